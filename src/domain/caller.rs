@@ -1,0 +1,140 @@
+//! Who acts, for which team, with which scopes.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A team's id: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TeamId(String);
+
+/// A text that cannot be a team id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 63 characters of a-z, 0-9, - and _, beginning with a letter or digit")]
+pub struct TeamIdError;
+
+impl TeamId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TeamId {
+    type Err = TeamIdError;
+
+    fn from_str(text: &str) -> Result<Self, TeamIdError> {
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+        if first && rest && text.len() <= 63 { Ok(Self(text.to_owned())) } else { Err(TeamIdError) }
+    }
+}
+
+impl TryFrom<String> for TeamId {
+    type Error = TeamIdError;
+
+    fn try_from(text: String) -> Result<Self, TeamIdError> {
+        text.parse()
+    }
+}
+
+impl From<TeamId> for String {
+    fn from(team: TeamId) -> Self {
+        team.0
+    }
+}
+
+impl fmt::Display for TeamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a credential may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// See image caches, operations, transitions and events.
+    Read,
+    /// Create, update and delete image caches.
+    Write,
+    /// Manage webhook endpoints and see deliveries.
+    Webhooks,
+    /// Read the team's audit entries.
+    Audit,
+    /// Manage teams and read every team's audit entries.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope, in the order in which they are documented.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Webhooks, Self::Audit, Self::Admin];
+
+    /// The word that stands in a token's `scope` claim.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Webhooks => "webhooks",
+            Self::Audit => "audit",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scope of that word; words of other systems are not ours to refuse.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+}
+
+/// An authenticated caller, already bound to one team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The team that it acts for. Every read and write is confined to it.
+    pub team: TeamId,
+    /// Who: the token's `sub`.
+    pub subject: String,
+    /// Which credential: the token's `jti`, or else its key id; never the credential itself.
+    pub credential: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+}
+
+impl Caller {
+    /// Whether the credential carries `scope`.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+}
+
+/// Through which door a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The REST API.
+    Rest,
+    /// A worker of our own (tracker, deliverer, janitor, resumed operations).
+    Worker,
+}
+
+impl Door {
+    /// The word kept in audit entries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// Where a request came from: what logs, audit entries and the cloud's log have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The door.
+    pub door: Door,
+    /// `X-Request-Id`, taken from the caller if sane, else made by us. At most 64 characters.
+    pub request_id: String,
+    /// The peer's address, where there is one.
+    pub address: Option<IpAddr>,
+}

@@ -1,0 +1,18 @@
+//! Floor 0: what the gateway knows about image caches, without any I/O.
+//!
+//! Everything that *decides* lives here as a pure function of `(state, input, now)`, so that a test or a
+//! simulation can run it a million times with a clock and ids of its own choosing. Nothing here waits,
+//! reads a socket, a file, the environment or the system clock (the one exception is
+//! [`clock::SystemClock`], which is handed in from the top floor).
+//!
+//! Who calls it: every other floor. What it does not do: rendering (doors do), storing (`store` does).
+
+pub mod caller;
+pub mod clock;
+pub mod entropy;
+pub mod failure;
+pub mod field;
+pub mod ids;
+pub mod observation;
+pub mod region;
+pub mod spec;

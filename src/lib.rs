@@ -1,0 +1,4 @@
+//! The gateway between a company's teams and Alibaba Cloud's ECI image caches.
+#![doc = ""]
+
+pub mod domain;
