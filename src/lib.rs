@@ -1,4 +1,5 @@
 //! The gateway between a company's teams and Alibaba Cloud's ECI image caches.
 #![doc = ""]
 
+pub mod app;
 pub mod domain;

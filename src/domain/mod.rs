@@ -7,12 +7,22 @@
 //!
 //! Who calls it: every other floor. What it does not do: rendering (doors do), storing (`store` does).
 
+pub mod audit;
 pub mod caller;
+pub mod change;
 pub mod clock;
 pub mod entropy;
+pub mod event;
 pub mod failure;
 pub mod field;
+pub mod filter;
 pub mod ids;
+pub mod image_cache;
 pub mod observation;
+pub mod operation;
+pub mod poll;
 pub mod region;
+pub mod retry;
 pub mod spec;
+pub mod status;
+pub mod webhook;

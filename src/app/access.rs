@@ -1,0 +1,59 @@
+//! Who may call what: the one table. The checks, the audit wrapper and the OpenAPI document read it.
+
+use super::Error;
+use crate::domain::caller::{Caller, Scope};
+
+/// What one operation of the API asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// The operation id: the handler's name.
+    pub operation: &'static str,
+    /// The scope that it needs; none for what any valid credential may see of itself.
+    pub scope: Option<Scope>,
+    /// Whether it changes something (its audit entry is then part of the change).
+    pub changes: bool,
+}
+
+const fn read(operation: &'static str, scope: Scope) -> Access {
+    Access { operation, scope: Some(scope), changes: false }
+}
+
+const fn change(operation: &'static str, scope: Scope) -> Access {
+    Access { operation, scope: Some(scope), changes: true }
+}
+
+/// Every operation that needs a credential.
+pub const TABLE: &[Access] = &[
+    change("create_image_cache", Scope::Write),
+    read("list_image_caches", Scope::Read),
+    read("get_image_cache", Scope::Read),
+    change("update_image_cache", Scope::Write),
+    change("delete_image_cache", Scope::Write),
+    read("wait_for_image_cache", Scope::Read),
+    read("list_transitions", Scope::Read),
+    read("get_operation", Scope::Read),
+    read("list_events", Scope::Read),
+    change("create_webhook_endpoint", Scope::Webhooks),
+    read("list_webhook_endpoints", Scope::Webhooks),
+    read("get_webhook_endpoint", Scope::Webhooks),
+    change("delete_webhook_endpoint", Scope::Webhooks),
+    read("list_deliveries", Scope::Webhooks),
+    read("list_audit_entries", Scope::Audit),
+    read("get_audit_entry", Scope::Audit),
+    Access { operation: "get_me", scope: None, changes: false },
+];
+
+/// The row of an operation.
+pub fn of(operation: &str) -> Option<&'static Access> {
+    TABLE.iter().find(|access| access.operation == operation)
+}
+
+/// Refuses a caller that lacks the scope of `operation`. An operation that is not in the table is refused.
+pub fn check(caller: &Caller, operation: &'static str) -> Result<(), Error> {
+    match of(operation) {
+        Some(Access { scope: None, .. }) => Ok(()),
+        Some(Access { scope: Some(scope), .. }) if caller.may(*scope) => Ok(()),
+        Some(Access { scope: Some(scope), .. }) => Err(Error::Forbidden(*scope)),
+        None => Err(Error::Forbidden(Scope::Admin)),
+    }
+}

@@ -1,0 +1,99 @@
+//! Everything that can go wrong for a caller: one closed list, without a word of any transport. Each door
+//! renders it once, in its own shape; the cause behind [`Error::Internal`] is logged there and never shown.
+
+use crate::domain::caller::Scope;
+use crate::domain::failure::CloudError;
+use crate::domain::field::FieldError;
+use crate::domain::ids::OperationId;
+
+/// A refusal or failure.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No credential, or one that is not good.
+    #[error("not authenticated: {detail}")]
+    Unauthenticated {
+        /// A stable word: `token_missing`, `token_expired`, …
+        code: &'static str,
+        /// What is wrong, safe to show.
+        detail: String,
+    },
+    /// The credential lacks a scope.
+    #[error("the scope {} is missing", .0.as_str())]
+    Forbidden(Scope),
+    /// Absent, or another team's: the two must not be told apart.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// Fields that are not allowed.
+    #[error("{} fields are not allowed", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// Not possible in the present state.
+    #[error("{detail}")]
+    Conflict {
+        /// A stable word: `operation_in_progress`, `image_cache_not_updatable`, …
+        code: &'static str,
+        /// What is in the way.
+        detail: String,
+    },
+    /// `If-Match` names another version.
+    #[error("the version is {current}")]
+    PreconditionFailed {
+        /// The version as it is.
+        current: i64,
+    },
+    /// The key was used with another request.
+    #[error("the idempotency key was used with another request")]
+    IdempotencyMismatch,
+    /// The first request with this key is still running.
+    #[error("a request with this idempotency key is still running")]
+    IdempotencyInFlight,
+    /// The cloud refused for good.
+    #[error("the cloud refused with {}", .error.code)]
+    CloudRefused {
+        /// What it said.
+        error: CloudError,
+        /// The operation that ended with it.
+        operation: OperationId,
+    },
+    /// Too much to do, or something needed is away: try later.
+    #[error("unavailable: {detail}")]
+    Unavailable {
+        /// A stable word: `database_unavailable`, `audit_unavailable`, `shutting_down`, …
+        code: &'static str,
+        /// What is away.
+        detail: &'static str,
+        /// When to try again.
+        retry_after_seconds: u32,
+    },
+    /// Our own fault.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// The stable word for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated { code, .. } | Self::Conflict { code, .. } | Self::Unavailable { code, .. } => code,
+            Self::Forbidden(_) => "scope_missing",
+            Self::NotFound(_) => "not_found",
+            Self::Invalid(_) => "invalid_request",
+            Self::PreconditionFailed { .. } => "precondition_failed",
+            Self::IdempotencyMismatch => "idempotency_key_reused",
+            Self::IdempotencyInFlight => "idempotency_in_flight",
+            Self::CloudRefused { .. } => "cloud_refused",
+            Self::Internal(_) => "internal_error",
+        }
+    }
+
+    /// Whether the same request may succeed later, unchanged.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::IdempotencyInFlight | Self::Unavailable { .. } | Self::Internal(_))
+            || matches!(self, Self::Conflict { code, .. } if *code == "operation_in_progress")
+    }
+}
+
+impl From<Vec<FieldError>> for Error {
+    fn from(fields: Vec<FieldError>) -> Self {
+        Self::Invalid(fields)
+    }
+}

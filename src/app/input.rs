@@ -1,0 +1,82 @@
+//! What callers hand in and get back, beyond the domain's own words.
+
+use std::time::Duration;
+
+use super::view::ImageCacheView;
+use crate::domain::audit::Outcome;
+use crate::domain::event::EventType;
+
+/// An idempotency key with what it was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// As the caller sent it: 1 to 255 printable ASCII characters.
+    pub key: String,
+    /// The request's exact body; only a keyed hash of it is kept.
+    pub body: Vec<u8>,
+}
+
+/// How a change may be made.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeOptions {
+    /// Only if the row still has this version.
+    pub if_match: Option<i64>,
+    /// How long to wait for the cloud's answer.
+    pub wait: Duration,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// The image cache as it is now.
+    pub image_cache: ImageCacheView,
+    /// Whether the cloud has answered; if not, the operation goes on without us.
+    pub settled: bool,
+    /// Whether this is the stored answer of an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// What became of a wait.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waited {
+    /// Whether it is ready.
+    pub condition_met: bool,
+    /// The image cache as it is now.
+    pub image_cache: ImageCacheView,
+}
+
+/// A webhook endpoint as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewEndpoint {
+    /// Where to: http or https, at most 2,048 characters.
+    pub url: String,
+    /// For people: at most 256 characters.
+    pub description: Option<String>,
+    /// Which types; empty means all.
+    pub event_types: Vec<EventType>,
+}
+
+/// How a request ended, for its audit entry.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// The API's operation id, or `unknown_route`.
+    pub action: String,
+    /// The id in the path, if any.
+    pub resource: Option<String>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// The HTTP status of the answer.
+    pub http_status: i32,
+    /// The problem's code.
+    pub code: Option<String>,
+}
+
+/// Whether the gateway can do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    /// The database answers.
+    pub database: bool,
+    /// Every migration of this binary is applied.
+    pub migrations: bool,
+    /// A worker has shown a sign of life within 30 s.
+    pub workers: bool,
+}

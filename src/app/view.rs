@@ -1,0 +1,377 @@
+//! Everything callers and webhook consumers see, as JSON: one shape for REST, events and stored answers.
+//!
+//! No nulls: what is unset is absent. Times are RFC 3339 in UTC. The doc comments are the OpenAPI text.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::audit::AuditEntry;
+use crate::domain::caller::Caller;
+use crate::domain::image_cache::{Failure, ImageCache, Transition};
+use crate::domain::operation::Operation;
+use crate::domain::status::Status;
+use crate::domain::webhook::{Delivery, Endpoint};
+
+mod convert;
+
+/// Where an image cache stands. `ready` alone means usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ImageCacheStatus)]
+pub enum StatusView {
+    /// Asked for; the cloud has not confirmed it yet.
+    Pending,
+    /// The cloud is preparing the build.
+    Preparing,
+    /// The cloud is pulling images and taking the snapshot.
+    Creating,
+    /// Usable.
+    Ready,
+    /// Will never be usable.
+    Failed,
+    /// A new build is running.
+    Updating,
+    /// The last update failed.
+    UpdateFailed,
+    /// Its removal was asked for.
+    Deleting,
+    /// Removed.
+    Deleted,
+    /// Gone after its retention ended.
+    Expired,
+    /// Gone without the gateway's doing.
+    Lost,
+    /// The cloud shows a word that the gateway does not know; see `provider_status`.
+    Unknown,
+}
+
+/// Why a build or a request failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Failure)]
+pub struct FailureView {
+    /// The cloud's code or the reason of its event.
+    pub code: String,
+    /// The cloud's own words, with secrets blanked.
+    pub message: String,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// The cloud's RequestId, for a ticket with its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_request_id: Option<String>,
+}
+
+/// One image cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ImageCache)]
+pub struct ImageCacheView {
+    /// The gateway's id, `ic_…`.
+    pub id: String,
+    /// The team that owns it.
+    pub team: String,
+    /// Its name (the cloud's `ImageCacheName`).
+    pub name: String,
+    /// The region (`RegionId`).
+    pub region: String,
+    /// The images in it (`Image.N`).
+    pub images: Vec<String>,
+    /// Where it stands.
+    pub status: StatusView,
+    /// The cloud's own word for the status, once it has given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_status: Option<String>,
+    /// How far the build is. A Flash cache is `ready` before this is 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub progress_percent: Option<i32>,
+    /// Counts the builds: create is 1, each update adds 1.
+    pub generation: i32,
+    /// Counts the changes; the number in the `ETag`.
+    pub version: i64,
+    /// The newest operation on it.
+    pub operation_id: String,
+    /// The cloud's id (`ImageCacheId`, imc-…): what a pod pins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub eci_cache_id: Option<String>,
+    /// The instance that builds it (`ContainerGroupId`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub container_group_id: Option<String>,
+    /// The standard snapshot (`SnapshotId`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub snapshot_id: Option<String>,
+    /// The local snapshot of a Flash cache (`FlashSnapshotId`), while it exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub flash_snapshot_id: Option<String>,
+    /// The vSwitches, of which the cloud picked one (`VSwitchId`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vswitch_ids: Vec<String>,
+    /// The security group (`SecurityGroupId`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub security_group_id: Option<String>,
+    /// The EIP for public pulls (`EipInstanceId`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub eip_instance_id: Option<String>,
+    /// The size in GiB (`ImageCacheSize`), where one was asked for; the cloud's default is 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub size_gib: Option<i32>,
+    /// Days until it expires (`RetentionDays`); absent means never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub retention_days: Option<i32>,
+    /// Whether it is a Flash cache (`Flash`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub flash: Option<bool>,
+    /// Whether layers of existing caches are reused while building (`AutoMatchImageCache`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reuse_layers: Option<bool>,
+    /// The team's tags (`Tag.N`).
+    pub tags: BTreeMap<String, String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<FailureView>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When the present build became usable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub ready_at: Option<DateTime<Utc>>,
+    /// When the cloud will drop it; absent means never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// One durable intent towards the cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Operation)]
+pub struct OperationView {
+    /// The gateway's id, `op_…`.
+    pub id: String,
+    /// `create`, `update` or `delete`.
+    pub kind: String,
+    /// `running`, `succeeded` or `refused`.
+    pub state: String,
+    /// The image cache that it is about.
+    pub image_cache_id: String,
+    /// How many attempts were signed.
+    pub attempts: i32,
+    /// Why the cloud refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<FailureView>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// One change of status that the gateway observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Transition)]
+pub struct TransitionView {
+    /// The gateway's id, `tr_…`.
+    pub id: String,
+    /// Numbers the transitions of one image cache from 1, without gaps.
+    pub sequence: i64,
+    /// Which build.
+    pub generation: i32,
+    /// The status before; absent for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub from: Option<StatusView>,
+    /// The status after.
+    pub to: StatusView,
+    /// The cloud's own word at that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_status: Option<String>,
+    /// Why: `requested`, `accepted`, `refused`, `observed` or `vanished`.
+    pub reason: String,
+    /// When the gateway learned of it.
+    pub at: DateTime<Utc>,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventData {
+    /// The image cache as it was after the event.
+    pub image_cache: ImageCacheView,
+    /// Numbers the transitions of this image cache: sort by it, deliveries may arrive out of order.
+    pub sequence: i64,
+    /// The status before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub previous_status: Option<StatusView>,
+}
+
+/// The body of a webhook: Standard Webhooks' envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventBody {
+    /// The type, for example `image_cache.ready`. New types may appear.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened.
+    pub timestamp: DateTime<Utc>,
+    /// What it is about.
+    pub data: EventData,
+}
+
+/// One event of the team's feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Event)]
+pub struct EventView {
+    /// The gateway's id, `evt_…`: the `webhook-id` of its deliveries.
+    pub id: String,
+    /// The body, exactly as webhooks carry it.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// Where a team hears of its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WebhookEndpoint)]
+pub struct EndpointView {
+    /// The gateway's id, `we_…`.
+    pub id: String,
+    /// Where events are sent.
+    pub url: String,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub description: Option<String>,
+    /// Which types; empty means all.
+    pub event_types: Vec<String>,
+    /// Whether events are sent.
+    pub enabled: bool,
+    /// Why not, where they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub disabled_reason: Option<String>,
+    /// The signing secret (`whsec_…`): shown once, in the answer to the create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub secret: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// One event on its way to one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Delivery)]
+pub struct DeliveryView {
+    /// The gateway's id, `dl_…`.
+    pub id: String,
+    /// The event: the `webhook-id` header.
+    pub event_id: String,
+    /// The event's type.
+    pub event_type: String,
+    /// The endpoint.
+    pub endpoint_id: String,
+    /// `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
+    pub state: String,
+    /// How many attempts were begun.
+    pub attempts: i32,
+    /// When the next attempt is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The last attempt's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_http_status: Option<i32>,
+    /// The last attempt's reason, where it failed, in a coarse word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_error: Option<String>,
+    /// When the event happened.
+    pub created_at: DateTime<Utc>,
+    /// When it was delivered or given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Who did what, when, with what outcome. Written once, never changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub struct AuditEntryView {
+    /// The gateway's id, `ae_…`.
+    pub id: String,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+    /// Who: a token's subject, `anonymous`, or `worker:…`.
+    pub subject: String,
+    /// Which credential; never the credential itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub credential_id: Option<String>,
+    /// Through which door: `rest` or `worker`.
+    pub door: String,
+    /// The request.
+    pub request_id: String,
+    /// The peer's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub address: Option<String>,
+    /// What: the API's operation id, or a worker's act.
+    pub action: String,
+    /// On what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub resource: Option<String>,
+    /// `accepted`, `succeeded`, `refused` or `failed`.
+    pub outcome: String,
+    /// The HTTP status that was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub http_status: Option<i32>,
+    /// The code of a refusal or failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<String>,
+    /// Milliseconds from the request's arrival to this entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub duration_ms: Option<i32>,
+    /// The operation behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub operation_id: Option<String>,
+    /// The cloud's RequestId.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_request_id: Option<String>,
+    /// What was asked, from an allow-list of parameters.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// The caller, as its credential tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// The team that it acts for.
+    pub team: String,
+    /// Who.
+    pub subject: String,
+    /// Which credential.
+    pub credential_id: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+}

@@ -1,0 +1,175 @@
+//! From the domain's types to what is shown.
+
+use super::{
+    AuditEntry, AuditEntryView, Caller, Delivery, DeliveryView, Endpoint, EndpointView, Failure, FailureView,
+    ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition, TransitionView,
+};
+use crate::domain::caller::Scope;
+
+impl From<Status> for StatusView {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending => Self::Pending,
+            Status::Preparing => Self::Preparing,
+            Status::Creating => Self::Creating,
+            Status::Ready => Self::Ready,
+            Status::Failed => Self::Failed,
+            Status::Updating => Self::Updating,
+            Status::UpdateFailed => Self::UpdateFailed,
+            Status::Deleting => Self::Deleting,
+            Status::Deleted => Self::Deleted,
+            Status::Expired => Self::Expired,
+            Status::Lost => Self::Lost,
+            Status::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Failure> for FailureView {
+    fn from(failure: Failure) -> Self {
+        Self {
+            code: failure.code,
+            message: failure.message,
+            retryable: failure.retryable,
+            provider_request_id: failure.provider_request_id,
+        }
+    }
+}
+
+impl From<ImageCache> for ImageCacheView {
+    fn from(cache: ImageCache) -> Self {
+        let spec = cache.spec;
+        Self {
+            id: cache.id.to_string(),
+            team: cache.team.into(),
+            name: spec.name,
+            region: spec.region.into(),
+            images: spec.images,
+            status: cache.status.into(),
+            provider_status: cache.provider_status,
+            progress_percent: cache.progress_percent,
+            generation: cache.generation,
+            version: cache.version,
+            operation_id: cache.operation.to_string(),
+            eci_cache_id: cache.eci_cache_id,
+            container_group_id: cache.container_group_id,
+            snapshot_id: cache.snapshot_id,
+            flash_snapshot_id: cache.flash_snapshot_id,
+            vswitch_ids: spec.vswitch_ids,
+            security_group_id: spec.security_group_id,
+            eip_instance_id: spec.eip_instance_id,
+            size_gib: spec.size_gib,
+            retention_days: spec.retention_days,
+            flash: spec.flash,
+            reuse_layers: spec.reuse_layers,
+            tags: spec.tags,
+            failure: cache.failure.map(Into::into),
+            created_at: cache.created_at,
+            updated_at: cache.updated_at,
+            ready_at: cache.ready_at,
+            expires_at: cache.expires_at,
+        }
+    }
+}
+
+impl From<Operation> for OperationView {
+    fn from(operation: Operation) -> Self {
+        Self {
+            id: operation.id.to_string(),
+            kind: operation.progress.kind.as_str().into(),
+            state: operation.state.as_str().into(),
+            image_cache_id: operation.cache.to_string(),
+            attempts: operation.progress.attempts,
+            failure: operation.error.map(|error| FailureView {
+                code: error.code,
+                message: error.message,
+                retryable: false,
+                provider_request_id: error.request_id,
+            }),
+            created_at: operation.created_at,
+            finished_at: operation.finished_at,
+        }
+    }
+}
+
+impl From<Transition> for TransitionView {
+    fn from(transition: Transition) -> Self {
+        Self {
+            id: transition.id.to_string(),
+            sequence: transition.sequence,
+            generation: transition.generation,
+            from: transition.from.map(Into::into),
+            to: transition.to.into(),
+            provider_status: transition.provider_status,
+            reason: transition.reason,
+            at: transition.at,
+        }
+    }
+}
+
+impl From<Endpoint> for EndpointView {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            id: endpoint.id.to_string(),
+            url: endpoint.url,
+            description: endpoint.description,
+            event_types: endpoint.event_types.iter().map(|kind| kind.as_str().into()).collect(),
+            enabled: endpoint.enabled,
+            disabled_reason: endpoint.disabled_reason,
+            secret: None,
+            created_at: endpoint.created_at,
+        }
+    }
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id.to_string(),
+            event_id: delivery.event.to_string(),
+            event_type: delivery.event_type,
+            endpoint_id: delivery.endpoint.to_string(),
+            state: delivery.state.as_str().into(),
+            attempts: delivery.attempts.into(),
+            next_attempt_at: delivery.next_attempt_at,
+            last_http_status: delivery.last_http_status.map(Into::into),
+            last_error: delivery.last_error,
+            created_at: delivery.created_at,
+            finished_at: delivery.finished_at,
+        }
+    }
+}
+
+impl From<AuditEntry> for AuditEntryView {
+    fn from(entry: AuditEntry) -> Self {
+        Self {
+            id: entry.id.to_string(),
+            at: entry.at,
+            subject: entry.subject,
+            credential_id: entry.credential,
+            door: entry.door,
+            request_id: entry.request_id,
+            address: entry.address.map(|address| address.to_string()),
+            action: entry.action,
+            resource: entry.resource,
+            outcome: entry.outcome.as_str().into(),
+            http_status: entry.http_status,
+            code: entry.code,
+            duration_ms: entry.duration_ms,
+            operation_id: entry.operation.map(|id| id.to_string()),
+            provider_request_id: entry.provider_request_id,
+            parameters: entry.parameters,
+        }
+    }
+}
+
+impl From<&Caller> for Me {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            team: caller.team.to_string(),
+            subject: caller.subject.clone(),
+            credential_id: caller.credential.clone(),
+            scopes: Scope::ALL.iter().filter(|scope| caller.may(**scope)).map(|scope| scope.as_str().into()).collect(),
+        }
+    }
+}

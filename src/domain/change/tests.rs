@@ -1,0 +1,128 @@
+use super::*;
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{CacheId, OperationId};
+
+fn at(minutes: i64) -> Instant {
+    Instant::UNIX_EPOCH + Duration::minutes(minutes)
+}
+
+fn cache(status: Status) -> ImageCache {
+    let spec = serde_json::json!({"name": "web", "region": "cn-hangzhou", "images": ["nginx"]});
+    ImageCache {
+        id: CacheId::new(at(0), &Entropy::from_seed(1)),
+        team: "red".parse().unwrap(),
+        account: "default".into(),
+        spec: serde_json::from_value(spec).unwrap(),
+        status,
+        provider_status: None,
+        generation: 1,
+        version: 1,
+        sequence: 0,
+        operation: OperationId::new(at(0), &Entropy::from_seed(2)),
+        eci_cache_id: Some("imc-1".into()),
+        container_group_id: None,
+        snapshot_id: None,
+        flash_snapshot_id: None,
+        progress_percent: None,
+        failure: None,
+        created_at: at(0),
+        updated_at: at(0),
+        ready_at: None,
+        expires_at: None,
+        evidence: Evidence::default(),
+        misses: 0,
+    }
+}
+
+fn seen(status: &str) -> Seen {
+    Seen {
+        eci_cache_id: "imc-1".into(),
+        status: status.into(),
+        progress_percent: Some(10),
+        container_group_id: None,
+        snapshot_id: None,
+        flash_snapshot_id: None,
+        created_at: None,
+        expires_at: None,
+        images: vec![],
+        tags: vec![],
+        events: vec![],
+    }
+}
+
+#[test]
+fn ready_is_ready_below_a_hundred_percent() {
+    let change = observe(&cache(Status::Creating), Some(&seen("Ready")), at(3)).unwrap();
+    assert_eq!(change.moved, Some((Status::Creating, Status::Ready)));
+    assert_eq!(change.event, Some(EventType::Ready));
+    assert_eq!(change.next.ready_at, Some(at(3)));
+}
+
+#[test]
+fn a_second_look_that_shows_nothing_new_writes_nothing() {
+    let first = observe(&cache(Status::Creating), Some(&seen("Creating")), at(1)).unwrap();
+    assert_eq!(first.moved, None, "only the progress was new");
+    assert_eq!(observe(&first.next, Some(&seen("Creating")), at(2)), None);
+}
+
+#[test]
+fn after_an_update_the_old_builds_ready_moves_nothing() {
+    let mut ready = cache(Status::Ready);
+    ready.snapshot_id = Some("s-old".into());
+    let updating = updating(&ready, ready.spec.clone(), at(1)).next;
+    assert_eq!((updating.status, updating.generation), (Status::Updating, 2));
+    let old = Seen { snapshot_id: Some("s-old".into()), ..seen("Ready") };
+    assert_eq!(observe(&updating, Some(&old), at(2)).unwrap().moved, None);
+    let new = Seen { snapshot_id: Some("s-new".into()), ..seen("Ready") };
+    assert_eq!(observe(&updating, Some(&new), at(2)).unwrap().event, Some(EventType::Updated));
+    let building = observe(&updating, Some(&seen("Updating")), at(2)).unwrap().next;
+    assert_eq!(observe(&building, Some(&old), at(3)).unwrap().event, Some(EventType::Updated));
+    assert_eq!(
+        observe(&updating, Some(&old), at(11)).unwrap().event,
+        Some(EventType::Updated),
+        "nothing had to be built"
+    );
+}
+
+#[test]
+fn a_stale_update_failed_is_not_the_new_builds() {
+    let mut failed = cache(Status::UpdateFailed);
+    failed.snapshot_id = Some("s-old".into());
+    let updating = updating(&failed, failed.spec.clone(), at(1)).next;
+    assert_eq!(observe(&updating, Some(&seen("UpdateFailed")), at(1)).unwrap().moved, None);
+}
+
+#[test]
+fn one_miss_is_lag_two_are_gone() {
+    let once = observe(&cache(Status::Creating), None, at(1)).unwrap();
+    assert_eq!((once.moved, once.next.misses), (None, 1));
+    let twice = observe(&once.next, None, at(2)).unwrap();
+    assert_eq!(twice.event, Some(EventType::Lost));
+    let mut deleting = once.next.clone();
+    deleting.status = Status::Deleting;
+    assert_eq!(observe(&deleting, None, at(2)).unwrap().event, Some(EventType::Deleted));
+}
+
+#[test]
+fn a_failed_build_says_why() {
+    let warning = |reason: &str, at| ProviderEvent {
+        name: reason.into(),
+        kind: "Warning".into(),
+        reason: reason.into(),
+        message: "manifest unknown".into(),
+        count: 1,
+        first_at: None,
+        last_at: Some(at),
+    };
+    let failed = Seen { events: vec![warning("Pulling", at(1)), warning("Failed", at(2))], ..seen("Failed") };
+    let change = observe(&cache(Status::Creating), Some(&failed), at(3)).unwrap();
+    assert_eq!(change.next.failure.unwrap().code, "Failed");
+    assert_eq!(change.event, Some(EventType::Failed));
+}
+
+#[test]
+fn a_word_of_tomorrow_is_shown_and_left_again() {
+    let odd = observe(&cache(Status::Creating), Some(&seen("Warming")), at(1)).unwrap();
+    assert_eq!((odd.next.status, odd.event), (Status::Unknown, None));
+    assert_eq!(observe(&odd.next, Some(&seen("Ready")), at(2)).unwrap().event, Some(EventType::Ready));
+}

@@ -1,0 +1,96 @@
+//! What happened, for consumers: the types of our events and the key that keeps each from happening twice.
+
+use super::ids::CacheId;
+use super::status::Status;
+
+/// The type of an event. On the wire these are open strings: consumers must ignore those they do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// The cloud has accepted the create.
+    Created,
+    /// Usable: the first build is done.
+    Ready,
+    /// The create was refused or the first build failed.
+    Failed,
+    /// The cloud has accepted an update.
+    Updating,
+    /// Usable again: the new build is done.
+    Updated,
+    /// The update was refused or its build failed.
+    UpdateFailed,
+    /// Removed at our request.
+    Deleted,
+    /// Vanished after its retention ended.
+    Expired,
+    /// Vanished without our doing.
+    Lost,
+}
+
+impl EventType {
+    /// Every type.
+    pub const ALL: [Self; 9] = [
+        Self::Created,
+        Self::Ready,
+        Self::Failed,
+        Self::Updating,
+        Self::Updated,
+        Self::UpdateFailed,
+        Self::Deleted,
+        Self::Expired,
+        Self::Lost,
+    ];
+
+    /// The dotted name that stands in the body.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "image_cache.created",
+            Self::Ready => "image_cache.ready",
+            Self::Failed => "image_cache.failed",
+            Self::Updating => "image_cache.updating",
+            Self::Updated => "image_cache.updated",
+            Self::UpdateFailed => "image_cache.update_failed",
+            Self::Deleted => "image_cache.deleted",
+            Self::Expired => "image_cache.expired",
+            Self::Lost => "image_cache.lost",
+        }
+    }
+
+    /// What it means, in a sentence for the documentation.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Created => "The cloud has accepted the create; the build begins.",
+            Self::Ready => "The image cache is usable for the first time.",
+            Self::Failed => "The create was refused, or the build failed; `failure` says why.",
+            Self::Updating => "The cloud has accepted an update; a new build begins.",
+            Self::Updated => "The new build is usable.",
+            Self::UpdateFailed => "The update was refused, or its build failed; `failure` says why.",
+            Self::Deleted => "The image cache was removed at a caller's request.",
+            Self::Expired => "The image cache vanished from the cloud after its retention ended.",
+            Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",
+        }
+    }
+
+    /// The type of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// The event that tells of reaching `status` in `generation`; stages on the way tell nothing.
+    pub fn of_arrival(status: Status, generation: i32) -> Option<Self> {
+        match status {
+            Status::Ready if generation > 1 => Some(Self::Updated),
+            Status::Ready => Some(Self::Ready),
+            Status::Failed => Some(Self::Failed),
+            Status::UpdateFailed => Some(Self::UpdateFailed),
+            Status::Deleted => Some(Self::Deleted),
+            Status::Expired => Some(Self::Expired),
+            Status::Lost => Some(Self::Lost),
+            _ => None,
+        }
+    }
+
+    /// The key that makes it happen once per cache and generation, whoever observes it how often.
+    pub fn dedupe_key(self, cache: CacheId, generation: i32) -> String {
+        format!("{cache}:{generation}:{}", self.as_str())
+    }
+}

@@ -1,0 +1,76 @@
+//! What lists are asked for.
+
+use super::clock::Instant;
+use super::ids::EndpointId;
+use super::region::Region;
+use super::status::Status;
+
+/// How much of a list, and after what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// 1 to 100.
+    pub limit: u32,
+    /// The opaque text of the page before; none for the first page.
+    pub cursor: Option<String>,
+}
+
+impl Page {
+    /// Items on a page where nothing is asked.
+    pub const DEFAULT_LIMIT: u32 = 20;
+    /// Most items on a page.
+    pub const MAX_LIMIT: u32 = 100;
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// What continues it; none at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// Which image caches. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CacheFilter {
+    /// Any of these; empty means all but the final ones (deleted, expired, lost).
+    pub statuses: Vec<Status>,
+    /// Of this region.
+    pub region: Option<Region>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// Holding exactly this image.
+    pub image: Option<String>,
+    /// With the cloud's id.
+    pub eci_cache_id: Option<String>,
+    /// With this tag: key, and value where one is given.
+    pub tag: Option<(String, Option<String>)>,
+    /// Asked for at or after.
+    pub created_after: Option<Instant>,
+    /// Asked for before.
+    pub created_before: Option<Instant>,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// To this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// In this state.
+    pub state: Option<super::webhook::DeliveryState>,
+}
+
+/// Which audit entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// By this subject.
+    pub subject: Option<String>,
+    /// With this action.
+    pub action: Option<String>,
+    /// About this id.
+    pub resource: Option<String>,
+    /// With this outcome.
+    pub outcome: Option<super::audit::Outcome>,
+    /// Of this request.
+    pub request_id: Option<String>,
+}

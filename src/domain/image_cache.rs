@@ -1,0 +1,109 @@
+//! One image cache, whole, as `store` keeps it.
+
+use serde::{Deserialize, Serialize};
+
+use super::caller::TeamId;
+use super::clock::Instant;
+use super::ids::{CacheId, OperationId, TransitionId};
+use super::spec::ImageCacheSpec;
+use super::status::Status;
+
+/// Why a cache failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The cloud's code or event reason, or a word of ours.
+    pub code: String,
+    /// The cloud's own message, redacted.
+    pub message: String,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// The cloud's RequestId, where a call was refused.
+    pub provider_request_id: Option<String>,
+}
+
+/// One image cache of one team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageCache {
+    /// Ours.
+    pub id: CacheId,
+    /// Whose.
+    pub team: TeamId,
+    /// Which set of cloud credentials.
+    pub account: String,
+    /// What was asked for, with all updates.
+    pub spec: ImageCacheSpec,
+    /// Where it stands.
+    pub status: Status,
+    /// The cloud's own word.
+    pub provider_status: Option<String>,
+    /// Counts the builds: create is 1, each update adds 1.
+    pub generation: i32,
+    /// Counts the changes of the row: compare-and-set, `ETag`.
+    pub version: i64,
+    /// How many transitions it has had: the `sequence` of the newest.
+    pub sequence: i64,
+    /// The newest operation on it.
+    pub operation: OperationId,
+    /// The cloud's id, once known.
+    pub eci_cache_id: Option<String>,
+    /// The instance that builds it.
+    pub container_group_id: Option<String>,
+    /// The standard snapshot.
+    pub snapshot_id: Option<String>,
+    /// The local snapshot of a Flash cache, while it exists.
+    pub flash_snapshot_id: Option<String>,
+    /// How far the cloud says the build is. Ready may be below 100 (Flash).
+    pub progress_percent: Option<i32>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// When it was asked for.
+    pub created_at: Instant,
+    /// When the row last changed.
+    pub updated_at: Instant,
+    /// When the present generation became usable.
+    pub ready_at: Option<Instant>,
+    /// When the cloud will drop it; none means never.
+    pub expires_at: Option<Instant>,
+    /// What the present generation was built over: an update's Ready counts only with a snapshot other than this.
+    pub evidence: Evidence,
+    /// How many looks in a row did not find it.
+    pub misses: i32,
+}
+
+/// What tells a new build's Ready from the old one's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The snapshot before the update.
+    pub snapshot_before: Option<String>,
+    /// The Flash snapshot before the update.
+    pub flash_snapshot_before: Option<String>,
+    /// The cloud has shown Updating since.
+    pub build_seen: bool,
+    /// The update before this one had failed, so an UpdateFailed may be the old one's.
+    pub failed_before: bool,
+    /// When the cloud accepted the update.
+    pub accepted_at: Option<Instant>,
+}
+
+/// A change of status that we observed, as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Ours.
+    pub id: TransitionId,
+    /// Which cache.
+    pub cache: CacheId,
+    /// Numbers the transitions of one cache from 1, without gaps.
+    pub sequence: i64,
+    /// Which build.
+    pub generation: i32,
+    /// Before; none for the first.
+    pub from: Option<Status>,
+    /// After.
+    pub to: Status,
+    /// The cloud's word at that moment.
+    pub provider_status: Option<String>,
+    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`.
+    pub reason: String,
+    /// When we learned of it.
+    pub at: Instant,
+}

@@ -1,0 +1,53 @@
+//! When a webhook is tried again.
+
+use chrono::Duration;
+
+/// The pauses before attempts 2, 3, …: 5 s to 24 h. Eleven tries in all, then the dead letter.
+const PAUSES_SECONDS: [i64; 10] = [5, 30, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+
+/// The most attempts a delivery gets.
+pub const MAX_ATTEMPTS: i16 = 11;
+
+/// The longest pause a receiver may ask for with `Retry-After`.
+pub const LONGEST_PAUSE: Duration = Duration::hours(24);
+
+/// What becomes of a delivery after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// Try again after that long.
+    Again(Duration),
+    /// Give up: the dead letter, from which a person can re-queue it.
+    Exhausted,
+}
+
+/// After failed attempt number `attempt` (from 1). `retry_after` is the receiver's own wish; the later of
+/// it and the schedule counts. `spread` in `0.0..1.0` adds up to 20 %.
+pub fn after_failure(attempt: i16, retry_after: Option<Duration>, spread: f64) -> AfterFailure {
+    let place = usize::try_from(attempt.max(1) - 1).unwrap_or(0);
+    let Some(seconds) = PAUSES_SECONDS.get(place) else { return AfterFailure::Exhausted };
+    let jitter = 1.0 + 0.2 * spread.clamp(0.0, 1.0);
+    let planned = Duration::milliseconds((*seconds as f64 * 1_000.0 * jitter) as i64);
+    let wished = retry_after.unwrap_or_else(Duration::zero).min(LONGEST_PAUSE);
+    AfterFailure::Again(planned.max(wished))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedule_ends_in_the_dead_letter() {
+        assert_eq!(after_failure(1, None, 0.0), AfterFailure::Again(Duration::seconds(5)));
+        assert_eq!(after_failure(1, None, 1.0), AfterFailure::Again(Duration::seconds(6)));
+        assert_eq!(after_failure(MAX_ATTEMPTS - 1, None, 0.0), AfterFailure::Again(Duration::hours(24)));
+        assert_eq!(after_failure(MAX_ATTEMPTS, None, 0.0), AfterFailure::Exhausted);
+    }
+
+    #[test]
+    fn the_receivers_wish_counts_when_it_is_later_and_within_a_day() {
+        let again = |seconds| AfterFailure::Again(Duration::seconds(seconds));
+        assert_eq!(after_failure(1, Some(Duration::seconds(60)), 0.0), again(60));
+        assert_eq!(after_failure(2, Some(Duration::seconds(1)), 0.0), again(30));
+        assert_eq!(after_failure(1, Some(Duration::days(9)), 0.0), AfterFailure::Again(LONGEST_PAUSE));
+    }
+}

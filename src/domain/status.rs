@@ -1,0 +1,176 @@
+//! The status machine of one image cache.
+//!
+//! The cloud knows Preparing, Creating, Ready, Failed, Updating and UpdateFailed. Ours adds what happens
+//! before the cloud has answered (`pending`), after we asked for removal (`deleting`), and after the cloud
+//! stopped listing it (`deleted`, `expired`, `lost`). A word of the cloud that we do not know is `unknown`:
+//! visible, and still followed.
+
+use std::fmt;
+
+/// Where an image cache stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Asked for; the cloud has not confirmed it yet.
+    Pending,
+    /// The cloud is preparing the build.
+    Preparing,
+    /// The cloud is pulling images and taking the snapshot.
+    Creating,
+    /// Usable.
+    Ready,
+    /// Will never be usable; the cloud drops it after a day, we keep the record.
+    Failed,
+    /// A new build is running; whether the old one is usable meanwhile is undocumented.
+    Updating,
+    /// The last update failed; another update may be tried.
+    UpdateFailed,
+    /// We asked the cloud to remove it.
+    Deleting,
+    /// Removed at our request.
+    Deleted,
+    /// Vanished from the cloud after its retention ended.
+    Expired,
+    /// Vanished from the cloud without our doing.
+    Lost,
+    /// The cloud shows a word that we do not know.
+    Unknown,
+}
+
+/// A word that is no status of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be one of pending, preparing, creating, ready, failed, updating, update_failed, deleting, deleted, expired, lost, unknown"
+)]
+pub struct StatusError;
+
+impl Status {
+    /// Every status, in the order of a life.
+    pub const ALL: [Self; 12] = [
+        Self::Pending,
+        Self::Preparing,
+        Self::Creating,
+        Self::Ready,
+        Self::Failed,
+        Self::Updating,
+        Self::UpdateFailed,
+        Self::Deleting,
+        Self::Deleted,
+        Self::Expired,
+        Self::Lost,
+        Self::Unknown,
+    ];
+
+    /// The lower-case word that stands in REST, events and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Preparing => "preparing",
+            Self::Creating => "creating",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+            Self::Updating => "updating",
+            Self::UpdateFailed => "update_failed",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+            Self::Expired => "expired",
+            Self::Lost => "lost",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads the cloud's own word.
+    pub fn from_provider(word: &str) -> Self {
+        match word {
+            "Preparing" => Self::Preparing,
+            "Creating" => Self::Creating,
+            "Ready" => Self::Ready,
+            "Failed" => Self::Failed,
+            "Updating" => Self::Updating,
+            "UpdateFailed" => Self::UpdateFailed,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Nothing more will come: neither we nor the cloud change it any further.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Deleted | Self::Expired | Self::Lost)
+    }
+
+    /// The cloud is working on it, so the tracker looks again soon.
+    pub fn is_in_motion(self) -> bool {
+        matches!(self, Self::Preparing | Self::Creating | Self::Updating | Self::Deleting | Self::Unknown)
+    }
+
+    /// A wait for `ready` need not go on: it is usable, or will not be without another request.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed) || self.is_final()
+    }
+
+    /// Whether the graph has an edge from `self` to `to`.
+    ///
+    /// Observations skip what happened between two looks, so any later stage of the same build is allowed;
+    /// going back is not, and a final status has no way out.
+    pub fn may_become(self, to: Self) -> bool {
+        use Status::{
+            Creating, Deleted, Deleting, Expired, Failed, Lost, Pending, Preparing, Ready, Unknown, UpdateFailed,
+            Updating,
+        };
+        if self == to {
+            return false;
+        }
+        match self {
+            Pending => !matches!(to, Updating | UpdateFailed | Expired),
+            Preparing => matches!(to, Creating | Ready | Failed | Deleting | Deleted | Expired | Lost | Unknown),
+            Creating => matches!(to, Ready | Failed | Deleting | Deleted | Expired | Lost | Unknown),
+            Ready | UpdateFailed => matches!(to, Updating | Deleting | Deleted | Expired | Lost | Unknown),
+            Updating => matches!(to, Ready | UpdateFailed | Failed | Deleting | Deleted | Expired | Lost | Unknown),
+            Failed => matches!(to, Deleting | Deleted | Expired | Lost),
+            Deleting => matches!(to, Deleted),
+            Unknown => to != Pending,
+            Deleted | Expired | Lost => false,
+        }
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = StatusError;
+
+    fn from_str(word: &str) -> Result<Self, StatusError> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word).ok_or(StatusError)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_read_back() {
+        for status in Status::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        assert_eq!("Ready".parse::<Status>(), Err(StatusError));
+    }
+
+    #[test]
+    fn final_means_final_and_nothing_returns_to_pending() {
+        for from in Status::ALL {
+            assert!(!from.may_become(from));
+            assert!(!from.may_become(Status::Pending), "{from}");
+            assert!(!(from.is_final() && Status::ALL.iter().any(|to| from.may_become(*to))), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_tomorrow_is_unknown_and_still_followed() {
+        assert_eq!(Status::from_provider("Warming"), Status::Unknown);
+        assert!(Status::Unknown.is_in_motion());
+        assert!(Status::Unknown.may_become(Status::Ready));
+    }
+}
