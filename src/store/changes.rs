@@ -1,0 +1,170 @@
+//! One step of one image cache, written whole: the row by compare-and-set, its transition, its audit
+//! entry, its event and one delivery for each endpoint that wants it.
+//!
+//! The caller owns the transaction, so that an operation's outcome can join it.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::rows::jsonb;
+use super::{Error, Store, audit};
+use crate::domain::audit::AuditEntry;
+use crate::domain::clock::Instant;
+use crate::domain::event::EventType;
+use crate::domain::ids::EventId;
+use crate::domain::image_cache::{ImageCache, Transition};
+
+/// An event to be told.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its id: the `webhook-id`.
+    pub id: EventId,
+    /// Its type.
+    pub kind: EventType,
+    /// Makes it happen once.
+    pub dedupe_key: String,
+    /// The exact bytes that are signed.
+    pub body: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// A step to write.
+#[derive(Debug, Clone)]
+pub struct CacheWrite {
+    /// The row as it shall be; its `version` is the one that it must still have.
+    pub next: ImageCache,
+    /// The transition, where the status moved.
+    pub transition: Option<Transition>,
+    /// The event, where there is one to tell.
+    pub event: Option<NewEvent>,
+    /// What is kept of it; a mere look that found a new progress is not worth an entry.
+    pub audit: Option<AuditEntry>,
+}
+
+impl Store {
+    /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
+    pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        if !apply(&mut transaction, write).await? {
+            return Ok(false);
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Writes a step into an open transaction. `false`: the row has moved on.
+pub(super) async fn apply(connection: &mut PgConnection, write: &CacheWrite) -> Result<bool, Error> {
+    if !update_row(connection, &write.next).await? {
+        return Ok(false);
+    }
+    if let Some(transition) = &write.transition {
+        insert_transition(connection, &write.next, transition).await?;
+    }
+    if let Some(event) = &write.event {
+        insert_event(connection, &write.next, event).await?;
+    }
+    if let Some(entry) = &write.audit {
+        audit::insert(connection, std::slice::from_ref(entry)).await?;
+    }
+    Ok(true)
+}
+
+async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE image_caches SET name = $4, images = $5, spec = $6, status = $7, provider_status = $8,
+             generation = $9, version = version + 1, sequence = $10, operation = $11, eci_cache_id = $12,
+             container_group_id = $13, snapshot_id = $14, flash_snapshot_id = $15, progress_percent = $16,
+             failure = $17, evidence = $18, misses = $19, updated_at = $20, ready_at = $21, expires_at = $22
+         WHERE team = $1 AND id = $2 AND version = $3",
+    )
+    .bind(next.team.as_str())
+    .bind(next.id.uuid())
+    .bind(next.version)
+    .bind(&next.spec.name)
+    .bind(&next.spec.images)
+    .bind(jsonb(&next.spec))
+    .bind(next.status.as_str())
+    .bind(&next.provider_status)
+    .bind(next.generation)
+    .bind(next.sequence)
+    .bind(next.operation.uuid())
+    .bind(&next.eci_cache_id)
+    .bind(&next.container_group_id)
+    .bind(&next.snapshot_id)
+    .bind(&next.flash_snapshot_id)
+    .bind(next.progress_percent)
+    .bind(next.failure.as_ref().map(jsonb))
+    .bind(jsonb(&next.evidence))
+    .bind(next.misses)
+    .bind(next.updated_at)
+    .bind(next.ready_at)
+    .bind(next.expires_at)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes one transition.
+pub(super) async fn insert_transition(
+    connection: &mut PgConnection,
+    cache: &ImageCache,
+    transition: &Transition,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO transitions (id, team, image_cache, sequence, generation, from_status, to_status, provider_status, reason, at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(transition.id.uuid())
+    .bind(cache.team.as_str())
+    .bind(cache.id.uuid())
+    .bind(transition.sequence)
+    .bind(transition.generation)
+    .bind(transition.from.map(crate::domain::status::Status::as_str))
+    .bind(transition.to.as_str())
+    .bind(&transition.provider_status)
+    .bind(&transition.reason)
+    .bind(transition.at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_event(connection: &mut PgConnection, cache: &ImageCache, event: &NewEvent) -> Result<(), Error> {
+    let told: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq",
+    )
+    .bind(event.id.uuid())
+    .bind(cache.team.as_str())
+    .bind(event.kind.as_str())
+    .bind(cache.id.uuid())
+    .bind(&event.dedupe_key)
+    .bind(&event.body)
+    .bind(event.at)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(seq) = told else { return Ok(()) };
+    enqueue(connection, cache.team.as_str(), seq, event).await
+}
+
+/// One delivery for each endpoint that wants the event. A disabled endpoint's deliveries wait, too: they
+/// are kept, and not claimed until it is enabled again.
+async fn enqueue(connection: &mut PgConnection, team: &str, seq: i64, event: &NewEvent) -> Result<(), Error> {
+    let endpoints: Vec<Uuid> = sqlx::query_scalar(
+        "INSERT INTO webhook_deliveries (team, event, endpoint, next_attempt_at)
+         SELECT team, $2, id, $4 FROM webhook_endpoints
+         WHERE team = $1 AND NOT deleted AND (event_types = '{}' OR $3 = ANY (event_types))
+         RETURNING endpoint",
+    )
+    .bind(team)
+    .bind(seq)
+    .bind(event.kind.as_str())
+    .bind(event.at)
+    .fetch_all(connection)
+    .await?;
+    tracing::debug!(event = %event.id, deliveries = endpoints.len(), "event recorded");
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What can go wrong with the database.
+
+/// A database error, sorted by what a caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database is away, or has no connection free: try later.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// A named constraint was hit.
+    #[error("the constraint {constraint} was violated")]
+    Constraint {
+        /// The constraint's or unique index's name.
+        constraint: String,
+    },
+    /// A row holds something that this binary cannot read.
+    #[error("{table}.{column} holds something unreadable: {detail}")]
+    Unreadable {
+        /// Which table.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A migration failed.
+    #[error("a migration failed")]
+    Migration(#[source] Box<sqlx::migrate::MigrateError>),
+    /// A cursor of another list, or of nobody.
+    #[error("the cursor cannot be read")]
+    Cursor,
+    /// Anything else.
+    #[error("the database refused")]
+    Other(#[source] sqlx::Error),
+}
+
+impl Error {
+    /// Whether `name` is the constraint that was hit.
+    pub fn is_constraint(&self, name: &str) -> bool {
+        matches!(self, Self::Constraint { constraint } if constraint == name)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            sqlx::Error::Database(database) => match (database.constraint(), database.code().as_deref()) {
+                (Some(constraint), _) => Self::Constraint { constraint: constraint.to_owned() },
+                // Class 57: shutting down or starting; 53: out of connections or memory.
+                (None, Some(code)) if code.starts_with("57P") || code.starts_with("53") => Self::Unavailable(error),
+                _ => Self::Other(error),
+            },
+            _ => Self::Other(error),
+        }
+    }
+}

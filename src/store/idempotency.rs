@@ -1,0 +1,88 @@
+//! Idempotency keys: one request with one key happens once.
+
+use sqlx::{PgConnection, Row};
+
+use super::Error;
+use crate::domain::caller::TeamId;
+use crate::domain::clock::Instant;
+use crate::domain::ids::OperationId;
+
+/// A key to claim.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// For which operation of the API.
+    pub action: &'static str,
+    /// As the caller sent it.
+    pub key: String,
+    /// A keyed hash of the request.
+    pub fingerprint: Vec<u8>,
+}
+
+/// What a claim found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claimed {
+    /// Nothing: the request is new, and now recorded.
+    Fresh,
+    /// The same request, earlier.
+    Earlier {
+        /// Its operation.
+        operation: OperationId,
+        /// What it was told; none while it runs.
+        answer: Option<serde_json::Value>,
+    },
+    /// Another request with this key.
+    Mismatch,
+}
+
+/// Claims the key for `operation`; waits for a racing request with the same key to end its transaction.
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    team: &TeamId,
+    key: &NewKey,
+    operation: OperationId,
+    now: Instant,
+) -> Result<Claimed, Error> {
+    let done = sqlx::query(
+        "INSERT INTO idempotency_keys (team, action, key, fingerprint, operation, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    )
+    .bind(team.as_str())
+    .bind(key.action)
+    .bind(&key.key)
+    .bind(&key.fingerprint)
+    .bind(operation.uuid())
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    if done.rows_affected() == 1 { Ok(Claimed::Fresh) } else { earlier(connection, team, key).await }
+}
+
+async fn earlier(connection: &mut PgConnection, team: &TeamId, key: &NewKey) -> Result<Claimed, Error> {
+    let row = sqlx::query(
+        "SELECT fingerprint, operation, answer FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3",
+    )
+    .bind(team.as_str())
+    .bind(key.action)
+    .bind(&key.key)
+    .fetch_one(connection)
+    .await?;
+    if row.try_get::<Vec<u8>, _>("fingerprint")? != key.fingerprint {
+        return Ok(Claimed::Mismatch);
+    }
+    let operation: uuid::Uuid = row.try_get("operation")?;
+    Ok(Claimed::Earlier { operation: operation.into(), answer: row.try_get("answer")? })
+}
+
+/// Keeps what the first request was told. The first telling counts.
+pub(super) async fn answer(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    answer: &serde_json::Value,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE idempotency_keys SET answer = $2 WHERE operation = $1 AND answer IS NULL")
+        .bind(operation.uuid())
+        .bind(answer)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Reads of one team's image caches.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::rows::{ImageCacheRow, jsonb};
+use super::{Error, Store};
+use crate::domain::caller::TeamId;
+use crate::domain::filter::CacheFilter;
+use crate::domain::ids::CacheId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::status::Status;
+
+impl Store {
+    /// One image cache of the team.
+    pub async fn image_cache(&self, team: &TeamId, id: CacheId) -> Result<Option<ImageCache>, Error> {
+        let row: Option<ImageCacheRow> = sqlx::query_as("SELECT * FROM image_caches WHERE team = $1 AND id = $2")
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Up to `limit` image caches of the team, newest first, older than `before`.
+    pub async fn image_caches(
+        &self,
+        team: &TeamId,
+        filter: &CacheFilter,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<ImageCache>, Error> {
+        let statuses = statuses(filter);
+        let (tag_key, tag_value) = filter.tag.clone().map_or((None, None), |(key, value)| (Some(key), value));
+        let rows: Vec<ImageCacheRow> = sqlx::query_as(
+            "SELECT * FROM image_caches
+             WHERE team = $1 AND ($2::uuid IS NULL OR id < $2) AND status = ANY ($3)
+               AND ($4::text IS NULL OR region = $4) AND ($5::text IS NULL OR name = $5)
+               AND ($6::text IS NULL OR images @> ARRAY[$6]) AND ($7::text IS NULL OR eci_cache_id = $7)
+               AND ($8::text IS NULL OR (spec -> 'tags') ? $8)
+               AND ($9::text IS NULL OR spec -> 'tags' ->> $8 = $9)
+               AND ($10::timestamptz IS NULL OR created_at >= $10) AND ($11::timestamptz IS NULL OR created_at < $11)
+             ORDER BY id DESC LIMIT $12",
+        )
+        .bind(team.as_str())
+        .bind(before)
+        .bind(statuses)
+        .bind(filter.region.as_ref().map(crate::domain::region::Region::as_str))
+        .bind(&filter.name)
+        .bind(&filter.image)
+        .bind(&filter.eci_cache_id)
+        .bind(tag_key)
+        .bind(tag_value)
+        .bind(filter.created_after)
+        .bind(filter.created_before)
+        .bind(limit)
+        .fetch_all(&self.requests)
+        .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+}
+
+/// What is asked for, or everything that may still exist.
+fn statuses(filter: &CacheFilter) -> Vec<&'static str> {
+    let asked = if filter.statuses.is_empty() { &Status::ALL[..] } else { &filter.statuses[..] };
+    let all = !filter.statuses.is_empty();
+    asked.iter().filter(|status| all || !status.is_final()).map(|status| status.as_str()).collect()
+}
+
+/// Writes a new image cache.
+pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
+             operation, evidence, misses, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14)",
+    )
+    .bind(cache.id.uuid())
+    .bind(cache.team.as_str())
+    .bind(&cache.account)
+    .bind(cache.spec.region.as_str())
+    .bind(&cache.spec.name)
+    .bind(&cache.spec.images)
+    .bind(jsonb(&cache.spec))
+    .bind(cache.status.as_str())
+    .bind(cache.generation)
+    .bind(cache.version)
+    .bind(cache.sequence)
+    .bind(cache.operation.uuid())
+    .bind(jsonb(&cache.evidence))
+    .bind(cache.created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Floor 1: all SQL, and nothing but SQL.
+//!
+//! What must stay true: every read and write of a team's rows takes the team first and says so in its
+//! WHERE; the few statements that look across teams live in [`unscoped`]. Leases are judged by the
+//! database's clock, schedules by the instant handed in. A change of a cache, its transition, its audit
+//! entry, its event and the event's deliveries are one transaction ([`changes`]).
+//!
+//! Who calls it: `app`. What it does not do: deciding.
+
+mod audit;
+mod audit_writer;
+mod changes;
+mod deliveries;
+mod endpoints;
+mod error;
+mod events;
+mod idempotency;
+mod image_caches;
+mod operations;
+mod rows;
+mod tracker;
+mod transitions;
+pub mod unscoped;
+
+use std::sync::Arc;
+
+pub use changes::{CacheWrite, NewEvent};
+pub use error::Error;
+pub use idempotency::{Claimed, NewKey};
+pub use operations::{NewOperation, Settlement};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+pub use unscoped::deliveries::{Claim, Finished};
+pub use unscoped::operations::LeasedOperation;
+pub use unscoped::tracker::{GroupLease, TrackerGroup};
+
+/// The migrations of this binary.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// How many connections each kind of work gets. Apart, so that none starves another.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolSizes {
+    /// For requests: reads, and the transactions of changes.
+    pub requests: u32,
+    /// For the tracker, the deliverer, the janitor and resumed operations.
+    pub workers: u32,
+}
+
+/// The database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    requests: PgPool,
+    workers: PgPool,
+    audit: Arc<audit_writer::AuditWriter>,
+}
+
+impl Store {
+    /// Opens the pools. No connection is made yet, so it works while the database is still starting.
+    /// Must be called within a tokio runtime: the audit writer is a task.
+    pub fn open(options: &PgConnectOptions, sizes: PoolSizes) -> Self {
+        let pool = |most: u32| {
+            PgPoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(std::time::Duration::from_secs(5))
+                .test_before_acquire(false)
+                .connect_lazy_with(options.clone())
+        };
+        let audit = Arc::new(audit_writer::AuditWriter::start(pool(1)));
+        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit }
+    }
+
+    /// Applies every migration that is not applied yet.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        MIGRATIONS.run(&self.workers).await.map_err(|error| Error::Migration(error.into()))
+    }
+
+    /// Whether the database answers, and whether every migration of this binary is applied.
+    pub async fn is_migrated(&self) -> Result<bool, Error> {
+        let known: i64 =
+            MIGRATIONS.iter().filter(|migration| !migration.migration_type.is_down_migration()).count() as i64;
+        let applied: Result<i64, sqlx::Error> =
+            sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(&self.requests).await;
+        match applied {
+            Ok(applied) => Ok(applied >= known),
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Closes every connection after the work in hand.
+    pub async fn close(&self) {
+        self.audit.stop().await;
+        self.requests.close().await;
+        self.workers.close().await;
+    }
+}

@@ -1,0 +1,185 @@
+//! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::changes::{self, CacheWrite};
+use super::idempotency::{self, Claimed, NewKey};
+use super::rows::{OperationRow, jsonb};
+use super::{Error, Store, audit, image_caches};
+use crate::domain::audit::AuditEntry;
+use crate::domain::caller::TeamId;
+use crate::domain::clock::Instant;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::{ImageCache, Transition};
+use crate::domain::operation::{Operation, OperationState};
+
+/// An intent to record.
+#[derive(Debug)]
+pub struct NewOperation {
+    /// The intent.
+    pub operation: Operation,
+    /// Registry logins, encrypted.
+    pub credentials: Option<Vec<u8>>,
+    /// Who holds it while it runs.
+    pub lease_token: Uuid,
+    /// For how long, in seconds by the database's clock.
+    pub lease_seconds: f64,
+    /// What is kept of the request.
+    pub audit: AuditEntry,
+    /// The caller's key, if any.
+    pub key: Option<NewKey>,
+}
+
+/// How an operation ended.
+#[derive(Debug)]
+pub struct Settlement {
+    /// Which.
+    pub operation: OperationId,
+    /// Whoever settles it must hold it.
+    pub lease_token: Uuid,
+    /// Succeeded or refused.
+    pub state: OperationState,
+    /// Why the cloud refused.
+    pub error: Option<CloudError>,
+    /// The cloud's RequestId of the deciding call.
+    pub provider_request_id: Option<String>,
+    /// When.
+    pub at: Instant,
+    /// What a request with the same idempotency key is told.
+    pub answer: serde_json::Value,
+    /// What it means for the image cache.
+    pub write: CacheWrite,
+    /// When the tracker shall look; none if there is nothing to follow.
+    pub look_at: Option<Instant>,
+}
+
+impl Store {
+    /// Records a create: idempotency key, image cache, its first transition, operation, audit entry.
+    pub async fn begin_create(
+        &self,
+        new: &NewOperation,
+        cache: &ImageCache,
+        first: &Transition,
+    ) -> Result<Claimed, Error> {
+        let mut transaction = self.requests.begin().await?;
+        if let Some(key) = &new.key {
+            let claimed =
+                idempotency::claim(&mut transaction, &cache.team, key, new.operation.id, cache.created_at).await?;
+            if claimed != Claimed::Fresh {
+                return Ok(claimed);
+            }
+        }
+        image_caches::insert(&mut transaction, cache).await?;
+        insert(&mut transaction, new).await?;
+        changes::insert_transition(&mut transaction, cache, first).await?;
+        audit::insert(&mut transaction, std::slice::from_ref(&new.audit)).await?;
+        transaction.commit().await?;
+        Ok(Claimed::Fresh)
+    }
+
+    /// Records an update or delete of the row in the version that was read. `false`: it has moved on.
+    pub async fn begin_change(&self, new: &NewOperation, version: i64) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query(
+            "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = $5
+             WHERE team = $1 AND id = $2 AND version = $3",
+        )
+        .bind(new.operation.team.as_str())
+        .bind(new.operation.cache.uuid())
+        .bind(version)
+        .bind(new.operation.id.uuid())
+        .bind(new.operation.created_at)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        insert(&mut transaction, new).await?;
+        audit::insert(&mut transaction, std::slice::from_ref(&new.audit)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// One operation of the team.
+    pub async fn operation(&self, team: &TeamId, id: OperationId) -> Result<Option<Operation>, Error> {
+        let row: Option<OperationRow> = sqlx::query_as("SELECT * FROM operations WHERE team = $1 AND id = $2")
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Keeps what a request was told that did not wait for the end.
+    pub async fn answer_early(&self, operation: OperationId, answer: &serde_json::Value) -> Result<(), Error> {
+        let mut connection = self.requests.acquire().await?;
+        idempotency::answer(&mut connection, operation, answer).await
+    }
+
+    /// Ends an operation, with everything that follows from it. `false`: the lease is lost, or the image
+    /// cache has moved on; nothing was written.
+    pub async fn settle(&self, settlement: &Settlement) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let won =
+            end(&mut transaction, settlement).await? && changes::apply(&mut transaction, &settlement.write).await?;
+        if !won {
+            return Ok(false);
+        }
+        idempotency::answer(&mut transaction, settlement.operation, &settlement.answer).await?;
+        if let Some(at) = settlement.look_at {
+            super::tracker::wake(&mut transaction, &settlement.write.next, at).await?;
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<(), Error> {
+    let operation = &new.operation;
+    sqlx::query(
+        "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
+             lease_until, subject, credential, request_id, created_at)
+         VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8)",
+    )
+    .bind(operation.id.uuid())
+    .bind(operation.team.as_str())
+    .bind(operation.cache.uuid())
+    .bind(operation.progress.kind.as_str())
+    .bind(operation.generation)
+    .bind(jsonb(&operation.spec))
+    .bind(&new.credentials)
+    .bind(operation.created_at)
+    .bind(new.lease_token)
+    .bind(new.lease_seconds)
+    .bind(&operation.subject)
+    .bind(&operation.credential)
+    .bind(&operation.request_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Guarded by the lease token: a worker that woke too late ends nothing. The logins go with it.
+async fn end(connection: &mut PgConnection, settlement: &Settlement) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "WITH ended AS (
+             UPDATE operations SET state = $3, error = $4, provider_request_id = $5, finished_at = $6, in_doubt = false,
+                 credentials = NULL, lease_token = NULL, lease_until = NULL
+             WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id, attempts),
+         noted AS (
+             UPDATE operation_attempts a SET finished_at = $6, outcome = $3, provider_request_id = $5
+             FROM ended WHERE a.operation = ended.id AND a.number = ended.attempts)
+         SELECT 1 FROM ended",
+    )
+    .bind(settlement.operation.uuid())
+    .bind(settlement.lease_token)
+    .bind(settlement.state.as_str())
+    .bind(settlement.error.as_ref().map(jsonb))
+    .bind(&settlement.provider_request_id)
+    .bind(settlement.at)
+    .fetch_optional(connection)
+    .await?;
+    Ok(done.is_some())
+}

@@ -1,0 +1,65 @@
+//! What the janitor clears away, and the workers' signs of life.
+
+use crate::domain::clock::Instant;
+use crate::store::{Error, Store};
+
+/// A sign of life older than this means that no worker runs.
+const HEARTBEAT_SECONDS: f64 = 30.0;
+
+impl Store {
+    /// Forgets idempotency keys made before `before` whose operation has ended. Returns how many.
+    pub async fn forget_keys(&self, before: Instant) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "DELETE FROM idempotency_keys k USING operations o
+             WHERE k.created_at < $1 AND o.id = k.operation AND o.state <> 'running'",
+        )
+        .bind(before)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Forgets delivery attempts made before `before`; the deliveries themselves stay. Returns how many.
+    pub async fn forget_attempts(&self, before: Instant) -> Result<u64, Error> {
+        let done =
+            sqlx::query("DELETE FROM webhook_attempts WHERE at < $1").bind(before).execute(&self.workers).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Makes every group due that holds a cache whose retention has ended, so that the tracker looks.
+    pub async fn wake_expired(&self, now: Instant) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "INSERT INTO tracker_groups AS g (account, region, due_at)
+             SELECT DISTINCT account, region, $1::timestamptz FROM image_caches
+             WHERE expires_at <= $1 AND status IN ('ready', 'update_failed', 'failed')
+             ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at)",
+        )
+        .bind(now)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Shows that `worker` is alive.
+    pub async fn beat(&self, worker: &str) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO worker_heartbeats (worker, beat_at) VALUES ($1, clock_timestamp())
+             ON CONFLICT (worker) DO UPDATE SET beat_at = EXCLUDED.beat_at",
+        )
+        .bind(worker)
+        .execute(&self.workers)
+        .await?;
+        Ok(())
+    }
+
+    /// Whether any worker has shown itself lately.
+    pub async fn workers_alive(&self) -> Result<bool, Error> {
+        let alive = sqlx::query_scalar(
+            "SELECT COALESCE(bool_or(beat_at > clock_timestamp() - make_interval(secs => $1)), false) FROM worker_heartbeats",
+        )
+        .bind(HEARTBEAT_SECONDS)
+        .fetch_one(&self.requests)
+        .await?;
+        Ok(alive)
+    }
+}
