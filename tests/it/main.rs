@@ -1,1 +1,1 @@
-
+mod signing_v1;

@@ -1,0 +1,165 @@
+//! Sorts an answer that is not a success, by its `Code` and never by the HTTP status.
+//!
+//! The rule that must stay true: `Refused` and `Throttled` are said only where nothing was done. Whatever
+//! is in doubt is `Unknown`, and the operation's rules find out what happened.
+//!
+//! `Message` is redacted here, before anyone can log or keep it: the cloud echoes the string to sign, which
+//! holds the access key id, the STS token and registry passwords.
+//!
+//! Who calls it: the client. What it does not do: transport errors, which have no answer to read.
+
+use serde_json::{Map, Value};
+
+use super::sign_v1::encode;
+use crate::domain::failure::{CloudError, Fault};
+
+/// The most characters of `Message` that are kept.
+const MESSAGE: usize = 1_000;
+/// The most characters of `Code` and `RequestId` that are kept.
+const WORD: usize = 128;
+/// Where the cloud begins to echo what was signed: V1, then V3.
+const ECHOES: [&str; 2] = ["string to sign is:", "stringtosign is"];
+/// What stands in place of a secret. Not a word, so that blanking one secret cannot look like another.
+const BLANK: &str = "***";
+
+/// The fault that an answer means. `body` may be anything; `secrets` are blanked wherever they are echoed.
+pub fn classify(http_status: u16, body: &[u8], secrets: &[&str]) -> Fault {
+    let envelope: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    match envelope.as_ref().and_then(|envelope| Some((envelope, error_code(envelope)?))) {
+        Some((envelope, code)) => sort(read(envelope, code, http_status, secrets)),
+        None => Fault::Unknown(format!("HTTP {http_status} with an answer that cannot be read")),
+    }
+}
+
+/// The error's `Code`; none where the body is a success, or has no readable code.
+///
+/// Some gateways put `Code: 200` or `OK` into a success.
+pub fn error_code(envelope: &Map<String, Value>) -> Option<&str> {
+    let code = envelope.get("Code")?.as_str()?;
+    let readable = code.starts_with(|first: char| first.is_ascii_alphabetic());
+    (readable && !["OK", "Success"].contains(&code)).then_some(code)
+}
+
+fn sort(error: CloudError) -> Fault {
+    let code = error.code.as_str();
+    if code.starts_with("Throttling") || ["Degrade.Api", "Rejected.Throttling"].contains(&code) {
+        Fault::Throttled(error)
+    } else if is_doubtful(code) {
+        Fault::Unknown(format!(
+            "{code}: {} (RequestId {})",
+            error.message,
+            error.request_id.as_deref().unwrap_or("none")
+        ))
+    } else {
+        Fault::Refused(error)
+    }
+}
+
+/// Codes that do not prove that nothing was done.
+///
+/// `LastTokenProcessing`: an earlier attempt with the same token is under way. `SignatureNonceUsed`: this very
+/// request arrived before (something between us and the cloud sent it twice), and that one may have been done.
+fn is_doubtful(code: &str) -> bool {
+    let known = ["ServiceUnavailable", "InternalError", "LastTokenProcessing", "SignatureNonceUsed"];
+    known.iter().any(|known| code.starts_with(known)) || code.to_ascii_lowercase().contains("timeout")
+}
+
+fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[&str]) -> CloudError {
+    let text = |key: &str| envelope.get(key).and_then(Value::as_str).unwrap_or_default();
+    let word = |text: &str| cut(&blank(text, secrets), WORD);
+    CloudError {
+        code: word(code),
+        message: redact(text("Message"), secrets),
+        request_id: Some(word(text("RequestId"))).filter(|id| !id.is_empty()),
+        http_status,
+    }
+}
+
+/// A message without the echoed string to sign and without any of `secrets`, cut to 1,000 characters.
+pub fn redact(message: &str, secrets: &[&str]) -> String {
+    // ASCII lower-casing keeps every byte offset.
+    let lower = message.to_ascii_lowercase();
+    let end = ECHOES.iter().filter_map(|echo| lower.find(echo).map(|at| at + echo.len())).min();
+    cut(&blank(&message[..end.unwrap_or(message.len())], secrets), MESSAGE)
+}
+
+fn blank(text: &str, secrets: &[&str]) -> String {
+    let mut spellings: Vec<String> = secrets
+        .iter()
+        .filter(|secret| !secret.is_empty())
+        .flat_map(|secret| [(*secret).to_owned(), encode(secret), encode(&encode(secret))])
+        .collect();
+    // The longest first, so that a secret within another one does not leave the rest of it standing.
+    spellings.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
+    spellings.dedup();
+    spellings.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), BLANK))
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(status: u16, code: &str) -> Fault {
+        let body = format!(r#"{{"RequestId":"R","HostId":"h","Code":"{code}","Message":"m","Recommend":"u"}}"#);
+        classify(status, body.as_bytes(), &[])
+    }
+
+    #[test]
+    fn the_code_decides_and_the_status_does_not() {
+        for status in [200, 400, 403, 500, 503] {
+            for code in ["Throttling", "Throttling.User", "Degrade.Api", "Rejected.Throttling"] {
+                assert!(matches!(fault(status, code), Fault::Throttled(_)), "{status} {code}");
+            }
+            for code in
+                ["ServiceUnavailable", "InternalError", "RequestTimeout", "Backend.TimeOut", "LastTokenProcessing"]
+            {
+                assert!(matches!(fault(status, code), Fault::Unknown(_)), "{status} {code}");
+            }
+            for code in ["QuotaExceeded", "IdempotentParameterMismatch", "ImageCache.IncorrectStatus", "Forbidden.RAM"]
+            {
+                assert!(matches!(fault(status, code), Fault::Refused(_)), "{status} {code}");
+            }
+        }
+        assert_eq!(fault(403, "QuotaExceeded").cloud_error().and_then(|error| error.request_id.as_deref()), Some("R"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown() {
+        for body in ["", "<html>", "[]", "{}", r#"{"Code":502}"#, r#"{"Code":""}"#, r#"{"Code":null}"#, "\u{fffd}{"] {
+            for status in [200, 302, 400, 502] {
+                assert!(matches!(classify(status, body.as_bytes(), &[]), Fault::Unknown(_)), "{status} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_echoed_string_to_sign_is_cut_off() {
+        let message =
+            "Specified signature is not matched with our calculation. server string to sign is:POST&%2F&key-id";
+        assert_eq!(
+            redact(message, &[]),
+            "Specified signature is not matched with our calculation. server string to sign is:"
+        );
+        assert_eq!(
+            redact("x. server StringToSign is [secret] server CanonicalRequest is [s]", &[]),
+            "x. server StringToSign is"
+        );
+    }
+
+    #[test]
+    fn echoed_secrets_are_blanked_in_every_spelling() {
+        let secrets = ["p&ss w", "p&ss"];
+        let twice = encode(&encode(secrets[0]));
+        let message = format!("bad p&ss w, p%26ss%20w, {twice} and p&ss");
+        assert_eq!(redact(&message, &secrets), "bad ***, ***, *** and ***");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(redact(&"é".repeat(5_000), &[]).chars().count(), 1_000);
+    }
+}

@@ -1,0 +1,22 @@
+//! Floor 1: the client of Alibaba Cloud's ECI API (RPC style, version 2018-08-08), for image caches.
+//!
+//! * [`client::Client`] makes one call per method and never retries: only the operation's rules may decide
+//!   whether a call whose outcome is unknown is sent again.
+//! * [`params`] turns our words into the flat parameters of the wire, [`wire`] reads the answers, [`sign_v1`]
+//!   signs (and, for the stand-in, verifies), [`fault`] sorts what went wrong by what we may do next.
+//!
+//! What must stay true: no secret stands in a URL, a log, an error or `Debug`; an answer is bounded; an
+//! error is sorted by its `Code`, never by the HTTP status.
+//!
+//! Who calls it: `app`, through the client; `sim` uses the signing. What it does not do: decide, store, wait.
+
+pub mod client;
+pub mod fault;
+pub mod params;
+pub mod sign_v1;
+pub mod wire;
+
+pub use client::{BuildError, Client, Created, Credentials, DescribeQuery, Done, SeenPage, Settings};
+
+/// The version of the API that we speak.
+pub const API_VERSION: &str = "2018-08-08";

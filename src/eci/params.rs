@@ -1,0 +1,219 @@
+//! Our words as the wire's flat parameters: lists as `Image.1`, objects as `Tag.1.Key`.
+//!
+//! Only what was given is sent, so that the cloud's own defaults hold. The same input gives the same
+//! parameters in the same order every time: a repeated call with the same `ClientToken` must not differ.
+//!
+//! Who calls it: the client. What it does not do: add the system parameters or sign.
+
+use std::fmt;
+
+use secrecy::ExposeSecret as _;
+
+use super::client::DescribeQuery;
+use crate::domain::ids::OperationId;
+use crate::domain::region::Region;
+use crate::domain::spec::{ImageCacheSpec, OPERATION_TAG, RegistryCredential};
+
+/// The only page size that was ever documented.
+const PAGE: &str = "20";
+
+/// Parameters on their way to the cloud. May hold registry passwords: `Debug` shows the keys alone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// The pairs in the order in which they were added.
+    pub fn as_slice(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// The pairs themselves.
+    pub fn into_inner(self) -> Vec<(String, String)> {
+        self.0
+    }
+
+    fn put(&mut self, key: impl Into<String>, value: &(impl ToString + ?Sized)) {
+        self.0.push((key.into(), value.to_string()));
+    }
+
+    fn put_some(&mut self, key: &str, value: Option<&impl ToString>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(key, _)| key)).finish()
+    }
+}
+
+/// `CreateImageCache`. The operation's id becomes the tag by which a lost answer can be found.
+pub fn create(
+    spec: &ImageCacheSpec,
+    logins: &[RegistryCredential],
+    operation: OperationId,
+    client_token: &str,
+) -> Params {
+    let mut params = Params::default();
+    params.put("RegionId", &spec.region);
+    put_content(&mut params, spec, logins, operation);
+    params.put("ClientToken", client_token);
+    params
+}
+
+/// `UpdateImageCache`, from the whole spec as it shall be.
+pub fn update(
+    region: &Region,
+    eci_cache_id: &str,
+    spec: &ImageCacheSpec,
+    logins: &[RegistryCredential],
+    operation: OperationId,
+    client_token: &str,
+) -> Params {
+    let mut params = Params::default();
+    params.put("RegionId", region);
+    params.put("ImageCacheId", eci_cache_id);
+    put_content(&mut params, spec, logins, operation);
+    params.put("ClientToken", client_token);
+    params
+}
+
+/// `DeleteImageCache`.
+pub fn delete(region: &Region, eci_cache_id: &str, client_token: &str) -> Params {
+    let mut params = Params::default();
+    params.put("RegionId", region);
+    params.put("ImageCacheId", eci_cache_id);
+    params.put("ClientToken", client_token);
+    params
+}
+
+/// `DescribeImageCaches`, one page.
+pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
+    let mut params = Params::default();
+    params.put("RegionId", region);
+    params.put_some("ImageCacheId", query.eci_cache_id.as_ref());
+    if let Some(operation) = query.operation_tag {
+        put_tag(&mut params, 1, OPERATION_TAG, &operation.to_string());
+    }
+    params.put("Limit", PAGE);
+    params.put_some("NextToken", query.next_token.as_ref());
+    params
+}
+
+fn put_content(params: &mut Params, spec: &ImageCacheSpec, logins: &[RegistryCredential], operation: OperationId) {
+    params.put("ImageCacheName", &spec.name);
+    for (place, image) in (1..).zip(&spec.images) {
+        params.put(format!("Image.{place}"), image);
+    }
+    if !spec.vswitch_ids.is_empty() {
+        params.put("VSwitchId", &spec.vswitch_ids.join(","));
+    }
+    params.put_some("SecurityGroupId", spec.security_group_id.as_ref());
+    params.put_some("EipInstanceId", spec.eip_instance_id.as_ref());
+    params.put_some("ImageCacheSize", spec.size_gib.as_ref());
+    params.put_some("RetentionDays", spec.retention_days.as_ref());
+    params.put_some("Flash", spec.flash.as_ref());
+    params.put_some("AutoMatchImageCache", spec.reuse_layers.as_ref());
+    put_logins(params, logins);
+    put_tag(params, 1, OPERATION_TAG, &operation.to_string());
+    for (place, (key, value)) in (2..).zip(&spec.tags) {
+        put_tag(params, place, key, value);
+    }
+}
+
+fn put_logins(params: &mut Params, logins: &[RegistryCredential]) {
+    for (place, login) in (1..).zip(logins) {
+        let at = |field: &str| format!("ImageRegistryCredential.{place}.{field}");
+        params.put(at("Server"), &login.server);
+        params.put(at("UserName"), &login.user_name);
+        params.put(at("Password"), login.password.expose_secret());
+    }
+}
+
+fn put_tag(params: &mut Params, place: usize, key: &str, value: &str) {
+    params.put(format!("Tag.{place}.Key"), key);
+    params.put(format!("Tag.{place}.Value"), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::Instant;
+    use crate::domain::entropy::Entropy;
+
+    fn operation() -> OperationId {
+        OperationId::new(Instant::UNIX_EPOCH, &Entropy::from_seed(1))
+    }
+
+    fn spec(extra: &str) -> ImageCacheSpec {
+        serde_json::from_str(&format!(
+            r#"{{"name":"web","region":"cn-beijing","images":["nginx:1","redis:7"]{extra}}}"#
+        ))
+        .expect("the test's own JSON")
+    }
+
+    fn text(params: &Params) -> Vec<String> {
+        params.as_slice().iter().map(|(key, value)| format!("{key}={value}")).collect()
+    }
+
+    #[test]
+    fn a_create_sends_only_what_was_given() {
+        let op = operation();
+        let expected = [
+            "RegionId=cn-beijing".to_owned(),
+            "ImageCacheName=web".to_owned(),
+            "Image.1=nginx:1".to_owned(),
+            "Image.2=redis:7".to_owned(),
+            format!("Tag.1.Key={OPERATION_TAG}"),
+            format!("Tag.1.Value={op}"),
+            "ClientToken=token".to_owned(),
+        ];
+        assert_eq!(text(&create(&spec(""), &[], op, "token")), expected);
+    }
+
+    #[test]
+    fn every_field_has_its_name_on_the_wire() {
+        let full = spec(
+            r#","vswitch_ids":["vsw-a","vsw-b"],"security_group_id":"sg-1","eip_instance_id":"eip-1","size_gib":30,
+            "retention_days":7,"flash":true,"reuse_layers":false,"tags":{"team":"web"}"#,
+        );
+        let login = RegistryCredential {
+            server: "private.example".into(),
+            user_name: "robot".into(),
+            password: "canary-password".into(),
+        };
+        let params = create(&full, &[login], operation(), "token");
+        let lines = text(&params);
+        for line in [
+            "VSwitchId=vsw-a,vsw-b",
+            "SecurityGroupId=sg-1",
+            "EipInstanceId=eip-1",
+            "ImageCacheSize=30",
+            "RetentionDays=7",
+            "Flash=true",
+            "AutoMatchImageCache=false",
+            "ImageRegistryCredential.1.Server=private.example",
+            "ImageRegistryCredential.1.UserName=robot",
+            "ImageRegistryCredential.1.Password=canary-password",
+            "Tag.2.Key=team",
+            "Tag.2.Value=web",
+        ] {
+            assert!(lines.iter().any(|sent| sent == line), "{line} in {lines:?}");
+        }
+        assert!(!format!("{params:?}").contains("canary"), "Debug shows keys alone");
+    }
+
+    #[test]
+    fn a_look_asks_for_pages_of_twenty() {
+        let region: Region = "cn-beijing".parse().expect("a region");
+        assert_eq!(text(&describe(&region, &DescribeQuery::default())), ["RegionId=cn-beijing", "Limit=20"]);
+        let op = operation();
+        let query = DescribeQuery { operation_tag: Some(op), next_token: Some("n".into()), ..Default::default() };
+        assert_eq!(
+            text(&describe(&region, &query))[1..3],
+            [format!("Tag.1.Key={OPERATION_TAG}"), format!("Tag.1.Value={op}")]
+        );
+    }
+}
