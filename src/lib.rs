@@ -1,4 +1,7 @@
 //! The gateway between a company's teams and Alibaba Cloud's ECI image caches.
 #![doc = ""]
 
+pub mod auth;
+pub mod crypto;
 pub mod domain;
+pub mod webhook;

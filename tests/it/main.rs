@@ -1,1 +1,3 @@
+//! Everything that needs real sockets, as one binary.
 
+mod jwks;
