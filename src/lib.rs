@@ -2,6 +2,8 @@
 #![doc = ""]
 
 pub mod app;
+pub mod auth;
+pub mod crypto;
 pub mod domain;
 pub mod eci;
 pub mod store;

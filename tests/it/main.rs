@@ -1,1 +1,7 @@
+<<<<<<< HEAD
 mod signing_v1;
+=======
+//! Everything that needs real sockets, as one binary.
+
+mod jwks;
+>>>>>>> guard

@@ -1,0 +1,342 @@
+//! Tokens that somebody might try, each with the refusal that it must meet; and good ones beside them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration};
+use serde_json::{Value, json};
+
+use super::jwks::KeySource;
+use super::refusal::Refusal;
+use super::testing::{SECRET, Signer, b64, hmac_sha256, jwks};
+use super::verify::{Settings, Verifier};
+use crate::domain::caller::{Caller, Scope};
+use crate::domain::clock::{Instant, ManualClock};
+
+const NOW: i64 = 1_760_000_000;
+
+fn now() -> Instant {
+    DateTime::from_timestamp(NOW, 0).unwrap()
+}
+
+struct Bench {
+    rsa: Signer,
+    ec: Signer,
+    ed: Signer,
+    hmac: Signer,
+    clock: Arc<ManualClock>,
+    verifier: Verifier,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (rsa, ec, ed, hmac) = (Signer::rsa("r"), Signer::ec("e"), Signer::ed("d"), Signer::hmac("h"));
+        let document = jwks(&[rsa.clone(), ec.clone(), ed.clone(), hmac.clone()]).to_string();
+        let clock = Arc::new(ManualClock::at(now()));
+        let source = KeySource::document(document.as_bytes()).unwrap();
+        let verifier = Verifier::new(Settings::new("https://idp.example", "gateway"), source, clock.clone());
+        Self { rsa, ec, ed, hmac, clock, verifier }
+    }
+
+    /// A good token, but for what `change` does to its claims.
+    fn claims(&self, change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = good_claims();
+        change(&mut claims);
+        self.ed.sign(&self.ed.header(), &claims)
+    }
+
+    /// A good token, but for what `change` does to its header.
+    fn header(&self, change: impl FnOnce(&mut Value)) -> String {
+        let mut header = self.ed.header();
+        change(&mut header);
+        self.ed.sign(&header, &good_claims())
+    }
+
+    fn good(&self) -> String {
+        self.claims(|_| {})
+    }
+
+    async fn refusal(&self, token: &str) -> &'static str {
+        self.verifier.verify(token, None).await.map_or_else(Refusal::code, |_| "accepted")
+    }
+}
+
+fn good_claims() -> Value {
+    json!({
+        "iss": "https://idp.example", "aud": "gateway", "sub": "ci@payments", "jti": "t-1",
+        "iat": NOW - 10, "nbf": NOW - 10, "exp": NOW + 600, "team": "payments", "scope": "read write",
+    })
+}
+
+fn without(claims: &mut Value, name: &str) {
+    claims.as_object_mut().unwrap().remove(name);
+}
+
+/// Replaces one of the three parts.
+fn part(token: &str, index: usize, with: &str) -> String {
+    let mut parts: Vec<&str> = token.split('.').collect();
+    parts[index] = with;
+    parts.join(".")
+}
+
+#[tokio::test]
+async fn good_tokens_of_every_algorithm() {
+    let bench = Bench::new();
+    for signer in [&bench.rsa, &bench.ec, &bench.ed, &bench.hmac] {
+        let token = signer.sign(&signer.header(), &good_claims());
+        let caller = bench.verifier.verify(&token, None).await.unwrap();
+        let expected = Caller {
+            team: "payments".parse().unwrap(),
+            subject: "ci@payments".into(),
+            credential: "t-1".into(),
+            scopes: vec![Scope::Read, Scope::Write],
+        };
+        assert_eq!(caller, expected, "{}", signer.algorithm());
+    }
+}
+
+#[tokio::test]
+async fn what_issuers_write_differently_is_accepted() {
+    let bench = Bench::new();
+    let good = [
+        bench.header(|h| without(h, "typ")),
+        bench.header(|h| h["typ"] = json!("at+jwt")),
+        bench.header(|h| h["typ"] = json!("AT+JWT")),
+        bench.header(|h| h["typ"] = json!("application/at+jwt")),
+        bench.header(|h| h["jku"] = json!("https://evil.example/keys")),
+        bench.claims(|c| c["aud"] = json!(["other", "gateway"])),
+        bench.claims(|c| c["exp"] = json!(1_760_000_600.5)),
+        bench.claims(|c| c["exp"] = json!(NOW - 4)),
+        bench.claims(|c| c["nbf"] = json!(NOW + 5)),
+        bench.claims(|c| without(c, "iat")),
+        bench.claims(|c| c["exp"] = json!(NOW - 10 + 86_400)),
+        bench.claims(|c| c["scope"] = json!(["read", "openid"])),
+        bench.claims(|c| without(c, "scope")),
+        bench.claims(|c| c["teams"] = json!(["payments", "/Not A Team"])),
+    ];
+    for token in good {
+        assert_eq!(bench.refusal(&token).await, "accepted", "{token}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_forms_and_headers() {
+    let bench = Bench::new();
+    let good = bench.good();
+    let header_of = |text: &str| bench.ed.sign_raw(text, &good_claims().to_string());
+    let cases: Vec<(&str, String, &str)> = vec![
+        ("nothing", String::new(), "missing"),
+        ("a word", "token".into(), "malformed"),
+        ("two parts", good.rsplit_once('.').unwrap().0.into(), "malformed"),
+        ("four parts", format!("{good}.AAAA"), "malformed"),
+        ("five parts", format!("{good}.AAAA.AAAA"), "malformed"),
+        ("dots", "..".into(), "malformed"),
+        ("8 KiB and one", "a".repeat(8193), "too_long"),
+        ("padding", good.clone() + "==", "malformed"),
+        ("space behind", good.clone() + " ", "malformed"),
+        ("the word Bearer", format!("Bearer {good}"), "malformed"),
+        ("line feed", good.replace('.', ".\n"), "malformed"),
+        ("a null byte", format!("\0{good}"), "malformed"),
+        ("not ASCII", format!("é{good}"), "malformed"),
+        ("standard base64", part(&good, 0, "eyJhIjoi+/8ifQ"), "malformed"),
+        ("stray bits", part(&good, 0, "e31"), "malformed"),
+        ("header is no JSON", header_of("alg: EdDSA"), "malformed"),
+        ("header is an array", header_of("[]"), "malformed"),
+        ("header is deep", header_of(&"[".repeat(2000)), "malformed"),
+        ("header has two algs", header_of(r#"{"alg":"EdDSA","kid":"d","alg":"HS256"}"#), "malformed"),
+        ("header ends late", header_of(r#"{"alg":"EdDSA","kid":"d"} {}"#), "malformed"),
+        ("no alg", bench.header(|h| without(h, "alg")), "malformed"),
+        ("alg is a number", bench.header(|h| h["alg"] = json!(1)), "malformed"),
+        ("alg none", bench.header(|h| h["alg"] = json!("none")), "wrong_algorithm"),
+        ("alg none, unsigned", part(&bench.header(|h| h["alg"] = json!("none")), 2, ""), "wrong_algorithm"),
+        ("alg nOnE", bench.header(|h| h["alg"] = json!("nOnE")), "wrong_algorithm"),
+        ("alg empty", bench.header(|h| h["alg"] = json!("")), "wrong_algorithm"),
+        ("alg RS512", bench.header(|h| h["alg"] = json!("RS512")), "wrong_algorithm"),
+        ("alg PS256", bench.header(|h| h["alg"] = json!("PS256")), "wrong_algorithm"),
+        ("alg eddsa", bench.header(|h| h["alg"] = json!("eddsa")), "wrong_algorithm"),
+        ("another key's alg", bench.header(|h| h["alg"] = json!("ES256")), "wrong_algorithm"),
+        ("crit", bench.header(|h| h["crit"] = json!(["exp"])), "unsupported_header"),
+        ("crit empty", bench.header(|h| h["crit"] = json!([])), "unsupported_header"),
+        ("b64 false", bench.header(|h| h["b64"] = json!(false)), "unsupported_header"),
+        ("zip", bench.header(|h| h["zip"] = json!("DEF")), "unsupported_header"),
+        ("nested", bench.header(|h| h["cty"] = json!("JWT")), "unsupported_header"),
+        ("typ of an id token", bench.header(|h| h["typ"] = json!("id+jwt")), "wrong_type"),
+        ("typ of a logout token", bench.header(|h| h["typ"] = json!("logout+jwt")), "wrong_type"),
+        ("typ null", bench.header(|h| h["typ"] = Value::Null), "wrong_type"),
+        ("kid unknown", bench.header(|h| h["kid"] = json!("x")), "unknown_key"),
+        ("kid empty", bench.header(|h| h["kid"] = json!("")), "unknown_key"),
+        ("kid is a path", bench.header(|h| h["kid"] = json!("../../dev/null")), "unknown_key"),
+        ("kid is SQL", bench.header(|h| h["kid"] = json!("d' OR '1'='1")), "unknown_key"),
+        ("kid absent, four keys", bench.header(|h| without(h, "kid")), "unknown_key"),
+        ("kid is long", bench.header(|h| h["kid"] = json!("k".repeat(121))), "malformed"),
+        ("kid is a list", bench.header(|h| h["kid"] = json!(["d"])), "malformed"),
+    ];
+    for (name, token, expected) in cases {
+        assert_eq!(bench.refusal(&token).await, expected, "{name}: {token}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_signatures() {
+    let bench = Bench::new();
+    let good = bench.good();
+    let stranger = Signer::ed("d");
+    let mut embedded = stranger.header();
+    embedded["jwk"] = stranger.jwk();
+    let other_claims = b64(good_claims().to_string().replace("payments", "platform").as_bytes());
+    // The classic: an RSA public key taken for an HMAC secret.
+    let n = bench.rsa.jwk()["n"].as_str().unwrap().to_owned();
+    let confused = format!("{}.{}", b64(br#"{"alg":"HS256","kid":"r"}"#), b64(good_claims().to_string().as_bytes()));
+    let confused = format!("{confused}.{}", b64(&hmac_sha256(n.as_bytes(), confused.as_bytes())));
+    let ec = bench.ec.sign(&bench.ec.header(), &good_claims());
+    let hmac = bench.hmac.sign(&bench.hmac.header(), &good_claims());
+    let short = hmac.rsplit_once('.').unwrap().0.to_owned();
+    let short = format!("{short}.{}", b64(&hmac_sha256(&SECRET, short.as_bytes())[..16]));
+    let cases: Vec<(&str, String, &str)> = vec![
+        ("a stranger's", stranger.sign(&stranger.header(), &good_claims()), "bad_signature"),
+        ("its own key in the header", stranger.sign(&embedded, &good_claims()), "bad_signature"),
+        ("none", part(&good, 2, ""), "bad_signature"),
+        (
+            "another token's",
+            part(&good, 2, bench.claims(|c| c["sub"] = json!("x")).rsplit('.').next().unwrap()),
+            "bad_signature",
+        ),
+        ("claims exchanged", part(&good, 1, &other_claims), "bad_signature"),
+        ("zeros", part(&good, 2, &b64(&[0; 64])), "bad_signature"),
+        ("zeros for ECDSA", part(&ec, 2, &b64(&[0; 64])), "bad_signature"),
+        ("empty for HMAC", part(&hmac, 2, ""), "bad_signature"),
+        ("half of an HMAC", short, "bad_signature"),
+        ("RSA key as HMAC secret", confused, "wrong_algorithm"),
+        ("claims are no JSON, unsigned", part(&good, 1, "AAAA"), "bad_signature"),
+        ("expired and forged", stranger.sign(&stranger.header(), &json!({"exp": 0})), "bad_signature"),
+    ];
+    for (name, token, expected) in cases {
+        assert_eq!(bench.refusal(&token).await, expected, "{name}: {token}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_claims() {
+    let bench = Bench::new();
+    let raw = |text: &str| bench.ed.sign_raw(&bench.ed.header().to_string(), text);
+    let doubled = good_claims().to_string().replacen('{', r#"{"exp":99999999999,"#, 1);
+    let set = |name: &str, value: Value| bench.claims(|c| c[name] = value);
+    let drop = |name: &str| bench.claims(|c| without(c, name));
+    let cases: Vec<(&str, String, &str)> = vec![
+        ("an array", raw("[]"), "malformed"),
+        ("nothing", raw(""), "malformed"),
+        ("exp twice", raw(&doubled), "malformed"),
+        ("no iss", drop("iss"), "missing_claim"),
+        ("no aud", drop("aud"), "missing_claim"),
+        ("no exp", drop("exp"), "missing_claim"),
+        ("no sub", drop("sub"), "missing_claim"),
+        ("iss of another", set("iss", json!("https://evil.example")), "wrong_issuer"),
+        ("iss with a slash", set("iss", json!("https://idp.example/")), "wrong_issuer"),
+        ("iss is a list", set("iss", json!(["https://idp.example"])), "bad_claim"),
+        ("aud of another", set("aud", json!("other")), "wrong_audience"),
+        ("aud contains ours as text", set("aud", json!("gateway.example")), "wrong_audience"),
+        ("aud empty", set("aud", json!([])), "wrong_audience"),
+        ("aud of mixed types", set("aud", json!(["gateway", 1])), "bad_claim"),
+        ("aud is an object", set("aud", json!({"gateway": true})), "bad_claim"),
+        ("expired", set("exp", json!(NOW - 5)), "expired"),
+        ("exp zero", set("exp", json!(0)), "expired"),
+        ("exp negative", set("exp", json!(-1)), "bad_claim"),
+        ("exp is text", set("exp", json!("1760000600")), "bad_claim"),
+        ("exp null", set("exp", Value::Null), "bad_claim"),
+        ("exp huge", set("exp", json!(u64::MAX)), "bad_claim"),
+        ("exp 1e300", set("exp", json!(1e300)), "bad_claim"),
+        ("exp in the year 9999", set("exp", json!(253_402_300_799_i64)), "lifetime_too_long"),
+        ("exp in milliseconds", set("exp", json!(NOW * 1000)), "bad_claim"),
+        ("lives a second too long", set("exp", json!(NOW - 10 + 86_401)), "lifetime_too_long"),
+        (
+            "lives long, no iat",
+            bench.claims(|c| {
+                without(c, "iat");
+                c["exp"] = json!(NOW + 86_406);
+            }),
+            "lifetime_too_long",
+        ),
+        ("nbf ahead", set("nbf", json!(NOW + 6)), "not_yet_valid"),
+        ("iat ahead", set("iat", json!(NOW + 6)), "not_yet_valid"),
+        ("nbf is text", set("nbf", json!("0")), "bad_claim"),
+        ("iat is a bool", set("iat", json!(true)), "bad_claim"),
+        ("sub empty", set("sub", json!("")), "bad_claim"),
+        ("sub is a number", set("sub", json!(7)), "bad_claim"),
+        ("sub is long", set("sub", json!("s".repeat(257))), "bad_claim"),
+        ("sub forges a log line", set("sub", json!("a\nlevel=INFO")), "bad_claim"),
+        ("jti is long", set("jti", json!("j".repeat(129))), "bad_claim"),
+        ("jti is a number", set("jti", json!(1)), "bad_claim"),
+        ("no team", drop("team"), "no_team"),
+        ("team null", set("team", Value::Null), "no_team"),
+        ("team empty", set("team", json!("")), "no_team"),
+        ("team in capitals", set("team", json!("Payments")), "no_team"),
+        ("team is a pattern", set("team", json!("*")), "no_team"),
+        ("team is a list", set("team", json!(["payments"])), "bad_claim"),
+        ("teams is text", set("teams", json!("payments")), "bad_claim"),
+        ("teams of mixed types", set("teams", json!(["payments", 1])), "bad_claim"),
+        ("two teams", set("teams", json!(["platform"])), "team_required"),
+        ("scope is a number", set("scope", json!(1)), "bad_claim"),
+        ("scope of mixed types", set("scope", json!(["read", {}])), "bad_claim"),
+    ];
+    for (name, token, expected) in cases {
+        assert_eq!(bench.refusal(&token).await, expected, "{name}: {token}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_picks_one_of_several_teams() {
+    let bench = Bench::new();
+    let several = bench.claims(|c| {
+        without(c, "team");
+        c["teams"] = json!(["payments", "platform", "payments"]);
+    });
+    let one = bench.good();
+    for (token, wanted, expected) in [
+        (&several, Some("platform"), Ok("platform")),
+        (&several, Some("payments"), Ok("payments")),
+        (&several, Some("search"), Err(Refusal::WrongTeam)),
+        (&several, Some(""), Err(Refusal::WrongTeam)),
+        (&several, Some("Platform"), Err(Refusal::WrongTeam)),
+        (&several, None, Err(Refusal::TeamRequired)),
+        (&one, None, Ok("payments")),
+        (&one, Some("payments"), Ok("payments")),
+        (&one, Some("platform"), Err(Refusal::WrongTeam)),
+    ] {
+        let got = bench.verifier.verify(token, wanted).await.map(|caller| caller.team.as_str().to_owned());
+        assert_eq!(got, expected.map(str::to_owned), "{wanted:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_ends_on_our_clock() {
+    let bench = Bench::new();
+    let token = bench.good();
+    bench.clock.advance(Duration::seconds(604));
+    assert_eq!(bench.refusal(&token).await, "accepted", "within the leeway");
+    bench.clock.advance(Duration::seconds(1));
+    assert_eq!(bench.refusal(&token).await, "expired");
+}
+
+#[tokio::test]
+async fn without_jti_the_key_is_the_credential() {
+    let bench = Bench::new();
+    let caller = bench.verifier.verify(&bench.claims(|c| without(c, "jti")), None).await.unwrap();
+    assert_eq!(caller.credential, "kid:d");
+}
+
+#[tokio::test]
+async fn claims_can_have_other_names() {
+    let bench = Bench::new();
+    let document = jwks(std::slice::from_ref(&bench.ed)).to_string();
+    let mut settings = Settings::new("https://idp.example", "gateway");
+    settings.teams_claim = "https://example.com/groups".into();
+    settings.scope_claim = "scp".into();
+    let source = KeySource::document(document.as_bytes()).unwrap();
+    let verifier = Verifier::new(settings, source, bench.clock.clone());
+    let token = bench.claims(|c| {
+        without(c, "team");
+        c["https://example.com/groups"] = json!(["/Everyone", "platform"]);
+        c["scp"] = json!("audit openid audit");
+    });
+    let caller = verifier.verify(&token, None).await.unwrap();
+    assert_eq!((caller.team.as_str(), caller.scopes), ("platform", vec![Scope::Audit]));
+}

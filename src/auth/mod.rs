@@ -1,0 +1,24 @@
+//! Floor 1: who calls. Turns a bearer token into a [`Caller`](crate::domain::caller::Caller).
+//!
+//! The characters: a [`KeySet`](keys::KeySet) holds the issuer's keys, each for exactly one algorithm;
+//! a [`KeySource`](jwks::KeySource) says where the set comes from and keeps it fresh; the
+//! [`Verifier`](verify::Verifier) reads a token against it; [`mint`](mint::mint) makes tokens for development.
+//!
+//! What must stay true: nothing in a token is believed before its signature has been checked, and the token never
+//! chooses how it is checked: the key decides the algorithm, our configuration decides the key. Time comes from the
+//! clock that is handed in. A refusal tells a client which rule it broke and nothing about keys or other teams.
+//!
+//! Who calls it: the doors (through their extractor), `cli` for `token` and `dev`. What it does not do: deciding
+//! what a caller may do (`app` does), API keys, revocation.
+
+pub mod jwks;
+pub mod keys;
+pub mod mint;
+pub mod refusal;
+mod token;
+pub mod verify;
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod testing;

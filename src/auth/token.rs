@@ -1,0 +1,120 @@
+//! The outer form of a token: three parts of base64url, a header and claims, each a JSON object.
+//!
+//! Stricter than the standard library of the trade on purpose: a member that occurs twice, padding, or stray bits at
+//! the end of a part are refused, so that no two readers can see different tokens in the same bytes.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::keys::{KeySet, MAX_KID_BYTES};
+use super::refusal::Refusal;
+
+/// The longest token, in bytes.
+pub(super) const MAX_BYTES: usize = 8 * 1024;
+/// Headers that change how a token is to be read. We know none of them, and a token must not hope that we do.
+const EXTENSIONS: [&str; 5] = ["crit", "b64", "zip", "enc", "cty"];
+
+/// A token that has been taken apart; nothing of it is proved yet.
+#[derive(Debug)]
+pub(super) struct Token<'a> {
+    /// What the signature is over: the first two parts and the dot between them.
+    pub(super) message: &'a str,
+    /// The third part.
+    pub(super) signature: &'a str,
+    /// `alg`.
+    pub(super) algorithm: String,
+    /// `kid`.
+    pub(super) kid: Option<String>,
+    claims: Vec<u8>,
+}
+
+impl<'a> Token<'a> {
+    /// Takes a token apart and judges its header.
+    pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
+        if text.is_empty() {
+            return Err(Refusal::Missing);
+        }
+        if text.len() > MAX_BYTES {
+            return Err(Refusal::TooLong);
+        }
+        let (message, signature) = text.rsplit_once('.').ok_or(Refusal::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed)?;
+        // A fourth or fifth part (an encrypted token) leaves a dot in `claims`, which is no base64.
+        let (header, claims) = (decode(header)?, decode(claims)?);
+        decode(signature)?;
+        let (algorithm, kid) = judge_header(&object(&header)?)?;
+        Ok(Self { message, signature, algorithm, kid, claims })
+    }
+
+    /// The claims. To be asked for only once the signature has been checked.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, Refusal> {
+        object(&self.claims)
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)
+}
+
+fn judge_header(header: &Map<String, Value>) -> Result<(String, Option<String>), Refusal> {
+    if EXTENSIONS.iter().any(|name| header.contains_key(*name)) {
+        return Err(Refusal::UnsupportedHeader);
+    }
+    match header.get("typ") {
+        None => {}
+        Some(Value::String(typ)) if is_jwt(typ) => {}
+        Some(_) => return Err(Refusal::WrongType),
+    }
+    let algorithm = header.get("alg").and_then(Value::as_str).ok_or(Refusal::Malformed)?;
+    if !KeySet::ALGORITHMS.contains(&algorithm) {
+        return Err(Refusal::WrongAlgorithm);
+    }
+    let kid = match header.get("kid") {
+        None => None,
+        Some(Value::String(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid.clone()),
+        Some(_) => return Err(Refusal::Malformed),
+    };
+    Ok((algorithm.to_owned(), kid))
+}
+
+fn is_jwt(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    // RFC 7515, section 4.1.9: the prefix may be left out, and usually is.
+    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
+}
+
+fn object(json: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    serde_json::from_slice::<UniqueMembers>(json).map(|members| members.0).map_err(|_| Refusal::Malformed)
+}
+
+/// A JSON object in which no name occurs twice.
+struct UniqueMembers(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for UniqueMembers {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = UniqueMembers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueMembers, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = access.next_entry::<String, Value>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a name occurs twice"));
+                    }
+                }
+                Ok(UniqueMembers(members))
+            }
+        }
+        from.deserialize_map(Members)
+    }
+}

@@ -1,0 +1,17 @@
+//! Floor 1: encryption at rest and keyed hashes.
+//!
+//! [`MasterKey`] is what the operator hands in. It is never used itself: [`Sealer`] and [`Fingerprint`] derive
+//! their own keys from it, each with its own label, so that no use of one can tell anything about the other.
+//!
+//! What must stay true: what was sealed for one purpose cannot be opened for another; whatever bytes come back from
+//! the database, opening them returns the plain text or an error and never panics; no key is ever printed.
+//!
+//! Who calls it: `app`. What it does not do: TLS, tokens (`auth`), signatures of webhooks (`webhook`).
+
+pub mod fingerprint;
+pub mod master;
+pub mod seal;
+
+pub use fingerprint::Fingerprint;
+pub use master::MasterKey;
+pub use seal::Sealer;
