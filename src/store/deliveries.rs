@@ -26,11 +26,17 @@ struct DeliveryRow {
     last_error: Option<String>,
 }
 
-/// Where a delivery stands in its list.
-pub(crate) type DeliveryPlace = (i64, Uuid);
+/// A delivery and where it stands in its list: by its event, then by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Its event's number, and its id.
+    pub place: (i64, Uuid),
+}
 
 impl DeliveryRow {
-    fn read(self) -> Result<(Delivery, DeliveryPlace), Error> {
+    fn read(self) -> Result<PlacedDelivery, Error> {
         let state = word(DeliveryState::from_number(self.state), "webhook_deliveries", "state")?;
         let place = (self.seq, self.id);
         let delivery = Delivery {
@@ -46,7 +52,7 @@ impl DeliveryRow {
             last_http_status: self.last_http_status,
             last_error: self.last_error,
         };
-        Ok((delivery, place))
+        Ok(PlacedDelivery { delivery, place })
     }
 }
 
@@ -56,9 +62,9 @@ impl Store {
         &self,
         team: &TeamId,
         filter: &DeliveryFilter,
-        place: Option<DeliveryPlace>,
+        place: Option<(i64, Uuid)>,
         limit: i64,
-    ) -> Result<Vec<(Delivery, DeliveryPlace)>, Error> {
+    ) -> Result<Vec<PlacedDelivery>, Error> {
         let (seq, id) = place.map_or((None, None), |(seq, id)| (Some(seq), Some(id)));
         let rows: Vec<DeliveryRow> = sqlx::query_as(
             "SELECT d.id, d.event AS seq, e.id AS event, e.type AS event_type, d.endpoint, d.state, d.attempts, d.next_attempt_at,

@@ -84,5 +84,5 @@ pub(super) async fn answer(
         .bind(answer)
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }

@@ -25,13 +25,15 @@ pub mod unscoped;
 use std::sync::Arc;
 
 pub use changes::{CacheWrite, NewEvent};
+pub use deliveries::PlacedDelivery;
 pub use error::Error;
+pub use events::StoredEvent;
 pub use idempotency::{Claimed, NewKey};
-pub use operations::{NewOperation, Settlement};
+pub use operations::{NewOperation, Settled, Settlement};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-pub use unscoped::deliveries::{Claim, Finished};
-pub use unscoped::operations::LeasedOperation;
+pub use unscoped::deliveries::{Bounds, Claim, Finished};
+pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::tracker::{GroupLease, TrackerGroup};
 
 /// The migrations of this binary.

@@ -55,6 +55,17 @@ pub struct Settlement {
     pub look_at: Option<Instant>,
 }
 
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Written.
+    Done,
+    /// Somebody else holds the operation, or it has ended: nothing was written.
+    LeaseLost,
+    /// The image cache has another version by now: nothing was written; read it and try again.
+    Moved,
+}
+
 impl Store {
     /// Records a create: idempotency key, image cache, its first transition, operation, audit entry.
     pub async fn begin_create(
@@ -112,8 +123,8 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Keeps what a request was told that did not wait for the end.
-    pub async fn answer_early(&self, operation: OperationId, answer: &serde_json::Value) -> Result<(), Error> {
+    /// Keeps what a request was told that did not wait for the end. `false`: the end came first.
+    pub async fn answer_early(&self, operation: OperationId, answer: &serde_json::Value) -> Result<bool, Error> {
         let mut connection = self.requests.acquire().await?;
         idempotency::answer(&mut connection, operation, answer).await
     }
@@ -132,7 +143,7 @@ impl Store {
             super::tracker::wake(&mut transaction, &settlement.write.next, at).await?;
         }
         transaction.commit().await?;
-        Ok(true)
+        Ok(Settled::Done)
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
     ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition, TransitionView,
 };
 use crate::domain::caller::Scope;
+use crate::store::PlacedDelivery;
 
 impl From<Status> for StatusView {
     fn from(status: Status) -> Self {
@@ -137,6 +138,12 @@ impl From<Delivery> for DeliveryView {
             created_at: delivery.created_at,
             finished_at: delivery.finished_at,
         }
+    }
+}
+
+impl From<PlacedDelivery> for DeliveryView {
+    fn from(placed: PlacedDelivery) -> Self {
+        placed.delivery.into()
     }
 }
 

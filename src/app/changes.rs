@@ -1,0 +1,162 @@
+//! Create, update and delete: one transaction records the intent, a task of its own carries it out, the
+//! caller waits for that as long as it likes.
+//!
+//! What must stay true: nothing is sent before it is recorded; a caller that leaves stops nothing; one key
+//! means one create.
+
+use std::time::Duration;
+
+use super::input::{ChangeOptions, Changed, IdempotencyKey};
+use super::operations::Answer;
+use super::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::field::FieldError;
+use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::OperationKind;
+use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache};
+use crate::domain::status::Status;
+use crate::store::{Claimed, LeasedOperation, NewKey, NewOperation};
+
+const CREATE: &str = "create_image_cache";
+const UPDATE: &str = "update_image_cache";
+const DELETE: &str = "delete_image_cache";
+
+impl Gateway {
+    /// Creates an image cache. With a key, a second request is told what the first was told.
+    pub async fn create_image_cache(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+    ) -> Result<Changed, Error> {
+        access::check(caller, CREATE)?;
+        new.check()?;
+        self.check_region(&new.spec)?;
+        let cache = self.new_cache(caller, &new.spec);
+        let key = key.map(|key| self.new_key(CREATE, &key));
+        let intent = self.intent(caller, call, OperationKind::Create, &cache, new.spec, &new.registry_credentials, key);
+        let first = self.transition(&cache, None, "requested");
+        match self.store().begin_create(&intent, &cache, &first).await? {
+            Claimed::Fresh => call.set_audited(),
+            Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
+            Claimed::Earlier { answer, operation } => return self.replay(answer, operation),
+        }
+        self.carry_out(intent, cache, wait).await
+    }
+
+    /// Changes an image cache: a new build, a new generation.
+    pub async fn update_image_cache(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: CacheId,
+        changes: ImageCacheChanges,
+        options: ChangeOptions,
+    ) -> Result<Changed, Error> {
+        access::check(caller, UPDATE)?;
+        let cache = self.current(caller, id, &options).await?;
+        let spec = changes.apply(&cache.spec)?;
+        if !matches!(cache.status, Status::Ready | Status::UpdateFailed) {
+            let detail = format!("an image cache can be updated while it is ready or update_failed; it is {}", cache.status);
+            return Err(Error::Conflict { code: "image_cache_not_updatable", detail });
+        }
+        let intent = self.intent(caller, call, OperationKind::Update, &cache, spec, &changes.registry_credentials, None);
+        self.change(call, intent, cache, options).await
+    }
+
+    /// Removes an image cache from the cloud; its record stays.
+    pub async fn delete_image_cache(&self, caller: &Caller, call: &Call, id: CacheId, options: ChangeOptions) -> Result<Changed, Error> {
+        access::check(caller, DELETE)?;
+        let cache = self.current(caller, id, &options).await?;
+        if cache.status.is_final() || cache.status == Status::Deleting {
+            // Asking twice for the same end is no error: it has been, or is being, reached.
+            return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false });
+        }
+        let spec = cache.spec.clone();
+        let intent = self.intent(caller, call, OperationKind::Delete, &cache, spec, &[], None);
+        self.change(call, intent, cache, options).await
+    }
+
+    /// The row, if the caller's team has it in the version that the caller means.
+    async fn current(&self, caller: &Caller, id: CacheId, options: &ChangeOptions) -> Result<ImageCache, Error> {
+        let cache = self.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
+        match options.if_match {
+            Some(version) if version != cache.version => Err(Error::PreconditionFailed { current: cache.version }),
+            _ => Ok(cache),
+        }
+    }
+
+    async fn change(&self, call: &Call, intent: NewOperation, cache: ImageCache, options: ChangeOptions) -> Result<Changed, Error> {
+        match self.store().begin_change(&intent, cache.version).await {
+            Ok(true) => call.set_audited(),
+            Ok(false) => {
+                let detail = "the image cache changed while the request was handled; read it and try again".to_owned();
+                return Err(Error::Conflict { code: "concurrent_change", detail });
+            }
+            Err(error) if error.is_constraint("operations_one_running") => {
+                let detail = format!("the operation {} on this image cache has not ended yet", cache.operation);
+                return Err(Error::Conflict { code: "operation_in_progress", detail });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
+        self.carry_out(intent, cache, options.wait).await
+    }
+
+    /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.
+    async fn carry_out(&self, intent: NewOperation, cache: ImageCache, wait: Duration) -> Result<Changed, Error> {
+        let operation = intent.operation.id;
+        let leased = LeasedOperation { operation: intent.operation, credentials: intent.credentials, lease_token: intent.lease_token };
+        let gateway = self.clone();
+        let mut task = self.tasks().spawn(async move { gateway.drive(leased).await });
+        let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
+        let answer = match tokio::time::timeout(wait, &mut task).await {
+            Ok(ended) => ended.ok().flatten(),
+            Err(_later) if self.answer_early(intent.key.is_some(), operation, &early).await? => None,
+            // The outcome was recorded in this very moment, and that is what the key now stands for.
+            Err(_later) => task.await.ok().flatten(),
+        };
+        answer.unwrap_or(early).into_result(false)
+    }
+
+    /// Keeps "not yet" as the key's answer. `false`: the outcome came first.
+    async fn answer_early(&self, keyed: bool, operation: OperationId, early: &Answer) -> Result<bool, Error> {
+        if !keyed {
+            return Ok(true);
+        }
+        Ok(self.store().answer_early(operation, &early.to_json()).await?)
+    }
+
+    fn replay(&self, answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
+        let answer = answer.ok_or(Error::IdempotencyInFlight)?;
+        tracing::info!(operation = %operation, "answered from the idempotency key");
+        Answer::from_json(answer)?.into_result(true)
+    }
+
+    fn check_region(&self, spec: &ImageCacheSpec) -> Result<(), Error> {
+        let allowed = &self.settings().regions;
+        if allowed.is_empty() || allowed.contains(&spec.region) {
+            return Ok(());
+        }
+        let names: Vec<&str> = allowed.iter().map(crate::domain::region::Region::as_str).collect();
+        let detail = format!("must be one of {}", names.join(", "));
+        Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
+    }
+
+    fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
+        let fingerprint = self.parts().fingerprint.of("idempotency", &key.body).to_vec();
+        NewKey { action, key: key.key.clone(), fingerprint }
+    }
+}
+
+impl Answer {
+    fn into_result(self, replayed: bool) -> Result<Changed, Error> {
+        match self {
+            Self::Cache { image_cache, settled } => Ok(Changed { image_cache: *image_cache, settled, replayed }),
+            Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation }),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Opaque cursors: signed, and bound to the team, the list and its filters. A cursor of another list is
+//! refused rather than misread.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::{Error, Gateway};
+use crate::domain::caller::Caller;
+use crate::domain::field::FieldError;
+use crate::domain::filter::{Page, Slice};
+
+/// A list and what narrows it.
+pub(super) struct List<'a> {
+    gateway: &'a Gateway,
+    label: String,
+}
+
+impl<'a> List<'a> {
+    /// The list `name` of the caller's team, narrowed by `filter`.
+    pub(super) fn new(gateway: &'a Gateway, caller: &Caller, name: &str, filter: &impl std::fmt::Debug) -> Self {
+        Self { gateway, label: format!("cursor:{name}:{}:{filter:?}", caller.team) }
+    }
+
+    /// Where the page begins: what [`List::slice`] put into the cursor.
+    pub(super) fn place(&self, page: &Page) -> Result<Option<String>, Error> {
+        page.cursor.as_deref().map(|cursor| self.read(cursor).ok_or_else(unreadable)).transpose()
+    }
+
+    /// The page, of up to one item more than was asked for, with the cursor that continues it.
+    pub(super) fn slice<T, V: From<T>>(&self, mut items: Vec<T>, page: &Page, place: impl Fn(&T) -> String) -> Slice<V> {
+        let limit = page.limit as usize;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = items.last().filter(|_| more).map(|last| self.write(&place(last)));
+        Slice { items: items.into_iter().map(V::from).collect(), next_cursor }
+    }
+
+    pub(super) fn write(&self, place: &str) -> String {
+        let signature = self.gateway.parts().fingerprint.sign(&self.label, place.as_bytes());
+        BASE64_URL_SAFE_NO_PAD.encode([signature.as_slice(), place.as_bytes()].concat())
+    }
+
+    fn read(&self, cursor: &str) -> Option<String> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (signature, place) = bytes.split_at_checked(crate::crypto::fingerprint::SIGNATURE_BYTES)?;
+        let good = self.gateway.parts().fingerprint.verify(&self.label, place, signature);
+        good.then(|| String::from_utf8(place.to_vec()).ok()).flatten()
+    }
+}
+
+/// A cursor that was not given out for this list.
+pub(super) fn unreadable() -> Error {
+    Error::Invalid(vec![FieldError::new("cursor", "invalid", "must be the next_cursor of the same list with the same filters")])
+}
+
+/// How many items to read: one more than asked, to know whether there are more.
+pub(super) fn one_more(page: &Page) -> i64 {
+    i64::from(page.limit.clamp(1, Page::MAX_LIMIT)) + 1
+}

@@ -1,0 +1,146 @@
+//! The gateway itself: what every method works with.
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::Error;
+use super::settings::Settings;
+use super::signals::Signals;
+use crate::auth::refusal::Refusal;
+use crate::auth::verify::Verifier;
+use crate::crypto::fingerprint::Fingerprint;
+use crate::crypto::seal::Sealer;
+use crate::domain::caller::Caller;
+use crate::domain::clock::{Clock, Instant};
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{self, AuditId};
+use crate::eci::client::Client;
+use crate::store::{self, Store};
+use crate::webhook::address::Policy;
+use crate::webhook::sender::Sender;
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The cloud.
+    pub cloud: Client,
+    /// Who calls.
+    pub verifier: Verifier,
+    /// Encrypts what is secret.
+    pub sealer: Sealer,
+    /// Makes keyed hashes.
+    pub fingerprint: Fingerprint,
+    /// Sends webhooks.
+    pub sender: Sender,
+    /// Where webhooks may go.
+    pub policy: Policy,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<Entropy>,
+    /// What the operator set.
+    pub settings: Settings,
+}
+
+/// The gateway; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gateway(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    signals: Signals,
+    tasks: TaskTracker,
+}
+
+impl Gateway {
+    /// A gateway of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner { parts, signals: Signals::new(), tasks: TaskTracker::new() }))
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.parts.clock
+    }
+
+    /// Who can be woken.
+    pub fn signals(&self) -> &Signals {
+        &self.0.signals
+    }
+
+    /// A fresh request id.
+    pub fn new_request_id(&self) -> String {
+        format!("req_{}", self.uuid().simple())
+    }
+
+    /// Turns what stood behind `Authorization: Bearer` into a caller.
+    pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Caller, Error> {
+        let token = token.ok_or(Refusal::Missing).map_err(refused)?;
+        self.0.parts.verifier.verify(token, wanted_team).await.map_err(refused)
+    }
+
+    /// Ends when every call that was begun has ended: for a clean shutdown.
+    pub async fn drain(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.parts.store
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.parts.settings
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.0.parts.clock.now()
+    }
+
+    pub(super) fn entropy(&self) -> &Entropy {
+        &self.0.parts.entropy
+    }
+
+    pub(super) fn uuid(&self) -> Uuid {
+        ids::uuid_v7(self.now(), self.entropy())
+    }
+
+    pub(super) fn audit_id(&self) -> AuditId {
+        AuditId::new(self.now(), self.entropy())
+    }
+
+    /// Work that goes on when its caller has left.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+}
+
+fn refused(refusal: Refusal) -> Error {
+    if refusal == Refusal::KeysUnavailable {
+        let detail = "the token issuer's keys cannot be fetched at the moment";
+        return Error::Unavailable { code: "keys_unavailable", detail, retry_after_seconds: 5 };
+    }
+    Error::Unauthenticated { code: refusal.code(), detail: refusal.to_string() }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(_) => {
+                tracing::warn!(error = %error, "the database is unavailable");
+                let detail = "the database cannot be reached at the moment";
+                Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
+            }
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Carrying out operations: sign, send, learn, settle. The rule is `domain::operation`; this is its hands.
+//!
+//! What must stay true: an attempt is recorded before it is signed, and signed with the time that was
+//! recorded; an outcome is written together with all that follows from it; a worker that lost its lease
+//! writes nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::view::{ImageCacheView, OperationView};
+use super::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::{OperationKind, Step};
+use crate::store::LeasedOperation;
+
+mod attempt;
+mod settle;
+
+/// What a request is told of an operation, as it is kept for its idempotency key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    /// The cache as it was then.
+    Cache {
+        /// The cache.
+        image_cache: Box<ImageCacheView>,
+        /// Whether the cloud had answered.
+        settled: bool,
+    },
+    /// The cloud refused.
+    Refused {
+        /// What it said.
+        error: CloudError,
+        /// The operation that ended.
+        operation: OperationId,
+    },
+}
+
+impl Answer {
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("a tree of strings and numbers always becomes JSON")
+    }
+
+    pub(super) fn from_json(json: serde_json::Value) -> Result<Self, Error> {
+        serde_json::from_value(json).map_err(|error| Error::Internal(error.into()))
+    }
+}
+
+impl Gateway {
+    /// One operation of the caller's team.
+    pub async fn get_operation(&self, caller: &Caller, id: OperationId) -> Result<OperationView, Error> {
+        access::check(caller, "get_operation")?;
+        let operation = self.store().operation(&caller.team, id).await?;
+        operation.map(Into::into).ok_or(Error::NotFound("operation"))
+    }
+
+    /// Takes up operations that nobody drives any more, and returns how many. A gateway that died left them,
+    /// or their time to try again has come.
+    pub async fn resume_operations(&self, limit: i64) -> Result<usize, Error> {
+        let lease = self.settings().operation_lease.as_secs_f64();
+        let claimed = self.store().claim_operations(self.now(), self.uuid(), lease, limit).await?;
+        let count = claimed.len();
+        let drives = claimed.into_iter().map(|leased| self.drive(leased));
+        futures_util::future::join_all(drives).await;
+        Ok(count)
+    }
+
+    /// Drives an operation as far as it goes now. `None`: it goes on later.
+    pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<Answer> {
+        let operation = leased.operation.id;
+        let driven = self.step(&leased).await;
+        driven.unwrap_or_else(|error| {
+            // The lease runs out, and the next worker takes it up: nothing is lost.
+            tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
+            None
+        })
+    }
+
+    async fn step(&self, leased: &LeasedOperation) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        if operation.progress.kind == OperationKind::Delete && cache.eci_cache_id.is_none() {
+            return self.settle_done(leased, cache, None).await;
+        }
+        match operation.progress.next(self.now(), &self.settings().rule) {
+            Step::Send => self.attempt(leased, cache).await,
+            Step::LookUp => self.look_up(leased, cache).await,
+            Step::Wait(until) => self.wait_until(leased, until).await,
+        }
+    }
+
+    /// The cache's own id at the cloud, where the operation needs one.
+    fn target(cache: &ImageCache) -> Result<&str, Error> {
+        cache.eci_cache_id.as_deref().ok_or_else(|| Error::Internal("an update or delete of a cache that the cloud never had".into()))
+    }
+}

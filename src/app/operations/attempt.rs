@@ -1,0 +1,124 @@
+//! One attempt: recorded, signed, sent, judged; and the search for a create whose answer was lost.
+
+use super::{Answer, Gateway};
+use crate::app::Error;
+use crate::domain::clock::Instant;
+use crate::domain::failure::Fault;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::{OperationKind, Verdict, client_token, judge};
+use crate::eci::client::{Attempt, Created, DescribeQuery};
+use crate::store::{LeasedOperation, Postponed};
+
+/// What the cloud did: the create's answer, or nothing but a request id.
+pub(super) struct Done {
+    pub(super) created: Option<(String, Option<String>)>,
+    pub(super) request_id: String,
+}
+
+impl From<Created> for Done {
+    fn from(created: Created) -> Self {
+        Self { created: Some((created.eci_cache_id, created.container_group_id)), request_id: created.request_id }
+    }
+}
+
+impl Gateway {
+    pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        let signed_at = self.now();
+        let lease = self.settings().operation_lease.as_secs_f64();
+        let Some(number) = self.store().note_attempt(operation.id, leased.lease_token, signed_at, lease).await? else {
+            tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
+            return Ok(None);
+        };
+        match self.send(leased, &cache, signed_at).await? {
+            Ok(done) => self.settle_done(leased, cache, Some(done)).await,
+            Err(fault) => self.judge(leased, cache, number, &fault).await,
+        }
+    }
+
+    /// Signs with the time that was recorded, never a later one: the look-up counts on it.
+    async fn send(&self, leased: &LeasedOperation, cache: &ImageCache, signed_at: Instant) -> Result<Result<Done, Fault>, Error> {
+        let operation = &leased.operation;
+        let token = client_token(operation.id, operation.generation);
+        let attempt = Attempt { operation: operation.id, client_token: &token, signed_at };
+        let (cloud, spec) = (&self.parts().cloud, &operation.spec);
+        let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
+        Ok(match operation.progress.kind {
+            OperationKind::Create => cloud.create(spec, &logins, &attempt).await.map(Done::from),
+            OperationKind::Update => cloud.update(Self::target(cache)?, spec, &logins, &attempt).await.map(done),
+            OperationKind::Delete => {
+                let deleted = cloud.delete(&spec.region, Self::target(cache)?, &attempt).await.map(done);
+                deleted.or_else(gone_already)
+            }
+        })
+    }
+
+    async fn judge(&self, leased: &LeasedOperation, cache: ImageCache, number: i32, fault: &Fault) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept");
+        match judge(fault, operation.progress.kind, number, self.now()) {
+            Verdict::Refused(error) => self.settle_refused(leased, cache, &error).await,
+            Verdict::Again { at, in_doubt } => {
+                // An earlier attempt's doubt is not lifted by a later one that was not even sent.
+                let in_doubt = in_doubt || operation.progress.in_doubt;
+                let how = Postponed { outcome: word(fault), detail: fault.to_string(), in_doubt, due_at: at };
+                self.store().postpone(operation.id, leased.lease_token, Some(number), self.now(), &how).await?;
+                self.signals().operations.notify_one();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Searches by the operation's tag. What is found is adopted; if nothing is, nothing happened.
+    pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        let query = DescribeQuery { operation_tag: Some(operation.id), ..DescribeQuery::default() };
+        match self.parts().cloud.describe(&operation.spec.region, &query).await {
+            Ok(page) => match page.caches.into_iter().next() {
+                Some(found) => {
+                    let created = Some((found.eci_cache_id, found.container_group_id));
+                    self.settle_done(leased, cache, Some(Done { created, request_id: page.request_id })).await
+                }
+                None => self.put_back(leased, false, self.now()).await,
+            },
+            Err(fault) => {
+                tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
+                self.put_back(leased, true, self.now() + chrono::Duration::seconds(30)).await
+            }
+        }
+    }
+
+    pub(super) async fn wait_until(&self, leased: &LeasedOperation, until: Instant) -> Result<Option<Answer>, Error> {
+        self.put_back(leased, true, until).await
+    }
+
+    async fn put_back(&self, leased: &LeasedOperation, in_doubt: bool, due_at: Instant) -> Result<Option<Answer>, Error> {
+        let how = Postponed { outcome: "unknown", detail: String::new(), in_doubt, due_at };
+        self.store().postpone(leased.operation.id, leased.lease_token, None, self.now(), &how).await?;
+        self.signals().operations.notify_one();
+        Ok(None)
+    }
+}
+
+fn done(done: crate::eci::client::Done) -> Done {
+    Done { created: None, request_id: done.request_id }
+}
+
+/// A delete of what the cloud no longer has is done.
+fn gone_already(fault: Fault) -> Result<Done, Fault> {
+    match fault {
+        Fault::Refused(error) if error.code.contains("NotFound") && !error.code.starts_with("InvalidAccessKeyId") => {
+            Ok(Done { created: None, request_id: error.request_id.unwrap_or_default() })
+        }
+        other => Err(other),
+    }
+}
+
+fn word(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Refused(_) => "refused",
+        Fault::Throttled(_) => "throttled",
+        Fault::NotSent(_) => "not_sent",
+        Fault::Unknown(_) => "unknown",
+    }
+}

@@ -1,0 +1,119 @@
+//! Ending an operation: one transaction for its outcome and all that follows.
+
+use chrono::Duration;
+
+use super::attempt::Done;
+use super::{Answer, Gateway};
+use crate::app::Error;
+use crate::app::intent::action;
+use crate::app::view::ImageCacheView;
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Door, Origin};
+use crate::domain::change::{self, Change};
+use crate::domain::failure::CloudError;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::{OperationKind, OperationState};
+use crate::store::{LeasedOperation, Settled, Settlement};
+
+/// How often a row that moves under our hands is read again: only the tracker moves it, and rarely.
+const TRIES: usize = 5;
+
+impl Gateway {
+    /// The cloud did it.
+    pub(super) async fn settle_done(&self, leased: &LeasedOperation, cache: ImageCache, done: Option<Done>) -> Result<Option<Answer>, Error> {
+        let request_id = done.as_ref().map(|done| done.request_id.clone()).filter(|id| !id.is_empty());
+        let created = done.and_then(|done| done.created);
+        let spec = leased.operation.spec.clone();
+        let kind = leased.operation.progress.kind;
+        let change = |gateway: &Self, before: &ImageCache| match (kind, &created) {
+            (OperationKind::Create, Some((id, group))) => change::created(before, id, group.as_deref(), gateway.now()),
+            (OperationKind::Update, _) => change::updating(before, spec.clone(), gateway.now()),
+            (OperationKind::Create | OperationKind::Delete, _) => change::deleting(before, gateway.now()),
+        };
+        self.settle(leased, cache, change, request_id, None).await
+    }
+
+    /// The cloud refused for good.
+    pub(super) async fn settle_refused(&self, leased: &LeasedOperation, cache: ImageCache, error: &CloudError) -> Result<Option<Answer>, Error> {
+        let kind = leased.operation.progress.kind;
+        let change = |gateway: &Self, before: &ImageCache| change::refused(before, kind, error, gateway.now());
+        self.settle(leased, cache, change, error.request_id.clone(), Some(error)).await
+    }
+
+    async fn settle(
+        &self,
+        leased: &LeasedOperation,
+        mut cache: ImageCache,
+        change: impl Fn(&Self, &ImageCache) -> Change,
+        request_id: Option<String>,
+        error: Option<&CloudError>,
+    ) -> Result<Option<Answer>, Error> {
+        for _ in 0..TRIES {
+            let change = change(self, &cache);
+            let answer = answer(leased, &change, error);
+            let settlement = self.settlement(leased, &change, request_id.clone(), error, &answer);
+            match self.store().settle(&settlement).await? {
+                Settled::Done => {
+                    self.signals().cache_changed(cache.id);
+                    self.signals().tracker.notify_one();
+                    return Ok(Some(answer));
+                }
+                Settled::LeaseLost => return Ok(None),
+                Settled::Moved => {
+                    let fresh = self.store().image_cache(&cache.team, cache.id).await?;
+                    cache = fresh.ok_or_else(|| Error::Internal("an image cache vanished from the database".into()))?;
+                }
+            }
+        }
+        Err(Error::Internal("an image cache kept moving while its operation was settled".into()))
+    }
+
+    fn settlement(
+        &self,
+        leased: &LeasedOperation,
+        change: &Change,
+        request_id: Option<String>,
+        error: Option<&CloudError>,
+        answer: &Answer,
+    ) -> Settlement {
+        let audit = self.settled_entry(leased, request_id.clone(), error);
+        let follow = change.next.status.is_in_motion();
+        Settlement {
+            operation: leased.operation.id,
+            lease_token: leased.lease_token,
+            state: if error.is_some() { OperationState::Refused } else { OperationState::Succeeded },
+            error: error.cloned(),
+            provider_request_id: request_id,
+            at: self.now(),
+            answer: answer.to_json(),
+            write: self.write_of(change, Some(audit)),
+            look_at: follow.then(|| self.now() + Duration::from_std(self.settings().look_least).unwrap_or_default()),
+        }
+    }
+
+    /// The entry of the outcome: the same actor, request and action as the entry of the request.
+    fn settled_entry(&self, leased: &LeasedOperation, request_id: Option<String>, error: Option<&CloudError>) -> AuditEntry {
+        let operation = &leased.operation;
+        let actor = Actor {
+            team: Some(operation.team.clone()),
+            subject: operation.subject.clone(),
+            credential: operation.credential.clone(),
+            origin: Origin { door: Door::Worker, request_id: operation.request_id.clone(), address: None },
+        };
+        let outcome = if error.is_some() { Outcome::Refused } else { Outcome::Succeeded };
+        let mut entry = actor.entry(self.audit_id(), self.now(), action(operation.progress.kind), outcome);
+        entry.resource = Some(operation.cache.to_string());
+        entry.operation = Some(operation.id);
+        entry.provider_request_id = request_id;
+        entry.code = error.map(|error| error.code.clone());
+        entry
+    }
+}
+
+fn answer(leased: &LeasedOperation, change: &Change, error: Option<&CloudError>) -> Answer {
+    if let Some(error) = error {
+        return Answer::Refused { error: error.clone(), operation: leased.operation.id };
+    }
+    let shown = ImageCache { version: change.next.version + 1, ..change.next.clone() };
+    Answer::Cache { image_cache: Box::new(ImageCacheView::from(shown)), settled: true }
+}

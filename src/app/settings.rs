@@ -1,0 +1,62 @@
+//! What an operator sets, as the gateway needs it. Read and checked by `config`.
+
+use std::time::Duration;
+
+use crate::domain::operation::Rule;
+use crate::domain::region::Region;
+
+/// The gateway's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name of the cloud account that is used.
+    pub account: String,
+    /// The regions that teams may use; empty means all.
+    pub regions: Vec<Region>,
+    /// How unknown outcomes are resolved.
+    pub rule: Rule,
+    /// How long an operation may be in one worker's hands without a word. Longer than a call to the cloud.
+    pub operation_lease: Duration,
+    /// How long the tracker may hold a group.
+    pub group_lease: Duration,
+    /// The shortest time between two looks at one group.
+    pub look_least: Duration,
+    /// The longest time between two looks at a group with a build in it.
+    pub look_most: Duration,
+    /// How long one webhook attempt may take in all.
+    pub webhook_timeout: Duration,
+    /// How many webhook attempts run at once.
+    pub webhook_slots: usize,
+    /// How many of them to one endpoint.
+    pub webhook_slots_per_endpoint: i64,
+    /// How long idempotency keys are kept: at least a day.
+    pub keep_keys: Duration,
+    /// How long delivery attempts are kept.
+    pub keep_attempts: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 3_600;
+        Self {
+            account: "default".into(),
+            regions: Vec::new(),
+            rule: Rule::default(),
+            operation_lease: Duration::from_secs(60),
+            group_lease: Duration::from_secs(60),
+            look_least: Duration::from_secs(1),
+            look_most: Duration::from_secs(15),
+            webhook_timeout: Duration::from_secs(15),
+            webhook_slots: 256,
+            webhook_slots_per_endpoint: 8,
+            keep_keys: Duration::from_secs(2 * DAY),
+            keep_attempts: Duration::from_secs(30 * DAY),
+        }
+    }
+}
+
+impl Settings {
+    /// A delivery's lease: twice the longest attempt and 10 s, so that no live worker ever loses one.
+    pub fn delivery_lease(&self) -> Duration {
+        self.webhook_timeout * 2 + Duration::from_secs(30)
+    }
+}

@@ -1,0 +1,37 @@
+//! Wake-ups within one process. They save time and nothing rests on them: workers also look by interval,
+//! and waiting requests too.
+
+use tokio::sync::{Notify, broadcast};
+
+use crate::domain::ids::CacheId;
+
+/// Who can be woken.
+#[derive(Debug)]
+pub struct Signals {
+    /// The worker that resumes operations.
+    pub operations: Notify,
+    /// The tracker.
+    pub tracker: Notify,
+    /// The deliverer.
+    pub deliveries: Notify,
+    changed: broadcast::Sender<CacheId>,
+}
+
+impl Signals {
+    pub(super) fn new() -> Self {
+        let (changed, _) = broadcast::channel(1_024);
+        Self { operations: Notify::new(), tracker: Notify::new(), deliveries: Notify::new(), changed }
+    }
+
+    /// Tells waiting requests that a cache has changed, and the deliverer that there may be something to send.
+    pub(super) fn cache_changed(&self, id: CacheId) {
+        // Nobody may be waiting.
+        let _waiting = self.changed.send(id);
+        self.deliveries.notify_one();
+    }
+
+    /// Hears of every change from here on. Subscribe before you look.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<CacheId> {
+        self.changed.subscribe()
+    }
+}
