@@ -1,1 +1,2 @@
 mod signing_v1;
+mod standin;
