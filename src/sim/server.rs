@@ -30,6 +30,7 @@ use super::answer::{self, Outcome, Refusal};
 use super::faults::{Fault, Kind};
 use super::params::Params;
 use super::state::{Ground, State as Memory};
+use super::tokens::Tokens;
 use super::verify::{self, Action};
 use super::{Shared, admin, create, delete, describe, update};
 use crate::domain::entropy::Entropy;
@@ -227,7 +228,7 @@ impl Shared {
 
 /// Carries out an action, once per `ClientToken`.
 fn run(state: &mut Memory, action: Action, params: &Params, ground: &Ground<'_>) -> Outcome {
-    let token = super::tokens::Tokens::read(action.as_str(), params)?;
+    let token = Tokens::read(action, params)?;
     if let Some(known) = token.as_ref().and_then(|token| state.tokens.recall(token, ground.now)) {
         return known;
     }

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{Outcome, Refusal};
 use super::params::Params;
+use super::verify::Action;
 use crate::domain::clock::Instant;
 use crate::eci::sign_v1;
 
@@ -40,23 +41,23 @@ struct Remembered {
 
 /// The tokens of successful calls, by action and token.
 #[derive(Debug, Default)]
-pub(super) struct Tokens(HashMap<(String, String), Remembered>);
+pub(super) struct Tokens(HashMap<(&'static str, String), Remembered>);
 
 /// A call's token, checked and ready to be remembered.
 #[derive(Debug)]
 pub(super) struct Token {
-    key: (String, String),
+    key: (&'static str, String),
     fingerprint: [u8; 32],
 }
 
 impl Tokens {
-    /// The call's token, if it has one.
-    pub(super) fn read(action: &str, params: &Params) -> Result<Option<Token>, Refusal> {
-        let Some(token) = params.text("ClientToken") else { return Ok(None) };
+    /// The call's token, if it has one. A look has none: it must show the present.
+    pub(super) fn read(action: Action, params: &Params) -> Result<Option<Token>, Refusal> {
+        let Some(token) = params.text("ClientToken").filter(|_| action != Action::Describe) else { return Ok(None) };
         if token.len() > 64 || !token.is_ascii() {
             return Err(Refusal::invalid("ClientToken", "it must be at most 64 ASCII characters"));
         }
-        let key = (action.to_owned(), token.to_owned());
+        let key = (action.as_str(), token.to_owned());
         Ok(Some(Token { key, fingerprint: fingerprint(params) }))
     }
 
