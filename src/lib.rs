@@ -6,4 +6,6 @@ pub mod auth;
 pub mod crypto;
 pub mod domain;
 pub mod eci;
+pub mod sim;
 pub mod store;
+pub mod webhook;

@@ -60,15 +60,23 @@ impl Gateway {
         let cache = self.current(caller, id, &options).await?;
         let spec = changes.apply(&cache.spec)?;
         if !matches!(cache.status, Status::Ready | Status::UpdateFailed) {
-            let detail = format!("an image cache can be updated while it is ready or update_failed; it is {}", cache.status);
+            let detail =
+                format!("an image cache can be updated while it is ready or update_failed; it is {}", cache.status);
             return Err(Error::Conflict { code: "image_cache_not_updatable", detail });
         }
-        let intent = self.intent(caller, call, OperationKind::Update, &cache, spec, &changes.registry_credentials, None);
+        let intent =
+            self.intent(caller, call, OperationKind::Update, &cache, spec, &changes.registry_credentials, None);
         self.change(call, intent, cache, options).await
     }
 
     /// Removes an image cache from the cloud; its record stays.
-    pub async fn delete_image_cache(&self, caller: &Caller, call: &Call, id: CacheId, options: ChangeOptions) -> Result<Changed, Error> {
+    pub async fn delete_image_cache(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: CacheId,
+        options: ChangeOptions,
+    ) -> Result<Changed, Error> {
         access::check(caller, DELETE)?;
         let cache = self.current(caller, id, &options).await?;
         if cache.status.is_final() || cache.status == Status::Deleting {
@@ -89,7 +97,13 @@ impl Gateway {
         }
     }
 
-    async fn change(&self, call: &Call, intent: NewOperation, cache: ImageCache, options: ChangeOptions) -> Result<Changed, Error> {
+    async fn change(
+        &self,
+        call: &Call,
+        intent: NewOperation,
+        cache: ImageCache,
+        options: ChangeOptions,
+    ) -> Result<Changed, Error> {
         match self.store().begin_change(&intent, cache.version).await {
             Ok(true) => call.set_audited(),
             Ok(false) => {
@@ -109,7 +123,11 @@ impl Gateway {
     /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.
     async fn carry_out(&self, intent: NewOperation, cache: ImageCache, wait: Duration) -> Result<Changed, Error> {
         let operation = intent.operation.id;
-        let leased = LeasedOperation { operation: intent.operation, credentials: intent.credentials, lease_token: intent.lease_token };
+        let leased = LeasedOperation {
+            operation: intent.operation,
+            credentials: intent.credentials,
+            lease_token: intent.lease_token,
+        };
         let gateway = self.clone();
         let mut task = self.tasks().spawn(async move { gateway.drive(leased).await });
         let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };

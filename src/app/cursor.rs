@@ -27,7 +27,12 @@ impl<'a> List<'a> {
     }
 
     /// The page, of up to one item more than was asked for, with the cursor that continues it.
-    pub(super) fn slice<T, V: From<T>>(&self, mut items: Vec<T>, page: &Page, place: impl Fn(&T) -> String) -> Slice<V> {
+    pub(super) fn slice<T, V: From<T>>(
+        &self,
+        mut items: Vec<T>,
+        page: &Page,
+        place: impl Fn(&T) -> String,
+    ) -> Slice<V> {
         let limit = page.limit as usize;
         let more = items.len() > limit;
         items.truncate(limit);
@@ -50,7 +55,11 @@ impl<'a> List<'a> {
 
 /// A cursor that was not given out for this list.
 pub(super) fn unreadable() -> Error {
-    Error::Invalid(vec![FieldError::new("cursor", "invalid", "must be the next_cursor of the same list with the same filters")])
+    Error::Invalid(vec![FieldError::new(
+        "cursor",
+        "invalid",
+        "must be the next_cursor of the same list with the same filters",
+    )])
 }
 
 /// How many items to read: one more than asked, to know whether there are more.

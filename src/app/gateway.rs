@@ -16,9 +16,8 @@ use crate::domain::caller::Caller;
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{self, AuditId};
-use crate::eci::client::Client;
+use crate::eci::Client;
 use crate::store::{self, Store};
-use crate::webhook::address::Policy;
 use crate::webhook::sender::Sender;
 
 /// What a gateway is made of.
@@ -34,10 +33,8 @@ pub struct Parts {
     pub sealer: Sealer,
     /// Makes keyed hashes.
     pub fingerprint: Fingerprint,
-    /// Sends webhooks.
+    /// Sends webhooks, where the operator lets them go.
     pub sender: Sender,
-    /// Where webhooks may go.
-    pub policy: Policy,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -102,8 +102,12 @@ impl Gateway {
     }
 
     fn requested(&self, caller: &Caller, call: &Call, operation: &Operation) -> AuditEntry {
-        let mut entry =
-            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action(operation.progress.kind), Outcome::Accepted);
+        let mut entry = Actor::caller(caller, &call.origin).entry(
+            self.audit_id(),
+            self.now(),
+            action(operation.progress.kind),
+            Outcome::Accepted,
+        );
         entry.resource = Some(operation.cache.to_string());
         entry.operation = Some(operation.id);
         entry.duration_ms = Some(self.milliseconds_since(call));
@@ -139,11 +143,19 @@ impl Gateway {
     }
 
     /// The logins of an operation, for the moment of signing.
-    pub(super) fn open_logins(&self, operation: OperationId, sealed: Option<&[u8]>) -> Result<Vec<RegistryCredential>, Error> {
+    pub(super) fn open_logins(
+        &self,
+        operation: OperationId,
+        sealed: Option<&[u8]>,
+    ) -> Result<Vec<RegistryCredential>, Error> {
         let Some(sealed) = sealed else { return Ok(Vec::new()) };
-        let plain = self.parts().sealer.open(sealed, &login_context(operation)).map_err(|error| Error::Internal(error.into()))?;
-        let logins: Vec<SealedLogin> =
-            serde_json::from_slice(plain.expose_secret()).map_err(|_| Error::Internal("sealed logins cannot be read".into()))?;
+        let plain = self
+            .parts()
+            .sealer
+            .open(sealed, &login_context(operation))
+            .map_err(|error| Error::Internal(error.into()))?;
+        let logins: Vec<SealedLogin> = serde_json::from_slice(plain.expose_secret())
+            .map_err(|_| Error::Internal("sealed logins cannot be read".into()))?;
         let open = |login: SealedLogin| RegistryCredential {
             server: login.server,
             user_name: login.user_name,

@@ -3,14 +3,34 @@
 //! Every door (REST today, RPC and the console later, the workers) calls the same methods of [`Gateway`],
 //! split by subject into the files of this folder. A method checks the caller's scope first, then decides
 //! with `domain`, then writes with `store`: three hops, always.
+//!
+//! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
+//! (carrying them out), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
+//! [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
-pub mod call;
-pub mod error;
+mod audit;
+mod call;
+mod changes;
+mod cursor;
+mod delivering;
+pub mod endpoints;
+mod error;
+mod gateway;
 pub mod input;
-pub mod skeleton;
+mod intent;
+mod operations;
+mod reads;
+mod settings;
+mod signals;
+mod tracking;
+mod upkeep;
 pub mod view;
+mod write;
 
 pub use call::Call;
 pub use error::Error;
-pub use skeleton::Gateway;
+pub use gateway::{Gateway, Parts};
+pub use reads::LONGEST_WAIT;
+pub use settings::Settings;
+pub use signals::Signals;

@@ -94,6 +94,9 @@ impl Gateway {
 
     /// The cache's own id at the cloud, where the operation needs one.
     fn target(cache: &ImageCache) -> Result<&str, Error> {
-        cache.eci_cache_id.as_deref().ok_or_else(|| Error::Internal("an update or delete of a cache that the cloud never had".into()))
+        cache
+            .eci_cache_id
+            .as_deref()
+            .ok_or_else(|| Error::Internal("an update or delete of a cache that the cloud never had".into()))
     }
 }

@@ -21,7 +21,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Gateway {
     /// The team's image caches, newest first.
-    pub async fn list_image_caches(&self, caller: &Caller, filter: &CacheFilter, page: &Page) -> Result<Slice<ImageCacheView>, Error> {
+    pub async fn list_image_caches(
+        &self,
+        caller: &Caller,
+        filter: &CacheFilter,
+        page: &Page,
+    ) -> Result<Slice<ImageCacheView>, Error> {
         access::check(caller, "list_image_caches")?;
         let list = List::new(self, caller, "image_caches", filter);
         let before = id_place(&list, page)?;
@@ -54,12 +59,18 @@ impl Gateway {
             }
             let until = deadline.min(Deadline::now() + LOOK_EVERY);
             // A lagged receiver has missed changes, maybe this one's: look again.
-            let _look = timeout_at(until, async { while changes.recv().await.is_ok_and(|changed| changed != id) {} }).await;
+            let _look =
+                timeout_at(until, async { while changes.recv().await.is_ok_and(|changed| changed != id) {} }).await;
         }
     }
 
     /// The status changes of one image cache, oldest first.
-    pub async fn list_transitions(&self, caller: &Caller, id: CacheId, page: &Page) -> Result<Slice<TransitionView>, Error> {
+    pub async fn list_transitions(
+        &self,
+        caller: &Caller,
+        id: CacheId,
+        page: &Page,
+    ) -> Result<Slice<TransitionView>, Error> {
         access::check(caller, "list_transitions")?;
         self.image_cache(caller, id).await?;
         let list = List::new(self, caller, "transitions", &id);
@@ -81,7 +92,12 @@ impl Gateway {
     }
 
     /// The team's deliveries, newest event first.
-    pub async fn list_deliveries(&self, caller: &Caller, filter: &DeliveryFilter, page: &Page) -> Result<Slice<DeliveryView>, Error> {
+    pub async fn list_deliveries(
+        &self,
+        caller: &Caller,
+        filter: &DeliveryFilter,
+        page: &Page,
+    ) -> Result<Slice<DeliveryView>, Error> {
         access::check(caller, "list_deliveries")?;
         let list = List::new(self, caller, "deliveries", filter);
         let place = list.place(page)?.map(|place| delivery_place(&place).ok_or_else(unreadable)).transpose()?;
@@ -90,7 +106,12 @@ impl Gateway {
     }
 
     /// The team's audit entries, newest first.
-    pub async fn list_audit_entries(&self, caller: &Caller, filter: &AuditFilter, page: &Page) -> Result<Slice<AuditEntryView>, Error> {
+    pub async fn list_audit_entries(
+        &self,
+        caller: &Caller,
+        filter: &AuditFilter,
+        page: &Page,
+    ) -> Result<Slice<AuditEntryView>, Error> {
         access::check(caller, "list_audit_entries")?;
         let list = List::new(self, caller, "audit_entries", filter);
         let before = id_place(&list, page)?;

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::params::{self, Params};
 use super::{API_VERSION, fault, sign_v1, wire};
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::failure::Fault;
 use crate::domain::ids::OperationId;
@@ -112,9 +112,29 @@ pub struct SeenPage {
     pub request_id: String,
 }
 
+/// What makes one attempt of an operation: the same token in each, another time of signing.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The operation; its id becomes the tag by which a lost answer can be found.
+    pub operation: OperationId,
+    /// `ClientToken`: at most 64 ASCII characters.
+    pub client_token: String,
+    /// The `Timestamp` that is signed. Whoever recorded the attempt decides it, so that a pause between
+    /// recording and signing cannot make the request acceptable for longer than was recorded.
+    pub signed_at: Instant,
+}
+
 /// The client of one cloud account. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Inner>);
+
+/// One signed request.
+struct Call<'a> {
+    action: &'static str,
+    region: &'a Region,
+    signed_at: Instant,
+    logins: &'a [RegistryCredential],
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -153,11 +173,11 @@ impl Client {
         &self,
         spec: &ImageCacheSpec,
         logins: &[RegistryCredential],
-        operation: OperationId,
-        client_token: &str,
+        attempt: &Attempt,
     ) -> Result<Created, Fault> {
-        let params = params::create(spec, logins, operation, client_token);
-        let answer: wire::CreateImageCacheAnswer = self.call("CreateImageCache", &spec.region, params, logins).await?;
+        let params = params::create(spec, logins, attempt);
+        let call = Call { action: "CreateImageCache", region: &spec.region, signed_at: attempt.signed_at, logins };
+        let answer: wire::CreateImageCacheAnswer = self.call(call, params).await?;
         Ok(Created {
             eci_cache_id: answer.image_cache_id,
             container_group_id: answer.container_group_id,
@@ -165,30 +185,31 @@ impl Client {
         })
     }
 
-    /// `UpdateImageCache`: everything that `spec` gives.
+    /// `UpdateImageCache`: everything that `spec` gives, in `spec`'s region.
     pub async fn update(
         &self,
-        region: &Region,
         eci_cache_id: &str,
         spec: &ImageCacheSpec,
         logins: &[RegistryCredential],
-        operation: OperationId,
-        client_token: &str,
+        attempt: &Attempt,
     ) -> Result<Done, Fault> {
-        let params = params::update(region, eci_cache_id, spec, logins, operation, client_token);
-        self.call("UpdateImageCache", region, params, logins).await.map(done)
+        let params = params::update(eci_cache_id, spec, logins, attempt);
+        let call = Call { action: "UpdateImageCache", region: &spec.region, signed_at: attempt.signed_at, logins };
+        self.call(call, params).await.map(done)
     }
 
     /// `DeleteImageCache`.
-    pub async fn delete(&self, region: &Region, eci_cache_id: &str, client_token: &str) -> Result<Done, Fault> {
-        let params = params::delete(region, eci_cache_id, client_token);
-        self.call("DeleteImageCache", region, params, &[]).await.map(done)
+    pub async fn delete(&self, region: &Region, eci_cache_id: &str, attempt: &Attempt) -> Result<Done, Fault> {
+        let params = params::delete(region, eci_cache_id, attempt);
+        let call = Call { action: "DeleteImageCache", region, signed_at: attempt.signed_at, logins: &[] };
+        self.call(call, params).await.map(done)
     }
 
     /// `DescribeImageCaches`: one page of 20. An id that the cloud does not know gives an empty page.
     pub async fn describe(&self, region: &Region, query: &DescribeQuery) -> Result<SeenPage, Fault> {
         let params = params::describe(region, query);
-        let page: wire::DescribeImageCachesAnswer = self.call("DescribeImageCaches", region, params, &[]).await?;
+        let call = Call { action: "DescribeImageCaches", region, signed_at: self.0.clock.now(), logins: &[] };
+        let page: wire::DescribeImageCachesAnswer = self.call(call, params).await?;
         Ok(SeenPage {
             caches: page.image_caches.into_iter().map(Seen::from).collect(),
             next_token: page.next_token,
@@ -196,30 +217,24 @@ impl Client {
         })
     }
 
-    async fn call<T: DeserializeOwned>(
-        &self,
-        action: &str,
-        region: &Region,
-        params: Params,
-        logins: &[RegistryCredential],
-    ) -> Result<T, Fault> {
-        let url = self.0.settings.endpoint.replace(REGION, region.as_str());
+    async fn call<T: DeserializeOwned>(&self, call: Call<'_>, params: Params) -> Result<T, Fault> {
+        let url = self.0.settings.endpoint.replace(REGION, call.region.as_str());
         let request = self
             .0
             .http
             .post(url)
             .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(reqwest::header::ACCEPT, "application/json")
-            .body(self.form(action, params));
+            .body(self.form(call.action, call.signed_at, params));
         let answer = request.send().await.map_err(transport)?;
         let status = answer.status();
         let body = self.read(answer).await?;
-        self.understand(status, &body, logins)
+        self.understand(status, &body, call.logins)
     }
 
     /// The signed form. Signed anew for each attempt: a nonce is good for one.
-    fn form(&self, action: &str, params: Params) -> String {
-        let Inner { credentials, clock, entropy, .. } = &*self.0;
+    fn form(&self, action: &str, signed_at: Instant, params: Params) -> String {
+        let Inner { credentials, entropy, .. } = &*self.0;
         let nonce = uuid::Builder::from_random_bytes(entropy.bytes()).into_uuid();
         let mut all = params.into_inner();
         let mut put = |key: &str, value: &str| all.push((key.to_owned(), value.to_owned()));
@@ -230,7 +245,7 @@ impl Client {
         put("SignatureMethod", "HMAC-SHA1");
         put("SignatureVersion", "1.0");
         put("SignatureNonce", &nonce.to_string());
-        put("Timestamp", &clock.now().format("%Y-%m-%dT%H:%M:%SZ").to_string());
+        put("Timestamp", &signed_at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
         if let Some(token) = &credentials.security_token {
             put("SecurityToken", token.expose_secret());
         }

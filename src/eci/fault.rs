@@ -60,8 +60,10 @@ fn sort(error: CloudError) -> Fault {
 /// `LastTokenProcessing`: an earlier attempt with the same token is under way. `SignatureNonceUsed`: this very
 /// request arrived before (something between us and the cloud sent it twice), and that one may have been done.
 fn is_doubtful(code: &str) -> bool {
-    let known = ["ServiceUnavailable", "InternalError", "LastTokenProcessing", "SignatureNonceUsed"];
-    known.iter().any(|known| code.starts_with(known)) || code.to_ascii_lowercase().contains("timeout")
+    let begins = ["Internal", "UnknownError", "SystemError", "LastTokenProcessing", "SignatureNonceUsed"];
+    let holds = ["serviceunavailable", "internalerror", "timeout"];
+    let lower = code.to_ascii_lowercase();
+    begins.iter().any(|word| code.starts_with(word)) || holds.iter().any(|word| lower.contains(word))
 }
 
 fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[&str]) -> CloudError {
@@ -114,9 +116,15 @@ mod tests {
             for code in ["Throttling", "Throttling.User", "Degrade.Api", "Rejected.Throttling"] {
                 assert!(matches!(fault(status, code), Fault::Throttled(_)), "{status} {code}");
             }
-            for code in
-                ["ServiceUnavailable", "InternalError", "RequestTimeout", "Backend.TimeOut", "LastTokenProcessing"]
-            {
+            for code in [
+                "ServiceUnavailable",
+                "InternalError",
+                "RequestTimeout",
+                "Backend.TimeOut",
+                "InternalServerError",
+                "SignatureNonceUsed",
+                "LastTokenProcessing",
+            ] {
                 assert!(matches!(fault(status, code), Fault::Unknown(_)), "{status} {code}");
             }
             for code in ["QuotaExceeded", "IdempotentParameterMismatch", "ImageCache.IncorrectStatus", "Forbidden.RAM"]

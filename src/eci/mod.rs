@@ -16,7 +16,7 @@ pub mod params;
 pub mod sign_v1;
 pub mod wire;
 
-pub use client::{BuildError, Client, Created, Credentials, DescribeQuery, Done, SeenPage, Settings};
+pub use client::{Attempt, BuildError, Client, Created, Credentials, DescribeQuery, Done, SeenPage, Settings};
 
 /// The version of the API that we speak.
 pub const API_VERSION: &str = "2018-08-08";

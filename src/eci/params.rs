@@ -9,7 +9,7 @@ use std::fmt;
 
 use secrecy::ExposeSecret as _;
 
-use super::client::DescribeQuery;
+use super::client::{Attempt, DescribeQuery};
 use crate::domain::ids::OperationId;
 use crate::domain::region::Region;
 use crate::domain::spec::{ImageCacheSpec, OPERATION_TAG, RegistryCredential};
@@ -50,42 +50,30 @@ impl fmt::Debug for Params {
 }
 
 /// `CreateImageCache`. The operation's id becomes the tag by which a lost answer can be found.
-pub fn create(
-    spec: &ImageCacheSpec,
-    logins: &[RegistryCredential],
-    operation: OperationId,
-    client_token: &str,
-) -> Params {
+pub fn create(spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) -> Params {
     let mut params = Params::default();
     params.put("RegionId", &spec.region);
-    put_content(&mut params, spec, logins, operation);
-    params.put("ClientToken", client_token);
+    put_content(&mut params, spec, logins, attempt.operation);
+    params.put("ClientToken", &attempt.client_token);
     params
 }
 
 /// `UpdateImageCache`, from the whole spec as it shall be.
-pub fn update(
-    region: &Region,
-    eci_cache_id: &str,
-    spec: &ImageCacheSpec,
-    logins: &[RegistryCredential],
-    operation: OperationId,
-    client_token: &str,
-) -> Params {
+pub fn update(eci_cache_id: &str, spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) -> Params {
     let mut params = Params::default();
-    params.put("RegionId", region);
+    params.put("RegionId", &spec.region);
     params.put("ImageCacheId", eci_cache_id);
-    put_content(&mut params, spec, logins, operation);
-    params.put("ClientToken", client_token);
+    put_content(&mut params, spec, logins, attempt.operation);
+    params.put("ClientToken", &attempt.client_token);
     params
 }
 
 /// `DeleteImageCache`.
-pub fn delete(region: &Region, eci_cache_id: &str, client_token: &str) -> Params {
+pub fn delete(region: &Region, eci_cache_id: &str, attempt: &Attempt) -> Params {
     let mut params = Params::default();
     params.put("RegionId", region);
     params.put("ImageCacheId", eci_cache_id);
-    params.put("ClientToken", client_token);
+    params.put("ClientToken", &attempt.client_token);
     params
 }
 

@@ -1,7 +1,5 @@
-<<<<<<< HEAD
-mod signing_v1;
-=======
-//! Everything that needs real sockets, as one binary.
+//! Everything that needs real sockets and a real database, as one binary.
 
 mod jwks;
->>>>>>> guard
+mod signing_v1;
+mod standin;

@@ -6,7 +6,7 @@ use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{OperationKind, Verdict, client_token, judge};
-use crate::eci::client::{Attempt, Created, DescribeQuery};
+use crate::eci::{self, Attempt, Created, DescribeQuery};
 use crate::store::{LeasedOperation, Postponed};
 
 /// What the cloud did: the create's answer, or nothing but a request id.
@@ -37,10 +37,15 @@ impl Gateway {
     }
 
     /// Signs with the time that was recorded, never a later one: the look-up counts on it.
-    async fn send(&self, leased: &LeasedOperation, cache: &ImageCache, signed_at: Instant) -> Result<Result<Done, Fault>, Error> {
+    async fn send(
+        &self,
+        leased: &LeasedOperation,
+        cache: &ImageCache,
+        signed_at: Instant,
+    ) -> Result<Result<Done, Fault>, Error> {
         let operation = &leased.operation;
-        let token = client_token(operation.id, operation.generation);
-        let attempt = Attempt { operation: operation.id, client_token: &token, signed_at };
+        let client_token = client_token(operation.id, operation.generation);
+        let attempt = Attempt { operation: operation.id, client_token, signed_at };
         let (cloud, spec) = (&self.parts().cloud, &operation.spec);
         let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
         Ok(match operation.progress.kind {
@@ -53,7 +58,13 @@ impl Gateway {
         })
     }
 
-    async fn judge(&self, leased: &LeasedOperation, cache: ImageCache, number: i32, fault: &Fault) -> Result<Option<Answer>, Error> {
+    async fn judge(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+        number: i32,
+        fault: &Fault,
+    ) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
         tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept");
         match judge(fault, operation.progress.kind, number, self.now()) {
@@ -92,7 +103,12 @@ impl Gateway {
         self.put_back(leased, true, until).await
     }
 
-    async fn put_back(&self, leased: &LeasedOperation, in_doubt: bool, due_at: Instant) -> Result<Option<Answer>, Error> {
+    async fn put_back(
+        &self,
+        leased: &LeasedOperation,
+        in_doubt: bool,
+        due_at: Instant,
+    ) -> Result<Option<Answer>, Error> {
         let how = Postponed { outcome: "unknown", detail: String::new(), in_doubt, due_at };
         self.store().postpone(leased.operation.id, leased.lease_token, None, self.now(), &how).await?;
         self.signals().operations.notify_one();
@@ -100,7 +116,7 @@ impl Gateway {
     }
 }
 
-fn done(done: crate::eci::client::Done) -> Done {
+fn done(done: eci::Done) -> Done {
     Done { created: None, request_id: done.request_id }
 }
 

@@ -20,7 +20,12 @@ const TRIES: usize = 5;
 
 impl Gateway {
     /// The cloud did it.
-    pub(super) async fn settle_done(&self, leased: &LeasedOperation, cache: ImageCache, done: Option<Done>) -> Result<Option<Answer>, Error> {
+    pub(super) async fn settle_done(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+        done: Option<Done>,
+    ) -> Result<Option<Answer>, Error> {
         let request_id = done.as_ref().map(|done| done.request_id.clone()).filter(|id| !id.is_empty());
         let created = done.and_then(|done| done.created);
         let spec = leased.operation.spec.clone();
@@ -34,7 +39,12 @@ impl Gateway {
     }
 
     /// The cloud refused for good.
-    pub(super) async fn settle_refused(&self, leased: &LeasedOperation, cache: ImageCache, error: &CloudError) -> Result<Option<Answer>, Error> {
+    pub(super) async fn settle_refused(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+        error: &CloudError,
+    ) -> Result<Option<Answer>, Error> {
         let kind = leased.operation.progress.kind;
         let change = |gateway: &Self, before: &ImageCache| change::refused(before, kind, error, gateway.now());
         self.settle(leased, cache, change, error.request_id.clone(), Some(error)).await
@@ -92,7 +102,12 @@ impl Gateway {
     }
 
     /// The entry of the outcome: the same actor, request and action as the entry of the request.
-    fn settled_entry(&self, leased: &LeasedOperation, request_id: Option<String>, error: Option<&CloudError>) -> AuditEntry {
+    fn settled_entry(
+        &self,
+        leased: &LeasedOperation,
+        request_id: Option<String>,
+        error: Option<&CloudError>,
+    ) -> AuditEntry {
         let operation = &leased.operation;
         let actor = Actor {
             team: Some(operation.team.clone()),

@@ -1,0 +1,33 @@
+//! Upkeep: what is forgotten after its time, and the workers' signs of life.
+
+use std::time::Duration;
+
+use super::{Error, Gateway};
+use crate::domain::clock::Instant;
+
+impl Gateway {
+    /// One pass of the janitor.
+    pub async fn clean(&self) -> Result<(), Error> {
+        let store = self.store();
+        let reclaimed = self.reclaim_deliveries().await?;
+        let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
+        let attempts = store.forget_attempts(self.before(self.settings().keep_attempts)).await?;
+        if store.wake_expired(self.now()).await? > 0 {
+            self.signals().tracker.notify_one();
+        }
+        if reclaimed > 0 {
+            self.signals().deliveries.notify_one();
+        }
+        tracing::debug!(reclaimed, keys, attempts, "the janitor has passed");
+        Ok(())
+    }
+
+    /// Shows that the workers of this process are alive.
+    pub async fn beat(&self, worker: &str) -> Result<(), Error> {
+        Ok(self.store().beat(worker).await?)
+    }
+
+    fn before(&self, kept: Duration) -> Instant {
+        self.now() - chrono::Duration::from_std(kept).unwrap_or(chrono::Duration::MAX)
+    }
+}

@@ -1,0 +1,130 @@
+//! Which images cannot be cached, and what the cloud's event says about it.
+
+/// Below this size an image named `huge` does not fit.
+const HUGE_GIB: i64 = 100;
+
+/// Why a build fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The place of the image that fails; those before it are pulled.
+    pub(super) place: usize,
+    /// The event's `Reason`.
+    pub(super) reason: &'static str,
+    /// The event's `Message`.
+    pub(super) message: String,
+    /// Whether it fails late, while unpacking, not at the first request to the registry.
+    pub(super) late: bool,
+}
+
+/// A login that came with the request. The password itself is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    pub(super) server: String,
+    pub(super) good: bool,
+}
+
+/// The first image that fails, if any does.
+pub(super) fn failure(images: &[String], logins: &[Login], size_gib: i64) -> Option<Failure> {
+    images.iter().enumerate().find_map(|(place, image)| {
+        let (reason, text, late) = why(image, logins, size_gib)?;
+        let message = format!("Failed to pull image \"{image}\": {text}");
+        Some(Failure { place, reason, message, late })
+    })
+}
+
+fn why(image: &str, logins: &[Login], size_gib: i64) -> Option<(&'static str, String, bool)> {
+    let Parts { host, repository, tag } = parts(image);
+    let welcome = logins.iter().any(|login| login.server == host && login.good);
+    if host.starts_with("private.") && !welcome {
+        let text = format!(
+            "rpc error: code = Unknown desc = failed to resolve reference \"{image}\": pull access denied, \
+             repository does not exist or may require authorization: server message: unauthorized: authentication \
+             required for {host}"
+        );
+        return Some(("Failed", text, false));
+    }
+    if repository.contains("does-not-exist") || tag == Some("missing") {
+        let text = format!(
+            "rpc error: code = NotFound desc = failed to resolve reference \"{image}\": manifest unknown: \
+             manifest unknown"
+        );
+        return Some(("Failed", text, false));
+    }
+    if repository.contains("huge") && size_gib < HUGE_GIB {
+        let text = format!(
+            "rpc error: code = Unknown desc = failed to extract layer: write /var/lib/containerd: no space left on \
+             device: disk full, the image cache has {size_gib} GiB"
+        );
+        return Some(("Failed", text, true));
+    }
+    None
+}
+
+/// An image reference taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parts<'a> {
+    /// The registry; `docker.io` where the reference names none.
+    pub(super) host: &'a str,
+    /// The path within the registry.
+    pub(super) repository: &'a str,
+    /// The tag, if there is one.
+    pub(super) tag: Option<&'a str>,
+}
+
+/// Takes a reference apart as Docker does: the first part is a host if it has a dot or a port, or is `localhost`.
+pub(super) fn parts(image: &str) -> Parts<'_> {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    let (host, path) = match name.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+        _ => ("docker.io", name),
+    };
+    let (repository, tag) = path.rsplit_once(':').map_or((path, None), |(repository, tag)| (repository, Some(tag)));
+    Parts { host, repository, tag }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(image: &str, size_gib: i64) -> Option<String> {
+        let logins = [
+            Login { server: "private.example:5000".into(), good: true },
+            Login { server: "private.wrong".into(), good: false },
+        ];
+        failure(&["nginx:1".to_owned(), image.to_owned()], &logins, size_gib).map(|failure| failure.message)
+    }
+
+    #[test]
+    fn references_are_taken_apart() {
+        for (image, host, repository, tag) in [
+            ("nginx", "docker.io", "nginx", None),
+            ("library/nginx:1.27", "docker.io", "library/nginx", Some("1.27")),
+            ("host:5000/a/b", "host:5000", "a/b", None),
+            (
+                "registry-vpc.cn-beijing.aliyuncs.com/a/b:c@sha256:d",
+                "registry-vpc.cn-beijing.aliyuncs.com",
+                "a/b",
+                Some("c"),
+            ),
+        ] {
+            assert_eq!(parts(image), Parts { host, repository, tag }, "{image}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_failure_is_told() {
+        for (image, size_gib, expected) in [
+            ("example.com/does-not-exist:1", 20, "manifest unknown"),
+            ("nginx:missing", 20, "manifest unknown"),
+            ("private.other/app:1", 20, "unauthorized"),
+            ("private.wrong/app:1", 20, "unauthorized"),
+            ("team/huge-model:1", 99, "disk full"),
+        ] {
+            let message = fails(image, size_gib).expect(image);
+            assert!(message.contains(expected) && message.contains(image), "{message}");
+        }
+        for (image, size_gib) in [("nginx:1", 20), ("private.example:5000/app:1", 20), ("team/huge-model:1", 100)] {
+            assert_eq!(fails(image, size_gib), None, "{image}");
+        }
+    }
+}

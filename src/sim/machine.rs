@@ -1,0 +1,325 @@
+//! What a cache looks like at an instant: a build is planned once, as instants, and then only looked up.
+//!
+//! Pure: no clock, no timers. Seconds below are stand-in seconds, which the speed turns into real ones.
+//!
+//! * First build: `Preparing` 3, `Creating` 7 and 1 more per further image (half of it with layer reuse), then
+//!   `Ready`, or `Failed` on the way.
+//! * Flash: `Ready` after 4 with the local snapshot, while `Progress` tells of the standard snapshot; when
+//!   that is done it takes the local one's place.
+//! * Update: for 1 second a look still shows the state before, then `Updating`, then `Ready` with a new
+//!   snapshot, or `UpdateFailed` with the old one.
+
+use chrono::Duration;
+
+use super::images::Failure;
+use crate::domain::clock::Instant;
+
+/// How long `Preparing` takes.
+const PREPARING: f64 = 3.0;
+/// How long one image takes.
+const FIRST_IMAGE: f64 = 7.0;
+/// How long each further image takes.
+const FURTHER_IMAGE: f64 = 1.0;
+/// When a flash cache is usable.
+const FLASH: f64 = 4.0;
+/// How long looks lag behind an update.
+const LAG: f64 = 1.0;
+/// When the check of the resources is done.
+const CHECK: f64 = 0.5;
+/// How long a registry takes to refuse.
+const REFUSAL: f64 = 2.0;
+
+/// `Status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Preparing,
+    Creating,
+    Ready,
+    Failed,
+    Updating,
+    UpdateFailed,
+}
+
+impl Status {
+    /// The cloud's word.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Preparing => "Preparing",
+            Self::Creating => "Creating",
+            Self::Ready => "Ready",
+            Self::Failed => "Failed",
+            Self::Updating => "Updating",
+            Self::UpdateFailed => "UpdateFailed",
+        }
+    }
+}
+
+/// How a cache looks at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) status: Status,
+    pub(super) progress: i64,
+    pub(super) snapshot_id: Option<String>,
+    pub(super) flash_snapshot_id: Option<String>,
+}
+
+/// Something that happens during a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Happening {
+    pub(super) at: Instant,
+    pub(super) name: String,
+    pub(super) warning: bool,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// What shall be built, and when.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    pub(super) begun_at: Instant,
+    pub(super) speed: f64,
+    pub(super) cache_name: String,
+    pub(super) images: Vec<String>,
+    pub(super) flash: bool,
+    pub(super) reuse: bool,
+    pub(super) failure: Option<Failure>,
+    pub(super) snapshot_id: String,
+    pub(super) flash_snapshot_id: String,
+}
+
+/// A planned build.
+#[derive(Debug, Clone)]
+pub(super) struct Build {
+    /// When which look begins, in order; the first begins with the build. `Look::progress` below 0 means that
+    /// it is to be reckoned.
+    steps: Vec<(Instant, Look)>,
+    happenings: Vec<Happening>,
+    /// From when to when the images are pulled, were nothing to fail.
+    pull: (Instant, Instant),
+    /// Until when looks show the state before.
+    lag_until: Instant,
+}
+
+/// Stands in a step whose progress grows.
+const GROWING: i64 = -1;
+
+impl Build {
+    /// The build of a new cache.
+    pub(super) fn first(order: &Order) -> Self {
+        let blank = Look { status: Status::Preparing, progress: 0, snapshot_id: None, flash_snapshot_id: None };
+        let creating = Look { status: Status::Creating, progress: GROWING, ..blank.clone() };
+        let begin = vec![(order.at(0.0), blank), (order.at(PREPARING), creating)];
+        order.plan(begin, PREPARING, Status::Failed)
+    }
+
+    /// The build of an update; `prior` is how the cache looks as it begins.
+    pub(super) fn again(order: &Order, prior: &Look) -> Self {
+        let updating = Look { status: Status::Updating, progress: GROWING, ..prior.clone() };
+        let begin = vec![(order.at(0.0), prior.clone()), (order.at(LAG), updating)];
+        let plan = order.plan(begin, LAG, Status::UpdateFailed);
+        Self { lag_until: order.at(LAG), ..plan }
+    }
+
+    /// What a look shows.
+    pub(super) fn shown(&self, now: Instant) -> Look {
+        let (since, step) = self.steps.iter().rfind(|(from, _)| *from <= now).unwrap_or(&self.steps[0]);
+        let grown = if step.status == Status::Failed || step.status == Status::UpdateFailed { *since } else { now };
+        let progress = if step.progress == GROWING { self.percent(grown) } else { step.progress };
+        Look { progress, ..step.clone() }
+    }
+
+    /// What is the case, which looks may not show yet.
+    pub(super) fn truth(&self, now: Instant) -> Look {
+        self.shown(now.max(self.lag_until))
+    }
+
+    /// What has happened so far, oldest first.
+    pub(super) fn happenings(&self, now: Instant) -> impl Iterator<Item = &Happening> {
+        self.happenings.iter().filter(move |happening| happening.at <= now)
+    }
+
+    /// When the cache becomes `Failed`, if it ever does.
+    pub(super) fn fails_at(&self) -> Option<Instant> {
+        self.steps.iter().find(|(_, look)| look.status == Status::Failed).map(|(at, _)| *at)
+    }
+
+    fn percent(&self, now: Instant) -> i64 {
+        let (from, to) = self.pull;
+        let whole = (to - from).num_microseconds().unwrap_or(i64::MAX).max(1);
+        let done = (now - from).num_microseconds().unwrap_or(0).clamp(0, whole);
+        // 100 is said by the step that sets the snapshot.
+        (done.saturating_mul(100) / whole).min(99)
+    }
+}
+
+impl Order {
+    /// The rest of a build whose pulling begins at second `from`.
+    fn plan(&self, mut steps: Vec<(Instant, Look)>, from: f64, failed: Status) -> Build {
+        let whole = self.pulling();
+        let last = steps.last().map(|(_, look)| look.clone()).expect("a build begins with a step");
+        let end = if let Some(failure) = &self.failure {
+            let at = from + if failure.late { whole * 0.9 } else { REFUSAL };
+            steps.push((self.at(at), Look { status: failed, ..last }));
+            at
+        } else {
+            steps.extend(self.finish(from, &last));
+            from + whole
+        };
+        let happenings = self.happenings(from, end);
+        Build { steps, happenings, pull: (self.at(from), self.at(from + whole)), lag_until: self.at(0.0) }
+    }
+
+    /// The steps of a build that succeeds.
+    fn finish(&self, from: f64, last: &Look) -> Vec<(Instant, Look)> {
+        let ready = Look { status: Status::Ready, ..last.clone() };
+        let flash =
+            Look { snapshot_id: None, flash_snapshot_id: Some(self.flash_snapshot_id.clone()), ..ready.clone() };
+        let done =
+            Look { progress: 100, snapshot_id: Some(self.snapshot_id.clone()), flash_snapshot_id: None, ..ready };
+        let done = (self.at(from + self.pulling()), done);
+        if self.flash { vec![(self.at(FLASH), flash), done] } else { vec![done] }
+    }
+
+    /// Events of the images before the failing one, spread over the pulling, and of the failure itself.
+    fn happenings(&self, from: f64, end: f64) -> Vec<Happening> {
+        let pulled = self.failure.as_ref().map_or(self.images.len(), |failure| failure.place);
+        let mut all = vec![(from.min(CHECK), false, "Started", "Successfully check image cache resource.".to_owned())];
+        let stride = (end - from) / (count(pulled) + 1.0);
+        for (place, image) in self.images.iter().take(pulled).enumerate() {
+            let at = from + stride * (count(place) + 1.0);
+            all.push((at, false, "Pulled", format!("Success pull image {image}")));
+        }
+        if let Some(failure) = &self.failure {
+            all.push((end, true, failure.reason, failure.message.clone()));
+        }
+        let named = |(place, (at, warning, reason, message))| {
+            let at = self.at(at);
+            Happening { at, name: self.name(at, place), warning, reason, message }
+        };
+        (0_i64..).zip(all).map(named).collect()
+    }
+
+    /// `<cache name>.<hex unix nanoseconds>`. Instants are whole microseconds, so `place` keeps names apart.
+    fn name(&self, at: Instant, place: i64) -> String {
+        let nanoseconds = at.timestamp_nanos_opt().unwrap_or(0).saturating_add(place);
+        format!("{}.{nanoseconds:x}", self.cache_name)
+    }
+
+    /// How long pulling and the snapshot take.
+    fn pulling(&self) -> f64 {
+        let further = count(self.images.len().saturating_sub(1));
+        let whole = FIRST_IMAGE + FURTHER_IMAGE * further;
+        if self.reuse { whole / 2.0 } else { whole }
+    }
+
+    /// The instant of that stand-in second.
+    fn at(&self, second: f64) -> Instant {
+        let real = std::time::Duration::try_from_secs_f64(second / self.speed).unwrap_or_default();
+        let microseconds = i64::try_from(real.as_micros()).unwrap_or(i64::MAX);
+        self.begun_at + Duration::microseconds(microseconds)
+    }
+}
+
+/// A count of images, of which there are 20 at most.
+fn count(images: usize) -> f64 {
+    f64::from(u8::try_from(images).unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(images: usize) -> Order {
+        Order {
+            begun_at: Instant::UNIX_EPOCH,
+            speed: 1.0,
+            cache_name: "web".into(),
+            images: (0..images).map(|place| format!("nginx:{place}")).collect(),
+            flash: false,
+            reuse: false,
+            failure: None,
+            snapshot_id: "s-new".into(),
+            flash_snapshot_id: "s-flash".into(),
+        }
+    }
+
+    fn broken() -> Order {
+        let failure = Failure { place: 1, reason: "Failed", message: "manifest unknown".into(), late: false };
+        Order { failure: Some(failure), ..order(2) }
+    }
+
+    fn second(second: i64) -> Instant {
+        Instant::UNIX_EPOCH + Duration::seconds(second)
+    }
+
+    fn shown(build: &Build, at: i64) -> (&'static str, i64, Option<String>, Option<String>) {
+        let look = build.shown(second(at));
+        (look.status.as_str(), look.progress, look.snapshot_id, look.flash_snapshot_id)
+    }
+
+    #[test]
+    fn one_image_takes_ten_seconds() {
+        let build = Build::first(&order(1));
+        assert_eq!(shown(&build, 0), ("Preparing", 0, None, None));
+        assert_eq!(shown(&build, 3), ("Creating", 0, None, None));
+        assert_eq!(shown(&build, 9), ("Creating", 85, None, None));
+        assert_eq!(shown(&build, 10), ("Ready", 100, Some("s-new".into()), None));
+        let events: Vec<_> = build.happenings(second(10)).map(|event| event.message.as_str()).collect();
+        assert_eq!(events, ["Successfully check image cache resource.", "Success pull image nginx:0"]);
+    }
+
+    #[test]
+    fn more_images_take_longer_reuse_halves_and_speed_divides() {
+        for (images, reuse, speed, ready) in [(3, false, 1.0, 12), (3, true, 1.0, 8), (18, false, 9.0, 3)] {
+            let build = Build::first(&Order { speed, reuse, ..order(images) });
+            assert_eq!(shown(&build, ready - 1).0, "Creating", "{images} {reuse} {speed}");
+            assert_eq!(shown(&build, ready).0, "Ready", "{images} {reuse} {speed}");
+        }
+    }
+
+    #[test]
+    fn flash_is_ready_before_it_is_complete() {
+        let build = Build::first(&Order { flash: true, ..order(1) });
+        assert_eq!(shown(&build, 3).0, "Creating");
+        assert_eq!(shown(&build, 4), ("Ready", 14, None, Some("s-flash".into())));
+        assert_eq!(shown(&build, 9), ("Ready", 85, None, Some("s-flash".into())));
+        assert_eq!(shown(&build, 10), ("Ready", 100, Some("s-new".into()), None));
+    }
+
+    #[test]
+    fn a_failure_stops_the_build_where_it_stands() {
+        let build = Build::first(&broken());
+        assert_eq!(shown(&build, 4).0, "Creating");
+        assert_eq!(shown(&build, 5), ("Failed", 25, None, None));
+        assert_eq!(shown(&build, 5_000), ("Failed", 25, None, None));
+        assert_eq!(build.fails_at(), Some(second(5)));
+        let events: Vec<_> = build.happenings(second(5)).map(|event| (event.warning, event.message.as_str())).collect();
+        let expected = [
+            (false, "Successfully check image cache resource."),
+            (false, "Success pull image nginx:0"),
+            (true, "manifest unknown"),
+        ];
+        assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn an_update_lags_then_shows_a_new_snapshot_or_keeps_the_old_one() {
+        let prior =
+            Look { status: Status::Ready, progress: 100, snapshot_id: Some("s-old".into()), flash_snapshot_id: None };
+        let build = Build::again(&order(1), &prior);
+        assert_eq!(shown(&build, 0), ("Ready", 100, Some("s-old".into()), None));
+        assert_eq!(build.truth(second(0)).status, Status::Updating, "a second update is refused at once");
+        assert_eq!(shown(&build, 1), ("Updating", 0, Some("s-old".into()), None));
+        assert_eq!(shown(&build, 8), ("Ready", 100, Some("s-new".into()), None));
+        let build = Build::again(&broken(), &prior);
+        assert_eq!(shown(&build, 3), ("UpdateFailed", 25, Some("s-old".into()), None));
+        assert_eq!(build.fails_at(), None, "only a failed first build is dropped after a day");
+    }
+
+    #[test]
+    fn event_names_are_unique_at_any_speed() {
+        let build = Build::first(&Order { speed: 1_000_000.0, ..order(20) });
+        let names: std::collections::BTreeSet<_> = build.happenings(second(1)).map(|event| &event.name).collect();
+        assert_eq!(names.len(), 21);
+    }
+}

@@ -1,0 +1,125 @@
+//! Floor 3: the stand-in, a local server that speaks the cloud's ECI API for image caches at `/`.
+//!
+//! For development and tests: no cloud account, no cost, and a clock that a test may move by hand. It is a
+//! real HTTP server, verifies signatures, and refuses what the cloud refuses; unmodified SDKs can talk to it.
+//!
+//! # Rooms
+//! `server` takes connections and requests, `verify` checks the signature, `create`, `describe`, `update` and
+//! `delete` are the four actions, each a plain function of the `state`, the parameters and the instant.
+//! `machine` says what a cache looks like at an instant: nothing runs in the background, so a look at any
+//! instant is exact. `images` knows which images fail, `tokens` remembers `ClientToken`s, `answer` writes
+//! envelopes, `faults` and `admin` are the back door of tests.
+//!
+//! # Time
+//! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image. A higher
+//! speed shortens builds only: signatures, retention (`ExpireDateTime`) and the one day for which a failed
+//! cache is kept go by the clock.
+//!
+//! # What fails
+//! An image whose repository contains `does-not-exist` or whose tag is `missing`; one of a registry whose host
+//! begins with `private.`, without a login for that host in the same request (or with the password `wrong`);
+//! one whose repository contains `huge`, in a cache of less than 100 GiB.
+//!
+//! # The admin door
+//! Unsigned, and open to this machine alone (others get 404):
+//! * `POST /_admin/faults` takes one fault or a list, each spent once (or `times` times) on the next verified
+//!   call of its action: `{"action":"CreateImageCache","kind":"error","http":503,"code":"ServiceUnavailable",
+//!   "apply":true}`. Kinds: `error`, `throttle`, `garbage`, `hang` (never answers), `reset` (closes the
+//!   connection). With `apply` the action is carried out first: the outcome that a caller cannot know.
+//! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
+//!   updated and deleted.
+//! * `POST /_admin/forget-tokens` forgets every `ClientToken`, as the cloud does after an unknown time.
+//! * `POST /_admin/reset` forgets everything.
+//!
+//! Who calls it: `cli` (`sim`, `dev`) and tests. What it does not do: keep anything over a restart.
+
+mod admin;
+mod answer;
+mod create;
+mod delete;
+mod describe;
+mod faults;
+mod images;
+mod machine;
+mod params;
+mod server;
+mod state;
+mod tokens;
+mod update;
+mod verify;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+
+/// How the stand-in behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The only access key id that it knows.
+    pub access_key_id: String,
+    /// That key's secret.
+    pub access_key_secret: SecretString,
+    /// How fast builds run: 1.0 is 10 s for one image. Anything that is not above 0 counts as 1.0.
+    pub speed: f64,
+}
+
+/// What every request shares.
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    state: Mutex<state::State>,
+    stop: CancellationToken,
+}
+
+/// A running stand-in. Stops when told to, or when dropped.
+#[derive(Debug)]
+pub struct StandIn {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl StandIn {
+    /// Serves on `listener` from now on. Must be called within a tokio runtime.
+    pub fn start(listener: TcpListener, settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
+        let address = listener.local_addr().expect("a listener that is bound has an address");
+        let stop = CancellationToken::new();
+        let settings = Settings { speed: sane(settings.speed), ..settings };
+        let shared = Shared { settings, clock, entropy, state: Mutex::default(), stop: stop.clone() };
+        let task = tokio::spawn(server::serve(listener, Arc::new(shared)));
+        Self { address, stop, task: Some(task) }
+    }
+
+    /// Where it serves, such as `http://127.0.0.1:1234`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops taking requests and closes every connection, also those that a fault keeps hanging.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            // The task ends by itself; if it panicked there is nothing left to stop.
+            let _ended = task.await;
+        }
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn sane(speed: f64) -> f64 {
+    if speed > 0.0 { speed.clamp(0.001, 1_000_000.0) } else { 1.0 }
+}

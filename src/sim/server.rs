@@ -1,0 +1,245 @@
+//! Connections, requests, and the envelope around everything that can go wrong with them.
+//!
+//! What must stay true: whatever arrives, the answer is the JSON envelope (only bytes that are no HTTP at all
+//! get hyper's own empty 400), and one bad request harms no other.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header, request};
+use axum::routing::{any, get};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::answer::{self, Outcome, Refusal};
+use super::faults::{Fault, Kind};
+use super::params::Params;
+use super::state::{Ground, State as Memory};
+use super::tokens::Tokens;
+use super::verify::{self, Action};
+use super::{Shared, admin, create, delete, describe, update};
+use crate::domain::entropy::Entropy;
+
+/// The most bytes of a body that are read as one.
+const BODY: usize = 1 << 20;
+/// The most bytes of a body that are taken and thrown away, so that its sender still hears the answer.
+const DRAINED: usize = 16 << 20;
+/// How long headers, and a body, may take.
+const READ: Duration = Duration::from_secs(10);
+/// How many connections are open at a time.
+const CONNECTIONS: usize = 1_024;
+/// How long to wait when the system has no more sockets.
+const BREATHER: Duration = Duration::from_millis(50);
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Marks a response that must not be sent: the connection is closed instead.
+#[derive(Debug, Clone, Copy)]
+struct Reset;
+
+/// Serves until told to stop; then every connection is closed.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let app = router(&shared);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let accepting = async {
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let app = app.clone();
+                    connections.spawn(async move {
+                        let _place = place;
+                        connection(stream, peer, app).await;
+                    });
+                }
+                Err(_) => tokio::time::sleep(BREATHER).await,
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = shared.stop.cancelled() => {}
+    }
+    connections.shutdown().await;
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, app: Router) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        let answering = app.clone().oneshot(request);
+        async move {
+            let response: Response<Body> = answering.await.unwrap_or_else(|never: Infallible| match never {});
+            let reset = response.extensions().get::<Reset>().is_some();
+            if reset { Err(io::Error::from(io::ErrorKind::ConnectionReset)) } else { Ok(response) }
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(READ);
+    // A connection that breaks is its peer's affair.
+    let _closed = builder.serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn router(shared: &Arc<Shared>) -> Router {
+    let entropy = Arc::clone(&shared.entropy);
+    Router::new()
+        .route("/", any(rpc))
+        .route("/healthz", get(async || "ok"))
+        .route("/_admin/{*rest}", any(admin::door))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(move |_panic: Box<dyn Any + Send>| panicked(&entropy)))
+        .with_state(Arc::clone(shared))
+}
+
+/// What a path that is not there gets.
+pub(super) async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    answer::write(Err(verify::unknown_api()), &host(request.headers()), &shared.entropy)
+}
+
+async fn wrong_method(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    answer::write(Err(unsupported()), &host(request.headers()), &shared.entropy)
+}
+
+fn unsupported() -> Refusal {
+    Refusal::new(405, "UnsupportedHTTPMethod", "This http method is not supported.")
+}
+
+fn panicked(entropy: &Entropy) -> Response<Body> {
+    let message = "The request processing has failed due to some unknown error, exception or failure.";
+    answer::write(Err(Refusal::new(500, "InternalError", message)), "", entropy)
+}
+
+async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let host = host(&parts.headers);
+    let (outcome, fault) = match gather(&parts, body).await {
+        Ok(params) => shared.decide(parts.method.as_str(), &params),
+        Err(refusal) => (Err(refusal), None),
+    };
+    match fault.map(|fault| fault.kind) {
+        Some(Kind::Hang) => {
+            shared.stop.cancelled().await;
+            reset()
+        }
+        Some(Kind::Reset) => reset(),
+        Some(Kind::Garbage) => Response::new(Body::from("<html><body>Bad gateway</body></html>")),
+        Some(Kind::Error | Kind::Throttle) | None => answer::write(outcome, &host, &shared.entropy),
+    }
+}
+
+/// Every parameter of the query and of the form, decoded.
+async fn gather(parts: &request::Parts, body: Body) -> Result<Params, Refusal> {
+    if ![Method::GET, Method::POST].contains(&parts.method) {
+        return Err(unsupported());
+    }
+    let body = read(body).await?;
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let form =
+        content_type.is_none_or(|kind| kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+    if !form && !body.is_empty() {
+        let message = "The body must be application/x-www-form-urlencoded.";
+        return Err(Refusal::new(415, "UnsupportedMediaType", message));
+    }
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    let pairs = url::form_urlencoded::parse(query).chain(url::form_urlencoded::parse(&body));
+    Params::new(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())))
+}
+
+/// A whole body of at most 1 MiB.
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
+    let late = |_| Refusal::new(408, "RequestTimeout", "The request took too long to arrive.");
+    tokio::time::timeout(READ, collect(body)).await.map_err(late)?
+}
+
+async fn collect(mut body: Body) -> Result<Vec<u8>, Refusal> {
+    let (mut kept, mut seen) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let broken = |_| Refusal::new(400, "InvalidRequest", "The body cannot be read.");
+        let data = frame.map_err(broken)?.into_data().unwrap_or_default();
+        seen += data.len();
+        if seen <= BODY {
+            kept.extend_from_slice(&data);
+        } else if seen > DRAINED {
+            break;
+        }
+    }
+    if seen <= BODY { Ok(kept) } else { Err(Refusal::new(413, "RequestEntityTooLarge", "The body may have 1 MiB.")) }
+}
+
+/// The host that the caller asked for, as `HostId` repeats it.
+fn host(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    host.chars().take(255).collect()
+}
+
+fn reset() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response.extensions_mut().insert(Reset);
+    response
+}
+
+impl Shared {
+    /// The memory, for one step. A panic elsewhere leaves a state that is whole enough for a stand-in.
+    pub(super) fn state(&self) -> MutexGuard<'_, Memory> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Verifies a call, carries it out, and says which fault its caller meets.
+    fn decide(&self, method: &str, params: &Params) -> (Outcome, Option<Fault>) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let now = self.clock.now();
+        state.sweep(now);
+        let action = match verify::verify(method, params, &self.settings, &mut state.nonces, now) {
+            Ok(action) => action,
+            Err(refusal) => return (Err(refusal), None),
+        };
+        *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
+        let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed };
+        let Some(fault) = state.faults.take(action) else { return (run(state, action, params, &ground), None) };
+        if fault.apply {
+            // The caller shall not learn how it went.
+            let _unheard = run(state, action, params, &ground);
+        }
+        (Err(fault.refusal()), Some(fault))
+    }
+}
+
+/// Carries out an action, once per `ClientToken`.
+fn run(state: &mut Memory, action: Action, params: &Params, ground: &Ground<'_>) -> Outcome {
+    let token = Tokens::read(action, params)?;
+    if let Some(known) = token.as_ref().and_then(|token| state.tokens.recall(token, ground.now)) {
+        return known;
+    }
+    let answer = match action {
+        Action::Create => create::run(state, params, ground),
+        Action::Describe => describe::run(state, params, ground),
+        Action::Update => update::run(state, params, ground),
+        Action::Delete => delete::run(state, params, ground),
+    }?;
+    if let Some(token) = token {
+        state.tokens.keep(token, &answer, ground.now);
+    }
+    Ok(answer)
+}

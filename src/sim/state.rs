@@ -1,0 +1,170 @@
+//! Everything the stand-in remembers, in memory.
+//!
+//! A cache that has expired, or failed a day ago, is gone for every reader at once; it is thrown out a
+//! little later.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::Duration;
+
+use super::faults::Faults;
+use super::machine::{Build, Happening};
+use super::tokens::Tokens;
+use super::verify::Nonces;
+use crate::domain::clock::Instant;
+use crate::domain::entropy::Entropy;
+
+/// How long a failed cache is kept.
+const FAILED_KEPT: Duration = Duration::days(1);
+/// How many events are kept.
+const EVENTS: usize = 50;
+/// How many ids each list of the ledger keeps.
+const LEDGER: usize = 100_000;
+/// How often gone caches are thrown out.
+const SWEEP: Duration = Duration::minutes(1);
+
+/// What an action may use of the world: the instant of the call, randomness, and the speed of builds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) now: Instant,
+    pub(super) entropy: &'a Entropy,
+    pub(super) speed: f64,
+}
+
+/// One image cache.
+#[derive(Debug, Clone)]
+pub(super) struct Cache {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) region: String,
+    pub(super) images: Vec<String>,
+    pub(super) size_gib: i64,
+    pub(super) flash: bool,
+    pub(super) reuse: bool,
+    pub(super) created_at: Instant,
+    pub(super) expires_at: Option<Instant>,
+    pub(super) container_group_id: String,
+    pub(super) resource_group_id: Option<String>,
+    pub(super) elimination_strategy: Option<String>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) build: Build,
+    /// What happened in earlier builds.
+    pub(super) past: Vec<Happening>,
+}
+
+impl Cache {
+    /// The newest 50 events, newest last.
+    pub(super) fn events(&self, now: Instant) -> Vec<&Happening> {
+        let mut all: Vec<_> = self.past.iter().chain(self.build.happenings(now)).collect();
+        all.drain(..all.len().saturating_sub(EVENTS));
+        all
+    }
+
+    fn is_gone(&self, now: Instant) -> bool {
+        let dropped_at = self.build.fails_at().map(|at| at + FAILED_KEPT);
+        [self.expires_at, dropped_at].into_iter().flatten().any(|end| end <= now)
+    }
+}
+
+/// What really happened, for tests to compare with what they asked for.
+#[derive(Debug, Default, serde::Serialize)]
+pub(super) struct Ledger {
+    /// Verified calls per action, also those that were refused or met a fault.
+    pub(super) calls: BTreeMap<String, u64>,
+    /// The id of every cache that was created, oldest first.
+    pub(super) created: Vec<String>,
+    /// The id of every update that was begun.
+    pub(super) updated: Vec<String>,
+    /// The id of every cache that was deleted.
+    pub(super) deleted: Vec<String>,
+}
+
+/// The whole state.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// By the order of creation, which is also the order of pages.
+    caches: BTreeMap<u64, Cache>,
+    by_id: HashMap<String, u64>,
+    next: u64,
+    swept_at: Option<Instant>,
+    pub(super) nonces: Nonces,
+    pub(super) tokens: Tokens,
+    pub(super) faults: Faults,
+    pub(super) ledger: Ledger,
+}
+
+impl State {
+    /// The caches of a region with their place, newest first, beginning below `before`.
+    pub(super) fn listed(&self, region: &str, before: u64, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
+        let all = self.caches.range(..before).rev().map(|(place, cache)| (*place, cache));
+        all.filter(move |(_, cache)| cache.region == region && !cache.is_gone(now))
+    }
+
+    /// The cache with this id, for an update.
+    pub(super) fn find(&mut self, region: &str, id: &str, now: Instant) -> Option<&mut Cache> {
+        let place = self.by_id.get(id)?;
+        self.caches.get_mut(place).filter(|cache| cache.region == region && !cache.is_gone(now))
+    }
+
+    /// The cache with this id and its place, for a look.
+    pub(super) fn look_up(&self, region: &str, id: &str, now: Instant) -> Option<(u64, &Cache)> {
+        let place = *self.by_id.get(id)?;
+        let cache = self.caches.get(&place).filter(|cache| cache.region == region && !cache.is_gone(now))?;
+        Some((place, cache))
+    }
+
+    /// Adds a cache.
+    pub(super) fn add(&mut self, cache: Cache) {
+        note(&mut self.ledger.created, &cache.id);
+        self.by_id.insert(cache.id.clone(), self.next);
+        self.caches.insert(self.next, cache);
+        self.next += 1;
+    }
+
+    /// Notes that an update has begun.
+    pub(super) fn note_update(&mut self, id: &str) {
+        note(&mut self.ledger.updated, id);
+    }
+
+    /// Takes a cache away; false if there is none.
+    pub(super) fn remove(&mut self, region: &str, id: &str, now: Instant) -> bool {
+        let Some((place, _)) = self.look_up(region, id, now) else { return false };
+        self.caches.remove(&place);
+        self.by_id.remove(id);
+        note(&mut self.ledger.deleted, id);
+        true
+    }
+
+    /// Throws out, now and then, what is gone or can no longer matter.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        // A clock that was put back must not stop the sweeping.
+        if self.swept_at.is_some_and(|swept| (now - swept).abs() < SWEEP) {
+            return;
+        }
+        self.swept_at = Some(now);
+        self.caches.retain(|_, cache| !cache.is_gone(now));
+        let caches = &self.caches;
+        self.by_id.retain(|_, place| caches.contains_key(place));
+        self.nonces.sweep(now);
+        self.tokens.sweep(now);
+    }
+}
+
+fn note(ids: &mut Vec<String>, id: &str) {
+    if ids.len() < LEDGER {
+        ids.push(id.to_owned());
+    }
+}
+
+/// An id as the cloud makes them: `imc-`, `eci-` or `s-` and 20 of `0-9a-z`, the first three by the region.
+pub(super) fn new_id(prefix: &str, region: &str, entropy: &Entropy) -> String {
+    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let stem = match region {
+        "cn-beijing" => "2ze",
+        "cn-hangzhou" => "bp1",
+        "cn-shanghai" => "uf6",
+        _ => "t4n",
+    };
+    let tail = entropy.bytes::<17>().map(|byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
+    format!("{prefix}{stem}{}", String::from_iter(tail))
+}
