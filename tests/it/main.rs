@@ -1,3 +1,5 @@
 //! Everything that needs real sockets, as one binary.
 
 mod jwks;
+mod receiver;
+mod sender;
