@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::keys::{KeySetError, MIN_SECRET_BYTES};
+use super::keys::MIN_SECRET_BYTES;
 use crate::domain::caller::{Scope, TeamId};
 use crate::domain::clock::Instant;
 
@@ -28,19 +28,35 @@ pub struct Claims {
     pub audience: String,
 }
 
+/// Why no token can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MintError {
+    /// No verifier would take a token signed with it.
+    #[error("the secret must be at least {MIN_SECRET_BYTES} bytes long")]
+    ShortSecret,
+    /// It would end before it begins, or after the calendar does.
+    #[error("the lifetime must be positive and sane")]
+    Lifetime,
+    /// The library could not sign.
+    #[error("the token could not be signed")]
+    Signing,
+}
+
 /// Signs a token. The secret is taken as the bytes of its text, at least 32 of them.
-pub fn mint(secret: &SecretString, claims: &Claims, now: Instant, jti: &str) -> Result<SecretString, KeySetError> {
+pub fn mint(secret: &SecretString, claims: &Claims, now: Instant, jti: &str) -> Result<SecretString, MintError> {
     let secret = secret.expose_secret().as_bytes();
     if secret.len() < MIN_SECRET_BYTES {
-        return Err(KeySetError::ShortSecret);
+        return Err(MintError::ShortSecret);
     }
+    let positive = claims.lifetime > Duration::zero();
+    let expires = now.checked_add_signed(claims.lifetime).filter(|_| positive).ok_or(MintError::Lifetime)?;
     let scopes: Vec<&str> = claims.scopes.iter().map(|scope| scope.as_str()).collect();
     let mut body = json!({
         "iss": claims.issuer,
         "aud": claims.audience,
         "sub": claims.subject,
         "iat": now.timestamp(),
-        "exp": (now + claims.lifetime).timestamp(),
+        "exp": expires.timestamp(),
         "jti": jti,
         "scope": scopes.join(" "),
     });
@@ -49,7 +65,7 @@ pub fn mint(secret: &SecretString, claims: &Claims, now: Instant, jti: &str) -> 
         teams => body["teams"] = json!(teams),
     }
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &body, &EncodingKey::from_secret(secret));
-    token.map(SecretString::from).map_err(|_| KeySetError::BadKey)
+    token.map(SecretString::from).map_err(|_| MintError::Signing)
 }
 
 #[cfg(test)]
@@ -87,8 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn an_endless_lifetime_mints_nothing() {
+        let secret = SecretString::from("0123456789abcdef0123456789abcdef");
+        for lifetime in [Duration::MAX, Duration::zero(), Duration::seconds(-1)] {
+            let claims = Claims { lifetime, ..claims(&["a"]) };
+            assert_eq!(mint(&secret, &claims, Instant::UNIX_EPOCH, "t").unwrap_err(), MintError::Lifetime);
+        }
+    }
+
+    #[test]
     fn a_short_secret_mints_nothing() {
         let refused = mint(&SecretString::from("short"), &claims(&["a"]), Instant::UNIX_EPOCH, "t-1");
-        assert_eq!(refused.unwrap_err(), KeySetError::ShortSecret);
+        assert_eq!(refused.unwrap_err(), MintError::ShortSecret);
     }
 }

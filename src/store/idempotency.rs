@@ -73,13 +73,13 @@ async fn earlier(connection: &mut PgConnection, team: &TeamId, key: &NewKey) -> 
     Ok(Claimed::Earlier { operation: operation.into(), answer: row.try_get("answer")? })
 }
 
-/// Keeps what the first request was told. The first telling counts.
+/// Keeps what the first request was told. The first telling counts: `false` means that it is not this one.
 pub(super) async fn answer(
     connection: &mut PgConnection,
     operation: OperationId,
     answer: &serde_json::Value,
-) -> Result<(), Error> {
-    sqlx::query("UPDATE idempotency_keys SET answer = $2 WHERE operation = $1 AND answer IS NULL")
+) -> Result<bool, Error> {
+    let done = sqlx::query("UPDATE idempotency_keys SET answer = $2 WHERE operation = $1 AND answer IS NULL")
         .bind(operation.uuid())
         .bind(answer)
         .execute(connection)

@@ -129,14 +129,14 @@ impl Store {
         idempotency::answer(&mut connection, operation, answer).await
     }
 
-    /// Ends an operation, with everything that follows from it. `false`: the lease is lost, or the image
-    /// cache has moved on; nothing was written.
-    pub async fn settle(&self, settlement: &Settlement) -> Result<bool, Error> {
+    /// Ends an operation, with everything that follows from it.
+    pub async fn settle(&self, settlement: &Settlement) -> Result<Settled, Error> {
         let mut transaction = self.workers.begin().await?;
-        let won =
-            end(&mut transaction, settlement).await? && changes::apply(&mut transaction, &settlement.write).await?;
-        if !won {
-            return Ok(false);
+        if !end(&mut transaction, settlement).await? {
+            return Ok(Settled::LeaseLost);
+        }
+        if !changes::apply(&mut transaction, &settlement.write).await? {
+            return Ok(Settled::Moved);
         }
         idempotency::answer(&mut transaction, settlement.operation, &settlement.answer).await?;
         if let Some(at) = settlement.look_at {

@@ -1,0 +1,320 @@
+//! The address guard: where a webhook may go. Pure; asked when an endpoint is saved and again for every connection.
+//!
+//! In this order:
+//! 1. *Never*, whatever any list says: the metadata services (100.100.100.200, 169.254.0.0/16, `fe80::/10`), addresses
+//!    that mean "this host" (0.0.0.0/8, `::`), our own listeners and database. Loopback has a switch of its own.
+//! 2. The operator's list of networks and host suffixes opens; the list of ports, if there is one, always binds.
+//! 3. Private and special ranges are closed, and IPv6 outside `2000::/3`.
+//! 4. Public addresses only if the operator enables them.
+//!
+//! An IPv6 address that carries an IPv4 address (mapped, compatible, 6to4, NAT64) is judged by the one inside: that is
+//! where the packet ends up.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::cidr::Cidr;
+
+/// What the operator allows. The default allows nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Whether `http` URLs are accepted besides `https`.
+    pub allow_http: bool,
+    /// Whether loopback addresses are open: for development and tests. No list opens them.
+    pub allow_loopback: bool,
+    /// Networks that are open, private ones too.
+    pub allow_cidrs: Vec<Cidr>,
+    /// Hosts that are open together with all below them (`svc.cluster.local`), wherever they lead except rule 1.
+    pub allow_host_suffixes: Vec<String>,
+    /// If given, no other port is open, anywhere.
+    pub allow_ports: Option<Vec<u16>>,
+    /// Whether addresses of the public internet are open.
+    pub allow_public: bool,
+    /// Our own listeners and our database: closed for ever. A listener on `0.0.0.0` must be given with each address
+    /// that the machine has; given as `0.0.0.0` it closes its port on loopback only.
+    pub never: Vec<SocketAddr>,
+}
+
+/// Why an address is closed. For operators: the delivery log shows one coarse word for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Rule 1.
+    #[error("this address is never open to webhooks")]
+    Never,
+    /// Loopback, without its switch.
+    #[error("loopback addresses are not open to webhooks")]
+    Loopback,
+    /// Not in the list of ports.
+    #[error("this port is not open to webhooks")]
+    Port,
+    /// Rule 3.
+    #[error("private and special addresses are not open to webhooks")]
+    Private,
+    /// Rule 4.
+    #[error("public addresses are not open to webhooks")]
+    Public,
+}
+
+impl Policy {
+    /// Whether a request to `host`, which leads to `address`, may be made.
+    pub fn judge(&self, host: &str, address: SocketAddr) -> Result<(), Reason> {
+        let (ip, port) = (inner(address.ip()), address.port());
+        if is_never(ip) || self.is_ours(ip, port) {
+            return Err(Reason::Never);
+        }
+        if self.allow_ports.as_ref().is_some_and(|ports| !ports.contains(&port)) {
+            return Err(Reason::Port);
+        }
+        if ip.is_loopback() {
+            return if self.allow_loopback { Ok(()) } else { Err(Reason::Loopback) };
+        }
+        if self.allow_cidrs.iter().any(|range| range.contains(ip)) || self.names(host) {
+            return Ok(());
+        }
+        match (is_special(ip), self.allow_public) {
+            (true, _) => Err(Reason::Private),
+            (false, true) => Ok(()),
+            (false, false) => Err(Reason::Public),
+        }
+    }
+
+    fn is_ours(&self, ip: IpAddr, port: u16) -> bool {
+        self.never.iter().any(|ours| {
+            let here = inner(ours.ip());
+            ours.port() == port && (here == ip || (here.is_unspecified() && ip.is_loopback()))
+        })
+    }
+
+    fn names(&self, host: &str) -> bool {
+        let bare = host.trim_start_matches('[').trim_end_matches([']', '.']).to_ascii_lowercase();
+        // A suffix is about names: "0.0.1" must not open 127.0.0.1's neighbours.
+        bare.parse::<IpAddr>().is_err() && self.allow_host_suffixes.iter().any(|suffix| is_below(&bare, suffix))
+    }
+}
+
+fn is_below(host: &str, suffix: &str) -> bool {
+    let suffix = suffix.trim_matches('.').to_ascii_lowercase();
+    let rest = host.strip_suffix(suffix.as_str());
+    // At a dot only: "evil-example.com" is not below "example.com". An empty suffix names nothing.
+    !suffix.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The IPv4 address inside, where there is one; else the address itself.
+fn inner(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = ip else { return ip };
+    let segments = v6.segments();
+    let (front, last) = (&segments[..6], (segments[6], segments[7]));
+    let inside = match front {
+        // `::` and `::1` are addresses of their own.
+        [0, 0, 0, 0, 0, 0] if last <= (0, 1) => None,
+        // Compatible (`::/96`), mapped (`::ffff:0:0/96`), translated (`::ffff:0:0:0/96`), NAT64 (`64:ff9b::/96`).
+        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(last),
+        [0x2002, high, low, ..] => Some((*high, *low)),
+        _ => None,
+    };
+    inside.map_or(ip, |(high, low)| IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))))
+}
+
+fn is_never(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4 == Ipv4Addr::new(100, 100, 100, 200) || v4.is_link_local() || v4.octets()[0] == 0,
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_unicast_link_local(),
+    }
+}
+
+fn is_special(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => is_special_v4(v4),
+        IpAddr::V6(v6) => is_special_v6(v6),
+    }
+}
+
+/// The IANA registry of special-purpose IPv4 addresses, as far as nobody receives webhooks there.
+fn is_special_v4(ip: Ipv4Addr) -> bool {
+    matches!(
+        ip.octets(),
+        [0 | 10 | 127 | 224..=255, ..]
+            | [100, 64..=127, ..]
+            | [169, 254, ..]
+            | [172, 16..=31, ..]
+            | [192, 0, 0 | 2, _]
+            | [192, 88, 99, _]
+            | [192, 168, ..]
+            | [198, 18 | 19, ..]
+            | [198, 51, 100, _]
+            | [203, 0, 113, _]
+    )
+}
+
+/// Everything outside `2000::/3`, and inside it protocol assignments with Teredo (`2001::/23`) and documentation.
+fn is_special_v6(ip: Ipv6Addr) -> bool {
+    let [first, second, ..] = ip.segments();
+    first & 0xe000 != 0x2000
+        || (first == 0x2001 && (second < 0x0200 || second == 0x0db8))
+        || (first == 0x3fff && second < 0x1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(policy: &Policy, host: &str, ip: &str) -> Result<(), Reason> {
+        policy.judge(host, SocketAddr::new(ip.parse().unwrap(), 443))
+    }
+
+    /// As open as a policy can be.
+    fn wide() -> Policy {
+        Policy {
+            allow_http: true,
+            allow_loopback: true,
+            allow_cidrs: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
+            allow_host_suffixes: vec!["internal".into()],
+            allow_ports: None,
+            allow_public: true,
+            never: vec!["10.0.0.5:443".parse().unwrap(), "0.0.0.0:8080".parse().unwrap()],
+        }
+    }
+
+    #[test]
+    fn some_addresses_no_list_opens() {
+        for ip in [
+            "100.100.100.200",
+            "169.254.169.254",
+            "169.254.0.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "::",
+            "fe80::1",
+            "febf::1",
+            "10.0.0.5",
+            "::ffff:100.100.100.200",
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b::6464:64c8",
+            "2002:a9fe:a9fe::1",
+            "2002:6464:64c8::",
+            "::ffff:0.0.0.0",
+            "::ffff:10.0.0.5",
+            "64:ff9b::10.0.0.5",
+        ] {
+            assert_eq!(judge(&wide(), "receiver.internal", ip), Err(Reason::Never), "{ip}");
+        }
+    }
+
+    #[test]
+    fn loopback_has_its_own_switch() {
+        let closed = Policy { allow_loopback: false, ..wide() };
+        for ip in
+            ["127.0.0.1", "127.255.1.2", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1"]
+        {
+            assert_eq!(judge(&closed, "receiver.internal", ip), Err(Reason::Loopback), "{ip}");
+            assert_eq!(judge(&wide(), "receiver.internal", ip), Ok(()), "{ip}");
+        }
+        assert_eq!(
+            wide().judge("localhost", "127.0.0.1:8080".parse().unwrap()),
+            Err(Reason::Never),
+            "our own listener"
+        );
+    }
+
+    #[test]
+    fn special_ranges_are_closed_unless_listed() {
+        let public = Policy { allow_public: true, ..Policy::default() };
+        for ip in [
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.127.255.255",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "fc00::1",
+            "fd00::1",
+            "fec0::1",
+            "ff02::1",
+            "100::1",
+            "2001:db8::1",
+            "2001::1",
+            "2001:20::1",
+            "3fff::1",
+            "64:ff9b:1::1",
+            "::ffff:10.0.0.1",
+            "::10.0.0.1",
+            "64:ff9b::192.168.0.1",
+            "2002:c0a8:1::1",
+            "5f00::1",
+            "4000::1",
+            "e000::1",
+        ] {
+            assert_eq!(judge(&public, "receiver.example", ip), Err(Reason::Private), "{ip}");
+            assert_eq!(judge(&wide(), "receiver.example", ip), Ok(()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_need_their_switch() {
+        let public = Policy { allow_public: true, ..Policy::default() };
+        for ip in [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "2400:3200::1",
+            "2001:4860::8888",
+            "3ffe::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+            "2002:101:101::1",
+        ] {
+            assert_eq!(judge(&public, "receiver.example", ip), Ok(()), "{ip}");
+            assert_eq!(judge(&Policy::default(), "receiver.example", ip), Err(Reason::Public), "{ip}");
+        }
+    }
+
+    #[test]
+    fn networks_and_suffixes_open_what_they_name() {
+        let policy = Policy {
+            allow_cidrs: vec!["10.1.0.0/16".parse().unwrap()],
+            allow_host_suffixes: vec![".svc.cluster.local".into(), "Example.COM".into(), String::new(), ".".into()],
+            ..Policy::default()
+        };
+        assert_eq!(judge(&policy, "anything", "10.1.2.3"), Ok(()));
+        assert_eq!(judge(&policy, "anything", "::ffff:10.1.2.3"), Ok(()));
+        assert_eq!(judge(&policy, "anything", "10.2.0.1"), Err(Reason::Private));
+        for host in ["a.svc.cluster.local", "SVC.cluster.local", "hooks.example.com", "hooks.example.com."] {
+            assert_eq!(judge(&policy, host, "192.168.1.1"), Ok(()), "{host}");
+        }
+        for host in ["evilexample.com", "example.com.evil", "com", "", "192.168.1.1", "[::1]"] {
+            assert_eq!(judge(&policy, host, "192.168.1.1"), Err(Reason::Private), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_ports_always_binds() {
+        let policy = Policy { allow_ports: Some(vec![443, 8443]), ..wide() };
+        let at = |text: &str| policy.judge("receiver.internal", text.parse().unwrap());
+        assert_eq!(at("10.1.1.1:8443"), Ok(()));
+        assert_eq!(at("10.1.1.1:22"), Err(Reason::Port));
+        assert_eq!(at("127.0.0.1:22"), Err(Reason::Port));
+        assert_eq!(at("169.254.169.254:80"), Err(Reason::Never), "the stronger reason first");
+    }
+}

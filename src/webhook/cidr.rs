@@ -1,0 +1,108 @@
+//! A range of addresses, as operators write it: `10.0.0.0/8`, `fd00::/8`, or one address.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A network: an address and how many of its leading bits count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cidr {
+    network: IpAddr,
+    bits: u8,
+}
+
+/// A text that is no range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an address, or a network such as 10.0.0.0/8 without bits set behind its prefix")]
+pub struct BadCidr;
+
+impl Cidr {
+    /// Whether `address` lies in it. Addresses of the other family never do.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.network, address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let ours = u32::from(network) ^ u32::from(address);
+                ours.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let ours = u128::from(network) ^ u128::from(address);
+                ours.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+
+    fn has_stray_bits(&self) -> bool {
+        match self.network {
+            IpAddr::V4(network) => u32::from(network).checked_shl(u32::from(self.bits)).unwrap_or(0) != 0,
+            IpAddr::V6(network) => u128::from(network).checked_shl(u32::from(self.bits)).unwrap_or(0) != 0,
+        }
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = BadCidr;
+
+    fn from_str(text: &str) -> Result<Self, BadCidr> {
+        let (network, bits) = text.split_once('/').map_or((text, None), |(network, bits)| (network, Some(bits)));
+        let network: IpAddr = network.parse().map_err(|_| BadCidr)?;
+        let most = if network.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| BadCidr))?;
+        let range = Self { network, bits };
+        // 10.1.0.0/8 is a slip of the pen: was 10.1.0.0/16 meant, or 10.0.0.0/8?
+        if bits > most || range.has_stray_bits() { Err(BadCidr) } else { Ok(range) }
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = BadCidr;
+
+    fn try_from(text: String) -> Result<Self, BadCidr> {
+        text.parse()
+    }
+}
+
+impl From<Cidr> for String {
+    fn from(range: Cidr) -> Self {
+        range.to_string()
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.network, self.bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_contain_what_they_say() {
+        for (range, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
+            ("192.168.4.0/22", "192.168.7.255", "192.168.8.0"),
+            ("10.0.0.7", "10.0.0.7", "10.0.0.6"),
+            ("0.0.0.0/0", "255.1.2.3", "::1"),
+            ("fd00::/8", "fd12::1", "fc00::1"),
+            ("::/0", "2001:db8::1", "1.2.3.4"),
+            ("fd00::1", "fd00::1", "fd00::2"),
+        ] {
+            let range: Cidr = range.parse().unwrap();
+            assert!(range.contains(inside.parse().unwrap()), "{range} {inside}");
+            assert!(!range.contains(outside.parse().unwrap()), "{range} {outside}");
+            assert_eq!(range.to_string().parse(), Ok(range));
+        }
+    }
+
+    #[test]
+    fn what_is_no_range_is_refused() {
+        for text in ["", "/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.1.0.0/8", "fd00::1/8", "::/129", "a/8"] {
+            assert_eq!(text.parse::<Cidr>(), Err(BadCidr), "{text}");
+        }
+    }
+}

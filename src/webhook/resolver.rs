@@ -1,0 +1,82 @@
+//! Names to addresses, with the guard in between: the HTTP client only ever learns addresses that are open.
+//!
+//! This is what stops a name that resolved to an open address when the endpoint was saved and to a closed one now. The
+//! client asks again for every connection. It does not tell the port, which the guard needs; so the sender
+//! leaves it in a task-local, and a lookup without one is refused.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::address::{Policy, Reason};
+
+tokio::task_local! {
+    /// The port of the request that this task is making.
+    pub(super) static PORT: u16;
+}
+
+/// Finds the addresses of a name. Tests put names of their own behind it.
+pub trait Lookup: Send + Sync {
+    /// Every address of `host`, each with `port`.
+    fn lookup(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+}
+
+/// The operating system's resolver.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemLookup;
+
+impl Lookup for SystemLookup {
+    fn lookup(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+    }
+}
+
+/// Why a name leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// It has no address, or none could be found out.
+    #[error("the name has no address")]
+    Unresolvable,
+    /// It has addresses, and all of them are closed; the reason for the first.
+    #[error("{0}")]
+    Closed(Reason),
+}
+
+/// A resolver that passes on open addresses only.
+#[derive(Clone)]
+pub(super) struct Guarded {
+    pub(super) policy: Arc<Policy>,
+    pub(super) lookup: Arc<dyn Lookup>,
+}
+
+impl Guarded {
+    /// The open addresses of `host`: at least one.
+    pub(super) async fn open_addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+        let found = self.lookup.lookup(host.to_owned(), port).await.map_err(|_| ResolveError::Unresolvable)?;
+        let mut open = Vec::new();
+        let mut closed = None;
+        for address in found {
+            match self.policy.judge(host, address) {
+                Ok(()) => open.push(address),
+                Err(reason) => closed = closed.or(Some(reason)),
+            }
+        }
+        if open.is_empty() { Err(closed.map_or(ResolveError::Unresolvable, ResolveError::Closed)) } else { Ok(open) }
+    }
+}
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        // Read here and not below: the future may be finished by another task.
+        let port = PORT.try_with(|port| *port);
+        let this = self.clone();
+        Box::pin(async move {
+            let port = port.map_err(|_| ResolveError::Closed(Reason::Port))?;
+            let open = this.open_addresses(name.as_str(), port).await?;
+            Ok(Box::new(open.into_iter()) as Addrs)
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use crate::domain::clock::Instant;
+
+/// However long a receiver asks us to wait, we do not wait longer.
+pub const LONGEST: Duration = Duration::from_hours(24);
+
+/// How long the header asks us to wait from `now`, at most [`LONGEST`]. A date that has passed means not at all;
+/// what cannot be read means nothing.
+pub fn parse(text: &str, now: Instant) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More digits than a u64 holds is a long time, too.
+        return Some(text.parse().map_or(LONGEST, Duration::from_secs).min(LONGEST));
+    }
+    let date = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(date.to_utc().signed_duration_since(now).to_std().unwrap_or(Duration::ZERO).min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_dates_are_read() {
+        let now = DateTime::from_timestamp(1_445_412_470, 0).unwrap(); // ten seconds before the date below
+        for (text, expected) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("86400", Some(86_400)),
+            ("86401", Some(86_400)),
+            ("99999999999999999999999999", Some(86_400)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(10)),
+            ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
+            ("Fri, 21 Oct 2115 07:28:00 GMT", None),
+            ("Mon, 21 Oct 2115 07:28:00 GMT", Some(86_400)),
+            ("-1", None),
+            ("1.5", None),
+            ("+5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text, now), expected.map(Duration::from_secs), "{text}");
+        }
+    }
+}

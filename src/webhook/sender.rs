@@ -1,0 +1,296 @@
+//! One attempt to deliver one message: at most so long, at most so much, and only where the guard lets it.
+//!
+//! The deadline is around everything: name, connection, TLS, sending, headers and body. A 2xx counts the moment its
+//! headers are there, whatever the body does then. Redirects are not followed, proxies of the environment not used,
+//! bodies not decompressed, requests not repeated. The outcome is told in coarse words: endpoints belong to callers,
+//! and the delivery log must not become a port scanner.
+//!
+//! Called by `app` for deliveries and test messages. Signing comes before, deciding about retries after.
+
+use std::error::Error;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Certificate, Client, Method, Request, Response, StatusCode, redirect};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::address::Policy;
+use super::resolver::{Guarded, Lookup, PORT, ResolveError, SystemLookup};
+use super::retry_after;
+use super::url::{self, UrlError};
+use crate::domain::clock::Clock;
+
+/// How much of an answer is kept, in bytes. Nothing behind it is read.
+pub const MAX_EXCERPT_BYTES: usize = 16 * 1024;
+const POOL_IDLE: Duration = Duration::from_secs(30);
+const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Headers by which a message is framed or routed: nobody but the HTTP client may write them.
+const RESERVED: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "proxy-connection",
+];
+
+/// How to send.
+#[derive(Clone)]
+pub struct SenderSettings {
+    /// The header `User-Agent`.
+    pub user_agent: String,
+    /// Certificates of authorities (PEM) that are trusted beside the system's.
+    pub extra_ca_pem: Option<Vec<u8>>,
+    /// Who resolves names.
+    pub lookup: Arc<dyn Lookup>,
+}
+
+impl Default for SenderSettings {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")).into(),
+            extra_ca_pem: None,
+            lookup: Arc::new(SystemLookup),
+        }
+    }
+}
+
+/// Why a sender cannot be set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The extra certificates cannot be read.
+    #[error("the extra CA certificates are not a PEM bundle")]
+    BadCertificates,
+    /// The HTTP client refuses its settings, or the system has no certificate store.
+    #[error("the HTTP client cannot be set up (is there a certificate store?)")]
+    NoClient,
+}
+
+/// Why an endpoint's URL cannot be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JudgeError {
+    /// The URL itself.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// What its name leads to.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+}
+
+/// A message, ready to go.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The endpoint's URL. It is judged again.
+    pub url: String,
+    /// Every header besides `User-Agent`, `Host` and `Content-Length`; signatures among them.
+    pub headers: Vec<(String, String)>,
+    /// The body, byte for byte as it was signed.
+    pub body: String,
+    /// The deadline, from now.
+    pub timeout: Duration,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Answered with 2xx.
+    Delivered,
+    /// Anything else; worth another attempt.
+    Failed,
+    /// Answered with 410: the receiver wants nothing more.
+    Gone,
+    /// The guard closed the way; nothing was sent.
+    Refused,
+}
+
+/// One attempt, finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The status, if the answer got that far.
+    pub http_status: Option<u16>,
+    /// From the call to the end of reading.
+    pub duration: Duration,
+    /// Who answered.
+    pub remote: Option<IpAddr>,
+    /// The beginning of the answer's body, raw; at most [`MAX_EXCERPT_BYTES`].
+    pub response_excerpt: Vec<u8>,
+    /// How long the receiver asks us to wait, at most 24 h; never with 2xx.
+    pub retry_after: Option<Duration>,
+    /// A coarse word for what went wrong: `address_refused`, `unresolvable`, `unreachable`, `tls`, `timeout`,
+    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`.
+    pub error: Option<&'static str>,
+}
+
+impl Attempted {
+    fn unanswered(outcome: Outcome, error: &'static str) -> Self {
+        Self {
+            outcome,
+            http_status: None,
+            duration: Duration::ZERO,
+            remote: None,
+            response_excerpt: Vec::new(),
+            retry_after: None,
+            error: Some(error),
+        }
+    }
+}
+
+/// Sends messages; cheap to clone, its connections are shared.
+#[derive(Clone)]
+pub struct Sender {
+    client: Client,
+    guarded: Guarded,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    /// A sender under this policy. The clock is for `Retry-After` dates only.
+    pub fn new(policy: Policy, settings: SenderSettings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
+        let guarded = Guarded { policy: Arc::new(policy), lookup: settings.lookup };
+        let mut builder = Client::builder()
+            .user_agent(settings.user_agent)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .pool_idle_timeout(POOL_IDLE)
+            .dns_resolver(guarded.clone());
+        if let Some(pem) = settings.extra_ca_pem {
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| SetupError::BadCertificates)?;
+            if certificates.is_empty() {
+                return Err(SetupError::BadCertificates);
+            }
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().map_err(|_| SetupError::NoClient)?;
+        Ok(Self { client, guarded, clock })
+    }
+
+    /// Whether an endpoint with this URL may be saved: reads it, resolves its name within 5 s, connects to nothing.
+    pub async fn judge(&self, url: &str) -> Result<(), JudgeError> {
+        let url = url::parse(url, &self.guarded.policy)?;
+        if let Some(host) = url.domain() {
+            let looked_up = timeout(JUDGE_TIMEOUT, self.guarded.open_addresses(host, url::port(&url))).await;
+            looked_up.unwrap_or(Err(ResolveError::Unresolvable))?;
+        }
+        Ok(())
+    }
+
+    /// Makes one attempt. Never fails otherwise than by saying so in what it returns.
+    pub async fn send(&self, outgoing: Outgoing) -> Attempted {
+        let started = Instant::now();
+        let deadline = started + outgoing.timeout;
+        let attempted = self.attempt(outgoing, deadline).await;
+        Attempted { duration: started.elapsed(), ..attempted }
+    }
+
+    async fn attempt(&self, outgoing: Outgoing, deadline: Instant) -> Attempted {
+        // Literal addresses are judged in here: the client never asks a resolver about them.
+        let Ok(url) = url::parse(&outgoing.url, &self.guarded.policy) else {
+            return Attempted::unanswered(Outcome::Refused, "address_refused");
+        };
+        let port = url::port(&url);
+        let Some(headers) = header_map(&outgoing.headers) else {
+            return Attempted::unanswered(Outcome::Failed, "invalid_request");
+        };
+        let mut request = Request::new(Method::POST, url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(outgoing.body.into());
+        match timeout_at(deadline, PORT.scope(port, self.client.execute(request))).await {
+            Ok(Ok(response)) => self.read(response, deadline).await,
+            Ok(Err(error)) => {
+                let (outcome, word) = classify(&error);
+                Attempted::unanswered(outcome, word)
+            }
+            Err(_) => Attempted::unanswered(Outcome::Failed, "timeout"),
+        }
+    }
+
+    async fn read(&self, mut response: Response, deadline: Instant) -> Attempted {
+        let (outcome, error) = judge_status(response.status());
+        let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = asked.and_then(|text| retry_after::parse(text, self.clock.now()));
+        Attempted {
+            outcome,
+            http_status: Some(response.status().as_u16()),
+            duration: Duration::ZERO,
+            remote: response.remote_addr().map(|address| address.ip()),
+            retry_after: retry_after.filter(|_| outcome != Outcome::Delivered),
+            error,
+            response_excerpt: excerpt(&mut response, deadline).await,
+        }
+    }
+}
+
+/// Reads until there is enough, or no more, or no more time. A body that breaks off is as good as one that ends.
+async fn excerpt(response: &mut Response, deadline: Instant) -> Vec<u8> {
+    let mut kept = Vec::new();
+    while kept.len() < MAX_EXCERPT_BYTES {
+        let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await else { break };
+        kept.extend_from_slice(&chunk[..chunk.len().min(MAX_EXCERPT_BYTES - kept.len())]);
+    }
+    kept
+}
+
+/// Whether a header of this name (in lower case) may not be set on a message; one that is makes `invalid_request`.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+fn header_map(headers: &[(String, String)]) -> Option<HeaderMap> {
+    let pair = |(name, value): &(String, String)| {
+        let name = HeaderName::try_from(name.as_str()).ok().filter(|name| !is_reserved(name.as_str()))?;
+        Some((name, HeaderValue::try_from(value.as_str()).ok()?))
+    };
+    headers.iter().map(pair).collect()
+}
+
+fn judge_status(status: StatusCode) -> (Outcome, Option<&'static str>) {
+    match status.as_u16() {
+        200..=299 => (Outcome::Delivered, None),
+        300..=399 => (Outcome::Failed, Some("redirect")),
+        410 => (Outcome::Gone, Some("gone")),
+        _ => (Outcome::Failed, Some("status")),
+    }
+}
+
+fn classify(error: &reqwest::Error) -> (Outcome, &'static str) {
+    match cause::<ResolveError>(error) {
+        Some(ResolveError::Closed(_)) => return (Outcome::Refused, "address_refused"),
+        Some(ResolveError::Unresolvable) => return (Outcome::Failed, "unresolvable"),
+        None => {}
+    }
+    let word = if cause::<rustls::Error>(error).is_some() {
+        "tls"
+    } else if error.is_connect() {
+        "unreachable"
+    } else {
+        "broken_connection"
+    };
+    (Outcome::Failed, word)
+}
+
+/// The error of type `E` somewhere behind `error`; I/O errors hide theirs inside instead of naming it as their source.
+fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    if let Some(found) = error.downcast_ref::<E>() {
+        return Some(found);
+    }
+    let hidden = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+    hidden.and_then(|inner| cause(inner as &(dyn Error + 'static))).or_else(|| error.source().and_then(cause))
+}
