@@ -9,3 +9,4 @@ pub mod eci;
 pub mod sim;
 pub mod store;
 pub mod webhook;
+pub mod worker;

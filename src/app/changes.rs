@@ -42,7 +42,7 @@ impl Gateway {
         match self.store().begin_create(&intent, &cache, &first).await? {
             Claimed::Fresh => call.set_audited(),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
-            Claimed::Earlier { answer, operation } => return self.replay(answer, operation),
+            Claimed::Earlier { answer, operation } => return replay(answer, operation),
         }
         self.carry_out(intent, cache, wait).await
     }
@@ -148,12 +148,6 @@ impl Gateway {
         Ok(self.store().answer_early(operation, &early.to_json()).await?)
     }
 
-    fn replay(&self, answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
-        let answer = answer.ok_or(Error::IdempotencyInFlight)?;
-        tracing::info!(operation = %operation, "answered from the idempotency key");
-        Answer::from_json(answer)?.into_result(true)
-    }
-
     fn check_region(&self, spec: &ImageCacheSpec) -> Result<(), Error> {
         let allowed = &self.settings().regions;
         if allowed.is_empty() || allowed.contains(&spec.region) {
@@ -177,4 +171,11 @@ impl Answer {
             Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation }),
         }
     }
+}
+
+/// What the first request with the key was told.
+fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
+    let answer = answer.ok_or(Error::IdempotencyInFlight)?;
+    tracing::info!(operation = %operation, "answered from the idempotency key");
+    Answer::from_json(answer)?.into_result(true)
 }

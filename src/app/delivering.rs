@@ -81,7 +81,7 @@ impl Gateway {
     fn finished(&self, claim: &Claim, attempted: &Attempted) -> Finished {
         let now = self.now();
         let wish = attempted.retry_after.and_then(|wish| chrono::Duration::from_std(wish).ok());
-        let after = after_failure(claim.attempt, wish, self.entropy().fraction());
+        let after = after_failure(claim.attempt, wish, self.entropy().permille());
         let (state, next_attempt_at) = match (attempted.outcome, after) {
             (Outcome::Delivered, _) => (DeliveryState::Delivered, None),
             (_, AfterFailure::Again(pause)) => (DeliveryState::Waiting, Some(now + pause)),

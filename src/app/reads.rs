@@ -87,7 +87,7 @@ impl Gateway {
         let mut events = self.store().events(&caller.team, place, one_more(page)).await?;
         events.truncate(page.limit as usize);
         let next = events.last().map_or(place, |last| last.place);
-        let items = events.into_iter().map(event_view).collect::<Result<_, _>>()?;
+        let items = events.iter().map(event_view).collect::<Result<_, _>>()?;
         Ok(Slice { items, next_cursor: Some(list.write(&format!("{} {}", next.0, next.1))) })
     }
 
@@ -161,7 +161,7 @@ fn delivery_place(place: &str) -> Option<(i64, uuid::Uuid)> {
     Some((event.parse().ok()?, id.parse().ok()?))
 }
 
-fn event_view(event: StoredEvent) -> Result<EventView, Error> {
+fn event_view(event: &StoredEvent) -> Result<EventView, Error> {
     let body: EventBody = serde_json::from_str(&event.body).map_err(|error| Error::Internal(error.into()))?;
     Ok(EventView { id: event.id.to_string(), body })
 }

@@ -36,20 +36,19 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        const DAY: u64 = 24 * 3_600;
         Self {
             account: "default".into(),
             regions: Vec::new(),
             rule: Rule::default(),
-            operation_lease: Duration::from_secs(60),
-            group_lease: Duration::from_secs(60),
+            operation_lease: Duration::from_mins(1),
+            group_lease: Duration::from_mins(1),
             look_least: Duration::from_secs(1),
             look_most: Duration::from_secs(15),
             webhook_timeout: Duration::from_secs(15),
             webhook_slots: 256,
             webhook_slots_per_endpoint: 8,
-            keep_keys: Duration::from_secs(2 * DAY),
-            keep_attempts: Duration::from_secs(30 * DAY),
+            keep_keys: Duration::from_hours(2 * 24),
+            keep_attempts: Duration::from_hours(30 * 24),
         }
     }
 }

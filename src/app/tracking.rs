@@ -107,7 +107,7 @@ impl Gateway {
         let bound = |bound| Duration::from_std(bound).unwrap_or_else(|_| Duration::seconds(1));
         let ages = caches.iter().filter(|cache| cache.status.is_in_motion()).map(|cache| self.now() - begun(cache));
         let youngest = ages.min()?;
-        Some(self.now() + interval(youngest, bound(least), bound(most), self.entropy().fraction()))
+        Some(self.now() + interval(youngest, bound(least), bound(most), self.entropy().permille()))
     }
 }
 

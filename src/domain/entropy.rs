@@ -27,9 +27,9 @@ impl Entropy {
         bytes
     }
 
-    /// A fraction in `0.0..1.0`, for jitter.
-    pub fn fraction(&self) -> f64 {
-        // 32 bits are plenty for jitter and convert without loss.
-        f64::from(u32::from_le_bytes(self.bytes::<4>())) / (f64::from(u32::MAX) + 1.0)
+    /// A number in `0..1000`, for jitter.
+    pub fn permille(&self) -> i32 {
+        let drawn = u64::from_le_bytes(self.bytes()) % 1_000;
+        i32::try_from(drawn).unwrap_or(0)
     }
 }

@@ -25,12 +25,11 @@ pub fn reading(in_motion: usize, known: usize) -> Reading {
 /// How long until the next look at a build of that age.
 ///
 /// The first looks are quick (a Flash cache or a refusal shows early), an old build is looked at less
-/// often: a tenth of its age, between `least` and `most`. `spread` in `0.0..1.0` adds up to a tenth, so
+/// often: a tenth of its age, between `least` and `most`. `spread` in `0..1000` adds up to a tenth, so
 /// that groups do not march in step.
-pub fn interval(age: Duration, least: Duration, most: Duration, spread: f64) -> Duration {
+pub fn interval(age: Duration, least: Duration, most: Duration, spread: i32) -> Duration {
     let plain = (age / 10).clamp(least, most);
-    let jitter = plain.num_milliseconds() as f64 * 0.1 * spread.clamp(0.0, 1.0);
-    plain + Duration::milliseconds(jitter as i64)
+    plain + plain * spread.clamp(0, 1_000) / 10_000
 }
 
 /// Whether the tracker must look at a cache of that status at all.
@@ -51,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_interval_follows_the_age_within_its_bounds() {
-        let of = |age| interval(Duration::seconds(age), Duration::seconds(1), Duration::seconds(15), 0.0);
+        let of = |age| interval(Duration::seconds(age), Duration::seconds(1), Duration::seconds(15), 0);
         assert_eq!((of(0), of(50), of(3_600)), (Duration::seconds(1), Duration::seconds(5), Duration::seconds(15)));
     }
 }

@@ -21,12 +21,12 @@ pub enum AfterFailure {
 }
 
 /// After failed attempt number `attempt` (from 1). `retry_after` is the receiver's own wish; the later of
-/// it and the schedule counts. `spread` in `0.0..1.0` adds up to 20 %.
-pub fn after_failure(attempt: i16, retry_after: Option<Duration>, spread: f64) -> AfterFailure {
+/// it and the schedule counts. `spread` in `0..1000` adds up to 20 %.
+pub fn after_failure(attempt: i16, retry_after: Option<Duration>, spread: i32) -> AfterFailure {
     let place = usize::try_from(attempt.max(1) - 1).unwrap_or(0);
     let Some(seconds) = PAUSES_SECONDS.get(place) else { return AfterFailure::Exhausted };
-    let jitter = 1.0 + 0.2 * spread.clamp(0.0, 1.0);
-    let planned = Duration::milliseconds((*seconds as f64 * 1_000.0 * jitter) as i64);
+    let pause = Duration::seconds(*seconds);
+    let planned = pause + pause * spread.clamp(0, 1_000) / 5_000;
     let wished = retry_after.unwrap_or_else(Duration::zero).min(LONGEST_PAUSE);
     AfterFailure::Again(planned.max(wished))
 }
@@ -37,17 +37,17 @@ mod tests {
 
     #[test]
     fn the_schedule_ends_in_the_dead_letter() {
-        assert_eq!(after_failure(1, None, 0.0), AfterFailure::Again(Duration::seconds(5)));
-        assert_eq!(after_failure(1, None, 1.0), AfterFailure::Again(Duration::seconds(6)));
-        assert_eq!(after_failure(MAX_ATTEMPTS - 1, None, 0.0), AfterFailure::Again(Duration::hours(24)));
-        assert_eq!(after_failure(MAX_ATTEMPTS, None, 0.0), AfterFailure::Exhausted);
+        assert_eq!(after_failure(1, None, 0), AfterFailure::Again(Duration::seconds(5)));
+        assert_eq!(after_failure(1, None, 1_000), AfterFailure::Again(Duration::seconds(6)));
+        assert_eq!(after_failure(MAX_ATTEMPTS - 1, None, 0), AfterFailure::Again(Duration::hours(24)));
+        assert_eq!(after_failure(MAX_ATTEMPTS, None, 0), AfterFailure::Exhausted);
     }
 
     #[test]
     fn the_receivers_wish_counts_when_it_is_later_and_within_a_day() {
         let again = |seconds| AfterFailure::Again(Duration::seconds(seconds));
-        assert_eq!(after_failure(1, Some(Duration::seconds(60)), 0.0), again(60));
-        assert_eq!(after_failure(2, Some(Duration::seconds(1)), 0.0), again(30));
-        assert_eq!(after_failure(1, Some(Duration::days(9)), 0.0), AfterFailure::Again(LONGEST_PAUSE));
+        assert_eq!(after_failure(1, Some(Duration::seconds(60)), 0), again(60));
+        assert_eq!(after_failure(2, Some(Duration::seconds(1)), 0), again(30));
+        assert_eq!(after_failure(1, Some(Duration::days(9)), 0), AfterFailure::Again(LONGEST_PAUSE));
     }
 }

@@ -146,6 +146,10 @@ mod tests {
         params.as_slice().iter().map(|(key, value)| format!("{key}={value}")).collect()
     }
 
+    fn attempt(operation: OperationId) -> Attempt {
+        Attempt { operation, client_token: "token".into(), signed_at: chrono::DateTime::UNIX_EPOCH }
+    }
+
     #[test]
     fn a_create_sends_only_what_was_given() {
         let op = operation();
@@ -158,7 +162,7 @@ mod tests {
             format!("Tag.1.Value={op}"),
             "ClientToken=token".to_owned(),
         ];
-        assert_eq!(text(&create(&spec(""), &[], op, "token")), expected);
+        assert_eq!(text(&create(&spec(""), &[], &attempt(op))), expected);
     }
 
     #[test]
@@ -172,7 +176,7 @@ mod tests {
             user_name: "robot".into(),
             password: "canary-password".into(),
         };
-        let params = create(&full, &[login], operation(), "token");
+        let params = create(&full, &[login], &attempt(operation()));
         let lines = text(&params);
         for line in [
             "VSwitchId=vsw-a,vsw-b",

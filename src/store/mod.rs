@@ -78,12 +78,11 @@ impl Store {
 
     /// Whether the database answers, and whether every migration of this binary is applied.
     pub async fn is_migrated(&self) -> Result<bool, Error> {
-        let known: i64 =
-            MIGRATIONS.iter().filter(|migration| !migration.migration_type.is_down_migration()).count() as i64;
+        let known = MIGRATIONS.iter().filter(|migration| !migration.migration_type.is_down_migration()).count();
         let applied: Result<i64, sqlx::Error> =
             sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(&self.requests).await;
         match applied {
-            Ok(applied) => Ok(applied >= known),
+            Ok(applied) => Ok(usize::try_from(applied).is_ok_and(|applied| applied >= known)),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -13,7 +13,7 @@ async fn a_token_creates_once() {
     let other =
         client.create(&spec(&json!({"name": "other"})), &[], &cloud.attempt(operation, "token")).await.map_err(code);
     assert_eq!(other.unwrap_err(), "IdempotentParameterMismatch");
-    let long = client.create(&spec(&json!({})), &[], operation, &"t".repeat(65)).await.map_err(code);
+    let long = client.create(&spec(&json!({})), &[], &cloud.attempt(operation, &"t".repeat(65))).await.map_err(code);
     assert_eq!(long.unwrap_err(), "InvalidParameter");
     assert_eq!(cloud.creations().await, 1);
     cloud.http.post(format!("{}/_admin/forget-tokens", cloud.url)).send().await.expect("sent");
@@ -40,11 +40,19 @@ async fn a_fault_leaves_the_outcome_open_and_the_token_finds_it() {
             cloud.fault(json!({"action": "CreateImageCache", "kind": kind, "apply": apply})).await;
             let operation = cloud.operation();
             let token = format!("{place}-{apply}");
-            let fault = cloud.client().create(&spec(&json!({})), &[], operation, &token).await.expect_err("a fault");
+            let fault = cloud
+                .client()
+                .create(&spec(&json!({})), &[], &cloud.attempt(operation, &token))
+                .await
+                .expect_err("a fault");
             assert!(matches!(fault, Fault::Unknown(_)), "{kind}: {fault:?}");
             assert!(!format!("{fault:?}").contains("canary"), "{fault:?}");
             assert_eq!(cloud.creations().await - before, usize::from(apply), "{kind} {apply}");
-            cloud.client().create(&spec(&json!({})), &[], operation, &token).await.expect("created or found");
+            cloud
+                .client()
+                .create(&spec(&json!({})), &[], &cloud.attempt(operation, &token))
+                .await
+                .expect("created or found");
             assert_eq!(cloud.creations().await - before, 1, "{kind} {apply}");
         }
     }

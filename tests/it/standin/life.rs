@@ -88,15 +88,13 @@ async fn a_login_opens_a_private_registry_for_its_own_request_only() {
     };
     for (password, status) in [("right", "Ready"), ("wrong", "Failed")] {
         let operation = cloud.operation();
-        let created = client.create(&wanted, &[login(password)], operation, password).await.expect("created");
+        let created =
+            client.create(&wanted, &[login(password)], &cloud.attempt(operation, password)).await.expect("created");
         cloud.pass(10);
         assert_eq!(cloud.seen(&created.eci_cache_id).await.status, status, "{password}");
         if status == "Ready" {
             let ready = cloud.seen(&created.eci_cache_id).await;
-            client
-                .update(&region(), &created.eci_cache_id, &wanted, &[], &cloud.attempt(operation, "u"))
-                .await
-                .expect("updated");
+            client.update(&created.eci_cache_id, &wanted, &[], &cloud.attempt(operation, "u")).await.expect("updated");
             cloud.pass(10);
             let failed = cloud.seen(&created.eci_cache_id).await;
             assert_eq!((failed.status.as_str(), failed.snapshot_id), ("UpdateFailed", ready.snapshot_id));

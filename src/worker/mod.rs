@@ -1,0 +1,126 @@
+//! Floor 3: the workers' door. Four loops that call `Gateway` and nothing else: operations that are due,
+//! the tracker, the deliverer, the janitor.
+//!
+//! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
+//! stops between two passes when told to. A pass that fails is logged and tried again after a pause, so a
+//! database that restarts costs a handful of lines. Any number of processes may run them: leases decide.
+//!
+//! Tests do not run the loops; they call [`drain`], which does all the work there is and returns.
+
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{Error, Gateway};
+
+/// After a failed pass, a worker rests that long.
+const REST: Duration = Duration::from_secs(1);
+/// Operations taken up in one pass.
+const OPERATIONS: i64 = 32;
+
+/// How often the workers look without being woken.
+#[derive(Debug, Clone, Copy)]
+pub struct Intervals {
+    /// For operations, groups and deliveries that are due.
+    pub look: Duration,
+    /// For the janitor, and the sign of life: well below the 30 s after which readiness misses it.
+    pub janitor: Duration,
+}
+
+impl Default for Intervals {
+    fn default() -> Self {
+        Self { look: Duration::from_millis(500), janitor: Duration::from_secs(10) }
+    }
+}
+
+/// Which work a loop does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Operations,
+    Tracker,
+    Deliverer,
+    Janitor,
+}
+
+/// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
+pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
+    let turn = |work| turns(gateway, work, name, intervals, stop);
+    tokio::join!(turn(Work::Operations), turn(Work::Tracker), turn(Work::Deliverer), turn(Work::Janitor));
+}
+
+/// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is
+/// exactly what the test made due.
+pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
+    loop {
+        let resumed = gateway.resume_operations(OPERATIONS).await? > 0;
+        let tracked = gateway.track().await?;
+        let delivered = gateway.deliver().await? > 0;
+        if !(resumed || tracked || delivered) {
+            return Ok(());
+        }
+    }
+}
+
+async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, stop: &CancellationToken) {
+    let interval = if work == Work::Janitor { intervals.janitor } else { intervals.look };
+    while !stop.is_cancelled() {
+        let more = match work.pass(gateway, name).await {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(worker = work.name(), error = &error as &dyn std::error::Error, "a pass failed");
+                rest(stop, REST).await;
+                false
+            }
+        };
+        if !more {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work.woken(gateway) => {}
+                () = rest(stop, interval) => {}
+            }
+        }
+    }
+}
+
+/// Ends early when told to stop.
+async fn rest(stop: &CancellationToken, pause: Duration) {
+    // Running out is the usual end of a rest.
+    let _ran_out = timeout(pause, stop.cancelled()).await;
+}
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Operations => "operations",
+            Self::Tracker => "tracker",
+            Self::Deliverer => "deliverer",
+            Self::Janitor => "janitor",
+        }
+    }
+
+    /// One pass; whether there may be more to do at once.
+    async fn pass(self, gateway: &Gateway, name: &str) -> Result<bool, Error> {
+        match self {
+            Self::Operations => gateway.resume_operations(OPERATIONS).await.map(|taken| taken > 0),
+            Self::Tracker => gateway.track().await,
+            Self::Deliverer => gateway.deliver().await.map(|sent| sent > 0),
+            Self::Janitor => {
+                gateway.beat(name).await?;
+                gateway.clean().await.map(|()| false)
+            }
+        }
+    }
+
+    async fn woken(self, gateway: &Gateway) {
+        let signals = gateway.signals();
+        let signal: &Notify = match self {
+            Self::Operations => &signals.operations,
+            Self::Tracker => &signals.tracker,
+            Self::Deliverer => &signals.deliveries,
+            Self::Janitor => return std::future::pending().await,
+        };
+        signal.notified().await;
+    }
+}
