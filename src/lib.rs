@@ -1,5 +1,6 @@
 //! The gateway between a company's teams and Alibaba Cloud's ECI image caches.
 #![doc = ""]
 
+pub mod config;
 pub mod domain;
 pub mod localpg;
