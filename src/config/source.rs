@@ -89,9 +89,7 @@ impl Source {
                 (toml::Value::Table(inner), None) => self.flatten(place, &format!("{name}."), inner, layer),
                 (value, Some(meaning)) => match plain(value) {
                     Some(value) => add(layer, meaning, Raw { origin, value }),
-                    None => {
-                        self.refuse(origin, "must be a text, a number, true or false, or an array of texts or numbers")
-                    }
+                    None => self.refuse(origin, NO_VALUE),
                 },
                 (_, None) => {
                     let near = keys::nearest(&name, keys::PLAIN.into_iter().chain(keys::SECRET));
