@@ -207,3 +207,15 @@ fn dev_has_its_own_variables() {
     assert!(!dev.pg_install && dev.pg_bin.is_none());
     assert_eq!(dev.home, Some(PathBuf::from("/home/me")));
 }
+
+#[test]
+fn the_deployment_files_name_real_settings() {
+    let files = [include_str!("../../docker-compose.yml"), include_str!("../../Dockerfile")];
+    let words = files.iter().flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    let mut found = 0;
+    for name in words.filter(|word| word.starts_with("ECG_")) {
+        assert!(super::keys::meaning_of_variable(name).is_some(), "{name} is no setting");
+        found += 1;
+    }
+    assert!(found > 15, "{found}");
+}

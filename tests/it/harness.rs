@@ -37,3 +37,13 @@ fn a_test_without_a_runtime_can_use_one() {
     });
     assert_eq!(answer, 42);
 }
+
+#[tokio::test]
+async fn the_runtime_role_owns_nothing() {
+    let database = TestDatabase::create().await;
+    let mut connection = PgConnection::connect_with(&database.as_runtime()).await.expect("it answers");
+    let role: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(&mut connection).await.expect("a row");
+    assert_eq!(role, "eci_runtime");
+    let refused = sqlx::query("CREATE DATABASE mine").execute(&mut connection).await;
+    assert!(refused.is_err_and(|error| error.as_database_error().and_then(|e| e.code()).as_deref() == Some("42501")));
+}

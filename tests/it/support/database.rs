@@ -3,7 +3,8 @@
 //! One private cluster per process, started on first use and stopped by the end of the process. Its data are
 //! kept in `target/tmp/postgres-<n>`, where n is the first that no other process holds: `cargo test`, nextest
 //! (a process per test) and a second terminal do not meet. `TEST_DATABASE_URL` names a server to use instead,
-//! with a user who may create databases; `DATABASE_URL` is never read, for it may be somebody's production.
+//! with a user who may create databases and roles; `DATABASE_URL` is never read, for it may be somebody's
+//! production.
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -24,6 +25,8 @@ const SLOTS: u32 = 64;
 const TEST: &str = "ecg_test_";
 /// Names of templates begin so, and end with the hash of the migrations.
 const TEMPLATE: &str = "ecg_template_";
+/// The role of a gateway that serves: the migrations grant it what it needs. Roles belong to the whole server.
+const RUNTIME: &str = "eci_runtime";
 /// Serializes the making of the template among all who use one server. An arbitrary number.
 const TEMPLATE_LOCK: i64 = 0x0065_6367_7470;
 
@@ -51,6 +54,11 @@ impl TestDatabase {
         admin.execute(AssertSqlSafe(sql)).await.expect("a database can be cloned");
         admin.close().await.expect("the connection closes");
         Self { options: cluster.admin.clone().database(&name), name }
+    }
+
+    /// How to connect with the rights of the runtime role, as a real gateway does.
+    pub(crate) fn as_runtime(&self) -> PgConnectOptions {
+        self.options.clone().options([("role", RUNTIME)])
     }
 
     /// A pool of at most `max` connections (5 are plenty for one test).
@@ -143,6 +151,7 @@ impl Cluster {
             .await
             .expect("the catalogue can be read");
         if found.is_none() {
+            ensure_runtime_role(admin).await;
             run(admin, format!("DROP DATABASE IF EXISTS {fresh} WITH (FORCE)")).await;
             run(admin, format!("CREATE DATABASE {fresh} TEMPLATE template0")).await;
             migrate(&self.admin.clone().database(&fresh)).await;
@@ -183,6 +192,18 @@ async fn drop_left_overs(admin: &mut PgConnection, template: &str) {
     .expect("the catalogue can be read");
     for name in names {
         run(admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    }
+}
+
+/// Before the migrations, which grant only what exists.
+async fn ensure_runtime_role(admin: &mut PgConnection) {
+    let found: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_roles WHERE rolname = $1")
+        .bind(RUNTIME)
+        .fetch_optional(&mut *admin)
+        .await
+        .expect("the catalogue can be read");
+    if found.is_none() {
+        run(admin, format!("CREATE ROLE {RUNTIME} NOLOGIN")).await;
     }
 }
 
