@@ -1,7 +1,10 @@
-//! Everything that needs real sockets and a real database, as one binary.
+//! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
 
+mod harness;
 mod jwks;
+mod localpg;
 mod receiver;
 mod sender;
 mod signing_v1;
 mod standin;
+mod support;

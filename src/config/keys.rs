@@ -1,0 +1,104 @@
+//! The names of all settings, and which of them are secret.
+
+/// Every setting that is no secret.
+pub(super) const PLAIN: [&str; 28] = [
+    "listen",
+    "metrics_listen",
+    "log",
+    "log_format",
+    "cloud.endpoint",
+    "cloud.access_key_id",
+    "cloud.regions",
+    "cloud.timeout_seconds",
+    "auth.issuer",
+    "auth.audience",
+    "auth.jwks_url",
+    "auth.jwks_file",
+    "keys.master_id",
+    "webhook.allow_loopback",
+    "webhook.allow_http",
+    "webhook.allow_cidrs",
+    "webhook.allow_host_suffixes",
+    "webhook.allow_ports",
+    "webhook.allow_public",
+    "webhook.timeout_seconds",
+    "webhook.extra_ca_file",
+    "limits.connections",
+    "limits.body_bytes",
+    "limits.request_seconds",
+    "limits.header_seconds",
+    "limits.body_seconds",
+    "database.pool_size",
+    "database.acquire_seconds",
+];
+
+/// Every secret. Each also has a `_file` form that names a file with the value.
+pub(super) const SECRET: [&str; 5] =
+    ["database_url", "migrate_database_url", "cloud.access_key_secret", "auth.hs256_secret", "keys.master"];
+
+/// Variables beginning with `ECG_` that are no settings: the file's own name, what `dev` reads, and what
+/// `dev` writes for its users.
+pub(super) const OTHER_VARIABLES: [&str; 11] = [
+    "ECG_CONFIG",
+    "ECG_PG_BIN",
+    "ECG_PG_INSTALL",
+    "ECG_URL",
+    "ECG_TOKEN",
+    "ECG_ADMIN_TOKEN",
+    "ECG_ACCESS_KEY_ID",
+    "ECG_ACCESS_KEY_SECRET",
+    "ECG_STANDIN_URL",
+    "ECG_STANDIN_ACCESS_KEY_ID",
+    "ECG_STANDIN_ACCESS_KEY_SECRET",
+];
+
+/// What a written name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The setting itself.
+    Value(&'static str),
+    /// The file that holds the secret.
+    FileOf(&'static str),
+}
+
+/// The meaning of a key such as `cloud.regions` or `keys.master_file`.
+pub(super) fn meaning(name: &str) -> Option<Meaning> {
+    let known = PLAIN.iter().chain(&SECRET).find(|key| **key == name).map(|key| Meaning::Value(key));
+    known.or_else(|| {
+        let secret = name.strip_suffix("_file")?;
+        SECRET.iter().find(|key| **key == secret).map(|key| Meaning::FileOf(key))
+    })
+}
+
+/// The meaning of a variable such as `ECG_CLOUD_REGIONS`.
+pub(super) fn meaning_of_variable(variable: &str) -> Option<Meaning> {
+    let secret =
+        |key: &&'static str| (format!("{}_FILE", variable_of(key)) == variable).then_some(Meaning::FileOf(key));
+    let known = PLAIN.iter().chain(&SECRET).find(|key| variable_of(key) == variable);
+    known.map(|key| Meaning::Value(key)).or_else(|| SECRET.iter().find_map(secret))
+}
+
+/// `cloud.regions`: `ECG_CLOUD_REGIONS`.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("ECG_{}", key.to_uppercase().replace('.', "_"))
+}
+
+/// The known name that is nearest to a mistaken one.
+pub(super) fn nearest<'a>(mistaken: &str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+    known.into_iter().min_by_key(|name| distance(mistaken, name)).unwrap_or_default()
+}
+
+/// How many letters to add, drop or change (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

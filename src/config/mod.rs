@@ -1,0 +1,236 @@
+//! Settings: the environment (`ECG_*`) over an optional TOML file, as typed values.
+//!
+//! A setting `cloud.access_key_id` is `ECG_CLOUD_ACCESS_KEY_ID` in the environment and `access_key_id` under
+//! `[cloud]` in the file; the environment wins. Each secret can also be read from a file of its own, named by
+//! the same setting with `_FILE` (`_file`) behind it. Lists are comma-separated in the environment, arrays in
+//! the file. An empty variable counts as absent.
+//!
+//! What must stay true: everything that is wrong is reported at once, each with the name of the setting and
+//! what is allowed; no secret stands in a message or in `Debug`; nobody else reads the environment.
+//!
+//! Who calls it: `cli`, which hands the values to the lower floors. What it does not do: act on them.
+
+mod environment;
+mod keys;
+mod reader;
+mod serve;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::region::Region;
+
+pub use environment::{DevEnvironment, Environment};
+pub use serve::{ServeAuth, ServeCloud, ServeConfig};
+
+/// One thing that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {message}")]
+pub struct SettingError {
+    /// The setting, as it was written: a variable's name, or a key and its file.
+    pub setting: String,
+    /// What is allowed, or what to do.
+    pub message: String,
+}
+
+/// Every setting, checked one by one. What a command needs is checked by [`Config::for_serve`].
+#[derive(Debug)]
+pub struct Config {
+    /// The database, as the runtime role.
+    pub database_url: Option<SecretString>,
+    /// The database as the role that owns the schema, for `migrate`.
+    pub migrate_database_url: Option<SecretString>,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where metrics are served apart from the API, if they are.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Which log lines are written, in tracing's filter words.
+    pub log: String,
+    /// In which form.
+    pub log_format: LogFormat,
+    /// The cloud's side.
+    pub cloud: CloudConfig,
+    /// Who may call.
+    pub auth: AuthConfig,
+    /// Encryption at rest.
+    pub keys: KeysConfig,
+    /// Where webhooks may go.
+    pub webhook: WebhookConfig,
+    /// What one request and one process may take.
+    pub limits: LimitsConfig,
+    /// The pool of database connections.
+    pub database: DatabaseConfig,
+    /// Things to log at the start, such as variables that look like settings but are none.
+    pub notes: Vec<String>,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// `cloud.*`: Alibaba Cloud.
+#[derive(Debug)]
+pub struct CloudConfig {
+    /// The address of the API; `{region}` stands for the region.
+    pub endpoint: String,
+    /// The id of the access key.
+    pub access_key_id: Option<String>,
+    /// Its secret.
+    pub access_key_secret: Option<SecretString>,
+    /// The only regions that may be used; none: all.
+    pub regions: Option<Vec<Region>>,
+    /// How long one call may take.
+    pub timeout: Duration,
+}
+
+/// `auth.*`: whose tokens are accepted.
+#[derive(Debug)]
+pub struct AuthConfig {
+    /// The `iss` of a token.
+    pub issuer: Option<String>,
+    /// The `aud` of a token.
+    pub audience: Option<String>,
+    /// What its signature is checked with.
+    pub keys: Option<AuthKeys>,
+}
+
+/// What tokens are checked with.
+#[derive(Debug)]
+pub enum AuthKeys {
+    /// `auth.jwks_url`: a JWK set to fetch; https, or http on loopback.
+    JwksUrl(Url),
+    /// `auth.jwks_file`: a JWK set in a file.
+    JwksFile(PathBuf),
+    /// `auth.hs256_secret`: a shared secret of at least 32 bytes.
+    Hs256(SecretString),
+}
+
+/// `keys.*`: encryption at rest.
+#[derive(Debug)]
+pub struct KeysConfig {
+    /// 32 bytes in base64 or hexadecimal digits; the form is checked.
+    pub master: Option<SecretString>,
+    /// Its id, kept beside everything that it sealed.
+    pub master_id: String,
+}
+
+/// `webhook.*`: where webhooks may go. Metadata addresses are never open, whatever is set here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Whether loopback addresses are open.
+    pub allow_loopback: bool,
+    /// Whether `http` is accepted besides `https`.
+    pub allow_http: bool,
+    /// Networks that are open; the form (`10.0.0.0/8`) is checked.
+    pub allow_cidrs: Vec<String>,
+    /// Hosts that are open together with all below them.
+    pub allow_host_suffixes: Vec<String>,
+    /// If given, no other port is open.
+    pub allow_ports: Option<Vec<u16>>,
+    /// Whether the public internet is open.
+    pub allow_public: bool,
+    /// How long one delivery may take, its body included.
+    pub timeout: Duration,
+    /// Certificates (PEM) to trust besides the system's.
+    pub extra_ca_file: Option<PathBuf>,
+}
+
+/// `limits.*`: what one request and one process may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Connections at the same time.
+    pub connections: usize,
+    /// The body of a request, in bytes.
+    pub body_bytes: usize,
+    /// A whole request; longer than the longest waiting read (55 s).
+    pub request: Duration,
+    /// Its header.
+    pub header: Duration,
+    /// Its body.
+    pub body: Duration,
+}
+
+/// `database.*`: the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseConfig {
+    /// Connections of this process.
+    pub pool_size: u32,
+    /// How long a request waits for one of them.
+    pub acquire: Duration,
+}
+
+impl Config {
+    /// Reads the settings of `file`, if there is one, and of `env` over it.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<SettingError>> {
+        let mut reader = reader::Reader::new(source::Source::merge(file, env));
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    fn read(r: &mut reader::Reader) -> Self {
+        let default_listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+        Self {
+            database_url: r.database_url("database_url"),
+            migrate_database_url: r.database_url("migrate_database_url"),
+            listen: r.address("listen").unwrap_or(default_listen),
+            metrics_listen: r.address("metrics_listen"),
+            log: r.log_filter("log").unwrap_or_else(|| "info".to_owned()),
+            log_format: r.log_format("log_format").unwrap_or(LogFormat::Json),
+            cloud: CloudConfig {
+                endpoint: r
+                    .endpoint("cloud.endpoint")
+                    .unwrap_or_else(|| "https://eci.{region}.aliyuncs.com".to_owned()),
+                access_key_id: r.word("cloud.access_key_id"),
+                access_key_secret: r.secret("cloud.access_key_secret"),
+                regions: r.regions("cloud.regions"),
+                timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
+            },
+            auth: AuthConfig { issuer: r.word("auth.issuer"), audience: r.word("auth.audience"), keys: r.auth_keys() },
+            keys: KeysConfig {
+                master: r.master_key("keys.master"),
+                master_id: r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned()),
+            },
+            webhook: Self::read_webhook(r),
+            limits: LimitsConfig {
+                connections: r.number("limits.connections", 1..=65_536, 4096),
+                body_bytes: r.number("limits.body_bytes", 1024..=64 << 20, 1 << 20),
+                request: r.seconds("limits.request_seconds", 60..=600, 65),
+                header: r.seconds("limits.header_seconds", 1..=60, 10),
+                body: r.seconds("limits.body_seconds", 1..=60, 10),
+            },
+            database: DatabaseConfig {
+                pool_size: r.number("database.pool_size", 2..=500, 10),
+                acquire: r.seconds("database.acquire_seconds", 1..=30, 5),
+            },
+            notes: r.notes(),
+        }
+    }
+
+    fn read_webhook(r: &mut reader::Reader) -> WebhookConfig {
+        WebhookConfig {
+            allow_loopback: r.flag("webhook.allow_loopback"),
+            allow_http: r.flag("webhook.allow_http"),
+            allow_cidrs: r.cidrs("webhook.allow_cidrs"),
+            allow_host_suffixes: r.host_suffixes("webhook.allow_host_suffixes"),
+            allow_ports: r.ports("webhook.allow_ports"),
+            allow_public: r.flag("webhook.allow_public"),
+            timeout: r.seconds("webhook.timeout_seconds", 5..=30, 15),
+            extra_ca_file: r.path("webhook.extra_ca_file"),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Turns what was written into typed values, and notes what is not allowed.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+use url::{Host, Url};
+
+use super::keys::{SECRET, variable_of};
+use super::source::{Raw, Source, Value};
+use super::{AuthKeys, LogFormat, SettingError};
+use crate::domain::region::Region;
+
+/// The longest part of a wrong value that is repeated in a message, in characters.
+const ECHO: usize = 80;
+
+/// Reads settings one after another.
+pub(super) struct Reader(Source);
+
+impl Reader {
+    pub(super) fn new(source: Source) -> Self {
+        Self(source)
+    }
+
+    /// `read`, unless anything was wrong.
+    pub(super) fn finish<T>(self, read: T) -> Result<T, Vec<SettingError>> {
+        if self.0.errors.is_empty() { Ok(read) } else { Err(self.0.errors) }
+    }
+
+    pub(super) fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.0.notes)
+    }
+
+    /// One text, read by `parse`; `allowed` completes "must be".
+    fn one<T>(&mut self, key: &'static str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let Raw { origin, value } = self.0.values.get(key)?.clone();
+        let Value::Text(text) = value else {
+            self.0.refuse(origin, format!("must be {allowed}, not a list"));
+            return None;
+        };
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.0.refuse(origin, must_be(key, allowed, &text));
+        }
+        parsed
+    }
+
+    /// A list, each item read by `parse`.
+    fn many<T>(&mut self, key: &'static str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+        let Raw { origin, value } = self.0.values.get(key)?.clone();
+        let items = match value {
+            Value::List(items) => items,
+            Value::Text(text) => text.split(',').map(|item| item.trim().to_owned()).filter(|i| !i.is_empty()).collect(),
+        };
+        let mut parsed = Vec::with_capacity(items.len());
+        for item in &items {
+            match parse(item) {
+                Some(value) => parsed.push(value),
+                None => self.0.refuse(&origin, format!("each must be {allowed}, not {:?}", shorten(item))),
+            }
+        }
+        Some(parsed)
+    }
+
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, key: &'static str, range: RangeInclusive<u64>, default: T) -> T {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        let read = self.one(key, &allowed, |text| {
+            let number: u64 = text.parse().ok().filter(|number| range.contains(number))?;
+            T::try_from(number).ok()
+        });
+        read.unwrap_or(default)
+    }
+
+    pub(super) fn seconds(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> Duration {
+        Duration::from_secs(self.number(key, range, default))
+    }
+
+    /// False unless it is set.
+    pub(super) fn flag(&mut self, key: &'static str) -> bool {
+        self.one(key, "true or false", |text| text.parse().ok()).unwrap_or(false)
+    }
+
+    pub(super) fn address(&mut self, key: &'static str) -> Option<SocketAddr> {
+        self.one(key, "an address and a port such as 127.0.0.1:8080", |text| text.parse().ok())
+    }
+
+    /// A text without spaces at its ends.
+    pub(super) fn word(&mut self, key: &'static str) -> Option<String> {
+        self.one(key, "a text without spaces around it", |text| {
+            (!text.is_empty() && text.trim() == text).then(|| text.to_owned())
+        })
+    }
+
+    pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        self.one(key, "the path of a file", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
+    }
+
+    pub(super) fn secret(&mut self, key: &'static str) -> Option<SecretString> {
+        self.word(key).map(SecretString::from)
+    }
+
+    pub(super) fn key_id(&mut self, key: &'static str) -> Option<String> {
+        let good = |text: &str| {
+            (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        self.one(key, "1 to 32 letters, digits, - and _", |text| good(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn log_filter(&mut self, key: &'static str) -> Option<String> {
+        let allowed = "a filter such as info or info,eci_cache_gateway=debug";
+        self.one(key, allowed, |text| EnvFilter::builder().parse(text).ok().map(|_| text.to_owned()))
+    }
+
+    pub(super) fn log_format(&mut self, key: &'static str) -> Option<LogFormat> {
+        self.one(key, "json or text", |text| match text {
+            "json" => Some(LogFormat::Json),
+            "text" => Some(LogFormat::Text),
+            _ => None,
+        })
+    }
+
+    pub(super) fn database_url(&mut self, key: &'static str) -> Option<SecretString> {
+        self.one(key, "an address such as postgres://user:password@host/database", |text| {
+            let url = Url::parse(text).ok()?;
+            ["postgres", "postgresql"].contains(&url.scheme()).then(|| SecretString::from(text))
+        })
+    }
+
+    pub(super) fn endpoint(&mut self, key: &'static str) -> Option<String> {
+        self.one(key, "an http or https address without a path; {region} may stand for the region", |text| {
+            let url = Url::parse(&text.replace("{region}", "cn-hangzhou")).ok()?;
+            let bare =
+                url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            (bare && url.password().is_none() && ["http", "https"].contains(&url.scheme())).then(|| text.to_owned())
+        })
+    }
+
+    pub(super) fn regions(&mut self, key: &'static str) -> Option<Vec<Region>> {
+        let regions = self.many(key, "a region id such as cn-hangzhou", |text| text.parse().ok());
+        // An empty list would refuse every region: that is never meant.
+        regions.filter(|regions| !regions.is_empty())
+    }
+
+    pub(super) fn ports(&mut self, key: &'static str) -> Option<Vec<u16>> {
+        let ports = self.many(key, "a port from 1 to 65535", |text| text.parse().ok().filter(|port| *port > 0));
+        ports.filter(|ports| !ports.is_empty())
+    }
+
+    pub(super) fn cidrs(&mut self, key: &'static str) -> Vec<String> {
+        let allowed = "an address, or a network such as 10.0.0.0/8 without bits set behind its prefix";
+        self.many(key, allowed, |text| is_cidr(text).then(|| text.to_owned())).unwrap_or_default()
+    }
+
+    pub(super) fn host_suffixes(&mut self, key: &'static str) -> Vec<String> {
+        let good = |text: &str| {
+            text.split('.')
+                .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        };
+        let allowed = "a host name such as svc.cluster.local, without a port or *";
+        let read = |text: &str| {
+            let text = text.strip_prefix('.').unwrap_or(text);
+            good(text).then(|| text.to_ascii_lowercase())
+        };
+        self.many(key, allowed, read).unwrap_or_default()
+    }
+
+    pub(super) fn master_key(&mut self, key: &'static str) -> Option<SecretString> {
+        let allowed = "32 bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
+        self.one(key, allowed, |text| is_32_bytes(text).then(|| SecretString::from(text)))
+    }
+
+    /// At most one of `auth.jwks_url`, `auth.jwks_file` and `auth.hs256_secret`.
+    pub(super) fn auth_keys(&mut self) -> Option<AuthKeys> {
+        let names = ["auth.jwks_url", "auth.jwks_file", "auth.hs256_secret"];
+        let set: Vec<String> = names.iter().filter_map(|key| Some(self.0.values.get(key)?.origin.clone())).collect();
+        if let [one, others @ ..] = &set[..]
+            && !others.is_empty()
+        {
+            self.0.refuse(one, format!("{} is set too: set exactly one of them", others.join(" and ")));
+            return None;
+        }
+        let allowed = "an https address (http on loopback only)";
+        let url =
+            self.one("auth.jwks_url", allowed, |text| Url::parse(text).ok().filter(is_safe)).map(AuthKeys::JwksUrl);
+        let file = self.path("auth.jwks_file").map(AuthKeys::JwksFile);
+        let secret = self.one("auth.hs256_secret", "at least 32 bytes long", |text| {
+            (text.len() >= 32).then(|| AuthKeys::Hs256(SecretString::from(text)))
+        });
+        url.or(file).or(secret)
+    }
+}
+
+fn must_be(key: &str, allowed: &str, text: &str) -> String {
+    if SECRET.contains(&key) {
+        format!("must be {allowed}")
+    } else {
+        format!("must be {allowed}, not {:?}", shorten(text))
+    }
+}
+
+fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(ECHO).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Whether keys fetched from there can be trusted.
+fn is_safe(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+}
+
+fn is_cidr(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let (value, width) = match address {
+        // In the upper bits, so that the shift below means the same for both families.
+        IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    };
+    match bits.map_or(Ok(width), str::parse) {
+        Ok(bits) => bits <= width && value.checked_shl(bits).unwrap_or(0) == 0,
+        Err(_) => false,
+    }
+}
+
+fn is_32_bytes(text: &str) -> bool {
+    let hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    hex || STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
+}
+
+/// The variable of a setting, for messages about absent ones.
+pub(super) fn missing(key: &str, why: &str) -> SettingError {
+    SettingError { setting: variable_of(key), message: format!("{why} ({key} in the file)") }
+}

@@ -1,0 +1,108 @@
+//! What `serve` and `worker` cannot do without.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::reader::missing;
+use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, SettingError, WebhookConfig};
+use crate::domain::region::Region;
+
+/// The settings of `serve` and `worker`: nothing is missing.
+#[derive(Debug)]
+pub struct ServeConfig {
+    /// The database, as the runtime role.
+    pub database_url: SecretString,
+    /// The pool.
+    pub database: DatabaseConfig,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where metrics are served apart, if they are.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The cloud's side.
+    pub cloud: ServeCloud,
+    /// Who may call.
+    pub auth: ServeAuth,
+    /// The master key, whose form has been checked.
+    pub master: SecretString,
+    /// Its id.
+    pub master_id: String,
+    /// Where webhooks may go.
+    pub webhook: WebhookConfig,
+    /// What one request and one process may take.
+    pub limits: LimitsConfig,
+}
+
+/// [`super::CloudConfig`] with its credentials.
+#[derive(Debug)]
+pub struct ServeCloud {
+    /// The address of the API; `{region}` stands for the region.
+    pub endpoint: String,
+    /// The id of the access key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub access_key_secret: SecretString,
+    /// The only regions that may be used; none: all.
+    pub regions: Option<Vec<Region>>,
+    /// How long one call may take.
+    pub timeout: Duration,
+}
+
+/// [`super::AuthConfig`] with everything in it.
+#[derive(Debug)]
+pub struct ServeAuth {
+    /// The `iss` of a token.
+    pub issuer: String,
+    /// The `aud` of a token.
+    pub audience: String,
+    /// What its signature is checked with.
+    pub keys: AuthKeys,
+}
+
+/// Collects what is missing while handing out what is there.
+struct Missing(Vec<SettingError>);
+
+impl Missing {
+    fn need<T>(&mut self, key: &str, why: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.0.push(missing(key, why));
+        }
+        value
+    }
+}
+
+impl Config {
+    /// The settings of `serve` and `worker`, or everything that is missing for them.
+    pub fn for_serve(self) -> Result<ServeConfig, Vec<SettingError>> {
+        let mut m = Missing(Vec::new());
+        let database_url = m.need("database_url", "must be set: the database as the runtime role", self.database_url);
+        let id = m.need("cloud.access_key_id", "must be set: the cloud's access key", self.cloud.access_key_id);
+        let secret =
+            m.need("cloud.access_key_secret", "must be set: the access key's secret", self.cloud.access_key_secret);
+        let issuer = m.need("auth.issuer", "must be set: the iss of the tokens to accept", self.auth.issuer);
+        let audience = m.need("auth.audience", "must be set: the aud of the tokens to accept", self.auth.audience);
+        let keys = "or ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: what tokens are checked with";
+        let keys = m.need("auth.jwks_url", keys, self.auth.keys);
+        let KeysConfig { master, master_id } = self.keys;
+        let master = m.need("keys.master", "must be set: 32 bytes (openssl rand -base64 32)", master);
+        let all = (database_url, id, secret, issuer, audience, keys, master);
+        let (Some(database_url), Some(id), Some(secret), Some(issuer), Some(audience), Some(keys), Some(master)) = all
+        else {
+            return Err(m.0);
+        };
+        let (endpoint, regions, timeout) = (self.cloud.endpoint, self.cloud.regions, self.cloud.timeout);
+        Ok(ServeConfig {
+            database_url,
+            database: self.database,
+            listen: self.listen,
+            metrics_listen: self.metrics_listen,
+            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout },
+            auth: ServeAuth { issuer, audience, keys },
+            master,
+            master_id,
+            webhook: self.webhook,
+            limits: self.limits,
+        })
+    }
+}

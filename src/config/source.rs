@@ -1,0 +1,172 @@
+//! Lays the environment over the file: one text (or list) per setting, with the name under which it was written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::SettingError;
+use super::keys::{self, Meaning};
+
+/// One value, not yet read.
+#[derive(Clone)]
+pub(super) struct Raw {
+    /// The name under which it was written.
+    pub(super) origin: String,
+    /// What was written.
+    pub(super) value: Value,
+}
+
+/// What was written.
+#[derive(Clone)]
+pub(super) enum Value {
+    /// In the environment, or as a scalar in the file.
+    Text(String),
+    /// As an array in the file.
+    List(Vec<String>),
+}
+
+/// All that was written, and what is wrong with it so far.
+#[derive(Default)]
+pub(super) struct Source {
+    pub(super) values: BTreeMap<&'static str, Raw>,
+    pub(super) errors: Vec<SettingError>,
+    pub(super) notes: Vec<String>,
+}
+
+const NO_VALUE: &str = "must be a text, a number, true or false, or an array of texts or numbers";
+
+/// The values of the file, or those of the environment.
+type Layer = BTreeMap<&'static str, Vec<(Meaning, Raw)>>;
+
+impl Source {
+    /// Reads both layers; the environment's value of a setting replaces the file's.
+    pub(super) fn merge(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut source = Self::default();
+        let mut written = file.map(|file| source.file_layer(file)).unwrap_or_default();
+        written.extend(source.env_layer(env));
+        for (key, forms) in written {
+            if let Some(raw) = source.one_of(&forms) {
+                source.values.insert(key, raw);
+            }
+        }
+        source
+    }
+
+    /// Notes something wrong.
+    pub(super) fn refuse(&mut self, setting: impl Into<String>, message: impl Into<String>) {
+        self.errors.push(SettingError { setting: setting.into(), message: message.into() });
+    }
+
+    fn file_layer(&mut self, file: &Path) -> Layer {
+        let place = file.display().to_string();
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) => {
+                self.refuse(place, format!("cannot be read: {error}"));
+                return Layer::new();
+            }
+        };
+        match text.parse::<toml::Table>() {
+            Ok(table) => {
+                let mut layer = Layer::new();
+                self.flatten(&place, "", table, &mut layer);
+                layer
+            }
+            Err(error) => {
+                // Its Display shows the line, which may hold a secret.
+                let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+                self.refuse(format!("{place}, line {line}"), format!("is no TOML: {}", error.message()));
+                Layer::new()
+            }
+        }
+    }
+
+    fn flatten(&mut self, place: &str, prefix: &str, table: toml::Table, layer: &mut Layer) {
+        for (name, value) in table {
+            let name = format!("{prefix}{name}");
+            let origin = format!("{name} in {place}");
+            match (value, keys::meaning(&name)) {
+                (toml::Value::Table(inner), None) => self.flatten(place, &format!("{name}."), inner, layer),
+                (value, Some(meaning)) => match plain(value) {
+                    Some(value) => add(layer, meaning, Raw { origin, value }),
+                    None => self.refuse(origin, NO_VALUE),
+                },
+                (_, None) => {
+                    let near = keys::nearest(&name, keys::PLAIN.into_iter().chain(keys::SECRET));
+                    self.refuse(origin, format!("is no setting; the nearest is {near}"));
+                }
+            }
+        }
+    }
+
+    fn env_layer(&mut self, env: impl IntoIterator<Item = (String, String)>) -> Layer {
+        let mut layer = Layer::new();
+        for (name, value) in env {
+            match keys::meaning_of_variable(&name) {
+                Some(meaning) if !value.is_empty() => {
+                    add(&mut layer, meaning, Raw { origin: name, value: Value::Text(value) });
+                }
+                None if name.starts_with("ECG_") && !keys::OTHER_VARIABLES.contains(&name.as_str()) => {
+                    let known: Vec<String> =
+                        keys::PLAIN.iter().chain(&keys::SECRET).map(|k| keys::variable_of(k)).collect();
+                    let near = keys::nearest(&name, known.iter().map(String::as_str));
+                    self.notes.push(format!("the variable {name} is no setting; the nearest is {near}"));
+                }
+                _ => {}
+            }
+        }
+        layer
+    }
+
+    /// The value of a setting that was written directly or as the name of a file, not both.
+    fn one_of(&mut self, forms: &[(Meaning, Raw)]) -> Option<Raw> {
+        match forms {
+            [(Meaning::Value(_), raw)] => Some(raw.clone()),
+            [(Meaning::FileOf(_), raw)] => self.read_secret(raw),
+            [(_, one), (_, other), ..] => {
+                self.refuse(&one.origin, format!("{} is set too: set one of the two", other.origin));
+                None
+            }
+            [] => None,
+        }
+    }
+
+    fn read_secret(&mut self, raw: &Raw) -> Option<Raw> {
+        let Value::Text(path) = &raw.value else {
+            self.refuse(&raw.origin, "must be the path of a file");
+            return None;
+        };
+        match fs::read_to_string(path) {
+            // Editors and `echo` end a file with a line break that is no part of the secret.
+            Ok(text) => Some(Raw {
+                origin: raw.origin.clone(),
+                value: Value::Text(text.trim_end_matches(['\r', '\n']).to_owned()),
+            }),
+            Err(error) => {
+                self.refuse(&raw.origin, format!("the file {path} cannot be read: {error}"));
+                None
+            }
+        }
+    }
+}
+
+fn add(layer: &mut Layer, meaning: Meaning, raw: Raw) {
+    let (Meaning::Value(key) | Meaning::FileOf(key)) = meaning;
+    layer.entry(key).or_default().push((meaning, raw));
+}
+
+fn plain(value: toml::Value) -> Option<Value> {
+    match value {
+        toml::Value::Array(items) => items.into_iter().map(scalar).collect::<Option<_>>().map(Value::List),
+        value => scalar(value).map(Value::Text),
+    }
+}
+
+fn scalar(value: toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}

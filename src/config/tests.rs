@@ -1,0 +1,221 @@
+//! What is refused, word for word.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    said(Config::load(None, Environment::of(variables).variables()))
+}
+
+fn said<T>(result: Result<T, Vec<SettingError>>) -> Result<T, Vec<String>> {
+    result.map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+/// A file below the system's folder for such, removed with the value.
+struct File(PathBuf);
+
+impl File {
+    fn with(text: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ecg-config-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn load(&self, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        said(Config::load(Some(&self.0), Environment::of(variables).variables()))
+    }
+
+    /// Messages with the file's name cut out.
+    fn refusals(&self, variables: &[(&str, &str)]) -> Vec<String> {
+        let place = self.0.display().to_string();
+        self.load(variables).unwrap_err().iter().map(|text| text.replace(&place, "FILE")).collect()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+const COMPLETE: [(&str, &str); 7] = [
+    ("ECG_DATABASE_URL", "postgres://eci_runtime:hush-db@db/eci"),
+    ("ECG_CLOUD_ACCESS_KEY_ID", "LTAI"),
+    ("ECG_CLOUD_ACCESS_KEY_SECRET", "hush-cloud"),
+    ("ECG_AUTH_ISSUER", "https://id.example.com"),
+    ("ECG_AUTH_AUDIENCE", "eci-cache-gateway"),
+    ("ECG_AUTH_HS256_SECRET", "hush-auth-hush-auth-hush-auth-hush"),
+    ("ECG_KEYS_MASTER", KEY),
+];
+
+#[test]
+fn wrong_values_are_named_with_what_is_allowed() {
+    let url = "an address such as postgres://user:password@host/database";
+    let cidr = "an address, or a network such as 10.0.0.0/8 without bits set behind its prefix";
+    let endpoint = "an http or https address without a path; {region} may stand for the region";
+    let master = "32 bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
+    let jwks = "an https address (http on loopback only)";
+    let host = "a host name such as svc.cluster.local, without a port or *";
+    let table: [(&str, &str, String); 22] = [
+        ("ECG_DATABASE_URL", "mysql://u:hush@h/d", format!("must be {url}")),
+        ("ECG_MIGRATE_DATABASE_URL", "hush", format!("must be {url}")),
+        ("ECG_LISTEN", "8080", "must be an address and a port such as 127.0.0.1:8080, not \"8080\"".into()),
+        ("ECG_METRICS_LISTEN", "x", "must be an address and a port such as 127.0.0.1:8080, not \"x\"".into()),
+        (
+            "ECG_LOG",
+            "info,x=shout",
+            "must be a filter such as info or info,eci_cache_gateway=debug, not \"info,x=shout\"".into(),
+        ),
+        ("ECG_LOG_FORMAT", "xml", "must be json or text, not \"xml\"".into()),
+        ("ECG_CLOUD_ENDPOINT", "eci.aliyuncs.com", format!("must be {endpoint}, not \"eci.aliyuncs.com\"")),
+        ("ECG_CLOUD_ENDPOINT", "https://h/{region}", format!("must be {endpoint}, not \"https://h/{{region}}\"")),
+        ("ECG_CLOUD_REGIONS", "cn-hangzhou, X", "each must be a region id such as cn-hangzhou, not \"X\"".into()),
+        ("ECG_CLOUD_TIMEOUT_SECONDS", "0", "must be a whole number from 1 to 60, not \"0\"".into()),
+        ("ECG_AUTH_ISSUER", " me ", "must be a text without spaces around it, not \" me \"".into()),
+        ("ECG_AUTH_JWKS_URL", "http://id.example.com", format!("must be {jwks}, not \"http://id.example.com\"")),
+        ("ECG_AUTH_HS256_SECRET", "hush", "must be at least 32 bytes long".into()),
+        ("ECG_KEYS_MASTER", "hush", format!("must be {master}")),
+        ("ECG_KEYS_MASTER_ID", "a b", "must be 1 to 32 letters, digits, - and _, not \"a b\"".into()),
+        ("ECG_WEBHOOK_ALLOW_HTTP", "yes", "must be true or false, not \"yes\"".into()),
+        ("ECG_WEBHOOK_ALLOW_CIDRS", "10.0.0.0/8,10.1.0.0/8", format!("each must be {cidr}, not \"10.1.0.0/8\"")),
+        ("ECG_WEBHOOK_ALLOW_CIDRS", "fd00::/129", format!("each must be {cidr}, not \"fd00::/129\"")),
+        ("ECG_WEBHOOK_ALLOW_HOST_SUFFIXES", "*.x", format!("each must be {host}, not \"*.x\"")),
+        ("ECG_WEBHOOK_ALLOW_PORTS", "443,0", "each must be a port from 1 to 65535, not \"0\"".into()),
+        ("ECG_WEBHOOK_TIMEOUT_SECONDS", "31", "must be a whole number from 5 to 30, not \"31\"".into()),
+        ("ECG_LIMITS_CONNECTIONS", "many", "must be a whole number from 1 to 65536, not \"many\"".into()),
+    ];
+    for (name, value, message) in table {
+        assert_eq!(load(&[(name, value)]).unwrap_err(), [format!("{name}: {message}")]);
+    }
+}
+
+#[test]
+fn all_are_reported_at_once() {
+    let told = load(&[("ECG_LISTEN", "x"), ("ECG_LOG_FORMAT", "y"), ("ECG_LIMITS_CONNECTIONS", "z")]).unwrap_err();
+    assert_eq!(told.len(), 3, "{told:?}");
+}
+
+#[test]
+fn defaults_are_as_documented() {
+    let config = load(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.cloud.endpoint, "https://eci.{region}.aliyuncs.com");
+    assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Json));
+    assert_eq!(config.keys.master_id, "k1");
+    assert_eq!(config.webhook.timeout, Duration::from_secs(15));
+    assert!(!config.webhook.allow_public && !config.webhook.allow_loopback && config.webhook.allow_ports.is_none());
+    let limits = config.limits;
+    assert_eq!((limits.connections, limits.body_bytes, limits.request.as_secs()), (4096, 1_048_576, 65));
+    assert_eq!((limits.header.as_secs(), limits.body.as_secs()), (10, 10));
+}
+
+#[test]
+fn serve_names_everything_that_is_missing() {
+    let told = said(load(&[]).unwrap().for_serve()).unwrap_err();
+    let expected = [
+        "ECG_DATABASE_URL: must be set: the database as the runtime role (database_url in the file)",
+        "ECG_CLOUD_ACCESS_KEY_ID: must be set: the cloud's access key (cloud.access_key_id in the file)",
+        "ECG_CLOUD_ACCESS_KEY_SECRET: must be set: the access key's secret (cloud.access_key_secret in the file)",
+        "ECG_AUTH_ISSUER: must be set: the iss of the tokens to accept (auth.issuer in the file)",
+        "ECG_AUTH_AUDIENCE: must be set: the aud of the tokens to accept (auth.audience in the file)",
+        "ECG_AUTH_JWKS_URL: or ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: \
+         what tokens are checked with (auth.jwks_url in the file)",
+        "ECG_KEYS_MASTER: must be set: 32 bytes (openssl rand -base64 32) (keys.master in the file)",
+    ];
+    assert_eq!(told, expected);
+    for absent in 0..COMPLETE.len() {
+        let rest: Vec<_> = COMPLETE.iter().copied().enumerate().filter(|(i, _)| *i != absent).map(|(_, v)| v).collect();
+        assert_eq!(said(load(&rest).unwrap().for_serve()).unwrap_err().len(), 1);
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let config = load(&COMPLETE).unwrap();
+    let shown = format!("{config:?}");
+    let serve = config.for_serve().unwrap();
+    let shown = format!("{shown}{serve:?}{:?}", Environment::of(&COMPLETE));
+    assert!(!shown.contains("hush") && !shown.contains(KEY), "{shown}");
+    assert_eq!(serve.cloud.access_key_secret.expose_secret(), "hush-cloud");
+}
+
+#[test]
+fn only_one_kind_of_token_key() {
+    let secret = ("ECG_AUTH_HS256_SECRET", "0123456789abcdef0123456789abcdef");
+    let told = load(&[("ECG_AUTH_JWKS_FILE", "/k"), secret]).unwrap_err();
+    assert_eq!(told, ["ECG_AUTH_JWKS_FILE: ECG_AUTH_HS256_SECRET is set too: set exactly one of them"]);
+    assert!(load(&[("ECG_AUTH_JWKS_URL", "http://127.0.0.1:9/jwks")]).is_ok());
+}
+
+#[test]
+fn secrets_come_from_files() {
+    let file = File::with(&format!("{KEY}\n"));
+    let path = file.0.display().to_string();
+    let config = load(&[("ECG_KEYS_MASTER_FILE", &path)]).unwrap();
+    assert_eq!(config.keys.master.unwrap().expose_secret(), KEY);
+    let told = load(&[("ECG_KEYS_MASTER_FILE", &path), ("ECG_KEYS_MASTER", KEY)]).unwrap_err();
+    assert_eq!(told, ["ECG_KEYS_MASTER: ECG_KEYS_MASTER_FILE is set too: set one of the two"]);
+    let told = load(&[("ECG_KEYS_MASTER_FILE", "/nowhere/key")]).unwrap_err();
+    let message = "the file /nowhere/key cannot be read: No such file or directory (os error 2)";
+    assert_eq!(told, [format!("ECG_KEYS_MASTER_FILE: {message}")]);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file =
+        File::with("listen = '0.0.0.0:1'\n[cloud]\nregions = ['cn-beijing']\n[webhook]\nallow_ports = [443, 8443]");
+    let config = file.load(&[("ECG_LISTEN", "0.0.0.0:2"), ("ECG_CLOUD_REGIONS", "")]).unwrap();
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.cloud.regions.unwrap()[0].as_str(), "cn-beijing");
+    assert_eq!(config.webhook.allow_ports, Some(vec![443, 8443]));
+}
+
+#[test]
+fn wrong_files_are_explained() {
+    let file = File::with("listne = 'x'\n[cloud]\nacess_key_id = 'a'\ntimeout_seconds = 99\n[log]\nx = 1\n");
+    let told = [
+        "cloud.acess_key_id in FILE: is no setting; the nearest is cloud.access_key_id",
+        "listne in FILE: is no setting; the nearest is listen",
+        "log in FILE: must be a text, a number, true or false, or an array of texts or numbers",
+        "cloud.timeout_seconds in FILE: must be a whole number from 1 to 60, not \"99\"",
+    ];
+    assert_eq!(file.refusals(&[]), told);
+    let broken = File::with("listen = '0.0.0.0:1'\n[keys]\nmaster = 'hush\n");
+    let told = broken.refusals(&[]);
+    assert!(told[0].starts_with("FILE, line 3: is no TOML: ") && !told[0].contains("hush"), "{told:?}");
+    let told = said(Config::load(Some(Path::new("/nowhere/f")), [])).unwrap_err();
+    assert_eq!(told, ["/nowhere/f: cannot be read: No such file or directory (os error 2)"]);
+}
+
+#[test]
+fn unknown_variables_are_noted() {
+    let config = load(&[("ECG_LISTN", "x"), ("ECG_TOKEN", "hush"), ("HOME", "/")]).unwrap();
+    assert_eq!(config.notes, ["the variable ECG_LISTN is no setting; the nearest is ECG_LISTEN"]);
+}
+
+#[test]
+fn dev_has_its_own_variables() {
+    let dev = Environment::of(&[("ECG_PG_INSTALL", "never"), ("HOME", "/home/me"), ("ECG_PG_BIN", "")]).for_dev();
+    assert!(!dev.pg_install && dev.pg_bin.is_none());
+    assert_eq!(dev.home, Some(PathBuf::from("/home/me")));
+}
+
+#[test]
+fn the_deployment_files_name_real_settings() {
+    let files = [include_str!("../../docker-compose.yml"), include_str!("../../Dockerfile")];
+    let words = files.iter().flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    let mut found = 0;
+    for name in words.filter(|word| word.starts_with("ECG_")) {
+        assert!(super::keys::meaning_of_variable(name).is_some(), "{name} is no setting");
+        found += 1;
+    }
+    assert!(found > 15, "{found}");
+}

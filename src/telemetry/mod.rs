@@ -1,0 +1,178 @@
+//! What the process says about itself: log lines and metrics.
+//!
+//! What must stay true: log lines go to standard error (standard output belongs to the commands' answers); no
+//! secret and no URI of an RPC request stands in a line (doors see to that; nothing here adds any); histograms
+//! do not grow without bound, for which [`Metrics::upkeep`] has to run.
+//!
+//! Who calls it: `cli`, once, before anything else. What it does not do: serve the metrics (`http` renders
+//! [`Metrics::render`]), decide what is measured.
+
+use std::io;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::Dispatch;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// How often the recorder sorts in what was measured.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The buckets of every histogram whose name ends in `_seconds`.
+const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object per line, the fields of the line at its top level.
+    Json,
+    /// For people; in colour if standard error is a terminal.
+    Text,
+}
+
+/// Why the logs could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter is none.
+    #[error("the log filter is wrong: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// It was called a second time.
+    #[error("logs are started already")]
+    Twice(#[from] tracing::dispatcher::SetGlobalDefaultError),
+}
+
+/// Sends log lines that `filter` lets pass to standard error. Once per process.
+pub fn init_logs(filter: &str, format: Format) -> Result<(), LogError> {
+    let colour = io::IsTerminal::is_terminal(&io::stderr());
+    tracing::dispatcher::set_global_default(subscriber(filter, format, colour, io::stderr)?)?;
+    Ok(())
+}
+
+fn subscriber<W>(filter: &str, format: Format, colour: bool, writer: W) -> Result<Dispatch, LogError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder().parse(filter)?;
+    let lines = fmt().with_env_filter(filter).with_writer(writer);
+    Ok(match format {
+        // The current span carries the request id; the list of all spans would repeat it.
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).into(),
+        Format::Text => lines.with_ansi(colour).with_target(false).into(),
+    })
+}
+
+/// The metrics of this process.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// Takes in everything that the `metrics` macros measure from now on. Once per process.
+    pub fn install() -> Result<Self, BuildError> {
+        builder()?.install_recorder().map(Self)
+    }
+
+    /// Metrics of a test's own: nothing is recorded into them.
+    pub fn detached() -> Result<Self, BuildError> {
+        Ok(Self(builder()?.build_recorder().handle()))
+    }
+
+    /// All metrics in Prometheus' text form.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Keeps the histograms small, until `stop` fires.
+    pub async fn upkeep(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(UPKEEP);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.0.run_upkeep();
+        }
+    }
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(filter: &str, format: Format) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let dispatch = subscriber(filter, format, false, move || writer.clone()).unwrap();
+        tracing::dispatcher::with_default(&dispatch, || {
+            let _span = tracing::info_span!("request", request_id = "req-1").entered();
+            tracing::info!(status = 201, "answered");
+            tracing::debug!("not wanted");
+        });
+        let written = sink.0.lock().unwrap().clone();
+        String::from_utf8(written).unwrap()
+    }
+
+    #[test]
+    fn json_lines_carry_the_request_id() {
+        let written = lines("info", Format::Json);
+        let line: serde_json::Value = serde_json::from_str(written.trim()).expect("exactly one line of JSON");
+        assert_eq!(line["message"], "answered");
+        assert_eq!(line["status"], 201);
+        assert_eq!(line["span"]["request_id"], "req-1");
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn text_lines_can_be_read() {
+        let written = lines("info", Format::Text);
+        assert!(written.contains("request_id=\"req-1\"") && written.contains("answered status=201"), "{written}");
+        assert_eq!(lines("error", Format::Text), "");
+    }
+
+    #[test]
+    fn a_wrong_filter_is_refused() {
+        assert!(subscriber("info,x=shout", Format::Text, false, io::sink).is_err());
+    }
+
+    #[test]
+    fn seconds_are_histograms() {
+        let recorder = builder().unwrap().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            metrics::histogram!("ecg_request_seconds").record(0.02);
+            metrics::counter!("ecg_requests_total").increment(2);
+        });
+        let text = recorder.handle().render();
+        assert!(text.contains("ecg_request_seconds_bucket{le=\"0.025\"} 1"), "{text}");
+        assert!(text.contains("ecg_requests_total 2"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn upkeep_ends_when_told() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        Metrics::detached().unwrap().upkeep(stop).await;
+    }
+}
