@@ -1,0 +1,92 @@
+//! Successes as HTTP: the headers that belong to a list, to one image cache, and to a change.
+
+use axum::http::header::{ETAG, HeaderName, LINK, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::extract::headers::{self, Wait};
+use crate::app::input::Changed;
+use crate::app::view::ImageCacheView;
+use crate::domain::filter::Slice;
+
+/// A body as JSON.
+pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    #[expect(clippy::disallowed_types, reason = "for answering, axum's is as good as any")]
+    (status, axum::Json(body)).into_response()
+}
+
+/// One page of a list, with a link to the next.
+pub(super) fn listed<T, L>(uri: &Uri, slice: Slice<T>) -> Response
+where
+    L: From<Slice<T>> + Serialize,
+{
+    let link = slice.next_cursor.as_deref().map(|cursor| next_link(uri, cursor));
+    let mut answer = json(StatusCode::OK, &L::from(slice));
+    if let Some(link) = link {
+        put(&mut answer, LINK, &link);
+    }
+    answer
+}
+
+/// The same list, from `cursor` on.
+fn next_link(uri: &Uri, cursor: &str) -> String {
+    let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let kept = pairs.filter(|(name, _)| name != "cursor");
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("cursor", cursor).finish();
+    format!("<{}?{query}>; rel=\"next\"", uri.path())
+}
+
+/// One image cache, or 304 if the client has this version.
+pub(super) fn image_cache(request: &HeaderMap, view: &ImageCacheView) -> Response {
+    let mut answer = if headers::if_none_match(request, view.version) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        json(StatusCode::OK, view)
+    };
+    put(&mut answer, ETAG, &headers::etag(view.version));
+    answer
+}
+
+/// A change: `done` once the cloud has answered, else 202 and where to look for the rest.
+pub(super) fn changed(done: StatusCode, changed: &Changed, wait: Wait) -> Response {
+    let view = &changed.image_cache;
+    let mut answer = json(if changed.settled { done } else { StatusCode::ACCEPTED }, view);
+    if !changed.settled {
+        put(&mut answer, LOCATION, &format!("/v1/operations/{}", view.operation_id));
+    } else if done == StatusCode::CREATED {
+        put(&mut answer, LOCATION, &format!("/v1/image-caches/{}", view.id));
+    }
+    if changed.settled {
+        put(&mut answer, ETAG, &headers::etag(view.version));
+    }
+    if wait.asked {
+        put(&mut answer, HeaderName::from_static("preference-applied"), &format!("wait={}", wait.time.as_secs()));
+    }
+    if changed.replayed {
+        put(&mut answer, HeaderName::from_static("idempotent-replayed"), "true");
+    }
+    answer
+}
+
+/// Sets a header; a value that cannot stand in one is left out.
+pub(super) fn put(answer: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_link_keeps_the_filters() {
+        let uri: Uri = "/v1/image-caches?status=ready&cursor=old&tag=a%3Db&limit=2".parse().unwrap();
+        assert_eq!(
+            next_link(&uri, "n+w"),
+            "</v1/image-caches?status=ready&tag=a%3Db&limit=2&cursor=n%2Bw>; rel=\"next\""
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! The outermost layer: one pass around every request.
+//!
+//! In this order: request id and trace context, a task of the request's own (a client that leaves stops
+//! nothing), the request's deadline, panics, then the audit entry, the problem body, and one log line.
+//!
+//! What must stay true: a request under `/v1` is answered only after its audit entry is durable, also when it is
+//! refused, unknown, timed out or has panicked. A change writes its own entry with itself (`Call::is_audited`).
+//! Where the entry cannot be written in time, the answer is 503 and says nothing else.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
+
+use super::DoorState;
+use super::exchange::{Exchange, Operations};
+use super::problem::Refusal;
+use crate::app::input::Ending;
+use crate::domain::audit::Outcome;
+
+/// What the layer works with.
+#[derive(Clone)]
+pub struct Wrapper {
+    door: DoorState,
+    operations: Arc<Operations>,
+}
+
+impl Wrapper {
+    /// A wrapper around the routes of `document`.
+    pub fn new(door: DoorState, document: &utoipa::openapi::OpenApi) -> Self {
+        Self { door, operations: Arc::new(Operations::read(document)) }
+    }
+}
+
+/// Carries one request through.
+pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: Next) -> Response {
+    let exchange = Exchange::open(&wrapper.door, &wrapper.operations, &request);
+    request.extensions_mut().insert(Arc::clone(&exchange));
+    let span = tracing::info_span!("request", request_id = exchange.request_id());
+    let request_id = exchange.request_id().to_owned();
+    let tasks = wrapper.door.tasks.clone();
+    let task = tasks.spawn(carry(wrapper.door, exchange, request, next).instrument(span));
+    task.await.unwrap_or_else(|error| Refusal::internal(error).write(None, &request_id))
+}
+
+async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let mut answer = guarded(&exchange, request, next).await;
+    let mut refusal = Refusal::of(&mut answer);
+    if exchange.audited && !exchange.call.is_audited() {
+        let ending = ending(&exchange, answer.status(), refusal.as_ref());
+        if let Err(unavailable) = write_entry(&door, &exchange, ending).await {
+            refusal = Some(unavailable);
+        }
+    }
+    let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
+    let mut answer = finish(&exchange, answer, refusal);
+    put_header(&mut answer, "x-request-id", exchange.request_id());
+    if let Some(traceparent) = &exchange.traceparent {
+        put_header(&mut answer, "traceparent", traceparent);
+    }
+    log(&exchange, &method, answer.status(), code.as_deref(), began);
+    answer
+}
+
+/// The inner answer, or a refusal in its place if it takes too long or panics.
+async fn guarded(exchange: &Exchange, request: Request, next: Next) -> Response {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match timeout(exchange.settings.request_deadline, work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(panic)) => Refusal::internal(format!("panic: {}", words_of(&*panic))).into_response(),
+        Err(_) => Refusal::request_timeout().into_response(),
+    }
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
+}
+
+fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&Refusal>) -> Ending {
+    Ending {
+        action: exchange.operation.unwrap_or("unknown_route").to_owned(),
+        resource: exchange.resource.clone(),
+        outcome: outcome_of(status),
+        http_status: i32::from(status.as_u16()),
+        code: refusal.map(|refusal| refusal.code().to_owned()),
+    }
+}
+
+fn outcome_of(status: StatusCode) -> Outcome {
+    match status.as_u16() {
+        202 => Outcome::Accepted,
+        500.. => Outcome::Failed,
+        400.. => Outcome::Refused,
+        _ => Outcome::Succeeded,
+    }
+}
+
+async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> Result<(), Refusal> {
+    let actor = exchange.actor();
+    let work = door.gateway.audit_request(&actor, &exchange.call, ending);
+    match timeout(exchange.settings.audit_deadline, work).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            let inner = Refusal::from(error);
+            tracing::error!(code = inner.code(), cause = ?inner.cause(), "the audit entry was not written");
+            Err(Refusal::audit_unavailable())
+        }
+        Err(_) => {
+            tracing::error!("the audit entry was not written in time");
+            Err(Refusal::audit_unavailable())
+        }
+    }
+}
+
+/// The answer as it leaves. The cause of a failure is logged here, once.
+fn finish(exchange: &Exchange, answer: Response, refusal: Option<Refusal>) -> Response {
+    let Some(refusal) = refusal else { return answer };
+    if let Some(cause) = refusal.cause() {
+        tracing::error!(cause = %chain(cause), "internal error");
+    }
+    // What a success would have said must not leave with a refusal.
+    let before = (answer.status().as_u16() >= 400).then_some(answer);
+    refusal.write(before, exchange.request_id())
+}
+
+/// The whole chain of causes in one line.
+fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+fn put_header(answer: &mut Response, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// One line per request: the route's template, never the URI, which may hold what should not be kept.
+fn log(exchange: &Exchange, method: &Method, status: StatusCode, code: Option<&str>, began: Instant) {
+    let route = exchange.route.as_ref().map_or("unknown", |route| route.as_str());
+    let team = exchange.caller.get().map(|caller| caller.team.as_str());
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let trace = exchange.traceparent.as_deref();
+    tracing::info!(%method, route, status = status.as_u16(), duration_ms, team, code, traceparent = trace, "answered");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_tells_the_outcome() {
+        for (status, outcome) in [
+            (200, Outcome::Succeeded),
+            (202, Outcome::Accepted),
+            (304, Outcome::Succeeded),
+            (404, Outcome::Refused),
+            (503, Outcome::Failed),
+        ] {
+            assert_eq!(outcome_of(StatusCode::from_u16(status).unwrap()), outcome, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_chain_of_causes_is_one_line() {
+        let inner = std::io::Error::other("disk full");
+        let outer: Box<dyn std::error::Error + Send + Sync> = Box::new(std::io::Error::other(inner));
+        assert_eq!(chain(&*outer), "disk full");
+    }
+}

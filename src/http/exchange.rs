@@ -1,0 +1,152 @@
+//! What one request and its answer share across layers, extractors and handlers.
+//!
+//! The outermost wrapper opens it and puts it into the request's extensions; the extractor of the credential
+//! writes the caller into it, so that the wrapper can name them in the audit entry and the log.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+
+use super::extract::headers;
+use super::{DoorState, Settings};
+use crate::app::{Call, access};
+use crate::domain::audit::Actor;
+use crate::domain::caller::{Caller, Door, Origin};
+
+/// The peer's address, put into each request's extensions by the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Exchange {
+    /// What `app` wants to know of it.
+    pub call: Call,
+    /// The operation id of the route, where one was matched.
+    pub operation: Option<&'static str>,
+    /// The route as it is written in the table; never the URI.
+    pub route: Option<MatchedPath>,
+    /// The id in the path, at most 128 characters.
+    pub resource: Option<String>,
+    /// The W3C trace context, if it was sent and sane.
+    pub traceparent: Option<String>,
+    /// Whether it belongs to the API, so that it needs an audit entry.
+    pub audited: bool,
+    /// Who it is, once known.
+    pub caller: OnceLock<Caller>,
+    /// Deadlines and sizes.
+    pub settings: Settings,
+}
+
+impl Exchange {
+    /// Looks at a request that has just arrived.
+    pub fn open(door: &DoorState, operations: &Operations, request: &Request) -> Arc<Self> {
+        let extensions = request.extensions();
+        let route = extensions.get::<MatchedPath>().cloned();
+        let address = extensions.get::<Peer>().map(|peer| peer.0);
+        let request_id = request_id(request.headers()).unwrap_or_else(|| door.gateway.new_request_id());
+        let origin = Origin { door: Door::Rest, request_id, address };
+        let path = request.uri().path();
+        Arc::new(Self {
+            call: Call::new(origin, door.gateway.clock().now()),
+            operation: route.as_ref().and_then(|route| operations.of(request.method(), route.as_str())),
+            resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),
+            route,
+            traceparent: headers::traceparent(request.headers()),
+            audited: path == "/v1" || path.starts_with("/v1/"),
+            caller: OnceLock::new(),
+            settings: door.settings,
+        })
+    }
+
+    /// The exchange of a request inside the wrapper.
+    pub fn of(parts: &Parts) -> Option<Arc<Self>> {
+        parts.extensions.get::<Arc<Self>>().cloned()
+    }
+
+    /// The request id.
+    pub fn request_id(&self) -> &str {
+        &self.call.origin.request_id
+    }
+
+    /// Whom the audit entry names.
+    pub fn actor(&self) -> Actor {
+        let origin = &self.call.origin;
+        self.caller.get().map_or_else(|| Actor::anonymous(origin), |caller| Actor::caller(caller, origin))
+    }
+}
+
+/// The request id that the client chose, if it is sane: 1 to 64 letters, digits, dots, underscores, dashes.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("x-request-id")?.to_str().ok()?;
+    let sane = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    (sane && (1..=64).contains(&text.len())).then(|| text.to_owned())
+}
+
+/// The part of `path` that stands where `route` has its first placeholder.
+fn resource(route: &str, path: &str) -> Option<String> {
+    let place = route.split('/').position(|part| part.starts_with('{'))?;
+    path.split('/').nth(place).map(|part| part.chars().take(128).collect())
+}
+
+/// Which operation a route and method are, as the document tells.
+#[derive(Debug, Default)]
+pub struct Operations(HashMap<(Method, String), &'static str>);
+
+impl Operations {
+    /// The operations in `document` that the access table knows.
+    pub fn read(document: &utoipa::openapi::OpenApi) -> Self {
+        let mut known = HashMap::new();
+        for (path, item) in &document.paths.paths {
+            let methods = [
+                (Method::GET, &item.get),
+                (Method::POST, &item.post),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ];
+            for (method, operation) in methods {
+                let id = operation.as_ref().and_then(|operation| operation.operation_id.as_deref());
+                if let Some(access) = id.and_then(access::of) {
+                    known.insert((method, path.clone()), access.operation);
+                }
+            }
+        }
+        Self(known)
+    }
+
+    /// The operation of a method on a route. HEAD is answered as GET.
+    pub fn of(&self, method: &Method, route: &str) -> Option<&'static str> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.0.get(&(method.clone(), route.to_owned())).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sane_request_id_is_taken() {
+        for (sent, taken) in [("a.B_9-", true), ("", false), ("a b", false), ("é", false), ("x\"y", false)] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", sent.parse().unwrap());
+            assert_eq!(request_id(&headers).is_some(), taken, "{sent}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", "x".repeat(65).parse().unwrap());
+        assert_eq!(request_id(&headers), None);
+    }
+
+    #[test]
+    fn the_id_in_the_path_is_the_resource() {
+        let route = "/v1/image-caches/{image_cache_id}/wait";
+        assert_eq!(resource(route, "/v1/image-caches/ic_1/wait").as_deref(), Some("ic_1"));
+        assert_eq!(resource("/v1/events", "/v1/events"), None);
+        let long = format!("/v1/image-caches/{}/wait", "é".repeat(200));
+        assert_eq!(resource(route, &long).unwrap().chars().count(), 128);
+    }
+}

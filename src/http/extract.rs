@@ -1,0 +1,16 @@
+//! Extractors whose refusals are problems.
+//!
+//! A handler lists them in this order: [`Authorized`] (who, and may they), [`Id`] (an id that cannot be read is as
+//! absent), [`Query`], then [`Json`]. axum's own answer in plain text and say different things; clippy.toml
+//! forbids them.
+
+mod authorized;
+pub mod headers;
+mod id;
+mod json;
+mod query;
+
+pub use authorized::Authorized;
+pub use id::Id;
+pub use json::Json;
+pub use query::{FromQuery, Pairs, Query};

@@ -1,0 +1,84 @@
+//! Who asks, and whether they may: the first argument of every handler under `/v1`.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use crate::app::{Call, Error, access};
+use crate::domain::caller::Caller;
+use crate::http::DoorState;
+use crate::http::exchange::Exchange;
+use crate::http::problem::Refusal;
+
+/// A caller whose credential is good and carries the scope of this route's operation.
+///
+/// The scope is checked here, before anything else of the request is read, and again in `app`, where every door
+/// is checked.
+#[derive(Debug)]
+pub struct Authorized {
+    /// Who asks.
+    pub caller: Caller,
+    /// This request.
+    pub call: Call,
+}
+
+impl FromRequestParts<DoorState> for Authorized {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, door: &DoorState) -> Result<Self, Refusal> {
+        let exchange = Exchange::of(parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
+        let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
+        let token = bearer(&parts.headers)?;
+        let team = team(&parts.headers)?;
+        let caller = door.gateway.authenticate(token, team).await?;
+        // The wrapper names the caller even if the next line refuses them.
+        let caller = exchange.caller.get_or_init(|| caller).clone();
+        access::check(&caller, operation)?;
+        Ok(Self { caller, call: exchange.call.clone() })
+    }
+}
+
+/// What stands behind `Authorization: Bearer `. Another scheme counts as no credential.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| malformed("the Authorization header is not ASCII"))?;
+    if values.next().is_some() {
+        return Err(malformed("the Authorization header was sent more than once"));
+    }
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    Ok(scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()).filter(|token| !token.is_empty()))
+}
+
+fn malformed(detail: &str) -> Error {
+    Error::Unauthenticated { code: "token_malformed", detail: detail.to_owned() }
+}
+
+fn team(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let Some(value) = headers.get("x-team") else { return Ok(None) };
+    value.to_str().map(Some).map_err(|_| Refusal::malformed_header("X-Team", "X-Team must be ASCII"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[&str]) -> Result<Option<String>, Error> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, value.parse().unwrap());
+        }
+        bearer(&headers).map(|token| token.map(str::to_owned))
+    }
+
+    #[test]
+    fn only_one_bearer_token_counts() {
+        assert_eq!(read(&[]).unwrap(), None);
+        assert_eq!(read(&["Bearer abc"]).unwrap().as_deref(), Some("abc"));
+        assert_eq!(read(&["bearer  abc "]).unwrap().as_deref(), Some("abc"));
+        assert_eq!(read(&["Bearer "]).unwrap(), None);
+        assert_eq!(read(&["Basic abc"]).unwrap(), None);
+        assert!(read(&["Bearer a", "Bearer b"]).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! The body: JSON of a known shape, read within a deadline and a size.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::http::Settings;
+use crate::http::exchange::Exchange;
+use crate::http::problem::Refusal;
+
+mod fault;
+
+/// A parsed body, with the bytes that it was parsed from.
+#[derive(Debug)]
+pub struct Json<T> {
+    /// What it says.
+    pub value: T,
+    /// How it said it: what an idempotency key is bound to.
+    pub raw: Bytes,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let settings = Exchange::of(&parts).map(|exchange| exchange.settings).unwrap_or_default();
+        if !is_json(&parts.headers) {
+            return Err(Refusal::unsupported_media_type());
+        }
+        let raw = read(&parts.headers, body, settings).await?;
+        let value = parse(&raw)?;
+        Ok(Self { value, raw })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+async fn read(headers: &HeaderMap, body: Body, settings: Settings) -> Result<Bytes, Refusal> {
+    let limit = settings.max_body_bytes;
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        return Err(Refusal::too_large(limit));
+    }
+    match timeout(settings.body_deadline, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::too_large(limit)),
+        Ok(Err(_)) => Err(Refusal::broken_body()),
+        Err(_) => Err(Refusal::body_timeout()),
+    }
+}
+
+fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refusal> {
+    let mut source = serde_json::Deserializer::from_slice(raw);
+    let value = serde_path_to_error::deserialize(&mut source).map_err(|error| fault::refusal(&error))?;
+    source.end().map_err(|_| Refusal::malformed_json("something stands behind the end of the JSON value"))?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_a_few_names() {
+        for (sent, good) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/merge-patch+json", true),
+            ("text/plain", false),
+            ("text/json", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, sent.parse().unwrap());
+            assert_eq!(is_json(&headers), good, "{sent}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused_declared_or_not() {
+        let settings = Settings { max_body_bytes: 4, ..Settings::default() };
+        let headers = HeaderMap::new();
+        assert_eq!(read(&headers, Body::from("1234"), settings).await.unwrap(), "1234");
+        assert_eq!(read(&headers, Body::from("12345"), settings).await.unwrap_err().code(), "body_too_large");
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_LENGTH, "5".parse().unwrap());
+        assert_eq!(read(&headers, Body::empty(), settings).await.unwrap_err().code(), "body_too_large");
+    }
+}

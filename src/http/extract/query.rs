@@ -1,0 +1,149 @@
+//! The query: every parameter that is unknown, repeated or unreadable is named, all of them at once.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use crate::domain::clock::Instant;
+use crate::domain::field::FieldError;
+use crate::domain::filter::Page;
+use crate::http::problem::Refusal;
+
+/// Parameters of one route.
+pub trait FromQuery: Sized {
+    /// Takes what it knows out of `pairs`; what is left over is unknown.
+    fn read(pairs: &mut Pairs) -> Self;
+}
+
+/// The parsed query.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let mut pairs = Pairs::parse(parts.uri.query().unwrap_or_default());
+        let query = T::read(&mut pairs);
+        pairs.finish().map(|()| Self(query)).map_err(Refusal::invalid)
+    }
+}
+
+/// What stands in a query and has not been taken yet, and what was wrong with what was.
+#[derive(Debug)]
+pub struct Pairs {
+    pairs: Vec<(String, String)>,
+    findings: Vec<FieldError>,
+}
+
+impl Pairs {
+    /// The pairs of a query string.
+    pub fn parse(query: &str) -> Self {
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Self { pairs, findings: Vec::new() }
+    }
+
+    /// Every value of `name`.
+    pub fn many<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {
+        self.take(name).iter().filter_map(|text| self.parsed(name, text)).collect()
+    }
+
+    /// The one value of `name`.
+    pub fn one<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let values = self.take(name);
+        if values.len() > 1 {
+            self.refuse(name, "duplicate", "may be given once");
+        }
+        values.first().and_then(|text| self.parsed(name, text))
+    }
+
+    /// The one instant of `name`.
+    pub fn instant(&mut self, name: &str) -> Option<Instant> {
+        // A plus that was not encoded arrives as a space.
+        let text = self.one::<String>(name)?.replace(' ', "+");
+        let instant = chrono::DateTime::parse_from_rfc3339(&text).ok();
+        if instant.is_none() {
+            self.refuse(name, "invalid", "must be a time as in RFC 3339, such as 2026-01-31T08:00:00Z");
+        }
+        instant.map(|instant| instant.to_utc())
+    }
+
+    /// The one word of `name`, as `read` knows it; `allowed` lists the words.
+    pub fn word<T>(&mut self, name: &str, read: impl Fn(&str) -> Option<T>, allowed: &str) -> Option<T> {
+        let text = self.one::<String>(name)?;
+        let found = read(&text);
+        if found.is_none() {
+            self.refuse(name, "invalid", format!("must be one of {allowed}"));
+        }
+        found
+    }
+
+    /// `limit` and `cursor`.
+    pub fn page(&mut self) -> Page {
+        let limit = self.one::<u32>("limit").unwrap_or(Page::DEFAULT_LIMIT);
+        if !(1..=Page::MAX_LIMIT).contains(&limit) {
+            self.refuse("limit", "out_of_range", "must be 1 to 100");
+        }
+        Page { limit, cursor: self.one("cursor") }
+    }
+
+    /// Notes that the value of `name` is not allowed.
+    pub fn refuse(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
+        self.findings.push(FieldError::new(name, code, detail.into()));
+    }
+
+    /// Every refusal, also of parameters that nobody took.
+    pub fn finish(mut self) -> Result<(), Vec<FieldError>> {
+        for (name, _) in std::mem::take(&mut self.pairs) {
+            let name: String = name.chars().take(128).collect();
+            self.refuse(&name, "unknown_parameter", "is not a parameter of this route");
+        }
+        if self.findings.is_empty() { Ok(()) } else { Err(self.findings) }
+    }
+
+    fn take(&mut self, name: &str) -> Vec<String> {
+        let taken = self.pairs.extract_if(.., |(key, _)| key == name);
+        taken.map(|(_, value)| value).collect()
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str, text: &str) -> Option<T> {
+        text.parse().map_err(|error: T::Err| self.refuse(name, "invalid", error.to_string())).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::status::Status;
+
+    fn names(findings: Result<(), Vec<FieldError>>) -> Vec<(String, &'static str)> {
+        findings.unwrap_err().into_iter().map(|error| (error.field, error.code)).collect()
+    }
+
+    #[test]
+    fn a_repeated_key_is_a_list() {
+        let mut pairs = Pairs::parse("status=ready&status=update_failed");
+        assert_eq!(pairs.many::<Status>("status"), [Status::Ready, Status::UpdateFailed]);
+        pairs.finish().unwrap();
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let mut pairs = Pairs::parse("status=Ready&name=a&name=b&limit=0&colour=red");
+        pairs.many::<Status>("status");
+        pairs.one::<String>("name");
+        pairs.page();
+        let found = names(pairs.finish());
+        let expected =
+            [("status", "invalid"), ("name", "duplicate"), ("limit", "out_of_range"), ("colour", "unknown_parameter")];
+        assert_eq!(found, expected.map(|(name, code)| (name.to_owned(), code)));
+    }
+
+    #[test]
+    fn a_page_has_twenty_items_where_nothing_is_asked() {
+        assert_eq!(Pairs::parse("").page(), Page { limit: 20, cursor: None });
+        assert_eq!(Pairs::parse("limit=100&cursor=a%2Bb").page(), Page { limit: 100, cursor: Some("a+b".into()) });
+    }
+}

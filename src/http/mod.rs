@@ -1,0 +1,76 @@
+//! Floor 3: the REST door.
+//!
+//! A request passes, from the outside in: [`server`] (deadlines and limits of the connection), [`audit`] (request
+//! id, deadline, panics, the audit entry, the log line, the problem body), the extractors of [`extract`]
+//! (credential and scope first, then path, query, body), a handler of `rest`, a method of `Gateway`.
+//!
+//! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json, whoever made it; no
+//! answer to a request under `/v1` leaves before its audit entry is durable; no secret and no URI is logged.
+//! Who calls it: the command line. What it does not do: decide anything about image caches (`app` does).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio_util::task::TaskTracker;
+
+use crate::app::Gateway;
+
+mod answer;
+pub mod audit;
+pub mod exchange;
+pub mod extract;
+pub mod openapi;
+pub mod problem;
+mod rest;
+pub mod server;
+
+/// Prints the metrics in Prometheus' text format.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the handlers work with; cheap to clone.
+#[derive(Clone)]
+pub struct DoorState {
+    /// What every door calls.
+    pub gateway: Gateway,
+    /// What `/metrics` prints.
+    pub metrics: RenderMetrics,
+    /// Deadlines and sizes.
+    pub settings: Settings,
+    /// Every running request: they go on when their client leaves, so a shutdown waits for them.
+    pub tasks: TaskTracker,
+}
+
+/// Deadlines and sizes of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// From the request's head to its answer; longer than the longest wait (55 s).
+    pub request_deadline: Duration,
+    /// For reading the whole body.
+    pub body_deadline: Duration,
+    /// The largest body.
+    pub max_body_bytes: usize,
+    /// For writing the audit entry; later than that the request is refused.
+    pub audit_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            request_deadline: Duration::from_secs(65),
+            body_deadline: Duration::from_secs(10),
+            max_body_bytes: 256 * 1024,
+            audit_deadline: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Every route of the door, with everything around them.
+pub fn router(state: DoorState) -> Router {
+    let (routes, document) = rest::routes().split_for_parts();
+    let wrapper = audit::Wrapper::new(state.clone(), &document);
+    routes
+        .merge(rest::pages::documents())
+        .layer(axum::middleware::from_fn_with_state(wrapper, audit::around))
+        .with_state(state)
+}

@@ -1,0 +1,70 @@
+//! The OpenAPI documents: 3.1 is the source of truth, 3.0 is made from it for generators that need it.
+//!
+//! What must stay true: printing them needs no database; every `$ref` resolves; nothing is nullable; every
+//! operation's scope and audit level come from `app::access`, the table that the checks read.
+//! Handlers tell their own part; what all have in common is added here, in one place.
+
+use serde_json::Value;
+use utoipa::OpenApi;
+
+mod common;
+mod down_convert;
+mod schemas;
+mod webhooks;
+
+use super::problem::{Problem, ProblemField};
+use super::rest;
+use crate::app::view::{EventBody, EventData};
+
+const DESCRIPTION: &str = "Image caches of Alibaba Cloud's Elastic Container Instance, as a service for teams.\n\n\
+Times are RFC 3339 in UTC. What is unset is absent, never null. Refusals are RFC 9457 problem details with a stable \
+`code`. New members, codes and event types may appear: ignore those that you do not know.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "eci-cache-gateway", license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    servers((url = "/", description = "This gateway")),
+    tags(
+        (name = "image-caches", description = "Create, follow and remove image caches."),
+        (name = "operations", description = "What becomes of a change."),
+        (name = "events", description = "What happened, in order."),
+        (name = "webhooks", description = "Be told what happened."),
+        (name = "audit", description = "Who did what, when, with what outcome."),
+        (name = "me", description = "The caller."),
+        (name = "operations-pages", description = "For those who run the gateway."),
+    ),
+    components(schemas(Problem, ProblemField, EventBody, EventData)),
+)]
+struct Frame;
+
+/// The document before any handler has told its part.
+pub(super) fn frame() -> utoipa::openapi::OpenApi {
+    let mut document = Frame::openapi();
+    document.info.description = Some(DESCRIPTION.to_owned());
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document
+}
+
+/// OpenAPI 3.1, with `webhooks`: pretty, with a newline at the end.
+pub fn document_3_1() -> String {
+    pretty(&value_3_1())
+}
+
+/// OpenAPI 3.0.3, without `webhooks`: pretty, with a newline at the end.
+pub fn document_3_0() -> String {
+    pretty(&down_convert::to_3_0(value_3_1()))
+}
+
+fn value_3_1() -> Value {
+    let (_, document) = rest::routes().split_for_parts();
+    // Everything in it is a string, number, list or map: it always serializes.
+    let mut document = serde_json::to_value(document).expect("an OpenAPI document is JSON");
+    schemas::tidy(&mut document);
+    common::complete(&mut document);
+    webhooks::add(&mut document);
+    document
+}
+
+fn pretty(document: &Value) -> String {
+    format!("{document:#}\n")
+}

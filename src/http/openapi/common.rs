@@ -1,0 +1,152 @@
+//! What the operations have in common: security, scopes, request headers, pages of lists, refusals.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::access::{self, Access};
+
+const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
+
+/// Completes every operation.
+pub(super) fn complete(document: &mut Value) {
+    document["components"]["securitySchemes"] = json!({"bearer": {
+        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+        "description": "A token that names a team (claim `team`, or `teams` and the header `X-Team`) and scopes \
+                        (claim `scope`).",
+    }});
+    let Some(Value::Object(paths)) = document.get_mut("paths") else { return };
+    for (path, item) in paths {
+        for method in METHODS {
+            if let Some(Value::Object(operation)) = item.get_mut(method) {
+                complete_one(path, operation);
+            }
+        }
+    }
+}
+
+fn complete_one(path: &str, operation: &mut Map<String, Value>) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let Some(access) = access::of(&id) else {
+        // Open to all: it refuses only where the gateway itself is not well.
+        operation.insert("security".into(), json!([]));
+        add_refusals(operation, &[500, 503]);
+        return;
+    };
+    operation.insert("security".into(), json!([{"bearer": []}]));
+    let scopes: Vec<&str> = access.scope.iter().map(|scope| scope.as_str()).collect();
+    operation.insert("x-required-scopes".into(), json!(scopes));
+    operation.insert("x-audit-level".into(), if access.changes { "change" } else { "read" }.into());
+    add_parameters(operation, parameters_of(access));
+    add_refusals(operation, &refusals_of(path, operation, access));
+}
+
+/// The parameters that are not read by a handler's own query or path.
+fn parameters_of(access: &Access) -> Vec<Value> {
+    let mut found = Vec::new();
+    if access.operation.starts_with("list_") {
+        found.push(json!({
+            "name": "limit", "in": "query", "required": false,
+            "description": "How many items at most: 1 to 100, and 20 where nothing is asked.",
+            "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 100},
+        }));
+        found.push(text("cursor", "query", "`next_cursor` of the page before; bound to the same filters."));
+    }
+    let is_cache_change = access.changes && access.operation.ends_with("_image_cache");
+    match access.operation {
+        "create_image_cache" => found.push(text(
+            "Idempotency-Key",
+            "header",
+            "1 to 255 characters of your choice. A repetition with the same key and body gets the same answer and \
+             creates nothing; with another body it is refused.",
+        )),
+        "get_image_cache" => {
+            found.push(text("If-None-Match", "header", "An `ETag`: if it is still current, the answer is 304."));
+        }
+        "update_image_cache" | "delete_image_cache" => {
+            found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
+        }
+        _ => {}
+    }
+    if is_cache_change {
+        let detail = "`wait=n`: how many seconds to wait for the cloud's answer, 0 to 55; 10 where nothing is asked.";
+        found.push(text("Prefer", "header", detail));
+    }
+    found.push(text("X-Team", "header", "The team to act for, where the token names several."));
+    found
+}
+
+fn text(name: &str, place: &str, description: &str) -> Value {
+    json!({
+        "name": name, "in": place, "required": false, "description": description,
+        "schema": {"type": "string"},
+    })
+}
+
+fn add_parameters(operation: &mut Map<String, Value>, more: Vec<Value>) {
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    if let Value::Array(parameters) = parameters {
+        parameters.extend(more);
+    }
+}
+
+/// The statuses that are real for an operation.
+fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> Vec<u16> {
+    let mut found = vec![401, 403, 429, 500, 503];
+    let has_body = operation.contains_key("requestBody");
+    let parameters = operation["parameters"].as_array();
+    let takes = |key: &str, value: &str| parameters.into_iter().flatten().any(|parameter| parameter[key] == value);
+    if path.contains('{') {
+        found.push(404);
+    }
+    if has_body {
+        found.extend([408, 413, 415]);
+    }
+    if has_body || takes("name", "If-Match") {
+        found.push(400);
+    }
+    if has_body || takes("in", "query") || access.changes {
+        found.push(422);
+    }
+    if access.changes {
+        found.push(409);
+    }
+    if takes("name", "If-Match") {
+        found.push(412);
+    }
+    found.sort_unstable();
+    found
+}
+
+fn add_refusals(operation: &mut Map<String, Value>, statuses: &[u16]) {
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    for status in statuses {
+        let mut response = json!({
+            "description": meaning(*status),
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        });
+        if matches!(status, 429 | 503) {
+            response["headers"] = json!({"Retry-After": {
+                "description": "After how many seconds to try again.",
+                "schema": {"type": "integer", "format": "int32"},
+            }});
+        }
+        responses.insert(status.to_string(), response);
+    }
+}
+
+fn meaning(status: u16) -> &'static str {
+    match status {
+        400 => "The body is not JSON, or a header is malformed.",
+        401 => "There is no credential, or it is not good.",
+        403 => "The credential lacks a scope, or the cloud does not permit it.",
+        404 => "There is no such thing, or it belongs to another team.",
+        408 => "The body came too slowly.",
+        409 => "It is not possible in the present state.",
+        412 => "It has changed since `If-Match`.",
+        413 => "The body is too large.",
+        415 => "The body is not `application/json`.",
+        422 => "Fields are not allowed, or the cloud refused the request; `errors` names the fields.",
+        429 => "Too many requests.",
+        503 => "The gateway, or something that it needs, is not available at the moment.",
+        _ => "The gateway failed.",
+    }
+}

@@ -1,0 +1,186 @@
+//! Refusals and failures as clients see them: RFC 9457 problem details, one shape for every status.
+//!
+//! What must stay true: an absent id and another team's id give the same bytes (so nothing here holds the path);
+//! the cause of an internal error is logged once, with the request id, and never shown.
+//! A [`Refusal`] travels in the response's extensions; the outermost wrapper writes the body, because only
+//! there the request id is known to everyone, and refusals made by axum itself can be given the same shape.
+
+use std::sync::Arc;
+
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::field::FieldError;
+
+mod cloud;
+mod door;
+mod render;
+
+/// The media type of every refusal.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Why a request was refused or failed (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// The kind of problem as a URI: `urn:eci-cache-gateway:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem in a few words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: i32,
+    /// What was wrong this time.
+    pub detail: String,
+    /// This occurrence as a URI: `urn:eci-cache-gateway:request:` and the request id.
+    pub instance: String,
+    /// A stable word for machines. New codes may appear.
+    pub code: String,
+    /// The request, as in `X-Request-Id`: quote it when you ask for help.
+    pub request_id: String,
+    /// Whether the same request may succeed later, unchanged.
+    pub retryable: bool,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub hint: Option<String>,
+    /// The fields that were not allowed, all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+    /// The operation that ended with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub operation_id: Option<String>,
+    /// The cloud's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_code: Option<String>,
+    /// The cloud's RequestId, for a ticket with its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_request_id: Option<String>,
+}
+
+/// One field that was not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ProblemField {
+    /// Where in the body, as a JSON pointer (RFC 6901); empty for the body as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub pointer: Option<String>,
+    /// Or which query parameter or header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub parameter: Option<String>,
+    /// A stable word for machines. New codes may appear.
+    pub code: String,
+    /// What is allowed.
+    pub detail: String,
+}
+
+impl From<FieldError> for ProblemField {
+    fn from(error: FieldError) -> Self {
+        let in_body = error.field.is_empty() || error.field.starts_with('/');
+        let (pointer, parameter) = if in_body { (Some(error.field), None) } else { (None, Some(error.field)) };
+        Self { pointer, parameter, code: error.code.to_owned(), detail: error.detail.into_owned() }
+    }
+}
+
+type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// A problem on its way out, with the headers that belong to it and the cause that only the log sees.
+#[derive(Debug, Clone)]
+pub struct Refusal(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    status: StatusCode,
+    problem: Problem,
+    headers: HeaderMap,
+    cause: Option<Cause>,
+}
+
+impl Refusal {
+    /// A problem of this status and code.
+    pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
+        let problem = Problem {
+            kind: format!("urn:eci-cache-gateway:problem:{code}"),
+            title: title.to_owned(),
+            status: i32::from(status.as_u16()),
+            detail: detail.into(),
+            instance: String::new(),
+            code: code.to_owned(),
+            request_id: String::new(),
+            retryable: false,
+            hint: None,
+            errors: Vec::new(),
+            operation_id: None,
+            provider_code: None,
+            provider_request_id: None,
+        };
+        Self(Box::new(Inner { status, problem, headers: HeaderMap::new(), cause: None }))
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.problem.hint = Some(hint.into());
+        self
+    }
+
+    fn retryable(mut self) -> Self {
+        self.0.problem.retryable = true;
+        self
+    }
+
+    fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.0.headers.insert(name, value);
+        }
+        self
+    }
+
+    fn fields(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.problem.errors = errors.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The stable word for machines.
+    pub fn code(&self) -> &str {
+        &self.0.problem.code
+    }
+
+    /// What only the log may see.
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
+        self.0.cause.as_deref()
+    }
+
+    /// What `answer` refuses: as its maker put it, or else told from its status. None for a success.
+    pub fn of(answer: &mut Response) -> Option<Self> {
+        let told = answer.extensions_mut().remove::<Self>();
+        told.or_else(|| (answer.status().as_u16() >= 400).then(|| Self::from_status(answer.status())))
+    }
+
+    /// The answer, in place of `before`, whose other headers stay (`Allow` of a 405).
+    pub fn write(mut self, before: Option<Response>, request_id: &str) -> Response {
+        request_id.clone_into(&mut self.0.problem.request_id);
+        self.0.problem.instance = format!("urn:eci-cache-gateway:request:{request_id}");
+        let body = serde_json::to_vec(&self.0.problem).unwrap_or_default();
+        let mut headers = before.map(|answer| answer.into_parts().0.headers).unwrap_or_default();
+        headers.extend(self.0.headers);
+        headers.remove(CONTENT_LENGTH);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        let mut answer = Response::new(body.into());
+        *answer.status_mut() = self.0.status;
+        *answer.headers_mut() = headers;
+        answer
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut answer = self.0.status.into_response();
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}

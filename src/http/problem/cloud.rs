@@ -1,0 +1,57 @@
+//! Which HTTP status a refusal of the cloud becomes.
+//!
+//! Sources disagree about the cloud's own statuses, so the code alone decides:
+//!
+//! | the cloud's code | status | why |
+//! |---|---|---|
+//! | `Forbidden`, `Forbidden.…`, `NoPermission`, `….NoPermission` | 403 | the gateway's account may not do this; more scopes will not help |
+//! | `….IncorrectStatus`, `OperationConflict`, `…Conflict…`, `…AlreadyExist…` | 409 | the state is in the way |
+//! | `QuotaExceeded…`, `…LimitExceeded…` | 409 | there is no room, until something is removed |
+//! | everything else | 422 | the request itself was refused |
+
+use axum::http::StatusCode;
+
+/// The status of a refusal with `code`.
+pub(super) fn status_of(code: &str) -> StatusCode {
+    let conflicts = ["IncorrectStatus", "Conflict", "AlreadyExist", "QuotaExceed", "LimitExceed"];
+    if code.starts_with("Forbidden") || code.contains("NoPermission") {
+        StatusCode::FORBIDDEN
+    } else if conflicts.iter().any(|word| code.contains(word)) {
+        StatusCode::CONFLICT
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    }
+}
+
+/// What the caller can do about it.
+pub(super) fn hint_of(code: &str) -> &'static str {
+    match status_of(code) {
+        StatusCode::FORBIDDEN => "the gateway's cloud account lacks a permission: ask whoever runs the gateway",
+        StatusCode::CONFLICT if code.contains("Exceed") => {
+            "delete image caches that are not needed, or raise the quota"
+        }
+        StatusCode::CONFLICT => "look at the image cache's present status and try again once it has settled",
+        _ => "change what the cloud names and send a new request",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_decides() {
+        for (code, status) in [
+            ("Forbidden.RAM", 403),
+            ("NoPermission", 403),
+            ("ImageCache.IncorrectStatus", 409),
+            ("OperationConflict", 409),
+            ("QuotaExceeded", 409),
+            ("QuotaExceeded.ImageCache", 409),
+            ("InvalidParameter.NotFound", 422),
+            ("MissingParameter", 422),
+        ] {
+            assert_eq!(status_of(code).as_u16(), status, "{code}");
+        }
+    }
+}

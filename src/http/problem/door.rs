@@ -1,0 +1,114 @@
+//! Problems that the door itself finds, before `app` is asked.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+
+use super::Refusal;
+use crate::domain::field::FieldError;
+
+impl Refusal {
+    /// The body is no JSON at all.
+    pub fn malformed_json(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_json", "The body is not JSON", detail)
+    }
+
+    /// The body could not be read to its end.
+    pub fn broken_body() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "broken_body", "The body ended early", "the body could not be read")
+    }
+
+    /// A header that cannot be read.
+    pub fn malformed_header(name: &str, detail: &'static str) -> Self {
+        let refusal = Self::new(StatusCode::BAD_REQUEST, "malformed_header", "A header is malformed", detail);
+        refusal.fields(vec![FieldError::new(name, "malformed", detail)])
+    }
+
+    /// Fields that are not allowed.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.len() {
+            1 => "1 field is not allowed; errors says which and why".to_owned(),
+            n => format!("{n} fields are not allowed; errors says which and why"),
+        };
+        let title = "The request is not allowed as it is";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", title, detail).fields(errors)
+    }
+
+    /// Absent, another team's, or no id at all: one answer for all of them.
+    pub fn not_found() -> Self {
+        let detail = "there is no such thing, or it belongs to another team";
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
+    /// Larger than allowed.
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("the body may have at most {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
+    }
+
+    /// Another media type than JSON.
+    pub fn unsupported_media_type() -> Self {
+        let title = "The media type is not supported";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", title, "the body must be JSON")
+            .hint("send Content-Type: application/json")
+    }
+
+    /// The body came too slowly.
+    pub fn body_timeout() -> Self {
+        let title = "The body came too slowly";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", title, "the body was not complete in time").retryable()
+    }
+
+    /// The request took longer than any may.
+    pub fn request_timeout() -> Self {
+        let title = "The request took too long";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "request_timeout", title, "no answer was ready in time")
+            .retryable()
+            .header(RETRY_AFTER, "5")
+            .hint("a change may have been made: look before you repeat it, or repeat it with the same Idempotency-Key")
+    }
+
+    /// The audit entry could not be written, so nothing may be said.
+    pub fn audit_unavailable() -> Self {
+        let detail = "the audit entry of this request could not be written";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", "Audit unavailable", detail)
+            .retryable()
+            .header(RETRY_AFTER, "5")
+    }
+
+    /// Something needed is away.
+    pub fn not_ready(detail: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "Not ready", detail)
+            .retryable()
+            .header(RETRY_AFTER, "5")
+    }
+
+    /// Our own fault.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let detail = "the gateway failed; the request id leads to the cause in its log";
+        let mut refusal =
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Internal error", detail).retryable();
+        refusal.0.cause = Some(Arc::from(cause.into()));
+        refusal
+    }
+
+    /// What axum or a layer answered with nothing but a status.
+    pub(super) fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(status, "unknown_route", "No such route", "there is nothing here")
+                .hint("/docs lists every route"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let title = "The method is not allowed here";
+                Self::new(status, "method_not_allowed", title, "Allow names the methods that are")
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type(),
+            _ if status.is_server_error() => Self::internal(format!("a layer answered {status} without a cause")),
+            _ => {
+                let title = status.canonical_reason().unwrap_or("Refused");
+                let code = title.to_ascii_lowercase().replace([' ', '-'], "_");
+                Self::new(status, &code, title, "the request cannot be served")
+            }
+        }
+    }
+}

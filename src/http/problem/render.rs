@@ -1,0 +1,89 @@
+//! The one place where `app`'s errors become HTTP.
+
+use axum::http::StatusCode;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+
+use super::{Refusal, cloud};
+use crate::app::Error;
+use crate::domain::caller::Scope;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::OperationId;
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let (code, retryable) = (error.code(), error.retryable());
+        let refusal = match error {
+            Error::Unauthenticated { code, detail } => unauthenticated(code, detail),
+            Error::Forbidden(scope) => forbidden(scope),
+            Error::NotFound(_) => Self::not_found(),
+            Error::Invalid(errors) => Self::invalid(errors),
+            Error::Conflict { code, detail } => conflict(code, detail),
+            Error::PreconditionFailed { current } => precondition_failed(current),
+            Error::IdempotencyMismatch => idempotency_mismatch(code),
+            Error::IdempotencyInFlight => idempotency_in_flight(code),
+            Error::CloudRefused { error, operation } => cloud_refused(error, operation),
+            Error::Unavailable { code, detail, retry_after_seconds } => unavailable(code, detail, retry_after_seconds),
+            Error::Internal(cause) => Self::internal(cause),
+        };
+        if retryable { refusal.retryable() } else { refusal }
+    }
+}
+
+/// RFC 6750: no `error` where no credential was given at all.
+fn unauthenticated(code: &'static str, detail: String) -> Refusal {
+    let challenge = match code {
+        "token_missing" => r#"Bearer realm="eci-cache-gateway""#,
+        _ => r#"Bearer realm="eci-cache-gateway", error="invalid_token""#,
+    };
+    Refusal::new(StatusCode::UNAUTHORIZED, code, "Not authenticated", detail)
+        .header(WWW_AUTHENTICATE, challenge)
+        .hint("send Authorization: Bearer and a token that is valid now")
+}
+
+fn forbidden(scope: Scope) -> Refusal {
+    let scope = scope.as_str();
+    let challenge = format!(r#"Bearer realm="eci-cache-gateway", error="insufficient_scope", scope="{scope}""#);
+    let detail = format!("the credential lacks the scope {scope}");
+    Refusal::new(StatusCode::FORBIDDEN, "scope_missing", "A scope is missing", detail)
+        .header(WWW_AUTHENTICATE, &challenge)
+        .hint(format!("use a credential with the scope {scope}"))
+}
+
+fn conflict(code: &'static str, detail: String) -> Refusal {
+    Refusal::new(StatusCode::CONFLICT, code, "Not possible in the present state", detail)
+}
+
+fn precondition_failed(current: i64) -> Refusal {
+    let detail = format!("the version is {current} now");
+    Refusal::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", "It has changed meanwhile", detail)
+        .hint("read it again and send If-Match with its new ETag")
+}
+
+fn idempotency_mismatch(code: &'static str) -> Refusal {
+    let detail = "this Idempotency-Key was used with another request";
+    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The idempotency key was used before", detail)
+        .hint("use a new key for a new request, and the same body to repeat one")
+}
+
+fn idempotency_in_flight(code: &'static str) -> Refusal {
+    let detail = "the first request with this Idempotency-Key is still running";
+    Refusal::new(StatusCode::CONFLICT, code, "The first request is still running", detail).header(RETRY_AFTER, "2")
+}
+
+fn cloud_refused(error: CloudError, operation: OperationId) -> Refusal {
+    let hint = cloud::hint_of(&error.code);
+    let status = cloud::status_of(&error.code);
+    let mut refusal = Refusal::new(status, "cloud_refused", "The cloud refused", error.message).hint(hint);
+    refusal.0.problem.operation_id = Some(operation.to_string());
+    refusal.0.problem.provider_code = Some(error.code);
+    refusal.0.problem.provider_request_id = error.request_id;
+    refusal
+}
+
+fn unavailable(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available at the moment", detail)
+        .header(RETRY_AFTER, &seconds.to_string())
+}
+
+#[cfg(test)]
+mod tests;

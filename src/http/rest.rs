@@ -1,0 +1,43 @@
+//! The REST routes, on one page. A handler's name is its operation id, and the name of the method in every
+//! generated client; what it needs stands in `app::access`.
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::DoorState;
+use super::openapi;
+
+mod audit_entries;
+mod bodies;
+mod deliveries;
+mod events;
+mod image_caches;
+mod lists;
+mod me;
+mod operations;
+pub(super) mod pages;
+mod webhook_endpoints;
+
+/// Every route that stands in the document, and the document as far as the handlers tell it.
+pub(super) fn routes() -> OpenApiRouter<DoorState> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(image_caches::create_image_cache, image_caches::list_image_caches))
+        .routes(routes!(
+            image_caches::get_image_cache,
+            image_caches::update_image_cache,
+            image_caches::delete_image_cache
+        ))
+        .routes(routes!(image_caches::wait_for_image_cache))
+        .routes(routes!(image_caches::list_transitions))
+        .routes(routes!(operations::get_operation))
+        .routes(routes!(events::list_events))
+        .routes(routes!(webhook_endpoints::create_webhook_endpoint, webhook_endpoints::list_webhook_endpoints))
+        .routes(routes!(webhook_endpoints::get_webhook_endpoint, webhook_endpoints::delete_webhook_endpoint))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(audit_entries::list_audit_entries))
+        .routes(routes!(audit_entries::get_audit_entry))
+        .routes(routes!(me::get_me))
+        .routes(routes!(pages::healthz))
+        .routes(routes!(pages::readyz))
+        .routes(routes!(pages::metrics))
+}

@@ -1,0 +1,87 @@
+//! Audit entries of the caller's team.
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use utoipa::IntoParams;
+
+use super::lists::AuditEntryList;
+use crate::app::view::AuditEntryView;
+use crate::domain::audit::Outcome;
+use crate::domain::filter::{AuditFilter, Page};
+use crate::domain::ids::AuditId;
+use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
+use crate::http::problem::Refusal;
+use crate::http::{DoorState, answer};
+
+/// Filters of the list of audit entries; everything given must hold.
+#[derive(Debug, IntoParams)]
+pub(super) struct AuditQuery {
+    /// By this subject.
+    #[param(nullable = false)]
+    subject: Option<String>,
+    /// With this action: an operation id of this API, or a worker's act.
+    #[param(nullable = false)]
+    action: Option<String>,
+    /// About this id.
+    #[param(nullable = false)]
+    resource: Option<String>,
+    /// With this outcome: `accepted`, `succeeded`, `refused` or `failed`.
+    #[param(value_type = Option<String>, nullable = false)]
+    outcome: Option<Outcome>,
+    /// Of this request.
+    #[param(nullable = false)]
+    request_id: Option<String>,
+    #[param(ignore)]
+    page: Page,
+}
+
+impl FromQuery for AuditQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self {
+            subject: pairs.one("subject"),
+            action: pairs.one("action"),
+            resource: pairs.one("resource"),
+            outcome: pairs.word("outcome", Outcome::from_word, "accepted, succeeded, refused, failed"),
+            request_id: pairs.one("request_id"),
+            page: pairs.page(),
+        }
+    }
+}
+
+/// List audit entries
+///
+/// The newest first: who did what, when, with what outcome.
+#[utoipa::path(get, path = "/v1/audit-entries", tag = "audit",
+    responses((status = 200, description = "One page of the list.", body = AuditEntryList)),
+)]
+pub(super) async fn list_audit_entries(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<AuditQuery>,
+) -> Result<Response, Refusal> {
+    let filter = AuditFilter {
+        subject: query.subject,
+        action: query.action,
+        resource: query.resource,
+        outcome: query.outcome,
+        request_id: query.request_id,
+    };
+    let slice = door.gateway.list_audit_entries(&who.caller, &filter, &query.page).await?;
+    Ok(answer::listed::<_, AuditEntryList>(&uri, slice))
+}
+
+/// Get an audit entry
+#[utoipa::path(get, path = "/v1/audit-entries/{audit_entry_id}", tag = "audit",
+    params(("audit_entry_id" = String, Path, description = "The id, `ae_…`.")),
+    responses((status = 200, description = "The audit entry.", body = AuditEntryView)),
+)]
+pub(super) async fn get_audit_entry(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<AuditId>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.get_audit_entry(&who.caller, id).await?;
+    Ok(answer::json(StatusCode::OK, &view))
+}

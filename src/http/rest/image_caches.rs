@@ -1,0 +1,261 @@
+//! Image caches: create, list, get, update, delete, wait, and their transitions.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::bodies::{ImageCacheChangesBody, NewImageCacheBody};
+use super::events::PageQuery;
+use super::lists::{ImageCacheList, TransitionList};
+use crate::app::input::{ChangeOptions, IdempotencyKey};
+use crate::app::view::{ImageCacheView, StatusView};
+use crate::domain::filter::{CacheFilter, Page};
+use crate::domain::ids::CacheId;
+use crate::domain::region::Region;
+use crate::domain::status::Status;
+use crate::http::extract::headers::{self, MAX_WAIT, Wait};
+use crate::http::extract::{Authorized, FromQuery, Id, Json, Pairs, Query};
+use crate::http::problem::Refusal;
+use crate::http::{DoorState, answer};
+
+/// Create an image cache
+///
+/// Answers 201 once the cloud has accepted it, or 202 if the cloud has not answered within `Prefer: wait` (10 s
+/// where nothing is asked); the creation then goes on, and `Location` names its operation. Either way the image
+/// cache is built by the cloud in minutes: wait for `ready`, or subscribe a webhook endpoint.
+/// Send an `Idempotency-Key`, so that a repetition creates nothing twice.
+#[utoipa::path(post, path = "/v1/image-caches", tag = "image-caches", responses(
+    (status = 201, description = "The cloud has accepted it.", body = ImageCacheView),
+    (status = 202, description = "The cloud has not answered yet.", body = ImageCacheView),
+))]
+pub(super) async fn create_image_cache(
+    State(door): State<DoorState>,
+    who: Authorized,
+    request: HeaderMap,
+    body: Json<NewImageCacheBody>,
+) -> Result<Response, Refusal> {
+    let wait = headers::prefer_wait(&request);
+    let key = headers::idempotency_key(&request)?.map(|key| IdempotencyKey { key, body: body.raw.to_vec() });
+    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let changed = door.gateway.create_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
+    Ok(answer::changed(StatusCode::CREATED, &changed, wait))
+}
+
+/// Filters of the list of image caches; everything given must hold.
+#[derive(Debug, IntoParams)]
+pub(super) struct ImageCacheQuery {
+    /// In any of these; left out means all but `deleted`, `expired` and `lost`.
+    #[param(value_type = Vec<StatusView>, required = false, style = Form, explode)]
+    status: Vec<Status>,
+    /// In this region.
+    #[param(value_type = Option<String>, nullable = false)]
+    region: Option<Region>,
+    /// With exactly this name.
+    #[param(nullable = false)]
+    name: Option<String>,
+    /// Holding exactly this image.
+    #[param(nullable = false)]
+    image: Option<String>,
+    /// With this id of the cloud (imc-…).
+    #[param(nullable = false)]
+    eci_cache_id: Option<String>,
+    /// With this tag: `key`, or `key=value`.
+    #[param(nullable = false)]
+    tag: Option<String>,
+    /// Asked for at or after this time.
+    #[param(nullable = false)]
+    created_after: Option<DateTime<Utc>>,
+    /// Asked for before this time.
+    #[param(nullable = false)]
+    created_before: Option<DateTime<Utc>>,
+    #[param(ignore)]
+    page: Page,
+}
+
+impl FromQuery for ImageCacheQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self {
+            status: pairs.many("status"),
+            region: pairs.one("region"),
+            name: pairs.one("name"),
+            image: pairs.one("image"),
+            eci_cache_id: pairs.one("eci_cache_id"),
+            tag: pairs.one("tag"),
+            created_after: pairs.instant("created_after"),
+            created_before: pairs.instant("created_before"),
+            page: pairs.page(),
+        }
+    }
+}
+
+impl From<ImageCacheQuery> for CacheFilter {
+    fn from(query: ImageCacheQuery) -> Self {
+        let tag = query.tag.map(|tag| match tag.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (tag, None),
+        });
+        Self {
+            statuses: query.status,
+            region: query.region,
+            name: query.name,
+            image: query.image,
+            eci_cache_id: query.eci_cache_id,
+            tag,
+            created_after: query.created_after,
+            created_before: query.created_before,
+        }
+    }
+}
+
+/// List image caches
+///
+/// The newest first. Those that are gone are left out unless `status` asks for them.
+#[utoipa::path(get, path = "/v1/image-caches", tag = "image-caches", responses(
+    (status = 200, description = "One page of the list.", body = ImageCacheList),
+))]
+pub(super) async fn list_image_caches(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<ImageCacheQuery>,
+) -> Result<Response, Refusal> {
+    let page = query.page.clone();
+    let slice = door.gateway.list_image_caches(&who.caller, &query.into(), &page).await?;
+    Ok(answer::listed::<_, ImageCacheList>(&uri, slice))
+}
+
+/// Get an image cache
+#[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    responses((status = 200, description = "The image cache.", body = ImageCacheView)),
+)]
+pub(super) async fn get_image_cache(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<CacheId>,
+    request: HeaderMap,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.get_image_cache(&who.caller, id).await?;
+    Ok(answer::image_cache(&request, &view))
+}
+
+/// Update an image cache
+///
+/// The cloud builds it anew; the answer is 200 once the cloud has accepted that, or 202 if it has not answered
+/// within `Prefer: wait`.
+#[utoipa::path(patch, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    responses(
+        (status = 200, description = "The cloud has accepted it.", body = ImageCacheView),
+        (status = 202, description = "The cloud has not answered yet.", body = ImageCacheView),
+    ),
+)]
+pub(super) async fn update_image_cache(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<CacheId>,
+    request: HeaderMap,
+    body: Json<ImageCacheChangesBody>,
+) -> Result<Response, Refusal> {
+    let (wait, options) = options(&request)?;
+    let changes = body.value.into();
+    let changed = door.gateway.update_image_cache(&who.caller, &who.call, id, changes, options).await?;
+    Ok(answer::changed(StatusCode::OK, &changed, wait))
+}
+
+/// Delete an image cache
+///
+/// Answers with the image cache as it is then: 200 once the cloud has accepted the removal, or 202 if it has not
+/// answered within `Prefer: wait`. The record stays and can be read.
+#[utoipa::path(delete, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    responses(
+        (status = 200, description = "The cloud has accepted it.", body = ImageCacheView),
+        (status = 202, description = "The cloud has not answered yet.", body = ImageCacheView),
+    ),
+)]
+pub(super) async fn delete_image_cache(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<CacheId>,
+    request: HeaderMap,
+) -> Result<Response, Refusal> {
+    let (wait, options) = options(&request)?;
+    let changed = door.gateway.delete_image_cache(&who.caller, &who.call, id, options).await?;
+    Ok(answer::changed(StatusCode::OK, &changed, wait))
+}
+
+fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), Refusal> {
+    let wait = headers::prefer_wait(request);
+    Ok((wait, ChangeOptions { if_match: headers::if_match(request)?, wait: wait.time }))
+}
+
+/// How long to wait.
+#[derive(Debug, IntoParams)]
+pub(super) struct WaitQuery {
+    /// How many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
+    #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
+    timeout_seconds: u64,
+}
+
+impl FromQuery for WaitQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        let timeout_seconds = pairs.one("timeout_seconds").unwrap_or(30);
+        if timeout_seconds > MAX_WAIT.as_secs() {
+            pairs.refuse("timeout_seconds", "out_of_range", "must be 0 to 55");
+        }
+        Self { timeout_seconds }
+    }
+}
+
+/// What became of a wait.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ImageCacheWait {
+    /// Whether it is ready.
+    condition_met: bool,
+    /// The image cache as it is now.
+    image_cache: ImageCacheView,
+}
+
+/// Wait until an image cache is ready
+///
+/// Answers 200 as soon as it is ready, or will not be without another request (look at `status`), or the time is
+/// over: `condition_met` tells. Repeat it until then.
+#[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/wait", tag = "image-caches",
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    responses((status = 200, description = "What became of the wait.", body = ImageCacheWait)),
+)]
+pub(super) async fn wait_for_image_cache(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<CacheId>,
+    Query(query): Query<WaitQuery>,
+) -> Result<Response, Refusal> {
+    let timeout = Duration::from_secs(query.timeout_seconds);
+    let waited = door.gateway.wait_for_image_cache(&who.caller, id, timeout).await?;
+    let body = ImageCacheWait { condition_met: waited.condition_met, image_cache: waited.image_cache };
+    Ok(answer::json(StatusCode::OK, &body))
+}
+
+/// List the transitions of an image cache
+///
+/// Every change of status that the gateway observed, the first first.
+#[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/transitions", tag = "image-caches",
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    responses((status = 200, description = "One page of the list.", body = TransitionList)),
+)]
+pub(super) async fn list_transitions(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<CacheId>,
+    uri: Uri,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_transitions(&who.caller, id, &query.page).await?;
+    Ok(answer::listed::<_, TransitionList>(&uri, slice))
+}

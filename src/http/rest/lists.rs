@@ -1,0 +1,55 @@
+//! Lists, each a type of its own: generics would stand inline in the document and break generators.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::view::{AuditEntryView, DeliveryView, EndpointView, EventView, ImageCacheView, TransitionView};
+use crate::domain::filter::Slice;
+
+macro_rules! list {
+    ($(#[$doc:meta])* $name:ident of $item:ty) => {
+        $(#[$doc])*
+        #[derive(Debug, Serialize, ToSchema)]
+        pub(super) struct $name {
+            /// The items, in the list's order.
+            items: Vec<$item>,
+            /// Whether there are more.
+            has_more: bool,
+            /// What `cursor` continues it; absent at the end.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[schema(nullable = false)]
+            next_cursor: Option<String>,
+        }
+
+        impl From<Slice<$item>> for $name {
+            fn from(slice: Slice<$item>) -> Self {
+                Self { items: slice.items, has_more: slice.next_cursor.is_some(), next_cursor: slice.next_cursor }
+            }
+        }
+    };
+}
+
+list!(
+    /// Image caches, the newest first.
+    ImageCacheList of ImageCacheView
+);
+list!(
+    /// The transitions of one image cache, the first first.
+    TransitionList of TransitionView
+);
+list!(
+    /// Events, the oldest first.
+    EventList of EventView
+);
+list!(
+    /// Webhook endpoints.
+    WebhookEndpointList of EndpointView
+);
+list!(
+    /// Deliveries, the newest first.
+    DeliveryList of DeliveryView
+);
+list!(
+    /// Audit entries, the newest first.
+    AuditEntryList of AuditEntryView
+);

@@ -1,0 +1,100 @@
+//! Pages for operators and readers: health, readiness, metrics, the documents, and the documentation. Open to
+//! all, and without an audit entry.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::http::problem::Refusal;
+use crate::http::{DoorState, answer, openapi};
+
+/// A sign of life.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Health {
+    /// `ok`.
+    status: String,
+}
+
+/// Whether the gateway can do its work.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub(in crate::http) struct ReadinessView {
+    /// The database answers.
+    database: bool,
+    /// Every migration is applied.
+    migrations: bool,
+    /// A worker has shown a sign of life lately.
+    workers: bool,
+}
+
+/// Tell whether the process lives
+#[utoipa::path(get, path = "/healthz", tag = "operations-pages",
+    responses((status = 200, description = "It lives.", body = Health)),
+)]
+pub(super) async fn healthz() -> Response {
+    answer::json(StatusCode::OK, &Health { status: "ok".to_owned() })
+}
+
+/// Tell whether the gateway can do its work
+#[utoipa::path(get, path = "/readyz", tag = "operations-pages",
+    responses((status = 200, description = "It can.", body = ReadinessView)),
+)]
+pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Refusal> {
+    let ready = door.gateway.readiness().await;
+    let parts = [("database", ready.database), ("migrations", ready.migrations), ("workers", ready.workers)];
+    let away: Vec<&str> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| *name).collect();
+    if !away.is_empty() {
+        return Err(Refusal::not_ready(format!("not in order: {}", away.join(", "))));
+    }
+    let view = ReadinessView { database: true, migrations: true, workers: true };
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// Print the metrics
+#[utoipa::path(get, path = "/metrics", tag = "operations-pages",
+    responses((status = 200, description = "Prometheus' text format.", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn metrics(State(door): State<DoorState>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (door.metrics)()).into_response()
+}
+
+/// The routes that do not stand in the document: the document itself, and the page that shows it.
+pub(in crate::http) fn documents() -> Router<DoorState> {
+    let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]).validator_url("none"));
+    let page: Router<DoorState> = Router::from(ui).layer(map_response(secured));
+    page.route("/openapi.json", document(openapi::document_3_1()))
+        .route("/openapi-3.0.json", document(openapi::document_3_0()))
+}
+
+fn document(text: String) -> axum::routing::MethodRouter<DoorState> {
+    let body = Bytes::from(text);
+    get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], body.clone())))
+}
+
+/// Headers of pages that a browser shows: nothing from elsewhere, in no frame.
+async fn secured(mut answer: Response) -> Response {
+    const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
+                          object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+    let headers: [(HeaderName, &'static str); 5] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    for (name, value) in headers {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}

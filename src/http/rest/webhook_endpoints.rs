@@ -1,0 +1,77 @@
+//! Webhook endpoints: create (the only time the secret is shown), list, get, delete.
+
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use super::bodies::NewWebhookEndpointBody;
+use super::events::PageQuery;
+use super::lists::WebhookEndpointList;
+use crate::app::view::EndpointView;
+use crate::domain::ids::EndpointId;
+use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::problem::Refusal;
+use crate::http::{DoorState, answer};
+
+/// Create a webhook endpoint
+///
+/// Events are signed as Standard Webhooks describes it. The `secret` is shown in this answer and never again.
+#[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", responses(
+    (status = 201, description = "The webhook endpoint, with its secret.", body = EndpointView),
+))]
+pub(super) async fn create_webhook_endpoint(
+    State(door): State<DoorState>,
+    who: Authorized,
+    body: Json<NewWebhookEndpointBody>,
+) -> Result<Response, Refusal> {
+    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let view = door.gateway.create_webhook_endpoint(&who.caller, &who.call, new).await?;
+    let mut answer = answer::json(StatusCode::CREATED, &view);
+    answer::put(&mut answer, LOCATION, &format!("/v1/webhook-endpoints/{}", view.id));
+    Ok(answer)
+}
+
+/// List webhook endpoints
+#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks",
+    responses((status = 200, description = "One page of the list.", body = WebhookEndpointList)),
+)]
+pub(super) async fn list_webhook_endpoints(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_webhook_endpoints(&who.caller, &query.page).await?;
+    Ok(answer::listed::<_, WebhookEndpointList>(&uri, slice))
+}
+
+/// Get a webhook endpoint
+#[utoipa::path(get, path = "/v1/webhook-endpoints/{webhook_endpoint_id}", tag = "webhooks",
+    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
+    responses((status = 200, description = "The webhook endpoint.", body = EndpointView)),
+)]
+pub(super) async fn get_webhook_endpoint(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<EndpointId>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.get_webhook_endpoint(&who.caller, id).await?;
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// Delete a webhook endpoint
+///
+/// What waits to be delivered to it is cancelled.
+#[utoipa::path(delete, path = "/v1/webhook-endpoints/{webhook_endpoint_id}", tag = "webhooks",
+    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
+    responses((status = 204, description = "It is gone.")),
+)]
+pub(super) async fn delete_webhook_endpoint(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<EndpointId>,
+) -> Result<Response, Refusal> {
+    door.gateway.delete_webhook_endpoint(&who.caller, &who.call, id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
