@@ -98,8 +98,8 @@ fn a_live_left_over_is_stopped() {
 
 #[test]
 fn garbage_in_the_state_files_is_cleared() {
+    let folder = TempFolder::new("localpg");
     for garbage in ["", "1\n", &format!("{}\n", std::process::id()), "no number"] {
-        let folder = TempFolder::new("localpg");
         let server = start(folder.path());
         let socket = server.socket_dir().join(".s.PGSQL.5432");
         let data = data_folder(&server);
