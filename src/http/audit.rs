@@ -157,7 +157,13 @@ fn log(exchange: &Exchange, method: &Method, status: StatusCode, code: Option<&s
     let team = exchange.caller.get().map(|caller| caller.team.as_str());
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let trace = exchange.traceparent.as_deref();
-    tracing::info!(%method, route, status = status.as_u16(), duration_ms, team, code, traceparent = trace, "answered");
+    let status = status.as_u16();
+    if exchange.audited {
+        tracing::info!(%method, route, status, duration_ms, team, code, traceparent = trace, "answered");
+    } else {
+        // Probes and scrapes come every few seconds.
+        tracing::debug!(%method, route, status, duration_ms, code, traceparent = trace, "answered");
+    }
 }
 
 #[cfg(test)]
