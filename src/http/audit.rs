@@ -44,10 +44,13 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
     let exchange = Exchange::open(&wrapper.door, &wrapper.operations, &request);
     request.extensions_mut().insert(Arc::clone(&exchange));
     let span = tracing::info_span!("request", request_id = exchange.request_id());
-    let request_id = exchange.request_id().to_owned();
     let tasks = wrapper.door.tasks.clone();
-    let task = tasks.spawn(carry(wrapper.door, exchange, request, next).instrument(span));
-    task.await.unwrap_or_else(|error| Refusal::internal(error).write(None, &request_id))
+    let task = tasks.spawn(carry(wrapper.door, Arc::clone(&exchange), request, next).instrument(span.clone()));
+    // Only the layer itself can fail here: a panic of a handler is an answer already.
+    task.await.unwrap_or_else(|error| {
+        let refusal = Refusal::internal(error);
+        span.in_scope(|| mark(&exchange, finish(&exchange, Response::default(), Some(refusal))))
+    })
 }
 
 async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next: Next) -> Response {
@@ -62,11 +65,7 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
         }
     }
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
-    let mut answer = finish(&exchange, answer, refusal);
-    put_header(&mut answer, "x-request-id", exchange.request_id());
-    if let Some(traceparent) = &exchange.traceparent {
-        put_header(&mut answer, "traceparent", traceparent);
-    }
+    let answer = mark(&exchange, finish(&exchange, answer, refusal));
     log(&exchange, &method, answer.status(), code.as_deref(), began);
     answer
 }
@@ -143,6 +142,15 @@ fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
         next = cause.source();
     }
     text
+}
+
+/// Request id and trace context, on every answer.
+fn mark(exchange: &Exchange, mut answer: Response) -> Response {
+    put_header(&mut answer, "x-request-id", exchange.request_id());
+    if let Some(traceparent) = &exchange.traceparent {
+        put_header(&mut answer, "traceparent", traceparent);
+    }
+    answer
 }
 
 fn put_header(answer: &mut Response, name: &'static str, value: &str) {
