@@ -51,7 +51,8 @@ impl Process {
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
-        worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop).await;
+        // Four loops in one future: kept on the heap, off every caller's stack.
+        Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
     }
 
     /// Keeps the metrics small until told to stop.

@@ -55,8 +55,8 @@ impl Guide {
 
     /// Writes the env file: shell variables, each exported.
     pub(super) fn write_env(&self) -> anyhow::Result<()> {
-        let lines: String = self.exports.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-        keys::write_private(&self.env_file(), &lines)
+        let lines: Vec<String> = self.exports.iter().map(|(name, value)| format!("export {name}='{value}'")).collect();
+        keys::write_private(&self.env_file(), &(lines.join("\n") + "\n"))
     }
 
     fn value(&self, wanted: &str) -> &str {
