@@ -93,7 +93,7 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
     guide.write_env()?;
     guide.print();
     let name = worker_name();
-    tokio::join!(process.serve(listener, &config.limits), process.work(&name), process.upkeep());
+    tokio::join!(process.serve(listener, None, &config.limits), process.work(&name), process.upkeep());
     process.end().await;
     stand_in.shutdown().await;
     eprintln!("Stopped. The data stay in {}.", folder.display());
