@@ -2,6 +2,7 @@
 
 mod harness;
 mod jwks;
+mod life;
 mod localpg;
 mod openapi;
 mod receiver;
