@@ -3,8 +3,10 @@
 mod harness;
 mod jwks;
 mod localpg;
+mod openapi;
 mod receiver;
 mod sender;
+mod server;
 mod signing_v1;
 mod standin;
 mod support;

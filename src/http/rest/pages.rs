@@ -72,7 +72,7 @@ pub(super) async fn metrics(State(door): State<DoorState>) -> Response {
 /// The routes that do not stand in the document: the document itself, and the page that shows it.
 pub(in crate::http) fn documents() -> Router<DoorState> {
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]).validator_url("none"));
-    let page: Router<DoorState> = Router::from(ui).layer(map_response(secured));
+    let page: Router<DoorState> = Router::from(ui).route_layer(map_response(secured));
     page.route("/openapi.json", document(openapi::document_3_1()))
         .route("/openapi-3.0.json", document(openapi::document_3_0()))
 }
