@@ -3,6 +3,7 @@
 mod harness;
 mod jwks;
 mod localpg;
+mod receive;
 mod receiver;
 mod sender;
 mod signing_v1;
