@@ -49,6 +49,7 @@ pub mod domain;
 pub mod eci;
 pub mod http;
 pub mod localpg;
+pub mod receiver;
 pub mod shutdown;
 pub mod sim;
 pub mod store;

@@ -5,6 +5,7 @@ mod jwks;
 mod life;
 mod localpg;
 mod openapi;
+mod receive;
 mod receiver;
 mod sender;
 mod server;
