@@ -64,8 +64,9 @@ impl Gateway {
                 format!("an image cache can be updated while it is ready or update_failed; it is {}", cache.status);
             return Err(Error::Conflict { code: "image_cache_not_updatable", detail });
         }
-        let intent =
+        let mut intent =
             self.intent(caller, call, OperationKind::Update, &cache, spec, &changes.registry_credentials, None);
+        intent.operation.changes = Some(changes);
         self.change(call, intent, cache, options).await
     }
 

@@ -56,6 +56,8 @@ impl Gateway {
             ready_at: None,
             expires_at: None,
             evidence: Evidence::default(),
+            last_matched_at: None,
+            provider: None,
             misses: 0,
         }
     }
@@ -83,6 +85,7 @@ impl Gateway {
             progress: Progress { kind, window_opened_at: None, last_signed_at: None, attempts: 0, in_doubt: false },
             state: OperationState::Running,
             spec,
+            changes: None,
             error: None,
             provider_request_id: None,
             subject: caller.subject.clone(),

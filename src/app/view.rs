@@ -64,6 +64,33 @@ pub struct FailureView {
     pub provider_request_id: Option<String>,
 }
 
+/// An ACR Enterprise registry of an image cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AcrRegistry)]
+pub struct AcrRegistryView {
+    /// The instance (`InstanceId`).
+    pub instance_id: String,
+    /// Its name (`InstanceName`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub instance_name: Option<String>,
+    /// Its region (`RegionId`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub region_id: Option<String>,
+    /// Its domains (`Domain.M`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+    /// The role that reads it for the service (`ArnService`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub arn_service: Option<String>,
+    /// The role of the account that owns it (`ArnUser`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub arn_user: Option<String>,
+}
+
 /// One image cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ImageCache)]
@@ -139,6 +166,47 @@ pub struct ImageCacheView {
     pub reuse_layers: Option<bool>,
     /// The team's tags (`Tag.N`).
     pub tags: BTreeMap<String, String>,
+    /// The zone (`ZoneId`), where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub zone_id: Option<String>,
+    /// The resource group (`ResourceGroupId`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub resource_group_id: Option<String>,
+    /// ACR Enterprise registries (`AcrRegistryInfo.N`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_registries: Vec<AcrRegistryView>,
+    /// Registries that are read over plain HTTP (`PlainHttpRegistry`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plain_http_registries: Vec<String>,
+    /// Registries whose certificate is not checked (`InsecureRegistry`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub insecure_registries: Vec<String>,
+    /// A comment (`Annotations`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub annotations: Option<String>,
+    /// For which instances (`OsType`): `linux` or `windows`, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub os_type: Option<String>,
+    /// Regular snapshots (`StandardCopyCount`), where a count was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub standard_copy_count: Option<i32>,
+    /// Temporary local snapshots (`FlashCopyCount`), where a count was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub flash_copy_count: Option<i32>,
+    /// What happens at the quota (`EliminationStrategy`): `keep` or `lru`, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub elimination_strategy: Option<String>,
+    /// When an instance last used it (`LastMatchedTime`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_matched_at: Option<DateTime<Utc>>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

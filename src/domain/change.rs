@@ -21,7 +21,7 @@ pub const MISSES_UNTIL_GONE: i32 = 2;
 pub const STALE_READY_LIMIT: Duration = Duration::minutes(10);
 
 /// One step of one cache: the row as it shall be, and what is to be told of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The row after the step. `version` is still the old one: `store` compares and raises it.
     pub next: ImageCache,
@@ -126,6 +126,8 @@ fn found(before: &ImageCache, seen: &Seen, now: Instant) -> Option<Change> {
     next.snapshot_id = seen.snapshot_id.clone().or(next.snapshot_id);
     next.flash_snapshot_id.clone_from(&seen.flash_snapshot_id);
     next.expires_at = seen.expires_at;
+    next.last_matched_at = seen.last_matched_at.or(next.last_matched_at);
+    next.provider = Some(seen.raw.clone());
     let shown = Status::from_provider(&seen.status);
     next.evidence.build_seen |= before.status == Status::Updating && shown == Status::Updating;
     let to = believable(before, &next, shown, now);

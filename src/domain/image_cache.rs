@@ -22,7 +22,7 @@ pub struct Failure {
 }
 
 /// One image cache of one team.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImageCache {
     /// Ours.
     pub id: CacheId,
@@ -66,6 +66,10 @@ pub struct ImageCache {
     pub expires_at: Option<Instant>,
     /// What the present generation was built over: an update's Ready counts only with a snapshot other than this.
     pub evidence: Evidence,
+    /// When an instance last used it.
+    pub last_matched_at: Option<Instant>,
+    /// The cloud's own object, whole, as last seen: fields that we do not know survive in it.
+    pub provider: Option<serde_json::Value>,
     /// How many looks in a row did not find it.
     pub misses: i32,
 }

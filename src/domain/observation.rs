@@ -25,7 +25,7 @@ pub struct ProviderEvent {
 }
 
 /// An image cache as the cloud shows it, reduced to what we decide by and keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     /// `ImageCacheId`, imc-….
     pub eci_cache_id: String,
@@ -47,6 +47,18 @@ pub struct Seen {
     pub images: Vec<String>,
     /// `Tags`, in the cloud's order.
     pub tags: Vec<(String, String)>,
+    /// `ImageCacheName`.
+    pub name: String,
+    /// `ImageCacheSize` in GiB.
+    pub size_gib: Option<i32>,
+    /// `ResourceGroupId`.
+    pub resource_group_id: Option<String>,
+    /// `EliminationStrategy`.
+    pub elimination_strategy: Option<String>,
+    /// `LastMatchedTime`.
+    pub last_matched_at: Option<Instant>,
+    /// The whole object as the cloud sent it, with the fields that we do not know.
+    pub raw: serde_json::Value,
     /// `Events`, newest last.
     pub events: Vec<ProviderEvent>,
 }

@@ -19,7 +19,7 @@ use super::caller::TeamId;
 use super::clock::Instant;
 use super::failure::{CloudError, Fault};
 use super::ids::{CacheId, OperationId};
-use super::spec::ImageCacheSpec;
+use super::spec::{ImageCacheChanges, ImageCacheSpec};
 
 /// What is intended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ impl Default for Rule {
 }
 
 /// One durable intent, as kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Operation {
     /// Ours; also what the cloud's tag carries.
     pub id: OperationId,
@@ -109,6 +109,8 @@ pub struct Operation {
     pub state: OperationState,
     /// What the cache shall be: for a delete, what it is.
     pub spec: ImageCacheSpec,
+    /// For an update: only what shall be different, and only that is sent.
+    pub changes: Option<ImageCacheChanges>,
     /// Why the cloud refused.
     pub error: Option<CloudError>,
     /// The cloud's RequestId of the deciding call.

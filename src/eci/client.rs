@@ -22,7 +22,7 @@ use crate::domain::failure::Fault;
 use crate::domain::ids::OperationId;
 use crate::domain::observation::Seen;
 use crate::domain::region::Region;
-use crate::domain::spec::{ImageCacheSpec, RegistryCredential};
+use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
 
 /// What stands for the region in [`Settings::endpoint`].
 const REGION: &str = "{region}";
@@ -185,16 +185,17 @@ impl Client {
         })
     }
 
-    /// `UpdateImageCache`: everything that `spec` gives, in `spec`'s region.
+    /// `UpdateImageCache`: only what `changes` gives.
     pub async fn update(
         &self,
+        region: &Region,
         eci_cache_id: &str,
-        spec: &ImageCacheSpec,
+        changes: &ImageCacheChanges,
         logins: &[RegistryCredential],
         attempt: &Attempt,
     ) -> Result<Done, Fault> {
-        let params = params::update(eci_cache_id, spec, logins, attempt);
-        let call = Call { action: "UpdateImageCache", region: &spec.region, signed_at: attempt.signed_at, logins };
+        let params = params::update(region, eci_cache_id, changes, logins, attempt);
+        let call = Call { action: "UpdateImageCache", region, signed_at: attempt.signed_at, logins };
         self.call(call, params).await.map(done)
     }
 
@@ -210,8 +211,9 @@ impl Client {
         let params = params::describe(region, query);
         let call = Call { action: "DescribeImageCaches", region, signed_at: self.0.clock.now(), logins: &[] };
         let page: wire::DescribeImageCachesAnswer = self.call(call, params).await?;
+        let caches = page.image_caches.into_iter().map(Seen::read).collect::<Result<_, _>>();
         Ok(SeenPage {
-            caches: page.image_caches.into_iter().map(Seen::from).collect(),
+            caches: caches.map_err(|error| Fault::Unknown(format!("an image cache cannot be read: {error}")))?,
             next_token: page.next_token,
             request_id: page.request_id.unwrap_or_default(),
         })

@@ -5,6 +5,7 @@
 //!
 //! Who calls it: the client. What it does not do: add the system parameters or sign.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use secrecy::ExposeSecret as _;
@@ -12,7 +13,10 @@ use secrecy::ExposeSecret as _;
 use super::client::{Attempt, DescribeQuery};
 use crate::domain::ids::OperationId;
 use crate::domain::region::Region;
-use crate::domain::spec::{ImageCacheSpec, OPERATION_TAG, RegistryCredential};
+use crate::domain::spec::{
+    AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, OPERATION_TAG, OsType,
+    RegistryCredential,
+};
 
 /// The only page size that was ever documented.
 const PAGE: &str = "20";
@@ -43,6 +47,23 @@ impl Params {
     }
 }
 
+impl Params {
+    /// `Name.1`, `Name.2`, …
+    fn put_list<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a String>) {
+        for (place, value) in (1..).zip(values) {
+            self.put(format!("{name}.{place}"), value);
+        }
+    }
+
+    /// One parameter, its values joined by commas.
+    fn put_joined<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a String>) {
+        let values: Vec<&str> = values.into_iter().map(String::as_str).collect();
+        if !values.is_empty() {
+            self.put(name, &values.join(","));
+        }
+    }
+}
+
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.iter().map(|(key, _)| key)).finish()
@@ -58,12 +79,35 @@ pub fn create(spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &At
     params
 }
 
-/// `UpdateImageCache`, from the whole spec as it shall be.
-pub fn update(eci_cache_id: &str, spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) -> Params {
+/// `UpdateImageCache`, with only what is to be different.
+pub fn update(
+    region: &Region,
+    eci_cache_id: &str,
+    changes: &ImageCacheChanges,
+    logins: &[RegistryCredential],
+    attempt: &Attempt,
+) -> Params {
     let mut params = Params::default();
-    params.put("RegionId", &spec.region);
+    params.put("RegionId", region);
     params.put("ImageCacheId", eci_cache_id);
-    put_content(&mut params, spec, logins, attempt.operation);
+    params.put_some("ImageCacheName", changes.name.as_ref());
+    params.put_list("Image", changes.images.iter().flatten());
+    params.put_joined("VSwitchId", changes.vswitch_ids.iter().flatten());
+    params.put_some("SecurityGroupId", changes.security_group_id.as_ref());
+    params.put_some("EipInstanceId", changes.eip_instance_id.as_ref());
+    params.put_some("ResourceGroupId", changes.resource_group_id.as_ref());
+    params.put_some("ImageCacheSize", changes.size_gib.as_ref());
+    params.put_some("RetentionDays", changes.retention_days.as_ref());
+    params.put_some("Flash", changes.flash.as_ref());
+    params.put_some("AutoMatchImageCache", changes.reuse_layers.as_ref());
+    params.put_some("StandardCopyCount", changes.standard_copy_count.as_ref());
+    params.put_some("FlashCopyCount", changes.flash_copy_count.as_ref());
+    params.put_some("EliminationStrategy", changes.elimination_strategy.map(EliminationStrategy::as_wire).as_ref());
+    put_logins(&mut params, logins);
+    put_acr(&mut params, changes.acr_registries.iter().flatten());
+    if let Some(tags) = &changes.tags {
+        put_tags(&mut params, tags, attempt.operation);
+    }
     params.put("ClientToken", &attempt.client_token);
     params
 }
@@ -92,22 +136,47 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
 
 fn put_content(params: &mut Params, spec: &ImageCacheSpec, logins: &[RegistryCredential], operation: OperationId) {
     params.put("ImageCacheName", &spec.name);
-    for (place, image) in (1..).zip(&spec.images) {
-        params.put(format!("Image.{place}"), image);
-    }
-    if !spec.vswitch_ids.is_empty() {
-        params.put("VSwitchId", &spec.vswitch_ids.join(","));
-    }
+    params.put_list("Image", &spec.images);
+    params.put_joined("VSwitchId", &spec.vswitch_ids);
     params.put_some("SecurityGroupId", spec.security_group_id.as_ref());
+    params.put_some("ZoneId", spec.zone_id.as_ref());
     params.put_some("EipInstanceId", spec.eip_instance_id.as_ref());
+    params.put_some("ResourceGroupId", spec.resource_group_id.as_ref());
     params.put_some("ImageCacheSize", spec.size_gib.as_ref());
     params.put_some("RetentionDays", spec.retention_days.as_ref());
     params.put_some("Flash", spec.flash.as_ref());
     params.put_some("AutoMatchImageCache", spec.reuse_layers.as_ref());
+    params.put_some("Annotations", spec.annotations.as_ref());
+    params.put_joined("PlainHttpRegistry", &spec.plain_http_registries);
+    params.put_joined("InsecureRegistry", &spec.insecure_registries);
+    params.put_some("StandardCopyCount", spec.standard_copy_count.as_ref());
+    params.put_some("FlashCopyCount", spec.flash_copy_count.as_ref());
+    params.put_some("EliminationStrategy", spec.elimination_strategy.map(EliminationStrategy::as_wire).as_ref());
+    params.put_some("OsType", spec.os_type.map(OsType::as_wire).as_ref());
     put_logins(params, logins);
-    put_tag(params, 1, OPERATION_TAG, &operation.to_string());
-    for (place, (key, value)) in (2..).zip(&spec.tags) {
+    put_acr(params, &spec.acr_registries);
+    put_tags(params, &spec.tags, operation);
+}
+
+/// The team's tags, and ours where there is room for it: the cloud takes 20.
+fn put_tags(params: &mut Params, tags: &BTreeMap<String, String>, operation: OperationId) {
+    for (place, (key, value)) in (1..).zip(tags) {
         put_tag(params, place, key, value);
+    }
+    if tags.len() < MAX_TAGS {
+        put_tag(params, tags.len() + 1, OPERATION_TAG, &operation.to_string());
+    }
+}
+
+fn put_acr<'a>(params: &mut Params, registries: impl IntoIterator<Item = &'a AcrRegistry>) {
+    for (place, registry) in (1..).zip(registries) {
+        let at = |field: &str| format!("AcrRegistryInfo.{place}.{field}");
+        params.put(at("InstanceId"), &registry.instance_id);
+        params.put_some(&at("InstanceName"), registry.instance_name.as_ref());
+        params.put_some(&at("RegionId"), registry.region_id.as_ref());
+        params.put_list(&at("Domain"), &registry.domains);
+        params.put_some(&at("ArnService"), registry.arn_service.as_ref());
+        params.put_some(&at("ArnUser"), registry.arn_user.as_ref());
     }
 }
 
@@ -189,8 +258,8 @@ mod tests {
             "ImageRegistryCredential.1.Server=private.example",
             "ImageRegistryCredential.1.UserName=robot",
             "ImageRegistryCredential.1.Password=canary-password",
-            "Tag.2.Key=team",
-            "Tag.2.Value=web",
+            "Tag.1.Key=team",
+            "Tag.1.Value=web",
         ] {
             assert!(lines.iter().any(|sent| sent == line), "{line} in {lines:?}");
         }

@@ -50,7 +50,7 @@ pub struct DescribeImageCachesAnswer {
     pub request_id: Option<String>,
     /// `ImageCaches`. Insisted on: a body without it is no page, and must not read as "nothing there".
     #[serde(deserialize_with = "list")]
-    pub image_caches: Vec<ImageCache>,
+    pub image_caches: Vec<Value>,
     /// `NextToken`; none on the last page.
     #[serde(default, deserialize_with = "text")]
     pub next_token: Option<String>,
@@ -97,6 +97,15 @@ pub struct ImageCache {
     /// `FlashSnapshotId`, s-…, while the local snapshot exists.
     #[serde(default, deserialize_with = "text")]
     pub flash_snapshot_id: Option<String>,
+    /// `LastMatchedTime`; absent until an instance has used it.
+    #[serde(default, deserialize_with = "text")]
+    pub last_matched_time: Option<String>,
+    /// `ResourceGroupId`.
+    #[serde(default, deserialize_with = "text")]
+    pub resource_group_id: Option<String>,
+    /// `EliminationStrategy`.
+    #[serde(default, deserialize_with = "text")]
+    pub elimination_strategy: Option<String>,
     /// `Tags`.
     #[serde(default, deserialize_with = "list")]
     pub tags: Vec<Tag>,
@@ -147,6 +156,14 @@ pub struct Event {
     pub last_timestamp: Option<String>,
 }
 
+impl Seen {
+    /// Reads one object of `ImageCaches`, and keeps it whole.
+    pub(super) fn read(raw: Value) -> Result<Self, serde_json::Error> {
+        let cache = ImageCache::deserialize(&raw)?;
+        Ok(Self { raw, ..cache.into() })
+    }
+}
+
 impl From<ImageCache> for Seen {
     fn from(cache: ImageCache) -> Self {
         let mut events: Vec<ProviderEvent> = cache.events.into_iter().map(ProviderEvent::from).collect();
@@ -167,6 +184,12 @@ impl From<ImageCache> for Seen {
                 .into_iter()
                 .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
                 .collect(),
+            name: cache.image_cache_name.unwrap_or_default(),
+            size_gib: cache.image_cache_size.and_then(|size| i32::try_from(size).ok()),
+            resource_group_id: cache.resource_group_id,
+            elimination_strategy: cache.elimination_strategy,
+            last_matched_at: cache.last_matched_time.as_deref().and_then(instant),
+            raw: Value::Null,
             events,
         }
     }

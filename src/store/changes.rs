@@ -76,7 +76,8 @@ async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<
         "UPDATE image_caches SET name = $4, images = $5, spec = $6, status = $7, provider_status = $8,
              generation = $9, version = version + 1, sequence = $10, operation = $11, eci_cache_id = $12,
              container_group_id = $13, snapshot_id = $14, flash_snapshot_id = $15, progress_percent = $16,
-             failure = $17, evidence = $18, misses = $19, updated_at = $20, ready_at = $21, expires_at = $22
+             failure = $17, evidence = $18, misses = $19, updated_at = $20, ready_at = $21, expires_at = $22,
+             last_matched_at = $23, provider = $24
          WHERE team = $1 AND id = $2 AND version = $3",
     )
     .bind(next.team.as_str())
@@ -101,6 +102,8 @@ async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<
     .bind(next.updated_at)
     .bind(next.ready_at)
     .bind(next.expires_at)
+    .bind(next.last_matched_at)
+    .bind(&next.provider)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)

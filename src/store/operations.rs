@@ -151,8 +151,8 @@ async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<(),
     let operation = &new.operation;
     sqlx::query(
         "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
-             lease_until, subject, credential, request_id, created_at)
-         VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8)",
+             lease_until, subject, credential, request_id, created_at, changes)
+         VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14)",
     )
     .bind(operation.id.uuid())
     .bind(operation.team.as_str())
@@ -167,6 +167,7 @@ async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<(),
     .bind(&operation.subject)
     .bind(&operation.credential)
     .bind(&operation.request_id)
+    .bind(operation.changes.as_ref().map(jsonb))
     .execute(connection)
     .await?;
     Ok(())

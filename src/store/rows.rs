@@ -51,6 +51,8 @@ pub(super) struct ImageCacheRow {
     updated_at: DateTime<Utc>,
     ready_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
+    last_matched_at: Option<DateTime<Utc>>,
+    provider: Option<serde_json::Value>,
 }
 
 impl TryFrom<ImageCacheRow> for ImageCache {
@@ -81,6 +83,8 @@ impl TryFrom<ImageCacheRow> for ImageCache {
             updated_at: row.updated_at,
             ready_at: row.ready_at,
             expires_at: row.expires_at,
+            last_matched_at: row.last_matched_at,
+            provider: row.provider,
         })
     }
 }
@@ -95,6 +99,7 @@ pub(super) struct OperationRow {
     state: String,
     generation: i32,
     spec: serde_json::Value,
+    changes: Option<serde_json::Value>,
     attempts: i32,
     window_opened_at: Option<DateTime<Utc>>,
     last_signed_at: Option<DateTime<Utc>>,
@@ -127,6 +132,7 @@ impl TryFrom<OperationRow> for Operation {
             },
             state: word(OperationState::from_word(&row.state), TABLE, "state")?,
             spec: json(row.spec, TABLE, "spec")?,
+            changes: row.changes.map(|value| json(value, TABLE, "changes")).transpose()?,
             error: row.error.map(|value| json(value, TABLE, "error")).transpose()?,
             provider_request_id: row.provider_request_id,
             subject: row.subject,

@@ -54,7 +54,11 @@ impl Gateway {
         let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
         Ok(match operation.progress.kind {
             OperationKind::Create => cloud.create(spec, &logins, &attempt).await.map(Done::from),
-            OperationKind::Update => cloud.update(Self::target(cache)?, spec, &logins, &attempt).await.map(done),
+            OperationKind::Update => {
+                let changes = operation.changes.clone().unwrap_or_default();
+                let updated = cloud.update(&spec.region, Self::target(cache)?, &changes, &logins, &attempt);
+                updated.await.map(done)
+            }
             OperationKind::Delete => {
                 let deleted = cloud.delete(&spec.region, Self::target(cache)?, &attempt).await.map(done);
                 deleted.or_else(gone_already)

@@ -1,10 +1,12 @@
 //! From the domain's types to what is shown.
 
 use super::{
-    AuditEntry, AuditEntryView, Caller, Delivery, DeliveryView, Endpoint, EndpointView, Failure, FailureView,
-    ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition, TransitionView,
+    AcrRegistryView, AuditEntry, AuditEntryView, Caller, Delivery, DeliveryView, Endpoint, EndpointView, Failure,
+    FailureView, ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition,
+    TransitionView,
 };
 use crate::domain::caller::Scope;
+use crate::domain::spec::{AcrRegistry, EliminationStrategy};
 use crate::store::PlacedDelivery;
 
 impl From<Status> for StatusView {
@@ -37,6 +39,26 @@ impl From<Failure> for FailureView {
     }
 }
 
+impl From<AcrRegistry> for AcrRegistryView {
+    fn from(registry: AcrRegistry) -> Self {
+        Self {
+            instance_id: registry.instance_id,
+            instance_name: registry.instance_name,
+            region_id: registry.region_id,
+            domains: registry.domains,
+            arn_service: registry.arn_service,
+            arn_user: registry.arn_user,
+        }
+    }
+}
+
+fn word(strategy: EliminationStrategy) -> &'static str {
+    match strategy {
+        EliminationStrategy::Keep => "keep",
+        EliminationStrategy::Lru => "lru",
+    }
+}
+
 impl From<ImageCache> for ImageCacheView {
     fn from(cache: ImageCache) -> Self {
         let spec = cache.spec;
@@ -64,6 +86,17 @@ impl From<ImageCache> for ImageCacheView {
             flash: spec.flash,
             reuse_layers: spec.reuse_layers,
             tags: spec.tags,
+            zone_id: spec.zone_id,
+            resource_group_id: spec.resource_group_id,
+            acr_registries: spec.acr_registries.into_iter().map(Into::into).collect(),
+            plain_http_registries: spec.plain_http_registries,
+            insecure_registries: spec.insecure_registries,
+            annotations: spec.annotations,
+            os_type: spec.os_type.map(|os| os.as_wire().to_ascii_lowercase()),
+            standard_copy_count: spec.standard_copy_count,
+            flash_copy_count: spec.flash_copy_count,
+            elimination_strategy: spec.elimination_strategy.map(|strategy| word(strategy).to_owned()),
+            last_matched_at: cache.last_matched_at,
             failure: cache.failure.map(Into::into),
             created_at: cache.created_at,
             updated_at: cache.updated_at,

@@ -30,6 +30,8 @@ fn cache(status: Status) -> ImageCache {
         ready_at: None,
         expires_at: None,
         evidence: Evidence::default(),
+        last_matched_at: None,
+        provider: None,
         misses: 0,
     }
 }
@@ -46,6 +48,12 @@ fn seen(status: &str) -> Seen {
         expires_at: None,
         images: vec![],
         tags: vec![],
+        name: "web".into(),
+        size_gib: Some(20),
+        resource_group_id: None,
+        elimination_strategy: None,
+        last_matched_at: None,
+        raw: serde_json::Value::Null,
         events: vec![],
     }
 }

@@ -6,11 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::app::input::NewEndpoint;
-use crate::domain::event::EventType;
-use crate::domain::field::FieldError;
-use crate::domain::region::Region;
-use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache, RegistryCredential};
+mod convert;
 
 /// What is given is not null: leaving a field out is the way to say nothing.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -59,10 +55,50 @@ pub(super) struct NewImageCacheBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     reuse_layers: Option<bool>,
-    /// Tags (`Tag.N`): up to 19.
+    /// Tags (`Tag.N`): up to 20.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     tags: Option<BTreeMap<String, String>>,
+    /// The zone (`ZoneId`); the cloud picks one where none is given.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    zone_id: Option<String>,
+    /// The resource group (`ResourceGroupId`).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    resource_group_id: Option<String>,
+    /// ACR Enterprise registries that are read without a login (`AcrRegistryInfo.N`): up to 20.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 20)]
+    acr_registries: Option<Vec<AcrRegistryBody>>,
+    /// Registries (host, or host:port) that are read over plain HTTP (`PlainHttpRegistry`).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 20)]
+    plain_http_registries: Option<Vec<String>>,
+    /// Registries (host, or host:port) whose certificate is not checked (`InsecureRegistry`).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 20)]
+    insecure_registries: Option<Vec<String>>,
+    /// A comment (`Annotations`): at most 1024 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 1024)]
+    annotations: Option<String>,
+    /// For which instances (`OsType`): `linux`, the default, or `windows`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    os_type: Option<OsTypeBody>,
+    /// How many regular snapshots (`StandardCopyCount`), 1 to 100: about one per 1,000 instances created at once.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 1, maximum = 100)]
+    standard_copy_count: Option<i32>,
+    /// How many temporary local snapshots (`FlashCopyCount`), 1 to 100; the same rule.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 1, maximum = 100)]
+    flash_copy_count: Option<i32>,
+    /// What happens at the quota (`EliminationStrategy`): `keep`, the default, or `lru`: the least recently used goes first.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    elimination_strategy: Option<EliminationStrategyBody>,
     /// Logins to the registries (`ImageRegistryCredential.N`): used for this build, then forgotten.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 20)]
@@ -82,6 +118,58 @@ struct RegistryCredentialBody {
     /// The password. It is never shown, logged or kept longer than the build's start needs.
     #[schema(value_type = String, format = Password)]
     password: SecretString,
+}
+
+/// An ACR Enterprise registry.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewAcrRegistry)]
+struct AcrRegistryBody {
+    /// The instance (`InstanceId`).
+    #[schema(example = "cri-nwj395hgf6f3****")]
+    instance_id: String,
+    /// Its name (`InstanceName`).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    instance_name: Option<String>,
+    /// Its region (`RegionId`); the image cache's own where left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    region_id: Option<String>,
+    /// Its domains (`Domain.M`); all of them where left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 20)]
+    domains: Option<Vec<String>>,
+    /// The role that reads it for the service (`ArnService`). Not in an update.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    arn_service: Option<String>,
+    /// The role of the account that owns it (`ArnUser`). Not in an update.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    arn_user: Option<String>,
+}
+
+/// For which instances.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OsType)]
+enum OsTypeBody {
+    /// Linux containers.
+    Linux,
+    /// Windows containers.
+    Windows,
+}
+
+/// What happens at the quota.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = EliminationStrategy)]
+enum EliminationStrategyBody {
+    /// It is kept.
+    Keep,
+    /// The least recently used goes first.
+    Lru,
 }
 
 /// What to change of an image cache; what is left out stays as it is.
@@ -129,6 +217,26 @@ pub(super) struct ImageCacheChangesBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     tags: Option<BTreeMap<String, String>>,
+    /// Another resource group.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    resource_group_id: Option<String>,
+    /// Other ACR Enterprise registries, all of them; their roles cannot be changed.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 20)]
+    acr_registries: Option<Vec<AcrRegistryBody>>,
+    /// Another count of regular snapshots.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 1, maximum = 100)]
+    standard_copy_count: Option<i32>,
+    /// Another count of local snapshots.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 1, maximum = 100)]
+    flash_copy_count: Option<i32>,
+    /// Another strategy at the quota.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    elimination_strategy: Option<EliminationStrategyBody>,
     /// Logins for the new build.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 20)]
@@ -153,92 +261,12 @@ pub(super) struct NewWebhookEndpointBody {
     event_types: Option<Vec<String>>,
 }
 
-fn logins(bodies: Option<Vec<RegistryCredentialBody>>) -> Vec<RegistryCredential> {
-    let bodies = bodies.unwrap_or_default().into_iter();
-    let login = |body: RegistryCredentialBody| RegistryCredential {
-        server: body.server,
-        user_name: body.user_name,
-        password: body.password,
-    };
-    bodies.map(login).collect()
-}
-
-fn any_region() -> Region {
-    "cn-hangzhou".parse().expect("the form is right")
-}
-
-impl TryFrom<NewImageCacheBody> for NewImageCache {
-    type Error = Vec<FieldError>;
-
-    fn try_from(body: NewImageCacheBody) -> Result<Self, Vec<FieldError>> {
-        let (region, mut errors) = match body.region.parse::<Region>() {
-            Ok(region) => (region, Vec::new()),
-            // Any region does for checking the rest, so that the caller hears of everything at once.
-            Err(error) => (any_region(), vec![FieldError::new("/region", "invalid", error.to_string())]),
-        };
-        let spec = ImageCacheSpec {
-            name: body.name,
-            region,
-            images: body.images,
-            vswitch_ids: body.vswitch_ids.unwrap_or_default(),
-            security_group_id: body.security_group_id,
-            eip_instance_id: body.eip_instance_id,
-            size_gib: body.size_gib,
-            retention_days: body.retention_days,
-            flash: body.flash,
-            reuse_layers: body.reuse_layers,
-            tags: body.tags.unwrap_or_default(),
-        };
-        let new = Self { spec, registry_credentials: logins(body.registry_credentials) };
-        if errors.is_empty() {
-            return Ok(new);
-        }
-        errors.extend(new.check().err().into_iter().flatten());
-        Err(errors)
-    }
-}
-
-impl From<ImageCacheChangesBody> for ImageCacheChanges {
-    fn from(body: ImageCacheChangesBody) -> Self {
-        Self {
-            name: body.name,
-            images: body.images,
-            vswitch_ids: body.vswitch_ids,
-            security_group_id: body.security_group_id,
-            eip_instance_id: body.eip_instance_id,
-            size_gib: body.size_gib,
-            retention_days: body.retention_days,
-            flash: body.flash,
-            reuse_layers: body.reuse_layers,
-            tags: body.tags,
-            registry_credentials: logins(body.registry_credentials),
-        }
-    }
-}
-
-impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
-    type Error = Vec<FieldError>;
-
-    fn try_from(body: NewWebhookEndpointBody) -> Result<Self, Vec<FieldError>> {
-        let (mut event_types, mut errors) = (Vec::new(), Vec::new());
-        for (place, name) in body.event_types.unwrap_or_default().iter().enumerate() {
-            match EventType::from_name(name) {
-                Some(kind) if event_types.contains(&kind) => {}
-                Some(kind) => event_types.push(kind),
-                None => {
-                    let field = format!("/event_types/{place}");
-                    errors.push(FieldError::new(field, "unknown_event_type", "is no type of event"));
-                }
-            }
-        }
-        let new = Self { url: body.url, description: body.description, event_types };
-        if errors.is_empty() { Ok(new) } else { Err(errors) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::input::NewEndpoint;
+    use crate::domain::event::EventType;
+    use crate::domain::spec::NewImageCache;
 
     fn read(body: &str) -> Result<NewImageCacheBody, serde_json::Error> {
         serde_json::from_str(body)

@@ -31,10 +31,11 @@ async fn a_cache_lives_from_create_to_delete() {
 
     let second = cloud.operation();
     let changed = spec(&json!({"images": ["nginx:1.28"]}));
-    client.update(id, &changed, &[], &cloud.attempt(second, "token-2")).await.expect("updated");
+    client.update(&region(), id, &changes_to(&changed), &[], &cloud.attempt(second, "token-2")).await.expect("updated");
     let lagging = cloud.seen(id).await;
     assert_eq!((lagging.status.as_str(), &lagging.snapshot_id), ("Ready", &ready.snapshot_id));
-    let refused = client.update(id, &changed, &[], &cloud.attempt(second, "token-3")).await.map_err(code);
+    let refused =
+        client.update(&region(), id, &changes_to(&changed), &[], &cloud.attempt(second, "token-3")).await.map_err(code);
     assert_eq!(refused.unwrap_err(), "ImageCache.IncorrectStatus");
     cloud.pass(1);
     assert_eq!(cloud.seen(id).await.status, "Updating");
@@ -94,7 +95,10 @@ async fn a_login_opens_a_private_registry_for_its_own_request_only() {
         assert_eq!(cloud.seen(&created.eci_cache_id).await.status, status, "{password}");
         if status == "Ready" {
             let ready = cloud.seen(&created.eci_cache_id).await;
-            client.update(&created.eci_cache_id, &wanted, &[], &cloud.attempt(operation, "u")).await.expect("updated");
+            client
+                .update(&region(), &created.eci_cache_id, &changes_to(&wanted), &[], &cloud.attempt(operation, "u"))
+                .await
+                .expect("updated");
             cloud.pass(10);
             let failed = cloud.seen(&created.eci_cache_id).await;
             assert_eq!((failed.status.as_str(), failed.snapshot_id), ("UpdateFailed", ready.snapshot_id));

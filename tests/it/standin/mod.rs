@@ -15,7 +15,7 @@ use eci_cache_gateway::domain::failure::Fault;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::domain::observation::Seen;
 use eci_cache_gateway::domain::region::Region;
-use eci_cache_gateway::domain::spec::{ImageCacheSpec, OPERATION_TAG, RegistryCredential};
+use eci_cache_gateway::domain::spec::{ImageCacheChanges, ImageCacheSpec, OPERATION_TAG, RegistryCredential};
 use eci_cache_gateway::eci::{self, Attempt, Client, Credentials, DescribeQuery, SeenPage, sign_v1};
 use eci_cache_gateway::sim::{Settings, StandIn};
 use secrecy::SecretString;
@@ -172,6 +172,15 @@ async fn envelope(request: reqwest::RequestBuilder) -> (u16, Value) {
 
 fn region() -> Region {
     "cn-beijing".parse().expect("a region")
+}
+
+/// An update to what `spec` says.
+fn changes_to(spec: &ImageCacheSpec) -> ImageCacheChanges {
+    ImageCacheChanges {
+        name: Some(spec.name.clone()),
+        images: Some(spec.images.clone()),
+        ..ImageCacheChanges::default()
+    }
 }
 
 fn spec(extra: &Value) -> ImageCacheSpec {

@@ -1,0 +1,141 @@
+//! From bodies to the domain's words.
+
+use super::{
+    AcrRegistryBody, EliminationStrategyBody, ImageCacheChangesBody, NewImageCacheBody, NewWebhookEndpointBody,
+    OsTypeBody, RegistryCredentialBody,
+};
+use crate::app::input::NewEndpoint;
+use crate::domain::event::EventType;
+use crate::domain::field::FieldError;
+use crate::domain::region::Region;
+use crate::domain::spec::{
+    AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, NewImageCache, OsType, RegistryCredential,
+};
+
+fn logins(bodies: Option<Vec<RegistryCredentialBody>>) -> Vec<RegistryCredential> {
+    let bodies = bodies.unwrap_or_default().into_iter();
+    let login = |body: RegistryCredentialBody| RegistryCredential {
+        server: body.server,
+        user_name: body.user_name,
+        password: body.password,
+    };
+    bodies.map(login).collect()
+}
+
+fn acr_registries(bodies: Option<Vec<AcrRegistryBody>>) -> Option<Vec<AcrRegistry>> {
+    let registry = |body: AcrRegistryBody| AcrRegistry {
+        instance_id: body.instance_id,
+        instance_name: body.instance_name,
+        region_id: body.region_id,
+        domains: body.domains.unwrap_or_default(),
+        arn_service: body.arn_service,
+        arn_user: body.arn_user,
+    };
+    Some(bodies?.into_iter().map(registry).collect())
+}
+
+impl From<OsTypeBody> for OsType {
+    fn from(body: OsTypeBody) -> Self {
+        match body {
+            OsTypeBody::Linux => Self::Linux,
+            OsTypeBody::Windows => Self::Windows,
+        }
+    }
+}
+
+impl From<EliminationStrategyBody> for EliminationStrategy {
+    fn from(body: EliminationStrategyBody) -> Self {
+        match body {
+            EliminationStrategyBody::Keep => Self::Keep,
+            EliminationStrategyBody::Lru => Self::Lru,
+        }
+    }
+}
+
+fn any_region() -> Region {
+    "cn-hangzhou".parse().expect("the form is right")
+}
+
+impl TryFrom<NewImageCacheBody> for NewImageCache {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: NewImageCacheBody) -> Result<Self, Vec<FieldError>> {
+        let (region, mut errors) = match body.region.parse::<Region>() {
+            Ok(region) => (region, Vec::new()),
+            // Any region does for checking the rest, so that the caller hears of everything at once.
+            Err(error) => (any_region(), vec![FieldError::new("/region", "invalid", error.to_string())]),
+        };
+        let spec = ImageCacheSpec {
+            name: body.name,
+            region,
+            images: body.images,
+            vswitch_ids: body.vswitch_ids.unwrap_or_default(),
+            security_group_id: body.security_group_id,
+            eip_instance_id: body.eip_instance_id,
+            size_gib: body.size_gib,
+            retention_days: body.retention_days,
+            flash: body.flash,
+            reuse_layers: body.reuse_layers,
+            tags: body.tags.unwrap_or_default(),
+            zone_id: body.zone_id,
+            resource_group_id: body.resource_group_id,
+            acr_registries: acr_registries(body.acr_registries).unwrap_or_default(),
+            plain_http_registries: body.plain_http_registries.unwrap_or_default(),
+            insecure_registries: body.insecure_registries.unwrap_or_default(),
+            annotations: body.annotations,
+            os_type: body.os_type.map(Into::into),
+            standard_copy_count: body.standard_copy_count,
+            flash_copy_count: body.flash_copy_count,
+            elimination_strategy: body.elimination_strategy.map(Into::into),
+        };
+        let new = Self { spec, registry_credentials: logins(body.registry_credentials) };
+        if errors.is_empty() {
+            return Ok(new);
+        }
+        errors.extend(new.check().err().into_iter().flatten());
+        Err(errors)
+    }
+}
+
+impl From<ImageCacheChangesBody> for ImageCacheChanges {
+    fn from(body: ImageCacheChangesBody) -> Self {
+        Self {
+            name: body.name,
+            images: body.images,
+            vswitch_ids: body.vswitch_ids,
+            security_group_id: body.security_group_id,
+            eip_instance_id: body.eip_instance_id,
+            size_gib: body.size_gib,
+            retention_days: body.retention_days,
+            flash: body.flash,
+            reuse_layers: body.reuse_layers,
+            resource_group_id: body.resource_group_id,
+            acr_registries: acr_registries(body.acr_registries),
+            standard_copy_count: body.standard_copy_count,
+            flash_copy_count: body.flash_copy_count,
+            elimination_strategy: body.elimination_strategy.map(Into::into),
+            tags: body.tags,
+            registry_credentials: logins(body.registry_credentials),
+        }
+    }
+}
+
+impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: NewWebhookEndpointBody) -> Result<Self, Vec<FieldError>> {
+        let (mut event_types, mut errors) = (Vec::new(), Vec::new());
+        for (place, name) in body.event_types.unwrap_or_default().iter().enumerate() {
+            match EventType::from_name(name) {
+                Some(kind) if event_types.contains(&kind) => {}
+                Some(kind) => event_types.push(kind),
+                None => {
+                    let field = format!("/event_types/{place}");
+                    errors.push(FieldError::new(field, "unknown_event_type", "is no type of event"));
+                }
+            }
+        }
+        let new = Self { url: body.url, description: body.description, event_types };
+        if errors.is_empty() { Ok(new) } else { Err(errors) }
+    }
+}
