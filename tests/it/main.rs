@@ -4,6 +4,7 @@ mod harness;
 mod jwks;
 mod life;
 mod localpg;
+mod never_twice;
 mod openapi;
 mod receiver;
 mod sender;
