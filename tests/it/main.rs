@@ -12,3 +12,4 @@ mod server;
 mod signing_v1;
 mod standin;
 mod support;
+mod webhooks;
