@@ -1,5 +1,7 @@
 //! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
 
+mod coverage;
+mod door;
 mod harness;
 mod jwks;
 mod life;

@@ -171,15 +171,21 @@ impl TestGateway {
 
     /// A token for `team` with these scopes, good from now on.
     pub(crate) fn token(&self, team: &str, scopes: &[Scope]) -> String {
+        self.token_of_teams(&[team], scopes)
+    }
+
+    /// A token for any of these teams.
+    pub(crate) fn token_of_teams(&self, teams: &[&str], scopes: &[Scope]) -> String {
+        let id = format!("token-of-{}", teams.join("-"));
         let claims = Claims {
             subject: "alice".into(),
-            teams: vec![team.parse().unwrap()],
+            teams: teams.iter().map(|team| team.parse().unwrap()).collect(),
             scopes: scopes.to_vec(),
             lifetime: chrono::Duration::hours(1),
             issuer: "https://issuer.example".into(),
             audience: "eci-cache-gateway".into(),
         };
-        let token = mint(&SecretString::from(TOKEN_SECRET), &claims, self.now(), &format!("token-of-{team}")).unwrap();
+        let token = mint(&SecretString::from(TOKEN_SECRET), &claims, self.now(), &id).unwrap();
         token.expose_secret().to_owned()
     }
 
