@@ -31,7 +31,7 @@ use crate::telemetry;
 #[derive(Debug, Parser)]
 #[command(name = "eci-cache-gateway", version, propagate_version = true)]
 struct Cli {
-    /// A TOML file of settings; the environment wins over it [env: ECG_CONFIG].
+    /// A TOML file of settings; the environment wins over it. Also `ECG_CONFIG`.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

@@ -8,6 +8,7 @@ mod life;
 mod localpg;
 mod never_twice;
 mod openapi;
+mod receive;
 mod receiver;
 mod sender;
 mod server;

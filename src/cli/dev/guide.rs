@@ -55,8 +55,8 @@ impl Guide {
 
     /// Writes the env file: shell variables, each exported.
     pub(super) fn write_env(&self) -> anyhow::Result<()> {
-        let lines: String = self.exports.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-        keys::write_private(&self.env_file(), &lines)
+        let lines: Vec<String> = self.exports.iter().map(|(name, value)| format!("export {name}='{value}'")).collect();
+        keys::write_private(&self.env_file(), &(lines.join("\n") + "\n"))
     }
 
     fn value(&self, wanted: &str) -> &str {
@@ -84,7 +84,9 @@ Paste into another terminal, line by line:
 
   . '{env}'
 {LINES}
+  kill -INT {pid}
 ",
+            pid = std::process::id(),
             data = data.display(),
             env = env.display(),
         );
@@ -105,8 +107,7 @@ const LINES: &str = r#"
   # see who did what
   curl -sS "$ECG_URL/v1/audit-entries?limit=5" -H "Authorization: Bearer $ECG_TOKEN"
 
-  # stop: Ctrl-C here, or
-  pkill -INT -f 'eci-cache-gateway dev'"#;
+  # stop (or Ctrl-C here)"#;
 
 fn token(keys: &Keys, team: &str, subject: &str, scopes: &[Scope]) -> anyhow::Result<String> {
     let claims = Claims {

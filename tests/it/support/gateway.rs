@@ -92,7 +92,12 @@ impl World {
         let clock = Arc::new(ManualClock::at(start));
         let entropy = Arc::new(Entropy::from_seed(7));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = sim::Settings { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), speed: 1.0 };
+        let settings = sim::Settings {
+            access_key_id: KEY.into(),
+            access_key_secret: KEY_SECRET.into(),
+            speed: 1.0,
+            state_file: None,
+        };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let database = TestDatabase::create().await;
         let pool = database.pool(2).await;
