@@ -1,5 +1,6 @@
 //! Every operation of the document against those who may not: without a credential, with a bad one, without its
 //! scope, and from another team. An operation without a case here fails the test.
+#![cfg(test)]
 
 use std::collections::BTreeSet;
 

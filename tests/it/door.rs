@@ -1,4 +1,5 @@
 //! The door's manners: what is wrong with a request, and what every answer carries.
+#![cfg(test)]
 
 use eci_cache_gateway::http::openapi::{document_3_0, document_3_1};
 use futures_util::future::join_all;
@@ -197,7 +198,10 @@ async fn dump(app: &TestGateway) -> String {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    text.bytes()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 #[tokio::test]

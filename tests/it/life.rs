@@ -1,4 +1,5 @@
 //! The main job from end to end, over real sockets: one cache, its webhooks, its audit trail.
+#![cfg(test)]
 
 use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
 //! Never twice: whatever goes wrong between us and the cloud, one request makes one cache.
+#![cfg(test)]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Webhooks that are not simply received: tried again, paused, given up, cancelled, refused.
+#![cfg(test)]
 
 use eci_cache_gateway::app;
 use eci_cache_gateway::domain::clock::Instant;
