@@ -104,7 +104,7 @@ async fn webhooks_are_complete(app: &TestGateway, hook: &Hook, endpoint: &str, s
     let kinds = ["created", "ready", "updating", "updated", "deleted"].map(|kind| format!("image_cache.{kind}"));
     assert_eq!(hook.kinds(), kinds);
     let reference = standardwebhooks::Webhook::new(secret).unwrap();
-    let events = app.items("/v1/events").await;
+    let events = app.events().await;
     assert_eq!(events.len(), 5);
     for (received, event) in hook.received().iter().zip(&events) {
         let (id, timestamp) = (received.header("webhook-id"), received.header("webhook-timestamp"));
@@ -195,7 +195,7 @@ async fn an_unknown_image_ends_in_failed_with_the_clouds_reason() {
     let received = &hook.received()[1];
     received.verify(&secret, app.now());
     assert_eq!(received.json()["data"]["image_cache"], failed);
-    assert_eq!(app.items("/v1/events").await.len(), 2);
+    assert_eq!(app.events().await.len(), 2);
     let expected = [
         "1 - pending requested 1 :00",
         "2 pending preparing accepted 1 :00",

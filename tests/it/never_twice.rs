@@ -140,7 +140,7 @@ async fn a_refusal_ends_the_create_and_shreds_the_logins() {
     let failed = app.cache(id_of(&cache)).await;
     let message = "The image cache quota is exceeded.";
     assert_eq!((&failed["status"], &failed["failure"]["code"]), (&json!("failed"), &json!("QuotaExceeded.ImageCache")));
-    assert_eq!(app.items("/v1/events").await[0]["type"], "image_cache.failed");
+    assert_eq!(app.events().await[0]["type"], "image_cache.failed");
 
     app.fault(&refusal).await;
     let refused = create(&app, 10, "second", &body).await;

@@ -227,6 +227,16 @@ impl TestGateway {
         page["items"].as_array().unwrap().clone()
     }
 
+    /// The team's events. The feed shows what no running transaction of the whole server can still overtake, and
+    /// other tests run there too: so first wait for theirs that are older.
+    pub(crate) async fn events(&self) -> Vec<Value> {
+        let overtaken = "SELECT count(*) FROM events WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())";
+        while self.count(overtaken).await > 0 {
+            tokio::task::yield_now().await;
+        }
+        self.items("/v1/events").await
+    }
+
     /// Asks for a cache of `image`; the answer, whatever it is.
     pub(crate) async fn create(&self, image: &str) -> Answer {
         self.post("/v1/image-caches", &new_cache(image)).await
