@@ -276,3 +276,27 @@ async fn a_client_that_leaves_stops_nothing() {
     world.until(id_of(&cache), "ready").await;
     assert_eq!(world.creations().await, 1);
 }
+
+#[tokio::test]
+async fn updates_and_deletes_are_repeated_until_the_cloud_has_done_them() {
+    let app = TestGateway::start().await;
+    let id = app.created().await;
+    app.until(&id, "ready").await;
+    let path = format!("/v1/image-caches/{id}");
+    for (action, apply) in [("UpdateImageCache", true), ("UpdateImageCache", false)] {
+        app.fault(&json!({"action": action, "kind": "reset", "apply": apply})).await;
+        let answer = app.patch(&path, &json!({"images": ["nginx:1.28"]})).await;
+        let status = answer.expect(202)["status"].clone();
+        assert_eq!(status, "ready", "nothing is known yet");
+        app.patch(&path, &json!({"name": "next"})).await.problem(409, "operation_in_progress");
+        app.until(&id, "updating").await;
+        app.until(&id, "ready").await;
+    }
+    assert_eq!(app.ledger().await["updated"].as_array().unwrap().len(), 2);
+    app.fault(&json!({"action": "DeleteImageCache", "kind": "reset", "apply": true})).await;
+    app.forget_tokens().await;
+    app.delete(&path).await.expect(202);
+    app.until(&id, "deleted").await;
+    let sql = "SELECT count(*) FROM operations WHERE state = 'succeeded'";
+    assert_eq!((app.count(sql).await, app.ledger().await["deleted"].as_array().unwrap().len()), (4, 1));
+}
