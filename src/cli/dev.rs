@@ -93,7 +93,7 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
     guide.write_env()?;
     guide.print();
     let name = worker_name();
-    tokio::join!(process.serve(listener, &config.limits), process.work(&name), process.upkeep());
+    tokio::join!(process.serve(listener, None, &config.limits), process.work(&name), process.upkeep());
     process.end().await;
     stand_in.shutdown().await;
     eprintln!("Stopped. The data stay in {}.", folder.display());
@@ -105,8 +105,8 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
         access_key_id: keys.stand_in_id.clone(),
         access_key_secret: keys.stand_in_secret.clone(),
         speed: arguments.speed,
+        state_file: Some(folder.join("stand-in.json")),
     };
-    tracing::debug!(folder = %folder.display(), "starting the stand-in");
     let listener = listen(([127, 0, 0, 1], 0).into()).await?;
     Ok(StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os())))
 }

@@ -24,29 +24,37 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Serves the API on `listener` until told to stop.
-    pub(super) async fn serve(&self, listener: TcpListener, limits: &LimitsConfig) {
+    /// Serves the API on `listener`, and the metrics on one of their own if there is one, until told to stop.
+    pub(super) async fn serve(&self, listener: TcpListener, metrics: Option<TcpListener>, limits: &LimitsConfig) {
         let tasks = TaskTracker::new();
-        let metrics = self.metrics.clone();
         let settings = http::Settings {
             request_deadline: limits.request,
             body_deadline: limits.body,
             max_body_bytes: limits.body_bytes,
+            metrics_here: metrics.is_none(),
             ..http::Settings::default()
         };
-        let state = DoorState {
-            gateway: self.gateway.clone(),
-            metrics: Arc::new(move || metrics.render()),
-            settings,
-            tasks: tasks.clone(),
-        };
+        let state = DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, tasks: tasks.clone() };
         let limits = server::Limits {
             connections: limits.connections,
             header_deadline: limits.header,
             drain: shutdown::DRAIN,
             ..server::Limits::default()
         };
-        server::serve(listener, http::router(state), limits, tasks, self.stop.clone()).await;
+        let api = server::serve(listener, http::router(state), limits, tasks, self.stop.clone());
+        tokio::join!(api, self.serve_metrics(metrics, limits));
+    }
+
+    async fn serve_metrics(&self, listener: Option<TcpListener>, limits: server::Limits) {
+        if let Some(listener) = listener {
+            let router = http::metrics_router(self.render());
+            server::serve(listener, router, limits, TaskTracker::new(), self.stop.clone()).await;
+        }
+    }
+
+    fn render(&self) -> http::RenderMetrics {
+        let metrics = self.metrics.clone();
+        Arc::new(move || metrics.render())
     }
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.

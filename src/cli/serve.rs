@@ -24,8 +24,13 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
 async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     let address = listener.local_addr()?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let ours: Vec<_> = [Some(address), config.metrics_listen].into_iter().flatten().collect();
     let process = Process {
-        gateway: assemble::gateway(config, &[address])?,
+        gateway: assemble::gateway(config, &ours)?,
         metrics: Metrics::install().context("the metrics")?,
         stop: shutdown::on_signals()?,
     };
@@ -35,7 +40,7 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
             process.work(&worker_name()).await;
         }
     };
-    tokio::join!(process.serve(listener, &config.limits), work, process.upkeep());
+    tokio::join!(process.serve(listener, metrics, &config.limits), work, process.upkeep());
     process.end().await;
     tracing::info!("stopped");
     Ok(())

@@ -45,6 +45,7 @@ async fn stand_in(arguments: &Arguments) -> anyhow::Result<()> {
         access_key_id: arguments.access_key_id.clone(),
         access_key_secret: arguments.access_key_secret.clone(),
         speed: arguments.speed,
+        state_file: arguments.state_file.clone(),
     };
     let listener = listen(arguments.listen).await?;
     let stand_in = StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os()));

@@ -166,6 +166,9 @@ fn log(exchange: &Exchange, method: &Method, status: StatusCode, code: Option<&s
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let trace = exchange.traceparent.as_deref();
     let status = status.as_u16();
+    // No method among the labels: a client may send any word as one.
+    metrics::counter!("ecg_requests_total", "route" => route.to_owned(), "status" => status.to_string()).increment(1);
+    metrics::histogram!("ecg_request_seconds", "route" => route.to_owned()).record(began.elapsed());
     if exchange.audited {
         tracing::info!(%method, route, status, duration_ms, team, code, traceparent = trace, "answered");
     } else {

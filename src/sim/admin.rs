@@ -5,20 +5,20 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{self, Request};
 use axum::http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::Shared;
-use super::answer;
 use super::faults::Asked;
 use super::server::{self, Peer};
+use super::state::State;
+use super::{Shared, answer, keeping};
 
 /// Everything under `/_admin/`.
-pub(super) async fn door(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, request: Request) -> Response<Body> {
     let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
     if !local {
-        return server::not_found(State(shared), request).await;
+        return server::not_found(extract::State(shared), request).await;
     }
     let (parts, body) = request.into_parts();
     match (&parts.method, parts.uri.path()) {
@@ -29,14 +29,21 @@ pub(super) async fn door(State(shared): State<Arc<Shared>>, request: Request) ->
         },
         (&Method::POST, "/_admin/forget-tokens") => {
             shared.state().tokens.forget();
-            answer::json(StatusCode::OK, &json!({}))
+            done(&shared).await
         }
         (&Method::POST, "/_admin/reset") => {
-            *shared.state() = super::state::State::default();
-            answer::json(StatusCode::OK, &json!({}))
+            *shared.state() = State::default();
+            done(&shared).await
         }
         _ => wrong("GET /_admin/calls, POST /_admin/faults, /_admin/forget-tokens or /_admin/reset"),
     }
+}
+
+/// The answer to a change of the state, once it is kept.
+async fn done(shared: &Arc<Shared>) -> Response<Body> {
+    shared.state().mark_changed();
+    keeping::keep(shared).await;
+    answer::json(StatusCode::OK, &json!({}))
 }
 
 fn calls(shared: &Shared) -> Response<Body> {

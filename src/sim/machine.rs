@@ -9,7 +9,10 @@
 //! * Update: for 1 second a look still shows the state before, then `Updating`, then `Ready` with a new
 //!   snapshot, or `UpdateFailed` with the old one.
 
+use std::borrow::Cow;
+
 use chrono::Duration;
+use serde::{Deserialize, Serialize};
 
 use super::images::Failure;
 use crate::domain::clock::Instant;
@@ -30,7 +33,7 @@ const CHECK: f64 = 0.5;
 const REFUSAL: f64 = 2.0;
 
 /// `Status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Status {
     Preparing,
     Creating,
@@ -55,7 +58,7 @@ impl Status {
 }
 
 /// How a cache looks at an instant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Look {
     pub(super) status: Status,
     pub(super) progress: i64,
@@ -64,12 +67,12 @@ pub(super) struct Look {
 }
 
 /// Something that happens during a build.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Happening {
     pub(super) at: Instant,
     pub(super) name: String,
     pub(super) warning: bool,
-    pub(super) reason: &'static str,
+    pub(super) reason: Cow<'static, str>,
     pub(super) message: String,
 }
 
@@ -88,7 +91,7 @@ pub(super) struct Order {
 }
 
 /// A planned build.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Build {
     /// When which look begins, in order; the first begins with the build. `Look::progress` below 0 means that
     /// it is to be reckoned.
@@ -194,7 +197,7 @@ impl Order {
         }
         let named = |(place, (at, warning, reason, message))| {
             let at = self.at(at);
-            Happening { at, name: self.name(at, place), warning, reason, message }
+            Happening { at, name: self.name(at, place), warning, reason: Cow::Borrowed(reason), message }
         };
         (0_i64..).zip(all).map(named).collect()
     }

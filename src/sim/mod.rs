@@ -8,7 +8,7 @@
 //! `delete` are the four actions, each a plain function of the `state`, the parameters and the instant.
 //! `machine` says what a cache looks like at an instant: nothing runs in the background, so a look at any
 //! instant is exact. `images` knows which images fail, `tokens` remembers `ClientToken`s, `answer` writes
-//! envelopes, `faults` and `admin` are the back door of tests.
+//! envelopes, `faults` and `admin` are the back door of tests, `keeping` writes the state to a file.
 //!
 //! # Time
 //! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image. A higher
@@ -31,7 +31,12 @@
 //! * `POST /_admin/forget-tokens` forgets every `ClientToken`, as the cloud does after an unknown time.
 //! * `POST /_admin/reset` forgets everything.
 //!
-//! Who calls it: `cli` (`sim`, `dev`) and tests. What it does not do: keep anything over a restart.
+//! # The state file
+//! With [`Settings::state_file`] the caches, their builds, `ClientToken`s and the ledger outlive the process: they are
+//! written before the answer that tells of them. Nonces and waiting faults are forgotten. No registry password is in
+//! the file, and no hash of one without the key's secret. A file belongs to one stand-in at a time.
+//!
+//! Who calls it: `cli` (`sim`, `dev`) and tests. What it does not do: guard its file against a second stand-in.
 
 mod admin;
 mod answer;
@@ -40,6 +45,7 @@ mod delete;
 mod describe;
 mod faults;
 mod images;
+mod keeping;
 mod machine;
 mod params;
 mod server;
@@ -49,6 +55,7 @@ mod update;
 mod verify;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
@@ -68,6 +75,8 @@ pub struct Settings {
     pub access_key_secret: SecretString,
     /// How fast builds run: 1.0 is 10 s for one image. Anything that is not above 0 counts as 1.0.
     pub speed: f64,
+    /// Where the state is kept over a restart, in a folder that exists; nowhere if `None`.
+    pub state_file: Option<PathBuf>,
 }
 
 /// What every request shares.
@@ -77,6 +86,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     state: Mutex<state::State>,
+    keeper: Option<keeping::Keeper>,
     stop: CancellationToken,
 }
 
@@ -89,12 +99,15 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Serves on `listener` from now on. Must be called within a tokio runtime.
+    /// Serves on `listener` from now on, with what the state file holds. Must be called within a tokio runtime.
+    ///
+    /// A state file that cannot be read is set aside, as `<name>.unreadable-<instant>`, and the stand-in begins empty.
     pub fn start(listener: TcpListener, settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
         let address = listener.local_addr().expect("a listener that is bound has an address");
         let stop = CancellationToken::new();
         let settings = Settings { speed: sane(settings.speed), ..settings };
-        let shared = Shared { settings, clock, entropy, state: Mutex::default(), stop: stop.clone() };
+        let (keeper, state) = keeping::open(settings.state_file.as_deref(), clock.now());
+        let shared = Shared { settings, clock, entropy, state: Mutex::new(state), keeper, stop: stop.clone() };
         let task = tokio::spawn(server::serve(listener, Arc::new(shared)));
         Self { address, stop, task: Some(task) }
     }

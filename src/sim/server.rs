@@ -32,7 +32,7 @@ use super::params::Params;
 use super::state::{Ground, State as Memory};
 use super::tokens::Tokens;
 use super::verify::{self, Action};
-use super::{Shared, admin, create, delete, describe, update};
+use super::{Shared, admin, create, delete, describe, keeping, update};
 use crate::domain::entropy::Entropy;
 
 /// The most bytes of a body that are read as one.
@@ -136,6 +136,8 @@ async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response<Bo
         Ok(params) => shared.decide(parts.method.as_str(), &params),
         Err(refusal) => (Err(refusal), None),
     };
+    // Before the answer: what a caller has heard of is there after a restart.
+    keeping::keep(&shared).await;
     match fault.map(|fault| fault.kind) {
         Some(Kind::Hang) => {
             shared.stop.cancelled().await;
@@ -217,29 +219,29 @@ impl Shared {
         };
         *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
         let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed };
-        let Some(fault) = state.faults.take(action) else { return (run(state, action, params, &ground), None) };
+        let Some(fault) = state.faults.take(action) else { return (self.run(state, action, params, &ground), None) };
         if fault.apply {
             // The caller shall not learn how it went.
-            let _unheard = run(state, action, params, &ground);
+            let _unheard = self.run(state, action, params, &ground);
         }
         (Err(fault.refusal()), Some(fault))
     }
-}
 
-/// Carries out an action, once per `ClientToken`.
-fn run(state: &mut Memory, action: Action, params: &Params, ground: &Ground<'_>) -> Outcome {
-    let token = Tokens::read(action, params)?;
-    if let Some(known) = token.as_ref().and_then(|token| state.tokens.recall(token, ground.now)) {
-        return known;
+    /// Carries out an action, once per `ClientToken`.
+    fn run(&self, state: &mut Memory, action: Action, params: &Params, ground: &Ground<'_>) -> Outcome {
+        let token = Tokens::read(action, params, &self.settings.access_key_secret)?;
+        if let Some(known) = token.as_ref().and_then(|token| state.tokens.recall(token, ground.now)) {
+            return known;
+        }
+        let answer = match action {
+            Action::Create => create::run(state, params, ground),
+            Action::Describe => describe::run(state, params, ground),
+            Action::Update => update::run(state, params, ground),
+            Action::Delete => delete::run(state, params, ground),
+        }?;
+        if let Some(token) = token {
+            state.tokens.keep(token, &answer, ground.now);
+        }
+        Ok(answer)
     }
-    let answer = match action {
-        Action::Create => create::run(state, params, ground),
-        Action::Describe => describe::run(state, params, ground),
-        Action::Update => update::run(state, params, ground),
-        Action::Delete => delete::run(state, params, ground),
-    }?;
-    if let Some(token) = token {
-        state.tokens.keep(token, &answer, ground.now);
-    }
-    Ok(answer)
 }

@@ -1,4 +1,4 @@
-//! Everything the stand-in remembers, in memory.
+//! Everything the stand-in remembers, in memory; `keeping` writes it to a file where one is wanted.
 //!
 //! A cache that has expired, or failed a day ago, is gone for every reader at once; it is thrown out a
 //! little later.
@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::Duration;
+use serde::{Deserialize, Serialize};
 
 use super::faults::Faults;
 use super::machine::{Build, Happening};
@@ -32,7 +33,7 @@ pub(super) struct Ground<'a> {
 }
 
 /// One image cache.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Cache {
     pub(super) id: String,
     pub(super) name: String,
@@ -67,7 +68,7 @@ impl Cache {
 }
 
 /// What really happened, for tests to compare with what they asked for.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ledger {
     /// Verified calls per action, also those that were refused or met a fault.
     pub(super) calls: BTreeMap<String, u64>,
@@ -79,21 +80,43 @@ pub(super) struct Ledger {
     pub(super) deleted: Vec<String>,
 }
 
-/// The whole state.
-#[derive(Debug, Default)]
+/// The whole state. What is skipped means nothing after a restart.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct State {
     /// By the order of creation, which is also the order of pages.
     caches: BTreeMap<u64, Cache>,
+    #[serde(skip)]
     by_id: HashMap<String, u64>,
     next: u64,
+    #[serde(skip)]
     swept_at: Option<Instant>,
+    #[serde(skip)]
+    changed: bool,
+    #[serde(skip)]
     pub(super) nonces: Nonces,
     pub(super) tokens: Tokens,
+    #[serde(skip)]
     pub(super) faults: Faults,
     pub(super) ledger: Ledger,
 }
 
 impl State {
+    /// The same state with its index, which no file has.
+    pub(super) fn indexed(mut self) -> Self {
+        self.by_id = self.caches.iter().map(|(place, cache)| (cache.id.clone(), *place)).collect();
+        self
+    }
+
+    /// Says that there is something to write.
+    pub(super) fn mark_changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// Whether there is something to write, for a writer that now does.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
     /// The caches of a region with their place, newest first, beginning below `before`.
     pub(super) fn listed(&self, region: &str, before: u64, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
         let all = self.caches.range(..before).rev().map(|(place, cache)| (*place, cache));
@@ -116,6 +139,7 @@ impl State {
     /// Adds a cache.
     pub(super) fn add(&mut self, cache: Cache) {
         note(&mut self.ledger.created, &cache.id);
+        self.changed = true;
         self.by_id.insert(cache.id.clone(), self.next);
         self.caches.insert(self.next, cache);
         self.next += 1;
@@ -124,6 +148,7 @@ impl State {
     /// Notes that an update has begun.
     pub(super) fn note_update(&mut self, id: &str) {
         note(&mut self.ledger.updated, id);
+        self.changed = true;
     }
 
     /// Takes a cache away; false if there is none.
@@ -132,6 +157,7 @@ impl State {
         self.caches.remove(&place);
         self.by_id.remove(id);
         note(&mut self.ledger.deleted, id);
+        self.changed = true;
         true
     }
 

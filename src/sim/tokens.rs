@@ -2,13 +2,14 @@
 //! with other parameters it is refused.
 //!
 //! Only successes are remembered, for an hour (the cloud's own time is undocumented). Parameters are kept as
-//! a hash: they hold passwords.
+//! a keyed hash: they hold passwords, which must not be guessed from a state file either.
 
 use std::collections::HashMap;
 
 use chrono::Duration;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::answer::{Outcome, Refusal};
 use super::params::Params;
@@ -32,33 +33,33 @@ const SYSTEM: [&str; 10] = [
     "Version",
 ];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Remembered {
-    fingerprint: [u8; 32],
+    fingerprint: String,
     answer: Map<String, Value>,
     at: Instant,
 }
 
-/// The tokens of successful calls, by action and token.
-#[derive(Debug, Default)]
-pub(super) struct Tokens(HashMap<(&'static str, String), Remembered>);
+/// The tokens of successful calls, by `<action> <token>`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Tokens(HashMap<String, Remembered>);
 
 /// A call's token, checked and ready to be remembered.
 #[derive(Debug)]
 pub(super) struct Token {
-    key: (&'static str, String),
-    fingerprint: [u8; 32],
+    key: String,
+    fingerprint: String,
 }
 
 impl Tokens {
-    /// The call's token, if it has one. A look has none: it must show the present.
-    pub(super) fn read(action: Action, params: &Params) -> Result<Option<Token>, Refusal> {
+    /// The call's token, if it has one. A look has none: it must show the present. `secret` keys the hash.
+    pub(super) fn read(action: Action, params: &Params, secret: &SecretString) -> Result<Option<Token>, Refusal> {
         let Some(token) = params.text("ClientToken").filter(|_| action != Action::Describe) else { return Ok(None) };
         if token.len() > 64 || !token.is_ascii() {
             return Err(Refusal::invalid("ClientToken", "it must be at most 64 ASCII characters"));
         }
-        let key = (action.as_str(), token.to_owned());
-        Ok(Some(Token { key, fingerprint: fingerprint(params) }))
+        let key = format!("{} {token}", action.as_str());
+        Ok(Some(Token { key, fingerprint: fingerprint(params, secret) }))
     }
 
     /// The answer that was given to this token before.
@@ -88,8 +89,8 @@ impl Tokens {
     }
 }
 
-fn fingerprint(params: &Params) -> [u8; 32] {
+fn fingerprint(params: &Params, secret: &SecretString) -> String {
     let mut pairs = params.pairs();
     pairs.retain(|(key, _)| !SYSTEM.contains(&key.as_str()));
-    Sha256::digest(sign_v1::canonical(&pairs).as_bytes()).into()
+    sign_v1::signature(secret, &sign_v1::canonical(&pairs))
 }

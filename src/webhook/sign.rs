@@ -1,7 +1,7 @@
 //! Signatures as Standard Webhooks 1.0.0 has them (scheme `v1`): HMAC-SHA256 over `id.timestamp.body`, in base64.
 //!
 //! During a rotation every live secret signs, and a receiver needs to know only one of them. The timestamp is the
-//! attempt's, so signing comes last, just before sending. [`verify`] is what receivers do; ours are the tests and `sim`.
+//! attempt's, so signing comes last, just before sending. [`verify`] is what receivers do; ours are the tests and `receiver`.
 
 use aws_lc_rs::hmac;
 use base64::Engine;

@@ -2,8 +2,10 @@
 
 mod harness;
 mod jwks;
+mod life;
 mod localpg;
 mod openapi;
+mod receive;
 mod receiver;
 mod sender;
 mod server;

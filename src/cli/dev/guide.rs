@@ -84,7 +84,9 @@ Paste into another terminal, line by line:
 
   . '{env}'
 {LINES}
+  kill -INT {pid}
 ",
+            pid = std::process::id(),
             data = data.display(),
             env = env.display(),
         );
@@ -105,8 +107,7 @@ const LINES: &str = r#"
   # see who did what
   curl -sS "$ECG_URL/v1/audit-entries?limit=5" -H "Authorization: Bearer $ECG_TOKEN"
 
-  # stop: Ctrl-C here, or
-  pkill -INT -f 'eci-cache-gateway dev'"#;
+  # stop (or Ctrl-C here)"#;
 
 fn token(keys: &Keys, team: &str, subject: &str, scopes: &[Scope]) -> anyhow::Result<String> {
     let claims = Claims {

@@ -1,9 +1,11 @@
 //! The cloud's client against the stand-in, over real sockets, with a clock that moves only when told to.
 
 mod faults;
+mod keeping;
 mod life;
 mod refusals;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,10 +37,13 @@ struct Cloud {
 impl Cloud {
     async fn start() -> Self {
         let start = "2026-03-01T08:00:00Z".parse::<Instant>().expect("an instant");
-        let clock = Arc::new(ManualClock::at(start));
-        let entropy = Arc::new(Entropy::from_seed(42));
+        Self::start_with(Arc::new(ManualClock::at(start)), 42, None).await
+    }
+
+    async fn start_with(clock: Arc<ManualClock>, seed: u64, state_file: Option<PathBuf>) -> Self {
+        let entropy = Arc::new(Entropy::from_seed(seed));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let settings = Settings { access_key_id: KEY.into(), access_key_secret: SECRET.into(), speed: 1.0 };
+        let settings = Settings { access_key_id: KEY.into(), access_key_secret: SECRET.into(), speed: 1.0, state_file };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { clock, entropy, url: standin.url(), standin, http }

@@ -1,0 +1,104 @@
+//! Floor 3: a receiver of webhooks for development: it takes deliveries, verifies them, and tells of each.
+//!
+//! `POST` to any path is a delivery. One that is verified gets 204, also when it came before; one that is not gets 401
+//! and JSON that says why. `judge` decides, `server` takes connections.
+//!
+//! What must stay true: only a verified delivery is ever remembered, so nobody without the secret can make a real one
+//! look like a repeat; whatever arrives, a connection and a body end within their limits.
+//!
+//! Who calls it: `cli` (`receive`) and tests. What it does not do: retry, store, or forward.
+
+mod judge;
+mod server;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::clock::{Clock, Instant};
+use crate::webhook::secret::SigningSecret;
+use crate::webhook::sign::VerifyError;
+
+/// The largest body that is taken, in bytes: 256 KiB. A larger one gets 413 and is not told of.
+pub const MAX_BODY: usize = 256 << 10;
+
+/// One delivery, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// `webhook-id`, the same on every attempt at one delivery; empty where the header is absent.
+    pub id: String,
+    /// The body's `type`, if the body is JSON and has one.
+    pub event_type: Option<String>,
+    /// Whether the signature holds. Nothing else of an unverified delivery is to be believed.
+    pub verified: Result<(), VerifyError>,
+    /// Whether a verified delivery with this id was told before. Ids are remembered while they are few: the last 10,000.
+    pub repeat: bool,
+    /// The body; bytes that are no UTF-8 are replaced.
+    pub body: String,
+    /// When it had arrived.
+    pub at: Instant,
+}
+
+type Told = Box<dyn Fn(&Received) + Send + Sync>;
+
+/// What every request shares.
+struct Shared {
+    secret: SigningSecret,
+    clock: Arc<dyn Clock>,
+    seen: Mutex<judge::Seen>,
+    told: Told,
+}
+
+/// A running receiver. Stops when told to, or when dropped.
+pub struct Receiver {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Receiver {
+    /// Receives on `listener` from now on. Must be called within a tokio runtime.
+    ///
+    /// `told` hears of every delivery before it is answered, also of unverified ones and of repeats, which
+    /// [`Received`] marks. It is called from many tasks, and should return soon.
+    pub fn start(
+        listener: TcpListener,
+        secret: SigningSecret,
+        clock: Arc<dyn Clock>,
+        told: impl Fn(&Received) + Send + Sync + 'static,
+    ) -> Self {
+        let address = listener.local_addr().expect("a listener that is bound has an address");
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared { secret, clock, seen: Mutex::default(), told: Box::new(told) });
+        let task = tokio::spawn(server::serve(listener, shared, stop.clone()));
+        Self { address, stop, task }
+    }
+
+    /// Where it receives, such as `http://127.0.0.1:9099`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops taking deliveries and closes every connection.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        // The task ends by itself; if it panicked there is nothing left to stop.
+        let _ended = (&mut self.task).await;
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("address", &self.address).finish_non_exhaustive()
+    }
+}

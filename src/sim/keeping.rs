@@ -1,0 +1,97 @@
+//! The state file: read at the start, written after each change.
+//!
+//! What must stay true: a change is in the file before its answer leaves; the file is whole at any instant (written
+//! beside, then renamed); an older state never replaces a newer one, whatever the order of the writers. Changes that
+//! come together share a write. A write that fails is logged and costs no more than that: the stand-in serves on.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Shared;
+use super::state::State;
+use crate::domain::clock::Instant;
+
+/// The file of one stand-in.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    path: PathBuf,
+    /// Held from taking the state to the rename.
+    writing: Mutex<()>,
+}
+
+/// What the file holds, and who writes it from now on. Without a file both are empty.
+pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<Keeper>, State) {
+    let Some(path) = path else { return (None, State::default()) };
+    let keeper = Some(Keeper { path: path.to_owned(), writing: Mutex::default() });
+    let error = match read(path) {
+        Ok(state) => return (keeper, state),
+        Err(error) => error,
+    };
+    let aside = beside(path, &format!(".unreadable-{}", now.format("%Y%m%dT%H%M%SZ")));
+    let file = path.display();
+    match fs::rename(path, &aside) {
+        Ok(()) => {
+            let aside = aside.display();
+            tracing::warn!(%file, %aside, %error, "the stand-in's state cannot be read: set aside, begins empty");
+            (keeper, State::default())
+        }
+        Err(rename) => {
+            // Somebody's data: better to keep nothing than to write over them.
+            tracing::warn!(%file, %error, %rename, "the stand-in's state cannot be read nor set aside: keeps nothing");
+            (None, State::default())
+        }
+    }
+}
+
+/// Writes the state if it has changed and there is a file for it; returns when it is written.
+pub(super) async fn keep(shared: &Arc<Shared>) {
+    if shared.keeper.is_none() {
+        return;
+    }
+    let shared = Arc::clone(shared);
+    // Begun in the same step as the change: a caller that hangs up cannot stop it.
+    let writing = tokio::task::spawn_blocking(move || {
+        let Some(keeper) = &shared.keeper else { return };
+        if let Err(error) = keeper.write(&shared) {
+            tracing::warn!(file = %keeper.path.display(), %error, "the stand-in's state could not be written");
+        }
+    });
+    // A writer that panicked, or a runtime that ends, has lost a write: the next change brings it.
+    let _ended = writing.await;
+}
+
+impl Keeper {
+    fn write(&self, shared: &Shared) -> io::Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = {
+            let mut state = shared.state();
+            if !state.take_changed() {
+                return Ok(());
+            }
+            serde_json::to_vec(&*state)?
+        };
+        let fresh = beside(&self.path, ".new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.path)
+    }
+}
+
+fn read(path: &Path) -> io::Result<State> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::default()),
+        read => read?,
+    };
+    Ok(serde_json::from_slice::<State>(&text)?.indexed())
+}
+
+/// A name in the same folder, so that a rename is one step.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
