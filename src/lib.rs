@@ -1,8 +1,48 @@
 //! The gateway between a company's teams and Alibaba Cloud's ECI image caches.
-#![doc = ""]
+//!
+//! Teams call it with keys that the gateway issued; it alone holds cloud credentials. It tells the cloud
+//! each thing exactly once, follows every cache until it is usable, says so in signed webhooks, and keeps
+//! every request and every state in Postgres.
+//!
+//! # The house
+//!
+//! A module names lower floors only, never a neighbour on its own floor; `tests/it/floors.rs` asserts it,
+//! and which crates each floor may use.
+//!
+//! | floor | modules | what they are |
+//! |---|---|---|
+//! | 4 | [`cli`], [`config`], [`telemetry`], [`shutdown`] | the process: subcommands, settings, logs, its end |
+//! | 3 | [`http`], [`worker`], [`sim`], [`receiver`] | doors: REST, the workers; the stand-in, a receiver for development |
+//! | 2 | [`app`] | what the gateway does, without a word of any transport |
+//! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`], [`localpg`] | all SQL; the cloud's client; tokens; sending; encryption; a private Postgres |
+//! | 0 | [`domain`] | what decides: pure functions of state, input and now |
+//!
+//! Always door, `app`, `store`: three hops. Every door calls the same methods of [`app::Gateway`].
+//!
+//! # A create, from door to webhook
+//!
+//! 1. `http` reads the request, authenticates ([`auth`]) and calls `Gateway::create_image_cache`.
+//! 2. `app::changes` checks scope, limits and region, then records everything in ONE transaction: the
+//!    idempotency key, the cache's row (`pending`), the operation, the audit entry. Only now anything is sent.
+//! 3. A task of its own (the caller may leave) asks `domain::operation` what to do, records the attempt,
+//!    signs it with the recorded time and calls the cloud ([`eci`]).
+//! 4. The outcome is ONE transaction again: operation, row (`preparing`), transition, event
+//!    `image_cache.created`, one delivery for each endpoint that wants it, audit entry.
+//! 5. The tracker ([`worker`], `app::tracking`) leases the (account, region) and looks; `domain::change`
+//!    says what a look means. The step to `ready` is ONE transaction with its event and deliveries.
+//! 6. The deliverer claims deliveries in batches, signs each just before it is sent ([`webhook`]), and
+//!    records how it ended.
+//!
+//! # When things break
+//!
+//! A create whose answer was lost is never guessed: [`domain::operation`] sends the same `ClientToken` again
+//! while the cloud surely remembers it, afterwards waits until no earlier attempt can still be accepted and
+//! looks for the operation's tag. A gateway that dies leaves leases that run out; another takes over. What
+//! was not committed did not happen, what was committed is told.
 
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod domain;

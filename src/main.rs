@@ -1,3 +1,7 @@
-//! The binary: see `cli`.
+//! The binary: see [`eci_cache_gateway::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    eci_cache_gateway::cli::main()
+}

@@ -79,6 +79,8 @@ impl Gateway {
     }
 
     fn finished(&self, claim: &Claim, attempted: &Attempted) -> Finished {
+        metrics::counter!("ecg_webhook_attempts_total", "outcome" => word(attempted.outcome)).increment(1);
+        metrics::histogram!("ecg_webhook_attempt_seconds").record(attempted.duration);
         let now = self.now();
         let wish = attempted.retry_after.and_then(|wish| chrono::Duration::from_std(wish).ok());
         let after = after_failure(claim.attempt, wish, self.entropy().permille());

@@ -87,6 +87,16 @@ impl Gateway {
         self.0.tasks.wait().await;
     }
 
+    /// Closes the database after the work in hand.
+    pub async fn close(&self) {
+        self.store().close().await;
+    }
+
+    /// Brings the database to the form that this binary needs; only `dev` does this by itself.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        Ok(self.store().migrate().await?)
+    }
+
     pub(super) fn parts(&self) -> &Parts {
         &self.0.parts
     }

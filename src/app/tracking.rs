@@ -13,6 +13,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::poll::{Reading, interval, reading};
 use crate::domain::region::Region;
+use crate::domain::status::Status;
 use crate::eci::DescribeQuery;
 use crate::store::GroupLease;
 
@@ -60,6 +61,7 @@ impl Gateway {
     async fn look_by_id(&self, region: &Region, caches: &[ImageCache]) -> Result<Sight, Fault> {
         let mut sight = Sight::new();
         for cache in caches {
+            metrics::counter!("ecg_cloud_looks_total", "way" => "by_id").increment(1);
             let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
             let page = self.parts().cloud.describe(region, &query).await?;
             sight.extend(page.caches.into_iter().map(|seen| (seen.eci_cache_id.clone(), seen)));
@@ -70,6 +72,7 @@ impl Gateway {
     async fn look_by_list(&self, region: &Region) -> Result<Sight, Fault> {
         let (mut sight, mut query) = (Sight::new(), DescribeQuery::default());
         loop {
+            metrics::counter!("ecg_cloud_looks_total", "way" => "by_list").increment(1);
             let page = self.parts().cloud.describe(region, &query).await?;
             let before = sight.len();
             sight.extend(page.caches.into_iter().map(|seen| (seen.eci_cache_id.clone(), seen)));
@@ -93,6 +96,10 @@ impl Gateway {
                 continue;
             }
             if let Some((from, to)) = change.moved {
+                metrics::counter!("ecg_transitions_total", "to" => to.as_str()).increment(1);
+                if to == Status::Unknown {
+                    tracing::error!(image_cache = %cache.id, provider_status = ?change.next.provider_status, "the cloud shows a status that we do not know");
+                }
                 tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache moved");
             }
             *cache = ImageCache { version: cache.version + 1, ..change.next };
@@ -114,7 +121,7 @@ impl Gateway {
 /// When the present build, or the removal, began.
 fn begun(cache: &ImageCache) -> Instant {
     match cache.status {
-        crate::domain::status::Status::Deleting => cache.updated_at,
+        Status::Deleting => cache.updated_at,
         _ => cache.evidence.accepted_at.unwrap_or(cache.created_at),
     }
 }

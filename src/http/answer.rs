@@ -12,7 +12,6 @@ use crate::domain::filter::Slice;
 
 /// A body as JSON.
 pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
-    #[expect(clippy::disallowed_types, reason = "for answering, axum's is as good as any")]
     (status, axum::Json(body)).into_response()
 }
 

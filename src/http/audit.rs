@@ -44,10 +44,13 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
     let exchange = Exchange::open(&wrapper.door, &wrapper.operations, &request);
     request.extensions_mut().insert(Arc::clone(&exchange));
     let span = tracing::info_span!("request", request_id = exchange.request_id());
-    let request_id = exchange.request_id().to_owned();
     let tasks = wrapper.door.tasks.clone();
-    let task = tasks.spawn(carry(wrapper.door, exchange, request, next).instrument(span));
-    task.await.unwrap_or_else(|error| Refusal::internal(error).write(None, &request_id))
+    let task = tasks.spawn(carry(wrapper.door, Arc::clone(&exchange), request, next).instrument(span.clone()));
+    // Only the layer itself can fail here: a panic of a handler is an answer already.
+    task.await.unwrap_or_else(|error| {
+        let refusal = Refusal::internal(error);
+        span.in_scope(|| mark(&exchange, finish(&exchange, Response::default(), Some(refusal))))
+    })
 }
 
 async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next: Next) -> Response {
@@ -62,11 +65,7 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
         }
     }
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
-    let mut answer = finish(&exchange, answer, refusal);
-    put_header(&mut answer, "x-request-id", exchange.request_id());
-    if let Some(traceparent) = &exchange.traceparent {
-        put_header(&mut answer, "traceparent", traceparent);
-    }
+    let answer = mark(&exchange, finish(&exchange, answer, refusal));
     log(&exchange, &method, answer.status(), code.as_deref(), began);
     answer
 }
@@ -145,6 +144,15 @@ fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
     text
 }
 
+/// Request id and trace context, on every answer.
+fn mark(exchange: &Exchange, mut answer: Response) -> Response {
+    put_header(&mut answer, "x-request-id", exchange.request_id());
+    if let Some(traceparent) = &exchange.traceparent {
+        put_header(&mut answer, "traceparent", traceparent);
+    }
+    answer
+}
+
 fn put_header(answer: &mut Response, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(HeaderName::from_static(name), value);
@@ -157,7 +165,16 @@ fn log(exchange: &Exchange, method: &Method, status: StatusCode, code: Option<&s
     let team = exchange.caller.get().map(|caller| caller.team.as_str());
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let trace = exchange.traceparent.as_deref();
-    tracing::info!(%method, route, status = status.as_u16(), duration_ms, team, code, traceparent = trace, "answered");
+    let status = status.as_u16();
+    // No method among the labels: a client may send any word as one.
+    metrics::counter!("ecg_requests_total", "route" => route.to_owned(), "status" => status.to_string()).increment(1);
+    metrics::histogram!("ecg_request_seconds", "route" => route.to_owned()).record(began.elapsed());
+    if exchange.audited {
+        tracing::info!(%method, route, status, duration_ms, team, code, traceparent = trace, "answered");
+    } else {
+        // Probes and scrapes come every few seconds.
+        tracing::debug!(%method, route, status, duration_ms, code, traceparent = trace, "answered");
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// For writing the audit entry; later than that the request is refused.
     pub audit_deadline: Duration,
+    /// Whether `/metrics` stands beside the API; an operator may serve it on a listener of its own instead.
+    pub metrics_here: bool,
 }
 
 impl Default for Settings {
@@ -61,8 +63,14 @@ impl Default for Settings {
             body_deadline: Duration::from_secs(10),
             max_body_bytes: 256 * 1024,
             audit_deadline: Duration::from_secs(2),
+            metrics_here: true,
         }
     }
+}
+
+/// `/metrics` alone, for a listener of its own.
+pub fn metrics_router(render: RenderMetrics) -> Router {
+    Router::new().route("/metrics", axum::routing::get(move || std::future::ready(rest::pages::print(&render))))
 }
 
 /// Every route of the door, with everything around them.

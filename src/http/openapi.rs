@@ -1,4 +1,4 @@
-//! The OpenAPI documents: 3.1 is the source of truth, 3.0 is made from it for generators that need it.
+//! The two documents of the API: 3.1 is the source of truth, 3.0 is made from it for generators that need it.
 //!
 //! What must stay true: printing them needs no database; every `$ref` resolves; nothing is nullable; every
 //! operation's scope and audit level come from `app::access`, the table that the checks read.
@@ -41,16 +41,16 @@ struct Frame;
 pub(super) fn frame() -> utoipa::openapi::OpenApi {
     let mut document = Frame::openapi();
     document.info.description = Some(DESCRIPTION.to_owned());
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     document
 }
 
-/// OpenAPI 3.1, with `webhooks`: pretty, with a newline at the end.
+/// The document in version 3.1, with `webhooks`: pretty, with a newline at the end.
 pub fn document_3_1() -> String {
     pretty(&value_3_1())
 }
 
-/// OpenAPI 3.0.3, without `webhooks`: pretty, with a newline at the end.
+/// The document in version 3.0.3, without `webhooks`: pretty, with a newline at the end.
 pub fn document_3_0() -> String {
     pretty(&down_convert::to_3_0(value_3_1()))
 }

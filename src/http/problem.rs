@@ -57,7 +57,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_code: Option<String>,
-    /// The cloud's RequestId, for a ticket with its support.
+    /// The cloud's `RequestId`, for a ticket with its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_request_id: Option<String>,

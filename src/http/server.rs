@@ -37,7 +37,7 @@ pub struct Limits {
     pub write_deadline: Duration,
     /// The most header fields; more are answered with 431.
     pub headers: usize,
-    /// The largest request head in bytes (at least 8192); a larger one is answered with 431.
+    /// About the largest request head in bytes (at least 8192); a clearly larger one is answered with 431.
     pub head_bytes: usize,
     /// How long a shutdown waits for what is running.
     pub drain: Duration,
@@ -141,6 +141,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_deadline)
             .max_headers(self.limits.headers)
+            .max_header_size(self.limits.head_bytes)
             .max_buf_size(self.limits.head_bytes);
         builder
     }

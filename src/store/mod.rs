@@ -23,6 +23,7 @@ mod transitions;
 pub mod unscoped;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
@@ -30,6 +31,7 @@ pub use error::Error;
 pub use events::StoredEvent;
 pub use idempotency::{Claimed, NewKey};
 pub use operations::{NewOperation, Settled, Settlement};
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
@@ -46,7 +48,14 @@ pub struct PoolSizes {
     pub requests: u32,
     /// For the tracker, the deliverer, the janitor and resumed operations.
     pub workers: u32,
+    /// How long to wait for a connection before the database counts as unavailable.
+    pub acquire: Duration,
 }
+
+/// An address that names no PostgreSQL database. Says nothing of the address: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the database address is not a postgres:// URL")]
+pub struct BadAddress;
 
 /// The database; cheap to clone.
 #[derive(Debug, Clone)]
@@ -57,13 +66,19 @@ pub struct Store {
 }
 
 impl Store {
+    /// Opens the pools of a `postgres://` address. Must be called within a tokio runtime.
+    pub fn at(url: &SecretString, sizes: PoolSizes) -> Result<Self, BadAddress> {
+        let options: PgConnectOptions = url.expose_secret().parse().map_err(|_| BadAddress)?;
+        Ok(Self::open(&options.application_name("eci-cache-gateway"), sizes))
+    }
+
     /// Opens the pools. No connection is made yet, so it works while the database is still starting.
     /// Must be called within a tokio runtime: the audit writer is a task.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes) -> Self {
         let pool = |most: u32| {
             PgPoolOptions::new()
                 .max_connections(most)
-                .acquire_timeout(std::time::Duration::from_secs(5))
+                .acquire_timeout(sizes.acquire)
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };

@@ -3,10 +3,13 @@
 mod floors;
 mod harness;
 mod jwks;
+mod life;
 mod localpg;
+mod openapi;
 mod receive;
 mod receiver;
 mod sender;
+mod server;
 mod signing_v1;
 mod standin;
 mod support;

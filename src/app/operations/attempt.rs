@@ -30,7 +30,11 @@ impl Gateway {
             tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
             return Ok(None);
         };
-        match self.send(leased, &cache, signed_at).await? {
+        let sent = self.send(leased, &cache, signed_at).await?;
+        let outcome = sent.as_ref().err().map_or("succeeded", word);
+        metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
+            .increment(1);
+        match sent {
             Ok(done) => self.settle_done(leased, cache, Some(done)).await,
             Err(fault) => self.judge(leased, cache, number, &fault).await,
         }

@@ -5,6 +5,19 @@ use serde_json::{Map, Value, json};
 use crate::app::access::{self, Access};
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
+/// The order in which an operation reads best.
+const ORDER: [&str; 10] = [
+    "tags",
+    "summary",
+    "description",
+    "operationId",
+    "x-required-scopes",
+    "x-audit-level",
+    "security",
+    "parameters",
+    "requestBody",
+    "responses",
+];
 
 /// Completes every operation.
 pub(super) fn complete(document: &mut Value) {
@@ -18,9 +31,16 @@ pub(super) fn complete(document: &mut Value) {
         for method in METHODS {
             if let Some(Value::Object(operation)) = item.get_mut(method) {
                 complete_one(path, operation);
+                *operation = ordered(operation);
             }
         }
     }
+}
+
+fn ordered(operation: &Map<String, Value>) -> Map<String, Value> {
+    let known = ORDER.iter().filter_map(|key| operation.get_key_value(*key));
+    let others = operation.iter().filter(|(key, _)| !ORDER.contains(&key.as_str()));
+    known.chain(others).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn complete_one(path: &str, operation: &mut Map<String, Value>) {
@@ -36,6 +56,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
     operation.insert("x-required-scopes".into(), json!(scopes));
     operation.insert("x-audit-level".into(), if access.changes { "change" } else { "read" }.into());
     add_parameters(operation, parameters_of(access));
+    add_headers(operation, access);
     add_refusals(operation, &refusals_of(path, operation, access));
 }
 
@@ -50,7 +71,6 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         }));
         found.push(text("cursor", "query", "`next_cursor` of the page before; bound to the same filters."));
     }
-    let is_cache_change = access.changes && access.operation.ends_with("_image_cache");
     match access.operation {
         "create_image_cache" => found.push(text(
             "Idempotency-Key",
@@ -66,7 +86,7 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         }
         _ => {}
     }
-    if is_cache_change {
+    if is_cache_change(access) {
         let detail = "`wait=n`: how many seconds to wait for the cloud's answer, 0 to 55; 10 where nothing is asked.";
         found.push(text("Prefer", "header", detail));
     }
@@ -103,10 +123,11 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     if has_body || takes("name", "If-Match") {
         found.push(400);
     }
-    if has_body || takes("in", "query") || access.changes {
+    // A refusal of the cloud is 422 where nothing else fits.
+    if has_body || takes("in", "query") || access.operation == "delete_image_cache" {
         found.push(422);
     }
-    if access.changes {
+    if access.operation != "delete_webhook_endpoint" && access.changes {
         found.push(409);
     }
     if takes("name", "If-Match") {
@@ -114,6 +135,33 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     }
     found.sort_unstable();
     found
+}
+
+/// Response headers of the successes.
+fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    let is_cache_change = is_cache_change(access);
+    for (status, response) in responses {
+        let mut headers = Map::new();
+        let mut add = |holds: bool, name: &str, description: &str| {
+            if holds {
+                headers.insert(name.into(), json!({"description": description, "schema": {"type": "string"}}));
+            }
+        };
+        add(true, "X-Request-Id", "The request's id: yours if you sent a sane one.");
+        let settled = matches!(status.as_str(), "200" | "201") && is_cache_change;
+        add(settled || access.operation == "get_image_cache", "ETag", "The version, for `If-Match`.");
+        add(matches!(status.as_str(), "201" | "202"), "Location", "Where to look next.");
+        add(access.operation.starts_with("list_"), "Link", "The next page, as `rel=\"next\"`.");
+        add(is_cache_change, "Preference-Applied", "What was made of `Prefer`.");
+        let replay = access.operation == "create_image_cache";
+        add(replay, "Idempotent-Replayed", "`true` where this is the answer of an earlier request.");
+        response["headers"] = Value::Object(headers);
+    }
+}
+
+fn is_cache_change(access: &Access) -> bool {
+    access.changes && access.operation.ends_with("_image_cache")
 }
 
 fn add_refusals(operation: &mut Map<String, Value>, statuses: &[u16]) {

@@ -1,4 +1,4 @@
-//! OpenAPI 3.0.3 out of 3.1, for generators that cannot read the newer one.
+//! The document in version 3.0.3 out of 3.1, for generators that cannot read the newer one.
 
 use serde_json::{Map, Value, json};
 

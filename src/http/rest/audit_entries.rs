@@ -16,6 +16,7 @@ use crate::http::{DoorState, answer};
 
 /// Filters of the list of audit entries; everything given must hold.
 #[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
     /// By this subject.
     #[param(nullable = false)]
@@ -53,6 +54,7 @@ impl FromQuery for AuditQuery {
 ///
 /// The newest first: who did what, when, with what outcome.
 #[utoipa::path(get, path = "/v1/audit-entries", tag = "audit",
+    params(AuditQuery),
     responses((status = 200, description = "One page of the list.", body = AuditEntryList)),
 )]
 pub(super) async fn list_audit_entries(

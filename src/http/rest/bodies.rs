@@ -163,12 +163,19 @@ fn logins(bodies: Option<Vec<RegistryCredentialBody>>) -> Vec<RegistryCredential
     bodies.map(login).collect()
 }
 
+fn any_region() -> Region {
+    "cn-hangzhou".parse().expect("the form is right")
+}
+
 impl TryFrom<NewImageCacheBody> for NewImageCache {
     type Error = Vec<FieldError>;
 
     fn try_from(body: NewImageCacheBody) -> Result<Self, Vec<FieldError>> {
-        let region = body.region.parse::<Region>();
-        let region = region.map_err(|error| vec![FieldError::new("/region", "invalid", error.to_string())])?;
+        let (region, mut errors) = match body.region.parse::<Region>() {
+            Ok(region) => (region, Vec::new()),
+            // Any region does for checking the rest, so that the caller hears of everything at once.
+            Err(error) => (any_region(), vec![FieldError::new("/region", "invalid", error.to_string())]),
+        };
         let spec = ImageCacheSpec {
             name: body.name,
             region,
@@ -182,7 +189,12 @@ impl TryFrom<NewImageCacheBody> for NewImageCache {
             reuse_layers: body.reuse_layers,
             tags: body.tags.unwrap_or_default(),
         };
-        Ok(Self { spec, registry_credentials: logins(body.registry_credentials) })
+        let new = Self { spec, registry_credentials: logins(body.registry_credentials) };
+        if errors.is_empty() {
+            return Ok(new);
+        }
+        errors.extend(new.check().err().into_iter().flatten());
+        Err(errors)
     }
 }
 
@@ -221,5 +233,63 @@ impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
         }
         let new = Self { url: body.url, description: body.description, event_types };
         if errors.is_empty() { Ok(new) } else { Err(errors) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<NewImageCacheBody, serde_json::Error> {
+        serde_json::from_str(body)
+    }
+
+    #[test]
+    fn a_body_of_the_required_fields_alone_is_enough() {
+        let body = read(r#"{"name":"web","region":"cn-hangzhou","images":["nginx:1"]}"#).unwrap();
+        let new = NewImageCache::try_from(body).unwrap();
+        assert_eq!((new.spec.name.as_str(), new.spec.region.as_str()), ("web", "cn-hangzhou"));
+        assert_eq!((new.spec.size_gib, new.spec.tags.len(), new.registry_credentials.len()), (None, 0, 0));
+        new.check().unwrap();
+    }
+
+    #[test]
+    fn null_and_unknown_fields_are_refused() {
+        for field in [r#""size_gib":null"#, r#""tags":null"#, r#""imageCacheName":"x""#] {
+            let body = format!(r#"{{"name":"web","region":"cn-hangzhou","images":["nginx:1"],{field}}}"#);
+            assert!(read(&body).is_err(), "{field}");
+        }
+        assert!(serde_json::from_str::<ImageCacheChangesBody>(r#"{"retention_days":null}"#).is_err());
+    }
+
+    #[test]
+    fn a_wrong_region_hides_nothing_else_that_is_wrong() {
+        let body = read(r#"{"name":"","region":"X","images":[]}"#).unwrap();
+        let errors = NewImageCache::try_from(body).unwrap_err();
+        let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["/region", "/name", "/images"]);
+    }
+
+    #[test]
+    fn a_password_is_not_printed() {
+        let login = r#"{"server":"r.example","user_name":"u","password":"hunter2"}"#;
+        let body = format!(r#"{{"name":"a","region":"cn-hangzhou","images":["a"],"registry_credentials":[{login}]}}"#);
+        let body = read(&body).unwrap();
+        assert!(!format!("{body:?}").contains("hunter2"));
+        assert_eq!(NewImageCache::try_from(body).unwrap().registry_credentials[0].server, "r.example");
+    }
+
+    #[test]
+    fn types_of_events_are_known_and_counted_once() {
+        let body = |types: &str| {
+            serde_json::from_str::<NewWebhookEndpointBody>(&format!(
+                r#"{{"url":"https://x.example","event_types":{types}}}"#
+            ))
+            .unwrap()
+        };
+        let new = NewEndpoint::try_from(body(r#"["image_cache.ready","image_cache.ready"]"#)).unwrap();
+        assert_eq!(new.event_types, [EventType::Ready]);
+        let errors = NewEndpoint::try_from(body(r#"["image_cache.ready","nonsense"]"#)).unwrap_err();
+        assert_eq!(errors[0].field, "/event_types/1");
     }
 }

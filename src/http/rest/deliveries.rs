@@ -15,6 +15,7 @@ use crate::http::{DoorState, answer};
 
 /// Filters of the list of deliveries; everything given must hold.
 #[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DeliveryQuery {
     /// To this webhook endpoint, `we_…`.
     #[param(value_type = Option<String>, nullable = false)]
@@ -41,6 +42,7 @@ impl FromQuery for DeliveryQuery {
 ///
 /// The newest first. One that is `exhausted` was given up after its last attempt.
 #[utoipa::path(get, path = "/v1/deliveries", tag = "webhooks",
+    params(DeliveryQuery),
     responses((status = 200, description = "One page of the list.", body = DeliveryList)),
 )]
 pub(super) async fn list_deliveries(

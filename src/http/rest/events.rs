@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use utoipa::IntoParams;
 
 use super::lists::EventList;
 use crate::domain::filter::Page;
@@ -12,9 +11,8 @@ use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
 /// A list without filters.
-#[derive(Debug, IntoParams)]
+#[derive(Debug)]
 pub(super) struct PageQuery {
-    #[param(ignore)]
     pub(super) page: Page,
 }
 

@@ -48,6 +48,7 @@ pub(super) async fn create_image_cache(
 
 /// Filters of the list of image caches; everything given must hold.
 #[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ImageCacheQuery {
     /// In any of these; left out means all but `deleted`, `expired` and `lost`.
     #[param(value_type = Vec<StatusView>, required = false, style = Form, explode)]
@@ -115,9 +116,10 @@ impl From<ImageCacheQuery> for CacheFilter {
 /// List image caches
 ///
 /// The newest first. Those that are gone are left out unless `status` asks for them.
-#[utoipa::path(get, path = "/v1/image-caches", tag = "image-caches", responses(
-    (status = 200, description = "One page of the list.", body = ImageCacheList),
-))]
+#[utoipa::path(get, path = "/v1/image-caches", tag = "image-caches",
+    params(ImageCacheQuery),
+    responses((status = 200, description = "One page of the list.", body = ImageCacheList)),
+)]
 pub(super) async fn list_image_caches(
     State(door): State<DoorState>,
     who: Authorized,
@@ -132,7 +134,10 @@ pub(super) async fn list_image_caches(
 /// Get an image cache
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
     params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
-    responses((status = 200, description = "The image cache.", body = ImageCacheView)),
+    responses(
+        (status = 200, description = "The image cache.", body = ImageCacheView),
+        (status = 304, description = "`If-None-Match` names the present version."),
+    ),
 )]
 pub(super) async fn get_image_cache(
     State(door): State<DoorState>,
@@ -163,8 +168,8 @@ pub(super) async fn update_image_cache(
     body: Json<ImageCacheChangesBody>,
 ) -> Result<Response, Refusal> {
     let (wait, options) = options(&request)?;
-    let changes = body.value.into();
-    let changed = door.gateway.update_image_cache(&who.caller, &who.call, id, changes, options).await?;
+    let wanted = body.value.into();
+    let changed = door.gateway.update_image_cache(&who.caller, &who.call, id, wanted, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))
 }
 
@@ -197,6 +202,7 @@ fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), Refusal> {
 
 /// How long to wait.
 #[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
     /// How many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
@@ -227,7 +233,7 @@ pub(super) struct ImageCacheWait {
 /// Answers 200 as soon as it is ready, or will not be without another request (look at `status`), or the time is
 /// over: `condition_met` tells. Repeat it until then.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/wait", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`."), WaitQuery),
     responses((status = 200, description = "What became of the wait.", body = ImageCacheWait)),
 )]
 pub(super) async fn wait_for_image_cache(

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::http::problem::Refusal;
-use crate::http::{DoorState, answer, openapi};
+use crate::http::{DoorState, RenderMetrics, answer, openapi};
 
 /// A sign of life.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,13 +66,18 @@ pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Re
     responses((status = 200, description = "Prometheus' text format.", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn metrics(State(door): State<DoorState>) -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (door.metrics)()).into_response()
+    if door.settings.metrics_here { print(&door.metrics) } else { StatusCode::NOT_FOUND.into_response() }
+}
+
+/// The metrics in Prometheus' text form.
+pub(in crate::http) fn print(render: &RenderMetrics) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render()).into_response()
 }
 
 /// The routes that do not stand in the document: the document itself, and the page that shows it.
 pub(in crate::http) fn documents() -> Router<DoorState> {
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]).validator_url("none"));
-    let page: Router<DoorState> = Router::from(ui).layer(map_response(secured));
+    let page: Router<DoorState> = Router::from(ui).route_layer(map_response(secured));
     page.route("/openapi.json", document(openapi::document_3_1()))
         .route("/openapi-3.0.json", document(openapi::document_3_0()))
 }

@@ -67,3 +67,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.watch(cx, result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let (ours, _theirs) = tokio::io::duplex(4);
+        let mut stream = Patient::new(ours, Duration::from_millis(20));
+        let error = stream.write_all(b"more than four").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_slow_peer_that_takes_something_is_not() {
+        let (ours, mut theirs) = tokio::io::duplex(4);
+        let mut stream = Patient::new(ours, Duration::from_mins(1));
+        let mut taken = Vec::new();
+        let write = async {
+            stream.write_all(b"more than four").await.unwrap();
+            drop(stream);
+        };
+        let ((), read) = tokio::join!(write, theirs.read_to_end(&mut taken));
+        assert_eq!((read.unwrap(), &taken[..]), (14, &b"more than four"[..]));
+    }
+}

@@ -1,4 +1,8 @@
 //! What the tests share.
 
+pub(crate) mod answer;
 pub(crate) mod database;
 pub(crate) mod folder;
+pub(crate) mod gate;
+pub(crate) mod gateway;
+pub(crate) mod hook;

@@ -78,7 +78,6 @@ mod tests {
     use serde::Deserialize;
 
     use super::super::parse;
-    use super::*;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -1,0 +1,103 @@
+//! From settings to a gateway: the one place that puts the parts together.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+
+use crate::app::{Gateway, Parts, Settings};
+use crate::auth::jwks::KeySource;
+use crate::auth::verify::{self, Verifier};
+use crate::config::{AuthKeys, DatabaseConfig, ServeAuth, ServeCloud, ServeConfig, WebhookConfig};
+use crate::crypto::fingerprint::Fingerprint;
+use crate::crypto::master::MasterKey;
+use crate::crypto::seal::Sealer;
+use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::entropy::Entropy;
+use crate::eci;
+use crate::store::{PoolSizes, Store};
+use crate::webhook::address::Policy;
+use crate::webhook::sender::{Sender, SenderSettings};
+
+/// Puts a gateway together. Must be called within a runtime. `ours` are our own listeners: no webhook goes there.
+pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy = Arc::new(Entropy::from_os());
+    let master = MasterKey::parse(secrecy::ExposeSecret::expose_secret(&config.master)).context("the master key")?;
+    Ok(Gateway::new(Parts {
+        store: store(&config.database_url, &config.database)?,
+        cloud: cloud(&config.cloud, Arc::clone(&clock), Arc::clone(&entropy))?,
+        verifier: verifier(&config.auth, Arc::clone(&clock))?,
+        fingerprint: Fingerprint::new(&master),
+        sealer: Sealer::new(vec![(config.master_id.clone(), master)], &config.master_id)?,
+        sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
+        settings: Settings {
+            regions: config.cloud.regions.clone().unwrap_or_default(),
+            webhook_timeout: config.webhook.timeout,
+            // Longer than a call can take, with room for a pause.
+            operation_lease: config.cloud.timeout * 2 + Duration::from_secs(10),
+            ..Settings::default()
+        },
+        clock,
+        entropy,
+    }))
+}
+
+/// The database of that address.
+pub(super) fn store(url: &SecretString, database: &DatabaseConfig) -> anyhow::Result<Store> {
+    let workers = (database.pool_size * 2 / 5).max(1);
+    let sizes = PoolSizes { requests: (database.pool_size - workers).max(1), workers, acquire: database.acquire };
+    Ok(Store::at(url, sizes)?)
+}
+
+fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<eci::Client> {
+    let settings = eci::Settings {
+        endpoint: config.endpoint.clone(),
+        connect_timeout: config.timeout.min(Duration::from_secs(5)),
+        timeout: config.timeout,
+        max_answer_bytes: 4 << 20,
+    };
+    let credentials = eci::Credentials {
+        access_key_id: config.access_key_id.clone(),
+        access_key_secret: config.access_key_secret.clone(),
+        security_token: None,
+    };
+    eci::Client::new(settings, credentials, clock, entropy).context("the cloud's client")
+}
+
+fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
+    let source = match &config.keys {
+        AuthKeys::JwksUrl(url) => KeySource::url(url.as_str(), Arc::clone(&clock)).context("the JWK set's address")?,
+        AuthKeys::JwksFile(path) => {
+            let read = || format!("the JWK set {}", path.display());
+            KeySource::document(&std::fs::read(path).with_context(read)?).with_context(read)?
+        }
+        AuthKeys::Hs256(secret) => KeySource::secret(secret).context("the shared secret")?,
+    };
+    let settings = verify::Settings::new(config.issuer.clone(), config.audience.clone());
+    Ok(Verifier::new(settings, source, clock))
+}
+
+fn sender(config: &WebhookConfig, ours: &[SocketAddr], clock: Arc<dyn Clock>) -> anyhow::Result<Sender> {
+    let policy = Policy {
+        allow_http: config.allow_http,
+        allow_loopback: config.allow_loopback,
+        allow_cidrs: config.allow_cidrs.iter().map(|cidr| cidr.parse()).collect::<Result<_, _>>()?,
+        allow_host_suffixes: config.allow_host_suffixes.clone(),
+        allow_ports: config.allow_ports.clone(),
+        allow_public: config.allow_public,
+        never: ours.iter().copied().flat_map(spelled).collect(),
+    };
+    let read =
+        |path: &std::path::PathBuf| std::fs::read(path).with_context(|| format!("the CA bundle {}", path.display()));
+    let extra_ca_pem = config.extra_ca_file.as_ref().map(read).transpose()?;
+    Ok(Sender::new(policy, SenderSettings { extra_ca_pem, ..SenderSettings::default() }, clock)?)
+}
+
+/// A listener on every address is reached by loopback too.
+fn spelled(ours: SocketAddr) -> Vec<SocketAddr> {
+    let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ours.port());
+    if ours.ip().is_unspecified() { vec![ours, loopback] } else { vec![ours] }
+}

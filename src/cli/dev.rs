@@ -1,0 +1,153 @@
+//! `dev`: everything on this machine with one command, and what to do next in five lines.
+//!
+//! What must stay true: a second start finds the first one's data; a kill leaves nothing behind that stops
+//! the next start; no setting of a real deployment is read, `DATABASE_URL` above all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+
+use super::process::{Process, listen, worker_name};
+use super::{Failure, assemble, runtime};
+use crate::config::{
+    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ServeAuth, ServeCloud, ServeConfig,
+    WebhookConfig,
+};
+use crate::domain::clock::SystemClock;
+use crate::domain::entropy::Entropy;
+use crate::localpg::{self, Durability, Server, StartError};
+use crate::shutdown;
+use crate::sim::{self, StandIn};
+use crate::telemetry::{self, Format, Metrics};
+
+mod guide;
+mod keys;
+
+use guide::Guide;
+use keys::Keys;
+
+/// Where and how fast.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Keep everything in this folder [default: `dev` in the state folder of this user].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The API's port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// How fast the stand-in builds: at 1 a cache takes some 10 s.
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+}
+
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+    telemetry::init_logs("info", Format::Text)?;
+    let environment = environment.for_dev();
+    let folder = data_folder(arguments, &environment)?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let postgres = start_postgres(&folder, &environment)?;
+    let ended = runtime()?.block_on(everything(arguments, &folder, &postgres));
+    postgres.stop()?;
+    Ok(ended?)
+}
+
+fn data_folder(arguments: &Arguments, environment: &DevEnvironment) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &arguments.data_dir {
+        return Ok(std::path::absolute(folder)?);
+    }
+    let uid = localpg::current_uid()?;
+    let state = localpg::default_state_folder(environment.xdg_state_home.as_deref(), environment.home.as_deref(), uid);
+    let state =
+        state.ok_or_else(|| Failure::Usage("there is no HOME to keep data in: say where with --data-dir".into()))?;
+    Ok(state.join("dev"))
+}
+
+fn start_postgres(folder: &Path, environment: &DevEnvironment) -> Result<Server, Failure> {
+    let options = localpg::Options {
+        folder: folder.join("postgres"),
+        durability: Durability::Durable,
+        pg_bin: environment.pg_bin.clone(),
+        search_path: environment.search_path.clone(),
+        install: environment.pg_install.then(|| folder.join("postgres-from-npm")),
+        max_connections: 100,
+    };
+    Server::start(&options, |step| eprintln!("{step}")).map_err(|error| match error {
+        StartError::NotFound(text) => Failure::Usage(text),
+        other => Failure::Failed(other.into()),
+    })
+}
+
+async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> anyhow::Result<()> {
+    let stop = shutdown::on_signals()?;
+    let keys = Keys::of(folder)?;
+    let listener = listen(([127, 0, 0, 1], arguments.port).into()).await?;
+    let address = listener.local_addr()?;
+    let stand_in = stand_in(arguments, folder, &keys).await?;
+    let config = settings(address, &stand_in, postgres, &keys);
+    let process = Process { gateway: assemble::gateway(&config, &[address])?, metrics: Metrics::install()?, stop };
+    process.gateway.migrate().await?;
+    let guide = Guide::new(folder, address, &stand_in, postgres, &keys)?;
+    guide.write_env()?;
+    guide.print();
+    let name = worker_name();
+    tokio::join!(process.serve(listener, None, &config.limits), process.work(&name), process.upkeep());
+    process.end().await;
+    stand_in.shutdown().await;
+    eprintln!("Stopped. The data stay in {}.", folder.display());
+    Ok(())
+}
+
+async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::Result<StandIn> {
+    let settings = sim::Settings {
+        access_key_id: keys.stand_in_id.clone(),
+        access_key_secret: keys.stand_in_secret.clone(),
+        speed: arguments.speed,
+        state_file: Some(folder.join("stand-in.json")),
+    };
+    let listener = listen(([127, 0, 0, 1], 0).into()).await?;
+    Ok(StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os())))
+}
+
+/// What a real deployment would set, for this machine alone.
+fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server, keys: &Keys) -> ServeConfig {
+    ServeConfig {
+        database_url: SecretString::from(postgres.database_url()),
+        database: DatabaseConfig { pool_size: 20, acquire: Duration::from_secs(5) },
+        listen: address,
+        metrics_listen: None,
+        cloud: ServeCloud {
+            endpoint: stand_in.url(),
+            access_key_id: keys.stand_in_id.clone(),
+            access_key_secret: keys.stand_in_secret.clone(),
+            regions: None,
+            timeout: Duration::from_secs(10),
+        },
+        auth: ServeAuth {
+            issuer: guide::ISSUER.into(),
+            audience: guide::AUDIENCE.into(),
+            keys: AuthKeys::Hs256(keys.tokens.clone()),
+        },
+        master: keys.master.clone(),
+        master_id: "dev".into(),
+        webhook: WebhookConfig {
+            allow_loopback: true,
+            allow_http: true,
+            allow_cidrs: Vec::new(),
+            allow_host_suffixes: Vec::new(),
+            allow_ports: None,
+            allow_public: false,
+            timeout: Duration::from_secs(15),
+            extra_ca_file: None,
+        },
+        limits: LimitsConfig {
+            connections: 1_024,
+            body_bytes: 1 << 20,
+            request: Duration::from_secs(65),
+            header: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+        },
+    }
+}

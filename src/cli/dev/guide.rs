@@ -1,0 +1,124 @@
+//! Where everything is, and what to do next: for a person on the terminal, for a machine in the env file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret as _;
+
+use super::keys::{self, Keys};
+use crate::auth::mint::{Claims, mint};
+use crate::domain::caller::Scope;
+use crate::domain::clock::{Clock as _, SystemClock};
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::uuid_v7;
+use crate::localpg::Server;
+use crate::sim::StandIn;
+
+/// The `iss` of development tokens.
+pub(super) const ISSUER: &str = "eci-cache-gateway-dev";
+/// The `aud` of development tokens.
+pub(super) const AUDIENCE: &str = "eci-cache-gateway";
+/// The longest that a verifier accepts.
+const TOKEN_HOURS: i64 = 24;
+/// What a team may do.
+const TEAM_SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
+
+/// Everything worth telling.
+pub(super) struct Guide {
+    folder: PathBuf,
+    exports: Vec<(&'static str, String)>,
+}
+
+impl Guide {
+    /// Mints the tokens and collects the addresses.
+    pub(super) fn new(
+        folder: &Path,
+        api: SocketAddr,
+        stand_in: &StandIn,
+        postgres: &Server,
+        keys: &Keys,
+    ) -> anyhow::Result<Self> {
+        let mut exports = vec![
+            ("ECG_URL", format!("http://{api}")),
+            ("ECG_TOKEN", token(keys, "demo", "developer", &TEAM_SCOPES)?),
+            ("ECG_ADMIN_TOKEN", token(keys, "platform", "administrator", &Scope::ALL)?),
+            ("ECG_STANDIN_URL", stand_in.url()),
+            ("ECG_DATABASE_URL", postgres.database_url()),
+        ];
+        exports.extend(keys.exports());
+        Ok(Self { folder: folder.to_owned(), exports })
+    }
+
+    fn env_file(&self) -> PathBuf {
+        self.folder.join("env")
+    }
+
+    /// Writes the env file: shell variables, each exported.
+    pub(super) fn write_env(&self) -> anyhow::Result<()> {
+        let lines: Vec<String> = self.exports.iter().map(|(name, value)| format!("export {name}='{value}'")).collect();
+        keys::write_private(&self.env_file(), &(lines.join("\n") + "\n"))
+    }
+
+    fn value(&self, wanted: &str) -> &str {
+        self.exports.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value)
+    }
+
+    /// Tells the person at the terminal.
+    pub(super) fn print(&self) {
+        let (url, stand_in, token) = (self.value("ECG_URL"), self.value("ECG_STANDIN_URL"), self.value("ECG_TOKEN"));
+        let (env, data) = (self.env_file(), &self.folder);
+        println!(
+            "
+The gateway is ready.
+
+  API        {url}            documentation {url}/docs
+  Stand-in   {stand_in}           plays Alibaba Cloud; nothing leaves this machine
+  Database   psql \"$ECG_DATABASE_URL\"
+  Data       {data}
+  Variables  {env}
+  Token      of the team \"demo\", for {TOKEN_HOURS} hours (a new one with each start):
+
+{token}
+
+Paste into another terminal, line by line:
+
+  . '{env}'
+{LINES}
+  kill -INT {pid}
+",
+            pid = std::process::id(),
+            data = data.display(),
+            env = env.display(),
+        );
+    }
+}
+
+/// The five things to try: create, watch, receive, audit, stop.
+const LINES: &str = r#"
+  # create an image cache
+  ID=$(curl -sS "$ECG_URL/v1/image-caches" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"name":"web","region":"cn-hangzhou","images":["nginx:1.27"]}' | tee /dev/stderr | sed -n 's/^{"id":"\(ic_[^"]*\)".*/\1/p')
+
+  # watch it until it is ready
+  curl -sS "$ECG_URL/v1/image-caches/$ID/wait?timeout_seconds=55" -H "Authorization: Bearer $ECG_TOKEN"
+
+  # receive the webhooks of the next one, verified (Ctrl-C ends it)
+  curl -sS "$ECG_URL/v1/webhook-endpoints" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"url":"http://127.0.0.1:9099/"}' | cargo run -q -- receive --port 9099
+
+  # see who did what
+  curl -sS "$ECG_URL/v1/audit-entries?limit=5" -H "Authorization: Bearer $ECG_TOKEN"
+
+  # stop (or Ctrl-C here)"#;
+
+fn token(keys: &Keys, team: &str, subject: &str, scopes: &[Scope]) -> anyhow::Result<String> {
+    let claims = Claims {
+        subject: subject.to_owned(),
+        teams: vec![team.parse()?],
+        scopes: scopes.to_vec(),
+        lifetime: chrono::Duration::hours(TOKEN_HOURS),
+        issuer: ISSUER.to_owned(),
+        audience: AUDIENCE.to_owned(),
+    };
+    let now = SystemClock.now();
+    let jti = uuid_v7(now, &Entropy::from_os()).simple().to_string();
+    Ok(mint(&keys.tokens, &claims, now, &jti)?.expose_secret().to_owned())
+}

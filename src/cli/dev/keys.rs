@@ -1,0 +1,109 @@
+//! The keys of one `dev` folder: made at the first start, found again at the next. They guard nothing but
+//! play, and are kept as if they did.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::entropy::Entropy;
+
+/// The keys.
+pub(super) struct Keys {
+    /// What tokens are signed with (HS256).
+    pub(super) tokens: SecretString,
+    /// What secrets are encrypted with.
+    pub(super) master: SecretString,
+    /// The stand-in's access key.
+    pub(super) stand_in_id: String,
+    /// Its secret.
+    pub(super) stand_in_secret: SecretString,
+    /// The team's access key for the RPC front.
+    pub(super) rpc_id: String,
+    /// Its secret.
+    pub(super) rpc_secret: SecretString,
+}
+
+/// The keys as the file has them.
+#[derive(Serialize, Deserialize)]
+struct File {
+    tokens: String,
+    master: String,
+    stand_in_id: String,
+    stand_in_secret: String,
+    rpc_id: String,
+    rpc_secret: String,
+}
+
+impl Keys {
+    /// The keys of the folder; made if there are none.
+    pub(super) fn of(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join("keys.json");
+        let file = match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).with_context(|| {
+                format!("{} cannot be read; its folder can be removed to start afresh", path.display())
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path)?,
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        Ok(file.into())
+    }
+}
+
+fn make(path: &Path) -> anyhow::Result<File> {
+    let entropy = Entropy::from_os();
+    let word = || BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<24>());
+    let file = File {
+        tokens: BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()),
+        master: BASE64_STANDARD.encode(entropy.bytes::<32>()),
+        stand_in_id: "LTAIstandin".into(),
+        stand_in_secret: word(),
+        rpc_id: "LTAIdevteam".into(),
+        rpc_secret: word(),
+    };
+    write_private(path, &serde_json::to_string_pretty(&file)?)?;
+    Ok(file)
+}
+
+/// Writes a file that only this user can read, whole or not at all.
+pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let fresh = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, path)
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}
+
+impl From<File> for Keys {
+    fn from(file: File) -> Self {
+        Self {
+            tokens: file.tokens.into(),
+            master: file.master.into(),
+            stand_in_id: file.stand_in_id,
+            stand_in_secret: file.stand_in_secret.into(),
+            rpc_id: file.rpc_id,
+            rpc_secret: file.rpc_secret.into(),
+        }
+    }
+}
+
+impl Keys {
+    /// The pairs for the env file.
+    pub(super) fn exports(&self) -> [(&'static str, String); 4] {
+        [
+            ("ECG_ACCESS_KEY_ID", self.rpc_id.clone()),
+            ("ECG_ACCESS_KEY_SECRET", self.rpc_secret.expose_secret().to_owned()),
+            ("ECG_STANDIN_ACCESS_KEY_ID", self.stand_in_id.clone()),
+            ("ECG_STANDIN_ACCESS_KEY_SECRET", self.stand_in_secret.expose_secret().to_owned()),
+        ]
+    }
+}

@@ -1,0 +1,32 @@
+//! `healthcheck`: asks the gateway on this machine whether it lives.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use super::Failure;
+use crate::config::Config;
+
+/// A gateway that lives answers at once.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    Ok(ask(config.listen)?)
+}
+
+/// One request by hand: an HTTP client would be the largest part of this command.
+fn ask(listen: SocketAddr) -> anyhow::Result<()> {
+    let host = if listen.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { listen.ip() };
+    let address = SocketAddr::new(host, listen.port());
+    let mut connection =
+        TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("no answer at {address}"))?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_write_timeout(Some(PATIENCE))?;
+    write!(connection, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = [0; 12];
+    connection.read_exact(&mut answer).with_context(|| format!("no answer from {address}"))?;
+    ensure!(&answer == b"HTTP/1.1 200", "{address} does not answer with 200");
+    Ok(())
+}

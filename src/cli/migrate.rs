@@ -1,0 +1,18 @@
+//! `migrate`: brings the database to the form that this binary needs.
+
+use super::{Failure, assemble, runtime};
+use crate::config::Config;
+
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let Some(url) = config.migrate_database_url.as_ref().or(config.database_url.as_ref()) else {
+        let text = "ECG_MIGRATE_DATABASE_URL (or ECG_DATABASE_URL) must be set: the database as the role that owns it";
+        return Err(Failure::Usage(text.to_owned()));
+    };
+    runtime()?.block_on(async {
+        let store = assemble::store(url, &config.database)?;
+        store.migrate().await?;
+        store.close().await;
+        tracing::info!("the database is up to date");
+        Ok(())
+    })
+}

@@ -1,0 +1,94 @@
+//! A running gateway process: the API, the workers, or both, until told to stop; then a clean end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::Gateway;
+use crate::config::LimitsConfig;
+use crate::http::{self, DoorState, server};
+use crate::telemetry::Metrics;
+use crate::{shutdown, worker};
+
+/// What one process runs.
+pub(super) struct Process {
+    /// The gateway.
+    pub(super) gateway: Gateway,
+    /// The metrics of this process.
+    pub(super) metrics: Metrics,
+    /// When to stop.
+    pub(super) stop: CancellationToken,
+}
+
+impl Process {
+    /// Serves the API on `listener`, and the metrics on one of their own if there is one, until told to stop.
+    pub(super) async fn serve(&self, listener: TcpListener, metrics: Option<TcpListener>, limits: &LimitsConfig) {
+        let tasks = TaskTracker::new();
+        let settings = http::Settings {
+            request_deadline: limits.request,
+            body_deadline: limits.body,
+            max_body_bytes: limits.body_bytes,
+            metrics_here: metrics.is_none(),
+            ..http::Settings::default()
+        };
+        let state = DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, tasks: tasks.clone() };
+        let limits = server::Limits {
+            connections: limits.connections,
+            header_deadline: limits.header,
+            drain: shutdown::DRAIN,
+            ..server::Limits::default()
+        };
+        let api = server::serve(listener, http::router(state), limits, tasks, self.stop.clone());
+        tokio::join!(api, self.serve_metrics(metrics, limits));
+    }
+
+    async fn serve_metrics(&self, listener: Option<TcpListener>, limits: server::Limits) {
+        if let Some(listener) = listener {
+            let router = http::metrics_router(self.render());
+            server::serve(listener, router, limits, TaskTracker::new(), self.stop.clone()).await;
+        }
+    }
+
+    fn render(&self) -> http::RenderMetrics {
+        let metrics = self.metrics.clone();
+        Arc::new(move || metrics.render())
+    }
+
+    /// Runs the workers until told to stop. `name` tells this process from others on the same database.
+    pub(super) async fn work(&self, name: &str) {
+        // Four loops in one future: kept on the heap, off every caller's stack.
+        Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
+    }
+
+    /// Keeps the metrics small until told to stop.
+    pub(super) async fn upkeep(&self) {
+        self.metrics.clone().upkeep(self.stop.clone()).await;
+    }
+
+    /// Lets the calls in hand end, at most 20 s; what is left is taken up again when its lease runs out.
+    pub(super) async fn end(&self) {
+        if tokio::time::timeout(shutdown::DRAIN, self.gateway.drain()).await.is_err() {
+            tracing::warn!("calls to the cloud did not end in time; another process takes them up");
+        }
+        self.gateway.close().await;
+    }
+}
+
+/// A listener on `address`, with a sentence for the person whose port is taken.
+pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{address} is taken by another program: choose another port, or 0 for a free one")
+        }
+        _ => anyhow::Error::new(error).context(format!("listening on {address}")),
+    })
+}
+
+/// This process's name among the workers: its host and process id.
+pub(super) fn worker_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), std::process::id())
+}

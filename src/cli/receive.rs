@@ -1,0 +1,84 @@
+//! `receive`: takes webhooks on this machine, verifies them and prints them.
+//!
+//! ```text
+//! curl … /v1/webhook-endpoints -d '{"url":"http://127.0.0.1:9099/"}' | eci-cache-gateway receive --port 9099
+//! ```
+//!
+//! The endpoint's secret comes in by standard input, so that it stands in no command line: either the
+//! gateway's answer as it is, or the secret (`whsec_…`) alone.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::process::listen;
+use super::{Failure, runtime};
+use crate::domain::clock::SystemClock;
+use crate::receiver::{Received, Receiver};
+use crate::shutdown;
+use crate::telemetry::{self, Format};
+use crate::webhook::secret::SigningSecret;
+
+/// The longest standard input that is read.
+const INPUT: u64 = 64 * 1024;
+
+/// Where to receive.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 9099)]
+    port: u16,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    telemetry::init_logs("warn", Format::Text)?;
+    let mut input = String::new();
+    std::io::stdin().take(INPUT).read_to_string(&mut input)?;
+    let secret = secret_in(&input).ok_or_else(|| Failure::Usage(asking(&input)))?;
+    Ok(runtime()?.block_on(receive(arguments.port, secret))?)
+}
+
+/// The secret in the gateway's answer, or the secret alone.
+fn secret_in(input: &str) -> Option<SigningSecret> {
+    let answer: Option<Value> = serde_json::from_str(input).ok();
+    let named = answer.as_ref().and_then(|answer| answer.get("secret")).and_then(Value::as_str);
+    SigningSecret::parse(named.unwrap_or(input.trim())).ok()
+}
+
+fn asking(input: &str) -> String {
+    let problem: Option<Value> = serde_json::from_str(input).ok();
+    let detail = problem.as_ref().and_then(|problem| problem.get("detail")).and_then(Value::as_str);
+    match detail {
+        Some(detail) => format!("the gateway made no endpoint: {detail}"),
+        None => "give the answer to POST /v1/webhook-endpoints, or its secret (whsec_…), on standard input".to_owned(),
+    }
+}
+
+async fn receive(port: u16, secret: SigningSecret) -> anyhow::Result<()> {
+    let stop = shutdown::on_signals()?;
+    let listener = listen(([127, 0, 0, 1], port).into()).await?;
+    eprintln!("Receiving webhooks at http://{}/ (Ctrl-C ends it).", listener.local_addr()?);
+    let print = if std::io::stdout().is_terminal() { sentence } else { line };
+    let receiver = Receiver::start(listener, secret, Arc::new(SystemClock), move |told| println!("{}", print(told)));
+    stop.cancelled().await;
+    receiver.shutdown().await;
+    Ok(())
+}
+
+/// For a person.
+fn sentence(told: &Received) -> String {
+    let kind = told.event_type.as_deref().unwrap_or("something");
+    match told.verified {
+        Ok(()) if told.repeat => format!("{kind}, again ({})", told.id),
+        Ok(()) => format!("{kind}, signature verified ({})\n  {}", told.id, told.body),
+        Err(reason) => format!("refused: {reason}"),
+    }
+}
+
+/// For a machine.
+fn line(told: &Received) -> String {
+    let body: Value = serde_json::from_str(&told.body).unwrap_or_else(|_| json!(told.body));
+    json!({ "id": told.id, "verified": told.verified.is_ok(), "repeat": told.repeat, "at": told.at, "body": body })
+        .to_string()
+}

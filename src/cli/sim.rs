@@ -1,0 +1,57 @@
+//! `sim`: the stand-in alone, for everyone who develops against ECI.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::process::listen;
+use super::{Failure, runtime};
+use crate::domain::clock::SystemClock;
+use crate::domain::entropy::Entropy;
+use crate::shutdown;
+use crate::sim::{Settings, StandIn};
+use crate::telemetry::{self, Format};
+
+/// How it behaves.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9080")]
+    listen: SocketAddr,
+    /// How fast builds run: at 1 a cache takes some 10 s.
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+    /// The access key id that it knows.
+    #[arg(long, default_value = "standin")]
+    access_key_id: String,
+    /// That key's secret; it guards nothing but play.
+    #[arg(long, default_value = "standin-secret")]
+    access_key_secret: SecretString,
+    /// Keep its caches in this file over a restart.
+    #[arg(long, value_name = "FILE")]
+    state_file: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    telemetry::init_logs("info", Format::Text)?;
+    Ok(runtime()?.block_on(stand_in(arguments))?)
+}
+
+async fn stand_in(arguments: &Arguments) -> anyhow::Result<()> {
+    let stop = shutdown::on_signals()?;
+    let settings = Settings {
+        access_key_id: arguments.access_key_id.clone(),
+        access_key_secret: arguments.access_key_secret.clone(),
+        speed: arguments.speed,
+        state_file: arguments.state_file.clone(),
+    };
+    let listener = listen(arguments.listen).await?;
+    let stand_in = StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os()));
+    println!("The stand-in speaks the cloud's API at {}", stand_in.url());
+    println!("access key {} with the secret {}", arguments.access_key_id, arguments.access_key_secret.expose_secret());
+    stop.cancelled().await;
+    stand_in.shutdown().await;
+    Ok(())
+}

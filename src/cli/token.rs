@@ -1,0 +1,51 @@
+//! `token`: mints a development token.
+
+use secrecy::ExposeSecret as _;
+
+use super::Failure;
+use crate::auth::mint::{Claims, mint};
+use crate::config::{AuthKeys, Config};
+use crate::domain::caller::{Scope, TeamId};
+use crate::domain::clock::{Clock as _, SystemClock};
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::uuid_v7;
+
+/// What the token says.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The team that it acts for; several make a token that says which with X-Team.
+    #[arg(long = "team", required = true, value_name = "TEAM")]
+    teams: Vec<TeamId>,
+    /// What it may do: read, write, webhooks, audit, admin.
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', value_parser = scope,
+        default_values_t = ["read", "write", "webhooks", "audit"].map(String::from))]
+    scopes: Vec<String>,
+    /// Who it stands for (the sub claim).
+    #[arg(long, default_value = "developer")]
+    subject: String,
+    /// For how long, in hours: 1 to 24.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(i64).range(1..=24))]
+    hours: i64,
+}
+
+fn scope(word: &str) -> Result<String, String> {
+    let known = Scope::from_word(word).ok_or("must be read, write, webhooks, audit or admin")?;
+    Ok(known.as_str().to_owned())
+}
+
+pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+    let need = |name: &str| Failure::Usage(format!("{name} must be set: tokens are minted as the gateway checks them"));
+    let Some(AuthKeys::Hs256(secret)) = config.auth.keys else { return Err(need("ECG_AUTH_HS256_SECRET")) };
+    let claims = Claims {
+        subject: arguments.subject.clone(),
+        teams: arguments.teams.clone(),
+        scopes: arguments.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+        lifetime: chrono::Duration::hours(arguments.hours),
+        issuer: config.auth.issuer.ok_or_else(|| need("ECG_AUTH_ISSUER"))?,
+        audience: config.auth.audience.ok_or_else(|| need("ECG_AUTH_AUDIENCE"))?,
+    };
+    let now = SystemClock.now();
+    let jti = uuid_v7(now, &Entropy::from_os()).simple().to_string();
+    println!("{}", mint(&secret, &claims, now, &jti)?.expose_secret());
+    Ok(())
+}

@@ -1,0 +1,121 @@
+"""The Python client that openapi-generator makes of the 3.0 document, against a running gateway.
+
+Arguments: the document. Environment: ECG_URL, ECG_TOKEN. Expects package `ecg_client` on the path.
+Its models are pydantic's and strict: a member of another type than the document says is an error here.
+"""
+
+import os
+import sys
+import uuid
+
+import ecg_client
+from ecg_client.exceptions import NotFoundException
+from operations import report
+
+CALLED = set()
+ABSENT = "ic_00000000000000000000000000"
+
+
+def call(operation, *arguments, **named):
+    """Call one operation and note that it was."""
+    answer = operation(*arguments, **named)
+    CALLED.add(operation.__name__)
+    return answer
+
+
+class Story:
+    """The APIs of one client, and what is done with them."""
+
+    def __init__(self, client):
+        self.audit = ecg_client.AuditApi(client)
+        self.caches = ecg_client.ImageCachesApi(client)
+        self.events = ecg_client.EventsApi(client)
+        self.me = ecg_client.MeApi(client)
+        self.operations = ecg_client.OperationsApi(client)
+        self.webhooks = ecg_client.WebhooksApi(client)
+
+    def wait_until_ready(self, cache_id):
+        """Repeat the bounded wait until the image cache is ready."""
+        for _ in range(12):
+            waited = call(self.caches.wait_for_image_cache, cache_id, timeout_seconds=10)
+            if waited.condition_met:
+                return waited.image_cache
+        raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
+
+    def find_ready_event(self, cache_id):
+        """Walk the feed from its beginning to the event that tells of this image cache."""
+        page = call(self.events.list_events, limit=100)
+        while True:
+            for event in page.items:
+                if event.type == "image_cache.ready" and event.data.image_cache.id == cache_id:
+                    return event
+            assert page.has_more, f"no image_cache.ready of {cache_id} in the feed"
+            page = call(self.events.list_events, limit=100, cursor=page.next_cursor)
+
+    def follow_a_cache(self, endpoint):
+        """Create, follow and read one image cache."""
+        new = ecg_client.NewImageCache(
+            name="openapi-generator", region="cn-hangzhou", images=["registry.example.com/team/app:1"]
+        )
+        cache = call(self.caches.create_image_cache, new, idempotency_key=str(uuid.uuid4()))
+        assert call(self.operations.get_operation, cache.operation_id).image_cache_id == cache.id
+        ready = self.wait_until_ready(cache.id)
+        assert call(self.caches.get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
+        status = [ecg_client.ImageCacheStatus.READY]
+        listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)
+        assert cache.id in [item.id for item in listed.items]
+        transitions = call(self.caches.list_transitions, cache.id).items
+        assert transitions[-1].to == ecg_client.ImageCacheStatus.READY, transitions
+        event = self.find_ready_event(cache.id)
+        deliveries = call(self.webhooks.list_deliveries, endpoint_id=endpoint.id).items
+        assert event.id in [delivery.event_id for delivery in deliveries], deliveries
+        return cache
+
+    def change_and_remove(self, cache):
+        """Update the image cache, wait for the new build, delete it."""
+        changes = ecg_client.ImageCacheChanges(images=["registry.example.com/team/app:2"])
+        updated = call(self.caches.update_image_cache, cache.id, changes)
+        assert updated.generation == cache.generation + 1, updated
+        self.wait_until_ready(cache.id)
+        call(self.caches.delete_image_cache, cache.id)
+
+    def read_the_audit(self, cache):
+        """Find the create in the audit trail, by list and by id."""
+        entries = call(self.audit.list_audit_entries, resource=cache.id, limit=100).items
+        created = [entry for entry in entries if entry.action == "create_image_cache"]
+        assert created, entries
+        assert call(self.audit.get_audit_entry, created[0].id).request_id == created[0].request_id
+
+    def meet_an_error(self):
+        """An unknown id is a 404 with a typed problem."""
+        try:
+            self.caches.get_image_cache(ABSENT)
+        except NotFoundException as refusal:
+            assert isinstance(refusal.data, ecg_client.Problem), refusal
+            assert refusal.data.status == 404 and refusal.data.code, refusal.data
+        else:
+            raise AssertionError("an unknown id was found")
+
+    def tell(self):
+        assert call(self.me.get_me).scopes
+        url = ecg_client.NewWebhookEndpoint(url="http://127.0.0.1:9/")
+        endpoint = call(self.webhooks.create_webhook_endpoint, url)
+        assert endpoint.secret.startswith("whsec_")
+        cache = self.follow_a_cache(endpoint)
+        self.change_and_remove(cache)
+        self.read_the_audit(cache)
+        listed = call(self.webhooks.list_webhook_endpoints, limit=100).items
+        assert endpoint.id in [item.id for item in listed]
+        assert call(self.webhooks.get_webhook_endpoint, endpoint.id).url == endpoint.url
+        call(self.webhooks.delete_webhook_endpoint, endpoint.id)
+        self.meet_an_error()
+
+
+def main(document):
+    settings = ecg_client.Configuration(host=os.environ["ECG_URL"], access_token=os.environ["ECG_TOKEN"])
+    with ecg_client.ApiClient(settings) as client:
+        Story(client).tell()
+    report(document, CALLED)
+
+
+main(sys.argv[1])

@@ -1,0 +1,128 @@
+"""The client that openapi-python-client makes of the 3.1 document, against a running gateway.
+
+Arguments: the document. Environment: ECG_URL, ECG_TOKEN. Expects package `ecg_client` on the path.
+"""
+
+import os
+import sys
+import uuid
+
+from ecg_client import AuthenticatedClient
+from ecg_client.api.audit import get_audit_entry, list_audit_entries
+from ecg_client.api.events import list_events
+from ecg_client.api.image_caches import (
+    create_image_cache,
+    delete_image_cache,
+    get_image_cache,
+    list_image_caches,
+    list_transitions,
+    update_image_cache,
+    wait_for_image_cache,
+)
+from ecg_client.api.me import get_me
+from ecg_client.api.operations import get_operation
+from ecg_client.api.webhooks import (
+    create_webhook_endpoint,
+    delete_webhook_endpoint,
+    get_webhook_endpoint,
+    list_deliveries,
+    list_webhook_endpoints,
+)
+from ecg_client.models import (
+    ImageCacheChanges,
+    ImageCacheStatus,
+    NewImageCache,
+    NewWebhookEndpoint,
+    Problem,
+)
+from operations import report
+
+CLIENT = AuthenticatedClient(
+    base_url=os.environ["ECG_URL"], token=os.environ["ECG_TOKEN"], raise_on_unexpected_status=True, timeout=60
+)
+CALLED = set()
+ABSENT = "ic_00000000000000000000000000"
+
+
+def call(operation, *path, statuses=(200,), **arguments):
+    """Call one operation, check the status, give the parsed answer."""
+    answer = operation.sync_detailed(*path, client=CLIENT, **arguments)
+    CALLED.add(operation.__name__.rsplit(".", 1)[-1])
+    assert answer.status_code in statuses, (operation.__name__, answer.status_code, answer.content)
+    return answer.parsed
+
+
+def wait_until_ready(cache_id):
+    """Repeat the bounded wait until the image cache is ready."""
+    for _ in range(12):
+        waited = call(wait_for_image_cache, cache_id, timeout_seconds=10)
+        if waited.condition_met:
+            return waited.image_cache
+    raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
+
+
+def find_ready_event(cache_id):
+    """Walk the feed from its beginning to the event that tells of this image cache."""
+    page = call(list_events, limit=100)
+    while True:
+        for event in page.items:
+            if event.type_ == "image_cache.ready" and event.data.image_cache.id == cache_id:
+                return event
+        assert page.has_more, f"no image_cache.ready of {cache_id} in the feed"
+        page = call(list_events, limit=100, cursor=page.next_cursor)
+
+
+def follow_a_cache(endpoint):
+    """Create, follow and read one image cache."""
+    new = NewImageCache(
+        name="openapi-python-client", region="cn-hangzhou", images=["registry.example.com/team/app:1"]
+    )
+    cache = call(create_image_cache, statuses=(201, 202), body=new, idempotency_key=str(uuid.uuid4()))
+    assert call(get_operation, cache.operation_id).image_cache_id == cache.id
+    ready = wait_until_ready(cache.id)
+    assert call(get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
+    listed = call(list_image_caches, status=[ImageCacheStatus.READY], name=new.name, limit=100)
+    assert cache.id in [item.id for item in listed.items]
+    transitions = call(list_transitions, cache.id).items
+    assert transitions[-1].to == ImageCacheStatus.READY, transitions
+    event = find_ready_event(cache.id)
+    deliveries = call(list_deliveries, endpoint_id=endpoint.id).items
+    assert event.id in [delivery.event_id for delivery in deliveries], deliveries
+    return cache
+
+
+def change_and_remove(cache):
+    """Update the image cache, wait for the new build, delete it."""
+    changes = ImageCacheChanges(images=["registry.example.com/team/app:2"])
+    updated = call(update_image_cache, cache.id, statuses=(200, 202), body=changes)
+    assert updated.generation == cache.generation + 1, updated
+    wait_until_ready(cache.id)
+    call(delete_image_cache, cache.id, statuses=(200, 202))
+
+
+def read_the_audit(cache):
+    """Find the create in the audit trail, by list and by id."""
+    entries = call(list_audit_entries, resource=cache.id, limit=100).items
+    created = [entry for entry in entries if entry.action == "create_image_cache"]
+    assert created, entries
+    assert call(get_audit_entry, created[0].id).request_id == created[0].request_id
+
+
+def main(document):
+    assert call(get_me).scopes
+    endpoint = call(
+        create_webhook_endpoint, statuses=(201,), body=NewWebhookEndpoint(url="http://127.0.0.1:9/")
+    )
+    assert endpoint.secret.startswith("whsec_")
+    cache = follow_a_cache(endpoint)
+    change_and_remove(cache)
+    read_the_audit(cache)
+    assert endpoint.id in [item.id for item in call(list_webhook_endpoints, limit=100).items]
+    assert call(get_webhook_endpoint, endpoint.id).url == endpoint.url
+    call(delete_webhook_endpoint, endpoint.id, statuses=(204,))
+    problem = call(get_image_cache, ABSENT, statuses=(404,))
+    assert isinstance(problem, Problem) and problem.status == 404 and problem.code, problem
+    report(document, CALLED)
+
+
+main(sys.argv[1])

@@ -1,0 +1,166 @@
+// The types that openapi-typescript makes of the 3.1 document, used through openapi-fetch against a running gateway.
+//
+// Arguments: the document. Environment: ECG_URL, ECG_TOKEN. `schema.d.ts` is generated beside this file.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+import createClient from "openapi-fetch";
+
+import type { components, operations, paths } from "./schema.js";
+
+type ImageCache = components["schemas"]["ImageCache"];
+type Problem = components["schemas"]["Problem"];
+type Operation = keyof operations;
+
+const ABSENT = "ic_00000000000000000000000000";
+const called = new Set<Operation>();
+const client = createClient<paths>({
+  baseUrl: environment("ECG_URL"),
+  headers: { Authorization: `Bearer ${environment("ECG_TOKEN")}` },
+});
+
+function environment(name: string): string {
+  const value = process.env[name];
+  assert(value, `${name} is not set`);
+  return value;
+}
+
+/** Notes that the operation was called, and gives what it answered. Its name must be in the document: tsc says so. */
+async function call<T>(
+  operation: Operation,
+  answer: Promise<{ data?: T; error?: Problem; response: Response }>,
+): Promise<T> {
+  const { data, error, response } = await answer;
+  called.add(operation);
+  assert(response.ok, `${operation}: ${response.status} ${JSON.stringify(error)}`);
+  return data as T;
+}
+
+const one = (id: string) => ({ params: { path: { image_cache_id: id } } });
+
+async function waitUntilReady(id: string): Promise<ImageCache> {
+  for (let turn = 0; turn < 12; turn += 1) {
+    const params = { path: { image_cache_id: id }, query: { timeout_seconds: 10 } };
+    const waited = await call(
+      "wait_for_image_cache",
+      client.GET("/v1/image-caches/{image_cache_id}/wait", { params }),
+    );
+    if (waited.condition_met) return waited.image_cache;
+  }
+  throw new Error(`${id} is not ready after two minutes`);
+}
+
+async function findReadyEvent(id: string): Promise<components["schemas"]["Event"]> {
+  let query: { limit: number; cursor?: string } = { limit: 100 };
+  for (;;) {
+    const page = await call("list_events", client.GET("/v1/events", { params: { query } }));
+    const found = page.items.find((event) => event.type === "image_cache.ready" && event.data.image_cache.id === id);
+    if (found) return found;
+    assert(page.has_more && page.next_cursor, `no image_cache.ready of ${id} in the feed`);
+    query = { limit: 100, cursor: page.next_cursor };
+  }
+}
+
+async function followACache(endpoint: string): Promise<ImageCache> {
+  const body = {
+    name: "openapi-typescript",
+    region: "cn-hangzhou",
+    images: ["registry.example.com/team/app:1"],
+  };
+  const header = { "Idempotency-Key": randomUUID() };
+  const cache = await call(
+    "create_image_cache",
+    client.POST("/v1/image-caches", { body, params: { header } }),
+  );
+  const path = { operation_id: cache.operation_id };
+  const operation = await call("get_operation", client.GET("/v1/operations/{operation_id}", { params: { path } }));
+  assert.equal(operation.image_cache_id, cache.id);
+  const ready = await waitUntilReady(cache.id);
+  const again = await call("get_image_cache", client.GET("/v1/image-caches/{image_cache_id}", one(cache.id)));
+  assert.equal(again.eci_cache_id, ready.eci_cache_id);
+  await readTheLists(cache, endpoint);
+  return cache;
+}
+
+async function readTheLists(cache: ImageCache, endpoint: string): Promise<void> {
+  const query = { status: ["ready" as const], name: cache.name, limit: 100 };
+  const listed = await call("list_image_caches", client.GET("/v1/image-caches", { params: { query } }));
+  assert(listed.items.some((item) => item.id === cache.id));
+  const transitions = await call(
+    "list_transitions",
+    client.GET("/v1/image-caches/{image_cache_id}/transitions", one(cache.id)),
+  );
+  assert.equal(transitions.items.at(-1)?.to, "ready");
+  const event = await findReadyEvent(cache.id);
+  const deliveries = await call(
+    "list_deliveries",
+    client.GET("/v1/deliveries", { params: { query: { endpoint_id: endpoint } } }),
+  );
+  assert(deliveries.items.some((delivery) => delivery.event_id === event.id));
+}
+
+async function changeAndRemove(cache: ImageCache): Promise<void> {
+  const body = { images: ["registry.example.com/team/app:2"] };
+  const updated = await call(
+    "update_image_cache",
+    client.PATCH("/v1/image-caches/{image_cache_id}", { ...one(cache.id), body }),
+  );
+  assert.equal(updated.generation, cache.generation + 1);
+  await waitUntilReady(cache.id);
+  await call("delete_image_cache", client.DELETE("/v1/image-caches/{image_cache_id}", one(cache.id)));
+}
+
+async function readTheAudit(cache: ImageCache): Promise<void> {
+  const query = { resource: cache.id, limit: 100 };
+  const entries = await call("list_audit_entries", client.GET("/v1/audit-entries", { params: { query } }));
+  const created = entries.items.find((entry) => entry.action === "create_image_cache");
+  assert(created, "the create is not in the audit trail");
+  const path = { audit_entry_id: created.id };
+  const entry = await call("get_audit_entry", client.GET("/v1/audit-entries/{audit_entry_id}", { params: { path } }));
+  assert.equal(entry.request_id, created.request_id);
+}
+
+async function removeTheEndpoint(id: string): Promise<void> {
+  const listed = await call(
+    "list_webhook_endpoints",
+    client.GET("/v1/webhook-endpoints", { params: { query: { limit: 100 } } }),
+  );
+  assert(listed.items.some((item) => item.id === id));
+  const params = { path: { webhook_endpoint_id: id } };
+  const path = "/v1/webhook-endpoints/{webhook_endpoint_id}";
+  assert.equal((await call("get_webhook_endpoint", client.GET(path, { params }))).id, id);
+  await call("delete_webhook_endpoint", client.DELETE(path, { params }));
+}
+
+async function meetAnError(): Promise<void> {
+  const { error, response } = await client.GET("/v1/image-caches/{image_cache_id}", one(ABSENT));
+  assert.equal(response.status, 404);
+  assert.equal(error?.status, 404);
+  assert(error.code);
+}
+
+function report(document: string): void {
+  const { paths } = JSON.parse(readFileSync(document, "utf8")) as {
+    paths: Record<string, Record<string, { operationId?: string }>>;
+  };
+  const wanted = Object.entries(paths)
+    .filter(([path]) => path.startsWith("/v1/"))
+    .flatMap(([, item]) => Object.values(item).flatMap((operation) => operation.operationId ?? []));
+  assert.deepEqual([...called].sort(), wanted.sort(), "operations called, and those of the document");
+  console.log(`${called.size} of ${wanted.length} operations called`);
+}
+
+assert((await call("get_me", client.GET("/v1/me"))).scopes.length > 0);
+const endpoint = await call(
+  "create_webhook_endpoint",
+  client.POST("/v1/webhook-endpoints", { body: { url: "http://127.0.0.1:9/" } }),
+);
+assert.match(endpoint.secret ?? "", /^whsec_/);
+const cache = await followACache(endpoint.id);
+await changeAndRemove(cache);
+await readTheAudit(cache);
+await removeTheEndpoint(endpoint.id);
+await meetAnError();
+report(process.argv[2] ?? "");

@@ -1,0 +1,30 @@
+"""The operations that a client must have: what the document lists under /v1.
+
+Used by the two Python stories. A generator that drops an operation makes its story fail, and so does an
+operation that the story does not call.
+"""
+
+import json
+
+
+def under_v1(document_path):
+    """The operation ids of all paths under /v1."""
+    with open(document_path, encoding="utf-8") as file:
+        paths = json.load(file)["paths"]
+    return {
+        operation["operationId"]
+        for path, item in paths.items()
+        if path.startswith("/v1/")
+        for operation in item.values()
+        if isinstance(operation, dict) and "operationId" in operation
+    }
+
+
+def report(document_path, called):
+    """Fail where an operation was not called; else say how many were."""
+    wanted = under_v1(document_path)
+    if wanted - called:
+        raise SystemExit(f"not called: {', '.join(sorted(wanted - called))}")
+    if called - wanted:
+        raise SystemExit(f"not in the document: {', '.join(sorted(called - wanted))}")
+    print(f"{len(called)} of {len(wanted)} operations called")

@@ -1,0 +1,171 @@
+//! The client that progenitor makes of the 3.0 document, against a running gateway.
+//!
+//! Arguments: the document (the one it was generated from). Environment: `ECG_URL`, `ECG_TOKEN`.
+//! A dropped operation does not compile; one that is in the document and not called ends in a failure.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use serde_json::Value;
+
+/// Everything in here is generated.
+mod generated {
+    progenitor::generate_api!(spec = "../../../openapi/openapi-3.0.json", interface = Builder);
+}
+
+use generated::types::{
+    AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, NewImageCache, NewWebhookEndpoint, Problem,
+    WebhookEndpoint,
+};
+use generated::{Client, Error as CallError};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const ABSENT: &str = "ic_00000000000000000000000000";
+const IMAGE: &str = "registry.example.com/team/app";
+
+/// Calls one operation by its generated builder, notes its name, gives the typed answer.
+macro_rules! call {
+    ($story:ident . $operation:ident $(. $set:ident ($value:expr))*) => {{
+        $story.called.insert(stringify!($operation).to_owned());
+        $story.client.$operation()$(.$set($value))*.send().await
+            .map_err(|error| format!("{}: {error}", stringify!($operation)))?
+            .into_inner()
+    }};
+}
+
+struct Story {
+    client: Client,
+    called: BTreeSet<String>,
+}
+
+impl Story {
+    fn begin() -> Outcome<Self> {
+        let bearer = format!("Bearer {}", std::env::var("ECG_TOKEN")?);
+        let headers = [(reqwest::header::AUTHORIZATION, bearer.parse()?)].into_iter().collect();
+        let inner = reqwest::Client::builder().default_headers(headers).no_proxy().build()?;
+        let client = Client::new_with_client(&std::env::var("ECG_URL")?, inner);
+        Ok(Self { client, called: BTreeSet::new() })
+    }
+
+    async fn tell(&mut self) -> Outcome<()> {
+        demand(!call!(self.get_me).scopes.is_empty(), "no scopes")?;
+        let new = NewWebhookEndpoint::builder().url("http://127.0.0.1:9/");
+        let endpoint = call!(self.create_webhook_endpoint.body(new));
+        demand(endpoint.secret.as_ref().is_some_and(|secret| secret.starts_with("whsec_")), "no secret")?;
+        let cache = self.follow_a_cache(&endpoint).await?;
+        self.change_and_remove(&cache).await?;
+        self.read_the_audit(&cache).await?;
+        self.remove_the_endpoint(&endpoint).await?;
+        self.meet_an_error().await
+    }
+
+    async fn follow_a_cache(&mut self, endpoint: &WebhookEndpoint) -> Outcome<ImageCache> {
+        let new = NewImageCache::builder().name("progenitor").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
+        // One key per endpoint, and each run makes its own endpoint.
+        let cache = call!(self.create_image_cache.idempotency_key(&endpoint.id).body(new));
+        let operation = call!(self.get_operation.operation_id(&cache.operation_id));
+        demand(operation.image_cache_id == cache.id, "an operation of another image cache")?;
+        let ready = self.wait_until_ready(&cache.id).await?;
+        let again = call!(self.get_image_cache.image_cache_id(&cache.id));
+        demand(again.eci_cache_id == ready.eci_cache_id, "two ids of the cloud")?;
+        self.read_the_lists(&cache, endpoint).await?;
+        Ok(cache)
+    }
+
+    async fn wait_until_ready(&mut self, id: &str) -> Outcome<ImageCache> {
+        for _ in 0..12 {
+            let waited = call!(self.wait_for_image_cache.image_cache_id(id).timeout_seconds(10));
+            if waited.condition_met {
+                return Ok(waited.image_cache);
+            }
+        }
+        Err(format!("{id} is not ready after two minutes").into())
+    }
+
+    async fn read_the_lists(&mut self, cache: &ImageCache, endpoint: &WebhookEndpoint) -> Outcome<()> {
+        let ready = vec![ImageCacheStatus::Ready];
+        let listed = call!(self.list_image_caches.status(ready).name(&cache.name).limit(100));
+        demand(listed.items.iter().any(|item| item.id == cache.id), "not in the list")?;
+        let transitions = call!(self.list_transitions.image_cache_id(&cache.id)).items;
+        demand(transitions.last().is_some_and(|last| last.to == ImageCacheStatus::Ready), "the last is not to ready")?;
+        let event = self.find_ready_event(&cache.id).await?;
+        let deliveries = call!(self.list_deliveries.endpoint_id(&endpoint.id)).items;
+        demand(deliveries.iter().any(|delivery| delivery.event_id == event.id), "no delivery of the event")
+    }
+
+    async fn find_ready_event(&mut self, id: &str) -> Outcome<Event> {
+        let mut page = call!(self.list_events.limit(100));
+        loop {
+            let about = |event: &Event| event.type_ == "image_cache.ready" && event.data.image_cache.id == id;
+            if let Some(found) = page.items.into_iter().find(about) {
+                return Ok(found);
+            }
+            let cursor = page.next_cursor.filter(|_| page.has_more).ok_or("no image_cache.ready in the feed")?;
+            page = call!(self.list_events.limit(100).cursor(cursor));
+        }
+    }
+
+    async fn change_and_remove(&mut self, cache: &ImageCache) -> Outcome<()> {
+        let changes = ImageCacheChanges::builder().images([format!("{IMAGE}:2")]);
+        let updated = call!(self.update_image_cache.image_cache_id(&cache.id).body(changes));
+        demand(updated.generation == cache.generation + 1, "the update is no new generation")?;
+        self.wait_until_ready(&cache.id).await?;
+        call!(self.delete_image_cache.image_cache_id(&cache.id));
+        Ok(())
+    }
+
+    async fn read_the_audit(&mut self, cache: &ImageCache) -> Outcome<()> {
+        let entries = call!(self.list_audit_entries.resource(&cache.id).limit(100)).items;
+        let is_create = |entry: &&AuditEntry| entry.action == "create_image_cache";
+        let created = entries.iter().find(is_create).ok_or("the create is not in the audit trail")?;
+        let entry = call!(self.get_audit_entry.audit_entry_id(&created.id));
+        demand(entry.request_id == created.request_id, "another audit entry")
+    }
+
+    async fn remove_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> Outcome<()> {
+        let listed = call!(self.list_webhook_endpoints.limit(100)).items;
+        demand(listed.iter().any(|item| item.id == endpoint.id), "the endpoint is not in the list")?;
+        let again = call!(self.get_webhook_endpoint.webhook_endpoint_id(&endpoint.id));
+        demand(again.url == endpoint.url, "another endpoint")?;
+        call!(self.delete_webhook_endpoint.webhook_endpoint_id(&endpoint.id));
+        Ok(())
+    }
+
+    async fn meet_an_error(&self) -> Outcome<()> {
+        let answer = self.client.get_image_cache().image_cache_id(ABSENT).send().await;
+        let Err(CallError::ErrorResponse(refusal)) = answer else {
+            return Err(format!("an unknown id: {answer:?}").into());
+        };
+        let problem: &Problem = &refusal;
+        demand(problem.status == 404 && !problem.code.is_empty(), "not the problem of an unknown id")
+    }
+
+    /// Compares what was called with what the document lists under `/v1`.
+    fn report(&self, document: &str) -> Outcome<()> {
+        let document: Value = serde_json::from_str(&std::fs::read_to_string(document)?)?;
+        let paths = document["paths"].as_object().ok_or("a document without paths")?;
+        let wanted: BTreeSet<String> = (paths.iter().filter(|(path, _)| path.starts_with("/v1/")))
+            .flat_map(|(_, item)| item.as_object().into_iter().flat_map(|item| item.values()))
+            .filter_map(|operation| operation["operationId"].as_str().map(str::to_owned))
+            .collect();
+        if wanted != self.called {
+            let differences: Vec<_> = wanted.symmetric_difference(&self.called).collect();
+            return Err(format!("called, or in the document, but not both: {differences:?}").into());
+        }
+        println!("{} of {} operations called", self.called.len(), wanted.len());
+        Ok(())
+    }
+}
+
+fn demand(holds: bool, otherwise: &str) -> Outcome<()> {
+    if holds { Ok(()) } else { Err(otherwise.into()) }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome<()> {
+    let document = std::env::args().nth(1).ok_or("give the document")?;
+    let mut story = Story::begin()?;
+    story.tell().await?;
+    story.report(&document)
+}

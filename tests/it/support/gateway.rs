@@ -1,0 +1,325 @@
+//! A whole gateway on real sockets: PostgreSQL, the stand-in, the API, workers that run when told to.
+//!
+//! One clock and one seeded generator for all of them. Workers advance by [`TestGateway::drain`], time by
+//! [`TestGateway::advance`]: nothing sleeps. Leases go by the database's clock; a test that needs one to have run
+//! out puts its end into the past.
+#![cfg(test)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eci_cache_gateway::app::{self, Gateway, Parts};
+use eci_cache_gateway::auth::jwks::KeySource;
+use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::auth::verify::{self, Verifier};
+use eci_cache_gateway::crypto::fingerprint::Fingerprint;
+use eci_cache_gateway::crypto::master::MasterKey;
+use eci_cache_gateway::crypto::seal::Sealer;
+use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::http::server::{self, Limits};
+use eci_cache_gateway::http::{self, DoorState};
+use eci_cache_gateway::sim::{self, StandIn};
+use eci_cache_gateway::store::{PoolSizes, Store};
+use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
+use eci_cache_gateway::worker;
+use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::answer::Answer;
+use super::database::TestDatabase;
+
+/// When every test begins.
+pub(crate) const START: &str = "2026-03-01T08:00:00Z";
+/// The team that a test speaks for where it names none.
+pub(crate) const TEAM: &str = "web";
+/// Every scope of a team.
+pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
+
+const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
+const KEY: &str = "stand-in-key";
+const KEY_SECRET: &str = "stand-in-secret";
+
+/// What a gateway of a test may do otherwise than usual.
+pub(crate) struct Setup {
+    /// Where webhooks may go: loopback and plain http, where nothing is said.
+    pub(crate) policy: Policy,
+    /// What clients may hold.
+    pub(crate) limits: Limits,
+    /// What an operator sets.
+    pub(crate) settings: app::Settings,
+    /// Where the cloud is, if not at the stand-in.
+    pub(crate) cloud: Option<String>,
+    /// How long a call to the cloud may take.
+    pub(crate) patience: Duration,
+    /// When it begins.
+    pub(crate) start: Instant,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
+            limits: Limits::default(),
+            settings: app::Settings::default(),
+            cloud: None,
+            patience: Duration::from_secs(30),
+            start: START.parse().unwrap(),
+        }
+    }
+}
+
+/// What the gateways of one test share.
+struct World {
+    clock: Arc<ManualClock>,
+    entropy: Arc<Entropy>,
+    standin: StandIn,
+    pool: PgPool,
+    database: TestDatabase,
+}
+
+impl World {
+    async fn new(start: Instant) -> Self {
+        let clock = Arc::new(ManualClock::at(start));
+        let entropy = Arc::new(Entropy::from_seed(7));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = sim::Settings {
+            access_key_id: KEY.into(),
+            access_key_secret: KEY_SECRET.into(),
+            speed: 1.0,
+            state_file: None,
+        };
+        let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
+        let database = TestDatabase::create().await;
+        let pool = database.pool(2).await;
+        Self { clock, entropy, standin, pool, database }
+    }
+
+    fn parts(&self, setup: &Setup) -> Parts {
+        let credentials =
+            Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
+        let cloud = eci::Settings {
+            endpoint: setup.cloud.clone().unwrap_or_else(|| self.standin.url()),
+            connect_timeout: setup.patience,
+            timeout: setup.patience,
+            max_answer_bytes: 1 << 20,
+        };
+        let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
+        let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
+        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(10) };
+        Parts {
+            store: Store::open(&self.database.as_runtime(), sizes),
+            cloud: Client::new(cloud, credentials, self.clock.clone(), self.entropy.clone()).unwrap(),
+            verifier: Verifier::new(rules, keys, self.clock.clone()),
+            sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1").unwrap(),
+            fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
+            sender: Sender::new(setup.policy.clone(), SenderSettings::default(), self.clock.clone()).unwrap(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            settings: setup.settings.clone(),
+        }
+    }
+}
+
+/// A running gateway.
+pub(crate) struct TestGateway {
+    /// The gateway itself, for its workers' methods.
+    pub(crate) gateway: Gateway,
+    /// Where its API listens.
+    pub(crate) address: SocketAddr,
+    http: reqwest::Client,
+    world: Arc<World>,
+    _stop: DropGuard,
+}
+
+impl TestGateway {
+    /// A gateway with a database and a stand-in of its own.
+    pub(crate) async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// The same, otherwise than usual.
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let world = World::new(setup.start).await;
+        Self::serve(Arc::new(world), setup).await
+    }
+
+    /// A second gateway on the same database and stand-in.
+    pub(crate) async fn second_gateway(&self, setup: Setup) -> Self {
+        Self::serve(Arc::clone(&self.world), setup).await
+    }
+
+    async fn serve(world: Arc<World>, setup: Setup) -> Self {
+        let gateway = Gateway::new(world.parts(&setup));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let door = DoorState {
+            gateway: gateway.clone(),
+            metrics: Arc::new(|| "ecg_tests 1\n".to_owned()),
+            settings: http::Settings::default(),
+            tasks: tasks.clone(),
+        };
+        tokio::spawn(server::serve(listener, http::router(door), setup.limits, tasks, stop.clone()));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { gateway, address, http, world, _stop: stop.drop_guard() }
+    }
+
+    /// A token for `team` with these scopes, good from now on.
+    pub(crate) fn token(&self, team: &str, scopes: &[Scope]) -> String {
+        let claims = Claims {
+            subject: "alice".into(),
+            teams: vec![team.parse().unwrap()],
+            scopes: scopes.to_vec(),
+            lifetime: chrono::Duration::hours(1),
+            issuer: "https://issuer.example".into(),
+            audience: "eci-cache-gateway".into(),
+        };
+        let token = mint(&SecretString::from(TOKEN_SECRET), &claims, self.now(), &format!("token-of-{team}")).unwrap();
+        token.expose_secret().to_owned()
+    }
+
+    /// A request without a credential.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.address))
+    }
+
+    /// A request of [`TEAM`] with all scopes.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.bare(method, path).bearer_auth(self.token(TEAM, &SCOPES))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// The items of a list, which must fit on one page of 100.
+    pub(crate) async fn items(&self, path: &str) -> Vec<Value> {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let page = self.get(&format!("{path}{sign}limit=100")).await.expect(200);
+        page["items"].as_array().unwrap().clone()
+    }
+
+    /// Asks for a cache of `image`; the answer, whatever it is.
+    pub(crate) async fn create(&self, image: &str) -> Answer {
+        self.post("/v1/image-caches", &new_cache(image)).await
+    }
+
+    /// A cache of `nginx` that the cloud has accepted; its id.
+    pub(crate) async fn created(&self) -> String {
+        self.create("nginx:1.27").await.expect(201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An endpoint at `url` for all events: id and secret.
+    pub(crate) async fn endpoint(&self, url: &str) -> (String, String) {
+        let made = self.post("/v1/webhook-endpoints", &json!({"url": url})).await.expect(201);
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        (text("id"), text("secret"))
+    }
+
+    /// The cache as it is now.
+    pub(crate) async fn cache(&self, id: &str) -> Value {
+        self.get(&format!("/v1/image-caches/{id}")).await.expect(200)
+    }
+
+    /// The one cache of the team.
+    pub(crate) async fn only_cache(&self) -> Value {
+        let caches = self.items("/v1/image-caches").await;
+        assert_eq!(caches.len(), 1, "{caches:?}");
+        caches.into_iter().next().unwrap()
+    }
+
+    /// Lets two seconds pass and does what is due, again and again, until the cache has `status`.
+    pub(crate) async fn until(&self, id: &str, status: &str) -> Value {
+        for _ in 0..40 {
+            let cache = self.cache(id).await;
+            if cache["status"] == status {
+                return cache;
+            }
+            self.advance(2);
+            self.drain().await;
+        }
+        panic!("never {status}: {}", self.cache(id).await);
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.world.clock.now()
+    }
+
+    /// Moves everyone's clock.
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.world.clock.advance(chrono::Duration::seconds(seconds));
+    }
+
+    /// Puts everyone's clock.
+    pub(crate) fn set_clock(&self, instant: Instant) {
+        self.world.clock.set(instant);
+    }
+
+    /// Does all the work that is due.
+    pub(crate) async fn drain(&self) {
+        worker::drain(&self.gateway).await.unwrap();
+    }
+
+    /// The database, as its owner sees it.
+    pub(crate) fn sql(&self) -> &PgPool {
+        &self.world.pool
+    }
+
+    /// One number out of the database.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.sql()).await.unwrap()
+    }
+
+    /// Where the stand-in is.
+    pub(crate) fn cloud(&self) -> String {
+        self.world.standin.url()
+    }
+
+    /// The next call of an action meets this fault.
+    pub(crate) async fn fault(&self, fault: &Value) {
+        let url = format!("{}/_admin/faults", self.cloud());
+        Answer::of(self.http.post(url).json(fault)).await.expect(200);
+    }
+
+    /// The cloud forgets every `ClientToken`.
+    pub(crate) async fn forget_tokens(&self) {
+        Answer::of(self.http.post(format!("{}/_admin/forget-tokens", self.cloud()))).await.expect(200);
+    }
+
+    /// What really happened at the cloud.
+    pub(crate) async fn ledger(&self) -> Value {
+        Answer::of(self.http.get(format!("{}/_admin/calls", self.cloud()))).await.expect(200)
+    }
+
+    /// How many caches were really created.
+    pub(crate) async fn creations(&self) -> usize {
+        self.ledger().await["created"].as_array().unwrap().len()
+    }
+}
+
+/// A request for a cache of `image`.
+pub(crate) fn new_cache(image: &str) -> Value {
+    json!({"name": "web", "region": "cn-beijing", "images": [image]})
+}
