@@ -40,6 +40,9 @@ pub const TABLE: &[Access] = &[
     read("list_deliveries", Scope::Webhooks),
     read("list_audit_entries", Scope::Audit),
     read("get_audit_entry", Scope::Audit),
+    change("create_access_key", Scope::Admin),
+    read("list_access_keys", Scope::Admin),
+    change("revoke_access_key", Scope::Admin),
     Access { operation: "get_me", scope: None, changes: false },
 ];
 

@@ -21,6 +21,7 @@ pub mod input;
 mod intent;
 mod operations;
 mod reads;
+mod rpc_keys;
 mod settings;
 mod signals;
 mod tracking;

@@ -15,6 +15,7 @@ pub mod fault;
 pub mod params;
 pub mod sign_v1;
 pub mod wire;
+pub mod xml;
 
 pub use client::{Attempt, BuildError, Client, Created, Credentials, DescribeQuery, Done, SeenPage, Settings};
 

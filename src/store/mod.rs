@@ -7,6 +7,7 @@
 //!
 //! Who calls it: `app`. What it does not do: deciding.
 
+mod access_keys;
 mod audit;
 mod audit_writer;
 mod changes;
@@ -34,6 +35,7 @@ pub use operations::{NewOperation, Settled, Settlement};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+pub use unscoped::access_keys::SealedKey;
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::tracker::{GroupLease, TrackerGroup};

@@ -1,0 +1,123 @@
+//! Access keys of the RPC front: made, listed, revoked by a team's administrator.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::cursor::{List, one_more, unreadable};
+use super::input::NewAccessKey;
+use super::view::AccessKeyView;
+use super::{Call, Error, Gateway, access};
+use crate::domain::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::field::Findings;
+use crate::domain::filter::{Page, Slice};
+
+const CREATE: &str = "create_access_key";
+const REVOKE: &str = "revoke_access_key";
+
+impl Gateway {
+    /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.
+    pub async fn create_access_key(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewAccessKey,
+    ) -> Result<AccessKeyView, Error> {
+        access::check(caller, CREATE)?;
+        check(&new)?;
+        let key = AccessKey {
+            id: AccessKeyId::new(self.entropy()),
+            team: caller.team.clone(),
+            scopes: new.scopes,
+            description: new.description,
+            created_at: self.now(),
+            revoked_at: None,
+        };
+        let secret = new_secret(self.entropy());
+        let entry = self.key_entry(caller, call, CREATE, &key.id);
+        if !self.store().add_access_key(&key, &self.seal_key(&key.id, &secret), &entry).await? {
+            let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the most; revoke one first");
+            return Err(Error::Conflict { code: "too_many_access_keys", detail });
+        }
+        call.set_audited();
+        Ok(AccessKeyView { access_key_secret: Some(secret.expose_secret().to_owned()), ..key.into() })
+    }
+
+    /// The team's keys, newest first, the revoked ones among them.
+    pub async fn list_access_keys(&self, caller: &Caller, page: &Page) -> Result<Slice<AccessKeyView>, Error> {
+        access::check(caller, "list_access_keys")?;
+        let list = List::new(self, caller, "access_keys", &());
+        let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
+        let keys = self.store().access_keys(&caller.team, place, one_more(page)).await?;
+        Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))
+    }
+
+    /// Revokes a key of the team: the next request that is signed with it is refused.
+    pub async fn revoke_access_key(&self, caller: &Caller, call: &Call, id: AccessKeyId) -> Result<(), Error> {
+        access::check(caller, REVOKE)?;
+        let entry = self.key_entry(caller, call, REVOKE, &id);
+        if !self.store().revoke_access_key(&caller.team, &id, &entry).await? {
+            return Err(Error::NotFound("access key"));
+        }
+        call.set_audited();
+        Ok(())
+    }
+
+    /// Makes the key of `dev`'s env file what the file says.
+    pub async fn ensure_access_key(
+        &self,
+        team: TeamId,
+        id: AccessKeyId,
+        secret: &SecretString,
+        scopes: &[Scope],
+    ) -> Result<(), Error> {
+        let sealed = self.seal_key(&id, secret);
+        let description = Some("of the env file".to_owned());
+        let key =
+            AccessKey { id, team, scopes: scopes.to_vec(), description, created_at: self.now(), revoked_at: None };
+        Ok(self.store().put_access_key(&key, &sealed).await?)
+    }
+
+    fn key_entry(&self, caller: &Caller, call: &Call, action: &str, id: &AccessKeyId) -> AuditEntry {
+        let mut entry =
+            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        entry.resource = Some(id.to_string());
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry
+    }
+
+    fn seal_key(&self, id: &AccessKeyId, secret: &SecretString) -> Vec<u8> {
+        self.parts().sealer.seal(secret.expose_secret().as_bytes(), &context(id), self.entropy())
+    }
+
+    /// A key's secret, for the moment of verifying.
+    pub(super) fn open_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
+        let plain = self.parts().sealer.open(sealed, &context(id)).map_err(|error| Error::Internal(error.into()))?;
+        let text = std::str::from_utf8(plain.expose_secret())
+            .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;
+        Ok(SecretString::from(text))
+    }
+}
+
+fn context(id: &AccessKeyId) -> String {
+    format!("access_key:{id}")
+}
+
+fn check(new: &NewAccessKey) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let length =
+        new.description.as_ref().is_none_or(|text| text.chars().count() <= 256 && !text.contains(char::is_control));
+    findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
+    findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
+    for (place, scope) in new.scopes.iter().enumerate() {
+        let field = format!("/scopes/{place}");
+        findings.require(KEY_SCOPES.contains(scope), field, "not_allowed", "must be read or write");
+    }
+    Ok(findings.into_result()?)
+}
+
+fn read_place(place: &str) -> Option<(Instant, String)> {
+    let (at, id) = place.split_once(' ')?;
+    Some((Instant::from_timestamp_micros(at.parse().ok()?)?, id.to_owned()))
+}
