@@ -27,6 +27,7 @@ mod signals;
 mod tracking;
 mod upkeep;
 pub mod view;
+mod withdrawing;
 mod write;
 
 pub use call::Call;
@@ -35,3 +36,4 @@ pub use gateway::{Gateway, Parts};
 pub use reads::LONGEST_WAIT;
 pub use settings::Settings;
 pub use signals::Signals;
+pub use withdrawing::Told;

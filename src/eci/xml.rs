@@ -15,11 +15,11 @@ pub fn document(root: &str, fields: &Map<String, Value>) -> String {
 
 fn object(text: &mut String, name: &str, fields: &Map<String, Value>) {
     let name = name_of(name);
-    text.push_str(&format!("<{name}>"));
+    tag(text, "<", &name);
     for (key, value) in fields {
         element(text, key, value);
     }
-    text.push_str(&format!("</{name}>"));
+    tag(text, "</", &name);
 }
 
 fn element(text: &mut String, name: &str, value: &Value) {
@@ -34,9 +34,13 @@ fn element(text: &mut String, name: &str, value: &Value) {
 
 fn leaf(text: &mut String, name: &str, value: &str) {
     let name = name_of(name);
-    text.push_str(&format!("<{name}>"));
+    tag(text, "<", &name);
     value.chars().for_each(|letter| escape(text, letter));
-    text.push_str(&format!("</{name}>"));
+    tag(text, "</", &name);
+}
+
+fn tag(text: &mut String, opening: &str, name: &str) {
+    text.extend([opening, name, ">"]);
 }
 
 fn escape(text: &mut String, letter: char) {
