@@ -34,6 +34,7 @@ pub use call::Call;
 pub use error::Error;
 pub use gateway::{Gateway, Parts};
 pub use reads::LONGEST_WAIT;
+pub use rpc_keys::NotLetIn;
 pub use settings::Settings;
 pub use signals::Signals;
 pub use withdrawing::Told;

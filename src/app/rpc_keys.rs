@@ -12,11 +12,50 @@ use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
+use crate::eci::incoming::{self, Incoming};
 
 const CREATE: &str = "create_access_key";
 const REVOKE: &str = "revoke_access_key";
 
+/// Why a signed request is not let in.
+#[derive(Debug)]
+pub enum NotLetIn {
+    /// It is not good; the cloud has a word for each reason.
+    Refused(incoming::Refusal),
+    /// It could not be told.
+    Failed(Error),
+}
+
+impl From<incoming::Refusal> for NotLetIn {
+    fn from(refusal: incoming::Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<E: Into<Error>> From<E> for NotLetIn {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl Gateway {
+    /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS
+    /// token is ignored, as our keys have none.
+    pub async fn authenticate_signed(&self, incoming: &Incoming) -> Result<Caller, NotLetIn> {
+        let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
+        let found = self.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
+        if found.key.revoked_at.is_some() {
+            return Err(incoming::Refusal::InactiveKey.into());
+        }
+        incoming.verify(&self.open_key(&id, &found.secret)?)?;
+        incoming.check_time(self.now())?;
+        if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
+            return Err(incoming::Refusal::NonceUsed.into());
+        }
+        let AccessKey { team, scopes, .. } = found.key;
+        Ok(Caller { team, subject: format!("access_key:{id}"), credential: id.to_string(), scopes })
+    }
+
     /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.
     pub async fn create_access_key(
         &self,
@@ -92,7 +131,7 @@ impl Gateway {
     }
 
     /// A key's secret, for the moment of verifying.
-    pub(super) fn open_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
+    fn open_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
         let plain = self.parts().sealer.open(sealed, &context(id)).map_err(|error| Error::Internal(error.into()))?;
         let text = std::str::from_utf8(plain.expose_secret())
             .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::input::{Changed, IdempotencyKey};
 use super::{Call, Error, Gateway};
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::caller::{Caller, Door, Origin, Scope};
@@ -15,9 +16,12 @@ use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Operation, OperationKind, OperationState};
+use crate::domain::spec::NewImageCache;
 
 /// The code in the record of a create that was withdrawn.
 const WITHDRAWN: &str = "withdrawn";
+/// The action of creates and of their keys.
+const CREATE: &str = "create_image_cache";
 /// Who ends what was abandoned, in audit entries.
 const JANITOR: &str = "janitor";
 /// Abandoned caches that one pass removes.
@@ -26,15 +30,53 @@ const PASS: i64 = 32;
 /// How a create stands for a caller that has to be told now.
 #[derive(Debug)]
 pub enum Told {
-    /// Done: the cache, which has the cloud's id.
-    Done(Box<ImageCache>),
+    /// Done: the cloud's ids of the cache and of the instance that builds it.
+    Done {
+        /// `ImageCacheId`.
+        eci_cache_id: String,
+        /// `ContainerGroupId`.
+        container_group_id: Option<String>,
+    },
     /// Not done, and either never to be or only to be heard of by repeating the request with the same key.
     Not,
 }
 
 impl Gateway {
+    /// Creates an image cache for a caller that knows no "later": the ids, or nothing was done, as far as it goes.
+    pub async fn create_image_cache_now(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+    ) -> Result<Told, Error> {
+        let token = key.as_ref().map(|key| key.key.clone());
+        match self.create_image_cache(caller, call, new, key, wait).await {
+            Ok(Changed { image_cache, settled: true, .. }) => {
+                done(image_cache.eci_cache_id, image_cache.container_group_id)
+            }
+            Ok(Changed { image_cache, replayed, .. }) => {
+                let id = image_cache.operation_id.parse().map_err(|_| lost())?;
+                if replayed {
+                    self.await_create(caller, id, wait).await
+                } else {
+                    self.give_up_create(caller, call, id).await
+                }
+            }
+            Err(Error::IdempotencyInFlight) => {
+                let token = token.unwrap_or_default();
+                match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
+                    Some(id) => self.await_create(caller, id, wait).await,
+                    None => Ok(Told::Not),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Ends the wait for a create: its result if there is one by now, else it is withdrawn or left to itself.
-    pub async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<Told, Error> {
+    async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<Told, Error> {
         let operation = self.create_of(caller, id).await?;
         if operation.state == OperationState::Running {
             if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await? || self.store().abandon(id).await? {
@@ -47,7 +89,7 @@ impl Gateway {
     }
 
     /// Waits for the create that a key stands for, which an earlier request began.
-    pub async fn await_create(&self, caller: &Caller, id: OperationId, wait: Duration) -> Result<Told, Error> {
+    async fn await_create(&self, caller: &Caller, id: OperationId, wait: Duration) -> Result<Told, Error> {
         let deadline = tokio::time::Instant::now() + wait;
         // Subscribe before the first look, or a change in between goes unheard.
         let mut changes = self.signals().subscribe();
@@ -67,7 +109,7 @@ impl Gateway {
 
     async fn create_of(&self, caller: &Caller, id: OperationId) -> Result<Operation, Error> {
         let operation = self.store().operation(&caller.team, id).await?;
-        operation.ok_or_else(|| Error::Internal("a create without its operation".into()))
+        operation.ok_or_else(lost)
     }
 
     async fn ended(&self, operation: Operation) -> Result<Told, Error> {
@@ -76,7 +118,7 @@ impl Gateway {
         }
         let cache = self.store().image_cache(&operation.team, operation.cache).await?;
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
-        Ok(Told::Done(Box::new(cache)))
+        done(cache.eci_cache_id, cache.container_group_id)
     }
 
     /// `false`: it has ended, or may have been sent.
@@ -143,4 +185,13 @@ impl Gateway {
         }
         Ok(begun)
     }
+}
+
+fn lost() -> Error {
+    Error::Internal("a create without its operation".into())
+}
+
+fn done(eci_cache_id: Option<String>, container_group_id: Option<String>) -> Result<Told, Error> {
+    let eci_cache_id = eci_cache_id.ok_or_else(|| Error::Internal("a create that is done without an id".into()))?;
+    Ok(Told::Done { eci_cache_id, container_group_id })
 }

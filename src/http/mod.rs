@@ -1,11 +1,12 @@
-//! Floor 3: the REST door.
+//! Floor 3: the REST door, and at `/` the cloud's own API ([`rpc`]).
 //!
 //! A request passes, from the outside in: [`server`] (deadlines and limits of the connection), [`audit`] (request
 //! id, deadline, panics, the audit entry, the log line, the problem body), the extractors of [`extract`]
 //! (credential and scope first, then path, query, body), a handler of `rest`, a method of `Gateway`.
 //!
-//! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json, whoever made it; no
-//! answer to a request under `/v1` leaves before its audit entry is durable; no secret and no URI is logged.
+//! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json (at `/`: the cloud's
+//! envelope), whoever made it; no
+//! answer to a request under `/v1` or at `/` leaves before its audit entry is durable; no secret and no URI is logged.
 //! Who calls it: the command line. What it does not do: decide anything about image caches (`app` does).
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub mod extract;
 pub mod openapi;
 pub mod problem;
 mod rest;
+mod rpc;
 pub mod server;
 
 /// Prints the metrics in Prometheus' text format.
@@ -79,6 +81,7 @@ pub fn router(state: DoorState) -> Router {
     let wrapper = audit::Wrapper::new(state.clone(), &document);
     routes
         .merge(rest::pages::documents())
+        .route("/", axum::routing::any(rpc::call))
         .layer(axum::middleware::from_fn_with_state(wrapper, audit::around))
         .with_state(state)
 }

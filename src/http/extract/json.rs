@@ -44,7 +44,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn read(headers: &HeaderMap, body: Body, settings: Settings) -> Result<Bytes, Refusal> {
+/// The whole body, within the limits.
+pub(in crate::http) async fn read(headers: &HeaderMap, body: Body, settings: Settings) -> Result<Bytes, Refusal> {
     let limit = settings.max_body_bytes;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
