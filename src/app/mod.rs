@@ -14,6 +14,7 @@ mod call;
 mod changes;
 mod cursor;
 mod delivering;
+mod describing;
 pub mod endpoints;
 mod error;
 mod gateway;
@@ -31,6 +32,7 @@ mod withdrawing;
 mod write;
 
 pub use call::Call;
+pub use describing::{Described, Usage};
 pub use error::Error;
 pub use gateway::{Gateway, Parts};
 pub use reads::LONGEST_WAIT;

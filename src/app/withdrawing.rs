@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant as Deadline, timeout_at};
+
 use super::input::{Changed, IdempotencyKey};
 use super::{Call, Error, Gateway};
 use crate::domain::audit::{Actor, Outcome};
@@ -24,6 +26,8 @@ const WITHDRAWN: &str = "withdrawn";
 const CREATE: &str = "create_image_cache";
 /// Who ends what was abandoned, in audit entries.
 const JANITOR: &str = "janitor";
+/// How often a waiting request looks by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Abandoned caches that one pass removes.
 const PASS: i64 = 32;
 
@@ -51,6 +55,7 @@ impl Gateway {
         key: Option<IdempotencyKey>,
         wait: Duration,
     ) -> Result<Told, Error> {
+        let deadline = Deadline::now() + wait;
         let token = key.as_ref().map(|key| key.key.clone());
         match self.create_image_cache(caller, call, new, key, wait).await {
             Ok(Changed { image_cache, settled: true, .. }) => {
@@ -58,16 +63,15 @@ impl Gateway {
             }
             Ok(Changed { image_cache, replayed, .. }) => {
                 let id = image_cache.operation_id.parse().map_err(|_| lost())?;
-                if replayed {
-                    self.await_create(caller, id, wait).await
-                } else {
-                    self.give_up_create(caller, call, id).await
+                match self.await_create(caller, id, deadline).await? {
+                    Told::Not if !replayed => self.give_up_create(caller, call, id).await,
+                    told => Ok(told),
                 }
             }
             Err(Error::IdempotencyInFlight) => {
                 let token = token.unwrap_or_default();
                 match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
-                    Some(id) => self.await_create(caller, id, wait).await,
+                    Some(id) => self.await_create(caller, id, deadline).await,
                     None => Ok(Told::Not),
                 }
             }
@@ -88,9 +92,8 @@ impl Gateway {
         self.ended(operation).await
     }
 
-    /// Waits for the create that a key stands for, which an earlier request began.
-    async fn await_create(&self, caller: &Caller, id: OperationId, wait: Duration) -> Result<Told, Error> {
-        let deadline = tokio::time::Instant::now() + wait;
+    /// Waits for a create that goes on, whichever request began it.
+    async fn await_create(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Told, Error> {
         // Subscribe before the first look, or a change in between goes unheard.
         let mut changes = self.signals().subscribe();
         loop {
@@ -98,12 +101,12 @@ impl Gateway {
             if operation.state != OperationState::Running {
                 return self.ended(operation).await;
             }
-            if tokio::time::Instant::now() >= deadline {
+            if Deadline::now() >= deadline {
                 return Ok(Told::Not);
             }
             // Another gateway's outcome gives no signal here.
-            let until = deadline.min(tokio::time::Instant::now() + Duration::from_millis(500));
-            let _look = tokio::time::timeout_at(until, changes.recv()).await;
+            let until = deadline.min(Deadline::now() + LOOK_EVERY);
+            let _look = timeout_at(until, changes.recv()).await;
         }
     }
 
@@ -114,7 +117,7 @@ impl Gateway {
 
     async fn ended(&self, operation: Operation) -> Result<Told, Error> {
         if let Some(error) = operation.error {
-            return Err(Error::CloudRefused { error, operation: operation.id });
+            return Err(Error::CloudRefused { error, operation: Some(operation.id) });
         }
         let cache = self.store().image_cache(&operation.team, operation.cache).await?;
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;

@@ -54,6 +54,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// For writing the audit entry; later than that the request is refused.
     pub audit_deadline: Duration,
+    /// How long a change through the cloud's own API may take: the shortest read timeout of its SDKs is 5 s.
+    pub rpc_patience: Duration,
     /// Whether `/metrics` stands beside the API; an operator may serve it on a listener of its own instead.
     pub metrics_here: bool,
 }
@@ -65,6 +67,7 @@ impl Default for Settings {
             body_deadline: Duration::from_secs(10),
             max_body_bytes: 256 * 1024,
             audit_deadline: Duration::from_secs(2),
+            rpc_patience: Duration::from_secs(4),
             metrics_here: true,
         }
     }

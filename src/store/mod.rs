@@ -12,6 +12,7 @@ mod audit;
 mod audit_writer;
 mod changes;
 mod deliveries;
+mod describing;
 mod endpoints;
 mod error;
 mod events;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
+pub use describing::TeamUsage;
 pub use error::Error;
 pub use events::StoredEvent;
 pub use idempotency::{Claimed, NewKey};

@@ -10,6 +10,7 @@ use crate::domain::caller::Scope;
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::eci::incoming;
+use crate::eci::params::read::Refused;
 use crate::http::problem::Refusal;
 
 const CONFLICT: &str = "The request was denied. It conflicts with a previous request.";
@@ -72,91 +73,28 @@ fn cloud(error: CloudError) -> Refusal {
 
 /// All fields in one message; the first decides the code.
 fn invalid(fields: &[FieldError]) -> Refusal {
-    let missing = fields.first().is_some_and(|field| field.code == "required" && !field.field.is_empty());
-    let code = if missing { "MissingParameter" } else { "InvalidParameter" };
-    let told: Vec<String> = fields.iter().map(told).collect();
-    refusal(400, code, told.join(" "))
+    let refused: Vec<Refused> = fields.iter().map(of_field).collect();
+    let code = refused.first().map_or("InvalidParameter", |first| first.code);
+    let messages: Vec<&str> = refused.iter().map(|refused| refused.message.as_str()).collect();
+    refusal(400, code, messages.join(" "))
 }
 
-fn told(error: &FieldError) -> String {
-    let name = wire_name(&error.field);
-    if error.code == "required" && !name.is_empty() {
-        return format!("The input parameter \"{name}\" that is mandatory for processing this request is not supplied.");
-    }
-    if name.is_empty() {
-        return format!("The request is not valid: {}.", error.detail);
-    }
-    format!("The specified parameter {name} is not valid: {}.", error.detail)
-}
-
-/// The cloud's name of a field: `/images/3` is `Image.4`. What is no pointer is a name on the wire already.
-fn wire_name(field: &str) -> String {
-    let Some(pointer) = field.strip_prefix('/') else { return field.to_owned() };
-    let mut name = String::new();
-    let mut parts = pointer.split('/');
-    let first = parts.next().unwrap_or_default();
-    name.push_str(top_name(first));
-    if first == "tags" {
-        // Its places are keys, not numbers, and a key tells more than the place that it had.
-        let key = parts.next().map(|key| key.replace("~1", "/").replace("~0", "~"));
-        return key.map_or(name.clone(), |key| format!("{name}.N.Key {key}"));
-    }
-    for part in parts {
-        name.push('.');
-        match part.parse::<usize>() {
-            Ok(place) => name.push_str(&(place + 1).to_string()),
-            Err(_) => name.push_str(inner_name(part)),
-        }
-    }
-    if ["vswitch_ids", "plain_http_registries", "insecure_registries"].contains(&first) {
-        // One parameter, its values joined by commas.
-        name.truncate(name.find('.').unwrap_or(name.len()));
-    }
-    name
-}
-
-fn top_name(field: &str) -> &str {
-    match field {
-        "name" => "ImageCacheName",
-        "region" => "RegionId",
-        "images" => "Image",
-        "vswitch_ids" => "VSwitchId",
-        "security_group_id" => "SecurityGroupId",
-        "eip_instance_id" => "EipInstanceId",
-        "zone_id" => "ZoneId",
-        "resource_group_id" => "ResourceGroupId",
-        "size_gib" => "ImageCacheSize",
-        "retention_days" => "RetentionDays",
-        "flash" => "Flash",
-        "reuse_layers" => "AutoMatchImageCache",
-        "tags" => "Tag",
-        "acr_registries" => "AcrRegistryInfo",
-        "plain_http_registries" => "PlainHttpRegistry",
-        "insecure_registries" => "InsecureRegistry",
-        "annotations" => "Annotations",
-        "os_type" => "OsType",
-        "standard_copy_count" => "StandardCopyCount",
-        "flash_copy_count" => "FlashCopyCount",
-        "elimination_strategy" => "EliminationStrategy",
-        "registry_credentials" => "ImageRegistryCredential",
-        "cursor" => "NextToken",
-        other => other,
+/// What is no pointer is a name on the wire already.
+fn of_field(error: &FieldError) -> Refused {
+    match error.field.as_str() {
+        "" => Refused { parameter: String::new(), code: "MissingParameter", message: sentence(&error.detail) },
+        "cursor" => Refused::invalid("NextToken", "it must be the NextToken of the same query"),
+        _ => Refused::of_field(error),
     }
 }
 
-fn inner_name(field: &str) -> &str {
-    match field {
-        "server" => "Server",
-        "user_name" => "UserName",
-        "password" => "Password",
-        "instance_id" => "InstanceId",
-        "instance_name" => "InstanceName",
-        "region_id" => "RegionId",
-        "domains" => "Domain",
-        "arn_service" => "ArnService",
-        "arn_user" => "ArnUser",
-        other => other,
-    }
+fn sentence(detail: &str) -> String {
+    format!("The request is not valid: {}.", detail.trim_end_matches('.'))
+}
+
+/// A parameter that could not be read.
+pub(super) fn of_refused(refused: &Refused) -> Refusal {
+    refusal(400, refused.code, refused.message.as_str())
 }
 
 /// What a layer refused, in the cloud's words. What is in them already stays as it is.
@@ -187,35 +125,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_have_their_names_on_the_wire() {
-        for (field, name) in [
-            ("/images/3", "Image.4"),
-            ("/images", "Image"),
-            ("/size_gib", "ImageCacheSize"),
-            ("/vswitch_ids/2", "VSwitchId"),
-            ("/tags/a~1b", "Tag.N.Key a/b"),
-            ("/tags", "Tag"),
-            ("/registry_credentials/0/user_name", "ImageRegistryCredential.1.UserName"),
-            ("/acr_registries/1/domains/0", "AcrRegistryInfo.2.Domain.1"),
-            ("Limit", "Limit"),
-            ("", ""),
-        ] {
-            assert_eq!(wire_name(field), name, "{field}");
-        }
-    }
-
-    #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let fields = vec![
             FieldError::new("/size_gib", "out_of_range", "must be 20 to 32768 (GiB)"),
-            FieldError::new("/images", "required", "must be given"),
+            FieldError::new("/images/3", "invalid", "must be an image reference"),
         ];
         let refusal = of_error(Error::Invalid(fields));
         assert_eq!((refusal.status().as_u16(), refusal.code()), (400, "InvalidParameter"));
         assert_eq!(
             refusal.detail(),
-            "The specified parameter ImageCacheSize is not valid: must be 20 to 32768 (GiB). The input parameter \
-             \"Image\" that is mandatory for processing this request is not supplied."
+            "The specified parameter ImageCacheSize is not valid: must be 20 to 32768 (GiB). The specified parameter \
+             Image.4 is not valid: must be an image reference."
         );
     }
 
