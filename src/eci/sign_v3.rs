@@ -79,8 +79,10 @@ fn is_secret(name: &str) -> bool {
 fn render(signed: &Signed<'_>, blank: impl Fn(&str, &str) -> bool) -> String {
     let value = |name: &str, value: &str| if blank(name, value) { String::new() } else { value.to_owned() };
     let query: Vec<_> = signed.query.iter().map(|(key, text)| (key.clone(), value(key, text))).collect();
-    let headers: String =
-        sorted(signed.headers).iter().map(|(name, text)| format!("{name}:{}\n", value(name, text).trim())).collect();
+    let headers = sorted(signed.headers).into_iter().fold(String::new(), |lines, (name, text)| {
+        // One line each; a value is trimmed as the SDKs trim it.
+        lines + name + ":" + value(name, text).trim() + "\n"
+    });
     let Signed { method, path, payload, .. } = signed;
     let query = sign_v1::canonical(&query);
     format!("{method}\n{path}\n{query}\n{headers}\n{}\n{payload}", signed_headers(signed.headers))
