@@ -1,68 +1,53 @@
-//! An answer as the cloud writes it in XML: the action's or `Error`'s element, one element for each field,
-//! the items of a list as repeated elements of the list's name.
+//! An answer as XML, for callers that say `Format=XML`: the same fields, and a list as its element repeated.
 //!
-//! Nulls are left out, as absent is all that XML can say. Who calls it: the doors that speak the cloud's API.
-//! What it does not do: read XML; we ask for JSON.
+//! Who calls it: whoever answers SDKs. What it does not do: attributes, namespaces, reading.
 
 use serde_json::{Map, Value};
 
-/// The document of `fields` in an element `root`.
-pub fn document(root: &str, fields: &Map<String, Value>) -> String {
-    let mut text = String::from("<?xml version='1.0' encoding='UTF-8'?>");
-    object(&mut text, root, fields);
+/// The answer to a success of `action`, or an error where there is none, as a whole document.
+pub fn document(action: Option<&str>, fields: &Map<String, Value>) -> String {
+    let root = action.map_or_else(|| "Error".to_owned(), |action| format!("{action}Response"));
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    element(&root, &Value::Object(fields.clone()), &mut text);
     text
 }
 
-fn object(text: &mut String, name: &str, fields: &Map<String, Value>) {
-    let name = name_of(name);
-    tag(text, "<", &name);
-    for (key, value) in fields {
-        element(text, key, value);
+fn element(name: &str, value: &Value, to: &mut String) {
+    // `["a","b"]` under Images is <Images>a</Images><Images>b</Images>; an empty list is nothing at all.
+    if let Value::Array(items) = value {
+        items.iter().for_each(|item| element(name, item, to));
+        return;
     }
-    tag(text, "</", &name);
-}
-
-fn element(text: &mut String, name: &str, value: &Value) {
+    let name = word(name);
+    to.push_str(&format!("<{name}>"));
     match value {
-        Value::Null => {}
-        Value::Array(items) => items.iter().for_each(|item| element(text, name, item)),
-        Value::Object(fields) => object(text, name, fields),
-        Value::String(word) => leaf(text, name, word),
-        Value::Bool(_) | Value::Number(_) => leaf(text, name, &value.to_string()),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| element(name, value, to)),
+        Value::String(text) => text.chars().for_each(|letter| escape(letter, to)),
+        Value::Null | Value::Array(_) => {}
+        Value::Bool(_) | Value::Number(_) => to.push_str(&value.to_string()),
     }
+    to.push_str(&format!("</{name}>"));
 }
 
-fn leaf(text: &mut String, name: &str, value: &str) {
-    let name = name_of(name);
-    tag(text, "<", &name);
-    value.chars().for_each(|letter| escape(text, letter));
-    tag(text, "</", &name);
+/// A name that XML allows; fields have one already, keys of open maps may not.
+fn word(name: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' };
+    let name: String = name.chars().map(plain).collect();
+    if name.starts_with(|first: char| first.is_ascii_alphabetic()) { name } else { format!("_{name}") }
 }
 
-fn tag(text: &mut String, opening: &str, name: &str) {
-    text.extend([opening, name, ">"]);
-}
-
-fn escape(text: &mut String, letter: char) {
+fn escape(letter: char, to: &mut String) {
     match letter {
-        '&' => text.push_str("&amp;"),
-        '<' => text.push_str("&lt;"),
-        '>' => text.push_str("&gt;"),
-        // A reader would make a line feed of it.
-        '\r' => text.push_str("&#13;"),
-        '\t' | '\n' => text.push(letter),
-        // XML 1.0 cannot say these at all, not even escaped.
-        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => text.push('\u{fffd}'),
-        _ => text.push(letter),
+        '&' => to.push_str("&amp;"),
+        '<' => to.push_str("&lt;"),
+        '>' => to.push_str("&gt;"),
+        '"' => to.push_str("&quot;"),
+        '\r' => to.push_str("&#13;"),
+        '\t' | '\n' => to.push(letter),
+        // XML 1.0 has no place for them, not even escaped.
+        '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => to.push('\u{fffd}'),
+        _ => to.push(letter),
     }
-}
-
-/// A key as a name: keys of open maps may be anything.
-fn name_of(key: &str) -> String {
-    let good = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
-    let name: String = key.chars().map(|letter| if good(letter) { letter } else { '_' }).collect();
-    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    if begins { name } else { format!("_{name}") }
 }
 
 #[cfg(test)]
@@ -72,25 +57,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_repeat_their_name_and_texts_are_escaped() {
-        let answer = json!({
-            "RequestId": "r", "TotalCount": 2, "Nothing": null, "Flash": true,
-            "ImageCaches": [{"Images": ["a<b>", "c&d"], "Tags": []}, {"Status": "Ready\u{1}\r"}],
-        });
-        let text = document("DescribeImageCachesResponse", answer.as_object().unwrap());
+    fn lists_repeat_and_texts_are_escaped() {
+        let fields = json!({"RequestId": "R", "Images": ["a<b", "\u{1}&"], "Tags": [{"Key": "k", "Value": null}],
+            "Empty": [], "Cpu": 16.5, "odd key": true, "1": 2});
+        let text = document(Some("DescribeImageCaches"), fields.as_object().unwrap());
         assert_eq!(
             text,
-            "<?xml version='1.0' encoding='UTF-8'?><DescribeImageCachesResponse><RequestId>r</RequestId>\
-             <TotalCount>2</TotalCount><Flash>true</Flash><ImageCaches><Images>a&lt;b&gt;</Images>\
-             <Images>c&amp;d</Images></ImageCaches><ImageCaches><Status>Ready\u{fffd}&#13;</Status></ImageCaches>\
-             </DescribeImageCachesResponse>"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><DescribeImageCachesResponse><RequestId>R</RequestId>\
+             <Images>a&lt;b</Images><Images>\u{fffd}&amp;</Images><Tags><Key>k</Key><Value></Value></Tags>\
+             <Cpu>16.5</Cpu><odd_key>true</odd_key><_1>2</_1></DescribeImageCachesResponse>"
         );
-    }
-
-    #[test]
-    fn no_key_breaks_the_document() {
-        let fields = json!({"1 <x>": "v", "": "w"});
-        let text = document("Error", fields.as_object().unwrap());
-        assert!(text.ends_with("<Error><_1__x_>v</_1__x_><_>w</_></Error>"), "{text}");
+        assert!(document(None, &Map::new()).ends_with("<Error></Error>"));
     }
 }

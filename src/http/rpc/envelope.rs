@@ -15,7 +15,7 @@ use crate::http::problem::Refusal;
 pub(super) fn success(action: &str, request_id: &str, format: Format, fields: Map<String, Value>) -> Response<Body> {
     let mut body = Map::from_iter([("RequestId".to_owned(), Value::from(request_id))]);
     body.extend(fields);
-    write(StatusCode::OK, &format!("{action}Response"), request_id, format, body)
+    write(StatusCode::OK, Some(action), request_id, format, body)
 }
 
 /// An error. `refusal` is in the cloud's words already.
@@ -29,16 +29,22 @@ pub(in crate::http) fn error(refusal: &Refusal, rpc: &Rpc, request_id: &str) -> 
         ("Recommend".to_owned(), json!(format!("https://api.aliyun.com/troubleshoot?q={code}&product=Eci"))),
     ]);
     let format = rpc.format.get().copied().unwrap_or_default();
-    let mut answer = write(refusal.status(), "Error", request_id, format, body);
+    let mut answer = write(refusal.status(), None, request_id, format, body);
     let headers = refusal.headers().iter().map(|(name, value)| (name.clone(), value.clone()));
     answer.headers_mut().extend(headers);
     answer
 }
 
-fn write(status: StatusCode, root: &str, request_id: &str, format: Format, body: Map<String, Value>) -> Response<Body> {
+fn write(
+    status: StatusCode,
+    action: Option<&str>,
+    request_id: &str,
+    format: Format,
+    body: Map<String, Value>,
+) -> Response<Body> {
     let (kind, text) = match format {
         Format::Json => ("application/json;charset=utf-8", Value::Object(body).to_string()),
-        Format::Xml => ("text/xml;charset=utf-8", xml::document(root, &body)),
+        Format::Xml => ("text/xml;charset=utf-8", xml::document(action, &body)),
     };
     let mut answer = Response::new(Body::from(text));
     *answer.status_mut() = status;
