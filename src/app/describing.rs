@@ -57,8 +57,7 @@ impl Gateway {
         let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
         let list = List::new(self, caller, "described", &bound);
         let before = list.place(&page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let (caches, total) =
-            self.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
+        let (caches, total) = self.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
         let slice = list.slice(caches, &page, |cache| cache.id.uuid().to_string());
         Ok(Described { caches: slice.items, next_token: slice.next_cursor, total })
     }
@@ -74,7 +73,8 @@ impl Gateway {
     pub async fn list_usage(&self, caller: &Caller, region: Option<Region>) -> Result<Usage, Error> {
         access::check(caller, "list_usage")?;
         let given = region.or_else(|| self.settings().regions.first().cloned());
-        let region = given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
+        let region =
+            given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
         self.check_region(&region)?;
         let team = self.store().team_usage(&caller.team, &region).await?;
         let attributes = self.parts().cloud.list_usage(&region).await.map_err(cloud_fault)?;

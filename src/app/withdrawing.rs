@@ -83,7 +83,9 @@ impl Gateway {
     async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<Told, Error> {
         let operation = self.create_of(caller, id).await?;
         if operation.state == OperationState::Running {
-            if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await? || self.store().abandon(id).await? {
+            if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await?
+                || self.store().abandon(id).await?
+            {
                 return Ok(Told::Not);
             }
             // It has ended in this very moment.

@@ -88,7 +88,8 @@ impl Store {
         region: &Region,
         eci_cache_id: &str,
     ) -> Result<Option<ImageCache>, Error> {
-        let sql = format!("SELECT * FROM image_caches WHERE {LISTED} AND team = $1 AND region = $2 AND eci_cache_id = $3");
+        let sql =
+            format!("SELECT * FROM image_caches WHERE {LISTED} AND team = $1 AND region = $2 AND eci_cache_id = $3");
         let row: Option<ImageCacheRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(region.as_str())

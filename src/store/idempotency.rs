@@ -36,12 +36,7 @@ pub enum Claimed {
 
 impl Store {
     /// The operation that a key stands for.
-    pub async fn operation_of_key(
-        &self,
-        team: &TeamId,
-        action: &str,
-        key: &str,
-    ) -> Result<Option<OperationId>, Error> {
+    pub async fn operation_of_key(&self, team: &TeamId, action: &str, key: &str) -> Result<Option<OperationId>, Error> {
         let id: Option<uuid::Uuid> =
             sqlx::query_scalar("SELECT operation FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3")
                 .bind(team.as_str())

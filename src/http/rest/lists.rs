@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::view::{AccessKeyView, AuditEntryView, DeliveryView, EndpointView, EventView, ImageCacheView, TransitionView};
+use crate::app::view::{
+    AccessKeyView, AuditEntryView, DeliveryView, EndpointView, EventView, ImageCacheView, TransitionView,
+};
 use crate::domain::filter::Slice;
 
 macro_rules! list {

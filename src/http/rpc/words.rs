@@ -58,10 +58,8 @@ pub(super) fn of_error(error: Error) -> Refusal {
 }
 
 fn forbidden(scope: Scope) -> Refusal {
-    let message = format!(
-        "The specified action is not available for you. (The access key lacks the scope {}.)",
-        scope.as_str()
-    );
+    let message =
+        format!("The specified action is not available for you. (The access key lacks the scope {}.)", scope.as_str());
     refusal(403, "Forbidden.SubUser", message)
 }
 

@@ -71,7 +71,10 @@ async fn a_repeat_with_the_token_is_told_how_it_ended() {
     settle(&app).await;
     let told = success(&create(&app, &key, Some("token")).await);
     let cache = app.only_cache().await;
-    assert_eq!((&told["ImageCacheId"], &told["ContainerGroupId"]), (&cache["eci_cache_id"], &cache["container_group_id"]));
+    assert_eq!(
+        (&told["ImageCacheId"], &told["ContainerGroupId"]),
+        (&cache["eci_cache_id"], &cache["container_group_id"])
+    );
     assert_eq!((app.creations().await, &cache["status"]), (1, &json!("ready")));
     let other = [("RegionId", "cn-beijing"), ("ImageCacheName", "api"), ("Image.1", "a"), ("ClientToken", "token")];
     error(&key.post(&app, "CreateImageCache", &other).await, 400, "IdempotentParameterMismatch");

@@ -27,9 +27,7 @@ fn text<'a>(request: &'a Value, name: &str) -> &'a str {
 }
 
 fn headers(request: &Value) -> Pairs {
-    let pair = |header: &Value| {
-        (header[0].as_str().unwrap().to_lowercase(), header[1].as_str().unwrap().to_owned())
-    };
+    let pair = |header: &Value| (header[0].as_str().unwrap().to_lowercase(), header[1].as_str().unwrap().to_owned());
     request["headers"].as_array().unwrap().iter().map(pair).collect()
 }
 
@@ -50,7 +48,11 @@ async fn replay(app: &TestGateway, key: &Key, request: &Value, id: &str) -> Answ
             id.clone_into(value);
         }
     }
-    if text(request, "signature_scheme").starts_with("V3") { replay_v3(app, key, request, query).await } else { replay_v1(app, key, request, query).await }
+    if text(request, "signature_scheme").starts_with("V3") {
+        replay_v3(app, key, request, query).await
+    } else {
+        replay_v1(app, key, request, query).await
+    }
 }
 
 async fn replay_v1(app: &TestGateway, key: &Key, request: &Value, mut query: Pairs) -> Answer {
@@ -87,7 +89,7 @@ async fn replay_v3(app: &TestGateway, key: &Key, request: &Value, query: Pairs) 
         _ => value(&recorded, name).unwrap().to_owned(),
     };
     let signed: Pairs = names.iter().map(|name| ((*name).to_owned(), fresh(name))).collect();
-    Answer::of(key.sign_v3(app, &query, signed, text(request, "body").to_owned())).await
+    Answer::of(key.sign_v3(app, &query, &signed, text(request, "body").to_owned())).await
 }
 
 /// What the creates of one SDK ask for, as it is kept.

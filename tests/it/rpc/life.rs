@@ -36,7 +36,10 @@ async fn a_cache_lives_under_the_clouds_words() {
     let seen = &described(&app, &key, &by_id).await[0];
     let told = |name: &str| seen[name].clone();
     assert_eq!((told("Status"), told("Progress"), told("ImageCacheSize")), (json!("Ready"), json!("100%"), json!(20)));
-    assert_eq!((told("ImageCacheId"), told("RegionId"), told("ImageCacheName")), (json!(id), json!("cn-beijing"), json!("web")));
+    assert_eq!(
+        (told("ImageCacheId"), told("RegionId"), told("ImageCacheName")),
+        (json!(id), json!("cn-beijing"), json!("web"))
+    );
     assert_eq!(told("Tags"), json!([{"Key": "env", "Value": "test"}]), "ours is hidden");
     assert!(told("SnapshotId").as_str().unwrap().starts_with("s-") && !told("Events").as_array().unwrap().is_empty());
     assert_eq!(told("CreationTime").as_str().unwrap().len(), "2026-03-01T08:00:00Z".len());
@@ -82,7 +85,8 @@ async fn describe_filters_and_pages() {
     let key = Key::new(&app).await;
     for (place, image) in [(0, "nginx:1.27"), (1, "docker.io/library/nginx:1.28"), (2, "redis:7")] {
         let name = format!("cache-{place}");
-        let params = [REGION, ("ImageCacheName", &name), ("Image.1", image), ("Tag.1.Key", "k"), ("Tag.1.Value", &name)];
+        let params =
+            [REGION, ("ImageCacheName", &name), ("Image.1", image), ("Tag.1.Key", "k"), ("Tag.1.Value", &name)];
         success(&key.get(&app, "CreateImageCache", &params).await);
         // The newest first: within one instant there is no order.
         app.advance(1);

@@ -73,7 +73,8 @@ async fn the_shape_holds_whoever_refuses() {
     sqlx::query("ALTER TABLE access_keys RENAME TO away").execute(app.sql()).await.unwrap();
     let failed = error(&key.get(&app, DESCRIBE, &[REGION]).await, 500, "InternalError");
     assert!(!failed.to_string().contains("away") && !failed.to_string().contains("access_keys"), "{failed}");
-    let sql = "SELECT concat_ws(' ', action, outcome, http_status, code) FROM audit_entries WHERE door = 'rpc' ORDER BY seq";
+    let sql =
+        "SELECT concat_ws(' ', action, outcome, http_status, code) FROM audit_entries WHERE door = 'rpc' ORDER BY seq";
     let trail: Vec<String> = sqlx::query_scalar(sql).fetch_all(app.sql()).await.unwrap();
     assert_eq!(
         trail,
@@ -123,9 +124,8 @@ async fn xml_is_answered_in_xml() {
     let app = TestGateway::start().await;
     let key = Key::new(&app).await;
     let xml = ("Format", "XML");
-    let made = key
-        .post(&app, "CreateImageCache", &[REGION, xml, ("ImageCacheName", "web"), ("Image.1", "nginx")])
-        .await;
+    let made =
+        key.post(&app, "CreateImageCache", &[REGION, xml, ("ImageCacheName", "web"), ("Image.1", "nginx")]).await;
     assert_eq!((made.status, made.header("content-type")), (200, "text/xml;charset=utf-8"));
     assert!(made.text.contains("<CreateImageCacheResponse><RequestId>req_"), "{made:?}");
     let list = key.get(&app, DESCRIBE, &[REGION, xml]).await;
