@@ -131,13 +131,16 @@ impl Gateway {
         let gateway = self.clone();
         let mut task = self.tasks().spawn(async move { gateway.drive(leased).await });
         let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
-        let answer = match tokio::time::timeout(wait, &mut task).await {
-            Ok(ended) => ended.ok().flatten(),
-            Err(_later) if self.answer_early(intent.key.is_some(), operation, &early).await? => None,
-            // The outcome was recorded in this very moment, and that is what the key now stands for.
-            Err(_later) => task.await.ok().flatten(),
+        let ended = tokio::time::timeout(wait, &mut task).await.map(|ended| ended.ok().flatten());
+        let answer = match ended {
+            Ok(Some(answer)) => answer,
+            // It goes on later, or takes longer than we wait: either way "not yet" is what the key now stands for.
+            _ if self.answer_early(intent.key.is_some(), operation, &early).await? => early,
+            Ok(None) => early,
+            // The outcome was recorded in this very moment, and that is what the key stands for.
+            Err(_later) => task.await.ok().flatten().unwrap_or(early),
         };
-        answer.unwrap_or(early).into_result(false)
+        answer.into_result(false)
     }
 
     /// Keeps "not yet" as the key's answer. `false`: the outcome came first.

@@ -10,6 +10,7 @@ impl Gateway {
     pub async fn clean(&self) -> Result<(), Error> {
         let store = self.store();
         let reclaimed = self.reclaim_deliveries().await?;
+        let cancelled = store.cancel_orphans(self.now()).await?;
         let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
         let attempts = store.forget_attempts(self.before(self.settings().keep_attempts)).await?;
         if store.wake_expired(self.now()).await? > 0 {
@@ -18,7 +19,7 @@ impl Gateway {
         if reclaimed > 0 {
             self.signals().deliveries.notify_one();
         }
-        tracing::debug!(reclaimed, keys, attempts, "the janitor has passed");
+        tracing::debug!(reclaimed, cancelled, keys, attempts, "the janitor has passed");
         Ok(())
     }
 

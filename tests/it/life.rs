@@ -1,4 +1,5 @@
 //! The main job from end to end, over real sockets: one cache, its webhooks, its audit trail.
+#![cfg(test)]
 
 use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -103,7 +104,7 @@ async fn webhooks_are_complete(app: &TestGateway, hook: &Hook, endpoint: &str, s
     let kinds = ["created", "ready", "updating", "updated", "deleted"].map(|kind| format!("image_cache.{kind}"));
     assert_eq!(hook.kinds(), kinds);
     let reference = standardwebhooks::Webhook::new(secret).unwrap();
-    let events = app.items("/v1/events").await;
+    let events = app.events().await;
     assert_eq!(events.len(), 5);
     for (received, event) in hook.received().iter().zip(&events) {
         let (id, timestamp) = (received.header("webhook-id"), received.header("webhook-timestamp"));
@@ -194,7 +195,7 @@ async fn an_unknown_image_ends_in_failed_with_the_clouds_reason() {
     let received = &hook.received()[1];
     received.verify(&secret, app.now());
     assert_eq!(received.json()["data"]["image_cache"], failed);
-    assert_eq!(app.items("/v1/events").await.len(), 2);
+    assert_eq!(app.events().await.len(), 2);
     let expected = [
         "1 - pending requested 1 :00",
         "2 pending preparing accepted 1 :00",
@@ -222,4 +223,45 @@ async fn the_reference_library_accepts_our_webhooks() {
     reference.verify(received.body.as_bytes(), &received.headers).unwrap();
     let other = standardwebhooks::Webhook::new("whsec_QfpjaalvSaUiRUpzhUqfP3kf7s6gQvcJ/Esgnc5Ebc4=").unwrap();
     assert!(other.verify(received.body.as_bytes(), &received.headers).is_err());
+}
+
+#[tokio::test]
+async fn an_update_that_fails_can_be_tried_again() {
+    let app = TestGateway::start().await;
+    let hook = Hook::start().await;
+    app.endpoint(&hook.url()).await;
+    let id = app.created().await;
+    let path = format!("/v1/image-caches/{id}");
+    let ready = app.until(&id, "ready").await;
+    app.patch(&path, &json!({"images": ["nginx:missing"]})).await.expect(200);
+    let failed = app.until(&id, "update_failed").await;
+    assert_eq!(failed["snapshot_id"], ready["snapshot_id"], "the old build is still there");
+    assert!(failed["failure"]["message"].as_str().unwrap().contains("manifest unknown"), "{failed}");
+    app.patch(&path, &json!({"images": ["nginx:1.29"]})).await.expect(200);
+    let updated = app.until(&id, "ready").await;
+    assert_eq!((&updated["generation"], &updated["failure"]), (&json!(3), &Value::Null));
+    let kinds = ["created", "ready", "updating", "update_failed", "updating", "updated"];
+    assert_eq!(hook.kinds(), kinds.map(|kind| format!("image_cache.{kind}")));
+}
+
+#[tokio::test]
+async fn a_cache_whose_retention_ends_is_expired() {
+    let app = TestGateway::start().await;
+    let mut body = new_cache("nginx:1.27");
+    body["retention_days"] = json!(1);
+    let id = app.post("/v1/image-caches", &body).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let ready = app.until(&id, "ready").await;
+    assert_eq!(ready["expires_at"], "2026-03-02T08:00:00Z");
+    app.set_clock("2026-03-02T08:00:00Z".parse().unwrap());
+    for status in ["ready", "expired"] {
+        // The janitor wakes the tracker. One look that does not find it is not enough.
+        app.gateway.clean().await.unwrap();
+        app.drain().await;
+        assert_eq!(app.cache(&id).await["status"], status);
+    }
+    let kinds: Vec<Value> = app.events().await.iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(kinds, ["image_cache.created", "image_cache.ready", "image_cache.expired"]);
+    let deleted = app.delete(&format!("/v1/image-caches/{id}")).await.expect(200);
+    assert_eq!(deleted["status"], "expired", "it is gone already");
+    assert_eq!(app.ledger().await["deleted"], json!([]));
 }

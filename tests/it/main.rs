@@ -1,9 +1,12 @@
 //! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
 
+mod coverage;
+mod door;
 mod harness;
 mod jwks;
 mod life;
 mod localpg;
+mod never_twice;
 mod openapi;
 mod receive;
 mod receiver;
@@ -12,3 +15,4 @@ mod server;
 mod signing_v1;
 mod standin;
 mod support;
+mod webhooks;

@@ -90,10 +90,14 @@ impl Store {
             "SELECT s.endpoint FROM webhook_endpoint_state s JOIN webhook_endpoints w ON w.id = s.endpoint
              WHERE w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $1)
                AND EXISTS (SELECT FROM webhook_deliveries q WHERE q.endpoint = s.endpoint AND q.state = 0 AND q.next_attempt_at <= $1)
+               -- One that is full would stand first in the queue for ever, and nobody behind it be served.
+               AND (SELECT count(*) FROM webhook_deliveries l WHERE l.endpoint = s.endpoint AND l.state = 1)
+                   < CASE WHEN s.consecutive_failures >= 3 THEN 1 ELSE $3 END
              ORDER BY s.last_claim_at LIMIT LEAST($2, 64) FOR NO KEY UPDATE OF s SKIP LOCKED",
         )
         .bind(now)
         .bind(bounds.slots)
+        .bind(bounds.per_endpoint)
         .fetch_all(&mut *transaction)
         .await?;
         if endpoints.is_empty() {

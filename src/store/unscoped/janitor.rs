@@ -26,6 +26,19 @@ impl Store {
         Ok(done.rows_affected())
     }
 
+    /// Cancels what has come to wait for an endpoint since it was removed: an attempt that was under way and
+    /// failed, an event of the same moment. Returns how many.
+    pub async fn cancel_orphans(&self, now: Instant) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "UPDATE webhook_deliveries d SET state = 4, finished_at = $1 FROM webhook_endpoints w
+             WHERE w.deleted AND d.endpoint = w.id AND d.state = 0",
+        )
+        .bind(now)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     /// Makes every group due that holds a cache whose retention has ended, so that the tracker looks.
     pub async fn wake_expired(&self, now: Instant) -> Result<u64, Error> {
         let done = sqlx::query(

@@ -176,15 +176,21 @@ impl TestGateway {
 
     /// A token for `team` with these scopes, good from now on.
     pub(crate) fn token(&self, team: &str, scopes: &[Scope]) -> String {
+        self.token_of_teams(&[team], scopes)
+    }
+
+    /// A token for any of these teams.
+    pub(crate) fn token_of_teams(&self, teams: &[&str], scopes: &[Scope]) -> String {
+        let id = format!("token-of-{}", teams.join("-"));
         let claims = Claims {
             subject: "alice".into(),
-            teams: vec![team.parse().unwrap()],
+            teams: teams.iter().map(|team| team.parse().unwrap()).collect(),
             scopes: scopes.to_vec(),
             lifetime: chrono::Duration::hours(1),
             issuer: "https://issuer.example".into(),
             audience: "eci-cache-gateway".into(),
         };
-        let token = mint(&SecretString::from(TOKEN_SECRET), &claims, self.now(), &format!("token-of-{team}")).unwrap();
+        let token = mint(&SecretString::from(TOKEN_SECRET), &claims, self.now(), &id).unwrap();
         token.expose_secret().to_owned()
     }
 
@@ -219,6 +225,16 @@ impl TestGateway {
         let sign = if path.contains('?') { '&' } else { '?' };
         let page = self.get(&format!("{path}{sign}limit=100")).await.expect(200);
         page["items"].as_array().unwrap().clone()
+    }
+
+    /// The team's events. The feed shows what no running transaction of the whole server can still overtake, and
+    /// other tests run there too: so first wait for theirs that are older.
+    pub(crate) async fn events(&self) -> Vec<Value> {
+        let overtaken = "SELECT count(*) FROM events WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())";
+        while self.count(overtaken).await > 0 {
+            tokio::task::yield_now().await;
+        }
+        self.items("/v1/events").await
     }
 
     /// Asks for a cache of `image`; the answer, whatever it is.

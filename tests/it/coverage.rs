@@ -1,0 +1,231 @@
+//! Every operation of the document against those who may not: without a credential, with a bad one, without its
+//! scope, and from another team. An operation without a case here fails the test.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+
+use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::http::openapi::document_3_1;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::support::answer::Answer;
+use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
+
+/// Ids that look right and are nobody's.
+const NOBODYS: &str = "01kjm6jm00e1msvfy41natt2q3";
+
+/// One operation of the document.
+#[derive(Debug)]
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    /// The name of the id in its path.
+    id_name: Option<String>,
+    scope: Option<Scope>,
+}
+
+/// Every operation under `/v1`.
+fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(&document_3_1()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|_| path.starts_with("/v1/")) {
+            let scopes = operation["x-required-scopes"].as_array().unwrap();
+            let name = path.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(name, _)| name.to_owned());
+            found.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                id_name: name,
+                scope: scopes.first().map(|scope| Scope::from_word(scope.as_str().unwrap()).unwrap()),
+            });
+        }
+    }
+    found
+}
+
+impl Operation {
+    /// A body that would be taken. No default: a new operation must be thought of.
+    fn body(&self) -> Option<Value> {
+        match self.id.as_str() {
+            "create_image_cache" => Some(new_cache("nginx:1.27")),
+            "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
+            "create_webhook_endpoint" => Some(json!({"url": "http://127.0.0.1:9/hook"})),
+            "list_image_caches"
+            | "get_image_cache"
+            | "delete_image_cache"
+            | "wait_for_image_cache"
+            | "list_transitions"
+            | "get_operation"
+            | "list_events"
+            | "list_webhook_endpoints"
+            | "get_webhook_endpoint"
+            | "delete_webhook_endpoint"
+            | "list_deliveries"
+            | "list_audit_entries"
+            | "get_audit_entry"
+            | "get_me" => None,
+            other => panic!("{other} has no case: give it one"),
+        }
+    }
+
+    /// The path with this id, whatever the id is of.
+    fn path_of(&self, id: &str) -> String {
+        match &self.id_name {
+            Some(name) => self.path.replace(&format!("{{{name}}}"), id),
+            None => self.path.clone(),
+        }
+    }
+
+    fn request(&self, app: &TestGateway, id: &str) -> RequestBuilder {
+        let request = app.bare(self.method.clone(), &self.path_of(id));
+        match self.body() {
+            Some(body) => request.json(&body),
+            None => request,
+        }
+    }
+
+    /// The prefix of the ids in the path.
+    fn prefix(&self) -> &'static str {
+        match self.id_name.as_deref() {
+            Some("image_cache_id") => "ic_",
+            Some("operation_id") => "op_",
+            Some("webhook_endpoint_id") => "we_",
+            Some("audit_entry_id") => "ae_",
+            None => "",
+            Some(other) => panic!("{other} has no case: give it one"),
+        }
+    }
+
+    /// Something that [`TEAM`] really has.
+    async fn owned(&self, app: &TestGateway) -> String {
+        let list = match self.id_name.as_deref() {
+            Some("operation_id") => return app.only_cache().await["operation_id"].as_str().unwrap().to_owned(),
+            Some("image_cache_id") => "/v1/image-caches",
+            Some("webhook_endpoint_id") => "/v1/webhook-endpoints",
+            Some("audit_entry_id") => "/v1/audit-entries",
+            _ => return String::new(),
+        };
+        app.items(list).await[0]["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The refusal's audit entry: whose, action, outcome, status and code.
+async fn entry(app: &TestGateway, answer: &Answer) -> String {
+    let sql =
+        "SELECT concat_ws(' ', team, action, outcome, http_status, code) FROM audit_entries WHERE request_id = $1";
+    let id = answer.header("x-request-id").to_owned();
+    let all: Vec<String> = sqlx::query_scalar(sql).bind(id).fetch_all(app.sql()).await.unwrap();
+    assert_eq!(all.len(), 1, "{answer:?}: {all:?}");
+    all.into_iter().next().unwrap()
+}
+
+/// The answer without what every answer has of its own.
+fn blanked(answer: &Answer) -> (u16, Vec<String>, String) {
+    let request_id = answer.header("x-request-id");
+    let names = answer.headers.keys().map(ToString::to_string).collect();
+    (answer.status, names, answer.text.replace(request_id, ""))
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_good_credential() {
+    let app = TestGateway::start().await;
+    let stale = app.token(TEAM, &SCOPES);
+    app.advance(2 * 3_600);
+    let good = app.token(TEAM, &SCOPES);
+    let other = app.token("other", &SCOPES);
+    // The claims of one token under the signature of another.
+    let forged = format!("{}.{}", good.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
+    for operation in operations() {
+        let id = format!("{}{NOBODYS}", operation.prefix());
+        let refused = async |request: RequestBuilder, code: &str| {
+            let answer = Answer::of(request).await;
+            answer.problem(401, code);
+            assert!(answer.header("www-authenticate").starts_with("Bearer realm="), "{answer:?}");
+            assert_eq!(entry(&app, &answer).await, format!("{} refused 401 {code}", operation.id));
+        };
+        let request = || operation.request(&app, &id);
+        refused(request(), "token_missing").await;
+        refused(request().basic_auth("alice", Some("secret")), "token_missing").await;
+        refused(request().bearer_auth("nonsense"), "token_malformed").await;
+        refused(request().bearer_auth(&forged), "token_bad_signature").await;
+        refused(request().bearer_auth(&stale), "token_expired").await;
+    }
+    assert_eq!(app.creations().await, 0);
+}
+
+#[tokio::test]
+async fn nobody_gets_far_without_the_scope() {
+    let app = TestGateway::start().await;
+    let mut tried = 0;
+    for operation in operations() {
+        let Some(scope) = operation.scope else { continue };
+        let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
+        let id = format!("{}{NOBODYS}", operation.prefix());
+        let answer = Answer::of(operation.request(&app, &id).bearer_auth(app.token(TEAM, &others))).await;
+        let problem = answer.problem(403, "scope_missing");
+        assert!(problem["detail"].as_str().unwrap().contains(scope.as_str()), "{problem}");
+        assert!(answer.header("www-authenticate").contains("insufficient_scope"), "{answer:?}");
+        assert_eq!(entry(&app, &answer).await, format!("{TEAM} {} refused 403 scope_missing", operation.id));
+        tried += 1;
+    }
+    assert!(tried >= 16, "{tried}");
+    assert_eq!(app.creations().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_another_teams_is_as_if_it_were_absent() {
+    let app = TestGateway::start().await;
+    app.created().await;
+    app.endpoint("http://127.0.0.1:9/hook").await;
+    let other = app.token("other", &SCOPES);
+    let mut tried = BTreeSet::new();
+    for operation in operations().iter().filter(|operation| operation.id_name.is_some()) {
+        let owned = operation.owned(&app).await;
+        let absent = format!("{}{NOBODYS}", operation.prefix());
+        assert!(owned.starts_with(operation.prefix()) && owned != absent, "{owned}");
+        let mut answers = Vec::new();
+        for id in [owned.as_str(), absent.as_str(), "no-id-at-all"] {
+            let answer = Answer::of(operation.request(&app, id).bearer_auth(&other)).await;
+            answer.problem(404, "not_found");
+            assert_eq!(entry(&app, &answer).await, format!("other {} refused 404 not_found", operation.id));
+            answers.push(blanked(&answer));
+        }
+        assert!(answers[0] == answers[1] && answers[1] == answers[2], "{answers:?}");
+        tried.extend(operation.id_name.clone());
+    }
+    assert_eq!(tried.len(), 4, "{tried:?}");
+    assert_eq!(app.only_cache().await["version"], 2, "nothing has moved");
+    lists_are_empty_for_others(&app, &other).await;
+}
+
+async fn lists_are_empty_for_others(app: &TestGateway, other: &str) {
+    let lists =
+        operations().into_iter().filter(|operation| operation.id_name.is_none() && operation.id.starts_with("list_"));
+    for list in lists.filter(|list| list.id != "list_audit_entries") {
+        let page = Answer::of(list.request(app, "").bearer_auth(other)).await.expect(200);
+        assert_eq!(page["items"], json!([]), "{}", list.id);
+    }
+    let request = app.bare(Method::GET, "/v1/audit-entries?limit=100").bearer_auth(other);
+    let page = Answer::of(request).await.expect(200);
+    let entries = page["items"].as_array().unwrap();
+    assert!(!entries.is_empty());
+    assert!(entries.iter().all(|entry| entry["credential_id"] == "token-of-other"), "{entries:?}");
+}
+
+#[tokio::test]
+async fn a_token_of_several_teams_says_for_which() {
+    let app = TestGateway::start().await;
+    let token = app.token_of_teams(&[TEAM, "other"], &[Scope::Read, Scope::Write]);
+    let request = |method, path: &str| app.bare(method, path).bearer_auth(&token);
+    Answer::of(request(Method::GET, "/v1/me")).await.problem(401, "team_required");
+    Answer::of(request(Method::GET, "/v1/me").header("x-team", "third")).await.problem(401, "wrong_team");
+    let me = Answer::of(request(Method::GET, "/v1/me").header("x-team", TEAM)).await.expect(200);
+    let scopes = json!(["read", "write"]);
+    assert_eq!(me, json!({"team": TEAM, "subject": "alice", "credential_id": "token-of-web-other", "scopes": scopes}));
+    let create = request(Method::POST, "/v1/image-caches").header("x-team", "other").json(&new_cache("nginx"));
+    assert_eq!(Answer::of(create).await.expect(201)["team"], "other");
+    assert_eq!(app.items("/v1/image-caches").await.len(), 0);
+}
