@@ -1,9 +1,10 @@
 //! Finds PostgreSQL's programs on the machine: a folder with `postgres` (14 or later) and `initdb`.
 
+use std::env::split_paths;
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use super::account::Account;
 use super::{Options, StartError, install};
@@ -91,7 +92,7 @@ fn candidates(path: &OsStr) -> Vec<PathBuf> {
 
 /// Links are followed: a lone link to `postgres` in /usr/local/bin leads to its folder.
 fn on_path(path: &OsStr, program: &str) -> Vec<PathBuf> {
-    let entries = env::split_paths(path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(program));
+    let entries = split_paths(path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(program));
     entries.filter(|file| file.is_file()).filter_map(|file| fs::canonicalize(file).ok()).collect()
 }
 
@@ -101,7 +102,7 @@ fn on_path_first(path: &OsStr, program: &str) -> Option<PathBuf> {
 
 /// Whether `PATH` has `program` (unresolved: npm finds its files beside its link).
 pub(super) fn which(path: &OsStr, program: &str) -> Option<PathBuf> {
-    env::split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_absolute() && file.is_file())
+    split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_absolute() && file.is_file())
 }
 
 fn bindir(pg_config: &Path) -> Option<PathBuf> {

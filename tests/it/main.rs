@@ -2,6 +2,7 @@
 
 mod coverage;
 mod door;
+mod floors;
 mod harness;
 mod jwks;
 mod life;

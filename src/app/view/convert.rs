@@ -5,7 +5,7 @@ use super::{
     ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition, TransitionView,
 };
 use crate::domain::caller::Scope;
-use crate::store::PlacedDelivery;
+use crate::store::{NumberedEntry, PlacedDelivery};
 
 impl From<Status> for StatusView {
     fn from(status: Status) -> Self {
@@ -144,6 +144,12 @@ impl From<Delivery> for DeliveryView {
 impl From<PlacedDelivery> for DeliveryView {
     fn from(placed: PlacedDelivery) -> Self {
         placed.delivery.into()
+    }
+}
+
+impl From<NumberedEntry> for AuditEntryView {
+    fn from(numbered: NumberedEntry) -> Self {
+        numbered.entry.into()
     }
 }
 

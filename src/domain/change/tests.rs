@@ -1,3 +1,5 @@
+//! What each change does to a cache, and what it must not do.
+
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};

@@ -1,3 +1,5 @@
+//! Which header values are taken, and what the others are told.
+
 use super::*;
 
 fn with(name: &'static str, values: &[&str]) -> HeaderMap {

@@ -1,3 +1,5 @@
+//! What of 3.1 is said otherwise in 3.0.
+
 use super::*;
 
 fn converted(schema: &Value) -> Value {

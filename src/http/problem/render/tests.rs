@@ -1,3 +1,5 @@
+//! What a refusal looks like from outside.
+
 use axum::response::Response;
 use serde_json::{Value, json};
 use uuid::Uuid;

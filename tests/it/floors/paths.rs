@@ -1,0 +1,138 @@
+//! Finds the paths in a file's words, and says what each names, counted from the crate's root.
+
+use super::tokens::Token;
+
+/// A path as it is written, with every branch of a group spelled out: `["crate", "app", "Gateway"]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    pub(super) parts: Vec<String>,
+    pub(super) line: usize,
+    /// The inline modules around it, outermost first.
+    pub(super) inside: Vec<String>,
+}
+
+/// Every path of two parts or more, and what `use` takes whole.
+pub(super) fn paths(tokens: &[Token]) -> Vec<Path> {
+    let mut found = Vec::new();
+    // What each open brace belongs to: an inline module's name, or nothing.
+    let mut open: Vec<Option<String>> = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        match tokens[at].text.as_str() {
+            _ if begins_a_path(tokens, at) => {
+                let inside: Vec<_> = open.iter().flatten().cloned().collect();
+                let mut tree = Tree { tokens, at, found: Vec::new() };
+                tree.branch(&[]);
+                // A word that only looks like a path's head, such as the `use` of a captured lifetime.
+                at = tree.at.max(at + 1);
+                found.extend(tree.found.into_iter().map(|(parts, line)| Path { parts, line, inside: inside.clone() }));
+                continue;
+            }
+            "{" => open.push(opened(&tokens[..at])),
+            "}" => drop(open.pop()),
+            _ => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// The name, where the words before a brace are `mod name`.
+fn opened(before: &[Token]) -> Option<String> {
+    match before {
+        [.., keyword, name] if keyword.text == "mod" => Some(name.text.clone()),
+        _ => None,
+    }
+}
+
+fn begins_a_path(tokens: &[Token], at: usize) -> bool {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let before = if at == 0 { "" } else { text(at - 1) };
+    if before == "use" {
+        return true;
+    }
+    // `a::b` within a path was taken with its head; after `>` or a leading `::` something new begins.
+    is_name(text(at)) && text(at + 1) == "::" && before != "."
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first == '_' || first.is_alphabetic())
+}
+
+struct Tree<'a> {
+    tokens: &'a [Token],
+    at: usize,
+    found: Vec<(Vec<String>, usize)>,
+}
+
+impl Tree<'_> {
+    fn text(&self) -> &str {
+        self.tokens.get(self.at).map_or("", |token| token.text.as_str())
+    }
+
+    /// Reads one branch: names joined by `::`, and perhaps a group of further branches.
+    fn branch(&mut self, before: &[String]) {
+        let mut parts = before.to_vec();
+        let line = self.tokens.get(self.at).map_or(0, |token| token.line);
+        if self.text() == "::" {
+            self.at += 1;
+        }
+        loop {
+            match self.text() {
+                "{" => return self.group(&parts),
+                text if is_name(text) || text == "*" => parts.push(text.to_owned()),
+                _ => break,
+            }
+            self.at += 1;
+            if self.text() != "::" {
+                break;
+            }
+            self.at += 1;
+        }
+        if parts.len() > before.len() {
+            self.found.push((parts, line));
+        }
+    }
+
+    fn group(&mut self, before: &[String]) {
+        self.at += 1;
+        while !["}", ""].contains(&self.text()) {
+            let start = self.at;
+            self.branch(before);
+            while ![",", "}", ""].contains(&self.text()) {
+                self.at += 1;
+            }
+            if self.text() == "," || self.at == start {
+                self.at += 1;
+            }
+        }
+        self.at += 1;
+    }
+}
+
+/// What a path names from the crate's root, where it is written in the module `home`.
+///
+/// Nothing, if it begins with a name: then it is a crate's, or something nearby. An empty answer, or one that begins
+/// with `*`, means the root itself.
+pub(super) fn from_root(path: &Path, home: &[String]) -> Option<Vec<String>> {
+    let mut place: Vec<String> = home.iter().chain(&path.inside).cloned().collect();
+    let mut rest = path.parts.as_slice();
+    match rest.first().map(String::as_str)? {
+        "crate" => {
+            place.clear();
+            rest = &rest[1..];
+        }
+        "self" | "super" => {}
+        _ => return None,
+    }
+    while let [first, others @ ..] = rest {
+        match first.as_str() {
+            "self" => {}
+            "super" => drop(place.pop()),
+            _ => break,
+        }
+        rest = others;
+    }
+    place.extend_from_slice(rest);
+    Some(place)
+}

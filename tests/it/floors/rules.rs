@@ -1,0 +1,134 @@
+//! Who may name whom, and which crate is whose.
+
+use std::path::{Component, Path};
+
+use super::paths::{self, from_root};
+use super::tokens::Token;
+
+/// The house, from the ground up.
+const FLOORS: [&[&str]; 5] = [
+    &["domain"],
+    &["store", "eci", "auth", "webhook", "crypto", "localpg"],
+    &["app"],
+    &["http", "worker", "sim", "receiver"],
+    &["cli", "config", "telemetry", "shutdown"],
+];
+
+/// Who may use a crate, or a part of one.
+enum Users {
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
+use Users::{AllBut, Only};
+
+/// What is not mentioned is free. The longest path that fits decides.
+const CRATES: [(&str, Users); 20] = [
+    ("sqlx", Only(&["store"])),
+    ("reqwest", Only(&["eci", "auth", "webhook"])),
+    ("axum", Only(&["http", "sim", "receiver"])),
+    ("axum_extra", Only(&["http"])),
+    ("hyper", Only(&["http", "sim", "receiver"])),
+    ("hyper_util", Only(&["http", "sim", "receiver"])),
+    ("tower", Only(&["http", "sim", "receiver"])),
+    ("tower_http", Only(&["http", "sim", "receiver"])),
+    ("jsonwebtoken", Only(&["auth"])),
+    ("clap", Only(&["cli"])),
+    ("anyhow", Only(&["cli"])),
+    // In auth the checking of key sets, in webhook the signing: both need more than a keyed hash.
+    ("aws_lc_rs", Only(&["crypto", "auth", "webhook"])),
+    ("tokio", AllBut(&["domain"])),
+    ("tokio_util", AllBut(&["domain"])),
+    ("futures_util", AllBut(&["domain"])),
+    ("std::env", Only(&["config"])),
+    // Neither reads the environment.
+    ("std::env::consts", AllBut(&[])),
+    ("std::env::split_paths", AllBut(&[])),
+    ("std::fs", AllBut(&["domain", "app", "http"])),
+    ("eci_cache_gateway", Only(&[])),
+];
+
+/// The module that a file below `src` is: `app/view/convert.rs` is `app::view::convert`.
+pub(super) fn module_of(file: &Path) -> Vec<String> {
+    let parts = file.with_extension("");
+    let names = parts.components().filter_map(|part| match part {
+        Component::Normal(name) => name.to_str().map(str::to_owned),
+        _ => None,
+    });
+    names.filter(|name| !["mod", "lib"].contains(&name.as_str())).collect()
+}
+
+/// What is wrong with a file below `src`, each with its line. `tokens` are its words without tests.
+pub(super) fn faults(file: &Path, tokens: &[Token]) -> Vec<String> {
+    let home = module_of(file);
+    let mut faults = Vec::new();
+    for path in paths::paths(tokens) {
+        let fault = match home.first().map(String::as_str) {
+            // The library's own page lists the modules, and names nothing in them.
+            None => None,
+            Some("main") => binary(&path.parts),
+            Some(module) => {
+                from_root(&path, &home).map_or_else(|| of_crate(module, &path.parts), |to| named(module, &to))
+            }
+        };
+        faults.extend(fault.map(|fault| format!("src/{}:{}: {fault}", file.display(), path.line)));
+    }
+    faults
+}
+
+/// The binary names the library's `cli` alone.
+fn binary(parts: &[String]) -> Option<String> {
+    let good = parts.starts_with(&["eci_cache_gateway".to_owned(), "cli".to_owned()])
+        || parts.first().is_some_and(|first| first == "std");
+    (!good).then(|| format!("names {}; the binary may name eci_cache_gateway::cli and std only", parts.join("::")))
+}
+
+/// What is wrong with `module` naming `target`, counted from the root.
+fn named(module: &str, target: &[String]) -> Option<String> {
+    let target = target.first().map_or("", String::as_str);
+    if target == module {
+        return None;
+    }
+    let allowed = allowed(module);
+    if allowed.contains(&target) {
+        return None;
+    }
+    let what = match target {
+        "" | "*" => "the crate's root".to_owned(),
+        name => format!("crate::{name}"),
+    };
+    let itself = if allowed.is_empty() { "itself only".to_owned() } else { format!("{} only", allowed.join(", ")) };
+    Some(format!("{module} names {what}; it may name {itself}"))
+}
+
+/// The modules that `module` may name, beside itself.
+fn allowed(module: &str) -> Vec<&'static str> {
+    let floor = FLOORS.iter().position(|floor| floor.contains(&module)).unwrap_or_default();
+    let reach = match module {
+        "sim" => return vec!["eci", "domain"],
+        "receiver" => return vec!["webhook", "domain"],
+        "cli" => &FLOORS[..],
+        _ => &FLOORS[..floor],
+    };
+    reach.iter().flat_map(|floor| floor.iter().copied()).filter(|name| *name != module).collect()
+}
+
+/// Whether the table has a place for that module.
+pub(super) fn has_a_floor(module: &str) -> bool {
+    ["lib", "main"].contains(&module) || FLOORS.iter().any(|floor| floor.contains(&module))
+}
+
+/// What is wrong with `module` using what a path of a crate names.
+fn of_crate(module: &str, parts: &[String]) -> Option<String> {
+    let fits = |known: &&(&str, Users)| {
+        known.0.split("::").zip(parts).filter(|(a, b)| a == b).count() == known.0.split("::").count()
+    };
+    let (name, users) = CRATES.iter().filter(fits).max_by_key(|(name, _)| name.len())?;
+    match users {
+        Only(users) if users.contains(&module) => None,
+        AllBut(others) if !others.contains(&module) => None,
+        Only([]) => Some(format!("{module} uses {name}, which nothing below src may")),
+        Only(users) => Some(format!("{module} uses {name}; only {} may", users.join(", "))),
+        AllBut(others) => Some(format!("{module} uses {name}; {} may not", others.join(", "))),
+    }
+}
