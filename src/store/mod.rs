@@ -25,6 +25,7 @@ pub mod unscoped;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use audit::NumberedEntry;
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
 pub use error::Error;
