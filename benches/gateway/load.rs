@@ -25,7 +25,7 @@ pub(crate) struct Work {
 
 /// Sends `work` through `connections` for `duration`. Any other answer than the expected one is an error.
 pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) -> anyhow::Result<Measure> {
-    let began = Instant::now();
+    let (began, busy) = (Instant::now(), processor_time());
     let mut tasks = JoinSet::new();
     for place in 0..connections {
         tasks.spawn(connection(Arc::clone(work), place, began + duration));
@@ -34,7 +34,18 @@ pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) 
     while let Some(ended) = tasks.join_next().await {
         microseconds.extend(ended??);
     }
-    Ok(Measure::of(microseconds, began.elapsed()))
+    let busy = processor_time().saturating_sub(busy).as_secs_f64() / began.elapsed().as_secs_f64();
+    let measure = Measure::of(microseconds, began.elapsed());
+    Ok(Measure { busy: busy / measure.rate * 1e6, ..measure })
+}
+
+/// What this process has used of the processors; nothing where there is no Linux to tell.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The program's name is in parentheses and may hold anything; 11 fields after it comes the time, in 1/100 s.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let hundredths: u64 = fields.skip(11).take(2).filter_map(|text| text.parse::<u64>().ok()).sum();
+    Duration::from_millis(hundredths * 10)
 }
 
 /// How long each answer took, in microseconds.

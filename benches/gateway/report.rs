@@ -11,6 +11,8 @@ pub(crate) struct Measure {
     pub(crate) p50: f64,
     /// 99 of 100 answers took less, in milliseconds.
     pub(crate) p99: f64,
+    /// Processor time of this process for each answer, in microseconds; 0 where it is not known.
+    pub(crate) busy: f64,
 }
 
 impl Measure {
@@ -22,13 +24,14 @@ impl Measure {
             Duration::from_micros(microseconds.get(place).copied().unwrap_or_default()).as_secs_f64() * 1_000.0
         };
         let count = u32::try_from(microseconds.len()).unwrap_or(u32::MAX);
-        Self { rate: f64::from(count) / elapsed.as_secs_f64(), p50: at(50), p99: at(99) }
+        Self { rate: f64::from(count) / elapsed.as_secs_f64(), p50: at(50), p99: at(99), busy: 0.0 }
     }
 
     /// Figure by figure, the median.
     fn median(rounds: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure).collect());
-        Self { rate: of(|round| round.rate), p50: of(|round| round.p50), p99: of(|round| round.p99) }
+        let busy = of(|round| round.busy);
+        Self { rate: of(|round| round.rate), p50: of(|round| round.p50), p99: of(|round| round.p99), busy }
     }
 }
 
@@ -50,7 +53,7 @@ impl Row {
 
     fn print(&self) {
         let ours = Measure::median(&self.ours);
-        print!("{:<34} {:>9.0} {:>8.2} {:>8.2}", self.name, ours.rate, ours.p50, ours.p99);
+        print!("{:<26} {:>9.0} {:>8.2} {:>8.2} {:>7.0}", self.name, ours.rate, ours.p50, ours.p99, ours.busy);
         if self.reference.is_empty() {
             println!(" {:>11} {:>8} {:>8} {:>7}", "-", "-", "-", "-");
             return;
@@ -64,10 +67,8 @@ impl Row {
 
 /// Prints the table.
 pub(crate) fn print(rows: &[Row]) {
-    println!(
-        "{:<34} {:>9} {:>8} {:>8} {:>11} {:>8} {:>8} {:>7}",
-        "", "gateway/s", "p50 ms", "p99 ms", "pgbench/s", "p50 ms", "p99 ms", "ratio"
-    );
+    let (ours, theirs) = ("gateway/s   p50 ms   p99 ms  cpu µs", "  pgbench/s   p50 ms   p99 ms   ratio");
+    println!("{:<26} {ours} {theirs}", "");
     rows.iter().for_each(Row::print);
 }
 
