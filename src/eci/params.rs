@@ -18,6 +18,8 @@ use crate::domain::spec::{
     RegistryCredential,
 };
 
+pub mod read;
+
 /// The only page size that was ever documented.
 const PAGE: &str = "20";
 
@@ -132,6 +134,13 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
     }
     params.put("Limit", PAGE);
     params.put_some("NextToken", query.next_token.as_ref());
+    params
+}
+
+/// `ListUsage`.
+pub fn list_usage(region: &Region) -> Params {
+    let mut params = Params::default();
+    params.put("RegionId", region);
     params
 }
 
