@@ -5,7 +5,12 @@ ALTER TABLE image_caches
     ADD COLUMN last_matched_at timestamptz,
     ADD COLUMN provider jsonb;                         -- the cloud's object, whole: unknown fields survive in it
 
-ALTER TABLE operations ADD COLUMN changes jsonb;       -- of an update: what shall be different
+ALTER TABLE operations
+    ADD COLUMN changes   jsonb,                        -- of an update: what shall be different
+    -- A create whose caller was told that nothing was done, and who can never learn its id: should it turn out
+    -- to have been done, the cache is removed again.
+    ADD COLUMN abandoned boolean NOT NULL DEFAULT false;
+CREATE INDEX operations_abandoned ON operations (id) WHERE abandoned;
 
 -- A team's key for the RPC front: unmodified SDKs sign with it.
 CREATE TABLE access_keys (
@@ -17,7 +22,7 @@ CREATE TABLE access_keys (
     created_at   timestamptz NOT NULL,
     revoked_at   timestamptz
 );
-CREATE INDEX access_keys_list ON access_keys (team, id);
+CREATE INDEX access_keys_list ON access_keys (team, created_at DESC, id DESC);
 
 -- Every nonce of the last half hour: a request that was seen is not taken again, by whichever gateway.
 CREATE TABLE access_key_nonces (

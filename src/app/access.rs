@@ -40,12 +40,18 @@ pub const TABLE: &[Access] = &[
     read("list_deliveries", Scope::Webhooks),
     read("list_audit_entries", Scope::Audit),
     read("get_audit_entry", Scope::Audit),
+    change("create_access_key", Scope::Admin),
+    read("list_access_keys", Scope::Admin),
+    change("revoke_access_key", Scope::Admin),
     Access { operation: "get_me", scope: None, changes: false },
 ];
 
+/// What the cloud's own API has beyond REST.
+const RPC_ALONE: &[Access] = &[read("list_usage", Scope::Read)];
+
 /// The row of an operation.
 pub fn of(operation: &str) -> Option<&'static Access> {
-    TABLE.iter().find(|access| access.operation == operation)
+    TABLE.iter().chain(RPC_ALONE).find(|access| access.operation == operation)
 }
 
 /// Refuses a caller that lacks the scope of `operation`. An operation that is not in the table is refused.

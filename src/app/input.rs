@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::view::ImageCacheView;
 use crate::domain::audit::Outcome;
+use crate::domain::caller::Scope;
 use crate::domain::event::EventType;
 
 /// An idempotency key with what it was used for.
@@ -53,6 +54,15 @@ pub struct NewEndpoint {
     pub description: Option<String>,
     /// Which types; empty means all.
     pub event_types: Vec<EventType>,
+}
+
+/// An access key as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewAccessKey {
+    /// For people: at most 256 characters.
+    pub description: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
 }
 
 /// How a request ended, for its audit entry.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{Error, Gateway};
 use crate::domain::clock::Instant;
 
+/// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
+const KEEP_NONCES: Duration = Duration::from_mins(31);
+
 impl Gateway {
     /// One pass of the janitor.
     pub async fn clean(&self) -> Result<(), Error> {
@@ -13,13 +16,15 @@ impl Gateway {
         let cancelled = store.cancel_orphans(self.now()).await?;
         let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
         let attempts = store.forget_attempts(self.before(self.settings().keep_attempts)).await?;
+        let nonces = store.forget_nonces(self.before(KEEP_NONCES)).await?;
+        let abandoned = self.end_abandoned().await?;
         if store.wake_expired(self.now()).await? > 0 {
             self.signals().tracker.notify_one();
         }
         if reclaimed > 0 {
             self.signals().deliveries.notify_one();
         }
-        tracing::debug!(reclaimed, cancelled, keys, attempts, "the janitor has passed");
+        tracing::debug!(reclaimed, cancelled, keys, attempts, nonces, abandoned, "the janitor has passed");
         Ok(())
     }
 

@@ -15,9 +15,11 @@ use crate::domain::operation::Operation;
 use crate::domain::status::Status;
 use crate::domain::webhook::{Delivery, Endpoint};
 
+mod access_keys;
 mod convert;
 mod webhooks;
 
+pub use access_keys::AccessKeyView;
 pub use webhooks::{DeliveryView, EndpointView, EventBody, EventData, EventView};
 
 /// Where an image cache stands. `ready` alone means usable.

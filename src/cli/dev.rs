@@ -16,6 +16,7 @@ use crate::config::{
     AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ServeAuth, ServeCloud, ServeConfig,
     WebhookConfig,
 };
+use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 use crate::localpg::{self, Durability, Server, StartError};
@@ -89,6 +90,8 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
     let config = settings(address, &stand_in, postgres, &keys);
     let process = Process { gateway: assemble::gateway(&config, &[address])?, metrics: Metrics::install()?, stop };
     process.gateway.migrate().await?;
+    let key = keys.rpc_id.parse()?;
+    process.gateway.ensure_access_key(guide::TEAM.parse()?, key, &keys.rpc_secret, &KEY_SCOPES).await?;
     let guide = Guide::new(folder, address, &stand_in, postgres, &keys)?;
     guide.write_env()?;
     guide.print();

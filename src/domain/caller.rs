@@ -114,6 +114,8 @@ impl Caller {
 pub enum Door {
     /// The REST API.
     Rest,
+    /// The cloud's own API, for unmodified SDKs.
+    Rpc,
     /// A worker of our own (tracker, deliverer, janitor, resumed operations).
     Worker,
 }
@@ -123,6 +125,7 @@ impl Door {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rest => "rest",
+            Self::Rpc => "rpc",
             Self::Worker => "worker",
         }
     }

@@ -18,6 +18,7 @@ pub mod params;
 pub mod sign_v1;
 pub mod sign_v3;
 pub mod wire;
+pub mod xml;
 
 pub use client::{Attempt, BuildError, Client, Created, Credentials, DescribeQuery, Done, SeenPage, Settings};
 

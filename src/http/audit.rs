@@ -22,6 +22,7 @@ use tracing::Instrument as _;
 use super::DoorState;
 use super::exchange::{Exchange, Operations};
 use super::problem::Refusal;
+use super::rpc;
 use crate::app::input::Ending;
 use crate::domain::audit::Outcome;
 
@@ -48,7 +49,7 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
     let task = tasks.spawn(carry(wrapper.door, Arc::clone(&exchange), request, next).instrument(span.clone()));
     // Only the layer itself can fail here: a panic of a handler is an answer already.
     task.await.unwrap_or_else(|error| {
-        let refusal = Refusal::internal(error);
+        let refusal = exchange.worded(Refusal::internal(error));
         span.in_scope(|| mark(&exchange, finish(&exchange, Response::default(), Some(refusal))))
     })
 }
@@ -57,11 +58,11 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
     let began = Instant::now();
     let method = request.method().clone();
     let mut answer = guarded(&exchange, request, next).await;
-    let mut refusal = Refusal::of(&mut answer);
+    let mut refusal = Refusal::of(&mut answer).map(|refusal| exchange.worded(refusal));
     if exchange.audited && !exchange.call.is_audited() {
         let ending = ending(&exchange, answer.status(), refusal.as_ref());
         if let Err(unavailable) = write_entry(&door, &exchange, ending).await {
-            refusal = Some(unavailable);
+            refusal = Some(exchange.worded(unavailable));
         }
     }
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
@@ -87,8 +88,8 @@ fn words_of(panic: &(dyn Any + Send)) -> &str {
 
 fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&Refusal>) -> Ending {
     Ending {
-        action: exchange.operation.unwrap_or("unknown_route").to_owned(),
-        resource: exchange.resource.clone(),
+        action: exchange.action().to_owned(),
+        resource: exchange.resource(),
         outcome: outcome_of(status),
         http_status: i32::from(status.as_u16()),
         code: refusal.map(|refusal| refusal.code().to_owned()),
@@ -129,7 +130,10 @@ fn finish(exchange: &Exchange, answer: Response, refusal: Option<Refusal>) -> Re
     }
     // What a success would have said must not leave with a refusal.
     let before = (answer.status().as_u16() >= 400).then_some(answer);
-    refusal.write(before, exchange.request_id())
+    match &exchange.rpc {
+        Some(rpc) => rpc::envelope::error(&refusal, rpc, exchange.request_id()),
+        None => refusal.write(before, exchange.request_id()),
+    }
 }
 
 /// The whole chain of causes in one line.

@@ -12,10 +12,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 
 use super::extract::headers;
-use super::{DoorState, Settings};
+use super::problem::Refusal;
+use super::{DoorState, Settings, rpc};
 use crate::app::{Call, access};
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Caller, Door, Origin};
+use crate::eci::incoming::Format;
 
 /// The peer's address, put into each request's extensions by the server.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,8 @@ pub struct Exchange {
     pub route: Option<MatchedPath>,
     /// The id in the path, at most 128 characters.
     pub resource: Option<String>,
+    /// What a request to the cloud's own API has of its own.
+    pub rpc: Option<Rpc>,
     /// The W3C trace context, if it was sent and sane.
     pub traceparent: Option<String>,
     /// Whether it belongs to the API, so that it needs an audit entry.
@@ -49,15 +53,17 @@ impl Exchange {
         let route = extensions.get::<MatchedPath>().cloned();
         let address = extensions.get::<Peer>().map(|peer| peer.0);
         let request_id = request_id(request.headers()).unwrap_or_else(|| door.gateway.new_request_id());
-        let origin = Origin { door: Door::Rest, request_id, address };
         let path = request.uri().path();
+        let rpc = (path == "/").then(|| Rpc::of(request));
+        let origin = Origin { door: if rpc.is_some() { Door::Rpc } else { Door::Rest }, request_id, address };
         Arc::new(Self {
             call: Call::new(origin, door.gateway.clock().now()),
             operation: route.as_ref().and_then(|route| operations.of(request.method(), route.as_str())),
             resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),
             route,
             traceparent: headers::traceparent(request.headers()),
-            audited: path == "/v1" || path.starts_with("/v1/"),
+            audited: rpc.is_some() || path == "/v1" || path.starts_with("/v1/"),
+            rpc,
             caller: OnceLock::new(),
             settings: door.settings,
         })
@@ -73,10 +79,58 @@ impl Exchange {
         &self.call.origin.request_id
     }
 
+    /// What the audit entry calls it.
+    pub fn action(&self) -> &'static str {
+        match &self.rpc {
+            Some(rpc) => rpc.action.get().copied().unwrap_or("unknown_action"),
+            None => self.operation.unwrap_or("unknown_route"),
+        }
+    }
+
+    /// What it is about, where that is known.
+    pub fn resource(&self) -> Option<String> {
+        match &self.rpc {
+            Some(rpc) => rpc.resource.get().cloned(),
+            None => self.resource.clone(),
+        }
+    }
+
     /// Whom the audit entry names.
     pub fn actor(&self) -> Actor {
         let origin = &self.call.origin;
         self.caller.get().map_or_else(|| Actor::anonymous(origin), |caller| Actor::caller(caller, origin))
+    }
+}
+
+/// What a request to the cloud's own API tells of itself, as far as it is understood.
+#[derive(Debug)]
+pub struct Rpc {
+    /// The host that was asked, for `HostId`.
+    pub host: String,
+    /// In what to answer; JSON until the request says otherwise.
+    pub format: OnceLock<Format>,
+    /// The operation id of its action.
+    pub action: OnceLock<&'static str>,
+    /// The cloud's id of the image cache that it is about.
+    pub resource: OnceLock<String>,
+}
+
+impl Rpc {
+    fn of(request: &Request) -> Self {
+        let host = request.headers().get("host").and_then(|host| host.to_str().ok());
+        Self {
+            host: host.unwrap_or("eci-cache-gateway").chars().take(255).collect(),
+            format: OnceLock::new(),
+            action: OnceLock::new(),
+            resource: OnceLock::new(),
+        }
+    }
+}
+
+impl Exchange {
+    /// A refusal in the words of the door that it leaves by.
+    pub fn worded(&self, refusal: Refusal) -> Refusal {
+        if self.rpc.is_some() { rpc::words::of_layer(refusal) } else { refusal }
     }
 }
 

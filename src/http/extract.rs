@@ -12,5 +12,5 @@ mod query;
 
 pub use authorized::Authorized;
 pub use id::Id;
-pub use json::Json;
+pub use json::{Json, read_body};
 pub use query::{FromQuery, Pairs, Query};

@@ -1,11 +1,12 @@
-//! Floor 3: the REST door.
+//! Floor 3: the REST door, and at `/` the cloud's own API ([`rpc`]).
 //!
 //! A request passes, from the outside in: [`server`] (deadlines and limits of the connection), [`audit`] (request
 //! id, deadline, panics, the audit entry, the log line, the problem body), the extractors of [`extract`]
 //! (credential and scope first, then path, query, body), a handler of `rest`, a method of `Gateway`.
 //!
-//! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json, whoever made it; no
-//! answer to a request under `/v1` leaves before its audit entry is durable; no secret and no URI is logged.
+//! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json (at `/`: the cloud's
+//! envelope), whoever made it; no
+//! answer to a request under `/v1` or at `/` leaves before its audit entry is durable; no secret and no URI is logged.
 //! Who calls it: the command line. What it does not do: decide anything about image caches (`app` does).
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub mod extract;
 pub mod openapi;
 pub mod problem;
 mod rest;
+mod rpc;
 pub mod server;
 
 /// Prints the metrics in Prometheus' text format.
@@ -52,6 +54,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// For writing the audit entry; later than that the request is refused.
     pub audit_deadline: Duration,
+    /// How long a change through the cloud's own API may take: the shortest read timeout of its SDKs is 5 s.
+    pub rpc_patience: Duration,
     /// Whether `/metrics` stands beside the API; an operator may serve it on a listener of its own instead.
     pub metrics_here: bool,
 }
@@ -63,6 +67,7 @@ impl Default for Settings {
             body_deadline: Duration::from_secs(10),
             max_body_bytes: 256 * 1024,
             audit_deadline: Duration::from_secs(2),
+            rpc_patience: Duration::from_secs(4),
             metrics_here: true,
         }
     }
@@ -79,6 +84,7 @@ pub fn router(state: DoorState) -> Router {
     let wrapper = audit::Wrapper::new(state.clone(), &document);
     routes
         .merge(rest::pages::documents())
+        .route("/", axum::routing::any(rpc::call))
         .layer(axum::middleware::from_fn_with_state(wrapper, audit::around))
         .with_state(state)
 }

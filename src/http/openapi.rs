@@ -30,6 +30,7 @@ Times are RFC 3339 in UTC. What is unset is absent, never null. Refusals are RFC
         (name = "events", description = "What happened, in order."),
         (name = "webhooks", description = "Be told what happened."),
         (name = "audit", description = "Who did what, when, with what outcome."),
+        (name = "access-keys", description = "Keys for the cloud's own API at `/`, for unmodified SDKs and Terraform."),
         (name = "me", description = "The caller."),
         (name = "operations-pages", description = "For those who run the gateway."),
     ),

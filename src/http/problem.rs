@@ -150,6 +150,30 @@ impl Refusal {
         &self.0.problem.code
     }
 
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What was wrong this time.
+    pub fn detail(&self) -> &str {
+        &self.0.problem.detail
+    }
+
+    /// The same refusal under another status, code and detail; its cause and headers stay.
+    pub(super) fn reworded(mut self, status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        self.0.status = status;
+        self.0.problem.status = i32::from(status.as_u16());
+        code.clone_into(&mut self.0.problem.code);
+        self.0.problem.detail = detail.into();
+        self
+    }
+
+    /// The headers that belong to it.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
     /// What only the log may see.
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
         self.0.cause.as_deref()

@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 use super::DoorState;
 use super::openapi;
 
+mod access_keys;
 mod audit_entries;
 mod bodies;
 mod deliveries;
@@ -36,6 +37,8 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(audit_entries::list_audit_entries))
         .routes(routes!(audit_entries::get_audit_entry))
+        .routes(routes!(access_keys::create_access_key, access_keys::list_access_keys))
+        .routes(routes!(access_keys::revoke_access_key))
         .routes(routes!(me::get_me))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))

@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, Row};
 
-use super::Error;
+use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::ids::OperationId;
@@ -32,6 +32,20 @@ pub enum Claimed {
     },
     /// Another request with this key.
     Mismatch,
+}
+
+impl Store {
+    /// The operation that a key stands for.
+    pub async fn operation_of_key(&self, team: &TeamId, action: &str, key: &str) -> Result<Option<OperationId>, Error> {
+        let id: Option<uuid::Uuid> =
+            sqlx::query_scalar("SELECT operation FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3")
+                .bind(team.as_str())
+                .bind(action)
+                .bind(key)
+                .fetch_optional(&self.requests)
+                .await?;
+        Ok(id.map(Into::into))
+    }
 }
 
 /// Claims the key for `operation`; waits for a racing request with the same key to end its transaction.

@@ -7,10 +7,12 @@
 //!
 //! Who calls it: `app`. What it does not do: deciding.
 
+mod access_keys;
 mod audit;
 mod audit_writer;
 mod changes;
 mod deliveries;
+mod describing;
 mod endpoints;
 mod error;
 mod events;
@@ -28,6 +30,7 @@ use std::time::Duration;
 pub use audit::NumberedEntry;
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
+pub use describing::TeamUsage;
 pub use error::Error;
 pub use events::StoredEvent;
 pub use idempotency::{Claimed, NewKey};
@@ -35,6 +38,7 @@ pub use operations::{NewOperation, Settled, Settlement};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+pub use unscoped::access_keys::SealedKey;
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::tracker::{GroupLease, TrackerGroup};

@@ -130,6 +130,52 @@ impl Store {
         idempotency::answer(&mut connection, operation, answer).await
     }
 
+    /// Withdraws a create that nothing was sent of: with its idempotency key, so that the same request may come
+    /// again. `false`: it has ended, or may have been sent; nothing was written.
+    ///
+    /// Whoever holds it meanwhile can no longer send it: an attempt is noted only of an operation that runs.
+    pub async fn withdraw(
+        &self,
+        id: OperationId,
+        error: &CloudError,
+        at: Instant,
+        write: &CacheWrite,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query(
+            "UPDATE operations SET state = 'refused', error = $2, finished_at = $3, credentials = NULL,
+                 lease_token = NULL, lease_until = NULL
+             WHERE id = $1 AND kind = 'create' AND state = 'running' AND NOT in_doubt",
+        )
+        .bind(id.uuid())
+        .bind(jsonb(error))
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
+        // Nobody else moves the row of a cache that the cloud has not confirmed.
+        if done.rows_affected() == 0 || !changes::apply(&mut transaction, write).await? {
+            return Ok(false);
+        }
+        sqlx::query("DELETE FROM idempotency_keys WHERE operation = $1")
+            .bind(id.uuid())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Marks a create whose id nobody will ever be told, unless a key stands for it. `false`: it has ended.
+    pub async fn abandon(&self, id: OperationId) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE operations o SET abandoned = NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.operation = o.id)
+             WHERE id = $1 AND kind = 'create' AND state = 'running'",
+        )
+        .bind(id.uuid())
+        .execute(&self.requests)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Ends an operation, with everything that follows from it.
     pub async fn settle(&self, settlement: &Settlement) -> Result<Settled, Error> {
         let mut transaction = self.workers.begin().await?;

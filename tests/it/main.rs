@@ -11,6 +11,7 @@ mod never_twice;
 mod openapi;
 mod receive;
 mod receiver;
+mod rpc;
 mod sender;
 mod server;
 mod signing_v1;

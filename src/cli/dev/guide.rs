@@ -18,6 +18,8 @@ use crate::sim::StandIn;
 pub(super) const ISSUER: &str = "eci-cache-gateway-dev";
 /// The `aud` of development tokens.
 pub(super) const AUDIENCE: &str = "eci-cache-gateway";
+/// The team of the development token, and of the access key for unmodified SDKs.
+pub(super) const TEAM: &str = "demo";
 /// The longest that a verifier accepts.
 const TOKEN_HOURS: i64 = 24;
 /// What a team may do.
@@ -40,7 +42,7 @@ impl Guide {
     ) -> anyhow::Result<Self> {
         let mut exports = vec![
             ("ECG_URL", format!("http://{api}")),
-            ("ECG_TOKEN", token(keys, "demo", "developer", &TEAM_SCOPES)?),
+            ("ECG_TOKEN", token(keys, TEAM, "developer", &TEAM_SCOPES)?),
             ("ECG_ADMIN_TOKEN", token(keys, "platform", "administrator", &Scope::ALL)?),
             ("ECG_STANDIN_URL", stand_in.url()),
             ("ECG_DATABASE_URL", postgres.database_url()),
@@ -76,6 +78,7 @@ The gateway is ready.
   Database   psql \"$ECG_DATABASE_URL\"
   Data       {data}
   Variables  {env}
+  SDKs       {url}            the cloud's own API, with ECG_ACCESS_KEY_ID and _SECRET of the variables
   Token      of the team \"demo\", for {TOKEN_HOURS} hours (a new one with each start):
 
 {token}

@@ -32,7 +32,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !is_json(&parts.headers) {
             return Err(Refusal::unsupported_media_type());
         }
-        let raw = read(&parts.headers, body, settings).await?;
+        let raw = read_body(&parts.headers, body, settings).await?;
         let value = parse(&raw)?;
         Ok(Self { value, raw })
     }
@@ -44,7 +44,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn read(headers: &HeaderMap, body: Body, settings: Settings) -> Result<Bytes, Refusal> {
+/// The whole body, within the limits.
+pub async fn read_body(headers: &HeaderMap, body: Body, settings: Settings) -> Result<Bytes, Refusal> {
     let limit = settings.max_body_bytes;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
@@ -90,10 +91,10 @@ mod tests {
     async fn a_body_over_the_limit_is_refused_declared_or_not() {
         let settings = Settings { max_body_bytes: 4, ..Settings::default() };
         let headers = HeaderMap::new();
-        assert_eq!(read(&headers, Body::from("1234"), settings).await.unwrap(), "1234");
-        assert_eq!(read(&headers, Body::from("12345"), settings).await.unwrap_err().code(), "body_too_large");
+        assert_eq!(read_body(&headers, Body::from("1234"), settings).await.unwrap(), "1234");
+        assert_eq!(read_body(&headers, Body::from("12345"), settings).await.unwrap_err().code(), "body_too_large");
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_LENGTH, "5".parse().unwrap());
-        assert_eq!(read(&headers, Body::empty(), settings).await.unwrap_err().code(), "body_too_large");
+        assert_eq!(read_body(&headers, Body::empty(), settings).await.unwrap_err().code(), "body_too_large");
     }
 }

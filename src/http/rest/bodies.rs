@@ -239,6 +239,21 @@ pub(super) struct NewWebhookEndpointBody {
     event_types: Option<Vec<String>>,
 }
 
+/// An access key to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewAccessKey)]
+pub(super) struct NewAccessKeyBody {
+    /// For people: at most 256 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 256)]
+    description: Option<String>,
+    /// What it may do: `read`, `write`; both where nothing is said.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    scopes: Option<Vec<String>>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

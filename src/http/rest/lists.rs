@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::view::{AuditEntryView, DeliveryView, EndpointView, EventView, ImageCacheView, TransitionView};
+use crate::app::view::{
+    AccessKeyView, AuditEntryView, DeliveryView, EndpointView, EventView, ImageCacheView, TransitionView,
+};
 use crate::domain::filter::Slice;
 
 macro_rules! list {
@@ -52,4 +54,8 @@ list!(
 list!(
     /// Audit entries, the newest first.
     AuditEntryList of AuditEntryView
+);
+list!(
+    /// Access keys, the newest first.
+    AccessKeyList of AccessKeyView
 );

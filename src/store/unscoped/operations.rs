@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::OperationId;
+use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::store::rows::OperationRow;
 use crate::store::{Error, Store};
@@ -53,7 +54,8 @@ impl Store {
         let rows: Vec<LeasedRow> = sqlx::query_as(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations
-                 WHERE state = 'running' AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                 -- What was abandoned and is in doubt no more is withdrawn, not sent again.
+                 WHERE state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
                  ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
              RETURNING *",
         )
@@ -125,5 +127,49 @@ impl Store {
         .execute(&self.workers)
         .await?;
         Ok(())
+    }
+
+    /// Abandoned creates of which nothing was done so far, and nothing may be any more.
+    pub async fn abandoned_unsent(&self, limit: i64) -> Result<Vec<Operation>, Error> {
+        let rows: Vec<OperationRow> = sqlx::query_as(
+            "SELECT * FROM operations WHERE abandoned AND state = 'running' AND NOT in_doubt ORDER BY id LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(&self.workers)
+        .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// Image caches that an abandoned create brought about after all, and whose removal is not begun.
+    pub async fn abandoned_caches(&self, limit: i64) -> Result<Vec<(Operation, ImageCache)>, Error> {
+        let rows: Vec<OperationRow> = sqlx::query_as(
+            "SELECT o.* FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
+             WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'lost')
+               AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND r.state = 'running')
+             ORDER BY o.id LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(&self.workers)
+        .await?;
+        let mut found = Vec::new();
+        for row in rows {
+            let operation: Operation = row.try_into()?;
+            if let Some(cache) = self.image_cache(&operation.team, operation.cache).await? {
+                found.push((operation, cache));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Forgets the mark of abandoned creates whose caches are gone, or never were.
+    pub async fn forget_abandoned(&self) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "UPDATE operations o SET abandoned = false FROM image_caches c
+             WHERE o.abandoned AND o.state <> 'running' AND c.team = o.team AND c.id = o.image_cache
+               AND (o.state = 'refused' OR c.status IN ('deleted', 'expired', 'lost'))",
+        )
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected())
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     /// What an operator sets.
     pub(crate) settings: app::Settings,
+    /// Deadlines and sizes of one request.
+    pub(crate) http: http::Settings,
     /// Where the cloud is, if not at the stand-in.
     pub(crate) cloud: Option<String>,
     /// How long a call to the cloud may take.
@@ -71,6 +73,7 @@ impl Default for Setup {
             policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
             limits: Limits::default(),
             settings: app::Settings::default(),
+            http: http::Settings::default(),
             cloud: None,
             patience: Duration::from_secs(30),
             start: START.parse().unwrap(),
@@ -166,7 +169,7 @@ impl TestGateway {
         let door = DoorState {
             gateway: gateway.clone(),
             metrics: Arc::new(|| "ecg_tests 1\n".to_owned()),
-            settings: http::Settings::default(),
+            settings: setup.http,
             tasks: tasks.clone(),
         };
         tokio::spawn(server::serve(listener, http::router(door), setup.limits, tasks, stop.clone()));

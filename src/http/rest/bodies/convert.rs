@@ -1,9 +1,12 @@
 //! From bodies to the domain's words.
 
 use super::{
-    AcrRegistryBody, ImageCacheChangesBody, NewImageCacheBody, NewWebhookEndpointBody, RegistryCredentialBody,
+    AcrRegistryBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody, NewWebhookEndpointBody,
+    RegistryCredentialBody,
 };
-use crate::app::input::NewEndpoint;
+use crate::app::input::{NewAccessKey, NewEndpoint};
+use crate::domain::access_key::KEY_SCOPES;
+use crate::domain::caller::Scope;
 use crate::domain::event::EventType;
 use crate::domain::field::FieldError;
 use crate::domain::region::Region;
@@ -123,6 +126,29 @@ impl TryFrom<ImageCacheChangesBody> for ImageCacheChanges {
             registry_credentials: logins(body.registry_credentials),
         };
         if errors.is_empty() { Ok(changes) } else { Err(errors) }
+    }
+}
+
+impl TryFrom<NewAccessKeyBody> for NewAccessKey {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: NewAccessKeyBody) -> Result<Self, Vec<FieldError>> {
+        let Some(words) = body.scopes else {
+            return Ok(Self { description: body.description, scopes: KEY_SCOPES.to_vec() });
+        };
+        let (mut scopes, mut errors) = (Vec::new(), Vec::new());
+        for (place, word) in words.iter().enumerate() {
+            match Scope::from_word(word) {
+                Some(scope) if scopes.contains(&scope) => {}
+                Some(scope) => scopes.push(scope),
+                None => {
+                    let field = format!("/scopes/{place}");
+                    errors.push(FieldError::new(field, "not_allowed", "must be read or write"));
+                }
+            }
+        }
+        let new = Self { description: body.description, scopes };
+        if errors.is_empty() { Ok(new) } else { Err(errors) }
     }
 }
 

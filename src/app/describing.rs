@@ -1,0 +1,95 @@
+//! A team's image caches under the cloud's names: found by the cloud's id, listed by the cloud's filters, counted
+//! beside the cloud's quota. What the RPC front asks.
+
+use serde_json::{Map, Value};
+
+use super::cursor::{List, unreadable};
+use super::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::failure::Fault;
+use crate::domain::field::FieldError;
+use crate::domain::filter::{DescribeFilter, Page};
+use crate::domain::ids::CacheId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::region::Region;
+use crate::store::TeamUsage;
+
+/// One page of caches.
+#[derive(Debug)]
+pub struct Described {
+    /// The caches, the newest first.
+    pub caches: Vec<ImageCache>,
+    /// What continues the list; none at its end.
+    pub next_token: Option<String>,
+    /// How many there are on all pages.
+    pub total: i64,
+}
+
+/// The account's quota in a region, and the team's share of what is used.
+#[derive(Debug)]
+pub struct Usage {
+    /// The cloud's answer as it came: an open map.
+    pub attributes: Map<String, Value>,
+    /// What the team has.
+    pub team: TeamUsage,
+}
+
+impl Gateway {
+    /// The team's cache of this id of the cloud. What is being deleted is no more, as at the cloud.
+    pub async fn find_image_cache(
+        &self,
+        caller: &Caller,
+        region: &Region,
+        eci_cache_id: &str,
+    ) -> Result<CacheId, Error> {
+        let cache = self.store().image_cache_of_cloud(&caller.team, region, eci_cache_id).await?;
+        cache.map(|cache| cache.id).ok_or(Error::NotFound("image cache"))
+    }
+
+    /// The team's caches that the cloud lists too, by the cloud's filters.
+    pub async fn describe_image_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<Described, Error> {
+        access::check(caller, "list_image_caches")?;
+        if !filter.match_images.is_empty() {
+            return self.matching_caches(caller, filter).await;
+        }
+        // The page's size may change between pages, the filters may not.
+        let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
+        let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
+        let list = List::new(self, caller, "described", &bound);
+        let before = list.place(&page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let (caches, total) = self.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
+        let slice = list.slice(caches, &page, |cache| cache.id.uuid().to_string());
+        Ok(Described { caches: slice.items, next_token: slice.next_cursor, total })
+    }
+
+    /// The caches that match the images best.
+    #[expect(clippy::unused_async, reason = "it will read the team's caches")]
+    async fn matching_caches(&self, _: &Caller, _: &DescribeFilter) -> Result<Described, Error> {
+        let error = FieldError::new("MatchImage", "not_supported", "it is not supported here yet");
+        Err(Error::Invalid(vec![error]))
+    }
+
+    /// The account's quota as the cloud tells it now, and what the team has.
+    pub async fn list_usage(&self, caller: &Caller, region: Option<Region>) -> Result<Usage, Error> {
+        access::check(caller, "list_usage")?;
+        let given = region.or_else(|| self.settings().regions.first().cloned());
+        let region =
+            given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
+        self.check_region(&region)?;
+        let team = self.store().team_usage(&caller.team, &region).await?;
+        let attributes = self.parts().cloud.list_usage(&region).await.map_err(cloud_fault)?;
+        Ok(Usage { attributes, team })
+    }
+}
+
+/// What a read at the cloud came to.
+fn cloud_fault(fault: Fault) -> Error {
+    tracing::warn!(fault = %fault, "the cloud could not be read");
+    match fault {
+        Fault::Refused(error) | Fault::Throttled(error) => Error::CloudRefused { error, operation: None },
+        Fault::NotSent(_) | Fault::Unknown(_) => {
+            let detail = "the cloud cannot be reached at the moment";
+            Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Access keys of the RPC front: made, listed, revoked by a team's administrator.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::cursor::{List, one_more, unreadable};
+use super::input::NewAccessKey;
+use super::view::AccessKeyView;
+use super::{Call, Error, Gateway, access};
+use crate::domain::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::field::Findings;
+use crate::domain::filter::{Page, Slice};
+use crate::eci::incoming::{self, Incoming};
+
+const CREATE: &str = "create_access_key";
+const REVOKE: &str = "revoke_access_key";
+
+/// Why a signed request is not let in.
+#[derive(Debug)]
+pub enum NotLetIn {
+    /// It is not good; the cloud has a word for each reason.
+    Refused(incoming::Refusal),
+    /// It could not be told.
+    Failed(Error),
+}
+
+impl From<incoming::Refusal> for NotLetIn {
+    fn from(refusal: incoming::Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<E: Into<Error>> From<E> for NotLetIn {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Gateway {
+    /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS
+    /// token is ignored, as our keys have none.
+    pub async fn authenticate_signed(&self, incoming: &Incoming) -> Result<Caller, NotLetIn> {
+        let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
+        let found = self.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
+        if found.key.revoked_at.is_some() {
+            return Err(incoming::Refusal::InactiveKey.into());
+        }
+        incoming.verify(&self.open_key(&id, &found.secret)?)?;
+        incoming.check_time(self.now())?;
+        if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
+            return Err(incoming::Refusal::NonceUsed.into());
+        }
+        let AccessKey { team, scopes, .. } = found.key;
+        Ok(Caller { team, subject: format!("access_key:{id}"), credential: id.to_string(), scopes })
+    }
+
+    /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.
+    pub async fn create_access_key(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewAccessKey,
+    ) -> Result<AccessKeyView, Error> {
+        access::check(caller, CREATE)?;
+        check(&new)?;
+        let key = AccessKey {
+            id: AccessKeyId::new(self.entropy()),
+            team: caller.team.clone(),
+            scopes: new.scopes,
+            description: new.description,
+            created_at: self.now(),
+            revoked_at: None,
+        };
+        let secret = new_secret(self.entropy());
+        let entry = self.key_entry(caller, call, CREATE, &key.id);
+        if !self.store().add_access_key(&key, &self.seal_key(&key.id, &secret), &entry).await? {
+            let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the most; revoke one first");
+            return Err(Error::Conflict { code: "too_many_access_keys", detail });
+        }
+        call.set_audited();
+        Ok(AccessKeyView { access_key_secret: Some(secret.expose_secret().to_owned()), ..key.into() })
+    }
+
+    /// The team's keys, newest first, the revoked ones among them.
+    pub async fn list_access_keys(&self, caller: &Caller, page: &Page) -> Result<Slice<AccessKeyView>, Error> {
+        access::check(caller, "list_access_keys")?;
+        let list = List::new(self, caller, "access_keys", &());
+        let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
+        let keys = self.store().access_keys(&caller.team, place, one_more(page)).await?;
+        Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))
+    }
+
+    /// Revokes a key of the team: the next request that is signed with it is refused.
+    pub async fn revoke_access_key(&self, caller: &Caller, call: &Call, id: AccessKeyId) -> Result<(), Error> {
+        access::check(caller, REVOKE)?;
+        let entry = self.key_entry(caller, call, REVOKE, &id);
+        if !self.store().revoke_access_key(&caller.team, &id, &entry).await? {
+            return Err(Error::NotFound("access key"));
+        }
+        call.set_audited();
+        Ok(())
+    }
+
+    /// Makes the key of `dev`'s env file what the file says.
+    pub async fn ensure_access_key(
+        &self,
+        team: TeamId,
+        id: AccessKeyId,
+        secret: &SecretString,
+        scopes: &[Scope],
+    ) -> Result<(), Error> {
+        let sealed = self.seal_key(&id, secret);
+        let description = Some("of the env file".to_owned());
+        let key =
+            AccessKey { id, team, scopes: scopes.to_vec(), description, created_at: self.now(), revoked_at: None };
+        Ok(self.store().put_access_key(&key, &sealed).await?)
+    }
+
+    fn key_entry(&self, caller: &Caller, call: &Call, action: &str, id: &AccessKeyId) -> AuditEntry {
+        let mut entry =
+            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        entry.resource = Some(id.to_string());
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry
+    }
+
+    fn seal_key(&self, id: &AccessKeyId, secret: &SecretString) -> Vec<u8> {
+        self.parts().sealer.seal(secret.expose_secret().as_bytes(), &context(id), self.entropy())
+    }
+
+    /// A key's secret, for the moment of verifying.
+    fn open_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
+        let plain = self.parts().sealer.open(sealed, &context(id)).map_err(|error| Error::Internal(error.into()))?;
+        let text = std::str::from_utf8(plain.expose_secret())
+            .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;
+        Ok(SecretString::from(text))
+    }
+}
+
+fn context(id: &AccessKeyId) -> String {
+    format!("access_key:{id}")
+}
+
+fn check(new: &NewAccessKey) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let length =
+        new.description.as_ref().is_none_or(|text| text.chars().count() <= 256 && !text.contains(char::is_control));
+    findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
+    findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
+    for (place, scope) in new.scopes.iter().enumerate() {
+        let field = format!("/scopes/{place}");
+        findings.require(KEY_SCOPES.contains(scope), field, "not_allowed", "must be read or write");
+    }
+    Ok(findings.into_result()?)
+}
+
+fn read_place(place: &str) -> Option<(Instant, String)> {
+    let (at, id) = place.split_once(' ')?;
+    Some((Instant::from_timestamp_micros(at.parse().ok()?)?, id.to_owned()))
+}

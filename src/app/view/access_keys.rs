@@ -1,0 +1,47 @@
+//! Access keys as an administrator sees them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::access_key::AccessKey;
+
+/// A key for the cloud's own API at `/`: unmodified SDKs sign with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AccessKey)]
+pub struct AccessKeyView {
+    /// The `AccessKeyId`, `LTAI…`.
+    pub id: String,
+    /// The team that it acts for.
+    pub team: String,
+    /// What it may do: `read`, `write`.
+    pub scopes: Vec<String>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub description: Option<String>,
+    /// The secret: shown once, in the answer to the create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub access_key_secret: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Since when it is no longer taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl From<AccessKey> for AccessKeyView {
+    fn from(key: AccessKey) -> Self {
+        Self {
+            id: key.id.to_string(),
+            team: key.team.to_string(),
+            scopes: key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            description: key.description,
+            access_key_secret: None,
+            created_at: key.created_at,
+            revoked_at: key.revoked_at,
+        }
+    }
+}

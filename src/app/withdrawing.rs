@@ -1,0 +1,202 @@
+//! Creates whose caller could not wait: the cloud's API has no word for "later", so its front says that nothing
+//! was done, and this makes it so.
+//!
+//! What must stay true: what was never sent never is; what may have been sent goes on, because it cannot be
+//! called back. A repeat with the same `ClientToken` is told how that ended. Without a token nobody can ever
+//! learn the id, so a cache that comes about after all is removed again, and an audit entry says so.
+
+use std::time::Duration;
+
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use super::input::{Changed, IdempotencyKey};
+use super::{Call, Error, Gateway};
+use crate::domain::audit::{Actor, Outcome};
+use crate::domain::caller::{Caller, Door, Origin, Scope};
+use crate::domain::change;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::{Operation, OperationKind, OperationState};
+use crate::domain::spec::NewImageCache;
+
+/// The code in the record of a create that was withdrawn.
+const WITHDRAWN: &str = "withdrawn";
+/// The action of creates and of their keys.
+const CREATE: &str = "create_image_cache";
+/// Who ends what was abandoned, in audit entries.
+const JANITOR: &str = "janitor";
+/// How often a waiting request looks by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Abandoned caches that one pass removes.
+const PASS: i64 = 32;
+
+/// How a create stands for a caller that has to be told now.
+#[derive(Debug)]
+pub enum Told {
+    /// Done: the cloud's ids of the cache and of the instance that builds it.
+    Done {
+        /// `ImageCacheId`.
+        eci_cache_id: String,
+        /// `ContainerGroupId`.
+        container_group_id: Option<String>,
+    },
+    /// Not done, and either never to be or only to be heard of by repeating the request with the same key.
+    Not,
+}
+
+impl Gateway {
+    /// Creates an image cache for a caller that knows no "later": the ids, or nothing was done, as far as it goes.
+    pub async fn create_image_cache_now(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+    ) -> Result<Told, Error> {
+        let deadline = Deadline::now() + wait;
+        let token = key.as_ref().map(|key| key.key.clone());
+        match self.create_image_cache(caller, call, new, key, wait).await {
+            Ok(Changed { image_cache, settled: true, .. }) => {
+                done(image_cache.eci_cache_id, image_cache.container_group_id)
+            }
+            Ok(Changed { image_cache, replayed, .. }) => {
+                let id = image_cache.operation_id.parse().map_err(|_| lost())?;
+                match self.await_create(caller, id, deadline).await? {
+                    Told::Not if !replayed => self.give_up_create(caller, call, id).await,
+                    told => Ok(told),
+                }
+            }
+            Err(Error::IdempotencyInFlight) => {
+                let token = token.unwrap_or_default();
+                match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
+                    Some(id) => self.await_create(caller, id, deadline).await,
+                    None => Ok(Told::Not),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the wait for a create: its result if there is one by now, else it is withdrawn or left to itself.
+    async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<Told, Error> {
+        let operation = self.create_of(caller, id).await?;
+        if operation.state == OperationState::Running {
+            if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await?
+                || self.store().abandon(id).await?
+            {
+                return Ok(Told::Not);
+            }
+            // It has ended in this very moment.
+            return self.ended(self.create_of(caller, id).await?).await;
+        }
+        self.ended(operation).await
+    }
+
+    /// Waits for a create that goes on, whichever request began it.
+    async fn await_create(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Told, Error> {
+        // Subscribe before the first look, or a change in between goes unheard.
+        let mut changes = self.signals().subscribe();
+        loop {
+            let operation = self.create_of(caller, id).await?;
+            if operation.state != OperationState::Running {
+                return self.ended(operation).await;
+            }
+            if Deadline::now() >= deadline {
+                return Ok(Told::Not);
+            }
+            // Another gateway's outcome gives no signal here.
+            let until = deadline.min(Deadline::now() + LOOK_EVERY);
+            let _look = timeout_at(until, changes.recv()).await;
+        }
+    }
+
+    async fn create_of(&self, caller: &Caller, id: OperationId) -> Result<Operation, Error> {
+        let operation = self.store().operation(&caller.team, id).await?;
+        operation.ok_or_else(lost)
+    }
+
+    async fn ended(&self, operation: Operation) -> Result<Told, Error> {
+        if let Some(error) = operation.error {
+            return Err(Error::CloudRefused { error, operation: Some(operation.id) });
+        }
+        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        done(cache.eci_cache_id, cache.container_group_id)
+    }
+
+    /// `false`: it has ended, or may have been sent.
+    async fn withdraw(&self, actor: &Actor, operation: &Operation) -> Result<bool, Error> {
+        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        let error = CloudError {
+            code: WITHDRAWN.to_owned(),
+            message: "the cloud was not reached in time, and the caller was told that nothing was done".to_owned(),
+            request_id: None,
+            http_status: 503,
+        };
+        let change = change::refused(&cache, OperationKind::Create, &error, self.now());
+        let mut entry = actor.entry(self.audit_id(), self.now(), "withdraw_image_cache", Outcome::Succeeded);
+        entry.resource = Some(cache.id.to_string());
+        entry.operation = Some(operation.id);
+        let write = self.write_of(&change, Some(entry));
+        if !self.store().withdraw(operation.id, &error, self.now(), &write).await? {
+            return Ok(false);
+        }
+        self.signals().cache_changed(cache.id);
+        Ok(true)
+    }
+
+    /// Ends creates that nobody can ever hear of: withdraws those of which nothing was done after all, and begins
+    /// the removal of those that brought a cache about. Returns how many.
+    pub async fn end_abandoned(&self) -> Result<usize, Error> {
+        self.store().forget_abandoned().await?;
+        let mut begun = 0;
+        for operation in self.store().abandoned_unsent(PASS).await? {
+            let actor = Actor::worker(JANITOR, operation.team.clone(), operation.request_id.clone());
+            begun += usize::from(self.withdraw(&actor, &operation).await?);
+        }
+        let found = self.store().abandoned_caches(PASS).await?;
+        for (create, cache) in found {
+            begun += usize::from(self.begin_removal(&create, cache).await?);
+        }
+        Ok(begun)
+    }
+
+    /// Records the delete as the janitor's own; the worker of operations carries it out. `false`: the row moved.
+    async fn begin_removal(&self, create: &Operation, cache: ImageCache) -> Result<bool, Error> {
+        let caller = Caller {
+            team: cache.team.clone(),
+            subject: format!("worker:{JANITOR}"),
+            credential: create.credential.clone().unwrap_or_default(),
+            scopes: vec![Scope::Write],
+        };
+        let origin = Origin { door: Door::Worker, request_id: create.request_id.clone(), address: None };
+        let call = Call::new(origin, self.now());
+        let spec = cache.spec.clone();
+        let mut intent = self.intent(&caller, &call, OperationKind::Delete, &cache, spec, &[], None);
+        intent.audit.parameters.insert("reason".to_owned(), "abandoned".to_owned());
+        // In nobody's hands: whichever worker comes first takes it up.
+        intent.lease_seconds = 0.0;
+        let begun = match self.store().begin_change(&intent, cache.version).await {
+            Ok(begun) => begun,
+            Err(error) if error.is_constraint("operations_one_running") => false,
+            Err(error) => return Err(error.into()),
+        };
+        if begun {
+            tracing::warn!(image_cache = %cache.id, "removing a cache whose caller was told that nothing was done");
+            self.signals().operations.notify_one();
+        }
+        Ok(begun)
+    }
+}
+
+fn lost() -> Error {
+    Error::Internal("a create without its operation".into())
+}
+
+fn done(eci_cache_id: Option<String>, container_group_id: Option<String>) -> Result<Told, Error> {
+    let eci_cache_id = eci_cache_id.ok_or_else(|| Error::Internal("a create that is done without an id".into()))?;
+    Ok(Told::Done { eci_cache_id, container_group_id })
+}

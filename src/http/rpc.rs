@@ -1,0 +1,92 @@
+//! The RPC front: `/` speaks the cloud's own API to unmodified SDKs and Terraform, with keys of the gateway.
+//!
+//! A request is read to its end, understood and verified by `eci::incoming`, its key turned into a caller, and its
+//! action carried out by the same `Gateway` methods as REST: same policy, same audit.
+//!
+//! What must stay true: every answer has the cloud's shape, whoever made it ([`envelope`], and the wrapper for
+//! refusals); a team meets its own caches alone, under the cloud's ids; no parameter is logged. Who calls it: the
+//! router. What it does not do: decide.
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use tokio::time::Instant;
+
+use super::DoorState;
+use super::exchange::Exchange;
+use super::extract::read_body;
+use super::problem::Refusal;
+use crate::app::{NotLetIn, access};
+use crate::domain::caller::Caller;
+use crate::eci::incoming::{self, Incoming};
+use crate::eci::{API_VERSION, params};
+use actions::{Action, Asked};
+
+mod actions;
+pub(super) mod envelope;
+mod object;
+pub(super) mod words;
+
+/// One request to `/`, with whatever method.
+pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let exchange = Exchange::of(&parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
+    let deadline = Instant::now() + exchange.settings.rpc_patience;
+    let rpc = exchange.rpc.as_ref().ok_or_else(|| Refusal::internal("this is not the cloud's API"))?;
+    let headers = headers(&parts);
+    let mut raw = incoming::Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+        body: b"",
+    };
+    // For a body that is too large or never comes: as far as the query tells.
+    let in_query = incoming::format_of(&raw);
+    let body = read_body(&parts.headers, body, exchange.settings).await.inspect_err(|_| set(&rpc.format, in_query))?;
+    raw.body = &body;
+    set(&rpc.format, incoming::format_of(&raw));
+    let incoming = Incoming::read(&raw).map_err(|wrong| words::of_incoming(&wrong))?;
+    let action = Action::from_name(&incoming.action);
+    action.iter().for_each(|action| set(&rpc.action, action.operation()));
+    let caller = let_in(&door, &exchange, &incoming).await?;
+    let action = action.ok_or_else(|| words::of_incoming(&incoming::Refusal::UnknownApi))?;
+    access::check(caller, action.operation()).map_err(words::of_error)?;
+    let asked = Asked { gateway: &door.gateway, caller, call: &exchange.call, rpc, incoming: &incoming, deadline };
+    let fields = asked.answer(action).await?;
+    Ok(envelope::success(&incoming.action, exchange.request_id(), incoming.format, fields))
+}
+
+/// What is told twice is told by the first.
+fn set<T>(cell: &std::sync::OnceLock<T>, value: T) {
+    let _earlier = cell.set(value);
+}
+
+/// What is not even ASCII counts as text with marks in it: no signature holds over that.
+fn headers(parts: &Parts) -> Vec<(String, String)> {
+    let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+async fn let_in<'a>(door: &DoorState, exchange: &'a Exchange, incoming: &Incoming) -> Result<&'a Caller, Refusal> {
+    let told = |error| match error {
+        NotLetIn::Refused(wrong) => words::of_incoming(&wrong),
+        NotLetIn::Failed(error) => words::of_error(error),
+    };
+    if incoming.nonce.contains(char::is_control) {
+        return Err(words::of_incoming(&incoming::Refusal::Invalid("SignatureNonce", "it must be printable")));
+    }
+    let caller = door.gateway.authenticate_signed(incoming).await.map_err(told)?;
+    // The wrapper names the caller even if the next lines refuse them.
+    let caller = exchange.caller.get_or_init(|| caller);
+    if incoming.version != API_VERSION {
+        return Err(words::of_incoming(&incoming::Refusal::Version));
+    }
+    // The database has no word for it, and no parameter a use.
+    let bad = incoming.params.iter().find(|(key, value)| key.contains('\0') || value.contains('\0'));
+    if let Some((key, _)) = bad {
+        let name = key.replace('\0', "?");
+        return Err(words::of_refused(&params::read::Refused::invalid(name, "it must not hold a NUL character")));
+    }
+    Ok(caller)
+}

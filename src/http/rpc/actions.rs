@@ -1,0 +1,159 @@
+//! The five actions: parameters in, `Gateway` called, the answer's fields out.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::{object, words};
+use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
+use crate::app::{Call, Gateway, Told};
+use crate::domain::caller::Caller;
+use crate::eci::incoming::Incoming;
+use crate::eci::params::read;
+use crate::eci::sign_v1;
+use crate::http::exchange::Rpc;
+use crate::http::problem::Refusal;
+
+/// The fields of a success, without `RequestId`.
+type Answered = Result<Map<String, Value>, Refusal>;
+
+/// An action of the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Create,
+    Describe,
+    Update,
+    Delete,
+    Usage,
+}
+
+impl Action {
+    /// The action of that name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "CreateImageCache" => Some(Self::Create),
+            "DescribeImageCaches" => Some(Self::Describe),
+            "UpdateImageCache" => Some(Self::Update),
+            "DeleteImageCache" => Some(Self::Delete),
+            "ListUsage" => Some(Self::Usage),
+            _ => None,
+        }
+    }
+
+    /// The same thing's operation id in REST: its scope, and its name in the audit.
+    pub(super) fn operation(self) -> &'static str {
+        match self {
+            Self::Create => "create_image_cache",
+            Self::Describe => "list_image_caches",
+            Self::Update => "update_image_cache",
+            Self::Delete => "delete_image_cache",
+            Self::Usage => "list_usage",
+        }
+    }
+}
+
+/// A request whose caller is known.
+pub(super) struct Asked<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) caller: &'a Caller,
+    pub(super) call: &'a Call,
+    pub(super) rpc: &'a Rpc,
+    pub(super) incoming: &'a Incoming,
+    /// When a change must have been answered.
+    pub(super) deadline: Instant,
+}
+
+impl Asked<'_> {
+    pub(super) async fn answer(&self, action: Action) -> Answered {
+        match action {
+            Action::Create => self.create().await,
+            Action::Describe => self.describe().await,
+            Action::Update => self.update().await,
+            Action::Delete => self.delete().await,
+            Action::Usage => self.usage().await,
+        }
+    }
+
+    /// What is left of the patience.
+    fn wait(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The image cache that it is about, for the audit entry.
+    fn about(&self, eci_cache_id: &str) {
+        // The first telling counts.
+        let _earlier = self.rpc.resource.set(eci_cache_id.chars().take(128).collect());
+    }
+
+    async fn create(&self) -> Answered {
+        let (new, token) = read::read_create(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
+        let key = token.map(|token| self.key(&token));
+        let told = self.gateway.create_image_cache_now(self.caller, self.call, new, key, self.wait()).await;
+        match told.map_err(words::of_error)? {
+            Told::Done { eci_cache_id, container_group_id } => Ok(fields([
+                ("ImageCacheId", json!(eci_cache_id)),
+                ("ContainerGroupId", json!(container_group_id.unwrap_or_default())),
+            ])),
+            Told::Not => Err(words::unavailable("")),
+        }
+    }
+
+    /// One request with one token happens once; nonce, time and signature are new in a repeat and do not count.
+    fn key(&self, token: &str) -> IdempotencyKey {
+        let counts = |pair: &&(String, String)| pair.0 != "ClientToken";
+        let params: Vec<_> = self.incoming.params.iter().filter(counts).cloned().collect();
+        IdempotencyKey { key: format!("rpc:{token}"), body: sign_v1::canonical(&params).into_bytes() }
+    }
+
+    async fn describe(&self) -> Answered {
+        let filter = read::read_describe(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
+        filter.eci_cache_id.iter().for_each(|id| self.about(id));
+        let found = self.gateway.describe_image_caches(self.caller, &filter).await.map_err(words::of_error)?;
+        let caches: Vec<Value> = found.caches.iter().map(object::of).collect();
+        let mut answer = fields([("ImageCaches", json!(caches)), ("TotalCount", json!(found.total))]);
+        answer.extend(found.next_token.map(|token| ("NextToken".to_owned(), json!(token))));
+        Ok(answer)
+    }
+
+    async fn update(&self) -> Answered {
+        let (id, region, changes, _) =
+            read::read_update(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
+        self.about(&id);
+        let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
+        let options = ChangeOptions { if_match: None, wait: self.wait() };
+        let changed = self.gateway.update_image_cache(self.caller, self.call, cache, changes, options).await;
+        done(&changed.map_err(words::of_error)?)
+    }
+
+    async fn delete(&self) -> Answered {
+        let (id, region, _) =
+            read::read_delete(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
+        self.about(&id);
+        let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
+        let options = ChangeOptions { if_match: None, wait: self.wait() };
+        let changed = self.gateway.delete_image_cache(self.caller, self.call, cache, options).await;
+        done(&changed.map_err(words::of_error)?)
+    }
+
+    async fn usage(&self) -> Answered {
+        let region = read::read_list_usage(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
+        let usage = self.gateway.list_usage(self.caller, region).await.map_err(words::of_error)?;
+        let mut attributes = usage.attributes;
+        attributes.insert("TeamUsedImageCacheCount".to_owned(), json!(usage.team.used));
+        attributes.insert("TeamReadyImageCacheCount".to_owned(), json!(usage.team.ready));
+        Ok(fields([("Attributes", Value::Object(attributes))]))
+    }
+}
+
+fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// An update or delete that the cloud has not answered yet goes on: it is recorded, and cannot be called back.
+fn done(changed: &Changed) -> Answered {
+    if changed.settled {
+        return Ok(Map::new());
+    }
+    Err(words::unavailable("The request was recorded and goes on; describe the image cache before repeating it."))
+}

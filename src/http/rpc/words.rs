@@ -1,0 +1,156 @@
+//! Refusals in the cloud's words: its codes, its HTTP statuses, its names of parameters.
+//!
+//! A refusal in the cloud's words has a code that begins with a capital; what layers made (deadlines, sizes,
+//! panics) has not, and is put into words by the wrapper.
+
+use axum::http::StatusCode;
+
+use crate::app::Error;
+use crate::domain::caller::Scope;
+use crate::domain::failure::CloudError;
+use crate::domain::field::FieldError;
+use crate::eci::incoming;
+use crate::eci::params::read::Refused;
+use crate::http::problem::Refusal;
+
+const CONFLICT: &str = "The request was denied. It conflicts with a previous request.";
+const UNAVAILABLE: &str = "The request has failed due to a temporary failure of the server.";
+const INTERNAL: &str = "The request processing has failed due to some unknown error, exception or failure.";
+
+/// A refusal in the cloud's words.
+pub(super) fn refusal(status: u16, code: &str, message: impl Into<String>) -> Refusal {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    Refusal::new(status, code, code, message)
+}
+
+/// A request that was not understood or is not signed.
+pub(super) fn of_incoming(wrong: &incoming::Refusal) -> Refusal {
+    refusal(wrong.http_status(), &wrong.code(), wrong.message().into_owned())
+}
+
+/// What nothing was done of, as far as the caller is concerned.
+pub(super) fn unavailable(more: &str) -> Refusal {
+    refusal(503, "ServiceUnavailable", format!("{UNAVAILABLE} {more}").trim_end())
+}
+
+/// What `app` refused.
+pub(super) fn of_error(error: Error) -> Refusal {
+    match error {
+        Error::Unauthenticated { .. } => of_incoming(&incoming::Refusal::UnknownKey),
+        Error::Forbidden(scope) => forbidden(scope),
+        Error::NotFound(_) => refusal(404, "InvalidParameter.NotFound", "The specified ImageCacheId does not exist."),
+        Error::Invalid(fields) => invalid(&fields),
+        Error::Conflict { code: "image_cache_not_updatable", detail } => {
+            refusal(400, "ImageCache.IncorrectStatus", format!("The status of the image cache is wrong: {detail}."))
+        }
+        Error::Conflict { detail, .. } => refusal(400, "OperationConflict", format!("{CONFLICT} ({detail})")),
+        Error::PreconditionFailed { .. } | Error::IdempotencyInFlight => refusal(400, "OperationConflict", CONFLICT),
+        Error::IdempotencyMismatch => {
+            let message = "The request uses the same client token as a previous, but non-identical request. Do not \
+                           reuse a client token with different requests, unless the requests are identical.";
+            refusal(400, "IdempotentParameterMismatch", message)
+        }
+        Error::CloudRefused { error, .. } => cloud(error),
+        Error::Unavailable { detail, .. } => unavailable(&format!("({detail})")),
+        // The wrapper puts it into words and logs the cause.
+        Error::Internal(cause) => Refusal::internal(cause),
+    }
+}
+
+fn forbidden(scope: Scope) -> Refusal {
+    let message =
+        format!("The specified action is not available for you. (The access key lacks the scope {}.)", scope.as_str());
+    refusal(403, "Forbidden.SubUser", message)
+}
+
+/// As the cloud said it; its texts are redacted where they come in.
+fn cloud(error: CloudError) -> Refusal {
+    let status = if (400..600).contains(&error.http_status) { error.http_status } else { 400 };
+    refusal(status, &error.code, error.message)
+}
+
+/// All fields in one message; the first decides the code.
+fn invalid(fields: &[FieldError]) -> Refusal {
+    let refused: Vec<Refused> = fields.iter().map(of_field).collect();
+    let code = refused.first().map_or("InvalidParameter", |first| first.code);
+    let messages: Vec<&str> = refused.iter().map(|refused| refused.message.as_str()).collect();
+    refusal(400, code, messages.join(" "))
+}
+
+/// What is no pointer is a name on the wire already.
+fn of_field(error: &FieldError) -> Refused {
+    match error.field.as_str() {
+        "" => Refused { parameter: String::new(), code: "MissingParameter", message: sentence(&error.detail) },
+        "cursor" => Refused::invalid("NextToken", "it must be the NextToken of the same query"),
+        _ => Refused::of_field(error),
+    }
+}
+
+fn sentence(detail: &str) -> String {
+    format!("The request is not valid: {}.", detail.trim_end_matches('.'))
+}
+
+/// A parameter that could not be read.
+pub(super) fn of_refused(refused: &Refused) -> Refusal {
+    refusal(400, refused.code, refused.message.as_str())
+}
+
+/// What a layer refused, in the cloud's words. What is in them already stays as it is.
+pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
+    if refusal.code().starts_with(|first: char| first.is_ascii_uppercase()) || is_own(&refusal) {
+        return refusal;
+    }
+    let detail = refusal.detail().to_owned();
+    match refusal.status().as_u16() {
+        408 => refusal.reworded(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", detail),
+        413 => refusal.reworded(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", detail),
+        503 => refusal.reworded(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", UNAVAILABLE),
+        500.. => refusal.reworded(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", INTERNAL),
+        status => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            refusal.reworded(status, "InvalidParameter", detail)
+        }
+    }
+}
+
+/// The cloud has one code that begins small.
+fn is_own(refusal: &Refusal) -> bool {
+    refusal.code() == "containerRepositoryAuthorizationFailed"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let fields = vec![
+            FieldError::new("/size_gib", "out_of_range", "must be 20 to 32768 (GiB)"),
+            FieldError::new("/images/3", "invalid", "must be an image reference"),
+        ];
+        let refusal = of_error(Error::Invalid(fields));
+        assert_eq!((refusal.status().as_u16(), refusal.code()), (400, "InvalidParameter"));
+        assert_eq!(
+            refusal.detail(),
+            "The specified parameter ImageCacheSize is not valid: must be 20 to 32768 (GiB). The specified parameter \
+             Image.4 is not valid: must be an image reference."
+        );
+    }
+
+    #[test]
+    fn what_layers_made_is_put_into_words() {
+        for (made, code, status) in [
+            (Refusal::too_large(1), "RequestEntityTooLarge", 413),
+            (Refusal::body_timeout(), "RequestTimeout", 408),
+            (Refusal::request_timeout(), "ServiceUnavailable", 503),
+            (Refusal::audit_unavailable(), "ServiceUnavailable", 503),
+            (Refusal::internal("secret cause"), "InternalError", 500),
+            (Refusal::broken_body(), "InvalidParameter", 400),
+            (refusal(400, "QuotaExceeded", "x"), "QuotaExceeded", 400),
+        ] {
+            let worded = of_layer(made);
+            assert_eq!((worded.code(), worded.status().as_u16()), (code, status));
+            assert!(!worded.detail().contains("secret"));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Access keys before it is known whose request it is: found by id, and their nonces spent.
+
+use sqlx::FromRow;
+
+use crate::domain::access_key::{AccessKey, AccessKeyId};
+use crate::domain::clock::Instant;
+use crate::store::access_keys::{AccessKeyRow, words};
+use crate::store::{Error, Store};
+
+/// A key with its encrypted secret.
+#[derive(Debug, Clone)]
+pub struct SealedKey {
+    /// The key.
+    pub key: AccessKey,
+    /// Its secret, encrypted; empty once it is revoked.
+    pub secret: Vec<u8>,
+}
+
+#[derive(FromRow)]
+struct SealedRow {
+    #[sqlx(flatten)]
+    key: AccessKeyRow,
+    secret: Vec<u8>,
+}
+
+impl Store {
+    /// The key of this id, whichever team's.
+    pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<SealedKey>, Error> {
+        let row: Option<SealedRow> = sqlx::query_as("SELECT * FROM access_keys WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.requests)
+            .await?;
+        row.map(|row| Ok(SealedKey { key: row.key.try_into()?, secret: row.secret })).transpose()
+    }
+
+    /// Makes a key what it is said to be, whatever it was: for `dev`, whose keys stand in a file.
+    pub async fn put_access_key(&self, key: &AccessKey, secret: &[u8]) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO access_keys (id, team, secret, scopes, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (id) DO UPDATE SET team = EXCLUDED.team, secret = EXCLUDED.secret, scopes = EXCLUDED.scopes,
+                 description = EXCLUDED.description, revoked_at = NULL",
+        )
+        .bind(key.id.as_str())
+        .bind(key.team.as_str())
+        .bind(secret)
+        .bind(words(&key.scopes))
+        .bind(&key.description)
+        .bind(key.created_at)
+        .execute(&self.requests)
+        .await?;
+        Ok(())
+    }
+
+    /// Spends a nonce of a key. `false`: it was spent before, at whichever gateway.
+    pub async fn spend_nonce(&self, id: &AccessKeyId, nonce: &str, now: Instant) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "INSERT INTO access_key_nonces (access_key, nonce, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(id.as_str())
+        .bind(nonce)
+        .bind(now)
+        .execute(&self.requests)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets nonces that were spent before `before`. Returns how many.
+    pub async fn forget_nonces(&self, before: Instant) -> Result<u64, Error> {
+        let done =
+            sqlx::query("DELETE FROM access_key_nonces WHERE used_at < $1").bind(before).execute(&self.workers).await?;
+        Ok(done.rows_affected())
+    }
+}

@@ -1,0 +1,8 @@
+//! The RPC front, as SDKs meet it: over real sockets, with keys that the gateway issued.
+#![cfg(test)]
+
+mod client;
+mod creates;
+mod golden;
+mod life;
+mod refusals;
