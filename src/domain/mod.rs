@@ -18,6 +18,7 @@ pub mod field;
 pub mod filter;
 pub mod ids;
 pub mod image_cache;
+pub mod image_ref;
 pub mod observation;
 pub mod operation;
 pub mod poll;
