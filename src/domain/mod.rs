@@ -19,6 +19,7 @@ pub mod filter;
 pub mod ids;
 pub mod image_cache;
 pub mod image_ref;
+pub mod matching;
 pub mod observation;
 pub mod operation;
 pub mod poll;
