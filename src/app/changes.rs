@@ -14,7 +14,8 @@ use crate::domain::field::FieldError;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::OperationKind;
-use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache};
+use crate::domain::region::Region;
+use crate::domain::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::status::Status;
 use crate::store::{Claimed, LeasedOperation, NewKey, NewOperation};
 
@@ -34,7 +35,7 @@ impl Gateway {
     ) -> Result<Changed, Error> {
         access::check(caller, CREATE)?;
         new.check()?;
-        self.check_region(&new.spec)?;
+        self.check_region(&new.spec.region)?;
         let cache = self.new_cache(caller, &new.spec);
         let key = key.map(|key| self.new_key(CREATE, &key));
         let intent = self.intent(caller, call, OperationKind::Create, &cache, new.spec, &new.registry_credentials, key);
@@ -152,12 +153,13 @@ impl Gateway {
         Ok(self.store().answer_early(operation, &early.to_json()).await?)
     }
 
-    fn check_region(&self, spec: &ImageCacheSpec) -> Result<(), Error> {
+    /// Refuses a region that the operator does not offer.
+    pub(super) fn check_region(&self, region: &Region) -> Result<(), Error> {
         let allowed = &self.settings().regions;
-        if allowed.is_empty() || allowed.contains(&spec.region) {
+        if allowed.is_empty() || allowed.contains(region) {
             return Ok(());
         }
-        let names: Vec<&str> = allowed.iter().map(crate::domain::region::Region::as_str).collect();
+        let names: Vec<&str> = allowed.iter().map(Region::as_str).collect();
         let detail = format!("must be one of {}", names.join(", "));
         Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
     }
@@ -172,7 +174,7 @@ impl Answer {
     fn into_result(self, replayed: bool) -> Result<Changed, Error> {
         match self {
             Self::Cache { image_cache, settled } => Ok(Changed { image_cache: *image_cache, settled, replayed }),
-            Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation }),
+            Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation: Some(operation) }),
         }
     }
 }

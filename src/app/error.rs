@@ -51,8 +51,8 @@ pub enum Error {
     CloudRefused {
         /// What it said.
         error: CloudError,
-        /// The operation that ended with it.
-        operation: OperationId,
+        /// The operation that ended with it; none where the cloud was only read.
+        operation: Option<OperationId>,
     },
     /// Too much to do, or something needed is away: try later.
     #[error("unavailable: {detail}")]

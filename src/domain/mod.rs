@@ -7,6 +7,7 @@
 //!
 //! Who calls it: every other floor. What it does not do: rendering (doors do), storing (`store` does).
 
+pub mod adoption;
 pub mod audit;
 pub mod caller;
 pub mod change;

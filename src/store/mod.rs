@@ -7,6 +7,7 @@
 //!
 //! Who calls it: `app`. What it does not do: deciding.
 
+mod adoption;
 mod audit;
 mod audit_writer;
 mod changes;
@@ -25,6 +26,7 @@ pub mod unscoped;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use adoption::NewAdoption;
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
 pub use error::Error;
@@ -34,6 +36,7 @@ pub use operations::{NewOperation, Settled, Settlement};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+pub use unscoped::adoption::Taken;
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::tracker::{GroupLease, TrackerGroup};

@@ -70,11 +70,11 @@ fn idempotency_in_flight(code: &'static str) -> Refusal {
     Refusal::new(StatusCode::CONFLICT, code, "The first request is still running", detail).header(RETRY_AFTER, "2")
 }
 
-fn cloud_refused(error: CloudError, operation: OperationId) -> Refusal {
+fn cloud_refused(error: CloudError, operation: Option<OperationId>) -> Refusal {
     let hint = cloud::hint_of(&error.code);
     let status = cloud::status_of(&error.code);
     let mut refusal = Refusal::new(status, "cloud_refused", "The cloud refused", error.message).hint(hint);
-    refusal.0.problem.operation_id = Some(operation.to_string());
+    refusal.0.problem.operation_id = operation.map(|id| id.to_string());
     refusal.0.problem.provider_code = Some(error.code);
     refusal.0.problem.provider_request_id = error.request_id;
     refusal

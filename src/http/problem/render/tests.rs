@@ -63,7 +63,7 @@ async fn the_cloud_s_refusal_keeps_its_words() {
         request_id: Some("R-1".into()),
         http_status: 403,
     };
-    let answer = written(Error::CloudRefused { error, operation: Uuid::nil().into() });
+    let answer = written(Error::CloudRefused { error, operation: Some(Uuid::nil().into()) });
     assert_eq!(answer.status().as_u16(), 409);
     let body = body(answer).await;
     assert_eq!((&body["provider_code"], &body["provider_request_id"]), (&json!("QuotaExceeded"), &json!("R-1")));
