@@ -73,10 +73,15 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Up to `limit` image caches of the team that still exist: those of `region` first, then the newest.
+    /// Up to `limit` image caches of the team that still exist: those of `region` first, then the newest. Their
+    /// `provider` is left out.
     pub async fn matchable_caches(&self, team: &TeamId, region: &Region, limit: i64) -> Result<Vec<ImageCache>, Error> {
+        // Without the cloud's own object: it is the bulk of a row, and nothing is matched by it.
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
-            "SELECT * FROM image_caches WHERE team = $1 AND status NOT IN ('deleting', 'deleted', 'expired', 'lost')
+            "SELECT id, team, account, spec, status, provider_status, generation, version, sequence, operation,
+                 eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure, evidence,
+                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider
+             FROM image_caches WHERE team = $1 AND status NOT IN ('deleting', 'deleted', 'expired', 'lost')
              ORDER BY (region = $2) DESC, id DESC LIMIT $3",
         )
         .bind(team.as_str())

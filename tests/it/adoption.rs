@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
-use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
+use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
 
 /// A cache that is made past the gateway; the cloud's id.
 async fn made_outside(app: &TestGateway, spec: &Value) -> String {
@@ -127,6 +127,33 @@ async fn a_create_whose_answer_was_lost_keeps_its_cache() {
     let id = answer.json()["id"].as_str().unwrap().to_owned();
     app.until(&id, "ready").await;
     assert_eq!(adopt(&app, "other", &order).await.expect(200)["skipped"][0]["reason"], "already_managed");
+}
+
+#[tokio::test]
+async fn of_two_teams_one_gets_it() {
+    let app = TestGateway::start().await;
+    let second = app.second_gateway(Setup::default()).await;
+    for round in 0..5 {
+        made_outside(&app, &spec(&format!("round-{round}"), "nginx:1")).await;
+        let order = json!({"region": "cn-beijing", "filter": {"name": format!("round-{round}")}});
+        let (one, other) = tokio::join!(adopt(&app, TEAM, &order), adopt(&second, "other", &order));
+        let mut outcomes: Vec<String> = Vec::new();
+        for answer in [one, other] {
+            let found = answer.expect(200);
+            let reason = found["skipped"][0]["reason"].as_str().unwrap_or("-");
+            outcomes.push(format!("{} {reason}", found["adopted"].as_array().unwrap().len()));
+        }
+        outcomes.sort();
+        assert_eq!(outcomes, ["0 already_managed", "1 -"]);
+    }
+    for table in [
+        "SELECT count(*) FROM image_caches",
+        "SELECT count(*) FROM operations",
+        "SELECT count(*) FROM transitions",
+        "SELECT count(*) FROM events",
+    ] {
+        assert_eq!(app.count(table).await, 5, "{table}");
+    }
 }
 
 #[tokio::test]

@@ -69,24 +69,35 @@ pub fn near_misses<'a>(wanted: &Wanted, caches: &'a [ImageCache], ranking: &Rank
     missed.flat_map(|image| nearest(wanted, image, &held)).collect()
 }
 
-fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &[(&'a ImageCache, Vec<ImageRef>)]) -> Vec<NearMiss<'a>> {
-    let mut near: Vec<NearMiss<'a>> =
-        caches.iter().filter_map(|(cache, held)| near_miss(wanted, image, cache, held)).collect();
-    near.sort_by_cached_key(|miss| (miss.reasons.len(), miss.reasons.clone(), age(miss.cache)));
-    near.truncate(MAX_NEAR_MISSES);
-    near
+/// What one cache holds in place of the image, and all that is in the way.
+struct Near<'a, 'h> {
+    cache: &'a ImageCache,
+    held: &'h ImageRef,
+    reasons: Vec<Reason>,
 }
 
-/// The nearest of the cache's images, if there is one and something is in the way.
-fn near_miss<'a>(wanted: &Wanted, image: &ImageRef, cache: &'a ImageCache, held: &[ImageRef]) -> Option<NearMiss<'a>> {
-    let near = held.iter().filter(|held| held.repository() == image.repository());
-    let judged = near.map(|held| (reasons(wanted, image, cache, held), held));
-    let (reasons, held) = judged.min_by_key(|(reasons, _)| (reasons.len(), reasons.clone()))?;
-    if reasons.is_empty() {
-        return None;
-    }
-    let advice = advice(wanted, image, cache, held, &reasons);
-    Some(NearMiss { image: image.clone(), cache, held: held.clone(), reasons, advice })
+fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &[(&'a ImageCache, Vec<ImageRef>)]) -> Vec<NearMiss<'a>> {
+    let near = caches.iter().filter_map(|(cache, held)| near(wanted, image, cache, held));
+    let mut near: Vec<Near<'a, '_>> = near.filter(|near| !near.reasons.is_empty()).collect();
+    near.sort_by_cached_key(|near| (near.reasons.len(), near.reasons.clone(), age(near.cache)));
+    near.truncate(MAX_NEAR_MISSES);
+    let told = |Near { cache, held, reasons }: Near<'a, '_>| {
+        let advice = advice(wanted, image, cache, held, &reasons);
+        NearMiss { image: image.clone(), cache, held: held.clone(), reasons, advice }
+    };
+    near.into_iter().map(told).collect()
+}
+
+/// The cache's nearest image, if one has the repository's path.
+fn near<'a, 'h>(
+    wanted: &Wanted,
+    image: &ImageRef,
+    cache: &'a ImageCache,
+    held: &'h [ImageRef],
+) -> Option<Near<'a, 'h>> {
+    let same_path = held.iter().filter(|held| held.repository() == image.repository());
+    let judged = same_path.map(|held| Near { cache, held, reasons: reasons(wanted, image, cache, held) });
+    judged.min_by_key(|near| (near.reasons.len(), near.reasons.clone()))
 }
 
 fn reasons(wanted: &Wanted, image: &ImageRef, cache: &ImageCache, held: &ImageRef) -> Vec<Reason> {
