@@ -16,7 +16,7 @@ pub enum EventType {
     Updating,
     /// Usable again: the new build is done.
     Updated,
-    /// The update was refused or its build failed.
+    /// The build of an update failed. (A refused update changes nothing, so it is no event.)
     UpdateFailed,
     /// Removed at our request.
     Deleted,
@@ -67,7 +67,9 @@ impl EventType {
             Self::Failed => "The create was refused, or the build failed; `failure` says why.",
             Self::Updating => "The cloud has accepted an update; a new build begins.",
             Self::Updated => "The new build is usable.",
-            Self::UpdateFailed => "The update was refused, or its build failed; `failure` says why.",
+            Self::UpdateFailed => {
+                "The build of an update failed; `failure` says why. A refused update changes nothing and tells nothing."
+            }
             Self::Deleted => "The image cache was removed at a caller's request.",
             Self::Expired => "The image cache vanished from the cloud after its retention ended.",
             Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",

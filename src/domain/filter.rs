@@ -63,6 +63,35 @@ pub struct CacheFilter {
     pub text: Option<String>,
 }
 
+/// Which image caches, as the cloud's DescribeImageCaches asks. Everything given must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribeFilter {
+    /// Of this region.
+    pub region: Region,
+    /// With the cloud's id, exactly.
+    pub eci_cache_id: Option<String>,
+    /// With this name.
+    pub name: Option<String>,
+    /// With this snapshot.
+    pub snapshot_id: Option<String>,
+    /// Holding this image: a full reference, or a bare name such as `nginx`.
+    pub image: Option<String>,
+    /// In this resource group.
+    pub resource_group_id: Option<String>,
+    /// With all of these tags: key, and value where one is given.
+    pub tags: Vec<(String, Option<String>)>,
+    /// Those that match these images best, best first; 0 to 100.
+    pub match_images: Vec<String>,
+    /// Only with `match_images`: all of them must match exactly.
+    pub image_full_match: bool,
+    /// Only with `match_images`: the least number of them that must match exactly.
+    pub image_match_count: Option<u32>,
+    /// 1 to 20.
+    pub limit: u32,
+    /// What the page before answered.
+    pub next_token: Option<String>,
+}
+
 /// Which deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {

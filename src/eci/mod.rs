@@ -2,18 +2,21 @@
 //!
 //! * [`client::Client`] makes one call per method and never retries: only the operation's rules may decide
 //!   whether a call whose outcome is unknown is sent again.
-//! * [`params`] turns our words into the flat parameters of the wire, [`wire`] reads the answers, [`sign_v1`]
-//!   signs (and, for the stand-in, verifies), [`fault`] sorts what went wrong by what we may do next.
+//! * [`params`] turns our words into the flat parameters of the wire, `params::read` turns them back, [`wire`]
+//!   reads the answers, [`sign_v1`] signs, [`fault`] sorts what went wrong by what we may do next.
+//! * [`incoming`] is the other side of the wire: it understands and verifies what an SDK sends (V1, [`sign_v3`]).
 //!
 //! What must stay true: no secret stands in a URL, a log, an error or `Debug`; an answer is bounded; an
 //! error is sorted by its `Code`, never by the HTTP status.
 //!
-//! Who calls it: `app`, through the client; `sim` uses the signing. What it does not do: decide, store, wait.
+//! Who calls it: `app`, through the client; `sim` and the RPC front use [`incoming`] and the readers. What it does not do: decide, store, wait.
 
 pub mod client;
 pub mod fault;
+pub mod incoming;
 pub mod params;
 pub mod sign_v1;
+pub mod sign_v3;
 pub mod wire;
 
 pub use client::{Attempt, BuildError, Client, Created, Credentials, DescribeQuery, Done, SeenPage, Settings};

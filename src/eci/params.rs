@@ -18,6 +18,8 @@ use crate::domain::spec::{
     RegistryCredential,
 };
 
+pub mod read;
+
 /// The only page size that was ever documented.
 const PAGE: &str = "20";
 
@@ -126,11 +128,19 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
     let mut params = Params::default();
     params.put("RegionId", region);
     params.put_some("ImageCacheId", query.eci_cache_id.as_ref());
+    params.put_some("ImageCacheName", query.name.as_ref());
     if let Some(operation) = query.operation_tag {
         put_tag(&mut params, 1, OPERATION_TAG, &operation.to_string());
     }
     params.put("Limit", PAGE);
     params.put_some("NextToken", query.next_token.as_ref());
+    params
+}
+
+/// `ListUsage`.
+pub fn list_usage(region: &Region) -> Params {
+    let mut params = Params::default();
+    params.put("RegionId", region);
     params
 }
 

@@ -50,7 +50,8 @@ pub fn blanked_string_to_sign(method: &str, params: &[(String, String)]) -> Stri
 
 /// Whether a parameter's value must never be shown.
 pub fn is_secret(key: &str) -> bool {
-    key == "AccessKeyId" || key == "SecurityToken" || key.contains("Password")
+    let lower = key.to_ascii_lowercase();
+    ["accesskeyid", "securitytoken", "bearertoken"].contains(&lower.as_str()) || lower.contains("password")
 }
 
 /// The value of `Signature` for that string.

@@ -1,4 +1,4 @@
-//! The answers of the four actions, by Alibaba's names, read leniently.
+//! The answers of the five actions, by Alibaba's names, read leniently.
 //!
 //! Sources disagree on types, so a number may be a numeric text and the other way round, a null list is
 //! empty, and a field that we do not know is kept in `other`. Only what makes an answer useless when it is
@@ -57,6 +57,20 @@ pub struct DescribeImageCachesAnswer {
     /// `TotalCount`. Ambiguous, so nothing is decided by it.
     #[serde(default, deserialize_with = "number")]
     pub total_count: Option<i64>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// The answer of `ListUsage`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListUsageAnswer {
+    /// `RequestId`.
+    #[serde(default, deserialize_with = "text")]
+    pub request_id: Option<String>,
+    /// `Attributes`: an open map, whose numbers may be fractional. Insisted on.
+    pub attributes: Map<String, Value>,
     /// Everything else.
     #[serde(flatten)]
     pub other: Map<String, Value>,

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use adoption::NewAdoption;
+pub use audit::NumberedEntry;
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
 pub use error::Error;

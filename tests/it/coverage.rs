@@ -13,7 +13,7 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
 
 /// Ids that look right and are nobody's.
-const NOBODYS: &str = "01kjm6jm00e1msvfy41natt2q3";
+const NOBODYS: &str = "00000000000000000000000001";
 
 /// One operation of the document.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ mod receiver;
 mod sender;
 mod server;
 mod signing_v1;
+mod signing_v3;
 mod standin;
 mod support;
 mod webhooks;

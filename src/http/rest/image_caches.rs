@@ -98,7 +98,7 @@ pub(super) async fn update_image_cache(
     body: Json<ImageCacheChangesBody>,
 ) -> Result<Response, Refusal> {
     let (wait, options) = options(&request)?;
-    let wanted = body.value.into();
+    let wanted = body.value.try_into().map_err(Refusal::invalid)?;
     let changed = door.gateway.update_image_cache(&who.caller, &who.call, id, wanted, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))
 }

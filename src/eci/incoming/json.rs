@@ -1,0 +1,70 @@
+//! A JSON body as flat parameters, as one SDK's generic call can send it: `{"Image":["a"]}` is `Image.1=a`.
+
+use serde_json::Value;
+
+use super::{Pairs, Refusal};
+
+/// The most parameters, and the longest name: a name stands in each of its leaves, so that a short body could
+/// become gigabytes.
+const MOST: usize = 10_000;
+const NAME: usize = 128;
+
+/// The pairs of an object; anything else is refused. Nulls are left out.
+pub(super) fn flatten(body: &[u8]) -> Result<Pairs, Refusal> {
+    match serde_json::from_slice(body) {
+        Ok(value @ Value::Object(_)) => {
+            let mut pairs = Pairs::new();
+            put("", value, &mut pairs)?;
+            Ok(pairs)
+        }
+        _ => Err(Refusal::UnsupportedBody),
+    }
+}
+
+/// The recursion ends: each level makes the name longer.
+fn put(name: &str, value: Value, pairs: &mut Pairs) -> Result<(), Refusal> {
+    let text = match value {
+        Value::Null => return Ok(()),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text,
+        Value::Array(items) => {
+            let mut places = (1..).zip(items);
+            return places.try_for_each(|(place, item)| put(&below(name, &place.to_string())?, item, pairs));
+        }
+        Value::Object(fields) => {
+            let mut fields = fields.into_iter();
+            return fields.try_for_each(|(field, value)| put(&below(name, &field)?, value, pairs));
+        }
+    };
+    if pairs.len() >= MOST {
+        return Err(Refusal::UnsupportedBody);
+    }
+    pairs.push((name.to_owned(), text));
+    Ok(())
+}
+
+fn below(name: &str, field: &str) -> Result<String, Refusal> {
+    if name.len() + field.len() > NAME {
+        return Err(Refusal::UnsupportedBody);
+    }
+    Ok(if name.is_empty() { field.to_owned() } else { format!("{name}.{field}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_become_flat_and_stay_small() {
+        let flat = flatten(br#"{"Image":["a",null,2],"Tag":[{"Key":"k"}],"Flash":true,"X":null}"#).unwrap();
+        let text: Vec<_> = flat.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(text, ["Image.1=a", "Image.3=2", "Tag.1.Key=k", "Flash=true"]);
+        let long = format!(r#"{{"{}":[1]}}"#, "k".repeat(500));
+        let many = format!(r#"{{"a":[{}1]}}"#, "1,".repeat(10_000));
+        let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(100), "]".repeat(100));
+        for body in ["", "[]", "1", "{", long.as_str(), &many, &deep] {
+            assert_eq!(flatten(body.as_bytes()), Err(Refusal::UnsupportedBody));
+        }
+    }
+}

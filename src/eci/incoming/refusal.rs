@@ -1,0 +1,136 @@
+//! Why a request is not let in, with the cloud's code, HTTP status and message for each.
+//!
+//! What must stay true: no message holds an access key id, an STS token or a password; the message of
+//! `SignatureDoesNotMatch` under V1 ends in `server string to sign is:` and a string, else an old SDK dies.
+
+use std::borrow::Cow;
+
+/// The most characters of a caller's own text that a message repeats.
+const ECHO: usize = 16_384;
+
+/// A refusal. The last five are for whoever holds keys, nonces and actions: the reader never says them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}", self.code(), self.message())]
+pub enum Refusal {
+    /// A method other than GET and POST.
+    UnsupportedMethod,
+    /// A body that is neither a form nor, under V3, a JSON object.
+    UnsupportedBody,
+    /// A parameter or header that stands there twice.
+    Doubled(String),
+    /// A system parameter that is not there; also for its header under V3.
+    Missing(&'static str),
+    /// A system parameter with a value that it cannot have, and what is allowed.
+    Invalid(&'static str, &'static str),
+    /// `Format` is neither `JSON` nor `XML`.
+    Format,
+    /// `Timestamp` or `x-acs-date` is no time.
+    TimestampFormat,
+    /// The request was signed too long ago, or too far ahead.
+    TimestampExpired,
+    /// Something that must be signed is not, or `Authorization` cannot be read.
+    IncompleteSignature(Cow<'static, str>),
+    /// The body is not the one whose hash was signed.
+    BodyHash,
+    /// The signature is wrong under V1; with the string to sign, secrets blanked.
+    SignatureV1(String),
+    /// The signature is wrong under V3; with the string to sign and the canonical request, secrets blanked.
+    SignatureV3 {
+        /// `ACS3-HMAC-SHA256` and the hash.
+        string_to_sign: String,
+        /// What was hashed.
+        canonical_request: String,
+    },
+    /// The path, or the action, is not there.
+    UnknownApi,
+    /// The nonce was used before.
+    NonceUsed,
+    /// The access key is not known.
+    UnknownKey,
+    /// The access key is disabled.
+    InactiveKey,
+    /// Another version of the API.
+    Version,
+}
+
+impl Refusal {
+    /// The HTTP status.
+    pub fn http_status(&self) -> u16 {
+        match self {
+            Self::UnknownApi | Self::UnknownKey => 404,
+            Self::UnsupportedMethod => 405,
+            Self::UnsupportedBody => 415,
+            _ => 400,
+        }
+    }
+
+    /// `Code`.
+    pub fn code(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::UnsupportedMethod => "UnsupportedHTTPMethod",
+            Self::UnsupportedBody => "UnsupportedMediaType",
+            Self::Doubled(_) | Self::Invalid(..) => "InvalidParameter",
+            Self::Missing(parameter) => return Cow::Owned(format!("Missing{parameter}")),
+            Self::Format => "InvalidParameter.Format",
+            Self::TimestampFormat => "InvalidTimeStamp.Format",
+            Self::TimestampExpired => "InvalidTimeStamp.Expired",
+            Self::IncompleteSignature(_) => "IncompleteSignature",
+            Self::BodyHash => "InvalidParameter.ContentSha256",
+            Self::SignatureV1(_) | Self::SignatureV3 { .. } => "SignatureDoesNotMatch",
+            Self::UnknownApi => "InvalidApi.NotFound",
+            Self::NonceUsed => "SignatureNonceUsed",
+            Self::UnknownKey => "InvalidAccessKeyId.NotFound",
+            Self::InactiveKey => "InvalidAccessKeyId.Inactive",
+            Self::Version => "InvalidVersion",
+        })
+    }
+
+    /// `Message`.
+    pub fn message(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::UnsupportedMethod => "This http method is not supported.",
+            Self::UnsupportedBody => "The body must be application/x-www-form-urlencoded.",
+            Self::Format => "Specified parameter format is not valid.",
+            Self::TimestampFormat => "Specified time stamp or date value is not well formatted.",
+            Self::TimestampExpired => "Specified time stamp or date value is expired.",
+            Self::BodyHash => "The specified parameter x-acs-content-sha256 is not the hash of the body.",
+            Self::UnknownApi => "Specified api is not found, please check your url and method.",
+            Self::NonceUsed => "Specified signature nonce was used already.",
+            Self::UnknownKey => "Specified access key is not found.",
+            Self::InactiveKey => "Specified access key is disabled.",
+            Self::Version => "Specified parameter Version is not valid.",
+            _ => return Cow::Owned(self.worded()),
+        })
+    }
+
+    /// The messages that say what was sent.
+    fn worded(&self) -> String {
+        match self {
+            Self::Doubled(name) => {
+                let name: String = name.chars().take(100).collect();
+                format!("The specified parameter {name} is not valid: it is given more than once.")
+            }
+            Self::Missing(parameter) => format!("{parameter} is mandatory for this action."),
+            Self::Invalid(parameter, allowed) => {
+                format!("The specified parameter {parameter} is not valid: {allowed}.")
+            }
+            Self::IncompleteSignature(why) => {
+                format!("The request signature does not conform to Aliyun standards: {why}. server string to sign is:")
+            }
+            Self::SignatureV1(text) => format!(
+                "Specified signature is not matched with our calculation. server string to sign is:{}",
+                echo(text)
+            ),
+            Self::SignatureV3 { string_to_sign, canonical_request } => format!(
+                "Specified signature does not match our calculation. server StringToSign is [{string_to_sign}] \
+                 server CanonicalRequest is [{}]",
+                echo(canonical_request)
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+fn echo(text: &str) -> &str {
+    text.char_indices().nth(ECHO).map_or(text, |(end, _)| &text[..end])
+}

@@ -1,0 +1,130 @@
+//! Flat parameters by name: texts, numbers, truth values, lists (`Image.1`), objects (`Tag.1.Key`).
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::str::FromStr;
+
+use super::{Pairs, Refused};
+
+/// The parameters of one call, sorted. Not `Debug`: they hold passwords.
+pub(super) struct Flat<'a>(BTreeMap<&'a str, &'a str>);
+
+/// The fields of one object of a list. Not `Debug` either.
+#[derive(Default)]
+pub(super) struct Fields<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Flat<'a> {
+    pub(super) fn new(params: &'a Pairs) -> Self {
+        // Backwards, so that the first of a doubled key stays.
+        Self(params.iter().rev().map(|(key, value)| (key.as_str(), value.as_str())).collect())
+    }
+
+    /// The value as it came, also an empty one.
+    pub(super) fn raw(&self, key: &str) -> Option<&'a str> {
+        self.0.get(key).copied()
+    }
+
+    /// A text; none where it is absent or empty.
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+        self.raw(key).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn owned(&self, key: &str) -> Option<String> {
+        self.text(key).map(str::to_owned)
+    }
+
+    pub(super) fn required(&self, key: &str) -> Result<&'a str, Refused> {
+        self.text(key).ok_or_else(|| Refused::missing(key))
+    }
+
+    /// A whole number; its limits are the domain's.
+    pub(super) fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, Refused> {
+        let read = |text: &str| text.parse().map_err(|_| Refused::invalid(key, "it must be a whole number in range"));
+        self.text(key).map(read).transpose()
+    }
+
+    /// A truth value in any case: Python sends `True`.
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, Refused> {
+        let read = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Refused::invalid(key, "it must be true or false")),
+        };
+        self.text(key).map(read).transpose()
+    }
+
+    /// Texts joined by commas; literal double quotes around them, as a documented example has them, go.
+    pub(super) fn joined(&self, key: &str) -> Vec<String> {
+        split(self.text(key).unwrap_or_default()).collect()
+    }
+
+    /// `name.1`, `name.2`, … in the order of their numbers, at most `most`; empty ones are left out.
+    pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
+        numbered(name, under(&self.0, &format!("{name}.")), most)
+    }
+
+    /// `name.1.Field`, …: the fields per number, in the order of the numbers, at most `most`.
+    pub(super) fn objects(&self, name: &str, most: usize) -> Result<Vec<(usize, Fields<'a>)>, Refused> {
+        let mut objects: BTreeMap<usize, Fields<'a>> = BTreeMap::new();
+        for (rest, value) in under(&self.0, &format!("{name}.")) {
+            let (number, field) = match rest.split_once('.') {
+                // `1Domain.1` without a dot: one SDK really sends `AcrRegistryInfo.1Domain.1`.
+                Some((number, _)) if number.ends_with("Domain") => rest.split_at(number.len() - "Domain".len()),
+                Some(parts) => parts,
+                None => (rest, ""),
+            };
+            objects.entry(place(name, number, most)?).or_default().0.insert(field, value);
+        }
+        Ok(objects.into_iter().collect())
+    }
+
+    /// `Tag.N`: a key must be there and be the only one of its name; the value may be empty.
+    pub(super) fn tags(&self, most: usize) -> Result<BTreeMap<String, String>, Refused> {
+        let mut tags = BTreeMap::new();
+        for (place, fields) in self.objects("Tag", most)? {
+            let name = format!("Tag.{place}.Key");
+            let key = fields.text("Key").ok_or_else(|| Refused::missing(&name))?;
+            let value = fields.0.get("Value").copied().unwrap_or_default();
+            if tags.insert(key.to_owned(), value.to_owned()).is_some() {
+                return Err(Refused::invalid(name, "each tag needs a key of its own"));
+            }
+        }
+        Ok(tags)
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn text(&self, field: &str) -> Option<&'a str> {
+        self.0.get(field).copied().filter(|value| !value.is_empty())
+    }
+
+    /// `field.1`, …; a value may itself be joined by commas. `name` is for refusals.
+    pub(super) fn list(&self, name: &str, field: &str, most: usize) -> Result<Vec<String>, Refused> {
+        let listed = numbered(name, under(&self.0, &format!("{field}.")), most)?;
+        Ok(listed.iter().flat_map(|value| split(value).collect::<Vec<_>>()).collect())
+    }
+}
+
+fn split(joined: &str) -> impl Iterator<Item = String> {
+    let parts = joined.split(',').map(|part| part.trim().trim_matches('"').trim());
+    parts.filter(|part| !part.is_empty()).map(str::to_owned)
+}
+
+/// What begins with `prefix`, without it.
+fn under<'a>(all: &BTreeMap<&'a str, &'a str>, prefix: &str) -> Vec<(&'a str, &'a str)> {
+    let from = (Bound::Included(prefix), Bound::Unbounded);
+    all.range::<str, _>(from).map_while(|(key, value)| Some((key.strip_prefix(prefix)?, *value))).collect()
+}
+
+fn numbered<'a>(name: &str, items: Vec<(&'a str, &'a str)>, most: usize) -> Result<Vec<String>, Refused> {
+    let places: Result<BTreeMap<usize, &str>, Refused> =
+        items.into_iter().map(|(number, value)| Ok((place(name, number, most)?, value))).collect();
+    Ok(places?.into_values().filter(|value| !value.is_empty()).map(str::to_owned).collect())
+}
+
+/// A number of a list: from 1, in digits alone, so that no place has two spellings.
+fn place(name: &str, number: &str, most: usize) -> Result<usize, Refused> {
+    let plain = number.bytes().all(|digit| digit.is_ascii_digit()) && !number.starts_with('0');
+    let place = number.parse().ok().filter(|place| plain && (1..=most).contains(place));
+    place.ok_or_else(|| Refused::invalid(name, &format!("it must be numbered from 1 to {most}")))
+}
