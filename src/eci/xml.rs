@@ -15,18 +15,24 @@ pub fn document(action: Option<&str>, fields: &Map<String, Value>) -> String {
 fn element(name: &str, value: &Value, to: &mut String) {
     // `["a","b"]` under Images is <Images>a</Images><Images>b</Images>; an empty list is nothing at all.
     if let Value::Array(items) = value {
-        items.iter().for_each(|item| element(name, item, to));
+        for item in items {
+            element(name, item, to);
+        }
         return;
     }
     let name = word(name);
-    to.push_str(&format!("<{name}>"));
+    to.extend(["<", &name, ">"]);
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| element(name, value, to)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                element(name, value, to);
+            }
+        }
         Value::String(text) => text.chars().for_each(|letter| escape(letter, to)),
         Value::Null | Value::Array(_) => {}
         Value::Bool(_) | Value::Number(_) => to.push_str(&value.to_string()),
     }
-    to.push_str(&format!("</{name}>"));
+    to.extend(["</", &name, ">"]);
 }
 
 /// A name that XML allows; fields have one already, keys of open maps may not.

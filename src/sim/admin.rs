@@ -1,4 +1,4 @@
-//! The back door of tests: faults to come, and what really happened. Unsigned, for this machine alone.
+//! The back door of tests: faults to come, time, limits, and what really happened. Unsigned, for this machine alone.
 //!
 //! Its answers are not the cloud's: plain JSON, and `{"error": …}` where something is wrong.
 
@@ -7,12 +7,35 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{self, Request};
 use axum::http::{Method, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::faults::Asked;
+use super::limits::Limits;
 use super::server::{self, Peer};
 use super::state::State;
 use super::{Shared, answer, keeping};
+
+/// What there is.
+const DOORS: &str = "GET calls, POST faults, DELETE faults, POST outages, GET or POST clock, GET or POST settings, \
+                     POST use, POST forget-tokens, POST reset, all below /_admin/";
+
+/// Why something cannot be done, in words.
+type Wrong = String;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outage {
+    region: String,
+    #[serde(default)]
+    over: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Use {
+    image_cache_id: String,
+}
 
 /// Everything under `/_admin/`.
 pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, request: Request) -> Response<Body> {
@@ -21,47 +44,69 @@ pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, re
         return server::not_found(extract::State(shared), request).await;
     }
     let (parts, body) = request.into_parts();
-    match (&parts.method, parts.uri.path()) {
-        (&Method::GET, "/_admin/calls") => calls(&shared),
-        (&Method::POST, "/_admin/faults") => match server::read(body).await {
-            Ok(body) => faults(&shared, &body),
-            Err(refusal) => wrong(&refusal.message),
-        },
-        (&Method::POST, "/_admin/forget-tokens") => {
-            shared.state().tokens.forget();
-            done(&shared).await
-        }
-        (&Method::POST, "/_admin/reset") => {
-            *shared.state() = State::default();
-            done(&shared).await
-        }
-        _ => wrong("GET /_admin/calls, POST /_admin/faults, /_admin/forget-tokens or /_admin/reset"),
+    let done = match server::read(body).await {
+        Ok(body) => act(&shared, &parts.method, parts.uri.path(), &body),
+        Err(refusal) => Err(refusal.message.into_owned()),
+    };
+    // Before the answer, as every change.
+    keeping::keep(&shared).await;
+    match done {
+        Ok(answer) => answer::json(StatusCode::OK, &answer),
+        Err(text) => answer::json(StatusCode::BAD_REQUEST, &json!({ "error": text })),
     }
 }
 
-/// The answer to a change of the state, once it is kept.
-async fn done(shared: &Arc<Shared>) -> Response<Body> {
-    shared.state().mark_changed();
-    keeping::keep(shared).await;
-    answer::json(StatusCode::OK, &json!({}))
+fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Value, Wrong> {
+    let clock = shared.clock.now();
+    let state = &mut *shared.state();
+    let now = state.watch.at(clock);
+    match (method.as_str(), path.trim_start_matches("/_admin/")) {
+        ("GET", "calls") => return Ok(calls(state)),
+        ("GET", "clock") => return Ok(json!({ "now": now })),
+        ("GET", "settings") => return Ok(json!(state.limits)),
+        ("POST", "faults") => state.faults.add(read(body)?)?,
+        ("DELETE", "faults") => state.faults.clear(),
+        ("POST", "outages") => {
+            let Outage { region, over } = read(body)?;
+            if over {
+                state.outages.remove(&region)
+            } else {
+                state.outages.insert(region)
+            };
+        }
+        ("POST", "clock") => {
+            state.watch.turn(&read(body)?, clock)?;
+            state.mark_changed();
+            return Ok(json!({ "now": state.watch.at(clock) }));
+        }
+        ("POST", "settings") => {
+            state.limits = read::<Limits>(body)?;
+            state.mark_changed();
+            return Ok(json!(state.limits));
+        }
+        ("POST", "use") => {
+            let used = state.note_use(&read::<Use>(body)?.image_cache_id, now);
+            return if used { Ok(json!({})) } else { Err("there is no such image cache".to_owned()) };
+        }
+        ("POST", "forget-tokens") => {
+            state.tokens.forget();
+            state.mark_changed();
+        }
+        ("POST", "reset") => {
+            *state = State::default();
+            state.mark_changed();
+        }
+        _ => return Err(DOORS.to_owned()),
+    }
+    Ok(json!({}))
 }
 
-fn calls(shared: &Shared) -> Response<Body> {
-    let state = shared.state();
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Wrong> {
+    serde_json::from_slice(body).map_err(|error| format!("see the docs of sim: {error}"))
+}
+
+fn calls(state: &State) -> Value {
     let mut ledger = serde_json::to_value(&state.ledger).unwrap_or(Value::Null);
     ledger["faults_waiting"] = json!(state.faults.waiting());
-    answer::json(StatusCode::OK, &ledger)
-}
-
-fn faults(shared: &Shared, body: &[u8]) -> Response<Body> {
-    let asked =
-        serde_json::from_slice::<Asked>(body).map_err(|_| "a fault has an action and a kind: see the docs of sim");
-    match asked.and_then(|asked| shared.state().faults.add(asked)) {
-        Ok(()) => answer::json(StatusCode::OK, &json!({})),
-        Err(text) => wrong(text),
-    }
-}
-
-fn wrong(text: &str) -> Response<Body> {
-    answer::json(StatusCode::BAD_REQUEST, &json!({ "error": text }))
+    ledger
 }

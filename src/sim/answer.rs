@@ -1,7 +1,8 @@
-//! Writes every answer of the stand-in: always JSON, because HTML or an empty body crashes some SDKs.
+//! Writes every answer of the stand-in: always an envelope, because HTML or an empty body crashes some SDKs.
 //!
 //! A success has `RequestId` and no `Code`; an error has the five texts `RequestId`, `HostId`, `Code`,
 //! `Message` and `Recommend`. None of them is ever a number: a numeric `RequestId` crashes the Go SDK.
+//! JSON, or XML for a caller that says `Format=XML`.
 
 use std::borrow::Cow;
 
@@ -10,6 +11,9 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::domain::entropy::Entropy;
+use crate::eci::incoming::{self, Format};
+use crate::eci::params::read::Refused;
+use crate::eci::xml;
 
 /// What an action returns: the fields of its success without `RequestId`, or a refusal.
 pub(super) type Outcome = Result<Map<String, Value>, Refusal>;
@@ -22,27 +26,42 @@ pub(super) struct Refusal {
     pub(super) message: Cow<'static, str>,
 }
 
+/// How an answer is written, which the request decides.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Manner {
+    /// What `HostId` repeats.
+    pub(super) host: String,
+    pub(super) format: Format,
+    /// The action, which names the root of an XML answer.
+    pub(super) action: &'static str,
+}
+
 impl Refusal {
     pub(super) fn new(http: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { http, code: code.into(), message: message.into() }
     }
 
-    /// A parameter that an action cannot do without.
-    pub(super) fn missing(parameter: &str) -> Self {
-        let message = format!(
-            "The input parameter \"{parameter}\" that is mandatory for processing this request is not supplied."
-        );
-        Self::new(400, "MissingParameter", message)
-    }
-
-    /// A parameter outside its limits.
-    pub(super) fn invalid(parameter: &str, allowed: &str) -> Self {
-        Self::new(400, "InvalidParameter", format!("The specified parameter {parameter} is not valid: {allowed}."))
+    /// A page's token that is not ours.
+    pub(super) fn next_token() -> Self {
+        Refused::invalid("NextToken", "it must come from an earlier answer").into()
     }
 
     /// An id that an update or a delete does not find.
     pub(super) fn not_found(id: &str) -> Self {
+        let id: String = id.chars().take(100).collect();
         Self::new(404, "InvalidParameter.NotFound", format!("The specified ImageCacheId {id} does not exist."))
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::new(400, refused.code, refused.message)
+    }
+}
+
+impl From<incoming::Refusal> for Refusal {
+    fn from(refusal: incoming::Refusal) -> Self {
+        Self::new(refusal.http_status(), refusal.code(), refusal.message())
     }
 }
 
@@ -52,34 +71,47 @@ pub(super) fn request_id(entropy: &Entropy) -> String {
 }
 
 /// The answer to a call.
-pub(super) fn write(outcome: Outcome, host: &str, entropy: &Entropy) -> Response<Body> {
+pub(super) fn write(outcome: Outcome, manner: &Manner, entropy: &Entropy) -> Response<Body> {
     let request_id = request_id(entropy);
     match outcome {
-        Ok(mut fields) => {
-            fields.insert("RequestId".to_owned(), Value::String(request_id));
-            json(StatusCode::OK, &Value::Object(fields))
+        Ok(fields) => {
+            let first = [("RequestId".to_owned(), Value::String(request_id))];
+            let fields = first.into_iter().chain(fields).collect();
+            envelope(StatusCode::OK, Some(manner.action), &fields, manner.format)
         }
-        Err(refusal) => error(&refusal, host, &request_id),
+        Err(refusal) => error(&refusal, manner, &request_id),
     }
 }
 
-fn error(refusal: &Refusal, host: &str, request_id: &str) -> Response<Body> {
+fn error(refusal: &Refusal, manner: &Manner, request_id: &str) -> Response<Body> {
     let code = &refusal.code;
-    let envelope = json!({
-        "RequestId": request_id,
-        "HostId": host,
-        "Code": code,
-        "Message": refusal.message,
-        "Recommend": format!("https://api.aliyun.com/troubleshoot?q={code}&product=Eci&requestId={request_id}"),
-    });
-    json(StatusCode::from_u16(refusal.http).unwrap_or(StatusCode::BAD_REQUEST), &envelope)
+    let texts = [
+        ("RequestId", request_id.to_owned()),
+        ("HostId", manner.host.clone()),
+        ("Code", code.to_string()),
+        ("Message", refusal.message.to_string()),
+        ("Recommend", format!("https://api.aliyun.com/troubleshoot?q={code}&product=Eci&requestId={request_id}")),
+    ];
+    let fields = texts.map(|(key, text)| (key.to_owned(), Value::String(text))).into_iter().collect();
+    envelope(StatusCode::from_u16(refusal.http).unwrap_or(StatusCode::BAD_REQUEST), None, &fields, manner.format)
+}
+
+fn envelope(status: StatusCode, action: Option<&str>, fields: &Map<String, Value>, format: Format) -> Response<Body> {
+    match format {
+        Format::Json => json(status, &json!(fields)),
+        Format::Xml => raw(status, "text/xml;charset=utf-8", xml::document(action, fields)),
+    }
 }
 
 /// Any JSON, for the admin door too.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+    raw(status, "application/json;charset=utf-8", body.to_string())
+}
+
+/// Any text of that type.
+pub(super) fn raw(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    let content_type = HeaderValue::from_static("application/json;charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -3,12 +3,11 @@
 use serde_json::Map;
 
 use super::answer::{Outcome, Refusal};
-use super::params::Params;
 use super::state::{Ground, State};
+use crate::eci::params::read::read_delete;
 
 /// Takes the cache away.
-pub(super) fn run(state: &mut State, params: &Params, ground: &Ground<'_>) -> Outcome {
-    let id = params.required("ImageCacheId")?;
-    let region = params.required("RegionId")?;
-    if state.remove(region, id, ground.now) { Ok(Map::new()) } else { Err(Refusal::not_found(id)) }
+pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+    let (id, region, _) = read_delete(params)?;
+    if state.remove(&region, &id, ground.now) { Ok(Map::new()) } else { Err(Refusal::not_found(&id)) }
 }

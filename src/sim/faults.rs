@@ -8,42 +8,79 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 
 use super::answer::Refusal;
+use super::limits;
 use super::verify::Action;
 
 /// The most faults that wait at a time.
 const WAITING: usize = 1_000;
+/// The longest latency: an hour.
+const LATENCY: u64 = 3_600_000;
 
 /// What a caller meets in place of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     /// An error envelope with `http`, `code` and `message`.
     Error,
     /// `Throttling.User`.
     Throttle,
-    /// A page of HTML with status 200.
+    /// The status `http` with `body` as it stands.
+    Status,
+    /// Status 200 and no envelope, by `variant`.
     Garbage,
     /// No answer, ever.
+    #[serde(alias = "timeout")]
     Hang,
     /// The connection is closed without an answer.
     Reset,
+    /// The action is carried out, and its answer breaks off after `at` bytes of its body.
+    ResetAt,
+    /// The action is carried out, and answered after `ms`.
+    Latency,
+    /// The action is carried out, and its answer has `id` for the id; another one that looks good where absent.
+    WrongId,
+}
+
+/// What stands in place of an envelope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Variant {
+    /// A page of HTML.
+    #[default]
+    Html,
+    /// Nothing.
+    Empty,
+    /// The first half of an envelope.
+    Truncated,
 }
 
 /// One fault, as the admin door takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fault {
-    action: String,
+    /// Any action where absent.
+    #[serde(default)]
+    action: Option<String>,
     pub(super) kind: Kind,
     #[serde(default = "unavailable")]
-    http: u16,
+    pub(super) http: u16,
     #[serde(default)]
     code: Option<String>,
     #[serde(default)]
     message: Option<String>,
+    #[serde(default)]
+    pub(super) body: String,
+    #[serde(default)]
+    pub(super) variant: Variant,
+    #[serde(default)]
+    pub(super) at: usize,
+    #[serde(default)]
+    pub(super) ms: u64,
+    #[serde(default)]
+    pub(super) id: Option<String>,
     /// Whether the action is carried out before the fault hits.
     #[serde(default)]
-    pub(super) apply: bool,
+    apply: bool,
     #[serde(default = "once")]
     times: u32,
 }
@@ -52,7 +89,7 @@ pub(super) struct Fault {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Asked {
-    One(Fault),
+    One(Box<Fault>),
     Many(Vec<Fault>),
 }
 
@@ -64,14 +101,18 @@ impl Faults {
     /// Adds what was asked for, or says what is wrong with it.
     pub(super) fn add(&mut self, asked: Asked) -> Result<(), &'static str> {
         let asked = match asked {
-            Asked::One(fault) => vec![fault],
+            Asked::One(fault) => vec![*fault],
             Asked::Many(faults) => faults,
         };
-        if asked.iter().any(|fault| Action::from_name(&fault.action).is_none()) {
-            return Err("action must be CreateImageCache, DescribeImageCaches, UpdateImageCache or DeleteImageCache");
+        let unknown = |fault: &Fault| fault.action.as_deref().is_some_and(|name| Action::from_name(name).is_none());
+        if asked.iter().any(unknown) {
+            return Err("action must be absent or one of the five actions");
         }
         if asked.iter().any(|fault| !(400..=599).contains(&fault.http)) {
             return Err("http must be 400 to 599");
+        }
+        if asked.iter().any(|fault| fault.ms > LATENCY) {
+            return Err("ms must be an hour at most");
         }
         if asked.len() + self.0.len() > WAITING {
             return Err("at most 1000 faults may wait");
@@ -82,7 +123,8 @@ impl Faults {
 
     /// Takes the fault that this call meets, if any.
     pub(super) fn take(&mut self, action: Action) -> Option<Fault> {
-        let place = self.0.iter().position(|fault| fault.action == action.as_str())?;
+        let meant = |fault: &Fault| fault.action.as_deref().is_none_or(|name| name == action.as_str());
+        let place = self.0.iter().position(meant)?;
         let waiting = self.0.get_mut(place)?;
         if waiting.times > 1 {
             waiting.times -= 1;
@@ -95,13 +137,23 @@ impl Faults {
     pub(super) fn waiting(&self) -> usize {
         self.0.len()
     }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 impl Fault {
+    /// Whether the action is carried out.
+    pub(super) fn applies(&self) -> bool {
+        self.apply || [Kind::ResetAt, Kind::Latency, Kind::WrongId].contains(&self.kind)
+    }
+
     /// The error that this fault answers.
     pub(super) fn refusal(&self) -> Refusal {
         if self.kind == Kind::Throttle {
-            return Refusal::new(400, "Throttling.User", "Request was denied due to user flow control.");
+            return limits::throttled();
         }
         let code = self.code.clone().map_or(Cow::Borrowed("ServiceUnavailable"), Cow::Owned);
         let temporary = "The request has failed due to a temporary failure of the server.";

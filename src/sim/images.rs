@@ -1,6 +1,10 @@
 //! Which images cannot be cached, and what the cloud's event says about it.
 
-/// Below this size an image named `huge` does not fit.
+use secrecy::ExposeSecret as _;
+
+use crate::domain::spec::RegistryCredential;
+
+/// The size of an image named `huge`.
 const HUGE_GIB: i64 = 100;
 
 /// Why a build fails.
@@ -23,16 +27,24 @@ pub(super) struct Login {
     pub(super) good: bool,
 }
 
-/// The first image that fails, if any does.
+impl From<&RegistryCredential> for Login {
+    fn from(login: &RegistryCredential) -> Self {
+        Self { server: login.server.clone(), good: login.password.expose_secret() != "wrong" }
+    }
+}
+
+/// The first image that fails, if any does. They fill the cache one after the other.
 pub(super) fn failure(images: &[String], logins: &[Login], size_gib: i64) -> Option<Failure> {
+    let mut filled = 0_i64;
     images.iter().enumerate().find_map(|(place, image)| {
-        let (reason, text, late) = why(image, logins, size_gib)?;
+        filled = filled.saturating_add(gib(&parts(image)));
+        let (reason, text, late) = why(image, logins, filled, size_gib)?;
         let message = format!("Failed to pull image \"{image}\": {text}");
         Some(Failure { place, reason, message, late })
     })
 }
 
-fn why(image: &str, logins: &[Login], size_gib: i64) -> Option<(&'static str, String, bool)> {
+fn why(image: &str, logins: &[Login], filled: i64, size_gib: i64) -> Option<(&'static str, String, bool)> {
     let Parts { host, repository, tag } = parts(image);
     let welcome = logins.iter().any(|login| login.server == host && login.good);
     if host.starts_with("private.") && !welcome {
@@ -50,7 +62,7 @@ fn why(image: &str, logins: &[Login], size_gib: i64) -> Option<(&'static str, St
         );
         return Some(("Failed", text, false));
     }
-    if repository.contains("huge") && size_gib < HUGE_GIB {
+    if filled > size_gib {
         let text = format!(
             "rpc error: code = Unknown desc = failed to extract layer: write /var/lib/containerd: no space left on \
              device: disk full, the image cache has {size_gib} GiB"
@@ -58,6 +70,13 @@ fn why(image: &str, logins: &[Login], size_gib: i64) -> Option<(&'static str, St
         return Some(("Failed", text, true));
     }
     None
+}
+
+/// How large an image is: what its tag says (`50gib`), 100 GiB where it is named `huge`, else next to nothing.
+fn gib(image: &Parts<'_>) -> i64 {
+    let said = image.tag.and_then(|tag| tag.strip_suffix("gib")).and_then(|size| size.parse::<u32>().ok());
+    let named = if image.repository.contains("huge") { HUGE_GIB } else { 0 };
+    said.map_or(named, i64::from)
 }
 
 /// An image reference taken apart.
@@ -119,11 +138,14 @@ mod tests {
             ("private.other/app:1", 20, "unauthorized"),
             ("private.wrong/app:1", 20, "unauthorized"),
             ("team/huge-model:1", 99, "disk full"),
+            ("team/model:50gib", 49, "disk full"),
         ] {
             let message = fails(image, size_gib).expect(image);
             assert!(message.contains(expected) && message.contains(image), "{message}");
         }
-        for (image, size_gib) in [("nginx:1", 20), ("private.example:5000/app:1", 20), ("team/huge-model:1", 100)] {
+        for (image, size_gib) in
+            [("nginx:1", 20), ("private.example:5000/app:1", 20), ("team/huge-model:1", 100), ("a:50gib", 50)]
+        {
             assert_eq!(fails(image, size_gib), None, "{image}");
         }
     }

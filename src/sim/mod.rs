@@ -4,37 +4,53 @@
 //! real HTTP server, verifies signatures, and refuses what the cloud refuses; unmodified SDKs can talk to it.
 //!
 //! # Rooms
-//! `server` takes connections and requests, `verify` checks the signature, `create`, `describe`, `update` and
-//! `delete` are the four actions, each a plain function of the `state`, the parameters and the instant.
-//! `machine` says what a cache looks like at an instant: nothing runs in the background, so a look at any
-//! instant is exact. `images` knows which images fail, `tokens` remembers `ClientToken`s, `answer` writes
-//! envelopes, `faults` and `admin` are the back door of tests, `keeping` writes the state to a file.
+//! `server` takes connections and requests, `eci::incoming` understands them (V1 and V3, query and form), `verify`
+//! decides who may call, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
+//! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
+//! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
+//! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
+//! or XML, `faults`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file.
 //!
 //! # Time
-//! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image. A higher
-//! speed shortens builds only: signatures, retention (`ExpireDateTime`) and the one day for which a failed
-//! cache is kept go by the clock.
+//! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image, half of the
+//! pulling with layer reuse. [`Settings::speed`] shortens builds only. The admin door's clock moves everything but
+//! signatures and nonces, which go by the machine's: a caller need not know that the stand-in lives in another hour.
 //!
 //! # What fails
 //! An image whose repository contains `does-not-exist` or whose tag is `missing`; one of a registry whose host
 //! begins with `private.`, without a login for that host in the same request (or with the password `wrong`);
-//! one whose repository contains `huge`, in a cache of less than 100 GiB.
+//! images that together are larger than the cache: one tagged `50gib` has 50 GiB, one whose repository contains
+//! `huge` 100, any other next to nothing.
+//!
+//! # Limits
+//! 500 caches per region: at the quota the least recently used one with the strategy `LRU` goes, else `QuotaExceeded`.
+//! 200 creates in any minute, then `Throttling.User`.
 //!
 //! # The admin door
 //! Unsigned, and open to this machine alone (others get 404):
-//! * `POST /_admin/faults` takes one fault or a list, each spent once (or `times` times) on the next verified
-//!   call of its action: `{"action":"CreateImageCache","kind":"error","http":503,"code":"ServiceUnavailable",
-//!   "apply":true}`. Kinds: `error`, `throttle`, `garbage`, `hang` (never answers), `reset` (closes the
-//!   connection). With `apply` the action is carried out first: the outcome that a caller cannot know.
+//! * `POST /_admin/faults` takes one fault or a list, each spent once (or `times` times) on the next verified call of
+//!   its `action` (of any, where absent): `{"action":"CreateImageCache","kind":"error","http":503,
+//!   "code":"ServiceUnavailable","apply":true}`. With `apply` the action is carried out first: the outcome that a
+//!   caller cannot know. `DELETE /_admin/faults` forgets those that wait. The kinds:
+//!   * `error` (`http`, `code`, `message`), `throttle`, `status` (`http` with `body` as it stands), `hang` or
+//!     `timeout` (never answers), `reset` (closes the connection), `garbage` (`variant`: `html`, `empty`,
+//!     `truncated`);
+//!   * always carried out: `latency` (answers after `ms`), `reset_at` (breaks off after `at` bytes of the answer's
+//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent).
+//! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
+//! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
+//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000}`; what is absent has its default. `GET` shows them.
+//! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: an instance used it, as `LastMatchedTime` shows.
 //! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
-//!   updated and deleted.
+//!   updated, deleted, and driven out by the quota.
 //! * `POST /_admin/forget-tokens` forgets every `ClientToken`, as the cloud does after an unknown time.
-//! * `POST /_admin/reset` forgets everything.
+//! * `POST /_admin/reset` forgets everything, time and settings too.
 //!
 //! # The state file
-//! With [`Settings::state_file`] the caches, their builds, `ClientToken`s and the ledger outlive the process: they are
-//! written before the answer that tells of them. Nonces and waiting faults are forgotten. No registry password is in
-//! the file, and no hash of one without the key's secret. A file belongs to one stand-in at a time.
+//! With [`Settings::state_file`] the caches, their builds, `ClientToken`s, the ledger, time and settings outlive the
+//! process: they are written before the answer that tells of them. Nonces, waiting faults and outages are forgotten.
+//! No registry password is in the file, and no hash of one without the key's secret. A file belongs to one stand-in
+//! at a time.
 //!
 //! Who calls it: `cli` (`sim`, `dev`) and tests. What it does not do: guard its file against a second stand-in.
 
@@ -46,13 +62,17 @@ mod describe;
 mod faults;
 mod images;
 mod keeping;
+mod limits;
 mod machine;
-mod params;
+mod matching;
+mod meet;
 mod server;
 mod state;
 mod tokens;
 mod update;
+mod usage;
 mod verify;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

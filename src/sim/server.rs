@@ -13,10 +13,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, header, request};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header, request};
 use axum::routing::{any, get};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,14 +25,14 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::answer::{self, Outcome, Refusal};
-use super::faults::{Fault, Kind};
-use super::params::Params;
+use super::answer::{self, Manner, Outcome, Refusal};
+use super::faults::Fault;
 use super::state::{Ground, State as Memory};
 use super::tokens::Tokens;
 use super::verify::{self, Action};
-use super::{Shared, admin, create, delete, describe, keeping, update};
+use super::{Shared, admin, create, delete, describe, keeping, meet, update, usage};
 use crate::domain::entropy::Entropy;
+use crate::eci::incoming::{self, Incoming};
 
 /// The most bytes of a body that are read as one.
 const BODY: usize = 1 << 20;
@@ -83,7 +82,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, app: Router) {
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
         let answering = app.clone().oneshot(request);
@@ -113,58 +112,46 @@ fn router(shared: &Arc<Shared>) -> Router {
 
 /// What a path that is not there gets.
 pub(super) async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    answer::write(Err(verify::unknown_api()), &host(request.headers()), &shared.entropy)
+    let manner = manner(request.headers(), request.uri().query());
+    answer::write(Err(incoming::Refusal::UnknownApi.into()), &manner, &shared.entropy)
 }
 
 async fn wrong_method(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    answer::write(Err(unsupported()), &host(request.headers()), &shared.entropy)
-}
-
-fn unsupported() -> Refusal {
-    Refusal::new(405, "UnsupportedHTTPMethod", "This http method is not supported.")
+    let manner = manner(request.headers(), request.uri().query());
+    answer::write(Err(incoming::Refusal::UnsupportedMethod.into()), &manner, &shared.entropy)
 }
 
 fn panicked(entropy: &Entropy) -> Response<Body> {
     let message = "The request processing has failed due to some unknown error, exception or failure.";
-    answer::write(Err(Refusal::new(500, "InternalError", message)), "", entropy)
+    answer::write(Err(Refusal::new(500, "InternalError", message)), &Manner::default(), entropy)
 }
 
 async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let host = host(&parts.headers);
-    let (outcome, fault) = match gather(&parts, body).await {
-        Ok(params) => shared.decide(parts.method.as_str(), &params),
+    let mut manner = manner(&parts.headers, parts.uri.query());
+    let (outcome, fault) = match read(body).await {
+        Ok(body) => shared.arrive(&parts, &body, &mut manner),
         Err(refusal) => (Err(refusal), None),
     };
     // Before the answer: what a caller has heard of is there after a restart.
     keeping::keep(&shared).await;
-    match fault.map(|fault| fault.kind) {
-        Some(Kind::Hang) => {
-            shared.stop.cancelled().await;
-            reset()
-        }
-        Some(Kind::Reset) => reset(),
-        Some(Kind::Garbage) => Response::new(Body::from("<html><body>Bad gateway</body></html>")),
-        Some(Kind::Error | Kind::Throttle) | None => answer::write(outcome, &host, &shared.entropy),
+    match fault {
+        Some(fault) => meet::meet(&shared, &fault, outcome, &manner).await,
+        None => answer::write(outcome, &manner, &shared.entropy),
     }
 }
 
-/// Every parameter of the query and of the form, decoded.
-async fn gather(parts: &request::Parts, body: Body) -> Result<Params, Refusal> {
-    if ![Method::GET, Method::POST].contains(&parts.method) {
-        return Err(unsupported());
-    }
-    let body = read(body).await?;
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let form =
-        content_type.is_none_or(|kind| kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
-    if !form && !body.is_empty() {
-        let message = "The body must be application/x-www-form-urlencoded.";
-        return Err(Refusal::new(415, "UnsupportedMediaType", message));
-    }
-    let query = parts.uri.query().unwrap_or_default().as_bytes();
-    let pairs = url::form_urlencoded::parse(query).chain(url::form_urlencoded::parse(&body));
-    Params::new(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())))
+/// How to answer a request of which nothing more is known.
+fn manner(headers: &HeaderMap, query: Option<&str>) -> Manner {
+    let headers_given = flat(headers);
+    let request =
+        incoming::Request { method: "GET", path: "/", query: query.unwrap_or(""), headers: &headers_given, body: b"" };
+    Manner { host: host(headers), format: incoming::format_of(&request), action: "" }
+}
+
+fn flat(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// A whole body of at most 1 MiB.
@@ -194,7 +181,8 @@ fn host(headers: &HeaderMap) -> String {
     host.chars().take(255).collect()
 }
 
-fn reset() -> Response<Body> {
+/// What closes the connection without an answer.
+pub(super) fn reset() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     response.extensions_mut().insert(Reset);
@@ -207,28 +195,48 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Understands a request and decides what comes of it.
+    fn arrive(&self, parts: &request::Parts, body: &[u8], manner: &mut Manner) -> (Outcome, Option<Fault>) {
+        let headers = flat(&parts.headers);
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        let request =
+            incoming::Request { method, path, query: parts.uri.query().unwrap_or_default(), headers: &headers, body };
+        manner.format = incoming::format_of(&request);
+        match Incoming::read(&request) {
+            Ok(incoming) => self.decide(&incoming, manner),
+            Err(refusal) => (Err(refusal.into()), None),
+        }
+    }
+
     /// Verifies a call, carries it out, and says which fault its caller meets.
-    fn decide(&self, method: &str, params: &Params) -> (Outcome, Option<Fault>) {
+    fn decide(&self, incoming: &Incoming, manner: &mut Manner) -> (Outcome, Option<Fault>) {
         let mut guard = self.state();
         let state = &mut *guard;
-        let now = self.clock.now();
-        state.sweep(now);
-        let action = match verify::verify(method, params, &self.settings, &mut state.nonces, now) {
+        let clock = self.clock.now();
+        let now = state.watch.at(clock);
+        state.sweep(now, clock);
+        let action = match verify::verify(incoming, &self.settings, &mut state.nonces, clock) {
             Ok(action) => action,
-            Err(refusal) => return (Err(refusal), None),
+            Err(refusal) => return (Err(refusal.into()), None),
         };
+        manner.action = action.as_str();
         *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
         let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed };
+        let params = &incoming.params;
         let Some(fault) = state.faults.take(action) else { return (self.run(state, action, params, &ground), None) };
-        if fault.apply {
-            // The caller shall not learn how it went.
-            let _unheard = self.run(state, action, params, &ground);
-        }
-        (Err(fault.refusal()), Some(fault))
+        let outcome = if fault.applies() { self.run(state, action, params, &ground) } else { Err(fault.refusal()) };
+        (outcome, Some(fault))
     }
 
     /// Carries out an action, once per `ClientToken`.
-    fn run(&self, state: &mut Memory, action: Action, params: &Params, ground: &Ground<'_>) -> Outcome {
+    fn run(&self, state: &mut Memory, action: Action, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+        if params.iter().any(|(key, value)| key == "RegionId" && state.outages.contains(value)) {
+            let message = "The request has failed due to a temporary failure of the server.";
+            return Err(Refusal::new(503, "ServiceUnavailable", message));
+        }
+        if action == Action::Create {
+            state.pace.step(&state.limits, ground.now)?;
+        }
         let token = Tokens::read(action, params, &self.settings.access_key_secret)?;
         if let Some(known) = token.as_ref().and_then(|token| state.tokens.recall(token, ground.now)) {
             return known;
@@ -238,6 +246,7 @@ impl Shared {
             Action::Describe => describe::run(state, params, ground),
             Action::Update => update::run(state, params, ground),
             Action::Delete => delete::run(state, params, ground),
+            Action::Usage => usage::run(state, params, ground),
         }?;
         if let Some(token) = token {
             state.tokens.keep(token, &answer, ground.now);

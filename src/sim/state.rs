@@ -3,17 +3,22 @@
 //! A cache that has expired, or failed a day ago, is gone for every reader at once; it is thrown out a
 //! little later.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
+use super::answer::Refusal;
 use super::faults::Faults;
+use super::limits::{self, Limits, Pace};
 use super::machine::{Build, Happening};
 use super::tokens::Tokens;
 use super::verify::Nonces;
+use super::watch::Watch;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
+use crate::domain::region::Region;
+use crate::domain::spec::{EliminationStrategy, ImageCacheSpec};
 
 /// How long a failed cache is kept.
 const FAILED_KEPT: Duration = Duration::days(1);
@@ -36,18 +41,13 @@ pub(super) struct Ground<'a> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Cache {
     pub(super) id: String,
-    pub(super) name: String,
-    pub(super) region: String,
-    pub(super) images: Vec<String>,
-    pub(super) size_gib: i64,
-    pub(super) flash: bool,
-    pub(super) reuse: bool,
+    /// Everything that was asked for, the default size filled in.
+    pub(super) spec: ImageCacheSpec,
     pub(super) created_at: Instant,
     pub(super) expires_at: Option<Instant>,
+    /// When an instance last used it, as the admin door says.
+    pub(super) last_matched_at: Option<Instant>,
     pub(super) container_group_id: String,
-    pub(super) resource_group_id: Option<String>,
-    pub(super) elimination_strategy: Option<String>,
-    pub(super) tags: Vec<(String, String)>,
     pub(super) build: Build,
     /// What happened in earlier builds.
     pub(super) past: Vec<Happening>,
@@ -78,6 +78,9 @@ pub(super) struct Ledger {
     pub(super) updated: Vec<String>,
     /// The id of every cache that was deleted.
     pub(super) deleted: Vec<String>,
+    /// The id of every cache that the quota drove out.
+    #[serde(default)]
+    pub(super) evicted: Vec<String>,
 }
 
 /// The whole state. What is skipped means nothing after a restart.
@@ -97,6 +100,15 @@ pub(super) struct State {
     pub(super) tokens: Tokens,
     #[serde(skip)]
     pub(super) faults: Faults,
+    /// The regions that are out.
+    #[serde(skip)]
+    pub(super) outages: BTreeSet<String>,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(skip)]
+    pub(super) pace: Pace,
+    #[serde(default)]
+    pub(super) watch: Watch,
     pub(super) ledger: Ledger,
 }
 
@@ -117,23 +129,55 @@ impl State {
         std::mem::take(&mut self.changed)
     }
 
-    /// The caches of a region with their place, newest first, beginning below `before`.
-    pub(super) fn listed(&self, region: &str, before: u64, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
-        let all = self.caches.range(..before).rev().map(|(place, cache)| (*place, cache));
-        all.filter(move |(_, cache)| cache.region == region && !cache.is_gone(now))
+    /// Every cache there is.
+    pub(super) fn all(&self, now: Instant) -> impl Iterator<Item = &Cache> {
+        self.caches.values().filter(move |cache| !cache.is_gone(now))
+    }
+
+    /// The caches of a region with their place, newest first.
+    pub(super) fn listed(&self, region: &Region, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
+        let all = self.caches.iter().rev().map(|(place, cache)| (*place, cache));
+        all.filter(move |(_, cache)| cache.spec.region == *region && !cache.is_gone(now))
     }
 
     /// The cache with this id, for an update.
-    pub(super) fn find(&mut self, region: &str, id: &str, now: Instant) -> Option<&mut Cache> {
+    pub(super) fn find(&mut self, region: &Region, id: &str, now: Instant) -> Option<&mut Cache> {
         let place = self.by_id.get(id)?;
-        self.caches.get_mut(place).filter(|cache| cache.region == region && !cache.is_gone(now))
+        self.caches.get_mut(place).filter(|cache| cache.spec.region == *region && !cache.is_gone(now))
     }
 
     /// The cache with this id and its place, for a look.
-    pub(super) fn look_up(&self, region: &str, id: &str, now: Instant) -> Option<(u64, &Cache)> {
+    pub(super) fn look_up(&self, region: &Region, id: &str, now: Instant) -> Option<(u64, &Cache)> {
         let place = *self.by_id.get(id)?;
-        let cache = self.caches.get(&place).filter(|cache| cache.region == region && !cache.is_gone(now))?;
+        let cache = self.caches.get(&place).filter(|cache| cache.spec.region == *region && !cache.is_gone(now))?;
         Some((place, cache))
+    }
+
+    /// Says that an instance used the cache; false if there is none.
+    pub(super) fn note_use(&mut self, id: &str, now: Instant) -> bool {
+        let cache = self.by_id.get(id).and_then(|place| self.caches.get_mut(place));
+        let Some(cache) = cache.filter(|cache| !cache.is_gone(now)) else { return false };
+        cache.last_matched_at = Some(now);
+        self.changed = true;
+        true
+    }
+
+    /// Makes room for one more cache in the region: at the quota the least recently used one with the strategy
+    /// `LRU` goes, one that was never used counting from its creation; where there is none, it is refused.
+    pub(super) fn make_room(&mut self, region: &Region, now: Instant) -> Result<(), Refusal> {
+        while self.listed(region, now).count() >= self.limits.quota {
+            let lru = |cache: &Cache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
+            let idle = self.listed(region, now).filter(|(_, cache)| lru(cache));
+            let idlest = idle.min_by_key(|(place, cache)| (cache.last_matched_at.unwrap_or(cache.created_at), *place));
+            let Some((place, id)) = idlest.map(|(place, cache)| (place, cache.id.clone())) else {
+                return Err(limits::quota_exceeded(self.limits.quota));
+            };
+            self.caches.remove(&place);
+            self.by_id.remove(&id);
+            note(&mut self.ledger.evicted, &id);
+            self.changed = true;
+        }
+        Ok(())
     }
 
     /// Adds a cache.
@@ -152,7 +196,7 @@ impl State {
     }
 
     /// Takes a cache away; false if there is none.
-    pub(super) fn remove(&mut self, region: &str, id: &str, now: Instant) -> bool {
+    pub(super) fn remove(&mut self, region: &Region, id: &str, now: Instant) -> bool {
         let Some((place, _)) = self.look_up(region, id, now) else { return false };
         self.caches.remove(&place);
         self.by_id.remove(id);
@@ -162,7 +206,7 @@ impl State {
     }
 
     /// Throws out, now and then, what is gone or can no longer matter.
-    pub(super) fn sweep(&mut self, now: Instant) {
+    pub(super) fn sweep(&mut self, now: Instant, clock: Instant) {
         // A clock that was put back must not stop the sweeping.
         if self.swept_at.is_some_and(|swept| (now - swept).abs() < SWEEP) {
             return;
@@ -171,7 +215,7 @@ impl State {
         self.caches.retain(|_, cache| !cache.is_gone(now));
         let caches = &self.caches;
         self.by_id.retain(|_, place| caches.contains_key(place));
-        self.nonces.sweep(now);
+        self.nonces.sweep(clock);
         self.tokens.sweep(now);
     }
 }

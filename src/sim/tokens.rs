@@ -12,27 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::{Outcome, Refusal};
-use super::params::Params;
 use super::verify::Action;
 use crate::domain::clock::Instant;
+use crate::eci::params::read::Refused;
 use crate::eci::sign_v1;
 
 /// How long a token is remembered.
 const REMEMBERED: Duration = Duration::hours(1);
-/// What differs between two attempts at the same thing.
-const SYSTEM: [&str; 10] = [
-    "AccessKeyId",
-    "Format",
-    "SecurityToken",
-    "Signature",
-    "SignatureMethod",
-    "SignatureNonce",
-    "SignatureType",
-    "SignatureVersion",
-    "Timestamp",
-    "Version",
-];
-
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Remembered {
     fingerprint: String,
@@ -53,10 +39,15 @@ pub(super) struct Token {
 
 impl Tokens {
     /// The call's token, if it has one. A look has none: it must show the present. `secret` keys the hash.
-    pub(super) fn read(action: Action, params: &Params, secret: &SecretString) -> Result<Option<Token>, Refusal> {
-        let Some(token) = params.text("ClientToken").filter(|_| action != Action::Describe) else { return Ok(None) };
+    pub(super) fn read(
+        action: Action,
+        params: &[(String, String)],
+        secret: &SecretString,
+    ) -> Result<Option<Token>, Refusal> {
+        let given = params.iter().find(|(key, value)| key == "ClientToken" && !value.is_empty());
+        let Some((_, token)) = given.filter(|_| !action.is_look()) else { return Ok(None) };
         if token.len() > 64 || !token.is_ascii() {
-            return Err(Refusal::invalid("ClientToken", "it must be at most 64 ASCII characters"));
+            return Err(Refused::invalid("ClientToken", "it must be at most 64 ASCII characters").into());
         }
         let key = format!("{} {token}", action.as_str());
         Ok(Some(Token { key, fingerprint: fingerprint(params, secret) }))
@@ -89,8 +80,6 @@ impl Tokens {
     }
 }
 
-fn fingerprint(params: &Params, secret: &SecretString) -> String {
-    let mut pairs = params.pairs();
-    pairs.retain(|(key, _)| !SYSTEM.contains(&key.as_str()));
-    sign_v1::signature(secret, &sign_v1::canonical(&pairs))
+fn fingerprint(params: &[(String, String)], secret: &SecretString) -> String {
+    sign_v1::signature(secret, &sign_v1::canonical(params))
 }

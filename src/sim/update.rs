@@ -1,4 +1,5 @@
-//! `UpdateImageCache`: only from `Ready` or `UpdateFailed`. What is not given stays as it is.
+//! `UpdateImageCache`: only from `Ready` or `UpdateFailed`. What is not given stays as it is; what an update
+//! does not take (zone, annotations, plain-HTTP and insecure registries, OS, roles) is ignored.
 //!
 //! Name, tags, images and the like are as they shall be from the first look on, although the status lags:
 //! a new tag proves that the update was accepted, not that its build is done.
@@ -6,45 +7,28 @@
 use serde_json::Map;
 
 use super::answer::{Outcome, Refusal};
-use super::create::Wanted;
+use super::create::{expires_at, order};
+use super::limits;
 use super::machine::{Build, Status};
-use super::params::Params;
-use super::state::{Cache, Ground, State};
+use super::state::{Ground, State};
+use crate::eci::params::read::read_update;
 
 /// Checks the parameters and the state, and begins a new build.
-pub(super) fn run(state: &mut State, params: &Params, ground: &Ground<'_>) -> Outcome {
-    let id = params.required("ImageCacheId")?;
-    let region = params.required("RegionId")?;
-    let wanted = Wanted::read(params)?;
-    let cache = state.find(region, id, ground.now).ok_or_else(|| Refusal::not_found(id))?;
-    let status = cache.build.truth(ground.now).status;
+pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+    let (id, region, changes, _) = read_update(params)?;
+    let now = ground.now;
+    let cache = state.find(&region, &id, now).ok_or_else(|| Refusal::not_found(&id))?;
+    let spec = changes.onto(&cache.spec);
+    limits::check(&spec, &changes.registry_credentials)?;
+    let status = cache.build.truth(now).status;
     if ![Status::Ready, Status::UpdateFailed].contains(&status) {
         let message = format!("The current status of the image cache {id} is {}.", status.as_str());
         return Err(Refusal::new(400, "ImageCache.IncorrectStatus", message));
     }
-    rebuild(cache, wanted, ground);
-    state.note_update(id);
+    cache.expires_at = expires_at(changes.retention_days, now).or(cache.expires_at);
+    cache.past = cache.events(now).into_iter().cloned().collect();
+    cache.build = Build::again(&order(&spec, &changes.registry_credentials, ground), &cache.build.shown(now));
+    cache.spec = spec;
+    state.note_update(&id);
     Ok(Map::new())
-}
-
-fn rebuild(cache: &mut Cache, wanted: Wanted, ground: &Ground<'_>) {
-    if let Some(name) = &wanted.name {
-        cache.name.clone_from(name);
-    }
-    if !wanted.images.is_empty() {
-        cache.images.clone_from(&wanted.images);
-    }
-    if !wanted.tags.is_empty() {
-        cache.tags.clone_from(&wanted.tags);
-    }
-    cache.size_gib = wanted.size_gib.unwrap_or(cache.size_gib);
-    cache.flash = wanted.flash.unwrap_or(cache.flash);
-    cache.reuse = wanted.reuse.unwrap_or(cache.reuse);
-    cache.expires_at = wanted.expires_at(ground.now).or(cache.expires_at);
-    let speed = (cache.flash, cache.reuse);
-    let order = wanted.order(&cache.name, &cache.region, &cache.images, cache.size_gib, speed, ground);
-    cache.resource_group_id = wanted.resource_group_id.or(cache.resource_group_id.take());
-    cache.elimination_strategy = wanted.elimination_strategy.or(cache.elimination_strategy.take());
-    cache.past = cache.events(ground.now).into_iter().cloned().collect();
-    cache.build = Build::again(&order, &cache.build.shown(ground.now));
 }

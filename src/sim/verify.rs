@@ -1,19 +1,16 @@
-//! Decides whether a request may call at all: signature version 1.0, timestamp, nonce, version, action.
+//! Decides whether a request may call at all: key, signature, timestamp, nonce, version, action.
 //!
 //! The nonce is spent only after the signature held, so that nobody can spend another's.
 
 use std::collections::HashMap;
 
-use chrono::{Duration, NaiveDateTime};
+use chrono::Duration;
 
 use super::Settings;
-use super::answer::Refusal;
-use super::params::Params;
 use crate::domain::clock::Instant;
-use crate::eci::{API_VERSION, sign_v1};
+use crate::eci::API_VERSION;
+use crate::eci::incoming::{Incoming, Refusal};
 
-/// How far a timestamp may be off, either way.
-const SKEW: Duration = Duration::minutes(15);
 /// How long a nonce is remembered: longer than any timestamp that was accepted with it stays acceptable.
 const NONCE: Duration = Duration::minutes(31);
 
@@ -44,6 +41,7 @@ pub(super) enum Action {
     Describe,
     Update,
     Delete,
+    Usage,
 }
 
 impl Action {
@@ -54,83 +52,40 @@ impl Action {
             Self::Describe => "DescribeImageCaches",
             Self::Update => "UpdateImageCache",
             Self::Delete => "DeleteImageCache",
+            Self::Usage => "ListUsage",
         }
     }
 
     /// The action of that name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Create, Self::Describe, Self::Update, Self::Delete].into_iter().find(|action| action.as_str() == name)
+        let all = [Self::Create, Self::Describe, Self::Update, Self::Delete, Self::Usage];
+        all.into_iter().find(|action| action.as_str() == name)
+    }
+
+    /// Whether it only looks.
+    pub(super) fn is_look(self) -> bool {
+        matches!(self, Self::Describe | Self::Usage)
     }
 }
 
-/// The action that a verified request asks for.
+/// The action that a request asks for, once it is verified. `clock` is the clock itself: the watch that the
+/// admin door turns has no say in signatures.
 pub(super) fn verify(
-    method: &str,
-    params: &Params,
+    incoming: &Incoming,
     settings: &Settings,
     nonces: &mut Nonces,
-    now: Instant,
+    clock: Instant,
 ) -> Result<Action, Refusal> {
-    check_key(params, settings)?;
-    check_signature(method, params, settings)?;
-    check_time(params, now)?;
-    if !nonces.spend(system(params, "SignatureNonce")?, now) {
-        return Err(Refusal::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."));
+    if incoming.access_key_id != settings.access_key_id {
+        return Err(Refusal::UnknownKey);
     }
-    if system(params, "Version")? != API_VERSION {
-        return Err(Refusal::new(400, "InvalidVersion", "Specified parameter Version is not valid."));
+    incoming.verify(&settings.access_key_secret)?;
+    incoming.check_time(clock)?;
+    if !nonces.spend(&incoming.nonce, clock) {
+        return Err(Refusal::NonceUsed);
     }
-    if params.text("Format").is_some_and(|format| !["JSON", "XML"].contains(&format.to_ascii_uppercase().as_str())) {
-        return Err(Refusal::new(400, "InvalidParameter.Format", "Specified parameter format is not valid."));
+    if incoming.version != API_VERSION {
+        return Err(Refusal::Version);
     }
-    Action::from_name(system(params, "Action")?).ok_or_else(unknown_api)
-}
-
-/// What a path, or an action, that is not there gets.
-pub(super) fn unknown_api() -> Refusal {
-    Refusal::new(404, "InvalidApi.NotFound", "Specified api is not found, please check your url and method.")
-}
-
-fn check_key(params: &Params, settings: &Settings) -> Result<(), Refusal> {
-    if system(params, "AccessKeyId")? == settings.access_key_id {
-        return Ok(());
-    }
-    Err(Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))
-}
-
-fn check_signature(method: &str, params: &Params, settings: &Settings) -> Result<(), Refusal> {
-    for (parameter, only) in [("SignatureMethod", "HMAC-SHA1"), ("SignatureVersion", "1.0")] {
-        if system(params, parameter)? != only {
-            return Err(Refusal::invalid(parameter, &format!("it must be {only}")));
-        }
-    }
-    let pairs = params.pairs();
-    let text = sign_v1::string_to_sign(method, &pairs);
-    if sign_v1::verify(&settings.access_key_secret, &text, system(params, "Signature")?) {
-        return Ok(());
-    }
-    // An old SDK dies unless the message has a colon and a string after it.
-    let message = format!(
-        "Specified signature is not matched with our calculation. server string to sign is:{}",
-        sign_v1::blanked_string_to_sign(method, &pairs)
-    );
-    Err(Refusal::new(400, "SignatureDoesNotMatch", message))
-}
-
-fn check_time(params: &Params, now: Instant) -> Result<(), Refusal> {
-    let written = NaiveDateTime::parse_from_str(system(params, "Timestamp")?, "%Y-%m-%dT%H:%M:%SZ");
-    let Ok(written) = written else {
-        let message = "Specified time stamp or date value is not well formatted.";
-        return Err(Refusal::new(400, "InvalidTimeStamp.Format", message));
-    };
-    if now.signed_duration_since(written.and_utc()).abs() > SKEW {
-        return Err(Refusal::new(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."));
-    }
-    Ok(())
-}
-
-/// A system parameter; the cloud's front names a missing one in the code itself.
-fn system<'a>(params: &'a Params, key: &str) -> Result<&'a str, Refusal> {
-    let missing = || Refusal::new(400, format!("Missing{key}"), format!("{key} is mandatory for this action."));
-    params.text(key).ok_or_else(missing)
+    Action::from_name(&incoming.action).ok_or(Refusal::UnknownApi)
 }

@@ -86,7 +86,8 @@ impl ImageCacheChanges {
         !given.contains(&true)
     }
 
-    fn onto(&self, to: &ImageCacheSpec) -> ImageCacheSpec {
+    /// The spec with these changes, unchecked.
+    pub fn onto(&self, to: &ImageCacheSpec) -> ImageCacheSpec {
         let mut spec = to.clone();
         put(&mut spec.name, self.name.as_ref());
         put(&mut spec.images, self.images.as_ref());

@@ -1,0 +1,68 @@
+//! The limits of parameters, and of the account: quota, and calls in a minute.
+
+use std::collections::VecDeque;
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Refusal;
+use crate::domain::clock::Instant;
+use crate::domain::spec::{ImageCacheSpec, NewImageCache, RegistryCredential};
+use crate::eci::params::read::Refused;
+
+/// What tags of the gateway begin with; a team may not use them, the gateway itself does.
+const GATEWAY: &str = "eci-cache-gateway:";
+
+/// What the account may do, which the admin door can change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    /// Image caches per region.
+    pub(super) quota: usize,
+    /// `CreateImageCache` calls in any 60 seconds.
+    pub(super) creates_per_minute: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { quota: 500, creates_per_minute: 200 }
+    }
+}
+
+/// The creates of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct Pace(VecDeque<Instant>);
+
+impl Pace {
+    /// Counts a create, or refuses it; a refused one does not count.
+    pub(super) fn step(&mut self, limits: &Limits, now: Instant) -> Result<(), Refusal> {
+        // Either way: a clock that was put back must not throttle for longer.
+        self.0.retain(|at| (now - *at).abs() < Duration::minutes(1));
+        if self.0.len() >= limits.creates_per_minute {
+            return Err(throttled());
+        }
+        self.0.push_back(now);
+        Ok(())
+    }
+}
+
+/// What too many calls get.
+pub(super) fn throttled() -> Refusal {
+    Refusal::new(400, "Throttling.User", "Request was denied due to user flow control.")
+}
+
+/// What a full account gets.
+pub(super) fn quota_exceeded(quota: usize) -> Refusal {
+    Refusal::new(403, "QuotaExceeded", format!("The quota of image caches in the region is exceeded: {quota}."))
+}
+
+/// Checks every limit of what a cache shall be.
+pub(super) fn check(spec: &ImageCacheSpec, logins: &[RegistryCredential]) -> Result<(), Refusal> {
+    let mut spec = spec.clone();
+    spec.tags.retain(|key, _| !key.starts_with(GATEWAY));
+    let checked = NewImageCache { spec, registry_credentials: logins.to_vec() }.check();
+    match checked.err().and_then(|errors| errors.into_iter().next()) {
+        Some(error) => Err(Refused::of_field(&error).into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a caller meets when its call meets a fault.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+use super::answer::{self, Manner, Outcome};
+use super::faults::{Fault, Kind, Variant};
+use super::state::new_id;
+use super::{Shared, server};
+
+/// The response in place of the answer to a call that went as `outcome` says.
+pub(super) async fn meet(shared: &Shared, fault: &Fault, outcome: Outcome, manner: &Manner) -> Response<Body> {
+    let write = |outcome| answer::write(outcome, manner, &shared.entropy);
+    match fault.kind {
+        Kind::Hang => {
+            shared.stop.cancelled().await;
+            server::reset()
+        }
+        Kind::Reset => server::reset(),
+        Kind::Garbage => garbage(fault.variant, write(outcome)).await,
+        Kind::Status => {
+            let status = StatusCode::from_u16(fault.http).unwrap_or(StatusCode::BAD_GATEWAY);
+            answer::raw(status, "text/html", fault.body.clone())
+        }
+        Kind::ResetAt => break_off(write(outcome), fault.at).await,
+        Kind::Latency => {
+            let patience = tokio::time::timeout(Duration::from_millis(fault.ms), shared.stop.cancelled());
+            if patience.await.is_ok() { server::reset() } else { write(outcome) }
+        }
+        Kind::WrongId => write(outcome.map(|fields| with_id(fields, fault, shared))),
+        Kind::Error | Kind::Throttle => write(Err(fault.refusal())),
+    }
+}
+
+fn with_id(
+    mut fields: serde_json::Map<String, Value>,
+    fault: &Fault,
+    shared: &Shared,
+) -> serde_json::Map<String, Value> {
+    let other = || new_id("imc-", "", &shared.entropy);
+    if let Some(id) = fields.get_mut("ImageCacheId") {
+        *id = Value::String(fault.id.clone().unwrap_or_else(other));
+    }
+    fields
+}
+
+async fn garbage(variant: Variant, whole: Response<Body>) -> Response<Body> {
+    match variant {
+        Variant::Html => answer::raw(StatusCode::OK, "text/html", "<html><body>Bad gateway</body></html>"),
+        Variant::Empty => Response::new(Body::empty()),
+        Variant::Truncated => {
+            let text = bytes_of(whole.into_body()).await;
+            answer::raw(StatusCode::OK, "application/json;charset=utf-8", text.slice(..text.len() / 2))
+        }
+    }
+}
+
+/// The head and the first `at` bytes of the body, which was announced whole; then the connection breaks.
+async fn break_off(whole: Response<Body>, at: usize) -> Response<Body> {
+    let (head, body) = whole.into_parts();
+    let text = bytes_of(body).await;
+    let first = text.slice(..at.min(text.len().saturating_sub(1)));
+    let broken = stream::once(async {
+        // Not at once: hyper writes out what it has when the body has nothing for it.
+        tokio::task::yield_now().await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    let body = Body::from_stream(stream::once(async { Ok::<_, io::Error>(first) }).chain(broken));
+    let mut response = Response::from_parts(head, body);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    response
+}
+
+async fn bytes_of(body: Body) -> Bytes {
+    // An answer of ours is in memory already.
+    body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
+}

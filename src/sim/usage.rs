@@ -1,0 +1,29 @@
+//! `ListUsage`: an open map of numbers, one of them fractional, as the cloud's own example has it.
+
+use serde_json::{Map, Value, json};
+
+use super::answer::Outcome;
+use super::state::{Ground, State};
+use crate::eci::params::read::read_list_usage;
+
+/// What caches that the cloud made by itself are called.
+const AUTOMATIC: &str = "auto-create-for-";
+
+/// The quota and the use of a region; of the whole account where none is named.
+pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+    let region = read_list_usage(params)?;
+    let caches =
+        state.all(ground.now).filter(|cache| region.as_ref().is_none_or(|region| cache.spec.region == *region));
+    let (automatic, used): (Vec<_>, Vec<_>) = caches.partition(|cache| cache.spec.name.starts_with(AUTOMATIC));
+    let attributes = json!({
+        "UsedCpu": 16.5,
+        "MaxCpu": 500,
+        "MaxImageCacheCount": state.limits.quota,
+        "UsedImageCacheCount": used.len() + automatic.len(),
+        "MaxAutoImageCacheCount": 25,
+        "UsedAutoImageCacheCount": automatic.len(),
+        "MaxDataCacheCount": 100,
+        "UsedDataCacheCount": 0,
+    });
+    Ok(Map::from_iter([("Attributes".to_owned(), Value::clone(&attributes))]))
+}

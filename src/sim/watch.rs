@@ -1,0 +1,116 @@
+//! The stand-in's own view of time: the clock, stepped and scaled by the admin door.
+//!
+//! Builds, retention, the pace of calls and the memory of `ClientToken`s go by it. Signatures and nonces go by
+//! the clock itself, or no caller could sign for a stand-in that is an hour ahead.
+
+use chrono::{DateTime, Duration};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::clock::Instant;
+
+/// The furthest that one step goes: a hundred years.
+const STEP: i64 = 3_155_760_000;
+/// The fastest pace.
+const FASTEST: f64 = 1_000_000.0;
+
+/// What the admin door asks of the watch.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Turn {
+    /// Puts it forward, or back.
+    #[serde(default)]
+    step_seconds: Option<i64>,
+    /// How many of its seconds pass in one of the clock's; 0 holds it.
+    #[serde(default)]
+    speed: Option<f64>,
+}
+
+/// The view: it showed `shown` when the clock showed `set_at`, and has run at `speed` since. None until turned.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Watch(Option<Setting>);
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Setting {
+    set_at: Instant,
+    shown: Instant,
+    speed: f64,
+}
+
+impl Watch {
+    /// What it shows when the clock shows `clock`.
+    pub(super) fn at(&self, clock: Instant) -> Instant {
+        let Some(Setting { set_at, shown, speed }) = self.0 else { return clock };
+        let passed = (clock - set_at).num_microseconds().unwrap_or(i64::MAX);
+        bounded(shown, scaled(passed, speed))
+    }
+
+    /// Turns it, or says what cannot be.
+    pub(super) fn turn(&mut self, turn: &Turn, clock: Instant) -> Result<(), &'static str> {
+        let step = turn.step_seconds.unwrap_or(0);
+        if !(-STEP..=STEP).contains(&step) {
+            return Err("step_seconds must be within a hundred years");
+        }
+        let speed = turn.speed.or(self.0.map(|setting| setting.speed)).unwrap_or(1.0);
+        if !(0.0..=FASTEST).contains(&speed) {
+            return Err("speed must be 0 to 1000000");
+        }
+        let shown = bounded(self.at(clock), Duration::seconds(step));
+        self.0 = Some(Setting { set_at: clock, shown, speed });
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a cast of floats saturates")]
+fn scaled(microseconds: i64, speed: f64) -> Duration {
+    Duration::microseconds((microseconds as f64 * speed) as i64)
+}
+
+/// Within the years that the wire can write.
+fn bounded(from: Instant, by: Duration) -> Instant {
+    let (first, last) = (DateTime::UNIX_EPOCH, DateTime::from_timestamp(221_845_392_000, 0).unwrap_or(from));
+    let end = if by < Duration::zero() { first } else { last };
+    from.checked_add_signed(by).unwrap_or(end).clamp(first, last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Instant {
+        DateTime::UNIX_EPOCH + Duration::seconds(second)
+    }
+
+    fn turned(
+        watch: &mut Watch,
+        step_seconds: Option<i64>,
+        speed: Option<f64>,
+        clock: i64,
+    ) -> Result<(), &'static str> {
+        watch.turn(&Turn { step_seconds, speed }, second(clock))
+    }
+
+    #[test]
+    fn steps_and_paces_add_up() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.at(second(5)), second(5));
+        turned(&mut watch, Some(3_600), None, 10).unwrap();
+        assert_eq!(watch.at(second(11)), second(3_611));
+        turned(&mut watch, None, Some(100.0), 11).unwrap();
+        assert_eq!(watch.at(second(12)), second(3_711));
+        turned(&mut watch, Some(-1), None, 12).unwrap();
+        assert_eq!(watch.at(second(13)), second(3_810));
+        turned(&mut watch, None, Some(0.0), 13).unwrap();
+        assert_eq!(watch.at(second(9_999)), second(3_810));
+    }
+
+    #[test]
+    fn nothing_leaves_the_years_that_can_be_written() {
+        let mut watch = Watch::default();
+        assert!(turned(&mut watch, Some(i64::MIN), None, 0).is_err());
+        assert!(turned(&mut watch, None, Some(f64::NAN), 0).is_err());
+        turned(&mut watch, Some(-STEP), Some(FASTEST), 0).unwrap();
+        assert_eq!(watch.at(second(0)), second(0));
+        let far = watch.at(second(221_845_392_000));
+        assert_eq!(far.format("%Y").to_string(), "9000");
+    }
+}
