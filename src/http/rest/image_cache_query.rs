@@ -68,11 +68,11 @@ impl FromQuery for ImageCacheQuery {
         Self {
             status: pairs.many("status"),
             region: pairs.one("region"),
-            name: word(pairs, "name"),
-            image: word(pairs, "image"),
-            eci_cache_id: word(pairs, "eci_cache_id"),
-            snapshot_id: word(pairs, "snapshot_id"),
-            resource_group_id: word(pairs, "resource_group_id"),
+            name: pairs.text("name"),
+            image: pairs.text("image"),
+            eci_cache_id: pairs.text("eci_cache_id"),
+            snapshot_id: pairs.text("snapshot_id"),
+            resource_group_id: pairs.text("resource_group_id"),
             tag: tags(pairs),
             created_after: pairs.instant("created_after"),
             created_before: pairs.instant("created_before"),
@@ -83,15 +83,6 @@ impl FromQuery for ImageCacheQuery {
             page: pairs.page(),
         }
     }
-}
-
-/// Control characters stand in no field of ours, and the database takes no NUL.
-fn word(pairs: &mut Pairs, name: &str) -> Option<String> {
-    let text: String = pairs.one(name)?;
-    if text.contains(char::is_control) {
-        pairs.refuse(name, "invalid", "must be printable");
-    }
-    Some(text)
 }
 
 fn tags(pairs: &mut Pairs) -> Vec<String> {
@@ -106,7 +97,7 @@ fn tags(pairs: &mut Pairs) -> Vec<String> {
 }
 
 fn text(pairs: &mut Pairs) -> Option<String> {
-    let text = word(pairs, "q")?;
+    let text = pairs.text("q")?;
     if !(1..=MAX_TEXT).contains(&text.chars().count()) {
         pairs.refuse("q", "out_of_range", "must be 1 to 128 characters");
     }
