@@ -15,7 +15,7 @@ async fn a_cache_lives_from_create_to_delete() {
 
     let seen = cloud.seen(id).await;
     assert_eq!((seen.status.as_str(), seen.progress_percent), ("Preparing", Some(0)));
-    assert_eq!(seen.tags, [("team".into(), "web".into()), (OPERATION_TAG.into(), operation.to_string())]);
+    assert_eq!(seen.tags, [(OPERATION_TAG.into(), operation.to_string()), ("team".into(), "web".into())]);
     assert_eq!(seen.expires_at.zip(seen.created_at).map(|(end, start)| (end - start).num_days()), Some(7));
     cloud.pass(4);
     assert_eq!(cloud.seen(id).await.status, "Creating");
