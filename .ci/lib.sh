@@ -45,14 +45,15 @@ start_dev() { # its data folder, where to log, command…
 
 # Ends what start_dev started, and waits for it. True if it was stopped in order.
 stop_dev() { # the signal
-    local pid=$dev_pid
+    local pid=$dev_pid _
     [ -n "$pid" ] || return 0
     dev_pid=
     kill -s "$1" "$pid" 2>/dev/null || true
     # It drains for 20 s at most; what hangs longer is killed.
-    (sleep 60 && kill -s KILL "$pid") 2>/dev/null &
-    local watch=$! code=0
-    wait "$pid" || code=$?
-    kill "$watch" 2>/dev/null || true
-    return "$code"
+    for _ in $(seq 120); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.5
+    done
+    kill -s KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null
 }

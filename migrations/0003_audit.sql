@@ -21,8 +21,9 @@ CREATE TABLE audit_entries (
     provider_request_id text,
     parameters          jsonb NOT NULL
 );
-CREATE INDEX audit_entries_list ON audit_entries (team, id DESC);
-CREATE INDEX audit_entries_resource ON audit_entries (team, resource, id DESC) WHERE resource IS NOT NULL;
+-- Newest first by number, not by id: ids made within one millisecond have no order.
+CREATE INDEX audit_entries_list ON audit_entries (team, seq DESC);
+CREATE INDEX audit_entries_resource ON audit_entries (team, resource, seq DESC) WHERE resource IS NOT NULL;
 
 CREATE FUNCTION audit_entries_are_final() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

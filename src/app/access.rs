@@ -31,6 +31,9 @@ pub const TABLE: &[Access] = &[
     change("delete_image_cache", Scope::Write),
     read("wait_for_image_cache", Scope::Read),
     read("list_transitions", Scope::Read),
+    read("match_image_caches", Scope::Read),
+    // The cloud account is shared by the teams: only its admins may say whose a cache is.
+    change("adopt_image_caches", Scope::Admin),
     read("get_operation", Scope::Read),
     read("list_events", Scope::Read),
     change("create_webhook_endpoint", Scope::Webhooks),

@@ -153,6 +153,7 @@ impl Gateway {
         Ok(self.store().answer_early(operation, &early.to_json()).await?)
     }
 
+    /// Refuses a region that the operator does not offer.
     pub(super) fn check_region(&self, region: &Region) -> Result<(), Error> {
         let allowed = &self.settings().regions;
         if allowed.is_empty() || allowed.contains(region) {

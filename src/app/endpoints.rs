@@ -8,7 +8,7 @@ use super::view::EndpointView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::Caller;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::ids::EndpointId;
 use crate::domain::webhook::{Endpoint, MAX_ENDPOINTS};
@@ -111,23 +111,4 @@ impl Gateway {
 
 fn secret_context(endpoint: EndpointId) -> String {
     format!("webhook_secret:{endpoint}")
-}
-
-/// The event types of these names, or what is wrong with them.
-pub fn event_types(names: &[String]) -> Result<Vec<crate::domain::event::EventType>, Vec<FieldError>> {
-    use crate::domain::event::EventType;
-    let mut findings = Findings::default();
-    let known: Vec<&str> = EventType::ALL.iter().map(|kind| kind.as_str()).collect();
-    let mut types = Vec::new();
-    for (place, name) in names.iter().enumerate() {
-        let kind = EventType::from_name(name);
-        findings.require(
-            kind.is_some(),
-            format!("/event_types/{place}"),
-            "invalid",
-            format!("must be one of {}", known.join(", ")),
-        );
-        types.extend(kind.filter(|kind| !types.contains(kind)));
-    }
-    findings.into_result().map(|()| types)
 }

@@ -143,7 +143,8 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Unavailable(_) => {
-                tracing::warn!(error = %error, "the database is unavailable");
+                // Told once, by the door: workers and requests log the code. The cause is for those who look closer.
+                tracing::debug!(error = &error as &dyn std::error::Error, "the database is unavailable");
                 let detail = "the database cannot be reached at the moment";
                 Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
             }

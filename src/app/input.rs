@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::view::ImageCacheView;
+use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
 use crate::domain::caller::Scope;
 use crate::domain::event::EventType;
+use crate::domain::region::Region;
 
 /// An idempotency key with what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,4 +91,39 @@ pub struct Readiness {
     pub migrations: bool,
     /// A worker has shown a sign of life within 30 s.
     pub workers: bool,
+}
+
+/// What an instance brings along, as it was asked.
+#[derive(Debug, Clone)]
+pub struct MatchQuestion {
+    /// Where it runs.
+    pub region: String,
+    /// Its images: 1 to 100 references.
+    pub images: Vec<String>,
+    /// Its ephemeral storage in GiB; 30 where nothing is said.
+    pub ephemeral_storage_gib: Option<i32>,
+    /// Whether all images must match exactly.
+    pub full_match: bool,
+    /// How many of the images must match exactly.
+    pub minimum_matches: Option<i32>,
+}
+
+/// Which caches of the cloud to take over into the caller's team.
+#[derive(Debug, Clone)]
+pub struct AdoptionOrder {
+    /// Where they are.
+    pub region: Region,
+    /// Which.
+    pub target: AdoptionTarget,
+    /// Whether only to say what would be done.
+    pub dry_run: bool,
+}
+
+/// One cache by its id, or all that match.
+#[derive(Debug, Clone)]
+pub enum AdoptionTarget {
+    /// The cloud's id.
+    Id(String),
+    /// All that it lets through; an empty one lets all through.
+    Filter(AdoptionFilter),
 }

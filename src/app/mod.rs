@@ -6,9 +6,10 @@
 //!
 //! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
 //! (carrying them out), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
-//! [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`matching`] (what would be taken), [`adoption`] (taking over), [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
+mod adoption;
 mod audit;
 mod call;
 mod changes;
@@ -20,6 +21,7 @@ mod error;
 mod gateway;
 pub mod input;
 mod intent;
+mod matching;
 mod operations;
 mod reads;
 mod rpc_keys;

@@ -114,9 +114,9 @@ impl Gateway {
     ) -> Result<Slice<AuditEntryView>, Error> {
         access::check(caller, "list_audit_entries")?;
         let list = List::new(self, caller, "audit_entries", filter);
-        let before = id_place(&list, page)?;
+        let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let entries = self.store().audit_entries(&caller.team, filter, before, one_more(page)).await?;
-        Ok(list.slice(entries, page, |entry| entry.id.uuid().to_string()))
+        Ok(list.slice(entries, page, |numbered| numbered.number.to_string()))
     }
 
     /// One audit entry of the team.

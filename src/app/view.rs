@@ -16,10 +16,16 @@ use crate::domain::status::Status;
 use crate::domain::webhook::{Delivery, Endpoint};
 
 mod access_keys;
+mod adoption;
 mod convert;
+mod matches;
+mod me;
 mod webhooks;
 
 pub use access_keys::AccessKeyView;
+pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
+pub use me::Me;
 pub use webhooks::{DeliveryView, EndpointView, EventBody, EventData, EventView};
 
 /// Where an image cache stands. `ready` alone means usable.
@@ -276,7 +282,7 @@ pub struct TransitionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_status: Option<String>,
-    /// Why: `requested`, `accepted`, `refused`, `observed` or `vanished`.
+    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished` or `adopted`.
     pub reason: String,
     /// When the gateway learned of it.
     pub at: DateTime<Utc>,
@@ -334,17 +340,4 @@ pub struct AuditEntryView {
     pub provider_request_id: Option<String>,
     /// What was asked, from an allow-list of parameters.
     pub parameters: BTreeMap<String, String>,
-}
-
-/// The caller, as its credential tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Me {
-    /// The team that it acts for.
-    pub team: String,
-    /// Who.
-    pub subject: String,
-    /// Which credential.
-    pub credential_id: String,
-    /// What it may do.
-    pub scopes: Vec<String>,
 }

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    telemetry::init_logs("info", Format::Text)?;
+    telemetry::init_logs("info,sqlx=warn", Format::Text)?;
     let environment = environment.for_dev();
     let folder = data_folder(arguments, &environment)?;
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;

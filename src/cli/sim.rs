@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    telemetry::init_logs("info", Format::Text)?;
+    telemetry::init_logs("info,sqlx=warn", Format::Text)?;
     Ok(runtime()?.block_on(stand_in(arguments))?)
 }
 

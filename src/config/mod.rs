@@ -189,7 +189,7 @@ impl Config {
             migrate_database_url: r.database_url("migrate_database_url"),
             listen: r.address("listen").unwrap_or(default_listen),
             metrics_listen: r.address("metrics_listen"),
-            log: r.log_filter("log").unwrap_or_else(|| "info".to_owned()),
+            log: r.log_filter("log").unwrap_or_else(|| "info,sqlx=warn".to_owned()),
             log_format: r.log_format("log_format").unwrap_or(LogFormat::Json),
             cloud: CloudConfig {
                 endpoint: r

@@ -108,7 +108,7 @@ fn defaults_are_as_documented() {
     let config = load(&[]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.cloud.endpoint, "https://eci.{region}.aliyuncs.com");
-    assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Json));
+    assert_eq!((config.log.as_str(), config.log_format), ("info,sqlx=warn", LogFormat::Json));
     assert_eq!(config.keys.master_id, "k1");
     assert_eq!(config.webhook.timeout, Duration::from_secs(15));
     assert!(!config.webhook.allow_public && !config.webhook.allow_loopback && config.webhook.allow_ports.is_none());

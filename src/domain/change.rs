@@ -27,7 +27,7 @@ pub struct Change {
     pub next: ImageCache,
     /// Before and after, where the status moved.
     pub moved: Option<(Status, Status)>,
-    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`.
+    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`.
     pub reason: &'static str,
     /// What consumers hear.
     pub event: Option<EventType>,
@@ -173,7 +173,7 @@ fn missed(before: &ImageCache, now: Instant) -> Change {
 }
 
 /// The newest warning tells why; without one we say so.
-fn failure_of(events: &[ProviderEvent]) -> Failure {
+pub(super) fn failure_of(events: &[ProviderEvent]) -> Failure {
     let warning = events.iter().filter(|event| event.kind == "Warning").max_by_key(|event| event.last_at);
     let (code, message) = warning.map_or_else(
         || ("BuildFailed".to_owned(), "The cloud reports a failed build and no event that says why.".to_owned()),

@@ -16,7 +16,7 @@ pub enum EventType {
     Updating,
     /// Usable again: the new build is done.
     Updated,
-    /// The update was refused or its build failed.
+    /// The build of an update failed. (A refused update changes nothing, so it is no event.)
     UpdateFailed,
     /// Removed at our request.
     Deleted,
@@ -24,11 +24,13 @@ pub enum EventType {
     Expired,
     /// Vanished without our doing.
     Lost,
+    /// Made without the gateway, and taken over into a team.
+    Adopted,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Created,
         Self::Ready,
         Self::Failed,
@@ -38,6 +40,7 @@ impl EventType {
         Self::Deleted,
         Self::Expired,
         Self::Lost,
+        Self::Adopted,
     ];
 
     /// The dotted name that stands in the body.
@@ -52,6 +55,7 @@ impl EventType {
             Self::Deleted => "image_cache.deleted",
             Self::Expired => "image_cache.expired",
             Self::Lost => "image_cache.lost",
+            Self::Adopted => "image_cache.adopted",
         }
     }
 
@@ -63,10 +67,13 @@ impl EventType {
             Self::Failed => "The create was refused, or the build failed; `failure` says why.",
             Self::Updating => "The cloud has accepted an update; a new build begins.",
             Self::Updated => "The new build is usable.",
-            Self::UpdateFailed => "The update was refused, or its build failed; `failure` says why.",
+            Self::UpdateFailed => {
+                "The build of an update failed; `failure` says why. A refused update changes nothing and tells nothing."
+            }
             Self::Deleted => "The image cache was removed at a caller's request.",
             Self::Expired => "The image cache vanished from the cloud after its retention ended.",
             Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",
+            Self::Adopted => "An image cache that was made without the gateway now belongs to the team.",
         }
     }
 

@@ -43,12 +43,24 @@ pub struct CacheFilter {
     pub image: Option<String>,
     /// With the cloud's id.
     pub eci_cache_id: Option<String>,
-    /// With this tag: key, and value where one is given.
-    pub tag: Option<(String, Option<String>)>,
+    /// With the standard snapshot of this id.
+    pub snapshot_id: Option<String>,
+    /// In this resource group.
+    pub resource_group_id: Option<String>,
+    /// With all of these tags: key, and value where one is given.
+    pub tags: Vec<(String, Option<String>)>,
     /// Asked for at or after.
     pub created_after: Option<Instant>,
     /// Asked for before.
     pub created_before: Option<Instant>,
+    /// Expiring at or after.
+    pub expires_after: Option<Instant>,
+    /// Expiring before.
+    pub expires_before: Option<Instant>,
+    /// Used by no instance since: last matched, or else ready, before.
+    pub idle_since: Option<Instant>,
+    /// With this text in the name or in an image, in any case.
+    pub text: Option<String>,
 }
 
 /// Which image caches, as the cloud's DescribeImageCaches asks. Everything given must hold.

@@ -106,7 +106,7 @@ pub struct Transition {
     pub to: Status,
     /// The cloud's word at that moment.
     pub provider_status: Option<String>,
-    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`.
+    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`.
     pub reason: String,
     /// When we learned of it.
     pub at: Instant,

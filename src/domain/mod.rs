@@ -8,6 +8,7 @@
 //! Who calls it: every other floor. What it does not do: rendering (doors do), storing (`store` does).
 
 pub mod access_key;
+pub mod adoption;
 pub mod audit;
 pub mod caller;
 pub mod change;
@@ -19,6 +20,8 @@ pub mod field;
 pub mod filter;
 pub mod ids;
 pub mod image_cache;
+pub mod image_ref;
+pub mod matching;
 pub mod observation;
 pub mod operation;
 pub mod poll;

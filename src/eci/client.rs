@@ -99,6 +99,8 @@ pub struct DescribeQuery {
     pub eci_cache_id: Option<String>,
     /// Only caches that carry this operation's tag.
     pub operation_tag: Option<OperationId>,
+    /// Only caches of this name.
+    pub name: Option<String>,
     /// The page after the one that gave this token.
     pub next_token: Option<String>,
 }

@@ -9,7 +9,8 @@
 //! What must stay true: no secret stands in a URL, a log, an error or `Debug`; an answer is bounded; an
 //! error is sorted by its `Code`, never by the HTTP status.
 //!
-//! Who calls it: `app`, through the client; `sim` and the RPC front use [`incoming`] and the readers. What it does not do: decide, store, wait.
+//! Who calls it: `app`, through the client; `sim` and the RPC front use [`incoming`], the readers and [`xml`].
+//! What it does not do: decide, store, wait.
 
 pub mod client;
 pub mod fault;

@@ -128,6 +128,7 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
     let mut params = Params::default();
     params.put("RegionId", region);
     params.put_some("ImageCacheId", query.eci_cache_id.as_ref());
+    params.put_some("ImageCacheName", query.name.as_ref());
     if let Some(operation) = query.operation_tag {
         put_tag(&mut params, 1, OPERATION_TAG, &operation.to_string());
     }

@@ -8,12 +8,15 @@ use super::DoorState;
 use super::openapi;
 
 mod access_keys;
+mod adoption;
 mod audit_entries;
 mod bodies;
 mod deliveries;
 mod events;
+mod image_cache_query;
 mod image_caches;
 mod lists;
+mod matches;
 mod me;
 mod operations;
 pub(super) mod pages;
@@ -30,6 +33,8 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         ))
         .routes(routes!(image_caches::wait_for_image_cache))
         .routes(routes!(image_caches::list_transitions))
+        .routes(routes!(adoption::adopt_image_caches))
+        .routes(routes!(matches::match_image_caches))
         .routes(routes!(operations::get_operation))
         .routes(routes!(events::list_events))
         .routes(routes!(webhook_endpoints::create_webhook_endpoint, webhook_endpoints::list_webhook_endpoints))

@@ -47,9 +47,10 @@
 //! * `POST /_admin/reset` forgets everything, time and settings too.
 //!
 //! # The state file
-//! With [`Settings::state_file`] the caches, their builds, `ClientToken`s and the ledger outlive the process: they are
-//! written before the answer that tells of them, time and settings too. Nonces, waiting faults and outages are forgotten. No registry password is in
-//! the file, and no hash of one without the key's secret. A file belongs to one stand-in at a time.
+//! With [`Settings::state_file`] the caches, their builds, `ClientToken`s, the ledger, time and settings outlive the
+//! process: they are written before the answer that tells of them. Nonces, waiting faults and outages are forgotten.
+//! No registry password is in the file, and no hash of one without the key's secret. A file belongs to one stand-in
+//! at a time.
 //!
 //! Who calls it: `cli` (`sim`, `dev`) and tests. What it does not do: guard its file against a second stand-in.
 

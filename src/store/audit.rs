@@ -13,9 +13,19 @@ use crate::domain::caller::TeamId;
 use crate::domain::filter::AuditFilter;
 use crate::domain::ids::{AuditId, OperationId};
 
+/// An entry and its number: the order in which entries were written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberedEntry {
+    /// Its number.
+    pub number: i64,
+    /// The entry.
+    pub entry: AuditEntry,
+}
+
 #[derive(FromRow)]
 struct AuditRow {
     id: Uuid,
+    seq: i64,
     at: DateTime<Utc>,
     team: Option<String>,
     subject: String,
@@ -78,20 +88,20 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Up to `limit` entries of the team, newest first, older than `before`.
+    /// Up to `limit` entries of the team, each with its number, newest first, before number `before`.
     pub async fn audit_entries(
         &self,
         team: &TeamId,
         filter: &AuditFilter,
-        before: Option<Uuid>,
+        before: Option<i64>,
         limit: i64,
-    ) -> Result<Vec<AuditEntry>, Error> {
+    ) -> Result<Vec<NumberedEntry>, Error> {
         let rows: Vec<AuditRow> = sqlx::query_as(
             "SELECT * FROM audit_entries
-             WHERE team = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR subject = $3)
+             WHERE team = $1 AND ($2::bigint IS NULL OR seq < $2) AND ($3::text IS NULL OR subject = $3)
                AND ($4::text IS NULL OR action = $4) AND ($5::text IS NULL OR resource = $5)
                AND ($6::text IS NULL OR outcome = $6) AND ($7::text IS NULL OR request_id = $7)
-             ORDER BY id DESC LIMIT $8",
+             ORDER BY seq DESC LIMIT $8",
         )
         .bind(team.as_str())
         .bind(before)
@@ -103,7 +113,7 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.requests)
         .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        rows.into_iter().map(|row| Ok(NumberedEntry { number: row.seq, entry: row.try_into()? })).collect()
     }
 }
 

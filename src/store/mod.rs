@@ -8,6 +8,7 @@
 //! Who calls it: `app`. What it does not do: deciding.
 
 mod access_keys;
+mod adoption;
 mod audit;
 mod audit_writer;
 mod changes;
@@ -27,6 +28,8 @@ pub mod unscoped;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use adoption::NewAdoption;
+pub use audit::NumberedEntry;
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
 pub use describing::TeamUsage;
@@ -38,6 +41,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use unscoped::access_keys::SealedKey;
+pub use unscoped::adoption::Taken;
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::tracker::{GroupLease, TrackerGroup};

@@ -93,6 +93,8 @@ impl Store {
     /// Records an update or delete of the row in the version that was read. `false`: it has moved on.
     pub async fn begin_change(&self, new: &NewOperation, version: i64) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
+        // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
+        insert(&mut transaction, new).await?;
         let done = sqlx::query(
             "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = $5
              WHERE team = $1 AND id = $2 AND version = $3",
@@ -107,7 +109,6 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        insert(&mut transaction, new).await?;
         audit::insert(&mut transaction, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
         Ok(true)

@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{Error, Gateway};
 
-/// After a failed pass, a worker rests that long.
+/// After a failed pass, a worker rests that long, and twice as long after each further one.
 const REST: Duration = Duration::from_secs(1);
+/// At most that long: the database is found again soon after it is back, and its absence fills no log.
+const LONGEST_REST: Duration = Duration::from_secs(8);
 /// Operations taken up in one pass.
 const OPERATIONS: i64 = 32;
 
@@ -65,12 +67,17 @@ pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
 
 async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let interval = if work == Work::Janitor { intervals.janitor } else { intervals.look };
+    let mut pause = REST;
     while !stop.is_cancelled() {
         let more = match work.pass(gateway, name).await {
-            Ok(more) => more,
+            Ok(more) => {
+                pause = REST;
+                more
+            }
             Err(error) => {
                 tracing::warn!(worker = work.name(), error = &error as &dyn std::error::Error, "a pass failed");
-                rest(stop, REST).await;
+                rest(stop, pause).await;
+                pause = (pause * 2).min(LONGEST_REST);
                 false
             }
         };

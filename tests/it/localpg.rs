@@ -10,8 +10,9 @@ use eci_cache_gateway::localpg::{Durability, Options, Server, StartError};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::support::database::{options_for, within};
+use crate::support::database::within;
 use crate::support::folder::TempFolder;
+use crate::support::server::options_for;
 
 fn options(folder: &Path) -> Options {
     Options { max_connections: 20, ..options_for(folder, Durability::Durable) }

@@ -1,12 +1,15 @@
 //! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
 
+mod adoption;
 mod coverage;
 mod door;
+mod filters;
 mod floors;
 mod harness;
 mod jwks;
 mod life;
 mod localpg;
+mod matches;
 mod never_twice;
 mod openapi;
 mod receive;

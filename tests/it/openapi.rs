@@ -76,7 +76,9 @@ fn every_operation_has_its_own_id_one_tag_and_a_place_in_the_access_table() {
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{id}");
             assert!(access::of(id).is_some() != OPEN.contains(&id), "{id}");
             assert_eq!(path.starts_with("/v1/"), !OPEN.contains(&id), "{id}");
-            assert_eq!(access::of(id).is_some_and(|row| row.changes), method != "get", "{id}");
+            // A question that is too long for a query.
+            let changes = method != "get" && id != "match_image_caches";
+            assert_eq!(access::of(id).is_some_and(|row| row.changes), changes, "{id}");
         }
         let all: BTreeSet<_> = access::TABLE.iter().map(|row| row.operation).chain(OPEN).map(str::to_owned).collect();
         assert_eq!(seen, all);

@@ -5,7 +5,9 @@ use crate::app::Error;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{OperationKind, Verdict, client_token, judge};
+use crate::domain::observation::Seen;
+use crate::domain::operation::{Operation, OperationKind, Verdict, client_token, judge};
+use crate::domain::spec::MAX_TAGS;
 use crate::eci::{self, Attempt, Created, DescribeQuery};
 use crate::store::{LeasedOperation, Postponed};
 
@@ -88,22 +90,38 @@ impl Gateway {
         }
     }
 
-    /// Searches by the operation's tag. What is found is adopted; if nothing is, nothing happened.
+    /// Searches for what an earlier attempt may have made. What is found is adopted; if nothing is, nothing happened.
     pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
-        let operation = &leased.operation;
-        let query = DescribeQuery { operation_tag: Some(operation.id), ..DescribeQuery::default() };
-        match self.parts().cloud.describe(&operation.spec.region, &query).await {
-            Ok(page) => match page.caches.into_iter().next() {
-                Some(found) => {
-                    let created = Some((found.eci_cache_id, found.container_group_id));
-                    self.settle_done(leased, cache, Some(Done { created, request_id: page.request_id })).await
-                }
-                None => self.put_back(leased, false, self.now()).await,
-            },
+        match self.find(&leased.operation).await {
+            Ok((Some(found), request_id)) => {
+                let created = Some((found.eci_cache_id, found.container_group_id));
+                self.settle_done(leased, cache, Some(Done { created, request_id })).await
+            }
+            Ok((None, _)) => self.put_back(leased, false, self.now()).await,
             Err(fault) => {
-                tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
+                tracing::warn!(operation = %leased.operation.id, fault = %fault, "the look-up failed");
                 self.put_back(leased, true, self.now() + chrono::Duration::seconds(30)).await
             }
+        }
+    }
+
+    /// By the operation's tag; where the team's own tags left no room for it, by the name with exactly those
+    /// tags, made since the first attempt.
+    async fn find(&self, operation: &Operation) -> Result<(Option<Seen>, String), Fault> {
+        let spec = &operation.spec;
+        let tagged = spec.tags.len() < MAX_TAGS;
+        let mut query = DescribeQuery {
+            operation_tag: tagged.then_some(operation.id),
+            name: (!tagged).then(|| spec.name.clone()),
+            ..DescribeQuery::default()
+        };
+        loop {
+            let page = self.parts().cloud.describe(&spec.region, &query).await?;
+            let found = page.caches.into_iter().find(|seen| tagged || is_of(operation, seen));
+            if found.is_some() || page.next_token.is_none() {
+                return Ok((found, page.request_id));
+            }
+            query.next_token = page.next_token;
         }
     }
 
@@ -126,6 +144,13 @@ impl Gateway {
 
 fn done(done: eci::Done) -> Done {
     Done { created: None, request_id: done.request_id }
+}
+
+/// Whether what the cloud shows can only be this operation's: its clock may be a minute behind ours.
+fn is_of(operation: &Operation, seen: &Seen) -> bool {
+    let since = operation.created_at - chrono::Duration::minutes(1);
+    let tags = seen.tags.iter().cloned().collect();
+    seen.name == operation.spec.name && operation.spec.tags == tags && seen.created_at.is_some_and(|made| made >= since)
 }
 
 /// A delete of what the cloud no longer has is done.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::domain::caller::Scope;
 use crate::domain::spec::{AcrRegistry, EliminationStrategy};
-use crate::store::PlacedDelivery;
+use crate::store::{NumberedEntry, PlacedDelivery};
 
 impl From<Status> for StatusView {
     fn from(status: Status) -> Self {
@@ -177,6 +177,12 @@ impl From<Delivery> for DeliveryView {
 impl From<PlacedDelivery> for DeliveryView {
     fn from(placed: PlacedDelivery) -> Self {
         placed.delivery.into()
+    }
+}
+
+impl From<NumberedEntry> for AuditEntryView {
+    fn from(numbered: NumberedEntry) -> Self {
+        numbered.entry.into()
     }
 }
 

@@ -1,3 +1,5 @@
+//! What the parser of signed requests takes and refuses.
+
 use super::*;
 
 const SECRET: &str = "testsecret";

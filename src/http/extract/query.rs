@@ -59,6 +59,15 @@ impl Pairs {
         values.first().and_then(|text| self.parsed(name, text))
     }
 
+    /// The one text of `name`. Control characters stand in no field of ours, and the database takes no NUL.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let text: String = self.one(name)?;
+        if text.contains(char::is_control) {
+            self.refuse(name, "invalid", "must be printable");
+        }
+        Some(text)
+    }
+
     /// The one instant of `name`.
     pub fn instant(&mut self, name: &str) -> Option<Instant> {
         // A plus that was not encoded arrives as a space.

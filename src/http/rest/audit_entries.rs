@@ -40,11 +40,11 @@ pub(super) struct AuditQuery {
 impl FromQuery for AuditQuery {
     fn read(pairs: &mut Pairs) -> Self {
         Self {
-            subject: pairs.one("subject"),
-            action: pairs.one("action"),
-            resource: pairs.one("resource"),
+            subject: pairs.text("subject"),
+            action: pairs.text("action"),
+            resource: pairs.text("resource"),
             outcome: pairs.word("outcome", Outcome::from_word, "accepted, succeeded, refused, failed"),
-            request_id: pairs.one("request_id"),
+            request_id: pairs.text("request_id"),
             page: pairs.page(),
         }
     }

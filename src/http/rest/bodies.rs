@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 mod convert;
 
 /// What is given is not null: leaving a field out is the way to say nothing.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
@@ -86,7 +86,7 @@ pub(super) struct NewImageCacheBody {
     /// For which instances (`OsType`): `linux`, the default, or `windows`.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    os_type: Option<OsTypeBody>,
+    os_type: Option<String>,
     /// How many regular snapshots (`StandardCopyCount`), 1 to 100: about one per 1,000 instances created at once.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 1, maximum = 100)]
@@ -98,7 +98,7 @@ pub(super) struct NewImageCacheBody {
     /// What happens at the quota (`EliminationStrategy`): `keep`, the default, or `lru`: the least recently used goes first.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    elimination_strategy: Option<EliminationStrategyBody>,
+    elimination_strategy: Option<String>,
     /// Logins to the registries (`ImageRegistryCredential.N`): used for this build, then forgotten.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 20)]
@@ -148,28 +148,6 @@ struct AcrRegistryBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     arn_user: Option<String>,
-}
-
-/// For which instances.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = OsType)]
-enum OsTypeBody {
-    /// Linux containers.
-    Linux,
-    /// Windows containers.
-    Windows,
-}
-
-/// What happens at the quota.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = EliminationStrategy)]
-enum EliminationStrategyBody {
-    /// It is kept.
-    Keep,
-    /// The least recently used goes first.
-    Lru,
 }
 
 /// What to change of an image cache; what is left out stays as it is.
@@ -236,7 +214,7 @@ pub(super) struct ImageCacheChangesBody {
     /// Another strategy at the quota.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    elimination_strategy: Option<EliminationStrategyBody>,
+    elimination_strategy: Option<String>,
     /// Logins for the new build.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 20)]

@@ -5,19 +5,16 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{ImageCacheChangesBody, NewImageCacheBody};
 use super::events::PageQuery;
+use super::image_cache_query::ImageCacheQuery;
 use super::lists::{ImageCacheList, TransitionList};
 use crate::app::input::{ChangeOptions, IdempotencyKey};
-use crate::app::view::{ImageCacheView, StatusView};
-use crate::domain::filter::{CacheFilter, Page};
+use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
-use crate::domain::region::Region;
-use crate::domain::status::Status;
 use crate::http::extract::headers::{self, MAX_WAIT, Wait};
 use crate::http::extract::{Authorized, FromQuery, Id, Json, Pairs, Query};
 use crate::http::problem::Refusal;
@@ -46,73 +43,6 @@ pub(super) async fn create_image_cache(
     Ok(answer::changed(StatusCode::CREATED, &changed, wait))
 }
 
-/// Filters of the list of image caches; everything given must hold.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ImageCacheQuery {
-    /// In any of these; left out means all but `deleted`, `expired` and `lost`.
-    #[param(value_type = Vec<StatusView>, required = false, style = Form, explode)]
-    status: Vec<Status>,
-    /// In this region.
-    #[param(value_type = Option<String>, nullable = false)]
-    region: Option<Region>,
-    /// With exactly this name.
-    #[param(nullable = false)]
-    name: Option<String>,
-    /// Holding exactly this image.
-    #[param(nullable = false)]
-    image: Option<String>,
-    /// With this id of the cloud (imc-…).
-    #[param(nullable = false)]
-    eci_cache_id: Option<String>,
-    /// With this tag: `key`, or `key=value`.
-    #[param(nullable = false)]
-    tag: Option<String>,
-    /// Asked for at or after this time.
-    #[param(nullable = false)]
-    created_after: Option<DateTime<Utc>>,
-    /// Asked for before this time.
-    #[param(nullable = false)]
-    created_before: Option<DateTime<Utc>>,
-    #[param(ignore)]
-    page: Page,
-}
-
-impl FromQuery for ImageCacheQuery {
-    fn read(pairs: &mut Pairs) -> Self {
-        Self {
-            status: pairs.many("status"),
-            region: pairs.one("region"),
-            name: pairs.one("name"),
-            image: pairs.one("image"),
-            eci_cache_id: pairs.one("eci_cache_id"),
-            tag: pairs.one("tag"),
-            created_after: pairs.instant("created_after"),
-            created_before: pairs.instant("created_before"),
-            page: pairs.page(),
-        }
-    }
-}
-
-impl From<ImageCacheQuery> for CacheFilter {
-    fn from(query: ImageCacheQuery) -> Self {
-        let tag = query.tag.map(|tag| match tag.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (tag, None),
-        });
-        Self {
-            statuses: query.status,
-            region: query.region,
-            name: query.name,
-            image: query.image,
-            eci_cache_id: query.eci_cache_id,
-            tag,
-            created_after: query.created_after,
-            created_before: query.created_before,
-        }
-    }
-}
-
 /// List image caches
 ///
 /// The newest first. Those that are gone are left out unless `status` asks for them.
@@ -126,8 +56,8 @@ pub(super) async fn list_image_caches(
     uri: Uri,
     Query(query): Query<ImageCacheQuery>,
 ) -> Result<Response, Refusal> {
-    let page = query.page.clone();
-    let slice = door.gateway.list_image_caches(&who.caller, &query.into(), &page).await?;
+    let (filter, page) = query.split();
+    let slice = door.gateway.list_image_caches(&who.caller, &filter, &page).await?;
     Ok(answer::listed::<_, ImageCacheList>(&uri, slice))
 }
 
@@ -168,7 +98,7 @@ pub(super) async fn update_image_cache(
     body: Json<ImageCacheChangesBody>,
 ) -> Result<Response, Refusal> {
     let (wait, options) = options(&request)?;
-    let wanted = body.value.into();
+    let wanted = body.value.try_into().map_err(Refusal::invalid)?;
     let changed = door.gateway.update_image_cache(&who.caller, &who.call, id, wanted, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))
 }

@@ -1,7 +1,9 @@
-//! The few statements that look across teams: what workers need, and nothing else. Every row they return
+//! The few statements that look across teams: what workers need, and what must be known before a cache of
+//! the account is taken over ([`adoption`]); nothing else. Every row they return
 //! carries its team, and every write they make names it or holds a lease.
 
 pub mod access_keys;
+pub mod adoption;
 pub mod deliveries;
 pub mod janitor;
 pub mod operations;

@@ -1,9 +1,14 @@
 //! The cloud's client against the stand-in, over real sockets, with a clock that moves only when told to.
 
+mod admin;
 mod faults;
+mod hostile;
 mod keeping;
 mod life;
+mod limits;
+mod matching;
 mod refusals;
+mod schemes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,6 +110,25 @@ impl Cloud {
     async fn fault(&self, fault: Value) {
         let answer = self.http.post(format!("{}/_admin/faults", self.url)).json(&fault).send().await.expect("sent");
         assert_eq!(answer.status(), 200, "{}", answer.text().await.expect("a text"));
+    }
+
+    /// Asks the admin door, which must agree.
+    async fn admin(&self, method: reqwest::Method, what: &str, body: Value) -> Value {
+        let url = format!("{}/_admin/{what}", self.url);
+        let answer = self.http.request(method, url).json(&body).send().await.expect("sent");
+        let status = answer.status();
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(status, 200, "{what}: {body}");
+        body
+    }
+
+    async fn set(&self, what: &str, body: Value) -> Value {
+        self.admin(reqwest::Method::POST, what, body).await
+    }
+
+    /// Asks with V1 in the form, for `action` in cn-beijing.
+    async fn ask(&self, action: &str, extra: &[(&str, &str)]) -> (u16, Value) {
+        self.post(&self.signed("POST", action, extra)).await
     }
 
     async fn ledger(&self) -> Value {

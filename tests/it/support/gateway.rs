@@ -107,7 +107,7 @@ impl World {
         Self { clock, entropy, standin, pool, database }
     }
 
-    fn parts(&self, setup: &Setup) -> Parts {
+    fn client(&self, setup: &Setup) -> Client {
         let credentials =
             Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
         let cloud = eci::Settings {
@@ -116,12 +116,16 @@ impl World {
             timeout: setup.patience,
             max_answer_bytes: 1 << 20,
         };
+        Client::new(cloud, credentials, self.clock.clone(), self.entropy.clone()).unwrap()
+    }
+
+    fn parts(&self, setup: &Setup) -> Parts {
         let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
         let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
         let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(10) };
         Parts {
             store: Store::open(&self.database.as_runtime(), sizes),
-            cloud: Client::new(cloud, credentials, self.clock.clone(), self.entropy.clone()).unwrap(),
+            cloud: self.client(setup),
             verifier: Verifier::new(rules, keys, self.clock.clone()),
             sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1").unwrap(),
             fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
@@ -314,6 +318,11 @@ impl TestGateway {
     /// Where the stand-in is.
     pub(crate) fn cloud(&self) -> String {
         self.world.standin.url()
+    }
+
+    /// A client of the cloud, past the gateway.
+    pub(crate) fn cloud_client(&self) -> Client {
+        self.world.client(&Setup::default())
     }
 
     /// The next call of an action meets this fault.

@@ -6,3 +6,4 @@ pub(crate) mod folder;
 pub(crate) mod gate;
 pub(crate) mod gateway;
 pub(crate) mod hook;
+pub(crate) mod server;

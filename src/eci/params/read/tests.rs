@@ -1,3 +1,5 @@
+//! Parameters read back: round trips, limits, hostile input.
+
 use secrecy::ExposeSecret as _;
 
 use super::*;

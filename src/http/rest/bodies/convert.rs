@@ -1,8 +1,8 @@
 //! From bodies to the domain's words.
 
 use super::{
-    AcrRegistryBody, EliminationStrategyBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody,
-    NewWebhookEndpointBody, OsTypeBody, RegistryCredentialBody,
+    AcrRegistryBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody, NewWebhookEndpointBody,
+    RegistryCredentialBody,
 };
 use crate::app::input::{NewAccessKey, NewEndpoint};
 use crate::domain::access_key::KEY_SCOPES;
@@ -36,20 +36,23 @@ fn acr_registries(bodies: Option<Vec<AcrRegistryBody>>) -> Option<Vec<AcrRegistr
     Some(bodies?.into_iter().map(registry).collect())
 }
 
-impl From<OsTypeBody> for OsType {
-    fn from(body: OsTypeBody) -> Self {
-        match body {
-            OsTypeBody::Linux => Self::Linux,
-            OsTypeBody::Windows => Self::Windows,
-        }
+/// Our word is the cloud's in lower case.
+fn os_type(word: Option<String>, errors: &mut Vec<FieldError>) -> Option<OsType> {
+    let word = word?;
+    let known = OsType::from_wire(&word).filter(|_| word.bytes().all(|letter| letter.is_ascii_lowercase()));
+    if known.is_none() {
+        errors.push(FieldError::new("/os_type", "invalid", "must be linux or windows"));
     }
+    known
 }
 
-impl From<EliminationStrategyBody> for EliminationStrategy {
-    fn from(body: EliminationStrategyBody) -> Self {
-        match body {
-            EliminationStrategyBody::Keep => Self::Keep,
-            EliminationStrategyBody::Lru => Self::Lru,
+fn elimination_strategy(word: Option<String>, errors: &mut Vec<FieldError>) -> Option<EliminationStrategy> {
+    match word?.as_str() {
+        "keep" => Some(EliminationStrategy::Keep),
+        "lru" => Some(EliminationStrategy::Lru),
+        _ => {
+            errors.push(FieldError::new("/elimination_strategy", "invalid", "must be keep or lru"));
+            None
         }
     }
 }
@@ -85,10 +88,10 @@ impl TryFrom<NewImageCacheBody> for NewImageCache {
             plain_http_registries: body.plain_http_registries.unwrap_or_default(),
             insecure_registries: body.insecure_registries.unwrap_or_default(),
             annotations: body.annotations,
-            os_type: body.os_type.map(Into::into),
+            os_type: os_type(body.os_type, &mut errors),
             standard_copy_count: body.standard_copy_count,
             flash_copy_count: body.flash_copy_count,
-            elimination_strategy: body.elimination_strategy.map(Into::into),
+            elimination_strategy: elimination_strategy(body.elimination_strategy, &mut errors),
         };
         let new = Self { spec, registry_credentials: logins(body.registry_credentials) };
         if errors.is_empty() {
@@ -99,9 +102,12 @@ impl TryFrom<NewImageCacheBody> for NewImageCache {
     }
 }
 
-impl From<ImageCacheChangesBody> for ImageCacheChanges {
-    fn from(body: ImageCacheChangesBody) -> Self {
-        Self {
+impl TryFrom<ImageCacheChangesBody> for ImageCacheChanges {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: ImageCacheChangesBody) -> Result<Self, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let changes = Self {
             name: body.name,
             images: body.images,
             vswitch_ids: body.vswitch_ids,
@@ -115,10 +121,11 @@ impl From<ImageCacheChangesBody> for ImageCacheChanges {
             acr_registries: acr_registries(body.acr_registries),
             standard_copy_count: body.standard_copy_count,
             flash_copy_count: body.flash_copy_count,
-            elimination_strategy: body.elimination_strategy.map(Into::into),
+            elimination_strategy: elimination_strategy(body.elimination_strategy, &mut errors),
             tags: body.tags,
             registry_credentials: logins(body.registry_credentials),
-        }
+        };
+        if errors.is_empty() { Ok(changes) } else { Err(errors) }
     }
 }
 

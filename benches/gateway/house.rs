@@ -1,0 +1,176 @@
+//! What is measured: a gateway on loopback with a durable database, 10,000 image caches, and the stand-in.
+//!
+//! Put together as `serve` does with its defaults: 10 connections to the database, every request's token verified and
+//! its audit entry durable before the answer. No workers run, and no log lines are written.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use eci_cache_gateway::app::{self, Gateway, Parts};
+use eci_cache_gateway::auth::jwks::KeySource;
+use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::auth::verify::{self, Verifier};
+use eci_cache_gateway::crypto::fingerprint::Fingerprint;
+use eci_cache_gateway::crypto::master::MasterKey;
+use eci_cache_gateway::crypto::seal::Sealer;
+use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::clock::{Clock, SystemClock};
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::http::server::{self, Limits};
+use eci_cache_gateway::http::{self, DoorState};
+use eci_cache_gateway::localpg::Server;
+use eci_cache_gateway::sim::{self, StandIn};
+use eci_cache_gateway::store::{PoolSizes, Store};
+use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// The database that is made anew for each run.
+pub(crate) const DATABASE: &str = "ecg_bench";
+/// The team that owns everything.
+pub(crate) const TEAM: &str = "bench";
+/// How many image caches there are.
+pub(crate) const CACHES: u64 = 10_000;
+/// The first number in the ids of the seeded caches: it has the 12 digits that an id ends with.
+pub(crate) const FIRST: u64 = 100_000_000_000;
+/// What the ids of the seeded caches begin with.
+pub(crate) const ID_STEM: &str = "01990000-0000-7000-8000-";
+
+const TOKEN_SECRET: &str = "a secret for the tokens of a benchmark";
+const ISSUER: &str = "https://issuer.example";
+const AUDIENCE: &str = "eci-cache-gateway";
+const KEY: &str = "stand-in-key";
+const KEY_SECRET: &str = "stand-in-secret";
+
+/// Everything that runs while it is measured.
+pub(crate) struct House {
+    /// Where the API listens.
+    pub(crate) address: SocketAddr,
+    /// A token with every scope that is needed.
+    pub(crate) token: String,
+    gateway: Gateway,
+    _standin: StandIn,
+    _stop: DropGuard,
+}
+
+impl House {
+    /// Makes the database and starts the rest.
+    pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy = Arc::new(Entropy::from_seed(1));
+        let standin = standin(&clock, &entropy).await?;
+        let store = database(server).await.context("the database")?;
+        let token = token(clock.now())?;
+        let gateway = Gateway::new(parts(store, &standin, clock, entropy)?);
+        let (address, stop) = serve(gateway.clone()).await?;
+        Ok(Self { address, token, gateway, _standin: standin, _stop: stop.drop_guard() })
+    }
+
+    /// Ends when all that was begun has ended.
+    pub(crate) async fn end(self) {
+        self.gateway.drain().await;
+        self.gateway.close().await;
+    }
+}
+
+/// How to connect to `database` as its owner.
+pub(crate) fn connect_to(server: &Server, database: &str) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass().socket(server.socket_dir()).port(5432);
+    options.username(server.user()).database(database).ssl_mode(PgSslMode::Disable)
+}
+
+/// A new database with every migration and the seeded caches.
+async fn database(server: &Server) -> anyhow::Result<Store> {
+    let mut admin = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
+    admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
+    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
+    let options = connect_to(server, DATABASE);
+    let store = Store::open(&options, PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) });
+    store.migrate().await?;
+    let mut owner = PgConnection::connect_with(&options).await?;
+    owner.execute(AssertSqlSafe(seed())).await?;
+    owner.execute("VACUUM ANALYZE image_caches").await?;
+    Ok(store)
+}
+
+/// Ready caches of four images, numbered from [`FIRST`].
+fn seed() -> String {
+    format!(
+        "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, provider_status, generation,
+             version, sequence, operation, eci_cache_id, container_group_id, snapshot_id, progress_percent, evidence,
+             misses, created_at, updated_at, ready_at)
+         SELECT ('{ID_STEM}' || n)::uuid, '{TEAM}', 'default', 'cn-beijing', 'web-' || n, images,
+             jsonb_build_object('name', 'web-' || n, 'region', 'cn-beijing', 'images', images, 'size_gib', 40,
+                 'tags', jsonb_build_object('service', 'web', 'commit', md5(n::text))),
+             'ready', 'Ready', 1, 4, 3, ('{ID_STEM}' || n)::uuid, 'imc-2ze' || n, 'eci-2ze' || n, 's-2ze' || n, 100,
+             jsonb_build_object('build_seen', true, 'failed_before', false), 0, now(), now(), now()
+         FROM generate_series({FIRST}, {last}) AS n,
+             LATERAL (SELECT array_agg('registry.example.com/team/web-' || i || ':' || md5(n::text)) AS images
+                      FROM generate_series(1, 4) AS i) AS four",
+        last = FIRST + CACHES - 1
+    )
+}
+
+async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Result<StandIn> {
+    let settings = sim::Settings {
+        access_key_id: KEY.into(),
+        access_key_secret: KEY_SECRET.into(),
+        speed: 1_000_000.0,
+        state_file: None,
+    };
+    Ok(StandIn::start(TcpListener::bind("127.0.0.1:0").await?, settings, Arc::clone(clock), Arc::clone(entropy)))
+}
+
+fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<Parts> {
+    let credentials =
+        Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
+    let patience = Duration::from_secs(10);
+    let cloud = eci::Settings {
+        endpoint: standin.url(),
+        connect_timeout: patience,
+        timeout: patience,
+        max_answer_bytes: 4 << 20,
+    };
+    let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET))?;
+    Ok(Parts {
+        store,
+        cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
+        verifier: Verifier::new(verify::Settings::new(ISSUER, AUDIENCE), keys, Arc::clone(&clock)),
+        sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?,
+        fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
+        sender: Sender::new(Policy::default(), SenderSettings::default(), Arc::clone(&clock))?,
+        settings: app::Settings::default(),
+        clock,
+        entropy,
+    })
+}
+
+fn token(now: eci_cache_gateway::domain::clock::Instant) -> anyhow::Result<String> {
+    let claims = Claims {
+        subject: "bench".into(),
+        teams: vec![TEAM.parse()?],
+        scopes: vec![Scope::Read, Scope::Write],
+        lifetime: chrono::Duration::hours(1),
+        issuer: ISSUER.into(),
+        audience: AUDIENCE.into(),
+    };
+    Ok(mint(&SecretString::from(TOKEN_SECRET), &claims, now, "bench")?.expose_secret().to_owned())
+}
+
+async fn serve(gateway: Gateway) -> anyhow::Result<(SocketAddr, CancellationToken)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let settings = http::Settings::default();
+    let door = DoorState { gateway, metrics: Arc::new(String::new), settings, tasks: tasks.clone() };
+    tokio::spawn(server::serve(listener, http::router(door), Limits::default(), tasks, stop.clone()));
+    Ok((address, stop))
+}

@@ -1,0 +1,99 @@
+//! The load: a few connections that are kept, each sending its next request when the last one is answered.
+//!
+//! Raw sockets, so that the generator costs little of the cores that it shares with what it measures.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::report::Measure;
+
+/// One kind of request.
+pub(crate) struct Work {
+    /// Where to.
+    pub(crate) address: SocketAddr,
+    /// The text of a request, for a number that is different each time.
+    pub(crate) request: Box<dyn Fn(u64) -> String + Send + Sync>,
+    /// The status that every answer must have.
+    pub(crate) status: u16,
+}
+
+/// Sends `work` through `connections` for `duration`. Any other answer than the expected one is an error.
+pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) -> anyhow::Result<Measure> {
+    let (began, busy) = (Instant::now(), processor_time());
+    let mut tasks = JoinSet::new();
+    for place in 0..connections {
+        tasks.spawn(connection(Arc::clone(work), place, began + duration));
+    }
+    let mut microseconds = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        microseconds.extend(ended??);
+    }
+    let busy = processor_time().saturating_sub(busy).as_secs_f64() / began.elapsed().as_secs_f64();
+    let measure = Measure::of(microseconds, began.elapsed());
+    Ok(Measure { busy: busy / measure.rate * 1e6, ..measure })
+}
+
+/// What this process has used of the processors; nothing where there is no Linux to tell.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The program's name is in parentheses and may hold anything; 11 fields after it comes the time, in 1/100 s.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let hundredths: u64 = fields.skip(11).take(2).filter_map(|text| text.parse::<u64>().ok()).sum();
+    Duration::from_millis(hundredths * 10)
+}
+
+/// How long each answer took, in microseconds.
+async fn connection(work: Arc<Work>, place: u64, until: Instant) -> anyhow::Result<Vec<u64>> {
+    let mut stream = TcpStream::connect(work.address).await?;
+    stream.set_nodelay(true)?;
+    let (mut latencies, mut buffer, mut number) = (Vec::with_capacity(1 << 14), Vec::with_capacity(1 << 16), place);
+    while Instant::now() < until {
+        number = scatter(number);
+        let request = (work.request)(number);
+        let sent = Instant::now();
+        stream.write_all(request.as_bytes()).await?;
+        let status = answer(&mut stream, &mut buffer).await?;
+        latencies.push(u64::try_from(sent.elapsed().as_micros())?);
+        if status != work.status {
+            bail!("an answer was {status}: {}", String::from_utf8_lossy(&buffer));
+        }
+    }
+    Ok(latencies)
+}
+
+/// Reads one answer with a content-length into `buffer`; its status.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u16> {
+    buffer.clear();
+    let head = loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            bail!("the connection was closed");
+        }
+    };
+    let text = std::str::from_utf8(&buffer[..head]).context("the head is text")?;
+    let status = text.get(9..12).context("a status")?.parse()?;
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("a length")?;
+    let whole = head + length.parse::<usize>()?;
+    while buffer.len() < whole {
+        if stream.read_buf(buffer).await? == 0 {
+            bail!("the connection was closed");
+        }
+    }
+    Ok(status)
+}
+
+/// The next number of a sequence that looks random (`splitmix64`).
+fn scatter(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

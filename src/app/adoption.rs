@@ -1,0 +1,239 @@
+//! Taking over caches that exist in the cloud and not here: the `import` of REST.
+//!
+//! What must stay true: the cloud is only read; a cache that a row has, or that a running create may be
+//! about to learn of, is left alone, and nobody hears whose it is; each cache is taken over in a transaction
+//! of its own, so a failure half way leaves whole rows. A taken-over cache has an operation like any other:
+//! a create that has succeeded already, without an attempt.
+
+use chrono::Duration;
+
+use super::input::{AdoptionOrder, AdoptionTarget};
+use super::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+use super::{Call, Error, Gateway, access};
+use crate::domain::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::Caller;
+use crate::domain::change::Change;
+use crate::domain::event::EventType;
+use crate::domain::failure::Fault;
+use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use crate::domain::region::Region;
+use crate::domain::status::Status;
+use crate::eci::DescribeQuery;
+use crate::store::{CacheWrite, NewAdoption};
+
+const ADOPT: &str = "adopt_image_caches";
+
+/// A cache of the cloud, and the RequestId of the answer that showed it.
+struct Sighted {
+    seen: Seen,
+    request_id: String,
+}
+
+/// What one request found.
+#[derive(Default)]
+struct Found {
+    free: Vec<Sighted>,
+    skipped: Vec<SkippedCacheView>,
+    has_more: bool,
+}
+
+impl Found {
+    fn skip(&mut self, eci_cache_id: &str, why: Skip) {
+        if self.skipped.len() < MAX_ADOPTIONS {
+            let reason = why.as_str().to_owned();
+            self.skipped.push(SkippedCacheView { eci_cache_id: eci_cache_id.to_owned(), reason });
+        }
+    }
+}
+
+impl Gateway {
+    /// Takes over caches of the cloud into the caller's team. The account is shared by the teams, so this needs
+    /// the scope `admin`.
+    pub async fn adopt_image_caches(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        order: &AdoptionOrder,
+    ) -> Result<AdoptionView, Error> {
+        access::check(caller, ADOPT)?;
+        self.check_region(&order.region)?;
+        let mut found = match &order.target {
+            AdoptionTarget::Id(id) => self.find_one(&order.region, id).await?,
+            AdoptionTarget::Filter(_) => self.find_all(order).await?,
+        };
+        let mut adopted = Vec::new();
+        for sighted in std::mem::take(&mut found.free) {
+            let cache = self.row_of(caller, &order.region, &sighted.seen);
+            if order.dry_run {
+                adopted.push(shown(&cache, false));
+            } else if self.adopt(caller, call, &cache, sighted.request_id).await? {
+                adopted.push(shown(&cache, true));
+            } else {
+                found.skip(&sighted.seen.eci_cache_id, Skip::AlreadyManaged);
+            }
+        }
+        Ok(AdoptionView { dry_run: order.dry_run, adopted, skipped: found.skipped, has_more: found.has_more })
+    }
+
+    async fn find_one(&self, region: &Region, id: &str) -> Result<Found, Error> {
+        let query = DescribeQuery { eci_cache_id: Some(id.to_owned()), ..DescribeQuery::default() };
+        let page = self.parts().cloud.describe(region, &query).await.map_err(unread)?;
+        let mut found = Found::default();
+        let seen: Vec<Seen> = page.caches.into_iter().filter(|seen| seen.eci_cache_id == id).collect();
+        if seen.is_empty() {
+            found.skip(id, Skip::NotFound);
+        }
+        self.sort(region, seen, &page.request_id, &mut found).await?;
+        Ok(found)
+    }
+
+    /// Reads page by page until enough is found, before anything is written: a fault of the cloud leaves no half.
+    async fn find_all(&self, order: &AdoptionOrder) -> Result<Found, Error> {
+        let (mut found, mut query) = (Found::default(), DescribeQuery::default());
+        let mut known = std::collections::HashSet::new();
+        loop {
+            let page = self.parts().cloud.describe(&order.region, &query).await.map_err(unread)?;
+            let fresh: Vec<Seen> =
+                page.caches.into_iter().filter(|seen| known.insert(seen.eci_cache_id.clone())).collect();
+            let progress = !fresh.is_empty();
+            let fitting = fresh.into_iter().filter(|seen| lets(&order.target, seen)).collect();
+            self.sort(&order.region, fitting, &page.request_id, &mut found).await?;
+            match page.next_token {
+                // A page that brings nothing new and still names a next one would never end.
+                Some(token) if progress && !found.has_more => query.next_token = Some(token),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Tells what is free from what is not.
+    async fn sort(&self, region: &Region, seen: Vec<Seen>, request_id: &str, found: &mut Found) -> Result<(), Error> {
+        let ids: Vec<String> = seen.iter().map(|seen| seen.eci_cache_id.clone()).collect();
+        let taken = self.store().taken_caches(&self.settings().account, region, &ids).await?;
+        for seen in seen {
+            if taken.ids.contains(&seen.eci_cache_id) {
+                found.skip(&seen.eci_cache_id, Skip::AlreadyManaged);
+            } else if taken.names.contains(&seen.name) {
+                found.skip(&seen.eci_cache_id, Skip::CreateInProgress);
+            } else if found.free.len() < MAX_ADOPTIONS {
+                found.free.push(Sighted { seen, request_id: request_id.to_owned() });
+            } else {
+                found.has_more = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn row_of(&self, caller: &Caller, region: &Region, seen: &Seen) -> ImageCache {
+        let now = self.now();
+        let adopter = Adopter {
+            cache: CacheId::new(now, self.entropy()),
+            operation: OperationId::new(now, self.entropy()),
+            team: caller.team.clone(),
+            account: self.settings().account.clone(),
+            region: region.clone(),
+        };
+        adopted(seen, &adopter, now)
+    }
+
+    /// `false`: a row has it by now.
+    async fn adopt(&self, caller: &Caller, call: &Call, cache: &ImageCache, request_id: String) -> Result<bool, Error> {
+        let request_id = Some(request_id).filter(|id| !id.is_empty());
+        let entry = self.adoption_entry(caller, call, cache, request_id.clone());
+        let change = Change { next: cache.clone(), moved: None, reason: "adopted", event: Some(EventType::Adopted) };
+        let first = self.transition(cache, None, change.reason);
+        let write = CacheWrite { transition: Some(first), ..self.write_of(&change, Some(entry)) };
+        let soon = Duration::from_std(self.settings().look_least).unwrap_or_default();
+        let look_at = cache.status.is_in_motion().then(|| self.now() + soon);
+        let operation = self.done_create(caller, call, cache, request_id);
+        if !self.store().adopt(&NewAdoption { operation, write, look_at }).await? {
+            return Ok(false);
+        }
+        tracing::info!(image_cache = %cache.id, eci_cache_id = cache.eci_cache_id, "an image cache was taken over");
+        self.signals().cache_changed(cache.id);
+        self.signals().tracker.notify_one();
+        Ok(true)
+    }
+
+    fn adoption_entry(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        cache: &ImageCache,
+        provider_request_id: Option<String>,
+    ) -> AuditEntry {
+        let actor = Actor::caller(caller, &call.origin);
+        let mut entry = actor.entry(self.audit_id(), self.now(), ADOPT, Outcome::Succeeded);
+        entry.resource = Some(cache.id.to_string());
+        entry.operation = Some(cache.operation);
+        entry.provider_request_id = provider_request_id;
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
+        keep("name", cache.spec.name.clone());
+        keep("region", cache.spec.region.to_string());
+        keep("images", cache.spec.images.join(" "));
+        keep("eci_cache_id", cache.eci_cache_id.clone().unwrap_or_default());
+        entry
+    }
+
+    fn done_create(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        cache: &ImageCache,
+        provider_request_id: Option<String>,
+    ) -> Operation {
+        let kind = OperationKind::Create;
+        Operation {
+            id: cache.operation,
+            team: cache.team.clone(),
+            cache: cache.id,
+            generation: cache.generation,
+            progress: Progress { kind, window_opened_at: None, last_signed_at: None, attempts: 0, in_doubt: false },
+            state: OperationState::Succeeded,
+            spec: cache.spec.clone(),
+            changes: None,
+            error: None,
+            provider_request_id,
+            subject: caller.subject.clone(),
+            credential: Some(caller.credential.clone()),
+            request_id: call.origin.request_id.clone(),
+            created_at: self.now(),
+            finished_at: Some(self.now()),
+        }
+    }
+}
+
+fn lets(target: &AdoptionTarget, seen: &Seen) -> bool {
+    match target {
+        AdoptionTarget::Id(id) => *id == seen.eci_cache_id,
+        AdoptionTarget::Filter(filter) => filter.lets(seen),
+    }
+}
+
+fn shown(cache: &ImageCache, done: bool) -> AdoptedCacheView {
+    let status: Status = cache.status;
+    AdoptedCacheView {
+        image_cache_id: done.then(|| cache.id.to_string()),
+        eci_cache_id: cache.eci_cache_id.clone().unwrap_or_default(),
+        name: cache.spec.name.clone(),
+        images: cache.spec.images.clone(),
+        status: status.into(),
+    }
+}
+
+/// Reading changes nothing, so whatever is not a refusal may simply be tried again.
+fn unread(fault: Fault) -> Error {
+    tracing::warn!(fault = %fault, "the cloud could not be read");
+    match fault {
+        Fault::Refused(error) => Error::CloudRefused { error, operation: None },
+        Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => {
+            let detail = "the cloud cannot be read at the moment; nothing was changed";
+            Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
+        }
+    }
+}

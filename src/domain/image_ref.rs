@@ -1,0 +1,251 @@
+//! Image references as the distribution specification has them, in their full form: `nginx` means
+//! `docker.io/library/nginx:latest`.
+//!
+//! What must stay true: what is parsed prints as its full form, and that parses as the same value; no text
+//! makes it panic. Two references are the same image only if their full forms are the same: a registry's
+//! public and VPC names are different hosts, as they are to ECI's matching.
+//!
+//! Who calls it: [`super::matching`]. What it does not do: ask a registry anything.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+/// The registry of a reference that names none.
+pub const DEFAULT_REGISTRY: &str = "docker.io";
+/// What stands before a bare name on [`DEFAULT_REGISTRY`].
+const OFFICIAL: &str = "library";
+/// The tag of a reference that names neither tag nor digest.
+pub const DEFAULT_TAG: &str = "latest";
+/// The most characters of a repository.
+pub const MAX_REPOSITORY: usize = 255;
+/// The most characters of a tag.
+pub const MAX_TAG: usize = 128;
+/// The most characters of a host (DNS).
+pub const MAX_HOST: usize = 253;
+/// The digests that registries know: the algorithm and its hex digits.
+const DIGESTS: [(&str, usize); 3] = [("sha256", 64), ("sha384", 96), ("sha512", 128)];
+
+/// One image reference in its full form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageRef {
+    host: String,
+    port: Option<u16>,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+/// Why a text is no image reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ImageRefError {
+    /// Nothing there.
+    #[error("must not be empty")]
+    Empty,
+    /// The registry is no host name, IPv4 address or IPv6 address in brackets.
+    #[error("the registry must be a host name or address of at most 253 characters, such as registry.example.com")]
+    Host,
+    /// The port is no port.
+    #[error("the registry's port must be 1 to 65535")]
+    Port,
+    /// Upper-case letters in the repository.
+    #[error("the repository must be lower case")]
+    UpperCase,
+    /// The repository has another form.
+    #[error(
+        "the repository must be 1 to 255 characters: parts of a-z and 0-9, joined by `/`, and within them by `.`, `_`, `__` or dashes"
+    )]
+    Repository,
+    /// 64 hex digits: an image id, which no registry can look up.
+    #[error("must not be an image id (64 hex digits): name the repository")]
+    ImageId,
+    /// The tag has another form.
+    #[error("the tag must be 1 to 128 letters, digits, `_`, `.` and `-`, and must not begin with `.` or `-`")]
+    Tag,
+    /// The digest has another form.
+    #[error("the digest must be sha256, sha384 or sha512, a colon, and its hex digits in lower case")]
+    Digest,
+}
+
+impl ImageRef {
+    /// The registry's host in lower case.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The registry: host, and port where one is named.
+    pub fn registry(&self) -> String {
+        self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
+    }
+
+    /// The path within the registry.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// The tag; none only where a digest stands alone.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The digest, with its algorithm.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// Whether both are of one registry.
+    pub fn same_registry(&self, other: &Self) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+
+    /// Whether both are of one repository of one registry, whatever the tag.
+    pub fn same_repository(&self, other: &Self) -> bool {
+        self.same_registry(other) && self.repository == other.repository
+    }
+
+    /// Whether both mean the same version: by digest where either has one, else by tag.
+    pub fn same_version(&self, other: &Self) -> bool {
+        if self.digest.is_some() || other.digest.is_some() {
+            return self.digest == other.digest;
+        }
+        self.tag == other.tag
+    }
+
+    /// Whether both name the same image.
+    pub fn same_image(&self, other: &Self) -> bool {
+        self.same_repository(other) && self.same_version(other)
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageRefError;
+
+    fn from_str(text: &str) -> Result<Self, ImageRefError> {
+        if text.is_empty() {
+            return Err(ImageRefError::Empty);
+        }
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(read_digest(digest)?)),
+            None => (text, None),
+        };
+        let (name, tag) = split_tag(rest);
+        let tag = tag.map(read_tag).transpose()?;
+        if is_image_id(name) {
+            return Err(ImageRefError::ImageId);
+        }
+        let (registry, path) = split_registry(name);
+        let (host, port) = read_registry(registry)?;
+        let repository = read_repository(&host, port, path)?;
+        let tag = tag.or_else(|| digest.is_none().then(|| DEFAULT_TAG.to_owned()));
+        Ok(Self { host, port, repository, tag, digest })
+    }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "/{}", self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        match &self.digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A colon after the last slash begins the tag; one before it belongs to a port.
+fn split_tag(rest: &str) -> (&str, Option<&str>) {
+    match rest.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (rest, None),
+    }
+}
+
+/// The first part is a registry if it has a dot or a colon, or is `localhost`; else the registry is Docker's.
+fn split_registry(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first.eq_ignore_ascii_case("localhost") => (first, rest),
+        _ => (DEFAULT_REGISTRY, name),
+    }
+}
+
+fn read_registry(registry: &str) -> Result<(String, Option<u16>), ImageRefError> {
+    // The colons of an IPv6 address stand in brackets, so one after the last bracket is the port's.
+    let (host, port) = match registry.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(read_port(port)?)),
+        _ => (registry, None),
+    };
+    if !is_host(host) {
+        return Err(ImageRefError::Host);
+    }
+    let host = host.to_ascii_lowercase();
+    // Docker Hub's old name.
+    let host = if host == "index.docker.io" { DEFAULT_REGISTRY.to_owned() } else { host };
+    Ok((host, port))
+}
+
+fn read_port(text: &str) -> Result<u16, ImageRefError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| digits && *port != 0);
+    port.ok_or(ImageRefError::Port)
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(inner) = host.strip_prefix('[') {
+        return inner.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let label = |label: &str| {
+        !label.starts_with('-') && !label.ends_with('-') && joined_by(label, |b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    host.len() <= MAX_HOST && host.split('.').all(label)
+}
+
+fn read_repository(host: &str, port: Option<u16>, path: &str) -> Result<String, ImageRefError> {
+    if path.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(ImageRefError::UpperCase);
+    }
+    let bare = host == DEFAULT_REGISTRY && port.is_none() && !path.contains('/');
+    let repository = if bare { format!("{OFFICIAL}/{path}") } else { path.to_owned() };
+    let good = repository.len() <= MAX_REPOSITORY && repository.split('/').all(is_path_part);
+    if good { Ok(repository) } else { Err(ImageRefError::Repository) }
+}
+
+/// Letters and digits, within which stand separators: one dot, one or two underscores, any number of dashes.
+fn is_path_part(part: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends = part.bytes().next().is_some_and(is_letter) && part.bytes().next_back().is_some_and(is_letter);
+    let separators = part.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    ends && separators.into_iter().all(|s| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
+}
+
+fn read_tag(tag: &str) -> Result<String, ImageRefError> {
+    let word = joined_by(tag, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    let good = word && tag.len() <= MAX_TAG && !tag.starts_with(['.', '-']);
+    if good { Ok(tag.to_owned()) } else { Err(ImageRefError::Tag) }
+}
+
+fn read_digest(digest: &str) -> Result<String, ImageRefError> {
+    let (algorithm, hex) = digest.split_once(':').ok_or(ImageRefError::Digest)?;
+    let known = DIGESTS.contains(&(algorithm, hex.len()));
+    if known && is_hex(hex) { Ok(digest.to_owned()) } else { Err(ImageRefError::Digest) }
+}
+
+fn is_image_id(name: &str) -> bool {
+    name.len() == 64 && is_hex(name)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn joined_by(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Tables of what is read and what is refused, and a property over seeded texts.
+
+use super::*;
+use crate::domain::entropy::Entropy;
+
+const SHA256: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn read(text: &str) -> Result<String, ImageRefError> {
+    text.parse::<ImageRef>().map(|image| image.to_string())
+}
+
+#[test]
+fn references_are_read_in_full() {
+    for (text, full) in [
+        ("nginx", "docker.io/library/nginx:latest"),
+        ("nginx:1.27", "docker.io/library/nginx:1.27"),
+        ("library/nginx", "docker.io/library/nginx:latest"),
+        ("team/app:v1", "docker.io/team/app:v1"),
+        ("a/b/c/d:v1", "docker.io/a/b/c/d:v1"),
+        ("docker.io/nginx", "docker.io/library/nginx:latest"),
+        ("index.docker.io/nginx", "docker.io/library/nginx:latest"),
+        ("DOCKER.IO/nginx", "docker.io/library/nginx:latest"),
+        ("docker.io/library/nginx:latest", "docker.io/library/nginx:latest"),
+        ("docker.io:443/nginx", "docker.io:443/nginx:latest"),
+        ("localhost/app", "localhost/app:latest"),
+        ("LocalHost/app", "localhost/app:latest"),
+        ("localhost", "docker.io/library/localhost:latest"),
+        ("localhost:5000", "docker.io/library/localhost:5000"),
+        ("localhost:5000/app", "localhost:5000/app:latest"),
+        ("localhost:5000/app:v1", "localhost:5000/app:v1"),
+        ("localhost:05000/app", "localhost:5000/app:latest"),
+        ("host:80/app", "host:80/app:latest"),
+        ("host/app", "docker.io/host/app:latest"),
+        ("registry.cn-hangzhou.aliyuncs.com/ns/app:v1", "registry.cn-hangzhou.aliyuncs.com/ns/app:v1"),
+        ("registry-vpc.cn-hangzhou.aliyuncs.com/ns/app:v1", "registry-vpc.cn-hangzhou.aliyuncs.com/ns/app:v1"),
+        ("Registry.Example.COM/app", "registry.example.com/app:latest"),
+        ("10.0.0.7:5000/app", "10.0.0.7:5000/app:latest"),
+        ("[::1]:5000/app:v1", "[::1]:5000/app:v1"),
+        ("[2001:DB8::1]/app", "[2001:db8::1]/app:latest"),
+        ("k8s.gcr.io/pause:3.9", "k8s.gcr.io/pause:3.9"),
+        ("a.b/c", "a.b/c:latest"),
+        ("h.x", "docker.io/library/h.x:latest"),
+        ("app:V1_2.3-rc.4", "docker.io/library/app:V1_2.3-rc.4"),
+        ("app:_", "docker.io/library/app:_"),
+        ("a__b", "docker.io/library/a__b:latest"),
+        ("a---b.c_d", "docker.io/library/a---b.c_d:latest"),
+    ] {
+        assert_eq!(read(text).as_deref(), Ok(full), "{text}");
+    }
+}
+
+#[test]
+fn a_digest_needs_no_tag() {
+    let full = |text: &str| read(text).unwrap();
+    assert_eq!(full(&format!("nginx@{SHA256}")), format!("docker.io/library/nginx@{SHA256}"));
+    assert_eq!(full(&format!("h.x:1/a:t@{SHA256}")), format!("h.x:1/a:t@{SHA256}"));
+    let image: ImageRef = format!("nginx@{SHA256}").parse().unwrap();
+    assert_eq!((image.tag(), image.digest()), (None, Some(SHA256)));
+    let long = format!("a@sha512:{}", "0".repeat(128));
+    assert!(read(&long).is_ok() && read(&format!("a@sha384:{}", "f".repeat(96))).is_ok());
+}
+
+#[test]
+fn what_is_no_reference_says_why() {
+    use ImageRefError::{Digest, Empty, Host, ImageId, Port, Repository, Tag, UpperCase};
+    let long = |count: usize| "a".repeat(count);
+    let upper_hex = format!("nginx@{}", SHA256.to_uppercase().replace("SHA", "sha"));
+    for (text, error) in [
+        ("", Empty),
+        ("/", Repository),
+        ("/nginx", Repository),
+        ("nginx/", Repository),
+        ("a//b", Repository),
+        (":", Tag),
+        (":tag", Repository),
+        ("nginx:", Tag),
+        ("nginx:-x", Tag),
+        ("nginx:.x", Tag),
+        ("nginx:a b", Tag),
+        ("nginx:a+b", Tag),
+        ("a:b:c", Repository),
+        ("@", Digest),
+        ("nginx@", Digest),
+        ("nginx@sha256", Digest),
+        ("nginx@sha256:abc", Digest),
+        ("nginx@md5:0123456789abcdef0123456789abcdef", Digest),
+        (&format!("nginx@{SHA256}@{SHA256}"), Digest),
+        (&format!("@{SHA256}"), Repository),
+        (&upper_hex, Digest),
+        ("Nginx", UpperCase),
+        ("MyTeam/app", UpperCase),
+        ("h.x/App", UpperCase),
+        (" nginx", Repository),
+        ("nginx\n", Repository),
+        ("nginx\0", Repository),
+        ("ñginx", Repository),
+        ("nginx:\u{202e}", Tag),
+        ("-nginx", Repository),
+        ("nginx-", Repository),
+        ("a..b", Repository),
+        ("a___b", Repository),
+        ("a._b", Repository),
+        ("_a", Repository),
+        ("https://h.x/app", Port),
+        ("h.x:/app", Port),
+        ("h.x:0/app", Port),
+        ("h.x:65536/app", Port),
+        ("h.x:+80/app", Port),
+        ("h.x:80:90/app", Host),
+        ("-h.x/app", Host),
+        ("h-.x/app", Host),
+        ("h..x/app", Host),
+        (".x/app", Host),
+        ("user:pass@h.x/app", Digest),
+        ("[::1/app", Host),
+        ("[::g]:5000/app", Host),
+        ("[fe80::1%eth0]/app", Host),
+        ("h_x.y/app", Host),
+        ("h.x/", Repository),
+        ("../../etc/passwd", Host),
+        (&SHA256[7..], ImageId),
+        (&long(256), Repository),
+        (&format!("nginx:{}", long(129)), Tag),
+        (&format!("{}.x/app", long(252)), Host),
+    ] {
+        assert_eq!(read(text), Err(error), "{text:?}");
+    }
+}
+
+#[test]
+fn versions_are_compared_by_digest_where_there_is_one() {
+    let image = |text: &str| text.parse::<ImageRef>().unwrap();
+    let same = |a: &str, b: &str| image(a).same_image(&image(b));
+    assert!(same("nginx", "docker.io/library/nginx:latest"));
+    assert!(!same("nginx:1", "nginx:2") && image("nginx:1").same_repository(&image("nginx:2")));
+    assert!(same(&format!("nginx:1@{SHA256}"), &format!("nginx@{SHA256}")), "the digest is the image");
+    assert!(!same("nginx:1", &format!("nginx:1@{SHA256}")), "a tag may move");
+    assert!(!image("h.x/a").same_repository(&image("h.x:80/a")));
+}
+
+/// Texts of the letters that mean something in a reference, some sane and most not.
+fn scrap(entropy: &Entropy) -> String {
+    const PARTS: [&str; 24] = [
+        "a",
+        "b",
+        "0",
+        "9",
+        "A",
+        ".",
+        "..",
+        "_",
+        "__",
+        "-",
+        "/",
+        "//",
+        ":",
+        "@",
+        "[",
+        "]",
+        "::1",
+        "localhost",
+        "sha256:",
+        "docker.io",
+        "x.y",
+        "80",
+        "é",
+        "\0",
+    ];
+    let length = entropy.bytes::<1>()[0] % 12;
+    (0..length).map(|_| PARTS[usize::from(entropy.bytes::<1>()[0]) % PARTS.len()]).collect()
+}
+
+#[test]
+fn nothing_panics_and_what_is_read_reads_back() {
+    let entropy = Entropy::from_seed(11);
+    let mut taken = 0;
+    for _ in 0..50_000 {
+        let text = scrap(&entropy);
+        let Ok(image) = text.parse::<ImageRef>() else { continue };
+        let full = image.to_string();
+        assert_eq!(full.parse(), Ok(image), "{text:?} became {full:?}");
+        taken += 1;
+    }
+    assert!(taken > 1_000, "{taken}");
+}

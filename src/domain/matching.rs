@@ -1,0 +1,179 @@
+//! Which image cache ECI's automatic matching would take, by the documented order: fits the instance's
+//! ephemeral storage; then the best match degree (repository and tag); then the closest size; then the newest.
+//!
+//! What must stay true: only usable caches of the region are candidates; the order is total, so the same
+//! caches always give the same winner. The cloud looks at every cache of its account and we only at one
+//! team's, so its choice may be another where teams share an account.
+//!
+//! Who calls it: `app` for REST's matches, the RPC front for Describe's `MatchImage`. What it does not do:
+//! compare the layers within images. Why the others miss stands in [`near`].
+
+use super::clock::Instant;
+use super::image_cache::ImageCache;
+use super::image_ref::ImageRef;
+use super::region::Region;
+use super::status::Status;
+
+pub mod near;
+
+pub use near::{NearMiss, Reason, near_misses};
+
+/// The ephemeral storage of an instance that asks for none.
+pub const DEFAULT_EPHEMERAL_STORAGE_GIB: i32 = 30;
+/// The size of a cache that was made without one.
+pub const DEFAULT_SIZE_GIB: i32 = 20;
+/// The most images in one question (`MatchImage.N`).
+pub const MAX_IMAGES: usize = 100;
+
+/// What an instance brings along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where it runs.
+    pub region: Region,
+    /// Its images, none twice.
+    pub images: Vec<ImageRef>,
+    /// Its ephemeral storage in GiB.
+    pub ephemeral_storage_gib: i32,
+    /// How many of the images must match exactly for a cache to be taken.
+    pub minimum: usize,
+}
+
+impl Wanted {
+    /// An instance with these images. Two spellings of one image count once.
+    ///
+    /// `full` means that all images must match exactly (`ImageFullMatch`), `minimum` that at least that many
+    /// must (`ImageMatchCountRequest`, which the cloud's page words ambiguously: this is how we read it).
+    pub fn new(region: Region, images: &[ImageRef], storage: Option<i32>, full: bool, minimum: Option<usize>) -> Self {
+        let images = distinct(images);
+        let minimum = if full { images.len() } else { minimum.unwrap_or(0) };
+        let ephemeral_storage_gib = storage.unwrap_or(DEFAULT_EPHEMERAL_STORAGE_GIB);
+        Self { region, images, ephemeral_storage_gib, minimum }
+    }
+}
+
+/// How well what a cache holds matches what is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Degree {
+    /// How many of the wanted images it holds exactly: registry, repository, and tag or digest.
+    pub exact: usize,
+    /// Of how many of the wanted images it holds the repository; the exact ones among them.
+    pub repository: usize,
+}
+
+impl Degree {
+    /// The degree of what is `held`. The better one is the greater.
+    pub fn of(wanted: &[ImageRef], held: &[ImageRef]) -> Self {
+        let count = |fits: fn(&ImageRef, &ImageRef) -> bool| {
+            wanted.iter().filter(|wanted| held.iter().any(|held| fits(wanted, held))).count()
+        };
+        Self { exact: count(ImageRef::same_image), repository: count(ImageRef::same_repository) }
+    }
+}
+
+/// A usable cache that holds at least one wanted repository, with its score per criterion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate<'a> {
+    /// The cache.
+    pub cache: &'a ImageCache,
+    /// Whether it fits the ephemeral storage.
+    pub fits: bool,
+    /// How well it matches.
+    pub degree: Degree,
+    /// The ephemeral storage less the cache's size, in GiB; below zero where it does not fit.
+    pub size_difference_gib: i32,
+    /// Whether as many images match exactly as must.
+    pub matches_enough: bool,
+}
+
+impl Candidate<'_> {
+    /// Whether the matching would take it, if no better one is there.
+    pub fn can_win(&self) -> bool {
+        self.fits && self.matches_enough
+    }
+
+    /// Smaller is better. The id is the last word: two caches may be of one instant.
+    fn rank(&self) -> impl Ord + use<> {
+        let Degree { exact, repository } = self.degree;
+        let newest = std::cmp::Reverse((exact, repository));
+        (!self.fits, newest, self.size_difference_gib.abs(), age(self.cache))
+    }
+}
+
+/// What the matching would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking<'a> {
+    /// Every candidate, the best first.
+    pub candidates: Vec<Candidate<'a>>,
+    /// The one that would be taken: the first of them that can win.
+    pub winner: Option<&'a ImageCache>,
+}
+
+/// Ranks the usable caches of the region by the documented order.
+pub fn rank<'a>(wanted: &Wanted, caches: &'a [ImageCache]) -> Ranking<'a> {
+    let usable = caches.iter().filter(|cache| cache.status == Status::Ready && cache.spec.region == wanted.region);
+    let mut candidates: Vec<Candidate<'a>> = usable.filter_map(|cache| candidate(wanted, cache)).collect();
+    candidates.sort_by_key(Candidate::rank);
+    let winner = candidates.iter().find(|candidate| candidate.can_win()).map(|candidate| candidate.cache);
+    Ranking { candidates, winner }
+}
+
+fn candidate<'a>(wanted: &Wanted, cache: &'a ImageCache) -> Option<Candidate<'a>> {
+    let degree = Degree::of(&wanted.images, &held(cache));
+    let size_difference_gib = wanted.ephemeral_storage_gib.saturating_sub(size_gib(cache));
+    (degree.repository > 0).then_some(Candidate {
+        cache,
+        fits: size_difference_gib >= 0,
+        degree,
+        size_difference_gib,
+        matches_enough: degree.exact >= wanted.minimum,
+    })
+}
+
+/// Describe's `MatchImage`: the caches that match, the best first, and among equals the newest.
+///
+/// With `full` (`ImageFullMatch`) only those that hold every image exactly. With `count`
+/// (`ImageMatchCountRequest`) only those that hold at least that many of the images exactly; sources disagree
+/// about what it counts, and this is how we read it. Looks at neither status, region nor size: Describe has
+/// filters of their own for them.
+pub fn matching_caches<'a>(
+    caches: &'a [ImageCache],
+    images: &[ImageRef],
+    full: bool,
+    count: Option<usize>,
+) -> Vec<&'a ImageCache> {
+    let images = distinct(images);
+    let minimum = if full { images.len() } else { count.unwrap_or(0) };
+    let scored = caches.iter().map(|cache| (Degree::of(&images, &held(cache)), cache));
+    let mut fitting: Vec<_> = scored.filter(|(degree, _)| degree.repository > 0 && degree.exact >= minimum).collect();
+    fitting.sort_by_key(|(degree, cache)| (std::cmp::Reverse(*degree), age(cache)));
+    fitting.into_iter().map(|(_, cache)| cache).collect()
+}
+
+/// What a cache holds. A text that is no reference matches nothing.
+fn held(cache: &ImageCache) -> Vec<ImageRef> {
+    cache.spec.images.iter().filter_map(|image| image.parse().ok()).collect()
+}
+
+/// A cache's size in GiB.
+pub fn size_gib(cache: &ImageCache) -> i32 {
+    cache.spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB)
+}
+
+/// Sorts the newest first.
+fn age(cache: &ImageCache) -> std::cmp::Reverse<(Instant, super::ids::CacheId)> {
+    std::cmp::Reverse((cache.created_at, cache.id))
+}
+
+/// Each image once, in the order given.
+fn distinct(images: &[ImageRef]) -> Vec<ImageRef> {
+    let mut seen: Vec<ImageRef> = Vec::new();
+    for image in images {
+        if !seen.contains(image) {
+            seen.push(image.clone());
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Why a cache that nearly holds an image misses it, and what would make it hit.
+//!
+//! Near is a cache with the same repository path: what differs is the registry's host (the public and the
+//! VPC name of one registry are two hosts to the matching), the version, or the cache itself is not ready,
+//! too large, or in another region.
+
+use std::fmt::Write as _;
+
+use super::{DEFAULT_EPHEMERAL_STORAGE_GIB, Ranking, Wanted, age, held, size_gib};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::image_ref::ImageRef;
+use crate::domain::status::Status;
+
+/// The most near misses of one image that are told: the nearest.
+pub const MAX_NEAR_MISSES: usize = 5;
+
+/// What keeps a cache from being the hit, the slightest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It is not usable, or not yet.
+    NotReady,
+    /// It is larger than the ephemeral storage.
+    TooLarge,
+    /// It holds another tag.
+    OtherTag,
+    /// It holds another digest, or one of the two names none.
+    OtherDigest,
+    /// The same path at another registry host.
+    OtherRegistryHost,
+    /// It is in another region.
+    OtherRegion,
+}
+
+impl Reason {
+    /// The word in REST.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReady => "not_ready",
+            Self::TooLarge => "too_large",
+            Self::OtherTag => "other_tag",
+            Self::OtherDigest => "other_digest",
+            Self::OtherRegistryHost => "other_registry_host",
+            Self::OtherRegion => "other_region",
+        }
+    }
+}
+
+/// One wanted image and one cache that nearly holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NearMiss<'a> {
+    /// What is wanted.
+    pub image: ImageRef,
+    /// The cache.
+    pub cache: &'a ImageCache,
+    /// What it holds instead, as it was asked for; the wanted image itself where only the cache is in the way.
+    pub held: ImageRef,
+    /// All that is in the way; never empty.
+    pub reasons: Vec<Reason>,
+    /// What would make it hit, in sentences.
+    pub advice: String,
+}
+
+/// The near misses of every wanted image that the winner does not hold exactly; for each image the nearest
+/// first, at most [`MAX_NEAR_MISSES`].
+pub fn near_misses<'a>(wanted: &Wanted, caches: &'a [ImageCache], ranking: &Ranking<'a>) -> Vec<NearMiss<'a>> {
+    let taken = ranking.winner.map(held).unwrap_or_default();
+    let held: Vec<(&ImageCache, Vec<ImageRef>)> = caches.iter().map(|cache| (cache, held(cache))).collect();
+    let missed = wanted.images.iter().filter(|image| !taken.iter().any(|taken| taken.same_image(image)));
+    missed.flat_map(|image| nearest(wanted, image, &held)).collect()
+}
+
+/// What one cache holds in place of the image, and all that is in the way.
+struct Near<'a, 'h> {
+    cache: &'a ImageCache,
+    held: &'h ImageRef,
+    reasons: Vec<Reason>,
+}
+
+fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &[(&'a ImageCache, Vec<ImageRef>)]) -> Vec<NearMiss<'a>> {
+    let near = caches.iter().filter_map(|(cache, held)| near(wanted, image, cache, held));
+    let mut near: Vec<Near<'a, '_>> = near.filter(|near| !near.reasons.is_empty()).collect();
+    near.sort_by_cached_key(|near| (near.reasons.len(), near.reasons.clone(), age(near.cache)));
+    near.truncate(MAX_NEAR_MISSES);
+    let told = |Near { cache, held, reasons }: Near<'a, '_>| {
+        let advice = advice(wanted, image, cache, held, &reasons);
+        NearMiss { image: image.clone(), cache, held: held.clone(), reasons, advice }
+    };
+    near.into_iter().map(told).collect()
+}
+
+/// The cache's nearest image, if one has the repository's path.
+fn near<'a, 'h>(
+    wanted: &Wanted,
+    image: &ImageRef,
+    cache: &'a ImageCache,
+    held: &'h [ImageRef],
+) -> Option<Near<'a, 'h>> {
+    let same_path = held.iter().filter(|held| held.repository() == image.repository());
+    let judged = same_path.map(|held| Near { cache, held, reasons: reasons(wanted, image, cache, held) });
+    judged.min_by_key(|near| (near.reasons.len(), near.reasons.clone()))
+}
+
+fn reasons(wanted: &Wanted, image: &ImageRef, cache: &ImageCache, held: &ImageRef) -> Vec<Reason> {
+    let other_version = !image.same_version(held);
+    let by_digest = image.digest().is_some() || held.digest().is_some();
+    let all = [
+        (cache.status != Status::Ready, Reason::NotReady),
+        (size_gib(cache) > wanted.ephemeral_storage_gib, Reason::TooLarge),
+        (other_version && !by_digest, Reason::OtherTag),
+        (other_version && by_digest, Reason::OtherDigest),
+        (!image.same_registry(held), Reason::OtherRegistryHost),
+        (cache.spec.region != wanted.region, Reason::OtherRegion),
+    ];
+    all.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
+}
+
+/// One sentence for each reason. What is wrong with the name itself is one sentence: it is one change.
+fn advice(wanted: &Wanted, image: &ImageRef, cache: &ImageCache, held: &ImageRef, reasons: &[Reason]) -> String {
+    let mut text = String::new();
+    let mut named = false;
+    for reason in reasons {
+        let sentence = match reason {
+            Reason::NotReady => not_ready(cache.status),
+            Reason::TooLarge => too_large(wanted, cache),
+            Reason::OtherRegion => other_region(wanted, cache),
+            Reason::OtherTag | Reason::OtherDigest | Reason::OtherRegistryHost if named => continue,
+            Reason::OtherTag | Reason::OtherDigest | Reason::OtherRegistryHost => {
+                named = true;
+                other_name(image, held)
+            }
+        };
+        let space = if text.is_empty() { "" } else { " " };
+        // Writing into a String cannot fail.
+        let _written = write!(text, "{space}{sentence}");
+    }
+    text
+}
+
+fn not_ready(status: Status) -> String {
+    match status {
+        Status::Failed => "Its build failed for good: create another image cache.".to_owned(),
+        Status::UpdateFailed => "Its last update failed: update it again.".to_owned(),
+        Status::Deleting => "It is being removed: create another image cache.".to_owned(),
+        status if status.is_final() => format!("It is gone ({status}): create another image cache."),
+        status => format!("It is {status}: wait until it is ready."),
+    }
+}
+
+fn too_large(wanted: &Wanted, cache: &ImageCache) -> String {
+    let (size, storage) = (size_gib(cache), wanted.ephemeral_storage_gib);
+    let more = size.saturating_sub(DEFAULT_EPHEMERAL_STORAGE_GIB);
+    let extra = if more > 0 { format!(" ({more} GiB of extra ephemeral storage)") } else { String::new() };
+    format!(
+        "It has {size} GiB and the instance {storage} GiB: give the instance at least {size} GiB of ephemeral \
+         storage{extra}, or make the image cache smaller."
+    )
+}
+
+fn other_region(wanted: &Wanted, cache: &ImageCache) -> String {
+    format!("It is in {}: create one in {}, caches serve their own region only.", cache.spec.region, wanted.region)
+}
+
+fn other_name(image: &ImageRef, held: &ImageRef) -> String {
+    format!("It holds {held}, which is not {image}: name it so in the pod, or put {image} into the image cache.")
+}

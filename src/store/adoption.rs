@@ -1,0 +1,73 @@
+//! Writing down a cache that was taken over: its row, the operation that says who did it, its transition,
+//! its event, its audit entry and the tracker's wake-up, all or nothing.
+
+use sqlx::PgConnection;
+
+use super::changes::{self, CacheWrite};
+use super::rows::jsonb;
+use super::{Error, Store, image_caches, tracker};
+use crate::domain::clock::Instant;
+use crate::domain::operation::Operation;
+
+/// The unique index that lets one cloud cache belong to one row.
+const ONE_ROW: &str = "image_caches_provider";
+
+/// A cache to take over.
+#[derive(Debug)]
+pub struct NewAdoption {
+    /// A create that has succeeded already: nothing was sent.
+    pub operation: Operation,
+    /// The row, its first transition, its event and its audit entry.
+    pub write: CacheWrite,
+    /// When the tracker shall look; none if there is nothing to follow.
+    pub look_at: Option<Instant>,
+}
+
+impl Store {
+    /// Takes over a cache of the cloud. `false`: a row has it by now, nothing was written.
+    pub async fn adopt(&self, new: &NewAdoption) -> Result<bool, Error> {
+        match self.write_adoption(new).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_constraint(ONE_ROW) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write_adoption(&self, new: &NewAdoption) -> Result<(), Error> {
+        let mut transaction = self.requests.begin().await?;
+        image_caches::insert(&mut transaction, &new.write.next).await?;
+        insert_done(&mut transaction, &new.operation).await?;
+        // The row that was just written cannot have moved on.
+        changes::apply(&mut transaction, &new.write).await?;
+        if let Some(at) = new.look_at {
+            tracker::wake(&mut transaction, &new.write.next, at).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// An operation that has ended before it was recorded.
+async fn insert_done(connection: &mut PgConnection, operation: &Operation) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, due_at, provider_request_id, subject,
+             credential, request_id, created_at, finished_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $8, $13)",
+    )
+    .bind(operation.id.uuid())
+    .bind(operation.team.as_str())
+    .bind(operation.cache.uuid())
+    .bind(operation.progress.kind.as_str())
+    .bind(operation.state.as_str())
+    .bind(operation.generation)
+    .bind(jsonb(&operation.spec))
+    .bind(operation.created_at)
+    .bind(&operation.provider_request_id)
+    .bind(&operation.subject)
+    .bind(&operation.credential)
+    .bind(&operation.request_id)
+    .bind(operation.finished_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
