@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::image_cache::ImageCache;
-use crate::domain::spec::EliminationStrategy;
 use crate::domain::status::Status;
 
 /// Tags of ours begin so: a team has no business with them.
@@ -34,14 +33,22 @@ pub(super) fn of(cache: &ImageCache) -> Value {
     put("LastMatchedTime", cache.last_matched_at.map(time));
     put("Tags", Some(tags));
     default_to(&mut object, "CreationTime", time(cache.created_at));
-    default_to(&mut object, "ImageCacheSize", json!(cache.spec.size_gib.unwrap_or(DEFAULT_SIZE)));
+    given_or(&mut object, "ImageCacheSize", cache.spec.size_gib.map(|size| json!(size)), json!(DEFAULT_SIZE));
     default_to(&mut object, "Events", json!([]));
-    let strategy = cache.spec.elimination_strategy.map_or("", EliminationStrategy::as_wire);
-    default_to(&mut object, "EliminationStrategy", json!(strategy));
+    let strategy = cache.spec.elimination_strategy.map(|strategy| json!(strategy.as_wire()));
+    given_or(&mut object, "EliminationStrategy", strategy, json!(""));
     if let Some(group) = &cache.spec.resource_group_id {
-        default_to(&mut object, "ResourceGroupId", json!(group));
+        object.insert("ResourceGroupId".to_owned(), json!(group));
     }
     Value::Object(object)
+}
+
+/// What was asked for, else what was seen, else the cloud's default.
+fn given_or(object: &mut Map<String, Value>, name: &str, given: Option<Value>, default: Value) {
+    match given {
+        Some(value) => drop(object.insert(name.to_owned(), value)),
+        None => default_to(object, name, default),
+    }
 }
 
 /// What the cloud has not told yet.
@@ -78,4 +85,84 @@ fn tags(cache: &ImageCache, seen: Option<&Value>) -> Value {
         !key.starts_with(OWN_TAGS) && !cache.spec.tags.contains_key(key)
     });
     own.chain(seen.cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::Instant;
+    use crate::domain::entropy::Entropy;
+    use crate::domain::ids::{CacheId, OperationId};
+    use crate::domain::image_cache::Evidence;
+
+    fn cache(provider: Option<Value>) -> ImageCache {
+        let (now, entropy) = (Instant::UNIX_EPOCH, Entropy::from_seed(1));
+        let spec = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:2"], "tags": {"env": "test"}});
+        ImageCache {
+            id: CacheId::new(now, &entropy),
+            team: "web".parse().unwrap(),
+            account: "default".to_owned(),
+            spec: serde_json::from_value(spec).unwrap(),
+            status: Status::Updating,
+            provider_status: Some("Ready".to_owned()),
+            generation: 2,
+            version: 3,
+            sequence: 3,
+            operation: OperationId::new(now, &entropy),
+            eci_cache_id: Some("imc-1".to_owned()),
+            container_group_id: None,
+            snapshot_id: Some("s-1".to_owned()),
+            flash_snapshot_id: None,
+            progress_percent: None,
+            failure: None,
+            created_at: now,
+            updated_at: now,
+            ready_at: None,
+            expires_at: None,
+            evidence: Evidence::default(),
+            last_matched_at: None,
+            provider,
+            misses: 0,
+        }
+    }
+
+    #[test]
+    fn what_we_know_better_lies_over_what_was_seen() {
+        let seen = json!({
+            "ImageCacheId": "imc-1", "Status": "Ready", "Progress": "100%", "Images": ["nginx:1"], "FlashSnapshotId": "s-9",
+            "CreationTime": "2026-03-01T08:00:00Z", "ImageCacheSize": "30", "FutureField": {"a": 1}, "Events": null,
+            "Tags": [{"Key": "eci-cache-gateway:operation", "Value": "op"}, {"Key": "env", "Value": "old"},
+                {"Key": "acs:x", "Value": "y"}],
+        });
+        let shown = of(&cache(Some(seen)));
+        for (name, value) in [
+            ("Status", json!("Updating")),
+            ("Progress", json!("0%")),
+            ("Images", json!(["nginx:2"])),
+            ("FlashSnapshotId", Value::Null),
+            ("CreationTime", json!("2026-03-01T08:00:00Z")),
+            ("ImageCacheSize", json!("30")),
+            ("FutureField", json!({"a": 1})),
+            ("Events", json!([])),
+            ("Tags", json!([{"Key": "env", "Value": "test"}, {"Key": "acs:x", "Value": "y"}])),
+        ] {
+            assert_eq!(shown[name], value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cache_that_was_never_looked_at_is_whole() {
+        let shown = of(&cache(None));
+        for (name, value) in [
+            ("ImageCacheId", json!("imc-1")),
+            ("ImageCacheName", json!("web")),
+            ("RegionId", json!("cn-beijing")),
+            ("CreationTime", json!("1970-01-01T00:00:00Z")),
+            ("ImageCacheSize", json!(20)),
+            ("EliminationStrategy", json!("")),
+        ] {
+            assert_eq!(shown[name], value, "{name}");
+        }
+        assert!(shown.get("ContainerGroupId").is_none() && shown.get("ExpireDateTime").is_none());
+    }
 }

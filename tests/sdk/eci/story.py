@@ -159,7 +159,9 @@ def until_images(call, cache, images):
 
 def filters(call, cache, name, snapshot):
     """Each filter finds the one cache, and nothing where it does not fit."""
+    exactly = {"ImageFullMatch": True, "ImageCacheName": name}
     for given, wrong in [
+        ({"MatchImage": ["nginx:1.27"], **exactly}, {"MatchImage": ["nginx:9"], **exactly}),
         ({"ImageCacheName": name}, {"ImageCacheName": name + "x"}),
         ({"SnapshotId": snapshot}, {"SnapshotId": "s-0"}),
         ({"Tag": [{"Key": "story", "Value": name}]}, {"Tag": [{"Key": "story", "Value": name + "x"}]}),
