@@ -1,3 +1,5 @@
+//! What SDKs really send, and what is refused about it.
+
 use secrecy::ExposeSecret as _;
 
 use super::*;
