@@ -7,11 +7,14 @@ use super::cursor::{List, unreadable};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::failure::Fault;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{DescribeFilter, Page};
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_ref::{ImageRef, ImageRefError};
+use crate::domain::matching;
 use crate::domain::region::Region;
+use crate::domain::status::Status;
 use crate::store::TeamUsage;
 
 /// One page of caches.
@@ -24,6 +27,9 @@ pub struct Described {
     /// How many there are on all pages.
     pub total: i64,
 }
+
+/// Most caches of a team in a region that are weighed: its newest.
+const MOST_MATCHED: i64 = 1_000;
 
 /// The account's quota in a region, and the team's share of what is used.
 #[derive(Debug)]
@@ -62,11 +68,23 @@ impl Gateway {
         Ok(Described { caches: slice.items, next_token: slice.next_cursor, total })
     }
 
-    /// The caches that match the images best.
-    #[expect(clippy::unused_async, reason = "it will read the team's caches")]
-    async fn matching_caches(&self, _: &Caller, _: &DescribeFilter) -> Result<Described, Error> {
-        let error = FieldError::new("MatchImage", "not_supported", "it is not supported here yet");
-        Err(Error::Invalid(vec![error]))
+    /// `MatchImage`: the usable caches that match the images, the best first. Pages go by place: the order is
+    /// worked out anew for each, so a cache that becomes usable in between may shift it.
+    async fn matching_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<Described, Error> {
+        let wanted = references(&filter.match_images)?;
+        let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
+        let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
+        let list = List::new(self, caller, "matching", &bound);
+        let skipped: usize = list.place(&page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
+        let (mut caches, _) = self.store().described(&caller.team, filter, None, MOST_MATCHED).await?;
+        caches.retain(|cache| cache.status == Status::Ready);
+        let count = filter.image_match_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+        let ranked = matching::matching_caches(&caches, &wanted, filter.image_full_match, count);
+        let shown: Vec<ImageCache> =
+            ranked.iter().skip(skipped).take(filter.limit as usize).copied().cloned().collect();
+        let reached = skipped + shown.len();
+        let next_token = (reached < ranked.len()).then(|| list.write(&reached.to_string()));
+        Ok(Described { caches: shown, next_token, total: i64::try_from(ranked.len()).unwrap_or(i64::MAX) })
     }
 
     /// The account's quota as the cloud tells it now, and what the team has.
@@ -80,6 +98,23 @@ impl Gateway {
         let attributes = self.parts().cloud.list_usage(&region).await.map_err(cloud_fault)?;
         Ok(Usage { attributes, team })
     }
+}
+
+/// The images as references, or what is wrong with them.
+fn references(images: &[String]) -> Result<Vec<ImageRef>, Error> {
+    let mut findings = Findings::default();
+    let mut references = Vec::new();
+    for (place, image) in images.iter().enumerate() {
+        match image.parse() {
+            Ok(reference) => references.push(reference),
+            Err(error) => {
+                let error: ImageRefError = error;
+                findings.require(false, format!("/match_images/{place}"), "invalid", error.to_string());
+            }
+        }
+    }
+    findings.into_result()?;
+    Ok(references)
 }
 
 /// What a read at the cloud came to.

@@ -48,7 +48,9 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     set(&rpc.format, incoming::format_of(&raw));
     let incoming = Incoming::read(&raw).map_err(|wrong| words::of_incoming(&wrong))?;
     let action = Action::from_name(&incoming.action);
-    action.iter().for_each(|action| set(&rpc.action, action.operation()));
+    if let Some(action) = action {
+        set(&rpc.action, action.operation());
+    }
     let caller = let_in(&door, &exchange, &incoming).await?;
     let action = action.ok_or_else(|| words::of_incoming(&incoming::Refusal::UnknownApi))?;
     access::check(caller, action.operation()).map_err(words::of_error)?;

@@ -122,8 +122,8 @@ impl Asked<'_> {
         self.about(&id);
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
         let options = ChangeOptions { if_match: None, wait: self.wait() };
-        let changed = self.gateway.update_image_cache(self.caller, self.call, cache, changes, options).await;
-        done(&changed.map_err(words::of_error)?)
+        let done = self.gateway.update_image_cache(self.caller, self.call, cache, changes, options).await;
+        settled(&done.map_err(words::of_error)?)
     }
 
     async fn delete(&self) -> Answered {
@@ -132,8 +132,8 @@ impl Asked<'_> {
         self.about(&id);
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
         let options = ChangeOptions { if_match: None, wait: self.wait() };
-        let changed = self.gateway.delete_image_cache(self.caller, self.call, cache, options).await;
-        done(&changed.map_err(words::of_error)?)
+        let done = self.gateway.delete_image_cache(self.caller, self.call, cache, options).await;
+        settled(&done.map_err(words::of_error)?)
     }
 
     async fn usage(&self) -> Answered {
@@ -151,7 +151,7 @@ fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
 }
 
 /// An update or delete that the cloud has not answered yet goes on: it is recorded, and cannot be called back.
-fn done(changed: &Changed) -> Answered {
+fn settled(changed: &Changed) -> Answered {
     if changed.settled {
         return Ok(Map::new());
     }

@@ -96,16 +96,16 @@ impl Key {
         if form {
             headers.extend(own(&[("content-type", "application/x-www-form-urlencoded")]));
         }
-        self.sign_v3(app, &query, headers, body)
+        self.sign_v3(app, &query, &headers, body)
     }
 
     /// Signs all of these headers under V3.
-    pub(super) fn sign_v3(&self, app: &TestGateway, query: &Pairs, headers: Pairs, body: String) -> RequestBuilder {
+    pub(super) fn sign_v3(&self, app: &TestGateway, query: &Pairs, headers: &Pairs, body: String) -> RequestBuilder {
         let payload = sign_v3::hashed_payload(body.as_bytes());
-        let request = sign_v3::Signed { method: "POST", path: "/", query, headers: &headers, payload: &payload };
+        let request = sign_v3::Signed { method: "POST", path: "/", query, headers, payload: &payload };
         let text = sign_v3::string_to_sign(&sign_v3::canonical_request(&request));
         let signature = sign_v3::signature(&self.secret, &text);
-        let authorization = sign_v3::authorization(&self.id, &headers, &signature);
+        let authorization = sign_v3::authorization(&self.id, headers, &signature);
         let mut request = app.bare(Method::POST, &format!("/?{}", encoded(query))).body(body);
         for (name, value) in headers.iter().filter(|(name, _)| name != "host") {
             request = request.header(name, value);

@@ -89,7 +89,7 @@ async fn replay_v3(app: &TestGateway, key: &Key, request: &Value, query: Pairs) 
         _ => value(&recorded, name).unwrap().to_owned(),
     };
     let signed: Pairs = names.iter().map(|name| ((*name).to_owned(), fresh(name))).collect();
-    Answer::of(key.sign_v3(app, &query, signed, text(request, "body").to_owned())).await
+    Answer::of(key.sign_v3(app, &query, &signed, text(request, "body").to_owned())).await
 }
 
 /// What the creates of one SDK ask for, as it is kept.
