@@ -11,11 +11,14 @@ use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{DescribeFilter, Page};
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_ref::{ImageRef, ImageRefError};
-use crate::domain::matching;
+use crate::domain::image_ref::ImageRef;
+use crate::domain::matching::matching_caches;
 use crate::domain::region::Region;
 use crate::domain::status::Status;
 use crate::store::TeamUsage;
+
+/// The most caches that are weighed against images: the newest.
+const MAX_WEIGHED: i64 = 1_000;
 
 /// One page of caches.
 #[derive(Debug)]
@@ -27,9 +30,6 @@ pub struct Described {
     /// How many there are on all pages.
     pub total: i64,
 }
-
-/// Most caches of a team in a region that are weighed: its newest.
-const MOST_MATCHED: i64 = 1_000;
 
 /// The account's quota in a region, and the team's share of what is used.
 #[derive(Debug)]
@@ -55,36 +55,42 @@ impl Gateway {
     /// The team's caches that the cloud lists too, by the cloud's filters.
     pub async fn describe_image_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<Described, Error> {
         access::check(caller, "list_image_caches")?;
-        if !filter.match_images.is_empty() {
-            return self.matching_caches(caller, filter).await;
-        }
         // The page's size may change between pages, the filters may not.
         let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
         let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
         let list = List::new(self, caller, "described", &bound);
-        let before = list.place(&page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let place = list.place(&page)?;
+        if !filter.match_images.is_empty() {
+            let from = place.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
+            return self.matching_caches(caller, filter, &list, from).await;
+        }
+        let before = place.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let (caches, total) = self.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
         let slice = list.slice(caches, &page, |cache| cache.id.uuid().to_string());
         Ok(Described { caches: slice.items, next_token: slice.next_cursor, total })
     }
 
-    /// `MatchImage`: the usable caches that match the images, the best first. Pages go by place: the order is
-    /// worked out anew for each, so a cache that becomes usable in between may shift it.
-    async fn matching_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<Described, Error> {
-        let wanted = references(&filter.match_images)?;
-        let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
-        let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
-        let list = List::new(self, caller, "matching", &bound);
-        let skipped: usize = list.place(&page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
-        let (mut caches, _) = self.store().described(&caller.team, filter, None, MOST_MATCHED).await?;
+    /// The caches that match the images best, the best first: a page of them, from the place `from` on.
+    async fn matching_caches(
+        &self,
+        caller: &Caller,
+        filter: &DescribeFilter,
+        list: &List<'_>,
+        from: usize,
+    ) -> Result<Described, Error> {
+        let images = references(&filter.match_images)?;
+        let (mut caches, _) = self.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
+        // One that is not ready serves no instance.
         caches.retain(|cache| cache.status == Status::Ready);
-        let count = filter.image_match_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-        let ranked = matching::matching_caches(&caches, &wanted, filter.image_full_match, count);
-        let shown: Vec<ImageCache> =
-            ranked.iter().skip(skipped).take(filter.limit as usize).copied().cloned().collect();
-        let reached = skipped + shown.len();
-        let next_token = (reached < ranked.len()).then(|| list.write(&reached.to_string()));
-        Ok(Described { caches: shown, next_token, total: i64::try_from(ranked.len()).unwrap_or(i64::MAX) })
+        let count = filter.image_match_count.and_then(|count| usize::try_from(count).ok());
+        let best = matching_caches(&caches, &images, filter.image_full_match, count);
+        let end = from.saturating_add(usize::try_from(filter.limit).unwrap_or(usize::MAX)).min(best.len());
+        let page = best.get(from..end).unwrap_or_default();
+        Ok(Described {
+            caches: page.iter().copied().cloned().collect(),
+            next_token: (end < best.len()).then(|| list.write(&end.to_string())),
+            total: i64::try_from(best.len()).unwrap_or(i64::MAX),
+        })
     }
 
     /// The account's quota as the cloud tells it now, and what the team has.
@@ -100,21 +106,17 @@ impl Gateway {
     }
 }
 
-/// The images as references, or what is wrong with them.
-fn references(images: &[String]) -> Result<Vec<ImageRef>, Error> {
-    let mut findings = Findings::default();
-    let mut references = Vec::new();
-    for (place, image) in images.iter().enumerate() {
-        match image.parse() {
-            Ok(reference) => references.push(reference),
-            Err(error) => {
-                let error: ImageRefError = error;
-                findings.require(false, format!("/match_images/{place}"), "invalid", error.to_string());
-            }
+/// The images that were asked for, or everything that is wrong with them.
+fn references(texts: &[String]) -> Result<Vec<ImageRef>, Error> {
+    let (mut images, mut findings) = (Vec::new(), Findings::default());
+    for (place, text) in (1..).zip(texts) {
+        match text.parse::<ImageRef>() {
+            Ok(image) => images.push(image),
+            Err(error) => findings.require(false, format!("MatchImage.{place}"), "invalid", error.to_string()),
         }
     }
     findings.into_result()?;
-    Ok(references)
+    Ok(images)
 }
 
 /// What a read at the cloud came to.

@@ -119,6 +119,33 @@ async fn describe_filters_and_pages() {
 }
 
 #[tokio::test]
+async fn describe_puts_the_best_match_first() {
+    let app = TestGateway::start().await;
+    let key = Key::new(&app).await;
+    for (place, image) in [(0, "nginx:1.27"), (1, "nginx:1.28"), (2, "redis:7"), (3, "docker.io/library/nginx:1.27")] {
+        let name = format!("cache-{place}");
+        success(&key.get(&app, "CreateImageCache", &[REGION, ("ImageCacheName", &name), ("Image.1", image)]).await);
+        app.advance(1);
+    }
+    let names = async |filter: &[(&str, &str)]| {
+        let found = described(&app, &key, filter).await;
+        found.iter().map(|one| one["ImageCacheName"].as_str().unwrap()[6..].to_owned()).collect::<String>()
+    };
+    let wanted = ("MatchImage.1", "nginx:1.27");
+    assert_eq!(names(&[wanted]).await, "301", "exact ones first, the newest of equals first");
+    assert_eq!(names(&[wanted, ("ImageFullMatch", "True")]).await, "30");
+    assert_eq!(names(&[wanted, ("ImageMatchCountRequest", "1")]).await, "30");
+    assert_eq!(names(&[wanted, ("ImageCacheName", "cache-1")]).await, "1");
+    let page = [REGION, wanted, ("Limit", "2")];
+    let first = success(&key.get(&app, "DescribeImageCaches", &page).await);
+    let token = first["NextToken"].as_str().unwrap();
+    assert_eq!((names(&[wanted, ("NextToken", token)]).await.as_str(), &first["TotalCount"]), ("1", &json!(3)));
+    let wrong =
+        error(&key.get(&app, "DescribeImageCaches", &[REGION, ("MatchImage.2", "A b")]).await, 400, "InvalidParameter");
+    assert!(wrong["Message"].as_str().unwrap().contains("MatchImage."), "{wrong}");
+}
+
+#[tokio::test]
 async fn usage_is_the_clouds_and_the_teams() {
     let app = TestGateway::start().await;
     let key = Key::new(&app).await;

@@ -1,11 +1,10 @@
 //! What a field of ours is called on the wire.
 
 /// The fields and their parameters; a list's place follows, counted from 1.
-const NAMES: [(&str, &str); 23] = [
+const NAMES: [(&str, &str); 22] = [
     ("name", "ImageCacheName"),
     ("region", "RegionId"),
     ("images", "Image"),
-    ("match_images", "MatchImage"),
     ("vswitch_ids", "VSwitchId"),
     ("security_group_id", "SecurityGroupId"),
     ("eip_instance_id", "EipInstanceId"),
