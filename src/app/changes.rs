@@ -65,8 +65,9 @@ impl Gateway {
                 format!("an image cache can be updated while it is ready or update_failed; it is {}", cache.status);
             return Err(Error::Conflict { code: "image_cache_not_updatable", detail });
         }
+        let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
         let mut intent =
-            self.intent(caller, call, OperationKind::Update, &cache, spec, &changes.registry_credentials, None);
+            self.intent(caller, call, OperationKind::Update, &cache, spec, &changes.registry_credentials, key);
         intent.operation.changes = Some(changes);
         self.change(call, intent, cache, options).await
     }
@@ -86,7 +87,8 @@ impl Gateway {
             return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false });
         }
         let spec = cache.spec.clone();
-        let intent = self.intent(caller, call, OperationKind::Delete, &cache, spec, &[], None);
+        let key = options.key.as_ref().map(|key| self.new_key(DELETE, key));
+        let intent = self.intent(caller, call, OperationKind::Delete, &cache, spec, &[], key);
         self.change(call, intent, cache, options).await
     }
 
@@ -164,7 +166,7 @@ impl Gateway {
         Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
     }
 
-    fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
+    pub(super) fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
         let fingerprint = self.parts().fingerprint.of("idempotency", &key.body).to_vec();
         NewKey { action, key: key.key.clone(), fingerprint }
     }

@@ -25,6 +25,8 @@ pub struct ChangeOptions {
     pub if_match: Option<i64>,
     /// How long to wait for the cloud's answer.
     pub wait: Duration,
+    /// What the change is known by, should it be asked for again.
+    pub key: Option<IdempotencyKey>,
 }
 
 /// What became of a change.

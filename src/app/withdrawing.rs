@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::input::{Changed, IdempotencyKey};
-use super::{Call, Error, Gateway};
+use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::caller::{Caller, Door, Origin, Scope};
 use crate::domain::change;
@@ -71,7 +71,7 @@ impl Gateway {
             Err(Error::IdempotencyInFlight) => {
                 let token = token.unwrap_or_default();
                 match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
-                    Some(id) => self.await_create(caller, id, deadline).await,
+                    Some((id, _)) => self.await_create(caller, id, deadline).await,
                     None => Ok(Told::Not),
                 }
             }
@@ -81,7 +81,7 @@ impl Gateway {
 
     /// Ends the wait for a create: its result if there is one by now, else it is withdrawn or left to itself.
     async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<Told, Error> {
-        let operation = self.create_of(caller, id).await?;
+        let operation = self.operation_of(caller, id).await?;
         if operation.state == OperationState::Running {
             if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await?
                 || self.store().abandon(id).await?
@@ -89,22 +89,48 @@ impl Gateway {
                 return Ok(Told::Not);
             }
             // It has ended in this very moment.
-            return self.ended(self.create_of(caller, id).await?).await;
+            return self.ended(self.operation_of(caller, id).await?).await;
         }
         self.ended(operation).await
     }
 
-    /// Waits for a create that goes on, whichever request began it.
+    /// What an update or delete with this key came to that was asked for before. None: the key is new. `false`: it
+    /// has not ended within `wait`.
+    pub async fn repeated_change(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        key: &IdempotencyKey,
+        wait: Duration,
+    ) -> Result<Option<bool>, Error> {
+        access::check(caller, action)?;
+        let key = self.new_key(action, key);
+        let Some((id, fingerprint)) = self.store().operation_of_key(&caller.team, action, &key.key).await? else {
+            return Ok(None);
+        };
+        if fingerprint != key.fingerprint {
+            return Err(Error::IdempotencyMismatch);
+        }
+        let operation = self.await_end(caller, id, Deadline::now() + wait).await?;
+        match operation.error {
+            Some(error) => Err(Error::CloudRefused { error, operation: Some(id) }),
+            None => Ok(Some(operation.state != OperationState::Running)),
+        }
+    }
+
     async fn await_create(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Told, Error> {
+        let operation = self.await_end(caller, id, deadline).await?;
+        if operation.state == OperationState::Running { Ok(Told::Not) } else { self.ended(operation).await }
+    }
+
+    /// Waits for the end of an operation, whichever request began it; it may still run at the deadline.
+    async fn await_end(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Operation, Error> {
         // Subscribe before the first look, or a change in between goes unheard.
         let mut changes = self.signals().subscribe();
         loop {
-            let operation = self.create_of(caller, id).await?;
-            if operation.state != OperationState::Running {
-                return self.ended(operation).await;
-            }
-            if Deadline::now() >= deadline {
-                return Ok(Told::Not);
+            let operation = self.operation_of(caller, id).await?;
+            if operation.state != OperationState::Running || Deadline::now() >= deadline {
+                return Ok(operation);
             }
             // Another gateway's outcome gives no signal here.
             let until = deadline.min(Deadline::now() + LOOK_EVERY);
@@ -112,7 +138,7 @@ impl Gateway {
         }
     }
 
-    async fn create_of(&self, caller: &Caller, id: OperationId) -> Result<Operation, Error> {
+    async fn operation_of(&self, caller: &Caller, id: OperationId) -> Result<Operation, Error> {
         let operation = self.store().operation(&caller.team, id).await?;
         operation.ok_or_else(lost)
     }
@@ -193,7 +219,7 @@ impl Gateway {
 }
 
 fn lost() -> Error {
-    Error::Internal("a create without its operation".into())
+    Error::Internal("a request without its operation".into())
 }
 
 fn done(eci_cache_id: Option<String>, container_group_id: Option<String>) -> Result<Told, Error> {

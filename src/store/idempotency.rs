@@ -35,16 +35,22 @@ pub enum Claimed {
 }
 
 impl Store {
-    /// The operation that a key stands for.
-    pub async fn operation_of_key(&self, team: &TeamId, action: &str, key: &str) -> Result<Option<OperationId>, Error> {
-        let id: Option<uuid::Uuid> =
-            sqlx::query_scalar("SELECT operation FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3")
-                .bind(team.as_str())
-                .bind(action)
-                .bind(key)
-                .fetch_optional(&self.requests)
-                .await?;
-        Ok(id.map(Into::into))
+    /// The operation that a key stands for, and the fingerprint of its request.
+    pub async fn operation_of_key(
+        &self,
+        team: &TeamId,
+        action: &str,
+        key: &str,
+    ) -> Result<Option<(OperationId, Vec<u8>)>, Error> {
+        let row: Option<(uuid::Uuid, Vec<u8>)> = sqlx::query_as(
+            "SELECT operation, fingerprint FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3",
+        )
+        .bind(team.as_str())
+        .bind(action)
+        .bind(key)
+        .fetch_optional(&self.requests)
+        .await?;
+        Ok(row.map(|(operation, fingerprint)| (operation.into(), fingerprint)))
     }
 }
 

@@ -90,9 +90,17 @@ impl Store {
         Ok(Claimed::Fresh)
     }
 
-    /// Records an update or delete of the row in the version that was read. `false`: it has moved on.
+    /// Records an update or delete of the row in the version that was read. `false`: it has moved on, or the key
+    /// was taken in this moment.
     pub async fn begin_change(&self, new: &NewOperation, version: i64) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
+        if let Some(key) = &new.key {
+            let (operation, now) = (&new.operation, new.operation.created_at);
+            let claimed = idempotency::claim(&mut transaction, &operation.team, key, operation.id, now).await?;
+            if claimed != Claimed::Fresh {
+                return Ok(false);
+            }
+        }
         // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
         insert(&mut transaction, new).await?;
         let done = sqlx::query(

@@ -127,7 +127,7 @@ pub(super) async fn delete_image_cache(
 
 fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), Refusal> {
     let wait = headers::prefer_wait(request);
-    Ok((wait, ChangeOptions { if_match: headers::if_match(request)?, wait: wait.time }))
+    Ok((wait, ChangeOptions { if_match: headers::if_match(request)?, wait: wait.time, key: None }))
 }
 
 /// How long to wait.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{object, words};
-use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
+use crate::app::input::{ChangeOptions, IdempotencyKey};
 use crate::app::{Call, Gateway, Told};
 use crate::domain::caller::Caller;
 use crate::eci::incoming::Incoming;
@@ -106,6 +106,12 @@ impl Asked<'_> {
         IdempotencyKey { key: format!("rpc:{token}"), body: sign_v1::canonical(&params).into_bytes() }
     }
 
+    /// The answer to a change that was asked for before with the same token.
+    async fn repeated(&self, action: Action, key: Option<&IdempotencyKey>) -> Option<Answered> {
+        let told = self.gateway.repeated_change(self.caller, action.operation(), key?, self.wait()).await;
+        told.map_err(words::of_error).transpose().map(|told| told.and_then(settled))
+    }
+
     async fn describe(&self) -> Answered {
         let filter = read::read_describe(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         filter.eci_cache_id.iter().for_each(|id| self.about(id));
@@ -117,23 +123,31 @@ impl Asked<'_> {
     }
 
     async fn update(&self) -> Answered {
-        let (id, region, changes, _) =
+        let (id, region, changes, token) =
             read::read_update(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         self.about(&id);
+        let key = token.map(|token| self.key(&token));
+        if let Some(answered) = self.repeated(Action::Update, key.as_ref()).await {
+            return answered;
+        }
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
-        let options = ChangeOptions { if_match: None, wait: self.wait() };
+        let options = ChangeOptions { if_match: None, wait: self.wait(), key };
         let done = self.gateway.update_image_cache(self.caller, self.call, cache, changes, options).await;
-        settled(&done.map_err(words::of_error)?)
+        settled(done.map_err(words::of_error)?.settled)
     }
 
     async fn delete(&self) -> Answered {
-        let (id, region, _) =
+        let (id, region, token) =
             read::read_delete(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         self.about(&id);
+        let key = token.map(|token| self.key(&token));
+        if let Some(answered) = self.repeated(Action::Delete, key.as_ref()).await {
+            return answered;
+        }
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
-        let options = ChangeOptions { if_match: None, wait: self.wait() };
+        let options = ChangeOptions { if_match: None, wait: self.wait(), key };
         let done = self.gateway.delete_image_cache(self.caller, self.call, cache, options).await;
-        settled(&done.map_err(words::of_error)?)
+        settled(done.map_err(words::of_error)?.settled)
     }
 
     async fn usage(&self) -> Answered {
@@ -151,8 +165,8 @@ fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
 }
 
 /// An update or delete that the cloud has not answered yet goes on: it is recorded, and cannot be called back.
-fn settled(changed: &Changed) -> Answered {
-    if changed.settled {
+fn settled(settled: bool) -> Answered {
+    if settled {
         return Ok(Map::new());
     }
     Err(words::unavailable("The request was recorded and goes on; describe the image cache before repeating it."))

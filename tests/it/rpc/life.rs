@@ -146,6 +146,27 @@ async fn describe_puts_the_best_match_first() {
 }
 
 #[tokio::test]
+async fn a_change_with_the_same_token_happens_once() {
+    let app = TestGateway::start().await;
+    let key = Key::new(&app).await;
+    let made = success(&key.post(&app, "CreateImageCache", &NEW).await);
+    let target = ("ImageCacheId", made["ImageCacheId"].as_str().unwrap());
+    let ours = app.only_cache().await["id"].as_str().unwrap().to_owned();
+    app.until(&ours, "ready").await;
+    let token = ("ClientToken", "token");
+    for _ in 0..2 {
+        success(&key.post(&app, "UpdateImageCache", &[REGION, target, token, ("Image.1", "nginx:1.28")]).await);
+    }
+    let other = [REGION, target, token, ("Image.1", "nginx:1.29")];
+    error(&key.post(&app, "UpdateImageCache", &other).await, 400, "IdempotentParameterMismatch");
+    assert_eq!(app.until(&ours, "ready").await["generation"], 2);
+    for _ in 0..2 {
+        success(&key.post(&app, "DeleteImageCache", &[REGION, target, token]).await);
+    }
+    assert_eq!(app.count("SELECT count(*) FROM operations").await, 3);
+}
+
+#[tokio::test]
 async fn usage_is_the_clouds_and_the_teams() {
     let app = TestGateway::start().await;
     let key = Key::new(&app).await;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eci_cache_gateway::app::{self, Gateway, Parts};
+use eci_cache_gateway::app::{Gateway, Parts};
 use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
@@ -20,11 +20,10 @@ use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::eci::{self, Client, Credentials};
-use eci_cache_gateway::http::server::{self, Limits};
+use eci_cache_gateway::http::server;
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::sim::{self, StandIn};
 use eci_cache_gateway::store::{PoolSizes, Store};
-use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
 use eci_cache_gateway::worker;
 use reqwest::{Method, RequestBuilder};
@@ -37,9 +36,8 @@ use tokio_util::task::TaskTracker;
 
 use super::answer::Answer;
 use super::database::TestDatabase;
+pub(crate) use super::setup::Setup;
 
-/// When every test begins.
-pub(crate) const START: &str = "2026-03-01T08:00:00Z";
 /// The team that a test speaks for where it names none.
 pub(crate) const TEAM: &str = "web";
 /// Every scope of a team.
@@ -48,38 +46,6 @@ pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhook
 const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
 const KEY: &str = "stand-in-key";
 const KEY_SECRET: &str = "stand-in-secret";
-
-/// What a gateway of a test may do otherwise than usual.
-pub(crate) struct Setup {
-    /// Where webhooks may go: loopback and plain http, where nothing is said.
-    pub(crate) policy: Policy,
-    /// What clients may hold.
-    pub(crate) limits: Limits,
-    /// What an operator sets.
-    pub(crate) settings: app::Settings,
-    /// Deadlines and sizes of one request.
-    pub(crate) http: http::Settings,
-    /// Where the cloud is, if not at the stand-in.
-    pub(crate) cloud: Option<String>,
-    /// How long a call to the cloud may take.
-    pub(crate) patience: Duration,
-    /// When it begins.
-    pub(crate) start: Instant,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
-            limits: Limits::default(),
-            settings: app::Settings::default(),
-            http: http::Settings::default(),
-            cloud: None,
-            patience: Duration::from_secs(30),
-            start: START.parse().unwrap(),
-        }
-    }
-}
 
 /// What the gateways of one test share.
 struct World {

@@ -7,3 +7,4 @@ pub(crate) mod gate;
 pub(crate) mod gateway;
 pub(crate) mod hook;
 pub(crate) mod server;
+pub(crate) mod setup;
