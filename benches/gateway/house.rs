@@ -29,7 +29,8 @@ use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -126,7 +127,24 @@ async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Resu
         speed: 1_000_000.0,
         state_file: None,
     };
-    Ok(StandIn::start(TcpListener::bind("127.0.0.1:0").await?, settings, Arc::clone(clock), Arc::clone(entropy)))
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let standin = StandIn::start(listener, settings, Arc::clone(clock), Arc::clone(entropy));
+    without_limits(address).await?;
+    Ok(standin)
+}
+
+/// The cloud's 200 creates a minute would be all that is measured.
+async fn without_limits(standin: SocketAddr) -> anyhow::Result<()> {
+    let body = r#"{"quota":1000000,"creates_per_minute":1000000000}"#;
+    let head = format!("POST /_admin/settings HTTP/1.1\r\nhost: {standin}\r\ncontent-type: application/json\r\n");
+    let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    let mut stream = TcpStream::connect(standin).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "the stand-in kept its limits: {answer}");
+    Ok(())
 }
 
 fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<Parts> {

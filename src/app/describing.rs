@@ -14,6 +14,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::matching_caches;
 use crate::domain::region::Region;
+use crate::domain::status::Status;
 use crate::store::TeamUsage;
 
 /// The most caches that are weighed against images: the newest.
@@ -78,7 +79,9 @@ impl Gateway {
         from: usize,
     ) -> Result<Described, Error> {
         let images = references(&filter.match_images)?;
-        let (caches, _) = self.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
+        let (mut caches, _) = self.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
+        // One that is not ready serves no instance.
+        caches.retain(|cache| cache.status == Status::Ready);
         let count = filter.image_match_count.and_then(|count| usize::try_from(count).ok());
         let best = matching_caches(&caches, &images, filter.image_full_match, count);
         let end = from.saturating_add(usize::try_from(filter.limit).unwrap_or(usize::MAX)).min(best.len());

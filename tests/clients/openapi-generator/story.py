@@ -1,6 +1,6 @@
 """The Python client that openapi-generator makes of the 3.0 document, against a running gateway.
 
-Arguments: the document. Environment: ECG_URL, ECG_TOKEN. Expects package `ecg_client` on the path.
+Arguments: the document. Environment: ECG_URL, ECG_TOKEN, ECG_ADMIN_TOKEN. Expects package `ecg_client` on the path.
 Its models are pydantic's and strict: a member of another type than the document says is an error here.
 """
 
@@ -24,9 +24,11 @@ def call(operation, *arguments, **named):
 
 
 class Story:
-    """The APIs of one client, and what is done with them."""
+    """The APIs of a team's client and of an administrator's, and what is done with them."""
 
-    def __init__(self, client):
+    def __init__(self, client, admin):
+        self.access_keys = ecg_client.AccessKeysApi(admin)
+        self.adoption = ecg_client.ImageCachesApi(admin)
         self.audit = ecg_client.AuditApi(client)
         self.caches = ecg_client.ImageCachesApi(client)
         self.events = ecg_client.EventsApi(client)
@@ -64,12 +66,30 @@ class Story:
         status = [ecg_client.ImageCacheStatus.READY]
         listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)
         assert cache.id in [item.id for item in listed.items]
+        question = ecg_client.MatchQuestion(region=new.region, images=new.images)
+        assert call(self.caches.match_image_caches, question).winner_id == cache.id
         transitions = call(self.caches.list_transitions, cache.id).items
         assert transitions[-1].to == ecg_client.ImageCacheStatus.READY, transitions
         event = self.find_ready_event(cache.id)
         deliveries = call(self.webhooks.list_deliveries, endpoint_id=endpoint.id).items
         assert event.id in [delivery.event_id for delivery in deliveries], deliveries
         return cache
+
+    def try_an_adoption(self):
+        """Ask what would be adopted of all that the region holds."""
+        filters = ecg_client.AdoptionFilter()
+        new = ecg_client.NewAdoption(region="cn-hangzhou", filter=filters, dry_run=True)
+        result = call(self.adoption.adopt_image_caches, new)
+        assert result.dry_run and all(item.image_cache_id is None for item in result.adopted), result
+
+    def turn_an_access_key(self):
+        """Create an access key, list it without its secret, revoke it."""
+        new = ecg_client.NewAccessKey(description="openapi-generator", scopes=["read"])
+        key = call(self.access_keys.create_access_key, new)
+        assert key.access_key_secret, "no secret"
+        listed = call(self.access_keys.list_access_keys, limit=100).items
+        assert [item.access_key_secret for item in listed if item.id == key.id] == [None]
+        call(self.access_keys.revoke_access_key, key.id)
 
     def change_and_remove(self, cache):
         """Update the image cache, wait for the new build, delete it."""
@@ -102,6 +122,8 @@ class Story:
         endpoint = call(self.webhooks.create_webhook_endpoint, url)
         assert endpoint.secret.startswith("whsec_")
         cache = self.follow_a_cache(endpoint)
+        self.try_an_adoption()
+        self.turn_an_access_key()
         self.change_and_remove(cache)
         self.read_the_audit(cache)
         listed = call(self.webhooks.list_webhook_endpoints, limit=100).items
@@ -111,10 +133,15 @@ class Story:
         self.meet_an_error()
 
 
+def client_with(token):
+    """A client that shows the token in this variable."""
+    settings = ecg_client.Configuration(host=os.environ["ECG_URL"], access_token=os.environ[token])
+    return ecg_client.ApiClient(settings)
+
+
 def main(document):
-    settings = ecg_client.Configuration(host=os.environ["ECG_URL"], access_token=os.environ["ECG_TOKEN"])
-    with ecg_client.ApiClient(settings) as client:
-        Story(client).tell()
+    with client_with("ECG_TOKEN") as client, client_with("ECG_ADMIN_TOKEN") as admin:
+        Story(client, admin).tell()
     report(document, CALLED)
 
 

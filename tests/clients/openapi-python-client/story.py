@@ -1,6 +1,6 @@
 """The client that openapi-python-client makes of the 3.1 document, against a running gateway.
 
-Arguments: the document. Environment: ECG_URL, ECG_TOKEN. Expects package `ecg_client` on the path.
+Arguments: the document. Environment: ECG_URL, ECG_TOKEN, ECG_ADMIN_TOKEN. Expects package `ecg_client` on the path.
 """
 
 import os
@@ -8,14 +8,17 @@ import sys
 import uuid
 
 from ecg_client import AuthenticatedClient
+from ecg_client.api.access_keys import create_access_key, list_access_keys, revoke_access_key
 from ecg_client.api.audit import get_audit_entry, list_audit_entries
 from ecg_client.api.events import list_events
 from ecg_client.api.image_caches import (
+    adopt_image_caches,
     create_image_cache,
     delete_image_cache,
     get_image_cache,
     list_image_caches,
     list_transitions,
+    match_image_caches,
     update_image_cache,
     wait_for_image_cache,
 )
@@ -29,24 +32,36 @@ from ecg_client.api.webhooks import (
     list_webhook_endpoints,
 )
 from ecg_client.models import (
+    AdoptionFilter,
     ImageCacheChanges,
     ImageCacheStatus,
+    MatchQuestion,
+    NewAccessKey,
+    NewAdoption,
     NewImageCache,
     NewWebhookEndpoint,
     Problem,
 )
+from ecg_client.types import UNSET
 from operations import report
 
-CLIENT = AuthenticatedClient(
-    base_url=os.environ["ECG_URL"], token=os.environ["ECG_TOKEN"], raise_on_unexpected_status=True, timeout=60
-)
+
+def client_with(token):
+    """A client that shows the token in this variable."""
+    return AuthenticatedClient(
+        base_url=os.environ["ECG_URL"], token=os.environ[token], raise_on_unexpected_status=True, timeout=60
+    )
+
+
+CLIENT = client_with("ECG_TOKEN")
+ADMIN = client_with("ECG_ADMIN_TOKEN")
 CALLED = set()
 ABSENT = "ic_00000000000000000000000000"
 
 
-def call(operation, *path, statuses=(200,), **arguments):
+def call(operation, *path, statuses=(200,), client=CLIENT, **arguments):
     """Call one operation, check the status, give the parsed answer."""
-    answer = operation.sync_detailed(*path, client=CLIENT, **arguments)
+    answer = operation.sync_detailed(*path, client=client, **arguments)
     CALLED.add(operation.__name__.rsplit(".", 1)[-1])
     assert answer.status_code in statuses, (operation.__name__, answer.status_code, answer.content)
     return answer.parsed
@@ -83,12 +98,31 @@ def follow_a_cache(endpoint):
     assert call(get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
     listed = call(list_image_caches, status=[ImageCacheStatus.READY], name=new.name, limit=100)
     assert cache.id in [item.id for item in listed.items]
+    question = MatchQuestion(region=new.region, images=new.images)
+    assert call(match_image_caches, body=question).winner_id == cache.id
     transitions = call(list_transitions, cache.id).items
     assert transitions[-1].to == ImageCacheStatus.READY, transitions
     event = find_ready_event(cache.id)
     deliveries = call(list_deliveries, endpoint_id=endpoint.id).items
     assert event.id in [delivery.event_id for delivery in deliveries], deliveries
     return cache
+
+
+def try_an_adoption():
+    """Ask what would be adopted of all that the region holds."""
+    new = NewAdoption(region="cn-hangzhou", filter_=AdoptionFilter(), dry_run=True)
+    result = call(adopt_image_caches, client=ADMIN, body=new)
+    assert result.dry_run and all(item.image_cache_id is UNSET for item in result.adopted), result
+
+
+def turn_an_access_key():
+    """Create an access key, list it without its secret, revoke it."""
+    new = NewAccessKey(description="openapi-python-client", scopes=["read"])
+    key = call(create_access_key, statuses=(201,), client=ADMIN, body=new)
+    assert key.access_key_secret, "no secret"
+    listed = call(list_access_keys, client=ADMIN, limit=100).items
+    assert [item.access_key_secret for item in listed if item.id == key.id] == [UNSET]
+    call(revoke_access_key, key.id, statuses=(204,), client=ADMIN)
 
 
 def change_and_remove(cache):
@@ -115,6 +149,8 @@ def main(document):
     )
     assert endpoint.secret.startswith("whsec_")
     cache = follow_a_cache(endpoint)
+    try_an_adoption()
+    turn_an_access_key()
     change_and_remove(cache)
     read_the_audit(cache)
     assert endpoint.id in [item.id for item in call(list_webhook_endpoints, limit=100).items]

@@ -1,6 +1,7 @@
 // The types that openapi-typescript makes of the 3.1 document, used through openapi-fetch against a running gateway.
 //
-// Arguments: the document. Environment: ECG_URL, ECG_TOKEN. `schema.d.ts` is generated beside this file.
+// Arguments: the document. Environment: ECG_URL, ECG_TOKEN, ECG_ADMIN_TOKEN. `schema.d.ts` is generated
+// beside this file.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -16,10 +17,13 @@ type Operation = keyof operations;
 
 const ABSENT = "ic_00000000000000000000000000";
 const called = new Set<Operation>();
-const client = createClient<paths>({
-  baseUrl: environment("ECG_URL"),
-  headers: { Authorization: `Bearer ${environment("ECG_TOKEN")}` },
-});
+const clientWith = (token: string) =>
+  createClient<paths>({
+    baseUrl: environment("ECG_URL"),
+    headers: { Authorization: `Bearer ${environment(token)}` },
+  });
+const client = clientWith("ECG_TOKEN");
+const admin = clientWith("ECG_ADMIN_TOKEN");
 
 function environment(name: string): string {
   const value = process.env[name];
@@ -80,6 +84,9 @@ async function followACache(endpoint: string): Promise<ImageCache> {
   const ready = await waitUntilReady(cache.id);
   const again = await call("get_image_cache", client.GET("/v1/image-caches/{image_cache_id}", one(cache.id)));
   assert.equal(again.eci_cache_id, ready.eci_cache_id);
+  const { region, images } = body;
+  const match = await call("match_image_caches", client.POST("/v1/matches", { body: { region, images } }));
+  assert.equal(match.winner_id, cache.id);
   await readTheLists(cache, endpoint);
   return cache;
 }
@@ -99,6 +106,23 @@ async function readTheLists(cache: ImageCache, endpoint: string): Promise<void> 
     client.GET("/v1/deliveries", { params: { query: { endpoint_id: endpoint } } }),
   );
   assert(deliveries.items.some((delivery) => delivery.event_id === event.id));
+}
+
+async function tryAnAdoption(): Promise<void> {
+  const body = { region: "cn-hangzhou", filter: {}, dry_run: true };
+  const result = await call("adopt_image_caches", admin.POST("/v1/image-caches/adopt", { body }));
+  assert(result.dry_run && result.adopted.every((item) => item.image_cache_id === undefined));
+}
+
+async function turnAnAccessKey(): Promise<void> {
+  const body = { description: "openapi-typescript", scopes: ["read"] };
+  const key = await call("create_access_key", admin.POST("/v1/access-keys", { body }));
+  assert(key.access_key_secret, "no secret");
+  const listed = await call("list_access_keys", admin.GET("/v1/access-keys", { params: { query: { limit: 100 } } }));
+  const again = listed.items.find((item) => item.id === key.id);
+  assert(again && again.access_key_secret === undefined, "not in the list, or with its secret");
+  const params = { path: { access_key_id: key.id } };
+  await call("revoke_access_key", admin.DELETE("/v1/access-keys/{access_key_id}", { params }));
 }
 
 async function changeAndRemove(cache: ImageCache): Promise<void> {
@@ -159,6 +183,8 @@ const endpoint = await call(
 );
 assert.match(endpoint.secret ?? "", /^whsec_/);
 const cache = await followACache(endpoint.id);
+await tryAnAdoption();
+await turnAnAccessKey();
 await changeAndRemove(cache);
 await readTheAudit(cache);
 await removeTheEndpoint(endpoint.id);

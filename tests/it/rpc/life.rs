@@ -132,6 +132,11 @@ async fn describe_puts_the_best_match_first() {
         found.iter().map(|one| one["ImageCacheName"].as_str().unwrap()[6..].to_owned()).collect::<String>()
     };
     let wanted = ("MatchImage.1", "nginx:1.27");
+    assert_eq!(names(&[wanted]).await, "", "what is not ready serves no instance");
+    for _ in 0..3 {
+        app.advance(20);
+        app.drain().await;
+    }
     assert_eq!(names(&[wanted]).await, "301", "exact ones first, the newest of equals first");
     assert_eq!(names(&[wanted, ("ImageFullMatch", "True")]).await, "30");
     assert_eq!(names(&[wanted, ("ImageMatchCountRequest", "1")]).await, "30");

@@ -48,10 +48,10 @@ const KEY: &str = "stand-in-key";
 const KEY_SECRET: &str = "stand-in-secret";
 
 /// What the gateways of one test share.
-struct World {
+pub(super) struct World {
     clock: Arc<ManualClock>,
     entropy: Arc<Entropy>,
-    standin: StandIn,
+    pub(super) standin: StandIn,
     pool: PgPool,
     database: TestDatabase,
 }
@@ -73,7 +73,7 @@ impl World {
         Self { clock, entropy, standin, pool, database }
     }
 
-    fn client(&self, setup: &Setup) -> Client {
+    pub(super) fn client(&self, setup: &Setup) -> Client {
         let credentials =
             Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
         let cloud = eci::Settings {
@@ -109,8 +109,8 @@ pub(crate) struct TestGateway {
     pub(crate) gateway: Gateway,
     /// Where its API listens.
     pub(crate) address: SocketAddr,
-    http: reqwest::Client,
-    world: Arc<World>,
+    pub(super) http: reqwest::Client,
+    pub(super) world: Arc<World>,
     _stop: DropGuard,
 }
 
@@ -279,37 +279,6 @@ impl TestGateway {
     /// One number out of the database.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.sql()).await.unwrap()
-    }
-
-    /// Where the stand-in is.
-    pub(crate) fn cloud(&self) -> String {
-        self.world.standin.url()
-    }
-
-    /// A client of the cloud, past the gateway.
-    pub(crate) fn cloud_client(&self) -> Client {
-        self.world.client(&Setup::default())
-    }
-
-    /// The next call of an action meets this fault.
-    pub(crate) async fn fault(&self, fault: &Value) {
-        let url = format!("{}/_admin/faults", self.cloud());
-        Answer::of(self.http.post(url).json(fault)).await.expect(200);
-    }
-
-    /// The cloud forgets every `ClientToken`.
-    pub(crate) async fn forget_tokens(&self) {
-        Answer::of(self.http.post(format!("{}/_admin/forget-tokens", self.cloud()))).await.expect(200);
-    }
-
-    /// What really happened at the cloud.
-    pub(crate) async fn ledger(&self) -> Value {
-        Answer::of(self.http.get(format!("{}/_admin/calls", self.cloud()))).await.expect(200)
-    }
-
-    /// How many caches were really created.
-    pub(crate) async fn creations(&self) -> usize {
-        self.ledger().await["created"].as_array().unwrap().len()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Parameters read back: round trips, limits, hostile input.
+//! What SDKs really send, and what is refused about it.
 
 use secrecy::ExposeSecret as _;
 

@@ -1,6 +1,7 @@
 //! The client that progenitor makes of the 3.0 document, against a running gateway.
 //!
-//! Arguments: the document (the one it was generated from). Environment: `ECG_URL`, `ECG_TOKEN`.
+//! Arguments: the document (the one it was generated from). Environment: `ECG_URL`, `ECG_TOKEN`,
+//! `ECG_ADMIN_TOKEN`.
 //! A dropped operation does not compile; one that is in the document and not called ends in a failure.
 
 use std::collections::BTreeSet;
@@ -14,8 +15,8 @@ mod generated {
 }
 
 use generated::types::{
-    AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, NewImageCache, NewWebhookEndpoint, Problem,
-    WebhookEndpoint,
+    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, MatchQuestion, NewAccessKey,
+    NewAccessKeyDescription, NewAdoption, NewImageCache, NewWebhookEndpoint, Problem, WebhookEndpoint,
 };
 use generated::{Client, Error as CallError};
 
@@ -24,11 +25,15 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const ABSENT: &str = "ic_00000000000000000000000000";
 const IMAGE: &str = "registry.example.com/team/app";
 
-/// Calls one operation by its generated builder, notes its name, gives the typed answer.
+/// Calls one operation by its generated builder, notes its name, gives the typed answer. `as admin` after it: with the
+/// token of an administrator.
 macro_rules! call {
-    ($story:ident . $operation:ident $(. $set:ident ($value:expr))*) => {{
+    ($story:ident . $operation:ident $(. $set:ident ($value:expr))*) => {
+        call!($story.$operation$(.$set($value))* as client)
+    };
+    ($story:ident . $operation:ident $(. $set:ident ($value:expr))* as $client:ident) => {{
         $story.called.insert(stringify!($operation).to_owned());
-        $story.client.$operation()$(.$set($value))*.send().await
+        $story.$client.$operation()$(.$set($value))*.send().await
             .map_err(|error| format!("{}: {error}", stringify!($operation)))?
             .into_inner()
     }};
@@ -36,16 +41,14 @@ macro_rules! call {
 
 struct Story {
     client: Client,
+    admin: Client,
     called: BTreeSet<String>,
 }
 
 impl Story {
     fn begin() -> Outcome<Self> {
-        let bearer = format!("Bearer {}", std::env::var("ECG_TOKEN")?);
-        let headers = [(reqwest::header::AUTHORIZATION, bearer.parse()?)].into_iter().collect();
-        let inner = reqwest::Client::builder().default_headers(headers).no_proxy().build()?;
-        let client = Client::new_with_client(&std::env::var("ECG_URL")?, inner);
-        Ok(Self { client, called: BTreeSet::new() })
+        let (client, admin) = (client_with("ECG_TOKEN")?, client_with("ECG_ADMIN_TOKEN")?);
+        Ok(Self { client, admin, called: BTreeSet::new() })
     }
 
     async fn tell(&mut self) -> Outcome<()> {
@@ -54,6 +57,8 @@ impl Story {
         let endpoint = call!(self.create_webhook_endpoint.body(new));
         demand(endpoint.secret.as_ref().is_some_and(|secret| secret.starts_with("whsec_")), "no secret")?;
         let cache = self.follow_a_cache(&endpoint).await?;
+        self.try_an_adoption().await?;
+        self.turn_an_access_key().await?;
         self.change_and_remove(&cache).await?;
         self.read_the_audit(&cache).await?;
         self.remove_the_endpoint(&endpoint).await?;
@@ -69,6 +74,9 @@ impl Story {
         let ready = self.wait_until_ready(&cache.id).await?;
         let again = call!(self.get_image_cache.image_cache_id(&cache.id));
         demand(again.eci_cache_id == ready.eci_cache_id, "two ids of the cloud")?;
+        let question = MatchQuestion::builder().region("cn-hangzhou").images([format!("{IMAGE}:1")]);
+        let winner = call!(self.match_image_caches.body(question)).winner_id;
+        demand(winner.as_ref() == Some(&cache.id), "another image cache wins the match")?;
         self.read_the_lists(&cache, endpoint).await?;
         Ok(cache)
     }
@@ -104,6 +112,25 @@ impl Story {
             let cursor = page.next_cursor.filter(|_| page.has_more).ok_or("no image_cache.ready in the feed")?;
             page = call!(self.list_events.limit(100).cursor(cursor));
         }
+    }
+
+    async fn try_an_adoption(&mut self) -> Outcome<()> {
+        let new = NewAdoption::builder().region("cn-hangzhou").filter(AdoptionFilter::default()).dry_run(true);
+        let result = call!(self.adopt_image_caches.body(new) as admin);
+        let changed = result.adopted.iter().any(|item| item.image_cache_id.is_some());
+        demand(result.dry_run && !changed, "a dry run that changed something")
+    }
+
+    async fn turn_an_access_key(&mut self) -> Outcome<()> {
+        let description = NewAccessKeyDescription::try_from("progenitor")?;
+        let new = NewAccessKey::builder().description(description).scopes(["read".to_owned()]);
+        let key = call!(self.create_access_key.body(new) as admin);
+        demand(key.access_key_secret.is_some(), "no secret")?;
+        let listed = call!(self.list_access_keys.limit(100) as admin).items;
+        let again = listed.iter().find(|item| item.id == key.id).ok_or("the access key is not in the list")?;
+        demand(again.access_key_secret.is_none(), "the list shows a secret")?;
+        call!(self.revoke_access_key.access_key_id(&key.id) as admin);
+        Ok(())
     }
 
     async fn change_and_remove(&mut self, cache: &ImageCache) -> Outcome<()> {
@@ -156,6 +183,14 @@ impl Story {
         println!("{} of {} operations called", self.called.len(), wanted.len());
         Ok(())
     }
+}
+
+/// A client that shows the token in this variable.
+fn client_with(token: &str) -> Outcome<Client> {
+    let bearer = format!("Bearer {}", std::env::var(token)?);
+    let headers = [(reqwest::header::AUTHORIZATION, bearer.parse()?)].into_iter().collect();
+    let inner = reqwest::Client::builder().default_headers(headers).no_proxy().build()?;
+    Ok(Client::new_with_client(&std::env::var("ECG_URL")?, inner))
 }
 
 fn demand(holds: bool, otherwise: &str) -> Outcome<()> {

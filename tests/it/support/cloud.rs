@@ -1,0 +1,41 @@
+//! The cloud's side of a test: the stand-in's door for tests, past the gateway.
+#![cfg(test)]
+
+use eci_cache_gateway::eci::Client;
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::gateway::{Setup, TestGateway};
+
+impl TestGateway {
+    /// Where the stand-in is.
+    pub(crate) fn cloud(&self) -> String {
+        self.world.standin.url()
+    }
+
+    /// A client of the cloud, past the gateway.
+    pub(crate) fn cloud_client(&self) -> Client {
+        self.world.client(&Setup::default())
+    }
+
+    /// The next call of an action meets this fault.
+    pub(crate) async fn fault(&self, fault: &Value) {
+        let url = format!("{}/_admin/faults", self.cloud());
+        Answer::of(self.http.post(url).json(fault)).await.expect(200);
+    }
+
+    /// The cloud forgets every `ClientToken`.
+    pub(crate) async fn forget_tokens(&self) {
+        Answer::of(self.http.post(format!("{}/_admin/forget-tokens", self.cloud()))).await.expect(200);
+    }
+
+    /// What really happened at the cloud.
+    pub(crate) async fn ledger(&self) -> Value {
+        Answer::of(self.http.get(format!("{}/_admin/calls", self.cloud()))).await.expect(200)
+    }
+
+    /// How many caches were really created.
+    pub(crate) async fn creations(&self) -> usize {
+        self.ledger().await["created"].as_array().unwrap().len()
+    }
+}
