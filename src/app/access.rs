@@ -34,6 +34,8 @@ pub const TABLE: &[Access] = &[
     read("match_image_caches", Scope::Read),
     // The cloud account is shared by the teams: only its admins may say whose a cache is.
     change("adopt_image_caches", Scope::Admin),
+    read("get_provider_record", Scope::Read),
+    read("list_usage", Scope::Read),
     read("get_operation", Scope::Read),
     read("list_events", Scope::Read),
     change("create_webhook_endpoint", Scope::Webhooks),
@@ -49,12 +51,9 @@ pub const TABLE: &[Access] = &[
     Access { operation: "get_me", scope: None, changes: false },
 ];
 
-/// What the cloud's own API has beyond REST.
-const RPC_ALONE: &[Access] = &[read("list_usage", Scope::Read)];
-
 /// The row of an operation.
 pub fn of(operation: &str) -> Option<&'static Access> {
-    TABLE.iter().chain(RPC_ALONE).find(|access| access.operation == operation)
+    TABLE.iter().find(|access| access.operation == operation)
 }
 
 /// Refuses a caller that lacks the scope of `operation`. An operation that is not in the table is refused.

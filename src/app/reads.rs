@@ -6,7 +6,9 @@ use tokio::time::{Instant as Deadline, sleep_until, timeout_at};
 
 use super::cursor::{List, one_more, unreadable};
 use super::input::{Readiness, Waited};
-use super::view::{AuditEntryView, DeliveryView, EventBody, EventView, ImageCacheView, TransitionView};
+use super::view::{
+    AuditEntryView, DeliveryView, EventBody, EventView, ImageCacheView, ProviderRecordView, TransitionView,
+};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::filter::{AuditFilter, CacheFilter, DeliveryFilter, Page, Slice};
@@ -43,6 +45,13 @@ impl Gateway {
     async fn image_cache(&self, caller: &Caller, id: CacheId) -> Result<ImageCacheView, Error> {
         let cache = self.store().image_cache(&caller.team, id).await?;
         cache.map(Into::into).ok_or(Error::NotFound("image cache"))
+    }
+
+    /// The cloud's own record of an image cache, as last seen; empty before the first look.
+    pub async fn get_provider_record(&self, caller: &Caller, id: CacheId) -> Result<ProviderRecordView, Error> {
+        access::check(caller, "get_provider_record")?;
+        let cache = self.store().image_cache(&caller.team, id).await?;
+        cache.as_ref().map(Into::into).ok_or(Error::NotFound("image cache"))
     }
 
     /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`]).

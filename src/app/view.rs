@@ -20,12 +20,14 @@ mod adoption;
 mod convert;
 mod matches;
 mod me;
+mod provider;
 mod webhooks;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
+pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
 pub use webhooks::{DeliveryView, EndpointView, EventBody, EventData, EventView};
 
 /// Where an image cache stands. `ready` alone means usable.

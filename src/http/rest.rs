@@ -20,6 +20,7 @@ mod matches;
 mod me;
 mod operations;
 pub(super) mod pages;
+mod provider;
 mod webhook_endpoints;
 
 /// Every route that stands in the document, and the document as far as the handlers tell it.
@@ -35,6 +36,8 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(image_caches::list_transitions))
         .routes(routes!(adoption::adopt_image_caches))
         .routes(routes!(matches::match_image_caches))
+        .routes(routes!(provider::get_provider_record))
+        .routes(routes!(provider::list_usage))
         .routes(routes!(operations::get_operation))
         .routes(routes!(events::list_events))
         .routes(routes!(webhook_endpoints::create_webhook_endpoint, webhook_endpoints::list_webhook_endpoints))

@@ -68,6 +68,8 @@ class Story:
         assert cache.id in [item.id for item in listed.items]
         question = ecg_client.MatchQuestion(region=new.region, images=new.images)
         assert call(self.caches.match_image_caches, question).winner_id == cache.id
+        assert call(self.caches.get_provider_record, cache.id).events, "no event of the cloud"
+        assert call(self.caches.list_usage, new.region).team_ready_image_caches > 0
         transitions = call(self.caches.list_transitions, cache.id).items
         assert transitions[-1].to == ecg_client.ImageCacheStatus.READY, transitions
         event = self.find_ready_event(cache.id)

@@ -16,8 +16,10 @@ from ecg_client.api.image_caches import (
     create_image_cache,
     delete_image_cache,
     get_image_cache,
+    get_provider_record,
     list_image_caches,
     list_transitions,
+    list_usage,
     match_image_caches,
     update_image_cache,
     wait_for_image_cache,
@@ -100,6 +102,8 @@ def follow_a_cache(endpoint):
     assert cache.id in [item.id for item in listed.items]
     question = MatchQuestion(region=new.region, images=new.images)
     assert call(match_image_caches, body=question).winner_id == cache.id
+    assert call(get_provider_record, cache.id).events, "no event of the cloud"
+    assert call(list_usage, region=new.region).team_ready_image_caches > 0
     transitions = call(list_transitions, cache.id).items
     assert transitions[-1].to == ImageCacheStatus.READY, transitions
     event = find_ready_event(cache.id)

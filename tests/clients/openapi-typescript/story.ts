@@ -95,6 +95,16 @@ async function readTheLists(cache: ImageCache, endpoint: string): Promise<void> 
   const query = { status: ["ready" as const], name: cache.name, limit: 100 };
   const listed = await call("list_image_caches", client.GET("/v1/image-caches", { params: { query } }));
   assert(listed.items.some((item) => item.id === cache.id));
+  const record = await call(
+    "get_provider_record",
+    client.GET("/v1/image-caches/{image_cache_id}/provider-record", one(cache.id)),
+  );
+  assert(record.events.length > 0);
+  const usage = await call(
+    "list_usage",
+    client.GET("/v1/usage", { params: { query: { region: cache.region } } }),
+  );
+  assert(usage.team_ready_image_caches > 0);
   const transitions = await call(
     "list_transitions",
     client.GET("/v1/image-caches/{image_cache_id}/transitions", one(cache.id)),

@@ -95,6 +95,10 @@ impl Story {
         let ready = vec![ImageCacheStatus::Ready];
         let listed = call!(self.list_image_caches.status(ready).name(&cache.name).limit(100));
         demand(listed.items.iter().any(|item| item.id == cache.id), "not in the list")?;
+        let record = call!(self.get_provider_record.image_cache_id(&cache.id));
+        demand(!record.events.is_empty(), "no event of the cloud")?;
+        let usage = call!(self.list_usage.region("cn-hangzhou"));
+        demand(usage.team_ready_image_caches > 0, "nothing is ready")?;
         let transitions = call!(self.list_transitions.image_cache_id(&cache.id)).items;
         demand(transitions.last().is_some_and(|last| last.to == ImageCacheStatus::Ready), "the last is not to ready")?;
         let event = self.find_ready_event(&cache.id).await?;

@@ -1,0 +1,103 @@
+//! What the cloud itself says: its record of an image cache, and the account's quota.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::app::describing::Usage;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::region::Region;
+
+/// The cloud's own record of an image cache, as last seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProviderRecord)]
+pub struct ProviderRecordView {
+    /// Its events (`Events`): the newest 50.
+    pub events: Vec<ProviderEventView>,
+    /// Everything else that it says, under its own names: fields that the gateway does not know are among them.
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// One of the cloud's events about an image cache.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProviderEvent)]
+pub struct ProviderEventView {
+    /// `Name`, unique within the image cache.
+    pub name: String,
+    /// `Type`: `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `Reason`, for example `Started`.
+    pub reason: String,
+    /// `Message`.
+    pub message: String,
+    /// `Count`: how often it happened.
+    pub count: i64,
+    /// `FirstTimestamp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub first_at: Option<DateTime<Utc>>,
+    /// `LastTimestamp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+/// The account's quota in a region, and the team's share of what is used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Usage)]
+pub struct UsageView {
+    /// The region.
+    pub region: String,
+    /// The account's limits and what is used, under the cloud's own names (`MaxImageCacheCount`,
+    /// `UsedImageCacheCount`, …). An open map; all teams share the account.
+    pub attributes: BTreeMap<String, f64>,
+    /// Image caches of the team that the cloud may still have.
+    pub team_image_caches: i64,
+    /// Those of them that are ready.
+    pub team_ready_image_caches: i64,
+}
+
+impl From<&ImageCache> for ProviderRecordView {
+    fn from(cache: &ImageCache) -> Self {
+        let Some(Value::Object(record)) = &cache.provider else { return Self::default() };
+        let events = record.get("Events").and_then(Value::as_array).into_iter().flatten();
+        let others = record.iter().filter(|(name, _)| name.as_str() != "Events");
+        let events = events.map(ProviderEventView::read).collect();
+        Self { events, fields: others.map(|(name, value)| (name.clone(), value.clone())).collect() }
+    }
+}
+
+impl ProviderEventView {
+    /// Reads what is there: the cloud leaves out what it likes.
+    fn read(event: &Value) -> Self {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let time = |name: &str| event[name].as_str().and_then(|time| time.parse().ok());
+        Self {
+            name: text("Name"),
+            kind: text("Type"),
+            reason: text("Reason"),
+            message: text("Message"),
+            count: event["Count"].as_i64().unwrap_or(1),
+            first_at: time("FirstTimestamp"),
+            last_at: time("LastTimestamp"),
+        }
+    }
+}
+
+impl UsageView {
+    /// The usage of that region. Numbers may come as texts.
+    pub(crate) fn new(region: &Region, usage: &Usage) -> Self {
+        let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+        let numbers = usage.attributes.iter().filter_map(|(name, value)| Some((name.clone(), number(value)?)));
+        Self {
+            region: region.to_string(),
+            attributes: numbers.collect(),
+            team_image_caches: usage.team.used,
+            team_ready_image_caches: usage.team.ready,
+        }
+    }
+}
