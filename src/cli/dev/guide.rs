@@ -22,8 +22,6 @@ pub(super) const AUDIENCE: &str = "eci-cache-gateway";
 pub(super) const TEAM: &str = "demo";
 /// The longest that a verifier accepts.
 const TOKEN_HOURS: i64 = 24;
-/// What a team may do.
-const TEAM_SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
 
 /// Everything worth telling.
 pub(super) struct Guide {
@@ -42,7 +40,7 @@ impl Guide {
     ) -> anyhow::Result<Self> {
         let mut exports = vec![
             ("ECG_URL", format!("http://{api}")),
-            ("ECG_TOKEN", token(keys, TEAM, "developer", &TEAM_SCOPES)?),
+            ("ECG_TOKEN", token(keys, TEAM, "developer", &Scope::ALL)?),
             ("ECG_ADMIN_TOKEN", token(keys, "platform", "administrator", &Scope::ALL)?),
             ("ECG_STANDIN_URL", stand_in.url()),
             ("ECG_DATABASE_URL", postgres.database_url()),
