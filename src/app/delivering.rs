@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{Error, Gateway};
 use crate::domain::retry::{AfterFailure, LONGEST_PAUSE, MAX_ATTEMPTS, after_failure};
@@ -18,11 +19,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Gateway {
     /// Sends everything that is due, until nothing is in flight and nothing is due. Returns how many attempts.
-    pub async fn deliver(&self) -> Result<usize, Error> {
+    /// Once `stop` is cancelled nothing more is begun, and what is in flight ends by its deadline.
+    pub async fn deliver(&self, stop: &CancellationToken) -> Result<usize, Error> {
         let mut in_flight = JoinSet::new();
         let mut attempts = 0;
         loop {
-            attempts += self.begin_attempts(&mut in_flight).await?;
+            if !stop.is_cancelled() {
+                attempts += self.begin_attempts(&mut in_flight).await?;
+            }
             if in_flight.is_empty() {
                 return Ok(attempts);
             }

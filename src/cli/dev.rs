@@ -96,8 +96,11 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
     guide.write_env()?;
     guide.print();
     let name = worker_name();
-    tokio::join!(process.serve(listener, None, &config.limits), process.work(&name), process.upkeep());
-    process.end().await;
+    let all = async {
+        tokio::join!(process.serve(listener, None, &config.limits), process.work(&name), process.upkeep());
+        process.end().await;
+    };
+    process.until_stopped(all).await;
     stand_in.shutdown().await;
     eprintln!("Stopped. The data stay in {}.", folder.display());
     Ok(())

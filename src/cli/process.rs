@@ -63,16 +63,26 @@ impl Process {
         Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
     }
 
+    /// Runs `all`, which ends by itself once told to stop; what takes longer than 20 s from then on is left.
+    pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) {
+        let too_long = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(shutdown::DRAIN).await;
+        };
+        tokio::select! {
+            () = all => {}
+            () = too_long => tracing::warn!("some work did not end in time; what is recorded is taken up by another process"),
+        }
+    }
+
     /// Keeps the metrics small until told to stop.
     pub(super) async fn upkeep(&self) {
         self.metrics.clone().upkeep(self.stop.clone()).await;
     }
 
-    /// Lets the calls in hand end, at most 20 s; what is left is taken up again when its lease runs out.
+    /// Lets the calls in hand end, then closes the database.
     pub(super) async fn end(&self) {
-        if tokio::time::timeout(shutdown::DRAIN, self.gateway.drain()).await.is_err() {
-            tracing::warn!("calls to the cloud did not end in time; another process takes them up");
-        }
+        self.gateway.drain().await;
         self.gateway.close().await;
     }
 }

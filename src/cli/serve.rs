@@ -40,8 +40,11 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
             process.work(&worker_name()).await;
         }
     };
-    tokio::join!(process.serve(listener, metrics, &config.limits), work, process.upkeep());
-    process.end().await;
+    let all = async {
+        tokio::join!(process.serve(listener, metrics, &config.limits), work, process.upkeep());
+        process.end().await;
+    };
+    process.until_stopped(all).await;
     tracing::info!("stopped");
     Ok(())
 }

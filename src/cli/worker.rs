@@ -21,8 +21,11 @@ async fn work(config: &ServeConfig) -> anyhow::Result<()> {
     };
     let name = worker_name();
     tracing::info!(worker = name, "working");
-    tokio::join!(process.work(&name), process.upkeep());
-    process.end().await;
+    let all = async {
+        tokio::join!(process.work(&name), process.upkeep());
+        process.end().await;
+    };
+    process.until_stopped(all).await;
     tracing::info!("stopped");
     Ok(())
 }

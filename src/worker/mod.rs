@@ -58,7 +58,7 @@ pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
         let resumed = gateway.resume_operations(OPERATIONS).await? > 0;
         let tracked = gateway.track().await?;
-        let delivered = gateway.deliver().await? > 0;
+        let delivered = gateway.deliver(&CancellationToken::new()).await? > 0;
         if !(resumed || tracked || delivered) {
             return Ok(());
         }
@@ -69,7 +69,7 @@ async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, 
     let interval = if work == Work::Janitor { intervals.janitor } else { intervals.look };
     let mut pause = REST;
     while !stop.is_cancelled() {
-        let more = match work.pass(gateway, name).await {
+        let more = match work.pass(gateway, name, stop).await {
             Ok(more) => {
                 pause = REST;
                 more
@@ -108,11 +108,11 @@ impl Work {
     }
 
     /// One pass; whether there may be more to do at once.
-    async fn pass(self, gateway: &Gateway, name: &str) -> Result<bool, Error> {
+    async fn pass(self, gateway: &Gateway, name: &str, stop: &CancellationToken) -> Result<bool, Error> {
         match self {
             Self::Operations => gateway.resume_operations(OPERATIONS).await.map(|taken| taken > 0),
             Self::Tracker => gateway.track().await,
-            Self::Deliverer => gateway.deliver().await.map(|sent| sent > 0),
+            Self::Deliverer => gateway.deliver(stop).await.map(|sent| sent > 0),
             Self::Janitor => {
                 gateway.beat(name).await?;
                 gateway.clean().await.map(|()| false)

@@ -6,6 +6,7 @@ use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::webhook::address::Policy;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway};
@@ -33,7 +34,7 @@ async fn attempts(app: &TestGateway) -> Vec<String> {
 }
 
 async fn deliver(app: &TestGateway) -> usize {
-    app.gateway.deliver().await.unwrap()
+    app.gateway.deliver(&CancellationToken::new()).await.unwrap()
 }
 
 #[tokio::test]
@@ -168,7 +169,7 @@ async fn what_a_dead_worker_held_is_delivered_by_another() {
     app.created().await;
     hook.hold();
     let doomed = app.second_gateway(Setup::default()).await.gateway.clone();
-    let dying = tokio::spawn(async move { doomed.deliver().await });
+    let dying = tokio::spawn(async move { doomed.deliver(&CancellationToken::new()).await });
     hook.wait_for(1).await;
     dying.abort();
     assert!(dying.await.unwrap_err().is_cancelled());
@@ -257,4 +258,24 @@ async fn an_endpoint_hears_what_it_asked_for() {
     let wrong = json!({"url": hook.url(), "event_types": ["image_cache.ready", "image_cache.read"]});
     let problem = app.post("/v1/webhook-endpoints", &wrong).await.problem(422, "invalid_request");
     assert_eq!(problem["errors"][0]["pointer"], "/event_types/1");
+}
+
+#[tokio::test]
+async fn who_is_told_to_stop_ends_what_is_in_flight_and_begins_no_more() {
+    let one_slot = app::Settings { webhook_slots: 1, ..app::Settings::default() };
+    let app = TestGateway::with(Setup { settings: one_slot, ..Setup::default() }).await;
+    let hook = Hook::start().await;
+    app.endpoint(&hook.url()).await;
+    app.created().await;
+    app.created().await;
+    hook.hold();
+    let (gateway, stop) = (app.gateway.clone(), CancellationToken::new());
+    let told = stop.clone();
+    let delivering = tokio::spawn(async move { gateway.deliver(&told).await });
+    hook.wait_for(1).await;
+    stop.cancel();
+    hook.release();
+    assert_eq!(delivering.await.unwrap().unwrap(), 1);
+    assert_eq!(hook.received().len(), 1);
+    assert_eq!(deliver(&app).await, 1, "the other one is left to whoever comes next");
 }
