@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -52,12 +53,18 @@ struct Inner {
     parts: Parts,
     signals: Signals,
     tasks: TaskTracker,
+    leaving: CancellationToken,
 }
 
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, signals: Signals::new(), tasks: TaskTracker::new() }))
+        Self(Arc::new(Inner {
+            parts,
+            signals: Signals::new(),
+            tasks: TaskTracker::new(),
+            leaving: CancellationToken::new(),
+        }))
     }
 
     /// The time.
@@ -79,6 +86,17 @@ impl Gateway {
     pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Caller, Error> {
         let token = token.ok_or(Refusal::Missing).map_err(refused)?;
         self.0.parts.verifier.verify(token, wanted_team).await.map_err(refused)
+    }
+
+    /// Answers every waiting request with what is known now: this process is about to stop, and another one
+    /// will take the next request.
+    pub fn stop_waiting(&self) {
+        self.0.leaving.cancel();
+    }
+
+    /// Fires once this process is about to stop.
+    pub(super) fn leaving(&self) -> &CancellationToken {
+        &self.0.leaving
     }
 
     /// Ends when every call that was begun has ended: for a clean shutdown.

@@ -63,13 +63,13 @@ impl Gateway {
         loop {
             let image_cache = self.image_cache(caller, id).await?;
             let status = settled(&image_cache);
-            if status.is_some() || Deadline::now() >= deadline {
+            if status.is_some() || Deadline::now() >= deadline || self.leaving().is_cancelled() {
                 return Ok(Waited { condition_met: status == Some(Status::Ready), image_cache });
             }
             let until = deadline.min(Deadline::now() + LOOK_EVERY);
             // A lagged receiver has missed changes, maybe this one's: look again.
-            let _look =
-                timeout_at(until, async { while changes.recv().await.is_ok_and(|changed| changed != id) {} }).await;
+            let news = async { while changes.recv().await.is_ok_and(|changed| changed != id) {} };
+            let _look = self.leaving().run_until_cancelled(timeout_at(until, news)).await;
         }
     }
 

@@ -63,10 +63,11 @@ impl Process {
         Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
     }
 
-    /// Runs `all`, which ends by itself once told to stop; what takes longer than 20 s from then on is left.
+    /// Runs `all`, which ends by itself once told to stop; what takes longer than [`shutdown::DRAIN`] from then on is left.
     pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) {
         let too_long = async {
             self.stop.cancelled().await;
+            self.gateway.stop_waiting();
             tokio::time::sleep(shutdown::DRAIN).await;
         };
         tokio::select! {

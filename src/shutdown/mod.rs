@@ -13,8 +13,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long work may take to finish after the first signal: below the 30 s that orchestrators grant.
-pub const DRAIN: Duration = Duration::from_secs(20);
+/// How long work may take to finish after the first signal. The process is gone within 20 s, closing included;
+/// orchestrators grant 30.
+pub const DRAIN: Duration = Duration::from_secs(18);
 
 /// The exit code of an interrupted process, as shells count (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
