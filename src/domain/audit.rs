@@ -2,7 +2,12 @@
 //!
 //! An entry is written once and never changed. A request that changes something has its entry in the
 //! transaction of the change (`accepted`); what became of it is an entry of its own, tied to it by the
-//! operation and the request id. Parameters come from an allow-list: nothing secret can get in.
+//! operation and the request id. Parameters come from an allow-list ([`parameters`]): nothing secret can get in.
+//! [`record`] has the canonical bytes that are sealed, [`retention`] what was dropped after its time.
+
+pub mod parameters;
+pub mod record;
+pub mod retention;
 
 use std::collections::BTreeMap;
 
@@ -74,6 +79,8 @@ pub struct AuditEntry {
     pub code: Option<String>,
     /// From the request's arrival to the entry, in milliseconds.
     pub duration_ms: Option<i32>,
+    /// How long the cloud took to answer the call that it is about, in milliseconds.
+    pub cloud_ms: Option<i32>,
     /// The intent behind it.
     pub operation: Option<OperationId>,
     /// The cloud's RequestId of the call it is about.
@@ -134,6 +141,7 @@ impl Actor {
             http_status: None,
             code: None,
             duration_ms: None,
+            cloud_ms: None,
             operation: None,
             provider_request_id: None,
             parameters: BTreeMap::new(),

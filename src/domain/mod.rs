@@ -12,6 +12,7 @@ pub mod adoption;
 pub mod audit;
 pub mod caller;
 pub mod change;
+pub mod checkpoint;
 pub mod clock;
 pub mod entropy;
 pub mod event;

@@ -1,0 +1,97 @@
+//! Which parameters of a request its audit entry shows, and which it keeps as a keyed hash only.
+//!
+//! What must stay true: a value is shown only under a name of the list; a name that is not ours is never shown either
+//! (a secret in the wrong place may stand there), all such pairs together have one hash under `other`. Equal values have
+//! equal hashes, so that an auditor who is told a value can find it.
+
+use std::collections::BTreeMap;
+
+/// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API.
+const SHOWN: &[&str] = &[
+    "name", "region", "images", "image", "status", "size_gib", "retention_days", "flash", "generation", "dry_run", "limit",
+    "event_types", "scopes", "endpoint", "state", "subject", "action", "resource", "outcome", "request_id", "format",
+    "created_after", "created_before", "expires_after", "expires_before", "idle_since", "eci_cache_id", "snapshot_id",
+    "resource_group_id", "recorded_after", "recorded_before", "tree_size", "first_size", "second_size",
+    "timeout_seconds", "full_match", "minimum_matches", "ephemeral_storage_gib", "elimination_strategy", "os_type",
+    "vswitch_ids", "security_group_id", "eip_instance_id", "zone_id", "reuse_layers",
+    "RegionId", "ImageCacheId", "ImageCacheName", "ImageCacheSize", "RetentionDays", "SnapshotId", "Limit", "Flash",
+    "SecurityGroupId", "VSwitchId", "EipInstanceId", "ResourceGroupId", "ZoneId", "Image", "MatchImage",
+    "ImageFullMatch", "ImageMatchCountRequest", "EliminationStrategy",
+];
+/// Names of ours whose values are kept as hashes.
+const HASHED: &[&str] = &[
+    "registry_credentials", "description", "url", "tags", "tag", "annotations", "text", "cursor", "filter",
+    "acr_registries", "plain_http_registries", "insecure_registries", "ImageRegistryCredential", "Annotations",
+    "ClientToken", "NextToken", "Tag", "AcrRegistryInfo",
+];
+/// The longest value that is shown, in characters.
+const LONGEST: usize = 256;
+/// The most parameters of one request; a cache has at most 20 images and 20 tags.
+const MOST: usize = 64;
+
+/// What is kept of `asked`, names and values as they were sent; `hash` makes a keyed hash.
+pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTreeMap<String, String> {
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut other = Vec::new();
+    for (name, value) in asked {
+        match known(name).filter(|name| found.len() < MOST || found.contains_key(name)) {
+            Some(name) => found.entry(name).or_default().push(value),
+            None => {
+                // The lengths keep pairs apart.
+                other.extend((name.len() as u64).to_be_bytes());
+                other.extend(name.as_bytes());
+                other.extend((value.len() as u64).to_be_bytes());
+                other.extend(value.as_bytes());
+            }
+        }
+    }
+    let show = |(name, values): (&str, Vec<&str>)| {
+        let text = values.join(" ");
+        let clear = SHOWN.contains(&name) && text.chars().count() <= LONGEST && !text.contains(char::is_control);
+        (name.to_owned(), if clear { text } else { hash(text.as_bytes()) })
+    };
+    let mut kept: BTreeMap<String, String> = found.into_iter().map(show).collect();
+    if !other.is_empty() {
+        kept.insert("other".to_owned(), hash(&other));
+    }
+    kept
+}
+
+/// The name of ours that `name` is: `Tag.1.Key` is `Tag`.
+fn known(name: &str) -> Option<&'static str> {
+    let head = name.split('.').next().unwrap_or_default();
+    SHOWN.iter().chain(HASHED).copied().find(|known| *known == name || *known == head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept_of(pairs: &[(&str, &str)]) -> Vec<String> {
+        let asked: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        kept(&asked, |bytes| format!("#{}", bytes.len())).into_iter().map(|(name, value)| name + "=" + &value).collect()
+    }
+
+    #[test]
+    fn only_names_of_the_list_show_their_values() {
+        let sent = [("region", "cn-beijing"), ("registry_credentials", "pass"), ("pass", "word"), ("Tag.1.Key", "k")];
+        assert_eq!(kept_of(&sent), ["Tag=#1", "other=#24", "region=cn-beijing", "registry_credentials=#4"]);
+    }
+
+    #[test]
+    fn a_repeated_name_is_one_parameter() {
+        assert_eq!(kept_of(&[("status", "ready"), ("status", "failed")]), ["status=ready failed"]);
+        assert_eq!(kept_of(&[("Image.1", "a"), ("Image.2", "b")]), ["Image=a b"]);
+    }
+
+    #[test]
+    fn what_is_long_or_unprintable_is_hashed() {
+        assert_eq!(kept_of(&[("name", &"x".repeat(257)), ("action", "a\nb")]), ["action=#3", "name=#257"]);
+    }
+
+    #[test]
+    fn any_number_of_strange_names_is_one_hash() {
+        let strange: Vec<(String, String)> = (0..1_000).map(|n| (format!("n{n}"), "v".to_owned())).collect();
+        assert_eq!(kept(&strange, |_| "#".into()), BTreeMap::from([("other".to_owned(), "#".to_owned())]));
+    }
+}
