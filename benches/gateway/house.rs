@@ -12,6 +12,7 @@ use eci_cache_gateway::app::{self, Gateway, Parts};
 use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
+use eci_cache_gateway::crypto::audit_keys::AuditKeys;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
@@ -23,7 +24,7 @@ use eci_cache_gateway::http::server::{self, Limits};
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::sim::{self, StandIn};
-use eci_cache_gateway::store::{PoolSizes, Store};
+use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -94,7 +95,9 @@ async fn database(server: &Server) -> anyhow::Result<Store> {
     admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
     admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
     let options = connect_to(server, DATABASE);
-    let store = Store::open(&options, PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) });
+    let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) };
+    let keys = audit_keys()?;
+    let store = Store::open(&options, sizes, Stamp::new(move |bytes| keys.stamp().stamp(bytes)));
     store.migrate().await?;
     let mut owner = PgConnection::connect_with(&options).await?;
     owner.execute(AssertSqlSafe(seed())).await?;
@@ -163,6 +166,7 @@ fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<En
         cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: Verifier::new(verify::Settings::new(ISSUER, AUDIENCE), keys, Arc::clone(&clock)),
         sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?,
+        audit: audit_keys()?,
         fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
         sender: Sender::new(Policy::default(), SenderSettings::default(), Arc::clone(&clock))?,
         settings: app::Settings::default(),
@@ -191,4 +195,8 @@ async fn serve(gateway: Gateway) -> anyhow::Result<(SocketAddr, CancellationToke
     let door = DoorState { gateway, metrics: Arc::new(String::new), settings, tasks: tasks.clone() };
     tokio::spawn(server::serve(listener, http::router(door), Limits::default(), tasks, stop.clone()));
     Ok((address, stop))
+}
+
+fn audit_keys() -> anyhow::Result<AuditKeys> {
+    AuditKeys::new("bench", &MasterKey::new([8; 32]), None).context("the audit's keys")
 }

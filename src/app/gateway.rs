@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::signals::Signals;
 use crate::auth::refusal::Refusal;
 use crate::auth::verify::Verifier;
+use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::seal::Sealer;
 use crate::domain::caller::Caller;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// Encrypts what is secret.
     pub sealer: Sealer,
+    /// Signs, stamps and recognizes what is of the audit.
+    pub audit: AuditKeys,
     /// Makes keyed hashes.
     pub fingerprint: Fingerprint,
     /// Sends webhooks, where the operator lets them go.

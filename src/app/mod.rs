@@ -6,7 +6,7 @@
 //!
 //! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
 //! (carrying them out), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
-//! [`matching`] (what would be taken), [`adoption`] (taking over), [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`matching`] (what would be taken), [`adoption`] (taking over), [`reads`], [`audit`], [`sealing`] and [`proofs`] (its Merkle tree), [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
@@ -23,12 +23,15 @@ pub mod input;
 mod intent;
 mod matching;
 mod operations;
+mod proofs;
 mod reads;
 mod rpc_keys;
+mod sealing;
 mod settings;
 mod signals;
 mod tracking;
 mod upkeep;
+pub mod verifying;
 pub mod view;
 mod withdrawing;
 mod write;

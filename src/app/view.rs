@@ -17,6 +17,7 @@ use crate::domain::webhook::{Delivery, Endpoint};
 
 mod access_keys;
 mod adoption;
+mod audit;
 mod convert;
 mod failure;
 mod matches;
@@ -26,6 +27,7 @@ mod webhooks;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+pub use audit::{CheckpointView, ConsistencyProofView, InclusionProofView};
 pub use failure::FailureView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
@@ -290,7 +292,7 @@ pub struct AuditEntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub credential_id: Option<String>,
-    /// Through which door: `rest` or `worker`.
+    /// Through which door: `rest`, `rpc`, `cli` or `worker`.
     pub door: String,
     /// The request.
     pub request_id: String,
@@ -318,6 +320,10 @@ pub struct AuditEntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub duration_ms: Option<i32>,
+    /// Milliseconds that the cloud took to answer the call that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cloud_ms: Option<i32>,
     /// The operation behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -326,6 +332,6 @@ pub struct AuditEntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_request_id: Option<String>,
-    /// What was asked, from an allow-list of parameters.
+    /// What was asked: parameters of an allow-list in clear, others as keyed hashes (`hmac:…`).
     pub parameters: BTreeMap<String, String>,
 }

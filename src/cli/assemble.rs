@@ -10,14 +10,15 @@ use secrecy::SecretString;
 use crate::app::{Gateway, Parts, Settings};
 use crate::auth::jwks::KeySource;
 use crate::auth::verify::{self, Verifier};
-use crate::config::{AuthKeys, DatabaseConfig, ServeAuth, ServeCloud, ServeConfig, WebhookConfig};
+use crate::config::{AuthKeys, DatabaseConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig};
+use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::master::MasterKey;
 use crate::crypto::seal::Sealer;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::entropy::Entropy;
 use crate::eci;
-use crate::store::{PoolSizes, Store};
+use crate::store::{PoolSizes, Stamp, Store};
 use crate::webhook::address::Policy;
 use crate::webhook::sender::{Sender, SenderSettings};
 
@@ -26,8 +27,10 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(Entropy::from_os());
     let master = MasterKey::parse(secrecy::ExposeSecret::expose_secret(&config.master)).context("the master key")?;
+    let audit = audit_keys(&config.audit)?;
     Ok(Gateway::new(Parts {
-        store: store(&config.database_url, &config.database)?,
+        store: store(&config.database_url, &config.database, stamp(&audit))?,
+        audit,
         cloud: cloud(&config.cloud, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: verifier(&config.auth, Arc::clone(&clock))?,
         fingerprint: Fingerprint::new(&master),
@@ -45,11 +48,24 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
     }))
 }
 
+/// The audit's keys.
+pub(super) fn audit_keys(config: &ServeAudit) -> anyhow::Result<AuditKeys> {
+    let read = |key: &SecretString| MasterKey::parse(secrecy::ExposeSecret::expose_secret(key)).context("the audit key");
+    let previous = config.previous_key.as_ref().map(read).transpose()?;
+    AuditKeys::new(&config.origin, &read(&config.key)?, previous.as_ref()).context("the audit's origin")
+}
+
+/// What goes on every audit entry.
+pub(super) fn stamp(keys: &AuditKeys) -> Stamp {
+    let key = keys.stamp().clone();
+    Stamp::new(move |bytes| key.stamp(bytes))
+}
+
 /// The database of that address.
-pub(super) fn store(url: &SecretString, database: &DatabaseConfig) -> anyhow::Result<Store> {
+pub(super) fn store(url: &SecretString, database: &DatabaseConfig, stamp: Stamp) -> anyhow::Result<Store> {
     let workers = (database.pool_size * 2 / 5).max(1);
     let sizes = PoolSizes { requests: (database.pool_size - workers).max(1), workers, acquire: database.acquire };
-    Ok(Store::at(url, sizes)?)
+    Ok(Store::at(url, sizes, stamp)?)
 }
 
 fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<eci::Client> {

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ServeAuth, ServeCloud, ServeConfig,
+    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig,
     WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
@@ -121,7 +121,11 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
 fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server, keys: &Keys) -> ServeConfig {
     ServeConfig {
         database_url: SecretString::from(postgres.database_url()),
-        database: DatabaseConfig { pool_size: 20, acquire: Duration::from_secs(5) },
+        database: DatabaseConfig {
+            pool_size: 20,
+            acquire: Duration::from_secs(5),
+            runtime_role: "eci_runtime".into(),
+        },
         listen: address,
         metrics_listen: None,
         cloud: ServeCloud {
@@ -138,6 +142,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
         },
         master: keys.master.clone(),
         master_id: "dev".into(),
+        audit: ServeAudit { origin: guide::ISSUER.into(), key: keys.audit.clone(), previous_key: None },
         webhook: WebhookConfig {
             allow_loopback: true,
             allow_http: true,

@@ -2,6 +2,7 @@
 
 use super::{Failure, assemble, runtime};
 use crate::config::Config;
+use crate::store::Stamp;
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let Some(url) = config.migrate_database_url.as_ref().or(config.database_url.as_ref()) else {
@@ -9,7 +10,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         return Err(Failure::Usage(text.to_owned()));
     };
     runtime()?.block_on(async {
-        let store = assemble::store(url, &config.database)?;
+        let store = assemble::store(url, &config.database, Stamp::none())?;
         store.migrate().await?;
         store.close().await;
         tracing::info!("the database is up to date");

@@ -59,7 +59,7 @@ impl Process {
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
-        // Four loops in one future: kept on the heap, off every caller's stack.
+        // The loops in one future: kept on the heap, off every caller's stack.
         Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
     }
 

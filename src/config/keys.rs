@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 28] = [
+pub(super) const PLAIN: [&str; 30] = [
     "listen",
     "metrics_listen",
     "log",
@@ -30,11 +30,20 @@ pub(super) const PLAIN: [&str; 28] = [
     "limits.body_seconds",
     "database.pool_size",
     "database.acquire_seconds",
+    "database.runtime_role",
+    "audit.origin",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.
-pub(super) const SECRET: [&str; 5] =
-    ["database_url", "migrate_database_url", "cloud.access_key_secret", "auth.hs256_secret", "keys.master"];
+pub(super) const SECRET: [&str; 7] = [
+    "database_url",
+    "migrate_database_url",
+    "cloud.access_key_secret",
+    "auth.hs256_secret",
+    "keys.master",
+    "keys.audit",
+    "keys.audit_previous",
+];
 
 /// Variables beginning with `ECG_` that are no settings: the file's own name, what `dev` reads, and what
 /// `dev` writes for its users.

@@ -28,7 +28,7 @@ use url::Url;
 use crate::domain::region::Region;
 
 pub use environment::{DevEnvironment, Environment};
-pub use serve::{ServeAuth, ServeCloud, ServeConfig};
+pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig};
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +65,8 @@ pub struct Config {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
+    /// The audit's Merkle tree.
+    pub audit: AuditConfig,
     /// The pool of database connections.
     pub database: DatabaseConfig,
     /// Things to log at the start, such as variables that look like settings but are none.
@@ -126,6 +128,17 @@ pub struct KeysConfig {
     pub master_id: String,
 }
 
+/// `audit.*` and its keys: what seals the audit. Every gateway on one database has the same.
+#[derive(Debug, Clone)]
+pub struct AuditConfig {
+    /// Which log it is: stands in every checkpoint, and is the name of the key.
+    pub origin: String,
+    /// `keys.audit`: 32 bytes, the seed of the signing key; the form is checked.
+    pub key: Option<SecretString>,
+    /// `keys.audit_previous`: the one before, whose stamps and checkpoints are still known.
+    pub previous_key: Option<SecretString>,
+}
+
 /// `webhook.*`: where webhooks may go. Metadata addresses are never open, whatever is set here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookConfig {
@@ -162,13 +175,15 @@ pub struct LimitsConfig {
     pub body: Duration,
 }
 
-/// `database.*`: the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `database.*`: the pool, and who uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseConfig {
     /// Connections of this process.
     pub pool_size: u32,
     /// How long a request waits for one of them.
     pub acquire: Duration,
+    /// The role that `migrate` grants to: the one that serves.
+    pub runtime_role: String,
 }
 
 impl Config {
@@ -213,9 +228,15 @@ impl Config {
                 header: r.seconds("limits.header_seconds", 1..=60, 10),
                 body: r.seconds("limits.body_seconds", 1..=60, 10),
             },
+            audit: AuditConfig {
+                origin: r.origin("audit.origin").unwrap_or_else(|| "eci-cache-gateway".to_owned()),
+                key: r.master_key("keys.audit"),
+                previous_key: r.master_key("keys.audit_previous"),
+            },
             database: DatabaseConfig {
                 pool_size: r.number("database.pool_size", 2..=500, 10),
                 acquire: r.seconds("database.acquire_seconds", 1..=30, 5),
+                runtime_role: r.role("database.runtime_role").unwrap_or_else(|| "eci_runtime".to_owned()),
             },
             notes: r.notes(),
         }

@@ -14,6 +14,7 @@ use url::{Host, Url};
 use super::keys::{SECRET, variable_of};
 use super::source::{Raw, Source, Value};
 use super::{AuthKeys, LogFormat, SettingError};
+use crate::domain::checkpoint::is_origin;
 use crate::domain::region::Region;
 
 /// The longest part of a wrong value that is repeated in a message, in characters.
@@ -109,6 +110,17 @@ impl Reader {
             (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
         self.one(key, "1 to 32 letters, digits, - and _", |text| good(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn origin(&mut self, key: &'static str) -> Option<String> {
+        let allowed = "1 to 255 characters without spaces and +, such as gateway.example.com/audit";
+        self.one(key, allowed, |text| is_origin(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn role(&mut self, key: &'static str) -> Option<String> {
+        let letters = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let good = |text: &str| (1..=63).contains(&text.len()) && letters(text);
+        self.one(key, "a role of the database: 1 to 63 of a-z, 0-9 and _", |text| good(text).then(|| text.to_owned()))
     }
 
     pub(super) fn log_filter(&mut self, key: &'static str) -> Option<String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::reader::missing;
-use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, SettingError, WebhookConfig};
+use super::{AuditConfig, AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, SettingError, WebhookConfig};
 use crate::domain::region::Region;
 
 /// The settings of `serve` and `worker`: nothing is missing.
@@ -28,6 +28,8 @@ pub struct ServeConfig {
     pub master: SecretString,
     /// Its id.
     pub master_id: String,
+    /// What seals the audit.
+    pub audit: ServeAudit,
     /// Where webhooks may go.
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
@@ -47,6 +49,17 @@ pub struct ServeCloud {
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
     pub timeout: Duration,
+}
+
+/// [`super::AuditConfig`] with its key.
+#[derive(Debug)]
+pub struct ServeAudit {
+    /// Which log.
+    pub origin: String,
+    /// The seed of the signing key, whose form has been checked.
+    pub key: SecretString,
+    /// The one before.
+    pub previous_key: Option<SecretString>,
 }
 
 /// [`super::AuthConfig`] with everything in it.
@@ -70,6 +83,12 @@ impl Missing {
         }
         value
     }
+
+    fn audit(&mut self, audit: AuditConfig) -> Option<ServeAudit> {
+        let why = "must be set: 32 bytes that sign the audit (openssl rand -base64 32)";
+        let key = self.need("keys.audit", why, audit.key)?;
+        Some(ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })
+    }
 }
 
 impl Config {
@@ -86,11 +105,13 @@ impl Config {
         let keys = m.need("auth.jwks_url", keys, self.auth.keys);
         let KeysConfig { master, master_id } = self.keys;
         let master = m.need("keys.master", "must be set: 32 bytes (openssl rand -base64 32)", master);
-        let all = (database_url, id, secret, issuer, audience, keys, master);
-        let (Some(database_url), Some(id), Some(secret), Some(issuer), Some(audience), Some(keys), Some(master)) = all
+        let audit = m.audit(self.audit);
+        let all = (database_url, id, secret, issuer, audience, keys, (master, audit));
+        let (Some(database_url), Some(id), Some(secret), Some(issuer), Some(audience), Some(keys), sealing) = all
         else {
             return Err(m.0);
         };
+        let (Some(master), Some(audit)) = sealing else { return Err(m.0) };
         let (endpoint, regions, timeout) = (self.cloud.endpoint, self.cloud.regions, self.cloud.timeout);
         Ok(ServeConfig {
             database_url,
@@ -101,6 +122,7 @@ impl Config {
             auth: ServeAuth { issuer, audience, keys },
             master,
             master_id,
+            audit,
             webhook: self.webhook,
             limits: self.limits,
         })

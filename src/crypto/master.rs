@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -32,6 +33,11 @@ impl MasterKey {
         let bytes = if text.len() == 2 * KEY_BYTES { hex(text) } else { base64(text) };
         let bytes: [u8; KEY_BYTES] = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(BadKey)?;
         if bytes.iter().all(|byte| *byte == bytes[0]) { Err(BadKey) } else { Ok(Self::new(bytes)) }
+    }
+
+    /// The signing key whose seed these bytes are.
+    pub(super) fn ed25519(&self) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(self.0.expose_secret()).expect("any 32 bytes are a seed")
     }
 
     /// The key for one purpose: HMAC-SHA256 of the purpose's label under the master key.

@@ -1,4 +1,4 @@
-//! Floor 1: encryption at rest and keyed hashes.
+//! Floor 1: encryption at rest, keyed hashes, the audit's Merkle tree and signed notes.
 //!
 //! [`MasterKey`] is what the operator hands in. It is never used itself: [`Sealer`] and [`Fingerprint`] derive
 //! their own keys from it, each with its own label, so that no use of one can tell anything about the other.
@@ -8,10 +8,14 @@
 //!
 //! Who calls it: `app`. What it does not do: TLS, tokens (`auth`), signatures of webhooks (`webhook`).
 
+pub mod audit_keys;
 pub mod fingerprint;
 pub mod master;
+pub mod merkle;
+pub mod note;
 pub mod seal;
 
+pub use audit_keys::AuditKeys;
 pub use fingerprint::Fingerprint;
 pub use master::MasterKey;
 pub use seal::Sealer;

@@ -116,6 +116,8 @@ pub enum Door {
     Rest,
     /// The cloud's own API, for unmodified SDKs.
     Rpc,
+    /// The command line, with the database's owner behind it.
+    Cli,
     /// A worker of our own (tracker, deliverer, janitor, resumed operations).
     Worker,
 }
@@ -126,6 +128,7 @@ impl Door {
         match self {
             Self::Rest => "rest",
             Self::Rpc => "rpc",
+            Self::Cli => "cli",
             Self::Worker => "worker",
         }
     }

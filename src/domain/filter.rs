@@ -114,4 +114,8 @@ pub struct AuditFilter {
     pub outcome: Option<super::audit::Outcome>,
     /// Of this request.
     pub request_id: Option<String>,
+    /// Written at or after.
+    pub recorded_after: Option<Instant>,
+    /// Written before.
+    pub recorded_before: Option<Instant>,
 }

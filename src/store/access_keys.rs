@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
 use super::rows::word;
-use super::{Error, Store, audit};
+use super::{Error, Store, audit_insert};
 use crate::domain::access_key::{AccessKey, AccessKeyId, MAX_ACCESS_KEYS};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::{Scope, TeamId};
@@ -69,7 +69,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        audit::insert(&mut transaction, std::slice::from_ref(entry)).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -110,7 +110,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        audit::insert(&mut transaction, std::slice::from_ref(entry)).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }

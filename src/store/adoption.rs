@@ -38,7 +38,7 @@ impl Store {
         image_caches::insert(&mut transaction, &new.write.next).await?;
         insert_done(&mut transaction, &new.operation).await?;
         // The row that was just written cannot have moved on.
-        changes::apply(&mut transaction, &new.write).await?;
+        changes::apply(&mut transaction, &self.stamp, &new.write).await?;
         if let Some(at) = new.look_at {
             tracker::wake(&mut transaction, &new.write.next, at).await?;
         }

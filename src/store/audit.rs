@@ -1,17 +1,20 @@
-//! Audit entries: added, read, never changed.
+//! Audit entries as a team reads them. They are added by [`super::audit_insert`], and never changed.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::rows::{json, word};
 use super::{Error, Store};
+use crate::domain::audit::record::{AuditBody, AuditRecord};
 use crate::domain::audit::{AuditEntry, Outcome};
 use crate::domain::caller::TeamId;
 use crate::domain::filter::AuditFilter;
-use crate::domain::ids::{AuditId, OperationId};
+use crate::domain::ids::AuditId;
+
+const TABLE: &str = "audit_entries";
 
 /// An entry and its number: the order in which entries were written.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +25,12 @@ pub struct NumberedEntry {
     pub entry: AuditEntry,
 }
 
-#[derive(FromRow)]
-struct AuditRow {
-    id: Uuid,
-    seq: i64,
+/// A row of `audit_entries`.
+#[derive(Debug, FromRow)]
+pub(super) struct AuditRow {
+    pub(super) id: Uuid,
+    pub(super) seq: i64,
+    pub(super) txid: i64,
     at: DateTime<Utc>,
     team: Option<String>,
     subject: String,
@@ -39,16 +44,17 @@ struct AuditRow {
     http_status: Option<i32>,
     code: Option<String>,
     duration_ms: Option<i32>,
+    cloud_ms: Option<i32>,
     operation: Option<Uuid>,
     provider_request_id: Option<String>,
     parameters: serde_json::Value,
+    stamp: Option<Vec<u8>>,
 }
 
 impl TryFrom<AuditRow> for AuditEntry {
     type Error = Error;
 
     fn try_from(row: AuditRow) -> Result<Self, Error> {
-        const TABLE: &str = "audit_entries";
         Ok(Self {
             id: row.id.into(),
             at: row.at,
@@ -64,6 +70,7 @@ impl TryFrom<AuditRow> for AuditEntry {
             http_status: row.http_status,
             code: row.code,
             duration_ms: row.duration_ms,
+            cloud_ms: row.cloud_ms,
             operation: row.operation.map(Into::into),
             provider_request_id: row.provider_request_id,
             parameters: json::<BTreeMap<String, String>>(row.parameters, TABLE, "parameters")?,
@@ -71,21 +78,73 @@ impl TryFrom<AuditRow> for AuditEntry {
     }
 }
 
-impl Store {
-    /// Writes the entry of a request that changes nothing, together with all others that wait (group
-    /// commit), and returns when it is durable.
-    pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
-        self.audit.append(entry).await
-    }
+impl TryFrom<AuditRow> for AuditRecord {
+    type Error = Error;
 
+    fn try_from(row: AuditRow) -> Result<Self, Error> {
+        let body = AuditBody {
+            id: row.id,
+            at_micros: row.at.timestamp_micros(),
+            team: row.team,
+            subject: row.subject,
+            credential: row.credential,
+            door: row.door,
+            request_id: row.request_id,
+            address: row.address,
+            action: row.action,
+            resource: row.resource,
+            outcome: row.outcome,
+            http_status: row.http_status,
+            code: row.code,
+            duration_ms: row.duration_ms,
+            cloud_ms: row.cloud_ms,
+            operation: row.operation,
+            provider_request_id: row.provider_request_id,
+            parameters: json(row.parameters, TABLE, "parameters")?,
+        };
+        Ok(Self { number: row.seq, txid: row.txid, body, stamp: row.stamp })
+    }
+}
+
+/// The entries of `team` that `filter` lets through, without order and end.
+fn select(team: &TeamId, filter: &AuditFilter) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new("SELECT * FROM audit_entries WHERE team = ");
+    query.push_bind(team.to_string());
+    let texts = [
+        (" AND subject = ", filter.subject.clone()),
+        (" AND action = ", filter.action.clone()),
+        (" AND resource = ", filter.resource.clone()),
+        (" AND outcome = ", filter.outcome.map(|outcome| outcome.as_str().to_owned())),
+        (" AND request_id = ", filter.request_id.clone()),
+    ];
+    for (condition, value) in texts {
+        if let Some(value) = value {
+            query.push(condition).push_bind(value);
+        }
+    }
+    if let Some(after) = filter.recorded_after {
+        query.push(" AND at >= ").push_bind(after);
+    }
+    if let Some(before) = filter.recorded_before {
+        query.push(" AND at < ").push_bind(before);
+    }
+    query
+}
+
+impl Store {
     /// One entry of the team.
     pub async fn audit_entry(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditEntry>, Error> {
-        let row: Option<AuditRow> = sqlx::query_as("SELECT * FROM audit_entries WHERE team = $1 AND id = $2")
-            .bind(team.as_str())
-            .bind(id.uuid())
-            .fetch_optional(&self.requests)
-            .await?;
-        row.map(TryInto::try_into).transpose()
+        self.audit_row(team, id).await?.map(TryInto::try_into).transpose()
+    }
+
+    /// The same, as its row holds it: what its leaf was made of.
+    pub async fn audit_record(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditRecord>, Error> {
+        self.audit_row(team, id).await?.map(TryInto::try_into).transpose()
+    }
+
+    async fn audit_row(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditRow>, Error> {
+        let sql = "SELECT * FROM audit_entries WHERE team = $1 AND id = $2";
+        Ok(sqlx::query_as(sql).bind(team.as_str()).bind(id.uuid()).fetch_optional(&self.requests).await?)
     }
 
     /// Up to `limit` entries of the team, each with its number, newest first, before number `before`.
@@ -96,56 +155,44 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<NumberedEntry>, Error> {
-        let rows: Vec<AuditRow> = sqlx::query_as(
-            "SELECT * FROM audit_entries
-             WHERE team = $1 AND ($2::bigint IS NULL OR seq < $2) AND ($3::text IS NULL OR subject = $3)
-               AND ($4::text IS NULL OR action = $4) AND ($5::text IS NULL OR resource = $5)
-               AND ($6::text IS NULL OR outcome = $6) AND ($7::text IS NULL OR request_id = $7)
-             ORDER BY seq DESC LIMIT $8",
-        )
-        .bind(team.as_str())
-        .bind(before)
-        .bind(&filter.subject)
-        .bind(&filter.action)
-        .bind(&filter.resource)
-        .bind(filter.outcome.map(Outcome::as_str))
-        .bind(&filter.request_id)
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
-        rows.into_iter().map(|row| Ok(NumberedEntry { number: row.seq, entry: row.try_into()? })).collect()
+        let mut query = select(team, filter);
+        if let Some(before) = before {
+            query.push(" AND seq < ").push_bind(before);
+        }
+        query.push(" ORDER BY seq DESC LIMIT ").push_bind(limit);
+        let rows: Vec<AuditRow> = query.build_query_as().fetch_all(&self.requests).await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// Up to `limit` entries of the team, oldest first, after number `after` and up to number `through`.
+    pub async fn audit_entries_after(
+        &self,
+        team: &TeamId,
+        filter: &AuditFilter,
+        (after, through): (i64, i64),
+        limit: i64,
+    ) -> Result<Vec<NumberedEntry>, Error> {
+        let mut query = select(team, filter);
+        query.push(" AND seq > ").push_bind(after).push(" AND seq <= ").push_bind(through);
+        query.push(" ORDER BY seq LIMIT ").push_bind(limit);
+        let rows: Vec<AuditRow> = query.build_query_as().fetch_all(&self.requests).await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// The number of the team's newest entry: where an export that begins now ends. 0 for none.
+    pub async fn newest_audit_number(&self, team: &TeamId) -> Result<i64, Error> {
+        let newest: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM audit_entries WHERE team = $1")
+            .bind(team.as_str())
+            .fetch_one(&self.requests)
+            .await?;
+        Ok(newest.unwrap_or(0))
     }
 }
 
-/// Adds entries, all in one statement.
-pub(super) async fn insert(connection: &mut PgConnection, entries: &[AuditEntry]) -> Result<(), Error> {
-    let column = |of: fn(&AuditEntry) -> Option<String>| entries.iter().map(of).collect::<Vec<_>>();
-    let parameters: Vec<serde_json::Value> = entries.iter().map(|entry| serde_json::json!(entry.parameters)).collect();
-    sqlx::query(
-        "INSERT INTO audit_entries (id, at, team, subject, credential, door, request_id, address, action, resource, outcome,
-             http_status, code, duration_ms, operation, provider_request_id, parameters)
-         SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::text[], $9::text[], $10::text[], $11::text[], $12::int[], $13::text[], $14::int[], $15::uuid[], $16::text[],
-             $17::jsonb[])",
-    )
-    .bind(entries.iter().map(|entry| entry.id.uuid()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.at).collect::<Vec<_>>())
-    .bind(column(|entry| entry.team.as_ref().map(ToString::to_string)))
-    .bind(column(|entry| Some(entry.subject.clone())))
-    .bind(column(|entry| entry.credential.clone()))
-    .bind(column(|entry| Some(entry.door.clone())))
-    .bind(column(|entry| Some(entry.request_id.clone())))
-    .bind(column(|entry| entry.address.map(|address| address.to_string())))
-    .bind(column(|entry| Some(entry.action.clone())))
-    .bind(column(|entry| entry.resource.clone()))
-    .bind(column(|entry| Some(entry.outcome.as_str().to_owned())))
-    .bind(entries.iter().map(|entry| entry.http_status).collect::<Vec<_>>())
-    .bind(column(|entry| entry.code.clone()))
-    .bind(entries.iter().map(|entry| entry.duration_ms).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.operation.map(OperationId::uuid)).collect::<Vec<_>>())
-    .bind(column(|entry| entry.provider_request_id.clone()))
-    .bind(parameters)
-    .execute(connection)
-    .await?;
-    Ok(())
+impl TryFrom<AuditRow> for NumberedEntry {
+    type Error = Error;
+
+    fn try_from(row: AuditRow) -> Result<Self, Error> {
+        Ok(Self { number: row.seq, entry: row.try_into()? })
+    }
 }

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Error, audit};
+use super::{Error, Stamp, audit_insert};
 use crate::domain::audit::AuditEntry;
 
 /// Most entries in one statement.
@@ -31,9 +31,9 @@ pub(super) struct AuditWriter {
 
 impl AuditWriter {
     /// Starts the writer on its own pool of one connection.
-    pub(super) fn start(pool: PgPool) -> Self {
+    pub(super) fn start(pool: PgPool, stamp: Stamp) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(pool, receiver));
+        let task = tokio::spawn(run(pool, stamp, receiver));
         Self { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) }
     }
 
@@ -59,31 +59,31 @@ fn away() -> Error {
     Error::Unavailable(sqlx::Error::WorkerCrashed)
 }
 
-async fn run(pool: PgPool, mut queue: mpsc::Receiver<Waiting>) {
+async fn run(pool: PgPool, stamp: Stamp, mut queue: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let entries: Vec<AuditEntry> = batch.iter().map(|waiting| waiting.entry.clone()).collect();
-        match write(&pool, &entries).await {
+        match write(&pool, &stamp, &entries).await {
             Ok(()) => batch.drain(..).for_each(|waiting| answer(waiting.done, Ok(()))),
             Err(error) if batch.len() == 1 || matches!(error, Error::Unavailable(_)) => {
                 batch.drain(..).for_each(|waiting| answer(waiting.done, Err(away())));
                 tracing::warn!(error = %error, "audit entries could not be written");
             }
-            Err(_) => one_by_one(&pool, &mut batch).await,
+            Err(_) => one_by_one(&pool, &stamp, &mut batch).await,
         }
     }
 }
 
-async fn one_by_one(pool: &PgPool, batch: &mut Vec<Waiting>) {
+async fn one_by_one(pool: &PgPool, stamp: &Stamp, batch: &mut Vec<Waiting>) {
     for waiting in batch.drain(..) {
-        let outcome = write(pool, std::slice::from_ref(&waiting.entry)).await;
+        let outcome = write(pool, stamp, std::slice::from_ref(&waiting.entry)).await;
         answer(waiting.done, outcome);
     }
 }
 
-async fn write(pool: &PgPool, entries: &[AuditEntry]) -> Result<(), Error> {
+async fn write(pool: &PgPool, stamp: &Stamp, entries: &[AuditEntry]) -> Result<(), Error> {
     let mut connection = pool.acquire().await?;
-    audit::insert(&mut connection, entries).await
+    audit_insert::insert(&mut connection, stamp, entries).await
 }
 
 /// Nobody may be waiting any more; the entry is written all the same.

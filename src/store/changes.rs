@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rows::jsonb;
-use super::{Error, Store, audit};
+use super::{Error, Stamp, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
@@ -46,7 +46,7 @@ impl Store {
     /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
     pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
-        if !apply(&mut transaction, write).await? {
+        if !apply(&mut transaction, &self.stamp, write).await? {
             return Ok(false);
         }
         transaction.commit().await?;
@@ -55,7 +55,7 @@ impl Store {
 }
 
 /// Writes a step into an open transaction. `false`: the row has moved on.
-pub(super) async fn apply(connection: &mut PgConnection, write: &CacheWrite) -> Result<bool, Error> {
+pub(super) async fn apply(connection: &mut PgConnection, stamp: &Stamp, write: &CacheWrite) -> Result<bool, Error> {
     if !update_row(connection, &write.next).await? {
         return Ok(false);
     }
@@ -66,7 +66,7 @@ pub(super) async fn apply(connection: &mut PgConnection, write: &CacheWrite) -> 
         insert_event(connection, &write.next, event).await?;
     }
     if let Some(entry) = &write.audit {
-        audit::insert(connection, std::slice::from_ref(entry)).await?;
+        audit_insert::insert(connection, stamp, std::slice::from_ref(entry)).await?;
     }
     Ok(true)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Error, Store, audit};
+use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
 use crate::domain::event::EventType;
@@ -73,7 +73,7 @@ impl Store {
             .bind(endpoint.id.uuid())
             .execute(&mut *transaction)
             .await?;
-        audit::insert(&mut transaction, std::slice::from_ref(entry)).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -125,7 +125,7 @@ impl Store {
         .bind(entry.at)
         .execute(&mut *transaction)
         .await?;
-        audit::insert(&mut transaction, std::slice::from_ref(entry)).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }

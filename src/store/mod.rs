@@ -10,6 +10,7 @@
 mod access_keys;
 mod adoption;
 mod audit;
+mod audit_insert;
 mod audit_writer;
 mod changes;
 mod deliveries;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 pub use adoption::NewAdoption;
 pub use audit::NumberedEntry;
+pub use audit_insert::Stamp;
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
 pub use describing::TeamUsage;
@@ -42,7 +44,9 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use unscoped::access_keys::SealedKey;
 pub use unscoped::adoption::Taken;
+pub use unscoped::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
+pub use unscoped::sealing::{SealedBatch, Sealing, Unsealed};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::tracker::{GroupLease, TrackerGroup};
 
@@ -71,18 +75,19 @@ pub struct Store {
     requests: PgPool,
     workers: PgPool,
     audit: Arc<audit_writer::AuditWriter>,
+    stamp: Stamp,
 }
 
 impl Store {
     /// Opens the pools of a `postgres://` address. Must be called within a tokio runtime.
-    pub fn at(url: &SecretString, sizes: PoolSizes) -> Result<Self, BadAddress> {
+    pub fn at(url: &SecretString, sizes: PoolSizes, stamp: Stamp) -> Result<Self, BadAddress> {
         let options: PgConnectOptions = url.expose_secret().parse().map_err(|_| BadAddress)?;
-        Ok(Self::open(&options.application_name("eci-cache-gateway"), sizes))
+        Ok(Self::open(&options.application_name("eci-cache-gateway"), sizes, stamp))
     }
 
     /// Opens the pools. No connection is made yet, so it works while the database is still starting.
-    /// Must be called within a tokio runtime: the audit writer is a task.
-    pub fn open(options: &PgConnectOptions, sizes: PoolSizes) -> Self {
+    /// Must be called within a tokio runtime: the audit writer is a task. `stamp` goes on every audit entry.
+    pub fn open(options: &PgConnectOptions, sizes: PoolSizes, stamp: Stamp) -> Self {
         let pool = |most: u32| {
             PgPoolOptions::new()
                 .max_connections(most)
@@ -90,8 +95,8 @@ impl Store {
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
-        let audit = Arc::new(audit_writer::AuditWriter::start(pool(1)));
-        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit }
+        let audit = Arc::new(audit_writer::AuditWriter::start(pool(1), stamp.clone()));
+        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit, stamp }
     }
 
     /// Applies every migration that is not applied yet.

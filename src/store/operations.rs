@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::changes::{self, CacheWrite};
 use super::idempotency::{self, Claimed, NewKey};
 use super::rows::{OperationRow, jsonb};
-use super::{Error, Store, audit, image_caches};
+use super::{Error, Store, audit_insert, image_caches};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -85,7 +85,7 @@ impl Store {
         image_caches::insert(&mut transaction, cache).await?;
         insert(&mut transaction, new).await?;
         changes::insert_transition(&mut transaction, cache, first).await?;
-        audit::insert(&mut transaction, std::slice::from_ref(&new.audit)).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
         Ok(Claimed::Fresh)
     }
@@ -117,7 +117,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        audit::insert(&mut transaction, std::slice::from_ref(&new.audit)).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -161,7 +161,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         // Nobody else moves the row of a cache that the cloud has not confirmed.
-        if done.rows_affected() == 0 || !changes::apply(&mut transaction, write).await? {
+        if done.rows_affected() == 0 || !changes::apply(&mut transaction, &self.stamp, write).await? {
             return Ok(false);
         }
         sqlx::query("DELETE FROM idempotency_keys WHERE operation = $1")
@@ -190,7 +190,7 @@ impl Store {
         if !end(&mut transaction, settlement).await? {
             return Ok(Settled::LeaseLost);
         }
-        if !changes::apply(&mut transaction, &settlement.write).await? {
+        if !changes::apply(&mut transaction, &self.stamp, &settlement.write).await? {
             return Ok(Settled::Moved);
         }
         idempotency::answer(&mut transaction, settlement.operation, &settlement.answer).await?;

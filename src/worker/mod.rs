@@ -1,5 +1,5 @@
-//! Floor 3: the workers' door. Four loops that call `Gateway` and nothing else: operations that are due,
-//! the tracker, the deliverer, the janitor.
+//! Floor 3: the workers' door. Five loops that call `Gateway` and nothing else: operations that are due,
+//! the tracker, the deliverer, the sealer, the janitor.
 //!
 //! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
 //! stops between two passes when told to. A pass that fails is logged and tried again after a pause, so a
@@ -27,13 +27,15 @@ const OPERATIONS: i64 = 32;
 pub struct Intervals {
     /// For operations, groups and deliveries that are due.
     pub look: Duration,
+    /// For audit entries that are not sealed: well below the 2 s within which they are to be.
+    pub seal: Duration,
     /// For the janitor, and the sign of life: well below the 30 s after which readiness misses it.
     pub janitor: Duration,
 }
 
 impl Default for Intervals {
     fn default() -> Self {
-        Self { look: Duration::from_millis(500), janitor: Duration::from_secs(10) }
+        Self { look: Duration::from_millis(500), seal: Duration::from_secs(1), janitor: Duration::from_secs(10) }
     }
 }
 
@@ -43,13 +45,14 @@ enum Work {
     Operations,
     Tracker,
     Deliverer,
+    Sealer,
     Janitor,
 }
 
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
-    tokio::join!(turn(Work::Operations), turn(Work::Tracker), turn(Work::Deliverer), turn(Work::Janitor));
+    tokio::join!(turn(Work::Operations), turn(Work::Tracker), turn(Work::Deliverer), turn(Work::Sealer), turn(Work::Janitor));
 }
 
 /// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is
@@ -66,7 +69,11 @@ pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
 }
 
 async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, stop: &CancellationToken) {
-    let interval = if work == Work::Janitor { intervals.janitor } else { intervals.look };
+    let interval = match work {
+        Work::Janitor => intervals.janitor,
+        Work::Sealer => intervals.seal,
+        _ => intervals.look,
+    };
     let mut pause = REST;
     while !stop.is_cancelled() {
         let more = match work.pass(gateway, name, stop).await {
@@ -103,6 +110,7 @@ impl Work {
             Self::Operations => "operations",
             Self::Tracker => "tracker",
             Self::Deliverer => "deliverer",
+            Self::Sealer => "sealer",
             Self::Janitor => "janitor",
         }
     }
@@ -113,6 +121,7 @@ impl Work {
             Self::Operations => gateway.resume_operations(OPERATIONS).await.map(|taken| taken > 0),
             Self::Tracker => gateway.track().await,
             Self::Deliverer => gateway.deliver(stop).await.map(|sent| sent > 0),
+            Self::Sealer => gateway.seal().await,
             Self::Janitor => {
                 gateway.beat(name).await?;
                 gateway.clean().await.map(|()| false)
@@ -126,7 +135,8 @@ impl Work {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,
             Self::Deliverer => &signals.deliveries,
-            Self::Janitor => return std::future::pending().await,
+            // Every entry is one: woken by each, it would seal one at a time.
+            Self::Sealer | Self::Janitor => return std::future::pending().await,
         };
         signal.notified().await;
     }

@@ -186,6 +186,7 @@ impl From<AuditEntry> for AuditEntryView {
             http_status: entry.http_status,
             code: entry.code,
             duration_ms: entry.duration_ms,
+            cloud_ms: entry.cloud_ms,
             operation_id: entry.operation.map(|id| id.to_string()),
             provider_request_id: entry.provider_request_id,
             parameters: entry.parameters,

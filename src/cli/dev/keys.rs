@@ -20,6 +20,8 @@ pub(super) struct Keys {
     pub(super) tokens: SecretString,
     /// What secrets are encrypted with.
     pub(super) master: SecretString,
+    /// What the audit is sealed with.
+    pub(super) audit: SecretString,
     /// The stand-in's access key.
     pub(super) stand_in_id: String,
     /// Its secret.
@@ -35,6 +37,9 @@ pub(super) struct Keys {
 struct File {
     tokens: String,
     master: String,
+    /// Folders from before it was needed have none.
+    #[serde(default)]
+    audit: String,
     stand_in_id: String,
     stand_in_secret: String,
     rpc_id: String,
@@ -45,13 +50,17 @@ impl Keys {
     /// The keys of the folder; made if there are none.
     pub(super) fn of(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("keys.json");
-        let file = match std::fs::read(&path) {
+        let mut file: File = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).with_context(|| {
                 format!("{} cannot be read; its folder can be removed to start afresh", path.display())
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path)?,
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
+        if file.audit.is_empty() {
+            file.audit = BASE64_STANDARD.encode(Entropy::from_os().bytes::<32>());
+            write_private(&path, &serde_json::to_string_pretty(&file)?)?;
+        }
         Ok(file.into())
     }
 }
@@ -62,6 +71,7 @@ fn make(path: &Path) -> anyhow::Result<File> {
     let file = File {
         tokens: BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()),
         master: BASE64_STANDARD.encode(entropy.bytes::<32>()),
+        audit: BASE64_STANDARD.encode(entropy.bytes::<32>()),
         stand_in_id: "LTAIstandin".into(),
         stand_in_secret: word(),
         rpc_id: "LTAIdevteam".into(),
@@ -88,6 +98,7 @@ impl From<File> for Keys {
         Self {
             tokens: file.tokens.into(),
             master: file.master.into(),
+            audit: file.audit.into(),
             stand_in_id: file.stand_in_id,
             stand_in_secret: file.stand_in_secret.into(),
             rpc_id: file.rpc_id,
@@ -98,8 +109,9 @@ impl From<File> for Keys {
 
 impl Keys {
     /// The pairs for the env file.
-    pub(super) fn exports(&self) -> [(&'static str, String); 4] {
+    pub(super) fn exports(&self) -> [(&'static str, String); 5] {
         [
+            ("ECG_KEYS_AUDIT", self.audit.expose_secret().to_owned()),
             ("ECG_ACCESS_KEY_ID", self.rpc_id.clone()),
             ("ECG_ACCESS_KEY_SECRET", self.rpc_secret.expose_secret().to_owned()),
             ("ECG_STANDIN_ACCESS_KEY_ID", self.stand_in_id.clone()),

@@ -25,18 +25,22 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::AuditEntry;
 use crate::domain::ids::OperationId;
 
+mod text;
+
 /// The version of the encoding: the first byte of stamped bytes and of leaf data.
 pub const VERSION: u8 = 1;
 
 /// What the gateway knows of an entry when it writes it, in the column's own types.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the column of the same name, which AuditEntry explains")]
 pub struct AuditBody {
+    #[serde(with = "text::uuid")]
     pub id: Uuid,
     pub at_micros: i64,
     pub team: Option<String>,
@@ -52,21 +56,24 @@ pub struct AuditBody {
     pub code: Option<String>,
     pub duration_ms: Option<i32>,
     pub cloud_ms: Option<i32>,
+    #[serde(with = "text::some_uuid")]
     pub operation: Option<Uuid>,
     pub provider_request_id: Option<String>,
     pub parameters: BTreeMap<String, String>,
 }
 
-/// A whole row of `audit_entries`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A whole row of `audit_entries`; as JSON, one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
     /// `seq`: the order in which numbers were given out, not that of the commits.
     pub number: i64,
     /// The transaction that wrote it; 0 for rows from before there were stamps.
     pub txid: i64,
     /// Everything that the gateway knew.
+    #[serde(flatten)]
     pub body: AuditBody,
     /// Who wrote it; none for rows from before there were stamps.
+    #[serde(with = "text::base64")]
     pub stamp: Option<Vec<u8>>,
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use utoipa::IntoParams;
 
 use super::lists::AuditEntryList;
@@ -33,6 +34,12 @@ pub(super) struct AuditQuery {
     /// Of this request.
     #[param(nullable = false)]
     request_id: Option<String>,
+    /// Written at or after this time.
+    #[param(nullable = false)]
+    recorded_after: Option<DateTime<Utc>>,
+    /// Written before this time.
+    #[param(nullable = false)]
+    recorded_before: Option<DateTime<Utc>>,
     #[param(ignore)]
     page: Page,
 }
@@ -45,6 +52,8 @@ impl FromQuery for AuditQuery {
             resource: pairs.text("resource"),
             outcome: pairs.word("outcome", Outcome::from_word, "accepted, succeeded, refused, failed"),
             request_id: pairs.text("request_id"),
+            recorded_after: pairs.instant("recorded_after"),
+            recorded_before: pairs.instant("recorded_before"),
             page: pairs.page(),
         }
     }
@@ -69,6 +78,8 @@ pub(super) async fn list_audit_entries(
         resource: query.resource,
         outcome: query.outcome,
         request_id: query.request_id,
+        recorded_after: query.recorded_after,
+        recorded_before: query.recorded_before,
     };
     let slice = door.gateway.list_audit_entries(&who.caller, &filter, &query.page).await?;
     Ok(answer::listed::<_, AuditEntryList>(&uri, slice))

@@ -4,7 +4,10 @@
 
 pub mod access_keys;
 pub mod adoption;
+pub mod check;
 pub mod deliveries;
 pub mod janitor;
 pub mod operations;
+pub mod sealing;
 pub mod tracker;
+pub mod tree;

@@ -13,6 +13,7 @@ use eci_cache_gateway::app::{Gateway, Parts};
 use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
+use eci_cache_gateway::crypto::audit_keys::AuditKeys;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
@@ -23,7 +24,7 @@ use eci_cache_gateway::eci::{self, Client, Credentials};
 use eci_cache_gateway::http::server;
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::sim::{self, StandIn};
-use eci_cache_gateway::store::{PoolSizes, Store};
+use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
 use eci_cache_gateway::worker;
 use reqwest::{Method, RequestBuilder};
@@ -90,7 +91,8 @@ impl World {
         let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
         let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(10) };
         Parts {
-            store: Store::open(&self.database.as_runtime(), sizes),
+            store: Store::open(&self.database.as_runtime(), sizes, stamp()),
+            audit: audit_keys(),
             cloud: self.client(setup),
             verifier: Verifier::new(rules, keys, self.clock.clone()),
             sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1").unwrap(),
@@ -101,6 +103,17 @@ impl World {
             settings: setup.settings.clone(),
         }
     }
+}
+
+/// The audit's keys of every test.
+pub(crate) fn audit_keys() -> AuditKeys {
+    AuditKeys::new("example.com/audit", &MasterKey::new([9; 32]), None).unwrap()
+}
+
+/// What goes on every audit entry.
+pub(crate) fn stamp() -> Stamp {
+    let keys = audit_keys();
+    Stamp::new(move |bytes| keys.stamp().stamp(bytes))
 }
 
 /// A running gateway.

@@ -1,0 +1,112 @@
+//! Checkpoints of the audit's tree, and proofs: that an entry is in it, and that it only ever grew.
+//!
+//! What must stay true: a proof of a team's entry reveals hashes only; another team's entry is as if it were absent. What
+//! it does not do: verify the whole (see [`super::verifying`]).
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::cursor::{List, one_more, unreadable};
+use super::sealing::place;
+use super::view::{CheckpointView, ConsistencyProofView, InclusionProofView};
+use super::{Error, Gateway, access};
+use crate::crypto::merkle::{self, Hash, Subtree, leaf_hash};
+use crate::domain::caller::Caller;
+use crate::domain::checkpoint::Checkpoint;
+use crate::domain::field::FieldError;
+use crate::domain::filter::{Page, Slice};
+use crate::domain::ids::AuditId;
+
+impl Gateway {
+    /// The checkpoints, the newest first.
+    pub async fn list_audit_checkpoints(&self, caller: &Caller, page: &Page) -> Result<Slice<CheckpointView>, Error> {
+        access::check(caller, "list_audit_checkpoints")?;
+        let list = List::new(self, caller, "audit_checkpoints", &());
+        let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let found = self.store().audit_checkpoints(before, one_more(page)).await?;
+        let views: Vec<CheckpointView> = found.into_iter().map(|(_, note)| self.shown(note)).collect::<Result<_, _>>()?;
+        Ok(list.slice(views, page, |view| view.tree_size.to_string()))
+    }
+
+    /// The proof that an entry of the team is in the tree of a checkpoint: that of `tree_size`, or the newest.
+    pub async fn get_audit_proof(
+        &self,
+        caller: &Caller,
+        id: AuditId,
+        tree_size: Option<i64>,
+    ) -> Result<InclusionProofView, Error> {
+        access::check(caller, "get_audit_proof")?;
+        let record = self.store().audit_record(&caller.team, id).await?.ok_or(Error::NotFound("audit entry"))?;
+        let leaf = self.store().audit_leaf(id).await?.ok_or_else(not_sealed)?;
+        let checkpoint = self.checkpoint_of("tree_size", tree_size).await?;
+        let path = merkle::inclusion(leaf, checkpoint.tree_size);
+        let path = path.ok_or_else(|| wrong("tree_size", "must be the size of a checkpoint that covers the entry"))?;
+        let data = record.leaf_data();
+        Ok(InclusionProofView {
+            audit_entry_id: id.to_string(),
+            leaf_index: leaf,
+            leaf_hash: BASE64_STANDARD.encode(leaf_hash(&data)),
+            leaf_data: BASE64_STANDARD.encode(data),
+            hashes: self.proof(&path).await?,
+            checkpoint,
+        })
+    }
+
+    /// The proof that the tree of one checkpoint begins with that of an earlier one.
+    pub async fn get_audit_consistency(
+        &self,
+        caller: &Caller,
+        first_size: i64,
+        second_size: Option<i64>,
+    ) -> Result<ConsistencyProofView, Error> {
+        access::check(caller, "get_audit_consistency")?;
+        let second = self.checkpoint_of("second_size", second_size).await?;
+        let path = merkle::consistency(first_size, second.tree_size);
+        let path = path.ok_or_else(|| wrong("first_size", "must be at least 1 and no larger than the second size"))?;
+        Ok(ConsistencyProofView { first_size, hashes: self.proof(&path).await?, checkpoint: second })
+    }
+
+    async fn checkpoint_of(&self, field: &'static str, size: Option<i64>) -> Result<CheckpointView, Error> {
+        match self.store().audit_checkpoint(size).await? {
+            Some(note) => self.shown(note),
+            None if size.is_none() => Err(not_sealed()),
+            None => Err(wrong(field, "must be the size of a checkpoint")),
+        }
+    }
+
+    fn shown(&self, note: String) -> Result<CheckpointView, Error> {
+        let checkpoint = self.open_checkpoint(&note).ok_or_else(|| altered("a checkpoint was altered"))?;
+        let Checkpoint { origin, size, root, previous, at, .. } = checkpoint;
+        let root_hash = BASE64_STANDARD.encode(root);
+        Ok(CheckpointView { origin, tree_size: size, root_hash, previous_size: previous, recorded_at: at, note })
+    }
+
+    /// The hashes of a proof, each folded from subtrees that are all read at once.
+    async fn proof(&self, path: &[Vec<Subtree>]) -> Result<Vec<String>, Error> {
+        let wanted: Vec<_> = path.iter().flatten().copied().map(place).collect();
+        let found = self.store().audit_hashes(&wanted).await?;
+        if found.len() != wanted.len() {
+            return Err(altered("a part of the audit's tree is missing"));
+        }
+        let mut rest: &[Hash] = &found;
+        let mut take = |parts: &Vec<Subtree>| {
+            let (these, others) = rest.split_at(parts.len());
+            rest = others;
+            merkle::fold(these).map(|hash| BASE64_STANDARD.encode(hash))
+        };
+        Ok(path.iter().filter_map(&mut take).collect())
+    }
+}
+
+fn not_sealed() -> Error {
+    let detail = "the audit entry is not sealed yet, which takes a second or two";
+    Error::Unavailable { code: "audit_entry_not_sealed", detail, retry_after_seconds: 2 }
+}
+
+fn wrong(field: &'static str, detail: &'static str) -> Error {
+    Error::Invalid(vec![FieldError::new(field, "invalid", detail)])
+}
+
+fn altered(what: &'static str) -> Error {
+    Error::Internal(what.into())
+}
