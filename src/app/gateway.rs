@@ -118,6 +118,11 @@ impl Gateway {
         Ok(self.store().migrate().await?)
     }
 
+    /// In which ways this gateway's database role could alter the audit; none while there is no audit to alter.
+    pub async fn powers_over_audit(&self) -> Result<Option<Vec<String>>, Error> {
+        Ok(self.store().powers_over_audit().await?)
+    }
+
     pub(super) fn parts(&self) -> &Parts {
         &self.0.parts
     }

@@ -17,6 +17,10 @@ impl Gateway {
         let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
         let attempts = store.forget_attempts(self.before(self.settings().keep_attempts)).await?;
         let nonces = store.forget_nonces(self.before(KEEP_NONCES)).await?;
+        // Without the right to it, rows go to a part of their own: that is told, and stops nothing else.
+        if let Err(error) = store.make_audit_months().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the audit's next months could not be made");
+        }
         let abandoned = self.end_abandoned().await?;
         if store.wake_expired(self.now()).await? > 0 {
             self.signals().tracker.notify_one();

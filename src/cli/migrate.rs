@@ -1,4 +1,5 @@
-//! `migrate`: brings the database to the form that this binary needs.
+//! `migrate`: brings the database to the form that this binary needs, as its owner, and grants the runtime role what a
+//! gateway needs: of the audit, reading and adding.
 
 use super::{Failure, assemble, runtime};
 use crate::config::Config;
@@ -12,6 +13,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let store = assemble::store(url, &config.database, Stamp::none())?;
         store.migrate().await?;
+        let role = &config.database.runtime_role;
+        if !store.grant_runtime(role).await? {
+            tracing::warn!(role, "there is no such role (ECG_DATABASE_RUNTIME_ROLE): nothing was granted; see deploy/postgres/roles.sql");
+        }
         store.close().await;
         tracing::info!("the database is up to date");
         Ok(())

@@ -1,11 +1,12 @@
 //! Floor 4: the command line, one file for each subcommand.
 //!
 //! A person gets sentences on standard error, a machine gets what it asked for on standard output. Exit
-//! codes: 0 done, 1 failed, 2 wrong use or wrong settings, 130 interrupted twice.
+//! codes: 0 done, 1 failed (of `audit verify`: something was altered), 2 wrong use or wrong settings, 130 interrupted twice.
 //!
 //! Who calls it: `main`. What it does not do: anything that a door could do.
 
 mod assemble;
+mod audit;
 mod dev;
 mod healthcheck;
 mod migrate;
@@ -44,10 +45,13 @@ enum Command {
     Dev(dev::Arguments),
     /// Serve the API, and run the workers beside it.
     Serve(serve::Arguments),
-    /// Run the workers alone: operations, tracker, deliverer, janitor.
+    /// Run the workers alone: operations, tracker, deliverer, sealer, janitor.
     Worker,
     /// Bring the database to the form that this binary needs, as the role that owns it.
     Migrate,
+    /// Verify, export or prune the audit.
+    #[command(subcommand)]
+    Audit(audit::Arguments),
     /// Print the OpenAPI document.
     Openapi(openapi::Arguments),
     /// Mint a development token with the secret that the gateway checks tokens with.
@@ -65,6 +69,8 @@ enum Command {
 enum Failure {
     /// Wrong settings or use: exit code 2.
     Usage(String),
+    /// Everything is said already: this exit code.
+    Code(u8),
     /// Anything else: exit code 1.
     Failed(anyhow::Error),
 }
@@ -93,6 +99,7 @@ pub fn main() -> ExitCode {
             eprintln!("{text}");
             ExitCode::from(2)
         }
+        Err(Failure::Code(code)) => ExitCode::from(code),
         Err(Failure::Failed(error)) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -109,6 +116,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(logged(load()?)?, &arguments),
         Command::Worker => worker::run(logged(load()?)?),
         Command::Migrate => migrate::run(&logged(load()?)?),
+        Command::Audit(arguments) => audit::run(&arguments, &load()?),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, load()?),
         Command::Sim(arguments) => sim::run(&arguments),

@@ -13,6 +13,9 @@ use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
 
+/// How often the database is asked for the role's rights while it does not answer.
+const ASK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What one process runs.
 pub(super) struct Process {
     /// The gateway.
@@ -57,6 +60,26 @@ impl Process {
         Arc::new(move || metrics.render())
     }
 
+    /// Refuses a database role that could alter the audit. Fails if it is known to; while the database is away, or not
+    /// migrated yet, it goes on asking, and stops the process when it turns out so.
+    pub(super) async fn guard_audit(&self) -> anyhow::Result<()> {
+        if let Ok(Some(powers)) = self.gateway.powers_over_audit().await {
+            return too_strong(&powers);
+        }
+        let (gateway, stop) = (self.gateway.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(ASK_AGAIN)).await.is_some() {
+                let Ok(Some(powers)) = gateway.powers_over_audit().await else { continue };
+                if let Err(error) = too_strong(&powers) {
+                    tracing::error!("{error}");
+                    stop.cancel();
+                }
+                return;
+            }
+        });
+        Ok(())
+    }
+
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
         // The loops in one future: kept on the heap, off every caller's stack.
@@ -86,6 +109,17 @@ impl Process {
         self.gateway.drain().await;
         self.gateway.close().await;
     }
+}
+
+fn too_strong(powers: &[String]) -> anyhow::Result<()> {
+    if powers.is_empty() {
+        return Ok(());
+    }
+    anyhow::bail!(
+        "this database role could alter the audit: {}. Use one that owns nothing and can only read and add audit entries, \
+         as deploy/postgres/roles.sql makes it; `migrate` alone runs as the owner",
+        powers.join("; ")
+    )
 }
 
 /// A listener on `address`, with a sentence for the person whose port is taken.

@@ -73,7 +73,7 @@ The gateway is ready.
 
   API        {url}            documentation {url}/docs
   Stand-in   {stand_in}           plays Alibaba Cloud; nothing leaves this machine
-  Database   psql \"$ECG_DATABASE_URL\"
+  Database   psql \"$ECG_DATABASE_URL\"           one role for everything, which could alter the audit; `serve` refuses such a role
   Data       {data}
   Variables  {env}
   SDKs       {url}            the cloud's own API, with ECG_ACCESS_KEY_ID and _SECRET of the variables

@@ -289,6 +289,22 @@ impl TestGateway {
         &self.world.pool
     }
 
+    /// The database as the gateway's store has it, with the rights of the owner or of the runtime role.
+    pub(crate) fn store(&self, owner: bool) -> Store {
+        let sizes = PoolSizes { requests: 1, workers: 2, acquire: Duration::from_secs(10) };
+        let options = if owner { self.world.database.options.clone() } else { self.world.database.as_runtime() };
+        Store::open(&options, sizes, stamp())
+    }
+
+    /// Seals every entry. Sealing stays behind the oldest transaction of the whole server, and other tests run there.
+    pub(crate) async fn seal(&self) {
+        let open = "SELECT count(*) FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)";
+        while self.count(open).await > 0 {
+            self.gateway.seal().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// One number out of the database.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.sql()).await.unwrap()

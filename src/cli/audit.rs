@@ -1,0 +1,162 @@
+//! `audit`: verify the audit, print its newest checkpoint or its key, export it whole, drop old months.
+//!
+//! Nothing here needs a running gateway. `verify` exits with 0 if all is as it was sealed, 1 if something was altered, 2 for
+//! wrong use, 3 if it could not be verified.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::{Failure, assemble, runtime};
+use crate::app::verifying::{self, Report, Subject};
+use crate::config::{Config, ServeAudit};
+use crate::crypto::audit_keys::AuditKeys;
+use crate::crypto::note::NoteVerifier;
+use crate::domain::checkpoint::Checkpoint;
+use crate::store::{Stamp, Store};
+
+mod file;
+mod months;
+
+/// How long the sealer may take before an entry that is not sealed is a finding: twice what it promises.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// The exit code where nothing can be said.
+const NOT_VERIFIED: u8 = 3;
+
+/// What to do with the audit.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Arguments {
+    /// Find every entry that is missing, altered, added or in another place. Exits with 1 if there is one.
+    Verify(Verify),
+    /// Print the newest checkpoint: keep it, to show later that nothing that it covers was altered.
+    Checkpoint,
+    /// Print the verifier key, for those who verify without the signing key.
+    Key,
+    /// Print the whole audit, of all teams, as lines of JSON that `verify --file` takes.
+    Export,
+    /// Drop the entries of old months, as the database's owner. Their leaves stay, so that the rest can be verified.
+    Drop(months::Arguments),
+}
+
+/// What to verify, and against what.
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// A file that `audit export` made, in place of the database.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// A checkpoint that was saved before: what it covers must still be there.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// A verifier key, as `audit key` prints it; several may be given. By default, that of ECG_KEYS_AUDIT.
+    #[arg(long = "key", value_name = "KEY")]
+    keys: Vec<NoteVerifier>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+    match arguments {
+        Arguments::Verify(verify) => run_verify(verify, config),
+        Arguments::Checkpoint => runtime()?.block_on(async {
+            let store = store(config, Stamp::none())?;
+            let note = store.audit_checkpoint(None).await?.context("nothing is sealed yet")?;
+            std::io::stdout().write_all(note.as_bytes())?;
+            Ok(())
+        }),
+        Arguments::Key => {
+            println!("{}", keys(config)?.verifiers()[0]);
+            Ok(())
+        }
+        Arguments::Export => runtime()?.block_on(async {
+            let store = store(config, Stamp::none())?;
+            Ok(file::write(&store, &mut std::io::BufWriter::new(std::io::stdout())).await?)
+        }),
+        Arguments::Drop(drop) => months::run(drop, config),
+    }
+}
+
+/// The database: as the owner where that is known, else as the runtime role, which may read.
+fn store(config: &Config, stamp: Stamp) -> Result<Store, Failure> {
+    let url = config.migrate_database_url.as_ref().or(config.database_url.as_ref());
+    let url = url.ok_or_else(|| Failure::Usage("ECG_DATABASE_URL must be set, or --file given".to_owned()))?;
+    Ok(assemble::store(url, &config.database, stamp)?)
+}
+
+fn keys(config: &Config) -> Result<AuditKeys, Failure> {
+    let audit = config.audit.clone();
+    let need = || Failure::Usage("ECG_KEYS_AUDIT must be set; `audit verify` takes --key in its place".to_owned());
+    let key = audit.key.ok_or_else(need)?;
+    Ok(assemble::audit_keys(&ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })?)
+}
+
+fn run_verify(verify: &Verify, config: &Config) -> Result<(), Failure> {
+    let keys = if verify.keys.is_empty() { keys(config)?.verifiers() } else { verify.keys.clone() };
+    let saved = verify.checkpoint.as_ref().map(|path| saved(path, &keys)).transpose()?;
+    let subject = Subject { keys, saved, waited: HashSet::new() };
+    let looked = match &verify.file {
+        Some(path) => file::verify(path, &subject),
+        None => {
+            let runtime = runtime()?;
+            let _within = runtime.enter();
+            let store = store(config, Stamp::none())?;
+            runtime.block_on(patiently(&store, subject))
+        }
+    };
+    match looked {
+        Ok(report) => told(&report, verify.json),
+        Err(error) => {
+            eprintln!("the audit could not be verified: {error:#}");
+            Err(Failure::Code(NOT_VERIFIED))
+        }
+    }
+}
+
+/// A saved checkpoint; one that our keys did not sign says nothing.
+fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, Failure> {
+    let note = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("--checkpoint {}: {error}", path.display())))?;
+    let read = keys.iter().find_map(|key| Checkpoint::parse(key.open(&note)?));
+    read.ok_or_else(|| Failure::Usage(format!("--checkpoint {}: is no checkpoint that these keys signed", path.display())))
+}
+
+/// Looks again where entries were not sealed yet: those that still are not will not be.
+async fn patiently(store: &Store, mut subject: Subject) -> anyhow::Result<Report> {
+    let (report, waiting) = verifying::verify(store, &subject).await?;
+    if waiting.is_empty() {
+        return Ok(report);
+    }
+    tokio::time::sleep(PATIENCE).await;
+    subject.waited = waiting;
+    Ok(verifying::verify(store, &subject).await?.0)
+}
+
+fn told(report: &Report, json: bool) -> Result<(), Failure> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    } else {
+        print!("{}", sentences(report));
+    }
+    if report.is_clean() { Ok(()) } else { Err(Failure::Code(1)) }
+}
+
+fn sentences(report: &Report) -> String {
+    let Report { leaves, entries, dropped, checkpoints, unsealed, size, .. } = report;
+    let mut lines: Vec<String> = report.findings.iter().map(|finding| format!("{}: {}", finding.kind, finding.detail)).collect();
+    if report.more_findings > 0 {
+        lines.push(format!("… and {} more", report.more_findings));
+    }
+    lines.push(format!("{leaves} leaves, {entries} entries compared, {dropped} dropped by retention, {checkpoints} good checkpoints."));
+    if *unsealed > 0 {
+        lines.push(format!("{unsealed} newer entries are not sealed yet."));
+    }
+    lines.push(match report.findings.len() + report.more_findings {
+        0 => format!("The audit is as it was sealed, up to the checkpoint of size {size}."),
+        1 => "1 thing is not as it was sealed.".to_owned(),
+        n => format!("{n} things are not as they were sealed."),
+    });
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,123 @@
+//! The whole audit as lines of JSON: written from one view of the database, verified without one.
+//!
+//! The first line is the head. Then come, in the order of the tree, `leaf` lines (index, entry, hash in base64, and the
+//! rows with that id as their columns) and `checkpoint` lines (size, note), a checkpoint after the last leaf that it covers;
+//! at the end `unsealed` lines. The tree's inner hashes are left out: they follow from the leaves.
+
+use std::io::{BufRead as _, BufReader, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::app::verifying::{Report, Subject, Verification};
+use crate::domain::audit::record::AuditRecord;
+use crate::domain::ids::AuditId;
+use crate::store::{AuditPage, FoundLeaf, FoundRow, Store};
+
+/// What the head says it is.
+const FORMAT: &str = "eci-cache-gateway audit 1";
+/// Leaves in one part.
+const PART: usize = 4_000;
+/// The most rows without a leaf that are written.
+const UNSEALED: i64 = 100_000;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+enum Line {
+    Head { format: String, dropped: String },
+    Leaf { leaf: i64, entry: AuditId, hash: String, rows: Vec<Row> },
+    Checkpoint { size: i64, note: String },
+    Unsealed { row: Row },
+}
+
+/// A row; without its columns, if it holds what no gateway writes.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    id: AuditId,
+    position: (i64, i64),
+    columns: Option<AuditRecord>,
+}
+
+impl From<FoundRow> for Row {
+    fn from(row: FoundRow) -> Self {
+        Self { id: row.id.into(), position: row.position, columns: row.record }
+    }
+}
+
+impl From<Row> for FoundRow {
+    fn from(row: Row) -> Self {
+        Self { id: row.id.uuid(), position: row.position, record: row.columns }
+    }
+}
+
+/// Writes everything.
+pub(super) async fn write(store: &Store, to: &mut impl Write) -> anyhow::Result<()> {
+    let mut view = store.audit_view().await?;
+    let dropped = view.dropped().await?.unwrap_or_default();
+    line(to, &Line::Head { format: FORMAT.to_owned(), dropped })?;
+    let (mut from, mut more) = (0, true);
+    while more {
+        let page = view.page(from, 4_000).await?;
+        more = !page.leaves.is_empty();
+        from = page.leaves.last().map_or(from, |last| last.leaf + 1);
+        let mut checkpoints = page.checkpoints.into_iter().peekable();
+        for leaf in page.leaves {
+            let end = leaf.leaf + 1;
+            let rows = leaf.rows.into_iter().map(Into::into).collect();
+            let hash = BASE64_STANDARD.encode(leaf.hash);
+            line(to, &Line::Leaf { leaf: leaf.leaf, entry: leaf.entry.into(), hash, rows })?;
+            while let Some((size, note)) = checkpoints.next_if(|(size, _)| *size <= end) {
+                line(to, &Line::Checkpoint { size, note })?;
+            }
+        }
+        for (size, note) in checkpoints {
+            line(to, &Line::Checkpoint { size, note })?;
+        }
+    }
+    for row in view.unsealed(UNSEALED).await? {
+        line(to, &Line::Unsealed { row: row.into() })?;
+    }
+    Ok(to.flush()?)
+}
+
+fn line(to: &mut impl Write, line: &Line) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *to, line)?;
+    Ok(to.write_all(b"\n")?)
+}
+
+/// Verifies what was written.
+pub(super) fn verify(path: &Path, subject: &Subject) -> anyhow::Result<Report> {
+    let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let mut lines = BufReader::new(file).lines().enumerate().map(|(at, line)| -> anyhow::Result<Line> {
+        serde_json::from_str(&line?).with_context(|| format!("line {} of {} is not of an audit export", at + 1, path.display()))
+    });
+    let dropped = match lines.next().transpose()? {
+        Some(Line::Head { format, dropped }) if format == FORMAT => dropped.parse().unwrap_or_default(),
+        _ => anyhow::bail!("{} does not begin as an audit export does", path.display()),
+    };
+    let mut verification = Verification::new(subject.keys.clone(), subject.saved.clone(), dropped);
+    let (mut page, mut unsealed) = (AuditPage::default(), Vec::new());
+    for line in lines {
+        match line? {
+            Line::Head { .. } => anyhow::bail!("{} has two heads", path.display()),
+            Line::Leaf { leaf, entry, hash, rows } => {
+                // Only here is a part complete: checkpoints stand behind their last leaf.
+                if page.leaves.len() >= PART && !verification.feed(std::mem::take(&mut page)) {
+                    break;
+                }
+                let hash = BASE64_STANDARD.decode(hash)?;
+                let rows = rows.into_iter().map(Into::into).collect();
+                page.leaves.push(FoundLeaf { leaf, entry: entry.uuid(), hash, rows });
+            }
+            Line::Checkpoint { size, note } => page.checkpoints.push((size, note)),
+            Line::Unsealed { row } => unsealed.push(row.into()),
+        }
+    }
+    verification.feed(page);
+    verification.end();
+    verification.unsealed(&unsealed, &subject.waited);
+    Ok(verification.report())
+}

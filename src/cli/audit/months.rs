@@ -1,0 +1,76 @@
+//! `audit drop`: retention. Months go whole, and the audit itself tells of it.
+
+use chrono::{Datelike as _, Months, NaiveDate};
+
+use super::{keys, store};
+use crate::cli::{Failure, assemble, runtime};
+use crate::config::Config;
+use crate::domain::audit::retention::DROPPED;
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Door, Origin};
+use crate::domain::clock::{Clock as _, Instant, SystemClock};
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{AuditId, uuid_v7};
+use crate::store::DroppedMonth;
+
+/// What to keep.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// How many whole months before this one to keep: 1 to 1200.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1200))]
+    keep_months: u32,
+    /// Only say what would be dropped.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+    let stamp = assemble::stamp(&keys(config)?);
+    runtime()?.block_on(async {
+        let store = store(config, stamp)?;
+        let now = SystemClock.now();
+        let months = store.audit_months_before(first_kept(now, arguments.keep_months)).await?;
+        for month in &months {
+            if arguments.dry_run {
+                println!("would drop {} with {} entries", month.table, month.entries);
+            } else {
+                store.drop_audit_month(month, entry(now, month)).await?;
+                println!("dropped {} with {} entries; their leaves stay", month.table, month.entries);
+            }
+        }
+        if months.is_empty() {
+            println!("there is nothing to drop");
+        }
+        store.close().await;
+        Ok(())
+    })
+}
+
+/// The first instant that is kept.
+fn first_kept(now: Instant, keep: u32) -> Instant {
+    let first = NaiveDate::from_ymd_opt(now.year(), now.month(), 1).and_then(|day| day.checked_sub_months(Months::new(keep)));
+    first.and_then(|day| day.and_hms_opt(0, 0, 0)).map_or(Instant::MIN_UTC, |time| time.and_utc())
+}
+
+fn entry(now: Instant, month: &DroppedMonth) -> AuditEntry {
+    let entropy = Entropy::from_os();
+    let request_id = format!("cli_{}", uuid_v7(now, &entropy).simple());
+    let origin = Origin { door: Door::Cli, request_id, address: None };
+    let actor = Actor { team: None, subject: "owner".into(), credential: None, origin };
+    let mut entry = actor.entry(AuditId::new(now, &entropy), now, DROPPED, Outcome::Succeeded);
+    entry.resource = Some(month.table.clone());
+    entry.parameters.insert("entries".to_owned(), month.entries.to_string());
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_months_are_kept() {
+        let now: Instant = "2026-03-31T23:59:59Z".parse().unwrap();
+        assert_eq!(first_kept(now, 1).to_rfc3339(), "2026-02-01T00:00:00+00:00");
+        assert_eq!(first_kept(now, 13).to_rfc3339(), "2025-02-01T00:00:00+00:00");
+    }
+}

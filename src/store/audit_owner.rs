@@ -1,0 +1,143 @@
+//! Who may do what with the audit: what the role in use could alter, what the runtime role is granted, and the months that
+//! the owner drops.
+
+use sqlx::AssertSqlSafe;
+
+use super::{Error, Store, audit_insert};
+use crate::domain::audit::AuditEntry;
+use crate::domain::audit::retention::{DROPPED, LEAVES, Leaves};
+use crate::domain::clock::Instant;
+
+/// A month of entries, with what was dropped of all months so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedMonth {
+    /// The partition's name.
+    pub table: String,
+    /// How many entries it held.
+    pub entries: i64,
+}
+
+impl Store {
+    /// In which ways the role in use could alter or remove audit entries, each as a phrase; empty for a good runtime role.
+    /// None while there are no audit tables yet.
+    pub async fn powers_over_audit(&self) -> Result<Option<Vec<String>>, Error> {
+        let sql = "SELECT to_regclass('public.audit_checkpoints') IS NOT NULL";
+        if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&self.workers).await? {
+            return Ok(None);
+        }
+        let powers = sqlx::query_scalar(
+            "WITH tables AS (
+                 SELECT c.oid, c.relname::text AS name, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND starts_with(c.relname, 'audit_')
+             ), powers (place, power) AS (
+                 SELECT 1, 'it is a superuser' FROM pg_roles WHERE rolname = current_user AND rolsuper
+                 UNION ALL SELECT 2, 'it may make and change roles' FROM pg_roles WHERE rolname = current_user AND rolcreaterole
+                 UNION ALL SELECT 3, 'it owns the database, or is a member of who does' FROM pg_database
+                     WHERE datname = current_database() AND pg_has_role(current_user, datdba, 'MEMBER')
+                 UNION ALL SELECT 4, 'it owns the schema, or is a member of who does' FROM pg_namespace
+                     WHERE nspname = 'public' AND pg_has_role(current_user, nspowner, 'MEMBER')
+                 UNION ALL SELECT 5, 'it owns ' || name || ', or is a member of who does' FROM tables
+                     WHERE pg_has_role(current_user, relowner, 'MEMBER')
+                 UNION ALL SELECT 6, 'it has ' || power || ' on ' || name
+                     FROM tables, unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS power
+                     WHERE has_table_privilege(current_user, tables.oid, power)
+                        OR (power = 'UPDATE' AND has_any_column_privilege(current_user, tables.oid, 'UPDATE'))
+             ) SELECT power FROM powers ORDER BY place, power",
+        );
+        Ok(Some(powers.fetch_all(&self.workers).await?))
+    }
+
+    /// Grants `role` what a gateway needs, and takes from it what it must not have. `false`: there is no such role.
+    ///
+    /// The migrations grant to `eci_runtime` what each table needs; a role of another name gets the same, and may delete
+    /// where some tables need it.
+    pub async fn grant_runtime(&self, role: &str) -> Result<bool, Error> {
+        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+            .bind(role)
+            .fetch_one(&self.workers)
+            .await?;
+        if known {
+            let tables: Vec<String> = sqlx::query_scalar(
+                "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') ORDER BY 1",
+            )
+            .fetch_all(&self.workers)
+            .await?;
+            let grants: Vec<String> = tables.iter().map(|table| grant(table, role)).collect();
+            let more = format!(
+                "GRANT USAGE ON SCHEMA public TO {role}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+                 GRANT EXECUTE ON FUNCTION audit_make_months() TO {role}"
+            );
+            sqlx::raw_sql(AssertSqlSafe(format!("{}; {more}", grants.join("; ")))).execute(&self.workers).await?;
+        }
+        Ok(known)
+    }
+
+    /// Makes the coming months' parts, where they are not there yet.
+    pub async fn make_audit_months(&self) -> Result<(), Error> {
+        sqlx::query("SELECT audit_make_months()").execute(&self.workers).await?;
+        Ok(())
+    }
+
+    /// The months that end at or before `before`, oldest first, of which all entries are sealed.
+    pub async fn audit_months_before(&self, before: Instant) -> Result<Vec<DroppedMonth>, Error> {
+        let names: Vec<String> = sqlx::query_scalar(
+            "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+             WHERE i.inhparent = 'audit_entries'::regclass AND c.relname ~ '^audit_entries_[0-9]{4}_[0-9]{2}$'
+               AND to_timestamp(right(c.relname, 7) || ' +00', 'YYYY_MM TZH') + interval '1 month' <= $1
+             ORDER BY 1",
+        )
+        .bind(before)
+        .fetch_all(&self.workers)
+        .await?;
+        let mut months = Vec::new();
+        for table in names {
+            let sql = format!(
+                "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)) FROM {table} e"
+            );
+            let (entries, open): (i64, i64) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&self.workers).await?;
+            if open == 0 {
+                months.push(DroppedMonth { table, entries });
+            }
+        }
+        Ok(months)
+    }
+
+    /// Drops a month. `entry` tells of it, in the same transaction; the leaves that lose their entries, in this month and
+    /// all before, are added to it.
+    pub async fn drop_audit_month(&self, month: &DroppedMonth, mut entry: AuditEntry) -> Result<(), Error> {
+        let mut transaction = self.workers.begin().await?;
+        let told: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT parameters ->> $2 FROM audit_entries WHERE action = $1 AND stamp IS NOT NULL ORDER BY seq DESC LIMIT 1",
+        )
+        .bind(DROPPED)
+        .bind(LEAVES)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let mut leaves: Leaves = told.flatten().and_then(|text| text.parse().ok()).unwrap_or_default();
+        let sql = format!("SELECT l.leaf FROM {} e JOIN audit_leaves l ON l.entry = e.id ORDER BY l.leaf", month.table);
+        let lost: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *transaction).await?;
+        lost.into_iter().for_each(|leaf| leaves.add(leaf));
+        entry.parameters.insert(LEAVES.to_owned(), leaves.to_string());
+        audit_insert::insert(&mut transaction, &self.stamp, &[entry]).await?;
+        // A name that the catalogue gave, of the form that was asked for.
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {}", month.table))).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// What the runtime role may do with a table. The role's name is of letters, digits and underscores.
+fn grant(table: &str, role: &str) -> String {
+    let part = table.starts_with("audit_entries_");
+    match table {
+        _ if part => format!("REVOKE ALL ON {table} FROM {role}"),
+        _ if table.starts_with("audit_") => {
+            format!("REVOKE ALL ON {table} FROM {role}; GRANT SELECT, INSERT ON {table} TO {role}")
+        }
+        "_sqlx_migrations" => format!("GRANT SELECT ON {table} TO {role}"),
+        // The migrations know better what it needs.
+        _ if role == "eci_runtime" => "SELECT".to_owned(),
+        _ => format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role}"),
+    }
+}

@@ -1,0 +1,63 @@
+//! Random alterations, made as the tables' owner: each is found, and what was altered is named.
+//!
+//! A few hundred here; `ECG_ALTERATIONS=10000 cargo test --release --test it audit::alterations` makes as many as it says,
+//! `ECG_SEED` another sequence.
+#![cfg(test)]
+
+use sqlx::AssertSqlSafe;
+
+use super::alter::{Alteration, Dice, Ground, TABLES, alteration, freely};
+use super::{newest, verified};
+use crate::support::gateway::TestGateway;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var_os(name).and_then(|text| text.to_str()?.parse().ok()).unwrap_or(default)
+}
+
+/// A team's morning, sealed in several goes.
+async fn sealed() -> TestGateway {
+    let app = TestGateway::start().await;
+    for round in 0..6 {
+        app.created().await;
+        for _ in 0..round {
+            app.get("/v1/image-caches?name=web").await.expect(200);
+        }
+        app.get("/v1/image-caches/ic_1").await.problem(404, "not_found");
+        app.seal().await;
+    }
+    for table in TABLES {
+        let sql = format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(app.sql()).await.unwrap();
+    }
+    app
+}
+
+/// Puts back what was altered.
+async fn restore(app: &TestGateway, done: &Alteration) {
+    let touched = TABLES.iter().filter(|table| done.sql.contains(**table));
+    let sql: Vec<String> =
+        touched.map(|table| format!("TRUNCATE {table}; INSERT INTO {table} SELECT * FROM saved_{table}")).collect();
+    freely(app.sql(), &sql.join("; ")).await;
+}
+
+#[tokio::test]
+async fn every_alteration_is_found_and_named() {
+    let app = sealed().await;
+    let store = app.store(true);
+    let (ground, saved) = (Ground::of(&store).await, newest(&store).await);
+    assert!(verified(&store, Some(saved.clone())).await.is_clean());
+    let mut dice = Dice(number("ECG_SEED", 1));
+    for number in 0..number("ECG_ALTERATIONS", 300) {
+        let done = alteration(&ground, &mut dice);
+        freely(app.sql(), &done.sql).await;
+        let report = verified(&store, done.saved.then(|| saved.clone())).await;
+        assert!(!report.is_clean(), "{number}: not found: {done:?}");
+        let told: Vec<&str> = report.findings.iter().map(|finding| finding.detail.as_str()).collect();
+        let named = done.names.iter().any(|name| told.iter().any(|detail| detail.contains(name)));
+        assert!(named, "{number}: not named: {done:?}\n{told:#?}");
+        assert!(told.len() <= 12, "{number}: too much is told: {done:?}\n{told:#?}");
+        restore(&app, &done).await;
+    }
+    let report = verified(&store, Some(saved)).await;
+    assert!(report.is_clean(), "{report:?}");
+}
