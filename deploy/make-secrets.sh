@@ -28,5 +28,6 @@ make eci_runtime_password "$(openssl rand -hex 24)"
 make migrate_database_url "postgres://eci_owner:$(cat secrets/eci_owner_password)@postgres:5432/eci"
 make database_url "postgres://eci_runtime:$(cat secrets/eci_runtime_password)@postgres:5432/eci"
 make master_key "$(openssl rand -base64 32)"
+make audit_key "$(openssl rand -base64 32)"
 
 [ -s secrets/cloud_access_key_secret ] || echo "still to do: write the cloud's secret into secrets/cloud_access_key_secret"

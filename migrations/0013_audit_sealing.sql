@@ -11,7 +11,7 @@ ALTER TABLE audit_entries
     -- Readers of logs stay behind the oldest running transaction: numbers are given out before their commit. Rows from
     -- before this migration have 0, so they are sealed first, without a stamp.
     ADD COLUMN txid     bigint NOT NULL DEFAULT 0,
-    -- Milliseconds that the cloud took, where it was asked.
+    -- Milliseconds from the signing of the last call to the cloud to its outcome, where there was one.
     ADD COLUMN cloud_ms integer;
 ALTER TABLE audit_entries ALTER COLUMN txid SET DEFAULT pg_current_xact_id()::text::bigint;
 ALTER TABLE audit_entries ADD CONSTRAINT audit_entries_stamped CHECK (stamp IS NOT NULL OR txid = 0);

@@ -1,9 +1,10 @@
 -- Runs once, as the superuser, when the Postgres of docker-compose.yml makes its data (psql, by the image's
 -- docker-entrypoint-initdb.d). On another server: do the same by hand, with passwords of your own.
 --
--- eci_owner   owns the schema; used by `migrate` alone.
--- eci_runtime owns nothing; the migrations grant it what the gateway needs, which on audit entries is
---             SELECT and INSERT only. The gateway refuses to start with a stronger role.
+-- eci_owner   owns the schema; used by `migrate`, and by `audit drop` for old months.
+-- eci_runtime owns nothing; `migrate` grants it what the gateway needs, which on the audit tables is
+--             SELECT and INSERT only. The gateway refuses to start with a stronger role. Another name for it is
+--             told to `migrate` with ECG_DATABASE_RUNTIME_ROLE.
 
 \set ON_ERROR_STOP on
 \set owner_password `cat /run/secrets/eci_owner_password`

@@ -172,6 +172,7 @@ impl Gateway {
         entry.operation = Some(cache.operation);
         entry.provider_request_id = provider_request_id;
         entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", cache.spec.name.clone());
         keep("region", cache.spec.region.to_string());

@@ -1,8 +1,24 @@
-//! The audit entry of a request that changed nothing: a read, or a refusal.
+//! The audit as a room of its own: the entry of a request that changed nothing, what all entries keep of what was asked, and
+//! exports.
+
+use std::collections::BTreeMap;
 
 use super::input::Ending;
-use super::{Call, Error, Gateway};
-use crate::domain::audit::Actor;
+use super::view::AuditEntryView;
+use super::{Call, Error, Gateway, access};
+use crate::domain::audit::{Actor, parameters};
+use crate::domain::caller::Caller;
+use crate::domain::filter::AuditFilter;
+
+/// Entries in one part of an export.
+const PART: i64 = 500;
+
+/// An export of a team's entries: what it lets through, and where it ends.
+#[derive(Debug, Clone)]
+pub struct AuditExport {
+    filter: AuditFilter,
+    through: i64,
+}
 
 impl Gateway {
     /// Writes the entry; returns when it is durable. The door answers only then.
@@ -11,9 +27,44 @@ impl Gateway {
         entry.resource = ending.resource;
         entry.http_status = Some(ending.http_status);
         entry.code = ending.code;
+        entry.provider_request_id = ending.provider_request_id;
         entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
         self.store().append_audit(entry).await?;
         call.set_audited();
         Ok(())
+    }
+
+    /// What the entry of a request keeps of what was asked: some parameters in clear, the others as keyed hashes.
+    pub(super) fn asked(&self, call: &Call) -> BTreeMap<String, String> {
+        let fingerprint = &self.parts().fingerprint;
+        // 128 bits: enough to tell values apart, and no key to search with.
+        let hash = |bytes: &[u8]| {
+            let print = fingerprint.of("audit", bytes);
+            print[..16].iter().fold("hmac:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+        };
+        parameters::kept(&call.asked(), hash)
+    }
+
+    /// Begins an export of the team's entries: it ends with the newest of now.
+    pub async fn export_audit_entries(&self, caller: &Caller, filter: AuditFilter) -> Result<AuditExport, Error> {
+        access::check(caller, "export_audit_entries")?;
+        let through = self.store().newest_audit_number(&caller.team).await?;
+        Ok(AuditExport { filter, through })
+    }
+
+    /// The entries after number `after`, oldest first, and after which number the next part begins, if there is one.
+    pub async fn audit_part(
+        &self,
+        caller: &Caller,
+        export: &AuditExport,
+        after: i64,
+    ) -> Result<(Vec<AuditEntryView>, Option<i64>), Error> {
+        access::check(caller, "export_audit_entries")?;
+        let range = (after, export.through);
+        let found = self.store().audit_entries_after(&caller.team, &export.filter, range, PART).await?;
+        let full = i64::try_from(found.len()) == Ok(PART);
+        let next = found.last().filter(|_| full).map(|last| last.number);
+        Ok((found.into_iter().map(Into::into).collect(), next))
     }
 }

@@ -93,6 +93,7 @@ impl Gateway {
             Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
         entry.resource = Some(id.to_string());
         entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
         entry
     }
 

@@ -82,6 +82,8 @@ pub struct Ending {
     pub http_status: i32,
     /// The problem's code.
     pub code: Option<String>,
+    /// The cloud's RequestId, where it refused.
+    pub provider_request_id: Option<String>,
 }
 
 /// Whether the gateway can do its work.

@@ -114,6 +114,7 @@ impl Gateway {
         entry.resource = Some(operation.cache.to_string());
         entry.operation = Some(operation.id);
         entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", operation.spec.name.clone());
         keep("region", operation.spec.region.to_string());

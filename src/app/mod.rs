@@ -36,6 +36,7 @@ pub mod view;
 mod withdrawing;
 mod write;
 
+pub use audit::AuditExport;
 pub use call::Call;
 pub use describing::{Described, Usage};
 pub use error::Error;

@@ -24,7 +24,8 @@ impl Gateway {
         let list = List::new(self, caller, "audit_checkpoints", &());
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let found = self.store().audit_checkpoints(before, one_more(page)).await?;
-        let views: Vec<CheckpointView> = found.into_iter().map(|(_, note)| self.shown(note)).collect::<Result<_, _>>()?;
+        let views: Vec<CheckpointView> =
+            found.into_iter().map(|(_, note)| self.shown(note)).collect::<Result<_, _>>()?;
         Ok(list.slice(views, page, |view| view.tree_size.to_string()))
     }
 

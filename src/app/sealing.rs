@@ -23,7 +23,9 @@ const FOREIGN: &str = "meet_foreign_audit_row";
 #[derive(Debug, thiserror::Error)]
 enum SealError {
     /// Not signed with a key that is configured, or no checkpoint at all.
-    #[error("the newest audit checkpoint was not signed with a key of this gateway, or was altered: run `audit verify`")]
+    #[error(
+        "the newest audit checkpoint was not signed with a key of this gateway, or was altered: run `audit verify`"
+    )]
     Checkpoint,
     /// The stored subtrees do not give the signed root.
     #[error("the audit's tree does not match its newest checkpoint: run `audit verify`")]
@@ -121,7 +123,11 @@ impl Gateway {
     /// Writes down that rows were met which no gateway wrote.
     async fn note_foreign(&self, foreign: &Foreign) -> Result<(), Error> {
         let Some(first) = foreign.first.clone().filter(|_| !foreign.told) else { return Ok(()) };
-        tracing::error!(rows = foreign.count, first, "rows in the audit that no gateway with this key wrote; not sealed");
+        tracing::error!(
+            rows = foreign.count,
+            first,
+            "rows in the audit that no gateway with this key wrote; not sealed"
+        );
         let origin = Origin { door: Door::Worker, request_id: self.new_request_id(), address: None };
         let actor = Actor { team: None, subject: "worker:sealer".into(), credential: None, origin };
         let mut entry = actor.entry(self.audit_id(), self.now(), FOREIGN, Outcome::Refused);

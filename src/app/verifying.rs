@@ -154,7 +154,10 @@ impl Verification {
 
     fn far(&mut self, leaf: &FoundLeaf) {
         let (at, name) = (leaf.leaf, name(leaf.entry));
-        let detail = format!("leaf {at}, of the entry {name}, stands far behind leaf {}: nothing after that is looked at", self.next);
+        let detail = format!(
+            "leaf {at}, of the entry {name}, stands far behind leaf {}: nothing after that is looked at",
+            self.next
+        );
         self.found("leaf_added", Some(&name), Some(at), detail);
     }
 
@@ -258,10 +261,12 @@ impl Verification {
         for row in rows {
             let name = name(row.id);
             if self.newest.is_some() && row.position <= through {
-                let detail = format!("the entry {name} is not sealed, although later ones are: no gateway wrote it as it is");
+                let detail =
+                    format!("the entry {name} is not sealed, although later ones are: no gateway wrote it as it is");
                 self.found("entry_added", Some(&name), None, detail);
             } else if waited.contains(&row.id) || row.record.is_none() {
-                let detail = format!("the entry {name} does not get sealed: no gateway wrote it as it is, or none is running");
+                let detail =
+                    format!("the entry {name} does not get sealed: no gateway wrote it as it is, or none is running");
                 self.found("entry_added", Some(&name), None, detail);
             } else {
                 waiting.insert(row.id);

@@ -320,7 +320,7 @@ pub struct AuditEntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub duration_ms: Option<i32>,
-    /// Milliseconds that the cloud took to answer the call that it is about.
+    /// Milliseconds from the signing of the last call to the cloud to its outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cloud_ms: Option<i32>,

@@ -50,7 +50,8 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
 
 /// The audit's keys.
 pub(super) fn audit_keys(config: &ServeAudit) -> anyhow::Result<AuditKeys> {
-    let read = |key: &SecretString| MasterKey::parse(secrecy::ExposeSecret::expose_secret(key)).context("the audit key");
+    let read =
+        |key: &SecretString| MasterKey::parse(secrecy::ExposeSecret::expose_secret(key)).context("the audit key");
     let previous = config.previous_key.as_ref().map(read).transpose()?;
     AuditKeys::new(&config.origin, &read(&config.key)?, previous.as_ref()).context("the audit's origin")
 }

@@ -50,7 +50,7 @@ pub(super) struct Verify {
     /// A checkpoint that was saved before: what it covers must still be there.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// A verifier key, as `audit key` prints it; several may be given. By default, that of ECG_KEYS_AUDIT.
+    /// A verifier key, as `audit key` prints it; several may be given. By default, that of `ECG_KEYS_AUDIT`.
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<NoteVerifier>,
     /// Print the report as JSON.
@@ -97,14 +97,13 @@ fn run_verify(verify: &Verify, config: &Config) -> Result<(), Failure> {
     let keys = if verify.keys.is_empty() { keys(config)?.verifiers() } else { verify.keys.clone() };
     let saved = verify.checkpoint.as_ref().map(|path| saved(path, &keys)).transpose()?;
     let subject = Subject { keys, saved, waited: HashSet::new() };
-    let looked = match &verify.file {
-        Some(path) => file::verify(path, &subject),
-        None => {
-            let runtime = runtime()?;
-            let _within = runtime.enter();
-            let store = store(config, Stamp::none())?;
-            runtime.block_on(patiently(&store, subject))
-        }
+    let looked = if let Some(path) = &verify.file {
+        file::verify(path, &subject)
+    } else {
+        let runtime = runtime()?;
+        let _within = runtime.enter();
+        let store = store(config, Stamp::none())?;
+        runtime.block_on(patiently(&store, subject))
     };
     match looked {
         Ok(report) => told(&report, verify.json),
@@ -120,7 +119,9 @@ fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, Fa
     let note = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("--checkpoint {}: {error}", path.display())))?;
     let read = keys.iter().find_map(|key| Checkpoint::parse(key.open(&note)?));
-    read.ok_or_else(|| Failure::Usage(format!("--checkpoint {}: is no checkpoint that these keys signed", path.display())))
+    read.ok_or_else(|| {
+        Failure::Usage(format!("--checkpoint {}: is no checkpoint that these keys signed", path.display()))
+    })
 }
 
 /// Looks again where entries were not sealed yet: those that still are not will not be.
@@ -145,11 +146,14 @@ fn told(report: &Report, json: bool) -> Result<(), Failure> {
 
 fn sentences(report: &Report) -> String {
     let Report { leaves, entries, dropped, checkpoints, unsealed, size, .. } = report;
-    let mut lines: Vec<String> = report.findings.iter().map(|finding| format!("{}: {}", finding.kind, finding.detail)).collect();
+    let mut lines: Vec<String> =
+        report.findings.iter().map(|finding| format!("{}: {}", finding.kind, finding.detail)).collect();
     if report.more_findings > 0 {
         lines.push(format!("… and {} more", report.more_findings));
     }
-    lines.push(format!("{leaves} leaves, {entries} entries compared, {dropped} dropped by retention, {checkpoints} good checkpoints."));
+    lines.push(format!(
+        "{leaves} leaves, {entries} entries compared, {dropped} dropped by retention, {checkpoints} good checkpoints."
+    ));
     if *unsealed > 0 {
         lines.push(format!("{unsealed} newer entries are not sealed yet."));
     }

@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig,
-    WebhookConfig,
+    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ServeAudit, ServeAuth, ServeCloud,
+    ServeConfig, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -121,11 +121,7 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
 fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server, keys: &Keys) -> ServeConfig {
     ServeConfig {
         database_url: SecretString::from(postgres.database_url()),
-        database: DatabaseConfig {
-            pool_size: 20,
-            acquire: Duration::from_secs(5),
-            runtime_role: "eci_runtime".into(),
-        },
+        database: DatabaseConfig { pool_size: 20, acquire: Duration::from_secs(5), runtime_role: "eci_runtime".into() },
         listen: address,
         metrics_listen: None,
         cloud: ServeCloud {

@@ -15,7 +15,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         store.migrate().await?;
         let role = &config.database.runtime_role;
         if !store.grant_runtime(role).await? {
-            tracing::warn!(role, "there is no such role (ECG_DATABASE_RUNTIME_ROLE): nothing was granted; see deploy/postgres/roles.sql");
+            tracing::warn!(
+                role,
+                "there is no such role (ECG_DATABASE_RUNTIME_ROLE): nothing was granted; see deploy/postgres/roles.sql"
+            );
         }
         store.close().await;
         tracing::info!("the database is up to date");

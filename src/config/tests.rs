@@ -46,7 +46,7 @@ impl Drop for File {
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-const COMPLETE: [(&str, &str); 7] = [
+const COMPLETE: [(&str, &str); 8] = [
     ("ECG_DATABASE_URL", "postgres://eci_runtime:hush-db@db/eci"),
     ("ECG_CLOUD_ACCESS_KEY_ID", "LTAI"),
     ("ECG_CLOUD_ACCESS_KEY_SECRET", "hush-cloud"),
@@ -54,6 +54,7 @@ const COMPLETE: [(&str, &str); 7] = [
     ("ECG_AUTH_AUDIENCE", "eci-cache-gateway"),
     ("ECG_AUTH_HS256_SECRET", "hush-auth-hush-auth-hush-auth-hush"),
     ("ECG_KEYS_MASTER", KEY),
+    ("ECG_KEYS_AUDIT", KEY),
 ];
 
 #[test]
@@ -62,9 +63,10 @@ fn wrong_values_are_named_with_what_is_allowed() {
     let cidr = "an address, or a network such as 10.0.0.0/8 without bits set behind its prefix";
     let endpoint = "an http or https address without a path; {region} may stand for the region";
     let master = "32 bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
+    let origin = "1 to 255 characters without spaces and +, such as gateway.example.com/audit";
     let jwks = "an https address (http on loopback only)";
     let host = "a host name such as svc.cluster.local, without a port or *";
-    let table: [(&str, &str, String); 22] = [
+    let table: [(&str, &str, String); 25] = [
         ("ECG_DATABASE_URL", "mysql://u:hush@h/d", format!("must be {url}")),
         ("ECG_MIGRATE_DATABASE_URL", "hush", format!("must be {url}")),
         ("ECG_LISTEN", "8080", "must be an address and a port such as 127.0.0.1:8080, not \"8080\"".into()),
@@ -84,6 +86,13 @@ fn wrong_values_are_named_with_what_is_allowed() {
         ("ECG_AUTH_HS256_SECRET", "hush", "must be at least 32 bytes long".into()),
         ("ECG_KEYS_MASTER", "hush", format!("must be {master}")),
         ("ECG_KEYS_MASTER_ID", "a b", "must be 1 to 32 letters, digits, - and _, not \"a b\"".into()),
+        ("ECG_KEYS_AUDIT_PREVIOUS", "hush", format!("must be {master}")),
+        ("ECG_AUDIT_ORIGIN", "a+b", format!("must be {origin}, not \"a+b\"")),
+        (
+            "ECG_DATABASE_RUNTIME_ROLE",
+            "a;b",
+            "must be a role of the database: 1 to 63 of a-z, 0-9 and _, not \"a;b\"".into(),
+        ),
         ("ECG_WEBHOOK_ALLOW_HTTP", "yes", "must be true or false, not \"yes\"".into()),
         ("ECG_WEBHOOK_ALLOW_CIDRS", "10.0.0.0/8,10.1.0.0/8", format!("each must be {cidr}, not \"10.1.0.0/8\"")),
         ("ECG_WEBHOOK_ALLOW_CIDRS", "fd00::/129", format!("each must be {cidr}, not \"fd00::/129\"")),
@@ -129,6 +138,7 @@ fn serve_names_everything_that_is_missing() {
         "ECG_AUTH_JWKS_URL: or ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: \
          what tokens are checked with (auth.jwks_url in the file)",
         "ECG_KEYS_MASTER: must be set: 32 bytes (openssl rand -base64 32) (keys.master in the file)",
+        "ECG_KEYS_AUDIT: must be set: 32 bytes that sign the audit (openssl rand -base64 32) (keys.audit in the file)",
     ];
     assert_eq!(told, expected);
     for absent in 0..COMPLETE.len() {

@@ -70,7 +70,8 @@ pub struct BadVerifier;
 
 impl NoteVerifier {
     fn new(name: &str, public: [u8; 32]) -> Option<Self> {
-        let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update([b'\n', ALGORITHM]).chain_update(public).finalize();
+        let digest =
+            Sha256::new_with_prefix(name.as_bytes()).chain_update([b'\n', ALGORITHM]).chain_update(public).finalize();
         let hash = digest.first_chunk().copied()?;
         is_origin(name).then(|| Self { name: name.to_owned(), hash, public })
     }

@@ -79,7 +79,7 @@ pub struct AuditEntry {
     pub code: Option<String>,
     /// From the request's arrival to the entry, in milliseconds.
     pub duration_ms: Option<i32>,
-    /// How long the cloud took to answer the call that it is about, in milliseconds.
+    /// From the signing of the last call to the cloud to its outcome, in milliseconds.
     pub cloud_ms: Option<i32>,
     /// The intent behind it.
     pub operation: Option<OperationId>,

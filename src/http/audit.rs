@@ -93,6 +93,7 @@ fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&Refusal>) ->
         outcome: outcome_of(status),
         http_status: i32::from(status.as_u16()),
         code: refusal.map(|refusal| refusal.code().to_owned()),
+        provider_request_id: refusal.and_then(Refusal::provider_request_id).map(str::to_owned),
     }
 }
 

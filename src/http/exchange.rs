@@ -19,6 +19,9 @@ use crate::domain::audit::Actor;
 use crate::domain::caller::{Caller, Door, Origin};
 use crate::eci::incoming::Format;
 
+/// The most parameters of a query that the audit looks at.
+const MOST_PARAMETERS: usize = 256;
+
 /// The peer's address, put into each request's extensions by the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
@@ -56,8 +59,13 @@ impl Exchange {
         let path = request.uri().path();
         let rpc = (path == "/").then(|| Rpc::of(request));
         let origin = Origin { door: if rpc.is_some() { Door::Rpc } else { Door::Rest }, request_id, address };
+        let call = Call::new(origin, door.gateway.clock().now());
+        if rpc.is_none() {
+            let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+            call.asks(query.into_owned().take(MOST_PARAMETERS));
+        }
         Arc::new(Self {
-            call: Call::new(origin, door.gateway.clock().now()),
+            call,
             operation: route.as_ref().and_then(|route| operations.of(request.method(), route.as_str())),
             resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),
             route,

@@ -160,6 +160,11 @@ impl Refusal {
         &self.0.problem.code
     }
 
+    /// The cloud's `RequestId`, where it was the cloud that refused.
+    pub fn provider_request_id(&self) -> Option<&str> {
+        self.0.problem.provider_request_id.as_deref()
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status

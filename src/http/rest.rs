@@ -10,6 +10,8 @@ use super::openapi;
 mod access_keys;
 mod adoption;
 mod audit_entries;
+mod audit_export;
+mod audit_proofs;
 mod bodies;
 mod deliveries;
 mod events;
@@ -45,6 +47,10 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(audit_entries::list_audit_entries))
         .routes(routes!(audit_entries::get_audit_entry))
+        .routes(routes!(audit_proofs::get_audit_proof))
+        .routes(routes!(audit_export::export_audit_entries))
+        .routes(routes!(audit_proofs::list_audit_checkpoints))
+        .routes(routes!(audit_proofs::get_audit_consistency))
         .routes(routes!(access_keys::create_access_key, access_keys::list_access_keys))
         .routes(routes!(access_keys::revoke_access_key))
         .routes(routes!(me::get_me))

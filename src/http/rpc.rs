@@ -47,6 +47,7 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     raw.body = &body;
     set(&rpc.format, incoming::format_of(&raw));
     let incoming = Incoming::read(&raw).map_err(|wrong| words::of_incoming(&wrong))?;
+    exchange.call.asks(incoming.params.iter().cloned());
     let action = Action::from_name(&incoming.action);
     if let Some(action) = action {
         set(&rpc.action, action.operation());

@@ -3,12 +3,13 @@
 
 use sqlx::AssertSqlSafe;
 
+use super::unscoped::check;
 use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
-use crate::domain::audit::retention::{DROPPED, LEAVES, Leaves};
+use crate::domain::audit::retention::{LEAVES, Leaves};
 use crate::domain::clock::Instant;
 
-/// A month of entries, with what was dropped of all months so far.
+/// A month of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedMonth {
     /// The partition's name.
@@ -103,25 +104,26 @@ impl Store {
         Ok(months)
     }
 
-    /// Drops a month. `entry` tells of it, in the same transaction; the leaves that lose their entries, in this month and
-    /// all before, are added to it.
-    pub async fn drop_audit_month(&self, month: &DroppedMonth, mut entry: AuditEntry) -> Result<(), Error> {
+    /// Drops months. `entry` tells of it, in the same transaction; the leaves that lose their entries, now and ever before,
+    /// are added to it. What was dropped before is taken from the newest sealed entry about it: so that is to be verified
+    /// first.
+    pub async fn drop_audit_months(&self, months: &[DroppedMonth], mut entry: AuditEntry) -> Result<(), Error> {
         let mut transaction = self.workers.begin().await?;
-        let told: Option<Option<String>> = sqlx::query_scalar(
-            "SELECT parameters ->> $2 FROM audit_entries WHERE action = $1 AND stamp IS NOT NULL ORDER BY seq DESC LIMIT 1",
-        )
-        .bind(DROPPED)
-        .bind(LEAVES)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let mut leaves: Leaves = told.flatten().and_then(|text| text.parse().ok()).unwrap_or_default();
-        let sql = format!("SELECT l.leaf FROM {} e JOIN audit_leaves l ON l.entry = e.id ORDER BY l.leaf", month.table);
-        let lost: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *transaction).await?;
-        lost.into_iter().for_each(|leaf| leaves.add(leaf));
+        let told = check::dropped(&mut transaction).await?;
+        let mut leaves: Leaves = told.and_then(|text| text.parse().ok()).unwrap_or_default();
+        for month in months {
+            let sql = format!("SELECT l.leaf FROM {} e JOIN audit_leaves l ON l.entry = e.id", month.table);
+            let lost: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *transaction).await?;
+            for leaf in lost {
+                leaves.add(leaf);
+            }
+        }
         entry.parameters.insert(LEAVES.to_owned(), leaves.to_string());
         audit_insert::insert(&mut transaction, &self.stamp, &[entry]).await?;
-        // A name that the catalogue gave, of the form that was asked for.
-        sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {}", month.table))).execute(&mut *transaction).await?;
+        for month in months {
+            // A name that the catalogue gave, of the form that was asked for.
+            sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {}", month.table))).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }

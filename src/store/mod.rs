@@ -48,8 +48,8 @@ pub use unscoped::access_keys::SealedKey;
 pub use unscoped::adoption::Taken;
 pub use unscoped::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
-pub use unscoped::sealing::{SealedBatch, Sealing, Unsealed};
 pub use unscoped::operations::{LeasedOperation, Postponed};
+pub use unscoped::sealing::{SealedBatch, Sealing, Unsealed};
 pub use unscoped::tracker::{GroupLease, TrackerGroup};
 
 /// The migrations of this binary.

@@ -52,7 +52,13 @@ enum Work {
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
-    tokio::join!(turn(Work::Operations), turn(Work::Tracker), turn(Work::Deliverer), turn(Work::Sealer), turn(Work::Janitor));
+    tokio::join!(
+        turn(Work::Operations),
+        turn(Work::Tracker),
+        turn(Work::Deliverer),
+        turn(Work::Sealer),
+        turn(Work::Janitor)
+    );
 }
 
 /// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is

@@ -71,6 +71,10 @@ impl Operation {
             | "list_deliveries"
             | "list_audit_entries"
             | "get_audit_entry"
+            | "get_audit_proof"
+            | "export_audit_entries"
+            | "list_audit_checkpoints"
+            | "get_audit_consistency"
             | "list_access_keys"
             | "revoke_access_key"
             | "get_me" => None,
@@ -82,6 +86,7 @@ impl Operation {
     fn path_of(&self, id: &str) -> String {
         match &self.id_name {
             Some(name) => self.path.replace(&format!("{{{name}}}"), id),
+            None if self.id == "get_audit_consistency" => format!("{}?first_size=1", self.path),
             None if self.id == "list_usage" => format!("{}?region=cn-beijing", self.path),
             None => self.path.clone(),
         }

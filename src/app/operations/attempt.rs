@@ -37,7 +37,11 @@ impl Gateway {
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
             .increment(1);
         match sent {
-            Ok(done) => self.settle_done(leased, cache, Some(done)).await,
+            Ok(done) => {
+                let mut answered = leased.clone();
+                answered.operation.progress.last_signed_at = Some(signed_at);
+                self.settle_done(&answered, cache, Some(done)).await
+            }
             Err(fault) => self.judge(leased, cache, number, &fault).await,
         }
     }

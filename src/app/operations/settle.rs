@@ -120,6 +120,11 @@ impl Gateway {
         entry.resource = Some(operation.cache.to_string());
         entry.operation = Some(operation.id);
         entry.provider_request_id = request_id;
+        let since = |then: crate::domain::clock::Instant| {
+            i32::try_from((self.now() - then).num_milliseconds()).unwrap_or(i32::MAX)
+        };
+        entry.duration_ms = Some(since(operation.created_at));
+        entry.cloud_ms = operation.progress.last_signed_at.filter(|_| error.is_none()).map(since);
         entry.code = error.map(|error| error.code.clone());
         entry
     }

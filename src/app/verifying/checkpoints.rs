@@ -9,9 +9,11 @@ const NAMED: usize = 100;
 impl Verification {
     /// A checkpoint whose size is no larger than the tree so far.
     pub(super) fn checkpoint(&mut self, size: i64, note: &str) {
-        let signed = self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?).filter(|c| c.origin == key.name()));
+        let signed =
+            self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?).filter(|c| c.origin == key.name()));
         let Some(checkpoint) = signed.filter(|checkpoint| checkpoint.size == size) else {
-            let detail = format!("the checkpoint of size {size} was altered: its signature does not hold, or is another's");
+            let detail =
+                format!("the checkpoint of size {size} was altered: its signature does not hold, or is another's");
             self.found("checkpoint_altered", None, None, detail);
             // What it covered is judged by the next one, which must not be told to lack it.
             return self.altered.push(size);
@@ -37,7 +39,8 @@ impl Verification {
         let good = self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?)).is_some_and(|c| c.size == size);
         let next = self.next;
         let (kind, detail) = if good {
-            let detail = format!("leaves {next} to {} are missing, which the checkpoint of size {size} covers", size - 1);
+            let detail =
+                format!("leaves {next} to {} are missing, which the checkpoint of size {size} covers", size - 1);
             ("leaf_missing", detail)
         } else {
             ("checkpoint_altered", format!("the checkpoint of size {size} was altered: its signature does not hold"))
@@ -78,7 +81,9 @@ impl Verification {
         for (place, id) in std::mem::take(&mut self.recent).into_iter().enumerate() {
             let leaf = covered + i64::try_from(place).unwrap_or(0);
             let name = name(id);
-            let detail = format!("no good checkpoint covers leaf {leaf}, of the entry {name}: it was added, or the checkpoint removed");
+            let detail = format!(
+                "no good checkpoint covers leaf {leaf}, of the entry {name}: it was added, or the checkpoint removed"
+            );
             self.found("leaf_uncovered", Some(&name), Some(leaf), detail);
         }
         if let Some(saved) = self.saved.take() {

@@ -30,7 +30,7 @@ enum Line {
     Head { format: String, dropped: String },
     Leaf { leaf: i64, entry: AuditId, hash: String, rows: Vec<Row> },
     Checkpoint { size: i64, note: String },
-    Unsealed { row: Row },
+    Unsealed { row: Box<Row> },
 }
 
 /// A row; without its columns, if it holds what no gateway writes.
@@ -78,7 +78,7 @@ pub(super) async fn write(store: &Store, to: &mut impl Write) -> anyhow::Result<
         }
     }
     for row in view.unsealed(UNSEALED).await? {
-        line(to, &Line::Unsealed { row: row.into() })?;
+        line(to, &Line::Unsealed { row: Box::new(row.into()) })?;
     }
     Ok(to.flush()?)
 }
@@ -92,7 +92,8 @@ fn line(to: &mut impl Write, line: &Line) -> anyhow::Result<()> {
 pub(super) fn verify(path: &Path, subject: &Subject) -> anyhow::Result<Report> {
     let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut lines = BufReader::new(file).lines().enumerate().map(|(at, line)| -> anyhow::Result<Line> {
-        serde_json::from_str(&line?).with_context(|| format!("line {} of {} is not of an audit export", at + 1, path.display()))
+        serde_json::from_str(&line?)
+            .with_context(|| format!("line {} of {} is not of an audit export", at + 1, path.display()))
     });
     let dropped = match lines.next().transpose()? {
         Some(Line::Head { format, dropped }) if format == FORMAT => dropped.parse().unwrap_or_default(),
@@ -113,7 +114,7 @@ pub(super) fn verify(path: &Path, subject: &Subject) -> anyhow::Result<Report> {
                 page.leaves.push(FoundLeaf { leaf, entry: entry.uuid(), hash, rows });
             }
             Line::Checkpoint { size, note } => page.checkpoints.push((size, note)),
-            Line::Unsealed { row } => unsealed.push(row.into()),
+            Line::Unsealed { row } => unsealed.push((*row).into()),
         }
     }
     verification.feed(page);

@@ -1,8 +1,9 @@
-//! `audit drop`: retention. Months go whole, and the audit itself tells of it.
+//! `audit drop`: retention. Months go whole, after a last verification, and the audit itself tells of it.
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
-use super::{keys, store};
+use super::{keys, patiently, store, told};
+use crate::app::verifying::Subject;
 use crate::cli::{Failure, assemble, runtime};
 use crate::config::Config;
 use crate::domain::audit::retention::DROPPED;
@@ -25,21 +26,28 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let stamp = assemble::stamp(&keys(config)?);
+    let keys = keys(config)?;
+    let (stamp, verifiers) = (assemble::stamp(&keys), keys.verifiers());
     runtime()?.block_on(async {
         let store = store(config, stamp)?;
         let now = SystemClock.now();
         let months = store.audit_months_before(first_kept(now, arguments.keep_months)).await?;
-        for month in &months {
-            if arguments.dry_run {
-                println!("would drop {} with {} entries", month.table, month.entries);
-            } else {
-                store.drop_audit_month(month, entry(now, month)).await?;
-                println!("dropped {} with {} entries; their leaves stay", month.table, month.entries);
-            }
-        }
         if months.is_empty() {
             println!("there is nothing to drop");
+            return Ok(());
+        }
+        // What is gone cannot be verified any more.
+        let subject = Subject { keys: verifiers, ..Subject::default() };
+        let report = patiently(&store, subject).await?;
+        if !report.is_clean() {
+            return told(&report, false);
+        }
+        if !arguments.dry_run {
+            store.drop_audit_months(&months, entry(now, &months)).await?;
+        }
+        let word = if arguments.dry_run { "would drop" } else { "dropped" };
+        for month in &months {
+            println!("{word} {} with {} entries; their leaves stay", month.table, month.entries);
         }
         store.close().await;
         Ok(())
@@ -48,18 +56,20 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
 
 /// The first instant that is kept.
 fn first_kept(now: Instant, keep: u32) -> Instant {
-    let first = NaiveDate::from_ymd_opt(now.year(), now.month(), 1).and_then(|day| day.checked_sub_months(Months::new(keep)));
+    let first =
+        NaiveDate::from_ymd_opt(now.year(), now.month(), 1).and_then(|day| day.checked_sub_months(Months::new(keep)));
     first.and_then(|day| day.and_hms_opt(0, 0, 0)).map_or(Instant::MIN_UTC, |time| time.and_utc())
 }
 
-fn entry(now: Instant, month: &DroppedMonth) -> AuditEntry {
+fn entry(now: Instant, months: &[DroppedMonth]) -> AuditEntry {
     let entropy = Entropy::from_os();
     let request_id = format!("cli_{}", uuid_v7(now, &entropy).simple());
     let origin = Origin { door: Door::Cli, request_id, address: None };
     let actor = Actor { team: None, subject: "owner".into(), credential: None, origin };
     let mut entry = actor.entry(AuditId::new(now, &entropy), now, DROPPED, Outcome::Succeeded);
-    entry.resource = Some(month.table.clone());
-    entry.parameters.insert("entries".to_owned(), month.entries.to_string());
+    let names: Vec<&str> = months.iter().map(|month| month.table.as_str()).collect();
+    entry.parameters.insert("months".to_owned(), names.join(" "));
+    entry.parameters.insert("entries".to_owned(), months.iter().map(|month| month.entries).sum::<i64>().to_string());
     entry
 }
 

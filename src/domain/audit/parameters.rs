@@ -8,41 +8,107 @@ use std::collections::BTreeMap;
 
 /// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API.
 const SHOWN: &[&str] = &[
-    "name", "region", "images", "image", "status", "size_gib", "retention_days", "flash", "generation", "dry_run", "limit",
-    "event_types", "scopes", "endpoint", "state", "subject", "action", "resource", "outcome", "request_id", "format",
-    "created_after", "created_before", "expires_after", "expires_before", "idle_since", "eci_cache_id", "snapshot_id",
-    "resource_group_id", "recorded_after", "recorded_before", "tree_size", "first_size", "second_size",
-    "timeout_seconds", "full_match", "minimum_matches", "ephemeral_storage_gib", "elimination_strategy", "os_type",
-    "vswitch_ids", "security_group_id", "eip_instance_id", "zone_id", "reuse_layers",
-    "RegionId", "ImageCacheId", "ImageCacheName", "ImageCacheSize", "RetentionDays", "SnapshotId", "Limit", "Flash",
-    "SecurityGroupId", "VSwitchId", "EipInstanceId", "ResourceGroupId", "ZoneId", "Image", "MatchImage",
-    "ImageFullMatch", "ImageMatchCountRequest", "EliminationStrategy",
+    "name",
+    "region",
+    "images",
+    "image",
+    "status",
+    "size_gib",
+    "retention_days",
+    "flash",
+    "generation",
+    "dry_run",
+    "limit",
+    "event_types",
+    "scopes",
+    "endpoint",
+    "state",
+    "subject",
+    "action",
+    "resource",
+    "outcome",
+    "request_id",
+    "format",
+    "created_after",
+    "created_before",
+    "expires_after",
+    "expires_before",
+    "idle_since",
+    "eci_cache_id",
+    "snapshot_id",
+    "resource_group_id",
+    "recorded_after",
+    "recorded_before",
+    "tree_size",
+    "first_size",
+    "second_size",
+    "timeout_seconds",
+    "full_match",
+    "minimum_matches",
+    "ephemeral_storage_gib",
+    "elimination_strategy",
+    "os_type",
+    "vswitch_ids",
+    "security_group_id",
+    "eip_instance_id",
+    "zone_id",
+    "reuse_layers",
+    "RegionId",
+    "ImageCacheId",
+    "ImageCacheName",
+    "ImageCacheSize",
+    "RetentionDays",
+    "SnapshotId",
+    "Limit",
+    "Flash",
+    "SecurityGroupId",
+    "VSwitchId",
+    "EipInstanceId",
+    "ResourceGroupId",
+    "ZoneId",
+    "Image",
+    "MatchImage",
+    "ImageFullMatch",
+    "ImageMatchCountRequest",
+    "EliminationStrategy",
 ];
 /// Names of ours whose values are kept as hashes.
 const HASHED: &[&str] = &[
-    "registry_credentials", "description", "url", "tags", "tag", "annotations", "text", "cursor", "filter",
-    "acr_registries", "plain_http_registries", "insecure_registries", "ImageRegistryCredential", "Annotations",
-    "ClientToken", "NextToken", "Tag", "AcrRegistryInfo",
+    "registry_credentials",
+    "description",
+    "url",
+    "tags",
+    "tag",
+    "annotations",
+    "text",
+    "cursor",
+    "filter",
+    "acr_registries",
+    "plain_http_registries",
+    "insecure_registries",
+    "ImageRegistryCredential",
+    "Annotations",
+    "ClientToken",
+    "NextToken",
+    "Tag",
+    "AcrRegistryInfo",
 ];
 /// The longest value that is shown, in characters.
 const LONGEST: usize = 256;
-/// The most parameters of one request; a cache has at most 20 images and 20 tags.
-const MOST: usize = 64;
 
 /// What is kept of `asked`, names and values as they were sent; `hash` makes a keyed hash.
 pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTreeMap<String, String> {
     let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut other = Vec::new();
     for (name, value) in asked {
-        match known(name).filter(|name| found.len() < MOST || found.contains_key(name)) {
-            Some(name) => found.entry(name).or_default().push(value),
-            None => {
-                // The lengths keep pairs apart.
-                other.extend((name.len() as u64).to_be_bytes());
-                other.extend(name.as_bytes());
-                other.extend((value.len() as u64).to_be_bytes());
-                other.extend(value.as_bytes());
-            }
+        if let Some(name) = known(name) {
+            found.entry(name).or_default().push(value);
+            continue;
+        }
+        for text in [name, value] {
+            // The lengths keep pairs apart.
+            other.extend((text.len() as u64).to_be_bytes());
+            other.extend(text.as_bytes());
         }
     }
     let show = |(name, values): (&str, Vec<&str>)| {

@@ -7,15 +7,15 @@
 //!
 //! | field | value |
 //! |---|---|
-//! | id | the 16 bytes of the UUID |
-//! | at | microseconds since 1970-01-01T00:00:00Z, 8 bytes, two's complement |
-//! | team, subject, credential, door, request_id, address, action, resource, outcome | text |
-//! | http_status | 8 bytes, two's complement |
-//! | code | text |
-//! | duration_ms, cloud_ms | 8 bytes, two's complement |
-//! | operation | the 16 bytes of the UUID |
-//! | provider_request_id | text |
-//! | parameters | 4 bytes: how many; then name and value of each as texts, sorted by the names' bytes |
+//! | `id` | the 16 bytes of the UUID |
+//! | `at` | microseconds since 1970-01-01T00:00:00Z, 8 bytes, two's complement |
+//! | `team`, `subject`, `credential`, `door`, `request_id`, `address`, `action`, `resource`, `outcome` | text |
+//! | `http_status` | 8 bytes, two's complement |
+//! | `code` | text |
+//! | `duration_ms`, `cloud_ms` | 8 bytes, two's complement |
+//! | `operation` | the 16 bytes of the UUID |
+//! | `provider_request_id` | text |
+//! | `parameters` | 4 bytes: how many; then name and value of each as texts, sorted by the names' bytes |
 //!
 //! The *stamp* is HMAC-SHA256 of the byte 1 and the body, under the audit key's stamping key.
 //! The *leaf data* are the byte 1, the number (`seq`, 8 bytes), the transaction (`txid`, 8 bytes), the body, and the stamp

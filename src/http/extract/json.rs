@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::http::Settings;
@@ -28,14 +29,34 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
-        let settings = Exchange::of(&parts).map(|exchange| exchange.settings).unwrap_or_default();
+        let exchange = Exchange::of(&parts);
+        let settings = exchange.as_ref().map(|exchange| exchange.settings).unwrap_or_default();
         if !is_json(&parts.headers) {
             return Err(Refusal::unsupported_media_type());
         }
         let raw = read_body(&parts.headers, body, settings).await?;
+        if let Some(exchange) = exchange {
+            exchange.call.asks(fields(&raw));
+        }
         let value = parse(&raw)?;
         Ok(Self { value, raw })
     }
+}
+
+/// The members of an object, each as text; of anything else, none.
+fn fields(raw: &[u8]) -> Vec<(String, String)> {
+    let Ok(members) = serde_json::from_slice::<serde_json::Map<String, Value>>(raw) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, value) in members {
+        match value {
+            Value::String(text) => found.push((name, text)),
+            Value::Array(items) if items.iter().all(Value::is_string) => {
+                found.extend(items.iter().filter_map(Value::as_str).map(|item| (name.clone(), item.to_owned())));
+            }
+            other => found.push((name, other.to_string())),
+        }
+    }
+    found
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -85,6 +106,15 @@ mod tests {
             assert_eq!(is_json(&headers), good, "{sent}");
         }
         assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_members_of_an_object_are_what_was_asked() {
+        let body = br#"{"name":"web","images":["a","b"],"size_gib":20,"registry_credentials":[{"password":"p"}]}"#;
+        let found: Vec<String> = fields(body).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let nested = r#"registry_credentials=[{"password":"p"}]"#;
+        assert_eq!(found, ["name=web", "images=a", "images=b", "size_gib=20", nested]);
+        assert!(fields(b"[1]").is_empty() && fields(b"{").is_empty());
     }
 
     #[tokio::test]

@@ -15,10 +15,10 @@ use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
-/// Filters of the list of audit entries; everything given must hold.
+/// Filters of audit entries; everything given must hold.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct AuditQuery {
+pub(super) struct AuditFilters {
     /// By this subject.
     #[param(nullable = false)]
     subject: Option<String>,
@@ -40,12 +40,10 @@ pub(super) struct AuditQuery {
     /// Written before this time.
     #[param(nullable = false)]
     recorded_before: Option<DateTime<Utc>>,
-    #[param(ignore)]
-    page: Page,
 }
 
-impl FromQuery for AuditQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+impl AuditFilters {
+    pub(super) fn read(pairs: &mut Pairs) -> Self {
         Self {
             subject: pairs.text("subject"),
             action: pairs.text("action"),
@@ -54,8 +52,32 @@ impl FromQuery for AuditQuery {
             request_id: pairs.text("request_id"),
             recorded_after: pairs.instant("recorded_after"),
             recorded_before: pairs.instant("recorded_before"),
-            page: pairs.page(),
         }
+    }
+
+    pub(super) fn filter(self) -> AuditFilter {
+        AuditFilter {
+            subject: self.subject,
+            action: self.action,
+            resource: self.resource,
+            outcome: self.outcome,
+            request_id: self.request_id,
+            recorded_after: self.recorded_after,
+            recorded_before: self.recorded_before,
+        }
+    }
+}
+
+/// Which page of which list.
+#[derive(Debug)]
+pub(super) struct AuditQuery {
+    filters: AuditFilters,
+    page: Page,
+}
+
+impl FromQuery for AuditQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self { filters: AuditFilters::read(pairs), page: pairs.page() }
     }
 }
 
@@ -63,7 +85,7 @@ impl FromQuery for AuditQuery {
 ///
 /// The newest first: who did what, when, with what outcome.
 #[utoipa::path(get, path = "/v1/audit-entries", tag = "audit",
-    params(AuditQuery),
+    params(AuditFilters),
     responses((status = 200, description = "One page of the list.", body = AuditEntryList)),
 )]
 pub(super) async fn list_audit_entries(
@@ -72,15 +94,7 @@ pub(super) async fn list_audit_entries(
     uri: Uri,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Refusal> {
-    let filter = AuditFilter {
-        subject: query.subject,
-        action: query.action,
-        resource: query.resource,
-        outcome: query.outcome,
-        request_id: query.request_id,
-        recorded_after: query.recorded_after,
-        recorded_before: query.recorded_before,
-    };
+    let filter = query.filters.filter();
     let slice = door.gateway.list_audit_entries(&who.caller, &filter, &query.page).await?;
     Ok(answer::listed::<_, AuditEntryList>(&uri, slice))
 }

@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::view::{
-    AccessKeyView, AuditEntryView, DeliveryView, EndpointView, EventView, ImageCacheView, TransitionView,
+    AccessKeyView, AuditEntryView, CheckpointView, DeliveryView, EndpointView, EventView, ImageCacheView,
+    TransitionView,
 };
 use crate::domain::filter::Slice;
 
@@ -54,6 +55,10 @@ list!(
 list!(
     /// Audit entries, the newest first.
     AuditEntryList of AuditEntryView
+);
+list!(
+    /// Checkpoints of the audit, the newest first.
+    AuditCheckpointList of CheckpointView
 );
 list!(
     /// Access keys, the newest first.

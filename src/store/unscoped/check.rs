@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, Postgres, Row as _, Transaction};
+use sqlx::{FromRow, PgConnection, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
@@ -68,11 +68,7 @@ impl Store {
 impl AuditView {
     /// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
     pub async fn dropped(&mut self) -> Result<Option<String>, Error> {
-        let sql = "SELECT e.parameters ->> $2 FROM audit_entries e JOIN audit_leaves l ON l.entry = e.id
-                   WHERE e.action = $1 AND e.outcome = 'succeeded' ORDER BY l.leaf DESC LIMIT 1";
-        let found: Option<Option<String>> =
-            sqlx::query_scalar(sql).bind(DROPPED).bind(LEAVES).fetch_optional(&mut *self.0).await?;
-        Ok(found.flatten())
+        dropped(&mut self.0).await
     }
 
     /// The part from leaf `from` on: up to `limit` leaves, and what ends with them. Without leaves, it is what lies
@@ -105,7 +101,12 @@ impl AuditView {
         for row in rows {
             let leaf = row.try_get("leaf")?;
             if leaves.last().is_none_or(|last| last.leaf != leaf) {
-                leaves.push(FoundLeaf { leaf, entry: row.try_get("entry")?, hash: row.try_get("hash")?, rows: Vec::new() });
+                leaves.push(FoundLeaf {
+                    leaf,
+                    entry: row.try_get("entry")?,
+                    hash: row.try_get("hash")?,
+                    rows: Vec::new(),
+                });
             }
             let there: Option<Uuid> = row.try_get("id")?;
             if let Some(last) = leaves.last_mut().filter(|_| there.is_some()) {
@@ -126,4 +127,13 @@ impl AuditView {
         .await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
+}
+
+/// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
+pub(in crate::store) async fn dropped(connection: &mut PgConnection) -> Result<Option<String>, Error> {
+    let sql = "SELECT e.parameters ->> $2 FROM audit_entries e JOIN audit_leaves l ON l.entry = e.id
+               WHERE e.action = $1 AND e.outcome = 'succeeded' ORDER BY l.leaf DESC LIMIT 1";
+    let found: Option<Option<String>> =
+        sqlx::query_scalar(sql).bind(DROPPED).bind(LEAVES).fetch_optional(connection).await?;
+    Ok(found.flatten())
 }

@@ -75,7 +75,8 @@ impl Sealing {
 
     /// Whether the entry of this leaf has a stamp; none if it is not there any more.
     pub async fn is_stamped(&mut self, leaf: i64) -> Result<Option<bool>, Error> {
-        let sql = "SELECT e.stamp IS NOT NULL FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry WHERE l.leaf = $1";
+        let sql =
+            "SELECT e.stamp IS NOT NULL FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry WHERE l.leaf = $1";
         Ok(sqlx::query_scalar(sql).bind(leaf).fetch_optional(&mut *self.0).await?)
     }
 
@@ -136,21 +137,25 @@ impl Sealing {
 }
 
 async fn insert_leaves(connection: &mut PgConnection, batch: &SealedBatch) -> Result<(), Error> {
-    sqlx::query("INSERT INTO audit_leaves (leaf, entry, hash) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[])")
-        .bind(batch.leaves.iter().map(|leaf| leaf.0).collect::<Vec<_>>())
-        .bind(batch.leaves.iter().map(|leaf| leaf.1).collect::<Vec<_>>())
-        .bind(batch.leaves.iter().map(|leaf| leaf.2.as_slice()).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO audit_leaves (leaf, entry, hash) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[])",
+    )
+    .bind(batch.leaves.iter().map(|leaf| leaf.0).collect::<Vec<_>>())
+    .bind(batch.leaves.iter().map(|leaf| leaf.1).collect::<Vec<_>>())
+    .bind(batch.leaves.iter().map(|leaf| leaf.2.as_slice()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
 async fn insert_nodes(connection: &mut PgConnection, batch: &SealedBatch) -> Result<(), Error> {
-    sqlx::query("INSERT INTO audit_nodes (leaf, level, hash) SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[])")
-        .bind(batch.nodes.iter().map(|node| node.0).collect::<Vec<_>>())
-        .bind(batch.nodes.iter().map(|node| node.1).collect::<Vec<_>>())
-        .bind(batch.nodes.iter().map(|node| node.2.as_slice()).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO audit_nodes (leaf, level, hash) SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[])",
+    )
+    .bind(batch.nodes.iter().map(|node| node.0).collect::<Vec<_>>())
+    .bind(batch.nodes.iter().map(|node| node.1).collect::<Vec<_>>())
+    .bind(batch.nodes.iter().map(|node| node.2.as_slice()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
     Ok(())
 }

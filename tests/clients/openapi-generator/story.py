@@ -107,6 +107,16 @@ class Story:
         created = [entry for entry in entries if entry.action == "create_image_cache"]
         assert created, entries
         assert call(self.audit.get_audit_entry, created[0].id).request_id == created[0].request_id
+        assert created[0].id in call(self.audit.export_audit_entries, format="csv", resource=cache.id)
+        self.prove(created[0].id)
+
+    def prove(self, entry_id):
+        """Prove that an entry is sealed, and that the tree only grew."""
+        proof = call(self.audit.get_audit_proof, entry_id)
+        assert proof.leaf_index < proof.checkpoint.tree_size, proof
+        newest = call(self.audit.list_audit_checkpoints, limit=1).items[0]
+        assert newest.tree_size >= proof.checkpoint.tree_size, newest
+        assert call(self.audit.get_audit_consistency, first_size=1).first_size == 1
 
     def meet_an_error(self):
         """An unknown id is a 404 with a typed problem."""

@@ -9,7 +9,14 @@ import uuid
 
 from ecg_client import AuthenticatedClient
 from ecg_client.api.access_keys import create_access_key, list_access_keys, revoke_access_key
-from ecg_client.api.audit import get_audit_entry, list_audit_entries
+from ecg_client.api.audit import (
+    export_audit_entries,
+    get_audit_consistency,
+    get_audit_entry,
+    get_audit_proof,
+    list_audit_checkpoints,
+    list_audit_entries,
+)
 from ecg_client.api.events import list_events
 from ecg_client.api.image_caches import (
     adopt_image_caches,
@@ -144,6 +151,17 @@ def read_the_audit(cache):
     created = [entry for entry in entries if entry.action == "create_image_cache"]
     assert created, entries
     assert call(get_audit_entry, created[0].id).request_id == created[0].request_id
+    assert created[0].id in call(export_audit_entries, format_="csv", resource=cache.id)
+    prove(created[0].id)
+
+
+def prove(entry_id):
+    """Prove that an entry is sealed, and that the tree only grew."""
+    proof = call(get_audit_proof, entry_id)
+    assert proof.leaf_index < proof.checkpoint.tree_size, proof
+    newest = call(list_audit_checkpoints, limit=1).items[0]
+    assert newest.tree_size >= proof.checkpoint.tree_size, newest
+    assert call(get_audit_consistency, first_size=1).first_size == 1
 
 
 def main(document):

@@ -154,6 +154,23 @@ async function readTheAudit(cache: ImageCache): Promise<void> {
   const path = { audit_entry_id: created.id };
   const entry = await call("get_audit_entry", client.GET("/v1/audit-entries/{audit_entry_id}", { params: { path } }));
   assert.equal(entry.request_id, created.request_id);
+  const exported = await call(
+    "export_audit_entries",
+    client.GET("/v1/audit-export", { params: { query: { format: "csv", resource: cache.id } }, parseAs: "text" }),
+  );
+  assert((exported as string).includes(created.id), "the create is not in the export");
+  const proof = await call("get_audit_proof", client.GET("/v1/audit-entries/{audit_entry_id}/proof", { params: { path } }));
+  assert(proof.leaf_index < proof.checkpoint.tree_size);
+  const newest = await call(
+    "list_audit_checkpoints",
+    client.GET("/v1/audit-checkpoints", { params: { query: { limit: 1 } } }),
+  );
+  assert(newest.items[0] && newest.items[0].tree_size >= proof.checkpoint.tree_size);
+  const consistency = await call(
+    "get_audit_consistency",
+    client.GET("/v1/audit-consistency", { params: { query: { first_size: 1 } } }),
+  );
+  assert.equal(consistency.first_size, 1);
 }
 
 async function removeTheEndpoint(id: string): Promise<void> {

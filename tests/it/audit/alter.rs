@@ -115,19 +115,36 @@ pub(crate) fn alteration(ground: &Ground, dice: &mut Dice) -> Alteration {
         6 => altered(format!("DELETE FROM audit_entries WHERE id = '{entry}'"), vec![name(entry)]),
         7 => added(entry, dice),
         8 => swapped_rows(entry, ground.entries[other]),
-        9 => altered(format!("UPDATE audit_leaves SET hash = set_bit(hash, {bit}, 1 - get_bit(hash, {bit})) WHERE leaf = {leaf}"), leaf_name()),
+        9 => altered(
+            format!(
+                "UPDATE audit_leaves SET hash = set_bit(hash, {bit}, 1 - get_bit(hash, {bit})) WHERE leaf = {leaf}"
+            ),
+            leaf_name(),
+        ),
         10 => altered(format!("DELETE FROM audit_leaves WHERE leaf = {leaf}"), leaf_name()),
-        11 => altered(format!("UPDATE audit_leaves SET entry = gen_random_uuid() WHERE leaf = {leaf}"), vec![name(entry)]),
+        11 => {
+            altered(format!("UPDATE audit_leaves SET entry = gen_random_uuid() WHERE leaf = {leaf}"), vec![name(entry)])
+        }
         12 => swapped_leaves(leaf, i64::try_from(other).unwrap()),
         13 => altered(
-            format!("UPDATE audit_nodes SET hash = set_bit(hash, {bit}, 1 - get_bit(hash, {bit})) WHERE leaf = {node} AND level = {level}"),
+            format!(
+                "UPDATE audit_nodes SET hash = set_bit(hash, {bit}, 1 - get_bit(hash, {bit})) WHERE leaf = {node} AND level = {level}"
+            ),
             node_name(),
         ),
         14 => altered(format!("DELETE FROM audit_nodes WHERE leaf = {node} AND level = {level}"), node_name()),
         15 => altered(format!("INSERT INTO audit_nodes VALUES ({leaf}, 40, sha256('x'))"), leaf_name()),
         16 => {
-            let how = ["reverse(note)", "replace(note, 'previous', 'Previous')", "note || 'x'", "overlay(note placing '9' from 19)"];
-            altered(format!("UPDATE audit_checkpoints SET note = {} WHERE size = {size}", how[dice.roll(how.len())]), size_name(size))
+            let how = [
+                "reverse(note)",
+                "replace(note, 'previous', 'Previous')",
+                "note || 'x'",
+                "overlay(note placing '9' from 19)",
+            ];
+            altered(
+                format!("UPDATE audit_checkpoints SET note = {} WHERE size = {size}", how[dice.roll(how.len())]),
+                size_name(size),
+            )
         }
         17 => moved_checkpoint(size, ground.size, dice),
         18 => rewritten(ground, at),
@@ -168,14 +185,21 @@ fn swapped_leaves(one: i64, other: i64) -> Alteration {
          DELETE FROM audit_leaves WHERE leaf IN ({one}, {other});
          INSERT INTO audit_leaves SELECT {one} + {other} - leaf, entry, hash FROM t"
     );
-    altered(sql, vec![format!("leaf {one}"), format!("leaf {other}"), format!("leaf {}", one | 1), "subtree".to_owned()])
+    // The pair that one of them is in; the last leaf may be in none.
+    altered(sql, vec![format!("leaf {}", one | 1), format!("leaf {}", other | 1)])
 }
 
 fn moved_checkpoint(size: i64, last: i64, dice: &mut Dice) -> Alteration {
     let sql = match dice.roll(3) {
-        0 => return altered(format!("DELETE FROM audit_checkpoints WHERE size = {size}"), vec![format!("size {size}"), "no good checkpoint".into()]),
+        0 => {
+            // What the newest one covered is not covered any more.
+            let name = if size == last { format!("leaf {}", last - 1) } else { format!("size {size}") };
+            return altered(format!("DELETE FROM audit_checkpoints WHERE size = {size}"), vec![name]);
+        }
         1 => format!("UPDATE audit_checkpoints SET size = {last} + {size} WHERE size = {size}"),
-        _ => format!("INSERT INTO audit_checkpoints SELECT {last} + {size}, note FROM audit_checkpoints WHERE size = {size}"),
+        _ => format!(
+            "INSERT INTO audit_checkpoints SELECT {last} + {size}, note FROM audit_checkpoints WHERE size = {size}"
+        ),
     };
     altered(sql, vec![format!("size {}", last + size)])
 }
@@ -183,7 +207,7 @@ fn moved_checkpoint(size: i64, last: i64, dice: &mut Dice) -> Alteration {
 /// A row altered, and everything that follows from it made anew, but for the signature.
 fn rewritten(ground: &Ground, at: usize) -> Alteration {
     let mut edge = Edge::default();
-    let mut sql = format!("UPDATE audit_entries SET subject = 'mallory' WHERE id = '{}';", ground.entries[at]);
+    let mut sql = vec![format!("UPDATE audit_entries SET subject = 'mallory' WHERE id = '{}'", ground.entries[at])];
     for (leaf, record) in ground.records.iter().enumerate() {
         let mut record = record.clone();
         if leaf == at {
@@ -191,20 +215,21 @@ fn rewritten(ground: &Ground, at: usize) -> Alteration {
         }
         let hash = leaf_hash(&record.leaf_data());
         if leaf == at {
-            sql += &format!("UPDATE audit_leaves SET hash = '\\x{}' WHERE leaf = {leaf};", hex(&hash));
+            sql.push(format!("UPDATE audit_leaves SET hash = '\\x{}' WHERE leaf = {leaf}", hex(&hash)));
         }
         for (subtree, hash) in edge.push(hash) {
             let place = format!("leaf = {} AND level = {}", subtree.leaf, subtree.level);
-            sql += &format!("UPDATE audit_nodes SET hash = '\\x{}' WHERE {place};", hex(&hash));
+            sql.push(format!("UPDATE audit_nodes SET hash = '\\x{}' WHERE {place}", hex(&hash)));
         }
     }
-    altered(sql, vec![name(ground.entries[at])])
+    altered(sql.join("; "), vec![name(ground.entries[at])])
 }
 
 /// The newest part gone from every table: as if it had never been.
 fn truncated(ground: &Ground, dice: &mut Dice) -> Alteration {
     let keep = ground.sizes[dice.roll(ground.sizes.len() - 1)];
-    let gone: Vec<String> = ground.entries[usize::try_from(keep).unwrap()..].iter().map(|id| format!("'{id}'")).collect();
+    let gone: Vec<String> =
+        ground.entries[usize::try_from(keep).unwrap()..].iter().map(|id| format!("'{id}'")).collect();
     let sql = format!(
         "DELETE FROM audit_entries WHERE id IN ({}); DELETE FROM audit_leaves WHERE leaf >= {keep};
          DELETE FROM audit_nodes WHERE leaf >= {keep}; DELETE FROM audit_checkpoints WHERE size > {keep}",
@@ -214,5 +239,5 @@ fn truncated(ground: &Ground, dice: &mut Dice) -> Alteration {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -1,8 +1,11 @@
 //! The audit's tree: what is sealed, what is found, what is proved, and who may touch it.
 #![cfg(test)]
 
-mod alterations;
 mod alter;
+mod alterations;
+mod command;
+mod figures;
+mod reading;
 mod roles;
 mod sealing;
 

@@ -34,10 +34,26 @@ async fn a_stronger_role_is_told_by_what_it_could_do() {
     let powers = app.store(true).powers_over_audit().await.unwrap().unwrap();
     assert!(powers.contains(&"it is a superuser".to_owned()), "{powers:?}");
     for (grant, revoke, told) in [
-        ("GRANT UPDATE ON audit_leaves TO eci_runtime", "REVOKE UPDATE ON audit_leaves FROM eci_runtime", "it has UPDATE on audit_leaves"),
-        ("GRANT DELETE ON audit_entries_other TO eci_runtime", "REVOKE DELETE ON audit_entries_other FROM eci_runtime", "it has DELETE on audit_entries_other"),
-        ("GRANT UPDATE (subject) ON audit_entries TO eci_runtime", "REVOKE UPDATE (subject) ON audit_entries FROM eci_runtime", "it has UPDATE on audit_entries"),
-        ("GRANT TRIGGER ON audit_nodes TO eci_runtime", "REVOKE TRIGGER ON audit_nodes FROM eci_runtime", "it has TRIGGER on audit_nodes"),
+        (
+            "GRANT UPDATE ON audit_leaves TO eci_runtime",
+            "REVOKE UPDATE ON audit_leaves FROM eci_runtime",
+            "it has UPDATE on audit_leaves",
+        ),
+        (
+            "GRANT DELETE ON audit_entries_other TO eci_runtime",
+            "REVOKE DELETE ON audit_entries_other FROM eci_runtime",
+            "it has DELETE on audit_entries_other",
+        ),
+        (
+            "GRANT UPDATE (subject) ON audit_entries TO eci_runtime",
+            "REVOKE UPDATE (subject) ON audit_entries FROM eci_runtime",
+            "it has UPDATE on audit_entries",
+        ),
+        (
+            "GRANT TRIGGER ON audit_nodes TO eci_runtime",
+            "REVOKE TRIGGER ON audit_nodes FROM eci_runtime",
+            "it has TRIGGER on audit_nodes",
+        ),
     ] {
         sqlx::query(grant).execute(app.sql()).await.unwrap();
         assert_eq!(app.store(false).powers_over_audit().await.unwrap(), Some(vec![told.to_owned()]));

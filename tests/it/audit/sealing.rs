@@ -61,7 +61,8 @@ async fn an_entry_that_commits_late_is_sealed_late_and_not_lost() {
 }
 
 /// A row as the owner of the table would add it, with the stamp of another.
-const FORGED: &str = "INSERT INTO audit_entries (id, at, team, subject, door, request_id, action, outcome, parameters, stamp)
+const FORGED: &str =
+    "INSERT INTO audit_entries (id, at, team, subject, door, request_id, action, outcome, parameters, stamp)
     SELECT gen_random_uuid(), at, team, 'mallory', door, request_id, action, outcome, parameters, stamp
     FROM audit_entries LIMIT 1 RETURNING id";
 
@@ -164,7 +165,7 @@ async fn a_month_that_was_dropped_leaves_its_leaves() {
     let at = "2026-05-01T00:00:00Z".parse().unwrap();
     let id = eci_cache_gateway::domain::ids::AuditId::new(at, &entropy);
     let entry = actor.entry(id, at, "drop_audit_month", eci_cache_gateway::domain::audit::Outcome::Succeeded);
-    store.drop_audit_month(&months[0], entry).await.unwrap();
+    store.drop_audit_months(&months, entry).await.unwrap();
     app.seal().await;
     let report = verified(&store, Some(saved.clone())).await;
     assert!(report.is_clean(), "{report:?}");

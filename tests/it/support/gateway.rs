@@ -296,9 +296,20 @@ impl TestGateway {
         Store::open(&options, sizes, stamp())
     }
 
+    /// The database's address, for a process of its own.
+    pub(crate) async fn database_url(&self) -> String {
+        let sql = "SELECT current_database()::text, current_user::text, current_setting('unix_socket_directories'),
+            current_setting('port')";
+        let (name, user, folder, port): (String, String, String, String) =
+            sqlx::query_as(sql).fetch_one(self.sql()).await.unwrap();
+        let folder: String = url::form_urlencoded::byte_serialize(folder.as_bytes()).collect();
+        format!("postgres://{user}@localhost:{port}/{name}?host={folder}")
+    }
+
     /// Seals every entry. Sealing stays behind the oldest transaction of the whole server, and other tests run there.
     pub(crate) async fn seal(&self) {
-        let open = "SELECT count(*) FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)";
+        let open =
+            "SELECT count(*) FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)";
         while self.count(open).await > 0 {
             self.gateway.seal().await.unwrap();
             tokio::task::yield_now().await;

@@ -32,7 +32,7 @@ fn record() -> AuditRecord {
 
 #[test]
 fn the_bytes_of_version_1_are_these() {
-    let hex: String = record().leaf_data().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = record().leaf_data().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let expected = [
         "01",                                 // version
         "0000000000000007",                   // number
@@ -87,10 +87,10 @@ fn every_column_counts() {
     ];
     let mut seen = vec![record().leaf_data()];
     for change in changes {
-        let mut changed = record();
-        change(&mut changed);
-        assert!(!seen.contains(&changed.leaf_data()), "{changed:?}");
-        seen.push(changed.leaf_data());
+        let mut other = record();
+        change(&mut other);
+        assert!(!seen.contains(&other.leaf_data()), "{other:?}");
+        seen.push(other.leaf_data());
     }
 }
 

@@ -19,15 +19,10 @@ macro_rules! as_text {
 }
 
 as_text!(uuid, uuid::Uuid, |uuid| Some(uuid.to_string()), |text| text?.parse().ok());
-as_text!(
-    some_uuid,
-    Option<uuid::Uuid>,
-    |uuid| uuid.map(|uuid| uuid.to_string()),
-    |text| match text {
-        Some(text) => text.parse().ok().map(Some),
-        None => Some(None),
-    }
-);
+as_text!(some_uuid, Option<uuid::Uuid>, |uuid| uuid.map(|uuid| uuid.to_string()), |text| match text {
+    Some(text) => text.parse().ok().map(Some),
+    None => Some(None),
+});
 as_text!(
     base64,
     Option<Vec<u8>>,

@@ -151,7 +151,14 @@ impl Story {
         let is_create = |entry: &&AuditEntry| entry.action == "create_image_cache";
         let created = entries.iter().find(is_create).ok_or("the create is not in the audit trail")?;
         let entry = call!(self.get_audit_entry.audit_entry_id(&created.id));
-        demand(entry.request_id == created.request_id, "another audit entry")
+        demand(entry.request_id == created.request_id, "another audit entry")?;
+        let _stream = call!(self.export_audit_entries.format("csv").resource(&cache.id));
+        let proof = call!(self.get_audit_proof.audit_entry_id(&created.id));
+        demand(proof.leaf_index < proof.checkpoint.tree_size, "a leaf outside its tree")?;
+        let newest = call!(self.list_audit_checkpoints.limit(1)).items;
+        demand(newest[0].tree_size >= proof.checkpoint.tree_size, "the tree has shrunk")?;
+        let consistency = call!(self.get_audit_consistency.first_size(1));
+        demand(consistency.first_size == 1, "another proof")
     }
 
     async fn remove_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> Outcome<()> {
