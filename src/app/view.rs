@@ -18,7 +18,9 @@ use crate::domain::webhook::{Delivery, Endpoint};
 mod access_keys;
 mod adoption;
 mod convert;
+mod drift;
 mod failure;
+mod found;
 mod matches;
 mod me;
 mod provider;
@@ -26,7 +28,9 @@ mod webhooks;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+pub use drift::DriftView;
 pub use failure::FailureView;
+pub use found::FoundCacheView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
@@ -57,6 +61,8 @@ pub enum StatusView {
     Deleted,
     /// Gone after its retention ended.
     Expired,
+    /// Dropped by the cloud to make room at the quota.
+    Evicted,
     /// Gone without the gateway's doing.
     Lost,
     /// The cloud shows a word that the gateway does not know; see `provider_status`.
@@ -222,6 +228,13 @@ pub struct ImageCacheView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expires_at: Option<DateTime<Utc>>,
+    /// What was changed past the gateway, field by field; absent while it is as it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<DriftView>,
+    /// When it was found that the cloud no longer keeps this failed image cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dropped_at: Option<DateTime<Utc>>,
 }
 
 /// One durable intent towards the cloud.
@@ -270,7 +283,8 @@ pub struct TransitionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_status: Option<String>,
-    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished` or `adopted`.
+    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`, `retention_ended`,
+    /// `evicted_at_quota` or `deleted_elsewhere`. New words may appear.
     pub reason: String,
     /// When the gateway learned of it.
     pub at: DateTime<Utc>,

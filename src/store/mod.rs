@@ -15,6 +15,7 @@ mod changes;
 mod deliveries;
 mod describing;
 mod endpoints;
+mod ensuring;
 mod error;
 mod events;
 mod idempotency;
@@ -33,6 +34,7 @@ pub use audit::NumberedEntry;
 pub use changes::{CacheWrite, NewEvent};
 pub use deliveries::PlacedDelivery;
 pub use describing::TeamUsage;
+pub use ensuring::{Chosen, EnsureBegun};
 pub use error::Error;
 pub use events::StoredEvent;
 pub use idempotency::{Claimed, NewKey};
@@ -44,6 +46,8 @@ pub use unscoped::access_keys::SealedKey;
 pub use unscoped::adoption::Taken;
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
 pub use unscoped::operations::{LeasedOperation, Postponed};
+pub use unscoped::reconciler::{ComparedList, ReconcileLease};
+pub use unscoped::strangers::FoundCache;
 pub use unscoped::tracker::{GroupLease, TrackerGroup};
 
 /// The migrations of this binary.

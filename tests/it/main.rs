@@ -3,6 +3,7 @@
 mod adoption;
 mod coverage;
 mod door;
+mod ensure;
 mod filters;
 mod floors;
 mod harness;
@@ -14,6 +15,7 @@ mod never_twice;
 mod openapi;
 mod receive;
 mod receiver;
+mod reconcile;
 mod rpc;
 mod sender;
 mod server;

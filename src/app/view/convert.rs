@@ -21,6 +21,7 @@ impl From<Status> for StatusView {
             Status::Deleting => Self::Deleting,
             Status::Deleted => Self::Deleted,
             Status::Expired => Self::Expired,
+            Status::Evicted => Self::Evicted,
             Status::Lost => Self::Lost,
             Status::Unknown => Self::Unknown,
         }
@@ -91,6 +92,8 @@ impl From<ImageCache> for ImageCacheView {
             updated_at: cache.updated_at,
             ready_at: cache.ready_at,
             expires_at: cache.expires_at,
+            drift: cache.reconciled.drift.into_iter().map(Into::into).collect(),
+            dropped_at: cache.reconciled.gone_at,
         }
     }
 }
