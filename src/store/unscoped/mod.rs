@@ -8,3 +8,4 @@ pub mod deliveries;
 pub mod janitor;
 pub mod operations;
 pub mod tracker;
+pub mod unsettled;
