@@ -166,10 +166,7 @@ pub fn was_updated(before: &ImageCache, seen: &Seen) -> bool {
         flash_snapshot_before: before.flash_snapshot_id.clone(),
         ..Evidence::default()
     };
-    let shown = Status::from_provider(&seen.status);
-    shown == Status::Updating
-        || (shown == Status::UpdateFailed && before.status == Status::Ready)
-        || is_rebuilt(&evidence, seen)
+    core::was_updated(before.status, Status::from_provider(&seen.status), is_rebuilt(&evidence, seen))
 }
 
 /// The newest warning tells why; without one we say so.

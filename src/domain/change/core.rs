@@ -150,6 +150,12 @@ impl Core {
     }
 }
 
+/// Whether what the cloud shows of a cache that stands at `status` proves that an update was carried out whose answer
+/// nobody heard.
+pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
+    rebuilt || shown == Status::Updating || (shown == Status::UpdateFailed && status == Status::Ready)
+}
+
 fn missed(before: Core, now: Instant) -> Outcome {
     // A new cache may not be shown yet.
     let early = !before.shown && before.accepted_at.is_some_and(|accepted| now - accepted < LOOKS_LAG);
