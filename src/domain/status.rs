@@ -122,7 +122,9 @@ impl Status {
             Pending => !matches!(to, Updating | UpdateFailed | Expired),
             Preparing => matches!(to, Creating | Ready | Failed | Deleting | Deleted | Expired | Lost | Unknown),
             Creating => matches!(to, Ready | Failed | Deleting | Deleted | Expired | Lost | Unknown),
-            Ready | UpdateFailed => matches!(to, Updating | Deleting | Deleted | Expired | Lost | Unknown),
+            Ready => matches!(to, Updating | Deleting | Deleted | Expired | Lost | Unknown),
+            // Ready: a copy of the update's request came late, and its build is done before anyone looked.
+            UpdateFailed => matches!(to, Ready | Updating | Deleting | Deleted | Expired | Lost | Unknown),
             Updating => matches!(to, Ready | UpdateFailed | Failed | Deleting | Deleted | Expired | Lost | Unknown),
             Failed => matches!(to, Deleting | Deleted | Expired | Lost),
             Deleting => matches!(to, Deleted),

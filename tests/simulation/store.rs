@@ -305,16 +305,26 @@ impl Store {
     }
 
     /// Writes what the tracker observed. The row must have the version that was read.
-    pub(crate) fn observe(&mut self, read: &Row, outcome: Outcome, snapshot: Option<u8>, now: Time) {
+    /// `false`: it has not, and nothing is written.
+    pub(crate) fn observe(&mut self, read: &Row, outcome: Outcome, snapshot: Option<u8>, now: Time) -> bool {
         if read.version != self.row.version && self.twin != Twin::NoCompareAndSet {
-            return;
+            return false;
+        }
+        let vanishes = outcome.moved.is_some_and(|(_, to)| to.is_final() && to != Status::Deleted);
+        let delete = self.operations[DELETE].state;
+        if vanishes && delete.is_some_and(|state| !state.is_over()) {
+            return false;
         }
         if self.twin == Twin::NoCompareAndSet {
             self.row.cache = read.cache;
         }
         self.write_core(read.core.status, outcome, now);
+        if outcome.moved.is_some_and(|(from, to)| to.is_in_motion() && !from.is_in_motion()) {
+            self.look_due = self.look_due.min(now);
+        }
         self.row.snapshot = snapshot.unwrap_or(self.row.snapshot);
         self.row.version += 1;
+        true
     }
 
     /// Gives the group back, due again while something is in motion.

@@ -36,6 +36,8 @@ pub(crate) enum Hand {
     Tidy(usize),
     /// Remove one.
     Remove(usize, usize),
+    /// Write what the look after an update found.
+    LookedAgain(usize, Outcome, Option<u8>),
     /// Put the aftercare back until then.
     Tidied(usize, Time),
     /// Look at the row's cache.
@@ -73,9 +75,6 @@ impl World {
         };
         let hand = match work {
             Work::Operation(place) => self.due(place, &row),
-            Work::Unsettled(place) if self.store.operations[place].progress.kind != OperationKind::Create => {
-                Hand::Tidied(place, NEVER)
-            }
             Work::Unsettled(place) => Hand::Tidy(place),
             Work::Track => Hand::Track,
             Work::Deliver(place) => Hand::Post(place),
@@ -111,7 +110,7 @@ impl World {
         let boundary = match worker.hand {
             Hand::Idle => return,
             Hand::Note(_) => Boundary::Note,
-            Hand::Settle(_, Effect::Wait(_), _) | Hand::Tidied(..) | Hand::Observed(..) | Hand::Posted(..) => {
+            Hand::Settle(_, Effect::Wait(_), _) | Hand::Tidied(..) | Hand::LookedAgain(..) | Hand::Observed(..) | Hand::Posted(..) => {
                 Boundary::Write
             }
             Hand::Settle(..) => Boundary::Settle,
@@ -153,7 +152,14 @@ impl World {
                 }
                 Hand::Idle
             }
-            Hand::Tidy(operation) => self.tidy(operation, fault),
+            Hand::Tidy(0) => self.tidy(0, fault),
+            Hand::Tidy(operation) => self.look_again(worker, operation, fault),
+            Hand::LookedAgain(operation, outcome, snapshot) => {
+                let written = worker.row.is_some_and(|row| self.store.observe(&row, outcome, snapshot, self.now));
+                self.note(|| format!("the row moves: {:?}, {written}", outcome.moved));
+                self.check_early();
+                Hand::Tidied(operation, if written { NEVER } else { self.now + 30 })
+            }
             Hand::Remove(operation, cache) => {
                 self.remove(cache, fault);
                 Hand::Tidied(operation, self.now + LAG + 1)
@@ -266,6 +272,21 @@ impl World {
         let own = self.store.row.cache;
         let extra = self.cloud.listed(self.seen_at(fault)).find(|cache| Some(*cache) != own);
         extra.map_or(Hand::Tidied(operation, NEVER), |cache| Hand::Remove(operation, cache))
+    }
+
+    fn look_again(&mut self, worker: Worker, operation: usize, fault: Option<Fault>) -> Hand {
+        let Some(row) = worker.row.filter(|_| fault != Some(Fault::LookFails)) else {
+            return Hand::Tidied(operation, self.now + 30);
+        };
+        let seen = row.cache.and_then(|cache| self.cloud.look(cache, self.seen_at(fault)));
+        let Some(seen) = seen.filter(|_| !row.core.status.is_final()) else { return Hand::Tidied(operation, NEVER) };
+        let rebuilt = self.is_rebuilt(seen.snapshot, row.snapshot_before);
+        let outcome = core::step(row.core, Change::Seen { shown: seen.status, rebuilt }, instant(self.now));
+        let snapshot = Some(seen.snapshot).filter(|snapshot| *snapshot != 0);
+        if outcome.next == row.core && snapshot.is_none_or(|new| new == row.snapshot) {
+            return Hand::Tidied(operation, NEVER);
+        }
+        Hand::LookedAgain(operation, outcome, snapshot)
     }
 
     fn remove(&mut self, cache: usize, fault: Option<Fault>) {

@@ -2,7 +2,7 @@
 //!
 //! A copy that arrives after the cloud has forgotten the token makes a second cache. Once no copy can be
 //! accepted any more, the operation's tag tells what there is; what no row has is removed, and the look is
-//! repeated until it is clean. Of updates and deletes nothing is left behind: their time just ends.
+//! repeated until it is clean. A copy of an update builds the same once more: the cache is looked at again.
 //!
 //! What must stay true: only what carries the operation's own tag is removed, and only if no row has it; the
 //! audit entry stands before the cloud is told.
@@ -14,10 +14,12 @@ use super::attempt::{done, gone_already};
 use super::look_up::is_tagged;
 use crate::app::Error;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::change::observe;
 use crate::domain::failure::Fault;
+use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Operation, OperationKind};
-use crate::eci::Attempt;
+use crate::eci::{Attempt, DescribeQuery};
 use crate::store::LeasedOperation;
 
 /// After a fault.
@@ -44,7 +46,8 @@ impl Gateway {
     async fn settle_copies(&self, leased: &LeasedOperation) -> Result<(), Error> {
         let operation = &leased.operation;
         if operation.progress.kind != OperationKind::Create {
-            self.store().note_unsettled(leased, None, false, &[]).await?;
+            let again = if self.look_again(operation).await? { None } else { Some(self.now() + AGAIN_AFTER) };
+            self.store().note_unsettled(leased, again, false, &[]).await?;
             return Ok(());
         }
         let extra = match self.find_by_tag(operation).await {
@@ -66,9 +69,36 @@ impl Gateway {
         self.remove_copies(leased, &extra).await
     }
 
-    async fn unknown_of(&self, operation: &Operation, mut found: Vec<Seen>) -> Result<Vec<Seen>, Error> {
+    /// A late copy of an update builds once more, while nobody looks: so look now. `false`: it must be tried again.
+    async fn look_again(&self, operation: &Operation) -> Result<bool, Error> {
+        let cache = self.cache_of(operation).await?;
+        let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
+        let page = match self.parts().cloud.describe(&operation.spec.region, &query).await {
+            Ok(page) => page,
+            Err(fault) => {
+                tracing::warn!(operation = %operation.id, fault = %fault, "the look after an update failed");
+                return Ok(false);
+            }
+        };
+        let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
+        // One that is not there any more is the tracker's and the reconciler's to find.
+        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now())) else { return Ok(true) };
+        let audit = self.observed(WORKER, &change);
+        let written = self.store().write_change(&self.write_of(&change, audit)).await?;
+        if written {
+            self.signals().cache_changed(cache.id);
+            self.signals().tracker.notify_one();
+        }
+        Ok(written)
+    }
+
+    async fn cache_of(&self, operation: &Operation) -> Result<ImageCache, Error> {
         let cache = self.store().image_cache(&operation.team, operation.cache).await?;
-        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))
+    }
+
+    async fn unknown_of(&self, operation: &Operation, mut found: Vec<Seen>) -> Result<Vec<Seen>, Error> {
+        let cache = self.cache_of(operation).await?;
         self.without_taken(&cache, &mut found).await?;
         Ok(found)
     }

@@ -132,9 +132,10 @@ fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant) -> Outcome {
 }
 
 impl Core {
-    /// An update was accepted, and its build has not ended yet as far as we know.
+    /// An update was accepted, and as far as we know no build of it has succeeded yet.
     fn awaits_build(&self) -> bool {
-        self.generation > 1 && !self.ready && matches!(self.status, Status::Updating | Status::Unknown)
+        let not_yet = [Status::Updating, Status::UpdateFailed, Status::Unknown].contains(&self.status);
+        self.generation > 1 && !self.ready && not_yet
     }
 
     /// Whether what the cloud shows after an update can only be the new build's: a look may lag, and then shows
@@ -143,6 +144,8 @@ impl Core {
         let since = |limit| self.accepted_at.is_none_or(|accepted| now - accepted >= limit);
         let built = self.build_seen && since(LOOKS_LAG);
         match shown {
+            // Once it has failed, only a new snapshot shows that a late copy of the request was built after all.
+            Status::Ready if self.status == Status::UpdateFailed => rebuilt,
             Status::Ready => rebuilt || built || since(STALE_READY_LIMIT),
             Status::UpdateFailed => built || !self.failed_before || since(STALE_READY_LIMIT),
             _ => true,
