@@ -224,11 +224,15 @@ impl Store {
 
 /// Lets the delete begin that waited for this operation's end.
 async fn begin_waiting(connection: &mut PgConnection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
-    sqlx::query("UPDATE operations SET state = 'running', due_at = $2 WHERE image_cache = $1 AND state = 'waiting'")
-        .bind(cache.id.uuid())
-        .bind(at)
-        .execute(connection)
-        .await?;
+    // In nobody's hands: who recorded it has long answered its caller.
+    sqlx::query(
+        "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
+         WHERE image_cache = $1 AND state = 'waiting'",
+    )
+    .bind(cache.id.uuid())
+    .bind(at)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -46,7 +46,9 @@ impl World {
         let same = match (row.core.status, shown) {
             (status, Some(shown)) => status == shown.status,
             // A refused delete's copy may still arrive; the reconciler will see.
-            (status, None) => status.is_final() || status == Status::Pending || row.cache.is_none() || self.deleted_late(),
+            (status, None) => {
+                status.is_final() || status == Status::Pending || row.cache.is_none() || self.deleted_late()
+            }
         };
         deleted && known && same
     }
@@ -71,9 +73,12 @@ impl World {
 
     /// Where snapshots tell builds apart, and no earlier build had failed.
     fn refused_and_done(&self) -> bool {
-        let done = |place: usize| self.store.operations[place].is(OperationState::Refused) && self.cloud.carried_out[place] > 0;
+        let done = |place: usize| {
+            self.store.operations[place].is(OperationState::Refused) && self.cloud.carried_out[place] > 0
+        };
         let gone = self.store.row.core.status.is_final();
-        (done(0) && !self.was_withdrawn()) || (self.setting.comparable && !gone && (done(1) || (done(2) && !self.first_failed())))
+        (done(0) && !self.was_withdrawn())
+            || (self.setting.comparable && !gone && (done(1) || (done(2) && !self.first_failed())))
     }
 
     /// A create that a delete withdrew, and whose copy came later than the look: removed, as the orphans show.

@@ -100,8 +100,24 @@ use Fault::{
 
 impl Fault {
     const ALL: [Self; 18] = [
-        Crash, Unheard, Pause, LongPause, Outage, LostRequest, LostAnswer, Late, LateMid, LateEnd, Throttle, Refuse,
-        Mismatch, BuildFails, LookFails, Lag, HookFails, HookUnheard,
+        Crash,
+        Unheard,
+        Pause,
+        LongPause,
+        Outage,
+        LostRequest,
+        LostAnswer,
+        Late,
+        LateMid,
+        LateEnd,
+        Throttle,
+        Refuse,
+        Mismatch,
+        BuildFails,
+        LookFails,
+        Lag,
+        HookFails,
+        HookUnheard,
     ];
 }
 
@@ -113,10 +129,23 @@ impl Boundary {
             Self::Settle => &[Crash, Unheard, Pause, LongPause, Outage],
             Self::Write => &[Crash, Pause, LongPause, Outage],
             Self::Build => &[
-                Crash, Unheard, Pause, Outage, LostRequest, LostAnswer, Late, LateMid, LateEnd, Throttle, Refuse,
-                Mismatch, BuildFails,
+                Crash,
+                Unheard,
+                Pause,
+                Outage,
+                LostRequest,
+                LostAnswer,
+                Late,
+                LateMid,
+                LateEnd,
+                Throttle,
+                Refuse,
+                Mismatch,
+                BuildFails,
             ],
-            Self::Delete => &[Crash, Unheard, Outage, LostRequest, LostAnswer, Late, LateEnd, Throttle, Refuse, Mismatch],
+            Self::Delete => {
+                &[Crash, Unheard, Outage, LostRequest, LostAnswer, Late, LateEnd, Throttle, Refuse, Mismatch]
+            }
             Self::Look => &[Crash, Pause, Outage, LookFails, Lag],
             Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard],
         }

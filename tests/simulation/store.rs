@@ -211,7 +211,15 @@ impl Store {
     }
 
     /// Ends an operation or puts it back, with all that follows; `cache` is what a create brought about.
-    pub(crate) fn settle(&mut self, place: usize, token: u32, progress: Progress, effect: Effect, cache: usize, now: Time) {
+    pub(crate) fn settle(
+        &mut self,
+        place: usize,
+        token: u32,
+        progress: Progress,
+        effect: Effect,
+        cache: usize,
+        now: Time,
+    ) {
         let operation = &mut self.operations[place];
         if !operation.is(OperationState::Running) || !operation.lease.is(token) {
             return;

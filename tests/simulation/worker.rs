@@ -87,7 +87,8 @@ impl World {
         if operation.progress.kind == OperationKind::Delete && row.cache.is_none() {
             return Hand::Settle(place, Effect::Succeed { unsettled_until: None }, 0);
         }
-        let input = Input::Due { unwanted: unwanted(operation.progress, place, row), overtaken_until: self.overtaken(place) };
+        let input =
+            Input::Due { unwanted: unwanted(operation.progress, place, row), overtaken_until: self.overtaken(place) };
         let (_, effect) = decide(operation.progress, input, instant(self.now), &self.rule);
         match effect {
             Effect::Sign => Hand::Note(place),
@@ -110,9 +111,11 @@ impl World {
         let boundary = match worker.hand {
             Hand::Idle => return,
             Hand::Note(_) => Boundary::Note,
-            Hand::Settle(_, Effect::Wait(_), _) | Hand::Tidied(..) | Hand::LookedAgain(..) | Hand::Observed(..) | Hand::Posted(..) => {
-                Boundary::Write
-            }
+            Hand::Settle(_, Effect::Wait(_), _)
+            | Hand::Tidied(..)
+            | Hand::LookedAgain(..)
+            | Hand::Observed(..)
+            | Hand::Posted(..) => Boundary::Write,
             Hand::Settle(..) => Boundary::Settle,
             Hand::Send(operation, _) if self.store.operations[operation].progress.kind == OperationKind::Delete => {
                 Boundary::Delete
@@ -188,7 +191,8 @@ impl World {
     fn send(&mut self, place: usize, worker: Worker, operation: usize, signed: Time, fault: Option<Fault>) -> Hand {
         let Some(mut progress) = worker.progress else { return Hand::Idle };
         let stale = is_stale(instant(signed), instant(self.now));
-        let (answer, cache) = if stale { (Answer::NotDone, 0) } else { self.call(operation, progress, worker, signed, fault) };
+        let (answer, cache) =
+            if stale { (Answer::NotDone, 0) } else { self.call(operation, progress, worker, signed, fault) };
         if self.twin == Twin::RefuseAtOnce && answer == Answer::Refused {
             progress.in_doubt = false;
         }
@@ -198,7 +202,14 @@ impl World {
         Hand::Settle(operation, effect, cache)
     }
 
-    fn call(&mut self, operation: usize, progress: Progress, worker: Worker, signed: Time, fault: Option<Fault>) -> (Answer, usize) {
+    fn call(
+        &mut self,
+        operation: usize,
+        progress: Progress,
+        worker: Worker,
+        signed: Time,
+        fault: Option<Fault>,
+    ) -> (Answer, usize) {
         let attempt = if self.twin == Twin::FreshToken { progress.attempts } else { 0 };
         let token = u16::try_from(operation * 1_000).unwrap_or(0) + u16::try_from(attempt).unwrap_or(0);
         let target = worker.row.and_then(|row| row.cache).unwrap_or(0);
@@ -305,10 +316,9 @@ impl World {
         let shown = row.cache.and_then(|cache| self.cloud.look(cache, self.seen_at(fault)));
         let input = match shown {
             _ if fault == Some(Fault::LookFails) => None,
-            Some(seen) => Some(Change::Seen {
-                shown: seen.status,
-                rebuilt: self.is_rebuilt(seen.snapshot, row.snapshot_before),
-            }),
+            Some(seen) => {
+                Some(Change::Seen { shown: seen.status, rebuilt: self.is_rebuilt(seen.snapshot, row.snapshot_before) })
+            }
             None => Some(Change::Missed),
         };
         self.note(|| format!("the tracker sees {shown:?}"));

@@ -5,11 +5,10 @@
 //! 1. Nothing was signed yet, or every attempt proved that nothing happened: send.
 //! 2. An attempt is in doubt, and the first of them is younger than the window in which the cloud surely
 //!    remembers a ClientToken: send again with the same token.
-//! 3. In doubt and older: look for it (a create by its tag, an update or delete by the cache's id). Found:
-//!    it was done. Not found: wait until the last signed attempt can no longer be accepted (its timestamp,
-//!    plus the 15 minutes the cloud allows, plus the lag of its lists) and look again. Still nothing: nothing
-//!    happened and nothing will, so send. Updates and deletes are sent again instead: repeating them does
-//!    no harm.
+//! 3. In doubt and older: look for it (a create by its tag, an update by the cache's id). Found: it was done.
+//!    Not found: wait until the last signed attempt can no longer be accepted (its timestamp, plus the 15
+//!    minutes the cloud allows, plus the lag of its lists) and look again. Still nothing: nothing happened and
+//!    nothing will, so send. A delete is sent again instead: repeating it does no harm.
 //! 4. A refusal ends the operation only if no earlier attempt is in doubt. Else it is held, nothing more is
 //!    sent, and step 3's look decides: found, it was done after all; not found, it ends with the kept refusal.
 //! 5. `IdempotentParameterMismatch` means that the cloud knows our token with other parameters: something
@@ -190,7 +189,7 @@ impl Progress {
             (false, true) => Effect::Withdraw,
             (false, false) => overtaken_until.filter(|until| now < *until).map_or(Effect::Sign, Effect::Wait),
             (true, true) => Effect::LookUp,
-            (true, false) if window_open || !is_create => Effect::Sign,
+            (true, false) if window_open || self.kind == OperationKind::Delete => Effect::Sign,
             (true, false) => Effect::LookUp,
         }
     }

@@ -67,7 +67,7 @@ fn what_surely_did_not_happen_is_sent_at_once() {
     let known = Progress { in_doubt: false, ..in_doubt(OperationKind::Create) };
     assert_eq!(due(known, at(60)), Effect::Sign);
     assert_eq!(due(in_doubt(OperationKind::Delete), at(60)), Effect::Sign, "repeating it does no harm");
-    assert_eq!(due(in_doubt(OperationKind::Update), at(60)), Effect::Sign);
+    assert_eq!(due(in_doubt(OperationKind::Update), at(60)), Effect::LookUp, "it would build twice");
 }
 
 #[test]
