@@ -105,6 +105,8 @@ impl Gateway {
         }
         let unwanted = is_unwanted(operation, &cache);
         let overtaken_until = match operation.progress.kind {
+            // A late copy of an earlier update is being built.
+            OperationKind::Update if cache.status.is_in_motion() => Some(self.now()),
             OperationKind::Update => {
                 self.store().overtaken_until(&operation.team, operation.cache, operation.id).await?
             }

@@ -90,12 +90,12 @@ impl World {
         self.cloud.first_ready[1] == NEVER
     }
 
-    /// What the cloud built last is what was asked for last.
+    /// What the cloud built last is at least what was asked for last and done.
     fn is_undone(&self) -> bool {
         let row = &self.store.row;
         let newest = (1..DELETE).rfind(|place| self.store.operations[*place].is(OperationState::Succeeded));
         let (Some(newest), Some(cache)) = (newest, row.cache) else { return false };
-        self.cloud.caches[cache].by != newest && self.cloud.carried_out[newest] > 0
+        self.cloud.caches[cache].by < newest && self.cloud.carried_out[newest] > 0
     }
 
     /// A Ready event before the cloud's Ready.

@@ -88,7 +88,7 @@ impl World {
             return Hand::Settle(place, Effect::Succeed { unsettled_until: None }, 0);
         }
         let input =
-            Input::Due { unwanted: unwanted(operation.progress, place, row), overtaken_until: self.overtaken(place) };
+            Input::Due { unwanted: unwanted(operation.progress, place, row), overtaken_until: self.overtaken(place, row) };
         let (_, effect) = decide(operation.progress, input, instant(self.now), &self.rule);
         match effect {
             Effect::Sign => Hand::Note(place),
@@ -98,9 +98,12 @@ impl World {
         }
     }
 
-    fn overtaken(&self, place: usize) -> Option<eci_cache_gateway::domain::clock::Instant> {
-        if place != 2 || self.twin == Twin::NoOvertaking {
+    fn overtaken(&self, place: usize, row: &Row) -> Option<eci_cache_gateway::domain::clock::Instant> {
+        if ![1, 2].contains(&place) || self.twin == Twin::NoOvertaking {
             return None;
+        }
+        if row.core.status.is_in_motion() {
+            return Some(instant(self.now));
         }
         Some(self.store.operations[1].unsettled).filter(|until| *until != NEVER).map(instant)
     }

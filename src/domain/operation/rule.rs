@@ -16,7 +16,8 @@
 //! 6. A success leaves a trace where an earlier attempt is in doubt: its copy may arrive after the cloud has
 //!    forgotten the token. `unsettled_until` says when that is over; what was made twice is removed then.
 //! 7. A create that a delete waits for is not sent any more: withdrawn if nothing was done, else looked for.
-//! 8. An update waits until no copy of an earlier update can be carried out: it would undo the newer one.
+//! 8. An update waits until no copy of an earlier update can be carried out, and until what such a copy built
+//!    was looked at: it would undo the newer one, or be taken for its build.
 //!
 //! Physics: with prompt or lost requests at most one create is ever carried out. Only a copy that arrives
 //! later than the cloud's memory of the token can make a second cache; rule 6 removes it.
@@ -30,6 +31,8 @@ use crate::domain::clock::Instant;
 
 /// An attempt must be on its way this long after its signing; one that was paused for longer is not sent.
 const ON_ITS_WAY_WITHIN: Duration = Duration::seconds(10);
+/// What has to be looked after first is looked at within that.
+const SETTLES_SOON: Duration = Duration::seconds(10);
 /// After a look that failed.
 const LOOK_AGAIN_AFTER: Duration = Duration::seconds(30);
 
@@ -98,7 +101,8 @@ pub enum Input {
     Due {
         /// A delete waits for it.
         unwanted: bool,
-        /// Until when a copy of an earlier update of the same cache may still be carried out.
+        /// Of an update: until when a copy of an earlier one may still be carried out, while that is not settled;
+        /// the present, while a build of the cache is under way. None: nothing is in the way.
         overtaken_until: Option<Instant>,
     },
     /// How the attempt that was signed last has ended. `Progress` is as it was before that attempt's doubt.
@@ -187,7 +191,11 @@ impl Progress {
         match (self.in_doubt, unwanted && is_create) {
             _ if self.held.is_some() => Effect::LookUp,
             (false, true) => Effect::Withdraw,
-            (false, false) => overtaken_until.filter(|until| now < *until).map_or(Effect::Sign, Effect::Wait),
+            (false, false) => match overtaken_until {
+                // Also after that time: until somebody has looked what the copy left behind.
+                Some(until) => Effect::Wait(until.max(now + SETTLES_SOON)),
+                None => Effect::Sign,
+            },
             (true, true) => Effect::LookUp,
             (true, false) if window_open || self.kind == OperationKind::Delete => Effect::Sign,
             (true, false) => Effect::LookUp,

@@ -126,7 +126,9 @@ fn an_update_waits_for_the_copies_of_an_earlier_one() {
         let input = Input::Due { unwanted: false, overtaken_until: Some(at(20)) };
         decide(Progress::new(OperationKind::Update), input, now, &Rule::default()).1
     };
-    assert_eq!((overtaken(at(19)), overtaken(at(20))), (Effect::Wait(at(20)), Effect::Sign));
+    assert_eq!(overtaken(at(19)), Effect::Wait(at(20)));
+    assert_eq!(overtaken(at(20)), Effect::Wait(at(20) + SETTLES_SOON), "until that is settled");
+    assert_eq!(due(Progress::new(OperationKind::Update), at(20)), Effect::Sign);
 }
 
 #[test]
