@@ -142,7 +142,7 @@ impl Gateway {
             Ok(Begun::Waiting) => {
                 call.set_audited();
                 let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
-                return self.wait_for_earlier(intent, cache).await;
+                return Box::pin(self.wait_for_earlier(intent, cache)).await;
             }
             Ok(Begun::Moved) => {
                 let detail = "the image cache changed while the request was handled; read it and try again".to_owned();
@@ -157,7 +157,7 @@ impl Gateway {
             Err(error) => return Err(error.into()),
         }
         let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
-        self.carry_out(intent, cache, options.wait).await
+        Box::pin(self.carry_out(intent, cache, options.wait)).await
     }
 
     /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.

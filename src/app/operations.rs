@@ -113,10 +113,11 @@ impl Gateway {
             OperationKind::Create | OperationKind::Delete => None,
         };
         let (progress, effect) = self.decide(operation.progress, Input::Due { unwanted, overtaken_until });
+        // On the heap: each holds a whole settlement.
         match effect {
-            Effect::Sign => self.attempt(leased, cache).await,
-            Effect::LookUp => self.look_up(leased, cache).await,
-            _ => self.carry_on(leased, cache, progress, effect, Learned::default()).await,
+            Effect::Sign => Box::pin(self.attempt(leased, cache)).await,
+            Effect::LookUp => Box::pin(self.look_up(leased, cache)).await,
+            _ => Box::pin(self.carry_on(leased, cache, progress, effect, Learned::default())).await,
         }
     }
 

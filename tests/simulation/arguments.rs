@@ -6,6 +6,9 @@ use crate::twin::Twin;
 /// How many schedules run where nothing is said.
 const SCHEDULES: u64 = 1_000_000;
 
+/// Up to how many faults every schedule runs: without optimizing, three would take minutes.
+const DEPTH: usize = if cfg!(debug_assertions) { 2 } else { 3 };
+
 /// The arguments.
 #[derive(Debug)]
 pub(crate) struct Arguments {
@@ -26,7 +29,7 @@ impl Arguments {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut read = Self {
             schedules: SCHEDULES,
-            depth: 3,
+            depth: DEPTH,
             threads,
             from: 1,
             seed: None,

@@ -87,8 +87,10 @@ impl World {
         if operation.progress.kind == OperationKind::Delete && row.cache.is_none() {
             return Hand::Settle(place, Effect::Succeed { unsettled_until: None }, 0);
         }
-        let input =
-            Input::Due { unwanted: unwanted(operation.progress, place, row), overtaken_until: self.overtaken(place, row) };
+        let input = Input::Due {
+            unwanted: unwanted(operation.progress, place, row),
+            overtaken_until: self.overtaken(place, row),
+        };
         let (_, effect) = decide(operation.progress, input, instant(self.now), &self.rule);
         match effect {
             Effect::Sign => Hand::Note(place),

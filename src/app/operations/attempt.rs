@@ -47,19 +47,9 @@ impl Gateway {
         }
         let learned = match sent {
             Ok(done) => Learned { done: Some(done), ..Learned::default() },
-            Err(fault) => self.learn(operation, signed.attempts, fault),
+            Err(fault) => learn(operation, signed.attempts, fault),
         };
         self.carry_on(leased, cache, progress, effect, learned).await
-    }
-
-    fn learn(&self, operation: &Operation, number: i32, fault: Fault) -> Learned {
-        tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept");
-        let attempt = Some((number, word(&fault), fault.to_string()));
-        let refusal = match fault {
-            Fault::Refused(error) => Some(error),
-            Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => None,
-        };
-        Learned { done: None, refusal, attempt }
     }
 
     /// Signs with the time that was recorded, never a later one: the look-up counts on it.
@@ -106,6 +96,16 @@ impl Gateway {
         self.signals().operations.notify_one();
         Ok(None)
     }
+}
+
+fn learn(operation: &Operation, number: i32, fault: Fault) -> Learned {
+    tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept");
+    let attempt = Some((number, word(&fault), fault.to_string()));
+    let refusal = match fault {
+        Fault::Refused(error) => Some(error),
+        Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => None,
+    };
+    Learned { done: None, refusal, attempt }
 }
 
 pub(super) fn done(done: eci::Done) -> Done {

@@ -22,6 +22,7 @@ pub const LOOKS_LAG: Duration = Duration::minutes(1);
 
 /// What the decisions look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of the row, and none follows from another")]
 pub struct Core {
     /// Where it stands.
     pub status: Status,
@@ -144,8 +145,9 @@ impl Core {
         let since = |limit| self.accepted_at.is_none_or(|accepted| now - accepted >= limit);
         let built = self.build_seen && since(LOOKS_LAG);
         match shown {
-            // Once it has failed, only a new snapshot shows that a late copy of the request was built after all.
-            Status::Ready if self.status == Status::UpdateFailed => rebuilt,
+            // It failed, and is Ready all the same: a late copy of the request was built. The old build's Ready
+            // was only shown before the failed one began.
+            Status::Ready if self.status == Status::UpdateFailed => rebuilt || since(LOOKS_LAG),
             Status::Ready => rebuilt || built || since(STALE_READY_LIMIT),
             Status::UpdateFailed => built || !self.failed_before || since(STALE_READY_LIMIT),
             _ => true,

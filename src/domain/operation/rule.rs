@@ -196,9 +196,8 @@ impl Progress {
                 Some(until) => Effect::Wait(until.max(now + SETTLES_SOON)),
                 None => Effect::Sign,
             },
-            (true, true) => Effect::LookUp,
             (true, false) if window_open || self.kind == OperationKind::Delete => Effect::Sign,
-            (true, false) => Effect::LookUp,
+            (true, _) => Effect::LookUp,
         }
     }
 
