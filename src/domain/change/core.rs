@@ -158,7 +158,9 @@ impl Core {
 /// Whether what the cloud shows of a cache that stands at `status` proves that an update was carried out whose answer
 /// nobody heard.
 pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
-    rebuilt || shown == Status::Updating || (shown == Status::UpdateFailed && status == Status::Ready)
+    let ended =
+        matches!((status, shown), (Status::Ready, Status::UpdateFailed) | (Status::UpdateFailed, Status::Ready));
+    rebuilt || ended || shown == Status::Updating
 }
 
 fn missed(before: Core, now: Instant) -> Outcome {
