@@ -18,9 +18,11 @@ mod check;
 mod cloud;
 mod enumerate;
 mod random;
+mod rows;
 mod schedule;
 mod store;
 mod twin;
+mod watching;
 mod worker;
 mod world;
 
