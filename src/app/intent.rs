@@ -84,7 +84,7 @@ impl Gateway {
             team: caller.team.clone(),
             cache: cache.id,
             generation: cache.generation + i32::from(kind == OperationKind::Update),
-            progress: Progress { kind, window_opened_at: None, last_signed_at: None, attempts: 0, in_doubt: false },
+            progress: Progress::new(kind),
             state: OperationState::Running,
             spec,
             changes: None,

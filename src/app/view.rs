@@ -245,13 +245,16 @@ pub struct OperationView {
     pub id: String,
     /// `create`, `update` or `delete`.
     pub kind: String,
-    /// `running`, `succeeded` or `refused`.
+    /// `waiting` (a delete, for the operation that runs on the same image cache), `running`, `quarantined` (the cloud
+    /// knows the request's token with other parameters; nothing is sent any more, and within 17 minutes it is
+    /// clear what became of it), `succeeded` or `refused`.
     pub state: String,
     /// The image cache that it is about.
     pub image_cache_id: String,
     /// How many attempts were signed.
     pub attempts: i32,
-    /// Why the cloud refused.
+    /// Why the cloud refused. Present on an operation that has not ended where an earlier attempt may still have been
+    /// carried out: then it ends within 17 minutes, with this or with success.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<FailureView>,

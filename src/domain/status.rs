@@ -127,7 +127,9 @@ impl Status {
             Pending => !matches!(to, Updating | UpdateFailed | Expired | Evicted),
             Preparing => vanished || matches!(to, Creating | Ready | Failed | Deleting | Unknown),
             Creating => vanished || matches!(to, Ready | Failed | Deleting | Unknown),
-            Ready | UpdateFailed => vanished || matches!(to, Updating | Deleting | Unknown),
+            Ready => vanished || matches!(to, Updating | Deleting | Unknown),
+            // Ready: a copy of the update's request came late, and its build is done before anyone looked.
+            UpdateFailed => vanished || matches!(to, Ready | Updating | Deleting | Unknown),
             Updating => vanished || matches!(to, Ready | UpdateFailed | Failed | Deleting | Unknown),
             Failed => matches!(to, Deleting | Deleted | Expired | Lost),
             Deleting => matches!(to, Deleted),

@@ -7,13 +7,14 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rows::jsonb;
-use super::{Error, Store, audit};
+use super::{Error, Store, audit, tracker};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::content::fingerprint;
 use crate::domain::event::EventType;
 use crate::domain::ids::EventId;
 use crate::domain::image_cache::{ImageCache, Transition};
+use crate::domain::status::Status;
 
 /// An event to be told.
 #[derive(Debug, Clone)]
@@ -45,14 +46,44 @@ pub struct CacheWrite {
 
 impl Store {
     /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
+    ///
+    /// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end
+    /// says `deleting`, and the looks after it `deleted`.
     pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
+        if write.transition.as_ref().is_some_and(is_vanishing) && delete_runs(&mut transaction, &write.next).await? {
+            return Ok(false);
+        }
         if !apply(&mut transaction, write).await? {
             return Ok(false);
+        }
+        if let Some(transition) = write.transition.as_ref().filter(|transition| sets_in_motion(transition)) {
+            tracker::wake(&mut transaction, &write.next, transition.at).await?;
         }
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+/// What was at rest and moves again must be followed.
+fn sets_in_motion(transition: &Transition) -> bool {
+    transition.to.is_in_motion() && !transition.from.is_some_and(Status::is_in_motion)
+}
+
+fn is_vanishing(transition: &Transition) -> bool {
+    transition.to.is_final() && transition.to != Status::Deleted
+}
+
+/// A delete that begins in this moment raises the row's version, and this step then fails by that.
+async fn delete_runs(connection: &mut PgConnection, cache: &ImageCache) -> Result<bool, Error> {
+    let runs = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM operations
+             WHERE image_cache = $1 AND kind = 'delete' AND state IN ('waiting', 'running'))",
+    )
+    .bind(cache.id.uuid())
+    .fetch_one(connection)
+    .await?;
+    Ok(runs)
 }
 
 /// Writes a step into an open transaction. `false`: the row has moved on.

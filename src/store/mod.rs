@@ -38,7 +38,7 @@ pub use ensuring::{Chosen, EnsureBegun};
 pub use error::Error;
 pub use events::StoredEvent;
 pub use idempotency::{Claimed, NewKey};
-pub use operations::{NewOperation, Settled, Settlement};
+pub use operations::{Begun, NewOperation, Settled, Settlement};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::domain::image_cache::{Evidence, Failure, ImageCache, Transition};
-use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use crate::domain::operation::{Held, Operation, OperationKind, OperationState, Progress};
 use crate::domain::reconcile::Reconciled;
 use crate::domain::spec::ImageCacheSpec;
 
@@ -113,6 +113,7 @@ pub(super) struct OperationRow {
     window_opened_at: Option<DateTime<Utc>>,
     last_signed_at: Option<DateTime<Utc>>,
     in_doubt: bool,
+    held: Option<String>,
     error: Option<serde_json::Value>,
     provider_request_id: Option<String>,
     subject: String,
@@ -138,6 +139,7 @@ impl TryFrom<OperationRow> for Operation {
                 last_signed_at: row.last_signed_at,
                 attempts: row.attempts,
                 in_doubt: row.in_doubt,
+                held: row.held.map(|held| word(Held::from_word(&held), TABLE, "held")).transpose()?,
             },
             state: word(OperationState::from_word(&row.state), TABLE, "state")?,
             spec: json(row.spec, TABLE, "spec")?,

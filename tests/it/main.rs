@@ -23,4 +23,5 @@ mod signing_v1;
 mod signing_v3;
 mod standin;
 mod support;
+mod unresolved;
 mod webhooks;

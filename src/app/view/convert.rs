@@ -103,7 +103,7 @@ impl From<Operation> for OperationView {
         Self {
             id: operation.id.to_string(),
             kind: operation.progress.kind.as_str().into(),
-            state: operation.state.as_str().into(),
+            state: operation.shown_state().into(),
             image_cache_id: operation.cache.to_string(),
             attempts: operation.progress.attempts,
             failure: operation.error.map(|error| FailureView::explained(error.into(), None)),

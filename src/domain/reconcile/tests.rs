@@ -215,6 +215,7 @@ fn operation(state: OperationState, kind: OperationKind) -> Operation {
             last_signed_at: Some(at(2)),
             attempts: 2,
             in_doubt: false,
+            held: None,
         },
         state,
         spec: serde_json::from_value(spec).unwrap(),

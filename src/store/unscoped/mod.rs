@@ -10,3 +10,4 @@ pub mod operations;
 pub mod reconciler;
 pub mod strangers;
 pub mod tracker;
+pub mod unsettled;
