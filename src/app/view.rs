@@ -19,7 +19,9 @@ mod access_keys;
 mod adoption;
 mod audit;
 mod convert;
+mod drift;
 mod failure;
+mod found;
 mod matches;
 mod me;
 mod provider;
@@ -27,8 +29,10 @@ mod webhooks;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
-pub use audit::{CheckpointView, ConsistencyProofView, InclusionProofView};
+pub use audit::{AuditEntryView, CheckpointView, ConsistencyProofView, InclusionProofView};
+pub use drift::DriftView;
 pub use failure::FailureView;
+pub use found::FoundCacheView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
@@ -59,6 +63,8 @@ pub enum StatusView {
     Deleted,
     /// Gone after its retention ended.
     Expired,
+    /// Dropped by the cloud to make room at the quota.
+    Evicted,
     /// Gone without the gateway's doing.
     Lost,
     /// The cloud shows a word that the gateway does not know; see `provider_status`.
@@ -224,6 +230,13 @@ pub struct ImageCacheView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expires_at: Option<DateTime<Utc>>,
+    /// What was changed past the gateway, field by field; absent while it is as it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<DriftView>,
+    /// When it was found that the cloud no longer keeps this failed image cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dropped_at: Option<DateTime<Utc>>,
 }
 
 /// One durable intent towards the cloud.
@@ -234,13 +247,16 @@ pub struct OperationView {
     pub id: String,
     /// `create`, `update` or `delete`.
     pub kind: String,
-    /// `running`, `succeeded` or `refused`.
+    /// `waiting` (a delete, for the operation that runs on the same image cache), `running`, `quarantined` (the cloud
+    /// knows the request's token with other parameters; nothing is sent any more, and within 17 minutes it is
+    /// clear what became of it), `succeeded` or `refused`.
     pub state: String,
     /// The image cache that it is about.
     pub image_cache_id: String,
     /// How many attempts were signed.
     pub attempts: i32,
-    /// Why the cloud refused.
+    /// Why the cloud refused. Present on an operation that has not ended where an earlier attempt may still have been
+    /// carried out: then it ends within 17 minutes, with this or with success.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<FailureView>,
@@ -272,66 +288,9 @@ pub struct TransitionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_status: Option<String>,
-    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished` or `adopted`.
+    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`, `retention_ended`,
+    /// `evicted_at_quota` or `deleted_elsewhere`. New words may appear.
     pub reason: String,
     /// When the gateway learned of it.
     pub at: DateTime<Utc>,
-}
-
-/// Who did what, when, with what outcome. Written once, never changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(as = AuditEntry)]
-pub struct AuditEntryView {
-    /// The gateway's id, `ae_…`.
-    pub id: String,
-    /// When it was written.
-    pub at: DateTime<Utc>,
-    /// Who: a token's subject, `anonymous`, or `worker:…`.
-    pub subject: String,
-    /// Which credential; never the credential itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub credential_id: Option<String>,
-    /// Through which door: `rest`, `rpc`, `cli` or `worker`.
-    pub door: String,
-    /// The request.
-    pub request_id: String,
-    /// The peer's address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub address: Option<String>,
-    /// What: the API's operation id, or a worker's act.
-    pub action: String,
-    /// On what.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub resource: Option<String>,
-    /// `accepted`, `succeeded`, `refused` or `failed`.
-    pub outcome: String,
-    /// The HTTP status that was answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub http_status: Option<i32>,
-    /// The code of a refusal or failure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub code: Option<String>,
-    /// Milliseconds from the request's arrival to this entry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub duration_ms: Option<i32>,
-    /// Milliseconds from the signing of the last call to the cloud to its outcome.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub cloud_ms: Option<i32>,
-    /// The operation behind it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub operation_id: Option<String>,
-    /// The cloud's RequestId.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub provider_request_id: Option<String>,
-    /// What was asked: parameters of an allow-list in clear, others as keyed hashes (`hmac:…`).
-    pub parameters: BTreeMap<String, String>,
 }

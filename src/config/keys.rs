@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 30] = [
+pub(super) const PLAIN: [&str; 33] = [
     "listen",
     "metrics_listen",
     "log",
@@ -32,6 +32,9 @@ pub(super) const PLAIN: [&str; 30] = [
     "database.acquire_seconds",
     "database.runtime_role",
     "audit.origin",
+    "reconcile.every_seconds",
+    "reconcile.expiring_within_seconds",
+    "ensure.margin_seconds",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.

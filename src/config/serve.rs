@@ -6,7 +6,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::reader::missing;
-use super::{AuditConfig, AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, SettingError, WebhookConfig};
+use super::{
+    AuditConfig, AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, ReconcileConfig, SettingError,
+    WebhookConfig,
+};
 use crate::domain::region::Region;
 
 /// The settings of `serve` and `worker`: nothing is missing.
@@ -34,6 +37,8 @@ pub struct ServeConfig {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
+    /// Comparing the cloud with the record.
+    pub reconcile: ReconcileConfig,
 }
 
 /// [`super::CloudConfig`] with its credentials.
@@ -125,6 +130,7 @@ impl Config {
             audit,
             webhook: self.webhook,
             limits: self.limits,
+            reconcile: self.reconcile,
         })
     }
 }

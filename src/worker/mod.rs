@@ -1,5 +1,5 @@
-//! Floor 3: the workers' door. Five loops that call `Gateway` and nothing else: operations that are due,
-//! the tracker, the deliverer, the sealer, the janitor.
+//! Floor 3: the workers' door. Six loops that call `Gateway` and nothing else: operations that are due,
+//! the tracker, the deliverer, the reconciler, the sealer, the janitor.
 //!
 //! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
 //! stops between two passes when told to. A pass that fails is logged and tried again after a pause, so a
@@ -29,7 +29,7 @@ pub struct Intervals {
     pub look: Duration,
     /// For audit entries that are not sealed: well below the 2 s within which they are to be.
     pub seal: Duration,
-    /// For the janitor, and the sign of life: well below the 30 s after which readiness misses it.
+    /// For the reconciler (whose groups are due far less often), the janitor, and the sign of life: well below the 30 s after which readiness misses it.
     pub janitor: Duration,
 }
 
@@ -45,6 +45,7 @@ enum Work {
     Operations,
     Tracker,
     Deliverer,
+    Reconciler,
     Sealer,
     Janitor,
 }
@@ -56,13 +57,14 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
         turn(Work::Operations),
         turn(Work::Tracker),
         turn(Work::Deliverer),
+        turn(Work::Reconciler),
         turn(Work::Sealer),
         turn(Work::Janitor)
     );
 }
 
 /// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is
-/// exactly what the test made due.
+/// exactly what the test made due. Not the reconciler's and the janitor's: they are called by name.
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
         let resumed = gateway.resume_operations(OPERATIONS).await? > 0;
@@ -76,7 +78,7 @@ pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
 
 async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let interval = match work {
-        Work::Janitor => intervals.janitor,
+        Work::Reconciler | Work::Janitor => intervals.janitor,
         Work::Sealer => intervals.seal,
         _ => intervals.look,
     };
@@ -116,6 +118,7 @@ impl Work {
             Self::Operations => "operations",
             Self::Tracker => "tracker",
             Self::Deliverer => "deliverer",
+            Self::Reconciler => "reconciler",
             Self::Sealer => "sealer",
             Self::Janitor => "janitor",
         }
@@ -127,6 +130,7 @@ impl Work {
             Self::Operations => gateway.resume_operations(OPERATIONS).await.map(|taken| taken > 0),
             Self::Tracker => gateway.track().await,
             Self::Deliverer => gateway.deliver(stop).await.map(|sent| sent > 0),
+            Self::Reconciler => gateway.reconcile().await,
             Self::Sealer => gateway.seal().await,
             Self::Janitor => {
                 gateway.beat(name).await?;
@@ -141,8 +145,8 @@ impl Work {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,
             Self::Deliverer => &signals.deliveries,
-            // Every entry is one: woken by each, it would seal one at a time.
-            Self::Sealer | Self::Janitor => return std::future::pending().await,
+            // Every entry is one: woken by each, the sealer would seal one at a time.
+            Self::Reconciler | Self::Sealer | Self::Janitor => return std::future::pending().await,
         };
         signal.notified().await;
     }

@@ -1,4 +1,6 @@
-//! Checkpoints and proofs of the audit as clients see them.
+//! Audit entries, checkpoints and proofs as clients see them.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -52,4 +54,62 @@ pub struct ConsistencyProofView {
     pub hashes: Vec<String>,
     /// The later tree's checkpoint.
     pub checkpoint: CheckpointView,
+}
+
+/// Who did what, when, with what outcome. Written once, never changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub struct AuditEntryView {
+    /// The gateway's id, `ae_…`.
+    pub id: String,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+    /// Who: a token's subject, `anonymous`, or `worker:…`.
+    pub subject: String,
+    /// Which credential; never the credential itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub credential_id: Option<String>,
+    /// Through which door: `rest`, `rpc`, `cli` or `worker`.
+    pub door: String,
+    /// The request.
+    pub request_id: String,
+    /// The peer's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub address: Option<String>,
+    /// What: the API's operation id, or a worker's act.
+    pub action: String,
+    /// On what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub resource: Option<String>,
+    /// `accepted`, `succeeded`, `refused` or `failed`.
+    pub outcome: String,
+    /// The HTTP status that was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub http_status: Option<i32>,
+    /// The code of a refusal or failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<String>,
+    /// Milliseconds from the request's arrival to this entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub duration_ms: Option<i32>,
+    /// Milliseconds from the signing of the last call to the cloud to its outcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cloud_ms: Option<i32>,
+    /// The operation behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub operation_id: Option<String>,
+    /// The cloud's RequestId.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_request_id: Option<String>,
+    /// What was asked: parameters of an allow-list in clear, others as keyed hashes (`hmac:…`).
+    pub parameters: BTreeMap<String, String>,
 }
