@@ -14,6 +14,7 @@ use super::ids::{CacheId, OperationId};
 use super::image_cache::{Evidence, ImageCache};
 use super::image_ref::ImageRef;
 use super::observation::Seen;
+use super::poll::bucket::BUCKET_TAG;
 use super::region::Region;
 use super::spec::{EliminationStrategy, ImageCacheSpec, OPERATION_TAG, RETENTION_DAYS};
 use super::status::Status;
@@ -122,6 +123,7 @@ pub fn adopted(seen: &Seen, adopter: &Adopter, now: Instant) -> ImageCache {
         last_matched_at: seen.last_matched_at,
         provider: Some(seen.raw.clone()),
         misses: 0,
+        poll_bucket: None,
     }
 }
 
@@ -164,7 +166,9 @@ fn distinct(images: &[String]) -> Vec<String> {
 
 /// Without the cloud's own and the gateway's: nobody asked for those, and an update must not repeat them.
 fn tags(seen: &Seen) -> BTreeMap<String, String> {
-    let own = |key: &str| key == OPERATION_TAG || ["aliyun", "acs:"].iter().any(|prefix| key.starts_with(prefix));
+    let own = |key: &str| {
+        [OPERATION_TAG, BUCKET_TAG].contains(&key) || ["aliyun", "acs:"].iter().any(|prefix| key.starts_with(prefix))
+    };
     seen.tags.iter().filter(|(key, _)| !own(key)).cloned().collect()
 }
 

@@ -72,6 +72,8 @@ pub struct ImageCache {
     pub provider: Option<serde_json::Value>,
     /// How many looks in a row did not find it.
     pub misses: i32,
+    /// The bucket that it was tagged with at its create, so that builds that began together can be read together.
+    pub poll_bucket: Option<String>,
 }
 
 /// What tells a new build's Ready from the old one's.

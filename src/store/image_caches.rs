@@ -50,7 +50,8 @@ impl Store {
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
             "SELECT id, team, account, spec, status, provider_status, generation, version, sequence, operation,
                  eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure, evidence,
-                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider
+                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider,
+                 poll_bucket
              FROM image_caches WHERE team = $1 AND status NOT IN ('deleting', 'deleted', 'expired', 'lost')
              ORDER BY (region = $2) DESC, id DESC LIMIT $3",
         )
@@ -122,8 +123,8 @@ fn statuses(filter: &CacheFilter) -> Vec<&'static str> {
 pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
-             operation, evidence, misses, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14)",
+             operation, evidence, misses, created_at, updated_at, poll_bucket)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14, $15)",
     )
     .bind(cache.id.uuid())
     .bind(cache.team.as_str())
@@ -139,6 +140,7 @@ pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) ->
     .bind(cache.operation.uuid())
     .bind(jsonb(&cache.evidence))
     .bind(cache.created_at)
+    .bind(&cache.poll_bucket)
     .execute(connection)
     .await?;
     Ok(())

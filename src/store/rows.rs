@@ -53,6 +53,7 @@ pub(super) struct ImageCacheRow {
     expires_at: Option<DateTime<Utc>>,
     last_matched_at: Option<DateTime<Utc>>,
     provider: Option<serde_json::Value>,
+    poll_bucket: Option<String>,
 }
 
 impl TryFrom<ImageCacheRow> for ImageCache {
@@ -85,6 +86,7 @@ impl TryFrom<ImageCacheRow> for ImageCache {
             expires_at: row.expires_at,
             last_matched_at: row.last_matched_at,
             provider: row.provider,
+            poll_bucket: row.poll_bucket,
         })
     }
 }

@@ -26,6 +26,9 @@ impl From<Created> for Done {
 impl Gateway {
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
+        if let Some(at) = self.spend_for_change().await? {
+            return self.put_back(leased, operation.progress.in_doubt, at).await;
+        }
         let signed_at = self.now();
         let lease = self.settings().operation_lease.as_secs_f64();
         let Some(number) = self.store().note_attempt(operation.id, leased.lease_token, signed_at, lease).await? else {
@@ -38,7 +41,10 @@ impl Gateway {
             .increment(1);
         match sent {
             Ok(done) => self.settle_done(leased, cache, Some(done)).await,
-            Err(fault) => self.judge(leased, cache, number, &fault).await,
+            Err(fault) => {
+                self.note_fault(&fault).await?;
+                self.judge(leased, cache, number, &fault).await
+            }
         }
     }
 
@@ -51,7 +57,7 @@ impl Gateway {
     ) -> Result<Result<Done, Fault>, Error> {
         let operation = &leased.operation;
         let client_token = client_token(operation.id, operation.generation);
-        let attempt = Attempt { operation: operation.id, client_token, signed_at };
+        let attempt = Attempt { operation: operation.id, client_token, signed_at, bucket: cache.poll_bucket.clone() };
         let (cloud, spec) = (&self.parts().cloud, &operation.spec);
         let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
         Ok(match operation.progress.kind {
@@ -92,6 +98,9 @@ impl Gateway {
 
     /// Searches for what an earlier attempt may have made. What is found is adopted; if nothing is, nothing happened.
     pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+        if let Some(at) = self.spend_for_change().await? {
+            return self.put_back(leased, true, at).await;
+        }
         match self.find(&leased.operation).await {
             Ok((Some(found), request_id)) => {
                 let created = Some((found.eci_cache_id, found.container_group_id));
@@ -100,6 +109,7 @@ impl Gateway {
             Ok((None, _)) => self.put_back(leased, false, self.now()).await,
             Err(fault) => {
                 tracing::warn!(operation = %leased.operation.id, fault = %fault, "the look-up failed");
+                self.note_fault(&fault).await?;
                 self.put_back(leased, true, self.now() + chrono::Duration::seconds(30)).await
             }
         }

@@ -123,6 +123,7 @@ mod tests {
             last_matched_at: None,
             provider,
             misses: 0,
+            poll_bucket: None,
         }
     }
 

@@ -4,7 +4,9 @@
 
 pub mod access_keys;
 pub mod adoption;
+pub mod budgets;
 pub mod deliveries;
 pub mod janitor;
+pub mod observed;
 pub mod operations;
 pub mod tracker;

@@ -1,0 +1,125 @@
+//! What the looks of a pass mean, and writing it. Decided by `domain::change`; many caches in one transaction.
+
+use std::collections::HashSet;
+
+use super::Pass;
+use crate::app::{Error, Gateway};
+use crate::domain::change::{Change, observe};
+use crate::domain::ids::CacheId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::poll::worth::is_worth_writing;
+use crate::domain::status::Status;
+use crate::store::CacheWrite;
+
+impl Gateway {
+    /// Writes what changed: of the caches that were shown, and of those that the cloud says it does not have.
+    pub(super) async fn apply(&self, pass: &mut Pass, seen: &[Seen], absent: &[String]) -> Result<(), Error> {
+        let ours: Vec<&Seen> = seen.iter().filter(|seen| pass.places.contains_key(&seen.eci_cache_id)).collect();
+        let mut changes = Vec::new();
+        if !ours.is_empty() {
+            for cache in self.store().differing(&pass.group, &ours).await? {
+                let shown = ours.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
+                changes.extend(self.change_of(&cache, shown.copied()));
+            }
+        }
+        if !absent.is_empty() {
+            let ids: Vec<&str> = absent.iter().map(String::as_str).collect();
+            let missed = self.store().caches_of_group(&pass.group, &ids).await?;
+            changes.extend(missed.iter().filter_map(|cache| self.change_of(cache, None)));
+        }
+        for seen in ours {
+            pass.shown(&seen.eci_cache_id);
+        }
+        // What is absent is no suspect any more: its own id was asked for.
+        absent.iter().for_each(|id| pass.shown(id));
+        self.write_changes(pass, changes).await
+    }
+
+    fn change_of(&self, cache: &ImageCache, seen: Option<&Seen>) -> Option<Change> {
+        observe(cache, seen, self.now()).filter(|change| is_worth_writing(cache, change))
+    }
+
+    async fn write_changes(&self, pass: &mut Pass, changes: Vec<Change>) -> Result<(), Error> {
+        let write = |change: &Change| self.write_of(change, self.observed("tracker", change));
+        let writes: Vec<CacheWrite> = changes.iter().map(write).collect();
+        let written = match self.store().write_observed(&writes).await {
+            Ok(written) => written,
+            Err(error) => {
+                // One row that the database does not take must not keep all others from being written.
+                tracing::warn!(error = &error as &dyn std::error::Error, "many changes could not be written at once");
+                self.write_each(&writes).await?
+            }
+        };
+        // An operation moved the others while we looked; the next pass sees them as they are.
+        for change in changes.iter().filter(|change| written.contains(&change.next.id)) {
+            self.tell(pass, change);
+        }
+        Ok(())
+    }
+
+    async fn write_each(&self, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+        let mut written = HashSet::new();
+        for write in writes {
+            match self.store().write_change(write).await {
+                Ok(true) => drop(written.insert(write.next.id)),
+                Ok(false) => {}
+                Err(error) => match Error::from(error) {
+                    error @ Error::Unavailable { .. } => return Err(error),
+                    error => {
+                        tracing::error!(image_cache = %write.next.id, error = &error as &dyn std::error::Error, "a change could not be written");
+                    }
+                },
+            }
+        }
+        Ok(written)
+    }
+
+    fn tell(&self, pass: &mut Pass, change: &Change) {
+        let cache = &change.next;
+        if let Some((from, to)) = change.moved {
+            metrics::counter!("ecg_transitions_total", "to" => to.as_str()).increment(1);
+            if to == Status::Unknown {
+                tracing::error!(image_cache = %cache.id, provider_status = ?cache.provider_status, "the cloud shows a status that we do not know");
+            }
+            tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache moved");
+            pass.moved(cache, from, to, self.now());
+        }
+        self.signals().cache_changed(cache.id);
+    }
+
+    /// Keeps what this pass learned of how long builds take.
+    pub(super) async fn keep_histories(&self, pass: &mut Pass) -> Result<(), Error> {
+        for class in std::mem::take(&mut pass.learned) {
+            if let Some(history) = pass.histories.get(&class) {
+                self.store().put_history(&pass.group, &class, history).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pass {
+    fn shown(&mut self, eci_cache_id: &str) {
+        if let Some(place) = self.places.get(eci_cache_id) {
+            self.followed[*place].is_shown = true;
+        }
+    }
+
+    /// Notes where a cache stands now, and how long its build took if it ended.
+    fn moved(&mut self, cache: &ImageCache, from: Status, to: Status, now: crate::domain::clock::Instant) {
+        let Some(place) = cache.eci_cache_id.as_ref().and_then(|id| self.places.get(id)) else { return };
+        let one = &mut self.followed[*place];
+        one.status = to;
+        let was_building = matches!(from, Status::Preparing | Status::Creating | Status::Updating);
+        if !was_building || !matches!(to, Status::Ready | Status::Failed | Status::UpdateFailed) {
+            return;
+        }
+        let (age, interval) = (now - one.cache.begun_at, self.rhythm.interval(one.level));
+        metrics::histogram!("ecg_tracker_delay_seconds").record(interval.min(age).as_seconds_f64());
+        // It ended at some time since the last look at it: half of that is the best guess.
+        let ended = age - interval.min(age) / 2;
+        self.histories.entry(one.class.clone()).or_default().note(ended);
+        self.learned.insert(one.class.clone());
+    }
+}
