@@ -60,11 +60,11 @@ impl Gateway {
     /// or their time to try again has come.
     pub async fn resume_operations(&self, limit: i64) -> Result<usize, Error> {
         // No more than may be sent: what waits for calls waits in the database, where every team has its turn.
-        let calls = self.calls_for_changes(u32::try_from(limit).unwrap_or(u32::MAX)).await?;
-        if calls == 0 {
+        let due = self.store().operations_due(self.now(), limit).await?;
+        let limit = i64::from(self.calls_for_changes(u32::try_from(due).unwrap_or(0)).await?);
+        if limit == 0 {
             return Ok(0);
         }
-        let limit = limit.min(i64::from(calls));
         let lease = self.settings().operation_lease.as_secs_f64();
         let claimed = self.store().claim_operations(self.now(), self.uuid(), lease, limit).await?;
         let count = claimed.len();

@@ -47,7 +47,7 @@ impl Default for Settings {
             operation_lease: Duration::from_mins(1),
             group_lease: Duration::from_mins(1),
             look_least: Duration::from_secs(1),
-            look_usual: Duration::from_millis(9_600),
+            look_usual: Duration::from_millis(9_800),
             calls: Limits::default(),
             webhook_timeout: Duration::from_secs(15),
             webhook_slots: 256,

@@ -3,6 +3,7 @@
 //! * [`rhythm`]: looks happen on a grid of absolute time, each group with a phase of its own. Whether a build is
 //!   due follows from when its group was looked at last; no build has a schedule of its own to be stored.
 //! * [`hazard`]: how long builds of a kind took tells how long the next look may wait.
+//! * [`round`]: what of a group is followed, and what of that is due.
 //! * [`planner`]: the least of single gets, bucket lists and the full list.
 //! * [`bucket`]: which builds are tagged alike, so that one page shows builds that are due together.
 //! * [`budget`]: how many calls the cloud bears, and for whom.
@@ -18,6 +19,7 @@ pub mod budget;
 pub mod hazard;
 pub mod planner;
 pub mod rhythm;
+pub mod round;
 pub mod worth;
 
 /// How many caches one page of DescribeImageCaches shows: the only page size that was ever documented.

@@ -26,7 +26,12 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
         Some(id) => {
             state.look_up(&filter.region, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect()
         }
-        None => state.listed(&filter.region, now).filter(|(_, cache)| fits(&filter, cache, now)).collect(),
+        None => match filter.tags.iter().find_map(|(key, value)| Some((key.clone(), value.clone()?))) {
+            Some(tag) => {
+                state.tagged(&filter.region, tag, now).filter(|(_, cache)| fits(&filter, cache, now)).collect()
+            }
+            None => state.listed(&filter.region, now).filter(|(_, cache)| fits(&filter, cache, now)).collect(),
+        },
     };
     let by_match = !filter.match_images.is_empty();
     let fitting = if by_match { matching::best(fitting, &filter, now) } else { fitting };

@@ -36,10 +36,12 @@
 //!     `timeout` (never answers), `reset` (closes the connection), `garbage` (`variant`: `html`, `empty`,
 //!     `truncated`);
 //!   * always carried out: `latency` (answers after `ms`), `reset_at` (breaks off after `at` bytes of the answer's
-//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent).
+//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent),
+//!     `word` (what is shown has the status `id`), `left_out` (the cache `id` is not shown; the first one where absent).
 //! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
 //! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
-//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000}`; what is absent has its default. `GET` shows them.
+//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"build_median_seconds":180,"build_spread":0.3}`; what
+//!   is absent has its default. `GET` shows them. With a median each build takes its own time around it (log-normal).
 //! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: an instance used it, as `LastMatchedTime` shows.
 //! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
 //!   updated, deleted, and driven out by the quota.

@@ -21,4 +21,5 @@ mod signing_v1;
 mod signing_v3;
 mod standin;
 mod support;
+mod tracker;
 mod webhooks;

@@ -15,7 +15,7 @@ use crate::store::CacheWrite;
 impl Gateway {
     /// Writes what changed: of the caches that were shown, and of those that the cloud says it does not have.
     pub(super) async fn apply(&self, pass: &mut Pass, seen: &[Seen], absent: &[String]) -> Result<(), Error> {
-        let ours: Vec<&Seen> = seen.iter().filter(|seen| pass.places.contains_key(&seen.eci_cache_id)).collect();
+        let ours: Vec<&Seen> = seen.iter().filter(|seen| pass.round.follows(&seen.eci_cache_id)).collect();
         let mut changes = Vec::new();
         if !ours.is_empty() {
             for cache in self.store().differing(&pass.group, &ours).await? {
@@ -29,10 +29,10 @@ impl Gateway {
             changes.extend(missed.iter().filter_map(|cache| self.change_of(cache, None)));
         }
         for seen in ours {
-            pass.shown(&seen.eci_cache_id);
+            pass.round.shown(&seen.eci_cache_id);
         }
         // What is absent is no suspect any more: its own id was asked for.
-        absent.iter().for_each(|id| pass.shown(id));
+        absent.iter().for_each(|id| pass.round.shown(id));
         self.write_changes(pass, changes).await
     }
 
@@ -83,43 +83,19 @@ impl Gateway {
                 tracing::error!(image_cache = %cache.id, provider_status = ?cache.provider_status, "the cloud shows a status that we do not know");
             }
             tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache moved");
-            pass.moved(cache, from, to, self.now());
+            let over = cache.eci_cache_id.as_ref().and_then(|id| pass.round.moved(id, to, self.now()));
+            if let Some(over) = over {
+                metrics::histogram!("ecg_tracker_delay_seconds").record(over.as_seconds_f64());
+            }
         }
         self.signals().cache_changed(cache.id);
     }
 
     /// Keeps what this pass learned of how long builds take.
     pub(super) async fn keep_histories(&self, pass: &mut Pass) -> Result<(), Error> {
-        for class in std::mem::take(&mut pass.learned) {
-            if let Some(history) = pass.histories.get(&class) {
-                self.store().put_history(&pass.group, &class, history).await?;
-            }
+        for (class, history) in pass.round.learned() {
+            self.store().put_history(&pass.group, &class, &history).await?;
         }
         Ok(())
-    }
-}
-
-impl Pass {
-    fn shown(&mut self, eci_cache_id: &str) {
-        if let Some(place) = self.places.get(eci_cache_id) {
-            self.followed[*place].is_shown = true;
-        }
-    }
-
-    /// Notes where a cache stands now, and how long its build took if it ended.
-    fn moved(&mut self, cache: &ImageCache, from: Status, to: Status, now: crate::domain::clock::Instant) {
-        let Some(place) = cache.eci_cache_id.as_ref().and_then(|id| self.places.get(id)) else { return };
-        let one = &mut self.followed[*place];
-        one.status = to;
-        let was_building = matches!(from, Status::Preparing | Status::Creating | Status::Updating);
-        if !was_building || !matches!(to, Status::Ready | Status::Failed | Status::UpdateFailed) {
-            return;
-        }
-        let (age, interval) = (now - one.cache.begun_at, self.rhythm.interval(one.level));
-        metrics::histogram!("ecg_tracker_delay_seconds").record(interval.min(age).as_seconds_f64());
-        // It ended at some time since the last look at it: half of that is the best guess.
-        let ended = age - interval.min(age) / 2;
-        self.histories.entry(one.class.clone()).or_default().note(ended);
-        self.learned.insert(one.class.clone());
     }
 }

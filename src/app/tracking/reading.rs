@@ -10,7 +10,6 @@ use crate::domain::failure::Fault;
 use crate::domain::observation::Seen;
 use crate::domain::poll::planner::Read;
 use crate::domain::region::Region;
-use crate::domain::status::Status;
 use crate::eci::DescribeQuery;
 
 /// How many reads are under way at a time: the cloud takes its time, and a round has some hundred of them.
@@ -58,7 +57,8 @@ impl Gateway {
         }
         if fault.is_none() {
             let complete = whole && rest.is_none();
-            let mut suspects = pass.suspects(|bucket| complete || bucket.is_some_and(|name| buckets.contains(name)));
+            let mut suspects =
+                pass.round.suspects(|bucket| complete || bucket.is_some_and(|name| buckets.contains(name)));
             if goes_on {
                 self.shorten(&mut suspects);
             }
@@ -148,7 +148,7 @@ impl Gateway {
             if let Some(fault) = met {
                 return Ok(Err(fault));
             }
-            if query.next_token.is_none() || pass.suspects(|_| true).is_empty() {
+            if query.next_token.is_none() || pass.round.is_shown() {
                 return Ok(Ok(None));
             }
         }
@@ -184,13 +184,5 @@ fn worse(one: Option<Fault>, other: Option<Fault>) -> Option<Fault> {
     match (one, other) {
         (Some(Fault::Throttled(error)), _) => Some(Fault::Throttled(error)),
         (one, other) => other.or(one),
-    }
-}
-
-impl Pass {
-    /// What is due, was to be shown by a list of these buckets, and was not.
-    fn suspects(&self, covered: impl Fn(Option<&String>) -> bool) -> Vec<String> {
-        let due = self.followed.iter().filter(|one| one.is_due && !one.is_shown && one.status != Status::Deleting);
-        due.filter(|one| covered(one.cache.bucket.as_ref())).map(|one| one.cache.eci_cache_id.clone()).collect()
     }
 }

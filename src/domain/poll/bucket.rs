@@ -1,7 +1,7 @@
 //! Which builds are tagged alike: those of one region and kind that begin together will be ready at about the
 //! same time, so one list by the tag shows a page of builds that are due together.
 //!
-//! A bucket takes a page of builds and closes after half a minute, whatever comes first. Each gateway opens its
+//! A bucket takes a page of builds and closes after two minutes, whatever comes first. Each gateway opens its
 //! own; nothing is shared, and nothing is lost if a gateway forgets them.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::domain::spec::{ImageCacheSpec, MAX_TAGS};
 /// The tag of the bucket, beside the operation's.
 pub const BUCKET_TAG: &str = "eci-cache-gateway:bucket";
 /// How long a bucket takes builds: below the usual spread of build times, or it would be looked at for longer.
-const OPEN_FOR: Duration = Duration::seconds(30);
+const OPEN_FOR: Duration = Duration::seconds(120);
 
 /// Whether a team's tags leave room for the bucket's beside the operation's, which comes first.
 pub fn has_room(tags: usize) -> bool {
@@ -87,8 +87,8 @@ mod tests {
         }
         assert_eq!(buckets.place(&spec(1, 0), at(1), 2).as_deref(), Some("0000000000000002"), "full");
         assert_eq!(buckets.place(&spec(9, 0), at(1), 3).as_deref(), Some("0000000000000003"), "another class");
-        assert_eq!(buckets.place(&spec(1, 0), at(30), 4).as_deref(), Some("0000000000000002"));
-        assert_eq!(buckets.place(&spec(1, 0), at(31), 5).as_deref(), Some("0000000000000005"), "too late");
+        assert_eq!(buckets.place(&spec(1, 0), at(120), 4).as_deref(), Some("0000000000000002"));
+        assert_eq!(buckets.place(&spec(1, 0), at(121), 5).as_deref(), Some("0000000000000005"), "too late");
     }
 
     #[test]

@@ -16,7 +16,7 @@ const FORGETS_AT: u32 = 2_048;
 const ENOUGH: f64 = 20.0;
 /// A look may wait for longer than usual while at most this share of the builds ends meanwhile. A few such waits
 /// follow each other, and together they must stay below the one build in a hundred that p99 leaves out.
-const QUIET: f64 = 0.002;
+const QUIET: f64 = 0.001;
 /// A look may come sooner than usual if it will find that many ended builds per call.
 const HOT: f64 = 0.9;
 /// Where nothing is known, the next look comes after this share of the age.

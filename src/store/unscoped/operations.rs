@@ -43,6 +43,20 @@ pub struct Postponed {
 }
 
 impl Store {
+    /// How many operations are due and in nobody's hands, counted up to `limit`.
+    pub async fn operations_due(&self, now: Instant, limit: i64) -> Result<i64, Error> {
+        let due = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT FROM operations
+                 WHERE state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1
+                   AND (lease_until IS NULL OR lease_until < clock_timestamp()) LIMIT $2) AS due",
+        )
+        .bind(now)
+        .bind(limit)
+        .fetch_one(&self.workers)
+        .await?;
+        Ok(due)
+    }
+
     /// Claims up to `limit` operations that are due and in nobody's hands: every team's oldest first, then every
     /// team's second, and so on. A team with ten thousand of them does not make another one wait.
     pub async fn claim_operations(
