@@ -12,7 +12,7 @@ use crate::domain::spec::{ImageCacheSpec, NewImageCache, RegistryCredential};
 use crate::eci::params::read::Refused;
 
 /// How long a build of one image takes by itself, in stand-in seconds.
-const ONE_IMAGE_SECONDS: f64 = 10.0;
+pub(super) const ONE_IMAGE_SECONDS: f64 = 10.0;
 /// What tags of the gateway begin with; a team may not use them, the gateway itself does.
 const GATEWAY: &str = "eci-cache-gateway:";
 
