@@ -53,8 +53,6 @@ impl Gateway {
     /// One pass over a group; returns how it is given back.
     async fn track_group(&self, lease: &GroupLease) -> Result<Rest, Error> {
         let mut pass = self.take_up(lease).await?;
-        let unknown = u32::try_from(pass.round.unknown()).unwrap_or(u32::MAX);
-        metrics::gauge!("ecg_unknown_statuses", "region" => lease.group.region.clone()).set(unknown);
         let due = pass.round.due();
         let reads = if due.is_empty() { Vec::new() } else { self.plan(&pass, &due, lease.cursor.as_deref()).await? };
         let (all, wanted) = (reads.len(), reads.iter().map(Read::calls).sum());
@@ -114,6 +112,9 @@ impl Gateway {
 
     /// How a group is given back after a whole round: due again at the first grid point of anything that moves.
     fn whole(&self, pass: &Pass) -> Rest {
+        let unknown = u32::try_from(pass.round.unknown()).unwrap_or(u32::MAX);
+        let TrackerGroup { account, region } = pass.group.clone();
+        metrics::gauge!("ecg_unknown_statuses", "account" => account, "region" => region).set(unknown);
         let first = pass.round.next_due(self.now());
         let usual = Duration::from_std(self.settings().look_usual).unwrap_or_default();
         let jitter = usual * self.entropy().permille() / (1_000 * JITTER);
