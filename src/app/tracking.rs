@@ -103,7 +103,7 @@ impl Gateway {
         buckets.sort_unstable();
         buckets.dedup();
         let mut listed = Listed { all: usize::MAX, ..Listed::default() };
-        if due.len() > 1 {
+        if due.len() > 1 || cursor.is_some() {
             listed.buckets = self.store().bucket_sizes(&pass.group, &buckets).await?;
             listed.all = usize::try_from(self.store().caches_known(&pass.group).await?).unwrap_or(usize::MAX);
         }

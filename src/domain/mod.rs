@@ -15,6 +15,7 @@ pub mod change;
 pub mod clock;
 pub mod entropy;
 pub mod event;
+pub mod explain;
 pub mod failure;
 pub mod field;
 pub mod filter;
