@@ -70,7 +70,7 @@ impl House {
             .env("ECG_AUTH_ISSUER", "https://issuer.example")
             .env("ECG_AUTH_AUDIENCE", "eci-cache-gateway")
             .env("ECG_AUTH_HS256_SECRET", "a secret for the tokens of a benchmark")
-            .env("ECG_KEYS_MASTER", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")
+            .env("ECG_KEYS_MASTER", "GzLCjLOMBUgOzMG9YP+XAptXoFyWcYuW2tfp2EiU9Uk=")
             .env("ECG_LOG", "warn")
             .stdout(Stdio::null())
             .spawn();

@@ -75,7 +75,8 @@ impl Gateway {
         let draw = |budget: &Budget, gateway: &Self| {
             budget.draw(wanted, Purpose::Change, &gateway.settings().calls, gateway.now())
         };
-        let drawn: Drawn = self.change_budget(draw).await?;
+        // On the heap: an operation's future is large already.
+        let drawn: Drawn = Box::pin(self.change_budget(draw)).await?;
         purse.calls += drawn.granted;
         purse.drawn_at = Some(self.now());
         Ok(drawn.again_at)
@@ -87,7 +88,9 @@ impl Gateway {
             return Ok(());
         }
         metrics::counter!("ecg_cloud_throttled_total").increment(1);
-        self.change_budget(|budget, gateway| (budget.throttled(&gateway.settings().calls, gateway.now()), ())).await
+        let throttle =
+            |budget: &Budget, gateway: &Self| (budget.throttled(&gateway.settings().calls, gateway.now()), ());
+        Box::pin(self.change_budget(throttle)).await
     }
 
     /// Compare-and-set, until nobody else was faster.

@@ -76,7 +76,8 @@ impl Gateway {
     /// Drives an operation as far as it goes now. `None`: it goes on later.
     pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<Answer> {
         let operation = leased.operation.id;
-        let driven = self.step(&leased).await;
+        // On the heap: it is what every request that changes something would carry with it.
+        let driven = Box::pin(self.step(&leased)).await;
         driven.unwrap_or_else(|error| {
             // The lease runs out, and the next worker takes it up: nothing is lost.
             tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");

@@ -28,7 +28,7 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
         }
         None => match filter.tags.iter().find_map(|(key, value)| Some((key.clone(), value.clone()?))) {
             Some(tag) => {
-                state.tagged(&filter.region, tag, now).filter(|(_, cache)| fits(&filter, cache, now)).collect()
+                state.tagged(&filter.region, &tag, now).filter(|(_, cache)| fits(&filter, cache, now)).collect()
             }
             None => state.listed(&filter.region, now).filter(|(_, cache)| fits(&filter, cache, now)).collect(),
         },

@@ -48,11 +48,11 @@ pub(super) fn run(state: &mut State, bulk: Bulk, ground: &Ground<'_>) -> Result<
     for gone in bulk.remove {
         state.remove(&gone.region, &gone.image_cache_id, ground.now);
     }
-    let ids = bulk.put.into_iter().map(|put| one(state, put, ground)).collect::<Result<Vec<_>, _>>()?;
+    let ids = bulk.put.iter().map(|put| one(state, put, ground)).collect::<Result<Vec<_>, _>>()?;
     Ok(json!({ "put": ids }))
 }
 
-fn one(state: &mut State, put: Put, ground: &Ground<'_>) -> Result<String, String> {
+fn one(state: &mut State, put: &Put, ground: &Ground<'_>) -> Result<String, String> {
     let spec = json!({"name": put.name, "region": put.region, "images": ["nginx:1"], "tags": put.tags, "size_gib": 20});
     let spec: ImageCacheSpec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
     let age =

@@ -123,7 +123,9 @@ impl State {
     /// The same state with its index, which no file has.
     pub(super) fn indexed(mut self) -> Self {
         let places: Vec<u64> = self.caches.keys().copied().collect();
-        places.into_iter().for_each(|place| self.index(place));
+        for place in places {
+            self.index(place);
+        }
         self
     }
 
@@ -178,10 +180,10 @@ impl State {
     pub(super) fn tagged(
         &self,
         region: &Region,
-        tag: (String, String),
+        tag: &(String, String),
         now: Instant,
     ) -> impl Iterator<Item = (u64, &Cache)> {
-        self.at(self.by_tag.get(&tag), region, now)
+        self.at(self.by_tag.get(tag), region, now)
     }
 
     fn at(&self, places: Option<&BTreeSet<u64>>, region: &Region, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
@@ -265,7 +267,9 @@ impl State {
         self.swept_at = Some(now);
         let gone: Vec<u64> =
             self.caches.iter().filter(|(_, cache)| cache.is_gone(now)).map(|(place, _)| *place).collect();
-        gone.into_iter().for_each(|place| self.drop_at(place));
+        for place in gone {
+            self.drop_at(place);
+        }
         self.nonces.sweep(clock);
         self.tokens.sweep(now);
     }

@@ -32,7 +32,9 @@ impl Gateway {
             pass.round.shown(&seen.eci_cache_id);
         }
         // What is absent is no suspect any more: its own id was asked for.
-        absent.iter().for_each(|id| pass.round.shown(id));
+        for id in absent {
+            pass.round.shown(id);
+        }
         self.write_changes(pass, changes).await
     }
 

@@ -193,12 +193,12 @@ mod tests {
     fn throttling_halves_once_per_event_and_is_forgiven() {
         let full = Budget::full(&LIMITS, at(0));
         let first = full.throttled(&LIMITS, at(0));
-        assert_eq!((first.rate, first.common), (5.0, 0.0));
+        assert!((first.rate - 5.0).abs() < 0.01 && first.common < 0.01, "{first:?}");
         assert!(first.throttled(&LIMITS, at(1)).rate >= 5.0, "the same event");
         assert!(first.throttled(&LIMITS, at(2)).rate < 3.0, "another one");
         let many = (0..20).fold(full, |budget, event| budget.throttled(&LIMITS, at(event * 2)));
         assert!(many.rate >= LIMITS.calls_per_second * LEAST_SHARE);
-        assert_eq!(first.refilled(&LIMITS, at(60)).rate, 10.0);
+        assert!(first.refilled(&LIMITS, at(60)).rate > 9.99);
         assert!(first.refilled(&LIMITS, at(30)).rate < 8.0);
     }
 

@@ -47,7 +47,7 @@ struct Member {
 pub struct Round {
     rhythm: Rhythm,
     /// When it began.
-    round_at: Instant,
+    began_at: Instant,
     members: Vec<Member>,
     places: HashMap<String, usize>,
     histories: BTreeMap<String, History>,
@@ -67,7 +67,7 @@ impl Round {
         let places = followed.iter().enumerate().map(|(place, one)| (one.eci_cache_id.clone(), place)).collect();
         let member = |cache| Member { cache, is_scout: false, level: 0, is_due: false, is_shown: false };
         let members = followed.into_iter().map(member).collect();
-        let mut round = Self { rhythm, round_at, members, places, histories, learned: BTreeSet::new() };
+        let mut round = Self { rhythm, began_at: round_at, members, places, histories, learned: BTreeSet::new() };
         round.settle(looked_at);
         round
     }
@@ -83,10 +83,10 @@ impl Round {
             let before = counts.get_mut(class).map_or(0, |count| std::mem::replace(count, *count + 1));
             self.members[place].is_scout = before < SCOUTS;
             let one = &self.members[place];
-            let level = self.level(one, self.round_at);
+            let level = self.level(one, self.began_at);
             let since = looked_at.map_or(one.cache.begun_at, |looked| looked.max(one.cache.begun_at));
             // What is not in motion is followed for another reason: its retention has ended.
-            let is_due = !one.cache.status.is_in_motion() || self.rhythm.is_due(level, since, self.round_at);
+            let is_due = !one.cache.status.is_in_motion() || self.rhythm.is_due(level, since, self.began_at);
             let one = &mut self.members[place];
             (one.level, one.is_due) = (level, is_due);
         }
@@ -114,7 +114,7 @@ impl Round {
 
     /// When the round began.
     pub fn began_at(&self) -> Instant {
-        self.round_at
+        self.began_at
     }
 
     /// What is due, for the planner.

@@ -111,6 +111,8 @@ struct World<'a> {
     figures: Figures,
     number: u64,
     ticked_at: Option<i64>,
+    /// What has ended since the oracle looked last.
+    to_be_seen: usize,
 }
 
 impl<'a> World<'a> {
@@ -131,6 +133,7 @@ impl<'a> World<'a> {
             figures: Figures::default(),
             number: 0,
             ticked_at: None,
+            to_be_seen: 0,
         }
     }
 
@@ -160,10 +163,10 @@ impl<'a> World<'a> {
             self.builds.iter().filter(|one| one.ends_at <= now && !one.ends_seen).map(|one| one.ends_at).collect();
         let tick = now.timestamp() / 10;
         let listed = self.scene.in_motion + self.scene.settled;
-        if self.ticked_at.replace(tick) != Some(tick) {
-            self.figures.oracle += ended.len().min(listed.div_ceil(PAGE));
-        } else {
-            self.figures.oracle += ended.len();
+        self.to_be_seen += ended.len();
+        if self.ticked_at != Some(tick) {
+            self.ticked_at = Some(tick);
+            self.figures.oracle += std::mem::take(&mut self.to_be_seen).min(listed.div_ceil(PAGE));
         }
         self.builds.iter_mut().for_each(|one| one.ends_seen |= one.ends_at <= now);
         for at in ended {
