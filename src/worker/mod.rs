@@ -37,6 +37,9 @@ impl Default for Intervals {
     }
 }
 
+/// How many groups a process reads at a time: a group of thousands must not keep the others waiting.
+const TRACKERS: usize = 3;
+
 /// Which work a loop does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
@@ -50,9 +53,10 @@ enum Work {
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
+    let trackers = futures_util::future::join_all((0..TRACKERS).map(|_| turn(Work::Tracker)));
     tokio::join!(
         turn(Work::Operations),
-        turn(Work::Tracker),
+        trackers,
         turn(Work::Deliverer),
         turn(Work::Reconciler),
         turn(Work::Janitor)

@@ -23,5 +23,6 @@ mod signing_v1;
 mod signing_v3;
 mod standin;
 mod support;
+mod tracker;
 mod unresolved;
 mod webhooks;
