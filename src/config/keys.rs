@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 31] = [
+pub(super) const PLAIN: [&str; 34] = [
     "listen",
     "metrics_listen",
     "log",

@@ -54,13 +54,7 @@ enum Work {
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
     let trackers = futures_util::future::join_all((0..TRACKERS).map(|_| turn(Work::Tracker)));
-    tokio::join!(
-        turn(Work::Operations),
-        trackers,
-        turn(Work::Deliverer),
-        turn(Work::Reconciler),
-        turn(Work::Janitor)
-    );
+    tokio::join!(turn(Work::Operations), trackers, turn(Work::Deliverer), turn(Work::Reconciler), turn(Work::Janitor));
 }
 
 /// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is

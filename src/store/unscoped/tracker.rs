@@ -151,7 +151,7 @@ impl Store {
 
     /// Those of the seen caches whose rows differ from what was seen in anything that is worth a write, as they
     /// are now. Reads no more than what is compared of all others, and writes nothing.
-    pub async fn differing(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
+    pub async fn moved_on(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
             "SELECT c.* FROM UNNEST($3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
                      $9::timestamptz[], $10::timestamptz[])
