@@ -131,6 +131,7 @@ impl Gateway {
             operation: intent.operation,
             credentials: intent.credentials,
             lease_token: intent.lease_token,
+            taken: intent.taken,
         };
         let gateway = self.clone();
         let mut task = self.tasks().spawn(async move { gateway.drive(leased).await });

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::holding::{Held, Lease};
 use super::view::{ImageCacheView, OperationView};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -67,15 +68,23 @@ impl Gateway {
         Ok(count)
     }
 
-    /// Drives an operation as far as it goes now. `None`: it goes on later.
+    /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.
     pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<Answer> {
         let operation = leased.operation.id;
-        let driven = self.step(&leased).await;
-        driven.unwrap_or_else(|error| {
-            // The lease runs out, and the next worker takes it up: nothing is lost.
-            tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
-            None
-        })
+        let lasts = self.settings().operation_lease;
+        let lease = Lease { on: Held::Operation(&leased), taken: leased.taken, lasts };
+        // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
+        match self.holding(lease, self.step(&leased)).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => {
+                tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
+                None
+            }
+            None => {
+                tracing::warn!(operation = %operation, "the lease was lost, and the work dropped");
+                None
+            }
+        }
     }
 
     async fn step(&self, leased: &LeasedOperation) -> Result<Option<Answer>, Error> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use chrono::Duration;
 
+use super::holding::{Held, Lease};
 use super::{Error, Gateway};
 use crate::domain::change::observe;
 use crate::domain::clock::Instant;
@@ -26,11 +27,24 @@ type Sight = HashMap<String, Seen>;
 impl Gateway {
     /// Looks at the group that is longest due. `false`: none is.
     pub async fn track(&self) -> Result<bool, Error> {
-        let lease = self.settings().group_lease.as_secs_f64();
-        let Some(lease) = self.store().claim_group(self.now(), self.uuid(), lease).await? else { return Ok(false) };
-        let due = self.track_group(&lease).await?;
-        self.store().release_group(&lease, due).await?;
-        Ok(true)
+        let (taken, lasts) = (std::time::Instant::now(), self.settings().group_lease);
+        let claimed = self.store().claim_group(self.now(), self.uuid(), lasts.as_secs_f64()).await?;
+        let Some(lease) = claimed else { return Ok(false) };
+        let pass = async {
+            let due = self.track_group(&lease).await?;
+            Ok(self.store().release_group(&lease, due).await?)
+        };
+        match self.holding(Lease { on: Held::Group(&lease), taken, lasts }, pass).await {
+            Some(done) => done.map(|()| true),
+            None => {
+                tracing::warn!(
+                    account = lease.group.account,
+                    region = lease.group.region,
+                    "the lease was lost, and the pass dropped"
+                );
+                Ok(true)
+            }
+        }
     }
 
     /// One pass over a group; returns when the next is due, if anything is still in motion.

@@ -19,6 +19,7 @@ use crate::config::{
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
+use crate::domain::operation::Rule;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};
@@ -130,6 +131,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             access_key_secret: keys.stand_in_secret.clone(),
             regions: None,
             timeout: Duration::from_secs(10),
+            rule: Rule::default(),
         },
         auth: ServeAuth {
             issuer: guide::ISSUER.into(),
@@ -155,5 +157,6 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             header: Duration::from_secs(10),
             body: Duration::from_secs(10),
         },
+        lease: Duration::from_secs(12),
     }
 }

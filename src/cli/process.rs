@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,9 @@ use crate::config::LimitsConfig;
 use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
+
+/// How often the clock is set by the database's, and how long that may take.
+const CLOCK: Duration = Duration::from_secs(3);
 
 /// What one process runs.
 pub(super) struct Process {
@@ -76,9 +80,27 @@ impl Process {
         }
     }
 
-    /// Keeps the metrics small until told to stop.
+    /// Keeps the metrics small and the clock right until told to stop.
     pub(super) async fn upkeep(&self) {
-        self.metrics.clone().upkeep(self.stop.clone()).await;
+        let upkeep = self.metrics.clone().upkeep(self.stop.clone());
+        tokio::join!(upkeep, self.keep_time());
+    }
+
+    async fn keep_time(&self) {
+        while !self.stop.is_cancelled() {
+            self.set_clock().await;
+            // Running out is the usual end of a rest.
+            let _ran_out = tokio::time::timeout(CLOCK, self.stop.cancelled()).await;
+        }
+    }
+
+    /// Sets the clock by the database's, if that can be had soon.
+    pub(super) async fn set_clock(&self) {
+        match tokio::time::timeout(CLOCK, self.gateway.keep_time()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read"),
+            Err(_) => tracing::debug!("the clock could not be read in time"),
+        }
     }
 
     /// Lets the calls in hand end, then closes the database.

@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 28] = [
+pub(super) const PLAIN: [&str; 32] = [
     "listen",
     "metrics_listen",
     "log",
@@ -14,6 +14,9 @@ pub(super) const PLAIN: [&str; 28] = [
     "auth.audience",
     "auth.jwks_url",
     "auth.jwks_file",
+    "cloud.token_window_seconds",
+    "cloud.acceptance_seconds",
+    "cloud.list_lag_seconds",
     "keys.master_id",
     "webhook.allow_loopback",
     "webhook.allow_http",
@@ -30,6 +33,7 @@ pub(super) const PLAIN: [&str; 28] = [
     "limits.body_seconds",
     "database.pool_size",
     "database.acquire_seconds",
+    "worker.lease_seconds",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.

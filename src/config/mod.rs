@@ -25,6 +25,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
 pub use environment::{DevEnvironment, Environment};
@@ -67,6 +68,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The pool of database connections.
     pub database: DatabaseConfig,
+    /// How long work may be in one process's hands without a word, before another takes it over.
+    pub lease: Duration,
     /// Things to log at the start, such as variables that look like settings but are none.
     pub notes: Vec<String>,
 }
@@ -93,6 +96,8 @@ pub struct CloudConfig {
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
     pub timeout: Duration,
+    /// How an unknown outcome is resolved.
+    pub rule: Rule,
 }
 
 /// `auth.*`: whose tokens are accepted.
@@ -199,6 +204,7 @@ impl Config {
                 access_key_secret: r.secret("cloud.access_key_secret"),
                 regions: r.regions("cloud.regions"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
+                rule: Self::read_rule(r),
             },
             auth: AuthConfig { issuer: r.word("auth.issuer"), audience: r.word("auth.audience"), keys: r.auth_keys() },
             keys: KeysConfig {
@@ -217,7 +223,19 @@ impl Config {
                 pool_size: r.number("database.pool_size", 2..=500, 10),
                 acquire: r.seconds("database.acquire_seconds", 1..=30, 5),
             },
+            lease: r.seconds("worker.lease_seconds", 6..=60, 12),
             notes: r.notes(),
+        }
+    }
+
+    fn read_rule(r: &mut reader::Reader) -> Rule {
+        let mut seconds = |key, range, default| {
+            chrono::Duration::from_std(r.seconds(key, range, default)).unwrap_or(chrono::Duration::MAX)
+        };
+        Rule {
+            token_window: seconds("cloud.token_window_seconds", 10..=86_400, 300),
+            acceptance: seconds("cloud.acceptance_seconds", 10..=3_600, 900),
+            list_lag: seconds("cloud.list_lag_seconds", 1..=600, 60),
         }
     }
 

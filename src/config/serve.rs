@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, SettingError, WebhookConfig};
+use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
 /// The settings of `serve` and `worker`: nothing is missing.
@@ -32,6 +33,8 @@ pub struct ServeConfig {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
+    /// How long work may be in one process's hands without a word.
+    pub lease: Duration,
 }
 
 /// [`super::CloudConfig`] with its credentials.
@@ -47,6 +50,8 @@ pub struct ServeCloud {
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
     pub timeout: Duration,
+    /// How an unknown outcome is resolved.
+    pub rule: Rule,
 }
 
 /// [`super::AuthConfig`] with everything in it.
@@ -92,17 +97,19 @@ impl Config {
             return Err(m.0);
         };
         let (endpoint, regions, timeout) = (self.cloud.endpoint, self.cloud.regions, self.cloud.timeout);
+        let rule = self.cloud.rule;
         Ok(ServeConfig {
             database_url,
             database: self.database,
             listen: self.listen,
             metrics_listen: self.metrics_listen,
-            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout },
+            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout, rule },
             auth: ServeAuth { issuer, audience, keys },
             master,
             master_id,
             webhook: self.webhook,
             limits: self.limits,
+            lease: self.lease,
         })
     }
 }

@@ -14,6 +14,9 @@ pub type Instant = DateTime<Utc>;
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present instant in UTC, cut to microseconds.
     fn now(&self) -> Instant;
+
+    /// Moves the clock: a better one was read, and this one was `by` behind it. Most clocks know no better.
+    fn correct(&self, _by: Duration) {}
 }
 
 /// The machine's own clock.
@@ -24,6 +27,41 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
     fn now(&self) -> Instant {
         Utc::now().trunc_subsecs(6)
+    }
+}
+
+/// A clock that no step of the machine's own can move: it begins with that, goes on by the monotonic clock, and
+/// is corrected by one that all gateways share (the database's). So schedules, signatures and the windows of
+/// "never twice" mean the same to every gateway, whatever happens to the clock of one machine.
+#[derive(Debug)]
+pub struct SteadyClock {
+    begun: std::time::Instant,
+    /// What the clock showed at `begun`, as far as is known.
+    then: Mutex<Instant>,
+}
+
+impl SteadyClock {
+    /// A clock that shows what `clock` shows.
+    pub fn set_by(clock: &dyn Clock) -> Self {
+        Self { begun: std::time::Instant::now(), then: Mutex::new(clock.now()) }
+    }
+
+    fn then(&self) -> std::sync::MutexGuard<'_, Instant> {
+        // A panic while holding the lock cannot leave a half-written instant behind.
+        self.then.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Instant {
+        let passed = Duration::from_std(self.begun.elapsed()).unwrap_or(Duration::MAX);
+        let then = *self.then();
+        then.checked_add_signed(passed).unwrap_or(then).trunc_subsecs(6)
+    }
+
+    fn correct(&self, by: Duration) {
+        let mut then = self.then();
+        *then = then.checked_add_signed(by).unwrap_or(*then);
     }
 }
 
@@ -56,5 +94,23 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Instant {
         *self.hand()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_clock_goes_on_from_where_it_was_set_and_is_corrected() {
+        let start = Instant::UNIX_EPOCH + Duration::hours(1);
+        let machine = ManualClock::at(start);
+        let clock = SteadyClock::set_by(&machine);
+        machine.advance(Duration::days(1));
+        assert!(clock.now() >= start && clock.now() < start + Duration::minutes(1), "the step is not seen");
+        clock.correct(Duration::hours(2));
+        assert!(clock.now() >= start + Duration::hours(2));
+        clock.correct(Duration::hours(-3));
+        assert!(clock.now() < start);
     }
 }

@@ -20,6 +20,8 @@ pub struct LeasedOperation {
     pub credentials: Option<Vec<u8>>,
     /// What guards every write.
     pub lease_token: Uuid,
+    /// A moment before the lease was asked for, by the monotonic clock.
+    pub taken: std::time::Instant,
 }
 
 #[derive(FromRow)]
@@ -51,6 +53,7 @@ impl Store {
         lease_seconds: f64,
         limit: i64,
     ) -> Result<Vec<LeasedOperation>, Error> {
+        let taken = std::time::Instant::now();
         let rows: Vec<LeasedRow> = sqlx::query_as(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations
@@ -67,9 +70,24 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(|row| {
-                Ok(LeasedOperation { operation: row.operation.try_into()?, credentials: row.credentials, lease_token })
+                let (operation, credentials) = (row.operation.try_into()?, row.credentials);
+                Ok(LeasedOperation { operation, credentials, lease_token, taken })
             })
             .collect()
+    }
+
+    /// Makes the lease of an operation last from now on. `false`: it is not held any more, or the operation has ended.
+    pub async fn renew_operation(&self, id: OperationId, lease_token: Uuid, lease_seconds: f64) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE operations SET lease_until = clock_timestamp() + make_interval(secs => $3)
+             WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()",
+        )
+        .bind(id.uuid())
+        .bind(lease_token)
+        .bind(lease_seconds)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Records an attempt before it is signed, and returns its number; none if the lease is lost. The
@@ -112,7 +130,7 @@ impl Store {
         sqlx::query(
             "WITH put_back AS (
                  UPDATE operations SET in_doubt = $3, due_at = $4, lease_token = NULL, lease_until = NULL
-                 WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id)
+                 WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp() RETURNING id)
              UPDATE operation_attempts a SET finished_at = $6, outcome = $7, detail = left($8, 500)
              FROM put_back WHERE a.operation = put_back.id AND a.number = $5",
         )
