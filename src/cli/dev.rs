@@ -113,6 +113,7 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
         access_key_secret: keys.stand_in_secret.clone(),
         speed: arguments.speed,
         state_file: Some(folder.join("stand-in.json")),
+        journal: None,
     };
     let listener = listen(([127, 0, 0, 1], 0).into()).await?;
     Ok(StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os())))

@@ -1,6 +1,7 @@
 //! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
 
 mod adoption;
+mod chaos;
 mod coverage;
 mod door;
 mod filters;
