@@ -9,7 +9,7 @@
 //! Who calls it: [`super::operations`] and [`super::tracking`]. What it does not do: take the lease, or give it back.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -52,8 +52,11 @@ impl Lease<'_> {
 impl Gateway {
     /// Does `work` while the lease is held, and renews it each third of its time. None: the lease was lost before the
     /// work was done, and the work was dropped.
-    pub(super) async fn holding<T>(&self, mut lease: Lease<'_>, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    pub(super) async fn holding<T>(
+        &self,
+        mut lease: Lease<'_>,
+        mut work: Pin<Box<impl Future<Output = T>>>,
+    ) -> Option<T> {
         loop {
             let renewed = tokio::select! {
                 biased;
@@ -66,7 +69,7 @@ impl Gateway {
             }
         }
         let until = lease.ends().min(Instant::now() + GRACE);
-        timeout_at(until.into(), while_held(lease, work)).await.ok().flatten()
+        timeout_at(until.into(), while_held(lease, work.as_mut())).await.ok().flatten()
     }
 
     /// Waits until it is time, and renews. None: it is not ours any more, or ran out while we asked.
@@ -115,6 +118,7 @@ async fn while_held<T>(lease: Lease<'_>, mut work: Pin<&mut impl Future<Output =
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::pin::pin;
 
     use uuid::Uuid;
 

@@ -17,6 +17,7 @@ use crate::domain::operation::{OperationKind, Step};
 use crate::store::LeasedOperation;
 
 mod attempt;
+mod persist;
 mod settle;
 
 /// What a request is told of an operation, as it is kept for its idempotency key.
@@ -74,7 +75,7 @@ impl Gateway {
         let lasts = self.settings().operation_lease;
         let lease = Lease { on: Held::Operation(&leased), taken: leased.taken, lasts };
         // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
-        match self.holding(lease, self.step(&leased)).await {
+        match self.holding(lease, Box::pin(self.step(&leased))).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");

@@ -34,17 +34,12 @@ impl Gateway {
             let due = self.track_group(&lease).await?;
             Ok(self.store().release_group(&lease, due).await?)
         };
-        match self.holding(Lease { on: Held::Group(&lease), taken, lasts }, pass).await {
-            Some(done) => done.map(|()| true),
-            None => {
-                tracing::warn!(
-                    account = lease.group.account,
-                    region = lease.group.region,
-                    "the lease was lost, and the pass dropped"
-                );
-                Ok(true)
-            }
+        if let Some(done) = self.holding(Lease { on: Held::Group(&lease), taken, lasts }, Box::pin(pass)).await {
+            return done.map(|()| true);
         }
+        let (account, region) = (&lease.group.account, &lease.group.region);
+        tracing::warn!(account, region, "the lease was lost, and the pass dropped");
+        Ok(true)
     }
 
     /// One pass over a group; returns when the next is due, if anything is still in motion.

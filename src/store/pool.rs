@@ -164,7 +164,8 @@ impl Pool {
     /// Runs several statements as one: together they are waited for no longer than [`LIMIT`].
     pub(super) async fn limited<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let waiting = self.waiting();
-        let Ok(done) = timeout(LIMIT, work).await else { return Err(silent().into()) };
+        // On the heap: a whole transaction would weigh on every caller's future.
+        let Ok(done) = timeout(LIMIT, Box::pin(work)).await else { return Err(silent().into()) };
         waiting.end(None);
         done
     }

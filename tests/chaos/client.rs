@@ -19,9 +19,9 @@ use crate::ledger::Ledger;
 use crate::settings;
 
 /// How long one wish is repeated. Longer than anything may take: giving up is a finding.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two tries.
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The teams.
 pub(crate) const TEAMS: [&str; 2] = ["red", "blue"];

@@ -32,15 +32,15 @@ pub(crate) async fn unrest(pool: &PgPool) -> anyhow::Result<Vec<String>> {
 /// Adds what the database says.
 pub(crate) async fn gather(pool: &PgPool, evidence: &mut Evidence) -> anyhow::Result<()> {
     let sql = "SELECT id, status, generation, eci_cache_id FROM image_caches";
-    evidence.caches = sqlx::query(sql).map(cache).fetch_all(pool).await?;
-    let sql = "SELECT id, image_cache, kind, state, error->>'code' AS code,
+    evidence.caches = sqlx::query(sql).map(|row| cache(&row)).fetch_all(pool).await?;
+    let sql = "SELECT id, kind, state, error->>'code' AS code,
                    extract(epoch FROM finished_at - created_at)::float8 AS seconds FROM operations";
-    evidence.operations = sqlx::query(sql).map(operation).fetch_all(pool).await?;
+    evidence.operations = sqlx::query(sql).map(|row| operation(&row)).fetch_all(pool).await?;
     let sql = "SELECT id, type, image_cache, (body::jsonb->'data'->'image_cache'->>'generation')::bigint AS generation,
                    occurred_at FROM events";
-    evidence.events = sqlx::query(sql).map(event).fetch_all(pool).await?;
+    evidence.events = sqlx::query(sql).map(|row| event(&row)).fetch_all(pool).await?;
     let sql = "SELECT image_cache, sequence, from_status, to_status FROM transitions";
-    evidence.transitions = sqlx::query(sql).map(transition).fetch_all(pool).await?;
+    evidence.transitions = sqlx::query(sql).map(|row| transition(&row)).fetch_all(pool).await?;
     let sql = "SELECT DISTINCT request_id FROM audit_entries";
     evidence.audited = sqlx::query_scalar(sql).fetch_all(pool).await?.into_iter().collect();
     let sql = "SELECT count(*) FROM webhook_deliveries WHERE state IN (0, 1)";
@@ -52,20 +52,19 @@ fn id_of(row: &PgRow, column: &str) -> String {
     CacheId::from(row.get::<Uuid, _>(column)).to_string()
 }
 
-fn cache(row: PgRow) -> CacheRow {
+fn cache(row: &PgRow) -> CacheRow {
     let generation: i32 = row.get("generation");
     CacheRow {
-        id: id_of(&row, "id"),
+        id: id_of(row, "id"),
         status: row.get("status"),
         generation: generation.into(),
         eci_cache_id: row.get("eci_cache_id"),
     }
 }
 
-fn operation(row: PgRow) -> OperationRow {
+fn operation(row: &PgRow) -> OperationRow {
     OperationRow {
         id: OperationId::from(row.get::<Uuid, _>("id")).to_string(),
-        image_cache: id_of(&row, "image_cache"),
         kind: row.get("kind"),
         state: row.get("state"),
         code: row.get("code"),
@@ -73,19 +72,19 @@ fn operation(row: PgRow) -> OperationRow {
     }
 }
 
-fn event(row: PgRow) -> EventRow {
+fn event(row: &PgRow) -> EventRow {
     EventRow {
         id: EventId::from(row.get::<Uuid, _>("id")).to_string(),
         kind: row.get("type"),
-        image_cache: id_of(&row, "image_cache"),
+        image_cache: id_of(row, "image_cache"),
         generation: row.get("generation"),
         occurred_at: row.get("occurred_at"),
     }
 }
 
-fn transition(row: PgRow) -> TransitionRow {
+fn transition(row: &PgRow) -> TransitionRow {
     TransitionRow {
-        image_cache: id_of(&row, "image_cache"),
+        image_cache: id_of(row, "image_cache"),
         sequence: row.get("sequence"),
         from: row.get("from_status"),
         to: row.get("to_status"),

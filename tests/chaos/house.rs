@@ -43,8 +43,6 @@ pub(crate) struct Gateway {
 /// The house.
 #[derive(Debug)]
 pub(crate) struct House {
-    /// Where ledgers and logs are.
-    pub(crate) folder: PathBuf,
     /// The gateways: A, B, C.
     pub(crate) gateways: [Gateway; 3],
     /// Before the receiver, for all.
@@ -79,7 +77,6 @@ impl House {
         }
         let gateways = gateways.try_into().map_err(|_| anyhow::anyhow!("three gateways"))?;
         Ok(Self {
-            folder: folder.to_owned(),
             gateways,
             hooks: Proxy::before(Target::Tcp(receiver)).await,
             standin: format!("http://{address}"),

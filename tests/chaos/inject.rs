@@ -16,7 +16,9 @@ use crate::proxy::{Proxy, Shot, Sky};
 use crate::settings;
 
 /// How long a recovery is watched for.
-const WATCHED: Duration = Duration::from_secs(60);
+const WATCHED: Duration = Duration::from_mins(1);
+/// How long one probe is waited for.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Who hurts.
 pub(crate) struct Injector {
@@ -60,7 +62,7 @@ impl Injector {
             let injector = Arc::clone(&self);
             let (words, begun) = (fault.to_string(), Instant::now());
             eprintln!("{:>7.1} s  {words}", (begun - self.begun).as_secs_f64());
-            let away = self.away(&fault);
+            let away = away(&fault);
             if let Some(who) = away {
                 self.clients.house.of(who).away.store(true, Ordering::Relaxed);
             }
@@ -75,14 +77,6 @@ impl Injector {
             ended??;
         }
         Ok(())
-    }
-
-    /// Whom a fault takes away from its callers.
-    fn away(&self, fault: &Fault) -> Option<Who> {
-        match fault {
-            Fault::Kill(who, _) | Fault::Freeze(who, _) | Fault::Partition(who, ..) => Some(*who),
-            _ => None,
-        }
     }
 
     async fn inflict(&self, fault: &Fault) -> anyhow::Result<()> {
@@ -138,34 +132,31 @@ impl Injector {
         }
     }
 
-    /// Asks a healthy gateway for a cache until the cloud has made it.
+    /// Asks a healthy gateway for one cache after the other until one create goes through at once. (Those that did
+    /// not are operations like any other: they must end, too.)
     async fn probe(&self, fault: String, begun: Instant) -> anyhow::Result<()> {
-        let number = self.clients.count.fetch_add(1, Ordering::Relaxed);
-        let (team, key) = (TEAMS[0], format!("probe-{number}"));
-        let body = json!({"name": format!("probe-{number}"), "region": "cn-hangzhou", "images": ["nginx:1.27"]});
-        let path = "/v1/image-caches".to_owned();
-        let create = Wish { method: Method::POST, path, body: Some(body), key: Some(key), action: "create" };
         let mut took = None;
         while took.is_none() && begun.elapsed() < WATCHED {
-            let door = self.clients.house.doors().first().copied();
-            if let Some(heard) = self.clients.ask(team, &create, door).await? {
-                let done = match (heard.status, heard.json["operation_id"].as_str()) {
-                    (201, _) => true,
-                    (202, Some(id)) => self.has_ended(team, id).await?,
-                    _ => false,
-                };
-                took = done.then(|| begun.elapsed());
+            let number = self.clients.count.fetch_add(1, Ordering::Relaxed);
+            let name = format!("probe-{number}");
+            let create = Wish {
+                method: Method::POST,
+                path: "/v1/image-caches".to_owned(),
+                body: Some(json!({"name": name, "region": "cn-hangzhou", "images": ["nginx:1.27"]})),
+                key: Some(name),
+                action: "create",
+            };
+            let doors = self.clients.house.doors();
+            let away = self.clients.house.gateways.iter().any(|gateway| gateway.away.load(Ordering::Relaxed));
+            let turn = if away { 0 } else { usize::try_from(number)? % doors.len() };
+            let asked = self.clients.ask(TEAMS[0], &create, Some(doors[turn]));
+            if let Ok(heard) = tokio::time::timeout(PROBE, asked).await {
+                took = heard?.filter(|heard| heard.status == 201).map(|_| begun.elapsed());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         self.recoveries.lock().unwrap_or_else(PoisonError::into_inner).push(Recovery { fault, took });
         Ok(())
-    }
-
-    async fn has_ended(&self, team: &str, id: &str) -> anyhow::Result<bool> {
-        let door = self.clients.house.doors().first().copied();
-        let heard = self.clients.ask(team, &Wish::read(format!("/v1/operations/{id}")), door).await?;
-        Ok(heard.is_some_and(|heard| heard.json["state"] == "succeeded"))
     }
 
     /// Takes every fault back.
@@ -174,12 +165,12 @@ impl Injector {
         for (number, gateway) in house.gateways.iter().enumerate() {
             for proxy in [&gateway.door, &gateway.cloud, &gateway.database] {
                 proxy.set(Sky::default());
-                drop(proxy.disarm());
+                proxy.disarm();
             }
             self.clocks.lock().unwrap_or_else(PoisonError::into_inner)[number] = 0;
             gateway.set_clock(0)?;
         }
-        drop(house.hooks.disarm());
+        house.hooks.disarm();
         settings::http()?.delete(format!("{}/_admin/faults", house.standin)).send().await?;
         Ok(())
     }
@@ -192,5 +183,13 @@ impl Injector {
     /// How long recoveries took.
     pub(crate) fn recoveries(&self) -> Vec<Recovery> {
         self.recoveries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whom a fault takes away from its callers.
+fn away(fault: &Fault) -> Option<Who> {
+    match fault {
+        Fault::Kill(who, _) | Fault::Freeze(who, _) | Fault::Partition(who, ..) => Some(*who),
+        _ => None,
     }
 }

@@ -37,9 +37,9 @@ use report::Report;
 use tokio::task::JoinSet;
 
 /// How many clients tell stories.
-const CLIENTS: u64 = 8;
+const CLIENTS: u64 = 6;
 /// How long it may take until everything is at rest, once everything is healed.
-const REST: Duration = Duration::from_secs(240);
+const REST: Duration = Duration::from_mins(4);
 
 fn main() -> ExitCode {
     let Some((seed, length)) = arguments() else {

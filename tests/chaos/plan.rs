@@ -103,8 +103,11 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Throws one fault of a kind.
+type Throw = fn(&mut StdRng) -> Fault;
+
 /// How many of each kind come in five minutes.
-const PER_FIVE_MINUTES: [(usize, fn(&mut StdRng) -> Fault); 13] = [
+const PER_FIVE_MINUTES: [(usize, Throw); 13] = [
     (25, |dice| Fault::Kill(door(dice), between(dice, 100, 900))),
     (17, |dice| Fault::Kill(Who::C, between(dice, 100, 900))),
     (3, |dice| Fault::Freeze(door(dice), between(dice, 13_000, 15_000))),

@@ -6,6 +6,7 @@ use crate::check::evidence::ClientFact;
 use crate::check::{self, Evidence, RULES};
 use crate::house::House;
 use crate::inject::Injector;
+use crate::proxy::Proxy;
 
 /// Everything that is told.
 pub(crate) struct Report<'a> {
@@ -31,10 +32,12 @@ impl Report<'_> {
     pub(crate) fn print(&self) -> bool {
         println!("\n{:<52} {:>9}", "what was done", "count");
         for (name, count) in self.injector.counts().iter() {
-            row(name, count);
+            row(name, *count);
         }
-        let databases = self.house.gateways.iter().map(|gateway| gateway.database.hits()).sum::<usize>();
-        row("connections to Postgres that were cut or lost an answer", &databases);
+        let gateways = &self.house.gateways;
+        row("commits whose answer was lost", gateways.iter().map(|gateway| gateway.database.lost()).sum());
+        let proxies = gateways.iter().flat_map(|gateway| [&gateway.door, &gateway.cloud, &gateway.database]);
+        row("connections that were cut", proxies.chain([&self.house.hooks]).map(Proxy::hits).sum());
         if !self.house.faketime {
             println!("no libfaketime here: the clocks stood still (apt-get install faketime)");
         }
@@ -48,15 +51,15 @@ impl Report<'_> {
         println!("\n{:<52} {:>9}", "evidence", "count");
         let answered = |fact: &&ClientFact| matches!(fact, ClientFact::Answered { .. });
         let gave_up = |fact: &&ClientFact| matches!(fact, ClientFact::GaveUp { .. });
-        row("answers that clients heard", &evidence.clients.iter().filter(answered).count());
-        row("wishes that clients gave up", &evidence.clients.iter().filter(gave_up).count());
-        row("acts of the stand-in", &evidence.acts.len());
-        row("webhooks received", &evidence.hooks.len());
-        row("image caches", &evidence.caches.len());
-        row("operations", &evidence.operations.len());
-        row("events", &evidence.events.len());
-        row("transitions", &evidence.transitions.len());
-        row("requests in the audit trail", &evidence.audited.len());
+        row("answers that clients heard", evidence.clients.iter().filter(answered).count());
+        row("wishes that clients gave up", evidence.clients.iter().filter(gave_up).count());
+        row("acts of the stand-in", evidence.acts.len());
+        row("webhooks received", evidence.hooks.len());
+        row("image caches", evidence.caches.len());
+        row("operations", evidence.operations.len());
+        row("events", evidence.events.len());
+        row("transitions", evidence.transitions.len());
+        row("requests in the audit trail", evidence.audited.len());
     }
 
     fn print_times(&self) {
@@ -75,6 +78,11 @@ impl Report<'_> {
         seconds("operation from request to end, p50", quantile(&ended, 50));
         seconds("operation from request to end, p99", quantile(&ended, 99));
         seconds("operation from request to end, longest", quantile(&ended, 100));
+        let mut slow: Vec<_> = self.evidence.operations.iter().collect();
+        slow.sort_by(|one, other| other.seconds.partial_cmp(&one.seconds).unwrap_or(std::cmp::Ordering::Equal));
+        for operation in slow.iter().take(SHOWN) {
+            println!("    {} of {} {:.1} s", operation.kind, operation.id, operation.seconds.unwrap_or_default());
+        }
         seconds("from healing to rest", self.rested.as_secs_f64());
         seconds("from SIGTERM to the end", self.drained.as_secs_f64());
     }
@@ -84,7 +92,7 @@ impl Report<'_> {
         println!("\n{:<52} {:>9}", "rule", "violated");
         for (rule, _) in RULES {
             let found: Vec<_> = violations.iter().filter(|violation| violation.rule == rule).collect();
-            row(rule, &found.len());
+            row(rule, found.len());
             for violation in found.iter().take(SHOWN) {
                 println!("    {}", violation.detail);
             }
@@ -106,7 +114,7 @@ impl Report<'_> {
     }
 }
 
-fn row(name: &str, count: &usize) {
+fn row(name: &str, count: usize) {
     println!("{name:<52} {count:>9}");
 }
 

@@ -27,8 +27,7 @@ impl Gateway {
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
         let signed_at = self.now();
-        let lease = self.settings().operation_lease.as_secs_f64();
-        let Some(number) = self.store().note_attempt(operation.id, leased.lease_token, signed_at, lease).await? else {
+        let Some(number) = self.note_attempt(leased, signed_at).await? else {
             tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
             return Ok(None);
         };
@@ -83,7 +82,7 @@ impl Gateway {
                 // An earlier attempt's doubt is not lifted by a later one that was not even sent.
                 let in_doubt = in_doubt || operation.progress.in_doubt;
                 let how = Postponed { outcome: word(fault), detail: fault.to_string(), in_doubt, due_at: at };
-                self.store().postpone(operation.id, leased.lease_token, Some(number), self.now(), &how).await?;
+                self.postpone(leased, Some(number), &how).await?;
                 self.signals().operations.notify_one();
                 Ok(None)
             }
@@ -136,7 +135,7 @@ impl Gateway {
         due_at: Instant,
     ) -> Result<Option<Answer>, Error> {
         let how = Postponed { outcome: "unknown", detail: String::new(), in_doubt, due_at };
-        self.store().postpone(leased.operation.id, leased.lease_token, None, self.now(), &how).await?;
+        self.postpone(leased, None, &how).await?;
         self.signals().operations.notify_one();
         Ok(None)
     }

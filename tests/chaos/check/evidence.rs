@@ -42,8 +42,6 @@ pub(crate) enum ClientFact {
 /// A line of the stand-in's journal: an act that was carried out.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Act {
-    /// When.
-    pub(crate) at: DateTime<Utc>,
     /// `CreateImageCache`, …
     pub(crate) action: String,
     /// On which cache.
@@ -91,8 +89,6 @@ pub(crate) struct CacheRow {
 pub(crate) struct OperationRow {
     /// `op_…`.
     pub(crate) id: String,
-    /// Its cache.
-    pub(crate) image_cache: String,
     /// `create`, `update` or `delete`.
     pub(crate) kind: String,
     /// The state.

@@ -69,5 +69,5 @@ pub(super) fn orphans(evidence: &Evidence) -> Vec<String> {
 /// The stand-in has no reason to refuse anything that these clients ask for.
 pub(super) fn refusals(evidence: &Evidence) -> Vec<String> {
     let refused = evidence.operations.iter().filter(|operation| operation.state == "refused");
-    refused.map(|operation| format!("{operation:?}")).collect()
+    refused.map(|it| format!("{} of {} with {:?}", it.kind, it.id, it.code)).collect()
 }

@@ -130,7 +130,7 @@ impl Pump<'_> {
             let lost = answers.read(piece, |commit| state.take(|shot| fits(shot, commit)).is_some());
             if let Some((pass, end)) = lost {
                 if end {
-                    state.note_hit();
+                    state.note_lost();
                 }
                 return (pass, end);
             }

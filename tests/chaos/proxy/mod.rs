@@ -62,6 +62,7 @@ struct State {
     /// Counts resets of everything that is open.
     storms: watch::Sender<u64>,
     hits: AtomicUsize,
+    lost: AtomicUsize,
 }
 
 /// A proxy on a port of its own, until dropped.
@@ -108,6 +109,11 @@ impl Proxy {
         self.state.hits.load(Ordering::Relaxed)
     }
 
+    /// How many answers to commits were lost.
+    pub(crate) fn lost(&self) -> usize {
+        self.state.lost.load(Ordering::Relaxed)
+    }
+
     fn shots(&self) -> std::sync::MutexGuard<'_, VecDeque<Shot>> {
         self.state.shots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,6 +135,10 @@ impl State {
 
     fn note_hit(&self) {
         self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn note_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 

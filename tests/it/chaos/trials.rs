@@ -26,7 +26,6 @@ fn answered(action: &str, request: &str) -> ClientFact {
 
 fn act(action: &str, token: &str, ready: Option<i64>) -> Act {
     Act {
-        at: at(0),
         action: action.into(),
         image_cache_id: "imc-1".into(),
         client_token: Some(token.into()),
@@ -57,14 +56,7 @@ fn hook(event: &EventRow, second: i64) -> Hook {
 }
 
 fn operation(kind: &str) -> OperationRow {
-    OperationRow {
-        id: "op_1".into(),
-        image_cache: "ic_1".into(),
-        kind: kind.into(),
-        state: "succeeded".into(),
-        code: None,
-        seconds: Some(1.0),
-    }
+    OperationRow { id: "op_1".into(), kind: kind.into(), state: "succeeded".into(), code: None, seconds: Some(1.0) }
 }
 
 fn steps(words: &[&str]) -> Vec<TransitionRow> {
