@@ -37,7 +37,8 @@
 //!
 //! A create whose answer was lost is never guessed: [`domain::operation`] sends the same `ClientToken` again
 //! while the cloud surely remembers it, afterwards waits until no earlier attempt can still be accepted and
-//! looks for the operation's tag. A gateway that dies leaves leases that run out; another takes over. What
+//! looks for the operation's tag. A gateway that dies leaves leases that run out within 12 s; another takes over. One that was only
+//! frozen or cut off takes no further step when it wakes (`app`'s `holding`). What
 //! was not committed did not happen, what was committed is told.
 
 pub mod app;

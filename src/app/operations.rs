@@ -19,6 +19,7 @@ use crate::store::LeasedOperation;
 mod attempt;
 mod persist;
 mod settle;
+mod working;
 
 /// What a request is told of an operation, as it is kept for its idempotency key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,17 +57,6 @@ impl Gateway {
         access::check(caller, "get_operation")?;
         let operation = self.store().operation(&caller.team, id).await?;
         operation.map(Into::into).ok_or(Error::NotFound("operation"))
-    }
-
-    /// Takes up operations that nobody drives any more, and returns how many. A gateway that died left them,
-    /// or their time to try again has come.
-    pub async fn resume_operations(&self, limit: i64) -> Result<usize, Error> {
-        let lease = self.settings().operation_lease.as_secs_f64();
-        let claimed = self.store().claim_operations(self.now(), self.uuid(), lease, limit).await?;
-        let count = claimed.len();
-        let drives = claimed.into_iter().map(|leased| self.drive(leased));
-        futures_util::future::join_all(drives).await;
-        Ok(count)
     }
 
     /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.

@@ -7,8 +7,6 @@ use crate::domain::clock::Instant;
 
 /// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
 const KEEP_NONCES: Duration = Duration::from_mins(31);
-/// A reading of the database's clock that took longer is not used.
-const LONGEST_READING: chrono::Duration = chrono::Duration::milliseconds(500);
 
 impl Gateway {
     /// One pass of the janitor.
@@ -35,22 +33,25 @@ impl Gateway {
         Ok(self.store().beat(worker).await?)
     }
 
-    /// Reads the database's clock and goes by it from now on, so that all gateways tell the same time. A reading
-    /// that took long says too little, and is passed over. Returns by how much our clock was corrected.
-    pub async fn keep_time(&self) -> Result<chrono::Duration, Error> {
+    /// Reads the database's clock and goes by it from now on, so that all gateways tell the same time, as exactly as
+    /// half of what the reading took.
+    pub async fn keep_time(&self) -> Result<(), Error> {
         let asked = self.now();
         let told = self.store().now().await?;
         let took = self.now() - asked;
         let behind = told - (asked + took / 2);
         // Within half of what the reading took, the two clocks may well agree.
-        if took > LONGEST_READING || behind.abs() <= took / 2 {
-            return Ok(chrono::Duration::zero());
-        }
-        self.clock().correct(behind);
-        if behind.abs() > chrono::Duration::seconds(1) {
+        let agree = behind.abs() <= took / 2;
+        self.clock().correct(if agree { chrono::Duration::zero() } else { behind });
+        if !agree && behind.abs() > chrono::Duration::seconds(1) {
             tracing::warn!(milliseconds = behind.num_milliseconds(), "the clock was corrected by the database's");
         }
-        Ok(behind)
+        Ok(())
+    }
+
+    /// Returns once the clock can be gone by: right at the start it is read first.
+    pub(super) async fn clock_is_set(&self) -> Result<(), Error> {
+        if self.clock().is_set() { Ok(()) } else { self.keep_time().await }
     }
 
     fn before(&self, kept: Duration) -> Instant {

@@ -14,8 +14,10 @@ use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
 
-/// How often the clock is set by the database's, and how long that may take.
+/// How often the clock is set by the database's.
 const CLOCK: Duration = Duration::from_secs(3);
+/// How often that is tried, and looked for, until it was set once.
+const SOON: Duration = Duration::from_millis(100);
 
 /// What one process runs.
 pub(super) struct Process {
@@ -63,6 +65,10 @@ impl Process {
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
+        // A request reads the clock when it comes; the workers must not begin by another one.
+        while !self.gateway.clock().is_set() && !self.stop.is_cancelled() {
+            let _ran_out = tokio::time::timeout(SOON, self.stop.cancelled()).await;
+        }
         // Four loops in one future: kept on the heap, off every caller's stack.
         Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
     }
@@ -90,16 +96,14 @@ impl Process {
         while !self.stop.is_cancelled() {
             self.set_clock().await;
             // Running out is the usual end of a rest.
-            let _ran_out = tokio::time::timeout(CLOCK, self.stop.cancelled()).await;
+            let pause = if self.gateway.clock().is_set() { CLOCK } else { SOON };
+            let _ran_out = tokio::time::timeout(pause, self.stop.cancelled()).await;
         }
     }
 
-    /// Sets the clock by the database's, if that can be had soon.
-    pub(super) async fn set_clock(&self) {
-        match tokio::time::timeout(CLOCK, self.gateway.keep_time()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read"),
-            Err(_) => tracing::debug!("the clock could not be read in time"),
+    async fn set_clock(&self) {
+        if let Err(error) = self.gateway.keep_time().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read");
         }
     }
 

@@ -34,7 +34,6 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
         metrics: Metrics::install().context("the metrics")?,
         stop: shutdown::on_signals()?,
     };
-    process.set_clock().await;
     tracing::info!(address = %address, workers = with_workers, "serving");
     let work = async {
         if with_workers {

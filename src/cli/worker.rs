@@ -19,7 +19,6 @@ async fn work(config: &ServeConfig) -> anyhow::Result<()> {
         metrics: Metrics::install().context("the metrics")?,
         stop: shutdown::on_signals()?,
     };
-    process.set_clock().await;
     let name = worker_name();
     tracing::info!(worker = name, "working");
     let all = async {

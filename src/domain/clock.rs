@@ -4,6 +4,7 @@
 //! a POST and a later GET of the same thing would differ in their last digits.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
@@ -17,6 +18,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 
     /// Moves the clock: a better one was read, and this one was `by` behind it. Most clocks know no better.
     fn correct(&self, _by: Duration) {}
+
+    /// Whether it can be gone by: a clock that is to be set by a better one cannot, until it was.
+    fn is_set(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's own clock.
@@ -38,12 +44,13 @@ pub struct SteadyClock {
     begun: std::time::Instant,
     /// What the clock showed at `begun`, as far as is known.
     then: Mutex<Instant>,
+    set: AtomicBool,
 }
 
 impl SteadyClock {
-    /// A clock that shows what `clock` shows.
+    /// A clock that shows what `clock` shows, to be corrected before it is gone by.
     pub fn set_by(clock: &dyn Clock) -> Self {
-        Self { begun: std::time::Instant::now(), then: Mutex::new(clock.now()) }
+        Self { begun: std::time::Instant::now(), then: Mutex::new(clock.now()), set: AtomicBool::new(false) }
     }
 
     fn then(&self) -> std::sync::MutexGuard<'_, Instant> {
@@ -62,6 +69,11 @@ impl Clock for SteadyClock {
     fn correct(&self, by: Duration) {
         let mut then = self.then();
         *then = then.checked_add_signed(by).unwrap_or(*then);
+        self.set.store(true, Ordering::Release);
+    }
+
+    fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
     }
 }
 
@@ -108,7 +120,9 @@ mod tests {
         let clock = SteadyClock::set_by(&machine);
         machine.advance(Duration::days(1));
         assert!(clock.now() >= start && clock.now() < start + Duration::minutes(1), "the step is not seen");
+        assert!(!clock.is_set());
         clock.correct(Duration::hours(2));
+        assert!(clock.is_set());
         assert!(clock.now() >= start + Duration::hours(2));
         clock.correct(Duration::hours(-3));
         assert!(clock.now() < start);

@@ -7,6 +7,7 @@ mod door;
 mod filters;
 mod floors;
 mod harness;
+mod holding;
 mod jwks;
 mod life;
 mod localpg;

@@ -71,3 +71,9 @@ pub(super) fn refusals(evidence: &Evidence) -> Vec<String> {
     let refused = evidence.operations.iter().filter(|operation| operation.state == "refused");
     refused.map(|it| format!("{} of {} with {:?}", it.kind, it.id, it.code)).collect()
 }
+
+/// No client had to give up.
+pub(super) fn given_up(evidence: &Evidence) -> Vec<String> {
+    let gave_up = evidence.clients.iter().filter(|fact| matches!(fact, ClientFact::GaveUp { .. }));
+    gave_up.map(|fact| format!("{fact:?}")).collect()
+}
