@@ -80,8 +80,7 @@ impl Gateway {
 
     async fn step(&self, leased: &LeasedOperation) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
-        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        let cache = self.cache_of(leased).await?;
         if operation.progress.kind == OperationKind::Delete && cache.eci_cache_id.is_none() {
             return self.settle_done(leased, cache, None).await;
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 use crate::check::evidence::Recovery;
 use crate::client::{Clients, TEAMS, Wish};
@@ -17,8 +18,8 @@ use crate::settings;
 
 /// How long a recovery is watched for.
 const WATCHED: Duration = Duration::from_mins(1);
-/// How long one probe is waited for.
-const PROBE: Duration = Duration::from_secs(5);
+/// So long after one probe the next is sent.
+const NEXT: Duration = Duration::from_secs(1);
 
 /// Who hurts.
 pub(crate) struct Injector {
@@ -57,7 +58,7 @@ impl Injector {
     async fn lane(self: Arc<Self>, faults: Vec<(Duration, Fault)>) -> anyhow::Result<()> {
         let mut probes = JoinSet::new();
         for (at, fault) in faults {
-            tokio::time::sleep_until((self.begun + at).into()).await;
+            sleep_until((self.begun + at).into()).await;
             *self.counts().entry(fault.name()).or_default() += 1;
             let injector = Arc::clone(&self);
             let (words, begun) = (fault.to_string(), Instant::now());
@@ -132,31 +133,42 @@ impl Injector {
         }
     }
 
-    /// Asks a healthy gateway for one cache after the other until one create goes through at once. (Those that did
-    /// not are operations like any other: they must end, too.)
-    async fn probe(&self, fault: String, begun: Instant) -> anyhow::Result<()> {
+    /// Asks a healthy gateway for a cache, each second for another one, until one create goes through at once. (Those
+    /// that did not are operations like any other: they must end, too.)
+    async fn probe(self: Arc<Self>, fault: String, begun: Instant) -> anyhow::Result<()> {
+        let mut asked = JoinSet::new();
         let mut took = None;
         while took.is_none() && begun.elapsed() < WATCHED {
-            let number = self.clients.count.fetch_add(1, Ordering::Relaxed);
-            let name = format!("probe-{number}");
-            let create = Wish {
-                method: Method::POST,
-                path: "/v1/image-caches".to_owned(),
-                body: Some(json!({"name": name, "region": "cn-hangzhou", "images": ["nginx:1.27"]})),
-                key: Some(name),
-                action: "create",
-            };
-            let doors = self.clients.house.doors();
-            let away = self.clients.house.gateways.iter().any(|gateway| gateway.away.load(Ordering::Relaxed));
-            let turn = if away { 0 } else { usize::try_from(number)? % doors.len() };
-            let asked = self.clients.ask(TEAMS[0], &create, Some(doors[turn]));
-            if let Ok(heard) = tokio::time::timeout(PROBE, asked).await {
-                took = heard?.filter(|heard| heard.status == 201).map(|_| begun.elapsed());
+            asked.spawn(Arc::clone(&self).ask());
+            let next = sleep_until((Instant::now() + NEXT).into());
+            tokio::pin!(next);
+            while took.is_none() {
+                tokio::select! {
+                    Some(made) = asked.join_next() => took = made??.then(|| begun.elapsed()),
+                    () = &mut next => break,
+                }
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         self.recoveries.lock().unwrap_or_else(PoisonError::into_inner).push(Recovery { fault, took });
         Ok(())
+    }
+
+    /// One probe: whether its cache was made.
+    async fn ask(self: Arc<Self>) -> anyhow::Result<bool> {
+        let number = self.clients.count.fetch_add(1, Ordering::Relaxed);
+        let name = format!("probe-{number}");
+        let create = Wish {
+            method: Method::POST,
+            path: "/v1/image-caches".to_owned(),
+            body: Some(json!({"name": name, "region": "cn-hangzhou", "images": ["nginx:1.27"]})),
+            key: Some(name),
+            action: "create",
+        };
+        let doors = self.clients.house.doors();
+        let away = self.clients.house.gateways.iter().any(|gateway| gateway.away.load(Ordering::Relaxed));
+        let turn = if away { 0 } else { usize::try_from(number)? % doors.len() };
+        let heard = self.clients.ask(TEAMS[0], &create, Some(doors[turn])).await?;
+        Ok(heard.is_some_and(|heard| heard.status == 201))
     }
 
     /// Takes every fault back.

@@ -1,5 +1,5 @@
 //! What was learnt about an operation is worth more than one try to write it: a database that restarts, or a commit
-//! whose answer was lost, must not turn a known outcome into an unknown one.
+//! whose answer was lost, must not turn a known outcome into an unknown one, nor cost a whole lease.
 //!
 //! What must stay true: each of these writes may be repeated. Settling and postponing end the lease that guards them,
 //! so the second one finds nothing to do; an attempt that is noted twice is signed with the same time, and counts
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::app::{Error, Gateway};
 use crate::domain::clock::Instant;
+use crate::domain::image_cache::ImageCache;
 use crate::store::{self, LeasedOperation, Postponed, Settled, Settlement};
 
 /// Before the first repetition; then twice as long each time.
@@ -17,6 +18,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(1);
 
 impl Gateway {
+    /// The operation's image cache.
+    pub(super) async fn cache_of(&self, leased: &LeasedOperation) -> Result<ImageCache, Error> {
+        let operation = &leased.operation;
+        let mut pause = PAUSE;
+        loop {
+            let found = self.store().image_cache(&operation.team, operation.cache).await;
+            if !again(&found, &mut pause).await {
+                return found?.ok_or_else(|| Error::Internal("an operation without its image cache".into()));
+            }
+        }
+    }
+
     /// Notes an attempt before it is signed; its number, or none if the operation is not ours any more.
     pub(super) async fn note_attempt(
         &self,
@@ -65,7 +78,7 @@ impl Gateway {
 /// Whether the database was away: then it waits a little, too.
 async fn again<T>(written: &Result<T, store::Error>, pause: &mut Duration) -> bool {
     let Err(error @ store::Error::Unavailable(_)) = written else { return false };
-    tracing::info!(error = error as &dyn std::error::Error, "an outcome could not be written; once more");
+    tracing::info!(error = error as &dyn std::error::Error, "the database is away; once more");
     tokio::time::sleep(*pause).await;
     *pause = (*pause * 2).min(LONGEST);
     true
