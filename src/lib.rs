@@ -33,6 +33,9 @@
 //! 6. The deliverer claims deliveries in batches, signs each just before it is sent ([`webhook`]), and
 //!    records how it ended.
 //!
+//! 7. From then on the reconciler (`app::reconciling`) compares the cloud's list with the rows; `domain::reconcile`
+//!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
+//!
 //! # When things break
 //!
 //! A create whose answer was lost is never guessed: [`domain::operation`] sends the same `ClientToken` again

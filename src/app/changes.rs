@@ -125,7 +125,12 @@ impl Gateway {
     }
 
     /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.
-    async fn carry_out(&self, intent: NewOperation, cache: ImageCache, wait: Duration) -> Result<Changed, Error> {
+    pub(super) async fn carry_out(
+        &self,
+        intent: NewOperation,
+        cache: ImageCache,
+        wait: Duration,
+    ) -> Result<Changed, Error> {
         let operation = intent.operation.id;
         let leased = LeasedOperation {
             operation: intent.operation,
@@ -134,7 +139,7 @@ impl Gateway {
             taken: intent.taken,
         };
         let gateway = self.clone();
-        let mut task = self.tasks().spawn(async move { gateway.drive(leased).await });
+        let mut task = self.tasks().spawn(async move { Box::pin(gateway.drive(leased)).await });
         let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
         let ended = tokio::time::timeout(wait, &mut task).await.map(|ended| ended.ok().flatten());
         let answer = match ended {
@@ -183,7 +188,7 @@ impl Answer {
 }
 
 /// What the first request with the key was told.
-fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
+pub(super) fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
     let answer = answer.ok_or(Error::IdempotencyInFlight)?;
     tracing::info!(operation = %operation, "answered from the idempotency key");
     Answer::from_json(answer)?.into_result(true)

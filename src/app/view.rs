@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::Caller;
-use crate::domain::image_cache::{Failure, ImageCache, Transition};
+use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::Operation;
 use crate::domain::status::Status;
 use crate::domain::webhook::{Delivery, Endpoint};
@@ -18,6 +18,9 @@ use crate::domain::webhook::{Delivery, Endpoint};
 mod access_keys;
 mod adoption;
 mod convert;
+mod drift;
+mod failure;
+mod found;
 mod matches;
 mod me;
 mod provider;
@@ -25,6 +28,9 @@ mod webhooks;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+pub use drift::DriftView;
+pub use failure::FailureView;
+pub use found::FoundCacheView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
@@ -55,26 +61,12 @@ pub enum StatusView {
     Deleted,
     /// Gone after its retention ended.
     Expired,
+    /// Dropped by the cloud to make room at the quota.
+    Evicted,
     /// Gone without the gateway's doing.
     Lost,
     /// The cloud shows a word that the gateway does not know; see `provider_status`.
     Unknown,
-}
-
-/// Why a build or a request failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Failure)]
-pub struct FailureView {
-    /// The cloud's code or the reason of its event.
-    pub code: String,
-    /// The cloud's own words, with secrets blanked.
-    pub message: String,
-    /// Whether the same request may succeed later.
-    pub retryable: bool,
-    /// The cloud's RequestId, for a ticket with its support.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub provider_request_id: Option<String>,
 }
 
 /// An ACR Enterprise registry of an image cache.
@@ -236,6 +228,13 @@ pub struct ImageCacheView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expires_at: Option<DateTime<Utc>>,
+    /// What was changed past the gateway, field by field; absent while it is as it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<DriftView>,
+    /// When it was found that the cloud no longer keeps this failed image cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dropped_at: Option<DateTime<Utc>>,
 }
 
 /// One durable intent towards the cloud.
@@ -284,7 +283,8 @@ pub struct TransitionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_status: Option<String>,
-    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished` or `adopted`.
+    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`, `retention_ended`,
+    /// `evicted_at_quota` or `deleted_elsewhere`. New words may appear.
     pub reason: String,
     /// When the gateway learned of it.
     pub at: DateTime<Utc>,

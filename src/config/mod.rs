@@ -70,6 +70,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How long work may be in one process's hands without a word, before another takes it over.
     pub lease: Duration,
+    /// Comparing the cloud with the record.
+    pub reconcile: ReconcileConfig,
     /// Things to log at the start, such as variables that look like settings but are none.
     pub notes: Vec<String>,
 }
@@ -176,6 +178,17 @@ pub struct DatabaseConfig {
     pub acquire: Duration,
 }
 
+/// `reconcile.*` and `ensure.*`: what is compared when, and what is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconcileConfig {
+    /// How often the cloud's whole list is compared.
+    pub every: Duration,
+    /// How long before the end of its retention a cache is said to expire.
+    pub expiring_within: Duration,
+    /// How much longer a cache must last for `ensure` to reuse it.
+    pub reuse_margin: Duration,
+}
+
 impl Config {
     /// Reads the settings of `file`, if there is one, and of `env` over it.
     pub fn load(
@@ -224,6 +237,11 @@ impl Config {
                 acquire: r.seconds("database.acquire_seconds", 1..=30, 5),
             },
             lease: r.seconds("worker.lease_seconds", 6..=60, 12),
+            reconcile: ReconcileConfig {
+                every: r.seconds("reconcile.every_seconds", 60..=86_400, 600),
+                expiring_within: r.seconds("reconcile.expiring_within_seconds", 0..=2_592_000, 86_400),
+                reuse_margin: r.seconds("ensure.margin_seconds", 0..=2_592_000, 3_600),
+            },
             notes: r.notes(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::reader::missing;
-use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, SettingError, WebhookConfig};
+use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, ReconcileConfig, SettingError, WebhookConfig};
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
@@ -35,6 +35,8 @@ pub struct ServeConfig {
     pub limits: LimitsConfig,
     /// How long work may be in one process's hands without a word.
     pub lease: Duration,
+    /// Comparing the cloud with the record.
+    pub reconcile: ReconcileConfig,
 }
 
 /// [`super::CloudConfig`] with its credentials.
@@ -110,6 +112,7 @@ impl Config {
             webhook: self.webhook,
             limits: self.limits,
             lease: self.lease,
+            reconcile: self.reconcile,
         })
     }
 }

@@ -12,6 +12,7 @@ use super::failure::CloudError;
 use super::image_cache::{Evidence, Failure, ImageCache};
 use super::observation::{ProviderEvent, Seen};
 use super::operation::OperationKind;
+use super::reconcile;
 use super::spec::ImageCacheSpec;
 use super::status::Status;
 
@@ -27,7 +28,8 @@ pub struct Change {
     pub next: ImageCache,
     /// Before and after, where the status moved.
     pub moved: Option<(Status, Status)>,
-    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`.
+    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or one of
+    /// [`reconcile`]'s.
     pub reason: &'static str,
     /// What consumers hear.
     pub event: Option<EventType>,
@@ -63,6 +65,7 @@ pub fn updating(before: &ImageCache, spec: ImageCacheSpec, now: Instant) -> Chan
     next.generation += 1;
     next.ready_at = None;
     next.failure = None;
+    next.reconciled.drift.clear();
     next.progress_percent = None;
     next.evidence = Evidence {
         snapshot_before: before.snapshot_id.clone(),
@@ -113,7 +116,7 @@ pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant) -> Option
     }
     match seen {
         Some(seen) => found(before, seen, now),
-        None => Some(missed(before, now)),
+        None => Some(reconcile::worded(missed(before, now))),
     }
 }
 

@@ -10,6 +10,7 @@ use super::rows::jsonb;
 use super::{Error, Store, audit};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
+use crate::domain::content::fingerprint;
 use crate::domain::event::EventType;
 use crate::domain::ids::EventId;
 use crate::domain::image_cache::{ImageCache, Transition};
@@ -81,7 +82,7 @@ async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<
              generation = $9, version = version + 1, sequence = $10, operation = $11, eci_cache_id = $12,
              container_group_id = $13, snapshot_id = $14, flash_snapshot_id = $15, progress_percent = $16,
              failure = $17, evidence = $18, misses = $19, updated_at = $20, ready_at = $21, expires_at = $22,
-             last_matched_at = $23, provider = $24
+             last_matched_at = $23, provider = $24, content = $25, drift = $26, expiry_told = $27, gone_at = $28
          WHERE team = $1 AND id = $2 AND version = $3",
     )
     .bind(next.team.as_str())
@@ -108,6 +109,10 @@ async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<
     .bind(next.expires_at)
     .bind(next.last_matched_at)
     .bind(&next.provider)
+    .bind(fingerprint(&next.spec))
+    .bind((!next.reconciled.drift.is_empty()).then(|| jsonb(&next.reconciled.drift)))
+    .bind(next.reconciled.expiry_told)
+    .bind(next.reconciled.gone_at)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -138,7 +143,12 @@ pub(super) async fn insert_transition(
     Ok(())
 }
 
-async fn insert_event(connection: &mut PgConnection, cache: &ImageCache, event: &NewEvent) -> Result<(), Error> {
+/// Writes one event and its deliveries, unless it was told already.
+pub(super) async fn insert_event(
+    connection: &mut PgConnection,
+    cache: &ImageCache,
+    event: &NewEvent,
+) -> Result<(), Error> {
     let told: Option<i64> = sqlx::query_scalar(
         "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)

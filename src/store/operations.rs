@@ -216,7 +216,8 @@ impl Store {
     }
 }
 
-async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<(), Error> {
+/// Writes a new operation.
+pub(super) async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<(), Error> {
     let operation = &new.operation;
     sqlx::query(
         "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,

@@ -1,12 +1,11 @@
 //! From the domain's types to what is shown.
 
 use super::{
-    AcrRegistryView, AuditEntry, AuditEntryView, Caller, Delivery, DeliveryView, Endpoint, EndpointView, Failure,
-    FailureView, ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition,
-    TransitionView,
+    AcrRegistryView, AuditEntry, AuditEntryView, Caller, Delivery, DeliveryView, Endpoint, EndpointView, FailureView,
+    ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition, TransitionView,
 };
 use crate::domain::caller::Scope;
-use crate::domain::spec::{AcrRegistry, EliminationStrategy};
+use crate::domain::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
 use crate::store::{NumberedEntry, PlacedDelivery};
 
 impl From<Status> for StatusView {
@@ -22,19 +21,9 @@ impl From<Status> for StatusView {
             Status::Deleting => Self::Deleting,
             Status::Deleted => Self::Deleted,
             Status::Expired => Self::Expired,
+            Status::Evicted => Self::Evicted,
             Status::Lost => Self::Lost,
             Status::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<Failure> for FailureView {
-    fn from(failure: Failure) -> Self {
-        Self {
-            code: failure.code,
-            message: failure.message,
-            retryable: failure.retryable,
-            provider_request_id: failure.provider_request_id,
         }
     }
 }
@@ -62,6 +51,7 @@ fn word(strategy: EliminationStrategy) -> &'static str {
 impl From<ImageCache> for ImageCacheView {
     fn from(cache: ImageCache) -> Self {
         let spec = cache.spec;
+        let size_gib = spec.size_gib.unwrap_or(*SIZE_GIB.start());
         Self {
             id: cache.id.to_string(),
             team: cache.team.into(),
@@ -97,11 +87,13 @@ impl From<ImageCache> for ImageCacheView {
             flash_copy_count: spec.flash_copy_count,
             elimination_strategy: spec.elimination_strategy.map(|strategy| word(strategy).to_owned()),
             last_matched_at: cache.last_matched_at,
-            failure: cache.failure.map(Into::into),
+            failure: cache.failure.map(|failure| FailureView::explained(failure, Some(size_gib))),
             created_at: cache.created_at,
             updated_at: cache.updated_at,
             ready_at: cache.ready_at,
             expires_at: cache.expires_at,
+            drift: cache.reconciled.drift.into_iter().map(Into::into).collect(),
+            dropped_at: cache.reconciled.gone_at,
         }
     }
 }
@@ -114,12 +106,7 @@ impl From<Operation> for OperationView {
             state: operation.state.as_str().into(),
             image_cache_id: operation.cache.to_string(),
             attempts: operation.progress.attempts,
-            failure: operation.error.map(|error| FailureView {
-                code: error.code,
-                message: error.message,
-                retryable: false,
-                provider_request_id: error.request_id,
-            }),
+            failure: operation.error.map(|error| FailureView::explained(error.into(), None)),
             created_at: operation.created_at,
             finished_at: operation.finished_at,
         }

@@ -35,6 +35,7 @@ fn cache(status: Status) -> ImageCache {
         last_matched_at: None,
         provider: None,
         misses: 0,
+        reconciled: crate::domain::reconcile::Reconciled::default(),
     }
 }
 

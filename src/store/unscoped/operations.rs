@@ -162,7 +162,7 @@ impl Store {
     pub async fn abandoned_caches(&self, limit: i64) -> Result<Vec<(Operation, ImageCache)>, Error> {
         let rows: Vec<OperationRow> = sqlx::query_as(
             "SELECT o.* FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
-             WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'lost')
+             WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
                AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND r.state = 'running')
              ORDER BY o.id LIMIT $1",
         )
@@ -184,7 +184,7 @@ impl Store {
         let done = sqlx::query(
             "UPDATE operations o SET abandoned = false FROM image_caches c
              WHERE o.abandoned AND o.state <> 'running' AND c.team = o.team AND c.id = o.image_cache
-               AND (o.state = 'refused' OR c.status IN ('deleted', 'expired', 'lost'))",
+               AND (o.state = 'refused' OR c.status IN ('deleted', 'expired', 'evicted', 'lost'))",
         )
         .execute(&self.workers)
         .await?;
