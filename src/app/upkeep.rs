@@ -36,15 +36,11 @@ impl Gateway {
     /// Reads the database's clock and goes by it from now on, so that all gateways tell the same time, as exactly as
     /// half of what the reading took.
     pub async fn keep_time(&self) -> Result<(), Error> {
-        let asked = self.now();
+        let asked = std::time::Instant::now();
         let told = self.store().now().await?;
-        let took = self.now() - asked;
-        let behind = told - (asked + took / 2);
-        // Within half of what the reading took, the two clocks may well agree.
-        let agree = behind.abs() <= took / 2;
-        self.clock().correct(if agree { chrono::Duration::zero() } else { behind });
-        if !agree && behind.abs() > chrono::Duration::seconds(1) {
-            tracing::warn!(milliseconds = behind.num_milliseconds(), "the clock was corrected by the database's");
+        let moved = self.clock().learn(told, asked);
+        if moved.abs() > chrono::Duration::seconds(1) {
+            tracing::warn!(milliseconds = moved.num_milliseconds(), "the clock was corrected by the database's");
         }
         Ok(())
     }

@@ -16,8 +16,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present instant in UTC, cut to microseconds.
     fn now(&self) -> Instant;
 
-    /// Moves the clock: a better one was read, and this one was `by` behind it. Most clocks know no better.
-    fn correct(&self, _by: Duration) {}
+    /// Tells the clock that a better one, asked at `asked` by the monotonic clock and answering just now, said `told`.
+    /// Returns by how much this one was put forward. Most clocks know no better than themselves.
+    fn learn(&self, _told: Instant, _asked: std::time::Instant) -> Duration {
+        Duration::zero()
+    }
 
     /// Whether it can be gone by: a clock that is to be set by a better one cannot, until it was.
     fn is_set(&self) -> bool {
@@ -66,10 +69,18 @@ impl Clock for SteadyClock {
         then.checked_add_signed(passed).unwrap_or(then).trunc_subsecs(6)
     }
 
-    fn correct(&self, by: Duration) {
+    /// Sets it, never adds to it: readings that come at once do not add up. What lies within half of what the reading
+    /// took is no difference.
+    fn learn(&self, told: Instant, asked: std::time::Instant) -> Duration {
+        let half = Duration::from_std(asked.elapsed() / 2).unwrap_or(Duration::MAX);
+        let passed = Duration::from_std(self.begun.elapsed()).unwrap_or(Duration::MAX);
         let mut then = self.then();
-        *then = then.checked_add_signed(by).unwrap_or(*then);
+        let better = told.checked_add_signed(half).and_then(|now| now.checked_sub_signed(passed)).unwrap_or(*then);
+        let behind = better - *then;
+        let moved = if behind.abs() > half { behind } else { Duration::zero() };
+        *then += moved;
         self.set.store(true, Ordering::Release);
+        moved
     }
 
     fn is_set(&self) -> bool {
@@ -121,10 +132,13 @@ mod tests {
         machine.advance(Duration::days(1));
         assert!(clock.now() >= start && clock.now() < start + Duration::minutes(1), "the step is not seen");
         assert!(!clock.is_set());
-        clock.correct(Duration::hours(2));
+        let (told, asked) = (start + Duration::hours(2), std::time::Instant::now());
+        // Twice at once is as good as once.
+        assert!(clock.learn(told, asked) > Duration::minutes(119));
+        assert!(clock.learn(told, asked) < Duration::minutes(1));
         assert!(clock.is_set());
-        assert!(clock.now() >= start + Duration::hours(2));
-        clock.correct(Duration::hours(-3));
+        assert!(clock.now() >= told && clock.now() < told + Duration::minutes(1));
+        clock.learn(start - Duration::hours(1), std::time::Instant::now());
         assert!(clock.now() < start);
     }
 }
