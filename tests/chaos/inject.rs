@@ -1,25 +1,19 @@
-//! Carries out the schedule, and measures after each fault how long it takes until a create goes through.
+//! Carries out the schedule.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
-use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::check::evidence::Recovery;
-use crate::client::{Clients, TEAMS, Wish};
+use crate::client::Clients;
 use crate::plan::{Fault, Lane, Link, Who};
+use crate::probe::Probes;
 use crate::proxy::{Proxy, Shot, Sky};
 use crate::settings;
-
-/// How long a recovery is watched for.
-const WATCHED: Duration = Duration::from_mins(1);
-/// So long after one probe the next is sent.
-const NEXT: Duration = Duration::from_secs(1);
 
 /// Who hurts.
 pub(crate) struct Injector {
@@ -28,7 +22,7 @@ pub(crate) struct Injector {
     clocks: Mutex<[i64; 3]>,
     /// What happened, by name.
     counts: Mutex<BTreeMap<&'static str, usize>>,
-    recoveries: Mutex<Vec<Recovery>>,
+    inflicted: Mutex<Vec<(String, Instant)>>,
 }
 
 impl Injector {
@@ -38,7 +32,7 @@ impl Injector {
             begun: Instant::now(),
             clocks: Mutex::default(),
             counts: Mutex::default(),
-            recoveries: Mutex::default(),
+            inflicted: Mutex::default(),
         }
     }
 
@@ -56,26 +50,21 @@ impl Injector {
     }
 
     async fn lane(self: Arc<Self>, faults: Vec<(Duration, Fault)>) -> anyhow::Result<()> {
-        let mut probes = JoinSet::new();
         for (at, fault) in faults {
             sleep_until((self.begun + at).into()).await;
             *self.counts().entry(fault.name()).or_default() += 1;
-            let injector = Arc::clone(&self);
             let (words, begun) = (fault.to_string(), Instant::now());
             eprintln!("{:>7.1} s  {words}", (begun - self.begun).as_secs_f64());
             let away = away(&fault);
             if let Some(who) = away {
                 self.clients.house.of(who).away.store(true, Ordering::Relaxed);
             }
-            probes.spawn(async move { injector.probe(words, begun).await });
+            self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).push((words, begun));
             let done = self.inflict(&fault).await;
             if let Some(who) = away {
                 self.clients.house.of(who).away.store(false, Ordering::Relaxed);
             }
             done?;
-        }
-        while let Some(ended) = probes.join_next().await {
-            ended??;
         }
         Ok(())
     }
@@ -133,44 +122,6 @@ impl Injector {
         }
     }
 
-    /// Asks a healthy gateway for a cache, each second for another one, until one create goes through at once. (Those
-    /// that did not are operations like any other: they must end, too.)
-    async fn probe(self: Arc<Self>, fault: String, begun: Instant) -> anyhow::Result<()> {
-        let mut asked = JoinSet::new();
-        let mut took = None;
-        while took.is_none() && begun.elapsed() < WATCHED {
-            asked.spawn(Arc::clone(&self).ask());
-            let next = sleep_until((Instant::now() + NEXT).into());
-            tokio::pin!(next);
-            while took.is_none() {
-                tokio::select! {
-                    Some(made) = asked.join_next() => took = made??.then(|| begun.elapsed()),
-                    () = &mut next => break,
-                }
-            }
-        }
-        self.recoveries.lock().unwrap_or_else(PoisonError::into_inner).push(Recovery { fault, took });
-        Ok(())
-    }
-
-    /// One probe: whether its cache was made.
-    async fn ask(self: Arc<Self>) -> anyhow::Result<bool> {
-        let number = self.clients.count.fetch_add(1, Ordering::Relaxed);
-        let name = format!("probe-{number}");
-        let create = Wish {
-            method: Method::POST,
-            path: "/v1/image-caches".to_owned(),
-            body: Some(json!({"name": name, "region": "cn-hangzhou", "images": ["nginx:1.27"]})),
-            key: Some(name),
-            action: "create",
-        };
-        let doors = self.clients.house.doors();
-        let away = self.clients.house.gateways.iter().any(|gateway| gateway.away.load(Ordering::Relaxed));
-        let turn = if away { 0 } else { usize::try_from(number)? % doors.len() };
-        let heard = self.clients.ask(TEAMS[0], &create, Some(doors[turn])).await?;
-        Ok(heard.is_some_and(|heard| heard.status == 201))
-    }
-
     /// Takes every fault back.
     pub(crate) async fn heal(&self) -> anyhow::Result<()> {
         let house = &self.clients.house;
@@ -192,9 +143,11 @@ impl Injector {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long recoveries took.
-    pub(crate) fn recoveries(&self) -> Vec<Recovery> {
-        self.recoveries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How long each recovery took: until the first probe that was sent after the fault had gone through.
+    pub(crate) fn recoveries(&self, probes: &Probes) -> Vec<Recovery> {
+        let inflicted = self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let recovery = |(fault, at): (String, Instant)| Recovery { fault, took: probes.first_after(at) };
+        inflicted.into_iter().map(recovery).collect()
     }
 }
 

@@ -14,6 +14,7 @@ mod house;
 mod inject;
 mod ledger;
 mod plan;
+mod probe;
 mod process;
 mod proxy;
 mod receiver;
@@ -29,15 +30,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use check::Evidence;
+use check::evidence::Recovery;
 use client::{Clients, TEAMS, Wish};
 use house::House;
 use inject::Injector;
 use ledger::Ledger;
+use probe::Probes;
 use report::Report;
 use tokio::task::JoinSet;
 
 /// How many clients tell stories.
 const CLIENTS: u64 = 6;
+/// How long it is probed after the healing: a little longer than a recovery may take.
+const LAST_PROBES: Duration = Duration::from_secs(22);
 /// How long it may take until everything is at rest, once everything is healed.
 const REST: Duration = Duration::from_mins(4);
 
@@ -102,8 +107,13 @@ async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
         stories.spawn(async move { clients.run(seed ^ (number + 1), team).await });
     }
     let injector = Arc::new(Injector::new(Arc::clone(&clients)));
+    let probes = Arc::new(Probes::default());
+    let probing = tokio::spawn(Arc::clone(&probes).run(Arc::clone(&clients)));
     injector.run(plan::schedule(seed, length)).await?;
     injector.heal().await?;
+    // The last faults are recovered from with the healing, or never.
+    tokio::time::sleep(LAST_PROBES).await;
+    probing.abort();
     clients.stop.store(true, Ordering::Relaxed);
     let healed = Instant::now();
     while let Some(ended) = stories.join_next().await {
@@ -112,7 +122,7 @@ async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
     let pool = facts::connect(&house.database_url).await?;
     let unrest = rest(&pool, healed).await?;
     let rested = healed.elapsed();
-    let mut evidence = gather(&folder, &pool, &injector).await?;
+    let mut evidence = gather(&folder, &pool, injector.recoveries(&probes)).await?;
     let drained = house.stop().await?;
     evidence.recoveries.sort_by_key(|recovery| recovery.took);
     let report = Report { seed, house: &house, injector: &injector, evidence: &evidence, rested, drained, unrest };
@@ -150,12 +160,12 @@ async fn rest(pool: &sqlx::PgPool, healed: Instant) -> anyhow::Result<Vec<String
     }
 }
 
-async fn gather(folder: &Path, pool: &sqlx::PgPool, injector: &Injector) -> anyhow::Result<Evidence> {
+async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<Recovery>) -> anyhow::Result<Evidence> {
     let mut evidence = Evidence {
         clients: ledger::read(&folder.join("clients.ndjson"))?,
         acts: ledger::read(&folder.join("standin.ndjson"))?,
         hooks: ledger::read(&folder.join("receiver.ndjson"))?,
-        recoveries: injector.recoveries(),
+        recoveries,
         ..Evidence::default()
     };
     facts::gather(pool, &mut evidence).await?;
