@@ -47,6 +47,10 @@ pub struct CacheWrite {
 impl Store {
     /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
     pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
+        self.workers.limited(self.write_step(write)).await
+    }
+
+    async fn write_step(&self, write: &CacheWrite) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
         if !apply(&mut transaction, write).await? {
             return Ok(false);

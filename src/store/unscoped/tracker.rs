@@ -223,13 +223,28 @@ impl Store {
         Ok(())
     }
 
+    /// Makes the lease of a group last from now on. `false`: it is not held any more.
+    pub async fn renew_group(&self, lease: &GroupLease, lease_seconds: f64) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE tracker_groups SET lease_until = clock_timestamp() + make_interval(secs => $4)
+             WHERE account = $1 AND region = $2 AND lease_token = $3 AND lease_until > clock_timestamp()",
+        )
+        .bind(&lease.group.account)
+        .bind(&lease.group.region)
+        .bind(lease.lease_token)
+        .bind(lease_seconds)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Gives the group back, due again at `rest.due_at` or at the earlier time for which somebody woke it
     /// meanwhile.
     pub async fn release_group(&self, lease: &GroupLease, rest: &Rest) -> Result<(), Error> {
         sqlx::query(
             "UPDATE tracker_groups SET lease_token = NULL, lease_until = NULL, due_at = LEAST(due_at, $4),
                  looked_at = $5, round_at = $6, cursor = $7
-             WHERE account = $1 AND region = $2 AND lease_token = $3",
+             WHERE account = $1 AND region = $2 AND lease_token = $3 AND lease_until > clock_timestamp()",
         )
         .bind(&lease.group.account)
         .bind(&lease.group.region)

@@ -66,6 +66,7 @@ impl World {
             access_key_secret: KEY_SECRET.into(),
             speed: 1.0,
             state_file: None,
+            journal: None,
         };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let database = TestDatabase::create().await;
