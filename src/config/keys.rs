@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 31] = [
+pub(super) const PLAIN: [&str; 34] = [
     "listen",
     "metrics_listen",
     "log",
@@ -33,6 +33,9 @@ pub(super) const PLAIN: [&str; 31] = [
     "limits.body_seconds",
     "database.pool_size",
     "database.acquire_seconds",
+    "reconcile.every_seconds",
+    "reconcile.expiring_within_seconds",
+    "ensure.margin_seconds",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.

@@ -7,7 +7,8 @@ use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{
-    AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, SettingError, WebhookConfig,
+    AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, ReconcileConfig, SettingError,
+    WebhookConfig,
 };
 use crate::domain::region::Region;
 
@@ -34,6 +35,8 @@ pub struct ServeConfig {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
+    /// Comparing the cloud with the record.
+    pub reconcile: ReconcileConfig,
 }
 
 /// [`super::CloudConfig`] with its credentials.
@@ -107,6 +110,7 @@ impl Config {
             master_id,
             webhook: self.webhook,
             limits: self.limits,
+            reconcile: self.reconcile,
         })
     }
 }

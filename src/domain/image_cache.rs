@@ -6,6 +6,7 @@ use super::caller::TeamId;
 use super::clock::Instant;
 use super::failure::CloudError;
 use super::ids::{CacheId, OperationId, TransitionId};
+use super::reconcile::Reconciled;
 use super::spec::ImageCacheSpec;
 use super::status::Status;
 
@@ -82,6 +83,8 @@ pub struct ImageCache {
     pub misses: i32,
     /// The bucket that it was tagged with at its create, so that builds that began together can be read together.
     pub poll_bucket: Option<String>,
+    /// What comparing it with the cloud has brought to light.
+    pub reconciled: Reconciled,
 }
 
 /// What tells a new build's Ready from the old one's.
@@ -116,7 +119,8 @@ pub struct Transition {
     pub to: Status,
     /// The cloud's word at that moment.
     pub provider_status: Option<String>,
-    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`.
+    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`,
+    /// `retention_ended`, `evicted_at_quota`, `deleted_elsewhere`.
     pub reason: String,
     /// When we learned of it.
     pub at: Instant,

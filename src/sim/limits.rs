@@ -28,11 +28,13 @@ pub(super) struct Limits {
     pub(super) build_median_seconds: f64,
     /// How far they are spread: the standard deviation of the logarithm.
     pub(super) build_spread: f64,
+    /// How long a new cache is missing from lists; a look by its id shows it at once.
+    pub(super) list_lag_seconds: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { quota: 500, creates_per_minute: 200, build_median_seconds: 0.0, build_spread: 0.3 }
+        Self { quota: 500, creates_per_minute: 200, build_median_seconds: 0.0, build_spread: 0.3, list_lag_seconds: 0 }
     }
 }
 

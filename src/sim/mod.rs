@@ -41,8 +41,9 @@
 //!     `word` (what is shown has the status `id`), `left_out` (the cache `id` is not shown; the first one where absent).
 //! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
 //! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
-//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"build_median_seconds":180,"build_spread":0.3}`; what
-//!   is absent has its default. `GET` shows them. With a median each build takes its own time around it (log-normal).
+//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60,"build_median_seconds":180,
+//!   "build_spread":0.3}`; what is absent has its default, and `GET` shows them. With a lag, a new cache is missing from
+//!   lists that long, and shown by its id. With a median each build takes its own time around it (log-normal).
 //! * `POST /_admin/caches` `{"put":[{"region":"cn-beijing","name":"web","tags":{},"age_seconds":60,"build_seconds":180}],
 //!   "remove":[{"region":"cn-beijing","image_cache_id":"imc-…"}]}` puts caches there as if they had been created then, beyond
 //!   quota and pace, and answers with their ids; it takes others away.

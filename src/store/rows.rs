@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::domain::image_cache::{Evidence, Failure, ImageCache, Transition};
-use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use crate::domain::operation::{Held, Operation, OperationKind, OperationState, Progress};
+use crate::domain::reconcile::Reconciled;
 use crate::domain::spec::ImageCacheSpec;
 
 /// Reads a word of a closed set.
@@ -54,6 +55,9 @@ pub(super) struct ImageCacheRow {
     last_matched_at: Option<DateTime<Utc>>,
     provider: Option<serde_json::Value>,
     poll_bucket: Option<String>,
+    drift: Option<serde_json::Value>,
+    expiry_told: Option<DateTime<Utc>>,
+    gone_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<ImageCacheRow> for ImageCache {
@@ -87,6 +91,11 @@ impl TryFrom<ImageCacheRow> for ImageCache {
             last_matched_at: row.last_matched_at,
             provider: row.provider,
             poll_bucket: row.poll_bucket,
+            reconciled: Reconciled {
+                drift: row.drift.map(|value| json(value, TABLE, "drift")).transpose()?.unwrap_or_default(),
+                expiry_told: row.expiry_told,
+                gone_at: row.gone_at,
+            },
         })
     }
 }
@@ -106,6 +115,7 @@ pub(super) struct OperationRow {
     window_opened_at: Option<DateTime<Utc>>,
     last_signed_at: Option<DateTime<Utc>>,
     in_doubt: bool,
+    held: Option<String>,
     error: Option<serde_json::Value>,
     provider_request_id: Option<String>,
     subject: String,
@@ -131,6 +141,7 @@ impl TryFrom<OperationRow> for Operation {
                 last_signed_at: row.last_signed_at,
                 attempts: row.attempts,
                 in_doubt: row.in_doubt,
+                held: row.held.map(|held| word(Held::from_word(&held), TABLE, "held")).transpose()?,
             },
             state: word(OperationState::from_word(&row.state), TABLE, "state")?,
             spec: json(row.spec, TABLE, "spec")?,

@@ -112,7 +112,7 @@ impl Store {
                       THEN poll_bucket END AS bucket
              FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
                AND (status IN ('preparing', 'creating', 'updating', 'deleting', 'unknown')
-                    OR (status IN ('ready', 'update_failed', 'failed') AND expires_at <= $3))",
+                    OR (status IN ('ready', 'update_failed', 'failed') AND expires_at <= $3 AND gone_at IS NULL))",
         )
         .bind(&group.account)
         .bind(&group.region)
@@ -126,7 +126,7 @@ impl Store {
     pub async fn caches_known(&self, group: &TrackerGroup) -> Result<i64, Error> {
         let known = sqlx::query_scalar(
             "SELECT count(*) FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
-               AND status NOT IN ('deleted', 'expired', 'lost')",
+               AND gone_at IS NULL AND status NOT IN ('deleted', 'expired', 'evicted', 'lost')",
         )
         .bind(&group.account)
         .bind(&group.region)
@@ -139,7 +139,7 @@ impl Store {
     pub async fn bucket_sizes(&self, group: &TrackerGroup, buckets: &[&str]) -> Result<BTreeMap<String, usize>, Error> {
         let sizes: Vec<(String, i64)> = sqlx::query_as(
             "SELECT poll_bucket, count(*) FROM image_caches WHERE account = $1 AND region = $2 AND poll_bucket = ANY ($3)
-               AND status NOT IN ('deleted', 'expired', 'lost') GROUP BY poll_bucket",
+               AND gone_at IS NULL AND status NOT IN ('deleted', 'expired', 'evicted', 'lost') GROUP BY poll_bucket",
         )
         .bind(&group.account)
         .bind(&group.region)
@@ -151,16 +151,17 @@ impl Store {
 
     /// Those of the seen caches whose rows differ from what was seen in anything that is worth a write, as they
     /// are now. Reads no more than what is compared of all others, and writes nothing.
-    pub async fn differing(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
+    pub async fn news_of(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
             "SELECT c.* FROM UNNEST($3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
                      $9::timestamptz[], $10::timestamptz[])
                  AS s (id, status, progress, container_group, snapshot, flash, expires_at, matched_at)
              JOIN image_caches c ON c.account = $1 AND c.region = $2 AND c.eci_cache_id = s.id
-             WHERE c.status NOT IN ('deleted', 'expired', 'lost')
+             WHERE c.status NOT IN ('deleted', 'expired', 'evicted', 'lost')
                AND (c.provider_status IS DISTINCT FROM s.status OR c.misses > 0
-                   -- The old build's Ready counts after a while, though nothing changes at the cloud.
-                   OR (c.status = 'updating' AND s.status <> 'Updating')
+                   -- Not believed yet: the old build's Ready counts after a while, though nothing changes at the cloud.
+                   OR (c.status <> 'deleting'
+                       AND c.status <> CASE s.status WHEN 'UpdateFailed' THEN 'update_failed' ELSE lower(s.status) END)
                    OR (c.progress_percent IS NULL) <> (s.progress IS NULL)
                    OR abs(c.progress_percent - s.progress) >= $11 OR (c.progress_percent >= 100) <> (s.progress >= 100)
                    OR c.container_group_id IS DISTINCT FROM COALESCE(s.container_group, c.container_group_id)
