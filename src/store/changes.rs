@@ -68,7 +68,8 @@ fn sets_in_motion(transition: &Transition) -> bool {
     transition.to.is_in_motion() && !transition.from.is_some_and(Status::is_in_motion)
 }
 
-fn is_vanishing(transition: &Transition) -> bool {
+/// Whether it is gone, and not at our request.
+pub(super) fn is_vanishing(transition: &Transition) -> bool {
     transition.to.is_final() && transition.to != Status::Deleted
 }
 

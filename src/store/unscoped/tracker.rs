@@ -159,8 +159,9 @@ impl Store {
              JOIN image_caches c ON c.account = $1 AND c.region = $2 AND c.eci_cache_id = s.id
              WHERE c.status NOT IN ('deleted', 'expired', 'evicted', 'lost')
                AND (c.provider_status IS DISTINCT FROM s.status OR c.misses > 0
-                   -- The old build's Ready counts after a while, though nothing changes at the cloud.
-                   OR (c.status = 'updating' AND s.status <> 'Updating')
+                   -- Not believed yet: the old build's Ready counts after a while, though nothing changes at the cloud.
+                   OR (c.status <> 'deleting'
+                       AND c.status <> CASE s.status WHEN 'UpdateFailed' THEN 'update_failed' ELSE lower(s.status) END)
                    OR (c.progress_percent IS NULL) <> (s.progress IS NULL)
                    OR abs(c.progress_percent - s.progress) >= $11 OR (c.progress_percent >= 100) <> (s.progress >= 100)
                    OR c.container_group_id IS DISTINCT FROM COALESCE(s.container_group, c.container_group_id)
