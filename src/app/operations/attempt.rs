@@ -38,9 +38,6 @@ impl Gateway {
         } else {
             self.send(leased, &cache, signed_at).await?
         };
-        if let Err(fault) = &sent {
-            self.note_fault(fault).await?;
-        }
         let outcome = sent.as_ref().err().map_or("succeeded", word);
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
             .increment(1);

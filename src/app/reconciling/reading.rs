@@ -111,9 +111,6 @@ impl Gateway {
         if !self.keep_pace(lease).await? {
             return Ok(None);
         }
-        // Counted, and made even if there is none left: half a list proves nothing, and would be read again from its
-        // beginning. It is one list in ten minutes.
-        self.draw_looks(1).await?;
         metrics::counter!("ecg_cloud_looks_total", "way" => "reconcile").increment(1);
         let page = self.parts().cloud.describe(region, query).await;
         if let Err(fault) = &page {
