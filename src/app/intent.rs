@@ -35,8 +35,9 @@ impl Gateway {
     /// A row for a cache that was just asked for.
     pub(super) fn new_cache(&self, caller: &Caller, spec: &ImageCacheSpec) -> ImageCache {
         let now = self.now();
+        let id = CacheId::new(now, self.entropy());
         ImageCache {
-            id: CacheId::new(now, self.entropy()),
+            id,
             team: caller.team.clone(),
             account: self.settings().account.clone(),
             spec: spec.clone(),
@@ -61,6 +62,7 @@ impl Gateway {
             provider: None,
             misses: 0,
             reconciled: Reconciled::default(),
+            poll_bucket: self.bucket_of(id, spec),
         }
     }
 
@@ -100,6 +102,7 @@ impl Gateway {
             credentials: self.seal_logins(id, logins),
             lease_token: self.uuid(),
             lease_seconds: self.settings().operation_lease.as_secs_f64(),
+            taken: std::time::Instant::now(),
             audit: self.requested(caller, call, &operation),
             operation,
             key,

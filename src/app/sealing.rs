@@ -16,6 +16,8 @@ use crate::store::{SealedBatch, Sealing, Unsealed};
 
 /// Rows in one batch.
 const BATCH: i64 = 2_000;
+/// The longest pass.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 /// What the sealer notes where it meets a row without a good stamp.
 const FOREIGN: &str = "meet_foreign_audit_row";
 
@@ -47,8 +49,15 @@ struct Tree {
 }
 
 impl Gateway {
-    /// Seals what can be sealed. Whether there may be more at once.
+    /// Seals what can be sealed. Whether there may be more at once. Ends within 10 s: if the database falls silent, it lets go
+    /// of what this pass holds, and so do we.
     pub async fn seal(&self) -> Result<bool, Error> {
+        let detail = "the database did not answer the sealer";
+        let silent = |_| Error::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 };
+        tokio::time::timeout(LIMIT, Box::pin(self.seal_once())).await.map_err(silent)?
+    }
+
+    async fn seal_once(&self) -> Result<bool, Error> {
         let Some(mut sealing) = self.store().begin_sealing().await? else { return Ok(false) };
         let mut tree = self.tree(&mut sealing).await?;
         let previous = tree.edge.size();

@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 33] = [
+pub(super) const PLAIN: [&str; 40] = [
     "listen",
     "metrics_listen",
     "log",
@@ -10,10 +10,16 @@ pub(super) const PLAIN: [&str; 33] = [
     "cloud.access_key_id",
     "cloud.regions",
     "cloud.timeout_seconds",
+    "cloud.calls_per_second",
+    "cloud.changes_percent",
+    "cloud.look_milliseconds",
     "auth.issuer",
     "auth.audience",
     "auth.jwks_url",
     "auth.jwks_file",
+    "cloud.token_window_seconds",
+    "cloud.acceptance_seconds",
+    "cloud.list_lag_seconds",
     "keys.master_id",
     "webhook.allow_loopback",
     "webhook.allow_http",
@@ -32,6 +38,7 @@ pub(super) const PLAIN: [&str; 33] = [
     "database.acquire_seconds",
     "database.runtime_role",
     "audit.origin",
+    "worker.lease_seconds",
     "reconcile.every_seconds",
     "reconcile.expiring_within_seconds",
     "ensure.margin_seconds",

@@ -7,9 +7,10 @@ use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{
-    AuditConfig, AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, ReconcileConfig, SettingError,
-    WebhookConfig,
+    AuditConfig, AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, ReconcileConfig,
+    SettingError, WebhookConfig,
 };
+use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
 /// The settings of `serve` and `worker`: nothing is missing.
@@ -37,6 +38,8 @@ pub struct ServeConfig {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
+    /// How long work may be in one process's hands without a word.
+    pub lease: Duration,
     /// Comparing the cloud with the record.
     pub reconcile: ReconcileConfig,
 }
@@ -54,6 +57,10 @@ pub struct ServeCloud {
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
     pub timeout: Duration,
+    /// How often it is called.
+    pub pace: PaceConfig,
+    /// How an unknown outcome is resolved.
+    pub rule: Rule,
 }
 
 /// [`super::AuditConfig`] with its key.
@@ -117,19 +124,20 @@ impl Config {
             return Err(m.0);
         };
         let (Some(master), Some(audit)) = sealing else { return Err(m.0) };
-        let (endpoint, regions, timeout) = (self.cloud.endpoint, self.cloud.regions, self.cloud.timeout);
+        let CloudConfig { endpoint, regions, timeout, pace, rule, .. } = self.cloud;
         Ok(ServeConfig {
             database_url,
             database: self.database,
             listen: self.listen,
             metrics_listen: self.metrics_listen,
-            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout },
+            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout, pace, rule },
             auth: ServeAuth { issuer, audience, keys },
             master,
             master_id,
             audit,
             webhook: self.webhook,
             limits: self.limits,
+            lease: self.lease,
             reconcile: self.reconcile,
         })
     }

@@ -9,7 +9,7 @@
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
 //! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
-//! or XML, `faults`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file.
+//! or XML, `faults`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file, `journal` each act.
 //!
 //! # Time
 //! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image, half of the
@@ -37,11 +37,16 @@
 //!     `timeout` (never answers), `reset` (closes the connection), `garbage` (`variant`: `html`, `empty`,
 //!     `truncated`);
 //!   * always carried out: `latency` (answers after `ms`), `reset_at` (breaks off after `at` bytes of the answer's
-//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent).
+//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent),
+//!     `word` (what is shown has the status `id`), `left_out` (the cache `id` is not shown; the first one where absent).
 //! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
 //! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
-//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60}`; what is absent has its
-//!   default: with a lag, a new cache is missing from lists that long, and shown by its id. `GET` shows them.
+//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60,"build_median_seconds":180,
+//!   "build_spread":0.3}`; what is absent has its default. `GET` shows them. With a lag, a new cache is missing from
+//!   lists that long, and shown by its id; with a median each build takes its own time around it (log-normal).
+//! * `POST /_admin/caches` `{"put":[{"region":"cn-beijing","name":"web","tags":{},"age_seconds":60,"build_seconds":180}],
+//!   "remove":[{"region":"cn-beijing","image_cache_id":"imc-…"}]}` puts caches there as if they had been created then, beyond
+//!   quota and pace, and answers with their ids; it takes others away.
 //! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: an instance used it, as `LastMatchedTime` shows.
 //! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
 //!   updated, deleted, and driven out by the quota.
@@ -63,11 +68,13 @@ mod delete;
 mod describe;
 mod faults;
 mod images;
+mod journal;
 mod keeping;
 mod limits;
 mod machine;
 mod matching;
 mod meet;
+mod seed;
 mod server;
 mod state;
 mod tokens;
@@ -99,6 +106,8 @@ pub struct Settings {
     pub speed: f64,
     /// Where the state is kept over a restart, in a folder that exists; nowhere if `None`.
     pub state_file: Option<PathBuf>,
+    /// Where each create, update and delete that was carried out is written, one line each; nowhere if `None`.
+    pub journal: Option<PathBuf>,
 }
 
 /// What every request shares.
@@ -109,6 +118,7 @@ struct Shared {
     entropy: Arc<Entropy>,
     state: Mutex<state::State>,
     keeper: Option<keeping::Keeper>,
+    journal: Option<journal::Journal>,
     stop: CancellationToken,
 }
 
@@ -129,7 +139,9 @@ impl StandIn {
         let stop = CancellationToken::new();
         let settings = Settings { speed: sane(settings.speed), ..settings };
         let (keeper, state) = keeping::open(settings.state_file.as_deref(), clock.now());
-        let shared = Shared { settings, clock, entropy, state: Mutex::new(state), keeper, stop: stop.clone() };
+        let open = |path: &PathBuf| journal::Journal::open(path).expect("the journal can be opened");
+        let journal = settings.journal.as_ref().map(open);
+        let shared = Shared { settings, clock, entropy, state: Mutex::new(state), keeper, journal, stop: stop.clone() };
         let task = tokio::spawn(server::serve(listener, Arc::new(shared)));
         Self { address, stop, task: Some(task) }
     }

@@ -221,7 +221,8 @@ impl Shared {
         };
         manner.action = action.as_str();
         *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
-        let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed };
+        let haste = if action.is_look() { 1.0 } else { state.limits.haste(&self.entropy) };
+        let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed * haste };
         let params = &incoming.params;
         let Some(fault) = state.faults.take(action) else { return (self.run(state, action, params, &ground), None) };
         let outcome = if fault.applies() { self.run(state, action, params, &ground) } else { Err(fault.refusal()) };
@@ -250,6 +251,9 @@ impl Shared {
         }?;
         if let Some(token) = token {
             state.tokens.keep(token, &answer, ground.now);
+        }
+        if let Some(journal) = self.journal.as_ref().filter(|_| !action.is_look()) {
+            journal.note(action, params, &answer, state, ground.now);
         }
         Ok(answer)
     }

@@ -19,8 +19,8 @@ use crate::app::{Error, Gateway};
 const REST: Duration = Duration::from_secs(1);
 /// At most that long: the database is found again soon after it is back, and its absence fills no log.
 const LONGEST_REST: Duration = Duration::from_secs(8);
-/// Operations taken up in one pass.
-const OPERATIONS: i64 = 32;
+/// Operations in hand at a time.
+const OPERATIONS: usize = 32;
 
 /// How often the workers look without being woken.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,9 @@ impl Default for Intervals {
     }
 }
 
+/// How many groups a process reads at a time: a group of thousands must not keep the others waiting.
+const TRACKERS: usize = 3;
+
 /// Which work a loop does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
@@ -53,9 +56,10 @@ enum Work {
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
+    let trackers = futures_util::future::join_all((0..TRACKERS).map(|_| turn(Work::Tracker)));
     tokio::join!(
         turn(Work::Operations),
-        turn(Work::Tracker),
+        trackers,
         turn(Work::Deliverer),
         turn(Work::Reconciler),
         turn(Work::Sealer),
@@ -67,7 +71,7 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
 /// exactly what the test made due. Not the reconciler's and the janitor's: they are called by name.
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
-        let resumed = gateway.resume_operations(OPERATIONS).await? > 0;
+        let resumed = gateway.resume_operations(OPERATIONS, &CancellationToken::new()).await? > 0;
         let tracked = gateway.track().await?;
         let delivered = gateway.deliver(&CancellationToken::new()).await? > 0;
         if !(resumed || tracked || delivered) {
@@ -127,7 +131,7 @@ impl Work {
     /// One pass; whether there may be more to do at once.
     async fn pass(self, gateway: &Gateway, name: &str, stop: &CancellationToken) -> Result<bool, Error> {
         match self {
-            Self::Operations => gateway.resume_operations(OPERATIONS).await.map(|taken| taken > 0),
+            Self::Operations => gateway.resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
             Self::Tracker => gateway.track().await,
             Self::Deliverer => gateway.deliver(stop).await.map(|sent| sent > 0),
             Self::Reconciler => gateway.reconcile().await,

@@ -2,12 +2,14 @@
 
 mod adoption;
 mod audit;
+mod chaos;
 mod coverage;
 mod door;
 mod ensure;
 mod filters;
 mod floors;
 mod harness;
+mod holding;
 mod jwks;
 mod life;
 mod localpg;
@@ -24,5 +26,6 @@ mod signing_v1;
 mod signing_v3;
 mod standin;
 mod support;
+mod tracker;
 mod unresolved;
 mod webhooks;

@@ -45,6 +45,10 @@ impl Gateway {
 
     async fn settle_copies(&self, leased: &LeasedOperation) -> Result<(), Error> {
         let operation = &leased.operation;
+        if let Some(at) = self.spend_for_change().await? {
+            self.store().note_unsettled(leased, Some(at), false, &[]).await?;
+            return Ok(());
+        }
         if operation.progress.kind != OperationKind::Create {
             let again = if self.look_for_copies(operation).await? { None } else { Some(self.now() + AGAIN_AFTER) };
             self.store().note_unsettled(leased, again, false, &[]).await?;
@@ -71,7 +75,7 @@ impl Gateway {
 
     /// A late copy of an update builds once more, while nobody looks: so look now. `false`: it must be tried again.
     async fn look_for_copies(&self, operation: &Operation) -> Result<bool, Error> {
-        let cache = self.cache_of(operation).await?;
+        let cache = self.looked_after(operation).await?;
         let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
         let page = match self.parts().cloud.describe(&operation.spec.region, &query).await {
             Ok(page) => page,
@@ -92,13 +96,13 @@ impl Gateway {
         Ok(written)
     }
 
-    async fn cache_of(&self, operation: &Operation) -> Result<ImageCache, Error> {
+    async fn looked_after(&self, operation: &Operation) -> Result<ImageCache, Error> {
         let cache = self.store().image_cache(&operation.team, operation.cache).await?;
         cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))
     }
 
     async fn unknown_of(&self, operation: &Operation, mut found: Vec<Seen>) -> Result<Vec<Seen>, Error> {
-        let cache = self.cache_of(operation).await?;
+        let cache = self.looked_after(operation).await?;
         self.without_taken(&cache, &mut found).await?;
         Ok(found)
     }
@@ -130,7 +134,7 @@ impl Gateway {
     /// Removes one; the cloud's RequestId.
     async fn remove(&self, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
         let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
-        let attempt = Attempt { operation: operation.id, client_token, signed_at: self.now() };
+        let attempt = Attempt { operation: operation.id, client_token, signed_at: self.now(), bucket: None };
         let deleted = self.parts().cloud.delete(&operation.spec.region, eci_cache_id, &attempt).await;
         deleted.map(done).or_else(gone_already).map(|done| done.request_id)
     }

@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, PgConnection, Postgres, Row as _, Transaction};
+use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
 use crate::domain::audit::retention::{DROPPED, LEAVES};
 use crate::store::audit::AuditRow;
+use crate::store::pool::Tx;
 use crate::store::{Error, Store};
 
 /// One view of the whole audit.
 #[derive(Debug)]
-pub struct AuditView(Transaction<'static, Postgres>);
+pub struct AuditView(Tx);
 
 /// A row as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +60,12 @@ pub struct AuditPage {
 impl Store {
     /// A view of the audit as it is now; nothing in it moves while it is read.
     pub async fn audit_view(&self) -> Result<AuditView, Error> {
-        let transaction =
-            self.workers.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let mut transaction = self.workers.begin().await?;
+        // A page is read while the one before is looked at; a large audit takes longer than a request may.
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *transaction).await?;
+        sqlx::raw_sql("SET LOCAL statement_timeout = '5min'; SET LOCAL idle_in_transaction_session_timeout = '5min'")
+            .execute(&mut *transaction)
+            .await?;
         Ok(AuditView(transaction))
     }
 }

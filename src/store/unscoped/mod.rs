@@ -4,9 +4,11 @@
 
 pub mod access_keys;
 pub mod adoption;
+pub mod budgets;
 pub mod check;
 pub mod deliveries;
 pub mod janitor;
+pub mod observed;
 pub mod operations;
 pub mod reconciler;
 pub mod sealing;

@@ -3,11 +3,12 @@
 //! No leader: whoever gets the lock seals, the others come again later. Rows are taken in the order of transaction and
 //! number, and only of transactions that are older than every running one: nothing can still appear before them.
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
 use crate::store::audit::AuditRow;
+use crate::store::pool::Tx;
 use crate::store::{Error, Store};
 
 /// One lock for all gateways on a database. An arbitrary number.
@@ -17,7 +18,7 @@ const LOOK_BACK: i64 = 100_000;
 
 /// The right to seal, until it is dropped or done.
 #[derive(Debug)]
-pub struct Sealing(Transaction<'static, Postgres>);
+pub struct Sealing(Tx);
 
 /// What is added to the tree in one go.
 #[derive(Debug, Default)]

@@ -67,6 +67,7 @@ impl World {
             access_key_secret: KEY_SECRET.into(),
             speed: 1.0,
             state_file: None,
+            journal: None,
         };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let database = TestDatabase::create().await;
@@ -89,7 +90,7 @@ impl World {
     fn parts(&self, setup: &Setup) -> Parts {
         let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
         let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
-        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(10) };
+        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) };
         Parts {
             store: Store::open(&self.database.as_runtime(), sizes, stamp()),
             audit: audit_keys(),
