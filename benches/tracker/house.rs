@@ -9,7 +9,7 @@ use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::sim::{self, StandIn};
-use eci_cache_gateway::store::{PoolSizes, Store};
+use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
@@ -18,6 +18,10 @@ use tokio::net::TcpListener;
 const DATABASE: &str = "ecg_bench_tracker";
 const KEY: &str = "stand-in-key";
 const KEY_SECRET: &str = "stand-in-secret";
+/// The migrations grant it what a gateway needs.
+const RUNTIME_ROLE: &str = "DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN CREATE ROLE eci_runtime; END IF;
+END $$";
 
 /// Everything but the gateway.
 pub(crate) struct House {
@@ -39,11 +43,12 @@ impl House {
         connection.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
         let options = admin.database(DATABASE);
         let sizes = PoolSizes { requests: 2, workers: 4, acquire: Duration::from_secs(5) };
-        let keys = super::audit_keys()?;
-        let store = Store::open(&options, sizes, Stamp::new(move |bytes| keys.stamp().stamp(bytes)));
+        // The workers refuse a role that could alter the audit.
+        connection.execute(RUNTIME_ROLE).await?;
+        let store = Store::open(&options, sizes, Stamp::none());
         store.migrate().await?;
         let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
-        let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?"), 1);
+        let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?options[role]=eci_runtime&"), 1);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings = sim::Settings {
             journal: None,
@@ -73,6 +78,7 @@ impl House {
             .env("ECG_AUTH_AUDIENCE", "eci-cache-gateway")
             .env("ECG_AUTH_HS256_SECRET", "a secret for the tokens of a benchmark")
             .env("ECG_KEYS_MASTER", "GzLCjLOMBUgOzMG9YP+XAptXoFyWcYuW2tfp2EiU9Uk=")
+            .env("ECG_KEYS_AUDIT", "6mCqgNd0Ww5Wv2rHnq0yJ3cH2v8nq1kqk8Yw0c0R5mE=")
             .env("ECG_LOG", "warn")
             .stdout(Stdio::null())
             .spawn();
