@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::delivering::Handing;
 use super::settings::Settings;
 use super::signals::Signals;
 use crate::auth::refusal::Refusal;
@@ -18,7 +20,7 @@ use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{self, AuditId};
 use crate::eci::Client;
-use crate::store::{self, Store};
+use crate::store::{self, Claim, Outlet, Store};
 use crate::webhook::sender::Sender;
 
 /// What a gateway is made of.
@@ -54,16 +56,23 @@ struct Inner {
     signals: Signals,
     tasks: TaskTracker,
     leaving: CancellationToken,
+    outlet: Arc<Outlet>,
+    inbox: Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
+    handing: Handing,
 }
 
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(parts: Parts) -> Self {
+        let (to, inbox) = mpsc::unbounded_channel();
         Self(Arc::new(Inner {
             parts,
             signals: Signals::new(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
+            outlet: Arc::new(Outlet { to, look: Notify::new() }),
+            inbox: Mutex::new(inbox),
+            handing: Handing::default(),
         }))
     }
 
@@ -113,6 +122,21 @@ impl Gateway {
     /// Brings the database to the form that this binary needs; only `dev` does this by itself.
     pub async fn migrate(&self) -> Result<(), Error> {
         Ok(self.store().migrate().await?)
+    }
+
+    /// Where deliveries come out that a commit hands over.
+    pub(super) fn outlet(&self) -> &Arc<Outlet> {
+        &self.0.outlet
+    }
+
+    /// The other end of it: whoever holds it is the deliverer of this process.
+    pub(super) fn inbox(&self) -> &Mutex<mpsc::UnboundedReceiver<Vec<Claim>>> {
+        &self.0.inbox
+    }
+
+    /// Whether, and for whom, this process's deliverer takes what is handed over.
+    pub(super) fn handing(&self) -> &Handing {
+        &self.0.handing
     }
 
     pub(super) fn parts(&self) -> &Parts {

@@ -24,6 +24,7 @@ mod intent;
 mod matching;
 mod operations;
 mod reads;
+mod redelivering;
 mod rpc_keys;
 mod settings;
 mod signals;

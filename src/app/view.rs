@@ -13,7 +13,6 @@ use crate::domain::caller::Caller;
 use crate::domain::image_cache::{Failure, ImageCache, Transition};
 use crate::domain::operation::Operation;
 use crate::domain::status::Status;
-use crate::domain::webhook::{Delivery, Endpoint};
 
 mod access_keys;
 mod adoption;
@@ -22,13 +21,17 @@ mod matches;
 mod me;
 mod provider;
 mod webhooks;
+mod webhooks_convert;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
-pub use webhooks::{DeliveryView, EndpointView, EventBody, EventData, EventView};
+pub use webhooks::{
+    AttemptView, DeliveryView, EndpointEventBody, EndpointEventData, EndpointTestView, EndpointView, EventBody, EventData,
+    EventView, RequeuedView,
+};
 
 /// Where an image cache stands. `ready` alone means usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

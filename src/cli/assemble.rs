@@ -36,6 +36,7 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
         settings: Settings {
             regions: config.cloud.regions.clone().unwrap_or_default(),
             webhook_timeout: config.webhook.timeout,
+            webhook_skip_challenge: config.webhook.allow_skip_challenge,
             // Longer than a call can take, with room for a pause.
             operation_lease: config.cloud.timeout * 2 + Duration::from_secs(10),
             ..Settings::default()

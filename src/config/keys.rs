@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 28] = [
+pub(super) const PLAIN: [&str; 29] = [
     "listen",
     "metrics_listen",
     "log",
@@ -21,6 +21,7 @@ pub(super) const PLAIN: [&str; 28] = [
     "webhook.allow_host_suffixes",
     "webhook.allow_ports",
     "webhook.allow_public",
+    "webhook.allow_skip_challenge",
     "webhook.timeout_seconds",
     "webhook.extra_ca_file",
     "limits.connections",

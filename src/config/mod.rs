@@ -141,6 +141,8 @@ pub struct WebhookConfig {
     pub allow_ports: Option<Vec<u16>>,
     /// Whether the public internet is open.
     pub allow_public: bool,
+    /// Whether a caller may add an endpoint that has not echoed a challenge.
+    pub allow_skip_challenge: bool,
     /// How long one delivery may take, its body included.
     pub timeout: Duration,
     /// Certificates (PEM) to trust besides the system's.
@@ -229,6 +231,7 @@ impl Config {
             allow_host_suffixes: r.host_suffixes("webhook.allow_host_suffixes"),
             allow_ports: r.ports("webhook.allow_ports"),
             allow_public: r.flag("webhook.allow_public"),
+            allow_skip_challenge: r.flag("webhook.allow_skip_challenge"),
             timeout: r.seconds("webhook.timeout_seconds", 5..=30, 15),
             extra_ca_file: r.path("webhook.extra_ca_file"),
         }

@@ -26,11 +26,15 @@ pub enum EventType {
     Lost,
     /// Made without the gateway, and taken over into a team.
     Adopted,
+    /// A webhook endpoint has failed for a day.
+    EndpointFailing,
+    /// A webhook endpoint was switched off.
+    EndpointDisabled,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Created,
         Self::Ready,
         Self::Failed,
@@ -41,6 +45,8 @@ impl EventType {
         Self::Expired,
         Self::Lost,
         Self::Adopted,
+        Self::EndpointFailing,
+        Self::EndpointDisabled,
     ];
 
     /// The dotted name that stands in the body.
@@ -56,6 +62,8 @@ impl EventType {
             Self::Expired => "image_cache.expired",
             Self::Lost => "image_cache.lost",
             Self::Adopted => "image_cache.adopted",
+            Self::EndpointFailing => "webhook_endpoint.failing",
+            Self::EndpointDisabled => "webhook_endpoint.disabled",
         }
     }
 
@@ -74,7 +82,16 @@ impl EventType {
             Self::Expired => "The image cache vanished from the cloud after its retention ended.",
             Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",
             Self::Adopted => "An image cache that was made without the gateway now belongs to the team.",
+            Self::EndpointFailing => "A webhook endpoint has received nothing for a day; after five it is switched off.",
+            Self::EndpointDisabled => {
+                "A webhook endpoint was switched off: its receiver answered 410, or nothing but failures for five days."
+            }
         }
+    }
+
+    /// Whether it is about a webhook endpoint, and not about an image cache.
+    pub fn is_of_endpoint(self) -> bool {
+        matches!(self, Self::EndpointFailing | Self::EndpointDisabled)
     }
 
     /// The type of that name.

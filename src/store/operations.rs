@@ -169,6 +169,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
+        write.committed();
         Ok(true)
     }
 
@@ -198,6 +199,7 @@ impl Store {
             super::tracker::wake(&mut transaction, &settlement.write.next, at).await?;
         }
         transaction.commit().await?;
+        settlement.write.committed();
         Ok(Settled::Done)
     }
 }
