@@ -113,13 +113,7 @@ impl Gateway {
     }
 
     /// The audit entry of a change of an endpoint, or of one of its deliveries.
-    pub(super) fn endpoint_entry(
-        &self,
-        caller: &Caller,
-        call: &Call,
-        action: &str,
-        id: impl ToString,
-    ) -> AuditEntry {
+    pub(super) fn endpoint_entry(&self, caller: &Caller, call: &Call, action: &str, id: impl ToString) -> AuditEntry {
         let mut entry =
             Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
         entry.resource = Some(id.to_string());

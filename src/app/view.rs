@@ -29,8 +29,8 @@ pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, Mat
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
 pub use webhooks::{
-    AttemptView, DeliveryView, EndpointEventBody, EndpointEventData, EndpointTestView, EndpointView, EventBody, EventData,
-    EventView, RequeuedView,
+    AttemptView, DeliveryView, EndpointEventBody, EndpointEventData, EndpointTestView, EndpointView, EventBody,
+    EventData, EventView, RequeuedView,
 };
 
 /// Where an image cache stands. `ready` alone means usable.

@@ -128,7 +128,8 @@ pub fn is_text(text: &str, most: usize) -> bool {
 
 /// Whether this is a header's name as it goes over the wire, whoever may set it.
 pub fn is_header_name(name: &str) -> bool {
-    let token = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"-_.!#$%&'*+^`|~".contains(&letter);
+    let token =
+        |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"-_.!#$%&'*+^`|~".contains(&letter);
     (1..=64).contains(&name.len()) && name.bytes().all(token)
 }
 
@@ -164,7 +165,10 @@ mod tests {
         let mut findings = Findings::default();
         wrong.check(&mut findings);
         let fields: Vec<_> = findings.into_result().unwrap_err().into_iter().map(|error| error.field).collect();
-        assert_eq!(fields, ["/name_pattern", "/tags", "/rate_per_second", "/timeout_seconds", "/retry_schedule_seconds"]);
+        assert_eq!(
+            fields,
+            ["/name_pattern", "/tags", "/rate_per_second", "/timeout_seconds", "/retry_schedule_seconds"]
+        );
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl EventType {
             Self::Expired => "The image cache vanished from the cloud after its retention ended.",
             Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",
             Self::Adopted => "An image cache that was made without the gateway now belongs to the team.",
-            Self::EndpointFailing => "A webhook endpoint has received nothing for a day; after five it is switched off.",
+            Self::EndpointFailing => {
+                "A webhook endpoint has received nothing for a day; after five it is switched off."
+            }
             Self::EndpointDisabled => {
                 "A webhook endpoint was switched off: its receiver answered 410, or nothing but failures for five days."
             }

@@ -65,9 +65,8 @@ mod tests {
     #[test]
     fn a_team_is_told_after_a_day_and_the_endpoint_is_switched_off_after_five() {
         let since = Instant::UNIX_EPOCH;
-        let judge = |failures, hours, warned| {
-            verdict(&Failing { failures, since, warned }, since + Duration::hours(hours))
-        };
+        let judge =
+            |failures, hours, warned| verdict(&Failing { failures, since, warned }, since + Duration::hours(hours));
         assert_eq!(judge(1, 23, false), Verdict::Wait);
         assert_eq!(judge(1, 24, false), Verdict::Warn);
         assert_eq!(judge(100, 119, true), Verdict::Wait);

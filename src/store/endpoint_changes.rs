@@ -1,8 +1,8 @@
 //! What becomes of a webhook endpoint after it was made: changed, paused, rotated by a person; warned of and switched
 //! off by the gateway. Each is one transaction with its audit entry, and its event where there is one.
 
-use sqlx::types::Json;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::endpoints::names;

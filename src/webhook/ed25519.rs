@@ -34,7 +34,9 @@ impl Ed25519Key {
     pub fn parse(text: &str) -> Result<Self, BadSecret> {
         let bytes = text.strip_prefix(SECRET_PREFIX).and_then(|text| STANDARD.decode(text).ok()).ok_or(BadSecret)?;
         let seed = bytes.get(..32).filter(|_| [32, 64].contains(&bytes.len())).ok_or(BadSecret)?;
-        Self::of(seed).filter(|key| bytes.len() == 32 || bytes[32..] == *key.pair.public_key().as_ref()).ok_or(BadSecret)
+        Self::of(seed)
+            .filter(|key| bytes.len() == 32 || bytes[32..] == *key.pair.public_key().as_ref())
+            .ok_or(BadSecret)
     }
 
     /// The text form, to be sealed.

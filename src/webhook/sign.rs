@@ -192,9 +192,8 @@ mod tests {
             let body = STANDARD.decode(&vector.body_b64).unwrap();
             let now = DateTime::from_timestamp(vector.now, 0).unwrap();
             let public = vector.public_key.as_ref().unwrap();
-            let judge = |body: &[u8]| {
-                verify_asymmetric(public, |name| vector.headers.get(name).map(String::as_str), body, now)
-            };
+            let judge =
+                |body: &[u8]| verify_asymmetric(public, |name| vector.headers.get(name).map(String::as_str), body, now);
             assert_eq!(judge(&body).is_ok(), vector.valid, "{}", vector.name);
             assert!(judge(b"another").is_err(), "{}", vector.name);
             tried += 1;

@@ -21,4 +21,7 @@ mod signing_v1;
 mod signing_v3;
 mod standin;
 mod support;
+mod webhook_endpoints;
+mod webhook_engine;
+mod webhook_faults;
 mod webhooks;

@@ -190,7 +190,10 @@ async fn what_a_dead_worker_held_is_delivered_by_another() {
 async fn after_eleven_attempts_a_delivery_is_given_up() {
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
-    let (endpoint, _) = app.endpoint(&hook.url()).await;
+    // Only this type: of a day of failures the team hears, too.
+    let body = json!({"url": hook.url(), "skip_challenge": true, "event_types": ["image_cache.created"]});
+    let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
+    let endpoint = made["id"].as_str().unwrap().to_owned();
     hook.script(&["500 Oops"; 12]);
     app.created().await;
     for _ in 0..10 {
@@ -250,7 +253,8 @@ async fn a_secret_is_shown_once_and_kept_encrypted() {
 async fn an_endpoint_hears_what_it_asked_for() {
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
-    let body = json!({"url": hook.url(), "event_types": ["image_cache.ready", "image_cache.deleted"], "skip_challenge": true});
+    let body =
+        json!({"url": hook.url(), "event_types": ["image_cache.ready", "image_cache.deleted"], "skip_challenge": true});
     app.post("/v1/webhook-endpoints", &body).await.expect(201);
     let id = app.created().await;
     app.until(&id, "ready").await;

@@ -99,7 +99,12 @@ impl Deliverer {
         let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
         // Whoever drains looks again when all that was claimed has been recorded.
         let waits = !self.endless && (!self.in_flight.is_empty() || !self.finished.is_empty() || self.plan.recording);
-        if self.stopping || self.plan.looking || !due || free == 0 || (waits && !self.plan.deep && self.plan.look_at > now) {
+        if self.stopping
+            || self.plan.looking
+            || !due
+            || free == 0
+            || (waits && !self.plan.deep && self.plan.look_at > now)
+        {
             return;
         }
         (self.plan.looking, self.plan.look_now, self.plan.look_at) = (true, false, now + LOOK_EVERY);
@@ -108,7 +113,10 @@ impl Deliverer {
         let per_endpoint = gateway.settings().webhook_hand_per_endpoint;
         let bounds = Bounds { slots, per_endpoint, rooms: self.desk.rooms(gateway.now()) };
         self.chores.spawn(async move {
-            Chore::Looked(slots, gateway.store().claim_deliveries(gateway.now(), worker, &bounds).await.map_err(Into::into))
+            Chore::Looked(
+                slots,
+                gateway.store().claim_deliveries(gateway.now(), worker, &bounds).await.map_err(Into::into),
+            )
         });
     }
 
@@ -295,8 +303,7 @@ impl Gateway {
         if found > 0 {
             self.outlet().look.notify_one();
         }
-        let changed =
-            if endpoints.is_empty() { Vec::new() } else { store.changed_endpoints(endpoints).await? };
+        let changed = if endpoints.is_empty() { Vec::new() } else { store.changed_endpoints(endpoints).await? };
         Ok(Beat { alive: true, changed: changed.into_iter().map(Into::into).collect() })
     }
 

@@ -35,8 +35,8 @@ impl Handing {
 }
 
 impl Gateway {
-    /// How the deliveries of one event get to the deliverer.
-    pub(in crate::app) fn hand_over(&self) -> HandOver {
+    /// How the deliveries of one event get to the deliverer, for whoever writes one.
+    pub fn hand_over(&self) -> HandOver {
         let state = self.handing().0.lock().unwrap_or_else(PoisonError::into_inner);
         let worker = state.worker.filter(|(_, until)| Instant::now() < *until).map(|(worker, _)| worker);
         HandOver::new(worker, Arc::clone(&state.closed), Arc::clone(self.outlet()))

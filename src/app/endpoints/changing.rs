@@ -50,9 +50,10 @@ impl Gateway {
             let headers = changes.headers.clone().unwrap_or_default();
             self.challenge(&endpoint, &keys, &headers, changes.skip_challenge).await?;
         }
-        let headers = changes.headers.as_ref().map(|headers| {
-            if headers.is_empty() { Vec::new() } else { self.seal_headers(id, headers) }
-        });
+        let headers = changes
+            .headers
+            .as_ref()
+            .map(|headers| if headers.is_empty() { Vec::new() } else { self.seal_headers(id, headers) });
         let secret = other_keys.then(|| self.seal_keys(id, &keys));
         self.write_endpoint(caller, call, UPDATE, EndpointWrite { endpoint, headers, secret, rotate: false }).await
     }
@@ -156,8 +157,10 @@ impl Gateway {
 /// The endpoint with what is given; the words for "none" are read here.
 fn changed(mut endpoint: Endpoint, changes: &EndpointChanges) -> Endpoint {
     let changes = changes.clone();
-    let text = |new: Option<String>, old: Option<String>| new.map_or(old, |text| Some(text).filter(|text| !text.is_empty()));
-    let number = |new: Option<i32>, old: Option<i32>| new.map_or(old, |number| Some(number).filter(|number| *number != 0));
+    let text =
+        |new: Option<String>, old: Option<String>| new.map_or(old, |text| Some(text).filter(|text| !text.is_empty()));
+    let number =
+        |new: Option<i32>, old: Option<i32>| new.map_or(old, |number| Some(number).filter(|number| *number != 0));
     endpoint.url = changes.url.unwrap_or(endpoint.url);
     endpoint.description = text(changes.description, endpoint.description);
     if let Some(headers) = changes.headers {

@@ -22,10 +22,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn generate(entropy: &Entropy, ed25519: bool) -> Self {
-        Self {
-            hmac: SigningSecret::generate(entropy),
-            ed25519: ed25519.then(|| Ed25519Key::generate(entropy)),
-        }
+        Self { hmac: SigningSecret::generate(entropy), ed25519: ed25519.then(|| Ed25519Key::generate(entropy)) }
     }
 
     pub(super) fn public_key(&self) -> Option<String> {

@@ -1,8 +1,8 @@
 //! From the domain's types to what is shown.
 
 use super::{
-    AcrRegistryView, AuditEntry, AuditEntryView, Caller, Failure, FailureView, ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition,
-    TransitionView,
+    AcrRegistryView, AuditEntry, AuditEntryView, Caller, Failure, FailureView, ImageCache, ImageCacheView, Me,
+    Operation, OperationView, Status, StatusView, Transition, TransitionView,
 };
 use crate::domain::caller::Scope;
 use crate::domain::spec::{AcrRegistry, EliminationStrategy};

@@ -71,7 +71,11 @@ fn an_endpoint_that_fails_is_tried_one_by_one_and_gives_back_what_it_had() {
     assert_eq!(desk.closed(now()), [a]);
     assert_eq!(desk.rooms(now()), [(a, 0)], "one is in flight still");
     desk.ended(a, true, None);
-    assert_eq!((desk.failures(a), desk.rooms(now()), desk.closed(now())), (0, vec![], vec![]), "one success, and it is back");
+    assert_eq!(
+        (desk.failures(a), desk.rooms(now()), desk.closed(now())),
+        (0, vec![], vec![]),
+        "one success, and it is back"
+    );
 }
 
 #[test]

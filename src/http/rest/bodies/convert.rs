@@ -1,8 +1,6 @@
 //! From bodies to the domain's words.
 
-use super::{
-    AcrRegistryBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody, RegistryCredentialBody,
-};
+use super::{AcrRegistryBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody, RegistryCredentialBody};
 use crate::app::input::NewAccessKey;
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::caller::Scope;

@@ -60,7 +60,9 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
         "WITH due AS MATERIALIZED (
             SELECT w.id, w.team, w.rate_per_second, s.consecutive_failures
             FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
-            WHERE w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $2) AND (s.free_at IS NULL OR s.free_at <= $2)
+            -- Who is dead to the others takes nothing more.
+            WHERE EXISTS (SELECT FROM webhook_workers a WHERE a.worker = $1 AND a.alive_until > clock_timestamp())
+              AND w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $2) AND (s.free_at IS NULL OR s.free_at <= $2)
               AND EXISTS (SELECT FROM webhook_deliveries q WHERE q.endpoint = w.id AND q.state = 0 AND q.next_attempt_at <= $2)),
         -- A team whose worker is dead, or which has none, comes into our hands.
         held AS (

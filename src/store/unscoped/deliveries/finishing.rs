@@ -68,7 +68,8 @@ struct AilingRow {
 
 impl AilingRow {
     fn read(self) -> Result<Ailing, Error> {
-        let failing = Failing { failures: self.consecutive_failures, since: self.first_failure_at, warned: self.warned };
+        let failing =
+            Failing { failures: self.consecutive_failures, since: self.first_failure_at, warned: self.warned };
         let team = word(self.team.parse().ok(), "webhook_endpoints", "team")?;
         Ok(Ailing { team, endpoint: self.endpoint.into(), failing, gone: self.gone })
     }
