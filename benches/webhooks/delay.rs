@@ -73,10 +73,11 @@ async fn run(house: &House, plan: Plan, broken: Broken) -> anyhow::Result<[f64; 
     let (stop, gateway) = (CancellationToken::new(), house.gateway.clone());
     let told = stop.clone();
     let engine = tokio::spawn(async move { gateway.deliver_until(&told).await });
+    let mut caches = caches(house).await?;
     // Until the team is in the deliverer's hands, and everything is warm.
-    tell(house, Duration::from_secs(1)).await?;
+    tell(house, &mut caches, Duration::from_secs(1)).await?;
     let before = house.commits().await?;
-    let sent = tell(house, plan.each).await?;
+    let sent = tell(house, &mut caches, plan.each).await?;
     let statements = house.commits().await? - before - i64::try_from(sent.len())?;
     stop.cancel();
     if broken == Broken::Hanging {
@@ -101,8 +102,8 @@ struct Sent {
     committed: Instant,
 }
 
-/// Tells events at the rate, each with the write of an image cache, for so long.
-async fn tell(house: &House, lasting: Duration) -> anyhow::Result<Vec<Sent>> {
+/// What the events are about.
+async fn caches(house: &House) -> anyhow::Result<Vec<ImageCache>> {
     let team = TEAM.parse()?;
     let ids: Vec<Uuid> =
         sqlx::query_scalar("SELECT id FROM image_caches WHERE team = $1").bind(TEAM).fetch_all(&house.pool).await?;
@@ -110,6 +111,11 @@ async fn tell(house: &House, lasting: Duration) -> anyhow::Result<Vec<Sent>> {
     for id in ids {
         caches.extend(house.store.image_cache(&team, CacheId::from(id)).await?);
     }
+    Ok(caches)
+}
+
+/// Tells events at the rate, each with the write of an image cache, for so long.
+async fn tell(house: &House, caches: &mut [ImageCache], lasting: Duration) -> anyhow::Result<Vec<Sent>> {
     let entropy = Entropy::from_os();
     let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / RATE));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

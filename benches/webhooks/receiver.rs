@@ -40,8 +40,9 @@ impl Receiver {
 
     /// Returns once `count` messages in all have been answered.
     pub(crate) async fn wait_for(&self, count: usize) {
+        let mut counts = self.log.count.subscribe();
         // The sender of the count lives as long as we do.
-        let _seen = self.log.count.subscribe().wait_for(|answered| *answered >= count).await;
+        let _seen = counts.wait_for(|answered| *answered >= count).await;
     }
 
     /// How many messages have been answered.

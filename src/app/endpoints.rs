@@ -40,7 +40,7 @@ impl Gateway {
             secret: self.seal_keys(endpoint.id, &keys),
             headers: (!new.headers.is_empty()).then(|| self.seal_headers(endpoint.id, &new.headers)),
         };
-        let entry = self.endpoint_entry(caller, call, CREATE, endpoint.id);
+        let entry = self.endpoint_entry(caller, call, CREATE, &endpoint.id);
         if !self.store().add_endpoint(&endpoint, &secrets, &entry).await? {
             let detail = format!("the team has {MAX_ENDPOINTS} webhook endpoints, which is the most; delete one first");
             return Err(Error::Conflict { code: "too_many_webhook_endpoints", detail });
@@ -104,7 +104,7 @@ impl Gateway {
     /// Removes an endpoint: what waits for it is cancelled.
     pub async fn delete_webhook_endpoint(&self, caller: &Caller, call: &Call, id: EndpointId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
-        let entry = self.endpoint_entry(caller, call, DELETE, id);
+        let entry = self.endpoint_entry(caller, call, DELETE, &id);
         if !self.store().remove_endpoint(&caller.team, id, &entry).await? {
             return Err(Error::NotFound("webhook endpoint"));
         }
@@ -113,7 +113,7 @@ impl Gateway {
     }
 
     /// The audit entry of a change of an endpoint, or of one of its deliveries.
-    pub(super) fn endpoint_entry(&self, caller: &Caller, call: &Call, action: &str, id: impl ToString) -> AuditEntry {
+    pub(super) fn endpoint_entry(&self, caller: &Caller, call: &Call, action: &str, id: &impl ToString) -> AuditEntry {
         let mut entry =
             Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
         entry.resource = Some(id.to_string());

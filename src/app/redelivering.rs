@@ -46,7 +46,7 @@ impl Gateway {
     /// Sends one delivery again, from the first attempt on, whatever became of it.
     pub async fn resend_delivery(&self, caller: &Caller, call: &Call, id: DeliveryId) -> Result<DeliveryView, Error> {
         access::check(caller, RESEND)?;
-        let entry = self.endpoint_entry(caller, call, RESEND, id);
+        let entry = self.endpoint_entry(caller, call, RESEND, &id);
         let conflict = |code, detail: &str| Err(Error::Conflict { code, detail: detail.to_owned() });
         match self.store().resend(&caller.team, id, self.now(), &entry).await? {
             Resent::Done => {}
@@ -69,7 +69,7 @@ impl Gateway {
     ) -> Result<RequeuedView, Error> {
         access::check(caller, RECOVER)?;
         self.own_endpoint(caller, id).await?;
-        let entry = self.endpoint_entry(caller, call, RECOVER, id);
+        let entry = self.endpoint_entry(caller, call, RECOVER, &id);
         let count = self.store().recover(&caller.team, id, since, self.now(), MOST, &entry).await?;
         Ok(self.requeued(call, count))
     }
@@ -85,7 +85,7 @@ impl Gateway {
     ) -> Result<RequeuedView, Error> {
         access::check(caller, REPLAY)?;
         self.own_endpoint(caller, id).await?;
-        let entry = self.endpoint_entry(caller, call, REPLAY, id);
+        let entry = self.endpoint_entry(caller, call, REPLAY, &id);
         let until = span.1.unwrap_or_else(|| self.now());
         let count = self.store().replay(&caller.team, id, (span.0, until), self.now(), MOST, &entry).await?;
         Ok(self.requeued(call, count))

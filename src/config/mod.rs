@@ -128,6 +128,7 @@ pub struct KeysConfig {
 
 /// `webhook.*`: where webhooks may go. Metadata addresses are never open, whatever is set here.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the settings")]
 pub struct WebhookConfig {
     /// Whether loopback addresses are open.
     pub allow_loopback: bool,

@@ -52,12 +52,11 @@ impl Operation {
         match self.id.as_str() {
             "create_image_cache" => Some(new_cache("nginx:1.27")),
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
-            "create_access_key" => Some(json!({})),
+            "create_access_key" | "rotate_webhook_secret" => Some(json!({})),
             "match_image_caches" => Some(json!({"region": "cn-beijing", "images": ["nginx:1.27"]})),
             "adopt_image_caches" => Some(json!({"region": "cn-beijing", "filter": {}})),
             "create_webhook_endpoint" => Some(json!({"url": "http://127.0.0.1:9/hook", "skip_challenge": true})),
             "update_webhook_endpoint" => Some(json!({"description": "theirs"})),
-            "rotate_webhook_secret" => Some(json!({})),
             "recover_webhook_endpoint" | "replay_webhook_endpoint" => Some(json!({"since": "2026-03-01T00:00:00Z"})),
             "list_image_caches"
             | "get_image_cache"

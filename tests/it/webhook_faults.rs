@@ -203,8 +203,8 @@ async fn seal_anew(app: &TestGateway, endpoint: &str) {
     let sealer = Sealer::new(vec![("k1".into(), master)], "k1").unwrap();
     let (entropy, context) = (Entropy::from_seed(1), format!("webhook_secret:{endpoint}"));
     let secret = SigningSecret::generate(&entropy).text();
-    let sealed = sealer.seal(secret.expose_secret().as_bytes(), &context, &entropy);
-    sqlx::query("UPDATE webhook_endpoints SET secret = $1").bind(sealed).execute(app.sql()).await.unwrap();
+    let bytes = sealer.seal(secret.expose_secret().as_bytes(), &context, &entropy);
+    sqlx::query("UPDATE webhook_endpoints SET secret = $1").bind(bytes).execute(app.sql()).await.unwrap();
 }
 
 /// Ends the test if the process ends before the receiver has heard of `count`.

@@ -3,6 +3,7 @@
 //! *Look*: take what is due in hand. *Record*: how attempts ended. *Return*: what is in hand and cannot be used.
 //! *Beat*: show that this worker lives, take from the dead, and find what has changed or gone astray.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::task::JoinError;
@@ -39,10 +40,17 @@ pub(super) struct Plan {
     rest_until: Instant,
     /// The last look took all that it could: there may be more.
     deep: bool,
-    looking: bool,
-    recording: bool,
-    returning: bool,
-    beating: bool,
+    /// What is being done.
+    under_way: HashSet<Kind>,
+}
+
+/// The kinds of chores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Look,
+    Record,
+    Return,
+    Beat,
 }
 
 impl Plan {
@@ -56,11 +64,12 @@ impl Plan {
             record_at: None,
             rest_until: now,
             deep: false,
-            looking: false,
-            recording: false,
-            returning: false,
-            beating: false,
+            under_way: HashSet::new(),
         }
+    }
+
+    fn is_under_way(&self, kind: Kind) -> bool {
+        self.under_way.contains(&kind)
     }
 }
 
@@ -85,7 +94,7 @@ impl Deliverer {
         if now < self.plan.rest_until {
             return;
         }
-        if now >= self.plan.beat_at && !self.plan.beating {
+        if now >= self.plan.beat_at && !self.plan.is_under_way(Kind::Beat) {
             self.beat(now);
         }
         self.record(now);
@@ -98,16 +107,18 @@ impl Deliverer {
         self.plan.look_now |= self.desk.is_hungry() || (self.plan.deep && free >= BATCH);
         let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
         // Whoever drains looks again when all that was claimed has been recorded.
-        let waits = !self.endless && (!self.in_flight.is_empty() || !self.finished.is_empty() || self.plan.recording);
+        let waits = !self.endless
+            && (!self.in_flight.is_empty() || !self.finished.is_empty() || self.plan.is_under_way(Kind::Record));
         if self.stopping
-            || self.plan.looking
+            || self.plan.is_under_way(Kind::Look)
             || !due
             || free == 0
             || (waits && !self.plan.deep && self.plan.look_at > now)
         {
             return;
         }
-        (self.plan.looking, self.plan.look_now, self.plan.look_at) = (true, false, now + LOOK_EVERY);
+        self.plan.under_way.insert(Kind::Look);
+        (self.plan.look_now, self.plan.look_at) = (false, now + LOOK_EVERY);
         let (gateway, worker) = (self.gateway.clone(), self.worker);
         let slots = free.min(BATCH);
         let per_endpoint = gateway.settings().webhook_hand_per_endpoint;
@@ -125,8 +136,9 @@ impl Deliverer {
         let at = *self.plan.record_at.get_or_insert(now + linger);
         if self.finished.is_empty() {
             self.plan.record_at = None;
-        } else if !self.plan.recording && (now >= at || self.finished.len() >= BATCH) {
-            (self.plan.recording, self.plan.record_at) = (true, None);
+        } else if !self.plan.is_under_way(Kind::Record) && (now >= at || self.finished.len() >= BATCH) {
+            self.plan.under_way.insert(Kind::Record);
+            self.plan.record_at = None;
             let rest = self.finished.split_off(self.finished.len().min(BATCH));
             let finished = std::mem::replace(&mut self.finished, rest);
             let gateway = self.gateway.clone();
@@ -138,10 +150,10 @@ impl Deliverer {
     }
 
     fn give_back(&mut self) {
-        if self.unused.is_empty() || self.plan.returning {
+        if self.unused.is_empty() || self.plan.is_under_way(Kind::Return) {
             return;
         }
-        self.plan.returning = true;
+        self.plan.under_way.insert(Kind::Return);
         let (gateway, worker, ids) = (self.gateway.clone(), self.worker, std::mem::take(&mut self.unused));
         self.chores.spawn(async move {
             let done = gateway.store().give_back(worker, &ids).await;
@@ -150,7 +162,8 @@ impl Deliverer {
     }
 
     fn beat(&mut self, now: Instant) {
-        (self.plan.beating, self.plan.beat_at) = (true, now + BEAT_EVERY);
+        self.plan.under_way.insert(Kind::Beat);
+        self.plan.beat_at = now + BEAT_EVERY;
         let (gateway, worker) = (self.gateway.clone(), self.worker);
         let known: Vec<DeliveryId> = self.known.iter().copied().collect();
         let mut endpoints: Vec<(Uuid, i64)> =
@@ -165,15 +178,15 @@ impl Deliverer {
         // A panic in a statement: begin anew, what is in hand is found by the next worker.
         let failed = match chore.map_err(|_| dead())? {
             Chore::Looked(slots, done) => {
-                self.plan.looking = false;
+                self.plan.under_way.remove(&Kind::Look);
                 done.map(|claims| self.note_looked(slots, claims)).err()
             }
             Chore::Recorded(finished, done) => {
-                self.plan.recording = false;
+                self.plan.under_way.remove(&Kind::Record);
                 self.note_recorded(finished, done)
             }
             Chore::Returned(ids, done) => {
-                self.plan.returning = false;
+                self.plan.under_way.remove(&Kind::Return);
                 match done {
                     Ok(()) => self.known.retain(|id| !ids.contains(id)),
                     Err(_) => self.unused.extend(ids),
@@ -181,7 +194,7 @@ impl Deliverer {
                 None
             }
             Chore::Beaten(began, done) => {
-                self.plan.beating = false;
+                self.plan.under_way.remove(&Kind::Beat);
                 match done {
                     Ok(beat) => {
                         self.note_beat(began, &beat)?;
@@ -203,7 +216,7 @@ impl Deliverer {
         self.plan.deep = claims.len() >= slots;
         // Whoever drains is done when a look finds nothing.
         self.plan.look_now |= !self.endless && !claims.is_empty();
-        let mut counts: std::collections::HashMap<EndpointId, (usize, usize)> = std::collections::HashMap::new();
+        let mut counts: HashMap<EndpointId, (usize, usize)> = HashMap::new();
         for (claim, room) in &claims {
             let count = counts.entry(claim.endpoint).or_default();
             *count = (count.0 + 1, *room);

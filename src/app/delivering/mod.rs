@@ -128,7 +128,9 @@ impl Deliverer {
     }
 
     fn take_all(&mut self, claims: Vec<Claim>) {
-        claims.into_iter().for_each(|claim| self.take(claim));
+        for claim in claims {
+            self.take(claim);
+        }
     }
 
     fn take(&mut self, claim: Claim) {

@@ -110,7 +110,7 @@ impl Gateway {
         enabled: bool,
     ) -> Result<EndpointView, Error> {
         access::check(caller, action)?;
-        let entry = self.endpoint_entry(caller, call, action, id);
+        let entry = self.endpoint_entry(caller, call, action, &id);
         if !self.store().enable_endpoint(&caller.team, id, enabled, &entry).await? {
             return Err(Error::NotFound("webhook endpoint"));
         }
@@ -124,7 +124,9 @@ impl Gateway {
         let length = endpoint.description.as_ref().is_none_or(|text| is_text(text, 256));
         findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
         endpoint.options.check(&mut findings);
-        secrets::check_headers(changes.headers.as_ref().unwrap_or(&Default::default()), &mut findings);
+        if let Some(headers) = &changes.headers {
+            secrets::check_headers(headers, &mut findings);
+        }
         if let Some(url) = &changes.url
             && let Err(reason) = self.parts().sender.judge(url).await
         {
@@ -141,7 +143,7 @@ impl Gateway {
         write: EndpointWrite,
     ) -> Result<EndpointView, Error> {
         let id = write.endpoint.id;
-        let entry = self.endpoint_entry(caller, call, action, id);
+        let entry = self.endpoint_entry(caller, call, action, &id);
         if !self.store().change_endpoint(&write, &entry).await? {
             // It is gone, or somebody else changed it in between.
             self.own_endpoint(caller, id).await?;
