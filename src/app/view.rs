@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::Caller;
-use crate::domain::image_cache::{Failure, ImageCache, Transition};
+use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::Operation;
 use crate::domain::status::Status;
 
 mod access_keys;
 mod adoption;
 mod convert;
+mod failure;
 mod matches;
 mod me;
 mod provider;
@@ -25,6 +26,7 @@ mod webhooks_convert;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+pub use failure::FailureView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
@@ -62,22 +64,6 @@ pub enum StatusView {
     Lost,
     /// The cloud shows a word that the gateway does not know; see `provider_status`.
     Unknown,
-}
-
-/// Why a build or a request failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Failure)]
-pub struct FailureView {
-    /// The cloud's code or the reason of its event.
-    pub code: String,
-    /// The cloud's own words, with secrets blanked.
-    pub message: String,
-    /// Whether the same request may succeed later.
-    pub retryable: bool,
-    /// The cloud's RequestId, for a ticket with its support.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub provider_request_id: Option<String>,
 }
 
 /// An ACR Enterprise registry of an image cache.

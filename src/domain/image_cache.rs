@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::TeamId;
 use super::clock::Instant;
+use super::failure::CloudError;
 use super::ids::{CacheId, OperationId, TransitionId};
 use super::spec::ImageCacheSpec;
 use super::status::Status;
@@ -19,6 +20,13 @@ pub struct Failure {
     pub retryable: bool,
     /// The cloud's RequestId, where a call was refused.
     pub provider_request_id: Option<String>,
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        let CloudError { code, message, request_id, http_status: _ } = error;
+        Self { code, message, retryable: false, provider_request_id: request_id }
+    }
 }
 
 /// One image cache of one team.

@@ -17,6 +17,7 @@ pub mod desk;
 pub mod endpoint;
 pub mod entropy;
 pub mod event;
+pub mod explain;
 pub mod failure;
 pub mod field;
 pub mod filter;

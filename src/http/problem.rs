@@ -46,6 +46,14 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub hint: Option<String>,
+    /// For a refusal of the cloud: why, as a stable word; see `Failure.cause`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cause: Option<String>,
+    /// For a refusal of the cloud: why, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub explanation: Option<String>,
     /// The fields that were not allowed, all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
@@ -115,6 +123,8 @@ impl Refusal {
             request_id: String::new(),
             retryable: false,
             hint: None,
+            cause: None,
+            explanation: None,
             errors: Vec::new(),
             operation_id: None,
             provider_code: None,

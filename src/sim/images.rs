@@ -55,6 +55,13 @@ fn why(image: &str, logins: &[Login], filled: i64, size_gib: i64) -> Option<(&'s
         );
         return Some(("Failed", text, false));
     }
+    if host.starts_with("unreachable.") {
+        let text = format!(
+            "rpc error: code = DeadlineExceeded desc = failed to resolve reference \"{image}\": failed to do \
+             request: Head \"https://{host}/v2/{repository}/manifests/latest\": dial tcp 198.51.100.7:443: i/o timeout"
+        );
+        return Some(("Failed", text, false));
+    }
     if repository.contains("does-not-exist") || tag == Some("missing") {
         let text = format!(
             "rpc error: code = NotFound desc = failed to resolve reference \"{image}\": manifest unknown: \
@@ -135,6 +142,7 @@ mod tests {
         for (image, size_gib, expected) in [
             ("example.com/does-not-exist:1", 20, "manifest unknown"),
             ("nginx:missing", 20, "manifest unknown"),
+            ("unreachable.example/app:1", 20, "i/o timeout"),
             ("private.other/app:1", 20, "unauthorized"),
             ("private.wrong/app:1", 20, "unauthorized"),
             ("team/huge-model:1", 99, "disk full"),

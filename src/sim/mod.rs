@@ -19,6 +19,7 @@
 //! # What fails
 //! An image whose repository contains `does-not-exist` or whose tag is `missing`; one of a registry whose host
 //! begins with `private.`, without a login for that host in the same request (or with the password `wrong`);
+//! one of a registry whose host begins with `unreachable.`;
 //! images that together are larger than the cache: one tagged `50gib` has 50 GiB, one whose repository contains
 //! `huge` 100, any other next to nothing.
 //!

@@ -190,7 +190,9 @@ async fn an_unknown_image_ends_in_failed_with_the_clouds_reason() {
     let failed = app.until(&id, "failed").await;
     let message = "Failed to pull image \"example.com/does-not-exist:1\": rpc error: code = NotFound desc = failed to \
                    resolve reference \"example.com/does-not-exist:1\": manifest unknown: manifest unknown";
-    assert_eq!(failed["failure"], json!({"code": "Failed", "message": message, "retryable": false}));
+    let failure = &failed["failure"];
+    assert_eq!((&failure["code"], &failure["message"]), (&json!("Failed"), &json!(message)));
+    assert_eq!((&failure["cause"], &failure["retryable"]), (&json!("image_not_found"), &json!(false)));
     assert_eq!(hook.kinds(), ["image_cache.created", "image_cache.failed"]);
     let received = &hook.received()[1];
     received.verify(&secret, app.now());
@@ -208,6 +210,23 @@ async fn an_unknown_image_ends_in_failed_with_the_clouds_reason() {
     app.patch(&format!("/v1/image-caches/{id}"), &new_cache("nginx")).await.problem(422, "invalid_request");
     let refused = app.patch(&format!("/v1/image-caches/{id}"), &json!({"images": ["nginx:1"]})).await;
     refused.problem(409, "image_cache_not_updatable");
+}
+
+#[tokio::test]
+async fn each_failed_build_says_why_and_what_to_do() {
+    let app = TestGateway::start().await;
+    for (image, cause, hint, retryable) in [
+        ("example.com/does-not-exist:1", "image_not_found", "check the repository and the tag", false),
+        ("private.example.com/app:1", "registry_login", "pass registry_credentials", false),
+        ("unreachable.example.com/app:1", "network", "an EIP", true),
+        ("example.com/model:50gib", "image_too_large", "try 40", false),
+    ] {
+        let id = app.create(image).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let failure = &app.until(&id, "failed").await["failure"];
+        assert_eq!((&failure["cause"], &failure["retryable"]), (&json!(cause), &json!(retryable)), "{failure}");
+        assert!(failure["hint"].as_str().unwrap().contains(hint), "{failure}");
+        assert!(failure["explanation"].as_str().unwrap().ends_with('.'), "{failure}");
+    }
 }
 
 #[tokio::test]

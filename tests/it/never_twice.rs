@@ -146,8 +146,10 @@ async fn a_refusal_ends_the_create_and_shreds_the_logins() {
     let refused = create(&app, 10, "second", &body).await;
     let problem = refused.problem(409, "cloud_refused");
     assert_eq!((&problem["provider_code"], &problem["detail"]), (&json!("QuotaExceeded.ImageCache"), &json!(message)));
+    assert_eq!((&problem["cause"], &problem["retryable"]), (&json!("quota"), &json!(true)));
     let path = format!("/v1/operations/{}", problem["operation_id"].as_str().unwrap());
     let operation = app.get(&path).await.expect(200);
+    assert_eq!(operation["failure"]["cause"], problem["cause"]);
     assert_eq!((&operation["state"], &operation["failure"]["code"]), (&json!("refused"), &problem["provider_code"]));
     assert_eq!(operation["failure"]["provider_request_id"], problem["provider_request_id"]);
     assert_eq!(app.count(kept).await, 0);

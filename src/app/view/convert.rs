@@ -1,11 +1,11 @@
 //! From the domain's types to what is shown.
 
 use super::{
-    AcrRegistryView, AuditEntry, AuditEntryView, Caller, Failure, FailureView, ImageCache, ImageCacheView, Me,
-    Operation, OperationView, Status, StatusView, Transition, TransitionView,
+    AcrRegistryView, AuditEntry, AuditEntryView, Caller, FailureView, ImageCache, ImageCacheView, Me, Operation,
+    OperationView, Status, StatusView, Transition, TransitionView,
 };
 use crate::domain::caller::Scope;
-use crate::domain::spec::{AcrRegistry, EliminationStrategy};
+use crate::domain::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
 use crate::store::NumberedEntry;
 
 impl From<Status> for StatusView {
@@ -23,17 +23,6 @@ impl From<Status> for StatusView {
             Status::Expired => Self::Expired,
             Status::Lost => Self::Lost,
             Status::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<Failure> for FailureView {
-    fn from(failure: Failure) -> Self {
-        Self {
-            code: failure.code,
-            message: failure.message,
-            retryable: failure.retryable,
-            provider_request_id: failure.provider_request_id,
         }
     }
 }
@@ -61,6 +50,7 @@ fn word(strategy: EliminationStrategy) -> &'static str {
 impl From<ImageCache> for ImageCacheView {
     fn from(cache: ImageCache) -> Self {
         let spec = cache.spec;
+        let size_gib = spec.size_gib.unwrap_or(*SIZE_GIB.start());
         Self {
             id: cache.id.to_string(),
             team: cache.team.into(),
@@ -96,7 +86,7 @@ impl From<ImageCache> for ImageCacheView {
             flash_copy_count: spec.flash_copy_count,
             elimination_strategy: spec.elimination_strategy.map(|strategy| word(strategy).to_owned()),
             last_matched_at: cache.last_matched_at,
-            failure: cache.failure.map(Into::into),
+            failure: cache.failure.map(|failure| FailureView::explained(failure, Some(size_gib))),
             created_at: cache.created_at,
             updated_at: cache.updated_at,
             ready_at: cache.ready_at,
@@ -113,12 +103,7 @@ impl From<Operation> for OperationView {
             state: operation.state.as_str().into(),
             image_cache_id: operation.cache.to_string(),
             attempts: operation.progress.attempts,
-            failure: operation.error.map(|error| FailureView {
-                code: error.code,
-                message: error.message,
-                retryable: false,
-                provider_request_id: error.request_id,
-            }),
+            failure: operation.error.map(|error| FailureView::explained(error.into(), None)),
             created_at: operation.created_at,
             finished_at: operation.finished_at,
         }

@@ -23,18 +23,6 @@ pub(super) fn status_of(code: &str) -> StatusCode {
     }
 }
 
-/// What the caller can do about it.
-pub(super) fn hint_of(code: &str) -> &'static str {
-    match status_of(code) {
-        StatusCode::FORBIDDEN => "the gateway's cloud account lacks a permission: ask whoever runs the gateway",
-        StatusCode::CONFLICT if code.contains("Exceed") => {
-            "delete image caches that are not needed, or raise the quota"
-        }
-        StatusCode::CONFLICT => "look at the image cache's present status and try again once it has settled",
-        _ => "change what the cloud names and send a new request",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

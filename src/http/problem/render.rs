@@ -6,6 +6,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use super::{Refusal, cloud};
 use crate::app::Error;
 use crate::domain::caller::Scope;
+use crate::domain::explain::explain;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 
@@ -71,9 +72,12 @@ fn idempotency_in_flight(code: &'static str) -> Refusal {
 }
 
 fn cloud_refused(error: CloudError, operation: Option<OperationId>) -> Refusal {
-    let hint = cloud::hint_of(&error.code);
     let status = cloud::status_of(&error.code);
-    let mut refusal = Refusal::new(status, "cloud_refused", "The cloud refused", error.message).hint(hint);
+    let explanation = explain(&error.code, &error.message, None);
+    let mut refusal = Refusal::new(status, "cloud_refused", "The cloud refused", error.message).hint(explanation.hint);
+    refusal.0.problem.cause = Some(explanation.cause.as_str().to_owned());
+    refusal.0.problem.explanation = Some(explanation.sentence.to_owned());
+    refusal.0.problem.retryable = explanation.retryable;
     refusal.0.problem.operation_id = operation.map(|operation| operation.to_string());
     refusal.0.problem.provider_code = Some(error.code);
     refusal.0.problem.provider_request_id = error.request_id;

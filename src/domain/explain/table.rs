@@ -1,0 +1,257 @@
+//! Which words of the cloud, of containerd and of registries mean which cause, and what is said of each.
+//!
+//! Codes are looked at first and as they are; messages only for what an event's Reason does not tell
+//! (`Failed` says nothing), in lower case, and the first line that fits wins: the order is by how sure it is.
+
+use super::Cause::{
+    self, AccountDisabled, BadRequest, Certificate, CloudBusy, ImageNotFound, ImageTooLarge, Network, NoStock,
+    NotEnabled, NotThere, Permission, Platform, Quota, RegistryBusy, RegistryLogin, SubnetFull, TokenReused, Unclear,
+    Withdrawn, WrongState, ZoneMismatch,
+};
+
+/// What is said of one cause.
+pub(super) struct Entry {
+    pub(super) word: &'static str,
+    pub(super) sentence: &'static str,
+    pub(super) hint: &'static str,
+    pub(super) retryable: bool,
+}
+
+/// Parts of codes and event reasons.
+const CODES: [(&[&str], Cause); 14] = [
+    (&["IdempotentParameterMismatch", "InvalidIdempotenceParameter"], TokenReused),
+    (&["withdrawn"], Withdrawn),
+    (&["VswZoneMisMatch", "SecurityGroupMisMatch"], ZoneMismatch),
+    (&["IpNotEnough"], SubnetFull),
+    (&["NoStock", "NotOnSale", "StockClose", "StockExhaust"], NoStock),
+    (
+        &[
+            "Arrearage",
+            "InsufficientBalance",
+            "UserBussinessStatus",
+            "NotRealNameAuthentication",
+            "AccessKeyDisabled",
+            "InvalidAccessKeyId",
+            "RiskControl",
+            "SecurityRisk",
+        ],
+        AccountDisabled,
+    ),
+    (&["ServiceNotEnabled", "ImageCacheNotSupport", "OnlyForInvitedTest"], NotEnabled),
+    (&["containerRepositoryAuthorizationFailed"], RegistryLogin),
+    (&["Forbidden", "NoPermission", "PassRoleForbidden", "ServiceLinkedRole.Denied"], Permission),
+    (&["IncorrectStatus", "OperationConflict", "Conflict", "AlreadyExist"], WrongState),
+    (&["QuotaExceed", "LimitExceed", "QuotaFull"], Quota),
+    (&["NotFound"], NotThere),
+    (&["Throttling", "ServiceUnavailable", "InternalError", "UnknownError", "Degrade.Api"], CloudBusy),
+    (&["Missing", "Invalid", "NotSupport"], BadRequest),
+];
+
+/// Parts of messages, in lower case.
+const MESSAGES: [(&[&str], Cause); 11] = [
+    (&["no space left on device", "disk full", "exceeds the image cache size", "insufficient disk"], ImageTooLarge),
+    (&["no match for platform", "no matching manifest for", "exec format error"], Platform),
+    (&["toomanyrequests", "too many requests", "rate limit"], RegistryBusy),
+    (&["x509:", "certificate signed by unknown authority", "tls: failed to verify"], Certificate),
+    (
+        &[
+            "unauthorized",
+            "authentication required",
+            "authorization failed",
+            "no basic auth credentials",
+            "insufficient_scope",
+            "access denied",
+            "403 forbidden",
+        ],
+        RegistryLogin,
+    ),
+    (&["manifest unknown", "name unknown", "not found", "does not exist", "repository name not known"], ImageNotFound),
+    (
+        &[
+            "i/o timeout",
+            "no such host",
+            "connection refused",
+            "connection reset",
+            "network is unreachable",
+            "no route to host",
+            "context deadline exceeded",
+            "client.timeout",
+            "tls handshake timeout",
+        ],
+        Network,
+    ),
+    (&["ip address", "ip is not enough"], SubnetFull),
+    (&["out of stock"], NoStock),
+    (&["does not have enough balance", "overdue"], AccountDisabled),
+    (&["heavy load", "try again later"], CloudBusy),
+];
+
+/// The cause that the words stand for.
+pub(super) fn cause_of(code: &str, message: &str) -> Cause {
+    let message = message.to_ascii_lowercase();
+    let by_code = CODES.iter().find(|(words, _)| words.iter().any(|word| code.contains(word)));
+    let by_message = || MESSAGES.iter().find(|(words, _)| words.iter().any(|word| message.contains(word)));
+    by_code.or_else(by_message).map_or(Unclear, |(_, cause)| *cause)
+}
+
+const fn entry_of(word: &'static str, sentence: &'static str, hint: &'static str, retryable: bool) -> Entry {
+    Entry { word, sentence, hint, retryable }
+}
+
+/// What is said of `cause`.
+pub(super) fn entry(cause: Cause) -> Entry {
+    image(cause).or_else(|| room(cause)).or_else(|| rights(cause)).unwrap_or_else(|| request(cause))
+}
+
+/// What is wrong between the builder and the registry.
+fn image(cause: Cause) -> Option<Entry> {
+    Some(match cause {
+        ImageNotFound => entry_of(
+            "image_not_found",
+            "The registry does not have this image.",
+            "check the repository and the tag, and that the push had ended; then create the image cache again",
+            false,
+        ),
+        RegistryLogin => entry_of(
+            "registry_login",
+            "The registry wants a login, or refused the one it was given.",
+            "pass registry_credentials (or acr_registries) that may pull this image; a repository that does not exist is often answered in the same way",
+            false,
+        ),
+        ImageTooLarge => entry_of(
+            "image_too_large",
+            "The unpacked images do not fit into the image cache.",
+            "create it again with a larger size_gib",
+            false,
+        ),
+        Platform => entry_of(
+            "platform",
+            "The image is not made for the platform that builds the image cache.",
+            "push the image for linux/amd64 (or the platform that os_type asks for)",
+            false,
+        ),
+        Network => entry_of(
+            "network",
+            "The builder could not reach the registry.",
+            "give it a way out: an EIP (eip_instance_id or auto_create_eip) or a NAT gateway on the vSwitch, or use the registry's VPC address; then try again",
+            true,
+        ),
+        Certificate => entry_of(
+            "certificate",
+            "The registry's certificate is not trusted.",
+            "use a certificate of a public authority, or name the registry in insecure_registry where that is allowed",
+            false,
+        ),
+        RegistryBusy => entry_of(
+            "registry_busy",
+            "The registry refused because there were too many pulls.",
+            "try again later, or pull with a login or through a mirror",
+            true,
+        ),
+        _ => return None,
+    })
+}
+
+/// What there is not enough of.
+fn room(cause: Cause) -> Option<Entry> {
+    Some(match cause {
+        Quota => entry_of(
+            "quota",
+            "A quota of the cloud account is used up.",
+            "delete image caches that are not needed, or have the quota raised; see GET /v1/usage",
+            true,
+        ),
+        SubnetFull => entry_of(
+            "subnet_full",
+            "The vSwitch (or address pool) has no free address for the builder.",
+            "name another vSwitch in vswitch_ids, or free addresses; then try again",
+            true,
+        ),
+        ZoneMismatch => entry_of(
+            "zone_mismatch",
+            "The vSwitch does not belong to the zone or to the VPC of the security group.",
+            "leave zone_id out, or name a vSwitch of that zone and a security group of the same VPC",
+            false,
+        ),
+        NoStock => entry_of(
+            "no_stock",
+            "The zone has no capacity for the builder at the moment.",
+            "try again later, or name vSwitches of several zones in vswitch_ids",
+            true,
+        ),
+        CloudBusy => entry_of(
+            "cloud_busy",
+            "The cloud is overloaded or failed inside.",
+            "try again later; nothing is wrong with the request",
+            true,
+        ),
+        _ => return None,
+    })
+}
+
+/// What the account may not do.
+fn rights(cause: Cause) -> Option<Entry> {
+    Some(match cause {
+        AccountDisabled => entry_of(
+            "account_disabled",
+            "The gateway's cloud account is disabled, in debt, under review or not verified.",
+            "tell whoever runs the gateway: the account itself must be put in order",
+            false,
+        ),
+        Permission => entry_of(
+            "permission",
+            "The gateway's cloud account lacks a permission for this.",
+            "tell whoever runs the gateway: a RAM policy or a service role is missing; more scopes will not help",
+            false,
+        ),
+        NotEnabled => entry_of(
+            "not_enabled",
+            "The service or this feature is not enabled for the cloud account.",
+            "tell whoever runs the gateway: it is enabled in the cloud's console",
+            false,
+        ),
+        _ => return None,
+    })
+}
+
+/// What is wrong with the request or its moment, and what nobody knows.
+fn request(cause: Cause) -> Entry {
+    match cause {
+        WrongState => entry_of(
+            "wrong_state",
+            "The image cache is in a state that does not allow this.",
+            "look at its present status and try again once it has settled",
+            true,
+        ),
+        TokenReused => entry_of(
+            "token_reused",
+            "The cloud knows this request's token with other parameters.",
+            "tell whoever runs the gateway; the operation is set aside and never sent under another token",
+            false,
+        ),
+        NotThere => entry_of(
+            "not_there",
+            "The cloud does not know something that the request names.",
+            "check the ids in the request (vSwitch, security group, EIP, resource group, image cache)",
+            false,
+        ),
+        BadRequest => entry_of(
+            "bad_request",
+            "The cloud does not accept a parameter.",
+            "change what the cloud names and send a new request",
+            false,
+        ),
+        Withdrawn => entry_of(
+            "withdrawn",
+            "It was withdrawn before anything was sent to the cloud.",
+            "send it again if it is still wanted",
+            true,
+        ),
+        _ => entry_of(
+            "unclear",
+            "The cloud gives a reason that the gateway does not know; its own words are in `message`.",
+            "read the cloud's message and its events in the provider record; quote its request id to the cloud's support",
+            false,
+        ),
+    }
+}
