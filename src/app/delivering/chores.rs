@@ -187,11 +187,7 @@ impl Deliverer {
             }
             Chore::Returned(ids, done) => {
                 self.plan.under_way.remove(&Kind::Return);
-                match done {
-                    Ok(()) => self.known.retain(|id| !ids.contains(id)),
-                    Err(_) => self.unused.extend(ids),
-                }
-                None
+                self.note_returned(ids, done)
             }
             Chore::Beaten(began, done) => {
                 self.plan.under_way.remove(&Kind::Beat);
@@ -239,6 +235,17 @@ impl Deliverer {
         Some(error)
     }
 
+    fn note_returned(&mut self, ids: Vec<DeliveryId>, done: Result<(), Error>) -> Option<Error> {
+        if let Err(error) = done {
+            self.unused.extend(ids);
+            return Some(error);
+        }
+        for id in &ids {
+            self.known.remove(id);
+        }
+        None
+    }
+
     fn note_beat(&mut self, began: Instant, beat: &Beat) -> Result<(), Error> {
         if !beat.alive {
             return Err(dead());
@@ -277,14 +284,15 @@ impl Deliverer {
     /// When to look up, whatever happens.
     pub(super) fn next_time(&self) -> Instant {
         let now = Instant::now();
-        let mut next = self.plan.look_at.max(self.plan.rest_until).max(now + Duration::from_millis(1));
+        let mut next = self.plan.look_at.min(self.plan.beat_at);
         if let Some(at) = self.plan.record_at {
-            next = next.min(at.max(self.plan.rest_until));
+            next = next.min(at);
         }
         if let Some(at) = self.desk.rouses_at() {
-            let pause = (at - self.gateway.now()).to_std().unwrap_or_default();
-            next = next.min(now + pause.max(Duration::from_millis(1)));
+            next = next.min(now + (at - self.gateway.now()).to_std().unwrap_or_default());
         }
+        // What is due already is under way, or waits for something that wakes us.
+        next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));
         next.min(self.good_until)
     }
 }
