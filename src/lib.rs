@@ -34,12 +34,18 @@
 //!    queue, where retries are claimed in batches, too. Each is signed just before it is sent ([`webhook`]), and how they
 //!    ended is recorded in batches.
 //!
+//! 7. From then on the reconciler (`app::reconciling`) compares the cloud's list with the rows; `domain::reconcile`
+//!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
+//!
 //! # When things break
 //!
 //! A create whose answer was lost is never guessed: [`domain::operation`] sends the same `ClientToken` again
-//! while the cloud surely remembers it, afterwards waits until no earlier attempt can still be accepted and
-//! looks for the operation's tag. A gateway that dies leaves leases that run out; another takes over. What
-//! was not committed did not happen, what was committed is told.
+//! while the cloud surely remembers it, afterwards looks for the operation's tag, until no earlier attempt can
+//! still be accepted. A refusal after such doubt is held until then; a copy that was carried out late, as a
+//! second cache, is removed then. A delete that comes meanwhile waits. A gateway that dies leaves leases that
+//! run out; another takes over. What was not committed did not happen, what was committed is told.
+//!
+//! `tests/simulation` runs these very rules through every schedule of up to three faults, and random ones.
 
 pub mod app;
 pub mod auth;

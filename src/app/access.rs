@@ -25,6 +25,7 @@ const fn change(operation: &'static str, scope: Scope) -> Access {
 /// Every operation that needs a credential.
 pub const TABLE: &[Access] = &[
     change("create_image_cache", Scope::Write),
+    change("ensure_image_cache", Scope::Write),
     read("list_image_caches", Scope::Read),
     read("get_image_cache", Scope::Read),
     change("update_image_cache", Scope::Write),
@@ -34,6 +35,7 @@ pub const TABLE: &[Access] = &[
     read("match_image_caches", Scope::Read),
     // The cloud account is shared by the teams: only its admins may say whose a cache is.
     change("adopt_image_caches", Scope::Admin),
+    read("list_found_image_caches", Scope::Admin),
     read("get_provider_record", Scope::Read),
     read("list_usage", Scope::Read),
     read("get_operation", Scope::Read),

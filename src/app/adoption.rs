@@ -187,13 +187,12 @@ impl Gateway {
         cache: &ImageCache,
         provider_request_id: Option<String>,
     ) -> Operation {
-        let kind = OperationKind::Create;
         Operation {
             id: cache.operation,
             team: cache.team.clone(),
             cache: cache.id,
             generation: cache.generation,
-            progress: Progress { kind, window_opened_at: None, last_signed_at: None, attempts: 0, in_doubt: false },
+            progress: Progress::new(OperationKind::Create),
             state: OperationState::Succeeded,
             spec: cache.spec.clone(),
             changes: None,

@@ -17,7 +17,7 @@ use crate::domain::operation::OperationKind;
 use crate::domain::region::Region;
 use crate::domain::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::status::Status;
-use crate::store::{Claimed, LeasedOperation, NewKey, NewOperation};
+use crate::store::{Begun, Claimed, LeasedOperation, NewKey, NewOperation};
 
 const CREATE: &str = "create_image_cache";
 const UPDATE: &str = "update_image_cache";
@@ -86,10 +86,39 @@ impl Gateway {
             // Asking twice for the same end is no error: it has been, or is being, reached.
             return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false });
         }
+        let newest = self.store().operation(&caller.team, cache.operation).await?;
+        if newest.is_some_and(|newest| newest.progress.kind == OperationKind::Delete && !newest.state.is_over()) {
+            return Ok(Changed { image_cache: cache.into(), settled: false, replayed: false });
+        }
         let spec = cache.spec.clone();
         let key = options.key.as_ref().map(|key| self.new_key(DELETE, key));
         let intent = self.intent(caller, call, OperationKind::Delete, &cache, spec, &[], key);
         self.change(call, intent, cache, options).await
+    }
+
+    /// A delete that waits for the operation that runs. A create that nothing was sent of is withdrawn at once, and
+    /// the delete goes on; else both go on by themselves, and the caller hears that it is recorded.
+    async fn wait_for_earlier(&self, intent: NewOperation, cache: ImageCache) -> Result<Changed, Error> {
+        let (id, keyed) = (intent.operation.id, intent.key.is_some());
+        let earlier = self.store().running_on(&cache.team, cache.id).await?;
+        if let Some(create) = earlier.filter(|earlier| earlier.progress.kind == OperationKind::Create) {
+            self.drive_now(create.id).await?;
+        }
+        if let Some(ended) = self.drive_now(id).await? {
+            return ended.into_result(false);
+        }
+        let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
+        self.answer_early(keyed, id, &early).await?;
+        early.into_result(false)
+    }
+
+    /// Drives an operation that nobody holds and that is not in doubt.
+    async fn drive_now(&self, id: OperationId) -> Result<Option<Answer>, Error> {
+        let lease = self.settings().operation_lease.as_secs_f64();
+        let Some(leased) = self.store().claim_operation(id, self.uuid(), lease).await? else { return Ok(None) };
+        let gateway = self.clone();
+        // A caller that leaves stops nothing.
+        Ok(self.tasks().spawn(async move { gateway.drive(leased).await }).await.ok().flatten())
     }
 
     /// The row, if the caller's team has it in the version that the caller means.
@@ -109,23 +138,35 @@ impl Gateway {
         options: ChangeOptions,
     ) -> Result<Changed, Error> {
         match self.store().begin_change(&intent, cache.version).await {
-            Ok(true) => call.set_audited(),
-            Ok(false) => {
+            Ok(Begun::Running) => call.set_audited(),
+            Ok(Begun::Waiting) => {
+                call.set_audited();
+                let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
+                return Box::pin(self.wait_for_earlier(intent, cache)).await;
+            }
+            Ok(Begun::Moved) => {
                 let detail = "the image cache changed while the request was handled; read it and try again".to_owned();
                 return Err(Error::Conflict { code: "concurrent_change", detail });
             }
-            Err(error) if error.is_constraint("operations_one_running") => {
+            Err(error)
+                if error.is_constraint("operations_one_running") || error.is_constraint("operations_one_waiting") =>
+            {
                 let detail = format!("the operation {} on this image cache has not ended yet", cache.operation);
                 return Err(Error::Conflict { code: "operation_in_progress", detail });
             }
             Err(error) => return Err(error.into()),
         }
         let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
-        self.carry_out(intent, cache, options.wait).await
+        Box::pin(self.carry_out(intent, cache, options.wait)).await
     }
 
     /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.
-    async fn carry_out(&self, intent: NewOperation, cache: ImageCache, wait: Duration) -> Result<Changed, Error> {
+    pub(super) async fn carry_out(
+        &self,
+        intent: NewOperation,
+        cache: ImageCache,
+        wait: Duration,
+    ) -> Result<Changed, Error> {
         let operation = intent.operation.id;
         let leased = LeasedOperation {
             operation: intent.operation,
@@ -133,7 +174,7 @@ impl Gateway {
             lease_token: intent.lease_token,
         };
         let gateway = self.clone();
-        let mut task = self.tasks().spawn(async move { gateway.drive(leased).await });
+        let mut task = self.tasks().spawn(async move { Box::pin(gateway.drive(leased)).await });
         let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
         let ended = tokio::time::timeout(wait, &mut task).await.map(|ended| ended.ok().flatten());
         let answer = match ended {
@@ -182,7 +223,7 @@ impl Answer {
 }
 
 /// What the first request with the key was told.
-fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
+pub(super) fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
     let answer = answer.ok_or(Error::IdempotencyInFlight)?;
     tracing::info!(operation = %operation, "answered from the idempotency key");
     Answer::from_json(answer)?.into_result(true)

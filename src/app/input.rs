@@ -9,6 +9,7 @@ use super::view::ImageCacheView;
 use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
 use crate::domain::caller::Scope;
+use crate::domain::content::Ensured;
 use crate::domain::endpoint::EndpointOptions;
 use crate::domain::event::EventType;
 use crate::domain::region::Region;
@@ -42,6 +43,15 @@ pub struct Changed {
     pub settled: bool,
     /// Whether this is the stored answer of an earlier request with the same key.
     pub replayed: bool,
+}
+
+/// A cache of the content that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnsuredCache {
+    /// How it came.
+    pub outcome: Ensured,
+    /// The image cache, and what became of its create where it was created.
+    pub changed: Changed,
 }
 
 /// What became of a wait.

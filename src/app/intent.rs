@@ -9,6 +9,7 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::{Evidence, ImageCache};
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use crate::domain::reconcile::Reconciled;
 use crate::domain::spec::{ImageCacheSpec, RegistryCredential};
 use crate::domain::status::Status;
 use crate::store::{NewKey, NewOperation};
@@ -59,6 +60,7 @@ impl Gateway {
             last_matched_at: None,
             provider: None,
             misses: 0,
+            reconciled: Reconciled::default(),
         }
     }
 
@@ -82,7 +84,7 @@ impl Gateway {
             team: caller.team.clone(),
             cache: cache.id,
             generation: cache.generation + i32::from(kind == OperationKind::Update),
-            progress: Progress { kind, window_opened_at: None, last_signed_at: None, attempts: 0, in_doubt: false },
+            progress: Progress::new(kind),
             state: OperationState::Running,
             spec,
             changes: None,

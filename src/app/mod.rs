@@ -6,7 +6,7 @@
 //!
 //! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
 //! (carrying them out), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
-//! [`matching`] (what would be taken), [`adoption`] (taking over), [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
@@ -17,6 +17,7 @@ mod cursor;
 mod delivering;
 mod describing;
 pub mod endpoints;
+mod ensuring;
 mod error;
 mod gateway;
 pub mod input;
@@ -24,6 +25,7 @@ mod intent;
 mod matching;
 mod operations;
 mod reads;
+mod reconciling;
 mod redelivering;
 mod rpc_keys;
 mod settings;

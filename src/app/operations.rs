@@ -12,11 +12,29 @@ use crate::domain::caller::Caller;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{OperationKind, Step};
+use crate::domain::operation::{Effect, Input, Operation, OperationKind, Progress, decide};
 use crate::store::LeasedOperation;
 
 mod attempt;
+mod look_up;
 mod settle;
+mod unsettled;
+
+/// What was learned of an operation, for the record.
+#[derive(Default)]
+struct Learned {
+    /// What the cloud did.
+    done: Option<attempt::Done>,
+    /// What the cloud refused with.
+    refusal: Option<CloudError>,
+    /// Which attempt ended, with which word, and what there is to say of it.
+    attempt: Option<(i32, &'static str, String)>,
+}
+
+/// A delete that waits is the cache's newest operation.
+fn is_unwanted(operation: &Operation, cache: &ImageCache) -> bool {
+    operation.progress.kind == OperationKind::Create && cache.operation != operation.id
+}
 
 /// What a request is told of an operation, as it is kept for its idempotency key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,15 +74,15 @@ impl Gateway {
         operation.map(Into::into).ok_or(Error::NotFound("operation"))
     }
 
-    /// Takes up operations that nobody drives any more, and returns how many. A gateway that died left them,
-    /// or their time to try again has come.
+    /// Takes up operations that nobody drives any more, and what is to be looked after of ended ones; returns how
+    /// many. A gateway that died left them, or their time to try again has come.
     pub async fn resume_operations(&self, limit: i64) -> Result<usize, Error> {
         let lease = self.settings().operation_lease.as_secs_f64();
         let claimed = self.store().claim_operations(self.now(), self.uuid(), lease, limit).await?;
         let count = claimed.len();
         let drives = claimed.into_iter().map(|leased| self.drive(leased));
         futures_util::future::join_all(drives).await;
-        Ok(count)
+        Ok(count + self.settle_unsettled(limit).await?)
     }
 
     /// Drives an operation as far as it goes now. `None`: it goes on later.
@@ -83,12 +101,52 @@ impl Gateway {
         let cache = self.store().image_cache(&operation.team, operation.cache).await?;
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
         if operation.progress.kind == OperationKind::Delete && cache.eci_cache_id.is_none() {
-            return self.settle_done(leased, cache, None).await;
+            return self.settle_done(leased, cache, None, None).await;
         }
-        match operation.progress.next(self.now(), &self.settings().rule) {
-            Step::Send => self.attempt(leased, cache).await,
-            Step::LookUp => self.look_up(leased, cache).await,
-            Step::Wait(until) => self.wait_until(leased, until).await,
+        let unwanted = is_unwanted(operation, &cache);
+        let overtaken_until = match operation.progress.kind {
+            // A late copy of an earlier update is being built.
+            OperationKind::Update if cache.status.is_in_motion() => Some(self.now()),
+            OperationKind::Update => {
+                self.store().overtaken_until(&operation.team, operation.cache, operation.id).await?
+            }
+            OperationKind::Create | OperationKind::Delete => None,
+        };
+        let (progress, effect) = self.decide(operation.progress, Input::Due { unwanted, overtaken_until });
+        // On the heap: each holds a whole settlement.
+        match effect {
+            Effect::Sign => Box::pin(self.attempt(leased, cache)).await,
+            Effect::LookUp => Box::pin(self.look_up(leased, cache)).await,
+            _ => Box::pin(self.carry_on(leased, cache, progress, effect, Learned::default())).await,
+        }
+    }
+
+    /// The rule, now.
+    fn decide(&self, progress: Progress, input: Input) -> (Progress, Effect) {
+        decide(progress, input, self.now(), &self.settings().rule)
+    }
+
+    /// Ends the operation or puts it back, as the rule says.
+    async fn carry_on(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+        progress: Progress,
+        effect: Effect,
+        learned: Learned,
+    ) -> Result<Option<Answer>, Error> {
+        match effect {
+            Effect::Succeed { unsettled_until } => self.settle_done(leased, cache, learned.done, unsettled_until).await,
+            Effect::Refuse => {
+                let kept = leased.operation.error.clone();
+                let error =
+                    learned.refusal.or(kept).ok_or_else(|| Error::Internal("a refusal without a reason".into()))?;
+                self.settle_refused(leased, cache, &error).await
+            }
+            Effect::Withdraw => self.settle_withdrawn(leased, cache).await,
+            Effect::Wait(due_at) => self.put_back(leased, progress, due_at, learned).await,
+            // Only what is due is signed or looked for: it comes back at once.
+            Effect::Sign | Effect::LookUp => self.put_back(leased, progress, self.now(), learned).await,
         }
     }
 

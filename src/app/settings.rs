@@ -23,6 +23,12 @@ pub struct Settings {
     pub look_least: Duration,
     /// The longest time between two looks at a group with a build in it.
     pub look_most: Duration,
+    /// How often the cloud's whole list is compared with the rows.
+    pub reconcile_every: Duration,
+    /// How long before the end of its retention a cache is said to expire.
+    pub expiring_within: Duration,
+    /// How much longer a cache must last for `ensure` to reuse it.
+    pub reuse_margin: Duration,
     /// How long one webhook attempt may take in all.
     pub webhook_timeout: Duration,
     /// How many webhook attempts run at once.
@@ -56,6 +62,9 @@ impl Default for Settings {
             group_lease: Duration::from_mins(1),
             look_least: Duration::from_secs(1),
             look_most: Duration::from_secs(15),
+            reconcile_every: Duration::from_mins(10),
+            expiring_within: Duration::from_hours(24),
+            reuse_margin: Duration::from_hours(1),
             webhook_timeout: Duration::from_secs(15),
             webhook_slots: 256,
             webhook_slots_per_team: 64,

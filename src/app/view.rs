@@ -17,7 +17,9 @@ use crate::domain::status::Status;
 mod access_keys;
 mod adoption;
 mod convert;
+mod drift;
 mod failure;
+mod found;
 mod matches;
 mod me;
 mod provider;
@@ -26,7 +28,9 @@ mod webhooks_convert;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+pub use drift::DriftView;
 pub use failure::FailureView;
+pub use found::FoundCacheView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
@@ -60,6 +64,8 @@ pub enum StatusView {
     Deleted,
     /// Gone after its retention ended.
     Expired,
+    /// Dropped by the cloud to make room at the quota.
+    Evicted,
     /// Gone without the gateway's doing.
     Lost,
     /// The cloud shows a word that the gateway does not know; see `provider_status`.
@@ -225,6 +231,13 @@ pub struct ImageCacheView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expires_at: Option<DateTime<Utc>>,
+    /// What was changed past the gateway, field by field; absent while it is as it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<DriftView>,
+    /// When it was found that the cloud no longer keeps this failed image cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dropped_at: Option<DateTime<Utc>>,
 }
 
 /// One durable intent towards the cloud.
@@ -235,13 +248,16 @@ pub struct OperationView {
     pub id: String,
     /// `create`, `update` or `delete`.
     pub kind: String,
-    /// `running`, `succeeded` or `refused`.
+    /// `waiting` (a delete, for the operation that runs on the same image cache), `running`, `quarantined` (the cloud
+    /// knows the request's token with other parameters; nothing is sent any more, and within 17 minutes it is
+    /// clear what became of it), `succeeded` or `refused`.
     pub state: String,
     /// The image cache that it is about.
     pub image_cache_id: String,
     /// How many attempts were signed.
     pub attempts: i32,
-    /// Why the cloud refused.
+    /// Why the cloud refused. Present on an operation that has not ended where an earlier attempt may still have been
+    /// carried out: then it ends within 17 minutes, with this or with success.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<FailureView>,
@@ -273,7 +289,8 @@ pub struct TransitionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_status: Option<String>,
-    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished` or `adopted`.
+    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`, `retention_ended`,
+    /// `evicted_at_quota` or `deleted_elsewhere`. New words may appear.
     pub reason: String,
     /// When the gateway learned of it.
     pub at: DateTime<Utc>,

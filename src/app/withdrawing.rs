@@ -17,11 +17,10 @@ use crate::domain::change;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{Operation, OperationKind, OperationState};
+use crate::domain::operation::{Operation, OperationKind, OperationState, WITHDRAWN};
 use crate::domain::spec::NewImageCache;
+use crate::store::Begun;
 
-/// The code in the record of a create that was withdrawn.
-const WITHDRAWN: &str = "withdrawn";
 /// The action of creates and of their keys.
 const CREATE: &str = "create_image_cache";
 /// Who ends what was abandoned, in audit entries.
@@ -112,9 +111,11 @@ impl Gateway {
             return Err(Error::IdempotencyMismatch);
         }
         let operation = self.await_end(caller, id, Deadline::now() + wait).await?;
+        let over = operation.state.is_over();
         match operation.error {
-            Some(error) => Err(Error::CloudRefused { error, operation: Some(id) }),
-            None => Ok(Some(operation.state != OperationState::Running)),
+            // One that is held is not the end yet.
+            Some(error) if over => Err(Error::CloudRefused { error, operation: Some(id) }),
+            _ => Ok(Some(over)),
         }
     }
 
@@ -129,7 +130,7 @@ impl Gateway {
         let mut changes = self.signals().subscribe();
         loop {
             let operation = self.operation_of(caller, id).await?;
-            if operation.state != OperationState::Running || Deadline::now() >= deadline {
+            if operation.state.is_over() || Deadline::now() >= deadline {
                 return Ok(operation);
             }
             // Another gateway's outcome gives no signal here.
@@ -206,8 +207,9 @@ impl Gateway {
         // In nobody's hands: whichever worker comes first takes it up.
         intent.lease_seconds = 0.0;
         let begun = match self.store().begin_change(&intent, cache.version).await {
-            Ok(begun) => begun,
+            Ok(begun) => begun != Begun::Moved,
             Err(error) if error.is_constraint("operations_one_running") => false,
+            Err(error) if error.is_constraint("operations_one_waiting") => false,
             Err(error) => return Err(error.into()),
         };
         if begun {

@@ -47,12 +47,13 @@ impl Gateway {
                 sequence: cache.sequence,
                 previous_status: change.moved.map(|(from, _)| from.into()),
                 image_cache: ImageCacheView::from(shown),
+                reason: Some(change.reason.to_owned()),
             },
         };
         NewEvent {
             id: EventId::new(self.now(), self.entropy()),
             kind,
-            dedupe_key: kind.dedupe_key(cache.id, cache.generation),
+            dedupe_key: kind.dedupe_key_of(cache),
             body: serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON"),
             at: cache.updated_at,
             hand_over: self.hand_over(),

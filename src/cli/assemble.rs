@@ -35,6 +35,9 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
         sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
         settings: Settings {
             regions: config.cloud.regions.clone().unwrap_or_default(),
+            reconcile_every: config.reconcile.every,
+            expiring_within: config.reconcile.expiring_within,
+            reuse_margin: config.reconcile.reuse_margin,
             webhook_timeout: config.webhook.timeout,
             webhook_skip_challenge: config.webhook.allow_skip_challenge,
             // Longer than a call can take, with room for a pause.

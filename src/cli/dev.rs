@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ServeAuth, ServeCloud, ServeConfig,
-    WebhookConfig,
+    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ReconcileConfig, ServeAuth, ServeCloud,
+    ServeConfig, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -155,6 +155,12 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             request: Duration::from_secs(65),
             header: Duration::from_secs(10),
             body: Duration::from_secs(10),
+        },
+        // Often: who plays with the stand-in past the gateway sees it soon.
+        reconcile: ReconcileConfig {
+            every: Duration::from_mins(1),
+            expiring_within: Duration::from_hours(24),
+            reuse_margin: Duration::from_hours(1),
         },
     }
 }

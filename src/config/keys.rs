@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 29] = [
+pub(super) const PLAIN: [&str; 32] = [
     "listen",
     "metrics_listen",
     "log",
@@ -31,6 +31,9 @@ pub(super) const PLAIN: [&str; 29] = [
     "limits.body_seconds",
     "database.pool_size",
     "database.acquire_seconds",
+    "reconcile.every_seconds",
+    "reconcile.expiring_within_seconds",
+    "ensure.margin_seconds",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.

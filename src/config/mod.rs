@@ -67,6 +67,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The pool of database connections.
     pub database: DatabaseConfig,
+    /// Comparing the cloud with the record.
+    pub reconcile: ReconcileConfig,
     /// Things to log at the start, such as variables that look like settings but are none.
     pub notes: Vec<String>,
 }
@@ -174,6 +176,17 @@ pub struct DatabaseConfig {
     pub acquire: Duration,
 }
 
+/// `reconcile.*` and `ensure.*`: what is compared when, and what is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconcileConfig {
+    /// How often the cloud's whole list is compared.
+    pub every: Duration,
+    /// How long before the end of its retention a cache is said to expire.
+    pub expiring_within: Duration,
+    /// How much longer a cache must last for `ensure` to reuse it.
+    pub reuse_margin: Duration,
+}
+
 impl Config {
     /// Reads the settings of `file`, if there is one, and of `env` over it.
     pub fn load(
@@ -219,6 +232,11 @@ impl Config {
             database: DatabaseConfig {
                 pool_size: r.number("database.pool_size", 2..=500, 10),
                 acquire: r.seconds("database.acquire_seconds", 1..=30, 5),
+            },
+            reconcile: ReconcileConfig {
+                every: r.seconds("reconcile.every_seconds", 60..=86_400, 600),
+                expiring_within: r.seconds("reconcile.expiring_within_seconds", 0..=2_592_000, 86_400),
+                reuse_margin: r.seconds("ensure.margin_seconds", 0..=2_592_000, 3_600),
             },
             notes: r.notes(),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::reader::missing;
-use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, SettingError, WebhookConfig};
+use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, ReconcileConfig, SettingError, WebhookConfig};
 use crate::domain::region::Region;
 
 /// The settings of `serve` and `worker`: nothing is missing.
@@ -32,6 +32,8 @@ pub struct ServeConfig {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
+    /// Comparing the cloud with the record.
+    pub reconcile: ReconcileConfig,
 }
 
 /// [`super::CloudConfig`] with its credentials.
@@ -103,6 +105,7 @@ impl Config {
             master_id,
             webhook: self.webhook,
             limits: self.limits,
+            reconcile: self.reconcile,
         })
     }
 }

@@ -14,8 +14,9 @@ use super::ids::{CacheId, OperationId};
 use super::image_cache::{Evidence, ImageCache};
 use super::image_ref::ImageRef;
 use super::observation::Seen;
+use super::reconcile::Reconciled;
 use super::region::Region;
-use super::spec::{EliminationStrategy, ImageCacheSpec, OPERATION_TAG, RETENTION_DAYS};
+use super::spec::{EliminationStrategy, GATEWAY_TAGS, ImageCacheSpec, RETENTION_DAYS};
 use super::status::Status;
 
 /// The most caches that one request takes over.
@@ -122,6 +123,7 @@ pub fn adopted(seen: &Seen, adopter: &Adopter, now: Instant) -> ImageCache {
         last_matched_at: seen.last_matched_at,
         provider: Some(seen.raw.clone()),
         misses: 0,
+        reconciled: Reconciled::default(),
     }
 }
 
@@ -143,7 +145,7 @@ fn spec_of(seen: &Seen, region: Region) -> ImageCacheSpec {
         retention_days: retention_days(seen),
         flash: seen.flash_snapshot_id.is_some().then_some(true),
         reuse_layers: None,
-        tags: tags(seen),
+        tags: own_tags(seen),
         zone_id: None,
         resource_group_id: seen.resource_group_id.clone(),
         acr_registries: Vec::new(),
@@ -162,9 +164,9 @@ fn distinct(images: &[String]) -> Vec<String> {
     (0..images.len()).filter(first).map(|place| images[place].clone()).collect()
 }
 
-/// Without the cloud's own and the gateway's: nobody asked for those, and an update must not repeat them.
-fn tags(seen: &Seen) -> BTreeMap<String, String> {
-    let own = |key: &str| key == OPERATION_TAG || ["aliyun", "acs:"].iter().any(|prefix| key.starts_with(prefix));
+/// The tags without the cloud's own and the gateway's: nobody asked for those, and an update must not repeat them.
+pub fn own_tags(seen: &Seen) -> BTreeMap<String, String> {
+    let own = |key: &str| [GATEWAY_TAGS, "aliyun", "acs:"].iter().any(|prefix| key.starts_with(prefix));
     seen.tags.iter().filter(|(key, _)| !own(key)).cloned().collect()
 }
 

@@ -1,24 +1,25 @@
 //! How one image cache moves: every change of a row is made here, by a request's outcome or by a look at
 //! the cloud, and nowhere else.
 //!
-//! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready,
-//! whatever Progress says; after an update, Ready counts only with evidence that the new build is meant.
+//! What is decided is decided in [`core`], by a handful of plain values; this reduces a row and a look to
+//! them, and writes what follows into the row.
+//!
+//! What must stay true: a snapshot counts as evidence of a new build only where the old build cannot have
+//! brought it (a Flash cache's standard snapshot comes long after its Ready, unseen).
 
-use chrono::Duration;
+pub mod core;
 
+use self::core::{Core, Input};
+pub use self::core::{LOOKS_LAG, MISSES_UNTIL_GONE, STALE_READY_LIMIT};
 use super::clock::Instant;
 use super::event::EventType;
 use super::failure::CloudError;
 use super::image_cache::{Evidence, Failure, ImageCache};
 use super::observation::{ProviderEvent, Seen};
 use super::operation::OperationKind;
+use super::reconcile;
 use super::spec::ImageCacheSpec;
 use super::status::Status;
-
-/// How many looks in a row must miss a cache before it counts as gone.
-pub const MISSES_UNTIL_GONE: i32 = 2;
-/// How long an update may show the old build's Ready before we believe that nothing had to be built.
-pub const STALE_READY_LIMIT: Duration = Duration::minutes(10);
 
 /// One step of one cache: the row as it shall be, and what is to be told of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,23 +28,46 @@ pub struct Change {
     pub next: ImageCache,
     /// Before and after, where the status moved.
     pub moved: Option<(Status, Status)>,
-    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`.
+    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or one of
+    /// [`reconcile`]'s.
     pub reason: &'static str,
     /// What consumers hear.
     pub event: Option<EventType>,
 }
 
-fn step(before: &ImageCache, mut next: ImageCache, to: Status, reason: &'static str, now: Instant) -> Change {
-    let moved = before.status.may_become(to).then_some((before.status, to));
-    next.status = moved.map_or(before.status, |(_, to)| to);
-    next.sequence += i64::from(moved.is_some());
+/// The row, reduced to what is decided by.
+fn core_of(cache: &ImageCache) -> Core {
+    Core {
+        status: cache.status,
+        generation: cache.generation,
+        known: cache.eci_cache_id.is_some(),
+        shown: cache.provider_status.is_some(),
+        ready: cache.ready_at.is_some(),
+        misses: cache.misses,
+        build_seen: cache.evidence.build_seen,
+        failed_before: cache.evidence.failed_before,
+        accepted_at: cache.evidence.accepted_at,
+        expires_at: cache.expires_at,
+    }
+}
+
+/// Decides what `input` means for `before`, and writes it into `next`, which holds all else that is new.
+fn step(before: &ImageCache, mut next: ImageCache, input: Input, reason: &'static str, now: Instant) -> Change {
+    let core = Core { expires_at: next.expires_at, ..core_of(before) };
+    let outcome = core::step(core, input, now);
+    next.status = outcome.next.status;
+    next.generation = outcome.next.generation;
+    next.misses = outcome.next.misses;
+    next.evidence.build_seen = outcome.next.build_seen;
+    next.evidence.failed_before = outcome.next.failed_before;
+    next.evidence.accepted_at = outcome.next.accepted_at;
+    next.ready_at = next.ready_at.or(Some(now)).filter(|_| outcome.next.ready);
+    next.sequence += i64::from(outcome.moved.is_some());
     next.updated_at = now;
-    if to == Status::Ready && moved.is_some() {
-        next.ready_at = Some(now);
+    if outcome.moved.is_some_and(|(_, to)| to == Status::Ready) {
         next.failure = None;
     }
-    let event = moved.and_then(|(_, to)| EventType::of_arrival(to, next.generation));
-    Change { next, moved, reason, event }
+    Change { next, moved: outcome.moved, reason, event: outcome.event }
 }
 
 /// The cloud accepted the create: it has an id now.
@@ -51,75 +75,67 @@ pub fn created(before: &ImageCache, eci_cache_id: &str, container_group_id: Opti
     let mut next = before.clone();
     next.eci_cache_id = Some(eci_cache_id.to_owned());
     next.container_group_id = container_group_id.map(str::to_owned);
-    let mut change = step(before, next, Status::Preparing, "accepted", now);
-    change.event = Some(EventType::Created);
-    change
+    step(before, next, Input::Created, "accepted", now)
 }
 
 /// The cloud accepted an update: a new generation is building.
 pub fn updating(before: &ImageCache, spec: ImageCacheSpec, now: Instant) -> Change {
     let mut next = before.clone();
     next.spec = spec;
-    next.generation += 1;
-    next.ready_at = None;
     next.failure = None;
+    next.reconciled.drift.clear();
     next.progress_percent = None;
     next.evidence = Evidence {
         snapshot_before: before.snapshot_id.clone(),
         flash_snapshot_before: before.flash_snapshot_id.clone(),
-        build_seen: false,
-        failed_before: before.status == Status::UpdateFailed,
-        accepted_at: Some(now),
+        ..Evidence::default()
     };
-    let mut change = step(before, next, Status::Updating, "accepted", now);
-    change.event = Some(EventType::Updating);
-    change
+    step(before, next, Input::Updated, "accepted", now)
 }
 
 /// The cloud accepted the delete, or never had the cache.
 pub fn deleting(before: &ImageCache, now: Instant) -> Change {
-    let to = if before.eci_cache_id.is_some() { Status::Deleting } else { Status::Deleted };
-    let mut next = before.clone();
-    next.misses = 0;
-    step(before, next, to, "accepted", now)
+    step(before, before.clone(), Input::Deleted, "accepted", now)
 }
 
 /// The cloud refused an operation for good. A refused update or delete leaves the status as it is.
 pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now: Instant) -> Change {
     let mut next = before.clone();
-    let failure = Failure {
+    if kind != OperationKind::Create {
+        next.updated_at = now;
+        return Change { next, moved: None, reason: "refused", event: None };
+    }
+    next.failure = Some(Failure {
         code: error.code.clone(),
         message: error.message.clone(),
         retryable: false,
         provider_request_id: error.request_id.clone(),
-    };
-    match kind {
-        OperationKind::Create => {
-            next.failure = Some(failure);
-            step(before, next, Status::Failed, "refused", now)
-        }
-        OperationKind::Update | OperationKind::Delete => {
-            next.updated_at = now;
-            Change { next, moved: None, reason: "refused", event: None }
-        }
-    }
+    });
+    step(before, next, Input::CreateRefused, "refused", now)
 }
 
-/// What one look means: `seen` is the cache as the cloud shows it, or nothing if it is not listed.
-/// `None` if there is nothing to write.
+/// The create was withdrawn because a delete came before the cloud had heard of it: that delete moves the row.
+pub fn withdrawn(before: &ImageCache, now: Instant) -> Change {
+    let next = ImageCache { updated_at: now, ..before.clone() };
+    Change { next, moved: None, reason: "withdrawn", event: None }
+}
+
+/// What one look means: `seen` is the cache as the cloud shows it; nothing means that a clean look *by its id* did
+/// not find it. That a list does not show it proves nothing, and is not told here. `None` if there is nothing to write.
 pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant) -> Option<Change> {
     if before.status.is_final() {
         return None;
     }
-    match seen {
+    let change = match seen {
         Some(seen) => found(before, seen, now),
-        None => Some(missed(before, now)),
-    }
+        None => reconcile::worded(step(before, before.clone(), Input::Missed, "vanished", now)),
+    };
+    let unchanged = ImageCache { updated_at: before.updated_at, ..change.next.clone() } == *before;
+    (!unchanged).then_some(change)
 }
 
-fn found(before: &ImageCache, seen: &Seen, now: Instant) -> Option<Change> {
+fn found(before: &ImageCache, seen: &Seen, now: Instant) -> Change {
     let mut next = before.clone();
-    next.misses = 0;
     next.provider_status = Some(seen.status.clone());
     next.progress_percent = seen.progress_percent;
     next.container_group_id = seen.container_group_id.clone().or(next.container_group_id);
@@ -129,47 +145,31 @@ fn found(before: &ImageCache, seen: &Seen, now: Instant) -> Option<Change> {
     next.last_matched_at = seen.last_matched_at.or(next.last_matched_at);
     next.provider = Some(seen.raw.clone());
     let shown = Status::from_provider(&seen.status);
-    next.evidence.build_seen |= before.status == Status::Updating && shown == Status::Updating;
-    let to = believable(before, &next, shown, now);
-    if matches!(to, Status::Failed | Status::UpdateFailed) && before.status.may_become(to) {
-        next.failure = Some(failure_of(&seen.events));
+    let rebuilt = is_rebuilt(&before.evidence, seen);
+    let mut change = step(before, next, Input::Seen { shown, rebuilt }, "observed", now);
+    if matches!(change.moved, Some((_, Status::Failed | Status::UpdateFailed))) {
+        change.next.failure = Some(failure_of(&seen.events));
     }
-    let change = step(before, next, to, "observed", now);
-    let unchanged = ImageCache { updated_at: before.updated_at, ..change.next.clone() } == *before;
-    (!unchanged).then_some(change)
+    change
 }
 
-/// The status to take, given what the cloud shows: a stale answer right after an update moves nothing.
-fn believable(before: &ImageCache, next: &ImageCache, shown: Status, now: Instant) -> Status {
-    if before.status == Status::Deleting {
-        return Status::Deleting;
-    }
-    if before.status != Status::Updating {
-        return shown;
-    }
-    let evidence = &next.evidence;
-    let rebuilt = next.snapshot_id != evidence.snapshot_before
-        || next.flash_snapshot_id.as_ref().is_some_and(|id| Some(id) != evidence.flash_snapshot_before.as_ref());
-    let waited = evidence.accepted_at.is_some_and(|accepted| now - accepted >= STALE_READY_LIMIT);
-    let meant = match shown {
-        Status::Ready => evidence.build_seen || rebuilt || waited,
-        Status::UpdateFailed => evidence.build_seen || !evidence.failed_before || waited,
-        _ => true,
-    };
-    if meant { shown } else { Status::Updating }
+/// Whether a snapshot is there that only the build after the update can have made.
+fn is_rebuilt(evidence: &Evidence, seen: &Seen) -> bool {
+    let new = |id: &Option<String>, before: &Option<String>| id.is_some() && id != before;
+    // Where the old build was still to bring its standard snapshot, or may have been, a new one proves nothing.
+    let comparable = evidence.snapshot_before.is_some() && evidence.flash_snapshot_before.is_none();
+    (comparable && new(&seen.snapshot_id, &evidence.snapshot_before))
+        || new(&seen.flash_snapshot_id, &evidence.flash_snapshot_before)
 }
 
-fn missed(before: &ImageCache, now: Instant) -> Change {
-    let mut next = before.clone();
-    next.misses += 1;
-    let gone = next.misses >= MISSES_UNTIL_GONE;
-    let to = match before.status {
-        Status::Deleting if gone => Status::Deleted,
-        _ if gone && before.expires_at.is_some_and(|end| end <= now) => Status::Expired,
-        status if gone && status != Status::Pending => Status::Lost,
-        status => status,
+/// Whether what the cloud shows proves that an update was carried out whose answer nobody heard.
+pub fn was_updated(before: &ImageCache, seen: &Seen) -> bool {
+    let evidence = Evidence {
+        snapshot_before: before.snapshot_id.clone(),
+        flash_snapshot_before: before.flash_snapshot_id.clone(),
+        ..Evidence::default()
     };
-    step(before, next, to, "vanished", now)
+    core::was_updated(before.status, Status::from_provider(&seen.status), is_rebuilt(&evidence, seen))
 }
 
 /// The newest warning tells why; without one we say so.

@@ -1,6 +1,7 @@
 //! What happened, for consumers: the types of our events and the key that keeps each from happening twice.
 
 use super::ids::CacheId;
+use super::image_cache::ImageCache;
 use super::status::Status;
 
 /// The type of an event. On the wire these are open strings: consumers must ignore those they do not know.
@@ -22,8 +23,20 @@ pub enum EventType {
     Deleted,
     /// Vanished after its retention ended.
     Expired,
+    /// Dropped by the cloud to make room at the quota.
+    Evicted,
     /// Vanished without our doing.
     Lost,
+    /// A failed one that the cloud no longer keeps.
+    Dropped,
+    /// Changed past the gateway.
+    Drifted,
+    /// As it was asked for again.
+    DriftResolved,
+    /// Its retention ends soon.
+    Expiring,
+    /// What a create that had ended left behind in the cloud was removed.
+    OrphanRemoved,
     /// Made without the gateway, and taken over into a team.
     Adopted,
     /// A webhook endpoint has failed for a day.
@@ -34,7 +47,7 @@ pub enum EventType {
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Created,
         Self::Ready,
         Self::Failed,
@@ -43,7 +56,13 @@ impl EventType {
         Self::UpdateFailed,
         Self::Deleted,
         Self::Expired,
+        Self::Evicted,
         Self::Lost,
+        Self::Dropped,
+        Self::Drifted,
+        Self::DriftResolved,
+        Self::Expiring,
+        Self::OrphanRemoved,
         Self::Adopted,
         Self::EndpointFailing,
         Self::EndpointDisabled,
@@ -60,7 +79,13 @@ impl EventType {
             Self::UpdateFailed => "image_cache.update_failed",
             Self::Deleted => "image_cache.deleted",
             Self::Expired => "image_cache.expired",
+            Self::Evicted => "image_cache.evicted",
             Self::Lost => "image_cache.lost",
+            Self::Dropped => "image_cache.dropped",
+            Self::Drifted => "image_cache.drifted",
+            Self::DriftResolved => "image_cache.drift_resolved",
+            Self::Expiring => "image_cache.expiring",
+            Self::OrphanRemoved => "image_cache.orphan_removed",
             Self::Adopted => "image_cache.adopted",
             Self::EndpointFailing => "webhook_endpoint.failing",
             Self::EndpointDisabled => "webhook_endpoint.disabled",
@@ -80,7 +105,19 @@ impl EventType {
             }
             Self::Deleted => "The image cache was removed at a caller's request.",
             Self::Expired => "The image cache vanished from the cloud after its retention ended.",
+            Self::Evicted => {
+                "The cloud dropped the image cache, the least recently used one, to make room at the quota."
+            }
             Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",
+            Self::Dropped => {
+                "The cloud no longer keeps a failed image cache, as it does with all after a day; its status stays `failed`."
+            }
+            Self::Drifted => "The image cache was changed past the gateway; `drift` says what.",
+            Self::DriftResolved => "The image cache is as it was asked for again.",
+            Self::Expiring => "The retention of the image cache ends soon, at `expires_at`.",
+            Self::OrphanRemoved => {
+                "A cache that the create of this image cache had left behind in the cloud, under another id, was removed."
+            }
             Self::Adopted => "An image cache that was made without the gateway now belongs to the team.",
             Self::EndpointFailing => {
                 "A webhook endpoint has received nothing for a day; after five it is switched off."
@@ -110,12 +147,28 @@ impl EventType {
             Status::UpdateFailed => Some(Self::UpdateFailed),
             Status::Deleted => Some(Self::Deleted),
             Status::Expired => Some(Self::Expired),
+            Status::Evicted => Some(Self::Evicted),
             Status::Lost => Some(Self::Lost),
             _ => None,
         }
     }
 
-    /// The key that makes it happen once per cache and generation, whoever observes it how often.
+    /// The key that makes it happen once, whoever observes it how often: per cache and generation; an end of retention
+    /// is told of once, and what may come and go once for each change of the row.
+    pub fn dedupe_key_of(self, cache: &ImageCache) -> String {
+        match self {
+            Self::Drifted | Self::DriftResolved => {
+                format!("{}:v{}:{}", cache.id, cache.version + 1, self.as_str())
+            }
+            Self::Expiring => {
+                let end = cache.expires_at.map_or(0, |end| end.timestamp());
+                format!("{}:{end}:{}", cache.id, self.as_str())
+            }
+            _ => self.dedupe_key(cache.id, cache.generation),
+        }
+    }
+
+    /// The key that makes it happen once per cache and generation.
     pub fn dedupe_key(self, cache: CacheId, generation: i32) -> String {
         format!("{cache}:{generation}:{}", self.as_str())
     }

@@ -33,7 +33,7 @@ pub struct Slice<T> {
 /// Which image caches. Everything given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheFilter {
-    /// Any of these; empty means all but the final ones (deleted, expired, lost).
+    /// Any of these; empty means all but the final ones (deleted, expired, evicted, lost).
     pub statuses: Vec<Status>,
     /// Of this region.
     pub region: Option<Region>,
@@ -61,6 +61,8 @@ pub struct CacheFilter {
     pub idle_since: Option<Instant>,
     /// With this text in the name or in an image, in any case.
     pub text: Option<String>,
+    /// Changed past the gateway, or not.
+    pub drifted: Option<bool>,
 }
 
 /// Which image caches, as the cloud's DescribeImageCaches asks. Everything given must hold.
@@ -90,6 +92,17 @@ pub struct DescribeFilter {
     pub limit: u32,
     /// What the page before answered.
     pub next_token: Option<String>,
+}
+
+/// Which caches of the cloud that no row knows. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundFilter {
+    /// Of this region.
+    pub region: Option<Region>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// Found at or after.
+    pub found_after: Option<Instant>,
 }
 
 /// Which deliveries.

@@ -6,6 +6,7 @@ use super::caller::TeamId;
 use super::clock::Instant;
 use super::failure::CloudError;
 use super::ids::{CacheId, OperationId, TransitionId};
+use super::reconcile::Reconciled;
 use super::spec::ImageCacheSpec;
 use super::status::Status;
 
@@ -80,6 +81,8 @@ pub struct ImageCache {
     pub provider: Option<serde_json::Value>,
     /// How many looks in a row did not find it.
     pub misses: i32,
+    /// What comparing it with the cloud has brought to light.
+    pub reconciled: Reconciled,
 }
 
 /// What tells a new build's Ready from the old one's.
@@ -114,7 +117,8 @@ pub struct Transition {
     pub to: Status,
     /// The cloud's word at that moment.
     pub provider_status: Option<String>,
-    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`.
+    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`,
+    /// `retention_ended`, `evicted_at_quota`, `deleted_elsewhere`.
     pub reason: String,
     /// When we learned of it.
     pub at: Instant,

@@ -1,25 +1,24 @@
-//! "Never twice": what to do next about one durable intent, and what an answer means for it.
+//! One durable intent towards the cloud: what is kept of it, and the words for it.
 //!
-//! A create costs money, so an unknown outcome is resolved, never guessed:
+//! What to do about it is decided in [`rule`], by the little that [`Progress`] holds; the strings stay here.
 //!
-//! 1. Nothing was signed yet, or the last attempt proved that nothing happened: send.
-//! 2. Unknown, and the first attempt is younger than the window in which the cloud surely remembers a
-//!    ClientToken: send again with the same token.
-//! 3. Unknown and older: wait until the last signed attempt can no longer be accepted (its timestamp,
-//!    plus the 15 minutes the cloud allows, plus the lag of its lists), then look the operation up by its
-//!    tag. Found: adopt. Not found: nothing happened, so send again.
-//!
-//! A definitive refusal ends the operation; so does success. The token is the operation's id and
-//! generation, never a new one. Updates and deletes follow the same rule; they are naturally idempotent,
-//! so for them step 3 is a re-send.
+//! What must stay true: the ClientToken is the operation's id and generation, never another one; an operation
+//! that waits for another one is never sent.
 
-use chrono::Duration;
+mod rule;
+
+pub use rule::{Answer, Effect, Held, Input, Progress, Rule, Sight, decide, is_stale};
 
 use super::caller::TeamId;
 use super::clock::Instant;
 use super::failure::{CloudError, Fault};
 use super::ids::{CacheId, OperationId};
 use super::spec::{ImageCacheChanges, ImageCacheSpec};
+
+/// The cloud's word for a ClientToken that it knows with other parameters.
+const MISMATCH: &str = "IdempotentParameterMismatch";
+/// The code in the record of a create that was ended before the cloud had heard of it.
+pub const WITHDRAWN: &str = "withdrawn";
 
 /// What is intended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,18 +50,21 @@ impl OperationKind {
 /// Where an operation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperationState {
+    /// Recorded, and not begun before an earlier one on the same cache has ended.
+    Waiting,
     /// Recorded; the cloud's answer is outstanding or unknown.
     Running,
     /// The cloud did it.
     Succeeded,
-    /// The cloud refused it.
+    /// The cloud refused it, or it was withdrawn before the cloud had heard of it.
     Refused,
 }
 
 impl OperationState {
-    /// The word in REST and the database.
+    /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Succeeded => "succeeded",
             Self::Refused => "refused",
@@ -71,24 +73,13 @@ impl OperationState {
 
     /// The state of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Running, Self::Succeeded, Self::Refused].into_iter().find(|state| state.as_str() == word)
+        let all = [Self::Waiting, Self::Running, Self::Succeeded, Self::Refused];
+        all.into_iter().find(|state| state.as_str() == word)
     }
-}
 
-/// The settings of the rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
-    /// How long the cloud surely remembers a ClientToken (undocumented; an assumption).
-    pub token_window: Duration,
-    /// How long a signed request may still be accepted: 15 minutes (Alibaba's RPC endpoints).
-    pub acceptance: Duration,
-    /// How long a new cache may be missing from the lists.
-    pub list_lag: Duration,
-}
-
-impl Default for Rule {
-    fn default() -> Self {
-        Self { token_window: Duration::minutes(5), acceptance: Duration::minutes(15), list_lag: Duration::minutes(1) }
+    /// Whether nothing more comes of it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Refused)
     }
 }
 
@@ -111,7 +102,7 @@ pub struct Operation {
     pub spec: ImageCacheSpec,
     /// For an update: only what shall be different, and only that is sent.
     pub changes: Option<ImageCacheChanges>,
-    /// Why the cloud refused.
+    /// Why the cloud refused; while it runs, a refusal that is held until an earlier attempt is settled.
     pub error: Option<CloudError>,
     /// The cloud's RequestId of the deciding call.
     pub provider_request_id: Option<String>,
@@ -127,75 +118,28 @@ pub struct Operation {
     pub finished_at: Option<Instant>,
 }
 
-/// What the decision looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// What is intended.
-    pub kind: OperationKind,
-    /// When the attempt that opened the present token window was signed; none before the first.
-    pub window_opened_at: Option<Instant>,
-    /// When the last attempt was signed.
-    pub last_signed_at: Option<Instant>,
-    /// How many attempts were signed in all.
-    pub attempts: i32,
-    /// Whether an attempt's outcome is unknown.
-    pub in_doubt: bool,
-}
-
-/// What to do now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Sign and send, with the operation's own token.
-    Send,
-    /// Search the cloud for the operation's tag.
-    LookUp,
-    /// Nothing before that instant.
-    Wait(Instant),
-}
-
-impl Progress {
-    /// What to do at `now`.
-    pub fn next(&self, now: Instant, rule: &Rule) -> Step {
-        let (Some(opened), Some(last), true) = (self.window_opened_at, self.last_signed_at, self.in_doubt) else {
-            return Step::Send;
-        };
-        if now < opened + rule.token_window || self.kind != OperationKind::Create {
-            return Step::Send;
+impl Operation {
+    /// The word in REST: `quarantined` where the cloud knows the token with other parameters, and nothing is
+    /// sent any more before it is clear what became of it.
+    pub fn shown_state(&self) -> &'static str {
+        match (self.state, self.progress.held) {
+            (OperationState::Running, Some(Held::Mismatch)) => "quarantined",
+            (state, _) => state.as_str(),
         }
-        let settled_at = last + rule.acceptance + rule.list_lag;
-        if now < settled_at { Step::Wait(settled_at) } else { Step::LookUp }
     }
 }
 
-/// What an answer means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Ends the operation with the cloud's refusal.
-    Refused(CloudError),
-    /// Try again at that instant; `in_doubt` says whether this attempt may have been carried out.
-    Again {
-        /// When.
-        at: Instant,
-        /// Whether the attempt may have been carried out.
-        in_doubt: bool,
-    },
-}
-
-/// What a fault of attempt number `attempts` (from 1) means for the operation.
-pub fn judge(fault: &Fault, kind: OperationKind, attempts: i32, now: Instant) -> Verdict {
-    match fault {
-        Fault::Refused(error) if kind != OperationKind::Create && error.code == "OperationConflict" => {
-            Verdict::Again { at: now + backoff(attempts), in_doubt: false }
+impl Answer {
+    /// What a fault says about the attempt that it ended.
+    pub fn of_fault(fault: &Fault, kind: OperationKind) -> Self {
+        match fault {
+            Fault::Refused(error) if kind != OperationKind::Create && error.code == "OperationConflict" => Self::Busy,
+            Fault::Refused(error) if error.code == MISMATCH => Self::Mismatch,
+            Fault::Refused(_) => Self::Refused,
+            Fault::Throttled(_) | Fault::NotSent(_) => Self::NotDone,
+            Fault::Unknown(_) => Self::Unknown,
         }
-        Fault::Refused(error) => Verdict::Refused(error.clone()),
-        Fault::Throttled(_) | Fault::NotSent(_) => Verdict::Again { at: now + backoff(attempts), in_doubt: false },
-        Fault::Unknown(_) => Verdict::Again { at: now + backoff(attempts), in_doubt: true },
     }
-}
-
-/// 1 s, doubling, at most 60 s.
-fn backoff(attempts: i32) -> Duration {
-    Duration::seconds(1_i64 << attempts.clamp(1, 6).saturating_sub(1)).min(Duration::seconds(60))
 }
 
 /// The ClientToken of an operation: at most 64 ASCII characters, the same in every attempt.
@@ -207,41 +151,26 @@ pub fn client_token(operation: OperationId, generation: i32) -> String {
 mod tests {
     use super::*;
 
-    fn at(minutes: i64) -> Instant {
-        Instant::UNIX_EPOCH + Duration::minutes(minutes)
-    }
-
-    fn in_doubt(kind: OperationKind) -> Progress {
-        Progress { kind, window_opened_at: Some(at(0)), last_signed_at: Some(at(4)), attempts: 3, in_doubt: true }
-    }
-
     #[test]
-    fn a_create_in_doubt_repeats_its_token_then_waits_then_looks() {
-        let create = in_doubt(OperationKind::Create);
-        let rule = Rule::default();
-        assert_eq!(create.next(at(4), &rule), Step::Send);
-        assert_eq!(create.next(at(5), &rule), Step::Wait(at(20)));
-        assert_eq!(create.next(at(19), &rule), Step::Wait(at(20)));
-        assert_eq!(create.next(at(20), &rule), Step::LookUp);
-    }
-
-    #[test]
-    fn what_surely_did_not_happen_is_sent_at_once() {
-        let rule = Rule::default();
-        let known = Progress { in_doubt: false, ..in_doubt(OperationKind::Create) };
-        assert_eq!(known.next(at(60), &rule), Step::Send);
-        assert_eq!(in_doubt(OperationKind::Delete).next(at(60), &rule), Step::Send);
-    }
-
-    #[test]
-    fn only_an_unknown_outcome_leaves_doubt() {
+    fn a_fault_is_an_answer() {
         let error =
-            CloudError { code: "QuotaExceeded".into(), message: "x".into(), request_id: None, http_status: 403 };
-        let create = |fault: &Fault| judge(fault, OperationKind::Create, 1, at(0));
-        assert_eq!(create(&Fault::Refused(error.clone())), Verdict::Refused(error.clone()));
-        let again = |in_doubt| Verdict::Again { at: at(0) + Duration::seconds(1), in_doubt };
-        assert_eq!(create(&Fault::Throttled(error)), again(false));
-        assert_eq!(create(&Fault::NotSent("refused".into())), again(false));
-        assert_eq!(create(&Fault::Unknown("timeout".into())), again(true));
+            |code: &str| CloudError { code: code.into(), message: "x".into(), request_id: None, http_status: 403 };
+        let create = |fault: &Fault| Answer::of_fault(fault, OperationKind::Create);
+        assert_eq!(create(&Fault::Refused(error("QuotaExceeded"))), Answer::Refused);
+        assert_eq!(create(&Fault::Refused(error(MISMATCH))), Answer::Mismatch);
+        assert_eq!(create(&Fault::Throttled(error("Throttling"))), Answer::NotDone);
+        assert_eq!(create(&Fault::NotSent("refused".into())), Answer::NotDone);
+        assert_eq!(create(&Fault::Unknown("timeout".into())), Answer::Unknown);
+        let conflict = Fault::Refused(error("OperationConflict"));
+        assert_eq!(Answer::of_fault(&conflict, OperationKind::Delete), Answer::Busy);
+        assert_eq!(create(&conflict), Answer::Refused, "nothing can be in the way of a create");
+    }
+
+    #[test]
+    fn words_read_back() {
+        for word in ["waiting", "running", "succeeded", "refused"] {
+            assert_eq!(OperationState::from_word(word).map(OperationState::as_str), Some(word));
+        }
+        assert_eq!(OperationState::from_word("quarantined"), None, "shown only");
     }
 }

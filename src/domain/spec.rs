@@ -37,6 +37,8 @@ pub const MAX_REGISTRY_CREDENTIALS: usize = 20;
 pub const SIZE_GIB: std::ops::RangeInclusive<i32> = 20..=32_768;
 /// The allowed retention in days.
 pub const RETENTION_DAYS: std::ops::RangeInclusive<i32> = 1..=65_536;
+/// What the gateway's own tags begin with; no team may use it.
+pub const GATEWAY_TAGS: &str = "eci-cache-gateway:";
 /// The tag that ties a cloud cache to our operation: the surest way to find a create whose answer was lost.
 /// Where a team uses all 20 tags there is no room for it, and the name with exactly those tags has to do.
 pub const OPERATION_TAG: &str = "eci-cache-gateway:operation";

@@ -2,7 +2,7 @@
 //!
 //! The cloud knows Preparing, Creating, Ready, Failed, Updating and UpdateFailed. Ours adds what happens
 //! before the cloud has answered (`pending`), after we asked for removal (`deleting`), and after the cloud
-//! stopped listing it (`deleted`, `expired`, `lost`). A word of the cloud that we do not know is `unknown`:
+//! stopped listing it (`deleted`, `expired`, `evicted`, `lost`). A word of the cloud that we do not know is `unknown`:
 //! visible, and still followed.
 
 use std::fmt;
@@ -30,6 +30,8 @@ pub enum Status {
     Deleted,
     /// Vanished from the cloud after its retention ended.
     Expired,
+    /// Dropped by the cloud to make room at the quota.
+    Evicted,
     /// Vanished from the cloud without our doing.
     Lost,
     /// The cloud shows a word that we do not know.
@@ -39,13 +41,13 @@ pub enum Status {
 /// A word that is no status of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be one of pending, preparing, creating, ready, failed, updating, update_failed, deleting, deleted, expired, lost, unknown"
+    "must be one of pending, preparing, creating, ready, failed, updating, update_failed, deleting, deleted, expired, evicted, lost, unknown"
 )]
 pub struct StatusError;
 
 impl Status {
     /// Every status, in the order of a life.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Pending,
         Self::Preparing,
         Self::Creating,
@@ -56,6 +58,7 @@ impl Status {
         Self::Deleting,
         Self::Deleted,
         Self::Expired,
+        Self::Evicted,
         Self::Lost,
         Self::Unknown,
     ];
@@ -73,6 +76,7 @@ impl Status {
             Self::Deleting => "deleting",
             Self::Deleted => "deleted",
             Self::Expired => "expired",
+            Self::Evicted => "evicted",
             Self::Lost => "lost",
             Self::Unknown => "unknown",
         }
@@ -93,7 +97,7 @@ impl Status {
 
     /// Nothing more will come: neither we nor the cloud change it any further.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Deleted | Self::Expired | Self::Lost)
+        matches!(self, Self::Deleted | Self::Expired | Self::Evicted | Self::Lost)
     }
 
     /// The cloud is working on it, so the tracker looks again soon.
@@ -112,22 +116,25 @@ impl Status {
     /// going back is not, and a final status has no way out.
     pub fn may_become(self, to: Self) -> bool {
         use Status::{
-            Creating, Deleted, Deleting, Expired, Failed, Lost, Pending, Preparing, Ready, Unknown, UpdateFailed,
-            Updating,
+            Creating, Deleted, Deleting, Evicted, Expired, Failed, Lost, Pending, Preparing, Ready, Unknown,
+            UpdateFailed, Updating,
         };
         if self == to {
             return false;
         }
+        let vanished = matches!(to, Deleted | Expired | Evicted | Lost);
         match self {
-            Pending => !matches!(to, Updating | UpdateFailed | Expired),
-            Preparing => matches!(to, Creating | Ready | Failed | Deleting | Deleted | Expired | Lost | Unknown),
-            Creating => matches!(to, Ready | Failed | Deleting | Deleted | Expired | Lost | Unknown),
-            Ready | UpdateFailed => matches!(to, Updating | Deleting | Deleted | Expired | Lost | Unknown),
-            Updating => matches!(to, Ready | UpdateFailed | Failed | Deleting | Deleted | Expired | Lost | Unknown),
+            Pending => !matches!(to, Updating | UpdateFailed | Expired | Evicted),
+            Preparing => vanished || matches!(to, Creating | Ready | Failed | Deleting | Unknown),
+            Creating => vanished || matches!(to, Ready | Failed | Deleting | Unknown),
+            Ready => vanished || matches!(to, Updating | Deleting | Unknown),
+            // Ready: a copy of the update's request came late, and its build is done before anyone looked.
+            UpdateFailed => vanished || matches!(to, Ready | Updating | Deleting | Unknown),
+            Updating => vanished || matches!(to, Ready | UpdateFailed | Failed | Deleting | Unknown),
             Failed => matches!(to, Deleting | Deleted | Expired | Lost),
             Deleting => matches!(to, Deleted),
             Unknown => to != Pending,
-            Deleted | Expired | Lost => false,
+            Deleted | Expired | Evicted | Lost => false,
         }
     }
 }

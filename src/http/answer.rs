@@ -50,8 +50,13 @@ pub(super) fn image_cache(request: &HeaderMap, view: &ImageCacheView) -> Respons
 
 /// A change: `done` once the cloud has answered, else 202 and where to look for the rest.
 pub(super) fn changed(done: StatusCode, changed: &Changed, wait: Wait) -> Response {
+    changed_as(done, changed, wait, &changed.image_cache)
+}
+
+/// The same, told in another body.
+pub(super) fn changed_as(done: StatusCode, changed: &Changed, wait: Wait, body: &impl Serialize) -> Response {
     let view = &changed.image_cache;
-    let mut answer = json(if changed.settled { done } else { StatusCode::ACCEPTED }, view);
+    let mut answer = json(if changed.settled { done } else { StatusCode::ACCEPTED }, body);
     if !changed.settled {
         put(&mut answer, LOCATION, &format!("/v1/operations/{}", view.operation_id));
     } else if done == StatusCode::CREATED {

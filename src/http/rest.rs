@@ -12,7 +12,9 @@ mod adoption;
 mod audit_entries;
 mod bodies;
 mod deliveries;
+mod ensure;
 mod events;
+mod found;
 mod image_cache_query;
 mod image_caches;
 mod lists;
@@ -36,7 +38,9 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         ))
         .routes(routes!(image_caches::wait_for_image_cache))
         .routes(routes!(image_caches::list_transitions))
+        .routes(routes!(ensure::ensure_image_cache))
         .routes(routes!(adoption::adopt_image_caches))
+        .routes(routes!(found::list_found_image_caches))
         .routes(routes!(matches::match_image_caches))
         .routes(routes!(provider::get_provider_record))
         .routes(routes!(provider::list_usage))

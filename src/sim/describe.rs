@@ -3,6 +3,7 @@
 //! Newest first, a page's token names the last place it showed, so caches that come or go between two pages
 //! neither hide nor repeat another one. Best first, it is how many were shown.
 
+use chrono::Duration;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Outcome, Refusal};
@@ -22,11 +23,12 @@ const COUNT: &str = "m1-";
 pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let filter = read_describe(params)?;
     let now = ground.now;
-    let fitting: Vec<(u64, &Cache)> = match &filter.eci_cache_id {
-        Some(id) => {
-            state.look_up(&filter.region, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect()
-        }
-        None => state.listed(&filter.region, now).filter(|(_, cache)| fits(&filter, cache, now)).collect(),
+    let fitting: Vec<(u64, &Cache)> = if let Some(id) = &filter.eci_cache_id {
+        state.look_up(&filter.region, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect()
+    } else {
+        let lag = Duration::seconds(state.limits.list_lag_seconds.into());
+        let listed = state.listed(&filter.region, now).filter(|(_, cache)| cache.created_at + lag <= now);
+        listed.filter(|(_, cache)| fits(&filter, cache, now)).collect()
     };
     let by_match = !filter.match_images.is_empty();
     let fitting = if by_match { matching::best(fitting, &filter, now) } else { fitting };

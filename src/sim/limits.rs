@@ -21,11 +21,13 @@ pub(super) struct Limits {
     pub(super) quota: usize,
     /// `CreateImageCache` calls in any 60 seconds.
     pub(super) creates_per_minute: usize,
+    /// How long a new cache is missing from lists; a look by its id shows it at once.
+    pub(super) list_lag_seconds: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { quota: 500, creates_per_minute: 200 }
+        Self { quota: 500, creates_per_minute: 200, list_lag_seconds: 0 }
     }
 }
 

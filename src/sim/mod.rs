@@ -40,7 +40,8 @@
 //!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent).
 //! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
 //! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
-//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000}`; what is absent has its default. `GET` shows them.
+//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60}`; what is absent has its
+//!   default: with a lag, a new cache is missing from lists that long, and shown by its id. `GET` shows them.
 //! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: an instance used it, as `LastMatchedTime` shows.
 //! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
 //!   updated, deleted, and driven out by the quota.

@@ -7,9 +7,11 @@ use sqlx::PgConnection;
 
 use super::events::{self, About, NewEvent};
 use super::rows::jsonb;
-use super::{Error, Store, audit};
+use super::{Error, Store, audit, tracker};
 use crate::domain::audit::AuditEntry;
+use crate::domain::content::fingerprint;
 use crate::domain::image_cache::{ImageCache, Transition};
+use crate::domain::status::Status;
 
 /// A step to write.
 #[derive(Debug, Clone)]
@@ -26,10 +28,19 @@ pub struct CacheWrite {
 
 impl Store {
     /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
+    ///
+    /// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end
+    /// says `deleting`, and the looks after it `deleted`.
     pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
+        if write.transition.as_ref().is_some_and(is_vanishing) && delete_runs(&mut transaction, &write.next).await? {
+            return Ok(false);
+        }
         if !apply(&mut transaction, write).await? {
             return Ok(false);
+        }
+        if let Some(transition) = write.transition.as_ref().filter(|transition| sets_in_motion(transition)) {
+            tracker::wake(&mut transaction, &write.next, transition.at).await?;
         }
         transaction.commit().await?;
         write.committed();
@@ -44,6 +55,27 @@ impl CacheWrite {
             event.hand_over.committed();
         }
     }
+}
+
+/// What was at rest and moves again must be followed.
+fn sets_in_motion(transition: &Transition) -> bool {
+    transition.to.is_in_motion() && !transition.from.is_some_and(Status::is_in_motion)
+}
+
+fn is_vanishing(transition: &Transition) -> bool {
+    transition.to.is_final() && transition.to != Status::Deleted
+}
+
+/// A delete that begins in this moment raises the row's version, and this step then fails by that.
+async fn delete_runs(connection: &mut PgConnection, cache: &ImageCache) -> Result<bool, Error> {
+    let runs = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM operations
+             WHERE image_cache = $1 AND kind = 'delete' AND state IN ('waiting', 'running'))",
+    )
+    .bind(cache.id.uuid())
+    .fetch_one(connection)
+    .await?;
+    Ok(runs)
 }
 
 /// Writes a step into an open transaction. `false`: the row has moved on.
@@ -69,7 +101,7 @@ async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<
              generation = $9, version = version + 1, sequence = $10, operation = $11, eci_cache_id = $12,
              container_group_id = $13, snapshot_id = $14, flash_snapshot_id = $15, progress_percent = $16,
              failure = $17, evidence = $18, misses = $19, updated_at = $20, ready_at = $21, expires_at = $22,
-             last_matched_at = $23, provider = $24
+             last_matched_at = $23, provider = $24, content = $25, drift = $26, expiry_told = $27, gone_at = $28
          WHERE team = $1 AND id = $2 AND version = $3",
     )
     .bind(next.team.as_str())
@@ -96,6 +128,10 @@ async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<
     .bind(next.expires_at)
     .bind(next.last_matched_at)
     .bind(&next.provider)
+    .bind(fingerprint(&next.spec))
+    .bind((!next.reconciled.drift.is_empty()).then(|| jsonb(&next.reconciled.drift)))
+    .bind(next.reconciled.expiry_told)
+    .bind(next.reconciled.gone_at)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -11,7 +11,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::region::Region;
 
 /// What the cloud may still list, by our statuses: it has no word for the others.
-const LISTED: &str = "eci_cache_id IS NOT NULL AND status NOT IN ('deleting', 'deleted', 'expired', 'lost')";
+const LISTED: &str = "eci_cache_id IS NOT NULL AND gone_at IS NULL AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')";
 
 /// How many image caches a team has in a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::rows::{ImageCacheRow, jsonb};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
+use crate::domain::content::fingerprint;
 use crate::domain::filter::CacheFilter;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
@@ -50,8 +51,8 @@ impl Store {
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
             "SELECT id, team, account, spec, status, provider_status, generation, version, sequence, operation,
                  eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure, evidence,
-                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider
-             FROM image_caches WHERE team = $1 AND status NOT IN ('deleting', 'deleted', 'expired', 'lost')
+                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider, drift, expiry_told, gone_at
+             FROM image_caches WHERE team = $1 AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
              ORDER BY (region = $2) DESC, id DESC LIMIT $3",
         )
         .bind(team.as_str())
@@ -90,6 +91,9 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
             query.push(condition).push_bind(time);
         }
     }
+    if let Some(drifted) = filter.drifted {
+        query.push(if drifted { " AND drift IS NOT NULL" } else { " AND drift IS NULL" });
+    }
     narrow_contents(query, filter);
 }
 
@@ -122,8 +126,8 @@ fn statuses(filter: &CacheFilter) -> Vec<&'static str> {
 pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
-             operation, evidence, misses, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14)",
+             operation, evidence, misses, created_at, updated_at, content)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14, $15)",
     )
     .bind(cache.id.uuid())
     .bind(cache.team.as_str())
@@ -139,6 +143,7 @@ pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) ->
     .bind(cache.operation.uuid())
     .bind(jsonb(&cache.evidence))
     .bind(cache.created_at)
+    .bind(fingerprint(&cache.spec))
     .execute(connection)
     .await?;
     Ok(())

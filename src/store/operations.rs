@@ -53,6 +53,19 @@ pub struct Settlement {
     pub write: CacheWrite,
     /// When the tracker shall look; none if there is nothing to follow.
     pub look_at: Option<Instant>,
+    /// Until when a copy of an earlier attempt may still be carried out.
+    pub unsettled_until: Option<Instant>,
+}
+
+/// What became of an intent to change a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// Recorded, and in its recorder's hands.
+    Running,
+    /// Recorded; it runs once the operation that runs now has ended.
+    Waiting,
+    /// The row has moved on, or the key was taken in this moment: nothing was written.
+    Moved,
 }
 
 /// What became of a settlement.
@@ -90,19 +103,20 @@ impl Store {
         Ok(Claimed::Fresh)
     }
 
-    /// Records an update or delete of the row in the version that was read. `false`: it has moved on, or the key
-    /// was taken in this moment.
-    pub async fn begin_change(&self, new: &NewOperation, version: i64) -> Result<bool, Error> {
+    /// Records an update or delete of the row in the version that was read. A delete waits for an operation that
+    /// runs; an update then breaks the constraint `operations_one_running`, a second waiting delete
+    /// `operations_one_waiting`.
+    pub async fn begin_change(&self, new: &NewOperation, version: i64) -> Result<Begun, Error> {
         let mut transaction = self.requests.begin().await?;
         if let Some(key) = &new.key {
             let (operation, now) = (&new.operation, new.operation.created_at);
             let claimed = idempotency::claim(&mut transaction, &operation.team, key, operation.id, now).await?;
             if claimed != Claimed::Fresh {
-                return Ok(false);
+                return Ok(Begun::Moved);
             }
         }
         // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
-        insert(&mut transaction, new).await?;
+        let waits = insert(&mut transaction, new).await?;
         let done = sqlx::query(
             "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = $5
              WHERE team = $1 AND id = $2 AND version = $3",
@@ -114,12 +128,13 @@ impl Store {
         .bind(new.operation.created_at)
         .execute(&mut *transaction)
         .await?;
+        // Also when the operation that it waits for ended in this moment: that raised the version.
         if done.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(Begun::Moved);
         }
         audit::insert(&mut transaction, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(if waits { Begun::Waiting } else { Begun::Running })
     }
 
     /// One operation of the team.
@@ -160,7 +175,7 @@ impl Store {
         .bind(at)
         .execute(&mut *transaction)
         .await?;
-        // Nobody else moves the row of a cache that the cloud has not confirmed.
+        // Where a delete came in this moment, the row has moved on, and that delete sees to it.
         if done.rows_affected() == 0 || !changes::apply(&mut transaction, write).await? {
             return Ok(false);
         }
@@ -168,6 +183,7 @@ impl Store {
             .bind(id.uuid())
             .execute(&mut *transaction)
             .await?;
+        begin_waiting(&mut transaction, &write.next, at).await?;
         transaction.commit().await?;
         write.committed();
         Ok(true)
@@ -195,6 +211,10 @@ impl Store {
             return Ok(Settled::Moved);
         }
         idempotency::answer(&mut transaction, settlement.operation, &settlement.answer).await?;
+        // The row names its newest operation, and its version was compared: no other one can wait unseen.
+        if settlement.write.next.operation != settlement.operation {
+            begin_waiting(&mut transaction, &settlement.write.next, settlement.at).await?;
+        }
         if let Some(at) = settlement.look_at {
             super::tracker::wake(&mut transaction, &settlement.write.next, at).await?;
         }
@@ -204,12 +224,31 @@ impl Store {
     }
 }
 
-async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<(), Error> {
-    let operation = &new.operation;
+/// Lets the delete begin that waited for this operation's end.
+async fn begin_waiting(connection: &mut PgConnection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
+    // In nobody's hands: who recorded it has long answered its caller.
     sqlx::query(
+        "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
+         WHERE image_cache = $1 AND state = 'waiting'",
+    )
+    .bind(cache.id.uuid())
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes a new operation. `true`: it waits for the operation that runs.
+pub(super) async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<bool, Error> {
+    let operation = &new.operation;
+    let waits = sqlx::query_scalar(
         "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
              lease_until, subject, credential, request_id, created_at, changes)
-         VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14)",
+         VALUES ($1, $2, $3, $4,
+             CASE WHEN $4 = 'delete' AND EXISTS (SELECT FROM operations WHERE image_cache = $3 AND state = 'running')
+                 THEN 'waiting' ELSE 'running' END,
+             $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14)
+         RETURNING state = 'waiting'",
     )
     .bind(operation.id.uuid())
     .bind(operation.team.as_str())
@@ -225,17 +264,17 @@ async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<(),
     .bind(&operation.credential)
     .bind(&operation.request_id)
     .bind(operation.changes.as_ref().map(jsonb))
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(waits)
 }
 
 /// Guarded by the lease token: a worker that woke too late ends nothing. The logins go with it.
 async fn end(connection: &mut PgConnection, settlement: &Settlement) -> Result<bool, Error> {
     let done = sqlx::query(
         "WITH ended AS (
-             UPDATE operations SET state = $3, error = $4, provider_request_id = $5, finished_at = $6, in_doubt = false,
-                 credentials = NULL, lease_token = NULL, lease_until = NULL
+             UPDATE operations SET state = $3, error = $4, provider_request_id = $5, finished_at = $6, in_doubt = false, held = NULL,
+                 unsettled_until = $7, credentials = NULL, lease_token = NULL, lease_until = NULL
              WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id, attempts),
          noted AS (
              UPDATE operation_attempts a SET finished_at = $6, outcome = $3, provider_request_id = $5
@@ -248,6 +287,7 @@ async fn end(connection: &mut PgConnection, settlement: &Settlement) -> Result<b
     .bind(settlement.error.as_ref().map(jsonb))
     .bind(&settlement.provider_request_id)
     .bind(settlement.at)
+    .bind(settlement.unsettled_until)
     .fetch_optional(connection)
     .await?;
     Ok(done.is_some())

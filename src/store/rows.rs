@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::domain::image_cache::{Evidence, Failure, ImageCache, Transition};
-use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use crate::domain::operation::{Held, Operation, OperationKind, OperationState, Progress};
+use crate::domain::reconcile::Reconciled;
 use crate::domain::spec::ImageCacheSpec;
 
 /// Reads a word of a closed set.
@@ -53,6 +54,9 @@ pub(super) struct ImageCacheRow {
     expires_at: Option<DateTime<Utc>>,
     last_matched_at: Option<DateTime<Utc>>,
     provider: Option<serde_json::Value>,
+    drift: Option<serde_json::Value>,
+    expiry_told: Option<DateTime<Utc>>,
+    gone_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<ImageCacheRow> for ImageCache {
@@ -85,6 +89,11 @@ impl TryFrom<ImageCacheRow> for ImageCache {
             expires_at: row.expires_at,
             last_matched_at: row.last_matched_at,
             provider: row.provider,
+            reconciled: Reconciled {
+                drift: row.drift.map(|value| json(value, TABLE, "drift")).transpose()?.unwrap_or_default(),
+                expiry_told: row.expiry_told,
+                gone_at: row.gone_at,
+            },
         })
     }
 }
@@ -104,6 +113,7 @@ pub(super) struct OperationRow {
     window_opened_at: Option<DateTime<Utc>>,
     last_signed_at: Option<DateTime<Utc>>,
     in_doubt: bool,
+    held: Option<String>,
     error: Option<serde_json::Value>,
     provider_request_id: Option<String>,
     subject: String,
@@ -129,6 +139,7 @@ impl TryFrom<OperationRow> for Operation {
                 last_signed_at: row.last_signed_at,
                 attempts: row.attempts,
                 in_doubt: row.in_doubt,
+                held: row.held.map(|held| word(Held::from_word(&held), TABLE, "held")).transpose()?,
             },
             state: word(OperationState::from_word(&row.state), TABLE, "state")?,
             spec: json(row.spec, TABLE, "spec")?,

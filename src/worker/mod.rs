@@ -1,5 +1,5 @@
-//! Floor 3: the workers' door. Four loops that call `Gateway` and nothing else: operations that are due,
-//! the tracker, the deliverer, the janitor.
+//! Floor 3: the workers' door. Five loops that call `Gateway` and nothing else: operations that are due,
+//! the tracker, the deliverer, the reconciler, the janitor.
 //!
 //! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
 //! stops between two passes when told to. A pass that fails is logged and tried again after a pause, so a
@@ -27,7 +27,7 @@ const OPERATIONS: i64 = 32;
 pub struct Intervals {
     /// For operations, groups and deliveries that are due.
     pub look: Duration,
-    /// For the janitor, and the sign of life: well below the 30 s after which readiness misses it.
+    /// For the reconciler (whose groups are due far less often), the janitor, and the sign of life: well below the 30 s after which readiness misses it.
     pub janitor: Duration,
 }
 
@@ -43,17 +43,24 @@ enum Work {
     Operations,
     Tracker,
     Deliverer,
+    Reconciler,
     Janitor,
 }
 
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
-    tokio::join!(turn(Work::Operations), turn(Work::Tracker), turn(Work::Deliverer), turn(Work::Janitor));
+    tokio::join!(
+        turn(Work::Operations),
+        turn(Work::Tracker),
+        turn(Work::Deliverer),
+        turn(Work::Reconciler),
+        turn(Work::Janitor)
+    );
 }
 
 /// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is
-/// exactly what the test made due.
+/// exactly what the test made due. Not the reconciler's and the janitor's: they are called by name.
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
         let resumed = gateway.resume_operations(OPERATIONS).await? > 0;
@@ -66,7 +73,7 @@ pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
 }
 
 async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, stop: &CancellationToken) {
-    let interval = if work == Work::Janitor { intervals.janitor } else { intervals.look };
+    let interval = if matches!(work, Work::Reconciler | Work::Janitor) { intervals.janitor } else { intervals.look };
     let mut pause = REST;
     while !stop.is_cancelled() {
         let more = match work.pass(gateway, name, stop).await {
@@ -103,6 +110,7 @@ impl Work {
             Self::Operations => "operations",
             Self::Tracker => "tracker",
             Self::Deliverer => "deliverer",
+            Self::Reconciler => "reconciler",
             Self::Janitor => "janitor",
         }
     }
@@ -114,6 +122,7 @@ impl Work {
             Self::Tracker => gateway.track().await,
             // It runs until told to stop, unless it fails.
             Self::Deliverer => gateway.deliver_until(stop).await.map(|()| false),
+            Self::Reconciler => gateway.reconcile().await,
             Self::Janitor => {
                 gateway.beat(name).await?;
                 gateway.clean().await.map(|()| false)
@@ -126,7 +135,7 @@ impl Work {
         let signal: &Notify = match self {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,
-            Self::Deliverer | Self::Janitor => return std::future::pending().await,
+            Self::Deliverer | Self::Reconciler | Self::Janitor => return std::future::pending().await,
         };
         signal.notified().await;
     }

@@ -50,7 +50,7 @@ impl Operation {
     /// A body that would be taken. No default: a new operation must be thought of.
     fn body(&self) -> Option<Value> {
         match self.id.as_str() {
-            "create_image_cache" => Some(new_cache("nginx:1.27")),
+            "create_image_cache" | "ensure_image_cache" => Some(new_cache("nginx:1.27")),
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
             "create_access_key" | "rotate_webhook_secret" => Some(json!({})),
             "match_image_caches" => Some(json!({"region": "cn-beijing", "images": ["nginx:1.27"]})),
@@ -66,6 +66,7 @@ impl Operation {
             | "get_operation"
             | "get_provider_record"
             | "list_usage"
+            | "list_found_image_caches"
             | "list_events"
             | "list_webhook_endpoints"
             | "get_webhook_endpoint"

@@ -1,14 +1,12 @@
-//! One attempt: recorded, signed, sent, judged; and the search for a create whose answer was lost.
+//! One attempt: recorded, signed, sent, judged.
 
-use super::{Answer, Gateway};
+use super::{Answer, Gateway, Learned};
 use crate::app::Error;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::observation::Seen;
-use crate::domain::operation::{Operation, OperationKind, Verdict, client_token, judge};
-use crate::domain::spec::MAX_TAGS;
-use crate::eci::{self, Attempt, Created, DescribeQuery};
+use crate::domain::operation::{self as rule, Input, Operation, OperationKind, Progress, client_token, is_stale};
+use crate::eci::{self, Attempt, Created};
 use crate::store::{LeasedOperation, Postponed};
 
 /// What the cloud did: the create's answer, or nothing but a request id.
@@ -27,19 +25,31 @@ impl Gateway {
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
         let signed_at = self.now();
+        let signed = operation.progress.signed(signed_at);
         let lease = self.settings().operation_lease.as_secs_f64();
-        let Some(number) = self.store().note_attempt(operation.id, leased.lease_token, signed_at, lease).await? else {
+        if !self.store().note_attempt(operation.id, leased.lease_token, &signed, lease).await? {
             tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
             return Ok(None);
+        }
+        let sent = if is_stale(signed_at, self.now()) {
+            Err(Fault::NotSent("the worker was paused between signing and sending".into()))
+        } else {
+            self.send(leased, &cache, signed_at).await?
         };
-        let sent = self.send(leased, &cache, signed_at).await?;
         let outcome = sent.as_ref().err().map_or("succeeded", word);
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
             .increment(1);
-        match sent {
-            Ok(done) => self.settle_done(leased, cache, Some(done)).await,
-            Err(fault) => self.judge(leased, cache, number, &fault).await,
+        let answer = sent.as_ref().err().map_or(rule::Answer::Done, |fault| rule::Answer::of_fault(fault, signed.kind));
+        let (progress, effect) = self.decide(signed, Input::Answered(answer));
+        if answer == rule::Answer::Mismatch {
+            metrics::counter!("ecg_operations_quarantined_total").increment(1);
+            tracing::error!(operation = %operation.id, "quarantined: the cloud knows the token with other parameters");
         }
+        let learned = match sent {
+            Ok(done) => Learned { done: Some(done), ..Learned::default() },
+            Err(fault) => learn(operation, signed.attempts, fault),
+        };
+        self.carry_on(leased, cache, progress, effect, learned).await
     }
 
     /// Signs with the time that was recorded, never a later one: the look-up counts on it.
@@ -68,93 +78,42 @@ impl Gateway {
         })
     }
 
-    async fn judge(
+    /// Puts the operation back until `due_at`, with what is known of it now.
+    pub(super) async fn put_back(
         &self,
         leased: &LeasedOperation,
-        cache: ImageCache,
-        number: i32,
-        fault: &Fault,
-    ) -> Result<Option<Answer>, Error> {
-        let operation = &leased.operation;
-        tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept");
-        match judge(fault, operation.progress.kind, number, self.now()) {
-            Verdict::Refused(error) => self.settle_refused(leased, cache, &error).await,
-            Verdict::Again { at, in_doubt } => {
-                // An earlier attempt's doubt is not lifted by a later one that was not even sent.
-                let in_doubt = in_doubt || operation.progress.in_doubt;
-                let how = Postponed { outcome: word(fault), detail: fault.to_string(), in_doubt, due_at: at };
-                self.store().postpone(operation.id, leased.lease_token, Some(number), self.now(), &how).await?;
-                self.signals().operations.notify_one();
-                Ok(None)
-            }
-        }
-    }
-
-    /// Searches for what an earlier attempt may have made. What is found is adopted; if nothing is, nothing happened.
-    pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
-        match self.find(&leased.operation).await {
-            Ok((Some(found), request_id)) => {
-                let created = Some((found.eci_cache_id, found.container_group_id));
-                self.settle_done(leased, cache, Some(Done { created, request_id })).await
-            }
-            Ok((None, _)) => self.put_back(leased, false, self.now()).await,
-            Err(fault) => {
-                tracing::warn!(operation = %leased.operation.id, fault = %fault, "the look-up failed");
-                self.put_back(leased, true, self.now() + chrono::Duration::seconds(30)).await
-            }
-        }
-    }
-
-    /// By the operation's tag; where the team's own tags left no room for it, by the name with exactly those
-    /// tags, made since the first attempt.
-    async fn find(&self, operation: &Operation) -> Result<(Option<Seen>, String), Fault> {
-        let spec = &operation.spec;
-        let tagged = spec.tags.len() < MAX_TAGS;
-        let mut query = DescribeQuery {
-            operation_tag: tagged.then_some(operation.id),
-            name: (!tagged).then(|| spec.name.clone()),
-            ..DescribeQuery::default()
-        };
-        loop {
-            let page = self.parts().cloud.describe(&spec.region, &query).await?;
-            let found = page.caches.into_iter().find(|seen| tagged || is_of(operation, seen));
-            if found.is_some() || page.next_token.is_none() {
-                return Ok((found, page.request_id));
-            }
-            query.next_token = page.next_token;
-        }
-    }
-
-    pub(super) async fn wait_until(&self, leased: &LeasedOperation, until: Instant) -> Result<Option<Answer>, Error> {
-        self.put_back(leased, true, until).await
-    }
-
-    async fn put_back(
-        &self,
-        leased: &LeasedOperation,
-        in_doubt: bool,
+        progress: Progress,
         due_at: Instant,
+        learned: Learned,
     ) -> Result<Option<Answer>, Error> {
-        let how = Postponed { outcome: "unknown", detail: String::new(), in_doubt, due_at };
-        self.store().postpone(leased.operation.id, leased.lease_token, None, self.now(), &how).await?;
+        let (number, outcome, detail) = match learned.attempt {
+            Some((number, outcome, detail)) => (Some(number), outcome, detail),
+            None => (None, "unknown", String::new()),
+        };
+        let error = learned.refusal.filter(|_| progress.held.is_some());
+        let how = Postponed { outcome, detail, progress, error, due_at };
+        self.store().postpone(leased.operation.id, leased.lease_token, number, self.now(), &how).await?;
         self.signals().operations.notify_one();
         Ok(None)
     }
 }
 
-fn done(done: eci::Done) -> Done {
+fn learn(operation: &Operation, number: i32, fault: Fault) -> Learned {
+    tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept");
+    let attempt = Some((number, word(&fault), fault.to_string()));
+    let refusal = match fault {
+        Fault::Refused(error) => Some(error),
+        Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => None,
+    };
+    Learned { done: None, refusal, attempt }
+}
+
+pub(super) fn done(done: eci::Done) -> Done {
     Done { created: None, request_id: done.request_id }
 }
 
-/// Whether what the cloud shows can only be this operation's: its clock may be a minute behind ours.
-fn is_of(operation: &Operation, seen: &Seen) -> bool {
-    let since = operation.created_at - chrono::Duration::minutes(1);
-    let tags = seen.tags.iter().cloned().collect();
-    seen.name == operation.spec.name && operation.spec.tags == tags && seen.created_at.is_some_and(|made| made >= since)
-}
-
 /// A delete of what the cloud no longer has is done.
-fn gone_already(fault: Fault) -> Result<Done, Fault> {
+pub(super) fn gone_already(fault: Fault) -> Result<Done, Fault> {
     match fault {
         Fault::Refused(error) if error.code.contains("NotFound") && !error.code.starts_with("InvalidAccessKeyId") => {
             Ok(Done { created: None, request_id: error.request_id.unwrap_or_default() })

@@ -10,10 +10,18 @@ use crate::app::view::ImageCacheView;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::{Door, Origin};
 use crate::domain::change::{self, Change};
+use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{OperationKind, OperationState};
+use crate::domain::operation::{OperationKind, OperationState, WITHDRAWN};
 use crate::store::{LeasedOperation, Settled, Settlement};
+
+/// How an operation ends.
+struct Ending<'a> {
+    request_id: Option<String>,
+    error: Option<&'a CloudError>,
+    unsettled_until: Option<Instant>,
+}
 
 /// How often a row that moves under our hands is read again: only the tracker moves it, and rarely.
 const TRIES: usize = 5;
@@ -25,6 +33,7 @@ impl Gateway {
         leased: &LeasedOperation,
         cache: ImageCache,
         done: Option<Done>,
+        unsettled_until: Option<Instant>,
     ) -> Result<Option<Answer>, Error> {
         let request_id = done.as_ref().map(|done| done.request_id.clone()).filter(|id| !id.is_empty());
         let created = done.and_then(|done| done.created);
@@ -35,7 +44,26 @@ impl Gateway {
             (OperationKind::Update, _) => change::updating(before, spec.clone(), gateway.now()),
             (OperationKind::Create | OperationKind::Delete, _) => change::deleting(before, gateway.now()),
         };
-        self.settle(leased, cache, change, request_id, None).await
+        let ending = Ending { request_id, error: None, unsettled_until };
+        self.settle(leased, cache, change, &ending).await
+    }
+
+    /// A delete came before the cloud had heard of the create.
+    pub(super) async fn settle_withdrawn(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+    ) -> Result<Option<Answer>, Error> {
+        let error = CloudError {
+            code: WITHDRAWN.to_owned(),
+            message: "the image cache was deleted before the cloud had heard of it".to_owned(),
+            request_id: None,
+            http_status: 409,
+        };
+        tracing::info!(operation = %leased.operation.id, "withdrawn: a delete came first");
+        let change = |gateway: &Self, before: &ImageCache| change::withdrawn(before, gateway.now());
+        let ending = Ending { request_id: None, error: Some(&error), unsettled_until: None };
+        self.settle(leased, cache, change, &ending).await
     }
 
     /// The cloud refused for good.
@@ -47,7 +75,8 @@ impl Gateway {
     ) -> Result<Option<Answer>, Error> {
         let kind = leased.operation.progress.kind;
         let change = |gateway: &Self, before: &ImageCache| change::refused(before, kind, error, gateway.now());
-        self.settle(leased, cache, change, error.request_id.clone(), Some(error)).await
+        let ending = Ending { request_id: error.request_id.clone(), error: Some(error), unsettled_until: None };
+        self.settle(leased, cache, change, &ending).await
     }
 
     async fn settle(
@@ -55,17 +84,18 @@ impl Gateway {
         leased: &LeasedOperation,
         mut cache: ImageCache,
         change: impl Fn(&Self, &ImageCache) -> Change,
-        request_id: Option<String>,
-        error: Option<&CloudError>,
+        ending: &Ending<'_>,
     ) -> Result<Option<Answer>, Error> {
         for _ in 0..TRIES {
             let change = change(self, &cache);
-            let answer = answer(leased, &change, error);
-            let settlement = self.settlement(leased, &change, request_id.clone(), error, &answer);
+            let answer = answer(leased, &change, ending.error);
+            let settlement = self.settlement(leased, &change, ending, &answer);
             match self.store().settle(&settlement).await? {
                 Settled::Done => {
                     self.signals().cache_changed(cache.id);
                     self.signals().tracker.notify_one();
+                    // A delete may have waited for this.
+                    self.signals().operations.notify_one();
                     return Ok(Some(answer));
                 }
                 Settled::LeaseLost => return Ok(None),
@@ -82,18 +112,19 @@ impl Gateway {
         &self,
         leased: &LeasedOperation,
         change: &Change,
-        request_id: Option<String>,
-        error: Option<&CloudError>,
+        ending: &Ending<'_>,
         answer: &Answer,
     ) -> Settlement {
-        let audit = self.settled_entry(leased, request_id.clone(), error);
+        let Ending { request_id, error, unsettled_until } = ending;
+        let audit = self.settled_entry(leased, request_id.clone(), *error);
         let follow = change.next.status.is_in_motion();
         Settlement {
             operation: leased.operation.id,
             lease_token: leased.lease_token,
             state: if error.is_some() { OperationState::Refused } else { OperationState::Succeeded },
             error: error.cloned(),
-            provider_request_id: request_id,
+            provider_request_id: request_id.clone(),
+            unsettled_until: *unsettled_until,
             at: self.now(),
             answer: answer.to_json(),
             write: self.write_of(change, Some(audit)),

@@ -21,6 +21,7 @@ impl From<Status> for StatusView {
             Status::Deleting => Self::Deleting,
             Status::Deleted => Self::Deleted,
             Status::Expired => Self::Expired,
+            Status::Evicted => Self::Evicted,
             Status::Lost => Self::Lost,
             Status::Unknown => Self::Unknown,
         }
@@ -91,6 +92,8 @@ impl From<ImageCache> for ImageCacheView {
             updated_at: cache.updated_at,
             ready_at: cache.ready_at,
             expires_at: cache.expires_at,
+            drift: cache.reconciled.drift.into_iter().map(Into::into).collect(),
+            dropped_at: cache.reconciled.gone_at,
         }
     }
 }
@@ -100,7 +103,7 @@ impl From<Operation> for OperationView {
         Self {
             id: operation.id.to_string(),
             kind: operation.progress.kind.as_str().into(),
-            state: operation.state.as_str().into(),
+            state: operation.shown_state().into(),
             image_cache_id: operation.cache.to_string(),
             attempts: operation.progress.attempts,
             failure: operation.error.map(|error| FailureView::explained(error.into(), None)),

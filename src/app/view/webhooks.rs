@@ -19,6 +19,11 @@ pub struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub previous_status: Option<StatusView>,
+    /// Why, in a word, such as `retention_ended` or `deleted_elsewhere`; the same as in the transition, where there is
+    /// one. New words may appear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
 }
 
 /// The body of a webhook: Standard Webhooks' envelope.

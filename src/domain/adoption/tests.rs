@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::observation::ProviderEvent;
+use crate::domain::spec::OPERATION_TAG;
 
 fn at(minute: i64) -> Instant {
     Instant::UNIX_EPOCH + chrono::Duration::minutes(minute)

@@ -1,5 +1,7 @@
 //! What each change does to a cache, and what it must not do.
 
+use chrono::Duration;
+
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
@@ -35,6 +37,7 @@ fn cache(status: Status) -> ImageCache {
         last_matched_at: None,
         provider: None,
         misses: 0,
+        reconciled: crate::domain::reconcile::Reconciled::default(),
     }
 }
 
@@ -100,6 +103,47 @@ fn a_stale_update_failed_is_not_the_new_builds() {
     failed.snapshot_id = Some("s-old".into());
     let updating = updating(&failed, failed.spec.clone(), at(1)).next;
     assert_eq!(observe(&updating, Some(&seen("UpdateFailed")), at(1)).unwrap().moved, None);
+}
+
+#[test]
+fn a_flash_caches_late_snapshot_is_not_the_new_build() {
+    let mut ready = cache(Status::Ready);
+    ready.flash_snapshot_id = Some("s-flash".into());
+    let updating = updating(&ready, ready.spec.clone(), at(1)).next;
+    let old = Seen { snapshot_id: Some("s-late".into()), ..seen("Ready") };
+    assert_eq!(observe(&updating, Some(&old), at(2)).unwrap().moved, None, "the old build's standard snapshot");
+    let new = Seen { flash_snapshot_id: Some("s-flash-2".into()), ..seen("Ready") };
+    assert_eq!(observe(&updating, Some(&new), at(2)).unwrap().event, Some(EventType::Updated));
+}
+
+#[test]
+fn a_look_that_lags_behind_an_earlier_one_moves_nothing() {
+    let mut ready = cache(Status::Ready);
+    ready.snapshot_id = Some("s-old".into());
+    let updating = updating(&ready, ready.spec.clone(), at(1)).next;
+    let building = observe(&updating, Some(&seen("Updating")), at(1)).unwrap().next;
+    let old = Seen { snapshot_id: Some("s-old".into()), ..seen("Ready") };
+    assert_eq!(observe(&building, Some(&old), at(1)).unwrap().moved, None);
+    let odd = observe(&updating, Some(&seen("Warming")), at(1)).unwrap().next;
+    assert_eq!(observe(&odd, Some(&old), at(1)).unwrap().moved, None, "nor after a word of tomorrow");
+}
+
+#[test]
+fn an_update_that_was_carried_out_shows() {
+    let mut ready = cache(Status::Ready);
+    ready.snapshot_id = Some("s-old".into());
+    let snapshot = |id: &str| Seen { snapshot_id: Some(id.into()), ..seen("Ready") };
+    assert!(was_updated(&ready, &seen("Updating")) && was_updated(&ready, &seen("UpdateFailed")));
+    assert!(was_updated(&ready, &snapshot("s-new")) && !was_updated(&ready, &snapshot("s-old")));
+}
+
+#[test]
+fn a_new_cache_may_not_be_shown_yet() {
+    let new = created(&ImageCache { eci_cache_id: None, ..cache(Status::Pending) }, "imc-1", None, at(0)).next;
+    assert_eq!(observe(&new, None, at(0)), None);
+    assert_eq!(observe(&new, None, at(1)).unwrap().next.misses, 1);
+    let shown = observe(&new, Some(&seen("Creating")), at(0)).unwrap().next;
+    assert_eq!(observe(&shown, None, at(0)).unwrap().next.misses, 1, "it was shown before");
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn cache(name: &str, minute: i64, images: &[&str]) -> ImageCache {
         last_matched_at: None,
         provider: None,
         misses: 0,
+        reconciled: crate::domain::reconcile::Reconciled::default(),
     }
 }
 

@@ -72,7 +72,7 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         found.push(text("cursor", "query", "`next_cursor` of the page before; bound to the same filters."));
     }
     match access.operation {
-        "create_image_cache" => found.push(text(
+        "create_image_cache" | "ensure_image_cache" => found.push(text(
             "Idempotency-Key",
             "header",
             "1 to 255 characters of your choice. A repetition with the same key and body gets the same answer and \
@@ -154,7 +154,7 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
         add(matches!(status.as_str(), "201" | "202"), "Location", "Where to look next.");
         add(access.operation.starts_with("list_"), "Link", "The next page, as `rel=\"next\"`.");
         add(is_cache_change, "Preference-Applied", "What was made of `Prefer`.");
-        let replay = access.operation == "create_image_cache";
+        let replay = ["create_image_cache", "ensure_image_cache"].contains(&access.operation);
         add(replay, "Idempotent-Replayed", "`true` where this is the answer of an earlier request.");
         response["headers"] = Value::Object(headers);
     }

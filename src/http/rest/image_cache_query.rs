@@ -17,7 +17,7 @@ const MAX_TEXT: usize = 128;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ImageCacheQuery {
-    /// In any of these; left out means all but `deleted`, `expired` and `lost`.
+    /// In any of these; left out means all but `deleted`, `expired`, `evicted` and `lost`.
     #[param(value_type = Vec<StatusView>, required = false, style = Form, explode)]
     status: Vec<Status>,
     /// In this region.
@@ -59,6 +59,9 @@ pub(super) struct ImageCacheQuery {
     /// With this text in the name or in an image, in upper or lower case: 1 to 128 characters, no wildcards.
     #[param(nullable = false, min_length = 1, max_length = 128)]
     q: Option<String>,
+    /// Whether it was changed past the gateway, so that it has a `drift`.
+    #[param(nullable = false)]
+    drifted: Option<bool>,
     #[param(ignore)]
     page: Page,
 }
@@ -80,6 +83,7 @@ impl FromQuery for ImageCacheQuery {
             expires_before: pairs.instant("expires_before"),
             idle_since: pairs.instant("idle_since"),
             q: text(pairs),
+            drifted: pairs.one("drifted"),
             page: pairs.page(),
         }
     }
@@ -130,6 +134,7 @@ impl ImageCacheQuery {
             expires_before: self.expires_before,
             idle_since: self.idle_since,
             text: self.q,
+            drifted: self.drifted,
         };
         (filter, self.page)
     }

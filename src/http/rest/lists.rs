@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::view::{
-    AccessKeyView, AttemptView, AuditEntryView, DeliveryView, EndpointView, EventView, ImageCacheView, TransitionView,
+    AccessKeyView, AttemptView, AuditEntryView, DeliveryView, EndpointView, EventView, FoundCacheView, ImageCacheView,
+    TransitionView,
 };
 use crate::domain::filter::Slice;
 
@@ -34,6 +35,10 @@ macro_rules! list {
 list!(
     /// Image caches, the newest first.
     ImageCacheList of ImageCacheView
+);
+list!(
+    /// Image caches of the cloud that no team has, the newest finding first.
+    FoundImageCacheList of FoundCacheView
 );
 list!(
     /// The transitions of one image cache, the first first.

@@ -67,7 +67,7 @@ fn status(cache: &ImageCache) -> &str {
         Status::Failed => "Failed",
         Status::Updating => "Updating",
         Status::UpdateFailed => "UpdateFailed",
-        Status::Unknown | Status::Deleting | Status::Deleted | Status::Expired | Status::Lost => {
+        Status::Unknown | Status::Deleting | Status::Deleted | Status::Expired | Status::Evicted | Status::Lost => {
             cache.provider_status.as_deref().unwrap_or("Unknown")
         }
     }
@@ -123,6 +123,7 @@ mod tests {
             last_matched_at: None,
             provider,
             misses: 0,
+            reconciled: crate::domain::reconcile::Reconciled::default(),
         }
     }
 

@@ -49,7 +49,7 @@ impl Store {
         let done = sqlx::query(
             "INSERT INTO tracker_groups AS g (account, region, due_at)
              SELECT DISTINCT account, region, $1::timestamptz FROM image_caches
-             WHERE expires_at <= $1 AND status IN ('ready', 'update_failed', 'failed')
+             WHERE expires_at <= $1 AND gone_at IS NULL AND status IN ('ready', 'update_failed', 'failed')
              ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at)",
         )
         .bind(now)

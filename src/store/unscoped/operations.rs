@@ -4,11 +4,13 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
-use crate::domain::ids::OperationId;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::Operation;
-use crate::store::rows::OperationRow;
+use crate::domain::operation::{Held, Operation, Progress};
+use crate::store::rows::{OperationRow, jsonb};
 use crate::store::{Error, Store};
 
 /// An operation in this worker's hands.
@@ -36,8 +38,10 @@ pub struct Postponed {
     pub outcome: &'static str,
     /// In words, without secrets.
     pub detail: String,
-    /// Whether any attempt so far may have been carried out.
-    pub in_doubt: bool,
+    /// What is known of it now.
+    pub progress: Progress,
+    /// The refusal that is held, where one came now.
+    pub error: Option<CloudError>,
     /// When to go on.
     pub due_at: Instant,
 }
@@ -72,32 +76,66 @@ impl Store {
             .collect()
     }
 
-    /// Records an attempt before it is signed, and returns its number; none if the lease is lost. The
-    /// operation is in doubt from here on: a crash now is an unknown outcome.
+    /// Claims one operation that runs, is in nobody's hands and not in doubt. None: it is not so.
+    pub async fn claim_operation(
+        &self,
+        id: OperationId,
+        lease_token: Uuid,
+        lease_seconds: f64,
+    ) -> Result<Option<LeasedOperation>, Error> {
+        let row: Option<LeasedRow> = sqlx::query_as(
+            "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
+             WHERE id = $1 AND state = 'running' AND NOT in_doubt AND (lease_until IS NULL OR lease_until < clock_timestamp())
+             RETURNING *",
+        )
+        .bind(id.uuid())
+        .bind(lease_token)
+        .bind(lease_seconds)
+        .fetch_optional(&self.workers)
+        .await?;
+        row.map(|row| {
+            Ok(LeasedOperation { operation: row.operation.try_into()?, credentials: row.credentials, lease_token })
+        })
+        .transpose()
+    }
+
+    /// The operation that runs on a cache.
+    pub async fn running_on(&self, team: &TeamId, cache: CacheId) -> Result<Option<Operation>, Error> {
+        let row: Option<OperationRow> =
+            sqlx::query_as("SELECT * FROM operations WHERE team = $1 AND image_cache = $2 AND state = 'running'")
+                .bind(team.as_str())
+                .bind(cache.uuid())
+                .fetch_optional(&self.requests)
+                .await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Records an attempt before it is signed. `false`: the lease is lost. The operation is in doubt from here on:
+    /// a crash now is an unknown outcome.
     pub async fn note_attempt(
         &self,
         id: OperationId,
         lease_token: Uuid,
-        signed_at: Instant,
+        signed: &Progress,
         lease_seconds: f64,
-    ) -> Result<Option<i32>, Error> {
-        let number = sqlx::query_scalar(
+    ) -> Result<bool, Error> {
+        let noted = sqlx::query(
             "WITH noted AS (
-                 UPDATE operations SET attempts = attempts + 1, last_signed_at = $3, in_doubt = true,
-                     -- A window opens with the first attempt, and again once all doubt was resolved.
-                     window_opened_at = CASE WHEN in_doubt THEN window_opened_at ELSE $3 END,
+                 UPDATE operations SET attempts = $5, last_signed_at = $3, window_opened_at = $6, in_doubt = true,
                      lease_until = clock_timestamp() + make_interval(secs => $4)
                  WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()
-                 RETURNING id, attempts)
-             INSERT INTO operation_attempts (operation, number, signed_at) SELECT id, attempts, $3 FROM noted RETURNING number",
+                 RETURNING id)
+             INSERT INTO operation_attempts (operation, number, signed_at) SELECT id, $5, $3 FROM noted",
         )
         .bind(id.uuid())
         .bind(lease_token)
-        .bind(signed_at)
+        .bind(signed.last_signed_at)
         .bind(lease_seconds)
-        .fetch_optional(&self.workers)
+        .bind(signed.attempts)
+        .bind(signed.window_opened_at)
+        .execute(&self.workers)
         .await?;
-        Ok(number)
+        Ok(noted.rows_affected() == 1)
     }
 
     /// Puts an operation back until later. `number` is the attempt that ended, if there was one.
@@ -111,19 +149,22 @@ impl Store {
     ) -> Result<(), Error> {
         sqlx::query(
             "WITH put_back AS (
-                 UPDATE operations SET in_doubt = $3, due_at = $4, lease_token = NULL, lease_until = NULL
+                 UPDATE operations SET in_doubt = $3, due_at = $4, lease_token = NULL, lease_until = NULL,
+                     held = $9, error = COALESCE($10, error)
                  WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id)
              UPDATE operation_attempts a SET finished_at = $6, outcome = $7, detail = left($8, 500)
              FROM put_back WHERE a.operation = put_back.id AND a.number = $5",
         )
         .bind(id.uuid())
         .bind(lease_token)
-        .bind(how.in_doubt)
+        .bind(how.progress.in_doubt)
         .bind(how.due_at)
         .bind(number)
         .bind(now)
         .bind(how.outcome)
         .bind(&how.detail)
+        .bind(how.progress.held.map(Held::as_str))
+        .bind(how.error.as_ref().map(jsonb))
         .execute(&self.workers)
         .await?;
         Ok(())
@@ -144,7 +185,7 @@ impl Store {
     pub async fn abandoned_caches(&self, limit: i64) -> Result<Vec<(Operation, ImageCache)>, Error> {
         let rows: Vec<OperationRow> = sqlx::query_as(
             "SELECT o.* FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
-             WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'lost')
+             WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
                AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND r.state = 'running')
              ORDER BY o.id LIMIT $1",
         )
@@ -166,7 +207,7 @@ impl Store {
         let done = sqlx::query(
             "UPDATE operations o SET abandoned = false FROM image_caches c
              WHERE o.abandoned AND o.state <> 'running' AND c.team = o.team AND c.id = o.image_cache
-               AND (o.state = 'refused' OR c.status IN ('deleted', 'expired', 'lost'))",
+               AND (o.state = 'refused' OR c.status IN ('deleted', 'expired', 'evicted', 'lost'))",
         )
         .execute(&self.workers)
         .await?;

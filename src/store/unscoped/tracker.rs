@@ -58,7 +58,7 @@ impl Store {
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
             "SELECT * FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
                AND (status IN ('preparing', 'creating', 'updating', 'deleting', 'unknown')
-                    OR (status IN ('ready', 'update_failed', 'failed') AND expires_at <= $3))
+                    OR (status IN ('ready', 'update_failed', 'failed') AND expires_at <= $3 AND gone_at IS NULL))
              ORDER BY id",
         )
         .bind(&group.account)
@@ -73,7 +73,7 @@ impl Store {
     pub async fn caches_known(&self, group: &TrackerGroup) -> Result<i64, Error> {
         let known = sqlx::query_scalar(
             "SELECT count(*) FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
-               AND status NOT IN ('deleted', 'expired', 'lost')",
+               AND gone_at IS NULL AND status NOT IN ('deleted', 'expired', 'evicted', 'lost')",
         )
         .bind(&group.account)
         .bind(&group.region)

@@ -66,6 +66,8 @@ class Story:
         status = [ecg_client.ImageCacheStatus.READY]
         listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)
         assert cache.id in [item.id for item in listed.items]
+        ensured = call(self.caches.ensure_image_cache, new)
+        assert ensured.outcome in ("joined", "reused") and ensured.image_cache.images == new.images, ensured
         question = ecg_client.MatchQuestion(region=new.region, images=new.images)
         assert call(self.caches.match_image_caches, question).winner_id == cache.id
         assert call(self.caches.get_provider_record, cache.id).events, "no event of the cloud"
@@ -106,6 +108,8 @@ class Story:
         new = ecg_client.NewAdoption(region="cn-hangzhou", filter=filters, dry_run=True)
         result = call(self.adoption.adopt_image_caches, new)
         assert result.dry_run and all(item.image_cache_id is None for item in result.adopted), result
+        found = call(self.adoption.list_found_image_caches, region=new.region, limit=100)
+        assert all(item.eci_cache_id and item.found_at for item in found.items), found
 
     def turn_an_access_key(self):
         """Create an access key, list it without its secret, revoke it."""

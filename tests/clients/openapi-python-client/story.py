@@ -15,8 +15,10 @@ from ecg_client.api.image_caches import (
     adopt_image_caches,
     create_image_cache,
     delete_image_cache,
+    ensure_image_cache,
     get_image_cache,
     get_provider_record,
+    list_found_image_caches,
     list_image_caches,
     list_transitions,
     list_usage,
@@ -114,6 +116,8 @@ def follow_a_cache(endpoint):
     assert call(get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
     listed = call(list_image_caches, status=[ImageCacheStatus.READY], name=new.name, limit=100)
     assert cache.id in [item.id for item in listed.items]
+    ensured = call(ensure_image_cache, body=new)
+    assert ensured.outcome in ("joined", "reused") and ensured.image_cache.images == new.images, ensured
     question = MatchQuestion(region=new.region, images=new.images)
     assert call(match_image_caches, body=question).winner_id == cache.id
     assert call(get_provider_record, cache.id).events, "no event of the cloud"
@@ -150,6 +154,8 @@ def try_an_adoption():
     new = NewAdoption(region="cn-hangzhou", filter_=AdoptionFilter(), dry_run=True)
     result = call(adopt_image_caches, client=ADMIN, body=new)
     assert result.dry_run and all(item.image_cache_id is UNSET for item in result.adopted), result
+    found = call(list_found_image_caches, client=ADMIN, region=new.region, limit=100)
+    assert all(item.eci_cache_id and item.found_at for item in found.items), found
 
 
 def turn_an_access_key():

@@ -87,6 +87,8 @@ async function followACache(endpoint: string): Promise<ImageCache> {
   const { region, images } = body;
   const match = await call("match_image_caches", client.POST("/v1/matches", { body: { region, images } }));
   assert.equal(match.winner_id, cache.id);
+  const ensured = await call("ensure_image_cache", client.POST("/v1/image-caches/ensure", { body }));
+  assert(["joined", "reused"].includes(ensured.outcome) && ensured.image_cache.images[0] === images[0]);
   await readTheLists(cache, endpoint);
   return cache;
 }
@@ -155,6 +157,9 @@ async function tryAnAdoption(): Promise<void> {
   const body = { region: "cn-hangzhou", filter: {}, dry_run: true };
   const result = await call("adopt_image_caches", admin.POST("/v1/image-caches/adopt", { body }));
   assert(result.dry_run && result.adopted.every((item) => item.image_cache_id === undefined));
+  const query = { region: body.region, limit: 100 };
+  const found = await call("list_found_image_caches", admin.GET("/v1/found-image-caches", { params: { query } }));
+  assert(found.items.every((item) => item.eci_cache_id && item.found_at));
 }
 
 async function turnAnAccessKey(): Promise<void> {

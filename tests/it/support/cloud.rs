@@ -29,6 +29,17 @@ impl TestGateway {
         Answer::of(self.http.post(format!("{}/_admin/forget-tokens", self.cloud()))).await.expect(200);
     }
 
+    /// What the account may do.
+    pub(crate) async fn set_limits(&self, limits: &Value) {
+        let url = format!("{}/_admin/settings", self.cloud());
+        Answer::of(self.http.post(url).json(limits)).await.expect(200);
+    }
+
+    /// An instance used a cache.
+    pub(crate) async fn used_at_cloud(&self, used: &Value) {
+        Answer::of(self.http.post(format!("{}/_admin/use", self.cloud())).json(used)).await.expect(200);
+    }
+
     /// What really happened at the cloud.
     pub(crate) async fn ledger(&self) -> Value {
         Answer::of(self.http.get(format!("{}/_admin/calls", self.cloud()))).await.expect(200)

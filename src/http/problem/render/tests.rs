@@ -68,7 +68,7 @@ async fn the_cloud_s_refusal_keeps_its_words() {
     let body = body(answer).await;
     assert_eq!((&body["provider_code"], &body["provider_request_id"]), (&json!("QuotaExceeded"), &json!("R-1")));
     assert_eq!(body["operation_id"], "op_00000000000000000000000000");
-    assert_eq!(body["retryable"], false);
+    assert_eq!((&body["cause"], &body["retryable"]), (&json!("quota"), &json!(true)));
 }
 
 #[tokio::test]

@@ -79,6 +79,9 @@ impl Story {
         let question = MatchQuestion::builder().region("cn-hangzhou").images([format!("{IMAGE}:1")]);
         let winner = call!(self.match_image_caches.body(question)).winner_id;
         demand(winner.as_ref() == Some(&cache.id), "another image cache wins the match")?;
+        let same = NewImageCache::builder().name("same").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
+        let ensured = call!(self.ensure_image_cache.body(same));
+        demand(["joined", "reused"].contains(&ensured.outcome.as_str()), "ensure made a second one")?;
         self.read_the_lists(&cache, endpoint).await?;
         Ok(cache)
     }
@@ -155,7 +158,9 @@ impl Story {
         let new = NewAdoption::builder().region("cn-hangzhou").filter(AdoptionFilter::default()).dry_run(true);
         let result = call!(self.adopt_image_caches.body(new) as admin);
         let changed = result.adopted.iter().any(|item| item.image_cache_id.is_some());
-        demand(result.dry_run && !changed, "a dry run that changed something")
+        demand(result.dry_run && !changed, "a dry run that changed something")?;
+        let found = call!(self.list_found_image_caches.region("cn-hangzhou").limit(100) as admin);
+        demand(found.items.iter().all(|item| !item.eci_cache_id.is_empty()), "a found cache without an id")
     }
 
     async fn turn_an_access_key(&mut self) -> Outcome<()> {

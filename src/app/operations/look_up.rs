@@ -1,0 +1,118 @@
+//! Looking for what an operation may have done although nobody heard the answer.
+//!
+//! What must stay true: a cache that some row has is never taken for this operation's; of several the oldest is
+//! adopted, and the others are removed once nothing more can come ([`super::unsettled`]).
+
+use super::attempt::Done;
+use super::{Answer, Gateway, Learned, is_unwanted};
+use crate::app::Error;
+use crate::domain::change::was_updated;
+use crate::domain::failure::Fault;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::operation::{Input, Operation, OperationKind, Sight};
+use crate::domain::spec::MAX_TAGS;
+use crate::eci::DescribeQuery;
+use crate::store::LeasedOperation;
+
+/// A look's answer, and what can be kept of it.
+type Sighting = (Sight, Option<Done>);
+
+impl Gateway {
+    /// Looks for what an earlier attempt may have done; the rule says what that means.
+    pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        let looked = match operation.progress.kind {
+            OperationKind::Create => self.look_for_create(operation, &cache).await?,
+            OperationKind::Update | OperationKind::Delete => self.look_at_target(operation, &cache).await,
+        };
+        let (sight, done) = looked.unwrap_or_else(|fault| {
+            tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
+            (Sight::Failed, None)
+        });
+        let unwanted = is_unwanted(operation, &cache);
+        let (progress, effect) = self.decide(operation.progress, Input::Looked { sight, unwanted });
+        let learned = Learned { done, ..Learned::default() };
+        self.carry_on(leased, cache, progress, effect, learned).await
+    }
+
+    async fn look_for_create(
+        &self,
+        operation: &Operation,
+        cache: &ImageCache,
+    ) -> Result<Result<Sighting, Fault>, Error> {
+        let (mut found, request_id) = match self.find_by_tag(operation).await {
+            Ok(found) => found,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        self.without_taken(cache, &mut found).await?;
+        found.sort_by_key(|seen| seen.created_at);
+        let twice = found.len() > 1;
+        let Some(first) = found.into_iter().next() else { return Ok(Ok((Sight::Nothing, None))) };
+        let created = Some((first.eci_cache_id, first.container_group_id));
+        Ok(Ok((Sight::Found { twice }, Some(Done { created, request_id }))))
+    }
+
+    /// Leaves only what no row has.
+    pub(super) async fn without_taken(&self, cache: &ImageCache, found: &mut Vec<Seen>) -> Result<(), Error> {
+        let ids: Vec<String> = found.iter().map(|seen| seen.eci_cache_id.clone()).collect();
+        if !ids.is_empty() {
+            let taken = self.store().taken_caches(&cache.account, &cache.spec.region, &ids).await?;
+            found.retain(|seen| !taken.ids.contains(&seen.eci_cache_id));
+        }
+        Ok(())
+    }
+
+    /// By the operation's tag; where the team's own tags left no room for it, by the name with exactly those
+    /// tags, made since the first attempt.
+    pub(super) async fn find_by_tag(&self, operation: &Operation) -> Result<(Vec<Seen>, String), Fault> {
+        let spec = &operation.spec;
+        let tagged = is_tagged(operation);
+        let mut query = DescribeQuery {
+            operation_tag: tagged.then_some(operation.id),
+            name: (!tagged).then(|| spec.name.clone()),
+            ..DescribeQuery::default()
+        };
+        let mut found: Vec<Seen> = Vec::new();
+        let mut read = 0;
+        loop {
+            let page = self.parts().cloud.describe(&spec.region, &query).await?;
+            let progress = !page.caches.is_empty() && read < MOST_PAGES;
+            read += 1;
+            found.extend(page.caches.into_iter().filter(|seen| tagged || is_of(operation, seen)));
+            match page.next_token {
+                // A page that brings nothing new and still names a next one would never end.
+                Some(token) if progress => query.next_token = Some(token),
+                _ => return Ok((found, page.request_id)),
+            }
+        }
+    }
+
+    /// Whether an update or delete was carried out: by the cache's own id.
+    async fn look_at_target(&self, operation: &Operation, cache: &ImageCache) -> Result<Sighting, Fault> {
+        let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
+        let page = self.parts().cloud.describe(&operation.spec.region, &query).await?;
+        let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
+        let done = match operation.progress.kind {
+            OperationKind::Delete => seen.is_none(),
+            OperationKind::Create | OperationKind::Update => seen.is_some_and(|seen| was_updated(cache, seen)),
+        };
+        let what = Done { created: None, request_id: page.request_id };
+        Ok(if done { (Sight::Found { twice: false }, Some(what)) } else { (Sight::Nothing, None) })
+    }
+}
+
+/// The most pages of one look: a cloud that never ends its list must not hold a worker for ever.
+const MOST_PAGES: usize = 1_000;
+
+/// Whether the operation's tag found room among the team's own.
+pub(super) fn is_tagged(operation: &Operation) -> bool {
+    operation.spec.tags.len() < MAX_TAGS
+}
+
+/// Whether what the cloud shows can only be this operation's: its clock may be a minute behind ours.
+fn is_of(operation: &Operation, seen: &Seen) -> bool {
+    let since = operation.created_at - chrono::Duration::minutes(1);
+    let tags = seen.tags.iter().cloned().collect();
+    seen.name == operation.spec.name && operation.spec.tags == tags && seen.created_at.is_some_and(|made| made >= since)
+}

@@ -1,0 +1,147 @@
+//! Looking after operations that have ended while a copy of an attempt could still be carried out.
+//!
+//! A copy that arrives after the cloud has forgotten the token makes a second cache. Once no copy can be
+//! accepted any more, the operation's tag tells what there is; what no row has is removed, and the look is
+//! repeated until it is clean. A copy of an update builds the same once more: the cache is looked at again.
+//!
+//! What must stay true: only what carries the operation's own tag is removed, and only if no row has it; the
+//! audit entry stands before the cloud is told.
+
+use chrono::Duration;
+
+use super::Gateway;
+use super::attempt::{done, gone_already};
+use super::look_up::is_tagged;
+use crate::app::Error;
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::change::observe;
+use crate::domain::failure::Fault;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::operation::{Operation, OperationKind};
+use crate::eci::{Attempt, DescribeQuery};
+use crate::store::LeasedOperation;
+
+/// After a fault.
+const AGAIN_AFTER: Duration = Duration::seconds(30);
+/// The action of the audit entries.
+const REMOVE: &str = "remove_duplicate_image_cache";
+/// Who acts, in audit entries.
+const WORKER: &str = "operations";
+
+impl Gateway {
+    /// Looks after what is due; returns how many.
+    pub(super) async fn settle_unsettled(&self, limit: i64) -> Result<usize, Error> {
+        let lease = self.settings().operation_lease.as_secs_f64();
+        let claimed = self.store().claim_unsettled(self.now(), self.uuid(), lease, limit).await?;
+        for leased in &claimed {
+            if let Err(error) = self.settle_copies(leased).await {
+                // The lease runs out, and the next worker takes it up.
+                tracing::error!(operation = %leased.operation.id, error = &error as &dyn std::error::Error, "an ended operation could not be looked after");
+            }
+        }
+        Ok(claimed.len())
+    }
+
+    async fn settle_copies(&self, leased: &LeasedOperation) -> Result<(), Error> {
+        let operation = &leased.operation;
+        if operation.progress.kind != OperationKind::Create {
+            let again = if self.look_for_copies(operation).await? { None } else { Some(self.now() + AGAIN_AFTER) };
+            self.store().note_unsettled(leased, again, false, &[]).await?;
+            return Ok(());
+        }
+        let extra = match self.find_by_tag(operation).await {
+            Ok((found, _)) => self.unknown_of(operation, found).await?,
+            Err(fault) => {
+                tracing::warn!(operation = %operation.id, fault = %fault, "the look for copies failed");
+                self.store().note_unsettled(leased, Some(self.now() + AGAIN_AFTER), false, &[]).await?;
+                return Ok(());
+            }
+        };
+        if extra.is_empty() || !is_tagged(operation) {
+            // Without the tag it may be another operation's: the reconciler shows what no row knows.
+            if !extra.is_empty() {
+                tracing::error!(operation = %operation.id, found = extra.len(), "caches that may be copies of this create");
+            }
+            self.store().note_unsettled(leased, None, false, &[]).await?;
+            return Ok(());
+        }
+        self.remove_copies(leased, &extra).await
+    }
+
+    /// A late copy of an update builds once more, while nobody looks: so look now. `false`: it must be tried again.
+    async fn look_for_copies(&self, operation: &Operation) -> Result<bool, Error> {
+        let cache = self.cache_of(operation).await?;
+        let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
+        let page = match self.parts().cloud.describe(&operation.spec.region, &query).await {
+            Ok(page) => page,
+            Err(fault) => {
+                tracing::warn!(operation = %operation.id, fault = %fault, "the look after an update failed");
+                return Ok(false);
+            }
+        };
+        let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
+        // One that is not there any more is the tracker's and the reconciler's to find.
+        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now())) else { return Ok(true) };
+        let audit = self.observed(WORKER, &change);
+        let written = self.store().write_change(&self.write_of(&change, audit)).await?;
+        if written {
+            self.signals().cache_changed(cache.id);
+            self.signals().tracker.notify_one();
+        }
+        Ok(written)
+    }
+
+    async fn cache_of(&self, operation: &Operation) -> Result<ImageCache, Error> {
+        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))
+    }
+
+    async fn unknown_of(&self, operation: &Operation, mut found: Vec<Seen>) -> Result<Vec<Seen>, Error> {
+        let cache = self.cache_of(operation).await?;
+        self.without_taken(&cache, &mut found).await?;
+        Ok(found)
+    }
+
+    async fn remove_copies(&self, leased: &LeasedOperation, extra: &[Seen]) -> Result<(), Error> {
+        let again = self.now() + self.settings().rule.list_lag;
+        let entries = |outcome| extra.iter().map(move |seen| self.removal(&leased.operation, seen, outcome, None));
+        let begun: Vec<AuditEntry> = entries(Outcome::Accepted).collect();
+        if !self.store().note_unsettled(leased, Some(again), true, &begun).await? {
+            return Ok(());
+        }
+        let mut ended = Vec::new();
+        for seen in extra {
+            tracing::error!(operation = %leased.operation.id, eci_cache_id = seen.eci_cache_id, "removing a second cache of one create");
+            metrics::counter!("ecg_duplicates_removed_total").increment(1);
+            ended.push(match self.remove(&leased.operation, &seen.eci_cache_id).await {
+                Ok(request_id) => self.removal(&leased.operation, seen, Outcome::Succeeded, Some(request_id)),
+                Err(fault) => {
+                    tracing::warn!(operation = %leased.operation.id, fault = %fault, "a second cache was not removed yet");
+                    self.removal(&leased.operation, seen, Outcome::Failed, None)
+                }
+            });
+        }
+        // The next look shows whether they are gone.
+        self.store().note_unsettled(leased, Some(again), false, &ended).await?;
+        Ok(())
+    }
+
+    /// Removes one; the cloud's RequestId.
+    async fn remove(&self, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
+        let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
+        let attempt = Attempt { operation: operation.id, client_token, signed_at: self.now() };
+        let deleted = self.parts().cloud.delete(&operation.spec.region, eci_cache_id, &attempt).await;
+        deleted.map(done).or_else(gone_already).map(|done| done.request_id)
+    }
+
+    fn removal(&self, operation: &Operation, seen: &Seen, outcome: Outcome, request_id: Option<String>) -> AuditEntry {
+        let actor = Actor::worker(WORKER, operation.team.clone(), operation.request_id.clone());
+        let mut entry = actor.entry(self.audit_id(), self.now(), REMOVE, outcome);
+        entry.resource = Some(operation.cache.to_string());
+        entry.operation = Some(operation.id);
+        entry.provider_request_id = request_id.filter(|id| !id.is_empty());
+        entry.parameters.insert("eci_cache_id".to_owned(), seen.eci_cache_id.clone());
+        entry
+    }
+}

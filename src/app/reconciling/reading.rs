@@ -1,0 +1,125 @@
+//! Reading the cloud for the comparison. Every call goes through [`Gateway::read_page`], the one place where an
+//! account's budget is to be drawn from.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::Stop;
+use crate::app::{Error, Gateway};
+use crate::domain::adoption::own_tags;
+use crate::domain::clock::Instant;
+use crate::domain::failure::Fault;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::reconcile::drift::strategy_word;
+use crate::domain::region::Region;
+use crate::eci::{DescribeQuery, SeenPage};
+use crate::store::ReconcileLease;
+
+/// The most pages of one list (20 caches each): ten times the quota that any account has by default.
+const PAGES: usize = 500;
+/// What the cloud calls the most caches that a region takes.
+const QUOTA: &str = "MaxImageCacheCount";
+
+/// A whole list of a region.
+pub(super) struct CloudList {
+    /// Before its first page was asked for.
+    pub(super) begun_at: Instant,
+    /// By the cloud's id; with the moment before its page was asked for.
+    pub(super) seen: HashMap<String, (Seen, Instant)>,
+}
+
+impl CloudList {
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.seen.keys().cloned().collect()
+    }
+
+    /// As the cloud shows this cache.
+    pub(super) fn find(&self, cache: &ImageCache) -> Option<(&Seen, Instant)> {
+        let (seen, at) = self.seen.get(cache.eci_cache_id.as_ref()?)?;
+        Some((seen, *at))
+    }
+
+    /// What `store` compares with the rows, in the rows' own words.
+    pub(super) fn to_json(&self) -> Value {
+        self.seen.values().map(|(seen, _)| compared(seen)).collect()
+    }
+}
+
+fn compared(seen: &Seen) -> Value {
+    json!({
+        "id": seen.eci_cache_id,
+        "status": seen.status,
+        "name": seen.name,
+        "images": seen.images,
+        "size_gib": seen.size_gib,
+        "tags": own_tags(seen),
+        "resource_group_id": seen.resource_group_id,
+        "elimination_strategy": strategy_word(seen),
+        "expires_at": seen.expires_at,
+        "last_matched_at": seen.last_matched_at,
+        "snapshot_id": seen.snapshot_id,
+        "flash_snapshot_id": seen.flash_snapshot_id,
+    })
+}
+
+impl Gateway {
+    /// The whole list of the group's region. `None`: it is somebody else's by now, or has too many pages.
+    pub(super) async fn read_list(&self, lease: &ReconcileLease) -> Result<Option<CloudList>, Stop> {
+        let region = region_of(lease)?;
+        let mut list = CloudList { begun_at: self.now(), seen: HashMap::new() };
+        let mut query = DescribeQuery::default();
+        for _ in 0..PAGES {
+            let at = self.now();
+            let Some(page) = self.read_page(lease, &region, &query).await? else { return Ok(None) };
+            let before = list.seen.len();
+            list.seen.extend(page.caches.into_iter().map(|seen| (seen.eci_cache_id.clone(), (seen, at))));
+            match page.next_token {
+                Some(token) if list.seen.len() > before => query.next_token = Some(token),
+                // It names a next page and brings nothing new: no whole list will come of it.
+                Some(_) => break,
+                None => return Ok(Some(list)),
+            }
+        }
+        tracing::warn!(region = %region, pages = PAGES, "the cloud's list has no end: nothing was compared");
+        Ok(None)
+    }
+
+    /// One cache by its id: what the cloud shows, or that it shows nothing. `None`: the group is somebody else's by now.
+    pub(super) async fn read_one(
+        &self,
+        lease: &ReconcileLease,
+        cache: &ImageCache,
+    ) -> Result<Option<Option<Seen>>, Stop> {
+        let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
+        let Some(page) = self.read_page(lease, &cache.spec.region, &query).await? else { return Ok(None) };
+        Ok(Some(page.caches.into_iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref())))
+    }
+
+    /// One call, within the lease. `None`: the lease is lost.
+    async fn read_page(
+        &self,
+        lease: &ReconcileLease,
+        region: &Region,
+        query: &DescribeQuery,
+    ) -> Result<Option<SeenPage>, Stop> {
+        // A long list outlives a lease: it is held anew before each call.
+        if !self.store().hold_reconciliation(lease, self.settings().group_lease.as_secs_f64()).await? {
+            return Ok(None);
+        }
+        metrics::counter!("ecg_cloud_looks_total", "way" => "reconcile").increment(1);
+        Ok(Some(self.parts().cloud.describe(region, query).await?))
+    }
+
+    /// The most caches that the region takes; `None` if the cloud does not say so.
+    pub(super) async fn read_quota(&self, region: &Region) -> Result<Option<i64>, Fault> {
+        let attributes = self.parts().cloud.list_usage(region).await?;
+        let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        Ok(attributes.get(QUOTA).and_then(number))
+    }
+}
+
+pub(super) fn region_of(lease: &ReconcileLease) -> Result<Region, Error> {
+    lease.group.region.parse().map_err(|_| Error::Internal("a group whose region is none".into()))
+}

@@ -1,0 +1,187 @@
+//! Caches that no row knows: kept as found, offered for adoption; and those that an ended create of ours left behind:
+//! removed, once nothing of it can be accepted any more.
+//!
+//! What must stay true: the finding and its audit entry are kept before anything is removed; a removal that failed is
+//! tried again with the next pass.
+
+use std::collections::HashMap;
+
+use super::reading::CloudList;
+use super::{RECONCILER, SINGLE_LOOKS, Stop, reading};
+use crate::app::cursor::{List, unreadable};
+use crate::app::view::{EventBody, EventData, FoundCacheView, ImageCacheView};
+use crate::app::{Error, Gateway, access, cursor};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Caller, Door, Origin};
+use crate::domain::event::EventType;
+use crate::domain::failure::Fault;
+use crate::domain::filter::{FoundFilter, Page, Slice};
+use crate::domain::ids::{EventId, OperationId};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::operation::Operation;
+use crate::domain::reconcile::stranger::{Stranger, judge, tagged};
+use crate::eci::Attempt;
+use crate::store::{FoundCache, NewEvent, ReconcileLease};
+
+impl Gateway {
+    /// The caches of the cloud that no row knows, newest finding first. The account is shared by the teams, so this
+    /// needs the scope `admin`.
+    pub async fn list_found_image_caches(
+        &self,
+        caller: &Caller,
+        filter: &FoundFilter,
+        page: &Page,
+    ) -> Result<Slice<FoundCacheView>, Error> {
+        access::check(caller, "list_found_image_caches")?;
+        let list = List::new(self, caller, "found_caches", filter);
+        let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let account = &self.settings().account;
+        let found = self.store().found_caches(account, filter, before, cursor::one_more(page)).await?;
+        Ok(list.slice(found, page, |found| found.id.to_string()))
+    }
+
+    pub(super) async fn keep_strangers(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Error> {
+        let ids = list.ids();
+        let before = list.begun_at - self.settings().rule.list_lag;
+        self.store().end_found(&lease.group, &ids, before, self.now()).await?;
+        let strangers = self.store().strangers(&lease.group, &ids).await?;
+        let strangers: Vec<&Seen> = strangers.iter().filter_map(|id| list.seen.get(id)).map(|(seen, _)| seen).collect();
+        if strangers.is_empty() { Ok(()) } else { self.judge_strangers(lease, &strangers).await }
+    }
+
+    async fn judge_strangers(&self, lease: &ReconcileLease, strangers: &[&Seen]) -> Result<(), Error> {
+        let tags: Vec<OperationId> = strangers.iter().filter_map(|seen| tagged(seen)).collect();
+        let known = self.store().operations_with(&tags).await?;
+        let known: HashMap<OperationId, Operation> = known.into_iter().map(|known| (known.id, known)).collect();
+        // After the list: a cache of ours that was listed is either still being created or has its id in its row.
+        let group = &lease.group;
+        let creating = self.store().taken_caches(&group.account, &reading::region_of(lease)?, &[]).await?.names;
+        for seen in strangers {
+            let operation = tagged(seen).and_then(|id| known.get(&id));
+            match judge(seen, operation, creating.contains(&seen.name), self.now(), &self.settings().rule) {
+                Stranger::Wait => {}
+                Stranger::Found => self.keep_stranger(lease, seen, None).await?,
+                Stranger::Orphan => self.keep_stranger(lease, seen, operation).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_stranger(&self, lease: &ReconcileLease, seen: &Seen, of: Option<&Operation>) -> Result<(), Error> {
+        let found = FoundCache {
+            id: self.uuid(),
+            region: lease.group.region.clone(),
+            eci_cache_id: seen.eci_cache_id.clone(),
+            name: seen.name.clone(),
+            images: seen.images.clone(),
+            size_gib: seen.size_gib,
+            status: seen.status.clone(),
+            created_at: seen.created_at,
+            found_at: self.now(),
+            orphan_of: of.map(|operation| operation.id.uuid()),
+        };
+        let kind = if of.is_some() { "orphan" } else { "stranger" };
+        let entry = self.stranger_entry("find_image_cache", kind, &found, of);
+        if self.store().keep_found(&lease.group, &found, &entry).await? {
+            metrics::counter!("ecg_reconcile_findings_total", "kind" => kind).increment(1);
+            tracing::warn!(
+                eci_cache_id = found.eci_cache_id,
+                region = found.region,
+                kind,
+                "the cloud has a cache that no row knows"
+            );
+        }
+        Ok(())
+    }
+
+    /// What stands as an orphan is removed; the finding and its audit entry are kept already.
+    pub(super) async fn remove_orphans(&self, lease: &ReconcileLease) -> Result<(), Stop> {
+        let orphans = self.store().orphans(&lease.group, SINGLE_LOOKS).await?;
+        for orphan in orphans {
+            let id = orphan.orphan_of.map(OperationId::from);
+            let Some(operation) = self.store().operations_with(&Vec::from_iter(id)).await?.pop() else { continue };
+            let attempt = Attempt {
+                operation: operation.id,
+                client_token: orphan.id.simple().to_string(),
+                signed_at: self.now(),
+            };
+            let region = reading::region_of(lease)?;
+            let removed = self.parts().cloud.delete(&region, &orphan.eci_cache_id, &attempt).await;
+            let request_id = match removed {
+                Ok(done) => Some(done.request_id),
+                // Somebody was faster.
+                Err(Fault::Refused(error)) if error.code.contains("NotFound") => error.request_id,
+                Err(Fault::Refused(error)) => {
+                    tracing::error!(
+                        eci_cache_id = orphan.eci_cache_id,
+                        code = error.code,
+                        "an orphan cannot be removed"
+                    );
+                    continue;
+                }
+                Err(fault) => return Err(fault.into()),
+            };
+            self.end_orphan(&orphan, &operation, request_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_orphan(
+        &self,
+        orphan: &FoundCache,
+        operation: &Operation,
+        request_id: Option<String>,
+    ) -> Result<(), Error> {
+        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        let mut entry = self.stranger_entry("remove_orphan", "orphan", orphan, Some(operation));
+        entry.provider_request_id = request_id;
+        let event = self.orphan_event(orphan, &cache);
+        if self.store().end_orphan(orphan, &cache, &event, &entry).await? {
+            metrics::counter!("ecg_reconcile_findings_total", "kind" => "orphan_removed").increment(1);
+            tracing::warn!(eci_cache_id = orphan.eci_cache_id, operation = %operation.id, "an orphan was removed");
+            self.signals().cache_changed(cache.id);
+        }
+        Ok(())
+    }
+
+    fn orphan_event(&self, orphan: &FoundCache, cache: &ImageCache) -> NewEvent {
+        let (kind, at) = (EventType::OrphanRemoved, self.now());
+        let data = EventData {
+            image_cache: ImageCacheView::from(cache.clone()),
+            sequence: cache.sequence,
+            previous_status: None,
+            reason: Some("left_behind".to_owned()),
+        };
+        let body = EventBody { kind: kind.as_str().to_owned(), timestamp: at, data };
+        NewEvent {
+            id: EventId::new(at, self.entropy()),
+            kind,
+            dedupe_key: format!("{}:{}:{}", cache.id, orphan.eci_cache_id, kind.as_str()),
+            body: serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON"),
+            at,
+            hand_over: self.hand_over(),
+        }
+    }
+
+    /// Without a team, unless it is of a team's operation.
+    fn stranger_entry(&self, action: &str, kind: &str, found: &FoundCache, of: Option<&Operation>) -> AuditEntry {
+        let origin = Origin { door: Door::Worker, request_id: self.new_request_id(), address: None };
+        let actor = Actor {
+            team: of.map(|operation| operation.team.clone()),
+            subject: format!("worker:{RECONCILER}"),
+            credential: None,
+            origin,
+        };
+        let mut entry = actor.entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        entry.resource = of.map(|operation| operation.cache.to_string());
+        entry.operation = of.map(|operation| operation.id);
+        let mut keep = |name: &str, value: &str| entry.parameters.insert(name.to_owned(), value.to_owned());
+        keep("finding", kind);
+        keep("eci_cache_id", &found.eci_cache_id);
+        keep("region", &found.region);
+        keep("name", &found.name);
+        entry
+    }
+}

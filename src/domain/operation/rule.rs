@@ -1,0 +1,275 @@
+//! "Never twice": what to do next about one intent, and what an answer or a look means for it.
+//!
+//! A create costs money, so an unknown outcome is resolved, never guessed:
+//!
+//! 1. Nothing was signed yet, or every attempt proved that nothing happened: send.
+//! 2. An attempt is in doubt, and the first of them is younger than the window in which the cloud surely
+//!    remembers a ClientToken: send again with the same token.
+//! 3. In doubt and older: look for it (a create by its tag, an update by the cache's id). Found: it was done.
+//!    Not found: wait until the last signed attempt can no longer be accepted (its timestamp, plus the 15
+//!    minutes the cloud allows, plus the lag of its lists) and look again. Still nothing: nothing happened and
+//!    nothing will, so send. A delete is sent again instead: repeating it does no harm.
+//! 4. A refusal ends the operation only if no earlier attempt is in doubt. Else it is held, nothing more is
+//!    sent, and step 3's look decides: found, it was done after all; not found, it ends with the kept refusal.
+//! 5. `IdempotentParameterMismatch` means that the cloud knows our token with other parameters: something
+//!    was done in our name. It is held like a refusal, whatever went before. Never another token.
+//! 6. A success leaves a trace where an earlier attempt is in doubt: its copy may arrive after the cloud has
+//!    forgotten the token. `unsettled_until` says when that is over; what was made twice is removed then.
+//! 7. A create that a delete waits for is not sent any more: withdrawn if nothing was done, else looked for.
+//! 8. An update waits until no copy of an earlier update can be carried out, and until what such a copy built
+//!    was looked at: it would undo the newer one, or be taken for its build.
+//!
+//! Physics: with prompt or lost requests at most one create is ever carried out. Only a copy that arrives
+//! later than the cloud's memory of the token can make a second cache; rule 6 removes it.
+//!
+//! Who calls it: `app`, and the simulation, which runs this very code. No strings, no allocation.
+
+use chrono::Duration;
+
+use super::OperationKind;
+use crate::domain::clock::Instant;
+
+/// An attempt must be on its way this long after its signing; one that was paused for longer is not sent.
+const ON_ITS_WAY_WITHIN: Duration = Duration::seconds(10);
+/// What has to be looked after first is looked at within that.
+const SETTLES_SOON: Duration = Duration::seconds(10);
+/// After a look that failed.
+const LOOK_AGAIN_AFTER: Duration = Duration::seconds(30);
+
+/// The settings of the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// How long the cloud surely remembers a ClientToken (undocumented; an assumption).
+    pub token_window: Duration,
+    /// How long a signed request may still be accepted: 15 minutes (Alibaba's RPC endpoints).
+    pub acceptance: Duration,
+    /// How long a new cache may be missing from the lists.
+    pub list_lag: Duration,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self { token_window: Duration::minutes(5), acceptance: Duration::minutes(15), list_lag: Duration::minutes(1) }
+    }
+}
+
+/// Why an operation that runs is not sent any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// The cloud refused while an earlier attempt was in doubt.
+    Refusal,
+    /// The cloud knows the token with other parameters.
+    Mismatch,
+}
+
+impl Held {
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refusal => "refusal",
+            Self::Mismatch => "mismatch",
+        }
+    }
+
+    /// The reason of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Refusal, Self::Mismatch].into_iter().find(|held| held.as_str() == word)
+    }
+}
+
+/// What the decision looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is intended.
+    pub kind: OperationKind,
+    /// When the attempt that opened the present token window was signed; none before the first.
+    pub window_opened_at: Option<Instant>,
+    /// When the last attempt was signed.
+    pub last_signed_at: Option<Instant>,
+    /// How many attempts were signed in all.
+    pub attempts: i32,
+    /// Whether an attempt's outcome is unknown. As kept, an attempt that is out counts: a crash now leaves doubt.
+    pub in_doubt: bool,
+    /// Why nothing more is sent, where that is so.
+    pub held: Option<Held>,
+}
+
+/// What is learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Its time has come.
+    Due {
+        /// A delete waits for it.
+        unwanted: bool,
+        /// Of an update: until when a copy of an earlier one may still be carried out, while that is not settled;
+        /// the present, while a build of the cache is under way. None: nothing is in the way.
+        overtaken_until: Option<Instant>,
+    },
+    /// How the attempt that was signed last has ended. `Progress` is as it was before that attempt's doubt.
+    Answered(Answer),
+    /// What a look for it found.
+    Looked {
+        /// That.
+        sight: Sight,
+        /// A delete waits for it.
+        unwanted: bool,
+    },
+}
+
+/// What became of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Carried out.
+    Done,
+    /// Refused for good; nothing was done by this attempt.
+    Refused,
+    /// Refused because the token is known with other parameters.
+    Mismatch,
+    /// Something else is under way on the cache; nothing was done.
+    Busy,
+    /// Throttled or not sent; nothing was done.
+    NotDone,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sight {
+    /// It was done; `twice` if more than once.
+    Found {
+        /// More than one cache carries the tag.
+        twice: bool,
+    },
+    /// No trace of it.
+    Nothing,
+    /// The look failed.
+    Failed,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Record an attempt, sign it with the recorded time and the operation's own token, send it.
+    Sign,
+    /// Look for it at the cloud.
+    LookUp,
+    /// Nothing before that instant.
+    Wait(Instant),
+    /// End it: nothing was done, and nobody wants it any more.
+    Withdraw,
+    /// End it: done.
+    Succeed {
+        /// Until when a copy of an earlier attempt may still be carried out.
+        unsettled_until: Option<Instant>,
+    },
+    /// End it with the cloud's refusal.
+    Refuse,
+}
+
+impl Progress {
+    /// Before the first attempt.
+    pub fn new(kind: OperationKind) -> Self {
+        Self { kind, window_opened_at: None, last_signed_at: None, attempts: 0, in_doubt: false, held: None }
+    }
+
+    /// With one more attempt, signed at `now`. The window opens with the first attempt, and again once all doubt
+    /// was lifted. The doubt is still the earlier ones': what is kept meanwhile says `in_doubt`.
+    pub fn signed(self, now: Instant) -> Self {
+        let window_opened_at = if self.in_doubt { self.window_opened_at } else { Some(now) };
+        Self { window_opened_at, last_signed_at: Some(now), attempts: self.attempts + 1, ..self }
+    }
+
+    /// From when on no attempt can be accepted any more, and what was done stands in the lists.
+    fn settled_at(&self, rule: &Rule) -> Option<Instant> {
+        self.last_signed_at.map(|last| last + rule.acceptance + rule.list_lag)
+    }
+
+    fn due(&self, unwanted: bool, overtaken_until: Option<Instant>, now: Instant, rule: &Rule) -> Effect {
+        let is_create = self.kind == OperationKind::Create;
+        let window_open = self.window_opened_at.is_some_and(|opened| now < opened + rule.token_window);
+        match (self.in_doubt, unwanted && is_create) {
+            _ if self.held.is_some() => Effect::LookUp,
+            (false, true) => Effect::Withdraw,
+            (false, false) => match overtaken_until {
+                // Also after that time: until somebody has looked what the copy left behind.
+                Some(until) => Effect::Wait(until.max(now + SETTLES_SOON)),
+                None => Effect::Sign,
+            },
+            (true, false) if window_open || self.kind == OperationKind::Delete => Effect::Sign,
+            (true, _) => Effect::LookUp,
+        }
+    }
+
+    fn answered(mut self, answer: Answer, now: Instant, rule: &Rule) -> (Self, Effect) {
+        let again = Effect::Wait(now + backoff(self.attempts));
+        let hold = Effect::Wait(now + rule.list_lag);
+        let effect = match answer {
+            Answer::Done => {
+                // A delete's copy finds nothing more to delete: ids are never used again.
+                let copies = self.in_doubt && self.kind != OperationKind::Delete;
+                Effect::Succeed { unsettled_until: if copies { self.settled_at(rule) } else { None } }
+            }
+            Answer::Refused if !self.in_doubt => Effect::Refuse,
+            Answer::Refused => {
+                self.held = Some(Held::Refusal);
+                hold
+            }
+            Answer::Mismatch => {
+                self.in_doubt = true;
+                self.held = Some(Held::Mismatch);
+                hold
+            }
+            // An earlier attempt's doubt is not lifted by a later one that did nothing.
+            Answer::Busy | Answer::NotDone => again,
+            Answer::Unknown => {
+                self.in_doubt = true;
+                again
+            }
+        };
+        (self, effect)
+    }
+
+    fn looked(mut self, sight: Sight, unwanted: bool, now: Instant, rule: &Rule) -> (Self, Effect) {
+        let unsettled_until = self.settled_at(rule).filter(|settled| now < *settled);
+        let effect = match (sight, unsettled_until) {
+            (Sight::Failed, _) => Effect::Wait(now + LOOK_AGAIN_AFTER),
+            (Sight::Found { twice }, _) => {
+                Effect::Succeed { unsettled_until: unsettled_until.or(twice.then_some(now)) }
+            }
+            (Sight::Nothing, Some(settled)) => Effect::Wait(settled),
+            (Sight::Nothing, None) => {
+                self.in_doubt = false;
+                match self.held {
+                    Some(_) => Effect::Refuse,
+                    None if unwanted && self.kind == OperationKind::Create => Effect::Withdraw,
+                    None => Effect::Wait(now),
+                }
+            }
+        };
+        (self, effect)
+    }
+}
+
+/// The rule: what is known of the operation afterwards, and what to do.
+pub fn decide(progress: Progress, input: Input, now: Instant, rule: &Rule) -> (Progress, Effect) {
+    match input {
+        Input::Due { unwanted, overtaken_until } => (progress, progress.due(unwanted, overtaken_until, now, rule)),
+        Input::Answered(answer) => progress.answered(answer, now, rule),
+        Input::Looked { sight, unwanted } => progress.looked(sight, unwanted, now, rule),
+    }
+}
+
+/// Whether an attempt that was signed then has waited too long to be sent: its worker was paused, another one may
+/// have taken over, and a copy that arrives late can do harm. Nothing was done by it.
+pub fn is_stale(signed_at: Instant, now: Instant) -> bool {
+    now - signed_at > ON_ITS_WAY_WITHIN
+}
+
+/// 1 s, doubling, at most 32 s.
+fn backoff(attempts: i32) -> Duration {
+    Duration::seconds(1_i64 << attempts.clamp(1, 6).saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! What the rule says, case by case. Times are minutes after the first attempt.
+
+use super::*;
+
+fn at(minutes: i64) -> Instant {
+    Instant::UNIX_EPOCH + Duration::minutes(minutes)
+}
+
+fn seconds(seconds: i64) -> Instant {
+    Instant::UNIX_EPOCH + Duration::seconds(seconds)
+}
+
+/// Three attempts, the last signed after four minutes; settled after twenty.
+fn in_doubt(kind: OperationKind) -> Progress {
+    Progress {
+        window_opened_at: Some(at(0)),
+        last_signed_at: Some(at(4)),
+        attempts: 3,
+        in_doubt: true,
+        ..Progress::new(kind)
+    }
+}
+
+fn due(progress: Progress, now: Instant) -> Effect {
+    decide(progress, Input::Due { unwanted: false, overtaken_until: None }, now, &Rule::default()).1
+}
+
+fn unwanted(progress: Progress, now: Instant) -> Effect {
+    decide(progress, Input::Due { unwanted: true, overtaken_until: None }, now, &Rule::default()).1
+}
+
+fn answered(progress: Progress, answer: Answer, now: Instant) -> (Progress, Effect) {
+    decide(progress, Input::Answered(answer), now, &Rule::default())
+}
+
+fn looked(progress: Progress, sight: Sight, now: Instant) -> (Progress, Effect) {
+    decide(progress, Input::Looked { sight, unwanted: false }, now, &Rule::default())
+}
+
+const ONCE: Sight = Sight::Found { twice: false };
+
+#[test]
+fn a_create_in_doubt_repeats_its_token_within_the_window_then_looks() {
+    let create = in_doubt(OperationKind::Create);
+    assert_eq!(due(create, at(4)), Effect::Sign);
+    assert_eq!(due(create, at(5)), Effect::LookUp);
+    assert_eq!(looked(create, Sight::Nothing, at(5)).1, Effect::Wait(at(20)));
+    let (resolved, effect) = looked(create, Sight::Nothing, at(20));
+    assert_eq!((resolved.in_doubt, effect), (false, Effect::Wait(at(20))));
+    assert_eq!(due(resolved, at(20)), Effect::Sign);
+    assert_eq!(resolved.signed(at(21)).window_opened_at, Some(at(21)), "a new window");
+    assert_eq!(create.signed(at(4)).window_opened_at, Some(at(0)), "still the old one");
+}
+
+#[test]
+fn what_is_found_early_may_still_come_twice() {
+    let create = in_doubt(OperationKind::Create);
+    assert_eq!(looked(create, ONCE, at(5)).1, Effect::Succeed { unsettled_until: Some(at(20)) });
+    assert_eq!(looked(create, ONCE, at(20)).1, Effect::Succeed { unsettled_until: None });
+    let twice = Sight::Found { twice: true };
+    assert_eq!(looked(create, twice, at(20)).1, Effect::Succeed { unsettled_until: Some(at(20)) });
+    assert_eq!(looked(create, Sight::Failed, at(5)).1, Effect::Wait(at(5) + LOOK_AGAIN_AFTER));
+}
+
+#[test]
+fn what_surely_did_not_happen_is_sent_at_once() {
+    let known = Progress { in_doubt: false, ..in_doubt(OperationKind::Create) };
+    assert_eq!(due(known, at(60)), Effect::Sign);
+    assert_eq!(due(in_doubt(OperationKind::Delete), at(60)), Effect::Sign, "repeating it does no harm");
+    assert_eq!(due(in_doubt(OperationKind::Update), at(60)), Effect::LookUp, "it would build twice");
+}
+
+#[test]
+fn only_an_unknown_outcome_leaves_doubt() {
+    let first = Progress::new(OperationKind::Create).signed(at(0));
+    assert_eq!(answered(first, Answer::Refused, at(0)), (first, Effect::Refuse));
+    assert_eq!(answered(first, Answer::NotDone, at(0)), (first, Effect::Wait(seconds(1))));
+    let (after, effect) = answered(first, Answer::Unknown, at(0));
+    assert_eq!((after.in_doubt, effect), (true, Effect::Wait(seconds(1))));
+    assert!(answered(in_doubt(OperationKind::Create), Answer::NotDone, at(4)).0.in_doubt, "the earlier one's");
+}
+
+#[test]
+fn a_refusal_after_doubt_is_held_until_nothing_can_come_any_more() {
+    let (held, effect) = answered(in_doubt(OperationKind::Create), Answer::Refused, at(4));
+    assert_eq!((held.held, effect), (Some(Held::Refusal), Effect::Wait(at(5))));
+    assert_eq!(due(held, at(4)), Effect::LookUp, "never sent again");
+    assert_eq!(looked(held, Sight::Nothing, at(5)).1, Effect::Wait(at(20)));
+    assert_eq!(looked(held, ONCE, at(5)).1, Effect::Succeed { unsettled_until: Some(at(20)) });
+    assert_eq!(looked(held, Sight::Nothing, at(20)).1, Effect::Refuse);
+}
+
+#[test]
+fn a_mismatch_is_held_whatever_went_before() {
+    let first = Progress::new(OperationKind::Create).signed(at(0));
+    let (held, effect) = answered(first, Answer::Mismatch, at(0));
+    assert_eq!((held.held, held.in_doubt, effect), (Some(Held::Mismatch), true, Effect::Wait(at(1))));
+    assert_eq!(due(held, at(1)), Effect::LookUp);
+    assert_eq!(looked(held, Sight::Nothing, at(15)).1, Effect::Wait(at(16)));
+    assert_eq!(looked(held, Sight::Nothing, at(16)).1, Effect::Refuse);
+}
+
+#[test]
+fn a_success_after_doubt_is_settled_later() {
+    let first = Progress::new(OperationKind::Create).signed(at(0));
+    assert_eq!(answered(first, Answer::Done, at(0)).1, Effect::Succeed { unsettled_until: None });
+    let done = |kind| answered(in_doubt(kind), Answer::Done, at(4)).1;
+    assert_eq!(done(OperationKind::Create), Effect::Succeed { unsettled_until: Some(at(20)) });
+    assert_eq!(done(OperationKind::Update), Effect::Succeed { unsettled_until: Some(at(20)) });
+    assert_eq!(done(OperationKind::Delete), Effect::Succeed { unsettled_until: None });
+}
+
+#[test]
+fn a_create_that_nobody_wants_is_not_sent_any_more() {
+    assert_eq!(unwanted(Progress::new(OperationKind::Create), at(0)), Effect::Withdraw);
+    let create = in_doubt(OperationKind::Create);
+    assert_eq!(unwanted(create, at(4)), Effect::LookUp);
+    let nothing = Input::Looked { sight: Sight::Nothing, unwanted: true };
+    assert_eq!(decide(create, nothing, at(20), &Rule::default()).1, Effect::Withdraw);
+    assert_eq!(unwanted(Progress::new(OperationKind::Delete), at(0)), Effect::Sign);
+}
+
+#[test]
+fn an_update_waits_for_the_copies_of_an_earlier_one() {
+    let overtaken = |now| {
+        let input = Input::Due { unwanted: false, overtaken_until: Some(at(20)) };
+        decide(Progress::new(OperationKind::Update), input, now, &Rule::default()).1
+    };
+    assert_eq!(overtaken(at(19)), Effect::Wait(at(20)));
+    assert_eq!(overtaken(at(20)), Effect::Wait(at(20) + SETTLES_SOON), "until that is settled");
+    assert_eq!(due(Progress::new(OperationKind::Update), at(20)), Effect::Sign);
+}
+
+#[test]
+fn the_pause_doubles_up_to_half_a_minute_and_a_paused_attempt_is_stale() {
+    let pauses = [1, 2, 6, 99].map(|attempts| backoff(attempts).num_seconds());
+    assert_eq!(pauses, [1, 2, 32, 32]);
+    assert!(!is_stale(at(0), seconds(10)) && is_stale(at(0), seconds(11)));
+}

@@ -1,0 +1,105 @@
+//! What of a cache was changed past the gateway: field by field, what was asked for and what the cloud shows.
+//!
+//! What was never asked for cannot drift: a size, a resource group that the cloud chose is the cloud's. Images are
+//! compared in their full form and as a set, tags without the cloud's own and the gateway's. Retention is compared by
+//! the end that the cloud showed when the build was done: from then on only somebody's doing moves it.
+//!
+//! Who calls it: [`super::compare`], for caches that are ready. What it does not do: look at what an answer does not
+//! show (networks, registries, copies).
+
+use std::collections::BTreeSet;
+
+use chrono::SecondsFormat;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::adoption::own_tags;
+use crate::domain::clock::Instant;
+use crate::domain::content::plain;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::spec::EliminationStrategy;
+
+const EXPIRES_AT: &str = "expires_at";
+
+/// One field that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// As REST names it.
+    pub field: String,
+    /// What was asked for; empty where nothing is set.
+    pub expected: Vec<String>,
+    /// What the cloud shows; empty where nothing is set.
+    pub seen: Vec<String>,
+}
+
+impl Drift {
+    /// Whether it changes which instances the cache serves.
+    pub fn is_of_content(&self) -> bool {
+        ["images", "size_gib"].contains(&self.field.as_str())
+    }
+}
+
+/// Everything that differs, in a fixed order.
+pub fn between(cache: &ImageCache, seen: &Seen) -> Vec<Drift> {
+    let spec = &cache.spec;
+    let mut found = Vec::new();
+    let mut note = |field: &str, same: bool, expected: Vec<String>, seen: Vec<String>| {
+        if !same {
+            found.push(Drift { field: field.to_owned(), expected, seen });
+        }
+    };
+    let named = seen.name.is_empty() || seen.name == spec.name;
+    note("name", named, vec![spec.name.clone()], vec![seen.name.clone()]);
+    let set = |images: &[String]| images.iter().map(|image| plain(image)).collect::<BTreeSet<_>>();
+    note("images", set(&spec.images) == set(&seen.images), spec.images.clone(), seen.images.clone());
+    let sized = spec.size_gib.is_none() || seen.size_gib.is_none() || spec.size_gib == seen.size_gib;
+    note("size_gib", sized, number(spec.size_gib), number(seen.size_gib));
+    let end = expected_end(cache);
+    note(EXPIRES_AT, end == seen.expires_at.map(text), list(end), list(seen.expires_at.map(text)));
+    let tags = own_tags(seen);
+    note("tags", spec.tags == tags, pairs(&spec.tags), pairs(&tags));
+    let grouped = spec.resource_group_id.is_none() || spec.resource_group_id == seen.resource_group_id;
+    note("resource_group_id", grouped, list(spec.resource_group_id.clone()), list(seen.resource_group_id.clone()));
+    let wanted = word(spec.elimination_strategy.unwrap_or(EliminationStrategy::Keep).as_wire());
+    let shown = strategy_word(seen);
+    note("elimination_strategy", wanted == shown, vec![wanted.to_owned()], vec![shown.to_owned()]);
+    found
+}
+
+/// The end before somebody moved it: what is noted already, else what the row has.
+fn expected_end(cache: &ImageCache) -> Option<String> {
+    match cache.reconciled.drift.iter().find(|drift| drift.field == EXPIRES_AT) {
+        Some(noted) => noted.expected.first().cloned(),
+        None => cache.expires_at.map(text),
+    }
+}
+
+fn text(instant: Instant) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn list(value: Option<String>) -> Vec<String> {
+    value.into_iter().collect()
+}
+
+fn number(value: Option<i32>) -> Vec<String> {
+    list(value.map(|value| value.to_string()))
+}
+
+fn pairs(tags: &std::collections::BTreeMap<String, String>) -> Vec<String> {
+    tags.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// What the cloud shows as the strategy at the quota, in the words of REST.
+pub fn strategy_word(seen: &Seen) -> &str {
+    word(seen.elimination_strategy.as_deref().unwrap_or_default())
+}
+
+/// A word of the cloud that we do not know stands for itself.
+fn word(wire: &str) -> &str {
+    match EliminationStrategy::from_wire(wire) {
+        Some(EliminationStrategy::Keep) => "keep",
+        Some(EliminationStrategy::Lru) => "lru",
+        None => wire,
+    }
+}

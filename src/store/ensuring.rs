@@ -1,0 +1,131 @@
+//! Asking for a content: one transaction finds a cache of it, or records the create of one.
+//!
+//! What must stay true: of any number of requests for the same content of one team, on any number of gateways, only
+//! one records a create. Before it does, its transaction takes a lock of the content and looks once more: whoever held
+//! the lock before has committed by then, so what it recorded is seen. A key is claimed before the lock, never while
+//! holding it, so that no two requests wait for each other.
+//!
+//! Who calls it: `app::ensuring`, which also chooses. What it does not do: hinder plain creates of the same content.
+
+use sqlx::{PgConnection, PgExecutor};
+
+use super::idempotency::{self, Claimed};
+use super::rows::ImageCacheRow;
+use super::{Error, NewOperation, Store, audit, changes, image_caches, operations};
+use crate::domain::audit::AuditEntry;
+use crate::domain::content::fingerprint;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::{ImageCache, Transition};
+
+/// The most caches of one content that are weighed: the oldest.
+const MOST: i64 = 20;
+
+/// A cache that will do.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// Its newest operation: what a key then stands for.
+    pub operation: OperationId,
+    /// What a request with the same key is told.
+    pub answer: serde_json::Value,
+    /// What is kept of the request.
+    pub audit: AuditEntry,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EnsureBegun {
+    /// The create is recorded, or an earlier request had the key.
+    Create(Claimed),
+    /// A cache will do: the answer is written down for the key, and the audit entry.
+    Found,
+}
+
+impl Store {
+    /// The team's caches of the content of `cache` that are usable or in the making, and not about to be changed.
+    pub async fn same_content(&self, cache: &ImageCache) -> Result<Vec<ImageCache>, Error> {
+        search(&self.requests, cache).await
+    }
+
+    /// Finds a cache of the content of `cache` that `choose` takes, or records the create of `cache`.
+    pub async fn begin_ensure(
+        &self,
+        new: &NewOperation,
+        cache: &ImageCache,
+        first: &Transition,
+        mut choose: impl FnMut(&[ImageCache]) -> Option<Chosen>,
+    ) -> Result<EnsureBegun, Error> {
+        let mut transaction = self.requests.begin().await?;
+        if let Some(key) = &new.key {
+            let claimed =
+                idempotency::claim(&mut transaction, &cache.team, key, new.operation.id, cache.created_at).await?;
+            if claimed != Claimed::Fresh {
+                return Ok(EnsureBegun::Create(claimed));
+            }
+        }
+        // Without the lock first: it is only needed where there seems to be none.
+        let mut chosen = choose(&search(&mut *transaction, cache).await?);
+        if chosen.is_none() {
+            lock(&mut transaction, cache).await?;
+            chosen = choose(&search(&mut *transaction, cache).await?);
+        }
+        if let Some(chosen) = chosen {
+            stand_for(&mut transaction, new, &chosen).await?;
+            audit::insert(&mut transaction, std::slice::from_ref(&chosen.audit)).await?;
+            transaction.commit().await?;
+            return Ok(EnsureBegun::Found);
+        }
+        image_caches::insert(&mut transaction, cache).await?;
+        operations::insert(&mut transaction, new).await?;
+        changes::insert_transition(&mut transaction, cache, first).await?;
+        audit::insert(&mut transaction, std::slice::from_ref(&new.audit)).await?;
+        transaction.commit().await?;
+        Ok(EnsureBegun::Create(Claimed::Fresh))
+    }
+}
+
+/// Taken until the transaction has ended. Two contents of one number only wait for each other.
+async fn lock(connection: &mut PgConnection, cache: &ImageCache) -> Result<(), Error> {
+    sqlx::query(
+        "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'ensure', $1, $2, $3, encode($4, 'hex')), 0))",
+    )
+    .bind(cache.team.as_str())
+    .bind(&cache.account)
+    .bind(cache.spec.region.as_str())
+    .bind(fingerprint(&cache.spec))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec<ImageCache>, Error> {
+    let rows: Vec<ImageCacheRow> = sqlx::query_as(
+        "SELECT c.* FROM image_caches c WHERE c.team = $1 AND c.region = $2 AND c.content = $3 AND c.account = $4
+           AND c.status IN ('pending', 'preparing', 'creating', 'updating', 'ready')
+           -- What is being updated or removed will not be what it is; what was abandoned will be removed.
+           AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id
+               AND (o.abandoned OR (o.state NOT IN ('succeeded', 'refused') AND o.kind <> 'create')))
+         ORDER BY c.id LIMIT $5",
+    )
+    .bind(cache.team.as_str())
+    .bind(cache.spec.region.as_str())
+    .bind(fingerprint(&cache.spec))
+    .bind(&cache.account)
+    .bind(MOST)
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The key that was claimed for a create stands for what was found instead.
+async fn stand_for(connection: &mut PgConnection, new: &NewOperation, chosen: &Chosen) -> Result<(), Error> {
+    let Some(key) = &new.key else { return Ok(()) };
+    sqlx::query("UPDATE idempotency_keys SET operation = $4, answer = $5 WHERE team = $1 AND action = $2 AND key = $3")
+        .bind(new.operation.team.as_str())
+        .bind(key.action)
+        .bind(&key.key)
+        .bind(chosen.operation.uuid())
+        .bind(&chosen.answer)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! Caches that the cloud lists and no row knows: kept as found, and forgotten when they are gone or taken over.
+//!
+//! They belong to no team: whoever lists them needs the scope `admin`, as for adoption.
+
+use sqlx::{FromRow, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::tracker::TrackerGroup;
+use crate::domain::audit::AuditEntry;
+use crate::domain::clock::Instant;
+use crate::domain::filter::FoundFilter;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::Operation;
+use crate::domain::region::Region;
+use crate::store::events::{self, About, NewEvent};
+use crate::store::rows::OperationRow;
+use crate::store::{Error, Store, audit};
+
+/// A cache of the cloud that no row knows.
+#[derive(Debug, Clone, FromRow)]
+pub struct FoundCache {
+    /// Sorts by the time of finding.
+    pub id: Uuid,
+    /// Where it is.
+    pub region: String,
+    /// The cloud's id.
+    pub eci_cache_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its images.
+    pub images: Vec<String>,
+    /// Its size.
+    pub size_gib: Option<i32>,
+    /// The cloud's word when it was found.
+    pub status: String,
+    /// When it was made, as the cloud says.
+    pub created_at: Option<Instant>,
+    /// When it was found.
+    pub found_at: Instant,
+    /// The create of ours that left it behind: it is to be removed.
+    pub orphan_of: Option<Uuid>,
+}
+
+impl Store {
+    /// Which of the cloud's `ids` no row of the group has, and no finding either that still stands.
+    pub async fn strangers(&self, group: &TrackerGroup, ids: &[String]) -> Result<Vec<String>, Error> {
+        let ids = sqlx::query_scalar(
+            "SELECT s.id FROM unnest($3::text[]) AS s(id)
+             WHERE NOT EXISTS (SELECT FROM image_caches c WHERE (c.account, c.region, c.eci_cache_id) = ($1, $2, s.id))
+               AND NOT EXISTS (SELECT FROM found_caches f WHERE (f.account, f.region, f.eci_cache_id) = ($1, $2, s.id)
+                   AND f.ended_at IS NULL)",
+        )
+        .bind(&group.account)
+        .bind(&group.region)
+        .bind(ids)
+        .fetch_all(&self.workers)
+        .await?;
+        Ok(ids)
+    }
+
+    /// Those of these operations that this database has.
+    pub async fn operations_with(&self, ids: &[OperationId]) -> Result<Vec<Operation>, Error> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let rows: Vec<OperationRow> =
+            sqlx::query_as("SELECT * FROM operations WHERE id = ANY ($1)").bind(ids).fetch_all(&self.workers).await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// Keeps a finding and its audit entry. `false`: it is known already, nothing was written.
+    pub async fn keep_found(
+        &self,
+        group: &TrackerGroup,
+        found: &FoundCache,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let done = sqlx::query(
+            "INSERT INTO found_caches AS f (id, account, region, eci_cache_id, name, images, size_gib, status, created_at,
+                 found_at, orphan_of)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             -- One that was away, or taken over, and is a stranger again, is found anew.
+             ON CONFLICT (account, region, eci_cache_id) DO UPDATE SET id = EXCLUDED.id, name = EXCLUDED.name,
+                 images = EXCLUDED.images, size_gib = EXCLUDED.size_gib, status = EXCLUDED.status,
+                 found_at = EXCLUDED.found_at, orphan_of = EXCLUDED.orphan_of, ended_at = NULL
+             WHERE f.ended_at IS NOT NULL",
+        )
+        .bind(found.id)
+        .bind(&group.account)
+        .bind(&group.region)
+        .bind(&found.eci_cache_id)
+        .bind(&found.name)
+        .bind(&found.images)
+        .bind(found.size_gib)
+        .bind(&found.status)
+        .bind(found.created_at)
+        .bind(found.found_at)
+        .bind(found.orphan_of)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::insert(&mut transaction, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Ends the group's findings that the cloud no longer lists under `ids`, or that a row has by now. What was found
+    /// after `before` may be missing from that list.
+    pub async fn end_found(
+        &self,
+        group: &TrackerGroup,
+        ids: &[String],
+        before: Instant,
+        now: Instant,
+    ) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "UPDATE found_caches f SET ended_at = $4
+             WHERE f.account = $1 AND f.region = $2 AND f.ended_at IS NULL AND f.orphan_of IS NULL
+               AND ((f.found_at <= $5 AND f.eci_cache_id NOT IN (SELECT unnest($3::text[])))
+                    OR EXISTS (SELECT FROM image_caches c
+                        WHERE (c.account, c.region, c.eci_cache_id) = (f.account, f.region, f.eci_cache_id)))",
+        )
+        .bind(&group.account)
+        .bind(&group.region)
+        .bind(ids)
+        .bind(now)
+        .bind(before)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// What is left behind in the group and not removed yet.
+    pub async fn orphans(&self, group: &TrackerGroup, limit: i64) -> Result<Vec<FoundCache>, Error> {
+        let orphans = sqlx::query_as(
+            "SELECT * FROM found_caches WHERE account = $1 AND region = $2 AND ended_at IS NULL AND orphan_of IS NOT NULL
+             ORDER BY id LIMIT $3",
+        )
+        .bind(&group.account)
+        .bind(&group.region)
+        .bind(limit)
+        .fetch_all(&self.workers)
+        .await?;
+        Ok(orphans)
+    }
+
+    /// Notes that an orphan was removed, with its event (about the image cache of its create) and audit entry. `false`:
+    /// that was noted already.
+    pub async fn end_orphan(
+        &self,
+        orphan: &FoundCache,
+        cache: &ImageCache,
+        event: &NewEvent,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let done = sqlx::query("UPDATE found_caches SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+            .bind(orphan.id)
+            .bind(event.at)
+            .execute(&mut *transaction)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        events::insert(&mut transaction, About::Cache(cache), event).await?;
+        audit::insert(&mut transaction, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        event.hand_over.committed();
+        Ok(true)
+    }
+
+    /// Up to `limit` findings that stand and may be taken over, newest first, older than `before`.
+    pub async fn found_caches(
+        &self,
+        account: &str,
+        filter: &FoundFilter,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<FoundCache>, Error> {
+        let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
+            "SELECT * FROM found_caches f WHERE ended_at IS NULL AND orphan_of IS NULL AND account = ",
+        );
+        query.push_bind(account);
+        if let Some(before) = before {
+            query.push(" AND id < ").push_bind(before);
+        }
+        for (condition, text) in
+            [(" AND region = ", filter.region.as_ref().map(Region::as_str)), (" AND name = ", filter.name.as_deref())]
+        {
+            if let Some(text) = text {
+                query.push(condition).push_bind(text);
+            }
+        }
+        if let Some(after) = filter.found_after {
+            query.push(" AND found_at >= ").push_bind(after);
+        }
+        // What was taken over since is nobody's finding any more, before the next comparison says so.
+        query.push(" AND NOT EXISTS (SELECT FROM image_caches c WHERE c.account = f.account AND c.region = f.region ");
+        query.push("AND c.eci_cache_id = f.eci_cache_id) ORDER BY id DESC LIMIT ").push_bind(limit);
+        Ok(query.build_query_as().fetch_all(&self.requests).await?)
+    }
+}

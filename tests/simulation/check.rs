@@ -1,0 +1,110 @@
+//! What must be true once everything has come to rest, and what must never have happened on the way.
+
+use eci_cache_gateway::domain::operation::OperationState;
+use eci_cache_gateway::domain::retry::MAX_ATTEMPTS;
+use eci_cache_gateway::domain::status::Status;
+
+use crate::cloud::NEVER;
+use crate::store::{DELETE, EVENTS};
+use crate::worker::is_over;
+use crate::world::World;
+
+impl World {
+    /// What is wrong at rest.
+    pub(crate) fn check(&self) -> Option<&'static str> {
+        let checks = [
+            (!self.all_over(), "stuck: an operation has not ended"),
+            (self.store.row.core.status.is_in_motion(), "stuck: a cache in motion is not followed"),
+            (!self.cloud.late_create && self.cloud.creates > 1, "two creates were carried out, and none was late"),
+            (self.has_orphan(), "an orphan at rest"),
+            (!self.row_is_true(), "the row does not say what is the case"),
+            (self.untold(), "a Ready of which nobody was told"),
+            (self.refused_and_done(), "an operation counts as refused, and was carried out"),
+            (self.is_undone(), "an older update undid a newer one"),
+        ];
+        checks.into_iter().find(|(wrong, _)| *wrong).map(|(_, what)| what)
+    }
+
+    fn all_over(&self) -> bool {
+        let operations = &self.store.operations;
+        operations.iter().all(|operation| is_over(operation.state) && operation.unsettled == NEVER)
+    }
+
+    /// A cache that no row knows.
+    fn has_orphan(&self) -> bool {
+        let known = self.store.row.cache.filter(|_| !self.store.row.core.status.is_final());
+        (0..self.cloud.count).any(|place| self.cloud.look(place, NEVER - 1).is_some() && Some(place) != known)
+    }
+
+    fn row_is_true(&self) -> bool {
+        let row = &self.store.row;
+        let shown = row.cache.and_then(|cache| self.cloud.look(cache, NEVER - 1));
+        let create = self.store.operations[0].state;
+        let delete = self.store.operations[DELETE].state;
+        let deleted = delete != Some(OperationState::Succeeded) || row.core.status == Status::Deleted;
+        let known = (create == Some(OperationState::Succeeded)) == row.cache.is_some();
+        let same = match (row.core.status, shown) {
+            (status, Some(shown)) => status == shown.status,
+            // A refused delete's copy may still arrive; the reconciler will see.
+            (status, None) => {
+                status.is_final() || status == Status::Pending || row.cache.is_none() || self.deleted_late()
+            }
+        };
+        deleted && known && same
+    }
+
+    fn deleted_late(&self) -> bool {
+        self.store.operations[DELETE].is(OperationState::Refused) && self.cloud.carried_out[DELETE] > 0
+    }
+
+    /// Every Ready was told once, and its webhook arrived.
+    fn untold(&self) -> bool {
+        let ready = self.store.row.core.ready;
+        let generation = usize::try_from(self.store.row.core.generation).unwrap_or(0);
+        let told = |place: usize| self.store.deliveries[place - 1].event != 0;
+        let missing = ready && (1..=EVENTS).contains(&generation) && !told(generation);
+        let lost = |place: usize| {
+            let delivery = &self.store.deliveries[place];
+            let received = self.received[place].1 > 0 && delivery.delivered;
+            delivery.event != 0 && !received && delivery.attempts < MAX_ATTEMPTS
+        };
+        missing || (0..EVENTS).any(lost)
+    }
+
+    /// Where snapshots tell builds apart, and no earlier build had failed.
+    fn refused_and_done(&self) -> bool {
+        let done = |place: usize| {
+            self.store.operations[place].is(OperationState::Refused) && self.cloud.carried_out[place] > 0
+        };
+        let gone = self.store.row.core.status.is_final();
+        (done(0) && !self.was_withdrawn())
+            || (self.setting.comparable && !gone && (done(1) || (done(2) && !self.first_failed())))
+    }
+
+    /// A create that a delete withdrew, and whose copy came later than the look: removed, as the orphans show.
+    fn was_withdrawn(&self) -> bool {
+        self.store.operations[DELETE].state.is_some()
+    }
+
+    fn first_failed(&self) -> bool {
+        self.cloud.first_ready[1] == NEVER
+    }
+
+    /// What the cloud built last is at least what was asked for last and done.
+    fn is_undone(&self) -> bool {
+        let row = &self.store.row;
+        let newest = (1..DELETE).rfind(|place| self.store.operations[*place].is(OperationState::Succeeded));
+        let (Some(newest), Some(cache)) = (newest, row.cache) else { return false };
+        self.cloud.caches[cache].by < newest && self.cloud.carried_out[newest] > 0
+    }
+
+    /// A Ready event before the cloud's Ready.
+    pub(crate) fn check_early(&mut self) {
+        for (place, delivery) in self.store.deliveries.iter().enumerate() {
+            let ready = self.cloud.first_ready[self.store.made_by[place + 1]];
+            if delivery.event != 0 && ready > self.now {
+                self.violation = Some("a Ready event before the cloud's Ready");
+            }
+        }
+    }
+}

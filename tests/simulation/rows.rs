@@ -1,0 +1,90 @@
+//! The rows of the database, and the leases that guard them.
+
+use eci_cache_gateway::domain::change::core::Core;
+use eci_cache_gateway::domain::clock::Instant;
+use eci_cache_gateway::domain::operation::{OperationState, Progress};
+
+use crate::cloud::{NEVER, Time};
+
+/// How long a lease lasts.
+pub(crate) const LEASE: Time = 60;
+
+/// Reads the simulation's time as the domain does.
+pub(crate) fn instant(time: Time) -> Instant {
+    Instant::UNIX_EPOCH + chrono::Duration::seconds(i64::from(time))
+}
+
+/// And back.
+pub(crate) fn time(instant: Instant) -> Time {
+    Time::try_from(instant.timestamp()).unwrap_or(NEVER)
+}
+
+/// Who holds something, and until when.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lease {
+    pub(crate) token: u32,
+    pub(crate) until: Time,
+}
+
+impl Lease {
+    /// When it is free.
+    pub(crate) fn free_at(self) -> Time {
+        if self.token == 0 { 0 } else { self.until + 1 }
+    }
+
+    pub(crate) fn is(self, token: u32) -> bool {
+        self.token == token
+    }
+}
+
+/// An operation's row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operation {
+    /// None before it is asked for.
+    pub(crate) state: Option<OperationState>,
+    pub(crate) progress: Progress,
+    pub(crate) due: Time,
+    pub(crate) lease: Lease,
+    /// `NEVER` where nothing is unsettled.
+    pub(crate) unsettled: Time,
+}
+
+impl Operation {
+    pub(crate) fn is(&self, state: OperationState) -> bool {
+        self.state == Some(state)
+    }
+}
+
+/// The image cache's row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) core: Core,
+    pub(crate) version: u32,
+    /// The cloud's cache, once known.
+    pub(crate) cache: Option<usize>,
+    pub(crate) newest: usize,
+    /// As last seen, and as it was when the present update was accepted.
+    pub(crate) snapshot: u8,
+    pub(crate) snapshot_before: u8,
+}
+
+/// A Ready event and its delivery.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delivery {
+    /// The event's id; 0 before it is told.
+    pub(crate) event: u32,
+    pub(crate) attempts: i16,
+    /// When it is due; `NEVER` once delivered or given up.
+    pub(crate) due: Time,
+    pub(crate) lease: Lease,
+    pub(crate) delivered: bool,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    Operation(usize),
+    Unsettled(usize),
+    Track,
+    Deliver(usize),
+}

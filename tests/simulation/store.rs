@@ -1,0 +1,282 @@
+//! The database: operations under leases, one row under compare-and-set, events and their deliveries. Every method
+//! is one transaction.
+
+use eci_cache_gateway::domain::change::core::{self, Core, Input, Outcome};
+use eci_cache_gateway::domain::event::EventType;
+use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Progress};
+use eci_cache_gateway::domain::status::Status;
+
+use crate::cloud::{NEVER, Time};
+pub(crate) use crate::rows::{Delivery, LEASE, Lease, Operation, Row, Work, instant, time};
+use crate::twin::Twin;
+
+/// The tracker's pause between two looks.
+const LOOK_EVERY: Time = 30;
+/// Create, two updates, delete.
+pub(crate) const OPERATIONS: usize = 4;
+/// The place of the delete.
+pub(crate) const DELETE: usize = 3;
+/// Ready events: one for each generation, from 1.
+pub(crate) const EVENTS: usize = 3;
+
+/// The database.
+pub(crate) struct Store {
+    pub(crate) operations: [Operation; OPERATIONS],
+    pub(crate) row: Row,
+    pub(crate) look_due: Time,
+    pub(crate) group: Lease,
+    pub(crate) deliveries: [Delivery; EVENTS],
+    /// Which operation made each generation.
+    pub(crate) made_by: [usize; EVENTS + 1],
+    /// Dedupe keys of the events, by generation and type.
+    told: u64,
+    events: u32,
+    tokens: u32,
+    /// A transition that must not be, or a Ready that came twice or too early.
+    pub(crate) fault: Option<&'static str>,
+    twin: Twin,
+}
+
+impl Store {
+    pub(crate) fn new(twin: Twin) -> Self {
+        let kinds = [OperationKind::Create, OperationKind::Update, OperationKind::Update, OperationKind::Delete];
+        let operation = |kind| Operation {
+            state: None,
+            progress: Progress::new(kind),
+            due: 0,
+            lease: Lease::default(),
+            unsettled: NEVER,
+        };
+        let core = Core {
+            status: Status::Pending,
+            generation: 1,
+            known: false,
+            shown: false,
+            ready: false,
+            misses: 0,
+            build_seen: false,
+            failed_before: false,
+            accepted_at: None,
+            expires_at: None,
+        };
+        let delivery = Delivery { event: 0, attempts: 0, due: NEVER, lease: Lease::default(), delivered: false };
+        Self {
+            operations: kinds.map(operation),
+            row: Row { core, version: 1, cache: None, newest: 0, snapshot: 0, snapshot_before: 0 },
+            look_due: NEVER,
+            group: Lease::default(),
+            deliveries: [delivery; EVENTS],
+            made_by: [0; EVENTS + 1],
+            told: 0,
+            events: 0,
+            tokens: 0,
+            fault: None,
+            twin,
+        }
+    }
+
+    /// The work that is due first, and when.
+    pub(crate) fn next_work(&self) -> (Time, Work) {
+        let mut first = (NEVER, Work::Track);
+        let mut offer = |at: Time, work| {
+            if at < first.0 {
+                first = (at, work);
+            }
+        };
+        for (place, operation) in self.operations.iter().enumerate() {
+            if operation.is(OperationState::Running) {
+                offer(operation.due.max(operation.lease.free_at()), Work::Operation(place));
+            } else if operation.unsettled != NEVER {
+                offer(operation.unsettled.max(operation.lease.free_at()), Work::Unsettled(place));
+            }
+        }
+        if self.look_due != NEVER {
+            offer(self.look_due.max(self.group.free_at()), Work::Track);
+        }
+        for (place, delivery) in self.deliveries.iter().enumerate() {
+            if delivery.due != NEVER {
+                offer(delivery.due.max(delivery.lease.free_at()), Work::Deliver(place));
+            }
+        }
+        first
+    }
+
+    /// Takes work into a worker's hands.
+    pub(crate) fn claim(&mut self, work: Work, now: Time) -> u32 {
+        self.tokens += 1;
+        let lease = Lease { token: self.tokens, until: now + LEASE };
+        match work {
+            Work::Operation(place) | Work::Unsettled(place) => self.operations[place].lease = lease,
+            Work::Track => self.group = lease,
+            Work::Deliver(place) => {
+                self.deliveries[place].lease = lease;
+                // Counted at the claim, so that a body that kills its worker still comes to an end.
+                self.deliveries[place].attempts += 1;
+            }
+        }
+        self.tokens
+    }
+
+    /// Records an attempt. `false`: the lease is lost.
+    pub(crate) fn note(&mut self, place: usize, token: u32, signed: Progress, now: Time) -> bool {
+        let operation = &mut self.operations[place];
+        let held = operation.is(OperationState::Running) && operation.lease.is(token) && now <= operation.lease.until;
+        if held {
+            operation.progress = Progress { in_doubt: true, ..signed };
+            operation.lease.until = now + LEASE;
+        }
+        held
+    }
+
+    /// Ends an operation or puts it back, with all that follows; `cache` is what a create brought about.
+    pub(crate) fn settle(
+        &mut self,
+        place: usize,
+        token: u32,
+        progress: Progress,
+        effect: Effect,
+        cache: usize,
+        now: Time,
+    ) {
+        let operation = &mut self.operations[place];
+        if !operation.is(OperationState::Running) || !operation.lease.is(token) {
+            return;
+        }
+        operation.progress = progress;
+        operation.lease = Lease::default();
+        let kind = progress.kind;
+        let ended = match effect {
+            Effect::Wait(until) => {
+                operation.due = time(until);
+                return;
+            }
+            Effect::Succeed { unsettled_until } => {
+                operation.unsettled = unsettled_until.map_or(NEVER, time);
+                OperationState::Succeeded
+            }
+            Effect::Refuse | Effect::Withdraw | Effect::Sign | Effect::LookUp => OperationState::Refused,
+        };
+        operation.state = Some(ended);
+        let input = match (effect, kind) {
+            (Effect::Succeed { .. }, OperationKind::Create) => Some(Input::Created),
+            (Effect::Succeed { .. }, OperationKind::Update) => Some(Input::Updated),
+            (Effect::Succeed { .. }, OperationKind::Delete) => Some(Input::Deleted),
+            (Effect::Refuse, OperationKind::Create) => Some(Input::CreateRefused),
+            _ => None,
+        };
+        if let Some(input) = input {
+            self.moved_by(place, input, cache, now);
+        }
+        self.row.version += 1;
+        self.begin_waiting(place, now);
+    }
+
+    fn moved_by(&mut self, place: usize, input: Input, cache: usize, now: Time) {
+        let outcome = core::step(self.row.core, input, instant(now));
+        if input == Input::Created {
+            self.row.cache = Some(cache);
+        }
+        if input == Input::Updated {
+            self.row.snapshot_before = self.row.snapshot;
+        }
+        if outcome.next.generation > 0 && input != Input::Deleted {
+            let generation = usize::try_from(outcome.next.generation).unwrap_or(0).min(EVENTS);
+            self.made_by[generation] = place;
+        }
+        self.write_core(self.row.core.status, outcome, now);
+        if self.row.core.status.is_in_motion() {
+            self.look_due = self.look_due.min(now + 1);
+        }
+    }
+
+    fn begin_waiting(&mut self, ended: usize, now: Time) {
+        let delete = &mut self.operations[DELETE];
+        if self.row.newest != ended && delete.is(OperationState::Waiting) {
+            delete.state = Some(OperationState::Running);
+            delete.due = now;
+        }
+    }
+
+    fn write_core(&mut self, believed: Status, outcome: Outcome, now: Time) {
+        let (from, to) = (self.row.core.status, outcome.next.status);
+        if from != to && !from.may_become(to) {
+            self.fault = Some("a transition that the graph does not have");
+        }
+        if from != believed && self.twin != Twin::NoCompareAndSet {
+            self.fault = Some("a step from a status that is not the row's");
+        }
+        self.row.core = outcome.next;
+        if let Some(kind) = outcome.event {
+            self.tell(kind, outcome.next.generation, now);
+        }
+    }
+
+    /// Writes an event once per generation and type, with its delivery.
+    fn tell(&mut self, kind: EventType, generation: i32, now: Time) {
+        let place = EventType::ALL.iter().position(|known| *known == kind).unwrap_or(0);
+        let generation = usize::try_from(generation).unwrap_or(0);
+        let bit = 1_u64 << (place + EventType::ALL.len() * generation.min(5));
+        if self.told & bit != 0 {
+            return;
+        }
+        self.told |= bit;
+        self.events += 1;
+        if matches!(kind, EventType::Ready | EventType::Updated) && (1..=EVENTS).contains(&generation) {
+            let delivery = &mut self.deliveries[generation - 1];
+            if delivery.event != 0 {
+                self.fault = Some("a second Ready event of one generation");
+            }
+            (delivery.event, delivery.due) = (self.events, now);
+        }
+    }
+
+    /// Writes what the tracker observed. The row must have the version that was read.
+    /// `false`: it has not, and nothing is written.
+    pub(crate) fn observe(&mut self, read: &Row, outcome: Outcome, snapshot: Option<u8>, now: Time) -> bool {
+        if read.version != self.row.version && self.twin != Twin::NoCompareAndSet {
+            return false;
+        }
+        let vanishes = outcome.moved.is_some_and(|(_, to)| to.is_final() && to != Status::Deleted);
+        let delete = self.operations[DELETE].state;
+        if vanishes && delete.is_some_and(|state| !state.is_over()) {
+            return false;
+        }
+        if self.twin == Twin::NoCompareAndSet {
+            self.row.cache = read.cache;
+        }
+        self.write_core(read.core.status, outcome, now);
+        if outcome.moved.is_some_and(|(from, to)| to.is_in_motion() && !from.is_in_motion()) {
+            self.look_due = self.look_due.min(now);
+        }
+        self.row.snapshot = snapshot.unwrap_or(self.row.snapshot);
+        self.row.version += 1;
+        true
+    }
+
+    /// Gives the group back, due again while something is in motion.
+    pub(crate) fn release(&mut self, token: u32, now: Time) {
+        if self.group.is(token) {
+            self.group = Lease::default();
+            self.look_due = if self.row.core.status.is_in_motion() { now + LOOK_EVERY } else { NEVER };
+        }
+    }
+
+    /// Ends an attempt to deliver; `again` is when the next is due.
+    pub(crate) fn finish(&mut self, place: usize, token: u32, delivered: bool, again: Time) {
+        let delivery = &mut self.deliveries[place];
+        if delivery.lease.is(token) {
+            delivery.lease = Lease::default();
+            delivery.delivered = delivered;
+            delivery.due = if delivered { NEVER } else { again };
+        }
+    }
+
+    /// Puts the aftercare of an operation back, or ends it.
+    pub(crate) fn note_unsettled(&mut self, place: usize, token: u32, until: Time) {
+        let operation = &mut self.operations[place];
+        if operation.lease.is(token) {
+            operation.lease = Lease::default();
+            operation.unsettled = until;
+        }
+    }
+}

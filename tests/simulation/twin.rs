@@ -1,0 +1,50 @@
+//! Rules that are broken on purpose: the test of the test. Each must be caught.
+
+/// Which rule is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twin {
+    /// None: the real rules.
+    Sound,
+    /// A new token for each attempt.
+    FreshToken,
+    /// Sent again where it must be looked for.
+    ResendForLookUp,
+    /// A refusal ends the operation although an earlier attempt is in doubt.
+    RefuseAtOnce,
+    /// Nothing is looked after once an operation has ended.
+    NoAftercare,
+    /// The tracker writes whatever version the row has.
+    NoCompareAndSet,
+    /// After an update any Ready is believed.
+    NoEvidence,
+    /// An update does not wait for an earlier one's copies.
+    NoOvertaking,
+}
+
+impl Twin {
+    pub(crate) const BROKEN: [Self; 7] = [
+        Self::FreshToken,
+        Self::ResendForLookUp,
+        Self::RefuseAtOnce,
+        Self::NoAftercare,
+        Self::NoCompareAndSet,
+        Self::NoEvidence,
+        Self::NoOvertaking,
+    ];
+}
+
+impl Twin {
+    /// How to name it on the command line.
+    pub(crate) fn argument(self) -> String {
+        if self == Self::Sound { String::new() } else { format!(" --twin {self:?}") }
+    }
+}
+
+impl std::str::FromStr for Twin {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::BROKEN.into_iter().find(|twin| format!("{twin:?}") == name);
+        found.ok_or_else(|| format!("no twin is called {name}"))
+    }
+}

@@ -1,0 +1,99 @@
+//! The rest of a worker's work: following the cache, looking after ended operations, delivering webhooks.
+
+use eci_cache_gateway::domain::change::core::{self, Input as Change, Outcome};
+use eci_cache_gateway::domain::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
+
+use crate::cloud::NEVER;
+use crate::schedule::Fault;
+use crate::store::{instant, time};
+use crate::worker::{Hand, Worker};
+use crate::world::World;
+
+impl World {
+    pub(crate) fn tidy(&mut self, operation: usize, fault: Option<Fault>) -> Hand {
+        if fault == Some(Fault::LookFails) {
+            return Hand::Tidied(operation, self.now + 30);
+        }
+        let own = self.store.row.cache;
+        let extra = self.cloud.listed(self.seen_at(fault)).find(|cache| Some(*cache) != own);
+        extra.map_or(Hand::Tidied(operation, NEVER), |cache| Hand::Remove(operation, cache))
+    }
+
+    pub(crate) fn look_again(&mut self, worker: Worker, operation: usize, fault: Option<Fault>) -> Hand {
+        let Some(row) = worker.row.filter(|_| fault != Some(Fault::LookFails)) else {
+            return Hand::Tidied(operation, self.now + 30);
+        };
+        let seen = row.cache.and_then(|cache| self.cloud.look(cache, self.seen_at(fault)));
+        let Some(seen) = seen.filter(|_| !row.core.status.is_final()) else { return Hand::Tidied(operation, NEVER) };
+        let rebuilt = self.is_rebuilt(seen.snapshot, row.snapshot_before);
+        let outcome = core::step(row.core, Change::Seen { shown: seen.status, rebuilt }, instant(self.now));
+        let snapshot = Some(seen.snapshot).filter(|snapshot| *snapshot != 0);
+        if outcome.next == row.core && snapshot.is_none_or(|new| new == row.snapshot) {
+            return Hand::Tidied(operation, NEVER);
+        }
+        Hand::LookedAgain(operation, outcome, snapshot)
+    }
+
+    pub(crate) fn remove(&mut self, cache: usize, fault: Option<Fault>) {
+        let lost = [Fault::LostRequest, Fault::Throttle, Fault::Refuse, Fault::Mismatch, Fault::Late, Fault::LateEnd];
+        if !fault.is_some_and(|fault| lost.contains(&fault)) {
+            self.note(|| format!("the second cache {cache} is removed"));
+            self.cloud.remove(cache, self.now);
+        }
+    }
+
+    pub(crate) fn track(&mut self, worker: Worker, fault: Option<Fault>) -> Hand {
+        let Some(row) = worker.row.filter(|row| row.core.status.is_in_motion()) else {
+            self.store.release(worker.token, self.now);
+            return Hand::Idle;
+        };
+        let shown = row.cache.and_then(|cache| self.cloud.look(cache, self.seen_at(fault)));
+        let input = match shown {
+            _ if fault == Some(Fault::LookFails) => None,
+            Some(seen) => {
+                Some(Change::Seen { shown: seen.status, rebuilt: self.is_rebuilt(seen.snapshot, row.snapshot_before) })
+            }
+            None => Some(Change::Missed),
+        };
+        self.note(|| format!("the tracker sees {shown:?}"));
+        let outcome = input.map(|input| core::step(row.core, input, instant(self.now)));
+        let snapshot = shown.map(|seen| seen.snapshot).filter(|snapshot| *snapshot != 0);
+        let new = snapshot.is_some_and(|new| new != row.snapshot);
+        if let Some(outcome) = outcome.filter(|outcome| new || outcome.next != row.core) {
+            return Hand::Observed(outcome, snapshot);
+        }
+        self.store.release(worker.token, self.now);
+        Hand::Idle
+    }
+
+    pub(crate) fn observed(&mut self, worker: Worker, outcome: Outcome, snapshot: Option<u8>) -> Hand {
+        if let Some(row) = worker.row {
+            self.note(|| format!("the row moves: {:?}", outcome.moved));
+            self.store.observe(&row, outcome, snapshot, self.now);
+            self.check_early();
+        }
+        self.store.release(worker.token, self.now);
+        Hand::Idle
+    }
+
+    pub(crate) fn post(&mut self, place: usize, fault: Option<Fault>) -> Hand {
+        let (event, seen) = (self.store.deliveries[place].event, &mut self.received[place]);
+        if fault != Some(Fault::HookFails) {
+            if seen.1 > 0 && seen.0 != event {
+                self.violation = Some("one event was delivered under two ids");
+            }
+            *seen = (event, seen.1 + 1);
+        }
+        Hand::Posted(place, !matches!(fault, Some(Fault::HookFails | Fault::HookUnheard)))
+    }
+
+    pub(crate) fn posted(&mut self, token: u32, place: usize, delivered: bool) -> Hand {
+        let attempts = self.store.deliveries[place].attempts.min(MAX_ATTEMPTS);
+        let again = match after_failure(attempts, None, 0) {
+            AfterFailure::Again(pause) => time(instant(self.now) + pause),
+            AfterFailure::Exhausted => NEVER,
+        };
+        self.store.finish(place, token, delivered, again);
+        Hand::Idle
+    }
+}

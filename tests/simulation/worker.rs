@@ -1,0 +1,292 @@
+//! A worker: what it has in hand, and what it does next. The hands of `app`, with the same rules underneath.
+
+use eci_cache_gateway::domain::change::core::{self, Outcome};
+use eci_cache_gateway::domain::operation::{
+    Answer, Effect, Input, OperationKind, OperationState, Progress, Sight, decide, is_stale,
+};
+
+use crate::cloud::{NEVER, Request, Time};
+use crate::schedule::{Boundary, Fault};
+use crate::store::{Row, Work, instant};
+use crate::twin::Twin;
+use crate::world::World;
+
+/// Longer than a lease.
+const PAUSE: Time = 70;
+/// Longer than the cloud remembers a token, and than a request is accepted.
+const LONG_PAUSE: Time = 1_000;
+/// How far a look lags at worst.
+const LAG: Time = 59;
+
+/// What a worker is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Hand {
+    #[default]
+    Idle,
+    /// Record an attempt.
+    Note(usize),
+    /// Send it.
+    Send(usize, Time),
+    /// Look for an operation.
+    LookUp(usize),
+    /// End an operation or put it back; the cache that a create brought about.
+    Settle(usize, Effect, usize),
+    /// Look for copies of an ended operation.
+    Tidy(usize),
+    /// Remove one.
+    Remove(usize, usize),
+    /// Write what the look after an update found.
+    LookedAgain(usize, Outcome, Option<u8>),
+    /// Put the aftercare back until then.
+    Tidied(usize, Time),
+    /// Look at the row's cache.
+    Track,
+    /// Write what was observed.
+    Observed(Outcome, Option<u8>),
+    /// Send a webhook.
+    Post(usize),
+    /// Write how that went.
+    Posted(usize, bool),
+}
+
+/// A worker.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Worker {
+    pub(crate) hand: Hand,
+    /// When it goes on.
+    pub(crate) resume: Time,
+    /// Its lease.
+    pub(crate) token: u32,
+    /// What it has read.
+    progress: Option<Progress>,
+    pub(crate) row: Option<Row>,
+}
+
+impl World {
+    /// Takes up work.
+    pub(crate) fn begin(&mut self, worker: usize, work: Work) {
+        let token = self.store.claim(work, self.now);
+        self.note(|| format!("worker {worker} takes up {work:?}"));
+        let row = self.store.row;
+        let progress = match work {
+            Work::Operation(place) | Work::Unsettled(place) => Some(self.store.operations[place].progress),
+            Work::Track | Work::Deliver(_) => None,
+        };
+        let hand = match work {
+            Work::Operation(place) => self.due(place, &row),
+            Work::Unsettled(place) => Hand::Tidy(place),
+            Work::Track => Hand::Track,
+            Work::Deliver(place) => Hand::Post(place),
+        };
+        self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row) };
+    }
+
+    fn due(&self, place: usize, row: &Row) -> Hand {
+        let operation = &self.store.operations[place];
+        if operation.progress.kind == OperationKind::Delete && row.cache.is_none() {
+            return Hand::Settle(place, Effect::Succeed { unsettled_until: None }, 0);
+        }
+        let input = Input::Due {
+            unwanted: unwanted(operation.progress, place, row),
+            overtaken_until: self.overtaken(place, row),
+        };
+        let (_, effect) = decide(operation.progress, input, instant(self.now), &self.rule);
+        match effect {
+            Effect::Sign => Hand::Note(place),
+            Effect::LookUp if self.twin == Twin::ResendForLookUp => Hand::Note(place),
+            Effect::LookUp => Hand::LookUp(place),
+            other => Hand::Settle(place, other, 0),
+        }
+    }
+
+    fn overtaken(&self, place: usize, row: &Row) -> Option<eci_cache_gateway::domain::clock::Instant> {
+        if ![1, 2].contains(&place) || self.twin == Twin::NoOvertaking {
+            return None;
+        }
+        if row.core.status.is_in_motion() {
+            return Some(instant(self.now));
+        }
+        Some(self.store.operations[1].unsettled).filter(|until| *until != NEVER).map(instant)
+    }
+
+    /// Does the next thing.
+    pub(crate) fn act(&mut self, place: usize) {
+        let worker = self.workers[place];
+        let boundary = match worker.hand {
+            Hand::Idle => return,
+            Hand::Note(_) => Boundary::Note,
+            Hand::Settle(_, Effect::Wait(_), _)
+            | Hand::Tidied(..)
+            | Hand::LookedAgain(..)
+            | Hand::Observed(..)
+            | Hand::Posted(..) => Boundary::Write,
+            Hand::Settle(..) => Boundary::Settle,
+            Hand::Send(operation, _) if self.store.operations[operation].progress.kind == OperationKind::Delete => {
+                Boundary::Delete
+            }
+            Hand::Send(..) => Boundary::Build,
+            Hand::Remove(..) => Boundary::Delete,
+            Hand::LookUp(_) | Hand::Tidy(_) | Hand::Track => Boundary::Look,
+            Hand::Post(_) => Boundary::Post,
+        };
+        let fault = self.fault(boundary);
+        match fault {
+            Some(Fault::Crash) => self.workers[place].hand = Hand::Idle,
+            Some(Fault::Outage) => self.outage(),
+            Some(Fault::Pause) => self.workers[place].resume = self.now + PAUSE,
+            Some(Fault::LongPause) => self.workers[place].resume = self.now + LONG_PAUSE,
+            _ => {
+                let next = self.carry_out(place, worker, fault);
+                let next = if fault == Some(Fault::Unheard) { Hand::Idle } else { next };
+                self.workers[place].hand = next;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, place: usize, worker: Worker, fault: Option<Fault>) -> Hand {
+        let token = worker.token;
+        match worker.hand {
+            Hand::Idle => Hand::Idle,
+            Hand::Note(operation) => self.note_attempt(place, worker, operation),
+            Hand::Send(operation, signed) => self.send(place, worker, operation, signed, fault),
+            Hand::LookUp(operation) => self.look_up(place, worker, operation, fault),
+            Hand::Settle(operation, effect, cache) => {
+                let progress = worker.progress.unwrap_or(self.store.operations[operation].progress);
+                self.note(|| format!("operation {operation}: {effect:?}"));
+                self.store.settle(operation, token, progress, effect, cache, self.now);
+                if self.twin == Twin::NoAftercare {
+                    self.store.operations[operation].unsettled = NEVER;
+                }
+                Hand::Idle
+            }
+            Hand::Tidy(0) => self.tidy(0, fault),
+            Hand::Tidy(operation) => self.look_again(worker, operation, fault),
+            Hand::LookedAgain(operation, outcome, snapshot) => {
+                let written = worker.row.is_some_and(|row| self.store.observe(&row, outcome, snapshot, self.now));
+                self.note(|| format!("the row moves: {:?}, {written}", outcome.moved));
+                self.check_early();
+                Hand::Tidied(operation, if written { NEVER } else { self.now + 30 })
+            }
+            Hand::Remove(operation, cache) => {
+                self.remove(cache, fault);
+                Hand::Tidied(operation, self.now + LAG + 1)
+            }
+            Hand::Tidied(operation, until) => {
+                self.store.note_unsettled(operation, token, until);
+                Hand::Idle
+            }
+            Hand::Track => self.track(worker, fault),
+            Hand::Observed(outcome, snapshot) => self.observed(worker, outcome, snapshot),
+            Hand::Post(delivery) => self.post(delivery, fault),
+            Hand::Posted(delivery, delivered) => self.posted(token, delivery, delivered),
+        }
+    }
+
+    fn note_attempt(&mut self, place: usize, worker: Worker, operation: usize) -> Hand {
+        let progress = worker.progress.unwrap_or(self.store.operations[operation].progress);
+        let signed = progress.signed(instant(self.now));
+        if !self.store.note(operation, worker.token, signed, self.now) {
+            return Hand::Idle;
+        }
+        self.workers[place].progress = Some(signed);
+        Hand::Send(operation, self.now)
+    }
+
+    fn send(&mut self, place: usize, worker: Worker, operation: usize, signed: Time, fault: Option<Fault>) -> Hand {
+        let Some(mut progress) = worker.progress else { return Hand::Idle };
+        let stale = is_stale(instant(signed), instant(self.now));
+        let (answer, cache) =
+            if stale { (Answer::NotDone, 0) } else { self.call(operation, progress, worker, signed, fault) };
+        if self.twin == Twin::RefuseAtOnce && answer == Answer::Refused {
+            progress.in_doubt = false;
+        }
+        let (progress, effect) = decide(progress, Input::Answered(answer), instant(self.now), &self.rule);
+        self.note(|| format!("operation {operation}: the answer is {answer:?}"));
+        self.workers[place].progress = Some(progress);
+        Hand::Settle(operation, effect, cache)
+    }
+
+    fn call(
+        &mut self,
+        operation: usize,
+        progress: Progress,
+        worker: Worker,
+        signed: Time,
+        fault: Option<Fault>,
+    ) -> (Answer, usize) {
+        let attempt = if self.twin == Twin::FreshToken { progress.attempts } else { 0 };
+        let token = u16::try_from(operation * 1_000).unwrap_or(0) + u16::try_from(attempt).unwrap_or(0);
+        let target = worker.row.and_then(|row| row.cache).unwrap_or(0);
+        let fails = fault == Some(Fault::BuildFails);
+        let request = Request { kind: progress.kind, operation, token, signed, target, fails };
+        match fault {
+            Some(Fault::LostRequest) => (Answer::Unknown, 0),
+            Some(Fault::Late) => self.delay(90, request),
+            Some(Fault::LateMid) => self.delay(400, request),
+            Some(Fault::LateEnd) => self.delay(840, request),
+            Some(Fault::Throttle) => (Answer::NotDone, 0),
+            Some(Fault::Refuse) => (Answer::Refused, 0),
+            Some(Fault::Mismatch) => (Answer::Mismatch, 0),
+            Some(Fault::LostAnswer) => {
+                self.cloud.arrive(request, self.now);
+                (Answer::Unknown, 0)
+            }
+            _ => self.cloud.arrive(request, self.now),
+        }
+    }
+
+    fn delay(&mut self, by: Time, request: Request) -> (Answer, usize) {
+        self.cloud.delay(self.now + by, request);
+        (Answer::Unknown, 0)
+    }
+
+    /// Which moment a look shows.
+    pub(crate) fn seen_at(&self, fault: Option<Fault>) -> Time {
+        self.now - if fault == Some(Fault::Lag) { LAG } else { self.setting.lag }
+    }
+
+    fn look_up(&mut self, place: usize, worker: Worker, operation: usize, fault: Option<Fault>) -> Hand {
+        let (Some(progress), Some(row)) = (worker.progress, worker.row) else { return Hand::Idle };
+        let then = self.seen_at(fault);
+        let mut cache = 0;
+        let sight = match progress.kind {
+            _ if fault == Some(Fault::LookFails) => Sight::Failed,
+            OperationKind::Create => {
+                let mut found = self.cloud.listed(then);
+                let first = found.next();
+                cache = first.unwrap_or(0);
+                let twice = found.next().is_some();
+                if first.is_some() { Sight::Found { twice } } else { Sight::Nothing }
+            }
+            OperationKind::Update | OperationKind::Delete => {
+                let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
+                let done = if progress.kind == OperationKind::Delete {
+                    shown.is_none()
+                } else {
+                    let rebuilt = |snapshot| self.is_rebuilt(snapshot, row.snapshot);
+                    shown.is_some_and(|s| core::was_updated(row.core.status, s.status, rebuilt(s.snapshot)))
+                };
+                if done { Sight::Found { twice: false } } else { Sight::Nothing }
+            }
+        };
+        self.note(|| format!("operation {operation}: the look shows {sight:?}"));
+        let input = Input::Looked { sight, unwanted: unwanted(progress, operation, &row) };
+        let (progress, effect) = decide(progress, input, instant(self.now), &self.rule);
+        self.workers[place].progress = Some(progress);
+        Hand::Settle(operation, effect, cache)
+    }
+
+    pub(crate) fn is_rebuilt(&self, shown: u8, before: u8) -> bool {
+        self.twin == Twin::NoEvidence || (self.setting.comparable && before != 0 && shown != before)
+    }
+}
+
+/// A delete waits for the create.
+fn unwanted(progress: Progress, place: usize, row: &Row) -> bool {
+    progress.kind == OperationKind::Create && row.newest != place
+}
+
+/// Whether an operation has ended, or never was.
+pub(crate) fn is_over(state: Option<OperationState>) -> bool {
+    state.is_none_or(OperationState::is_over)
+}

@@ -1,0 +1,222 @@
+//! One run: a clock, the cloud, the database, a receiver, three workers, and a schedule of what goes wrong.
+//!
+//! Whatever is due first happens next. Workers interleave where one is paused, or dies and another takes over;
+//! between two boundaries nothing can go wrong, so a worker does that at once.
+
+use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Rule};
+use eci_cache_gateway::domain::status::Status;
+
+use crate::cloud::{Cloud, NEVER, Time};
+use crate::schedule::{Boundary, Fault, MOST_FAULTS, Schedule, Script, Source};
+use crate::store::{DELETE, EVENTS, Operation, Store};
+use crate::twin::Twin;
+use crate::worker::{Hand, Worker};
+
+const WORKERS: usize = 3;
+/// The most boundaries that are remembered for the enumeration.
+pub(crate) const MOST_BOUNDARIES: usize = 192;
+/// A run that takes longer than this is stuck.
+const MOST_STEPS: u32 = 3_000;
+/// How long all workers stay away.
+const OUTAGE: Time = 400;
+
+/// What differs between runs beside the faults.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    /// How long the cloud remembers a token: never shorter than we assume.
+    pub(crate) memory: Time,
+    /// How long a build takes.
+    pub(crate) build: Time,
+    /// How far every look lags behind.
+    pub(crate) lag: Time,
+    /// Whether snapshots tell builds apart.
+    pub(crate) comparable: bool,
+}
+
+impl Setting {
+    /// The worst memory that we allow for, and nothing else in the way.
+    pub(crate) const PLAIN: Self = Self { memory: 300, build: 50, lag: 0, comparable: true };
+}
+
+/// The world of one run.
+pub(crate) struct World {
+    pub(crate) now: Time,
+    pub(crate) cloud: Cloud,
+    pub(crate) store: Store,
+    pub(crate) workers: [Worker; WORKERS],
+    pub(crate) setting: Setting,
+    pub(crate) twin: Twin,
+    pub(crate) rule: Rule,
+    /// Webhooks received: the event's id and how often, by generation.
+    pub(crate) received: [(u32, u32); EVENTS],
+    source: Source,
+    script: Script,
+    /// Requests made, and when the last was.
+    requests: (usize, Time),
+    away_until: Time,
+    pub(crate) boundaries: [Boundary; MOST_BOUNDARIES],
+    pub(crate) boundary: u16,
+    /// What went wrong in this run.
+    pub(crate) met: Schedule,
+    /// What happened, in words, where somebody will read it.
+    pub(crate) log: Option<Vec<String>>,
+    pub(crate) violation: Option<&'static str>,
+}
+
+/// A request of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Update(usize),
+    Delete,
+}
+
+impl World {
+    pub(crate) fn new(script: Script, setting: Setting, source: Source, twin: Twin) -> Self {
+        Self {
+            now: 0,
+            cloud: Cloud::new(setting.memory, setting.build),
+            store: Store::new(twin),
+            workers: [Worker::default(); WORKERS],
+            setting,
+            twin,
+            rule: Rule::default(),
+            received: [(0, 0); EVENTS],
+            source,
+            script,
+            requests: (0, 0),
+            away_until: 0,
+            boundaries: [Boundary::Note; MOST_BOUNDARIES],
+            boundary: 0,
+            met: Schedule::new(script),
+            log: None,
+            violation: None,
+        }
+    }
+
+    /// Runs until nothing is left to do; what is wrong then, if anything.
+    pub(crate) fn run(&mut self) -> Option<&'static str> {
+        let create = &mut self.store.operations[0];
+        create.state = Some(OperationState::Running);
+        for _ in 0..MOST_STEPS {
+            if !self.step() {
+                return self.violation.or(self.store.fault).or_else(|| self.check());
+            }
+            if self.violation.or(self.store.fault).is_some() {
+                return self.violation.or(self.store.fault);
+            }
+        }
+        Some("stuck: it never comes to rest")
+    }
+
+    /// Does what is due first. `false`: nothing is.
+    fn step(&mut self) -> bool {
+        let late = self.cloud.next_late();
+        let (asked_at, asked) = self.next_request();
+        let (work_at, work) = self.store.next_work();
+        let idle = self.workers.iter().position(|worker| worker.hand == Hand::Idle);
+        let work_at = if idle.is_some() { work_at.max(self.away_until) } else { NEVER };
+        let busy = self.workers.iter().enumerate().filter(|(_, worker)| worker.hand != Hand::Idle);
+        let (busy_at, busy) = busy.map(|(place, worker)| (worker.resume, place)).min().unwrap_or((NEVER, 0));
+        let first = late.min(asked_at).min(work_at).min(busy_at);
+        if first == NEVER {
+            return false;
+        }
+        self.now = self.now.max(first);
+        if first == late {
+            while let Some(request) = self.cloud.take_late(self.now) {
+                let (answer, _) = self.cloud.arrive(request, self.now);
+                self.note(|| format!("{request:?} arrives late: {answer:?}"));
+            }
+        } else if first == busy_at {
+            self.act(busy);
+        } else if first == asked_at {
+            self.request(asked);
+        } else if let Some(worker) = idle {
+            self.begin(worker, work);
+        }
+        true
+    }
+
+    fn next_request(&self) -> (Time, Asked) {
+        let (made, last) = self.requests;
+        let status = self.store.row.core.status;
+        let free = !self.store.operations.iter().any(|operation| operation.is(OperationState::Running));
+        let when_ready = if status == Status::Ready && free { self.now } else { NEVER };
+        let when_updatable = if status == Status::UpdateFailed && free { self.now } else { when_ready };
+        let (at, asked) = match (self.script, made) {
+            (Script::CreateDelete, 0) => (2, Asked::Delete),
+            (Script::ReadyDelete, 0) => (when_ready, Asked::Delete),
+            (Script::Update | Script::UpdateTwice | Script::UpdateDelete, 0) => (when_ready, Asked::Update(1)),
+            (Script::UpdateTwice, 1) => (when_updatable, Asked::Update(2)),
+            (Script::UpdateDelete, 1) => (last + 2, Asked::Delete),
+            _ => (NEVER, Asked::Delete),
+        };
+        (if at == NEVER { NEVER } else { at.max(self.away_until) }, asked)
+    }
+
+    /// What the door and `app` do with a request, in one transaction.
+    fn request(&mut self, asked: Asked) {
+        self.requests = (self.requests.0 + 1, self.now);
+        self.note(|| format!("the caller asks for {asked:?}"));
+        let status = self.store.row.core.status;
+        let (place, state) = match asked {
+            Asked::Delete if status.is_final() || status == Status::Deleting => return,
+            Asked::Delete => (DELETE, self.delete_state()),
+            Asked::Update(place) => (place, OperationState::Running),
+        };
+        let operation = &mut self.store.operations[place];
+        (operation.state, operation.due) = (Some(state), self.now);
+        self.store.row.newest = place;
+        self.store.row.version += 1;
+    }
+
+    /// A delete waits for what runs; a create that nothing was sent of is taken up at once.
+    fn delete_state(&mut self) -> OperationState {
+        let now = self.now;
+        let running = |operation: &&mut Operation| operation.is(OperationState::Running);
+        let Some(earlier) = self.store.operations.iter_mut().find(running) else { return OperationState::Running };
+        if earlier.progress.kind == OperationKind::Create && !earlier.progress.in_doubt {
+            earlier.due = now;
+        }
+        OperationState::Waiting
+    }
+
+    /// What goes wrong at this boundary.
+    pub(crate) fn fault(&mut self, boundary: Boundary) -> Option<Fault> {
+        let number = self.boundary;
+        self.boundary += 1;
+        if let Some(known) = self.boundaries.get_mut(usize::from(number)) {
+            *known = boundary;
+        }
+        let fault = match &mut self.source {
+            Source::Given(schedule) => {
+                let given = schedule.faults[..schedule.count].iter().find(|(at, _)| *at == number);
+                given.map(|(_, fault)| *fault).filter(|fault| boundary.faults().contains(fault))
+            }
+            Source::Drawn { random, odds, left } => {
+                let meets = *left > 0 && random.below(256) < u32::from(*odds);
+                *left -= usize::from(meets);
+                meets.then(|| random.pick(boundary.faults()))
+            }
+        };
+        if let Some(fault) = fault
+            && self.met.count < MOST_FAULTS
+        {
+            self.met = self.met.with(number, fault);
+        }
+        self.note(|| format!("boundary {number}: {boundary:?}{}", fault.map_or(String::new(), |f| format!(": {f:?}"))));
+        fault
+    }
+
+    /// Every worker dies.
+    pub(crate) fn outage(&mut self) {
+        self.away_until = self.now + OUTAGE;
+        self.workers = [Worker::default(); WORKERS];
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            log.push(format!("{:>6} s  {}", self.now, line()));
+        }
+    }
+}
