@@ -34,10 +34,7 @@ pub use found::FoundCacheView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
-pub use webhooks::{
-    AttemptView, DeliveryView, EndpointEventBody, EndpointEventData, EndpointTestView, EndpointView, EventBody,
-    EventData, EventView, RequeuedView,
-};
+pub use webhooks::*;
 
 /// Where an image cache stands. `ready` alone means usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
