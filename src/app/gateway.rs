@@ -1,13 +1,14 @@
 //! The gateway itself: what every method works with.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::budgeting::Purse;
 use super::delivering::Handing;
 use super::settings::Settings;
 use super::signals::Signals;
@@ -18,7 +19,9 @@ use crate::crypto::seal::Sealer;
 use crate::domain::caller::Caller;
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
-use crate::domain::ids::{self, AuditId};
+use crate::domain::ids::{self, AuditId, CacheId};
+use crate::domain::poll::bucket::Buckets;
+use crate::domain::spec::ImageCacheSpec;
 use crate::eci::Client;
 use crate::store::{self, Claim, Outlet, Store};
 use crate::webhook::sender::Sender;
@@ -56,8 +59,10 @@ struct Inner {
     signals: Signals,
     tasks: TaskTracker,
     leaving: CancellationToken,
+    buckets: Mutex<Buckets>,
+    purse: tokio::sync::Mutex<Purse>,
     outlet: Arc<Outlet>,
-    inbox: Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
+    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
     handing: Handing,
 }
 
@@ -70,8 +75,10 @@ impl Gateway {
             signals: Signals::new(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
+            buckets: Mutex::default(),
+            purse: tokio::sync::Mutex::default(),
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
-            inbox: Mutex::new(inbox),
+            inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
         }))
     }
@@ -130,7 +137,7 @@ impl Gateway {
     }
 
     /// The other end of it: whoever holds it is the deliverer of this process.
-    pub(super) fn inbox(&self) -> &Mutex<mpsc::UnboundedReceiver<Vec<Claim>>> {
+    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>> {
         &self.0.inbox
     }
 
@@ -165,6 +172,18 @@ impl Gateway {
 
     pub(super) fn audit_id(&self) -> AuditId {
         AuditId::new(self.now(), self.entropy())
+    }
+
+    /// The bucket that a new cache is tagged with; none where its team's tags leave no room.
+    pub(super) fn bucket_of(&self, id: CacheId, spec: &ImageCacheSpec) -> Option<String> {
+        let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // The random half of the first member's id names a bucket. It tells nothing of the team.
+        buckets.place(spec, self.now(), id.uuid().as_u64_pair().1)
+    }
+
+    /// The calls that this process has drawn for changes.
+    pub(super) fn purse(&self) -> &tokio::sync::Mutex<Purse> {
+        &self.0.purse
     }
 
     /// Work that goes on when its caller has left.

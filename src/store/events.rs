@@ -74,7 +74,7 @@ pub(super) async fn insert(connection: &mut PgConnection, about: About<'_>, even
     .fetch_optional(&mut *connection)
     .await?;
     let Some(seq) = told else { return Ok(()) };
-    handover::enqueue(connection, about, seq, event).await
+    handover::enqueue(connection, &[seq], event.at, &event.hand_over).await
 }
 
 /// One event as it is read back.

@@ -12,9 +12,8 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::Error;
-use super::events::{About, NewEvent};
-use super::rows::jsonb;
 use super::unscoped::deliveries::{COLUMNS, Claim, ClaimRow};
+use crate::domain::clock::Instant;
 
 /// Where handed-over deliveries come out.
 #[derive(Debug)]
@@ -73,28 +72,22 @@ struct Put {
     enabled: bool,
 }
 
-/// Writes the deliveries of an event. A disabled endpoint's wait, too: they are kept, and not claimed until it is
-/// enabled again.
+/// Writes the deliveries of the events with these numbers, which share a way to the deliverer. A disabled endpoint's
+/// wait, too: they are kept, and not claimed until it is enabled again.
 pub(super) async fn enqueue(
     connection: &mut PgConnection,
-    about: About<'_>,
-    seq: i64,
-    event: &NewEvent,
+    events: &[i64],
+    now: Instant,
+    hand_over: &HandOver,
 ) -> Result<(), Error> {
-    let hand_over = &event.hand_over;
     let rows: Vec<Put> = sqlx::query_as(AssertSqlSafe(ENQUEUE.as_str()))
-        .bind(about.team().as_str())
-        .bind(event.at)
-        .bind(seq)
-        .bind(event.kind.as_str())
-        .bind(about.cache().map(|cache| cache.id.uuid()))
-        .bind(about.cache().map(|cache| &cache.spec.name))
-        .bind(about.cache().map(|cache| jsonb(&cache.spec.tags)))
+        .bind(events)
+        .bind(now)
         .bind(hand_over.worker)
         .bind(&*hand_over.closed)
         .fetch_all(connection)
         .await?;
-    tracing::debug!(event = %event.id, deliveries = rows.len(), "event recorded");
+    tracing::debug!(events = events.len(), deliveries = rows.len(), "events recorded");
     let mut tray = Tray::default();
     for put in rows {
         match hand_over.worker {
@@ -106,30 +99,40 @@ pub(super) async fn enqueue(
     Ok(())
 }
 
-/// Which endpoints want an event: $4 its type, $6 the name and $7 the tags of its image cache, if it is about one.
-pub(super) const WANTS: &str = "
-    (w.event_types = '{}' OR $4 = ANY (w.event_types)) AND ($6::text IS NULL OR w.name_like IS NULL OR $6 LIKE w.name_like)
-    AND ($7::jsonb IS NULL OR w.tags = '{}' OR $7 @> w.tags)";
+/// What is to be known of an event to tell who wants it: its type, and the name and tags of its image cache, if it is
+/// about one. Its own conditions are on `e`.
+pub(super) const TOLD: &str = "
+    SELECT e.seq, e.team, e.type, e.image_cache, e.occurred_at, i.name,
+        CASE WHEN e.image_cache IS NOT NULL THEN COALESCE(i.spec->'tags', '{}') END AS tags
+    FROM events e LEFT JOIN image_caches i ON i.team = e.team AND i.id = e.image_cache";
 
-/// $1 team, $2 now, $3 event, $4 type, $5 image cache, $6 its name, $7 its tags, $8 worker, $9 closed endpoints.
+/// Whether the endpoint `w` wants an event `told` ([`TOLD`]).
+pub(super) const WANTS: &str = "
+    (w.event_types = '{}' OR told.type = ANY (w.event_types))
+    AND (told.name IS NULL OR w.name_like IS NULL OR told.name LIKE w.name_like)
+    AND (told.tags IS NULL OR told.tags @> w.tags)";
+
+/// $1 the events, $2 now, $3 worker, $4 closed endpoints.
 static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "WITH wanting AS (
-            SELECT w.id, w.team, CASE WHEN w.ordered THEN $5::uuid END AS lane,
-                w.enabled AND h.worker IS NOT NULL AND NOT w.id = ANY ($9::uuid[])
+        "WITH told AS ({TOLD} WHERE e.seq = ANY ($1)),
+        wanting AS (
+            SELECT told.seq, told.occurred_at, w.id, w.team, CASE WHEN w.ordered THEN told.image_cache END AS lane,
+                w.enabled AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
                     AND (s.paused_until IS NULL OR s.paused_until <= $2)
                     AND NOT (w.ordered AND EXISTS (SELECT FROM webhook_deliveries p
-                        WHERE p.endpoint = w.id AND p.lane = $5 AND p.state IN (0, 1))) AS at_once
-            FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
-                LEFT JOIN webhook_holders h ON h.team = w.team AND h.worker = $8
-            WHERE w.team = $1 AND NOT w.deleted AND {WANTS}),
+                        WHERE p.endpoint = w.id AND p.lane = told.image_cache AND p.state IN (0, 1))) AS at_once
+            FROM told JOIN webhook_endpoints w ON w.team = told.team JOIN webhook_endpoint_state s ON s.endpoint = w.id
+                LEFT JOIN webhook_holders h ON h.team = w.team AND h.worker = $3
+            WHERE NOT w.deleted AND {WANTS}),
         c AS (
             INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at, state, attempts, lease_token, leased_at)
-            SELECT team, $3, id, lane, $2, at_once::int, at_once::int, CASE WHEN at_once THEN $8::uuid END,
+            SELECT team, seq, id, lane, occurred_at, at_once::int, at_once::int, CASE WHEN at_once THEN $3::uuid END,
                 CASE WHEN at_once THEN clock_timestamp() END
             FROM wanting
             RETURNING id, attempts, team, event, endpoint, state)
         SELECT {COLUMNS}, c.state, w.enabled FROM c JOIN events e ON e.seq = c.event
-            JOIN webhook_endpoints w ON w.id = c.endpoint JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint"
+            JOIN webhook_endpoints w ON w.id = c.endpoint JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint
+        ORDER BY c.event"
     )
 });

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
-use super::handover::WANTS;
+use super::handover::{TOLD, WANTS};
 use super::{Error, PlacedDelivery, Store, audit};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
@@ -161,16 +161,14 @@ impl Store {
         entry: &AuditEntry,
     ) -> Result<u64, Error> {
         let mut transaction = self.requests.begin().await?;
-        // The same rule as for a new event, with each event's own type, name and tags in its places.
-        let wants = WANTS.replace("$4", "e.type").replace("$6", "c.name").replace("$7", "(c.spec->'tags')");
         let sql = format!(
-            "INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at)
-             SELECT e.team, e.seq, w.id, CASE WHEN w.ordered THEN e.image_cache END, $5
-             FROM webhook_endpoints w JOIN events e ON e.team = w.team
-                 LEFT JOIN image_caches c ON c.team = e.team AND c.id = e.image_cache
-             WHERE w.team = $1 AND w.id = $2 AND NOT w.deleted AND e.occurred_at >= $3 AND e.occurred_at <= $4 AND {wants}
-               AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event = e.seq AND d.endpoint = w.id)
-             ORDER BY e.seq LIMIT $6
+            "WITH told AS ({TOLD} WHERE e.team = $1 AND e.occurred_at >= $3 AND e.occurred_at <= $4)
+             INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at)
+             SELECT told.team, told.seq, w.id, CASE WHEN w.ordered THEN told.image_cache END, $5
+             FROM told JOIN webhook_endpoints w ON w.team = told.team
+             WHERE w.id = $2 AND NOT w.deleted AND {WANTS}
+               AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event = told.seq AND d.endpoint = w.id)
+             ORDER BY told.seq LIMIT $6
              ON CONFLICT (event, endpoint) DO NOTHING"
         );
         let done = sqlx::query(sqlx::AssertSqlSafe(sql))

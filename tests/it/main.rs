@@ -23,6 +23,7 @@ mod signing_v1;
 mod signing_v3;
 mod standin;
 mod support;
+mod tracker;
 mod unresolved;
 mod webhook_endpoints;
 mod webhook_engine;

@@ -90,7 +90,7 @@ impl World {
         let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
         let mut sending = SenderSettings::default();
         sending.lookup = setup.lookup.clone().unwrap_or(sending.lookup);
-        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(10) };
+        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(60) };
         Parts {
             store: Store::open(&self.database.as_runtime(), sizes),
             cloud: self.client(setup),

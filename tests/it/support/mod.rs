@@ -9,3 +9,4 @@ pub(crate) mod gateway;
 pub(crate) mod hook;
 pub(crate) mod server;
 pub(crate) mod setup;
+pub(crate) mod virtual_cloud;
