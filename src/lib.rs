@@ -43,7 +43,8 @@
 //! while the cloud surely remembers it, afterwards looks for the operation's tag, until no earlier attempt can
 //! still be accepted. A refusal after such doubt is held until then; a copy that was carried out late, as a
 //! second cache, is removed then. A delete that comes meanwhile waits. A gateway that dies leaves leases that
-//! run out; another takes over. What was not committed did not happen, what was committed is told.
+//! run out within 12 s; another takes over. One that was only frozen or cut off takes no further step when it
+//! wakes (`app`'s `holding`). What was not committed did not happen, what was committed is told.
 //!
 //! `tests/simulation` runs these very rules through every schedule of up to three faults, and random ones.
 

@@ -127,6 +127,7 @@ async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Resu
         access_key_secret: KEY_SECRET.into(),
         speed: 1_000_000.0,
         state_file: None,
+        journal: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -38,7 +38,7 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
         for pages in seen.chunks(TOGETHER) {
             let pages: Vec<&Seen> = pages.iter().collect();
             let began = Instant::now();
-            differing += house.store.differing(&group, &pages).await?.len();
+            differing += house.store.moved_on(&group, &pages).await?.len();
             took += began.elapsed();
         }
     }

@@ -172,6 +172,7 @@ impl Gateway {
             operation: intent.operation,
             credentials: intent.credentials,
             lease_token: intent.lease_token,
+            taken: intent.taken,
         };
         let gateway = self.clone();
         let mut task = self.tasks().spawn(async move { Box::pin(gateway.drive(leased)).await });

@@ -101,6 +101,7 @@ impl Gateway {
     /// Turns what stood behind `Authorization: Bearer` into a caller.
     pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Caller, Error> {
         let token = token.ok_or(Refusal::Missing).map_err(refused)?;
+        self.clock_is_set().await?;
         self.0.parts.verifier.verify(token, wanted_team).await.map_err(refused)
     }
 

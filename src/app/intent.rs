@@ -102,6 +102,7 @@ impl Gateway {
             credentials: self.seal_logins(id, logins),
             lease_token: self.uuid(),
             lease_seconds: self.settings().operation_lease.as_secs_f64(),
+            taken: std::time::Instant::now(),
             audit: self.requested(caller, call, &operation),
             operation,
             key,

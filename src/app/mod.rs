@@ -5,7 +5,7 @@
 //! with `domain`, then writes with `store`: three hops, always.
 //!
 //! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
-//! (carrying them out), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
+//! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
 //! [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
@@ -21,6 +21,7 @@ pub mod endpoints;
 mod ensuring;
 mod error;
 mod gateway;
+mod holding;
 pub mod input;
 mod intent;
 mod matching;

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::holding::{Held, Lease};
 use super::view::{ImageCacheView, OperationView};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -17,8 +18,10 @@ use crate::store::LeasedOperation;
 
 mod attempt;
 mod look_up;
+mod persist;
 mod settle;
 mod unsettled;
+mod working;
 
 /// What was learned of an operation, for the record.
 #[derive(Default)]
@@ -74,39 +77,28 @@ impl Gateway {
         operation.map(Into::into).ok_or(Error::NotFound("operation"))
     }
 
-    /// Takes up operations that nobody drives any more, and what is to be looked after of ended ones; returns how
-    /// many. A gateway that died left them, or their time to try again has come.
-    pub async fn resume_operations(&self, limit: i64) -> Result<usize, Error> {
-        // No more than may be sent: what waits for calls waits in the database, where every team has its turn.
-        let due = self.store().operations_due(self.now(), limit).await?;
-        let limit = i64::from(self.calls_for_changes(u32::try_from(due).unwrap_or(0)).await?);
-        if limit == 0 {
-            return Ok(0);
-        }
-        let lease = self.settings().operation_lease.as_secs_f64();
-        let claimed = self.store().claim_operations(self.now(), self.uuid(), lease, limit).await?;
-        let count = claimed.len();
-        let drives = claimed.into_iter().map(|leased| self.drive(leased));
-        futures_util::future::join_all(drives).await;
-        Ok(count + self.settle_unsettled(limit).await?)
-    }
-
-    /// Drives an operation as far as it goes now. `None`: it goes on later.
+    /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.
     pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<Answer> {
         let operation = leased.operation.id;
-        // On the heap: it is what every request that changes something would carry with it.
-        let driven = Box::pin(self.step(&leased)).await;
-        driven.unwrap_or_else(|error| {
-            // The lease runs out, and the next worker takes it up: nothing is lost.
-            tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
-            None
-        })
+        let lasts = self.settings().operation_lease;
+        let lease = Lease { on: Held::Operation(&leased), taken: leased.taken, lasts };
+        // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
+        match self.holding(lease, Box::pin(self.step(&leased))).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => {
+                tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
+                None
+            }
+            None => {
+                tracing::warn!(operation = %operation, "the lease was lost, and the work dropped");
+                None
+            }
+        }
     }
 
     async fn step(&self, leased: &LeasedOperation) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
-        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        let cache = self.cache_of(leased).await?;
         if operation.progress.kind == OperationKind::Delete && cache.eci_cache_id.is_none() {
             return self.settle_done(leased, cache, None, None).await;
         }

@@ -48,6 +48,7 @@ impl Gateway {
             return Err(incoming::Refusal::InactiveKey.into());
         }
         incoming.verify(&self.open_key(&id, &found.secret)?)?;
+        self.clock_is_set().await?;
         incoming.check_time(self.now())?;
         if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
             return Err(incoming::Refusal::NonceUsed.into());

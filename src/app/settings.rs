@@ -16,9 +16,9 @@ pub struct Settings {
     pub regions: Vec<Region>,
     /// How unknown outcomes are resolved.
     pub rule: Rule,
-    /// How long an operation may be in one worker's hands without a word. Longer than a call to the cloud.
+    /// How long an operation may be in one worker's hands without a word. The holder renews it each third of it.
     pub operation_lease: Duration,
-    /// How long the tracker may hold a group.
+    /// How long the tracker may hold a group without a word; renewed as well.
     pub group_lease: Duration,
     /// The shortest time between two looks at one group.
     pub look_least: Duration,
@@ -62,8 +62,8 @@ impl Default for Settings {
             account: "default".into(),
             regions: Vec::new(),
             rule: Rule::default(),
-            operation_lease: Duration::from_mins(1),
-            group_lease: Duration::from_mins(1),
+            operation_lease: Duration::from_secs(12),
+            group_lease: Duration::from_secs(12),
             look_least: Duration::from_secs(1),
             look_usual: Duration::from_millis(9_800),
             calls: Limits::default(),

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use chrono::Duration;
 
+use super::holding::{Held, Lease};
 use super::{Error, Gateway};
 use crate::domain::failure::Fault;
 use crate::domain::poll::bucket;
@@ -39,14 +40,22 @@ struct Pass {
 impl Gateway {
     /// Looks at the group that is longest due. `false`: none is.
     pub async fn track(&self) -> Result<bool, Error> {
-        let lease = self.settings().group_lease.as_secs_f64();
-        let Some(lease) = self.store().claim_group(self.now(), self.uuid(), lease).await? else { return Ok(false) };
+        let (taken, lasts) = (std::time::Instant::now(), self.settings().group_lease);
+        let claimed = self.store().claim_group(self.now(), self.uuid(), lasts.as_secs_f64()).await?;
+        let Some(lease) = claimed else { return Ok(false) };
         if let Some(due_at) = lease.due_at {
             let late = (self.now() - due_at).as_seconds_f64().max(0.0);
             metrics::histogram!("ecg_tracker_lag_seconds").record(late);
         }
-        let rest = self.track_group(&lease).await?;
-        self.store().release_group(&lease, &rest).await?;
+        let pass = async {
+            let rest = self.track_group(&lease).await?;
+            Ok(self.store().release_group(&lease, &rest).await?)
+        };
+        if let Some(done) = self.holding(Lease { on: Held::Group(&lease), taken, lasts }, Box::pin(pass)).await {
+            return done.map(|()| true);
+        }
+        let (account, region) = (&lease.group.account, &lease.group.region);
+        tracing::warn!(account, region, "the lease was lost, and the pass dropped");
         Ok(true)
     }
 

@@ -33,6 +33,23 @@ impl Gateway {
         Ok(self.store().beat(worker).await?)
     }
 
+    /// Reads the database's clock and goes by it from now on, so that all gateways tell the same time, as exactly as
+    /// half of what the reading took.
+    pub async fn keep_time(&self) -> Result<(), Error> {
+        let asked = std::time::Instant::now();
+        let told = self.store().now().await?;
+        let moved = self.clock().learn(told, asked);
+        if moved.abs() > chrono::Duration::seconds(1) {
+            tracing::warn!(milliseconds = moved.num_milliseconds(), "the clock was corrected by the database's");
+        }
+        Ok(())
+    }
+
+    /// Returns once the clock can be gone by: right at the start it is read first.
+    pub(super) async fn clock_is_set(&self) -> Result<(), Error> {
+        if self.clock().is_set() { Ok(()) } else { self.keep_time().await }
+    }
+
     fn before(&self, kept: Duration) -> Instant {
         self.now() - chrono::Duration::from_std(kept).unwrap_or(chrono::Duration::MAX)
     }

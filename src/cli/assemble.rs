@@ -14,7 +14,7 @@ use crate::config::{AuthKeys, DatabaseConfig, ServeAuth, ServeCloud, ServeConfig
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::master::MasterKey;
 use crate::crypto::seal::Sealer;
-use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::clock::{Clock, SteadyClock, SystemClock};
 use crate::domain::entropy::Entropy;
 use crate::domain::poll::budget;
 use crate::eci;
@@ -24,7 +24,7 @@ use crate::webhook::sender::{Sender, SenderSettings};
 
 /// Puts a gateway together. Must be called within a runtime. `ours` are our own listeners: no webhook goes there.
 pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::set_by(&SystemClock));
     let entropy = Arc::new(Entropy::from_os());
     let master = MasterKey::parse(secrecy::ExposeSecret::expose_secret(&config.master)).context("the master key")?;
     Ok(Gateway::new(Parts {
@@ -46,8 +46,9 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
                 calls_per_second: f64::from(config.cloud.pace.calls_per_second),
                 reserve: f64::from(config.cloud.pace.changes_percent) / 100.0,
             },
-            // Longer than a call can take, with room for a pause.
-            operation_lease: config.cloud.timeout * 2 + Duration::from_secs(10),
+            rule: config.cloud.rule,
+            operation_lease: config.lease,
+            group_lease: config.lease,
             ..Settings::default()
         },
         clock,

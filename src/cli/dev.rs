@@ -19,6 +19,7 @@ use crate::config::{
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
+use crate::domain::operation::Rule;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};
@@ -112,6 +113,7 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
         access_key_secret: keys.stand_in_secret.clone(),
         speed: arguments.speed,
         state_file: Some(folder.join("stand-in.json")),
+        journal: None,
     };
     let listener = listen(([127, 0, 0, 1], 0).into()).await?;
     Ok(StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os())))
@@ -131,6 +133,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             regions: None,
             timeout: Duration::from_secs(10),
             pace: PaceConfig { calls_per_second: 50, changes_percent: 30, look: Duration::from_millis(9_800) },
+            rule: Rule::default(),
         },
         auth: ServeAuth {
             issuer: guide::ISSUER.into(),
@@ -157,6 +160,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             header: Duration::from_secs(10),
             body: Duration::from_secs(10),
         },
+        lease: Duration::from_secs(12),
         // Often: who plays with the stand-in past the gateway sees it soon.
         reconcile: ReconcileConfig {
             every: Duration::from_mins(1),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,11 @@ use crate::config::LimitsConfig;
 use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
+
+/// How often the clock is set by the database's.
+const CLOCK: Duration = Duration::from_secs(3);
+/// How often that is tried, and looked for, until it was set once.
+const SOON: Duration = Duration::from_millis(100);
 
 /// What one process runs.
 pub(super) struct Process {
@@ -59,6 +65,10 @@ impl Process {
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
+        // A request reads the clock when it comes; the workers must not begin by another one.
+        while !self.gateway.clock().is_set() && !self.stop.is_cancelled() {
+            let _ran_out = tokio::time::timeout(SOON, self.stop.cancelled()).await;
+        }
         // Four loops in one future: kept on the heap, off every caller's stack.
         Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
     }
@@ -76,9 +86,25 @@ impl Process {
         }
     }
 
-    /// Keeps the metrics small until told to stop.
+    /// Keeps the metrics small and the clock right until told to stop.
     pub(super) async fn upkeep(&self) {
-        self.metrics.clone().upkeep(self.stop.clone()).await;
+        let upkeep = self.metrics.clone().upkeep(self.stop.clone());
+        tokio::join!(upkeep, self.keep_time());
+    }
+
+    async fn keep_time(&self) {
+        while !self.stop.is_cancelled() {
+            self.set_clock().await;
+            // Running out is the usual end of a rest.
+            let pause = if self.gateway.clock().is_set() { CLOCK } else { SOON };
+            let _ran_out = tokio::time::timeout(pause, self.stop.cancelled()).await;
+        }
+    }
+
+    async fn set_clock(&self) {
+        if let Err(error) = self.gateway.keep_time().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read");
+        }
     }
 
     /// Lets the calls in hand end, then closes the database.

@@ -32,6 +32,9 @@ pub(super) struct Arguments {
     /// Keep its caches in this file over a restart.
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
+    /// Write each create, update and delete that was carried out to this file, one line each.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -46,6 +49,7 @@ async fn stand_in(arguments: &Arguments) -> anyhow::Result<()> {
         access_key_secret: arguments.access_key_secret.clone(),
         speed: arguments.speed,
         state_file: arguments.state_file.clone(),
+        journal: arguments.journal.clone(),
     };
     let listener = listen(arguments.listen).await?;
     let stand_in = StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os()));

@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 35] = [
+pub(super) const PLAIN: [&str; 39] = [
     "listen",
     "metrics_listen",
     "log",
@@ -17,6 +17,9 @@ pub(super) const PLAIN: [&str; 35] = [
     "auth.audience",
     "auth.jwks_url",
     "auth.jwks_file",
+    "cloud.token_window_seconds",
+    "cloud.acceptance_seconds",
+    "cloud.list_lag_seconds",
     "keys.master_id",
     "webhook.allow_loopback",
     "webhook.allow_http",
@@ -34,6 +37,7 @@ pub(super) const PLAIN: [&str; 35] = [
     "limits.body_seconds",
     "database.pool_size",
     "database.acquire_seconds",
+    "worker.lease_seconds",
     "reconcile.every_seconds",
     "reconcile.expiring_within_seconds",
     "ensure.margin_seconds",

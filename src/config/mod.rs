@@ -25,6 +25,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
 pub use environment::{DevEnvironment, Environment};
@@ -67,6 +68,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The pool of database connections.
     pub database: DatabaseConfig,
+    /// How long work may be in one process's hands without a word, before another takes it over.
+    pub lease: Duration,
     /// Comparing the cloud with the record.
     pub reconcile: ReconcileConfig,
     /// Things to log at the start, such as variables that look like settings but are none.
@@ -95,6 +98,8 @@ pub struct CloudConfig {
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
     pub timeout: Duration,
+    /// How an unknown outcome is resolved.
+    pub rule: Rule,
     /// How it is called.
     pub pace: PaceConfig,
 }
@@ -233,6 +238,7 @@ impl Config {
                     changes_percent: r.number("cloud.changes_percent", 0..=90, 30),
                     look: Duration::from_millis(r.number("cloud.look_milliseconds", 1_000..=60_000, 9_800)),
                 },
+                rule: Self::read_rule(r),
             },
             auth: AuthConfig { issuer: r.word("auth.issuer"), audience: r.word("auth.audience"), keys: r.auth_keys() },
             keys: KeysConfig {
@@ -251,12 +257,24 @@ impl Config {
                 pool_size: r.number("database.pool_size", 2..=500, 10),
                 acquire: r.seconds("database.acquire_seconds", 1..=30, 5),
             },
+            lease: r.seconds("worker.lease_seconds", 6..=60, 12),
             reconcile: ReconcileConfig {
                 every: r.seconds("reconcile.every_seconds", 60..=86_400, 600),
                 expiring_within: r.seconds("reconcile.expiring_within_seconds", 0..=2_592_000, 86_400),
                 reuse_margin: r.seconds("ensure.margin_seconds", 0..=2_592_000, 3_600),
             },
             notes: r.notes(),
+        }
+    }
+
+    fn read_rule(r: &mut reader::Reader) -> Rule {
+        let mut seconds = |key, range, default| {
+            chrono::Duration::from_std(r.seconds(key, range, default)).unwrap_or(chrono::Duration::MAX)
+        };
+        Rule {
+            token_window: seconds("cloud.token_window_seconds", 10..=86_400, 300),
+            acceptance: seconds("cloud.acceptance_seconds", 10..=3_600, 900),
+            list_lag: seconds("cloud.list_lag_seconds", 1..=600, 60),
         }
     }
 

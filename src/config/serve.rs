@@ -10,6 +10,7 @@ use super::{
     AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, ReconcileConfig, SettingError,
     WebhookConfig,
 };
+use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
 /// The settings of `serve` and `worker`: nothing is missing.
@@ -35,6 +36,8 @@ pub struct ServeConfig {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
+    /// How long work may be in one process's hands without a word.
+    pub lease: Duration,
     /// Comparing the cloud with the record.
     pub reconcile: ReconcileConfig,
 }
@@ -54,6 +57,8 @@ pub struct ServeCloud {
     pub timeout: Duration,
     /// How often it is called.
     pub pace: PaceConfig,
+    /// How an unknown outcome is resolved.
+    pub rule: Rule,
 }
 
 /// [`super::AuthConfig`] with everything in it.
@@ -98,18 +103,19 @@ impl Config {
         else {
             return Err(m.0);
         };
-        let CloudConfig { endpoint, regions, timeout, pace, .. } = self.cloud;
+        let CloudConfig { endpoint, regions, timeout, pace, rule, .. } = self.cloud;
         Ok(ServeConfig {
             database_url,
             database: self.database,
             listen: self.listen,
             metrics_listen: self.metrics_listen,
-            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout, pace },
+            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout, pace, rule },
             auth: ServeAuth { issuer, audience, keys },
             master,
             master_id,
             webhook: self.webhook,
             limits: self.limits,
+            lease: self.lease,
             reconcile: self.reconcile,
         })
     }

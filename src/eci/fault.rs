@@ -44,6 +44,9 @@ fn sort(error: CloudError) -> Fault {
     let code = error.code.as_str();
     if code.starts_with("Throttling") || ["Degrade.Api", "Rejected.Throttling"].contains(&code) {
         Fault::Throttled(error)
+    } else if code.starts_with("InvalidTimeStamp") {
+        // Refused for when it was signed, not for what it asks: our clock was off, or it was under way too long.
+        Fault::NotSent(format!("{code}: {}", error.message))
     } else if is_doubtful(code) {
         Fault::Unknown(format!(
             "{code}: {} (RequestId {})",

@@ -148,6 +148,13 @@ impl Guard {
         if self.ends_within(STOP)? { Ok(()) } else { Err(StartError::Refused("PostgreSQL does not stop".to_owned())) }
     }
 
+    /// An immediate stop.
+    pub(super) fn crash(&mut self) -> Result<(), StartError> {
+        signal_postmaster(&self.folders, "QUIT");
+        self.ends_within(STOP)?;
+        self.stop()
+    }
+
     /// The folder of the socket.
     pub(super) fn socket_dir(&self) -> &std::path::Path {
         &self.folders.socket

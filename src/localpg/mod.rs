@@ -104,6 +104,11 @@ impl Server {
         format!("postgres:///postgres?host={host}&user={}&port=5432&sslmode=disable", Self::USER)
     }
 
+    /// Stops the server at once, as a crash would: nothing is written, nobody is told, and the next start recovers.
+    pub fn crash(mut self) -> Result<(), StartError> {
+        self.guard.crash()
+    }
+
     /// Stops the server and waits until it is gone.
     pub fn stop(mut self) -> Result<(), StartError> {
         self.guard.stop()

@@ -146,6 +146,11 @@ impl Build {
         self.steps.iter().find(|(_, look)| look.status == Status::Failed).map(|(at, _)| *at)
     }
 
+    /// When it is done, if it does not fail. The first step of an update's build still shows the one before.
+    pub(super) fn ready_at(&self) -> Option<Instant> {
+        self.steps.iter().skip(1).find(|(_, look)| look.status == Status::Ready).map(|(at, _)| *at)
+    }
+
     fn percent(&self, now: Instant) -> i64 {
         let (from, to) = self.pull;
         let whole = (to - from).num_microseconds().unwrap_or(i64::MAX).max(1);

@@ -9,7 +9,7 @@
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
 //! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
-//! or XML, `faults`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file.
+//! or XML, `faults`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file, `journal` each act.
 //!
 //! # Time
 //! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image, half of the
@@ -68,6 +68,7 @@ mod delete;
 mod describe;
 mod faults;
 mod images;
+mod journal;
 mod keeping;
 mod limits;
 mod machine;
@@ -105,6 +106,8 @@ pub struct Settings {
     pub speed: f64,
     /// Where the state is kept over a restart, in a folder that exists; nowhere if `None`.
     pub state_file: Option<PathBuf>,
+    /// Where each create, update and delete that was carried out is written, one line each; nowhere if `None`.
+    pub journal: Option<PathBuf>,
 }
 
 /// What every request shares.
@@ -115,6 +118,7 @@ struct Shared {
     entropy: Arc<Entropy>,
     state: Mutex<state::State>,
     keeper: Option<keeping::Keeper>,
+    journal: Option<journal::Journal>,
     stop: CancellationToken,
 }
 
@@ -135,7 +139,9 @@ impl StandIn {
         let stop = CancellationToken::new();
         let settings = Settings { speed: sane(settings.speed), ..settings };
         let (keeper, state) = keeping::open(settings.state_file.as_deref(), clock.now());
-        let shared = Shared { settings, clock, entropy, state: Mutex::new(state), keeper, stop: stop.clone() };
+        let open = |path: &PathBuf| journal::Journal::open(path).expect("the journal can be opened");
+        let journal = settings.journal.as_ref().map(open);
+        let shared = Shared { settings, clock, entropy, state: Mutex::new(state), keeper, journal, stop: stop.clone() };
         let task = tokio::spawn(server::serve(listener, Arc::new(shared)));
         Self { address, stop, task: Some(task) }
     }

@@ -252,6 +252,9 @@ impl Shared {
         if let Some(token) = token {
             state.tokens.keep(token, &answer, ground.now);
         }
+        if let Some(journal) = self.journal.as_ref().filter(|_| !action.is_look()) {
+            journal.note(action, params, &answer, state, ground.now);
+        }
         Ok(answer)
     }
 }

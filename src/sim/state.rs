@@ -240,6 +240,17 @@ impl State {
         self.next += 1;
     }
 
+    /// The value of a tag of the cache with this id.
+    pub(super) fn tag(&self, id: &str, key: &str) -> Option<&str> {
+        let cache = self.by_id.get(id).and_then(|place| self.caches.get(place))?;
+        cache.spec.tags.get(key).map(String::as_str)
+    }
+
+    /// When the present build of the cache with this id is done, if it ever is.
+    pub(super) fn ready_at(&self, id: &str) -> Option<Instant> {
+        self.by_id.get(id).and_then(|place| self.caches.get(place))?.build.ready_at()
+    }
+
     /// Notes that an update has begun.
     pub(super) fn note_update(&mut self, id: &str) {
         note(&mut self.ledger.updated, id);

@@ -5,10 +5,10 @@
 //! batch that fails is retried entry by entry, so that one bad entry fails alone; entries that were
 //! accepted are written even if nobody waits for them any more.
 
-use sqlx::PgPool;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::pool::Pool;
 use super::{Error, audit};
 use crate::domain::audit::AuditEntry;
 
@@ -31,7 +31,7 @@ pub(super) struct AuditWriter {
 
 impl AuditWriter {
     /// Starts the writer on its own pool of one connection.
-    pub(super) fn start(pool: PgPool) -> Self {
+    pub(super) fn start(pool: Pool) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let task = tokio::spawn(run(pool, receiver));
         Self { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) }
@@ -59,7 +59,7 @@ fn away() -> Error {
     Error::Unavailable(sqlx::Error::WorkerCrashed)
 }
 
-async fn run(pool: PgPool, mut queue: mpsc::Receiver<Waiting>) {
+async fn run(pool: Pool, mut queue: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let entries: Vec<AuditEntry> = batch.iter().map(|waiting| waiting.entry.clone()).collect();
@@ -74,16 +74,19 @@ async fn run(pool: PgPool, mut queue: mpsc::Receiver<Waiting>) {
     }
 }
 
-async fn one_by_one(pool: &PgPool, batch: &mut Vec<Waiting>) {
+async fn one_by_one(pool: &Pool, batch: &mut Vec<Waiting>) {
     for waiting in batch.drain(..) {
         let outcome = write(pool, std::slice::from_ref(&waiting.entry)).await;
         answer(waiting.done, outcome);
     }
 }
 
-async fn write(pool: &PgPool, entries: &[AuditEntry]) -> Result<(), Error> {
-    let mut connection = pool.acquire().await?;
-    audit::insert(&mut connection, entries).await
+async fn write(pool: &Pool, entries: &[AuditEntry]) -> Result<(), Error> {
+    let writing = async {
+        let mut connection = pool.acquire().await?;
+        audit::insert(&mut connection, entries).await
+    };
+    pool.limited(writing).await
 }
 
 /// Nobody may be waiting any more; the entry is written all the same.

@@ -29,6 +29,10 @@ pub struct CacheWrite {
 impl Store {
     /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
     pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
+        self.workers.limited(self.write_step(write)).await
+    }
+
+    async fn write_step(&self, write: &CacheWrite) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
         if !apply(&mut transaction, write).await? {
             return Ok(false);
@@ -56,7 +60,8 @@ fn sets_in_motion(transition: &Transition) -> bool {
     transition.to.is_in_motion() && !transition.from.is_some_and(Status::is_in_motion)
 }
 
-fn is_vanishing(transition: &Transition) -> bool {
+/// Whether it is gone, and not at our request.
+pub(super) fn is_vanishing(transition: &Transition) -> bool {
     transition.to.is_final() && transition.to != Status::Deleted
 }
 

@@ -50,11 +50,17 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(database) => match (database.constraint(), database.code().as_deref()) {
                 (Some(constraint), _) => Self::Constraint { constraint: constraint.to_owned() },
-                // Class 57: shutting down or starting; 53: out of connections or memory.
-                (None, Some(code)) if code.starts_with("57P") || code.starts_with("53") => Self::Unavailable(error),
+                (None, Some(code)) if is_passing(code) => Self::Unavailable(error),
                 _ => Self::Other(error),
             },
             _ => Self::Other(error),
         }
     }
+}
+
+/// 57P: shutting down or starting; 53: out of connections or memory; the others: a limit of the session was
+/// reached (a statement, a lock, an open transaction), or two transactions were in each other's way.
+fn is_passing(code: &str) -> bool {
+    let limits = ["57014", "55P03", "25P03", "40001", "40P01"];
+    code.starts_with("57P") || code.starts_with("53") || limits.contains(&code)
 }

@@ -23,6 +23,7 @@ mod handover;
 mod idempotency;
 mod image_caches;
 mod operations;
+mod pool;
 mod redelivery;
 mod rows;
 mod tracker;
@@ -45,10 +46,10 @@ pub use events::{NewEvent, StoredEvent};
 pub use handover::{HandOver, Outlet};
 pub use idempotency::{Claimed, NewKey};
 pub use operations::{Begun, NewOperation, Settled, Settlement};
+use pool::Pool;
 pub use redelivery::Resent;
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 pub use unscoped::access_keys::SealedKey;
 pub use unscoped::adoption::Taken;
 pub use unscoped::budgets::KeptBudget;
@@ -57,6 +58,8 @@ pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::reconciler::{ComparedList, ReconcileLease};
 pub use unscoped::strangers::FoundCache;
 pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};
+
+use crate::domain::clock::Instant;
 
 /// The migrations of this binary.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -80,8 +83,8 @@ pub struct BadAddress;
 /// The database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    requests: PgPool,
-    workers: PgPool,
+    requests: Pool,
+    workers: Pool,
     audit: Arc<audit_writer::AuditWriter>,
 }
 
@@ -95,20 +98,18 @@ impl Store {
     /// Opens the pools. No connection is made yet, so it works while the database is still starting.
     /// Must be called within a tokio runtime: the audit writer is a task.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes) -> Self {
-        let pool = |most: u32| {
-            PgPoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(sizes.acquire)
-                .test_before_acquire(false)
-                .connect_lazy_with(options.clone())
-        };
+        let options = pool::guarded(options);
+        let pool = |most: u32| Pool::lazy(&options, most, sizes.acquire);
         let audit = Arc::new(audit_writer::AuditWriter::start(pool(1)));
         Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit }
     }
 
     /// Applies every migration that is not applied yet.
     pub async fn migrate(&self) -> Result<(), Error> {
-        MIGRATIONS.run(&self.workers).await.map_err(|error| Error::Migration(error.into()))
+        let mut connection = self.workers.acquire().await?;
+        pool::unlimited(&mut connection).await?;
+        connection.close_on_drop();
+        MIGRATIONS.run(&mut *connection).await.map_err(|error| Error::Migration(error.into()))
     }
 
     /// Whether the database answers, and whether every migration of this binary is applied.
@@ -121,6 +122,11 @@ impl Store {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The database's clock: the one that every gateway goes by.
+    pub async fn now(&self) -> Result<Instant, Error> {
+        Ok(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.workers).await?)
     }
 
     /// Closes every connection after the work in hand.

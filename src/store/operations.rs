@@ -26,6 +26,8 @@ pub struct NewOperation {
     pub lease_token: Uuid,
     /// For how long, in seconds by the database's clock.
     pub lease_seconds: f64,
+    /// A moment before the lease begins, by the monotonic clock.
+    pub taken: std::time::Instant,
     /// What is kept of the request.
     pub audit: AuditEntry,
     /// The caller's key, if any.
@@ -87,6 +89,10 @@ impl Store {
         cache: &ImageCache,
         first: &Transition,
     ) -> Result<Claimed, Error> {
+        self.requests.limited(self.write_create(new, cache, first)).await
+    }
+
+    async fn write_create(&self, new: &NewOperation, cache: &ImageCache, first: &Transition) -> Result<Claimed, Error> {
         let mut transaction = self.requests.begin().await?;
         if let Some(key) = &new.key {
             let claimed =
@@ -107,6 +113,10 @@ impl Store {
     /// runs; an update then breaks the constraint `operations_one_running`, a second waiting delete
     /// `operations_one_waiting`.
     pub async fn begin_change(&self, new: &NewOperation, version: i64) -> Result<Begun, Error> {
+        self.requests.limited(self.write_intent(new, version)).await
+    }
+
+    async fn write_intent(&self, new: &NewOperation, version: i64) -> Result<Begun, Error> {
         let mut transaction = self.requests.begin().await?;
         if let Some(key) = &new.key {
             let (operation, now) = (&new.operation, new.operation.created_at);
@@ -203,6 +213,10 @@ impl Store {
 
     /// Ends an operation, with everything that follows from it.
     pub async fn settle(&self, settlement: &Settlement) -> Result<Settled, Error> {
+        self.workers.limited(self.write_settlement(settlement)).await
+    }
+
+    async fn write_settlement(&self, settlement: &Settlement) -> Result<Settled, Error> {
         let mut transaction = self.workers.begin().await?;
         if !end(&mut transaction, settlement).await? {
             return Ok(Settled::LeaseLost);
@@ -269,13 +283,14 @@ pub(super) async fn insert(connection: &mut PgConnection, new: &NewOperation) ->
     Ok(waits)
 }
 
-/// Guarded by the lease token: a worker that woke too late ends nothing. The logins go with it.
+/// Guarded by the lease: a worker that woke too late ends nothing. The logins go with it.
 async fn end(connection: &mut PgConnection, settlement: &Settlement) -> Result<bool, Error> {
     let done = sqlx::query(
         "WITH ended AS (
              UPDATE operations SET state = $3, error = $4, provider_request_id = $5, finished_at = $6, in_doubt = false, held = NULL,
                  unsettled_until = $7, credentials = NULL, lease_token = NULL, lease_until = NULL
-             WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id, attempts),
+             WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()
+             RETURNING id, attempts),
          noted AS (
              UPDATE operation_attempts a SET finished_at = $6, outcome = $3, provider_request_id = $5
              FROM ended WHERE a.operation = ended.id AND a.number = ended.attempts)

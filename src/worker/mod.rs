@@ -19,8 +19,8 @@ use crate::app::{Error, Gateway};
 const REST: Duration = Duration::from_secs(1);
 /// At most that long: the database is found again soon after it is back, and its absence fills no log.
 const LONGEST_REST: Duration = Duration::from_secs(8);
-/// Operations taken up in one pass.
-const OPERATIONS: i64 = 32;
+/// Operations in hand at a time.
+const OPERATIONS: usize = 32;
 
 /// How often the workers look without being woken.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
 /// exactly what the test made due. Not the reconciler's and the janitor's: they are called by name.
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
-        let resumed = gateway.resume_operations(OPERATIONS).await? > 0;
+        let resumed = gateway.resume_operations(OPERATIONS, &CancellationToken::new()).await? > 0;
         let tracked = gateway.track().await?;
         let delivered = gateway.deliver(&CancellationToken::new()).await? > 0;
         if !(resumed || tracked || delivered) {
@@ -116,7 +116,7 @@ impl Work {
     /// One pass; whether there may be more to do at once.
     async fn pass(self, gateway: &Gateway, name: &str, stop: &CancellationToken) -> Result<bool, Error> {
         match self {
-            Self::Operations => gateway.resume_operations(OPERATIONS).await.map(|taken| taken > 0),
+            Self::Operations => gateway.resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
             Self::Tracker => gateway.track().await,
             // It runs until told to stop, unless it fails.
             Self::Deliverer => gateway.deliver_until(stop).await.map(|()| false),

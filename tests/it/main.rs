@@ -1,12 +1,14 @@
 //! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
 
 mod adoption;
+mod chaos;
 mod coverage;
 mod door;
 mod ensure;
 mod filters;
 mod floors;
 mod harness;
+mod holding;
 mod jwks;
 mod life;
 mod localpg;

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::answer::Answer;
 use crate::support::gate::Gate;
@@ -236,7 +237,7 @@ async fn a_worker_whose_lease_was_lost_writes_nothing() {
     let silent = world.second_gateway(Setup { cloud: Some(gate.url.clone()), ..Setup::default() }).await;
     let cache = create(&silent, 0, "k", &new_cache("nginx:1.27")).await.expect(202);
     gate.answered(1).await;
-    assert_eq!(world.gateway.resume_operations(10).await.unwrap(), 0, "in good hands");
+    assert_eq!(world.gateway.resume_operations(10, &CancellationToken::new()).await.unwrap(), 0, "in good hands");
     end_leases(&world).await;
     worker::drain(&world.gateway).await.unwrap();
     let id = id_of(&cache);

@@ -29,8 +29,7 @@ impl Gateway {
         }
         let signed_at = self.now();
         let signed = operation.progress.signed(signed_at);
-        let lease = self.settings().operation_lease.as_secs_f64();
-        if !self.store().note_attempt(operation.id, leased.lease_token, &signed, lease).await? {
+        if !self.note_attempt(leased, &signed).await? {
             tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
             return Ok(None);
         }
@@ -98,7 +97,7 @@ impl Gateway {
         };
         let error = learned.refusal.filter(|_| progress.held.is_some());
         let how = Postponed { outcome, detail, progress, error, due_at };
-        self.store().postpone(leased.operation.id, leased.lease_token, number, self.now(), &how).await?;
+        self.postpone(leased, number, &how).await?;
         self.signals().operations.notify_one();
         Ok(None)
     }

@@ -90,7 +90,7 @@ impl Gateway {
             let change = change(self, &cache);
             let answer = answer(leased, &change, ending.error);
             let settlement = self.settlement(leased, &change, ending, &answer);
-            match self.store().settle(&settlement).await? {
+            match self.write_settlement(&settlement).await? {
                 Settled::Done => {
                     self.signals().cache_changed(cache.id);
                     self.signals().tracker.notify_one();

@@ -75,7 +75,7 @@ impl Gateway {
 
     /// A late copy of an update builds once more, while nobody looks: so look now. `false`: it must be tried again.
     async fn look_for_copies(&self, operation: &Operation) -> Result<bool, Error> {
-        let cache = self.cache_of(operation).await?;
+        let cache = self.looked_after(operation).await?;
         let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
         let page = match self.parts().cloud.describe(&operation.spec.region, &query).await {
             Ok(page) => page,
@@ -96,13 +96,13 @@ impl Gateway {
         Ok(written)
     }
 
-    async fn cache_of(&self, operation: &Operation) -> Result<ImageCache, Error> {
+    async fn looked_after(&self, operation: &Operation) -> Result<ImageCache, Error> {
         let cache = self.store().image_cache(&operation.team, operation.cache).await?;
         cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))
     }
 
     async fn unknown_of(&self, operation: &Operation, mut found: Vec<Seen>) -> Result<Vec<Seen>, Error> {
-        let cache = self.cache_of(operation).await?;
+        let cache = self.looked_after(operation).await?;
         self.without_taken(&cache, &mut found).await?;
         Ok(found)
     }

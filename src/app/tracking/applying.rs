@@ -18,7 +18,7 @@ impl Gateway {
         let ours: Vec<&Seen> = seen.iter().filter(|seen| pass.round.follows(&seen.eci_cache_id)).collect();
         let mut changes = Vec::new();
         if !ours.is_empty() {
-            for cache in self.store().differing(&pass.group, &ours).await? {
+            for cache in self.store().moved_on(&pass.group, &ours).await? {
                 let shown = ours.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
                 changes.extend(self.change_of(&cache, shown.copied()));
             }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::CacheId;
 use crate::domain::status::Status;
+use crate::store::changes::is_vanishing;
 use crate::store::{CacheWrite, Error, Store, audit, handover};
 
 impl Store {
@@ -43,15 +44,19 @@ async fn update_rows(connection: &mut PgConnection, writes: &[CacheWrite]) -> Re
                  provider_status text, sequence bigint, container_group_id text, snapshot_id text,
                  flash_snapshot_id text, progress_percent integer, failure jsonb, evidence jsonb, misses integer,
                  updated_at timestamptz, ready_at timestamptz, expires_at timestamptz, last_matched_at timestamptz,
-                 provider jsonb)),
+                 provider jsonb, drift jsonb, expiry_told timestamptz, gone_at timestamptz, vanishes boolean)),
          held AS (
              SELECT c.id FROM image_caches c JOIN news n ON c.team = n.team AND c.id = n.id AND c.version = n.version
+             -- While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself.
+             WHERE NOT (n.vanishes AND EXISTS (SELECT FROM operations o
+                 WHERE o.image_cache = c.id AND o.kind = 'delete' AND o.state IN ('waiting', 'running')))
              ORDER BY c.id FOR UPDATE OF c)
          UPDATE image_caches c SET status = n.status, provider_status = n.provider_status, version = c.version + 1,
              sequence = n.sequence, container_group_id = n.container_group_id, snapshot_id = n.snapshot_id,
              flash_snapshot_id = n.flash_snapshot_id, progress_percent = n.progress_percent, failure = n.failure,
              evidence = n.evidence, misses = n.misses, updated_at = n.updated_at, ready_at = n.ready_at,
-             expires_at = n.expires_at, last_matched_at = n.last_matched_at, provider = n.provider
+             expires_at = n.expires_at, last_matched_at = n.last_matched_at, provider = n.provider,
+             drift = n.drift, expiry_told = n.expiry_told, gone_at = n.gone_at
          FROM news n, held WHERE c.id = held.id AND c.team = n.team AND c.id = n.id AND c.version = n.version
          RETURNING c.id",
     )
@@ -70,7 +75,9 @@ fn row(write: &CacheWrite) -> Value {
         "flash_snapshot_id": next.flash_snapshot_id, "progress_percent": next.progress_percent,
         "failure": next.failure, "evidence": next.evidence, "misses": next.misses, "updated_at": next.updated_at,
         "ready_at": next.ready_at, "expires_at": next.expires_at, "last_matched_at": next.last_matched_at,
-        "provider": next.provider,
+        "provider": next.provider, "drift": (!next.reconciled.drift.is_empty()).then_some(&next.reconciled.drift),
+        "expiry_told": next.reconciled.expiry_told, "gone_at": next.reconciled.gone_at,
+        "vanishes": write.transition.as_ref().is_some_and(is_vanishing),
     })
 }
 

@@ -22,6 +22,8 @@ pub struct LeasedOperation {
     pub credentials: Option<Vec<u8>>,
     /// What guards every write.
     pub lease_token: Uuid,
+    /// A moment before the lease was asked for, by the monotonic clock.
+    pub taken: std::time::Instant,
 }
 
 #[derive(FromRow)]
@@ -70,6 +72,7 @@ impl Store {
         lease_seconds: f64,
         limit: i64,
     ) -> Result<Vec<LeasedOperation>, Error> {
+        let taken = std::time::Instant::now();
         let rows: Vec<LeasedRow> = sqlx::query_as(
             "WITH RECURSIVE teams AS (
                  -- One step through the index for each team that has any, however many operations it has.
@@ -102,9 +105,24 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(|row| {
-                Ok(LeasedOperation { operation: row.operation.try_into()?, credentials: row.credentials, lease_token })
+                let (operation, credentials) = (row.operation.try_into()?, row.credentials);
+                Ok(LeasedOperation { operation, credentials, lease_token, taken })
             })
             .collect()
+    }
+
+    /// Makes the lease of an operation last from now on. `false`: it is not held any more, or the operation has ended.
+    pub async fn renew_operation(&self, id: OperationId, lease_token: Uuid, lease_seconds: f64) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE operations SET lease_until = clock_timestamp() + make_interval(secs => $3)
+             WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()",
+        )
+        .bind(id.uuid())
+        .bind(lease_token)
+        .bind(lease_seconds)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Claims one operation that runs, is in nobody's hands and not in doubt. None: it is not so.
@@ -114,6 +132,7 @@ impl Store {
         lease_token: Uuid,
         lease_seconds: f64,
     ) -> Result<Option<LeasedOperation>, Error> {
+        let taken = std::time::Instant::now();
         let row: Option<LeasedRow> = sqlx::query_as(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id = $1 AND state = 'running' AND NOT in_doubt AND (lease_until IS NULL OR lease_until < clock_timestamp())
@@ -125,7 +144,8 @@ impl Store {
         .fetch_optional(&self.workers)
         .await?;
         row.map(|row| {
-            Ok(LeasedOperation { operation: row.operation.try_into()?, credentials: row.credentials, lease_token })
+            let (operation, credentials) = (row.operation.try_into()?, row.credentials);
+            Ok(LeasedOperation { operation, credentials, lease_token, taken })
         })
         .transpose()
     }
@@ -141,7 +161,7 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Records an attempt before it is signed. `false`: the lease is lost. The operation is in doubt from here on:
+    /// Records an attempt before it is signed; to record it once more changes nothing. `false`: the lease is lost. The operation is in doubt from here on:
     /// a crash now is an unknown outcome.
     pub async fn note_attempt(
         &self,
@@ -150,13 +170,16 @@ impl Store {
         signed: &Progress,
         lease_seconds: f64,
     ) -> Result<bool, Error> {
-        let noted = sqlx::query(
+        let noted: i64 = sqlx::query_scalar(
             "WITH noted AS (
                  UPDATE operations SET attempts = $5, last_signed_at = $3, window_opened_at = $6, in_doubt = true,
                      lease_until = clock_timestamp() + make_interval(secs => $4)
                  WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()
-                 RETURNING id)
-             INSERT INTO operation_attempts (operation, number, signed_at) SELECT id, $5, $3 FROM noted",
+                 RETURNING id),
+             kept AS (
+                 INSERT INTO operation_attempts (operation, number, signed_at) SELECT id, $5, $3 FROM noted
+                 ON CONFLICT (operation, number) DO NOTHING)
+             SELECT count(*) FROM noted",
         )
         .bind(id.uuid())
         .bind(lease_token)
@@ -164,9 +187,9 @@ impl Store {
         .bind(lease_seconds)
         .bind(signed.attempts)
         .bind(signed.window_opened_at)
-        .execute(&self.workers)
+        .fetch_one(&self.workers)
         .await?;
-        Ok(noted.rows_affected() == 1)
+        Ok(noted == 1)
     }
 
     /// Puts an operation back until later. `number` is the attempt that ended, if there was one.
@@ -182,7 +205,8 @@ impl Store {
             "WITH put_back AS (
                  UPDATE operations SET in_doubt = $3, due_at = $4, lease_token = NULL, lease_until = NULL,
                      held = $9, error = COALESCE($10, error)
-                 WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id)
+                 WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()
+                 RETURNING id)
              UPDATE operation_attempts a SET finished_at = $6, outcome = $7, detail = left($8, 500)
              FROM put_back WHERE a.operation = put_back.id AND a.number = $5",
         )

@@ -151,7 +151,7 @@ impl Store {
 
     /// Those of the seen caches whose rows differ from what was seen in anything that is worth a write, as they
     /// are now. Reads no more than what is compared of all others, and writes nothing.
-    pub async fn differing(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
+    pub async fn moved_on(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
             "SELECT c.* FROM UNNEST($3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
                      $9::timestamptz[], $10::timestamptz[])
@@ -159,8 +159,9 @@ impl Store {
              JOIN image_caches c ON c.account = $1 AND c.region = $2 AND c.eci_cache_id = s.id
              WHERE c.status NOT IN ('deleted', 'expired', 'evicted', 'lost')
                AND (c.provider_status IS DISTINCT FROM s.status OR c.misses > 0
-                   -- The old build's Ready counts after a while, though nothing changes at the cloud.
-                   OR (c.status = 'updating' AND s.status <> 'Updating')
+                   -- Not believed yet: the old build's Ready counts after a while, though nothing changes at the cloud.
+                   OR (c.status <> 'deleting'
+                       AND c.status <> CASE s.status WHEN 'UpdateFailed' THEN 'update_failed' ELSE lower(s.status) END)
                    OR (c.progress_percent IS NULL) <> (s.progress IS NULL)
                    OR abs(c.progress_percent - s.progress) >= $11 OR (c.progress_percent >= 100) <> (s.progress >= 100)
                    OR c.container_group_id IS DISTINCT FROM COALESCE(s.container_group, c.container_group_id)
@@ -223,13 +224,28 @@ impl Store {
         Ok(())
     }
 
+    /// Makes the lease of a group last from now on. `false`: it is not held any more.
+    pub async fn renew_group(&self, lease: &GroupLease, lease_seconds: f64) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE tracker_groups SET lease_until = clock_timestamp() + make_interval(secs => $4)
+             WHERE account = $1 AND region = $2 AND lease_token = $3 AND lease_until > clock_timestamp()",
+        )
+        .bind(&lease.group.account)
+        .bind(&lease.group.region)
+        .bind(lease.lease_token)
+        .bind(lease_seconds)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Gives the group back, due again at `rest.due_at` or at the earlier time for which somebody woke it
     /// meanwhile.
     pub async fn release_group(&self, lease: &GroupLease, rest: &Rest) -> Result<(), Error> {
         sqlx::query(
             "UPDATE tracker_groups SET lease_token = NULL, lease_until = NULL, due_at = LEAST(due_at, $4),
                  looked_at = $5, round_at = $6, cursor = $7
-             WHERE account = $1 AND region = $2 AND lease_token = $3",
+             WHERE account = $1 AND region = $2 AND lease_token = $3 AND lease_until > clock_timestamp()",
         )
         .bind(&lease.group.account)
         .bind(&lease.group.region)

@@ -48,7 +48,13 @@ impl Cloud {
     async fn start_with(clock: Arc<ManualClock>, seed: u64, state_file: Option<PathBuf>) -> Self {
         let entropy = Arc::new(Entropy::from_seed(seed));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let settings = Settings { access_key_id: KEY.into(), access_key_secret: SECRET.into(), speed: 1.0, state_file };
+        let settings = Settings {
+            access_key_id: KEY.into(),
+            access_key_secret: SECRET.into(),
+            speed: 1.0,
+            state_file,
+            journal: None,
+        };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { clock, entropy, url: standin.url(), standin, http }

@@ -66,6 +66,7 @@ impl World {
             access_key_secret: KEY_SECRET.into(),
             speed: 1.0,
             state_file: None,
+            journal: None,
         };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let database = TestDatabase::create().await;
@@ -90,7 +91,7 @@ impl World {
         let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
         let mut sending = SenderSettings::default();
         sending.lookup = setup.lookup.clone().unwrap_or(sending.lookup);
-        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(60) };
+        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) };
         Parts {
             store: Store::open(&self.database.as_runtime(), sizes),
             cloud: self.client(setup),

@@ -1,0 +1,80 @@
+//! What was learnt about an operation is worth more than one try to write it: a database that restarts, or a commit
+//! whose answer was lost, must not turn a known outcome into an unknown one, nor cost a whole lease.
+//!
+//! What must stay true: each of these writes may be repeated. Settling and postponing end the lease that guards them,
+//! so the second one finds nothing to do; an attempt that is noted twice is the same attempt. It goes on as long as the lease does: all of this is done within [`super::super::holding`].
+
+use std::time::Duration;
+
+use crate::app::{Error, Gateway};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::Progress;
+use crate::store::{self, LeasedOperation, Postponed, Settled, Settlement};
+
+/// Before the first repetition; then twice as long each time.
+const PAUSE: Duration = Duration::from_millis(100);
+/// At most that long.
+const LONGEST: Duration = Duration::from_secs(1);
+
+impl Gateway {
+    /// The operation's image cache.
+    pub(super) async fn cache_of(&self, leased: &LeasedOperation) -> Result<ImageCache, Error> {
+        let operation = &leased.operation;
+        let mut pause = PAUSE;
+        loop {
+            let found = self.store().image_cache(&operation.team, operation.cache).await;
+            if !again(&found, &mut pause).await {
+                return found?.ok_or_else(|| Error::Internal("an operation without its image cache".into()));
+            }
+        }
+    }
+
+    /// Notes an attempt before it is signed. `false`: the operation is not ours any more.
+    pub(super) async fn note_attempt(&self, leased: &LeasedOperation, signed: &Progress) -> Result<bool, Error> {
+        let (id, lease) = (leased.operation.id, self.settings().operation_lease.as_secs_f64());
+        let mut pause = PAUSE;
+        loop {
+            let noted = self.store().note_attempt(id, leased.lease_token, signed, lease).await;
+            if !again(&noted, &mut pause).await {
+                return Ok(noted?);
+            }
+        }
+    }
+
+    /// Ends an operation.
+    pub(super) async fn write_settlement(&self, settlement: &Settlement) -> Result<Settled, Error> {
+        let mut pause = PAUSE;
+        loop {
+            let settled = self.store().settle(settlement).await;
+            if !again(&settled, &mut pause).await {
+                return Ok(settled?);
+            }
+        }
+    }
+
+    /// Puts an operation back until later. `number` is the attempt that ended, if there was one.
+    pub(super) async fn postpone(
+        &self,
+        leased: &LeasedOperation,
+        number: Option<i32>,
+        how: &Postponed,
+    ) -> Result<(), Error> {
+        let mut pause = PAUSE;
+        loop {
+            let id = leased.operation.id;
+            let postponed = self.store().postpone(id, leased.lease_token, number, self.now(), how).await;
+            if !again(&postponed, &mut pause).await {
+                return Ok(postponed?);
+            }
+        }
+    }
+}
+
+/// Whether the database was away: then it waits a little, too.
+async fn again<T>(written: &Result<T, store::Error>, pause: &mut Duration) -> bool {
+    let Err(error @ store::Error::Unavailable(_)) = written else { return false };
+    tracing::info!(error = error as &dyn std::error::Error, "the database is away; once more");
+    tokio::time::sleep(*pause).await;
+    *pause = (*pause * 2).min(LONGEST);
+    true
+}

@@ -1,0 +1,68 @@
+//! The worker's side of operations: taking up what nobody drives any more, many at a time.
+//!
+//! What must stay true: one operation that takes long holds up no other: whatever is due is taken up while there is
+//! room, however long the rest takes. Once told to stop nothing more is taken up, and what is in hand ends.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{Error, Gateway};
+use crate::store::LeasedOperation;
+
+/// While operations are in hand, what has become due meanwhile is looked for that often.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+impl Gateway {
+    /// Takes up operations that nobody drives any more, at most `room` at a time, until nothing is in hand and
+    /// nothing is due, and then what is to be looked after of ended ones. A gateway that died left them, or their time
+    /// to try again has come. Returns how many.
+    pub async fn resume_operations(&self, room: usize, stop: &CancellationToken) -> Result<usize, Error> {
+        let mut in_hand = JoinSet::new();
+        let mut taken = 0;
+        loop {
+            let free = if stop.is_cancelled() { 0 } else { room.saturating_sub(in_hand.len()) };
+            match self.claim_operations(free).await {
+                Ok(claimed) => {
+                    taken += claimed.len();
+                    for leased in claimed {
+                        let gateway = self.clone();
+                        in_hand.spawn(async move { gateway.drive(leased).await });
+                    }
+                }
+                // What is in hand goes on: it may be just about to learn an outcome.
+                Err(error) if !in_hand.is_empty() => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "no operations could be taken up");
+                }
+                Err(error) => return Err(error),
+            }
+            if in_hand.is_empty() {
+                let ended = if stop.is_cancelled() { 0 } else { self.settle_unsettled(whole(room)).await? };
+                return Ok(taken + ended);
+            }
+            // Running out is the usual end of a look; a drive that panicked leaves its lease, which runs out.
+            let _ended = timeout(LOOK_EVERY, in_hand.join_next()).await;
+            while in_hand.try_join_next().is_some() {}
+        }
+    }
+
+    async fn claim_operations(&self, room: usize) -> Result<Vec<LeasedOperation>, Error> {
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        // No more than may be sent: what waits for calls waits in the database, where every team has its turn.
+        let due = self.store().operations_due(self.now(), whole(room)).await?;
+        let room = i64::from(self.calls_for_changes(u32::try_from(due).unwrap_or(0)).await?);
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        let lease = self.settings().operation_lease.as_secs_f64();
+        Ok(self.store().claim_operations(self.now(), self.uuid(), lease, room).await?)
+    }
+}
+
+fn whole(room: usize) -> i64 {
+    i64::try_from(room).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,162 @@
+//! What the judge looks at: the ledgers, line by line, and the rows of the database.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A line of a client's ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub(crate) enum ClientFact {
+    /// Something was asked for, under a key; written before the first try.
+    Asked {
+        /// The `Idempotency-Key`.
+        key: String,
+        /// `create`, `update` or `delete`.
+        action: String,
+    },
+    /// An answer below 500.
+    Answered {
+        /// The key; none for a read.
+        key: Option<String>,
+        /// `create`, `update`, `delete` or `read`.
+        action: String,
+        /// The HTTP status.
+        status: u16,
+        /// `X-Request-Id`.
+        request_id: String,
+        /// The image cache that it names.
+        image_cache: Option<String>,
+        /// The cloud's id that it tells.
+        eci_cache_id: Option<String>,
+    },
+    /// No answer came in all the time that a client was willing to wait.
+    GaveUp {
+        /// The key.
+        key: String,
+    },
+}
+
+/// A line of the stand-in's journal: an act that was carried out.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Act {
+    /// `CreateImageCache`, …
+    pub(crate) action: String,
+    /// On which cache.
+    pub(crate) image_cache_id: String,
+    /// The `ClientToken`.
+    pub(crate) client_token: Option<String>,
+    /// The tag of the operation that made the cache.
+    pub(crate) operation_tag: Option<String>,
+    /// When the build that it began is done.
+    pub(crate) ready_at: Option<DateTime<Utc>>,
+}
+
+/// A line of the receiver's ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Hook {
+    /// When.
+    pub(crate) at: DateTime<Utc>,
+    /// `webhook-id`.
+    pub(crate) id: String,
+    /// The event's type.
+    pub(crate) kind: String,
+    /// The image cache.
+    pub(crate) image_cache: String,
+    /// Its generation.
+    pub(crate) generation: i64,
+    /// Whether the signature was good.
+    pub(crate) signed: bool,
+}
+
+/// A row of `image_caches`.
+#[derive(Debug, Clone)]
+pub(crate) struct CacheRow {
+    /// `ic_…`.
+    pub(crate) id: String,
+    /// The status.
+    pub(crate) status: String,
+    /// The generation.
+    pub(crate) generation: i64,
+    /// The cloud's id.
+    pub(crate) eci_cache_id: Option<String>,
+}
+
+/// A row of `operations`.
+#[derive(Debug, Clone)]
+pub(crate) struct OperationRow {
+    /// `op_…`.
+    pub(crate) id: String,
+    /// `create`, `update` or `delete`.
+    pub(crate) kind: String,
+    /// The state.
+    pub(crate) state: String,
+    /// The code of its refusal.
+    pub(crate) code: Option<String>,
+    /// From request to end, in seconds.
+    pub(crate) seconds: Option<f64>,
+}
+
+/// A row of `events`.
+#[derive(Debug, Clone)]
+pub(crate) struct EventRow {
+    /// `evt_…`: the `webhook-id`.
+    pub(crate) id: String,
+    /// The type.
+    pub(crate) kind: String,
+    /// Its cache.
+    pub(crate) image_cache: String,
+    /// The cache's generation then.
+    pub(crate) generation: i64,
+    /// When it is said to have happened.
+    pub(crate) occurred_at: DateTime<Utc>,
+}
+
+/// A row of `transitions`.
+#[derive(Debug, Clone)]
+pub(crate) struct TransitionRow {
+    /// Its cache.
+    pub(crate) image_cache: String,
+    /// Its number, from 1.
+    pub(crate) sequence: i64,
+    /// Before.
+    pub(crate) from: Option<String>,
+    /// After.
+    pub(crate) to: String,
+}
+
+/// How long it took, after a fault, until a create went through.
+#[derive(Debug, Clone)]
+pub(crate) struct Recovery {
+    /// The fault, in words.
+    pub(crate) fault: String,
+    /// From the fault to the create's success; none if it never came.
+    pub(crate) took: Option<Duration>,
+}
+
+/// Everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Evidence {
+    /// What clients asked and heard.
+    pub(crate) clients: Vec<ClientFact>,
+    /// What the stand-in did.
+    pub(crate) acts: Vec<Act>,
+    /// What the receiver heard.
+    pub(crate) hooks: Vec<Hook>,
+    /// The rows.
+    pub(crate) caches: Vec<CacheRow>,
+    /// The rows.
+    pub(crate) operations: Vec<OperationRow>,
+    /// The rows.
+    pub(crate) events: Vec<EventRow>,
+    /// The rows, in any order.
+    pub(crate) transitions: Vec<TransitionRow>,
+    /// The request ids of all audit entries.
+    pub(crate) audited: BTreeSet<String>,
+    /// Deliveries that have not ended.
+    pub(crate) waiting_deliveries: i64,
+    /// How long recoveries took.
+    pub(crate) recoveries: Vec<Recovery>,
+}

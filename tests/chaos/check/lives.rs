@@ -1,0 +1,87 @@
+//! The lives of operations and caches: each comes to an end, by legal steps, and the cloud agrees with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use eci_cache_gateway::domain::status::Status;
+
+use super::evidence::{Evidence, TransitionRow};
+
+/// The longest recovery.
+const RECOVERY: Duration = Duration::from_secs(20);
+
+/// Nothing is running, in motion or waiting once everything has come to rest.
+pub(super) fn stuck(evidence: &Evidence) -> Vec<String> {
+    let running = evidence.operations.iter().filter(|operation| operation.state == "running");
+    let mut found: Vec<_> = running.map(|operation| format!("{operation:?}")).collect();
+    let moving = |status: &str| status.parse::<Status>().map_or(true, |it| it.is_in_motion() || it == Status::Pending);
+    found.extend(evidence.caches.iter().filter(|row| moving(&row.status)).map(|row| format!("{row:?}")));
+    if evidence.waiting_deliveries > 0 {
+        found.push(format!("{} deliveries have not ended", evidence.waiting_deliveries));
+    }
+    found
+}
+
+/// Numbered without a gap, each from where the last one led, along the graph; the last one is the row's status.
+pub(super) fn transitions(evidence: &Evidence) -> Vec<String> {
+    let mut lives: BTreeMap<&str, Vec<&TransitionRow>> = BTreeMap::new();
+    for row in &evidence.transitions {
+        lives.entry(&row.image_cache).or_default().push(row);
+    }
+    let mut found = Vec::new();
+    for cache in &evidence.caches {
+        let mut life = lives.remove(cache.id.as_str()).unwrap_or_default();
+        life.sort_by_key(|row| row.sequence);
+        found.extend(faults(&life).into_iter().map(|fault| format!("{}: {fault}", cache.id)));
+        if life.last().is_none_or(|last| last.to != cache.status) {
+            found.push(format!("{cache:?} ends with {:?}", life.last()));
+        }
+    }
+    found
+}
+
+fn faults(life: &[&TransitionRow]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut before: Option<&str> = None;
+    for (number, row) in (1..).zip(life) {
+        let legal = match (before, row.from.as_deref()) {
+            (None, None) => row.to == "pending",
+            (Some(before), Some(from)) => before == from && may_become(from, &row.to),
+            _ => false,
+        };
+        if row.sequence != number || !legal {
+            found.push(format!("number {number} is {row:?}"));
+        }
+        before = Some(&row.to);
+    }
+    found
+}
+
+fn may_become(from: &str, to: &str) -> bool {
+    matches!((from.parse::<Status>(), to.parse::<Status>()), (Ok(from), Ok(to)) if from.may_become(to))
+}
+
+/// A ready cache is there, a deleted one is gone.
+pub(super) fn agreement(evidence: &Evidence) -> Vec<String> {
+    let ids = |action: &str| -> BTreeSet<&str> {
+        let acts = evidence.acts.iter().filter(|act| act.action == action);
+        acts.map(|act| act.image_cache_id.as_str()).collect()
+    };
+    let (made, removed) = (ids("CreateImageCache"), ids("DeleteImageCache"));
+    let wrong = evidence.caches.iter().filter(|row| {
+        let id = row.eci_cache_id.as_deref().unwrap_or_default();
+        match row.status.as_str() {
+            "ready" => !made.contains(id) || removed.contains(id),
+            "deleted" => !id.is_empty() && !removed.contains(id),
+            // These clients ask for nothing that fails or ends by itself.
+            _ => true,
+        }
+    });
+    wrong.map(|row| format!("{row:?}")).collect()
+}
+
+/// After each fault a create went through in time.
+pub(super) fn recovery(evidence: &Evidence) -> Vec<String> {
+    let late = evidence.recoveries.iter().filter(|recovery| recovery.took.is_none_or(|took| took > RECOVERY));
+    late.map(|recovery| format!("{}: {:?}", recovery.fault, recovery.took)).collect()
+}

@@ -1,0 +1,52 @@
+//! The judge: compares what clients were told, what the stand-in did and what the receiver heard with what the
+//! database says, after everything has come to rest.
+//!
+//! What must stay true: pure code over the [`Evidence`]; every rule stands in [`RULES`] and is tried with a broken
+//! ledger in `tests/it/chaos`. A rule that finds nothing because nothing happened is no proof: the caller prints how
+//! much evidence there was.
+//!
+//! Who calls it: `tests/chaos/main.rs`, and its trials in `tests/it`.
+
+pub(crate) mod evidence;
+mod lives;
+mod promises;
+mod telling;
+
+pub(crate) use evidence::Evidence;
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// Which rule.
+    pub(crate) rule: &'static str,
+    /// What was found.
+    pub(crate) detail: String,
+}
+
+type Rule = fn(&Evidence) -> Vec<String>;
+
+/// Every rule, with its name.
+pub(crate) const RULES: [(&str, Rule); 15] = [
+    ("every wish is answered", promises::given_up),
+    ("no acknowledged create is lost", promises::lost_creates),
+    ("every answered request has its audit entry", promises::lost_audit),
+    ("one key, one cache", promises::keys),
+    ("no operation is carried out twice", promises::duplicates),
+    ("no orphan at the stand-in", promises::orphans),
+    ("nothing is refused that should not be", promises::refusals),
+    ("no operation is stuck", lives::stuck),
+    ("every transition is legal", lives::transitions),
+    ("database and stand-in agree", lives::agreement),
+    ("one Ready event for each cache and generation", telling::ready_once),
+    ("no Ready before the stand-in's", telling::ready_early),
+    ("each event is delivered, with one id", telling::delivered),
+    ("every webhook is signed", telling::signed),
+    ("recovery within the limit", lives::recovery),
+];
+
+/// Everything that is wrong.
+pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
+    let found =
+        |(rule, judge): (&'static str, Rule)| judge(evidence).into_iter().map(move |detail| Violation { rule, detail });
+    RULES.into_iter().flat_map(found).collect()
+}

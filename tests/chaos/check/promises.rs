@@ -1,0 +1,79 @@
+//! What was promised to a caller has happened, once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::evidence::{ClientFact, Evidence};
+
+/// A create that was acknowledged has its row, with the cloud's id that was told.
+pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
+    let rows: BTreeMap<_, _> = evidence.caches.iter().map(|row| (row.id.as_str(), row)).collect();
+    let mut found = Vec::new();
+    for fact in &evidence.clients {
+        let ClientFact::Answered { action, status: 200..=299, image_cache, eci_cache_id, .. } = fact else { continue };
+        if action != "create" {
+            continue;
+        }
+        match image_cache.as_deref().and_then(|id| rows.get(id)) {
+            None => found.push(format!("no row for {fact:?}")),
+            Some(row) if eci_cache_id.is_some() && row.eci_cache_id != *eci_cache_id => {
+                found.push(format!("{row:?}, but told was {eci_cache_id:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+/// Whatever was answered below 500 stands in the audit trail.
+pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
+    let missing = |fact: &&ClientFact| match fact {
+        ClientFact::Answered { request_id, .. } => !evidence.audited.contains(request_id),
+        _ => false,
+    };
+    evidence.clients.iter().filter(missing).map(|fact| format!("{fact:?}")).collect()
+}
+
+/// All answers under one key name the same cache.
+pub(super) fn keys(evidence: &Evidence) -> Vec<String> {
+    let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for fact in &evidence.clients {
+        if let ClientFact::Answered { key: Some(key), status: 200..=299, image_cache: Some(id), .. } = fact {
+            named.entry(key).or_default().insert(id);
+        }
+    }
+    let several = named.into_iter().filter(|(_, ids)| ids.len() > 1);
+    several.map(|(key, ids)| format!("{key} names {ids:?}")).collect()
+}
+
+/// By the operation's tag for creates, by the `ClientToken` for all.
+pub(super) fn duplicates(evidence: &Evidence) -> Vec<String> {
+    let mut times: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for act in &evidence.acts {
+        let tag = act.operation_tag.as_ref().filter(|_| act.action == "CreateImageCache");
+        let token = act.client_token.as_ref().map(|token| format!("{} {token}", act.action));
+        for name in tag.map(|tag| format!("tag {tag}")).into_iter().chain(token) {
+            times.entry(name).or_default().push(&act.image_cache_id);
+        }
+    }
+    let several = times.into_iter().filter(|(_, ids)| ids.len() > 1);
+    several.map(|(name, ids)| format!("{name} was carried out {} times: {ids:?}", ids.len())).collect()
+}
+
+/// Every cache that the stand-in made is known to a row.
+pub(super) fn orphans(evidence: &Evidence) -> Vec<String> {
+    let known: BTreeSet<_> = evidence.caches.iter().filter_map(|row| row.eci_cache_id.as_deref()).collect();
+    let made = evidence.acts.iter().filter(|act| act.action == "CreateImageCache");
+    made.filter(|act| !known.contains(act.image_cache_id.as_str())).map(|act| format!("{act:?}")).collect()
+}
+
+/// The stand-in has no reason to refuse anything that these clients ask for.
+pub(super) fn refusals(evidence: &Evidence) -> Vec<String> {
+    let refused = evidence.operations.iter().filter(|operation| operation.state == "refused");
+    refused.map(|it| format!("{} of {} with {:?}", it.kind, it.id, it.code)).collect()
+}
+
+/// No client had to give up.
+pub(super) fn given_up(evidence: &Evidence) -> Vec<String> {
+    let gave_up = evidence.clients.iter().filter(|fact| matches!(fact, ClientFact::GaveUp { .. }));
+    gave_up.map(|fact| format!("{fact:?}")).collect()
+}

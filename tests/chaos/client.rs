@@ -1,0 +1,200 @@
+//! Clients: each tells one story after the other, and asks again until it is answered, as a client must.
+//!
+//! What must stay true: what is asked for is noted before the first try, and what is heard before anything follows
+//! from it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::check::evidence::ClientFact;
+use crate::house::House;
+use crate::ledger::Ledger;
+use crate::settings;
+
+/// How long one wish is repeated. Longer than anything may take: giving up is a finding.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The teams.
+pub(crate) const TEAMS: [&str; 2] = ["red", "blue"];
+
+/// What all clients share.
+pub(crate) struct Clients {
+    /// The house.
+    pub(crate) house: Arc<House>,
+    /// Where facts go.
+    pub(crate) ledger: Arc<Ledger>,
+    /// Whether to begin no further story.
+    pub(crate) stop: AtomicBool,
+    /// Numbers stories.
+    pub(crate) count: AtomicU64,
+}
+
+/// An answer below 500.
+pub(crate) struct Heard {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The body, if it was JSON.
+    pub(crate) json: Value,
+}
+
+impl Heard {
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// One wish, as it is sent each time.
+pub(crate) struct Wish {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+    pub(crate) key: Option<String>,
+    pub(crate) action: &'static str,
+}
+
+impl Wish {
+    pub(crate) fn read(path: String) -> Self {
+        Self { method: Method::GET, path, body: None, key: None, action: "read" }
+    }
+}
+
+impl Clients {
+    /// Tells stories until told to stop.
+    pub(crate) async fn run(&self, seed: u64, team: &str) -> anyhow::Result<()> {
+        let mut dice = StdRng::seed_from_u64(seed);
+        while !self.stop.load(Ordering::Relaxed) {
+            self.story(&mut dice, team).await?;
+        }
+        Ok(())
+    }
+
+    async fn story(&self, dice: &mut StdRng, team: &str) -> anyhow::Result<()> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let (in_haste, update, delete) = (dice.random_bool(0.15), dice.random_bool(0.4), dice.random_bool(0.5));
+        let region = ["cn-hangzhou", "cn-beijing"][dice.random_range(0..2)];
+        let body =
+            json!({"name": format!("chaos-{number}"), "region": region, "images": [format!("nginx:1.{number}")]});
+        let Some(id) = self.create(team, &format!("story-{number}"), body).await? else { return Ok(()) };
+        if in_haste {
+            return self.delete(team, &id).await;
+        }
+        if !self.until(team, &id, |cache| cache["status"] == "ready").await? {
+            return Ok(());
+        }
+        if update && !self.update(team, &id, number).await? {
+            return Ok(());
+        }
+        if delete { self.delete(team, &id).await } else { Ok(()) }
+    }
+
+    /// The id of the cache, once the create was acknowledged; asked again a second time, to hear the same.
+    async fn create(&self, team: &str, key: &str, body: Value) -> anyhow::Result<Option<String>> {
+        let wish = Wish {
+            method: Method::POST,
+            path: "/v1/image-caches".into(),
+            body: Some(body),
+            key: Some(key.to_owned()),
+            action: "create",
+        };
+        self.ledger.note(&ClientFact::Asked { key: key.to_owned(), action: "create".into() });
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(heard) = self.ask(team, &wish, None).await?
+                && heard.is_success()
+            {
+                self.ask(team, &wish, None).await?;
+                return Ok(heard.json["id"].as_str().map(str::to_owned));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.ledger.note(&ClientFact::GaveUp { key: key.to_owned() });
+        Ok(None)
+    }
+
+    /// Whether the new build was seen ready.
+    async fn update(&self, team: &str, id: &str, number: u64) -> anyhow::Result<bool> {
+        let changes = json!({"images": [format!("nginx:2.{number}")]});
+        let wish = Wish { method: Method::PATCH, body: Some(changes), action: "update", ..of(id) };
+        self.insist(team, id, wish, |cache| cache["generation"].as_i64() >= Some(2)).await?;
+        let done = |cache: &Value| cache["generation"].as_i64() >= Some(2) && cache["status"] == "ready";
+        self.until(team, id, done).await
+    }
+
+    async fn delete(&self, team: &str, id: &str) -> anyhow::Result<()> {
+        let wish = Wish { method: Method::DELETE, action: "delete", ..of(id) };
+        self.insist(team, id, wish, |cache| ["deleting", "deleted"].map(Value::from).contains(&cache["status"]))
+            .await?;
+        self.until(team, id, |cache| cache["status"] == "deleted").await?;
+        Ok(())
+    }
+
+    /// Asks until it is acknowledged, or the cache shows that it has happened: a change has no key.
+    async fn insist(&self, team: &str, id: &str, wish: Wish, done: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let acknowledged = self.ask(team, &wish, None).await?.is_some_and(|heard| heard.is_success());
+            if acknowledged || self.ask(team, &of(id), None).await?.is_some_and(|heard| done(&heard.json)) {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.ledger.note(&ClientFact::GaveUp { key: format!("{} {id}", wish.action) });
+        Ok(())
+    }
+
+    /// Looks until the cache is as it shall be; `false` if it never was.
+    async fn until(&self, team: &str, id: &str, done: impl Fn(&Value) -> bool) -> anyhow::Result<bool> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if self.ask(team, &of(id), None).await?.is_some_and(|heard| done(&heard.json)) {
+                return Ok(true);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.ledger.note(&ClientFact::GaveUp { key: format!("wait {id}") });
+        Ok(false)
+    }
+
+    /// One try, at `door` or any; none: no answer, or one that says "later".
+    pub(crate) async fn ask(&self, team: &str, wish: &Wish, door: Option<SocketAddr>) -> anyhow::Result<Option<Heard>> {
+        let doors = self.house.doors();
+        let turn = usize::try_from(self.count.fetch_add(1, Ordering::Relaxed))? % doors.len();
+        let url = format!("http://{}{}", door.unwrap_or(doors[turn]), wish.path);
+        let mut request = settings::http()?.request(wish.method.clone(), url).bearer_auth(settings::token(team)?);
+        if let Some(key) = &wish.key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = &wish.body {
+            request = request.json(body);
+        }
+        let Ok(answer) = request.send().await else { return Ok(None) };
+        let status = answer.status().as_u16();
+        let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let Ok(body) = answer.bytes().await else { return Ok(None) };
+        let (Some(request_id), true) = (request_id, status < 500) else { return Ok(None) };
+        let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |name: &str| json[name].as_str().map(str::to_owned);
+        self.ledger.note(&ClientFact::Answered {
+            key: wish.key.clone(),
+            action: wish.action.to_owned(),
+            status,
+            request_id,
+            image_cache: text("id"),
+            eci_cache_id: text("eci_cache_id"),
+        });
+        Ok(Some(Heard { status, json }))
+    }
+}
+
+fn of(id: &str) -> Wish {
+    Wish::read(format!("/v1/image-caches/{id}"))
+}

@@ -1,0 +1,92 @@
+//! The database's side of the evidence, read as its owner once everything has come to rest.
+
+use std::time::Duration;
+
+use eci_cache_gateway::domain::ids::{CacheId, EventId, OperationId};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{PgPool, Row as _};
+use uuid::Uuid;
+
+use crate::check::Evidence;
+use crate::check::evidence::{CacheRow, EventRow, OperationRow, TransitionRow};
+
+/// Connects, past every proxy.
+pub(crate) async fn connect(url: &str) -> anyhow::Result<PgPool> {
+    let options: PgConnectOptions = url.parse()?;
+    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(30));
+    Ok(pool.connect_with(options).await?)
+}
+
+/// What is not at rest, in words; empty if everything is.
+pub(crate) async fn unrest(pool: &PgPool) -> anyhow::Result<Vec<String>> {
+    let rows = sqlx::query(
+        "SELECT 'operations ' || state AS what, count(*) FROM operations WHERE state = 'running' GROUP BY 1
+         UNION ALL SELECT 'image caches ' || status, count(*) FROM image_caches
+             WHERE status IN ('pending', 'preparing', 'creating', 'updating', 'deleting', 'unknown') GROUP BY 1
+         UNION ALL SELECT 'deliveries in state ' || state, count(*) FROM webhook_deliveries WHERE state IN (0, 1) GROUP BY 1",
+    );
+    let rows = rows.fetch_all(pool).await?;
+    Ok(rows.iter().map(|row| format!("{} {}", row.get::<i64, _>(1), row.get::<String, _>(0))).collect())
+}
+
+/// Adds what the database says.
+pub(crate) async fn gather(pool: &PgPool, evidence: &mut Evidence) -> anyhow::Result<()> {
+    let sql = "SELECT id, status, generation, eci_cache_id FROM image_caches";
+    evidence.caches = sqlx::query(sql).map(|row| cache(&row)).fetch_all(pool).await?;
+    let sql = "SELECT id, kind, state, error->>'code' AS code,
+                   extract(epoch FROM finished_at - created_at)::float8 AS seconds FROM operations";
+    evidence.operations = sqlx::query(sql).map(|row| operation(&row)).fetch_all(pool).await?;
+    let sql = "SELECT id, type, image_cache, (body::jsonb->'data'->'image_cache'->>'generation')::bigint AS generation,
+                   occurred_at FROM events";
+    evidence.events = sqlx::query(sql).map(|row| event(&row)).fetch_all(pool).await?;
+    let sql = "SELECT image_cache, sequence, from_status, to_status FROM transitions";
+    evidence.transitions = sqlx::query(sql).map(|row| transition(&row)).fetch_all(pool).await?;
+    let sql = "SELECT DISTINCT request_id FROM audit_entries";
+    evidence.audited = sqlx::query_scalar(sql).fetch_all(pool).await?.into_iter().collect();
+    let sql = "SELECT count(*) FROM webhook_deliveries WHERE state IN (0, 1)";
+    evidence.waiting_deliveries = sqlx::query_scalar(sql).fetch_one(pool).await?;
+    Ok(())
+}
+
+fn id_of(row: &PgRow, column: &str) -> String {
+    CacheId::from(row.get::<Uuid, _>(column)).to_string()
+}
+
+fn cache(row: &PgRow) -> CacheRow {
+    let generation: i32 = row.get("generation");
+    CacheRow {
+        id: id_of(row, "id"),
+        status: row.get("status"),
+        generation: generation.into(),
+        eci_cache_id: row.get("eci_cache_id"),
+    }
+}
+
+fn operation(row: &PgRow) -> OperationRow {
+    OperationRow {
+        id: OperationId::from(row.get::<Uuid, _>("id")).to_string(),
+        kind: row.get("kind"),
+        state: row.get("state"),
+        code: row.get("code"),
+        seconds: row.get("seconds"),
+    }
+}
+
+fn event(row: &PgRow) -> EventRow {
+    EventRow {
+        id: EventId::from(row.get::<Uuid, _>("id")).to_string(),
+        kind: row.get("type"),
+        image_cache: id_of(row, "image_cache"),
+        generation: row.get("generation"),
+        occurred_at: row.get("occurred_at"),
+    }
+}
+
+fn transition(row: &PgRow) -> TransitionRow {
+    TransitionRow {
+        image_cache: id_of(row, "image_cache"),
+        sequence: row.get("sequence"),
+        from: row.get("from_status"),
+        to: row.get("to_status"),
+    }
+}

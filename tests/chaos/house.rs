@@ -1,0 +1,268 @@
+//! Everything that a run is made of: Postgres, the stand-in, three gateways, the receiver, and a proxy on each way.
+//!
+//! What must stay true: fsync is on, as in production; every way between two of them leads through a proxy; a gateway
+//! comes back on the same port, so that a restart looks like one.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use eci_cache_gateway::localpg::{Durability, Options, Server};
+use tokio::sync::Mutex as Turn;
+
+use crate::plan::Who;
+use crate::process::{Program, Running, libfaketime};
+use crate::proxy::{Proxy, Target};
+use crate::server::options_for;
+use crate::settings::{self, ACCESS_KEY, ACCESS_SECRET};
+
+/// How fast the stand-in builds: a cache takes two seconds.
+const SPEED: &str = "5";
+
+/// One gateway process and the proxies around it.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    program: Program,
+    running: Turn<Option<Running>>,
+    /// Where its API listens; the worker has none.
+    listens: Option<SocketAddr>,
+    clock: PathBuf,
+    /// Whether a fault holds it away from its callers.
+    pub(crate) away: AtomicBool,
+    /// Before its API.
+    pub(crate) door: Proxy,
+    /// Before the cloud, for this gateway alone.
+    pub(crate) cloud: Proxy,
+    /// Before Postgres, for this gateway alone.
+    pub(crate) database: Proxy,
+}
+
+/// The house.
+#[derive(Debug)]
+pub(crate) struct House {
+    /// The gateways: A, B, C.
+    pub(crate) gateways: [Gateway; 3],
+    /// Before the receiver, for all.
+    pub(crate) hooks: Proxy,
+    /// The stand-in's address.
+    pub(crate) standin: String,
+    /// The database as its owner, past every proxy.
+    pub(crate) database_url: String,
+    /// Whether the clocks can be moved.
+    pub(crate) faketime: bool,
+    options: Options,
+    postgres: Mutex<Option<Server>>,
+    _standin: Running,
+}
+
+impl House {
+    /// Builds it in an empty folder; `receiver` is where webhooks go in the end.
+    pub(crate) async fn build(folder: &Path, receiver: SocketAddr) -> anyhow::Result<Self> {
+        let options = options_for(&folder.join("postgres"), Durability::Durable);
+        let postgres = start_postgres(options.clone()).await?;
+        let database_url = postgres.database_url();
+        let socket = postgres.socket_dir().join(".s.PGSQL.5432");
+        prepare(&database_url, folder).await?;
+        let (standin, address) = start_standin(folder).await?;
+        let faketime = libfaketime();
+        let mut gateways = Vec::new();
+        for who in [Who::A, Who::B, Who::C] {
+            let database = Proxy::before(Target::Postgres(socket.clone())).await;
+            let cloud = Proxy::before(Target::Tcp(address)).await;
+            let gateway = Gateway::start(who, folder, database, cloud, faketime.as_deref()).await?;
+            gateways.push(gateway);
+        }
+        let gateways = gateways.try_into().map_err(|_| anyhow::anyhow!("three gateways"))?;
+        Ok(Self {
+            gateways,
+            hooks: Proxy::before(Target::Tcp(receiver)).await,
+            standin: format!("http://{address}"),
+            database_url,
+            faketime: faketime.is_some(),
+            options,
+            postgres: Mutex::new(Some(postgres)),
+            _standin: standin,
+        })
+    }
+
+    /// A gateway.
+    pub(crate) fn of(&self, who: Who) -> &Gateway {
+        &self.gateways[who as usize]
+    }
+
+    /// The doors of the gateways that serve, those that no fault holds away first.
+    pub(crate) fn doors(&self) -> Vec<SocketAddr> {
+        let mut doors = [self.of(Who::A), self.of(Who::B)];
+        doors.sort_by_key(|gateway| gateway.away.load(Ordering::Relaxed));
+        doors.iter().map(|gateway| gateway.door.address).collect()
+    }
+
+    /// An immediate stop, and a start after `pause`.
+    pub(crate) async fn crash_postgres(&self, pause: Duration) -> anyhow::Result<()> {
+        let server = self.postgres().take().context("Postgres runs")?;
+        tokio::task::spawn_blocking(|| server.crash()).await??;
+        tokio::time::sleep(pause).await;
+        let server = start_postgres(self.options.clone()).await?;
+        *self.postgres() = Some(server);
+        Ok(())
+    }
+
+    /// Tells every gateway to stop, and how long that took.
+    pub(crate) async fn stop(&self) -> anyhow::Result<Duration> {
+        let begun = std::time::Instant::now();
+        for gateway in &self.gateways {
+            if let Some(running) = &*gateway.running.lock().await {
+                running.signal("TERM").await;
+            }
+        }
+        for gateway in &self.gateways {
+            if let Some(mut running) = gateway.running.lock().await.take() {
+                let status = running.ended().await;
+                anyhow::ensure!(status.success(), "a gateway that was told to stop ended with {status}");
+            }
+        }
+        Ok(begun.elapsed())
+    }
+
+    fn postgres(&self) -> std::sync::MutexGuard<'_, Option<Server>> {
+        self.postgres.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gateway {
+    async fn start(
+        who: Who,
+        folder: &Path,
+        database: Proxy,
+        cloud: Proxy,
+        faketime: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let port = free_port(who)?;
+        let clock = folder.join(format!("clock-{who:?}"));
+        std::fs::write(&clock, "+0")?;
+        let mut environment = settings::gateway(port, database.address, cloud.address);
+        if let Some(library) = faketime {
+            environment.extend(settings::faked_clock(library, &clock));
+        }
+        let arguments: &[&str] = match who {
+            Who::A => &["serve"],
+            Who::B => &["serve", "--no-worker"],
+            Who::C => &["worker"],
+        };
+        let program = Program {
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+            environment,
+            log: folder.join(format!("gateway-{who:?}.log")),
+        };
+        let gateway = Self {
+            running: Turn::new(Some(program.start())),
+            program,
+            listens: (who != Who::C).then_some(port),
+            clock,
+            away: AtomicBool::new(false),
+            door: Proxy::before(Target::Tcp(port)).await,
+            cloud,
+            database,
+        };
+        gateway.is_up().await?;
+        Ok(gateway)
+    }
+
+    /// kill -9, and a start after `pause`; returns once it answers.
+    pub(crate) async fn kill(&self, pause: Duration) -> anyhow::Result<()> {
+        let mut running = self.running.lock().await;
+        if let Some(running) = running.take() {
+            running.kill().await;
+        }
+        tokio::time::sleep(pause).await;
+        *running = Some(self.program.start());
+        self.is_up().await
+    }
+
+    /// SIGSTOP, and SIGCONT after `pause`.
+    pub(crate) async fn freeze(&self, pause: Duration) {
+        if let Some(running) = &*self.running.lock().await {
+            running.signal("STOP").await;
+            tokio::time::sleep(pause).await;
+            running.signal("CONT").await;
+        }
+    }
+
+    /// Puts the wall clock of the process so many seconds off the machine's.
+    pub(crate) fn set_clock(&self, seconds: i64) -> anyhow::Result<()> {
+        // Written beside and renamed: half a number would be another time.
+        let fresh = self.clock.with_extension("new");
+        std::fs::write(&fresh, format!("{seconds:+}"))?;
+        Ok(std::fs::rename(&fresh, &self.clock)?)
+    }
+
+    async fn is_up(&self) -> anyhow::Result<()> {
+        match self.listens {
+            Some(address) => until_answers(&format!("http://{address}/healthz")).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn until_answers(url: &str) -> anyhow::Result<()> {
+    let http = settings::http()?;
+    let answers = async {
+        while http.get(url).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), answers).await.with_context(|| format!("{url} does not answer"))
+}
+
+async fn start_postgres(options: Options) -> anyhow::Result<Server> {
+    Ok(tokio::task::spawn_blocking(move || Server::start(&options, |line| eprintln!("{line}"))).await??)
+}
+
+/// The runtime role, which the migrations grant what it needs; then the migrations.
+async fn prepare(database_url: &str, folder: &Path) -> anyhow::Result<()> {
+    let pool = crate::facts::connect(database_url).await?;
+    sqlx::query("CREATE ROLE eci_runtime NOLOGIN").execute(&pool).await?;
+    pool.close().await;
+    let environment = vec![("ECG_MIGRATE_DATABASE_URL".to_owned(), database_url.to_owned())];
+    Program { arguments: vec!["migrate".into()], environment, log: folder.join("migrate.log") }.run().await
+}
+
+async fn start_standin(folder: &Path) -> anyhow::Result<(Running, SocketAddr)> {
+    let address = free_port(Who::C)?;
+    let journal = folder.join("standin.ndjson").display().to_string();
+    let listen = address.to_string();
+    let arguments: [&str; 11] = [
+        "sim",
+        "--listen",
+        &listen,
+        "--speed",
+        SPEED,
+        "--journal",
+        &journal,
+        "--access-key-id",
+        ACCESS_KEY,
+        "--access-key-secret",
+        ACCESS_SECRET,
+    ];
+    let program = Program {
+        arguments: arguments.map(str::to_owned).into(),
+        environment: Vec::new(),
+        log: folder.join("standin.log"),
+    };
+    let running = program.start();
+    until_answers(&format!("http://{address}/healthz")).await?;
+    let limits = settings::http()?.post(format!("http://{address}/_admin/settings"));
+    let limits = limits.body(r#"{"quota":1000000,"creates_per_minute":1000000}"#).send().await?;
+    anyhow::ensure!(limits.status().is_success(), "the stand-in takes its limits");
+    Ok((running, address))
+}
+
+/// Below the ports that the system hands out by itself: nobody takes it while the gateway is down.
+fn free_port(who: Who) -> anyhow::Result<SocketAddr> {
+    let first = 20_000 + 1_000 * who as u16;
+    let mut ports = (first..first + 1_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    ports.find(|address| TcpListener::bind(address).is_ok()).context("a free port")
+}

@@ -1,0 +1,187 @@
+//! Faults for real, for minutes or hours: `cargo test --test chaos -- --minutes 5`, or `--hours N`, and `--seed N`.
+//!
+//! Real Postgres with fsync, three gateway processes, the stand-in, a receiver, clients, and a proxy on every way
+//! between them. A schedule from one seed kills, freezes, cuts off, loses answers and moves clocks; clients, stand-in
+//! and receiver keep ledgers on the disk. At the end everything is healed and comes to rest, and [`check`] compares
+//! the ledgers with the database. Exit code 1, with the seed, if anything is wrong.
+//!
+//! It all stays in `target/tmp/chaos` until the next run: ledgers, logs, data.
+
+mod check;
+mod client;
+mod facts;
+mod house;
+mod inject;
+mod ledger;
+mod plan;
+mod probe;
+mod process;
+mod proxy;
+mod receiver;
+mod report;
+#[path = "../it/support/server.rs"]
+mod server;
+mod settings;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use check::Evidence;
+use check::evidence::Recovery;
+use client::{Clients, TEAMS, Wish};
+use house::House;
+use inject::Injector;
+use ledger::Ledger;
+use probe::Probes;
+use report::Report;
+use tokio::task::JoinSet;
+
+/// How many clients tell stories.
+const CLIENTS: u64 = 6;
+/// How long it is probed after the healing: a little longer than a recovery may take.
+const LAST_PROBES: Duration = Duration::from_secs(22);
+/// How long it may take until everything is at rest, once everything is healed.
+const REST: Duration = Duration::from_mins(4);
+
+fn main() -> ExitCode {
+    let Some((seed, length)) = arguments() else {
+        eprintln!("usage: cargo test --test chaos -- [--minutes N | --hours N] [--seed N]");
+        return ExitCode::from(2);
+    };
+    // The process's choice of a provider, as in the binary; nobody can have chosen before.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    println!("chaos: seed {seed}, {} minutes", length.as_secs() / 60);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
+    match runtime.block_on(run(seed, length)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            println!("chaos: FAILED; the same schedule again: --seed {seed}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            println!("chaos: broken off: {error:#}; the same schedule again: --seed {seed}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The seed and the length; none if an argument is not one.
+fn arguments() -> Option<(u64, Duration)> {
+    let mut words = std::env::args().skip(1);
+    let (mut seed, mut minutes) = (None, 5);
+    while let Some(word) = words.next() {
+        let number: u64 = words.next()?.parse().ok()?;
+        match word.as_str() {
+            "--seed" => seed = Some(number),
+            "--minutes" => minutes = number,
+            "--hours" => minutes = number * 60,
+            _ => return None,
+        }
+    }
+    let seed = seed.unwrap_or_else(|| {
+        let bytes = eci_cache_gateway::domain::entropy::Entropy::from_os().bytes::<4>();
+        u32::from_be_bytes(bytes).into()
+    });
+    (minutes > 0).then(|| (seed, Duration::from_secs(minutes * 60)))
+}
+
+async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
+    let folder = fresh_folder()?;
+    let secrets = receiver::Secrets::default();
+    let receiver = receiver::start(Arc::new(Ledger::open(&folder.join("receiver.ndjson"))), Arc::clone(&secrets)).await;
+    let house = Arc::new(House::build(&folder, receiver).await?);
+    let clients = Arc::new(Clients {
+        house: Arc::clone(&house),
+        ledger: Arc::new(Ledger::open(&folder.join("clients.ndjson"))),
+        stop: AtomicBool::new(false),
+        count: AtomicU64::new(0),
+    });
+    subscribe(&clients, &secrets).await?;
+    let mut stories = JoinSet::new();
+    for number in 0..CLIENTS {
+        let clients = Arc::clone(&clients);
+        let team = TEAMS[usize::try_from(number)? % TEAMS.len()];
+        stories.spawn(async move { clients.run(seed ^ (number + 1), team).await });
+    }
+    let injector = Arc::new(Injector::new(Arc::clone(&clients)));
+    let probes = Arc::new(Probes::default());
+    let probing = tokio::spawn(Arc::clone(&probes).run(Arc::clone(&clients)));
+    injector.run(plan::schedule(seed, length)).await?;
+    injector.heal().await?;
+    // The last faults are recovered from with the healing, or never.
+    tokio::time::sleep(LAST_PROBES).await;
+    probing.abort();
+    clients.stop.store(true, Ordering::Relaxed);
+    let healed = Instant::now();
+    while let Some(ended) = stories.join_next().await {
+        ended??;
+    }
+    let pool = facts::connect(&house.database_url).await?;
+    let unrest = rest(&pool, healed).await?;
+    let rested = healed.elapsed();
+    let mut evidence = gather(&folder, &pool, injector.recoveries(&probes)).await?;
+    let drained = house.stop().await?;
+    evidence.recoveries.sort_by_key(|recovery| recovery.took);
+    let report = Report { seed, house: &house, injector: &injector, evidence: &evidence, rested, drained, unrest };
+    Ok(report.print())
+}
+
+/// One endpoint for each team, before anything is hurt.
+async fn subscribe(clients: &Clients, secrets: &receiver::Secrets) -> anyhow::Result<()> {
+    for team in TEAMS {
+        let path = format!("/{team}");
+        let url = format!("http://{}{path}", clients.house.hooks.address);
+        let wish = Wish {
+            method: reqwest::Method::POST,
+            path: "/v1/webhook-endpoints".into(),
+            body: Some(serde_json::json!({"url": url})),
+            key: None,
+            action: "subscribe",
+        };
+        let heard = clients.ask(team, &wish, None).await?;
+        let secret = heard.and_then(|heard| heard.json["secret"].as_str().map(str::to_owned));
+        let secret = secret.ok_or_else(|| anyhow::anyhow!("an endpoint is taken"))?;
+        secrets.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(path, secret);
+    }
+    Ok(())
+}
+
+/// Waits until nothing moves any more; what still does at the deadline.
+async fn rest(pool: &sqlx::PgPool, healed: Instant) -> anyhow::Result<Vec<String>> {
+    loop {
+        let unrest = facts::unrest(pool).await?;
+        if unrest.is_empty() || healed.elapsed() > REST {
+            return Ok(unrest);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<Recovery>) -> anyhow::Result<Evidence> {
+    let mut evidence = Evidence {
+        clients: ledger::read(&folder.join("clients.ndjson"))?,
+        acts: ledger::read(&folder.join("standin.ndjson"))?,
+        hooks: ledger::read(&folder.join("receiver.ndjson"))?,
+        recoveries,
+        ..Evidence::default()
+    };
+    facts::gather(pool, &mut evidence).await?;
+    Ok(evidence)
+}
+
+/// `target/tmp/chaos`, empty.
+fn fresh_folder() -> anyhow::Result<PathBuf> {
+    let folder = server::tmp("chaos");
+    // A server of root may keep its data elsewhere (see `localpg`).
+    if let Ok(elsewhere) = std::fs::read_to_string(folder.join("postgres/elsewhere")) {
+        drop(std::fs::remove_dir_all(elsewhere));
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}

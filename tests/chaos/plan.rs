@@ -1,0 +1,198 @@
+//! The schedule of faults: what happens when, all of it from one seed.
+//!
+//! What must stay true: pure; the same seed and length give the same schedule. (What a run makes of it still depends
+//! on the machine: processes and sockets are real.) Faults that take a gateway away share a lane, so that one API
+//! stays up.
+
+use std::fmt;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+/// A gateway process: A is `serve`, B `serve --no-worker`, C `worker`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    A,
+    B,
+    C,
+}
+
+/// Between a gateway and whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    Clients,
+    Cloud,
+    Database,
+    Receiver,
+}
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fault {
+    /// kill -9, and a start after the pause.
+    Kill(Who, Duration),
+    /// SIGSTOP, and SIGCONT after longer than a lease.
+    Freeze(Who, Duration),
+    /// Nothing passes on that link for so long.
+    Partition(Who, Link, Duration),
+    /// An immediate stop of Postgres, and a start after the pause.
+    StopPostgres(Duration),
+    /// The next COMMIT is carried out, its answer lost.
+    LoseCommit(Who),
+    /// The same for a statement that commits by itself.
+    LoseStatement(Who),
+    /// The wall clock jumps.
+    Step(Who, i64),
+    /// Every piece on the link takes that long, for so long.
+    Slow(Who, Link, Duration, Duration),
+    /// One connection breaks after so many bytes, there or back.
+    Cut(Who, Link, bool, usize),
+    /// Every connection of the link is reset.
+    Storm(Who, Link),
+    /// The stand-in's fault door is told this.
+    Cloud(String),
+}
+
+/// Faults of one lane come one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Doors,
+    Worker,
+    Postgres,
+    Air,
+}
+
+impl Lane {
+    /// All lanes.
+    pub(crate) const ALL: [Self; 4] = [Self::Doors, Self::Worker, Self::Postgres, Self::Air];
+}
+
+impl Fault {
+    /// Its lane.
+    pub(crate) fn lane(&self) -> Lane {
+        match self {
+            Self::Kill(Who::C, _) | Self::Freeze(Who::C, _) | Self::Partition(Who::C, ..) => Lane::Worker,
+            Self::Kill(..) | Self::Freeze(..) | Self::Partition(..) => Lane::Doors,
+            Self::StopPostgres(_) => Lane::Postgres,
+            _ => Lane::Air,
+        }
+    }
+
+    /// The line of the report that it counts in.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Kill(..) => "kill -9 of a gateway",
+            Self::Freeze(..) => "SIGSTOP for longer than a lease",
+            Self::Partition(..) => "partition",
+            Self::StopPostgres(_) => "immediate stop of Postgres",
+            Self::LoseCommit(_) => "lost COMMIT",
+            Self::LoseStatement(_) => "lost single statement",
+            Self::Step(..) => "clock step",
+            Self::Slow(..) => "slow link",
+            Self::Cut(..) => "cut at byte k",
+            Self::Storm(..) => "reset of all connections",
+            Self::Cloud(_) => "fault of the cloud",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// Throws one fault of a kind.
+type Throw = fn(&mut StdRng) -> Fault;
+
+/// How many of each kind come in five minutes.
+const PER_FIVE_MINUTES: [(usize, Throw); 13] = [
+    (25, |dice| Fault::Kill(door(dice), between(dice, 100, 900))),
+    (17, |dice| Fault::Kill(Who::C, between(dice, 100, 900))),
+    (3, |dice| Fault::Freeze(door(dice), between(dice, 13_000, 15_000))),
+    (3, |dice| Fault::Freeze(Who::C, between(dice, 13_000, 15_000))),
+    (3, |dice| Fault::Partition(door(dice), link(dice), between(dice, 4_000, 14_000))),
+    (3, |dice| Fault::Partition(Who::C, Link::Database, between(dice, 4_000, 16_000))),
+    (4, |dice| Fault::StopPostgres(between(dice, 0, 1_500))),
+    (42, |dice| Fault::LoseCommit(any(dice))),
+    (16, |dice| Fault::LoseStatement(any(dice))),
+    (12, |dice| Fault::Step(any(dice), step(dice))),
+    (8, |dice| Fault::Slow(any(dice), link(dice), between(dice, 50, 800), between(dice, 1_000, 4_000))),
+    (40, |dice| Fault::Cut(any(dice), link(dice), dice.random(), dice.random_range(0..400))),
+    (8, |dice| Fault::Storm(any(dice), link(dice))),
+];
+/// Faults of the cloud in five minutes.
+const CLOUD: usize = 80;
+/// Nothing is hurt before that, nor in as long before the end.
+const CALM: Duration = Duration::from_secs(5);
+
+/// Everything that happens in a run of that length, by time.
+pub(crate) fn schedule(seed: u64, length: Duration) -> Vec<(Duration, Fault)> {
+    let mut dice = StdRng::seed_from_u64(seed);
+    let times = |count: usize| (count as u64 * length.as_secs()).div_ceil(300);
+    let mut all = Vec::new();
+    for (count, make) in PER_FIVE_MINUTES {
+        for _ in 0..times(count) {
+            let fault = make(&mut dice);
+            all.push((when(&mut dice, length), fault));
+        }
+    }
+    for number in 0..times(CLOUD) {
+        let fault = Fault::Cloud(cloud_fault(&mut dice, usize::try_from(number).unwrap_or_default()));
+        all.push((when(&mut dice, length), fault));
+    }
+    all.sort_by_key(|(at, _)| *at);
+    all
+}
+
+fn when(dice: &mut StdRng, length: Duration) -> Duration {
+    CALM + length.saturating_sub(CALM * 2).mul_f64(dice.random_range(0.0..1.0))
+}
+
+fn between(dice: &mut StdRng, least: u64, most: u64) -> Duration {
+    Duration::from_millis(dice.random_range(least..=most))
+}
+
+fn door(dice: &mut StdRng) -> Who {
+    [Who::A, Who::B][dice.random_range(0..2)]
+}
+
+fn any(dice: &mut StdRng) -> Who {
+    [Who::A, Who::B, Who::C][dice.random_range(0..3)]
+}
+
+fn link(dice: &mut StdRng) -> Link {
+    [Link::Clients, Link::Cloud, Link::Database, Link::Receiver][dice.random_range(0..4)]
+}
+
+/// Seconds, minutes or hours, there or back.
+fn step(dice: &mut StdRng) -> i64 {
+    let size = [dice.random_range(2..60), dice.random_range(60..1_800), dice.random_range(3_600..172_800)];
+    let size = size[dice.random_range(0..3)];
+    if dice.random() { size } else { -size }
+}
+
+/// Every kind meets every action in turn, carried out or not.
+fn cloud_fault(dice: &mut StdRng, number: usize) -> String {
+    const KINDS: [&str; 12] = [
+        r#""kind":"timeout""#,
+        r#""kind":"error","http":503,"code":"ServiceUnavailable""#,
+        r#""kind":"error","http":500,"code":"InternalError""#,
+        r#""kind":"status","http":502,"body":"<html>Bad gateway</html>""#,
+        r#""kind":"garbage","variant":"html""#,
+        r#""kind":"garbage","variant":"empty""#,
+        r#""kind":"garbage","variant":"truncated""#,
+        r#""kind":"throttle""#,
+        r#""kind":"reset""#,
+        r#""kind":"reset_at","at":12"#,
+        r#""kind":"latency","ms":2000"#,
+        r#""kind":"latency","ms":5000"#,
+    ];
+    let action =
+        ["CreateImageCache", "CreateImageCache", "UpdateImageCache", "DeleteImageCache", "DescribeImageCaches"];
+    let (kind, action) = (KINDS[number % KINDS.len()], action[dice.random_range(0..action.len())]);
+    // A throttled call was not carried out, whatever else; the other lies would not be the cloud's.
+    let apply = !kind.contains("throttle") && dice.random();
+    format!(r#"{{"action":"{action}",{kind},"apply":{apply}}}"#)
+}

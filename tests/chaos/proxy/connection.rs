@@ -1,0 +1,163 @@
+//! One connection through the proxy: two pumps, each with the weather of its direction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+use super::postgres::{Answers, Commit};
+use super::{Shot, State, Target};
+
+/// The most bytes that pass in one piece.
+const PIECE: usize = 1 << 16;
+
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
+/// Why a pump stopped.
+enum End {
+    /// One side has nothing more to say, or is gone.
+    Closed,
+    /// Both directions break.
+    Broken,
+}
+
+/// Carries one connection to its end.
+pub(super) async fn carry(mut client: TcpStream, target: Target, state: Arc<State>) {
+    let far = if state.sky.borrow().refused { None } else { reach(&target).await };
+    let Some((from_far, to_far)) = far else { return reset(&client) };
+    let broken = CancellationToken::new();
+    // Resets count from here on.
+    let mut storms = state.storms.subscribe();
+    {
+        let (from_client, to_client) = client.split();
+        let up = Pump { way: Way::Up, state: &state, broken: &broken, answers: None, left: None };
+        let answers = matches!(target, Target::Postgres(_)).then(Answers::default);
+        let down = Pump { way: Way::Down, state: &state, broken: &broken, answers, left: None };
+        let both = async { tokio::join!(up.run(from_client, to_far), down.run(from_far, to_client)) };
+        tokio::select! {
+            _ = both => {}
+            // The sender lives in the state, which we hold.
+            _ = storms.changed() => broken.cancel(),
+        }
+    }
+    if broken.is_cancelled() {
+        reset(&client);
+    }
+}
+
+async fn reach(target: &Target) -> Option<(Reader, Writer)> {
+    match target {
+        Target::Tcp(address) => {
+            let (reader, writer) = TcpStream::connect(address).await.ok()?.into_split();
+            Some((Box::new(reader), Box::new(writer)))
+        }
+        Target::Postgres(socket) => {
+            let (reader, writer) = UnixStream::connect(socket).await.ok()?.into_split();
+            Some((Box::new(reader), Box::new(writer)))
+        }
+    }
+}
+
+/// The connection's end is an RST: what was under way is lost.
+fn reset(client: &TcpStream) {
+    // It may be gone already.
+    drop(client.set_zero_linger());
+}
+
+struct Pump<'a> {
+    way: Way,
+    state: &'a State,
+    broken: &'a CancellationToken,
+    answers: Option<Answers>,
+    /// How many bytes may still pass, once a cut was taken.
+    left: Option<usize>,
+}
+
+impl Pump<'_> {
+    async fn run(mut self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+        let broken = self.broken.clone();
+        tokio::select! {
+            end = self.pump(&mut from, &mut to) => match end {
+                // The other direction goes on: what was sent before still arrives.
+                End::Closed => drop(to.shutdown().await),
+                End::Broken => broken.cancel(),
+            },
+            () = broken.cancelled() => {}
+        }
+    }
+
+    async fn pump(&mut self, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> End {
+        let mut bytes = vec![0; PIECE];
+        loop {
+            let Ok(read @ 1..) = from.read(&mut bytes).await else { return End::Closed };
+            self.weather().await;
+            let (pass, end) = self.judge(&bytes[..read]);
+            if to.write_all(&bytes[..pass]).await.is_err() {
+                return End::Closed;
+            }
+            if end {
+                drop(to.flush().await);
+                return End::Broken;
+            }
+        }
+    }
+
+    /// Waits as long as the sky says.
+    async fn weather(&self) {
+        let mut sky = self.state.sky.subscribe();
+        let now = *sky.borrow_and_update();
+        let delay = if self.way == Way::Up { now.up } else { now.down };
+        if delay > Duration::ZERO {
+            tokio::time::sleep(delay).await;
+        }
+        // The sender lives in the state, which we hold.
+        drop(sky.wait_for(|sky| !sky.silent).await);
+    }
+
+    /// How many bytes of the piece pass, and whether the connection breaks after them.
+    fn judge(&mut self, piece: &[u8]) -> (usize, bool) {
+        if let Some(answers) = &mut self.answers {
+            let state = self.state;
+            let lost = answers.read(piece, |commit| state.take(|shot| fits(shot, commit)).is_some());
+            if let Some((pass, end)) = lost {
+                if end {
+                    state.note_lost();
+                }
+                return (pass, end);
+            }
+        }
+        let way = self.way;
+        if self.left.is_none() {
+            self.left = self.state.take(|shot| match (shot, way) {
+                (Shot::CutUp(left), Way::Up) | (Shot::CutDown(left), Way::Down) => Some(*left),
+                _ => None,
+            });
+        }
+        match &mut self.left {
+            Some(left) if *left <= piece.len() => {
+                self.state.note_hit();
+                (*left, true)
+            }
+            Some(left) => {
+                *left -= piece.len();
+                (piece.len(), false)
+            }
+            None => (piece.len(), false),
+        }
+    }
+}
+
+fn fits(shot: &Shot, commit: Commit) -> Option<()> {
+    let fits =
+        matches!((shot, commit), (Shot::LoseCommit, Commit::Transaction) | (Shot::LoseStatement, Commit::Statement));
+    fits.then_some(())
+}

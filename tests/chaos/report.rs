@@ -1,0 +1,129 @@
+//! The table at the end: what was done, how much evidence there is, what was found.
+
+use std::time::Duration;
+
+use crate::check::evidence::ClientFact;
+use crate::check::{self, Evidence, RULES};
+use crate::house::House;
+use crate::inject::Injector;
+use crate::proxy::Proxy;
+
+/// Everything that is told.
+pub(crate) struct Report<'a> {
+    pub(crate) seed: u64,
+    pub(crate) house: &'a House,
+    pub(crate) injector: &'a Injector,
+    pub(crate) evidence: &'a Evidence,
+    /// From healing to rest.
+    pub(crate) rested: Duration,
+    /// From SIGTERM to the end of the last gateway.
+    pub(crate) drained: Duration,
+    /// What did not come to rest.
+    pub(crate) unrest: Vec<String>,
+}
+
+/// Details of one rule that are printed.
+const SHOWN: usize = 5;
+/// The longest end after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(20);
+
+impl Report<'_> {
+    /// Prints it; whether all is well.
+    pub(crate) fn print(&self) -> bool {
+        println!("\n{:<52} {:>9}", "what was done", "count");
+        for (name, count) in self.injector.counts().iter() {
+            row(name, *count);
+        }
+        let gateways = &self.house.gateways;
+        row("commits whose answer was lost", gateways.iter().map(|gateway| gateway.database.lost()).sum());
+        let proxies = gateways.iter().flat_map(|gateway| [&gateway.door, &gateway.cloud, &gateway.database]);
+        row("connections that were cut", proxies.chain([&self.house.hooks]).map(Proxy::hits).sum());
+        if !self.house.faketime {
+            println!("no libfaketime here: the clocks stood still (apt-get install faketime)");
+        }
+        self.print_evidence();
+        self.print_times();
+        self.print_verdict()
+    }
+
+    fn print_evidence(&self) {
+        let evidence = self.evidence;
+        println!("\n{:<52} {:>9}", "evidence", "count");
+        let answered = |fact: &&ClientFact| matches!(fact, ClientFact::Answered { .. });
+        let gave_up = |fact: &&ClientFact| matches!(fact, ClientFact::GaveUp { .. });
+        row("answers that clients heard", evidence.clients.iter().filter(answered).count());
+        row("wishes that clients gave up", evidence.clients.iter().filter(gave_up).count());
+        row("acts of the stand-in", evidence.acts.len());
+        row("webhooks received", evidence.hooks.len());
+        row("image caches", evidence.caches.len());
+        row("operations", evidence.operations.len());
+        row("events", evidence.events.len());
+        row("transitions", evidence.transitions.len());
+        row("requests in the audit trail", evidence.audited.len());
+    }
+
+    fn print_times(&self) {
+        println!("\n{:<52} {:>9}", "times", "seconds");
+        let mut took: Vec<f64> =
+            self.evidence.recoveries.iter().filter_map(|it| it.took).map(|it| it.as_secs_f64()).collect();
+        took.sort_by(f64::total_cmp);
+        seconds("recovery after a fault, p50", quantile(&took, 50));
+        seconds("recovery after a fault, p99", quantile(&took, 99));
+        seconds("recovery after a fault, longest", quantile(&took, 100));
+        if let Some(worst) = self.evidence.recoveries.iter().max_by_key(|recovery| recovery.took) {
+            println!("    after {}", worst.fault);
+        }
+        let mut ended: Vec<f64> = self.evidence.operations.iter().filter_map(|operation| operation.seconds).collect();
+        ended.sort_by(f64::total_cmp);
+        seconds("operation from request to end, p50", quantile(&ended, 50));
+        seconds("operation from request to end, p99", quantile(&ended, 99));
+        seconds("operation from request to end, longest", quantile(&ended, 100));
+        let mut slow: Vec<_> = self.evidence.operations.iter().collect();
+        slow.sort_by(|one, other| other.seconds.partial_cmp(&one.seconds).unwrap_or(std::cmp::Ordering::Equal));
+        for operation in slow.iter().take(SHOWN) {
+            println!("    {} of {} {:.1} s", operation.kind, operation.id, operation.seconds.unwrap_or_default());
+        }
+        seconds("from healing to rest", self.rested.as_secs_f64());
+        seconds("from SIGTERM to the end", self.drained.as_secs_f64());
+    }
+
+    fn print_verdict(&self) -> bool {
+        let violations = check::judge(self.evidence);
+        println!("\n{:<52} {:>9}", "rule", "violated");
+        for (rule, _) in RULES {
+            let found: Vec<_> = violations.iter().filter(|violation| violation.rule == rule).collect();
+            row(rule, found.len());
+            for violation in found.iter().take(SHOWN) {
+                println!("    {}", violation.detail);
+            }
+        }
+        for moving in &self.unrest {
+            println!("not at rest: {moving}");
+        }
+        let late = self.drained > DRAIN;
+        if late {
+            println!("the gateways took longer than {DRAIN:?} to stop");
+        }
+        let well = violations.is_empty() && self.unrest.is_empty() && !late;
+        println!(
+            "\nchaos: seed {}: {}",
+            self.seed,
+            if well { "nothing was lost, doubled or stuck" } else { "VIOLATED" }
+        );
+        well
+    }
+}
+
+fn row(name: &str, count: usize) {
+    println!("{name:<52} {count:>9}");
+}
+
+fn seconds(name: &str, seconds: f64) {
+    println!("{name:<52} {seconds:>9.2}");
+}
+
+/// Of sorted numbers; 0 if there are none.
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or_default()
+}

@@ -1,0 +1,83 @@
+//! What the gateways of a run are set to, and the keys that go with it.
+//!
+//! Shorter than in production, so that minutes show what hours would: a call to the cloud takes 3 s at most, the cloud
+//! is trusted to remember a `ClientToken` for 20 s, a request counts as gone for good after 45 s (nothing here holds
+//! one longer than 20), and builds take two seconds. Leases are what they are in production.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The stand-in's key.
+pub(crate) const ACCESS_KEY: &str = "LTAIchaos";
+/// Its secret.
+pub(crate) const ACCESS_SECRET: &str = "chaos-secret";
+
+const ISSUER: &str = "chaos";
+const AUDIENCE: &str = "eci-cache-gateway";
+const TOKENS: &str = "a secret for the tokens of chaos, 32 bytes or more";
+/// 32 bytes in base64.
+const MASTER: &str = "Y2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgISE=";
+
+/// The environment of a gateway.
+pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAddr) -> Vec<(String, String)> {
+    let database = format!("postgres://eci@{database}/postgres?sslmode=disable&options[role]=eci_runtime");
+    let all = [
+        ("ECG_DATABASE_URL", database),
+        ("ECG_LISTEN", listen.to_string()),
+        ("ECG_LOG", "info,sqlx=warn".to_owned()),
+        ("ECG_LOG_FORMAT", "text".to_owned()),
+        ("ECG_CLOUD_ENDPOINT", format!("http://{cloud}")),
+        ("ECG_CLOUD_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("ECG_CLOUD_ACCESS_KEY_SECRET", ACCESS_SECRET.to_owned()),
+        ("ECG_CLOUD_TIMEOUT_SECONDS", "3".to_owned()),
+        ("ECG_CLOUD_TOKEN_WINDOW_SECONDS", "20".to_owned()),
+        ("ECG_CLOUD_ACCEPTANCE_SECONDS", "45".to_owned()),
+        ("ECG_CLOUD_LIST_LAG_SECONDS", "2".to_owned()),
+        ("ECG_AUTH_ISSUER", ISSUER.to_owned()),
+        ("ECG_AUTH_AUDIENCE", AUDIENCE.to_owned()),
+        ("ECG_AUTH_HS256_SECRET", TOKENS.to_owned()),
+        ("ECG_KEYS_MASTER", MASTER.to_owned()),
+        ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true".to_owned()),
+        ("ECG_WEBHOOK_ALLOW_HTTP", "true".to_owned()),
+        ("ECG_WEBHOOK_TIMEOUT_SECONDS", "5".to_owned()),
+    ];
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A wall clock that goes by a file, and a monotonic clock that nobody touches.
+pub(crate) fn faked_clock(library: &Path, file: &Path) -> Vec<(String, String)> {
+    let all = [
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ];
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A token of a team, good for an hour.
+pub(crate) fn token(team: &str) -> anyhow::Result<String> {
+    let claims = Claims {
+        subject: "chaos".into(),
+        teams: vec![team.parse()?],
+        scopes: Scope::ALL.to_vec(),
+        lifetime: chrono::Duration::hours(1),
+        issuer: ISSUER.into(),
+        audience: AUDIENCE.into(),
+    };
+    let token = mint(&SecretString::from(TOKENS), &claims, SystemClock.now(), "chaos")?;
+    Ok(token.expose_secret().to_owned())
+}
+
+/// A client that keeps no connection: each request meets the weather anew.
+pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+    Ok(builder.timeout(Duration::from_secs(15)).build()?)
+}
