@@ -50,6 +50,7 @@ impl House {
             access_key_secret: KEY_SECRET.into(),
             speed: 1.0,
             state_file: None,
+            journal: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let standin = StandIn::start(listener, settings, clock, Arc::new(Entropy::from_seed(1)));

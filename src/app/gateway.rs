@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
 use super::budgeting::Purse;
+use super::delivering::Handing;
 use super::settings::Settings;
 use super::signals::Signals;
 use crate::auth::refusal::Refusal;
@@ -21,7 +23,7 @@ use crate::domain::ids::{self, AuditId, CacheId};
 use crate::domain::poll::bucket::Buckets;
 use crate::domain::spec::ImageCacheSpec;
 use crate::eci::Client;
-use crate::store::{self, Store};
+use crate::store::{self, Claim, Outlet, Store};
 use crate::webhook::sender::Sender;
 
 /// What a gateway is made of.
@@ -59,11 +61,15 @@ struct Inner {
     leaving: CancellationToken,
     buckets: Mutex<Buckets>,
     purse: tokio::sync::Mutex<Purse>,
+    outlet: Arc<Outlet>,
+    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
+    handing: Handing,
 }
 
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(parts: Parts) -> Self {
+        let (to, inbox) = mpsc::unbounded_channel();
         Self(Arc::new(Inner {
             parts,
             signals: Signals::new(),
@@ -71,6 +77,9 @@ impl Gateway {
             leaving: CancellationToken::new(),
             buckets: Mutex::default(),
             purse: tokio::sync::Mutex::default(),
+            outlet: Arc::new(Outlet { to, look: Notify::new() }),
+            inbox: tokio::sync::Mutex::new(inbox),
+            handing: Handing::default(),
         }))
     }
 
@@ -121,6 +130,21 @@ impl Gateway {
     /// Brings the database to the form that this binary needs; only `dev` does this by itself.
     pub async fn migrate(&self) -> Result<(), Error> {
         Ok(self.store().migrate().await?)
+    }
+
+    /// Where deliveries come out that a commit hands over.
+    pub(super) fn outlet(&self) -> &Arc<Outlet> {
+        &self.0.outlet
+    }
+
+    /// The other end of it: whoever holds it is the deliverer of this process.
+    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>> {
+        &self.0.inbox
+    }
+
+    /// Whether, and for whom, this process's deliverer takes what is handed over.
+    pub(super) fn handing(&self) -> &Handing {
+        &self.0.handing
     }
 
     pub(super) fn parts(&self) -> &Parts {

@@ -1,12 +1,16 @@
 //! What callers hand in and get back, beyond the domain's own words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use secrecy::SecretString;
 
 use super::view::ImageCacheView;
 use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
 use crate::domain::caller::Scope;
 use crate::domain::content::Ensured;
+use crate::domain::endpoint::EndpointOptions;
 use crate::domain::event::EventType;
 use crate::domain::region::Region;
 
@@ -66,8 +70,43 @@ pub struct NewEndpoint {
     pub url: String,
     /// For people: at most 256 characters.
     pub description: Option<String>,
-    /// Which types; empty means all.
-    pub event_types: Vec<EventType>,
+    /// Of what, and how.
+    pub options: EndpointOptions,
+    /// Headers of its own, by their names.
+    pub headers: BTreeMap<String, SecretString>,
+    /// Whether it signs with ed25519, too.
+    pub ed25519: bool,
+    /// Whether to take it without the echo of a challenge.
+    pub skip_challenge: bool,
+}
+
+/// What to change of a webhook endpoint; what is left out stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointChanges {
+    /// Another URL.
+    pub url: Option<String>,
+    /// Another description; empty for none.
+    pub description: Option<String>,
+    /// Other types; empty for all.
+    pub event_types: Option<Vec<EventType>>,
+    /// Another pattern; empty for none.
+    pub name_pattern: Option<String>,
+    /// Other tags, all of them.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Another rate; 0 for none.
+    pub rate_per_second: Option<i32>,
+    /// Order, or none.
+    pub ordered: Option<bool>,
+    /// Another deadline; 0 for the gateway's own.
+    pub timeout_seconds: Option<i32>,
+    /// Another schedule; empty for the gateway's own.
+    pub retry_schedule: Option<Vec<i32>>,
+    /// Other headers, all of them.
+    pub headers: Option<BTreeMap<String, SecretString>>,
+    /// Ed25519, or not.
+    pub ed25519: Option<bool>,
+    /// Whether to take a new URL without the echo of a challenge.
+    pub skip_challenge: bool,
 }
 
 /// An access key as it was asked for.

@@ -28,6 +28,7 @@ mod matching;
 mod operations;
 mod reads;
 mod reconciling;
+mod redelivering;
 mod rpc_keys;
 mod settings;
 mod signals;

@@ -12,22 +12,19 @@ pub struct Signals {
     pub operations: Notify,
     /// The tracker.
     pub tracker: Notify,
-    /// The deliverer.
-    pub deliveries: Notify,
     changed: broadcast::Sender<CacheId>,
 }
 
 impl Signals {
     pub(super) fn new() -> Self {
         let (changed, _) = broadcast::channel(1_024);
-        Self { operations: Notify::new(), tracker: Notify::new(), deliveries: Notify::new(), changed }
+        Self { operations: Notify::new(), tracker: Notify::new(), changed }
     }
 
-    /// Tells waiting requests that a cache has changed, and the deliverer that there may be something to send.
+    /// Tells waiting requests that a cache has changed. (Its deliveries find their way with the commit: `store::HandOver`.)
     pub(super) fn cache_changed(&self, id: CacheId) {
         // Nobody may be waiting.
         let _waiting = self.changed.send(id);
-        self.deliveries.notify_one();
     }
 
     /// Hears of every change from here on. Subscribe before you look.

@@ -13,7 +13,6 @@ use crate::domain::caller::Caller;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::Operation;
 use crate::domain::status::Status;
-use crate::domain::webhook::{Delivery, Endpoint};
 
 mod access_keys;
 mod adoption;
@@ -25,6 +24,7 @@ mod matches;
 mod me;
 mod provider;
 mod webhooks;
+mod webhooks_convert;
 
 pub use access_keys::AccessKeyView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
@@ -34,7 +34,7 @@ pub use found::FoundCacheView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
-pub use webhooks::{DeliveryView, EndpointView, EventBody, EventData, EventView};
+pub use webhooks::*;
 
 /// Where an image cache stands. `ready` alone means usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

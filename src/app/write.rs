@@ -56,6 +56,7 @@ impl Gateway {
             dedupe_key: kind.dedupe_key_of(cache),
             body: serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON"),
             at: cache.updated_at,
+            hand_over: self.hand_over(),
         }
     }
 

@@ -112,6 +112,14 @@ pub struct DeliveryFilter {
     pub endpoint: Option<EndpointId>,
     /// In this state.
     pub state: Option<super::webhook::DeliveryState>,
+    /// Of this event.
+    pub event: Option<super::ids::EventId>,
+    /// Of events of this type.
+    pub event_type: Option<String>,
+    /// Of events at or after.
+    pub created_after: Option<Instant>,
+    /// Of events before.
+    pub created_before: Option<Instant>,
 }
 
 /// Which audit entries.

@@ -23,6 +23,8 @@ mod me;
 mod operations;
 pub(super) mod pages;
 mod provider;
+mod webhook_bodies;
+mod webhook_endpoint_acts;
 mod webhook_endpoints;
 
 /// Every route that stands in the document, and the document as far as the handlers tell it.
@@ -45,8 +47,21 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(operations::get_operation))
         .routes(routes!(events::list_events))
         .routes(routes!(webhook_endpoints::create_webhook_endpoint, webhook_endpoints::list_webhook_endpoints))
-        .routes(routes!(webhook_endpoints::get_webhook_endpoint, webhook_endpoints::delete_webhook_endpoint))
+        .routes(routes!(
+            webhook_endpoints::get_webhook_endpoint,
+            webhook_endpoint_acts::update_webhook_endpoint,
+            webhook_endpoints::delete_webhook_endpoint
+        ))
+        .routes(routes!(webhook_endpoint_acts::rotate_webhook_secret))
+        .routes(routes!(webhook_endpoint_acts::test_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::pause_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::resume_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::recover_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::replay_webhook_endpoint))
         .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::get_delivery))
+        .routes(routes!(deliveries::list_delivery_attempts))
+        .routes(routes!(deliveries::resend_delivery))
         .routes(routes!(audit_entries::list_audit_entries))
         .routes(routes!(audit_entries::get_audit_entry))
         .routes(routes!(access_keys::create_access_key, access_keys::list_access_keys))

@@ -118,7 +118,8 @@ impl Work {
         match self {
             Self::Operations => gateway.resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
             Self::Tracker => gateway.track().await,
-            Self::Deliverer => gateway.deliver(stop).await.map(|sent| sent > 0),
+            // It runs until told to stop, unless it fails.
+            Self::Deliverer => gateway.deliver_until(stop).await.map(|()| false),
             Self::Reconciler => gateway.reconcile().await,
             Self::Janitor => {
                 gateway.beat(name).await?;
@@ -132,8 +133,7 @@ impl Work {
         let signal: &Notify = match self {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,
-            Self::Deliverer => &signals.deliveries,
-            Self::Reconciler | Self::Janitor => return std::future::pending().await,
+            Self::Deliverer | Self::Reconciler | Self::Janitor => return std::future::pending().await,
         };
         signal.notified().await;
     }

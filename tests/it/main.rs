@@ -27,4 +27,7 @@ mod standin;
 mod support;
 mod tracker;
 mod unresolved;
+mod webhook_endpoints;
+mod webhook_engine;
+mod webhook_faults;
 mod webhooks;

@@ -166,6 +166,7 @@ impl Gateway {
             dedupe_key: format!("{}:{}:{}", cache.id, orphan.eci_cache_id, kind.as_str()),
             body: serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON"),
             at,
+            hand_over: self.hand_over(),
         }
     }
 

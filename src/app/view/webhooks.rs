@@ -1,5 +1,7 @@
 //! What webhooks carry, and where they go: events, endpoints and deliveries as callers see them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +38,25 @@ pub struct EventBody {
     pub data: EventData,
 }
 
+/// What an event about a webhook endpoint is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointEventData {
+    /// The webhook endpoint as it was after the event.
+    pub webhook_endpoint: EndpointView,
+}
+
+/// The body of a webhook about a webhook endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointEventBody {
+    /// The type, for example `webhook_endpoint.failing`. New types may appear.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened.
+    pub timestamp: DateTime<Utc>,
+    /// What it is about.
+    pub data: EndpointEventData,
+}
+
 /// One event of the team's feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Event)]
@@ -61,13 +82,61 @@ pub struct EndpointView {
     pub description: Option<String>,
     /// Which types; empty means all.
     pub event_types: Vec<String>,
+    /// Only events of image caches with such a name (`web-*`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub name_pattern: Option<String>,
+    /// Only events of image caches with all of these tags; empty means all.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The most deliveries a second; absent means no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rate_per_second: Option<i32>,
+    /// Whether the events of one image cache come in their order.
+    #[serde(default)]
+    pub ordered: bool,
+    /// Headers of its own. Their values are never shown again.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How long an attempt may take; absent means as long as the gateway says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub timeout_seconds: Option<i32>,
+    /// The pauses between attempts; absent means the gateway's own schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub retry_schedule_seconds: Option<Vec<i32>>,
+    /// What ed25519 signatures (`v1a`) are verified with, where it has such: `whpk_…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub public_key: Option<String>,
+    /// Until when the secret before the last rotation signs, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub old_secret_until: Option<DateTime<Utc>>,
     /// Whether events are sent.
     pub enabled: bool,
-    /// Why not, where they are not.
+    /// Why not, where they are not: `paused`, `gone` (the receiver answered 410) or `failing` (for five days).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub disabled_reason: Option<String>,
-    /// The signing secret (`whsec_…`): shown once, in the answer to the create.
+    /// Failures since the last success.
+    #[serde(default)]
+    pub consecutive_failures: i32,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failing_since: Option<DateTime<Utc>>,
+    /// The last success, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// Until when nothing is sent, because the receiver asked for it or fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub resting_until: Option<DateTime<Utc>>,
+    /// The signing secret (`whsec_…`): shown once, in the answer to the create or to the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub secret: Option<String>,
@@ -89,7 +158,7 @@ pub struct DeliveryView {
     pub endpoint_id: String,
     /// `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
     pub state: String,
-    /// How many attempts were begun.
+    /// How many attempts were begun since it was last put into the queue.
     pub attempts: i32,
     /// When the next attempt is due.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,4 +178,66 @@ pub struct DeliveryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// One attempt at a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeliveryAttempt)]
+pub struct AttemptView {
+    /// From 1, since the delivery was last put into the queue.
+    pub number: i32,
+    /// `delivered`, `failed`, `gone` (410), `refused` (the address is not open) or `worker_lost`.
+    pub outcome: String,
+    /// The answer's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub http_status: Option<i32>,
+    /// How long it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub duration_ms: Option<i32>,
+    /// The beginning of the answer's body: at most 16 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub response: Option<String>,
+    /// Why it failed, in a coarse word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<String>,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+}
+
+/// What came back from a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WebhookTest)]
+pub struct EndpointTestView {
+    /// The `webhook-id` of the test.
+    pub message_id: String,
+    /// `delivered`, `failed`, `gone` (410) or `refused` (the address is not open).
+    pub outcome: String,
+    /// The answer's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub http_status: Option<i32>,
+    /// How long it took.
+    pub duration_ms: i32,
+    /// The beginning of the answer's body: at most 16 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub response: Option<String>,
+    /// Why it failed, in a coarse word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<String>,
+}
+
+/// How many deliveries were put into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Requeued)]
+pub struct RequeuedView {
+    /// How many.
+    pub deliveries: i64,
+    /// Whether there are more than fit into one call: ask again.
+    pub has_more: bool,
 }

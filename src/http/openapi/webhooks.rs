@@ -12,6 +12,7 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn entry(kind: EventType) -> Value {
+    let body = if kind.is_of_endpoint() { "EndpointEventBody" } else { "EventBody" };
     json!({"post": {
         "tags": ["webhooks"],
         "summary": kind.meaning(),
@@ -22,11 +23,12 @@ fn entry(kind: EventType) -> Value {
             header("webhook-id", "The event's id, the same in every attempt."),
             header("webhook-timestamp", "When this attempt was signed, in seconds since 1970."),
             header("webhook-signature", "`v1,` and the base64 of the HMAC-SHA256 of id, timestamp and body, \
-                                         joined by dots; several, separated by spaces, while a secret is rotated."),
+                                         joined by dots; several, separated by spaces, while a secret is rotated. Where the endpoint \
+                                         asks for it, an ed25519 signature of the same as `v1a,`, too."),
         ],
         "requestBody": {
             "required": true,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/EventBody"}}},
+            "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{body}")}}},
         },
         "responses": {"204": {"description": "Received."}},
         "security": [],

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::view::{
-    AccessKeyView, AuditEntryView, DeliveryView, EndpointView, EventView, FoundCacheView, ImageCacheView,
+    AccessKeyView, AttemptView, AuditEntryView, DeliveryView, EndpointView, EventView, FoundCacheView, ImageCacheView,
     TransitionView,
 };
 use crate::domain::filter::Slice;
@@ -55,6 +55,10 @@ list!(
 list!(
     /// Deliveries, the newest first.
     DeliveryList of DeliveryView
+);
+list!(
+    /// The attempts at one delivery, the first first.
+    DeliveryAttemptList of AttemptView
 );
 list!(
     /// Audit entries, the newest first.

@@ -79,6 +79,29 @@ class Story:
         assert event.id in [delivery.event_id for delivery in deliveries], deliveries
         return cache
 
+    def turn_the_endpoint(self, endpoint):
+        """Change, rotate, test and pause the endpoint; look at a delivery and send it again."""
+        changes = ecg_client.WebhookEndpointChanges(rate_per_second=50, name_pattern="openapi-*")
+        changed = call(self.webhooks.update_webhook_endpoint, endpoint.id, changes)
+        assert (changed.rate_per_second, changed.name_pattern) == (50, "openapi-*"), changed
+        rotation = ecg_client.SecretRotation(keep_old_hours=1)
+        rotated = call(self.webhooks.rotate_webhook_secret, endpoint.id, rotation)
+        assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
+        assert call(self.webhooks.test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
+        assert not call(self.webhooks.pause_webhook_endpoint, endpoint.id).enabled
+        ready = "image_cache.ready"
+        waiting = call(
+            self.webhooks.list_deliveries, endpoint_id=endpoint.id, state="waiting", event_type=ready
+        ).items
+        assert call(self.webhooks.get_delivery, waiting[0].id).event_id == waiting[0].event_id
+        assert call(self.webhooks.list_delivery_attempts, waiting[0].id).items, "no attempt"
+        assert call(self.webhooks.resend_delivery, waiting[0].id).state == "waiting"
+        since = endpoint.created_at
+        recovery, replay = ecg_client.Recovery(since=since), ecg_client.Replay(since=since)
+        assert call(self.webhooks.recover_webhook_endpoint, endpoint.id, recovery).deliveries == 0
+        assert call(self.webhooks.replay_webhook_endpoint, endpoint.id, replay).deliveries == 0
+        assert call(self.webhooks.resume_webhook_endpoint, endpoint.id).enabled
+
     def try_an_adoption(self):
         """Ask what would be adopted of all that the region holds."""
         filters = ecg_client.AdoptionFilter()
@@ -124,10 +147,11 @@ class Story:
 
     def tell(self):
         assert call(self.me.get_me).scopes
-        url = ecg_client.NewWebhookEndpoint(url="http://127.0.0.1:9/")
+        url = ecg_client.NewWebhookEndpoint(url="http://127.0.0.1:9/", skip_challenge=True)
         endpoint = call(self.webhooks.create_webhook_endpoint, url)
         assert endpoint.secret.startswith("whsec_")
         cache = self.follow_a_cache(endpoint)
+        self.turn_the_endpoint(endpoint)
         self.try_an_adoption()
         self.turn_an_access_key()
         self.change_and_remove(cache)

@@ -31,9 +31,19 @@ from ecg_client.api.operations import get_operation
 from ecg_client.api.webhooks import (
     create_webhook_endpoint,
     delete_webhook_endpoint,
+    get_delivery,
     get_webhook_endpoint,
     list_deliveries,
+    list_delivery_attempts,
     list_webhook_endpoints,
+    pause_webhook_endpoint,
+    recover_webhook_endpoint,
+    replay_webhook_endpoint,
+    resend_delivery,
+    resume_webhook_endpoint,
+    rotate_webhook_secret,
+    test_webhook_endpoint,
+    update_webhook_endpoint,
 )
 from ecg_client.models import (
     AdoptionFilter,
@@ -45,6 +55,10 @@ from ecg_client.models import (
     NewImageCache,
     NewWebhookEndpoint,
     Problem,
+    Recovery,
+    Replay,
+    SecretRotation,
+    WebhookEndpointChanges,
 )
 from ecg_client.types import UNSET
 from operations import report
@@ -116,6 +130,25 @@ def follow_a_cache(endpoint):
     return cache
 
 
+def turn_the_endpoint(endpoint):
+    """Change, rotate, test and pause the endpoint; look at a delivery and send it again."""
+    changes = WebhookEndpointChanges(rate_per_second=50, name_pattern="openapi-*")
+    changed = call(update_webhook_endpoint, endpoint.id, body=changes)
+    assert (changed.rate_per_second, changed.name_pattern) == (50, "openapi-*"), changed
+    rotated = call(rotate_webhook_secret, endpoint.id, body=SecretRotation(keep_old_hours=1))
+    assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
+    assert call(test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
+    assert not call(pause_webhook_endpoint, endpoint.id).enabled
+    waiting = call(list_deliveries, endpoint_id=endpoint.id, state="waiting", event_type="image_cache.ready").items
+    assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id
+    assert call(list_delivery_attempts, waiting[0].id).items, "no attempt"
+    assert call(resend_delivery, waiting[0].id).state == "waiting"
+    since = endpoint.created_at
+    assert call(recover_webhook_endpoint, endpoint.id, body=Recovery(since=since)).deliveries == 0
+    assert call(replay_webhook_endpoint, endpoint.id, body=Replay(since=since)).deliveries == 0
+    assert call(resume_webhook_endpoint, endpoint.id).enabled
+
+
 def try_an_adoption():
     """Ask what would be adopted of all that the region holds."""
     new = NewAdoption(region="cn-hangzhou", filter_=AdoptionFilter(), dry_run=True)
@@ -155,10 +188,11 @@ def read_the_audit(cache):
 def main(document):
     assert call(get_me).scopes
     endpoint = call(
-        create_webhook_endpoint, statuses=(201,), body=NewWebhookEndpoint(url="http://127.0.0.1:9/")
+        create_webhook_endpoint, statuses=(201,), body=NewWebhookEndpoint(url="http://127.0.0.1:9/", skip_challenge=True)
     )
     assert endpoint.secret.startswith("whsec_")
     cache = follow_a_cache(endpoint)
+    turn_the_endpoint(endpoint)
     try_an_adoption()
     turn_an_access_key()
     change_and_remove(cache)

@@ -120,6 +120,39 @@ async function readTheLists(cache: ImageCache, endpoint: string): Promise<void> 
   assert(deliveries.items.some((delivery) => delivery.event_id === event.id));
 }
 
+async function turnTheEndpoint(endpoint: components["schemas"]["WebhookEndpoint"]): Promise<void> {
+  const params = { path: { webhook_endpoint_id: endpoint.id } };
+  const changes = { rate_per_second: 50, name_pattern: "openapi-*" };
+  const path = "/v1/webhook-endpoints/{webhook_endpoint_id}";
+  const changed = await call("update_webhook_endpoint", client.PATCH(path, { params, body: changes }));
+  assert.deepEqual([changed.rate_per_second, changed.name_pattern], [50, "openapi-*"]);
+  const body = { keep_old_hours: 1 };
+  const rotated = await call("rotate_webhook_secret", client.POST(`${path}/rotate-secret`, { params, body }));
+  assert(rotated.secret && rotated.secret !== endpoint.secret && rotated.old_secret_until);
+  const test = await call("test_webhook_endpoint", client.POST(`${path}/test`, { params }));
+  assert.equal(test.outcome, "failed", "nobody is at that port");
+  assert(!(await call("pause_webhook_endpoint", client.POST(`${path}/pause`, { params }))).enabled);
+  await sendADeliveryAgain(endpoint.id);
+  const since = { since: endpoint.created_at };
+  const recovered = await call("recover_webhook_endpoint", client.POST(`${path}/recover`, { params, body: since }));
+  const replayed = await call("replay_webhook_endpoint", client.POST(`${path}/replay`, { params, body: since }));
+  assert.deepEqual([recovered.deliveries, replayed.deliveries], [0, 0]);
+  assert((await call("resume_webhook_endpoint", client.POST(`${path}/resume`, { params }))).enabled);
+}
+
+async function sendADeliveryAgain(endpoint: string): Promise<void> {
+  const query = { endpoint_id: endpoint, state: "waiting", event_type: "image_cache.ready" };
+  const waiting = await call("list_deliveries", client.GET("/v1/deliveries", { params: { query } }));
+  const delivery = waiting.items[0];
+  assert(delivery, "nothing waits");
+  const params = { path: { delivery_id: delivery.id } };
+  const path = "/v1/deliveries/{delivery_id}";
+  assert.equal((await call("get_delivery", client.GET(path, { params }))).event_id, delivery.event_id);
+  const attempts = await call("list_delivery_attempts", client.GET(`${path}/attempts`, { params }));
+  assert(attempts.items.length > 0, "no attempt");
+  assert.equal((await call("resend_delivery", client.POST(`${path}/resend`, { params }))).state, "waiting");
+}
+
 async function tryAnAdoption(): Promise<void> {
   const body = { region: "cn-hangzhou", filter: {}, dry_run: true };
   const result = await call("adopt_image_caches", admin.POST("/v1/image-caches/adopt", { body }));
@@ -194,10 +227,11 @@ function report(document: string): void {
 assert((await call("get_me", client.GET("/v1/me"))).scopes.length > 0);
 const endpoint = await call(
   "create_webhook_endpoint",
-  client.POST("/v1/webhook-endpoints", { body: { url: "http://127.0.0.1:9/" } }),
+  client.POST("/v1/webhook-endpoints", { body: { url: "http://127.0.0.1:9/", skip_challenge: true } }),
 );
 assert.match(endpoint.secret ?? "", /^whsec_/);
 const cache = await followACache(endpoint.id);
+await turnTheEndpoint(endpoint);
 await tryAnAdoption();
 await turnAnAccessKey();
 await changeAndRemove(cache);

@@ -16,7 +16,8 @@ mod generated {
 
 use generated::types::{
     AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, MatchQuestion, NewAccessKey,
-    NewAccessKeyDescription, NewAdoption, NewImageCache, NewWebhookEndpoint, Problem, WebhookEndpoint,
+    NewAccessKeyDescription, NewAdoption, NewImageCache, NewWebhookEndpoint, Problem, Recovery, Replay, SecretRotation,
+    WebhookEndpoint, WebhookEndpointChanges,
 };
 use generated::{Client, Error as CallError};
 
@@ -53,10 +54,11 @@ impl Story {
 
     async fn tell(&mut self) -> Outcome<()> {
         demand(!call!(self.get_me).scopes.is_empty(), "no scopes")?;
-        let new = NewWebhookEndpoint::builder().url("http://127.0.0.1:9/");
+        let new = NewWebhookEndpoint::builder().url("http://127.0.0.1:9/").skip_challenge(true);
         let endpoint = call!(self.create_webhook_endpoint.body(new));
         demand(endpoint.secret.as_ref().is_some_and(|secret| secret.starts_with("whsec_")), "no secret")?;
         let cache = self.follow_a_cache(&endpoint).await?;
+        self.turn_the_endpoint(&endpoint).await?;
         self.try_an_adoption().await?;
         self.turn_an_access_key().await?;
         self.change_and_remove(&cache).await?;
@@ -119,6 +121,37 @@ impl Story {
             let cursor = page.next_cursor.filter(|_| page.has_more).ok_or("no image_cache.ready in the feed")?;
             page = call!(self.list_events.limit(100).cursor(cursor));
         }
+    }
+
+    async fn turn_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> Outcome<()> {
+        let id = &endpoint.id;
+        let changes = WebhookEndpointChanges::builder().rate_per_second(50);
+        let changed = call!(self.update_webhook_endpoint.webhook_endpoint_id(id).body(changes));
+        demand(changed.rate_per_second == Some(50), "another rate")?;
+        let rotation = SecretRotation::builder().keep_old_hours(1);
+        let rotated = call!(self.rotate_webhook_secret.webhook_endpoint_id(id).body(rotation));
+        demand(rotated.secret.is_some() && rotated.secret != endpoint.secret, "the same secret")?;
+        let test = call!(self.test_webhook_endpoint.webhook_endpoint_id(id));
+        demand(test.outcome == "failed", "somebody is at that port")?;
+        demand(!call!(self.pause_webhook_endpoint.webhook_endpoint_id(id)).enabled, "not paused")?;
+        self.send_a_delivery_again(id).await?;
+        let recovery = Recovery::builder().since(endpoint.created_at);
+        let recovered = call!(self.recover_webhook_endpoint.webhook_endpoint_id(id).body(recovery));
+        let replay = Replay::builder().since(endpoint.created_at);
+        let replayed = call!(self.replay_webhook_endpoint.webhook_endpoint_id(id).body(replay));
+        demand((recovered.deliveries, replayed.deliveries) == (0, 0), "something was put into the queue")?;
+        demand(call!(self.resume_webhook_endpoint.webhook_endpoint_id(id)).enabled, "still paused")
+    }
+
+    async fn send_a_delivery_again(&mut self, endpoint: &str) -> Outcome<()> {
+        let waiting = call!(self.list_deliveries.endpoint_id(endpoint).state("waiting").event_type("image_cache.ready"));
+        let delivery = waiting.items.first().ok_or("nothing waits")?;
+        let again = call!(self.get_delivery.delivery_id(&delivery.id));
+        demand(again.event_id == delivery.event_id, "another delivery")?;
+        let attempts = call!(self.list_delivery_attempts.delivery_id(&delivery.id)).items;
+        demand(!attempts.is_empty(), "no attempt")?;
+        let resent = call!(self.resend_delivery.delivery_id(&delivery.id));
+        demand(resent.state == "waiting", "it was not put into the queue")
     }
 
     async fn try_an_adoption(&mut self) -> Outcome<()> {
