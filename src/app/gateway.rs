@@ -7,8 +7,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::news::News;
 use super::settings::Settings;
 use super::signals::Signals;
+use super::stream::Streams;
 use crate::auth::refusal::Refusal;
 use crate::auth::verify::Verifier;
 use crate::crypto::fingerprint::Fingerprint;
@@ -52,6 +54,8 @@ pub struct Gateway(Arc<Inner>);
 struct Inner {
     parts: Parts,
     signals: Signals,
+    news: Arc<News>,
+    streams: Streams,
     tasks: TaskTracker,
     leaving: CancellationToken,
 }
@@ -59,9 +63,12 @@ struct Inner {
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(parts: Parts) -> Self {
+        let news = Arc::<News>::default();
         Self(Arc::new(Inner {
             parts,
-            signals: Signals::new(),
+            signals: Signals::new(Arc::clone(&news)),
+            news,
+            streams: Streams::default(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
         }))
@@ -141,6 +148,15 @@ impl Gateway {
 
     pub(super) fn audit_id(&self) -> AuditId {
         AuditId::new(self.now(), self.entropy())
+    }
+
+    /// Who waits for what.
+    pub(super) fn news(&self) -> &News {
+        &self.0.news
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     /// Work that goes on when its caller has left.

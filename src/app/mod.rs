@@ -6,7 +6,9 @@
 //!
 //! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
 //! (carrying them out), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
-//! [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a content), [`reconciling`]
+//! (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`], [`gate`], [`news`] (what
+//! those who wait share), [`audit`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
@@ -19,19 +21,24 @@ mod describing;
 pub mod endpoints;
 mod ensuring;
 mod error;
+mod feed;
+mod gate;
 mod gateway;
 pub mod input;
 mod intent;
 mod matching;
+mod news;
 mod operations;
 mod reads;
 mod reconciling;
 mod rpc_keys;
 mod settings;
 mod signals;
+mod stream;
 mod tracking;
 mod upkeep;
 pub mod view;
+mod waiting;
 mod withdrawing;
 mod write;
 
@@ -39,8 +46,9 @@ pub use call::Call;
 pub use describing::{Described, Usage};
 pub use error::Error;
 pub use gateway::{Gateway, Parts};
-pub use reads::LONGEST_WAIT;
 pub use rpc_keys::NotLetIn;
 pub use settings::Settings;
 pub use signals::Signals;
+pub use stream::{EventStream, Pulse, Streamed};
+pub use waiting::LONGEST_WAIT;
 pub use withdrawing::Told;

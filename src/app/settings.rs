@@ -34,6 +34,10 @@ pub struct Settings {
     pub webhook_slots: usize,
     /// How many of them to one endpoint.
     pub webhook_slots_per_endpoint: i64,
+    /// How many event streams a team may hold open at one gateway.
+    pub streams_per_team: usize,
+    /// How long an event stream is silent before it says that it lives.
+    pub stream_heartbeat: Duration,
     /// How long idempotency keys are kept: at least a day.
     pub keep_keys: Duration,
     /// How long delivery attempts are kept.
@@ -56,6 +60,8 @@ impl Default for Settings {
             webhook_timeout: Duration::from_secs(15),
             webhook_slots: 256,
             webhook_slots_per_endpoint: 8,
+            streams_per_team: 256,
+            stream_heartbeat: Duration::from_secs(15),
             keep_keys: Duration::from_hours(2 * 24),
             keep_attempts: Duration::from_hours(30 * 24),
         }

@@ -1,8 +1,11 @@
 //! Wake-ups within one process. They save time and nothing rests on them: workers also look by interval,
-//! and waiting requests too.
+//! and so does the look for those who wait ([`super::news`]).
+
+use std::sync::Arc;
 
 use tokio::sync::{Notify, broadcast};
 
+use super::news::News;
 use crate::domain::ids::CacheId;
 
 /// Who can be woken.
@@ -14,13 +17,14 @@ pub struct Signals {
     pub tracker: Notify,
     /// The deliverer.
     pub deliveries: Notify,
+    news: Arc<News>,
     changed: broadcast::Sender<CacheId>,
 }
 
 impl Signals {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(news: Arc<News>) -> Self {
         let (changed, _) = broadcast::channel(1_024);
-        Self { operations: Notify::new(), tracker: Notify::new(), deliveries: Notify::new(), changed }
+        Self { operations: Notify::new(), tracker: Notify::new(), deliveries: Notify::new(), news, changed }
     }
 
     /// Tells waiting requests that a cache has changed, and the deliverer that there may be something to send.
@@ -28,6 +32,7 @@ impl Signals {
         // Nobody may be waiting.
         let _waiting = self.changed.send(id);
         self.deliveries.notify_one();
+        self.news.wake();
     }
 
     /// Hears of every change from here on. Subscribe before you look.

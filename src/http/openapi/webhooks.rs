@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::app::view::CLOUD_EVENTS;
 use crate::domain::event::EventType;
 
 /// Adds the section; utoipa has no derive for it.
@@ -26,7 +27,11 @@ fn entry(kind: EventType) -> Value {
         ],
         "requestBody": {
             "required": true,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/EventBody"}}},
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/EventBody"}},
+                // For endpoints that ask for it.
+                CLOUD_EVENTS: {"schema": {"$ref": "#/components/schemas/CloudEvent"}},
+            },
         },
         "responses": {"204": {"description": "Received."}},
         "security": [],

@@ -1,11 +1,12 @@
-//! The few statements that look across teams: what workers need, and what must be known before a cache of
-//! the account is taken over or offered ([`adoption`], [`strangers`]); nothing else. Every row they return
+//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), and what
+//! must be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]); nothing else. Every row they return
 //! carries its team, and every write they make names it or holds a lease.
 
 pub mod access_keys;
 pub mod adoption;
 pub mod deliveries;
 pub mod janitor;
+pub mod news;
 pub mod operations;
 pub mod reconciler;
 pub mod strangers;
