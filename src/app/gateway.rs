@@ -1,12 +1,13 @@
 //! The gateway itself: what every method works with.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::budgeting::Purse;
 use super::news::News;
 use super::settings::Settings;
 use super::signals::Signals;
@@ -18,7 +19,9 @@ use crate::crypto::seal::Sealer;
 use crate::domain::caller::Caller;
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
-use crate::domain::ids::{self, AuditId};
+use crate::domain::ids::{self, AuditId, CacheId};
+use crate::domain::poll::bucket::Buckets;
+use crate::domain::spec::ImageCacheSpec;
 use crate::eci::Client;
 use crate::store::{self, Store};
 use crate::webhook::sender::Sender;
@@ -58,6 +61,8 @@ struct Inner {
     streams: Streams,
     tasks: TaskTracker,
     leaving: CancellationToken,
+    buckets: Mutex<Buckets>,
+    purse: tokio::sync::Mutex<Purse>,
 }
 
 impl Gateway {
@@ -71,6 +76,8 @@ impl Gateway {
             streams: Streams::default(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
+            buckets: Mutex::default(),
+            purse: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -157,6 +164,18 @@ impl Gateway {
 
     pub(super) fn streams(&self) -> &Streams {
         &self.0.streams
+    }
+
+    /// The bucket that a new cache is tagged with; none where its team's tags leave no room.
+    pub(super) fn bucket_of(&self, id: CacheId, spec: &ImageCacheSpec) -> Option<String> {
+        let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // The random half of the first member's id names a bucket. It tells nothing of the team.
+        buckets.place(spec, self.now(), id.uuid().as_u64_pair().1)
+    }
+
+    /// The calls that this process has drawn for changes.
+    pub(super) fn purse(&self) -> &tokio::sync::Mutex<Purse> {
+        &self.0.purse
     }
 
     /// Work that goes on when its caller has left.

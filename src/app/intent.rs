@@ -35,8 +35,9 @@ impl Gateway {
     /// A row for a cache that was just asked for.
     pub(super) fn new_cache(&self, caller: &Caller, spec: &ImageCacheSpec) -> ImageCache {
         let now = self.now();
+        let id = CacheId::new(now, self.entropy());
         ImageCache {
-            id: CacheId::new(now, self.entropy()),
+            id,
             team: caller.team.clone(),
             account: self.settings().account.clone(),
             spec: spec.clone(),
@@ -61,6 +62,7 @@ impl Gateway {
             provider: None,
             misses: 0,
             reconciled: Reconciled::default(),
+            poll_bucket: self.bucket_of(id, spec),
         }
     }
 

@@ -13,6 +13,7 @@
 pub mod access;
 mod adoption;
 mod audit;
+mod budgeting;
 mod call;
 mod changes;
 mod cursor;

@@ -77,6 +77,12 @@ impl Gateway {
     /// Takes up operations that nobody drives any more, and what is to be looked after of ended ones; returns how
     /// many. A gateway that died left them, or their time to try again has come.
     pub async fn resume_operations(&self, limit: i64) -> Result<usize, Error> {
+        // No more than may be sent: what waits for calls waits in the database, where every team has its turn.
+        let due = self.store().operations_due(self.now(), limit).await?;
+        let limit = i64::from(self.calls_for_changes(u32::try_from(due).unwrap_or(0)).await?);
+        if limit == 0 {
+            return Ok(0);
+        }
         let lease = self.settings().operation_lease.as_secs_f64();
         let claimed = self.store().claim_operations(self.now(), self.uuid(), lease, limit).await?;
         let count = claimed.len();
@@ -88,7 +94,8 @@ impl Gateway {
     /// Drives an operation as far as it goes now. `None`: it goes on later.
     pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<Answer> {
         let operation = leased.operation.id;
-        let driven = self.step(&leased).await;
+        // On the heap: it is what every request that changes something would carry with it.
+        let driven = Box::pin(self.step(&leased)).await;
         driven.unwrap_or_else(|error| {
             // The lease runs out, and the next worker takes it up: nothing is lost.
             tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");

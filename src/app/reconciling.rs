@@ -150,7 +150,7 @@ impl Gateway {
         let missed = self.store().missed_once(&lease.group, before, SINGLE_LOOKS).await?;
         let asks = |cache: &ImageCache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
         let quota = match missed.iter().find(|cache| asks(cache)) {
-            Some(cache) => self.read_quota(&cache.spec.region).await?,
+            Some(cache) => self.read_quota(lease, &cache.spec.region).await?,
             None => None,
         };
         self.look_at(lease, missed, Fill { listed, quota }).await

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::operation::Rule;
+use crate::domain::poll::budget::Limits;
 use crate::domain::region::Region;
 
 /// The gateway's settings.
@@ -20,8 +21,11 @@ pub struct Settings {
     pub group_lease: Duration,
     /// The shortest time between two looks at one group.
     pub look_least: Duration,
-    /// The longest time between two looks at a group with a build in it.
-    pub look_most: Duration,
+    /// The usual time between two looks at a build that may end. Shorter where many may end at once or nothing is
+    /// known yet, longer where history tells that none will.
+    pub look_usual: Duration,
+    /// How many calls the cloud account bears, and which share of them is kept for changes.
+    pub calls: Limits,
     /// How often the cloud's whole list is compared with the rows.
     pub reconcile_every: Duration,
     /// How long before the end of its retention a cache is said to expire.
@@ -53,7 +57,8 @@ impl Default for Settings {
             operation_lease: Duration::from_mins(1),
             group_lease: Duration::from_mins(1),
             look_least: Duration::from_secs(1),
-            look_most: Duration::from_secs(15),
+            look_usual: Duration::from_millis(9_800),
+            calls: Limits::default(),
             reconcile_every: Duration::from_mins(10),
             expiring_within: Duration::from_hours(24),
             reuse_margin: Duration::from_hours(1),

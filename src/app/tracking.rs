@@ -1,127 +1,134 @@
-//! Following what the cloud builds: one group of (account, region) at a time, with as few calls as
-//! possible. What a look means is decided by `domain::change`.
+//! Following what the cloud builds: one group of (account, region) at a time, with as few calls as possible.
+//!
+//! A pass is one future over one group: what is followed there, which of it is due (`domain::poll`), the reads that
+//! show it with the fewest calls, as many of them as the budget gives, and the writes of what changed. A round that
+//! the budget cuts short goes on where it stopped, at whichever gateway claims the group next.
+//!
+//! What must stay true: nothing is remembered in memory between two passes; a cache that a list does not show is
+//! asked for by id before it counts as missed; nothing is written for what did not change.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono::Duration;
 
 use super::{Error, Gateway};
-use crate::domain::change::observe;
-use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
-use crate::domain::image_cache::ImageCache;
-use crate::domain::observation::Seen;
-use crate::domain::poll::{Reading, interval, reading};
+use crate::domain::poll::bucket;
+use crate::domain::poll::planner::{Due, Listed, Read, plan, portion};
+use crate::domain::poll::rhythm::Rhythm;
+use crate::domain::poll::round::{Following, Round};
 use crate::domain::region::Region;
 use crate::domain::status::Status;
-use crate::eci::DescribeQuery;
-use crate::store::GroupLease;
+use crate::store::{Followed, GroupLease, Rest, TrackerGroup};
+
+mod applying;
+mod reading;
 
 /// After a fault the group rests that long.
 const REST_AFTER_FAULT: Duration = Duration::seconds(5);
+/// Timers are late by up to this share of the usual interval, so that gateways do not claim in step.
+const JITTER: i32 = 40;
 
-/// What the cloud shows, by its ids. An id that was asked for and is not in it is not listed.
-type Sight = HashMap<String, Seen>;
+/// A group in hand: what a pass over it goes by.
+struct Pass {
+    group: TrackerGroup,
+    region: Region,
+    round: Round,
+}
 
 impl Gateway {
     /// Looks at the group that is longest due. `false`: none is.
     pub async fn track(&self) -> Result<bool, Error> {
         let lease = self.settings().group_lease.as_secs_f64();
         let Some(lease) = self.store().claim_group(self.now(), self.uuid(), lease).await? else { return Ok(false) };
-        let due = self.track_group(&lease).await?;
-        self.store().release_group(&lease, due).await?;
+        if let Some(due_at) = lease.due_at {
+            let late = (self.now() - due_at).as_seconds_f64().max(0.0);
+            metrics::histogram!("ecg_tracker_lag_seconds").record(late);
+        }
+        let rest = self.track_group(&lease).await?;
+        self.store().release_group(&lease, &rest).await?;
         Ok(true)
     }
 
-    /// One pass over a group; returns when the next is due, if anything is still in motion.
-    async fn track_group(&self, lease: &GroupLease) -> Result<Option<Instant>, Error> {
-        let mut caches = self.store().caches_in_motion(&lease.group, self.now()).await?;
-        if caches.is_empty() {
-            return Ok(None);
+    /// One pass over a group; returns how it is given back.
+    async fn track_group(&self, lease: &GroupLease) -> Result<Rest, Error> {
+        let mut pass = self.take_up(lease).await?;
+        let due = pass.round.due();
+        let reads = if due.is_empty() { Vec::new() } else { self.plan(&pass, &due, lease.cursor.as_deref()).await? };
+        let (all, wanted) = (reads.len(), reads.iter().map(Read::calls).sum());
+        if all == 0 {
+            return Ok(self.whole(&pass));
         }
-        let known = self.store().caches_known(&lease.group).await?;
-        match self.look(&caches, usize::try_from(known).unwrap_or(0)).await {
-            Ok(sight) => self.apply(&mut caches, &sight).await?,
+        let drawn = self.draw_looks(wanted).await?;
+        let reads = portion(reads, usize::try_from(drawn.granted).unwrap_or(usize::MAX));
+        let cut = Rest { looked_at: lease.looked_at, round_at: Some(pass.round.began_at()), ..Rest::default() };
+        if reads.is_empty() {
+            return Ok(Rest { due_at: Some(drawn.again_at), cursor: lease.cursor.clone(), ..cut });
+        }
+        let done = reads.len();
+        let last = reads.last().map(Read::key);
+        match self.read(&mut pass, reads).await? {
             Err(fault) => {
-                tracing::warn!(account = lease.group.account, region = lease.group.region, fault = %fault, "the cloud could not be read");
-                return Ok(Some(self.now() + REST_AFTER_FAULT));
+                let (account, region) = (&lease.group.account, &lease.group.region);
+                tracing::warn!(account, region, fault = %fault, "the cloud could not be read");
+                self.note_fault(&fault).await?;
+                // A token that the cloud refuses would be refused for ever: begin the round anew.
+                let cursor = lease.cursor.clone().filter(|_| !matches!(fault, Fault::Refused(_)));
+                Ok(Rest { due_at: Some(self.now() + REST_AFTER_FAULT), cursor, ..cut })
             }
-        }
-        Ok(self.next_look(&caches))
-    }
-
-    async fn look(&self, caches: &[ImageCache], known: usize) -> Result<Sight, Fault> {
-        let region = &caches[0].spec.region;
-        match reading(caches.len(), known) {
-            Reading::ById => self.look_by_id(region, caches).await,
-            Reading::ByList => self.look_by_list(region).await,
-        }
-    }
-
-    async fn look_by_id(&self, region: &Region, caches: &[ImageCache]) -> Result<Sight, Fault> {
-        let mut sight = Sight::new();
-        for cache in caches {
-            metrics::counter!("ecg_cloud_looks_total", "way" => "by_id").increment(1);
-            let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
-            let page = self.parts().cloud.describe(region, &query).await?;
-            sight.extend(page.caches.into_iter().map(|seen| (seen.eci_cache_id.clone(), seen)));
-        }
-        Ok(sight)
-    }
-
-    async fn look_by_list(&self, region: &Region) -> Result<Sight, Fault> {
-        let (mut sight, mut query) = (Sight::new(), DescribeQuery::default());
-        loop {
-            metrics::counter!("ecg_cloud_looks_total", "way" => "by_list").increment(1);
-            let page = self.parts().cloud.describe(region, &query).await?;
-            let before = sight.len();
-            sight.extend(page.caches.into_iter().map(|seen| (seen.eci_cache_id.clone(), seen)));
-            let progress = sight.len() > before;
-            match page.next_token {
-                // A page that brings nothing new and still names a next one would never end.
-                Some(token) if progress => query.next_token = Some(token),
-                _ => return Ok(sight),
+            Ok(Some(next_token)) => {
+                Ok(Rest { due_at: Some(drawn.again_at), cursor: Some(format!("l:{next_token}")), ..cut })
             }
+            Ok(None) if done < all => Ok(Rest { due_at: Some(drawn.again_at), cursor: last, ..cut }),
+            Ok(None) => Ok(self.whole(&pass)),
         }
     }
 
-    /// Writes what changed, and leaves the rows as they are now in `caches`.
-    async fn apply(&self, caches: &mut [ImageCache], sight: &Sight) -> Result<(), Error> {
-        for cache in caches {
-            let seen = cache.eci_cache_id.as_ref().and_then(|id| sight.get(id));
-            let Some(change) = observe(cache, seen, self.now()) else { continue };
-            let audit = self.observed("tracker", &change);
-            if !self.store().write_change(&self.write_of(&change, audit)).await? {
-                // An operation moved the row while we looked; the next pass sees it as it is.
-                continue;
-            }
-            if let Some((from, to)) = change.moved {
-                metrics::counter!("ecg_transitions_total", "to" => to.as_str()).increment(1);
-                if to == Status::Unknown {
-                    tracing::error!(image_cache = %cache.id, provider_status = ?change.next.provider_status, "the cloud shows a status that we do not know");
-                }
-                tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache moved");
-            }
-            *cache = ImageCache { version: cache.version + 1, ..change.next };
-            self.signals().cache_changed(cache.id);
-        }
-        Ok(())
+    async fn take_up(&self, lease: &GroupLease) -> Result<Pass, Error> {
+        let now = self.now();
+        let followed = self.store().followed(&lease.group, now).await?;
+        let histories =
+            if followed.is_empty() { BTreeMap::new() } else { self.store().histories(&lease.group).await? };
+        let group = lease.group.clone();
+        let region = group.region.parse().map_err(|error| Error::Internal(Box::new(error)))?;
+        let usual = Duration::from_std(self.settings().look_usual).unwrap_or(Duration::MAX);
+        let rhythm = Rhythm::new(usual, &format!("{} {}", group.account, group.region));
+        let round_at = lease.round_at.filter(|_| lease.cursor.is_some()).unwrap_or(now);
+        let followed = followed.into_iter().map(following).collect();
+        Ok(Pass { group, region, round: Round::new(rhythm, lease.looked_at, round_at, followed, histories) })
     }
 
-    /// The youngest build decides: it may be ready soonest.
-    fn next_look(&self, caches: &[ImageCache]) -> Option<Instant> {
-        let (least, most) = (self.settings().look_least, self.settings().look_most);
-        let bound = |bound| Duration::from_std(bound).unwrap_or_else(|_| Duration::seconds(1));
-        let ages = caches.iter().filter(|cache| cache.status.is_in_motion()).map(|cache| self.now() - begun(cache));
-        let youngest = ages.min()?;
-        Some(self.now() + interval(youngest, bound(least), bound(most), self.entropy().permille()))
+    async fn plan(&self, pass: &Pass, due: &[Due], cursor: Option<&str>) -> Result<Vec<Read>, Error> {
+        let mut buckets: Vec<&str> = due.iter().filter_map(|build| build.bucket.as_deref()).collect();
+        buckets.sort_unstable();
+        buckets.dedup();
+        let mut listed = Listed { all: usize::MAX, ..Listed::default() };
+        if due.len() > 1 || cursor.is_some() {
+            listed.buckets = self.store().bucket_sizes(&pass.group, &buckets).await?;
+            listed.all = usize::try_from(self.store().caches_known(&pass.group).await?).unwrap_or(usize::MAX);
+        }
+        Ok(plan(due, &listed, cursor))
+    }
+
+    /// How a group is given back after a whole round: due again at the first grid point of anything that moves.
+    fn whole(&self, pass: &Pass) -> Rest {
+        let unknown = u32::try_from(pass.round.unknown()).unwrap_or(u32::MAX);
+        let TrackerGroup { account, region } = pass.group.clone();
+        metrics::gauge!("ecg_unknown_statuses", "account" => account, "region" => region).set(unknown);
+        let first = pass.round.next_due(self.now());
+        let usual = Duration::from_std(self.settings().look_usual).unwrap_or_default();
+        let jitter = usual * self.entropy().permille() / (1_000 * JITTER);
+        Rest { due_at: first.map(|at| at + jitter), looked_at: Some(pass.round.began_at()), ..Rest::default() }
     }
 }
 
-/// When the present build, or the removal, began.
-fn begun(cache: &ImageCache) -> Instant {
-    match cache.status {
-        Status::Deleting => cache.updated_at,
-        _ => cache.evidence.accepted_at.unwrap_or(cache.created_at),
-    }
+fn following(row: Followed) -> Following {
+    let status = row.status.parse().unwrap_or(Status::Unknown);
+    let kind = match status {
+        Status::Updating => "update",
+        Status::Deleting => "delete",
+        _ => "create",
+    };
+    let class = bucket::class(kind, usize::try_from(row.images).unwrap_or(0), row.flash);
+    Following { eci_cache_id: row.eci_cache_id, status, begun_at: row.begun_at, class, bucket: row.bucket }
 }

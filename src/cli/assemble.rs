@@ -16,6 +16,7 @@ use crate::crypto::master::MasterKey;
 use crate::crypto::seal::Sealer;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::entropy::Entropy;
+use crate::domain::poll::budget;
 use crate::eci;
 use crate::store::{PoolSizes, Store};
 use crate::webhook::address::Policy;
@@ -39,6 +40,11 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
             expiring_within: config.reconcile.expiring_within,
             reuse_margin: config.reconcile.reuse_margin,
             webhook_timeout: config.webhook.timeout,
+            look_usual: config.cloud.pace.look,
+            calls: budget::Limits {
+                calls_per_second: f64::from(config.cloud.pace.calls_per_second),
+                reserve: f64::from(config.cloud.pace.changes_percent) / 100.0,
+            },
             // Longer than a call can take, with room for a pause.
             operation_lease: config.cloud.timeout * 2 + Duration::from_secs(10),
             ..Settings::default()

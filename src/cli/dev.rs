@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, ReconcileConfig, ServeAuth, ServeCloud,
-    ServeConfig, WebhookConfig,
+    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, ReconcileConfig, ServeAuth,
+    ServeCloud, ServeConfig, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -130,6 +130,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             access_key_secret: keys.stand_in_secret.clone(),
             regions: None,
             timeout: Duration::from_secs(10),
+            pace: PaceConfig { calls_per_second: 50, changes_percent: 30, look: Duration::from_millis(9_800) },
         },
         auth: ServeAuth {
             issuer: guide::ISSUER.into(),

@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 31] = [
+pub(super) const PLAIN: [&str; 34] = [
     "listen",
     "metrics_listen",
     "log",
@@ -10,6 +10,9 @@ pub(super) const PLAIN: [&str; 31] = [
     "cloud.access_key_id",
     "cloud.regions",
     "cloud.timeout_seconds",
+    "cloud.calls_per_second",
+    "cloud.changes_percent",
+    "cloud.look_milliseconds",
     "auth.issuer",
     "auth.audience",
     "auth.jwks_url",

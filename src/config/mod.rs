@@ -95,6 +95,19 @@ pub struct CloudConfig {
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
     pub timeout: Duration,
+    /// How it is called.
+    pub pace: PaceConfig,
+}
+
+/// How often the cloud is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaceConfig {
+    /// `cloud.calls_per_second`: calls a second of the account, where the cloud does not throttle.
+    pub calls_per_second: u32,
+    /// `cloud.changes_percent`: the share of them that is kept for creates, updates and deletes.
+    pub changes_percent: u32,
+    /// `cloud.look_milliseconds`: the usual time between two looks at a build.
+    pub look: Duration,
 }
 
 /// `auth.*`: whose tokens are accepted.
@@ -212,6 +225,11 @@ impl Config {
                 access_key_secret: r.secret("cloud.access_key_secret"),
                 regions: r.regions("cloud.regions"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
+                pace: PaceConfig {
+                    calls_per_second: r.number("cloud.calls_per_second", 1..=10_000, 50),
+                    changes_percent: r.number("cloud.changes_percent", 0..=90, 30),
+                    look: Duration::from_millis(r.number("cloud.look_milliseconds", 1_000..=60_000, 9_800)),
+                },
             },
             auth: AuthConfig { issuer: r.word("auth.issuer"), audience: r.word("auth.audience"), keys: r.auth_keys() },
             keys: KeysConfig {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::reader::missing;
-use super::{AuthKeys, Config, DatabaseConfig, KeysConfig, LimitsConfig, ReconcileConfig, SettingError, WebhookConfig};
+use super::{
+    AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, ReconcileConfig, SettingError,
+    WebhookConfig,
+};
 use crate::domain::region::Region;
 
 /// The settings of `serve` and `worker`: nothing is missing.
@@ -49,6 +52,8 @@ pub struct ServeCloud {
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
     pub timeout: Duration,
+    /// How often it is called.
+    pub pace: PaceConfig,
 }
 
 /// [`super::AuthConfig`] with everything in it.
@@ -93,13 +98,13 @@ impl Config {
         else {
             return Err(m.0);
         };
-        let (endpoint, regions, timeout) = (self.cloud.endpoint, self.cloud.regions, self.cloud.timeout);
+        let CloudConfig { endpoint, regions, timeout, pace, .. } = self.cloud;
         Ok(ServeConfig {
             database_url,
             database: self.database,
             listen: self.listen,
             metrics_listen: self.metrics_listen,
-            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout },
+            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout, pace },
             auth: ServeAuth { issuer, audience, keys },
             master,
             master_id,

@@ -124,6 +124,7 @@ pub fn adopted(seen: &Seen, adopter: &Adopter, now: Instant) -> ImageCache {
         provider: Some(seen.raw.clone()),
         misses: 0,
         reconciled: Reconciled::default(),
+        poll_bucket: None,
     }
 }
 

@@ -75,6 +75,8 @@ pub fn created(before: &ImageCache, eci_cache_id: &str, container_group_id: Opti
     let mut next = before.clone();
     next.eci_cache_id = Some(eci_cache_id.to_owned());
     next.container_group_id = container_group_id.map(str::to_owned);
+    // The build begins now; the create may have waited for long.
+    next.evidence.accepted_at = Some(now);
     step(before, next, Input::Created, "accepted", now)
 }
 

@@ -83,6 +83,8 @@ pub struct ImageCache {
     pub misses: i32,
     /// What comparing it with the cloud has brought to light.
     pub reconciled: Reconciled,
+    /// The bucket that it was tagged with at its create, so that builds that began together can be read together.
+    pub poll_bucket: Option<String>,
 }
 
 /// What tells a new build's Ready from the old one's.

@@ -1,56 +1,26 @@
-//! When to look at the cloud again, and in which way.
+//! When to look at the cloud again, and in which way: everything that the tracker decides, as pure functions.
+//!
+//! * [`rhythm`]: looks happen on a grid of absolute time, each group with a phase of its own. Whether a build is
+//!   due follows from when its group was looked at last; no build has a schedule of its own to be stored.
+//! * [`hazard`]: how long builds of a kind took tells how long the next look may wait.
+//! * [`round`]: what of a group is followed, and what of that is due.
+//! * [`planner`]: the least of single gets, bucket lists and the full list.
+//! * [`bucket`]: which builds are tagged alike, so that one page shows builds that are due together.
+//! * [`budget`]: how many calls the cloud bears, and for whom.
+//! * [`worth`]: what is worth a write.
+//!
+//! What must stay true: a list is no proof of absence. Pages shift while caches come and go, so what a list did
+//! not show is asked for by id before anything is concluded.
+//!
+//! Who calls it: `app` (the tracker, and the intents that tag a create). What it does not do: any call or write.
 
-use chrono::Duration;
+pub mod bucket;
+pub mod budget;
+pub mod hazard;
+pub mod planner;
+pub mod rhythm;
+pub mod round;
+pub mod worth;
 
-use super::status::Status;
-
-/// Most ids that are asked for one by one before a list is cheaper (a list shows 20 a page).
-pub const MOST_SINGLE_LOOKS: usize = 4;
-
-/// How to read a group of caches of one account and region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// One DescribeImageCaches per id.
-    ById,
-    /// The whole list, page by page.
-    ByList,
-}
-
-/// The way that needs fewer calls: `in_motion` single looks, or the pages of `known` caches.
-pub fn reading(in_motion: usize, known: usize) -> Reading {
-    let pages = known.div_ceil(20).max(1);
-    if in_motion <= MOST_SINGLE_LOOKS || in_motion <= pages { Reading::ById } else { Reading::ByList }
-}
-
-/// How long until the next look at a build of that age.
-///
-/// The first looks are quick (a Flash cache or a refusal shows early), an old build is looked at less
-/// often: a tenth of its age, between `least` and `most`. `spread` in `0..1000` adds up to a tenth, so
-/// that groups do not march in step.
-pub fn interval(age: Duration, least: Duration, most: Duration, spread: i32) -> Duration {
-    let plain = (age / 10).clamp(least, most);
-    plain + plain * spread.clamp(0, 1_000) / 10_000
-}
-
-/// Whether the tracker must look at a cache of that status at all.
-pub fn needs_looking(status: Status) -> bool {
-    status.is_in_motion()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn few_are_read_by_id_and_many_by_list() {
-        assert_eq!(reading(1, 5_000), Reading::ById);
-        assert_eq!(reading(500, 5_000), Reading::ByList);
-        assert_eq!(reading(20, 20), Reading::ByList);
-    }
-
-    #[test]
-    fn the_interval_follows_the_age_within_its_bounds() {
-        let of = |age| interval(Duration::seconds(age), Duration::seconds(1), Duration::seconds(15), 0);
-        assert_eq!((of(0), of(50), of(3_600)), (Duration::seconds(1), Duration::seconds(5), Duration::seconds(15)));
-    }
-}
+/// How many caches one page of DescribeImageCaches shows: the only page size that was ever documented.
+pub const PAGE: usize = 20;

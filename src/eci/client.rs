@@ -99,6 +99,8 @@ pub struct DescribeQuery {
     pub eci_cache_id: Option<String>,
     /// Only caches that carry this operation's tag.
     pub operation_tag: Option<OperationId>,
+    /// Only caches that carry this bucket's tag.
+    pub bucket: Option<String>,
     /// Only caches of this name.
     pub name: Option<String>,
     /// The page after the one that gave this token.
@@ -126,6 +128,8 @@ pub struct Attempt {
     /// The `Timestamp` that is signed. Whoever recorded the attempt decides it, so that a pause between
     /// recording and signing cannot make the request acceptable for longer than was recorded.
     pub signed_at: Instant,
+    /// The bucket whose tag the cache carries, where the team's tags leave room for it.
+    pub bucket: Option<String>,
 }
 
 /// The client of one cloud account. Cheap to clone.

@@ -11,7 +11,7 @@ use std::fmt;
 use secrecy::ExposeSecret as _;
 
 use super::client::{Attempt, DescribeQuery};
-use crate::domain::ids::OperationId;
+use crate::domain::poll::bucket::{BUCKET_TAG, has_room};
 use crate::domain::region::Region;
 use crate::domain::spec::{
     AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, OPERATION_TAG, OsType,
@@ -76,7 +76,7 @@ impl fmt::Debug for Params {
 pub fn create(spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) -> Params {
     let mut params = Params::default();
     params.put("RegionId", &spec.region);
-    put_content(&mut params, spec, logins, attempt.operation);
+    put_content(&mut params, spec, logins, attempt);
     params.put("ClientToken", &attempt.client_token);
     params
 }
@@ -108,7 +108,7 @@ pub fn update(
     put_logins(&mut params, logins);
     put_acr(&mut params, changes.acr_registries.iter().flatten());
     if let Some(tags) = &changes.tags {
-        put_tags(&mut params, tags, attempt.operation);
+        put_tags(&mut params, tags, attempt);
     }
     params.put("ClientToken", &attempt.client_token);
     params
@@ -132,6 +132,9 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
     if let Some(operation) = query.operation_tag {
         put_tag(&mut params, 1, OPERATION_TAG, &operation.to_string());
     }
+    if let Some(bucket) = &query.bucket {
+        put_tag(&mut params, if query.operation_tag.is_some() { 2 } else { 1 }, BUCKET_TAG, bucket);
+    }
     params.put("Limit", PAGE);
     params.put_some("NextToken", query.next_token.as_ref());
     params
@@ -144,7 +147,7 @@ pub fn list_usage(region: &Region) -> Params {
     params
 }
 
-fn put_content(params: &mut Params, spec: &ImageCacheSpec, logins: &[RegistryCredential], operation: OperationId) {
+fn put_content(params: &mut Params, spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) {
     params.put("ImageCacheName", &spec.name);
     params.put_list("Image", &spec.images);
     params.put_joined("VSwitchId", &spec.vswitch_ids);
@@ -165,16 +168,19 @@ fn put_content(params: &mut Params, spec: &ImageCacheSpec, logins: &[RegistryCre
     params.put_some("OsType", spec.os_type.map(OsType::as_wire).as_ref());
     put_logins(params, logins);
     put_acr(params, &spec.acr_registries);
-    put_tags(params, &spec.tags, operation);
+    put_tags(params, &spec.tags, attempt);
 }
 
-/// The team's tags, and ours where there is room for it: the cloud takes 20.
-fn put_tags(params: &mut Params, tags: &BTreeMap<String, String>, operation: OperationId) {
+/// The team's tags, and ours where there is room for them: the cloud takes 20. The operation's comes first.
+fn put_tags(params: &mut Params, tags: &BTreeMap<String, String>, attempt: &Attempt) {
     for (place, (key, value)) in (1..).zip(tags) {
         put_tag(params, place, key, value);
     }
     if tags.len() < MAX_TAGS {
-        put_tag(params, tags.len() + 1, OPERATION_TAG, &operation.to_string());
+        put_tag(params, tags.len() + 1, OPERATION_TAG, &attempt.operation.to_string());
+    }
+    if let Some(bucket) = attempt.bucket.as_ref().filter(|_| has_room(tags.len())) {
+        put_tag(params, tags.len() + 2, BUCKET_TAG, bucket);
     }
 }
 
@@ -209,6 +215,7 @@ mod tests {
     use super::*;
     use crate::domain::clock::Instant;
     use crate::domain::entropy::Entropy;
+    use crate::domain::ids::OperationId;
 
     fn operation() -> OperationId {
         OperationId::new(Instant::UNIX_EPOCH, &Entropy::from_seed(1))
@@ -226,7 +233,7 @@ mod tests {
     }
 
     fn attempt(operation: OperationId) -> Attempt {
-        Attempt { operation, client_token: "token".into(), signed_at: chrono::DateTime::UNIX_EPOCH }
+        Attempt { operation, client_token: "token".into(), signed_at: chrono::DateTime::UNIX_EPOCH, bucket: None }
     }
 
     #[test]
@@ -286,5 +293,23 @@ mod tests {
             text(&describe(&region, &query))[1..3],
             [format!("Tag.1.Key={OPERATION_TAG}"), format!("Tag.1.Value={op}")]
         );
+    }
+
+    #[test]
+    fn our_tags_stand_behind_the_teams_and_only_where_there_is_room() {
+        let bucket = Some("b1".to_owned());
+        let attempt = Attempt { bucket: bucket.clone(), ..attempt(operation()) };
+        for (team, ours) in [(0, 2), (18, 2), (19, 1), (20, 0)] {
+            let tags: BTreeMap<_, _> = (0..team).map(|number| (format!("k{number:02}"), String::new())).collect();
+            let spec = ImageCacheSpec { tags, ..spec("") };
+            let lines = text(&create(&spec, &[], &attempt));
+            let keys: Vec<_> = lines.iter().filter(|line| line.contains(".Key=")).collect();
+            assert_eq!(keys.len(), team + ours);
+            let own: Vec<_> = keys.iter().filter_map(|line| line.split_once("=eci-cache-gateway:")).collect();
+            assert_eq!(own.iter().map(|(_, own)| *own).collect::<Vec<_>>(), ["operation", "bucket"][..ours]);
+        }
+        let region: Region = "cn-beijing".parse().expect("a region");
+        let look = describe(&region, &DescribeQuery { bucket, ..Default::default() });
+        assert_eq!(text(&look)[1..3], [format!("Tag.1.Key={BUCKET_TAG}"), "Tag.1.Value=b1".to_owned()]);
     }
 }

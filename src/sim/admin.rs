@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use super::limits::Limits;
 use super::server::{self, Peer};
-use super::state::State;
-use super::{Shared, answer, keeping};
+use super::state::{Ground, State};
+use super::{Shared, answer, keeping, seed};
 
 /// What there is.
 const DOORS: &str = "GET calls, POST faults, DELETE faults, POST outages, GET or POST clock, GET or POST settings, \
-                     POST use, POST forget-tokens, POST reset, all below /_admin/";
+                     POST caches, POST use, POST forget-tokens, POST reset, all below /_admin/";
 
 /// Why something cannot be done, in words.
 type Wrong = String;
@@ -83,6 +83,10 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             state.limits = read::<Limits>(body)?;
             state.mark_changed();
             return Ok(json!(state.limits));
+        }
+        ("POST", "caches") => {
+            let ground = Ground { now, entropy: &shared.entropy, speed: shared.settings.speed };
+            return seed::run(state, read(body)?, &ground);
         }
         ("POST", "use") => {
             let used = state.note_use(&read::<Use>(body)?.image_cache_id, now);

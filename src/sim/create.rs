@@ -22,9 +22,21 @@ pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Groun
     state.make_room(&new.spec.region, ground.now)?;
     let mut spec = new.spec;
     spec.size_gib = spec.size_gib.or(Some(DEFAULT_SIZE));
+    let (id, container_group_id) = begin(state, spec, &new.registry_credentials, ground);
+    let answer = [("ImageCacheId", id), ("ContainerGroupId", container_group_id)];
+    Ok(answer.map(|(key, value)| (key.to_owned(), Value::String(value))).into_iter().collect())
+}
+
+/// Begins a cache; its id, and that of the instance that builds it.
+pub(super) fn begin(
+    state: &mut State,
+    spec: ImageCacheSpec,
+    logins: &[RegistryCredential],
+    ground: &Ground<'_>,
+) -> (String, String) {
     let id = new_id("imc-", spec.region.as_str(), ground.entropy);
     let container_group_id = new_id("eci-", spec.region.as_str(), ground.entropy);
-    let build = Build::first(&order(&spec, &new.registry_credentials, ground));
+    let build = Build::first(&order(&spec, logins, ground));
     state.add(Cache {
         id: id.clone(),
         created_at: ground.now,
@@ -35,8 +47,7 @@ pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Groun
         past: Vec::new(),
         spec,
     });
-    let answer = [("ImageCacheId", id), ("ContainerGroupId", container_group_id)];
-    Ok(answer.map(|(key, value)| (key.to_owned(), Value::String(value))).into_iter().collect())
+    (id, container_group_id)
 }
 
 /// When a cache with this retention, asked for now, expires.

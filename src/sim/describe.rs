@@ -23,12 +23,16 @@ const COUNT: &str = "m1-";
 pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let filter = read_describe(params)?;
     let now = ground.now;
-    let fitting: Vec<(u64, &Cache)> = if let Some(id) = &filter.eci_cache_id {
-        state.look_up(&filter.region, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect()
-    } else {
-        let lag = Duration::seconds(state.limits.list_lag_seconds.into());
-        let listed = state.listed(&filter.region, now).filter(|(_, cache)| cache.created_at + lag <= now);
-        listed.filter(|(_, cache)| fits(&filter, cache, now)).collect()
+    let lag = Duration::seconds(state.limits.list_lag_seconds.into());
+    let shows = |cache: &Cache| cache.created_at + lag <= now && fits(&filter, cache, now);
+    let fitting: Vec<(u64, &Cache)> = match &filter.eci_cache_id {
+        Some(id) => {
+            state.look_up(&filter.region, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect()
+        }
+        None => match filter.tags.iter().find_map(|(key, value)| Some((key.clone(), value.clone()?))) {
+            Some(tag) => state.tagged(&filter.region, &tag, now).filter(|(_, cache)| shows(cache)).collect(),
+            None => state.listed(&filter.region, now).filter(|(_, cache)| shows(cache)).collect(),
+        },
     };
     let by_match = !filter.match_images.is_empty();
     let fitting = if by_match { matching::best(fitting, &filter, now) } else { fitting };

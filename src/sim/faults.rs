@@ -39,6 +39,10 @@ pub(super) enum Kind {
     Latency,
     /// The action is carried out, and its answer has `id` for the id; another one that looks good where absent.
     WrongId,
+    /// The action is carried out, and what its answer shows has the status `id`: a word of tomorrow.
+    Word,
+    /// The action is carried out, and its answer leaves the cache `id` out; the first one where absent.
+    LeftOut,
 }
 
 /// What stands in place of an envelope.
@@ -147,7 +151,7 @@ impl Faults {
 impl Fault {
     /// Whether the action is carried out.
     pub(super) fn applies(&self) -> bool {
-        self.apply || [Kind::ResetAt, Kind::Latency, Kind::WrongId].contains(&self.kind)
+        self.apply || [Kind::ResetAt, Kind::Latency, Kind::WrongId, Kind::Word, Kind::LeftOut].contains(&self.kind)
     }
 
     /// The error that this fault answers.

@@ -35,6 +35,7 @@ pub(super) async fn meet(shared: &Shared, fault: &Fault, outcome: Outcome, manne
             if patience.await.is_ok() { server::reset() } else { write(outcome) }
         }
         Kind::WrongId => write(outcome.map(|fields| with_id(fields, fault, shared))),
+        Kind::Word | Kind::LeftOut => write(outcome.map(|fields| shown_otherwise(fields, fault))),
         Kind::Error | Kind::Throttle => write(Err(fault.refusal())),
     }
 }
@@ -47,6 +48,23 @@ fn with_id(
     let other = || new_id("imc-", "", &shared.entropy);
     if let Some(id) = fields.get_mut("ImageCacheId") {
         *id = Value::String(fault.id.clone().unwrap_or_else(other));
+    }
+    fields
+}
+
+/// A list that shows other words than there are, or does not show a cache that there is.
+fn shown_otherwise(mut fields: serde_json::Map<String, Value>, fault: &Fault) -> serde_json::Map<String, Value> {
+    let Some(Value::Array(caches)) = fields.get_mut("ImageCaches") else { return fields };
+    if fault.kind == Kind::LeftOut {
+        let meant = |cache: &Value| fault.id.as_ref().is_none_or(|id| cache["ImageCacheId"] == *id.as_str());
+        if let Some(place) = caches.iter().position(meant) {
+            caches.remove(place);
+        }
+        return fields;
+    }
+    let word = fault.id.clone().unwrap_or_else(|| "Warming".to_owned());
+    for cache in caches {
+        cache["Status"] = Value::String(word.clone());
     }
     fields
 }

@@ -37,11 +37,16 @@
 //!     `timeout` (never answers), `reset` (closes the connection), `garbage` (`variant`: `html`, `empty`,
 //!     `truncated`);
 //!   * always carried out: `latency` (answers after `ms`), `reset_at` (breaks off after `at` bytes of the answer's
-//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent).
+//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent),
+//!     `word` (what is shown has the status `id`), `left_out` (the cache `id` is not shown; the first one where absent).
 //! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
 //! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
-//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60}`; what is absent has its
-//!   default: with a lag, a new cache is missing from lists that long, and shown by its id. `GET` shows them.
+//! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60,"build_median_seconds":180,
+//!   "build_spread":0.3}`; what is absent has its default. `GET` shows them. With a lag, a new cache is missing from
+//!   lists that long, and shown by its id; with a median each build takes its own time around it (log-normal).
+//! * `POST /_admin/caches` `{"put":[{"region":"cn-beijing","name":"web","tags":{},"age_seconds":60,"build_seconds":180}],
+//!   "remove":[{"region":"cn-beijing","image_cache_id":"imc-…"}]}` puts caches there as if they had been created then, beyond
+//!   quota and pace, and answers with their ids; it takes others away.
 //! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: an instance used it, as `LastMatchedTime` shows.
 //! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
 //!   updated, deleted, and driven out by the quota.
@@ -68,6 +73,7 @@ mod limits;
 mod machine;
 mod matching;
 mod meet;
+mod seed;
 mod server;
 mod state;
 mod tokens;

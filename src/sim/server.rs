@@ -221,7 +221,8 @@ impl Shared {
         };
         manner.action = action.as_str();
         *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
-        let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed };
+        let haste = if action.is_look() { 1.0 } else { state.limits.haste(&self.entropy) };
+        let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed * haste };
         let params = &incoming.params;
         let Some(fault) = state.faults.take(action) else { return (self.run(state, action, params, &ground), None) };
         let outcome = if fault.applies() { self.run(state, action, params, &ground) } else { Err(fault.refusal()) };

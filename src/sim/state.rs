@@ -3,6 +3,7 @@
 //! A cache that has expired, or failed a day ago, is gone for every reader at once; it is thrown out a
 //! little later.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::Duration;
@@ -90,6 +91,12 @@ pub(super) struct State {
     caches: BTreeMap<u64, Cache>,
     #[serde(skip)]
     by_id: HashMap<String, u64>,
+    /// Where the caches of each region are.
+    #[serde(skip)]
+    by_region: HashMap<Region, BTreeSet<u64>>,
+    /// Where caches with this tag and value are, or were: whoever looks checks again.
+    #[serde(skip)]
+    by_tag: HashMap<(String, String), BTreeSet<u64>>,
     next: u64,
     #[serde(skip)]
     swept_at: Option<Instant>,
@@ -115,8 +122,38 @@ pub(super) struct State {
 impl State {
     /// The same state with its index, which no file has.
     pub(super) fn indexed(mut self) -> Self {
-        self.by_id = self.caches.iter().map(|(place, cache)| (cache.id.clone(), *place)).collect();
+        let places: Vec<u64> = self.caches.keys().copied().collect();
+        for place in places {
+            self.index(place);
+        }
         self
+    }
+
+    /// Puts a cache into the indexes, with the tags that it has now.
+    fn index(&mut self, place: u64) {
+        let Some(cache) = self.caches.get(&place) else { return };
+        self.by_id.insert(cache.id.clone(), place);
+        self.by_region.entry(cache.spec.region.clone()).or_default().insert(place);
+        for (key, value) in &cache.spec.tags {
+            self.by_tag.entry((key.clone(), value.clone())).or_default().insert(place);
+        }
+    }
+
+    /// Takes a cache away, and out of the indexes.
+    fn drop_at(&mut self, place: u64) {
+        let Some(cache) = self.caches.remove(&place) else { return };
+        self.by_id.remove(&cache.id);
+        if let Some(places) = self.by_region.get_mut(&cache.spec.region) {
+            places.remove(&place);
+        }
+        for tag in cache.spec.tags {
+            if let Entry::Occupied(mut places) = self.by_tag.entry(tag) {
+                places.get_mut().remove(&place);
+                if places.get().is_empty() {
+                    places.remove();
+                }
+            }
+        }
     }
 
     /// Says that there is something to write.
@@ -136,8 +173,22 @@ impl State {
 
     /// The caches of a region with their place, newest first.
     pub(super) fn listed(&self, region: &Region, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
-        let all = self.caches.iter().rev().map(|(place, cache)| (*place, cache));
-        all.filter(move |(_, cache)| cache.spec.region == *region && !cache.is_gone(now))
+        self.at(self.by_region.get(region), region, now)
+    }
+
+    /// Those of them that may carry this tag and value.
+    pub(super) fn tagged(
+        &self,
+        region: &Region,
+        tag: &(String, String),
+        now: Instant,
+    ) -> impl Iterator<Item = (u64, &Cache)> {
+        self.at(self.by_tag.get(tag), region, now)
+    }
+
+    fn at(&self, places: Option<&BTreeSet<u64>>, region: &Region, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
+        let found = places.into_iter().flatten().rev().filter_map(|place| Some((*place, self.caches.get(place)?)));
+        found.filter(move |(_, cache)| cache.spec.region == *region && !cache.is_gone(now))
     }
 
     /// The cache with this id, for an update.
@@ -165,15 +216,15 @@ impl State {
     /// Makes room for one more cache in the region: at the quota the least recently used one with the strategy
     /// `LRU` goes, one that was never used counting from its creation; where there is none, it is refused.
     pub(super) fn make_room(&mut self, region: &Region, now: Instant) -> Result<(), Refusal> {
-        while self.listed(region, now).count() >= self.limits.quota {
+        let few = |state: &Self| state.by_region.get(region).is_none_or(|places| places.len() < state.limits.quota);
+        while !few(self) && self.listed(region, now).count() >= self.limits.quota {
             let lru = |cache: &Cache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
             let idle = self.listed(region, now).filter(|(_, cache)| lru(cache));
             let idlest = idle.min_by_key(|(place, cache)| (cache.last_matched_at.unwrap_or(cache.created_at), *place));
             let Some((place, id)) = idlest.map(|(place, cache)| (place, cache.id.clone())) else {
                 return Err(limits::quota_exceeded(self.limits.quota));
             };
-            self.caches.remove(&place);
-            self.by_id.remove(&id);
+            self.drop_at(place);
             note(&mut self.ledger.evicted, &id);
             self.changed = true;
         }
@@ -184,22 +235,24 @@ impl State {
     pub(super) fn add(&mut self, cache: Cache) {
         note(&mut self.ledger.created, &cache.id);
         self.changed = true;
-        self.by_id.insert(cache.id.clone(), self.next);
         self.caches.insert(self.next, cache);
+        self.index(self.next);
         self.next += 1;
     }
 
     /// Notes that an update has begun.
     pub(super) fn note_update(&mut self, id: &str) {
         note(&mut self.ledger.updated, id);
+        if let Some(place) = self.by_id.get(id).copied() {
+            self.index(place);
+        }
         self.changed = true;
     }
 
     /// Takes a cache away; false if there is none.
     pub(super) fn remove(&mut self, region: &Region, id: &str, now: Instant) -> bool {
         let Some((place, _)) = self.look_up(region, id, now) else { return false };
-        self.caches.remove(&place);
-        self.by_id.remove(id);
+        self.drop_at(place);
         note(&mut self.ledger.deleted, id);
         self.changed = true;
         true
@@ -212,9 +265,11 @@ impl State {
             return;
         }
         self.swept_at = Some(now);
-        self.caches.retain(|_, cache| !cache.is_gone(now));
-        let caches = &self.caches;
-        self.by_id.retain(|_, place| caches.contains_key(place));
+        let gone: Vec<u64> =
+            self.caches.iter().filter(|(_, cache)| cache.is_gone(now)).map(|(place, _)| *place).collect();
+        for place in gone {
+            self.drop_at(place);
+        }
         self.nonces.sweep(clock);
         self.tokens.sweep(now);
     }

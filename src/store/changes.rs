@@ -46,14 +46,8 @@ pub struct CacheWrite {
 
 impl Store {
     /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
-    ///
-    /// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end
-    /// says `deleting`, and the looks after it `deleted`.
     pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
-        if write.transition.as_ref().is_some_and(is_vanishing) && delete_runs(&mut transaction, &write.next).await? {
-            return Ok(false);
-        }
         if !apply(&mut transaction, write).await? {
             return Ok(false);
         }
@@ -87,7 +81,13 @@ async fn delete_runs(connection: &mut PgConnection, cache: &ImageCache) -> Resul
 }
 
 /// Writes a step into an open transaction. `false`: the row has moved on.
+///
+/// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end says
+/// `deleting`, and the looks after it `deleted`.
 pub(super) async fn apply(connection: &mut PgConnection, write: &CacheWrite) -> Result<bool, Error> {
+    if write.transition.as_ref().is_some_and(is_vanishing) && delete_runs(connection, &write.next).await? {
+        return Ok(false);
+    }
     if !update_row(connection, &write.next).await? {
         return Ok(false);
     }

@@ -51,7 +51,8 @@ impl Store {
         let rows: Vec<ImageCacheRow> = sqlx::query_as(
             "SELECT id, team, account, spec, status, provider_status, generation, version, sequence, operation,
                  eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure, evidence,
-                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider, drift, expiry_told, gone_at
+                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider, drift, expiry_told, gone_at,
+                 poll_bucket
              FROM image_caches WHERE team = $1 AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
              ORDER BY (region = $2) DESC, id DESC LIMIT $3",
         )
@@ -126,8 +127,8 @@ fn statuses(filter: &CacheFilter) -> Vec<&'static str> {
 pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
-             operation, evidence, misses, created_at, updated_at, content)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14, $15)",
+             operation, evidence, misses, created_at, updated_at, content, poll_bucket)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14, $15, $16)",
     )
     .bind(cache.id.uuid())
     .bind(cache.team.as_str())
@@ -144,6 +145,7 @@ pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) ->
     .bind(jsonb(&cache.evidence))
     .bind(cache.created_at)
     .bind(fingerprint(&cache.spec))
+    .bind(&cache.poll_bucket)
     .execute(connection)
     .await?;
     Ok(())

@@ -45,11 +45,12 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use unscoped::access_keys::SealedKey;
 pub use unscoped::adoption::Taken;
+pub use unscoped::budgets::KeptBudget;
 pub use unscoped::deliveries::{Bounds, Claim, Finished};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::reconciler::{ComparedList, ReconcileLease};
 pub use unscoped::strangers::FoundCache;
-pub use unscoped::tracker::{GroupLease, TrackerGroup};
+pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};
 
 /// The migrations of this binary.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -57,6 +57,7 @@ pub(super) struct ImageCacheRow {
     drift: Option<serde_json::Value>,
     expiry_told: Option<DateTime<Utc>>,
     gone_at: Option<DateTime<Utc>>,
+    poll_bucket: Option<String>,
 }
 
 impl TryFrom<ImageCacheRow> for ImageCache {
@@ -94,6 +95,7 @@ impl TryFrom<ImageCacheRow> for ImageCache {
                 expiry_told: row.expiry_told,
                 gone_at: row.gone_at,
             },
+            poll_bucket: row.poll_bucket,
         })
     }
 }

@@ -37,6 +37,9 @@ impl Default for Intervals {
     }
 }
 
+/// How many groups a process reads at a time: a group of thousands must not keep the others waiting.
+const TRACKERS: usize = 3;
+
 /// Which work a loop does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
@@ -50,13 +53,8 @@ enum Work {
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
-    tokio::join!(
-        turn(Work::Operations),
-        turn(Work::Tracker),
-        turn(Work::Deliverer),
-        turn(Work::Reconciler),
-        turn(Work::Janitor)
-    );
+    let trackers = futures_util::future::join_all((0..TRACKERS).map(|_| turn(Work::Tracker)));
+    tokio::join!(turn(Work::Operations), trackers, turn(Work::Deliverer), turn(Work::Reconciler), turn(Work::Janitor));
 }
 
 /// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is

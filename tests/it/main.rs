@@ -27,6 +27,7 @@ mod signing_v3;
 mod standin;
 mod streams;
 mod support;
+mod tracker;
 mod unresolved;
 mod waits;
 mod webhooks;

@@ -24,6 +24,9 @@ impl From<Created> for Done {
 impl Gateway {
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
+        if let Some(at) = self.spend_for_change().await? {
+            return self.put_back(leased, operation.progress, at, Learned::default()).await;
+        }
         let signed_at = self.now();
         let signed = operation.progress.signed(signed_at);
         let lease = self.settings().operation_lease.as_secs_f64();
@@ -39,6 +42,9 @@ impl Gateway {
         let outcome = sent.as_ref().err().map_or("succeeded", word);
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
             .increment(1);
+        if let Err(fault) = &sent {
+            self.note_fault(fault).await?;
+        }
         let answer = sent.as_ref().err().map_or(rule::Answer::Done, |fault| rule::Answer::of_fault(fault, signed.kind));
         let (progress, effect) = self.decide(signed, Input::Answered(answer));
         if answer == rule::Answer::Mismatch {
@@ -61,7 +67,7 @@ impl Gateway {
     ) -> Result<Result<Done, Fault>, Error> {
         let operation = &leased.operation;
         let client_token = client_token(operation.id, operation.generation);
-        let attempt = Attempt { operation: operation.id, client_token, signed_at };
+        let attempt = Attempt { operation: operation.id, client_token, signed_at, bucket: cache.poll_bucket.clone() };
         let (cloud, spec) = (&self.parts().cloud, &operation.spec);
         let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
         Ok(match operation.progress.kind {

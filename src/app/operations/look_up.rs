@@ -22,10 +22,16 @@ impl Gateway {
     /// Looks for what an earlier attempt may have done; the rule says what that means.
     pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
+        if let Some(at) = self.spend_for_change().await? {
+            return self.put_back(leased, operation.progress, at, Learned::default()).await;
+        }
         let looked = match operation.progress.kind {
             OperationKind::Create => self.look_for_create(operation, &cache).await?,
             OperationKind::Update | OperationKind::Delete => self.look_at_target(operation, &cache).await,
         };
+        if let Err(fault) = &looked {
+            self.note_fault(fault).await?;
+        }
         let (sight, done) = looked.unwrap_or_else(|fault| {
             tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
             (Sight::Failed, None)

@@ -45,6 +45,10 @@ impl Gateway {
 
     async fn settle_copies(&self, leased: &LeasedOperation) -> Result<(), Error> {
         let operation = &leased.operation;
+        if let Some(at) = self.spend_for_change().await? {
+            self.store().note_unsettled(leased, Some(at), false, &[]).await?;
+            return Ok(());
+        }
         if operation.progress.kind != OperationKind::Create {
             let again = if self.look_for_copies(operation).await? { None } else { Some(self.now() + AGAIN_AFTER) };
             self.store().note_unsettled(leased, again, false, &[]).await?;
@@ -130,7 +134,7 @@ impl Gateway {
     /// Removes one; the cloud's RequestId.
     async fn remove(&self, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
         let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
-        let attempt = Attempt { operation: operation.id, client_token, signed_at: self.now() };
+        let attempt = Attempt { operation: operation.id, client_token, signed_at: self.now(), bucket: None };
         let deleted = self.parts().cloud.delete(&operation.spec.region, eci_cache_id, &attempt).await;
         deleted.map(done).or_else(gone_already).map(|done| done.request_id)
     }

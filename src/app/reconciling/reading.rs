@@ -1,7 +1,7 @@
-//! Reading the cloud for the comparison. Every call goes through [`Gateway::read_page`], the one place where an
-//! account's budget is to be drawn from.
+//! Reading the cloud for the comparison, at the pace that the account's budget leaves: nobody waits for it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,10 @@ use crate::domain::region::Region;
 use crate::eci::{DescribeQuery, SeenPage};
 use crate::store::ReconcileLease;
 
+/// How often a call is asked for in vain before the comparison is put off.
+const PATIENCE: usize = 100;
+/// The longest pause between two of these: well below a group's lease.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The most pages of one list (20 caches each): ten times the quota that any account has by default.
 const PAGES: usize = 500;
 /// What the cloud calls the most caches that a region takes.
@@ -104,16 +108,38 @@ impl Gateway {
         region: &Region,
         query: &DescribeQuery,
     ) -> Result<Option<SeenPage>, Stop> {
-        // A long list outlives a lease: it is held anew before each call.
-        if !self.store().hold_reconciliation(lease, self.settings().group_lease.as_secs_f64()).await? {
+        if !self.keep_pace(lease).await? {
             return Ok(None);
         }
         metrics::counter!("ecg_cloud_looks_total", "way" => "reconcile").increment(1);
-        Ok(Some(self.parts().cloud.describe(region, query).await?))
+        let page = self.parts().cloud.describe(region, query).await;
+        if let Err(fault) = &page {
+            self.note_fault(fault).await?;
+        }
+        Ok(Some(page?))
+    }
+
+    /// Draws one look, and waits for it while others draw them all. `false`: the lease is lost.
+    async fn keep_pace(&self, lease: &ReconcileLease) -> Result<bool, Stop> {
+        for _ in 0..PATIENCE {
+            // A long list outlives a lease: it is held anew before each call.
+            if !self.store().hold_reconciliation(lease, self.settings().group_lease.as_secs_f64()).await? {
+                return Ok(false);
+            }
+            let drawn = self.draw_looks(1).await?;
+            if drawn.granted > 0 {
+                return Ok(true);
+            }
+            tokio::time::sleep((drawn.again_at - self.now()).to_std().unwrap_or_default().min(LONGEST_PAUSE)).await;
+        }
+        Err(Stop::Cloud(Fault::NotSent("the account's budget had no call left for the comparison".into())))
     }
 
     /// The most caches that the region takes; `None` if the cloud does not say so.
-    pub(super) async fn read_quota(&self, region: &Region) -> Result<Option<i64>, Fault> {
+    pub(super) async fn read_quota(&self, lease: &ReconcileLease, region: &Region) -> Result<Option<i64>, Stop> {
+        if !self.keep_pace(lease).await? {
+            return Ok(None);
+        }
         let attributes = self.parts().cloud.list_usage(region).await?;
         let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
         Ok(attributes.get(QUOTA).and_then(number))

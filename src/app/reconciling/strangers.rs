@@ -105,7 +105,12 @@ impl Gateway {
                 operation: operation.id,
                 client_token: orphan.id.simple().to_string(),
                 signed_at: self.now(),
+                bucket: None,
             };
+            if self.spend_for_change().await?.is_some() {
+                // The account is busy; the next pass comes soon enough.
+                return Ok(());
+            }
             let region = reading::region_of(lease)?;
             let removed = self.parts().cloud.delete(&region, &orphan.eci_cache_id, &attempt).await;
             let request_id = match removed {

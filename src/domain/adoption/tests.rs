@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::observation::ProviderEvent;
+use crate::domain::poll::bucket::BUCKET_TAG;
 use crate::domain::spec::OPERATION_TAG;
 
 fn at(minute: i64) -> Instant {
@@ -32,7 +33,7 @@ fn seen(status: &str) -> Seen {
         created_at: Some(at(0)),
         expires_at: Some(at(7 * 24 * 60)),
         images: vec!["nginx:1".into(), "redis:7".into(), "nginx:1".into()],
-        tags: vec![pair("env", "prod"), pair(OPERATION_TAG, "op_x"), pair("acs:rm:x", "1")],
+        tags: vec![pair("env", "prod"), pair(OPERATION_TAG, "op_x"), pair(BUCKET_TAG, "b"), pair("acs:rm:x", "1")],
         name: "web".into(),
         size_gib: Some(40),
         resource_group_id: Some("rg-1".into()),

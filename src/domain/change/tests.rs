@@ -38,6 +38,7 @@ fn cache(status: Status) -> ImageCache {
         provider: None,
         misses: 0,
         reconciled: crate::domain::reconcile::Reconciled::default(),
+        poll_bucket: None,
     }
 }
 

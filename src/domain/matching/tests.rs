@@ -44,6 +44,7 @@ pub(crate) fn cache(name: &str, minute: i64, images: &[&str]) -> ImageCache {
         provider: None,
         misses: 0,
         reconciled: crate::domain::reconcile::Reconciled::default(),
+        poll_bucket: None,
     }
 }
 

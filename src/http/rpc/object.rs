@@ -124,6 +124,7 @@ mod tests {
             provider,
             misses: 0,
             reconciled: crate::domain::reconcile::Reconciled::default(),
+            poll_bucket: None,
         }
     }
 

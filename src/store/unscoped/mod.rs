@@ -4,9 +4,11 @@
 
 pub mod access_keys;
 pub mod adoption;
+pub mod budgets;
 pub mod deliveries;
 pub mod janitor;
 pub mod news;
+pub mod observed;
 pub mod operations;
 pub mod reconciler;
 pub mod strangers;

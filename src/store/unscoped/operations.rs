@@ -47,7 +47,22 @@ pub struct Postponed {
 }
 
 impl Store {
-    /// Claims up to `limit` operations that are due and in nobody's hands, oldest first.
+    /// How many operations are due and in nobody's hands, counted up to `limit`.
+    pub async fn operations_due(&self, now: Instant, limit: i64) -> Result<i64, Error> {
+        let due = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT FROM operations
+                 WHERE state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1
+                   AND (lease_until IS NULL OR lease_until < clock_timestamp()) LIMIT $2) AS due",
+        )
+        .bind(now)
+        .bind(limit)
+        .fetch_one(&self.workers)
+        .await?;
+        Ok(due)
+    }
+
+    /// Claims up to `limit` operations that are due and in nobody's hands: every team's oldest first, then every
+    /// team's second, and so on. A team with ten thousand of them does not make another one wait.
     pub async fn claim_operations(
         &self,
         now: Instant,
@@ -56,11 +71,27 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<LeasedOperation>, Error> {
         let rows: Vec<LeasedRow> = sqlx::query_as(
-            "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
+            "WITH RECURSIVE teams AS (
+                 -- One step through the index for each team that has any, however many operations it has.
+                 (SELECT team FROM operations WHERE state = 'running' ORDER BY team LIMIT 1)
+                 UNION ALL
+                 SELECT (SELECT team FROM operations WHERE state = 'running' AND team > t.team ORDER BY team LIMIT 1)
+                 FROM teams t WHERE t.team IS NOT NULL),
+             turns AS (
+                 SELECT mine.id, row_number() OVER (PARTITION BY t.team ORDER BY mine.due_at, mine.id) AS turn, mine.due_at
+                 FROM teams t CROSS JOIN LATERAL (
+                     SELECT id, due_at FROM operations
+                     -- What was abandoned and is in doubt no more is withdrawn, not sent again.
+                     WHERE state = 'running' AND team = t.team AND (in_doubt OR NOT abandoned) AND due_at <= $1
+                       AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                     ORDER BY due_at LIMIT $4) AS mine)
+             UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations
-                 -- What was abandoned and is in doubt no more is withdrawn, not sent again.
-                 WHERE state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                 ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+                 WHERE id IN (SELECT id FROM turns ORDER BY turn, due_at LIMIT $4)
+                   -- Again: another worker may have had them in the meantime.
+                   AND state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1
+                   AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                 FOR UPDATE SKIP LOCKED)
              RETURNING *",
         )
         .bind(now)

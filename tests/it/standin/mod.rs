@@ -83,7 +83,7 @@ impl Cloud {
 
     /// An attempt that is signed now.
     fn attempt(&self, operation: OperationId, client_token: &str) -> Attempt {
-        Attempt { operation, client_token: client_token.into(), signed_at: self.clock.now() }
+        Attempt { operation, client_token: client_token.into(), signed_at: self.clock.now(), bucket: None }
     }
 
     async fn created(&self, spec: &ImageCacheSpec) -> String {

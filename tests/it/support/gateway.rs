@@ -88,7 +88,7 @@ impl World {
     fn parts(&self, setup: &Setup) -> Parts {
         let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
         let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
-        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(10) };
+        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) };
         Parts {
             store: Store::open(&self.database.as_runtime(), sizes),
             cloud: self.client(setup),

@@ -10,3 +10,4 @@ pub(crate) mod hook;
 pub(crate) mod listener;
 pub(crate) mod server;
 pub(crate) mod setup;
+pub(crate) mod virtual_cloud;

@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::OperationId;
+use crate::domain::poll::bucket::BUCKET_TAG;
 use crate::domain::spec::OPERATION_TAG;
 use crate::eci::client::Attempt;
 use crate::eci::params;
@@ -122,7 +123,8 @@ impl Draw {
 
     fn attempt(&self) -> Attempt {
         let operation = OperationId::new(Instant::UNIX_EPOCH, &self.0);
-        Attempt { operation, client_token: self.id(), signed_at: Instant::UNIX_EPOCH }
+        let bucket = self.maybe(Self::id);
+        Attempt { operation, client_token: self.id(), signed_at: Instant::UNIX_EPOCH, bucket }
     }
 }
 
@@ -143,6 +145,8 @@ fn any_valid_create_reads_back_as_itself() {
         let (mut read, token) = read_create(&params).unwrap_or_else(|refused| panic!("seed {seed}: {refused}"));
         let own = read.spec.tags.remove(OPERATION_TAG);
         assert_eq!(own.is_some(), new.spec.tags.len() < MAX_TAGS, "seed {seed}");
+        let bucket = read.spec.tags.remove(BUCKET_TAG);
+        assert_eq!(bucket, attempt.bucket.filter(|_| new.spec.tags.len() + 2 <= MAX_TAGS), "seed {seed}");
         assert_eq!(read.spec, new.spec, "seed {seed}");
         assert_eq!(bare(&read.registry_credentials), bare(&new.registry_credentials), "seed {seed}");
         assert_eq!(token, Some(attempt.client_token), "seed {seed}");
@@ -159,6 +163,7 @@ fn any_update_reads_back_as_itself() {
         let (target, _, mut read, _) = read_update(&params).unwrap_or_else(|refused| panic!("seed {seed}: {refused}"));
         if let Some(tags) = &mut read.tags {
             tags.remove(OPERATION_TAG);
+            tags.remove(BUCKET_TAG);
         }
         assert_eq!(target, id);
         let plain = |changes| serde_json::to_value(changes).expect("JSON");

@@ -1,0 +1,136 @@
+//! What is measured: a database of its own, the stand-in in this process, and the workers in a process of their own.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use eci_cache_gateway::domain::clock::{Clock, SystemClock};
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::localpg::Server;
+use eci_cache_gateway::sim::{self, StandIn};
+use eci_cache_gateway::store::{PoolSizes, Store};
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
+use tokio::net::TcpListener;
+
+const DATABASE: &str = "ecg_bench_tracker";
+const KEY: &str = "stand-in-key";
+const KEY_SECRET: &str = "stand-in-secret";
+
+/// Everything but the gateway.
+pub(crate) struct House {
+    /// The database, as its owner.
+    pub(crate) pool: PgPool,
+    /// The same, as the gateway uses it.
+    pub(crate) store: Store,
+    url: String,
+    standin: StandIn,
+    http: reqwest::Client,
+}
+
+impl House {
+    /// A new database and an empty stand-in.
+    pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
+        let admin: PgConnectOptions = server.database_url().parse()?;
+        let mut connection = PgConnection::connect_with(&admin).await?;
+        connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
+        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
+        let options = admin.database(DATABASE);
+        let sizes = PoolSizes { requests: 2, workers: 4, acquire: Duration::from_secs(5) };
+        let store = Store::open(&options, sizes);
+        store.migrate().await?;
+        let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
+        let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?"), 1);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let settings = sim::Settings {
+            access_key_id: KEY.into(),
+            access_key_secret: KEY_SECRET.into(),
+            speed: 1.0,
+            state_file: None,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let standin = StandIn::start(listener, settings, clock, Arc::new(Entropy::from_seed(1)));
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self { pool, store, url, standin, http })
+    }
+
+    /// Starts the workers.
+    pub(crate) fn worker(&self) -> anyhow::Result<Worker> {
+        let child = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"))
+            .arg("worker")
+            .env_clear()
+            .env("ECG_DATABASE_URL", &self.url)
+            .env("ECG_CLOUD_ENDPOINT", self.standin.url())
+            .env("ECG_CLOUD_ACCESS_KEY_ID", KEY)
+            .env("ECG_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)
+            // One account here stands for many, so it bears as much as many.
+            .env("ECG_CLOUD_CALLS_PER_SECOND", "2000")
+            .env("ECG_AUTH_ISSUER", "https://issuer.example")
+            .env("ECG_AUTH_AUDIENCE", "eci-cache-gateway")
+            .env("ECG_AUTH_HS256_SECRET", "a secret for the tokens of a benchmark")
+            .env("ECG_KEYS_MASTER", "GzLCjLOMBUgOzMG9YP+XAptXoFyWcYuW2tfp2EiU9Uk=")
+            .env("ECG_LOG", "warn")
+            .stdout(Stdio::null())
+            .spawn();
+        Ok(Worker(child.context("the workers do not start")?))
+    }
+
+    /// Asks the stand-in's back door.
+    pub(crate) async fn admin(&self, door: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = format!("{}/_admin/{door}", self.standin.url());
+        let answer = self.http.post(url).json(body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// How many looks the cloud has counted.
+    pub(crate) async fn looks(&self) -> anyhow::Result<u64> {
+        let answer = self.http.get(format!("{}/_admin/calls", self.standin.url())).send().await?;
+        let calls: Value = answer.json().await?;
+        Ok(calls["calls"]["DescribeImageCaches"].as_u64().unwrap_or(0))
+    }
+
+    /// Takes caches away at the cloud.
+    pub(crate) async fn remove(&self, gone: &[(String, String)]) -> anyhow::Result<()> {
+        let gone: Vec<Value> =
+            gone.iter().map(|(region, id)| json!({"region": region, "image_cache_id": id})).collect();
+        self.admin("caches", &json!({ "remove": gone })).await.map(drop)
+    }
+
+    /// Ends everything.
+    pub(crate) async fn end(self) {
+        self.pool.close().await;
+        self.store.close().await;
+        self.standin.shutdown().await;
+    }
+}
+
+/// The workers' process; ended with this.
+pub(crate) struct Worker(Child);
+
+impl Worker {
+    /// The processor time so far, in seconds.
+    pub(crate) fn busy(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The name may hold spaces; behind its bracket user and system time are the 12th and 13th word, in 10 ms.
+        let rest = stat.rsplit(')').next().unwrap_or_default();
+        let ticks: Vec<f64> = rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
+        Ok(ticks.iter().sum::<f64>() / 100.0)
+    }
+
+    /// The most memory that it ever had, in MB.
+    pub(crate) fn memory(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1_024.0)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}

@@ -1,0 +1,81 @@
+//! One sweep over 100,000 caches that did not change: how long the database takes, and that it writes nothing.
+
+use std::time::{Duration, Instant};
+
+use eci_cache_gateway::domain::observation::Seen;
+use eci_cache_gateway::localpg::Server;
+use eci_cache_gateway::store::TrackerGroup;
+
+use crate::REGIONS;
+use crate::house::House;
+use crate::real::region_of;
+
+/// How many caches there are in each region.
+const EACH: usize = 5_000;
+/// Eight pages are compared at a time, as the tracker does.
+const TOGETHER: usize = 160;
+
+/// Measures and prints it.
+pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
+    let house = House::build(server).await?;
+    sqlx::query(
+        "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, provider_status, generation, version,
+             sequence, operation, eci_cache_id, snapshot_id, progress_percent, evidence, misses, created_at, updated_at)
+         SELECT gen_random_uuid(), 'bench', 'default', 'cn-bench-' || r, 'web', ARRAY['nginx:1'], '{}', 'ready', 'Ready', 1, 4, 3,
+             gen_random_uuid(), 'imc-' || n, 's-' || n, 100, '{}', 0, now(), now()
+         FROM generate_series(0, $1 - 1) AS r, generate_series(1, $2) AS n",
+    )
+    .bind(i32::try_from(REGIONS)?)
+    .bind(i32::try_from(EACH)?)
+    .execute(&house.pool)
+    .await?;
+    sqlx::query("VACUUM ANALYZE image_caches").execute(&house.pool).await?;
+    let seen: Vec<Seen> = (1..=EACH).map(shown).collect();
+    let before = rows(&house).await?;
+    let (mut took, mut differing) = (Duration::ZERO, 0);
+    for region in 0..REGIONS {
+        let group = TrackerGroup { account: "default".into(), region: region_of(region) };
+        for pages in seen.chunks(TOGETHER) {
+            let pages: Vec<&Seen> = pages.iter().collect();
+            let began = Instant::now();
+            differing += house.store.moved_on(&group, &pages).await?.len();
+            took += began.elapsed();
+        }
+    }
+    let written = if rows(&house).await? == before { "no row" } else { "rows" };
+    println!(
+        "\nA sweep over {} unchanged caches: {} ms of the database, {differing} rows to write, {written} written",
+        REGIONS * EACH,
+        took.as_millis(),
+    );
+    house.end().await;
+    Ok(())
+}
+
+fn shown(number: usize) -> Seen {
+    Seen {
+        eci_cache_id: format!("imc-{number}"),
+        status: "Ready".into(),
+        progress_percent: Some(100),
+        container_group_id: None,
+        snapshot_id: Some(format!("s-{number}")),
+        flash_snapshot_id: None,
+        created_at: None,
+        expires_at: None,
+        images: Vec::new(),
+        tags: Vec::new(),
+        name: "web".into(),
+        size_gib: None,
+        resource_group_id: None,
+        elimination_strategy: None,
+        last_matched_at: None,
+        raw: serde_json::Value::Null,
+        events: Vec::new(),
+    }
+}
+
+/// Where every row stands and who wrote it: the same before and after means that none was written.
+async fn rows(house: &House) -> anyhow::Result<i64> {
+    let sql = "SELECT sum(hashtext(ctid::text || ' ' || xmin::text))::bigint FROM image_caches";
+    Ok(sqlx::query_scalar(sql).fetch_one(&house.pool).await?)
+}

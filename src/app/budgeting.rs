@@ -1,0 +1,111 @@
+//! Drawing calls from the account's budget, which all gateways share. How much there is, is `domain::poll::budget`.
+//!
+//! What must stay true: whoever calls the cloud for the tracker or for an operation has drawn that call before.
+//! Changes are drawn a few at a time while there are many, so that not each create costs a write of its own; what
+//! is not spent within a second is let go. Reads that a caller asks for (usage, adoption) are few and not counted.
+
+use chrono::Duration;
+
+use super::{Error, Gateway};
+use crate::domain::clock::Instant;
+use crate::domain::failure::Fault;
+use crate::domain::poll::budget::{Budget, Drawn, Purpose};
+use crate::store::KeptBudget;
+
+/// How often a draw is tried while other gateways draw, too.
+const TRIES: usize = 20;
+/// What was drawn for changes is good for that long.
+const GOOD_FOR: Duration = Duration::seconds(1);
+/// How many calls are drawn at once while one change follows another.
+const BATCH: u32 = 8;
+
+/// Calls that this process has drawn for changes and not spent yet.
+#[derive(Debug, Default)]
+pub(super) struct Purse {
+    calls: u32,
+    drawn_at: Option<Instant>,
+}
+
+impl Purse {
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.drawn_at.is_some_and(|at| (now - at).abs() < GOOD_FOR)
+    }
+}
+
+impl Gateway {
+    /// Draws calls for looks: as many as there are, at most `wanted`.
+    pub(super) async fn draw_looks(&self, wanted: usize) -> Result<Drawn, Error> {
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        self.change_budget(|budget, gateway| {
+            budget.draw(wanted, Purpose::Look, &gateway.settings().calls, gateway.now())
+        })
+        .await
+    }
+
+    /// Sees to it that this process has calls for up to `wanted` changes, and says how many it has.
+    pub(super) async fn calls_for_changes(&self, wanted: u32) -> Result<u32, Error> {
+        let mut purse = self.purse().lock().await;
+        if !purse.is_fresh(self.now()) {
+            purse.calls = 0;
+        }
+        let lacking = wanted.saturating_sub(purse.calls);
+        if lacking > 0 {
+            self.fill(&mut purse, lacking).await?;
+        }
+        Ok(purse.calls.min(wanted))
+    }
+
+    /// Spends the call of a change. An instant says that there is none, and when to come again.
+    pub(super) async fn spend_for_change(&self) -> Result<Option<Instant>, Error> {
+        let mut purse = self.purse().lock().await;
+        let fresh = purse.is_fresh(self.now());
+        if purse.calls == 0 || !fresh {
+            purse.calls = 0;
+            let again_at = self.fill(&mut purse, if fresh { BATCH } else { 1 }).await?;
+            if purse.calls == 0 {
+                metrics::counter!("ecg_cloud_calls_postponed_total").increment(1);
+                return Ok(Some(again_at));
+            }
+        }
+        purse.calls -= 1;
+        Ok(None)
+    }
+
+    async fn fill(&self, purse: &mut Purse, wanted: u32) -> Result<Instant, Error> {
+        let draw = |budget: &Budget, gateway: &Self| {
+            budget.draw(wanted, Purpose::Change, &gateway.settings().calls, gateway.now())
+        };
+        // On the heap: an operation's future is large already.
+        let drawn: Drawn = Box::pin(self.change_budget(draw)).await?;
+        purse.calls += drawn.granted;
+        purse.drawn_at = Some(self.now());
+        Ok(drawn.again_at)
+    }
+
+    /// Lets the account rest if the fault says that it was throttled.
+    pub(super) async fn note_fault(&self, fault: &Fault) -> Result<(), Error> {
+        if !matches!(fault, Fault::Throttled(_)) {
+            return Ok(());
+        }
+        metrics::counter!("ecg_cloud_throttled_total").increment(1);
+        let throttle =
+            |budget: &Budget, gateway: &Self| (budget.throttled(&gateway.settings().calls, gateway.now()), ());
+        Box::pin(self.change_budget(throttle)).await
+    }
+
+    /// Compare-and-set, until nobody else was faster.
+    async fn change_budget<T>(&self, change: impl Fn(&Budget, &Self) -> (Budget, T)) -> Result<T, Error> {
+        let (account, limits) = (&self.settings().account, &self.settings().calls);
+        for _ in 0..TRIES {
+            let kept = self.store().budget(account).await?;
+            let kept = kept.unwrap_or_else(|| KeptBudget { budget: Budget::full(limits, self.now()), version: 0 });
+            let (budget, told) = change(&kept.budget, self);
+            if self.store().put_budget(account, &KeptBudget { budget, ..kept }).await? {
+                metrics::gauge!("ecg_cloud_budget_calls_per_second").set(budget.rate);
+                metrics::gauge!("ecg_cloud_budget_level").set(budget.level(limits));
+                return Ok(told);
+            }
+        }
+        Err(Error::Internal("the budget of calls kept changing while it was drawn from".into()))
+    }
+}

@@ -1,0 +1,103 @@
+//! What the looks of a pass mean, and writing it. Decided by `domain::change`; many caches in one transaction.
+
+use std::collections::HashSet;
+
+use super::Pass;
+use crate::app::{Error, Gateway};
+use crate::domain::change::{Change, observe};
+use crate::domain::ids::CacheId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::poll::worth::is_worth_writing;
+use crate::domain::status::Status;
+use crate::store::CacheWrite;
+
+impl Gateway {
+    /// Writes what changed: of the caches that were shown, and of those that the cloud says it does not have.
+    pub(super) async fn apply(&self, pass: &mut Pass, seen: &[Seen], absent: &[String]) -> Result<(), Error> {
+        let ours: Vec<&Seen> = seen.iter().filter(|seen| pass.round.follows(&seen.eci_cache_id)).collect();
+        let mut changes = Vec::new();
+        if !ours.is_empty() {
+            for cache in self.store().moved_on(&pass.group, &ours).await? {
+                let shown = ours.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
+                changes.extend(self.change_of(&cache, shown.copied()));
+            }
+        }
+        if !absent.is_empty() {
+            let ids: Vec<&str> = absent.iter().map(String::as_str).collect();
+            let missed = self.store().caches_of_group(&pass.group, &ids).await?;
+            changes.extend(missed.iter().filter_map(|cache| self.change_of(cache, None)));
+        }
+        for seen in ours {
+            pass.round.shown(&seen.eci_cache_id);
+        }
+        // What is absent is no suspect any more: its own id was asked for.
+        for id in absent {
+            pass.round.shown(id);
+        }
+        self.write_changes(pass, changes).await
+    }
+
+    fn change_of(&self, cache: &ImageCache, seen: Option<&Seen>) -> Option<Change> {
+        observe(cache, seen, self.now()).filter(|change| is_worth_writing(cache, change))
+    }
+
+    async fn write_changes(&self, pass: &mut Pass, changes: Vec<Change>) -> Result<(), Error> {
+        let write = |change: &Change| self.write_of(change, self.observed("tracker", change));
+        let writes: Vec<CacheWrite> = changes.iter().map(write).collect();
+        let written = match self.store().write_observed(&writes).await {
+            Ok(written) => written,
+            Err(error) => {
+                // One row that the database does not take must not keep all others from being written.
+                tracing::warn!(error = &error as &dyn std::error::Error, "many changes could not be written at once");
+                self.write_each(&writes).await?
+            }
+        };
+        // An operation moved the others while we looked; the next pass sees them as they are.
+        for change in changes.iter().filter(|change| written.contains(&change.next.id)) {
+            self.tell(pass, change);
+        }
+        Ok(())
+    }
+
+    async fn write_each(&self, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+        let mut written = HashSet::new();
+        for write in writes {
+            match self.store().write_change(write).await {
+                Ok(true) => drop(written.insert(write.next.id)),
+                Ok(false) => {}
+                Err(error) => match Error::from(error) {
+                    error @ Error::Unavailable { .. } => return Err(error),
+                    error => {
+                        tracing::error!(image_cache = %write.next.id, error = &error as &dyn std::error::Error, "a change could not be written");
+                    }
+                },
+            }
+        }
+        Ok(written)
+    }
+
+    fn tell(&self, pass: &mut Pass, change: &Change) {
+        let cache = &change.next;
+        if let Some((from, to)) = change.moved {
+            metrics::counter!("ecg_transitions_total", "to" => to.as_str()).increment(1);
+            if to == Status::Unknown {
+                tracing::error!(image_cache = %cache.id, provider_status = ?cache.provider_status, "the cloud shows a status that we do not know");
+            }
+            tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache moved");
+            let over = cache.eci_cache_id.as_ref().and_then(|id| pass.round.moved(id, to, self.now()));
+            if let Some(over) = over {
+                metrics::histogram!("ecg_tracker_delay_seconds").record(over.as_seconds_f64());
+            }
+        }
+        self.signals().cache_changed(cache.id);
+    }
+
+    /// Keeps what this pass learned of how long builds take.
+    pub(super) async fn keep_histories(&self, pass: &mut Pass) -> Result<(), Error> {
+        for (class, history) in pass.round.learned() {
+            self.store().put_history(&pass.group, &class, &history).await?;
+        }
+        Ok(())
+    }
+}

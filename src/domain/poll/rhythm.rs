@@ -1,0 +1,110 @@
+//! The grid of time on which looks happen.
+//!
+//! Intervals are the longest usual one, doubled or halved a few times, so that whatever is looked at rarely is
+//! looked at together with what is looked at often: builds that are due at the same instant share pages. Due is
+//! what has a grid point since the last look; the grid is absolute, so any gateway finds the same.
+
+use chrono::Duration;
+
+use crate::domain::clock::Instant;
+
+/// The usual interval times two to the power of this.
+pub type Level = i8;
+/// Quick: a build of which nothing is known, or many that end now.
+pub const QUICKEST: Level = -3;
+/// Slow: nothing will happen for a while.
+pub const SLOWEST: Level = 2;
+
+/// One group's grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rhythm {
+    usual_ms: i64,
+    phase_ms: i64,
+}
+
+impl Rhythm {
+    /// The grid of a group; `name` makes its phase, so that groups do not march in step.
+    pub fn new(usual: Duration, name: &str) -> Self {
+        let usual_ms = usual.num_milliseconds().max(8);
+        // FNV-1a: spread is all that is asked of it, and it must be the same at every gateway.
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        let widest = usual_ms << SLOWEST;
+        Self { usual_ms, phase_ms: i64::try_from(hash >> 1).unwrap_or(0) % widest }
+    }
+
+    /// The interval of a level.
+    pub fn interval(&self, level: Level) -> Duration {
+        Duration::milliseconds(self.length(level))
+    }
+
+    /// The level of the longest interval that is no longer than `wish`, between `from` and `to`.
+    pub fn level_of(&self, wish: Duration, from: Level, to: Level) -> Level {
+        (from..=to).rev().find(|level| self.interval(*level) <= wish).unwrap_or(from)
+    }
+
+    /// Whether a grid point lies after `since` and not after `now`.
+    pub fn is_due(&self, level: Level, since: Instant, now: Instant) -> bool {
+        // A clock that was put back must not stop the looking.
+        self.slot(level, now) > self.slot(level, since) || now < since
+    }
+
+    /// The next grid point after `now`.
+    pub fn next(&self, level: Level, now: Instant) -> Instant {
+        let length = self.length(level);
+        let into = (now.timestamp_millis() + self.phase_ms).rem_euclid(length);
+        now + Duration::milliseconds(length - into)
+    }
+
+    fn length(&self, level: Level) -> i64 {
+        if level < 0 { (self.usual_ms >> -level).max(1) } else { self.usual_ms << level }
+    }
+
+    fn slot(&self, level: Level, at: Instant) -> i64 {
+        (at.timestamp_millis() + self.phase_ms).div_euclid(self.length(level))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Instant {
+        Instant::UNIX_EPOCH + Duration::milliseconds(ms)
+    }
+
+    #[test]
+    fn what_is_due_rarely_is_due_together_with_what_is_due_often() {
+        let rhythm = Rhythm::new(Duration::seconds(8), "default cn-beijing");
+        let slow = rhythm.next(SLOWEST, at(1_000_000));
+        for level in QUICKEST..=SLOWEST {
+            let just_before = slow - Duration::milliseconds(1);
+            assert!(rhythm.is_due(level, just_before, slow), "{level}");
+            assert_eq!(rhythm.next(level, slow) - slow, rhythm.interval(level));
+        }
+    }
+
+    #[test]
+    fn nothing_is_due_twice_for_one_grid_point() {
+        let rhythm = Rhythm::new(Duration::seconds(8), "g");
+        let point = rhythm.next(0, at(0));
+        assert!(rhythm.is_due(0, at(0), point));
+        assert!(!rhythm.is_due(0, point, point + Duration::milliseconds(7_999)));
+        assert!(rhythm.is_due(0, point, point + Duration::seconds(8)));
+        assert!(rhythm.is_due(0, point, at(0)), "a clock that was put back");
+    }
+
+    #[test]
+    fn groups_have_phases_of_their_own() {
+        let next = |name| Rhythm::new(Duration::seconds(8), name).next(0, at(0));
+        assert_ne!(next("default cn-beijing"), next("default cn-hangzhou"));
+    }
+
+    #[test]
+    fn a_wish_becomes_the_longest_interval_within_it() {
+        let rhythm = Rhythm::new(Duration::seconds(8), "g");
+        let of = |seconds| rhythm.level_of(Duration::seconds(seconds), QUICKEST, 0);
+        assert_eq!((of(0), of(1), of(3), of(100)), (-3, -3, -2, 0));
+    }
+}

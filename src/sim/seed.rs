@@ -1,0 +1,67 @@
+//! Caches in bulk, for whoever measures: put there as if they had been created at another time, and taken away.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::create;
+use super::limits::ONE_IMAGE_SECONDS;
+use super::state::{Ground, State};
+use crate::domain::region::Region;
+use crate::domain::spec::ImageCacheSpec;
+
+/// What there shall be, and what no longer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bulk {
+    #[serde(default)]
+    put: Vec<Put>,
+    #[serde(default)]
+    remove: Vec<Remove>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Put {
+    region: Region,
+    name: String,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    /// How long ago it was created.
+    #[serde(default)]
+    age_seconds: f64,
+    /// How long its build takes.
+    build_seconds: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remove {
+    region: Region,
+    image_cache_id: String,
+}
+
+/// The ids of what was put, in its order.
+pub(super) fn run(state: &mut State, bulk: Bulk, ground: &Ground<'_>) -> Result<Value, String> {
+    for gone in bulk.remove {
+        state.remove(&gone.region, &gone.image_cache_id, ground.now);
+    }
+    let ids = bulk.put.iter().map(|put| one(state, put, ground)).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({ "put": ids }))
+}
+
+fn one(state: &mut State, put: &Put, ground: &Ground<'_>) -> Result<String, String> {
+    let spec = json!({"name": put.name, "region": put.region, "images": ["nginx:1"], "tags": put.tags, "size_gib": 20});
+    let spec: ImageCacheSpec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
+    let age =
+        std::time::Duration::try_from_secs_f64(put.age_seconds).map_err(|_| "age_seconds must not be negative")?;
+    let begun_at = Duration::from_std(age).ok().and_then(|age| ground.now.checked_sub_signed(age));
+    let now = begun_at.ok_or("age_seconds is too long ago")?;
+    if !(0.001..=1e9).contains(&put.build_seconds) {
+        return Err("build_seconds must be above 0".to_owned());
+    }
+    let ground = Ground { now, speed: ONE_IMAGE_SECONDS / put.build_seconds, ..*ground };
+    Ok(create::begin(state, spec, &[], &ground).0)
+}
