@@ -37,6 +37,12 @@
 //! 7. From then on the reconciler (`app::reconciling`) compares the cloud's list with the rows; `domain::reconcile`
 //!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
 //!
+//! # Many who wait
+//!
+//! A long poll, a stream and a wait for `ready` look once for themselves and then join `app::news`: one task per
+//! process asks the database what is new to any of them, at once after a commit of its own process and within 0.1 s
+//! after another's, and hands it around in memory. Nobody holds a connection while waiting.
+//!
 //! # When things break
 //!
 //! A create whose answer was lost is never guessed: [`domain::operation`] sends the same `ClientToken` again

@@ -59,7 +59,8 @@ pub(crate) struct House {
     /// A token with every scope that is needed.
     pub(crate) token: String,
     gateway: Gateway,
-    _standin: StandIn,
+    standin: Arc<StandIn>,
+    database: PgConnectOptions,
     _stop: DropGuard,
 }
 
@@ -68,12 +69,32 @@ impl House {
     pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
-        let standin = standin(&clock, &entropy).await?;
-        let store = database(server).await.context("the database")?;
+        let standin = Arc::new(standin(&clock, &entropy).await?);
+        database(server).await.context("the database")?;
+        Self::open(connect_to(server, DATABASE), standin, clock, entropy).await
+    }
+
+    /// Another gateway on the same database and stand-in.
+    pub(crate) async fn neighbour(&self) -> anyhow::Result<Self> {
+        let entropy = Arc::new(Entropy::from_seed(2));
+        Self::open(self.database.clone(), Arc::clone(&self.standin), Arc::new(SystemClock), entropy).await
+    }
+
+    async fn open(
+        database: PgConnectOptions,
+        standin: Arc<StandIn>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> anyhow::Result<Self> {
         let token = token(clock.now())?;
-        let gateway = Gateway::new(parts(store, &standin, clock, entropy)?);
+        let gateway = Gateway::new(parts(store(&database), &standin, clock, entropy)?);
         let (address, stop) = serve(gateway.clone()).await?;
-        Ok(Self { address, token, gateway, _standin: standin, _stop: stop.drop_guard() })
+        Ok(Self { address, token, gateway, standin, database, _stop: stop.drop_guard() })
+    }
+
+    /// How many wait at this gateway.
+    pub(crate) fn waiting(&self) -> usize {
+        self.gateway.waiting()
     }
 
     /// Ends when all that was begun has ended.
@@ -90,17 +111,20 @@ pub(crate) fn connect_to(server: &Server, database: &str) -> PgConnectOptions {
 }
 
 /// A new database with every migration and the seeded caches.
-async fn database(server: &Server) -> anyhow::Result<Store> {
+async fn database(server: &Server) -> anyhow::Result<()> {
     let mut admin = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
     admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
     admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
     let options = connect_to(server, DATABASE);
-    let store = Store::open(&options, PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) });
-    store.migrate().await?;
+    store(&options).migrate().await?;
     let mut owner = PgConnection::connect_with(&options).await?;
     owner.execute(AssertSqlSafe(seed())).await?;
     owner.execute("VACUUM ANALYZE image_caches").await?;
-    Ok(store)
+    Ok(())
+}
+
+fn store(options: &PgConnectOptions) -> Store {
+    Store::open(options, PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) })
 }
 
 /// Ready caches of four images, numbered from [`FIRST`].
@@ -167,9 +191,10 @@ fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<En
         sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?,
         fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
         sender: Sender::new(Policy::default(), SenderSettings::default(), Arc::clone(&clock))?,
-        // The cloud takes no time here, and bears everything.
+        // The cloud takes no time here, and bears everything. How many a team may have is not what is measured.
         settings: app::Settings {
             calls: budget::Limits { calls_per_second: 1e9, ..budget::Limits::default() },
+            streams_per_team: usize::MAX,
             ..app::Settings::default()
         },
         clock,
@@ -195,6 +220,7 @@ async fn serve(gateway: Gateway) -> anyhow::Result<(SocketAddr, CancellationToke
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let settings = http::Settings::default();
     let door = DoorState { gateway, metrics: Arc::new(String::new), settings, tasks: tasks.clone() };
-    tokio::spawn(server::serve(listener, http::router(door), Limits::default(), tasks, stop.clone()));
+    let limits = Limits { connections: 100_000, ..Limits::default() };
+    tokio::spawn(server::serve(listener, http::router(door), limits, tasks, stop.clone()));
     Ok((address, stop))
 }

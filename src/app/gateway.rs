@@ -10,8 +10,10 @@ use uuid::Uuid;
 use super::Error;
 use super::budgeting::Purse;
 use super::delivering::Handing;
+use super::news::News;
 use super::settings::Settings;
 use super::signals::Signals;
+use super::stream::Streams;
 use crate::auth::refusal::Refusal;
 use crate::auth::verify::Verifier;
 use crate::crypto::fingerprint::Fingerprint;
@@ -57,6 +59,8 @@ pub struct Gateway(Arc<Inner>);
 struct Inner {
     parts: Parts,
     signals: Signals,
+    news: Arc<News>,
+    streams: Streams,
     tasks: TaskTracker,
     leaving: CancellationToken,
     buckets: Mutex<Buckets>,
@@ -70,9 +74,12 @@ impl Gateway {
     /// A gateway of these parts.
     pub fn new(parts: Parts) -> Self {
         let (to, inbox) = mpsc::unbounded_channel();
+        let news = Arc::<News>::default();
         Self(Arc::new(Inner {
             parts,
-            signals: Signals::new(),
+            signals: Signals::new(Arc::clone(&news)),
+            news,
+            streams: Streams::default(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             buckets: Mutex::default(),
@@ -173,6 +180,15 @@ impl Gateway {
 
     pub(super) fn audit_id(&self) -> AuditId {
         AuditId::new(self.now(), self.entropy())
+    }
+
+    /// Who waits for what.
+    pub(super) fn news(&self) -> &News {
+        &self.0.news
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     /// The bucket that a new cache is tagged with; none where its team's tags leave no room.

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::view::ImageCacheView;
+use super::view::{EventView, FailureView, GateView, ImageCacheView};
 use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
 use crate::domain::caller::Scope;
+use crate::domain::clock::Instant;
 use crate::domain::content::Ensured;
 use crate::domain::endpoint::EndpointOptions;
 use crate::domain::event::EventType;
+use crate::domain::ids::CacheId;
 use crate::domain::region::Region;
+use crate::domain::status::Status;
 
 /// An idempotency key with what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,57 @@ pub struct Waited {
     pub condition_met: bool,
     /// The image cache as it is now.
     pub image_cache: ImageCacheView,
+}
+
+/// A page of the feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedPage {
+    /// The events, oldest first.
+    pub items: Vec<EventView>,
+    /// Whether there are more already.
+    pub has_more: bool,
+    /// What continues it, now or later.
+    pub next_cursor: String,
+}
+
+/// What a pipeline asks the gate, as it was asked.
+#[derive(Debug, Clone)]
+pub struct GateQuestion {
+    /// Where its pods will run.
+    pub region: Option<String>,
+    /// Its images: 1 to 20 references.
+    pub images: Vec<String>,
+    /// The pods' ephemeral storage in GiB, if the image cache must fit it.
+    pub ephemeral_storage_gib: Option<i32>,
+}
+
+/// What the gate answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GateAnswer {
+    /// Go on.
+    Usable(Box<GateView>),
+    /// One is on its way.
+    NotYet {
+        /// Which.
+        id: CacheId,
+        /// Where it stands.
+        status: Status,
+        /// When it is expected to be usable.
+        expected_at: Instant,
+        /// When to ask again: 1 to 60.
+        retry_after_seconds: u32,
+    },
+    /// What there is has failed.
+    Failed {
+        /// The newest.
+        id: CacheId,
+        /// Where it stands.
+        status: Status,
+        /// Why.
+        failure: Option<Box<FailureView>>,
+    },
+    /// Nothing holds all the images.
+    Nothing,
 }
 
 /// A webhook endpoint as it was asked for.

@@ -50,6 +50,10 @@ pub struct Settings {
     pub deliverer_lease: Duration,
     /// Whether a caller may add an endpoint that has not echoed a challenge.
     pub webhook_skip_challenge: bool,
+    /// How many event streams a team may hold open at one gateway.
+    pub streams_per_team: usize,
+    /// How long an event stream is silent before it says that it lives.
+    pub stream_heartbeat: Duration,
     /// How long idempotency keys are kept: at least a day.
     pub keep_keys: Duration,
     /// How long delivery attempts are kept.
@@ -78,6 +82,8 @@ impl Default for Settings {
             webhook_hand_per_endpoint: 128,
             deliverer_lease: Duration::from_secs(10),
             webhook_skip_challenge: false,
+            streams_per_team: 256,
+            stream_heartbeat: Duration::from_secs(15),
             keep_keys: Duration::from_hours(2 * 24),
             keep_attempts: Duration::from_hours(30 * 24),
         }

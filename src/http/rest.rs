@@ -15,6 +15,7 @@ mod deliveries;
 mod ensure;
 mod events;
 mod found;
+mod gate;
 mod image_cache_query;
 mod image_caches;
 mod lists;
@@ -23,8 +24,12 @@ mod me;
 mod operations;
 pub(super) mod pages;
 mod provider;
+mod streams;
+mod waits;
 mod webhook_bodies;
 mod webhook_endpoint_acts;
+
+pub(super) use lists::EventList;
 mod webhook_endpoints;
 
 /// Every route that stands in the document, and the document as far as the handlers tell it.
@@ -36,7 +41,8 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             image_caches::update_image_cache,
             image_caches::delete_image_cache
         ))
-        .routes(routes!(image_caches::wait_for_image_cache))
+        .routes(routes!(waits::wait_for_image_cache))
+        .routes(routes!(streams::stream_image_cache_events))
         .routes(routes!(image_caches::list_transitions))
         .routes(routes!(ensure::ensure_image_cache))
         .routes(routes!(adoption::adopt_image_caches))
@@ -46,6 +52,8 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(provider::list_usage))
         .routes(routes!(operations::get_operation))
         .routes(routes!(events::list_events))
+        .routes(routes!(streams::stream_events))
+        .routes(routes!(gate::check_gate))
         .routes(routes!(webhook_endpoints::create_webhook_endpoint, webhook_endpoints::list_webhook_endpoints))
         .routes(routes!(
             webhook_endpoints::get_webhook_endpoint,

@@ -68,6 +68,9 @@ impl Operation {
             | "list_usage"
             | "list_found_image_caches"
             | "list_events"
+            | "stream_events"
+            | "stream_image_cache_events"
+            | "check_gate"
             | "list_webhook_endpoints"
             | "get_webhook_endpoint"
             | "delete_webhook_endpoint"
@@ -92,6 +95,7 @@ impl Operation {
         match &self.id_name {
             Some(name) => self.path.replace(&format!("{{{name}}}"), id),
             None if self.id == "list_usage" => format!("{}?region=cn-beijing", self.path),
+            None if self.id == "check_gate" => format!("{}?region=cn-beijing&image=nginx", self.path),
             None => self.path.clone(),
         }
     }

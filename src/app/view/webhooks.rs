@@ -6,17 +6,26 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ImageCacheView, StatusView};
+use super::{ChangedView, ImageCacheView, ProviderEventView, StatusView};
 
-/// What an event is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What an event is about. Which members there are depends on the type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventData {
-    /// The image cache as it was after the event.
-    pub image_cache: ImageCacheView,
-    /// Numbers the transitions of this image cache: sort by it, deliveries may arrive out of order.
-    pub sequence: i64,
+    /// The image cache as it was after the event, as a read showed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub image_cache: Option<ImageCacheView>,
+    /// Which of its builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub generation: Option<i32>,
+    /// Numbers the transitions of this image cache: sort by it, deliveries may arrive out of order. An event without
+    /// a change of status repeats the number before; `image_cache.version` orders those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sequence: Option<i64>,
     /// The status before.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub previous_status: Option<StatusView>,
     /// Why, in a word, such as `retention_ended` or `deleted_elsewhere`; the same as in the transition, where there is
@@ -24,6 +33,16 @@ pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
+    /// What is different.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub changed: Option<ChangedView>,
+    /// For a build that failed: the cloud's last events about it, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provider_events: Vec<ProviderEventView>,
+    /// What was left out to keep the body below 20 kB, such as `provider_events` (the older ones): read it with GET.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// The body of a webhook: Standard Webhooks' envelope.
@@ -32,6 +51,10 @@ pub struct EventBody {
     /// The type, for example `image_cache.ready`. New types may appear.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The version of the body's form. Members may be added within one: ignore those that you do not know.
+    #[serde(default = "first")]
+    #[schema(required = true)]
+    pub version: i32,
     /// When it happened.
     pub timestamp: DateTime<Utc>,
     /// What it is about.
@@ -55,6 +78,9 @@ pub struct EndpointEventBody {
     pub timestamp: DateTime<Utc>,
     /// What it is about.
     pub data: EndpointEventData,
+/// Of bodies that were written before they had one.
+fn first() -> i32 {
+    EventBody::VERSION
 }
 
 /// One event of the team's feed.

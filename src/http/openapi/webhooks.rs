@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::app::view::CLOUD_EVENTS;
 use crate::domain::event::EventType;
 
 /// Adds the section; utoipa has no derive for it.
@@ -28,7 +29,11 @@ fn entry(kind: EventType) -> Value {
         ],
         "requestBody": {
             "required": true,
-            "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{body}")}}},
+            "content": {
+                "application/json": {"schema": {"$ref": format!("#/components/schemas/{body}")}},
+                // For endpoints that ask for it.
+                CLOUD_EVENTS: {"schema": {"$ref": "#/components/schemas/CloudEvent"}},
+            },
         },
         "responses": {"204": {"description": "Received."}},
         "security": [],

@@ -3,11 +3,29 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::app::input::FeedPage;
 use crate::app::view::{
     AccessKeyView, AttemptView, AuditEntryView, DeliveryView, EndpointView, EventView, FoundCacheView, ImageCacheView,
     TransitionView,
 };
 use crate::domain::filter::Slice;
+
+/// Events, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct EventList {
+    /// The items, in the list's order.
+    items: Vec<EventView>,
+    /// Whether there are more already.
+    has_more: bool,
+    /// What `cursor` continues it: at once, or at the end later. Always given.
+    pub(in crate::http) next_cursor: String,
+}
+
+impl From<FeedPage> for EventList {
+    fn from(page: FeedPage) -> Self {
+        Self { items: page.items, has_more: page.has_more, next_cursor: page.next_cursor }
+    }
+}
 
 macro_rules! list {
     ($(#[$doc:meta])* $name:ident of $item:ty) => {
@@ -43,10 +61,6 @@ list!(
 list!(
     /// The transitions of one image cache, the first first.
     TransitionList of TransitionView
-);
-list!(
-    /// Events, the oldest first.
-    EventList of EventView
 );
 list!(
     /// Webhook endpoints.

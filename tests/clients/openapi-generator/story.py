@@ -45,14 +45,14 @@ class Story:
         raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
 
     def find_ready_event(self, cache_id):
-        """Walk the feed from its beginning to the event that tells of this image cache."""
-        page = call(self.events.list_events, limit=100)
-        while True:
-            for event in page.items:
-                if event.type == "image_cache.ready" and event.data.image_cache.id == cache_id:
-                    return event
-            assert page.has_more, f"no image_cache.ready of {cache_id} in the feed"
-            page = call(self.events.list_events, limit=100, cursor=page.next_cursor)
+        """Find the event in the feed that tells of this image cache."""
+        kinds = ["image_cache.ready"]
+        page = call(self.events.list_events, type=kinds, image_cache_id=cache_id, wait=10)
+        assert page.items, f"no image_cache.ready of {cache_id} in the feed"
+        event = page.items[0]
+        assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
+        assert event.data.changed.status.to == ecg_client.ImageCacheStatus.READY, event
+        return event
 
     def follow_a_cache(self, endpoint):
         """Create, follow and read one image cache."""
@@ -62,7 +62,10 @@ class Story:
         cache = call(self.caches.create_image_cache, new, idempotency_key=str(uuid.uuid4()))
         assert call(self.operations.get_operation, cache.operation_id).image_cache_id == cache.id
         ready = self.wait_until_ready(cache.id)
-        assert call(self.caches.get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
+        again = call(self.caches.get_image_cache, cache.id, wait_for="ready", timeout=10)
+        assert again.eci_cache_id == ready.eci_cache_id
+        gate = call(self.caches.check_gate, new.images, new.region, wait=10)
+        assert gate.image_cache.eci_cache_id, gate
         status = [ecg_client.ImageCacheStatus.READY]
         listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)
         assert cache.id in [item.id for item in listed.items]

@@ -13,6 +13,7 @@ from ecg_client.api.audit import get_audit_entry, list_audit_entries
 from ecg_client.api.events import list_events
 from ecg_client.api.image_caches import (
     adopt_image_caches,
+    check_gate,
     create_image_cache,
     delete_image_cache,
     ensure_image_cache,
@@ -95,14 +96,13 @@ def wait_until_ready(cache_id):
 
 
 def find_ready_event(cache_id):
-    """Walk the feed from its beginning to the event that tells of this image cache."""
-    page = call(list_events, limit=100)
-    while True:
-        for event in page.items:
-            if event.type_ == "image_cache.ready" and event.data.image_cache.id == cache_id:
-                return event
-        assert page.has_more, f"no image_cache.ready of {cache_id} in the feed"
-        page = call(list_events, limit=100, cursor=page.next_cursor)
+    """Find the event in the feed that tells of this image cache."""
+    page = call(list_events, type_=["image_cache.ready"], image_cache_id=cache_id, wait=10)
+    assert page.items, f"no image_cache.ready of {cache_id} in the feed"
+    event = page.items[0]
+    assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
+    assert event.data.changed.status.to == ImageCacheStatus.READY, event
+    return event
 
 
 def follow_a_cache(endpoint):
@@ -113,7 +113,10 @@ def follow_a_cache(endpoint):
     cache = call(create_image_cache, statuses=(201, 202), body=new, idempotency_key=str(uuid.uuid4()))
     assert call(get_operation, cache.operation_id).image_cache_id == cache.id
     ready = wait_until_ready(cache.id)
-    assert call(get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
+    again = call(get_image_cache, cache.id, wait_for="ready", timeout=10)
+    assert again.eci_cache_id == ready.eci_cache_id
+    gate = call(check_gate, image=new.images, region=new.region, wait=10)
+    assert gate.image_cache.eci_cache_id, gate
     listed = call(list_image_caches, status=[ImageCacheStatus.READY], name=new.name, limit=100)
     assert cache.id in [item.id for item in listed.items]
     ensured = call(ensure_image_cache, body=new)

@@ -213,6 +213,13 @@ impl TestGateway {
         self.items("/v1/events").await
     }
 
+    /// Returns once `count` requests and streams wait at this gateway.
+    pub(crate) async fn waiting(&self, count: usize) {
+        while self.gateway.waiting() != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Asks for a cache of `image`; the answer, whatever it is.
     pub(crate) async fn create(&self, image: &str) -> Answer {
         self.post("/v1/image-caches", &new_cache(image)).await
