@@ -138,7 +138,8 @@ mod tests {
     #[tokio::test]
     async fn not_one_step_is_taken_after_the_lease() {
         let group = TrackerGroup { account: "a".into(), region: "r".into() };
-        let group = GroupLease { group, lease_token: Uuid::nil() };
+        let lease_token = Uuid::nil();
+        let group = GroupLease { group, lease_token, due_at: None, looked_at: None, round_at: None, cursor: None };
         let now = Instant::now();
         assert_eq!(worked(&group, now).await, (Some("done"), true));
         let long_ago = now.checked_sub(Duration::from_secs(13)).expect("the machine runs longer than that");

@@ -22,6 +22,7 @@ impl Store {
         lease_seconds: f64,
         limit: i64,
     ) -> Result<Vec<LeasedOperation>, Error> {
+        let taken = std::time::Instant::now();
         let rows: Vec<OperationRow> = sqlx::query_as(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations
@@ -35,8 +36,9 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.workers)
         .await?;
-        let leased =
-            |row: OperationRow| Ok(LeasedOperation { operation: row.try_into()?, credentials: None, lease_token });
+        let leased = |row: OperationRow| {
+            Ok(LeasedOperation { operation: row.try_into()?, credentials: None, lease_token, taken })
+        };
         rows.into_iter().map(leased).collect()
     }
 
