@@ -6,7 +6,7 @@
 //!
 //! # The house
 //!
-//! A module names lower floors only, never a neighbour on its own floor; `tests/it/floors.rs` asserts it,
+//! A module names lower floors only, never a neighbour on its own floor; `tests/it/floors` asserts it,
 //! and which crates each floor may use.
 //!
 //! | floor | modules | what they are |
@@ -30,11 +30,18 @@
 //!    `image_cache.created`, one delivery for each endpoint that wants it, audit entry.
 //! 5. The tracker ([`worker`], `app::tracking`) leases the (account, region) and looks; `domain::change`
 //!    says what a look means. The step to `ready` is ONE transaction with its event and deliveries.
-//! 6. The deliverer claims deliveries in batches, signs each just before it is sent ([`webhook`]), and
-//!    records how it ended.
+//! 6. The deliverer of this process has them in memory the moment that is committed; what it cannot take waits in the
+//!    queue, where retries are claimed in batches, too. Each is signed just before it is sent ([`webhook`]), and how they
+//!    ended is recorded in batches.
 //!
 //! 7. From then on the reconciler (`app::reconciling`) compares the cloud's list with the rows; `domain::reconcile`
 //!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
+//!
+//! # Many who wait
+//!
+//! A long poll, a stream and a wait for `ready` look once for themselves and then join `app::news`: one task per
+//! process asks the database what is new to any of them, at once after a commit of its own process and within 0.1 s
+//! after another's, and hands it around in memory. Nobody holds a connection while waiting.
 //!
 //! # When things break
 //!

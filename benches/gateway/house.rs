@@ -60,7 +60,8 @@ pub(crate) struct House {
     /// A token with every scope that is needed.
     pub(crate) token: String,
     gateway: Gateway,
-    _standin: StandIn,
+    standin: Arc<StandIn>,
+    database: PgConnectOptions,
     _stop: DropGuard,
 }
 
@@ -69,12 +70,32 @@ impl House {
     pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
-        let standin = standin(&clock, &entropy).await?;
-        let store = database(server).await.context("the database")?;
+        let standin = Arc::new(standin(&clock, &entropy).await?);
+        database(server).await.context("the database")?;
+        Self::open(connect_to(server, DATABASE), standin, clock, entropy).await
+    }
+
+    /// Another gateway on the same database and stand-in.
+    pub(crate) async fn neighbour(&self) -> anyhow::Result<Self> {
+        let entropy = Arc::new(Entropy::from_seed(2));
+        Self::open(self.database.clone(), Arc::clone(&self.standin), Arc::new(SystemClock), entropy).await
+    }
+
+    async fn open(
+        database: PgConnectOptions,
+        standin: Arc<StandIn>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> anyhow::Result<Self> {
         let token = token(clock.now())?;
-        let gateway = Gateway::new(parts(store, &standin, clock, entropy)?);
+        let gateway = Gateway::new(parts(store(&database), &standin, clock, entropy)?);
         let (address, stop) = serve(gateway.clone()).await?;
-        Ok(Self { address, token, gateway, _standin: standin, _stop: stop.drop_guard() })
+        Ok(Self { address, token, gateway, standin, database, _stop: stop.drop_guard() })
+    }
+
+    /// How many wait at this gateway.
+    pub(crate) fn waiting(&self) -> usize {
+        self.gateway.waiting()
     }
 
     /// Ends when all that was begun has ended.
@@ -91,19 +112,21 @@ pub(crate) fn connect_to(server: &Server, database: &str) -> PgConnectOptions {
 }
 
 /// A new database with every migration and the seeded caches.
-async fn database(server: &Server) -> anyhow::Result<Store> {
+async fn database(server: &Server) -> anyhow::Result<()> {
     let mut admin = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
     admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
     admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
     let options = connect_to(server, DATABASE);
-    let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) };
-    let keys = audit_keys()?;
-    let store = Store::open(&options, sizes, Stamp::new(move |bytes| keys.stamp().stamp(bytes)));
-    store.migrate().await?;
+    store(&options).migrate().await?;
     let mut owner = PgConnection::connect_with(&options).await?;
     owner.execute(AssertSqlSafe(seed())).await?;
     owner.execute("VACUUM ANALYZE image_caches").await?;
-    Ok(store)
+    Ok(())
+}
+
+fn store(options: &PgConnectOptions) -> Store {
+    let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) };
+    Store::open(options, sizes, stamp())
 }
 
 /// Ready caches of four images, numbered from [`FIRST`].
@@ -168,12 +191,13 @@ fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<En
         cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: Verifier::new(verify::Settings::new(ISSUER, AUDIENCE), keys, Arc::clone(&clock)),
         sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?,
-        audit: audit_keys()?,
+        audit: audit_keys(),
         fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
         sender: Sender::new(Policy::default(), SenderSettings::default(), Arc::clone(&clock))?,
-        // The cloud takes no time here, and bears everything.
+        // The cloud takes no time here, and bears everything. How many a team may have is not what is measured.
         settings: app::Settings {
             calls: budget::Limits { calls_per_second: 1e9, ..budget::Limits::default() },
+            streams_per_team: usize::MAX,
             ..app::Settings::default()
         },
         clock,
@@ -199,10 +223,17 @@ async fn serve(gateway: Gateway) -> anyhow::Result<(SocketAddr, CancellationToke
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let settings = http::Settings::default();
     let door = DoorState { gateway, metrics: Arc::new(String::new), settings, tasks: tasks.clone() };
-    tokio::spawn(server::serve(listener, http::router(door), Limits::default(), tasks, stop.clone()));
+    let limits = Limits { connections: 100_000, ..Limits::default() };
+    tokio::spawn(server::serve(listener, http::router(door), limits, tasks, stop.clone()));
     Ok((address, stop))
 }
 
-fn audit_keys() -> anyhow::Result<AuditKeys> {
-    AuditKeys::new("bench", &MasterKey::new([8; 32]), None).context("the audit's keys")
+fn audit_keys() -> AuditKeys {
+    AuditKeys::new("bench", &MasterKey::new([8; 32]), None).expect("that is a name")
+}
+
+/// What goes on every audit entry.
+fn stamp() -> Stamp {
+    let key = audit_keys().stamp().clone();
+    Stamp::new(move |bytes| key.stamp(bytes))
 }

@@ -1,6 +1,7 @@
 //! How fast the gateway is, beside the least that its database must do: `cargo bench`.
 //!
 //! Takes about a minute; `cargo bench -- --rounds 1 --seconds 1` looks quickly, `--rounds 5 --seconds 5` looks well.
+//! `cargo bench -- --waiters 1000` measures instead how long it takes to tell as many who wait ([`waiters`]).
 //! Judge by the ratio: the cores are shared by the load, the gateway, the database and the stand-in, so requests
 //! per second say as much about the machine. Needs no database: it starts one of its own below `target/tmp`.
 
@@ -10,6 +11,7 @@ mod reference;
 mod report;
 #[path = "../../tests/it/support/server.rs"]
 mod server;
+mod waiters;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 struct Plan {
     rounds: u32,
     each: Duration,
+    waiters: Option<u32>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -40,6 +43,11 @@ fn main() -> anyhow::Result<()> {
         eprintln!("{line}");
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(waiters) = plan.waiters {
+        runtime.block_on(wait(&server, waiters, plan.rounds))?;
+        server.stop()?;
+        return Ok(());
+    }
     let rows = runtime.block_on(measure(&plan, &server))?;
     server.stop()?;
     println!(
@@ -61,7 +69,7 @@ builds, and a machine of one's own for each part: load, gateway, database and st
 
 impl Plan {
     fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut plan = Self { rounds: 3, each: Duration::from_secs(3) };
+        let mut plan = Self { rounds: 3, each: Duration::from_secs(3), waiters: None };
         while let Some(name) = arguments.next() {
             let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number > 0);
             match name.as_str() {
@@ -69,11 +77,19 @@ impl Plan {
                 "--bench" => {}
                 "--rounds" => plan.rounds = number().context("--rounds takes a number")?,
                 "--seconds" => plan.each = Duration::from_secs(number().context("--seconds takes a number")?.into()),
-                other => bail!("{other}: only --rounds and --seconds are known"),
+                "--waiters" => plan.waiters = Some(number().context("--waiters takes a number")?),
+                other => bail!("{other}: only --rounds, --seconds and --waiters are known"),
             }
         }
         Ok(plan)
     }
+}
+
+async fn wait(server: &Server, waiters: u32, rounds: u32) -> anyhow::Result<()> {
+    let house = House::build(server).await?;
+    waiters::run(&house, waiters as usize, rounds).await?;
+    house.end().await;
+    Ok(())
 }
 
 /// Measures everything, ours and the reference in turn.

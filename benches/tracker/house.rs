@@ -51,11 +51,11 @@ impl House {
         let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?options[role]=eci_runtime&"), 1);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings = sim::Settings {
-            journal: None,
             access_key_id: KEY.into(),
             access_key_secret: KEY_SECRET.into(),
             speed: 1.0,
             state_file: None,
+            journal: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let standin = StandIn::start(listener, settings, clock, Arc::new(Entropy::from_seed(1)));

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::domain::caller::Origin;
 use crate::domain::clock::Instant;
 
@@ -15,12 +17,14 @@ pub struct Call {
     pub arrived_at: Instant,
     audited: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<(String, String)>>>,
+    left: CancellationToken,
 }
 
 impl Call {
     /// A request that arrived just now.
     pub fn new(origin: Origin, arrived_at: Instant) -> Self {
-        Self { origin, arrived_at, audited: Arc::default(), asked: Arc::default() }
+        let (audited, asked, left) = (Arc::default(), Arc::default(), CancellationToken::new());
+        Self { origin, arrived_at, audited, asked, left }
     }
 
     /// Notes parameters, as they were sent; what of them the audit keeps is decided when an entry is written.
@@ -36,6 +40,11 @@ impl Call {
     /// Notes that the entry was written together with the change that it records.
     pub fn set_audited(&self) {
         self.audited.store(true, Ordering::Release);
+    }
+
+    /// Fires once nobody waits for the answer any more: a change goes on all the same, a wait ends.
+    pub fn left(&self) -> &CancellationToken {
+        &self.left
     }
 
     /// Whether the entry is written: if not, the door's wrapper writes it before the answer leaves.

@@ -1,6 +1,12 @@
-//! Webhook endpoints: where a team hears of its events.
+//! Webhook endpoints: where a team hears of its events. Made, read and removed here; [`changing`] has what else may be
+//! done with one, [`trying`] what is sent to it outside the queue, [`secrets`] what it keeps encrypted.
+
+mod changing;
+mod secrets;
+mod trying;
 
 use secrecy::ExposeSecret;
+use secrets::Keys;
 
 use super::cursor::{List, one_more, unreadable};
 use super::input::NewEndpoint;
@@ -8,17 +14,17 @@ use super::view::EndpointView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::Caller;
+use crate::domain::endpoint::{Endpoint, EndpointHealth, MAX_ENDPOINTS, is_text};
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::ids::EndpointId;
-use crate::domain::webhook::{Endpoint, MAX_ENDPOINTS};
-use crate::webhook::secret::SigningSecret;
+use crate::store::EndpointSecrets;
 
 const CREATE: &str = "create_webhook_endpoint";
 const DELETE: &str = "delete_webhook_endpoint";
 
 impl Gateway {
-    /// Adds an endpoint. Its secret is in the answer, and never shown again.
+    /// Adds an endpoint, once it has echoed a challenge. Its secret is in the answer, and never shown again.
     pub async fn create_webhook_endpoint(
         &self,
         caller: &Caller,
@@ -27,34 +33,48 @@ impl Gateway {
     ) -> Result<EndpointView, Error> {
         access::check(caller, CREATE)?;
         self.check_endpoint(&new).await?;
-        let now = self.now();
-        let endpoint = Endpoint {
-            id: EndpointId::new(now, self.entropy()),
-            team: caller.team.clone(),
-            url: new.url,
-            description: new.description,
-            event_types: new.event_types,
-            enabled: true,
-            disabled_reason: None,
-            created_at: now,
+        let keys = Keys::generate(self.entropy(), new.ed25519);
+        let endpoint = self.endpoint_of(caller, &new, &keys);
+        self.challenge(&endpoint, &keys, &new.headers, new.skip_challenge).await?;
+        let secrets = EndpointSecrets {
+            secret: self.seal_keys(endpoint.id, &keys),
+            headers: (!new.headers.is_empty()).then(|| self.seal_headers(endpoint.id, &new.headers)),
         };
-        let secret = SigningSecret::generate(self.entropy()).text();
-        let sealed =
-            self.parts().sealer.seal(secret.expose_secret().as_bytes(), &secret_context(endpoint.id), self.entropy());
-        let entry = self.endpoint_entry(caller, call, CREATE, endpoint.id);
-        if !self.store().add_endpoint(&endpoint, &sealed, &entry).await? {
+        let entry = self.endpoint_entry(caller, call, CREATE, &endpoint.id);
+        if !self.store().add_endpoint(&endpoint, &secrets, &entry).await? {
             let detail = format!("the team has {MAX_ENDPOINTS} webhook endpoints, which is the most; delete one first");
             return Err(Error::Conflict { code: "too_many_webhook_endpoints", detail });
         }
         call.set_audited();
-        Ok(EndpointView { secret: Some(secret.expose_secret().to_owned()), ..endpoint.into() })
+        let secret = Some(keys.hmac.text().expose_secret().to_owned());
+        Ok(EndpointView { secret, ..endpoint.into() })
+    }
+
+    fn endpoint_of(&self, caller: &Caller, new: &NewEndpoint, keys: &Keys) -> Endpoint {
+        let now = self.now();
+        Endpoint {
+            id: EndpointId::new(now, self.entropy()),
+            team: caller.team.clone(),
+            url: new.url.clone(),
+            description: new.description.clone(),
+            options: new.options.clone(),
+            header_names: new.headers.keys().cloned().collect(),
+            public_key: keys.public_key(),
+            old_secret_until: None,
+            enabled: true,
+            disabled_reason: None,
+            health: EndpointHealth::default(),
+            created_at: now,
+            version: 1,
+        }
     }
 
     async fn check_endpoint(&self, new: &NewEndpoint) -> Result<(), Error> {
         let mut findings = Findings::default();
-        let length =
-            new.description.as_ref().is_none_or(|text| text.chars().count() <= 256 && !text.contains(char::is_control));
+        let length = new.description.as_ref().is_none_or(|text| is_text(text, 256));
         findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
+        new.options.check(&mut findings);
+        secrets::check_headers(&new.headers, &mut findings);
         if let Err(reason) = self.parts().sender.judge(&new.url).await {
             findings.require(false, "/url", "not_allowed", reason.to_string());
         }
@@ -73,14 +93,18 @@ impl Gateway {
     /// One endpoint of the team.
     pub async fn get_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointView, Error> {
         access::check(caller, "get_webhook_endpoint")?;
-        let endpoint = self.store().endpoint(&caller.team, id).await?;
-        endpoint.map(Into::into).ok_or(Error::NotFound("webhook endpoint"))
+        self.own_endpoint(caller, id).await.map(Into::into)
+    }
+
+    /// An endpoint of the caller's team.
+    pub(super) async fn own_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Error> {
+        self.store().endpoint(&caller.team, id).await?.ok_or(Error::NotFound("webhook endpoint"))
     }
 
     /// Removes an endpoint: what waits for it is cancelled.
     pub async fn delete_webhook_endpoint(&self, caller: &Caller, call: &Call, id: EndpointId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
-        let entry = self.endpoint_entry(caller, call, DELETE, id);
+        let entry = self.endpoint_entry(caller, call, DELETE, &id);
         if !self.store().remove_endpoint(&caller.team, id, &entry).await? {
             return Err(Error::NotFound("webhook endpoint"));
         }
@@ -88,7 +112,8 @@ impl Gateway {
         Ok(())
     }
 
-    fn endpoint_entry(&self, caller: &Caller, call: &Call, action: &str, id: EndpointId) -> AuditEntry {
+    /// The audit entry of a change of an endpoint, or of one of its deliveries.
+    pub(super) fn endpoint_entry(&self, caller: &Caller, call: &Call, action: &str, id: &impl ToString) -> AuditEntry {
         let mut entry =
             Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
         entry.resource = Some(id.to_string());
@@ -96,20 +121,4 @@ impl Gateway {
         entry.parameters = self.asked(call);
         entry
     }
-
-    /// An endpoint's secret, for the moment of signing.
-    pub(super) fn open_secret(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<SigningSecret, Error> {
-        let plain = self
-            .parts()
-            .sealer
-            .open(sealed, &secret_context(endpoint))
-            .map_err(|error| Error::Internal(error.into()))?;
-        let text = std::str::from_utf8(plain.expose_secret())
-            .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;
-        SigningSecret::parse(text).map_err(|error| Error::Internal(error.into()))
-    }
-}
-
-fn secret_context(endpoint: EndpointId) -> String {
-    format!("webhook_secret:{endpoint}")
 }

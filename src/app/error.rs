@@ -54,6 +54,16 @@ pub enum Error {
         /// The operation that ended with it; none where only something was read.
         operation: Option<OperationId>,
     },
+    /// More than the caller may have at once.
+    #[error("too many: {detail}")]
+    TooMany {
+        /// A stable word: `too_many_streams`, …
+        code: &'static str,
+        /// Of what.
+        detail: &'static str,
+        /// When to try again.
+        retry_after_seconds: u32,
+    },
     /// Too much to do, or something needed is away: try later.
     #[error("unavailable: {detail}")]
     Unavailable {
@@ -73,7 +83,10 @@ impl Error {
     /// The stable word for machines.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unauthenticated { code, .. } | Self::Conflict { code, .. } | Self::Unavailable { code, .. } => code,
+            Self::Unauthenticated { code, .. }
+            | Self::Conflict { code, .. }
+            | Self::TooMany { code, .. }
+            | Self::Unavailable { code, .. } => code,
             Self::Forbidden(_) => "scope_missing",
             Self::NotFound(_) => "not_found",
             Self::Invalid(_) => "invalid_request",
@@ -87,7 +100,7 @@ impl Error {
 
     /// Whether the same request may succeed later, unchanged.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::IdempotencyInFlight | Self::Unavailable { .. } | Self::Internal(_))
+        matches!(self, Self::IdempotencyInFlight | Self::TooMany { .. } | Self::Unavailable { .. } | Self::Internal(_))
             || matches!(self, Self::Conflict { code, .. } if *code == "operation_in_progress")
     }
 }

@@ -2,14 +2,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
 use super::budgeting::Purse;
+use super::delivering::Handing;
+use super::news::News;
 use super::settings::Settings;
 use super::signals::Signals;
+use super::stream::Streams;
 use crate::auth::refusal::Refusal;
 use crate::auth::verify::Verifier;
 use crate::crypto::audit_keys::AuditKeys;
@@ -22,7 +26,7 @@ use crate::domain::ids::{self, AuditId, CacheId};
 use crate::domain::poll::bucket::Buckets;
 use crate::domain::spec::ImageCacheSpec;
 use crate::eci::Client;
-use crate::store::{self, Store};
+use crate::store::{self, Claim, Outlet, Store};
 use crate::webhook::sender::Sender;
 
 /// What a gateway is made of.
@@ -58,22 +62,34 @@ pub struct Gateway(Arc<Inner>);
 struct Inner {
     parts: Parts,
     signals: Signals,
+    news: Arc<News>,
+    streams: Streams,
     tasks: TaskTracker,
     leaving: CancellationToken,
     buckets: Mutex<Buckets>,
     purse: tokio::sync::Mutex<Purse>,
+    outlet: Arc<Outlet>,
+    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
+    handing: Handing,
 }
 
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(parts: Parts) -> Self {
+        let (to, inbox) = mpsc::unbounded_channel();
+        let news = Arc::<News>::default();
         Self(Arc::new(Inner {
             parts,
-            signals: Signals::new(),
+            signals: Signals::new(Arc::clone(&news)),
+            news,
+            streams: Streams::default(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             buckets: Mutex::default(),
             purse: tokio::sync::Mutex::default(),
+            outlet: Arc::new(Outlet { to, look: Notify::new() }),
+            inbox: tokio::sync::Mutex::new(inbox),
+            handing: Handing::default(),
         }))
     }
 
@@ -131,6 +147,21 @@ impl Gateway {
         Ok(self.store().powers_over_audit().await?)
     }
 
+    /// Where deliveries come out that a commit hands over.
+    pub(super) fn outlet(&self) -> &Arc<Outlet> {
+        &self.0.outlet
+    }
+
+    /// The other end of it: whoever holds it is the deliverer of this process.
+    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>> {
+        &self.0.inbox
+    }
+
+    /// Whether, and for whom, this process's deliverer takes what is handed over.
+    pub(super) fn handing(&self) -> &Handing {
+        &self.0.handing
+    }
+
     pub(super) fn parts(&self) -> &Parts {
         &self.0.parts
     }
@@ -157,6 +188,15 @@ impl Gateway {
 
     pub(super) fn audit_id(&self) -> AuditId {
         AuditId::new(self.now(), self.entropy())
+    }
+
+    /// Who waits for what.
+    pub(super) fn news(&self) -> &News {
+        &self.0.news
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     /// The bucket that a new cache is tagged with; none where its team's tags leave no room.

@@ -1,14 +1,21 @@
 //! What callers hand in and get back, beyond the domain's own words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::view::ImageCacheView;
+use secrecy::SecretString;
+
+use super::view::{EventView, FailureView, GateView, ImageCacheView};
 use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
 use crate::domain::caller::Scope;
+use crate::domain::clock::Instant;
 use crate::domain::content::Ensured;
+use crate::domain::endpoint::{EndpointOptions, EventFormat};
 use crate::domain::event::EventType;
+use crate::domain::ids::CacheId;
 use crate::domain::region::Region;
+use crate::domain::status::Status;
 
 /// An idempotency key with what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +66,57 @@ pub struct Waited {
     pub image_cache: ImageCacheView,
 }
 
+/// A page of the feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedPage {
+    /// The events, oldest first.
+    pub items: Vec<EventView>,
+    /// Whether there are more already.
+    pub has_more: bool,
+    /// What continues it, now or later.
+    pub next_cursor: String,
+}
+
+/// What a pipeline asks the gate, as it was asked.
+#[derive(Debug, Clone)]
+pub struct GateQuestion {
+    /// Where its pods will run.
+    pub region: Option<String>,
+    /// Its images: 1 to 20 references.
+    pub images: Vec<String>,
+    /// The pods' ephemeral storage in GiB, if the image cache must fit it.
+    pub ephemeral_storage_gib: Option<i32>,
+}
+
+/// What the gate answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GateAnswer {
+    /// Go on.
+    Usable(Box<GateView>),
+    /// One is on its way.
+    NotYet {
+        /// Which.
+        id: CacheId,
+        /// Where it stands.
+        status: Status,
+        /// When it is expected to be usable.
+        expected_at: Instant,
+        /// When to ask again: 1 to 60.
+        retry_after_seconds: u32,
+    },
+    /// What there is has failed.
+    Failed {
+        /// The newest.
+        id: CacheId,
+        /// Where it stands.
+        status: Status,
+        /// Why.
+        failure: Option<Box<FailureView>>,
+    },
+    /// Nothing holds all the images.
+    Nothing,
+}
+
 /// A webhook endpoint as it was asked for.
 #[derive(Debug, Clone)]
 pub struct NewEndpoint {
@@ -66,8 +124,45 @@ pub struct NewEndpoint {
     pub url: String,
     /// For people: at most 256 characters.
     pub description: Option<String>,
-    /// Which types; empty means all.
-    pub event_types: Vec<EventType>,
+    /// Of what, and how.
+    pub options: EndpointOptions,
+    /// Headers of its own, by their names.
+    pub headers: BTreeMap<String, SecretString>,
+    /// Whether it signs with ed25519, too.
+    pub ed25519: bool,
+    /// Whether to take it without the echo of a challenge.
+    pub skip_challenge: bool,
+}
+
+/// What to change of a webhook endpoint; what is left out stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointChanges {
+    /// Another URL.
+    pub url: Option<String>,
+    /// Another description; empty for none.
+    pub description: Option<String>,
+    /// Other types; empty for all.
+    pub event_types: Option<Vec<EventType>>,
+    /// Another pattern; empty for none.
+    pub name_pattern: Option<String>,
+    /// Other tags, all of them.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Another rate; 0 for none.
+    pub rate_per_second: Option<i32>,
+    /// Order, or none.
+    pub ordered: Option<bool>,
+    /// Another form.
+    pub format: Option<EventFormat>,
+    /// Another deadline; 0 for the gateway's own.
+    pub timeout_seconds: Option<i32>,
+    /// Another schedule; empty for the gateway's own.
+    pub retry_schedule: Option<Vec<i32>>,
+    /// Other headers, all of them.
+    pub headers: Option<BTreeMap<String, SecretString>>,
+    /// Ed25519, or not.
+    pub ed25519: Option<bool>,
+    /// Whether to take a new URL without the echo of a challenge.
+    pub skip_challenge: bool,
 }
 
 /// An access key as it was asked for.

@@ -5,8 +5,11 @@
 //! with `domain`, then writes with `store`: three hops, always.
 //!
 //! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
-//! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`] (webhooks), [`endpoints`],
-//! [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`audit`], [`sealing`] and [`proofs`] (its Merkle tree), [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`]
+//! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
+//! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
+//! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
+//! [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
@@ -20,23 +23,29 @@ mod describing;
 pub mod endpoints;
 mod ensuring;
 mod error;
+mod feed;
+mod gate;
 mod gateway;
 mod holding;
 pub mod input;
 mod intent;
 mod matching;
+mod news;
 mod operations;
 mod proofs;
 mod reads;
 mod reconciling;
+mod redelivering;
 mod rpc_keys;
 mod sealing;
 mod settings;
 mod signals;
+mod stream;
 mod tracking;
 mod upkeep;
 pub mod verifying;
 pub mod view;
+mod waiting;
 mod withdrawing;
 mod write;
 
@@ -45,8 +54,9 @@ pub use call::Call;
 pub use describing::{Described, Usage};
 pub use error::Error;
 pub use gateway::{Gateway, Parts};
-pub use reads::LONGEST_WAIT;
 pub use rpc_keys::NotLetIn;
 pub use settings::Settings;
 pub use signals::Signals;
+pub use stream::{EventStream, Pulse, Streamed};
+pub use waiting::LONGEST_WAIT;
 pub use withdrawing::Told;

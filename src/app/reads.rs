@@ -1,25 +1,16 @@
-//! Everything that only reads, and the wait for a cache to be ready.
+//! Everything that only reads, and waits for nothing.
 
 use std::time::Duration;
 
-use tokio::time::{Instant as Deadline, sleep_until, timeout_at};
+use tokio::time::{Instant as Deadline, sleep_until};
 
 use super::cursor::{List, one_more, unreadable};
-use super::input::{Readiness, Waited};
-use super::view::{
-    AuditEntryView, DeliveryView, EventBody, EventView, ImageCacheView, ProviderRecordView, TransitionView,
-};
+use super::input::Readiness;
+use super::view::{AuditEntryView, DeliveryView, ImageCacheView, ProviderRecordView, TransitionView};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::filter::{AuditFilter, CacheFilter, DeliveryFilter, Page, Slice};
 use crate::domain::ids::{AuditId, CacheId};
-use crate::domain::status::Status;
-use crate::store::StoredEvent;
-
-/// The longest wait: a common proxy cuts at 60 s.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(55);
-/// How often a waiting request looks by itself: another gateway's changes give no signal here.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Gateway {
     /// The team's image caches, newest first.
@@ -54,25 +45,6 @@ impl Gateway {
         cache.as_ref().map(Into::into).ok_or(Error::NotFound("image cache"))
     }
 
-    /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`]).
-    pub async fn wait_for_image_cache(&self, caller: &Caller, id: CacheId, timeout: Duration) -> Result<Waited, Error> {
-        access::check(caller, "wait_for_image_cache")?;
-        let deadline = Deadline::now() + timeout.min(LONGEST_WAIT);
-        // Subscribe before the first look, or a change in between goes unheard.
-        let mut changes = self.signals().subscribe();
-        loop {
-            let image_cache = self.image_cache(caller, id).await?;
-            let status = settled(&image_cache);
-            if status.is_some() || Deadline::now() >= deadline || self.leaving().is_cancelled() {
-                return Ok(Waited { condition_met: status == Some(Status::Ready), image_cache });
-            }
-            let until = deadline.min(Deadline::now() + LOOK_EVERY);
-            // A lagged receiver has missed changes, maybe this one's: look again.
-            let news = async { while changes.recv().await.is_ok_and(|changed| changed != id) {} };
-            let _look = self.leaving().run_until_cancelled(timeout_at(until, news)).await;
-        }
-    }
-
     /// The status changes of one image cache, oldest first.
     pub async fn list_transitions(
         &self,
@@ -86,18 +58,6 @@ impl Gateway {
         let after = list.place(page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
         let transitions = self.store().transitions(&caller.team, id, after, one_more(page)).await?;
         Ok(list.slice(transitions, page, |transition| transition.sequence.to_string()))
-    }
-
-    /// The team's events, oldest first. The cursor is always given: asking again with it later continues.
-    pub async fn list_events(&self, caller: &Caller, page: &Page) -> Result<Slice<EventView>, Error> {
-        access::check(caller, "list_events")?;
-        let list = List::new(self, caller, "events", &());
-        let place = list.place(page)?.map_or(Some((0, 0)), |place| event_place(&place)).ok_or_else(unreadable)?;
-        let mut events = self.store().events(&caller.team, place, one_more(page)).await?;
-        events.truncate(page.limit as usize);
-        let next = events.last().map_or(place, |last| last.place);
-        let items = events.iter().map(event_view).collect::<Result<_, _>>()?;
-        Ok(Slice { items, next_cursor: Some(list.write(&format!("{} {}", next.0, next.1))) })
     }
 
     /// The team's deliveries, newest event first.
@@ -151,26 +111,11 @@ impl Gateway {
     }
 }
 
-/// The status, if a wait need not go on.
-fn settled(cache: &ImageCacheView) -> Option<Status> {
-    Status::ALL.into_iter().find(|status| cache.status == (*status).into()).filter(|status| status.is_settled())
-}
-
 fn id_place(list: &List<'_>, page: &Page) -> Result<Option<uuid::Uuid>, Error> {
     list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()
-}
-
-fn event_place(place: &str) -> Option<(u64, i64)> {
-    let (transaction, sequence) = place.split_once(' ')?;
-    Some((transaction.parse().ok()?, sequence.parse().ok()?))
 }
 
 fn delivery_place(place: &str) -> Option<(i64, uuid::Uuid)> {
     let (event, id) = place.split_once(' ')?;
     Some((event.parse().ok()?, id.parse().ok()?))
-}
-
-fn event_view(event: &StoredEvent) -> Result<EventView, Error> {
-    let body: EventBody = serde_json::from_str(&event.body).map_err(|error| Error::Internal(error.into()))?;
-    Ok(EventView { id: event.id.to_string(), body })
 }

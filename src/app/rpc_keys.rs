@@ -54,7 +54,7 @@ impl Gateway {
             return Err(incoming::Refusal::NonceUsed.into());
         }
         let AccessKey { team, scopes, .. } = found.key;
-        Ok(Caller { team, subject: format!("access_key:{id}"), credential: id.to_string(), scopes })
+        Ok(Caller { team, subject: format!("access_key:{id}"), credential: id.to_string(), scopes, expires_at: None })
     }
 
     /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::desk;
 use crate::domain::operation::Rule;
 use crate::domain::poll::budget::Limits;
 use crate::domain::region::Region;
@@ -36,8 +37,23 @@ pub struct Settings {
     pub webhook_timeout: Duration,
     /// How many webhook attempts run at once.
     pub webhook_slots: usize,
-    /// How many of them to one endpoint.
-    pub webhook_slots_per_endpoint: i64,
+    /// How many of them for one team, in all processes together.
+    pub webhook_slots_per_team: usize,
+    /// How many of them to one endpoint, in all processes together.
+    pub webhook_slots_per_endpoint: usize,
+    /// How many deliveries a worker has in hand at once: in flight, or next.
+    pub webhook_hand: usize,
+    /// How many of them for one endpoint.
+    pub webhook_hand_per_endpoint: usize,
+    /// How long a deliverer counts as alive without a sign of life. What a dead one held is taken over that long and
+    /// some 2 s later.
+    pub deliverer_lease: Duration,
+    /// Whether a caller may add an endpoint that has not echoed a challenge.
+    pub webhook_skip_challenge: bool,
+    /// How many event streams a team may hold open at one gateway.
+    pub streams_per_team: usize,
+    /// How long an event stream is silent before it says that it lives.
+    pub stream_heartbeat: Duration,
     /// How long idempotency keys are kept: at least a day.
     pub keep_keys: Duration,
     /// How long delivery attempts are kept.
@@ -60,7 +76,14 @@ impl Default for Settings {
             reuse_margin: Duration::from_hours(1),
             webhook_timeout: Duration::from_secs(15),
             webhook_slots: 256,
+            webhook_slots_per_team: 64,
             webhook_slots_per_endpoint: 8,
+            webhook_hand: 1_024,
+            webhook_hand_per_endpoint: 128,
+            deliverer_lease: Duration::from_secs(10),
+            webhook_skip_challenge: false,
+            streams_per_team: 256,
+            stream_heartbeat: Duration::from_secs(15),
             keep_keys: Duration::from_hours(2 * 24),
             keep_attempts: Duration::from_hours(30 * 24),
         }
@@ -68,8 +91,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// A delivery's lease: twice the longest attempt and 10 s, so that no live worker ever loses one.
-    pub fn delivery_lease(&self) -> Duration {
-        self.webhook_timeout * 2 + Duration::from_secs(30)
+    /// How much the deliverer's desk takes.
+    pub(super) fn desk(&self) -> desk::Limits {
+        desk::Limits {
+            flying: self.webhook_slots,
+            per_team: self.webhook_slots_per_team,
+            per_endpoint: self.webhook_slots_per_endpoint,
+            hand: self.webhook_hand,
+            hand_per_endpoint: self.webhook_hand_per_endpoint,
+        }
     }
 }

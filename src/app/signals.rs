@@ -1,8 +1,11 @@
 //! Wake-ups within one process. They save time and nothing rests on them: workers also look by interval,
-//! and waiting requests too.
+//! and so does the look for those who wait ([`super::news`]).
+
+use std::sync::Arc;
 
 use tokio::sync::{Notify, broadcast};
 
+use super::news::News;
 use crate::domain::ids::CacheId;
 
 /// Who can be woken.
@@ -12,22 +15,21 @@ pub struct Signals {
     pub operations: Notify,
     /// The tracker.
     pub tracker: Notify,
-    /// The deliverer.
-    pub deliveries: Notify,
+    news: Arc<News>,
     changed: broadcast::Sender<CacheId>,
 }
 
 impl Signals {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(news: Arc<News>) -> Self {
         let (changed, _) = broadcast::channel(1_024);
-        Self { operations: Notify::new(), tracker: Notify::new(), deliveries: Notify::new(), changed }
+        Self { operations: Notify::new(), tracker: Notify::new(), news, changed }
     }
 
-    /// Tells waiting requests that a cache has changed, and the deliverer that there may be something to send.
+    /// Tells waiting requests that a cache has changed. (Its deliveries find their way with the commit: `store::HandOver`.)
     pub(super) fn cache_changed(&self, id: CacheId) {
         // Nobody may be waiting.
         let _waiting = self.changed.send(id);
-        self.deliveries.notify_one();
+        self.news.wake();
     }
 
     /// Hears of every change from here on. Subscribe before you look.

@@ -15,7 +15,7 @@ impl Gateway {
         let reclaimed = self.reclaim_deliveries().await?;
         let cancelled = store.cancel_orphans(self.now()).await?;
         let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
-        let attempts = store.forget_attempts(self.before(self.settings().keep_attempts)).await?;
+        let attempts = store.forget_attempts(self.now(), self.before(self.settings().keep_attempts)).await?;
         let nonces = store.forget_nonces(self.before(KEEP_NONCES)).await?;
         // Without the right to it, rows go to a part of their own: that is told, and stops nothing else.
         if let Err(error) = store.make_audit_months().await {
@@ -26,7 +26,7 @@ impl Gateway {
             self.signals().tracker.notify_one();
         }
         if reclaimed > 0 {
-            self.signals().deliveries.notify_one();
+            self.outlet().look.notify_one();
         }
         tracing::debug!(reclaimed, cancelled, keys, attempts, nonces, abandoned, "the janitor has passed");
         Ok(())

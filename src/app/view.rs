@@ -13,30 +13,40 @@ use crate::domain::caller::Caller;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::Operation;
 use crate::domain::status::Status;
-use crate::domain::webhook::{Delivery, Endpoint};
 
 mod access_keys;
+mod acr;
 mod adoption;
 mod audit;
+mod cloud_event;
 mod convert;
 mod drift;
+mod event;
 mod failure;
 mod found;
+mod gate;
 mod matches;
 mod me;
 mod provider;
+#[cfg(test)]
+mod testing;
 mod webhooks;
+mod webhooks_convert;
 
 pub use access_keys::AccessKeyView;
+pub use acr::AcrRegistryView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 pub use audit::{AuditEntryView, CheckpointView, ConsistencyProofView, InclusionProofView};
+pub use cloud_event::{CLOUD_EVENTS, CloudEventView, cloud_event};
 pub use drift::DriftView;
+pub use event::{ChangedView, FieldChangeView, MAX_BODY, StatusChangeView};
 pub use failure::FailureView;
 pub use found::FoundCacheView;
+pub use gate::GateView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
-pub use webhooks::{DeliveryView, EndpointView, EventBody, EventData, EventView};
+pub use webhooks::*;
 
 /// Where an image cache stands. `ready` alone means usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -69,33 +79,6 @@ pub enum StatusView {
     Lost,
     /// The cloud shows a word that the gateway does not know; see `provider_status`.
     Unknown,
-}
-
-/// An ACR Enterprise registry of an image cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = AcrRegistry)]
-pub struct AcrRegistryView {
-    /// The instance (`InstanceId`).
-    pub instance_id: String,
-    /// Its name (`InstanceName`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub instance_name: Option<String>,
-    /// Its region (`RegionId`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub region_id: Option<String>,
-    /// Its domains (`Domain.M`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub domains: Vec<String>,
-    /// The role that reads it for the service (`ArnService`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub arn_service: Option<String>,
-    /// The role of the account that owns it (`ArnUser`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub arn_user: Option<String>,
 }
 
 /// One image cache.

@@ -198,6 +198,7 @@ impl Gateway {
             subject: format!("worker:{JANITOR}"),
             credential: create.credential.clone().unwrap_or_default(),
             scopes: vec![Scope::Write],
+            expires_at: None,
         };
         let origin = Origin { door: Door::Worker, request_id: create.request_id.clone(), address: None };
         let call = Call::new(origin, self.now());

@@ -1,9 +1,10 @@
 //! From a [`Change`] to what `store` writes: the transition, the event with its exact body, the audit entry.
 
 use super::Gateway;
-use super::view::{EventBody, EventData, ImageCacheView};
+use super::view::EventBody;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::change::Change;
+use crate::domain::difference::{FieldChange, differences};
 use crate::domain::event::EventType;
 use crate::domain::ids::{EventId, TransitionId};
 use crate::domain::image_cache::{ImageCache, Transition};
@@ -13,10 +14,19 @@ use crate::store::{CacheWrite, NewEvent};
 impl Gateway {
     /// The write of a change; `audit` says what is kept of it.
     pub(super) fn write_of(&self, change: &Change, audit: Option<AuditEntry>) -> CacheWrite {
+        self.write_with(change, Vec::new(), audit)
+    }
+
+    /// The same of a change that an operation made: its event tells the fields in which it differs from `before`.
+    pub(super) fn write_from(&self, before: &ImageCache, change: &Change, audit: AuditEntry) -> CacheWrite {
+        self.write_with(change, differences(&before.spec, &change.next.spec), Some(audit))
+    }
+
+    fn write_with(&self, change: &Change, fields: Vec<FieldChange>, audit: Option<AuditEntry>) -> CacheWrite {
         CacheWrite {
             next: change.next.clone(),
             transition: change.moved.map(|(from, _)| self.transition(&change.next, Some(from), change.reason)),
-            event: change.event.map(|kind| self.event(kind, change)),
+            event: change.event.map(|kind| self.event(kind, change, fields)),
             audit,
         }
     }
@@ -36,26 +46,17 @@ impl Gateway {
         }
     }
 
-    fn event(&self, kind: EventType, change: &Change) -> NewEvent {
+    fn event(&self, kind: EventType, change: &Change, fields: Vec<FieldChange>) -> NewEvent {
         let cache = &change.next;
         // The row's version rises with the write: consumers see the number that a later GET shows.
         let shown = ImageCache { version: cache.version + 1, ..cache.clone() };
-        let body = EventBody {
-            kind: kind.as_str().to_owned(),
-            timestamp: cache.updated_at,
-            data: EventData {
-                sequence: cache.sequence,
-                previous_status: change.moved.map(|(from, _)| from.into()),
-                image_cache: ImageCacheView::from(shown),
-                reason: Some(change.reason.to_owned()),
-            },
-        };
         NewEvent {
             id: EventId::new(self.now(), self.entropy()),
             kind,
             dedupe_key: kind.dedupe_key_of(cache),
-            body: serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON"),
+            body: EventBody::of_cache(kind, &shown, (change.moved, change.reason), fields).to_json(),
             at: cache.updated_at,
+            hand_over: self.hand_over(),
         }
     }
 

@@ -89,6 +89,7 @@ async fn good_tokens_of_every_algorithm() {
             subject: "ci@payments".into(),
             credential: "t-1".into(),
             scopes: vec![Scope::Read, Scope::Write],
+            expires_at: chrono::DateTime::from_timestamp(NOW + 600, 0),
         };
         assert_eq!(caller, expected, "{}", signer.algorithm());
     }

@@ -80,12 +80,13 @@ impl Verifier {
         }
         let claims = Claims(token.claims()?);
         self.settings.check_origin(&claims)?;
-        self.settings.check_times(&claims, self.clock.now())?;
+        let expires_at = self.settings.check_times(&claims, self.clock.now())?;
         Ok(Caller {
             subject: claims.text("sub", MAX_SUBJECT_CHARS)?.ok_or(Refusal::MissingClaim("sub"))?,
             credential: claims.credential(key.kid.as_deref())?,
             team: self.settings.pick_team(&claims, wanted_team)?,
             scopes: self.settings.scopes(&claims)?,
+            expires_at: Some(expires_at),
         })
     }
 }
@@ -105,7 +106,7 @@ impl Settings {
         if audiences.contains(&self.audience.as_str()) { Ok(()) } else { Err(Refusal::WrongAudience) }
     }
 
-    fn check_times(&self, claims: &Claims, now: Instant) -> Result<(), Refusal> {
+    fn check_times(&self, claims: &Claims, now: Instant) -> Result<Instant, Refusal> {
         let expires = claims.instant("exp")?.ok_or(Refusal::MissingClaim("exp"))?;
         let issued = claims.instant("iat")?;
         let begins = claims.instant("nbf")?;
@@ -117,7 +118,7 @@ impl Settings {
         }
         // Without `iat` nobody knows when its life began: now at the latest.
         let begun = issued.unwrap_or(now + self.leeway);
-        if expires - begun > self.max_lifetime { Err(Refusal::LifetimeTooLong) } else { Ok(()) }
+        if expires - begun > self.max_lifetime { Err(Refusal::LifetimeTooLong) } else { Ok(expires) }
     }
 
     fn pick_team(&self, claims: &Claims, wanted: Option<&str>) -> Result<TeamId, Refusal> {

@@ -43,6 +43,7 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
             expiring_within: config.reconcile.expiring_within,
             reuse_margin: config.reconcile.reuse_margin,
             webhook_timeout: config.webhook.timeout,
+            webhook_skip_challenge: config.webhook.allow_skip_challenge,
             look_usual: config.cloud.pace.look,
             calls: budget::Limits {
                 calls_per_second: f64::from(config.cloud.pace.calls_per_second),

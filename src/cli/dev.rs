@@ -149,6 +149,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             allow_cidrs: Vec::new(),
             allow_host_suffixes: Vec::new(),
             allow_ports: None,
+            allow_skip_challenge: true,
             allow_public: false,
             timeout: Duration::from_secs(15),
             extra_ca_file: None,

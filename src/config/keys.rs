@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 40] = [
+pub(super) const PLAIN: [&str; 41] = [
     "listen",
     "metrics_listen",
     "log",
@@ -27,6 +27,7 @@ pub(super) const PLAIN: [&str; 40] = [
     "webhook.allow_host_suffixes",
     "webhook.allow_ports",
     "webhook.allow_public",
+    "webhook.allow_skip_challenge",
     "webhook.timeout_seconds",
     "webhook.extra_ca_file",
     "limits.connections",

@@ -161,6 +161,7 @@ pub struct AuditConfig {
 
 /// `webhook.*`: where webhooks may go. Metadata addresses are never open, whatever is set here.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the settings")]
 pub struct WebhookConfig {
     /// Whether loopback addresses are open.
     pub allow_loopback: bool,
@@ -174,6 +175,8 @@ pub struct WebhookConfig {
     pub allow_ports: Option<Vec<u16>>,
     /// Whether the public internet is open.
     pub allow_public: bool,
+    /// Whether a caller may add an endpoint that has not echoed a challenge.
+    pub allow_skip_challenge: bool,
     /// How long one delivery may take, its body included.
     pub timeout: Duration,
     /// Certificates (PEM) to trust besides the system's.
@@ -304,6 +307,7 @@ impl Config {
             allow_host_suffixes: r.host_suffixes("webhook.allow_host_suffixes"),
             allow_ports: r.ports("webhook.allow_ports"),
             allow_public: r.flag("webhook.allow_public"),
+            allow_skip_challenge: r.flag("webhook.allow_skip_challenge"),
             timeout: r.seconds("webhook.timeout_seconds", 5..=30, 15),
             extra_ca_file: r.path("webhook.extra_ca_file"),
         }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Instant;
+
 /// A team's id: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -100,6 +102,8 @@ pub struct Caller {
     pub credential: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// Until when its credential is good; none where it has no end of its own.
+    pub expires_at: Option<Instant>,
 }
 
 impl Caller {

@@ -39,11 +39,15 @@ pub enum EventType {
     OrphanRemoved,
     /// Made without the gateway, and taken over into a team.
     Adopted,
+    /// A webhook endpoint has failed for a day.
+    EndpointFailing,
+    /// A webhook endpoint was switched off.
+    EndpointDisabled,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Created,
         Self::Ready,
         Self::Failed,
@@ -60,6 +64,8 @@ impl EventType {
         Self::Expiring,
         Self::OrphanRemoved,
         Self::Adopted,
+        Self::EndpointFailing,
+        Self::EndpointDisabled,
     ];
 
     /// The dotted name that stands in the body.
@@ -81,6 +87,8 @@ impl EventType {
             Self::Expiring => "image_cache.expiring",
             Self::OrphanRemoved => "image_cache.orphan_removed",
             Self::Adopted => "image_cache.adopted",
+            Self::EndpointFailing => "webhook_endpoint.failing",
+            Self::EndpointDisabled => "webhook_endpoint.disabled",
         }
     }
 
@@ -111,7 +119,18 @@ impl EventType {
                 "A cache that the create of this image cache had left behind in the cloud, under another id, was removed."
             }
             Self::Adopted => "An image cache that was made without the gateway now belongs to the team.",
+            Self::EndpointFailing => {
+                "A webhook endpoint has received nothing for a day; after five it is switched off."
+            }
+            Self::EndpointDisabled => {
+                "A webhook endpoint was switched off: its receiver answered 410, or nothing but failures for five days."
+            }
         }
+    }
+
+    /// Whether it is about a webhook endpoint, and not about an image cache.
+    pub fn is_of_endpoint(self) -> bool {
+        matches!(self, Self::EndpointFailing | Self::EndpointDisabled)
     }
 
     /// The type of that name.

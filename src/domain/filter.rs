@@ -1,7 +1,8 @@
 //! What lists are asked for.
 
 use super::clock::Instant;
-use super::ids::EndpointId;
+use super::event::EventType;
+use super::ids::{CacheId, EndpointId};
 use super::region::Region;
 use super::status::Status;
 
@@ -112,6 +113,23 @@ pub struct DeliveryFilter {
     pub endpoint: Option<EndpointId>,
     /// In this state.
     pub state: Option<super::webhook::DeliveryState>,
+    /// Of this event.
+    pub event: Option<super::ids::EventId>,
+    /// Of events of this type.
+    pub event_type: Option<String>,
+    /// Of events at or after.
+    pub created_after: Option<Instant>,
+    /// Of events before.
+    pub created_before: Option<Instant>,
+}
+
+/// Which events. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Any of these; empty means all.
+    pub kinds: Vec<EventType>,
+    /// About this image cache.
+    pub cache: Option<CacheId>,
 }
 
 /// Which audit entries.

@@ -176,4 +176,4 @@ fn distinct(images: &[ImageRef]) -> Vec<ImageRef> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

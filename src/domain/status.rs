@@ -107,7 +107,7 @@ impl Status {
 
     /// A wait for `ready` need not go on: it is usable, or will not be without another request.
     pub fn is_settled(self) -> bool {
-        matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed) || self.is_final()
+        matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed | Self::Deleting) || self.is_final()
     }
 
     /// Whether the graph has an edge from `self` to `to`.

@@ -1,40 +1,14 @@
-//! Webhook endpoints, and deliveries on their way to them.
+//! Deliveries: events on their way to webhook endpoints ([`super::endpoint`]), and the attempts at them.
 
-use super::caller::TeamId;
 use super::clock::Instant;
-use super::event::EventType;
 use super::ids::{DeliveryId, EndpointId, EventId};
-
-/// How many endpoints a team may have.
-pub const MAX_ENDPOINTS: i64 = 100;
-
-/// Where a team wants to hear of its events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Ours.
-    pub id: EndpointId,
-    /// Whose.
-    pub team: TeamId,
-    /// Where to.
-    pub url: String,
-    /// For people.
-    pub description: Option<String>,
-    /// Which types; empty means all.
-    pub event_types: Vec<EventType>,
-    /// Whether events are sent.
-    pub enabled: bool,
-    /// Why not, where they are not: `gone` (the receiver answered 410), `failing`.
-    pub disabled_reason: Option<String>,
-    /// When it was made.
-    pub created_at: Instant,
-}
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
     /// Due now or later.
     Waiting,
-    /// A worker holds it.
+    /// In a worker's hands.
     Leased,
     /// Received.
     Delivered,
@@ -101,4 +75,23 @@ pub struct Delivery {
     pub last_http_status: Option<i16>,
     /// The last attempt's coarse reason, where it failed.
     pub last_error: Option<String>,
+}
+
+/// One attempt at a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryAttempt {
+    /// From 1.
+    pub number: i16,
+    /// `delivered`, `failed`, `gone`, `refused` or `worker_lost`.
+    pub outcome: String,
+    /// The answer's status, where there was one.
+    pub http_status: Option<i16>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<i32>,
+    /// The beginning of the answer's body; at most 16 KiB, as text.
+    pub response: Option<String>,
+    /// A coarse reason, where it failed.
+    pub error: Option<String>,
+    /// When it ended.
+    pub at: Instant,
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::extract::headers::{self, Wait};
+use super::rest::EventList;
 use crate::app::input::Changed;
 use crate::app::view::ImageCacheView;
 use crate::domain::filter::Slice;
@@ -25,6 +26,13 @@ where
     if let Some(link) = link {
         put(&mut answer, LINK, &link);
     }
+    answer
+}
+
+/// One page of the feed, with a link to what comes next, now or later.
+pub(super) fn fed(uri: &Uri, page: &EventList) -> Response {
+    let mut answer = json(StatusCode::OK, page);
+    put(&mut answer, LINK, &next_link(uri, &page.next_cursor));
     answer
 }
 

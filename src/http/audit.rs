@@ -47,6 +47,8 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
     let span = tracing::info_span!("request", request_id = exchange.request_id());
     let tasks = wrapper.door.tasks.clone();
     let task = tasks.spawn(carry(wrapper.door, Arc::clone(&exchange), request, next).instrument(span.clone()));
+    // A client that leaves drops this future: a change goes on, a wait ends, and its entry is written.
+    let _waiting = exchange.call.left().clone().drop_guard();
     // Only the layer itself can fail here: a panic of a handler is an answer already.
     task.await.unwrap_or_else(|error| {
         let refusal = exchange.worded(Refusal::internal(error));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ use crate::domain::field::FieldError;
 
 mod cloud;
 mod door;
+mod gate;
 mod render;
 
 /// The media type of every refusal.
@@ -54,6 +56,18 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub explanation: Option<String>,
+    /// From the gate: the image cache that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub image_cache_id: Option<String>,
+    /// From the gate: where it stands; see `ImageCache.status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub image_cache_status: Option<String>,
+    /// From the gate: when it is expected to be usable, by what builds usually take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expected_at: Option<DateTime<Utc>>,
     /// The fields that were not allowed, all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
@@ -125,6 +139,9 @@ impl Refusal {
             hint: None,
             cause: None,
             explanation: None,
+            image_cache_id: None,
+            image_cache_status: None,
+            expected_at: None,
             errors: Vec::new(),
             operation_id: None,
             provider_code: None,

@@ -17,6 +17,7 @@ mod deliveries;
 mod ensure;
 mod events;
 mod found;
+mod gate;
 mod image_cache_query;
 mod image_caches;
 mod lists;
@@ -25,6 +26,12 @@ mod me;
 mod operations;
 pub(super) mod pages;
 mod provider;
+mod streams;
+mod waits;
+mod webhook_bodies;
+mod webhook_endpoint_acts;
+
+pub(super) use lists::EventList;
 mod webhook_endpoints;
 
 /// Every route that stands in the document, and the document as far as the handlers tell it.
@@ -36,7 +43,8 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             image_caches::update_image_cache,
             image_caches::delete_image_cache
         ))
-        .routes(routes!(image_caches::wait_for_image_cache))
+        .routes(routes!(waits::wait_for_image_cache))
+        .routes(routes!(streams::stream_image_cache_events))
         .routes(routes!(image_caches::list_transitions))
         .routes(routes!(ensure::ensure_image_cache))
         .routes(routes!(adoption::adopt_image_caches))
@@ -46,9 +54,24 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(provider::list_usage))
         .routes(routes!(operations::get_operation))
         .routes(routes!(events::list_events))
+        .routes(routes!(streams::stream_events))
+        .routes(routes!(gate::check_gate))
         .routes(routes!(webhook_endpoints::create_webhook_endpoint, webhook_endpoints::list_webhook_endpoints))
-        .routes(routes!(webhook_endpoints::get_webhook_endpoint, webhook_endpoints::delete_webhook_endpoint))
+        .routes(routes!(
+            webhook_endpoints::get_webhook_endpoint,
+            webhook_endpoint_acts::update_webhook_endpoint,
+            webhook_endpoints::delete_webhook_endpoint
+        ))
+        .routes(routes!(webhook_endpoint_acts::rotate_webhook_secret))
+        .routes(routes!(webhook_endpoint_acts::test_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::pause_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::resume_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::recover_webhook_endpoint))
+        .routes(routes!(webhook_endpoint_acts::replay_webhook_endpoint))
         .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::get_delivery))
+        .routes(routes!(deliveries::list_delivery_attempts))
+        .routes(routes!(deliveries::resend_delivery))
         .routes(routes!(audit_entries::list_audit_entries))
         .routes(routes!(audit_entries::get_audit_entry))
         .routes(routes!(audit_proofs::get_audit_proof))

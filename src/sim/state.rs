@@ -216,7 +216,7 @@ impl State {
     /// Makes room for one more cache in the region: at the quota the least recently used one with the strategy
     /// `LRU` goes, one that was never used counting from its creation; where there is none, it is refused.
     pub(super) fn make_room(&mut self, region: &Region, now: Instant) -> Result<(), Refusal> {
-        let few = |state: &Self| state.by_region.get(region).is_none_or(|places| places.len() < state.limits.quota);
+        let few = |state: &Self| state.by_region.get(region).map_or(0, BTreeSet::len) < state.limits.quota;
         while !few(self) && self.listed(region, now).count() >= self.limits.quota {
             let lru = |cache: &Cache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
             let idle = self.listed(region, now).filter(|(_, cache)| lru(cache));

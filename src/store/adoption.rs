@@ -43,6 +43,7 @@ impl Store {
             tracker::wake(&mut transaction, &new.write.next, at).await?;
         }
         transaction.commit().await?;
+        new.write.committed();
         Ok(())
     }
 }

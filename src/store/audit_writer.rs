@@ -14,8 +14,8 @@ use crate::domain::audit::AuditEntry;
 
 /// Most entries in one statement.
 const BATCH: usize = 256;
-/// Most entries that wait.
-const QUEUE: usize = 4_096;
+/// Most entries that wait. When one commit ends the wait of all who wait for it, their entries come at once.
+const QUEUE: usize = 32_768;
 
 struct Waiting {
     entry: AuditEntry,

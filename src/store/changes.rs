@@ -4,32 +4,14 @@
 //! The caller owns the transaction, so that an operation's outcome can join it.
 
 use sqlx::PgConnection;
-use uuid::Uuid;
 
+use super::events::{self, About, NewEvent};
 use super::rows::jsonb;
 use super::{Error, Stamp, Store, audit_insert, tracker};
 use crate::domain::audit::AuditEntry;
-use crate::domain::clock::Instant;
 use crate::domain::content::fingerprint;
-use crate::domain::event::EventType;
-use crate::domain::ids::EventId;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::status::Status;
-
-/// An event to be told.
-#[derive(Debug, Clone)]
-pub struct NewEvent {
-    /// Its id: the `webhook-id`.
-    pub id: EventId,
-    /// Its type.
-    pub kind: EventType,
-    /// Makes it happen once.
-    pub dedupe_key: String,
-    /// The exact bytes that are signed.
-    pub body: String,
-    /// When.
-    pub at: Instant,
-}
 
 /// A step to write.
 #[derive(Debug, Clone)]
@@ -59,7 +41,17 @@ impl Store {
             tracker::wake(&mut transaction, &write.next, transition.at).await?;
         }
         transaction.commit().await?;
+        write.committed();
         Ok(true)
+    }
+}
+
+impl CacheWrite {
+    /// To be called once its transaction is committed: hands its deliveries over, and wakes who must look for them.
+    pub(super) fn committed(&self) {
+        if let Some(event) = &self.event {
+            event.hand_over.committed();
+        }
     }
 }
 
@@ -100,7 +92,7 @@ pub(super) async fn apply(connection: &mut PgConnection, stamp: &Stamp, write: &
         insert_transition(connection, &write.next, transition).await?;
     }
     if let Some(event) = &write.event {
-        insert_event(connection, &write.next, event).await?;
+        events::insert(connection, About::Cache(&write.next), event).await?;
     }
     if let Some(entry) = &write.audit {
         audit_insert::insert(connection, stamp, std::slice::from_ref(entry)).await?;
@@ -172,48 +164,5 @@ pub(super) async fn insert_transition(
     .bind(transition.at)
     .execute(connection)
     .await?;
-    Ok(())
-}
-
-/// Writes one event and its deliveries, unless it was told already.
-pub(super) async fn insert_event(
-    connection: &mut PgConnection,
-    cache: &ImageCache,
-    event: &NewEvent,
-) -> Result<(), Error> {
-    let told: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq",
-    )
-    .bind(event.id.uuid())
-    .bind(cache.team.as_str())
-    .bind(event.kind.as_str())
-    .bind(cache.id.uuid())
-    .bind(&event.dedupe_key)
-    .bind(&event.body)
-    .bind(event.at)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(seq) = told else { return Ok(()) };
-    enqueue(connection, cache.team.as_str(), seq, event).await
-}
-
-/// One delivery for each endpoint that wants the event. A disabled endpoint's deliveries wait, too: they
-/// are kept, and not claimed until it is enabled again.
-async fn enqueue(connection: &mut PgConnection, team: &str, seq: i64, event: &NewEvent) -> Result<(), Error> {
-    let endpoints: Vec<Uuid> = sqlx::query_scalar(
-        "INSERT INTO webhook_deliveries (team, event, endpoint, next_attempt_at)
-         SELECT team, $2, id, $4 FROM webhook_endpoints
-         WHERE team = $1 AND NOT deleted AND (event_types = '{}' OR $3 = ANY (event_types))
-         RETURNING endpoint",
-    )
-    .bind(team)
-    .bind(seq)
-    .bind(event.kind.as_str())
-    .bind(event.at)
-    .fetch_all(connection)
-    .await?;
-    tracing::debug!(event = %event.id, deliveries = endpoints.len(), "event recorded");
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! One team's deliveries, as its people see them. The queue itself is [`super::unscoped::deliveries`].
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::rows::word;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::filter::DeliveryFilter;
+use crate::domain::ids::DeliveryId;
 use crate::domain::webhook::{Delivery, DeliveryState};
 
 #[derive(FromRow)]
@@ -56,6 +57,10 @@ impl DeliveryRow {
     }
 }
 
+const READ: &str = "SELECT d.id, d.event AS seq, e.id AS event, e.type AS event_type, d.endpoint, d.state, d.attempts,
+        d.next_attempt_at, d.finished_at, e.occurred_at, d.last_http_status, d.last_error
+    FROM webhook_deliveries d JOIN events e ON e.seq = d.event";
+
 impl Store {
     /// Up to `limit` deliveries of the team, newest event first, after `place`.
     pub async fn deliveries(
@@ -66,22 +71,36 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<PlacedDelivery>, Error> {
         let (seq, id) = place.map_or((None, None), |(seq, id)| (Some(seq), Some(id)));
-        let rows: Vec<DeliveryRow> = sqlx::query_as(
-            "SELECT d.id, d.event AS seq, e.id AS event, e.type AS event_type, d.endpoint, d.state, d.attempts, d.next_attempt_at,
-                 d.finished_at, e.occurred_at, d.last_http_status, d.last_error
-             FROM webhook_deliveries d JOIN events e ON e.seq = d.event
-             WHERE d.team = $1 AND ($2::bigint IS NULL OR (d.event, d.id) < ($2, $3))
+        let sql = format!(
+            "{READ} WHERE d.team = $1 AND ($2::bigint IS NULL OR (d.event, d.id) < ($2, $3))
                AND ($4::uuid IS NULL OR d.endpoint = $4) AND ($5::smallint IS NULL OR d.state = $5)
-             ORDER BY d.event DESC, d.id DESC LIMIT $6",
-        )
-        .bind(team.as_str())
-        .bind(seq)
-        .bind(id)
-        .bind(filter.endpoint.map(crate::domain::ids::EndpointId::uuid))
-        .bind(filter.state.map(DeliveryState::number))
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
+               AND ($7::uuid IS NULL OR e.id = $7) AND ($8::text IS NULL OR e.type = $8)
+               AND ($9::timestamptz IS NULL OR e.occurred_at >= $9) AND ($10::timestamptz IS NULL OR e.occurred_at < $10)
+             ORDER BY d.event DESC, d.id DESC LIMIT $6"
+        );
+        let rows: Vec<DeliveryRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(seq)
+            .bind(id)
+            .bind(filter.endpoint.map(crate::domain::ids::EndpointId::uuid))
+            .bind(filter.state.map(DeliveryState::number))
+            .bind(limit)
+            .bind(filter.event.map(crate::domain::ids::EventId::uuid))
+            .bind(&filter.event_type)
+            .bind(filter.created_after)
+            .bind(filter.created_before)
+            .fetch_all(&self.requests)
+            .await?;
         rows.into_iter().map(DeliveryRow::read).collect()
+    }
+
+    /// One delivery of the team.
+    pub(super) async fn one_delivery(&self, team: &TeamId, id: DeliveryId) -> Result<Option<PlacedDelivery>, Error> {
+        let row: Option<DeliveryRow> = sqlx::query_as(AssertSqlSafe(format!("{READ} WHERE d.team = $1 AND d.id = $2")))
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        row.map(DeliveryRow::read).transpose()
     }
 }

@@ -1,15 +1,18 @@
-//! One team's webhook endpoints.
+//! One team's webhook endpoints: added, read, removed. What else a person may do with one is [`super::endpoint_changes`].
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
+use crate::domain::endpoint::{Endpoint, EndpointHealth, EndpointOptions, EventFormat, MAX_ENDPOINTS};
 use crate::domain::event::EventType;
 use crate::domain::ids::EndpointId;
-use crate::domain::webhook::{Endpoint, MAX_ENDPOINTS};
 
 #[derive(FromRow)]
 struct EndpointRow {
@@ -18,52 +21,118 @@ struct EndpointRow {
     url: String,
     description: Option<String>,
     event_types: Vec<String>,
+    name_pattern: Option<String>,
+    tags: Json<BTreeMap<String, String>>,
+    rate_per_second: Option<i32>,
+    ordered: bool,
+    format: String,
+    header_names: Vec<String>,
+    timeout_seconds: Option<i32>,
+    retry_schedule: Option<Vec<i32>>,
+    public_key: Option<String>,
+    old_secret_until: Option<DateTime<Utc>>,
     enabled: bool,
     disabled_reason: Option<String>,
     created_at: DateTime<Utc>,
+    version: i64,
+    consecutive_failures: i32,
+    first_failure_at: Option<DateTime<Utc>>,
+    last_success_at: Option<DateTime<Utc>>,
+    paused_until: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<EndpointRow> for Endpoint {
     type Error = Error;
 
     fn try_from(row: EndpointRow) -> Result<Self, Error> {
+        let options = EndpointOptions {
+            // A type that a later version knows is not this binary's to refuse.
+            event_types: row.event_types.iter().filter_map(|name| EventType::from_name(name)).collect(),
+            name_pattern: row.name_pattern,
+            tags: row.tags.0,
+            rate_per_second: row.rate_per_second,
+            ordered: row.ordered,
+            format: super::rows::word(EventFormat::from_word(&row.format), "webhook_endpoints", "format")?,
+            timeout_seconds: row.timeout_seconds,
+            retry_schedule: row.retry_schedule,
+        };
+        let health = EndpointHealth {
+            consecutive_failures: row.consecutive_failures,
+            failing_since: row.first_failure_at,
+            last_success_at: row.last_success_at,
+            resting_until: row.paused_until,
+        };
         Ok(Self {
             id: row.id.into(),
             team: super::rows::word(row.team.parse().ok(), "webhook_endpoints", "team")?,
             url: row.url,
             description: row.description,
-            // A type that a later version knows is not this binary's to refuse.
-            event_types: row.event_types.iter().filter_map(|name| EventType::from_name(name)).collect(),
+            options,
+            header_names: row.header_names,
+            public_key: row.public_key,
+            old_secret_until: row.old_secret_until,
             enabled: row.enabled,
             disabled_reason: row.disabled_reason,
+            health,
             created_at: row.created_at,
+            version: row.version,
         })
     }
 }
 
+/// What an endpoint keeps encrypted.
+#[derive(Debug, Clone)]
+pub struct EndpointSecrets {
+    /// Its signing keys.
+    pub secret: Vec<u8>,
+    /// Its own headers, if it has any.
+    pub headers: Option<Vec<u8>>,
+}
+
+const READ: &str = "SELECT w.*, s.consecutive_failures, s.first_failure_at, s.last_success_at, s.paused_until
+    FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
+    WHERE w.team = $1 AND NOT w.deleted";
+
 impl Store {
-    /// Adds an endpoint with its encrypted secret. `false`: the team has [`MAX_ENDPOINTS`] already.
-    pub async fn add_endpoint(&self, endpoint: &Endpoint, secret: &[u8], entry: &AuditEntry) -> Result<bool, Error> {
+    /// Adds an endpoint with its encrypted secrets. `false`: the team has [`MAX_ENDPOINTS`] already.
+    pub async fn add_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        secrets: &EndpointSecrets,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         // One team's additions queue up, so that two at once cannot both be the last that fits.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoints:' || $1, 0))")
             .bind(endpoint.team.as_str())
             .execute(&mut *transaction)
             .await?;
-        let names: Vec<&str> = endpoint.event_types.iter().map(|kind| kind.as_str()).collect();
+        let options = &endpoint.options;
         let done = sqlx::query(
-            "INSERT INTO webhook_endpoints (id, team, url, description, event_types, secret, created_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7
-             WHERE (SELECT count(*) FROM webhook_endpoints WHERE team = $2 AND NOT deleted) < $8",
+            "INSERT INTO webhook_endpoints (id, team, url, description, event_types, name_pattern, name_like, tags,
+                 rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at, format)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19
+             WHERE (SELECT count(*) FROM webhook_endpoints WHERE team = $2 AND NOT deleted) < $18",
         )
         .bind(endpoint.id.uuid())
         .bind(endpoint.team.as_str())
         .bind(&endpoint.url)
         .bind(&endpoint.description)
-        .bind(names)
-        .bind(secret)
+        .bind(names(&options.event_types))
+        .bind(&options.name_pattern)
+        .bind(options.name_like())
+        .bind(Json(&options.tags))
+        .bind(options.rate_per_second)
+        .bind(options.ordered)
+        .bind(options.timeout_seconds)
+        .bind(&options.retry_schedule)
+        .bind(&endpoint.header_names)
+        .bind(&secrets.headers)
+        .bind(&endpoint.public_key)
+        .bind(&secrets.secret)
         .bind(endpoint.created_at)
         .bind(MAX_ENDPOINTS)
+        .bind(options.format.as_str())
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {
@@ -80,34 +149,32 @@ impl Store {
 
     /// One endpoint of the team.
     pub async fn endpoint(&self, team: &TeamId, id: EndpointId) -> Result<Option<Endpoint>, Error> {
-        let row: Option<EndpointRow> =
-            sqlx::query_as("SELECT * FROM webhook_endpoints WHERE team = $1 AND id = $2 AND NOT deleted")
-                .bind(team.as_str())
-                .bind(id.uuid())
-                .fetch_optional(&self.requests)
-                .await?;
+        let row: Option<EndpointRow> = sqlx::query_as(AssertSqlSafe(format!("{READ} AND w.id = $2")))
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
         row.map(TryInto::try_into).transpose()
     }
 
     /// Up to `limit` endpoints of the team, newest first, older than `before`.
     pub async fn endpoints(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<Endpoint>, Error> {
-        let rows: Vec<EndpointRow> = sqlx::query_as(
-            "SELECT * FROM webhook_endpoints WHERE team = $1 AND NOT deleted AND ($2::uuid IS NULL OR id < $2)
-             ORDER BY id DESC LIMIT $3",
-        )
-        .bind(team.as_str())
-        .bind(before)
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
+        let sql = format!("{READ} AND ($2::uuid IS NULL OR w.id < $2) ORDER BY w.id DESC LIMIT $3");
+        let rows: Vec<EndpointRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(before)
+            .bind(limit)
+            .fetch_all(&self.requests)
+            .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Removes an endpoint: its secret is wiped and what waits for it is cancelled. `false`: there is none.
+    /// Removes an endpoint: its secrets are wiped and what waits for it is cancelled. `false`: there is none.
     pub async fn remove_endpoint(&self, team: &TeamId, id: EndpointId, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
-            "UPDATE webhook_endpoints SET deleted = true, enabled = false, secret = ''
+            "UPDATE webhook_endpoints SET deleted = true, enabled = false, secret = '', old_secret = NULL, headers = NULL,
+                 version = version + 1
              WHERE team = $1 AND id = $2 AND NOT deleted",
         )
         .bind(team.as_str())
@@ -129,4 +196,9 @@ impl Store {
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+/// The types by their names.
+pub(super) fn names(types: &[EventType]) -> Vec<&'static str> {
+    types.iter().map(|kind| kind.as_str()).collect()
 }

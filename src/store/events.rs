@@ -1,52 +1,226 @@
-//! The team's feed of events.
+//! Events: told once, with one delivery for each endpoint that wants it; and the team's feed of them.
+//!
+//! What must stay true: a reader sees no event before all that stand before it. An event whose transaction is not
+//! older than every running one is held back, because one with a lower place might still commit.
 
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::handover::{self, HandOver};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
-use crate::domain::ids::EventId;
+use crate::domain::clock::Instant;
+use crate::domain::event::EventType;
+use crate::domain::filter::EventFilter;
+use crate::domain::ids::{CacheId, EndpointId, EventId};
+use crate::domain::image_cache::ImageCache;
+
+/// An event to be told.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its id: the `webhook-id`.
+    pub id: EventId,
+    /// Its type.
+    pub kind: EventType,
+    /// Makes it happen once.
+    pub dedupe_key: String,
+    /// The exact bytes that are signed.
+    pub body: String,
+    /// When.
+    pub at: Instant,
+    /// Where its deliveries go once they are committed.
+    pub hand_over: HandOver,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum About<'a> {
+    /// An image cache.
+    Cache(&'a ImageCache),
+    /// A webhook endpoint of the team.
+    Endpoint(&'a TeamId, EndpointId),
+}
+
+impl About<'_> {
+    /// Whose it is.
+    pub(super) fn team(&self) -> &TeamId {
+        match self {
+            Self::Cache(cache) => &cache.team,
+            Self::Endpoint(team, _) => team,
+        }
+    }
+
+    /// The image cache, if it is about one.
+    pub(super) fn cache(&self) -> Option<&ImageCache> {
+        match self {
+            Self::Cache(cache) => Some(cache),
+            Self::Endpoint(..) => None,
+        }
+    }
+}
+
+/// Tells an event, unless it was told before, and puts its deliveries into the queue or into hands.
+pub(super) async fn insert(connection: &mut PgConnection, about: About<'_>, event: &NewEvent) -> Result<(), Error> {
+    let endpoint = if let About::Endpoint(_, endpoint) = about { Some(endpoint.uuid()) } else { None };
+    let told: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO events (id, team, type, image_cache, endpoint, dedupe_key, body, occurred_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq",
+    )
+    .bind(event.id.uuid())
+    .bind(about.team().as_str())
+    .bind(event.kind.as_str())
+    .bind(about.cache().map(|cache| cache.id.uuid()))
+    .bind(endpoint)
+    .bind(&event.dedupe_key)
+    .bind(&event.body)
+    .bind(event.at)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(seq) = told else { return Ok(()) };
+    handover::enqueue(connection, &[seq], event.at, &event.hand_over).await
+}
+
+/// A place in the feed: transaction, then number. Numbers begin at 1, so `(transaction, 0)` is before all of it.
+pub type Place = (u64, i64);
 
 /// One event as it is read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Its id.
     pub id: EventId,
-    /// Its place in the feed: transaction, then number.
-    pub place: (u64, i64),
+    /// Its place in the feed.
+    pub place: Place,
+    /// Its type, in a word.
+    pub kind: String,
+    /// The image cache that it is about, if it is about one.
+    pub cache: Option<CacheId>,
     /// The exact bytes that webhooks carry.
     pub body: String,
 }
 
-#[derive(FromRow)]
-struct EventRow {
-    id: Uuid,
-    txid: i64,
-    seq: i64,
-    body: String,
+/// A stretch of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Its events, oldest first.
+    pub events: Vec<StoredEvent>,
+    /// Whether there were more than could be read at once.
+    pub more: bool,
+    /// Up to where the feed has been read: nothing before this place is unread.
+    pub read_to: Place,
 }
 
-impl Store {
-    /// Up to `limit` events after `place`, oldest first. Gap-free: an event whose transaction is not older
-    /// than every running one is held back, because one with a lower place might still commit.
-    pub async fn events(&self, team: &TeamId, place: (u64, i64), limit: i64) -> Result<Vec<StoredEvent>, Error> {
-        let rows: Vec<EventRow> = sqlx::query_as(
-            "SELECT id, txid::text::bigint AS txid, seq, body FROM events
-             WHERE team = $1 AND (txid, seq) > ($2::text::xid8, $3) AND txid < pg_snapshot_xmin(pg_current_snapshot())
-             ORDER BY txid, seq LIMIT $4",
-        )
-        .bind(team.as_str())
-        .bind(place.0.to_string())
-        .bind(place.1)
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
-        Ok(rows.into_iter().map(Into::into).collect())
+/// An event, or nothing but how far the feed can be read.
+#[derive(FromRow)]
+pub(super) struct EventRow {
+    horizon: i64,
+    id: Option<Uuid>,
+    txid: Option<i64>,
+    seq: Option<i64>,
+    kind: Option<String>,
+    image_cache: Option<Uuid>,
+    body: Option<String>,
+}
+
+/// What an [`EventRow`] is read from: `now` has the horizon, `e` the event.
+pub(super) const COLUMNS: &str = "now.horizon::text::bigint AS horizon, e.id, e.txid::text::bigint AS txid, e.seq,
+     e.type AS kind, e.image_cache, e.body";
+/// The oldest transaction that is still running: from there on the feed is not settled.
+pub(super) const NOW: &str = "WITH now AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon)";
+
+impl EventRow {
+    /// The event, if there is one.
+    pub(super) fn event(self) -> Option<StoredEvent> {
+        Some(StoredEvent {
+            id: self.id?.into(),
+            place: (self.txid?.unsigned_abs(), self.seq?),
+            kind: self.kind?,
+            cache: self.image_cache.map(CacheId::from),
+            body: self.body?,
+        })
+    }
+
+    /// The place before everything that cannot be read yet.
+    pub(super) fn horizon(&self) -> Place {
+        (self.horizon.unsigned_abs(), 0)
     }
 }
 
-impl From<EventRow> for StoredEvent {
-    fn from(row: EventRow) -> Self {
-        Self { id: row.id.into(), place: (row.txid.unsigned_abs(), row.seq), body: row.body }
+impl Stretch {
+    /// Of rows that were asked for as one more than `limit`. Nothing was read before `place`.
+    pub(super) fn of(rows: Vec<EventRow>, limit: usize, place: Place) -> Self {
+        let horizon = rows.first().map_or(place, EventRow::horizon);
+        let mut events: Vec<StoredEvent> = rows.into_iter().filter_map(EventRow::event).collect();
+        let more = events.len() > limit;
+        events.truncate(limit);
+        let last = events.last().map_or(place, |last| last.place);
+        Self { events, more, read_to: if more { last } else { last.max(horizon) } }
+    }
+}
+
+impl Store {
+    /// The place before everything that cannot be read yet.
+    pub async fn feed_end(&self) -> Result<Place, Error> {
+        let horizon: i64 = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            .fetch_one(&self.requests)
+            .await?;
+        Ok((horizon.unsigned_abs(), 0))
+    }
+
+    /// Up to `limit` events after `place` that pass `filter`, oldest first, gap-free.
+    pub async fn events(
+        &self,
+        team: &TeamId,
+        filter: &EventFilter,
+        place: Place,
+        limit: usize,
+    ) -> Result<Stretch, Error> {
+        let mut query: QueryBuilder<Postgres> = QueryBuilder::new(NOW);
+        query.push(" SELECT ").push(COLUMNS).push(" FROM now LEFT JOIN LATERAL (SELECT * FROM events WHERE team = ");
+        query.push_bind(team.as_str()).push(" AND (txid, seq) > (").push_bind(place.0.to_string());
+        query.push("::text::xid8, ").push_bind(place.1).push(") AND txid < now.horizon");
+        if let Some(cache) = filter.cache {
+            query.push(" AND image_cache = ").push_bind(cache.uuid());
+        }
+        if !filter.kinds.is_empty() {
+            let kinds: Vec<&str> = filter.kinds.iter().map(|kind| EventType::as_str(*kind)).collect();
+            query.push(" AND type = ANY (").push_bind(kinds).push(")");
+        }
+        let limited = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        query.push(" ORDER BY txid, seq LIMIT ").push_bind(limited).push(") e ON true ORDER BY e.txid, e.seq");
+        let rows: Vec<EventRow> = query.build_query_as().fetch_all(&self.requests).await?;
+        Ok(Stretch::of(rows, limit, place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(horizon: i64, place: Option<(i64, i64)>) -> EventRow {
+        let text = place.map(|_| String::new());
+        let id = place.map(|_| Uuid::nil());
+        let (txid, seq) = (place.map(|place| place.0), place.map(|place| place.1));
+        EventRow { horizon, id, txid, seq, kind: text.clone(), image_cache: None, body: text }
+    }
+
+    #[test]
+    fn what_was_read_to_its_end_is_read_to_the_horizon() {
+        let stretch = Stretch::of(vec![row(9, Some((5, 1))), row(9, Some((7, 2)))], 2, (1, 1));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (2, false, (9, 0)));
+        let stretch = Stretch::of(vec![row(9, None)], 2, (4, 3));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (0, false, (9, 0)));
+    }
+
+    #[test]
+    fn what_was_not_is_read_to_its_last_event() {
+        let stretch = Stretch::of(vec![row(9, Some((5, 1))), row(9, Some((7, 2)))], 1, (1, 1));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (1, true, (5, 1)));
+    }
+
+    #[test]
+    fn a_reader_never_goes_back() {
+        assert_eq!(Stretch::of(vec![row(3, None)], 2, (4, 3)).read_to, (4, 3));
+        assert_eq!(Stretch::of(Vec::new(), 2, (4, 3)).read_to, (4, 3));
     }
 }

@@ -195,6 +195,7 @@ impl Store {
             .await?;
         begin_waiting(&mut transaction, &write.next, at).await?;
         transaction.commit().await?;
+        write.committed();
         Ok(true)
     }
 
@@ -232,6 +233,7 @@ impl Store {
             super::tracker::wake(&mut transaction, &settlement.write.next, at).await?;
         }
         transaction.commit().await?;
+        settlement.write.committed();
         Ok(Settled::Done)
     }
 }

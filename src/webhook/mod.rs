@@ -1,6 +1,6 @@
 //! Floor 1: how one message leaves the house: signed, guarded, and bounded in time and size.
 //!
-//! [`secret`] makes and reads an endpoint's signing secret, [`sign`] signs with it (Standard Webhooks 1.0.0),
+//! [`secret`] and [`ed25519`] make and read an endpoint's signing keys, [`sign`] signs with it (Standard Webhooks 1.0.0),
 //! [`url`] and [`address`] say where a message may go, [`sender`] takes it there, once.
 //!
 //! What must stay true: an endpoint's URL comes from a caller, so it is hostile: no request leaves for an address that
@@ -12,6 +12,7 @@
 
 pub mod address;
 pub mod cidr;
+pub mod ed25519;
 pub mod resolver;
 pub mod retry_after;
 pub mod secret;

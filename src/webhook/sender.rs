@@ -253,6 +253,13 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 
+/// Whether an endpoint may have a header of its own with this name (in lower case): not one that frames or routes the
+/// message, and none that the gateway writes.
+pub fn is_free(name: &str) -> bool {
+    let ours = ["user-agent", "content-type", "content-encoding", "accept-encoding", "date", "forwarded"];
+    !is_reserved(name) && !ours.contains(&name) && !name.starts_with("webhook-") && !name.starts_with("x-forwarded-")
+}
+
 fn header_map(headers: &[(String, String)]) -> Option<HeaderMap> {
     let pair = |(name, value): &(String, String)| {
         let name = HeaderName::try_from(name.as_str()).ok().filter(|name| !is_reserved(name.as_str()))?;

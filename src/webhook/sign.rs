@@ -1,12 +1,14 @@
-//! Signatures as Standard Webhooks 1.0.0 has them (scheme `v1`): HMAC-SHA256 over `id.timestamp.body`, in base64.
+//! Signatures as Standard Webhooks 1.0.0 has them, over `id.timestamp.body`, in base64: HMAC-SHA256 (scheme `v1`), and
+//! ed25519 beside it (`v1a`) where an endpoint asks for it.
 //!
-//! During a rotation every live secret signs, and a receiver needs to know only one of them. The timestamp is the
+//! During a rotation every live key signs, and a receiver needs to know only one of them. The timestamp is the
 //! attempt's, so signing comes last, just before sending. [`verify`] is what receivers do; ours are the tests and `receiver`.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::ed25519::{self, Ed25519Key};
 use super::secret::SigningSecret;
 use crate::domain::clock::Instant;
 
@@ -14,22 +16,56 @@ use crate::domain::clock::Instant;
 pub const ID_HEADER: &str = "webhook-id";
 /// When this attempt was made, in Unix seconds.
 pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
-/// `v1,<base64>`, one per live secret, separated by single spaces.
+/// `v1,<base64>` or `v1a,<base64>`, one per live key, separated by single spaces.
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
 const SCHEME: &str = "v1,";
+const ASYMMETRIC_SCHEME: &str = "v1a,";
 const TOLERANCE_SECONDS: u64 = 300;
 
-/// The three headers of one attempt, signed with every live secret.
-pub fn headers(secrets: &[SigningSecret], id: &str, now: Instant, body: &str) -> [(&'static str, String); 3] {
+/// What can sign a message: one scheme, one signature.
+pub trait Signs {
+    /// The scheme, a comma, and the signature in base64.
+    fn sign(&self, message: &[u8]) -> String;
+}
+
+impl Signs for SigningSecret {
+    fn sign(&self, message: &[u8]) -> String {
+        format!("{SCHEME}{}", STANDARD.encode(hmac::sign(&key(self), message)))
+    }
+}
+
+/// One live key of an endpoint.
+#[derive(Debug)]
+pub enum SigningKey {
+    /// Scheme `v1`.
+    Hmac(SigningSecret),
+    /// Scheme `v1a`.
+    Ed25519(Box<Ed25519Key>),
+}
+
+impl SigningKey {
+    /// Reads the text form of either.
+    pub fn parse(text: &str) -> Result<Self, super::secret::BadSecret> {
+        let other = || SigningSecret::parse(text).map(Self::Hmac);
+        Ed25519Key::parse(text).map(|key| Self::Ed25519(Box::new(key))).or_else(|_| other())
+    }
+}
+
+impl Signs for SigningKey {
+    fn sign(&self, message: &[u8]) -> String {
+        match self {
+            Self::Hmac(secret) => secret.sign(message),
+            Self::Ed25519(key) => format!("{ASYMMETRIC_SCHEME}{}", key.sign(message)),
+        }
+    }
+}
+
+/// The three headers of one attempt, signed with every live key.
+pub fn headers(keys: &[impl Signs], id: &str, now: Instant, body: &str) -> [(&'static str, String); 3] {
     let timestamp = now.timestamp().to_string();
-    let signatures: Vec<String> = secrets
-        .iter()
-        .map(|secret| {
-            let tag = hmac::sign(&key(secret), &message(id, &timestamp, body.as_bytes()));
-            format!("{SCHEME}{}", STANDARD.encode(tag))
-        })
-        .collect();
+    let message = message(id, &timestamp, body.as_bytes());
+    let signatures: Vec<String> = keys.iter().map(|key| key.sign(&message)).collect();
     [(ID_HEADER, id.to_owned()), (TIMESTAMP_HEADER, timestamp), (SIGNATURE_HEADER, signatures.join(" "))]
 }
 
@@ -54,6 +90,30 @@ pub fn verify<'a>(
     body: &[u8],
     now: Instant,
 ) -> Result<(), VerifyError> {
+    verify_any(header, body, now, |scheme, signature, message| {
+        let tag = (scheme == SCHEME).then(|| STANDARD.decode(signature).ok()).flatten();
+        tag.is_some_and(|tag| hmac::verify(&key(secret), message, &tag).is_ok())
+    })
+}
+
+/// The same for the scheme `v1a` and a public key (`whpk_…`).
+pub fn verify_asymmetric<'a>(
+    public_key: &str,
+    header: impl Fn(&str) -> Option<&'a str>,
+    body: &[u8],
+    now: Instant,
+) -> Result<(), VerifyError> {
+    verify_any(header, body, now, |scheme, signature, message| {
+        scheme == ASYMMETRIC_SCHEME && ed25519::is_signed_by(public_key, message, signature)
+    })
+}
+
+fn verify_any<'a>(
+    header: impl Fn(&str) -> Option<&'a str>,
+    body: &[u8],
+    now: Instant,
+    matches: impl Fn(&str, &str, &[u8]) -> bool,
+) -> Result<(), VerifyError> {
     let id = header(ID_HEADER).ok_or(VerifyError::MissingHeader)?;
     let timestamp = header(TIMESTAMP_HEADER).ok_or(VerifyError::MissingHeader)?;
     let signatures = header(SIGNATURE_HEADER).ok_or(VerifyError::MissingHeader)?;
@@ -61,12 +121,12 @@ pub fn verify<'a>(
     if now.timestamp().abs_diff(sent) > TOLERANCE_SECONDS {
         return Err(VerifyError::Timestamp);
     }
-    let (key, message) = (key(secret), message(id, timestamp, body));
-    let matches = |signature: &str| {
-        let tag = signature.strip_prefix(SCHEME).and_then(|text| STANDARD.decode(text).ok());
-        tag.is_some_and(|tag| hmac::verify(&key, &message, &tag).is_ok())
+    let message = message(id, timestamp, body);
+    let one = |text: &str| {
+        let (scheme, signature) = text.split_at(text.find(',').map_or(0, |comma| comma + 1));
+        matches(scheme, signature, &message)
     };
-    if signatures.split(' ').any(matches) { Ok(()) } else { Err(VerifyError::Signature) }
+    if signatures.split(' ').any(one) { Ok(()) } else { Err(VerifyError::Signature) }
 }
 
 fn key(secret: &SigningSecret) -> hmac::Key {
@@ -102,6 +162,7 @@ mod tests {
         name: String,
         valid: bool,
         secret: Option<String>,
+        public_key: Option<String>,
         schemes: Vec<String>,
         headers: HashMap<String, String>,
         body_b64: String,
@@ -121,6 +182,37 @@ mod tests {
             tried += 1;
         }
         assert_eq!(tried, 29);
+    }
+
+    #[test]
+    fn every_vector_of_scheme_v1a_is_judged_as_it_says() {
+        let vectors: Vectors = serde_json::from_str(VECTORS).unwrap();
+        let mut tried = 0;
+        for vector in vectors.vectors.iter().filter(|vector| vector.schemes.iter().any(|scheme| scheme == "v1a")) {
+            let body = STANDARD.decode(&vector.body_b64).unwrap();
+            let now = DateTime::from_timestamp(vector.now, 0).unwrap();
+            let public = vector.public_key.as_ref().unwrap();
+            let judge =
+                |body: &[u8]| verify_asymmetric(public, |name| vector.headers.get(name).map(String::as_str), body, now);
+            assert_eq!(judge(&body).is_ok(), vector.valid, "{}", vector.name);
+            assert!(judge(b"another").is_err(), "{}", vector.name);
+            tried += 1;
+        }
+        assert_eq!(tried, 3);
+    }
+
+    #[test]
+    fn both_schemes_sign_side_by_side() {
+        let entropy = Entropy::from_seed(7);
+        let (secret, asymmetric) = (SigningSecret::generate(&entropy), Ed25519Key::generate(&entropy));
+        let texts = [secret.text(), asymmetric.text()];
+        let keys: Vec<_> = texts.iter().map(|text| SigningKey::parse(text.expose_secret()).unwrap()).collect();
+        let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+        let signed = headers(&keys, "evt_1", now, "{}");
+        let header = |name: &str| signed.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        verify(&secret, header, b"{}", now).unwrap();
+        verify_asymmetric(&asymmetric.public_text(), header, b"{}", now).unwrap();
+        assert_eq!(verify_asymmetric(&asymmetric.public_text(), header, b"{ }", now), Err(VerifyError::Signature));
     }
 
     #[test]

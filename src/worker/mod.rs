@@ -1,5 +1,5 @@
-//! Floor 3: the workers' door. Six loops that call `Gateway` and nothing else: operations that are due,
-//! the tracker, the deliverer, the reconciler, the sealer, the janitor.
+//! Floor 3: the workers' door. Loops that call `Gateway` and nothing else: operations that are due, the aftercare
+//! of ended ones, the tracker, the deliverer, the reconciler, the sealer, the janitor.
 //!
 //! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
 //! stops between two passes when told to. A pass that fails is logged and tried again after a pause, so a
@@ -21,6 +21,8 @@ const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(8);
 /// Operations in hand at a time.
 const OPERATIONS: usize = 32;
+/// Ended operations looked after in one pass, one after the other: within their lease.
+const AFTERCARE: i64 = 4;
 
 /// How often the workers look without being woken.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +48,7 @@ const TRACKERS: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
     Operations,
+    Aftercare,
     Tracker,
     Deliverer,
     Reconciler,
@@ -59,6 +62,7 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
     let trackers = futures_util::future::join_all((0..TRACKERS).map(|_| turn(Work::Tracker)));
     tokio::join!(
         turn(Work::Operations),
+        turn(Work::Aftercare),
         trackers,
         turn(Work::Deliverer),
         turn(Work::Reconciler),
@@ -72,9 +76,10 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
         let resumed = gateway.resume_operations(OPERATIONS, &CancellationToken::new()).await? > 0;
+        let settled = gateway.settle_unsettled(AFTERCARE).await? > 0;
         let tracked = gateway.track().await?;
         let delivered = gateway.deliver(&CancellationToken::new()).await? > 0;
-        if !(resumed || tracked || delivered) {
+        if !(resumed || settled || tracked || delivered) {
             return Ok(());
         }
     }
@@ -120,6 +125,7 @@ impl Work {
     fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
+            Self::Aftercare => "aftercare",
             Self::Tracker => "tracker",
             Self::Deliverer => "deliverer",
             Self::Reconciler => "reconciler",
@@ -132,8 +138,10 @@ impl Work {
     async fn pass(self, gateway: &Gateway, name: &str, stop: &CancellationToken) -> Result<bool, Error> {
         match self {
             Self::Operations => gateway.resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
+            Self::Aftercare => gateway.settle_unsettled(AFTERCARE).await.map(|settled| settled > 0),
             Self::Tracker => gateway.track().await,
-            Self::Deliverer => gateway.deliver(stop).await.map(|sent| sent > 0),
+            // It runs until told to stop, unless it fails.
+            Self::Deliverer => gateway.deliver_until(stop).await.map(|()| false),
             Self::Reconciler => gateway.reconcile().await,
             Self::Sealer => gateway.seal().await,
             Self::Janitor => {
@@ -148,9 +156,10 @@ impl Work {
         let signal: &Notify = match self {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,
-            Self::Deliverer => &signals.deliveries,
             // Every entry is one: woken by each, the sealer would seal one at a time.
-            Self::Reconciler | Self::Sealer | Self::Janitor => return std::future::pending().await,
+            Self::Aftercare | Self::Deliverer | Self::Reconciler | Self::Sealer | Self::Janitor => {
+                return std::future::pending().await;
+            }
         };
         signal.notified().await;
     }

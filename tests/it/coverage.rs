@@ -52,10 +52,12 @@ impl Operation {
         match self.id.as_str() {
             "create_image_cache" | "ensure_image_cache" => Some(new_cache("nginx:1.27")),
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
-            "create_access_key" => Some(json!({})),
+            "create_access_key" | "rotate_webhook_secret" => Some(json!({})),
             "match_image_caches" => Some(json!({"region": "cn-beijing", "images": ["nginx:1.27"]})),
             "adopt_image_caches" => Some(json!({"region": "cn-beijing", "filter": {}})),
-            "create_webhook_endpoint" => Some(json!({"url": "http://127.0.0.1:9/hook"})),
+            "create_webhook_endpoint" => Some(json!({"url": "http://127.0.0.1:9/hook", "skip_challenge": true})),
+            "update_webhook_endpoint" => Some(json!({"description": "theirs"})),
+            "recover_webhook_endpoint" | "replay_webhook_endpoint" => Some(json!({"since": "2026-03-01T00:00:00Z"})),
             "list_image_caches"
             | "get_image_cache"
             | "delete_image_cache"
@@ -66,10 +68,19 @@ impl Operation {
             | "list_usage"
             | "list_found_image_caches"
             | "list_events"
+            | "stream_events"
+            | "stream_image_cache_events"
+            | "check_gate"
             | "list_webhook_endpoints"
             | "get_webhook_endpoint"
             | "delete_webhook_endpoint"
+            | "test_webhook_endpoint"
+            | "pause_webhook_endpoint"
+            | "resume_webhook_endpoint"
             | "list_deliveries"
+            | "get_delivery"
+            | "list_delivery_attempts"
+            | "resend_delivery"
             | "list_audit_entries"
             | "get_audit_entry"
             | "get_audit_proof"
@@ -89,6 +100,7 @@ impl Operation {
             Some(name) => self.path.replace(&format!("{{{name}}}"), id),
             None if self.id == "get_audit_consistency" => format!("{}?first_size=1", self.path),
             None if self.id == "list_usage" => format!("{}?region=cn-beijing", self.path),
+            None if self.id == "check_gate" => format!("{}?region=cn-beijing&image=nginx", self.path),
             None => self.path.clone(),
         }
     }
@@ -107,6 +119,7 @@ impl Operation {
             Some("image_cache_id") => "ic_",
             Some("operation_id") => "op_",
             Some("webhook_endpoint_id") => "we_",
+            Some("delivery_id") => "dl_",
             Some("audit_entry_id") => "ae_",
             Some("access_key_id") => "LTAI",
             None => "",
@@ -125,6 +138,7 @@ impl Operation {
             Some("operation_id") => return app.only_cache().await["operation_id"].as_str().unwrap().to_owned(),
             Some("image_cache_id") => "/v1/image-caches",
             Some("webhook_endpoint_id") => "/v1/webhook-endpoints",
+            Some("delivery_id") => "/v1/deliveries",
             Some("audit_entry_id") => "/v1/audit-entries",
             _ => return String::new(),
         };
@@ -191,15 +205,15 @@ async fn nobody_gets_far_without_the_scope() {
         assert_eq!(entry(&app, &answer).await, format!("{TEAM} {} refused 403 scope_missing", operation.id));
         tried += 1;
     }
-    assert!(tried >= 18, "{tried}");
+    assert!(tried >= 28, "{tried}");
     assert_eq!(app.creations().await, 0);
 }
 
 #[tokio::test]
 async fn what_is_another_teams_is_as_if_it_were_absent() {
     let app = TestGateway::start().await;
-    app.created().await;
     app.endpoint("http://127.0.0.1:9/hook").await;
+    app.created().await;
     let other = app.token("other", &Scope::ALL);
     let mut tried = BTreeSet::new();
     for operation in operations().iter().filter(|operation| operation.id_name.is_some()) {
@@ -216,7 +230,7 @@ async fn what_is_another_teams_is_as_if_it_were_absent() {
         assert!(answers[0] == answers[1] && answers[1] == answers[2], "{answers:?}");
         tried.extend(operation.id_name.clone());
     }
-    assert_eq!(tried.len(), 5, "{tried:?}");
+    assert_eq!(tried.len(), 6, "{tried:?}");
     assert_eq!(app.only_cache().await["version"], 2, "nothing has moved");
     lists_are_empty_for_others(&app, &other).await;
 }

@@ -180,15 +180,17 @@ async fn closed_addresses_see_no_connection() {
 }
 
 /// Names for tests: each lookup of any name gives the next answer, and the last one for ever.
-struct Names(Mutex<Vec<Vec<IpAddr>>>);
+pub(crate) struct Names(Mutex<Vec<Vec<IpAddr>>>);
 
 impl Names {
-    fn settings(answers: &[&[&str]]) -> SenderSettings {
+    /// These answers, one after the other.
+    pub(crate) fn new(answers: &[&[&str]]) -> Self {
         let read = |answer: &&[&str]| answer.iter().map(|ip| ip.parse().unwrap()).collect();
-        SenderSettings {
-            lookup: Arc::new(Self(Mutex::new(answers.iter().map(read).collect()))),
-            ..SenderSettings::default()
-        }
+        Self(Mutex::new(answers.iter().map(read).collect()))
+    }
+
+    fn settings(answers: &[&[&str]]) -> SenderSettings {
+        SenderSettings { lookup: Arc::new(Self::new(answers)), ..SenderSettings::default() }
     }
 }
 

@@ -29,7 +29,7 @@ fn due(delivery: &Value) -> Instant {
 
 /// Number, outcome, status and error of each attempt, in their order.
 async fn attempts(app: &TestGateway) -> Vec<String> {
-    let sql = "SELECT concat_ws(' ', number, outcome, http_status, error) FROM webhook_attempts ORDER BY number";
+    let sql = "SELECT concat_ws(' ', number, outcome, http_status, error) FROM delivery_attempts ORDER BY number";
     sqlx::query_scalar(sql).fetch_all(app.sql()).await.unwrap()
 }
 
@@ -106,7 +106,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_for_everything() {
 
 #[tokio::test]
 async fn a_receiver_that_hangs_holds_its_own_slots_only() {
-    let settings = app::Settings { webhook_slots: 2, webhook_slots_per_endpoint: 1, ..app::Settings::default() };
+    let settings = app::Settings { webhook_slots: 2, webhook_slots_per_endpoint: 1, ..Setup::default().settings };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     let (hanging, healthy) = (Hook::start().await, Hook::start().await);
     let (first, _) = app.endpoint(&hanging.url()).await;
@@ -178,7 +178,7 @@ async fn what_a_dead_worker_held_is_delivered_by_another() {
     app.gateway.clean().await.unwrap();
     assert_eq!(deliver(&app).await, 0, "its lease still holds");
     assert_eq!(only_delivery(&app, &endpoint).await["state"], "in_flight");
-    let sql = "UPDATE webhook_deliveries SET lease_until = clock_timestamp() - interval '1 second'";
+    let sql = "UPDATE webhook_workers SET alive_until = clock_timestamp() - interval '1 second'";
     sqlx::query(sql).execute(app.sql()).await.unwrap();
     app.gateway.clean().await.unwrap();
     assert_eq!(deliver(&app).await, 1);
@@ -190,7 +190,10 @@ async fn what_a_dead_worker_held_is_delivered_by_another() {
 async fn after_eleven_attempts_a_delivery_is_given_up() {
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
-    let (endpoint, _) = app.endpoint(&hook.url()).await;
+    // Only this type: of a day of failures the team hears, too.
+    let body = json!({"url": hook.url(), "skip_challenge": true, "event_types": ["image_cache.created"]});
+    let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
+    let endpoint = made["id"].as_str().unwrap().to_owned();
     hook.script(&["500 Oops"; 12]);
     app.created().await;
     for _ in 0..10 {
@@ -231,7 +234,7 @@ async fn closed_addresses_are_refused_when_saved_and_when_sent() {
 async fn a_secret_is_shown_once_and_kept_encrypted() {
     let app = TestGateway::start().await;
     let request = app.request(Method::POST, "/v1/webhook-endpoints");
-    let body = json!({"url": "http://127.0.0.1:9/hook", "description": "ours", "event_types": ["image_cache.ready"]});
+    let body = json!({"url": "http://127.0.0.1:9/hook", "description": "ours", "event_types": ["image_cache.ready"], "skip_challenge": true});
     let made = Answer::of(request.json(&body)).await;
     let mut endpoint = made.expect(201);
     let path = format!("/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
@@ -250,7 +253,8 @@ async fn a_secret_is_shown_once_and_kept_encrypted() {
 async fn an_endpoint_hears_what_it_asked_for() {
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
-    let body = json!({"url": hook.url(), "event_types": ["image_cache.ready", "image_cache.deleted"]});
+    let body =
+        json!({"url": hook.url(), "event_types": ["image_cache.ready", "image_cache.deleted"], "skip_challenge": true});
     app.post("/v1/webhook-endpoints", &body).await.expect(201);
     let id = app.created().await;
     app.until(&id, "ready").await;
@@ -262,7 +266,7 @@ async fn an_endpoint_hears_what_it_asked_for() {
 
 #[tokio::test]
 async fn who_is_told_to_stop_ends_what_is_in_flight_and_begins_no_more() {
-    let one_slot = app::Settings { webhook_slots: 1, ..app::Settings::default() };
+    let one_slot = app::Settings { webhook_slots: 1, ..Setup::default().settings };
     let app = TestGateway::with(Setup { settings: one_slot, ..Setup::default() }).await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;

@@ -19,11 +19,19 @@ RECEIVED = queue.Queue()
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Keeps headers and exact bytes of each message, and answers 204."""
+    """Echoes the challenge; keeps headers and exact bytes of every other message, and answers 204."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
+        message = json.loads(body)
+        if message["type"] == "webhook_endpoint.challenge":
+            echo = message["data"]["challenge"].encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(echo)))
+            self.end_headers()
+            self.wfile.write(echo)
+            return
         RECEIVED.put((headers, body.decode()))
         self.send_response(204)
         self.end_headers()

@@ -89,7 +89,7 @@ impl Gateway {
         for _ in 0..TRIES {
             let change = change(self, &cache);
             let answer = answer(leased, &change, ending.error);
-            let settlement = self.settlement(leased, &change, ending, &answer);
+            let settlement = self.settlement(leased, (&cache, &change), ending, &answer);
             match self.write_settlement(&settlement).await? {
                 Settled::Done => {
                     self.signals().cache_changed(cache.id);
@@ -111,7 +111,7 @@ impl Gateway {
     fn settlement(
         &self,
         leased: &LeasedOperation,
-        change: &Change,
+        (before, change): (&ImageCache, &Change),
         ending: &Ending<'_>,
         answer: &Answer,
     ) -> Settlement {
@@ -127,7 +127,7 @@ impl Gateway {
             unsettled_until: *unsettled_until,
             at: self.now(),
             answer: answer.to_json(),
-            write: self.write_of(change, Some(audit)),
+            write: self.write_from(before, change, audit),
             look_at: follow.then(|| self.now() + Duration::from_std(self.settings().look_least).unwrap_or_default()),
         }
     }

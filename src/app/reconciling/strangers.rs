@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::reading::CloudList;
 use super::{RECONCILER, SINGLE_LOOKS, Stop, reading};
 use crate::app::cursor::{List, unreadable};
-use crate::app::view::{EventBody, EventData, FoundCacheView, ImageCacheView};
+use crate::app::view::{EventBody, FoundCacheView};
 use crate::app::{Error, Gateway, access, cursor};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::{Caller, Door, Origin};
@@ -153,19 +153,14 @@ impl Gateway {
 
     fn orphan_event(&self, orphan: &FoundCache, cache: &ImageCache) -> NewEvent {
         let (kind, at) = (EventType::OrphanRemoved, self.now());
-        let data = EventData {
-            image_cache: ImageCacheView::from(cache.clone()),
-            sequence: cache.sequence,
-            previous_status: None,
-            reason: Some("left_behind".to_owned()),
-        };
-        let body = EventBody { kind: kind.as_str().to_owned(), timestamp: at, data };
+        let body = EventBody { timestamp: at, ..EventBody::of_cache(kind, cache, (None, "left_behind"), Vec::new()) };
         NewEvent {
             id: EventId::new(at, self.entropy()),
             kind,
             dedupe_key: format!("{}:{}:{}", cache.id, orphan.eci_cache_id, kind.as_str()),
-            body: serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON"),
+            body: body.to_json(),
             at,
+            hand_over: self.hand_over(),
         }
     }
 

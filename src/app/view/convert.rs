@@ -1,12 +1,12 @@
 //! From the domain's types to what is shown.
 
 use super::{
-    AcrRegistryView, AuditEntry, AuditEntryView, Caller, Delivery, DeliveryView, Endpoint, EndpointView, FailureView,
-    ImageCache, ImageCacheView, Me, Operation, OperationView, Status, StatusView, Transition, TransitionView,
+    AcrRegistryView, AuditEntry, AuditEntryView, Caller, FailureView, ImageCache, ImageCacheView, Me, Operation,
+    OperationView, Status, StatusView, Transition, TransitionView,
 };
 use crate::domain::caller::Scope;
 use crate::domain::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
-use crate::store::{NumberedEntry, PlacedDelivery};
+use crate::store::NumberedEntry;
 
 impl From<Status> for StatusView {
     fn from(status: Status) -> Self {
@@ -125,45 +125,6 @@ impl From<Transition> for TransitionView {
             reason: transition.reason,
             at: transition.at,
         }
-    }
-}
-
-impl From<Endpoint> for EndpointView {
-    fn from(endpoint: Endpoint) -> Self {
-        Self {
-            id: endpoint.id.to_string(),
-            url: endpoint.url,
-            description: endpoint.description,
-            event_types: endpoint.event_types.iter().map(|kind| kind.as_str().into()).collect(),
-            enabled: endpoint.enabled,
-            disabled_reason: endpoint.disabled_reason,
-            secret: None,
-            created_at: endpoint.created_at,
-        }
-    }
-}
-
-impl From<Delivery> for DeliveryView {
-    fn from(delivery: Delivery) -> Self {
-        Self {
-            id: delivery.id.to_string(),
-            event_id: delivery.event.to_string(),
-            event_type: delivery.event_type,
-            endpoint_id: delivery.endpoint.to_string(),
-            state: delivery.state.as_str().into(),
-            attempts: delivery.attempts.into(),
-            next_attempt_at: delivery.next_attempt_at,
-            last_http_status: delivery.last_http_status.map(Into::into),
-            last_error: delivery.last_error,
-            created_at: delivery.created_at,
-            finished_at: delivery.finished_at,
-        }
-    }
-}
-
-impl From<PlacedDelivery> for DeliveryView {
-    fn from(placed: PlacedDelivery) -> Self {
-        placed.delivery.into()
     }
 }
 

@@ -38,7 +38,7 @@ pub struct FailureView {
 
 impl FailureView {
     /// The cloud's words with what they mean for a cache of that size.
-    pub(super) fn explained(failure: Failure, size_gib: Option<i32>) -> Self {
+    pub(crate) fn explained(failure: Failure, size_gib: Option<i32>) -> Self {
         let explanation = explain(&failure.code, &failure.message, size_gib);
         Self {
             cause: explanation.cause.as_str().into(),

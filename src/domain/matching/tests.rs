@@ -15,7 +15,7 @@ fn at(minute: i64) -> Instant {
 }
 
 /// A ready cache of 20 GiB that was made at `minute` and is called `name`.
-fn cache(name: &str, minute: i64, images: &[&str]) -> ImageCache {
+pub(crate) fn cache(name: &str, minute: i64, images: &[&str]) -> ImageCache {
     let spec = json!({"name": name, "region": HANGZHOU, "images": images});
     let entropy = Entropy::from_seed(minute.unsigned_abs());
     ImageCache {

@@ -48,7 +48,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
     let Some(access) = access::of(&id) else {
         // Open to all: it refuses only where the gateway itself is not well.
         operation.insert("security".into(), json!([]));
-        add_refusals(operation, &[500, 503]);
+        add_refusals(operation, None, &[500, 503]);
         return;
     };
     operation.insert("security".into(), json!([{"bearer": []}]));
@@ -57,7 +57,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
     operation.insert("x-audit-level".into(), if access.changes { "change" } else { "read" }.into());
     add_parameters(operation, parameters_of(access));
     add_headers(operation, access);
-    add_refusals(operation, &refusals_of(path, operation, access));
+    add_refusals(operation, Some(access), &refusals_of(path, operation, access));
 }
 
 /// The parameters that are not read by a handler's own query or path.
@@ -69,7 +69,9 @@ fn parameters_of(access: &Access) -> Vec<Value> {
             "description": "How many items at most: 1 to 100, and 20 where nothing is asked.",
             "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 100},
         }));
-        found.push(text("cursor", "query", "`next_cursor` of the page before; bound to the same filters."));
+        // A place in the feed is the same with any filter.
+        let bound = if access.operation == "list_events" { "" } else { "; bound to the same filters" };
+        found.push(text("cursor", "query", &format!("`next_cursor` of the page before{bound}.")));
     }
     match access.operation {
         "create_image_cache" | "ensure_image_cache" => found.push(text(
@@ -80,6 +82,10 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         )),
         "get_image_cache" => {
             found.push(text("If-None-Match", "header", "An `ETag`: if it is still current, the answer is 304."));
+        }
+        "stream_events" | "stream_image_cache_events" => {
+            let detail = "The id of the last event that was received; stands above `cursor`.";
+            found.push(text("Last-Event-ID", "header", detail));
         }
         "update_image_cache" | "delete_image_cache" => {
             found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
@@ -117,10 +123,13 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     if path.contains('{') {
         found.push(404);
     }
+    if access.operation == "check_gate" {
+        found.extend([404, 409, 425]);
+    }
     if has_body {
         found.extend([408, 413, 415]);
     }
-    if has_body || takes("name", "If-Match") {
+    if has_body || takes("name", "If-Match") || takes("name", "Last-Event-ID") {
         found.push(400);
     }
     // A refusal of the cloud is 422 where nothing else fits.
@@ -164,14 +173,14 @@ fn is_cache_change(access: &Access) -> bool {
     access.changes && access.operation.ends_with("_image_cache")
 }
 
-fn add_refusals(operation: &mut Map<String, Value>, statuses: &[u16]) {
+fn add_refusals(operation: &mut Map<String, Value>, access: Option<&Access>, statuses: &[u16]) {
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
     for status in statuses {
         let mut response = json!({
-            "description": meaning(*status),
+            "description": meaning(access, *status),
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         });
-        if matches!(status, 429 | 503) {
+        if matches!(status, 425 | 429 | 503) {
             response["headers"] = json!({"Retry-After": {
                 "description": "After how many seconds to try again.",
                 "schema": {"type": "integer", "format": "int32"},
@@ -181,7 +190,15 @@ fn add_refusals(operation: &mut Map<String, Value>, statuses: &[u16]) {
     }
 }
 
-fn meaning(status: u16) -> &'static str {
+fn meaning(access: Option<&Access>, status: u16) -> &'static str {
+    if access.is_some_and(|access| access.operation == "check_gate") {
+        match status {
+            404 => return "Nothing holds the images.",
+            409 => return "The image cache that holds them has failed; `cause` and `hint` say why.",
+            425 => return "Not yet; `expected_at` says when.",
+            _ => {}
+        }
+    }
     match status {
         400 => "The body is not JSON, or a header is malformed.",
         401 => "There is no credential, or it is not good.",

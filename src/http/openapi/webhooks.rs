@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::app::view::CLOUD_EVENTS;
 use crate::domain::event::EventType;
 
 /// Adds the section; utoipa has no derive for it.
@@ -22,11 +23,16 @@ fn entry(kind: EventType) -> Value {
             header("webhook-id", "The event's id, the same in every attempt."),
             header("webhook-timestamp", "When this attempt was signed, in seconds since 1970."),
             header("webhook-signature", "`v1,` and the base64 of the HMAC-SHA256 of id, timestamp and body, \
-                                         joined by dots; several, separated by spaces, while a secret is rotated."),
+                                         joined by dots; several, separated by spaces, while a secret is rotated. Where the endpoint \
+                                         asks for it, an ed25519 signature of the same as `v1a,`, too."),
         ],
         "requestBody": {
             "required": true,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/EventBody"}}},
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/EventBody"}},
+                // For endpoints that ask for it.
+                CLOUD_EVENTS: {"schema": {"$ref": "#/components/schemas/CloudEvent"}},
+            },
         },
         "responses": {"204": {"description": "Received."}},
         "security": [],

@@ -23,6 +23,7 @@ impl From<Error> for Refusal {
             Error::IdempotencyMismatch => idempotency_mismatch(code),
             Error::IdempotencyInFlight => idempotency_in_flight(code),
             Error::CloudRefused { error, operation } => cloud_refused(error, operation),
+            Error::TooMany { code, detail, retry_after_seconds } => too_many(code, detail, retry_after_seconds),
             Error::Unavailable { code, detail, retry_after_seconds } => unavailable(code, detail, retry_after_seconds),
             Error::Internal(cause) => Self::internal(cause),
         };
@@ -82,6 +83,12 @@ fn cloud_refused(error: CloudError, operation: Option<OperationId>) -> Refusal {
     refusal.0.problem.provider_code = Some(error.code);
     refusal.0.problem.provider_request_id = error.request_id;
     refusal
+}
+
+fn too_many(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, "Too many at once", detail)
+        .header(RETRY_AFTER, &seconds.to_string())
+        .hint("end one that is no longer needed, or try again later")
 }
 
 fn unavailable(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {

@@ -221,24 +221,6 @@ pub(super) struct ImageCacheChangesBody {
     registry_credentials: Option<Vec<RegistryCredentialBody>>,
 }
 
-/// A webhook endpoint to create.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewWebhookEndpoint)]
-pub(super) struct NewWebhookEndpointBody {
-    /// Where events are sent: https, or http where the gateway allows it; at most 2048 characters.
-    #[schema(max_length = 2048, example = "https://hooks.example.com/eci")]
-    url: String,
-    /// For people: at most 256 characters.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(nullable = false, max_length = 256)]
-    description: Option<String>,
-    /// Which types of events; left out or empty means all.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(nullable = false)]
-    event_types: Option<Vec<String>>,
-}
-
 /// An access key to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -257,8 +239,6 @@ pub(super) struct NewAccessKeyBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::input::NewEndpoint;
-    use crate::domain::event::EventType;
     use crate::domain::spec::NewImageCache;
 
     fn read(body: &str) -> Result<NewImageCacheBody, serde_json::Error> {
@@ -298,19 +278,5 @@ mod tests {
         let body = read(&body).unwrap();
         assert!(!format!("{body:?}").contains("hunter2"));
         assert_eq!(NewImageCache::try_from(body).unwrap().registry_credentials[0].server, "r.example");
-    }
-
-    #[test]
-    fn types_of_events_are_known_and_counted_once() {
-        let body = |types: &str| {
-            serde_json::from_str::<NewWebhookEndpointBody>(&format!(
-                r#"{{"url":"https://x.example","event_types":{types}}}"#
-            ))
-            .unwrap()
-        };
-        let new = NewEndpoint::try_from(body(r#"["image_cache.ready","image_cache.ready"]"#)).unwrap();
-        assert_eq!(new.event_types, [EventType::Ready]);
-        let errors = NewEndpoint::try_from(body(r#"["image_cache.ready","nonsense"]"#)).unwrap_err();
-        assert_eq!(errors[0].field, "/event_types/1");
     }
 }

@@ -1,22 +1,19 @@
-//! Image caches: create, list, get, update, delete, wait, and their transitions.
-
-use std::time::Duration;
+//! Image caches: create, list, get, update, delete, and their transitions.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{ImageCacheChangesBody, NewImageCacheBody};
 use super::events::PageQuery;
 use super::image_cache_query::ImageCacheQuery;
 use super::lists::{ImageCacheList, TransitionList};
+use super::waits::WaitForQuery;
 use crate::app::input::{ChangeOptions, IdempotencyKey};
 use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
-use crate::http::extract::headers::{self, MAX_WAIT, Wait};
-use crate::http::extract::{Authorized, FromQuery, Id, Json, Pairs, Query};
+use crate::http::extract::headers::{self, Wait};
+use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
@@ -62,8 +59,11 @@ pub(super) async fn list_image_caches(
 }
 
 /// Get an image cache
+///
+/// With `wait_for=ready`, once it is ready or will not be without another request; after `timeout` as it is then. The
+/// answer is 200 in any case: look at `status`.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`."), WaitForQuery),
     responses(
         (status = 200, description = "The image cache.", body = ImageCacheView),
         (status = 304, description = "`If-None-Match` names the present version."),
@@ -74,8 +74,12 @@ pub(super) async fn get_image_cache(
     who: Authorized,
     Id(id): Id<CacheId>,
     request: HeaderMap,
+    Query(query): Query<WaitForQuery>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_image_cache(&who.caller, id).await?;
+    let view = match query.patience() {
+        Some(timeout) => door.gateway.get_settled_image_cache(&who.caller, &who.call, id, timeout).await?,
+        None => door.gateway.get_image_cache(&who.caller, id).await?,
+    };
     Ok(answer::image_cache(&request, &view))
 }
 
@@ -128,54 +132,6 @@ pub(super) async fn delete_image_cache(
 fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), Refusal> {
     let wait = headers::prefer_wait(request);
     Ok((wait, ChangeOptions { if_match: headers::if_match(request)?, wait: wait.time, key: None }))
-}
-
-/// How long to wait.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct WaitQuery {
-    /// How many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
-    #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
-    timeout_seconds: u64,
-}
-
-impl FromQuery for WaitQuery {
-    fn read(pairs: &mut Pairs) -> Self {
-        let timeout_seconds = pairs.one("timeout_seconds").unwrap_or(30);
-        if timeout_seconds > MAX_WAIT.as_secs() {
-            pairs.refuse("timeout_seconds", "out_of_range", "must be 0 to 55");
-        }
-        Self { timeout_seconds }
-    }
-}
-
-/// What became of a wait.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ImageCacheWait {
-    /// Whether it is ready.
-    condition_met: bool,
-    /// The image cache as it is now.
-    image_cache: ImageCacheView,
-}
-
-/// Wait until an image cache is ready
-///
-/// Answers 200 as soon as it is ready, or will not be without another request (look at `status`), or the time is
-/// over: `condition_met` tells. Repeat it until then.
-#[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/wait", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`."), WaitQuery),
-    responses((status = 200, description = "What became of the wait.", body = ImageCacheWait)),
-)]
-pub(super) async fn wait_for_image_cache(
-    State(door): State<DoorState>,
-    who: Authorized,
-    Id(id): Id<CacheId>,
-    Query(query): Query<WaitQuery>,
-) -> Result<Response, Refusal> {
-    let timeout = Duration::from_secs(query.timeout_seconds);
-    let waited = door.gateway.wait_for_image_cache(&who.caller, id, timeout).await?;
-    let body = ImageCacheWait { condition_met: waited.condition_met, image_cache: waited.image_cache };
-    Ok(answer::json(StatusCode::OK, &body))
 }
 
 /// List the transitions of an image cache

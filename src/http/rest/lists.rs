@@ -3,11 +3,29 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::app::input::FeedPage;
 use crate::app::view::{
-    AccessKeyView, AuditEntryView, CheckpointView, DeliveryView, EndpointView, EventView, FoundCacheView,
+    AccessKeyView, AttemptView, AuditEntryView, CheckpointView, DeliveryView, EndpointView, EventView, FoundCacheView,
     ImageCacheView, TransitionView,
 };
 use crate::domain::filter::Slice;
+
+/// Events, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct EventList {
+    /// The items, in the list's order.
+    items: Vec<EventView>,
+    /// Whether there are more already.
+    has_more: bool,
+    /// What `cursor` continues it: at once, or at the end later. Always given.
+    pub(in crate::http) next_cursor: String,
+}
+
+impl From<FeedPage> for EventList {
+    fn from(page: FeedPage) -> Self {
+        Self { items: page.items, has_more: page.has_more, next_cursor: page.next_cursor }
+    }
+}
 
 macro_rules! list {
     ($(#[$doc:meta])* $name:ident of $item:ty) => {
@@ -45,16 +63,16 @@ list!(
     TransitionList of TransitionView
 );
 list!(
-    /// Events, the oldest first.
-    EventList of EventView
-);
-list!(
     /// Webhook endpoints.
     WebhookEndpointList of EndpointView
 );
 list!(
     /// Deliveries, the newest first.
     DeliveryList of DeliveryView
+);
+list!(
+    /// The attempts at one delivery, the first first.
+    DeliveryAttemptList of AttemptView
 );
 list!(
     /// Audit entries, the newest first.

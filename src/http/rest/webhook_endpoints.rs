@@ -5,9 +5,9 @@ use axum::http::header::LOCATION;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use super::bodies::NewWebhookEndpointBody;
 use super::events::PageQuery;
 use super::lists::WebhookEndpointList;
+use super::webhook_bodies::NewWebhookEndpointBody;
 use crate::app::view::EndpointView;
 use crate::domain::ids::EndpointId;
 use crate::http::extract::{Authorized, Id, Json, Query};
@@ -17,6 +17,9 @@ use crate::http::{DoorState, answer};
 /// Create a webhook endpoint
 ///
 /// Events are signed as Standard Webhooks describes it. The `secret` is shown in this answer and never again.
+///
+/// First the URL must answer a challenge: a `POST` of type `webhook_endpoint.challenge` whose `data.challenge` it sends
+/// back, as text or as JSON `{"challenge": "…"}`, with 2xx. No event goes to one that does not.
 #[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", responses(
     (status = 201, description = "The webhook endpoint, with its secret.", body = EndpointView),
 ))]

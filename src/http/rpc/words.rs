@@ -51,7 +51,8 @@ pub(super) fn of_error(error: Error) -> Refusal {
             refusal(400, "IdempotentParameterMismatch", message)
         }
         Error::CloudRefused { error, .. } => cloud(error),
-        Error::Unavailable { detail, .. } => unavailable(&format!("({detail})")),
+        // Nothing of the cloud's own API is counted so.
+        Error::TooMany { detail, .. } | Error::Unavailable { detail, .. } => unavailable(&format!("({detail})")),
         // The wrapper puts it into words and logs the cause.
         Error::Internal(cause) => Refusal::internal(cause),
     }

@@ -19,11 +19,16 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Forgets delivery attempts made before `before`; the deliveries themselves stay. Returns how many.
-    pub async fn forget_attempts(&self, before: Instant) -> Result<u64, Error> {
-        let done =
-            sqlx::query("DELETE FROM webhook_attempts WHERE at < $1").bind(before).execute(&self.workers).await?;
-        Ok(done.rows_affected())
+    /// Makes the days of attempts that are coming and forgets those before `before`, as whole tables; and what an
+    /// earlier form of the database kept of them. The deliveries themselves stay. Returns how many days went.
+    pub async fn forget_attempts(&self, now: Instant, before: Instant) -> Result<i32, Error> {
+        let days = sqlx::query_scalar("SELECT delivery_attempts_upkeep($1, $2)")
+            .bind(now)
+            .bind(before)
+            .fetch_one(&self.workers)
+            .await?;
+        sqlx::query("DELETE FROM webhook_attempts WHERE at < $1").bind(before).execute(&self.workers).await?;
+        Ok(days)
     }
 
     /// Cancels what has come to wait for an endpoint since it was removed: an attempt that was under way and

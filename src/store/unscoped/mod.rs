@@ -1,5 +1,5 @@
-//! The few statements that look across teams: what workers need, and what must be known before a cache of
-//! the account is taken over or offered ([`adoption`], [`strangers`]); nothing else. Every row they return
+//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), and what
+//! must be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]); nothing else. Every row they return
 //! carries its team, and every write they make names it or holds a lease.
 
 pub mod access_keys;
@@ -8,6 +8,7 @@ pub mod budgets;
 pub mod check;
 pub mod deliveries;
 pub mod janitor;
+pub mod news;
 pub mod observed;
 pub mod operations;
 pub mod reconciler;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::ids::CacheId;
 use crate::domain::status::Status;
 use crate::store::changes::is_vanishing;
-use crate::store::{CacheWrite, Error, Store, audit_insert};
+use crate::store::{CacheWrite, Error, Store, audit_insert, handover};
 
 impl Store {
     /// Writes what was observed, and returns which caches were written: the rows of all others have moved on.
@@ -29,6 +29,9 @@ impl Store {
         let entries: Vec<_> = done.iter().filter_map(|write| write.audit.clone()).collect();
         audit_insert::insert(&mut transaction, &self.stamp, &entries).await?;
         transaction.commit().await?;
+        for write in done {
+            write.committed();
+        }
         Ok(written)
     }
 }
@@ -99,11 +102,11 @@ async fn insert_transitions(connection: &mut PgConnection, writes: &[&CacheWrite
     Ok(())
 }
 
-/// Events, each once, and one delivery for each endpoint that wants it; a disabled endpoint's wait.
+/// Events, each once, and one delivery for each endpoint that wants it. All of them go the way of the first.
 async fn insert_events(connection: &mut PgConnection, writes: &[&CacheWrite]) -> Result<(), Error> {
-    let rows: Value = writes
-        .iter()
-        .filter_map(|write| Some((write, write.event.as_ref()?)))
+    let events = writes.iter().filter_map(|write| Some((write, write.event.as_ref()?)));
+    let Some((_, first)) = events.clone().next() else { return Ok(()) };
+    let rows: Value = events
         .map(|(write, event)| {
             json!({
                 "id": event.id.uuid().to_string(), "team": write.next.team.as_str(), "type": event.kind.as_str(),
@@ -111,18 +114,14 @@ async fn insert_events(connection: &mut PgConnection, writes: &[&CacheWrite]) ->
             })
         })
         .collect();
-    sqlx::query(
-        "WITH told AS (
-             INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
-             SELECT id, team, type, image_cache, dedupe_key, body, at FROM jsonb_to_recordset($1) AS n (id uuid,
-                 team text, type text, image_cache uuid, dedupe_key text, body text, at timestamptz)
-             ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq, team, type, occurred_at)
-         INSERT INTO webhook_deliveries (team, event, endpoint, next_attempt_at)
-         SELECT w.team, told.seq, w.id, told.occurred_at FROM told JOIN webhook_endpoints w ON w.team = told.team
-         WHERE NOT w.deleted AND (w.event_types = '{}' OR told.type = ANY (w.event_types))",
+    let told: Vec<i64> = sqlx::query_scalar(
+        "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
+         SELECT id, team, type, image_cache, dedupe_key, body, at FROM jsonb_to_recordset($1) AS n (id uuid,
+             team text, type text, image_cache uuid, dedupe_key text, body text, at timestamptz)
+         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq",
     )
     .bind(rows)
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(())
+    handover::enqueue(connection, &told, first.at, &first.hand_over).await
 }

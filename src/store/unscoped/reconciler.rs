@@ -228,6 +228,7 @@ impl Store {
             tracker::wake(&mut transaction, &write.next, at).await?;
         }
         transaction.commit().await?;
+        write.committed();
         Ok(true)
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::domain::region::Region;
-use crate::store::changes::{self, NewEvent};
+use crate::store::events::{self, About, NewEvent};
 use crate::store::rows::OperationRow;
 use crate::store::{Error, Store, audit_insert};
 
@@ -164,9 +164,10 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        changes::insert_event(&mut transaction, cache, event).await?;
+        events::insert(&mut transaction, About::Cache(cache), event).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
+        event.hand_over.committed();
         Ok(true)
     }
 

@@ -45,14 +45,14 @@ class Story:
         raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
 
     def find_ready_event(self, cache_id):
-        """Walk the feed from its beginning to the event that tells of this image cache."""
-        page = call(self.events.list_events, limit=100)
-        while True:
-            for event in page.items:
-                if event.type == "image_cache.ready" and event.data.image_cache.id == cache_id:
-                    return event
-            assert page.has_more, f"no image_cache.ready of {cache_id} in the feed"
-            page = call(self.events.list_events, limit=100, cursor=page.next_cursor)
+        """Find the event in the feed that tells of this image cache."""
+        kinds = ["image_cache.ready"]
+        page = call(self.events.list_events, type=kinds, image_cache_id=cache_id, wait=10)
+        assert page.items, f"no image_cache.ready of {cache_id} in the feed"
+        event = page.items[0]
+        assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
+        assert event.data.changed.status.to == ecg_client.ImageCacheStatus.READY, event
+        return event
 
     def follow_a_cache(self, endpoint):
         """Create, follow and read one image cache."""
@@ -62,7 +62,10 @@ class Story:
         cache = call(self.caches.create_image_cache, new, idempotency_key=str(uuid.uuid4()))
         assert call(self.operations.get_operation, cache.operation_id).image_cache_id == cache.id
         ready = self.wait_until_ready(cache.id)
-        assert call(self.caches.get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
+        again = call(self.caches.get_image_cache, cache.id, wait_for="ready", timeout=10)
+        assert again.eci_cache_id == ready.eci_cache_id
+        gate = call(self.caches.check_gate, new.images, new.region, wait=10)
+        assert gate.image_cache.eci_cache_id, gate
         status = [ecg_client.ImageCacheStatus.READY]
         listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)
         assert cache.id in [item.id for item in listed.items]
@@ -78,6 +81,29 @@ class Story:
         deliveries = call(self.webhooks.list_deliveries, endpoint_id=endpoint.id).items
         assert event.id in [delivery.event_id for delivery in deliveries], deliveries
         return cache
+
+    def turn_the_endpoint(self, endpoint):
+        """Change, rotate, test and pause the endpoint; look at a delivery and send it again."""
+        changes = ecg_client.WebhookEndpointChanges(rate_per_second=50, name_pattern="openapi-*")
+        changed = call(self.webhooks.update_webhook_endpoint, endpoint.id, changes)
+        assert (changed.rate_per_second, changed.name_pattern) == (50, "openapi-*"), changed
+        rotation = ecg_client.SecretRotation(keep_old_hours=1)
+        rotated = call(self.webhooks.rotate_webhook_secret, endpoint.id, rotation)
+        assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
+        assert call(self.webhooks.test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
+        assert not call(self.webhooks.pause_webhook_endpoint, endpoint.id).enabled
+        ready = "image_cache.ready"
+        waiting = call(
+            self.webhooks.list_deliveries, endpoint_id=endpoint.id, state="waiting", event_type=ready
+        ).items
+        assert call(self.webhooks.get_delivery, waiting[0].id).event_id == waiting[0].event_id
+        assert call(self.webhooks.list_delivery_attempts, waiting[0].id).items, "no attempt"
+        assert call(self.webhooks.resend_delivery, waiting[0].id).state == "waiting"
+        since = endpoint.created_at
+        recovery, replay = ecg_client.Recovery(since=since), ecg_client.Replay(since=since)
+        assert call(self.webhooks.recover_webhook_endpoint, endpoint.id, recovery).deliveries == 0
+        assert call(self.webhooks.replay_webhook_endpoint, endpoint.id, replay).deliveries == 0
+        assert call(self.webhooks.resume_webhook_endpoint, endpoint.id).enabled
 
     def try_an_adoption(self):
         """Ask what would be adopted of all that the region holds."""
@@ -134,10 +160,11 @@ class Story:
 
     def tell(self):
         assert call(self.me.get_me).scopes
-        url = ecg_client.NewWebhookEndpoint(url="http://127.0.0.1:9/")
+        url = ecg_client.NewWebhookEndpoint(url="http://127.0.0.1:9/", skip_challenge=True)
         endpoint = call(self.webhooks.create_webhook_endpoint, url)
         assert endpoint.secret.startswith("whsec_")
         cache = self.follow_a_cache(endpoint)
+        self.turn_the_endpoint(endpoint)
         self.try_an_adoption()
         self.turn_an_access_key()
         self.change_and_remove(cache)

@@ -20,6 +20,7 @@ from ecg_client.api.audit import (
 from ecg_client.api.events import list_events
 from ecg_client.api.image_caches import (
     adopt_image_caches,
+    check_gate,
     create_image_cache,
     delete_image_cache,
     ensure_image_cache,
@@ -38,9 +39,19 @@ from ecg_client.api.operations import get_operation
 from ecg_client.api.webhooks import (
     create_webhook_endpoint,
     delete_webhook_endpoint,
+    get_delivery,
     get_webhook_endpoint,
     list_deliveries,
+    list_delivery_attempts,
     list_webhook_endpoints,
+    pause_webhook_endpoint,
+    recover_webhook_endpoint,
+    replay_webhook_endpoint,
+    resend_delivery,
+    resume_webhook_endpoint,
+    rotate_webhook_secret,
+    test_webhook_endpoint,
+    update_webhook_endpoint,
 )
 from ecg_client.models import (
     AdoptionFilter,
@@ -52,6 +63,10 @@ from ecg_client.models import (
     NewImageCache,
     NewWebhookEndpoint,
     Problem,
+    Recovery,
+    Replay,
+    SecretRotation,
+    WebhookEndpointChanges,
 )
 from ecg_client.types import UNSET
 from operations import report
@@ -88,14 +103,13 @@ def wait_until_ready(cache_id):
 
 
 def find_ready_event(cache_id):
-    """Walk the feed from its beginning to the event that tells of this image cache."""
-    page = call(list_events, limit=100)
-    while True:
-        for event in page.items:
-            if event.type_ == "image_cache.ready" and event.data.image_cache.id == cache_id:
-                return event
-        assert page.has_more, f"no image_cache.ready of {cache_id} in the feed"
-        page = call(list_events, limit=100, cursor=page.next_cursor)
+    """Find the event in the feed that tells of this image cache."""
+    page = call(list_events, type_=["image_cache.ready"], image_cache_id=cache_id, wait=10)
+    assert page.items, f"no image_cache.ready of {cache_id} in the feed"
+    event = page.items[0]
+    assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
+    assert event.data.changed.status.to == ImageCacheStatus.READY, event
+    return event
 
 
 def follow_a_cache(endpoint):
@@ -106,7 +120,10 @@ def follow_a_cache(endpoint):
     cache = call(create_image_cache, statuses=(201, 202), body=new, idempotency_key=str(uuid.uuid4()))
     assert call(get_operation, cache.operation_id).image_cache_id == cache.id
     ready = wait_until_ready(cache.id)
-    assert call(get_image_cache, cache.id).eci_cache_id == ready.eci_cache_id
+    again = call(get_image_cache, cache.id, wait_for="ready", timeout=10)
+    assert again.eci_cache_id == ready.eci_cache_id
+    gate = call(check_gate, image=new.images, region=new.region, wait=10)
+    assert gate.image_cache.eci_cache_id, gate
     listed = call(list_image_caches, status=[ImageCacheStatus.READY], name=new.name, limit=100)
     assert cache.id in [item.id for item in listed.items]
     ensured = call(ensure_image_cache, body=new)
@@ -121,6 +138,25 @@ def follow_a_cache(endpoint):
     deliveries = call(list_deliveries, endpoint_id=endpoint.id).items
     assert event.id in [delivery.event_id for delivery in deliveries], deliveries
     return cache
+
+
+def turn_the_endpoint(endpoint):
+    """Change, rotate, test and pause the endpoint; look at a delivery and send it again."""
+    changes = WebhookEndpointChanges(rate_per_second=50, name_pattern="openapi-*")
+    changed = call(update_webhook_endpoint, endpoint.id, body=changes)
+    assert (changed.rate_per_second, changed.name_pattern) == (50, "openapi-*"), changed
+    rotated = call(rotate_webhook_secret, endpoint.id, body=SecretRotation(keep_old_hours=1))
+    assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
+    assert call(test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
+    assert not call(pause_webhook_endpoint, endpoint.id).enabled
+    waiting = call(list_deliveries, endpoint_id=endpoint.id, state="waiting", event_type="image_cache.ready").items
+    assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id
+    assert call(list_delivery_attempts, waiting[0].id).items, "no attempt"
+    assert call(resend_delivery, waiting[0].id).state == "waiting"
+    since = endpoint.created_at
+    assert call(recover_webhook_endpoint, endpoint.id, body=Recovery(since=since)).deliveries == 0
+    assert call(replay_webhook_endpoint, endpoint.id, body=Replay(since=since)).deliveries == 0
+    assert call(resume_webhook_endpoint, endpoint.id).enabled
 
 
 def try_an_adoption():
@@ -173,10 +209,11 @@ def prove(entry_id):
 def main(document):
     assert call(get_me).scopes
     endpoint = call(
-        create_webhook_endpoint, statuses=(201,), body=NewWebhookEndpoint(url="http://127.0.0.1:9/")
+        create_webhook_endpoint, statuses=(201,), body=NewWebhookEndpoint(url="http://127.0.0.1:9/", skip_challenge=True)
     )
     assert endpoint.secret.startswith("whsec_")
     cache = follow_a_cache(endpoint)
+    turn_the_endpoint(endpoint)
     try_an_adoption()
     turn_an_access_key()
     change_and_remove(cache)

@@ -90,6 +90,8 @@ impl World {
     fn parts(&self, setup: &Setup) -> Parts {
         let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
         let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
+        let mut sending = SenderSettings::default();
+        sending.lookup = setup.lookup.clone().unwrap_or(sending.lookup);
         let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) };
         Parts {
             store: Store::open(&self.database.as_runtime(), sizes, stamp()),
@@ -98,7 +100,7 @@ impl World {
             verifier: Verifier::new(rules, keys, self.clock.clone()),
             sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1").unwrap(),
             fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
-            sender: Sender::new(setup.policy.clone(), SenderSettings::default(), self.clock.clone()).unwrap(),
+            sender: Sender::new(setup.policy.clone(), sending, self.clock.clone()).unwrap(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             settings: setup.settings.clone(),
@@ -224,6 +226,13 @@ impl TestGateway {
         self.items("/v1/events").await
     }
 
+    /// Returns once `count` requests and streams wait at this gateway.
+    pub(crate) async fn waiting(&self, count: usize) {
+        while self.gateway.waiting() != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Asks for a cache of `image`; the answer, whatever it is.
     pub(crate) async fn create(&self, image: &str) -> Answer {
         self.post("/v1/image-caches", &new_cache(image)).await
@@ -236,7 +245,7 @@ impl TestGateway {
 
     /// An endpoint at `url` for all events: id and secret.
     pub(crate) async fn endpoint(&self, url: &str) -> (String, String) {
-        let made = self.post("/v1/webhook-endpoints", &json!({"url": url})).await.expect(201);
+        let made = self.post("/v1/webhook-endpoints", &json!({"url": url, "skip_challenge": true})).await.expect(201);
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         (text("id"), text("secret"))
     }
@@ -283,6 +292,11 @@ impl TestGateway {
     /// Does all the work that is due.
     pub(crate) async fn drain(&self) {
         worker::drain(&self.gateway).await.unwrap();
+    }
+
+    /// How to connect to the database as its owner.
+    pub(crate) fn database(&self) -> &sqlx::postgres::PgConnectOptions {
+        &self.world.database.options
     }
 
     /// The database, as its owner sees it.

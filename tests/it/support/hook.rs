@@ -107,6 +107,13 @@ impl Hook {
 
 async fn answer(mut stream: TcpStream, state: Arc<State>) {
     let Some(received) = read(&mut stream).await else { return };
+    if let Some(challenge) = challenge(&received) {
+        let body = serde_json::json!({"challenge": challenge}).to_string();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+        let _ = stream.shutdown().await;
+        return;
+    }
     state.received.send_modify(|all| all.push(received));
     state.held.subscribe().wait_for(|held| !held).await.unwrap();
     let line = state.script.lock().unwrap().pop_front().unwrap_or_else(|| "204 No Content".to_owned());
@@ -114,6 +121,13 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) {
     // The sender may have left; that is its good right.
     let _ = stream.write_all(format!("HTTP/1.1 {line}\r\n{length}connection: close\r\n\r\n").as_bytes()).await;
     let _ = stream.shutdown().await;
+}
+
+/// What is to be echoed, of a challenge; it does not count as received.
+fn challenge(received: &Received) -> Option<String> {
+    let body: Value = serde_json::from_str(&received.body).ok()?;
+    let asked = body["type"] == "webhook_endpoint.challenge";
+    asked.then(|| body["data"]["challenge"].as_str().map(str::to_owned)).flatten()
 }
 
 async fn read(stream: &mut TcpStream) -> Option<Received> {

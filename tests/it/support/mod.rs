@@ -7,6 +7,7 @@ pub(crate) mod folder;
 pub(crate) mod gate;
 pub(crate) mod gateway;
 pub(crate) mod hook;
+pub(crate) mod listener;
 pub(crate) mod server;
 pub(crate) mod setup;
 pub(crate) mod virtual_cloud;

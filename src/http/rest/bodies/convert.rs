@@ -1,13 +1,9 @@
 //! From bodies to the domain's words.
 
-use super::{
-    AcrRegistryBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody, NewWebhookEndpointBody,
-    RegistryCredentialBody,
-};
-use crate::app::input::{NewAccessKey, NewEndpoint};
+use super::{AcrRegistryBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody, RegistryCredentialBody};
+use crate::app::input::NewAccessKey;
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::caller::Scope;
-use crate::domain::event::EventType;
 use crate::domain::field::FieldError;
 use crate::domain::region::Region;
 use crate::domain::spec::{
@@ -148,26 +144,6 @@ impl TryFrom<NewAccessKeyBody> for NewAccessKey {
             }
         }
         let new = Self { description: body.description, scopes };
-        if errors.is_empty() { Ok(new) } else { Err(errors) }
-    }
-}
-
-impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
-    type Error = Vec<FieldError>;
-
-    fn try_from(body: NewWebhookEndpointBody) -> Result<Self, Vec<FieldError>> {
-        let (mut event_types, mut errors) = (Vec::new(), Vec::new());
-        for (place, name) in body.event_types.unwrap_or_default().iter().enumerate() {
-            match EventType::from_name(name) {
-                Some(kind) if event_types.contains(&kind) => {}
-                Some(kind) => event_types.push(kind),
-                None => {
-                    let field = format!("/event_types/{place}");
-                    errors.push(FieldError::new(field, "unknown_event_type", "is no type of event"));
-                }
-            }
-        }
-        let new = Self { url: body.url, description: body.description, event_types };
         if errors.is_empty() { Ok(new) } else { Err(errors) }
     }
 }

@@ -1,0 +1,92 @@
+//! How long until the last of many who wait is told: `cargo bench -- --waiters 1000`.
+//!
+//! They all ask one gateway for the team's next event, by long poll or by stream; the event is a create at another
+//! gateway on the same database. Counted from the moment in which the create is sent, so its own time is shown beside.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::house::House;
+
+/// What the waiters ask for.
+const KINDS: [(&str, &str); 2] = [("long polls", "/v1/events?wait=55"), ("streams", "/v1/events/stream")];
+
+/// Measures both kinds, each `rounds` times, and prints a line for each round.
+pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::Result<()> {
+    let other = house.neighbour().await?;
+    println!("{waiters} waiters at one gateway, an event of another; milliseconds from sending the create\n");
+    println!("{:<12}{:>12}{:>12}{:>12}{:>12}", "", "created", "first told", "middle", "last told");
+    for (name, path) in KINDS {
+        for _ in 0..rounds {
+            let round = round(house, &other, path, waiters).await.with_context(|| name.to_owned())?;
+            println!("{name:<12}{}", round.map(|time| format!("{:>12.1}", time.as_secs_f64() * 1e3)).concat());
+        }
+    }
+    other.end().await;
+    Ok(())
+}
+
+async fn round(house: &House, other: &House, path: &str, waiters: usize) -> anyhow::Result<[Duration; 4]> {
+    // Behind what there is already, or a poll would be answered at once.
+    let end = answered(house, "GET", "/v1/events/stream", "", "\nid: ").await?;
+    let cursor = end.rsplit_once("\nid: ").context("an id")?.1.lines().next().unwrap_or_default().to_owned();
+    let path = format!("{path}{}cursor={cursor}", if path.contains('?') { '&' } else { '?' });
+    let mut tasks = JoinSet::new();
+    for place in 0..waiters {
+        let mut stream = TcpStream::connect(house.address).await?;
+        stream.write_all(request(house, "GET", &path, "").as_bytes()).await?;
+        tasks.spawn(async move { told(&mut stream, "image_cache.created").await.map(|_| Instant::now()) });
+        if place % 64 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    while house.waiting() < waiters {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let began = Instant::now();
+    let body = r#"{"name":"web","region":"cn-beijing","images":["nginx:1.27"]}"#;
+    answered(other, "POST", "/v1/image-caches", body, "\r\n\r\n").await?;
+    let created = began.elapsed();
+    let mut times = Vec::with_capacity(waiters);
+    while let Some(ended) = tasks.join_next().await {
+        times.push(ended??.duration_since(began));
+    }
+    times.sort_unstable();
+    Ok([created, times[0], times[waiters / 2], times[waiters - 1]])
+}
+
+fn request(house: &House, method: &str, path: &str, body: &str) -> String {
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n", house.token);
+    format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// What a request was answered up to the text `until`.
+async fn answered(house: &House, method: &str, path: &str, body: &str, until: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(house.address).await?;
+    stream.write_all(request(house, method, path, body).as_bytes()).await?;
+    told(&mut stream, until).await
+}
+
+/// What comes up to the line with `until`. Anything but a success is an error.
+async fn told(stream: &mut TcpStream, until: &str) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    loop {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            bail!("the connection was closed: {}", String::from_utf8_lossy(&bytes));
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if text.len() > 12 && !text.starts_with("HTTP/1.1 20") {
+            bail!("{text}");
+        }
+        if text
+            .split_once(until)
+            .is_some_and(|(_, rest)| until.ends_with("\r\n") || rest.contains('\n') || rest.len() > 64)
+        {
+            return Ok(text.into_owned());
+        }
+    }
+}

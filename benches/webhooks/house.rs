@@ -1,0 +1,179 @@
+//! What is measured: a gateway's deliverer on a durable database, with endpoints, image caches and deliveries seeded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eci_cache_gateway::app::{self, Gateway, Parts};
+use eci_cache_gateway::auth::jwks::KeySource;
+use eci_cache_gateway::auth::verify::{self, Verifier};
+use eci_cache_gateway::crypto::audit_keys::AuditKeys;
+use eci_cache_gateway::crypto::fingerprint::Fingerprint;
+use eci_cache_gateway::crypto::master::MasterKey;
+use eci_cache_gateway::crypto::seal::Sealer;
+use eci_cache_gateway::domain::clock::{Clock, SystemClock};
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::ids::EndpointId;
+use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::localpg::Server;
+use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
+use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::secret::SigningSecret;
+use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
+
+const DATABASE: &str = "ecg_bench_webhooks";
+/// Image caches of each team.
+pub(crate) const CACHES: i64 = 100;
+
+/// Everything that runs while it is measured.
+pub(crate) struct House {
+    pub(crate) gateway: Gateway,
+    pub(crate) store: Store,
+    pub(crate) sender: Sender,
+    /// For seeding, looking, and the engine of the reference.
+    pub(crate) pool: PgPool,
+    sealer: Sealer,
+    entropy: Arc<Entropy>,
+}
+
+impl House {
+    /// A new database and a gateway on it; the deliverer does not run yet.
+    pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy = Arc::new(Entropy::from_seed(1));
+        let mut admin = PgConnection::connect_with(&options(server, "postgres")).await?;
+        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
+        let options = options(server, DATABASE);
+        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) };
+        let store = Store::open(&options, sizes, stamp());
+        store.migrate().await?;
+        let policy = Policy { allow_http: true, allow_loopback: true, ..Policy::default() };
+        let sender = Sender::new(policy, SenderSettings::default(), Arc::clone(&clock))?;
+        let gateway = Gateway::new(parts(store.clone(), sender.clone(), clock, Arc::clone(&entropy))?);
+        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        Ok(Self { gateway, store, sender, pool, sealer: sealer()?, entropy })
+    }
+
+    /// An endpoint of `team` at `url`.
+    pub(crate) async fn endpoint(&self, team: &str, url: &str) -> anyhow::Result<EndpointId> {
+        let id = EndpointId::new(self.gateway.clock().now(), &self.entropy);
+        let secret = SigningSecret::generate(&self.entropy).text();
+        let context = format!("webhook_secret:{id}");
+        let sealed = self.sealer.seal(secret.expose_secret().as_bytes(), &context, &self.entropy);
+        sqlx::query(
+            "WITH w AS (INSERT INTO webhook_endpoints (id, team, url, event_types, secret, created_at)
+                 VALUES ($1, $2, $3, '{}', $4, now()))
+             INSERT INTO webhook_endpoint_state (endpoint) VALUES ($1)",
+        )
+        .bind(id.uuid())
+        .bind(team)
+        .bind(url)
+        .bind(sealed)
+        .execute(&self.pool)
+        .await?;
+        Ok(id)
+    }
+
+    /// Ready image caches of `team`, for events to be about.
+    pub(crate) async fn caches(&self, team: &str) -> anyhow::Result<()> {
+        sqlx::query(
+            "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
+                 operation, eci_cache_id, evidence, misses, created_at, updated_at)
+             SELECT gen_random_uuid(), $1, 'default', 'cn-beijing', 'web-' || n, ARRAY['nginx:1.27'],
+                 jsonb_build_object('name', 'web-' || n, 'region', 'cn-beijing', 'images', ARRAY['nginx:1.27']),
+                 'ready', 1, 1, 1, gen_random_uuid(), 'imc-' || $1 || n,
+                 jsonb_build_object('build_seen', true, 'failed_before', false), 0, now(), now()
+             FROM generate_series(1, $2) AS n",
+        )
+        .bind(team)
+        .bind(CACHES)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own.
+    pub(crate) async fn backlog(&self, endpoints: &[EndpointId], each: i64) -> anyhow::Result<()> {
+        sqlx::query(
+            "WITH told AS (
+                 INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
+                 SELECT gen_random_uuid(), w.team, 'image_cache.ready', c.id, gen_random_uuid()::text, $3, now()
+                 FROM generate_series(1, $2) AS n CROSS JOIN webhook_endpoints w
+                     CROSS JOIN LATERAL (SELECT id FROM image_caches c WHERE c.team = w.team LIMIT 1) c
+                 WHERE w.id = ANY ($1) RETURNING team, seq),
+             numbered AS (SELECT team, seq, row_number() OVER (PARTITION BY team ORDER BY seq) - 1 AS place FROM told),
+             targets AS (SELECT id, team, row_number() OVER (PARTITION BY team ORDER BY id) - 1 AS place,
+                 count(*) OVER (PARTITION BY team) AS all_of FROM webhook_endpoints WHERE id = ANY ($1))
+             INSERT INTO webhook_deliveries (team, event, endpoint, next_attempt_at)
+             SELECT n.team, n.seq, t.id, now() FROM numbered n JOIN targets t ON t.team = n.team AND t.place = n.place % t.all_of",
+        )
+        .bind(endpoints.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .bind(each)
+        .bind(body())
+        .execute(&self.pool)
+        .await?;
+        self.pool
+            .execute("VACUUM ANALYZE webhook_deliveries, events, webhook_endpoints, webhook_endpoint_state")
+            .await?;
+        Ok(())
+    }
+
+    /// How many transactions this database has committed so far. Each statement of the deliverer is one.
+    pub(crate) async fn commits(&self) -> anyhow::Result<i64> {
+        // A connection tells its sums a second after it has done something, at the latest.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+}
+
+/// A body of a usual size.
+pub(crate) fn body() -> String {
+    let filler = "x".repeat(900);
+    format!(r#"{{"type":"image_cache.ready","timestamp":"2026-03-01T08:00:00Z","data":{{"filler":"{filler}"}}}}"#)
+}
+
+fn options(server: &Server, database: &str) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass().socket(server.socket_dir()).port(5432);
+    options.username(server.user()).database(database).ssl_mode(PgSslMode::Disable)
+}
+
+fn sealer() -> anyhow::Result<Sealer> {
+    Ok(Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?)
+}
+
+fn parts(store: Store, sender: Sender, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<Parts> {
+    let credentials =
+        Credentials { access_key_id: "none".into(), access_key_secret: "none".into(), security_token: None };
+    let patience = Duration::from_secs(10);
+    // No cloud is called here.
+    let endpoint = "http://127.0.0.1:9".to_owned();
+    let cloud = eci::Settings { endpoint, connect_timeout: patience, timeout: patience, max_answer_bytes: 1 << 20 };
+    let keys = KeySource::secret(&SecretString::from("a secret for the tokens of a benchmark"))?;
+    let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
+    Ok(Parts {
+        store,
+        cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
+        verifier: Verifier::new(rules, keys, Arc::clone(&clock)),
+        sealer: sealer()?,
+        audit: audit_keys(),
+        fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
+        sender,
+        settings: app::Settings::default(),
+        clock,
+        entropy,
+    })
+}
+
+fn audit_keys() -> AuditKeys {
+    AuditKeys::new("bench", &MasterKey::new([8; 32]), None).expect("that is a name")
+}
+
+/// What goes on every audit entry.
+fn stamp() -> Stamp {
+    let key = audit_keys().stamp().clone();
+    Stamp::new(move |bytes| key.stamp(bytes))
+}

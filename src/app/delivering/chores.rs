@@ -1,0 +1,335 @@
+//! The deliverer's statements: each kind at most once at a time, all of them beside the sending.
+//!
+//! *Look*: take what is due in hand. *Record*: how attempts ended. *Return*: what is in hand and cannot be used.
+//! *Beat*: show that this worker lives, take from the dead, and find what has changed or gone astray.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::task::JoinError;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{BATCH, Deliverer, dead};
+use crate::app::{Error, Gateway};
+use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::store::{Bounds, Claim, Finished};
+
+/// What has become due meanwhile is looked for that often.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A worker shows that often that it lives: several times within its lease.
+const BEAT_EVERY: Duration = Duration::from_secs(2);
+/// What has ended waits that long for more of its kind, so that one statement records many.
+const LINGER: Duration = Duration::from_millis(50);
+/// For whom to hand over is told anew that often.
+const PUBLISH_EVERY: Duration = Duration::from_millis(10);
+/// After a statement that failed, no other is tried for that long.
+const REST: Duration = Duration::from_secs(2);
+
+/// When what is to be done.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Something may be due.
+    pub(super) look_now: bool,
+    /// Something of an endpoint that wants order has ended: what comes behind it may go once that is recorded.
+    pub(super) ordered: bool,
+    look_at: Instant,
+    beat_at: Instant,
+    publish_at: Instant,
+    record_at: Option<Instant>,
+    rest_until: Instant,
+    /// The last look took all that it could: there may be more.
+    deep: bool,
+    /// What is being done.
+    under_way: HashSet<Kind>,
+}
+
+/// The kinds of chores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Look,
+    Record,
+    Return,
+    Beat,
+}
+
+impl Plan {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            look_now: true,
+            ordered: false,
+            look_at: now,
+            beat_at: now + BEAT_EVERY,
+            publish_at: now,
+            record_at: None,
+            rest_until: now,
+            deep: false,
+            under_way: HashSet::new(),
+        }
+    }
+
+    fn is_under_way(&self, kind: Kind) -> bool {
+        self.under_way.contains(&kind)
+    }
+}
+
+/// A statement that has ended.
+pub(super) enum Chore {
+    Looked(usize, Result<Vec<(Claim, usize)>, Error>),
+    Recorded(Vec<Finished>, Result<(), Error>),
+    Returned(Vec<DeliveryId>, Result<(), Error>),
+    Beaten(Instant, Result<Beat, Error>),
+}
+
+/// What a sign of life found.
+pub(super) struct Beat {
+    alive: bool,
+    changed: Vec<EndpointId>,
+}
+
+impl Deliverer {
+    /// Begins what is to be done now and is not being done.
+    pub(super) fn begin_chores(&mut self) {
+        let now = Instant::now();
+        if now < self.plan.rest_until {
+            return;
+        }
+        if now >= self.plan.beat_at && !self.plan.is_under_way(Kind::Beat) {
+            self.beat(now);
+        }
+        self.record(now);
+        self.give_back();
+        self.look(now);
+    }
+
+    fn look(&mut self, now: Instant) {
+        let free = self.desk.free();
+        self.plan.look_now |= self.desk.is_hungry() || (self.plan.deep && free >= BATCH);
+        let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
+        // Whoever drains looks again when all that was claimed has been recorded.
+        let waits = !self.endless
+            && (!self.in_flight.is_empty() || !self.finished.is_empty() || self.plan.is_under_way(Kind::Record));
+        if self.stopping
+            || self.plan.is_under_way(Kind::Look)
+            || !due
+            || free == 0
+            || (waits && !self.plan.deep && self.plan.look_at > now)
+        {
+            return;
+        }
+        self.plan.under_way.insert(Kind::Look);
+        (self.plan.look_now, self.plan.look_at) = (false, now + LOOK_EVERY);
+        let (gateway, worker) = (self.gateway.clone(), self.worker);
+        let slots = free.min(BATCH);
+        let per_endpoint = gateway.settings().webhook_hand_per_endpoint;
+        let bounds = Bounds { slots, per_endpoint, rooms: self.desk.rooms(gateway.now()) };
+        self.chores.spawn(async move {
+            Chore::Looked(
+                slots,
+                gateway.store().claim_deliveries(gateway.now(), worker, &bounds).await.map_err(Into::into),
+            )
+        });
+    }
+
+    fn record(&mut self, now: Instant) {
+        let linger = if self.endless && !self.stopping { LINGER } else { Duration::ZERO };
+        let at = *self.plan.record_at.get_or_insert(now + linger);
+        if self.finished.is_empty() {
+            self.plan.record_at = None;
+        } else if !self.plan.is_under_way(Kind::Record) && (now >= at || self.finished.len() >= BATCH) {
+            self.plan.under_way.insert(Kind::Record);
+            self.plan.record_at = None;
+            let rest = self.finished.split_off(self.finished.len().min(BATCH));
+            let finished = std::mem::replace(&mut self.finished, rest);
+            let gateway = self.gateway.clone();
+            self.chores.spawn(async move {
+                let done = gateway.record(&finished).await;
+                Chore::Recorded(finished, done)
+            });
+        }
+    }
+
+    fn give_back(&mut self) {
+        if self.unused.is_empty() || self.plan.is_under_way(Kind::Return) {
+            return;
+        }
+        self.plan.under_way.insert(Kind::Return);
+        let (gateway, worker, ids) = (self.gateway.clone(), self.worker, std::mem::take(&mut self.unused));
+        self.chores.spawn(async move {
+            let done = gateway.store().give_back(worker, &ids).await;
+            Chore::Returned(ids, done.map(|_| ()).map_err(Into::into))
+        });
+    }
+
+    fn beat(&mut self, now: Instant) {
+        self.plan.under_way.insert(Kind::Beat);
+        self.plan.beat_at = now + BEAT_EVERY;
+        let (gateway, worker) = (self.gateway.clone(), self.worker);
+        let known: Vec<DeliveryId> = self.known.iter().copied().collect();
+        let mut endpoints: Vec<(Uuid, i64)> =
+            self.desk.waiting().map(|claim| (claim.endpoint.uuid(), claim.to.version)).collect();
+        endpoints.sort_unstable();
+        endpoints.dedup();
+        self.chores.spawn(async move { Chore::Beaten(now, gateway.beat_deliverer(worker, &known, &endpoints).await) });
+    }
+
+    /// Hears how a statement went. One that failed is tried again after a rest.
+    pub(super) fn note_chore(&mut self, chore: Result<Chore, JoinError>) -> Result<(), Error> {
+        // A panic in a statement: begin anew, what is in hand is found by the next worker.
+        let failed = match chore.map_err(|_| dead())? {
+            Chore::Looked(slots, done) => {
+                self.plan.under_way.remove(&Kind::Look);
+                done.map(|claims| self.note_looked(slots, claims)).err()
+            }
+            Chore::Recorded(finished, done) => {
+                self.plan.under_way.remove(&Kind::Record);
+                self.note_recorded(finished, done)
+            }
+            Chore::Returned(ids, done) => {
+                self.plan.under_way.remove(&Kind::Return);
+                self.note_returned(ids, done)
+            }
+            Chore::Beaten(began, done) => {
+                self.plan.under_way.remove(&Kind::Beat);
+                match done {
+                    Ok(beat) => {
+                        self.note_beat(began, &beat)?;
+                        None
+                    }
+                    Err(error) => Some(error),
+                }
+            }
+        };
+        match failed {
+            Some(error) if !self.endless => return Err(error),
+            Some(error) => self.rest(&error),
+            None => {}
+        }
+        self.assert_alive()
+    }
+
+    fn note_looked(&mut self, slots: usize, claims: Vec<(Claim, usize)>) {
+        self.plan.deep = claims.len() >= slots;
+        // Whoever drains is done when a look finds nothing.
+        self.plan.look_now |= !self.endless && !claims.is_empty();
+        let mut counts: HashMap<EndpointId, (usize, usize)> = HashMap::new();
+        for (claim, room) in &claims {
+            let count = counts.entry(claim.endpoint).or_default();
+            *count = (count.0 + 1, *room);
+        }
+        self.take_all(claims.into_iter().map(|(claim, _)| claim).collect());
+        for (endpoint, (count, room)) in counts {
+            self.desk.note_more(endpoint, count >= room);
+        }
+    }
+
+    fn note_recorded(&mut self, finished: Vec<Finished>, done: Result<(), Error>) -> Option<Error> {
+        let Err(error) = done else {
+            for end in &finished {
+                self.known.remove(&end.id);
+            }
+            self.plan.look_now |= std::mem::take(&mut self.plan.ordered);
+            return None;
+        };
+        self.finished.extend(finished);
+        Some(error)
+    }
+
+    fn note_returned(&mut self, ids: Vec<DeliveryId>, done: Result<(), Error>) -> Option<Error> {
+        if let Err(error) = done {
+            self.unused.extend(ids);
+            return Some(error);
+        }
+        for id in &ids {
+            self.known.remove(id);
+        }
+        None
+    }
+
+    fn note_beat(&mut self, began: Instant, beat: &Beat) -> Result<(), Error> {
+        if !beat.alive {
+            return Err(dead());
+        }
+        self.good_until = began + self.gateway.settings().deliverer_lease;
+        for endpoint in &beat.changed {
+            let unused = self.desk.clear(*endpoint);
+            self.unused.extend(unused.iter().map(|claim| claim.id));
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, error: &Error) {
+        let now = Instant::now();
+        if now >= self.plan.rest_until {
+            self.plan.rest_until = now + REST;
+            tracing::warn!(error = error as &dyn std::error::Error, "the deliverer's statements fail; trying again");
+        }
+    }
+
+    /// Tells committers for whom they may hand over.
+    pub(super) fn publish(&mut self) {
+        let now = Instant::now();
+        if !self.endless || self.stopping || now < self.plan.publish_at {
+            return;
+        }
+        self.plan.publish_at = now + PUBLISH_EVERY;
+        if self.desk.free() == 0 || now < self.plan.rest_until {
+            self.gateway.handing().close();
+        } else {
+            let closed = self.desk.closed(self.gateway.now()).into_iter().map(EndpointId::uuid).collect();
+            self.gateway.handing().open(self.worker, self.good_until, closed);
+        }
+    }
+
+    /// When to look up, whatever happens.
+    pub(super) fn next_time(&self) -> Instant {
+        let now = Instant::now();
+        let mut next = self.plan.look_at.min(self.plan.beat_at);
+        if let Some(at) = self.plan.record_at {
+            next = next.min(at);
+        }
+        if let Some(at) = self.desk.rouses_at() {
+            next = next.min(now + (at - self.gateway.now()).to_std().unwrap_or_default());
+        }
+        // What is due already is under way, or waits for something that wakes us.
+        next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));
+        next.min(self.good_until)
+    }
+}
+
+impl Gateway {
+    /// Records how attempts ended, and does what follows for endpoints that fail.
+    async fn record(&self, finished: &[Finished]) -> Result<(), Error> {
+        let ailing = self.store().finish_deliveries(self.now(), finished).await?;
+        for endpoint in &ailing {
+            // Recorded is recorded: what cannot be told now is told with the next failure.
+            if let Err(error) = self.tell_of_ailing(endpoint).await {
+                tracing::warn!(endpoint = %endpoint.endpoint, error = &error as &dyn std::error::Error, "a failing endpoint was not told of");
+            }
+        }
+        Ok(())
+    }
+
+    async fn beat_deliverer(
+        &self,
+        worker: Uuid,
+        known: &[DeliveryId],
+        endpoints: &[(Uuid, i64)],
+    ) -> Result<Beat, Error> {
+        let store = self.store();
+        if !store.renew_worker(worker, self.settings().deliverer_lease.as_secs_f64()).await? {
+            return Ok(Beat { alive: false, changed: Vec::new() });
+        }
+        let found = self.reclaim_deliveries().await? + store.give_back_unknown(worker, known).await?;
+        if found > 0 {
+            self.outlet().look.notify_one();
+        }
+        let changed = if endpoints.is_empty() { Vec::new() } else { store.changed_endpoints(endpoints).await? };
+        Ok(Beat { alive: true, changed: changed.into_iter().map(Into::into).collect() })
+    }
+
+    /// Returns what dead workers held to the queue.
+    pub async fn reclaim_deliveries(&self) -> Result<u64, Error> {
+        Ok(self.store().reclaim_deliveries(self.now()).await?)
+    }
+}

@@ -1,0 +1,44 @@
+//! What whoever commits an event must know of this process's deliverer: is there one, and for whom does it take?
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::app::Gateway;
+use crate::store::HandOver;
+
+/// Shared by the deliverer, which writes it, and every transaction with an event, which reads it.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Handing(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    worker: Option<(Uuid, Instant)>,
+    closed: Arc<Vec<Uuid>>,
+}
+
+impl Handing {
+    /// Deliveries may be handed to `worker` until that time, but not for the `closed` endpoints.
+    pub(super) fn open(&self, worker: Uuid, until: Instant, closed: Vec<Uuid>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.worker = Some((worker, until));
+        if *state.closed != closed {
+            state.closed = Arc::new(closed);
+        }
+    }
+
+    /// Everything goes through the queue from now on.
+    pub(super) fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).worker = None;
+    }
+}
+
+impl Gateway {
+    /// How the deliveries of one event get to the deliverer, for whoever writes one.
+    pub fn hand_over(&self) -> HandOver {
+        let state = self.handing().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let worker = state.worker.filter(|(_, until)| Instant::now() < *until).map(|(worker, _)| worker);
+        HandOver::new(worker, Arc::clone(&state.closed), Arc::clone(self.outlet()))
+    }
+}

@@ -1,0 +1,63 @@
+//! Telling a team that one of its endpoints fails, and that it was switched off.
+
+use crate::app::view::EventBody;
+use crate::app::{Error, Gateway};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::EventType;
+use crate::domain::health::{Verdict, verdict};
+use crate::domain::ids::EventId;
+use crate::store::{Ailing, NewEvent};
+
+impl Gateway {
+    /// Does what its failures ask for: nothing, a warning, or switching it off.
+    pub(super) async fn tell_of_ailing(&self, ailing: &Ailing) -> Result<(), Error> {
+        match verdict(&ailing.failing, self.now()) {
+            _ if ailing.gone => self.switch_off(ailing, "gone").await,
+            Verdict::Disable => self.switch_off(ailing, "failing").await,
+            Verdict::Warn => self.warn(ailing).await,
+            Verdict::Wait => Ok(()),
+        }
+    }
+
+    async fn warn(&self, ailing: &Ailing) -> Result<(), Error> {
+        let Some(endpoint) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let event = self.endpoint_event(EventType::EndpointFailing, ailing, endpoint);
+        self.store().warn_of_endpoint(&ailing.team, ailing.endpoint, &event).await?;
+        Ok(())
+    }
+
+    async fn switch_off(&self, ailing: &Ailing, reason: &'static str) -> Result<(), Error> {
+        let Some(before) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let version = before.version + 1;
+        let off = Endpoint { enabled: false, disabled_reason: Some(reason.into()), version, ..before };
+        let event = self.endpoint_event(EventType::EndpointDisabled, ailing, off);
+        let entry = self.switched_off(ailing, reason);
+        if self.store().disable_endpoint(&ailing.team, ailing.endpoint, reason, &event, &entry).await? {
+            tracing::info!(endpoint = %ailing.endpoint, reason, "a webhook endpoint was switched off");
+        }
+        Ok(())
+    }
+
+    fn endpoint_event(&self, kind: EventType, ailing: &Ailing, endpoint: Endpoint) -> NewEvent {
+        let now = self.now();
+        let body = EventBody::of_endpoint(kind.as_str(), endpoint, now);
+        NewEvent {
+            id: EventId::new(now, self.entropy()),
+            kind,
+            // Once for each row of failures.
+            dedupe_key: format!("{}:{}:{}", ailing.endpoint, ailing.failing.since.timestamp_micros(), kind.as_str()),
+            body: body.to_json(),
+            at: now,
+            hand_over: self.hand_over(),
+        }
+    }
+
+    fn switched_off(&self, ailing: &Ailing, reason: &str) -> AuditEntry {
+        let actor = Actor::worker("deliverer", ailing.team.clone(), self.new_request_id());
+        let mut entry = actor.entry(self.audit_id(), self.now(), "disable_webhook_endpoint", Outcome::Succeeded);
+        entry.resource = Some(ailing.endpoint.to_string());
+        entry.parameters.insert("reason".into(), reason.into());
+        entry
+    }
+}

@@ -1,0 +1,183 @@
+//! What a person may do with an endpoint after it was made: change, pause, let it go on, rotate its secret.
+
+use chrono::Duration;
+use secrecy::ExposeSecret as _;
+
+use super::{Keys, secrets};
+use crate::app::input::EndpointChanges;
+use crate::app::view::EndpointView;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::endpoint::{Endpoint, is_text};
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::ids::EndpointId;
+use crate::store::EndpointWrite;
+use crate::webhook::ed25519::Ed25519Key;
+
+const UPDATE: &str = "update_webhook_endpoint";
+const ROTATE: &str = "rotate_webhook_secret";
+/// The longest time for which an old secret signs beside the new one.
+const LONGEST_OVERLAP_HOURS: i32 = 7 * 24;
+
+impl Gateway {
+    /// Changes what is given; a new URL must echo a challenge.
+    pub async fn update_webhook_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+        changes: EndpointChanges,
+    ) -> Result<EndpointView, Error> {
+        access::check(caller, UPDATE)?;
+        let before = self.own_endpoint(caller, id).await?;
+        let mut endpoint = changed(before.clone(), &changes);
+        let moved = endpoint.url != before.url;
+        if moved && changes.headers.is_none() && !endpoint.header_names.is_empty() {
+            // Who knows the values may send them elsewhere; who only sees the endpoint may not.
+            let error = FieldError::new("/headers", "required", "must be given again with another URL");
+            return Err(Error::Invalid(vec![error]));
+        }
+        self.check_changes(&endpoint, &changes).await?;
+        let sealed = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
+        let (sealed, _, _) = sealed.ok_or(Error::NotFound("webhook endpoint"))?;
+        let mut keys = self.read_keys(id, &sealed)?;
+        let other_keys = changes.ed25519.is_some_and(|wanted| wanted != keys.ed25519.is_some());
+        if other_keys {
+            keys.ed25519 = keys.ed25519.is_none().then(|| Ed25519Key::generate(self.entropy()));
+            endpoint.public_key = keys.public_key();
+        }
+        if moved {
+            let headers = changes.headers.clone().unwrap_or_default();
+            self.challenge(&endpoint, &keys, &headers, changes.skip_challenge).await?;
+        }
+        let headers = changes
+            .headers
+            .as_ref()
+            .map(|headers| if headers.is_empty() { Vec::new() } else { self.seal_headers(id, headers) });
+        let secret = other_keys.then(|| self.seal_keys(id, &keys));
+        self.write_endpoint(caller, call, UPDATE, EndpointWrite { endpoint, headers, secret, rotate: false }).await
+    }
+
+    /// Makes a new secret; the old one signs beside it for `keep_old_hours` (0 to 168).
+    pub async fn rotate_webhook_secret(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+        keep_old_hours: i32,
+    ) -> Result<EndpointView, Error> {
+        access::check(caller, ROTATE)?;
+        if !(0..=LONGEST_OVERLAP_HOURS).contains(&keep_old_hours) {
+            let error = FieldError::new("/keep_old_hours", "out_of_range", "must be 0 to 168");
+            return Err(Error::Invalid(vec![error]));
+        }
+        let mut endpoint = self.own_endpoint(caller, id).await?;
+        let keys = Keys::generate(self.entropy(), endpoint.public_key.is_some());
+        endpoint.public_key = keys.public_key();
+        endpoint.old_secret_until = Some(self.now() + Duration::hours(keep_old_hours.into()));
+        let secret = Some(self.seal_keys(id, &keys));
+        let write = EndpointWrite { endpoint, headers: None, secret, rotate: true };
+        let view = self.write_endpoint(caller, call, ROTATE, write).await?;
+        Ok(EndpointView { secret: Some(keys.hmac.text().expose_secret().to_owned()), ..view })
+    }
+
+    /// Sends it nothing more until [`Gateway::resume_webhook_endpoint`]; what happens meanwhile waits.
+    pub async fn pause_webhook_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+    ) -> Result<EndpointView, Error> {
+        self.enable_endpoint(caller, call, id, "pause_webhook_endpoint", false).await
+    }
+
+    /// Sends it everything that waits, as if it had never failed.
+    pub async fn resume_webhook_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+    ) -> Result<EndpointView, Error> {
+        self.enable_endpoint(caller, call, id, "resume_webhook_endpoint", true).await
+    }
+
+    async fn enable_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+        action: &'static str,
+        enabled: bool,
+    ) -> Result<EndpointView, Error> {
+        access::check(caller, action)?;
+        let entry = self.endpoint_entry(caller, call, action, &id);
+        if !self.store().enable_endpoint(&caller.team, id, enabled, &entry).await? {
+            return Err(Error::NotFound("webhook endpoint"));
+        }
+        call.set_audited();
+        self.outlet().look.notify_one();
+        self.own_endpoint(caller, id).await.map(Into::into)
+    }
+
+    async fn check_changes(&self, endpoint: &Endpoint, changes: &EndpointChanges) -> Result<(), Error> {
+        let mut findings = Findings::default();
+        let length = endpoint.description.as_ref().is_none_or(|text| is_text(text, 256));
+        findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
+        endpoint.options.check(&mut findings);
+        if let Some(headers) = &changes.headers {
+            secrets::check_headers(headers, &mut findings);
+        }
+        if let Some(url) = &changes.url
+            && let Err(reason) = self.parts().sender.judge(url).await
+        {
+            findings.require(false, "/url", "not_allowed", reason.to_string());
+        }
+        Ok(findings.into_result()?)
+    }
+
+    async fn write_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        action: &'static str,
+        write: EndpointWrite,
+    ) -> Result<EndpointView, Error> {
+        let id = write.endpoint.id;
+        let entry = self.endpoint_entry(caller, call, action, &id);
+        if !self.store().change_endpoint(&write, &entry).await? {
+            // It is gone, or somebody else changed it in between.
+            self.own_endpoint(caller, id).await?;
+            let detail = "the webhook endpoint was changed by somebody else at the same time".to_owned();
+            return Err(Error::Conflict { code: "webhook_endpoint_changed", detail });
+        }
+        call.set_audited();
+        self.outlet().look.notify_one();
+        self.own_endpoint(caller, id).await.map(Into::into)
+    }
+}
+
+/// The endpoint with what is given; the words for "none" are read here.
+fn changed(mut endpoint: Endpoint, changes: &EndpointChanges) -> Endpoint {
+    let changes = changes.clone();
+    let text =
+        |new: Option<String>, old: Option<String>| new.map_or(old, |text| Some(text).filter(|text| !text.is_empty()));
+    let number =
+        |new: Option<i32>, old: Option<i32>| new.map_or(old, |number| Some(number).filter(|number| *number != 0));
+    endpoint.url = changes.url.unwrap_or(endpoint.url);
+    endpoint.description = text(changes.description, endpoint.description);
+    if let Some(headers) = changes.headers {
+        endpoint.header_names = headers.into_keys().collect();
+    }
+    let mut options = endpoint.options;
+    options.event_types = changes.event_types.unwrap_or(options.event_types);
+    options.name_pattern = text(changes.name_pattern, options.name_pattern);
+    options.tags = changes.tags.unwrap_or(options.tags);
+    options.rate_per_second = number(changes.rate_per_second, options.rate_per_second);
+    options.ordered = changes.ordered.unwrap_or(options.ordered);
+    options.format = changes.format.unwrap_or(options.format);
+    options.timeout_seconds = number(changes.timeout_seconds, options.timeout_seconds);
+    if let Some(schedule) = changes.retry_schedule {
+        options.retry_schedule = Some(schedule).filter(|pauses| !pauses.is_empty());
+    }
+    Endpoint { options, ..endpoint }
+}

@@ -1,0 +1,118 @@
+//! What an endpoint keeps encrypted: its signing keys, and the headers of its own. Opened for the moment of sending.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::{Error, Gateway};
+use crate::domain::endpoint::{MAX_HEADERS, is_header_name, is_header_value};
+use crate::domain::entropy::Entropy;
+use crate::domain::field::Findings;
+use crate::domain::ids::EndpointId;
+use crate::webhook::ed25519::Ed25519Key;
+use crate::webhook::secret::SigningSecret;
+use crate::webhook::sender;
+use crate::webhook::sign::SigningKey;
+
+/// The keys of one generation: HMAC always, ed25519 beside it where asked for.
+pub(super) struct Keys {
+    pub(super) hmac: SigningSecret,
+    pub(super) ed25519: Option<Ed25519Key>,
+}
+
+impl Keys {
+    pub(super) fn generate(entropy: &Entropy, ed25519: bool) -> Self {
+        Self { hmac: SigningSecret::generate(entropy), ed25519: ed25519.then(|| Ed25519Key::generate(entropy)) }
+    }
+
+    pub(super) fn public_key(&self) -> Option<String> {
+        self.ed25519.as_ref().map(Ed25519Key::public_text)
+    }
+
+    /// Both, separated by a space.
+    fn text(&self) -> SecretString {
+        let hmac = self.hmac.text();
+        let ed25519 = self.ed25519.as_ref().map(Ed25519Key::text);
+        let texts = [Some(&hmac), ed25519.as_ref()].into_iter().flatten().map(ExposeSecret::expose_secret);
+        SecretString::from(texts.collect::<Vec<_>>().join(" "))
+    }
+
+    /// To sign with.
+    pub(super) fn signing(&self) -> Vec<SigningKey> {
+        let text = self.text();
+        // What we wrote can be read.
+        text.expose_secret().split(' ').filter_map(|key| SigningKey::parse(key).ok()).collect()
+    }
+}
+
+/// Names that are ours or the transport's are refused, and values that would end their line.
+pub(super) fn check_headers(headers: &BTreeMap<String, SecretString>, findings: &mut Findings) {
+    findings.require(headers.len() <= MAX_HEADERS, "/headers", "too_many", "must be at most 20 headers");
+    for (name, value) in headers {
+        let field = || format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+        let name_rule = "must be a header's name in lower case, of at most 64 characters";
+        findings.require(is_header_name(name), field(), "invalid", name_rule);
+        findings.require(sender::is_free(name), field(), "not_allowed", "is written by the gateway or the transport");
+        let value_rule = "must have a value of at most 1024 printable ASCII characters";
+        findings.require(is_header_value(value.expose_secret()), field(), "invalid", value_rule);
+    }
+}
+
+impl Gateway {
+    pub(super) fn seal_keys(&self, endpoint: EndpointId, keys: &Keys) -> Vec<u8> {
+        let text = keys.text();
+        self.parts().sealer.seal(text.expose_secret().as_bytes(), &key_context(endpoint), self.entropy())
+    }
+
+    pub(super) fn seal_headers(&self, endpoint: EndpointId, headers: &BTreeMap<String, SecretString>) -> Vec<u8> {
+        let plain: BTreeMap<&str, &str> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+        let text = serde_json::to_vec(&plain).expect("a map of strings always becomes JSON");
+        self.parts().sealer.seal(&text, &header_context(endpoint), self.entropy())
+    }
+
+    /// An endpoint's keys of one generation, for the moment of signing.
+    pub(in crate::app) fn open_keys(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<Vec<SigningKey>, Error> {
+        let plain = self.parts().sealer.open(sealed, &key_context(endpoint));
+        let plain = plain.map_err(|error| Error::Internal(error.into()))?;
+        let text = std::str::from_utf8(plain.expose_secret())
+            .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;
+        let keys = text.split(' ').map(SigningKey::parse).collect::<Result<_, _>>();
+        keys.map_err(|error| Error::Internal(error.into()))
+    }
+
+    /// The same, as keys that may be sealed again.
+    pub(super) fn read_keys(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<Keys, Error> {
+        let (mut hmac, mut ed25519) = (None, None);
+        for key in self.open_keys(endpoint, sealed)? {
+            match key {
+                SigningKey::Hmac(secret) => hmac = Some(secret),
+                SigningKey::Ed25519(key) => ed25519 = Some(*key),
+            }
+        }
+        let hmac = hmac.ok_or_else(|| Error::Internal("an endpoint has no secret".into()))?;
+        Ok(Keys { hmac, ed25519 })
+    }
+
+    /// An endpoint's own headers, for the moment of sending.
+    pub(in crate::app) fn open_headers(
+        &self,
+        endpoint: EndpointId,
+        sealed: Option<&[u8]>,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let Some(sealed) = sealed else { return Ok(Vec::new()) };
+        let plain = self.parts().sealer.open(sealed, &header_context(endpoint));
+        let plain = plain.map_err(|error| Error::Internal(error.into()))?;
+        let headers: BTreeMap<String, String> =
+            serde_json::from_slice(plain.expose_secret()).map_err(|error| Error::Internal(error.into()))?;
+        Ok(headers.into_iter().collect())
+    }
+}
+
+fn key_context(endpoint: EndpointId) -> String {
+    format!("webhook_secret:{endpoint}")
+}
+
+fn header_context(endpoint: EndpointId) -> String {
+    format!("webhook_headers:{endpoint}")
+}

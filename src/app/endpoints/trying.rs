@@ -1,0 +1,112 @@
+//! What is sent to an endpoint outside the queue: the challenge before anything else, and tests.
+//!
+//! A challenge proves that whoever added the URL is heard at it: its answer must be the challenge itself, or JSON with
+//! it as `challenge`. No transaction is open meanwhile.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use super::Keys;
+use crate::app::delivering::word;
+use crate::app::view::{EndpointTestView, EventBody};
+use crate::app::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::field::FieldError;
+use crate::domain::ids::{EndpointId, EventId};
+use crate::webhook::sender::{Attempted, Outcome, Outgoing};
+use crate::webhook::sign::{self, SigningKey};
+
+/// The type of a challenge's body.
+const CHALLENGE: &str = "webhook_endpoint.challenge";
+/// The type of a test's body.
+const TEST: &str = "webhook_endpoint.test";
+
+impl Gateway {
+    /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back.
+    pub async fn test_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointTestView, Error> {
+        access::check(caller, "test_webhook_endpoint")?;
+        let endpoint = self.own_endpoint(caller, id).await?;
+        let found = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
+        let (secret, old, headers) = found.ok_or(Error::NotFound("webhook endpoint"))?;
+        let mut keys = self.open_keys(id, &secret)?;
+        if let Some(old) = old {
+            keys.extend(self.open_keys(id, &old)?);
+        }
+        let headers = self.open_headers(id, headers.as_deref())?;
+        let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
+        let (message_id, attempted) = self.try_endpoint(&endpoint, &keys, headers, body).await;
+        Ok(EndpointTestView::of(message_id, word(attempted.outcome), &attempted))
+    }
+
+    /// Refuses an endpoint that does not echo a challenge; unless `skip` is asked for, where the operator allows it.
+    pub(super) async fn challenge(
+        &self,
+        endpoint: &Endpoint,
+        keys: &Keys,
+        headers: &BTreeMap<String, SecretString>,
+        skip: bool,
+    ) -> Result<(), Error> {
+        let refuse = |field, code, detail: String| Err(Error::Invalid(vec![FieldError::new(field, code, detail)]));
+        match (skip, self.settings().webhook_skip_challenge) {
+            (true, true) => return Ok(()),
+            (true, false) => {
+                return refuse("/skip_challenge", "not_allowed", "is not allowed by this gateway's operator".into());
+            }
+            (false, _) => {}
+        }
+        let challenge = u128::from_le_bytes(self.entropy().bytes());
+        let challenge = format!("{challenge:032x}");
+        let body = json!({"type": CHALLENGE, "timestamp": self.now(), "data": {"challenge": challenge}}).to_string();
+        let own = headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect();
+        let keys = keys.signing();
+        let (_, attempted) = self.try_endpoint(endpoint, &keys, own, body).await;
+        let why = match (attempted.outcome, attempted.error) {
+            (Outcome::Delivered, _) if echoes(&attempted.response_excerpt, &challenge) => return Ok(()),
+            (Outcome::Delivered, _) => "its answer was another",
+            (_, error) => error.unwrap_or("it failed"),
+        };
+        let detail = format!("must answer a {CHALLENGE} with its data.challenge, as text or as JSON; {why}");
+        refuse("/url", "challenge_failed", detail)
+    }
+
+    async fn try_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        keys: &[SigningKey],
+        mut headers: Vec<(String, String)>,
+        body: String,
+    ) -> (String, Attempted) {
+        let id = EventId::new(self.now(), self.entropy()).to_string();
+        let signed = sign::headers(keys, &id, self.now(), &body);
+        headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        headers.push(("content-type".into(), "application/json".into()));
+        let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
+        let attempted = self.parts().sender.send(Outgoing { url: endpoint.url.clone(), headers, body, timeout }).await;
+        (id, attempted)
+    }
+}
+
+/// Whether an answer is the challenge, or JSON that has it as `challenge`.
+fn echoes(answer: &[u8], challenge: &str) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let json = serde_json::from_slice::<serde_json::Value>(answer).unwrap_or_default();
+    text.trim() == challenge || json.as_str() == Some(challenge) || json["challenge"] == challenge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_challenge_itself_is_an_echo() {
+        for good in ["abc", " abc\n", "\"abc\"", r#"{"challenge": "abc"}"#] {
+            assert!(echoes(good.as_bytes(), "abc"), "{good}");
+        }
+        for bad in ["", "ab", "abcd", r#"{"data":{"challenge":"abc"}}"#, r#"["abc"]"#, "hello abc"] {
+            assert!(!echoes(bad.as_bytes(), "abc"), "{bad}");
+        }
+    }
+}

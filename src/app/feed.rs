@@ -1,0 +1,127 @@
+//! The team's events in the order in which they happened: page by page, and the wait for the next one.
+//!
+//! A cursor names a place in the feed and nothing else. So one cursor serves every filter, the long poll and the
+//! stream: whoever changes from one to the other loses nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::cursor::{List, unreadable};
+use super::input::FeedPage;
+use super::news::Told;
+use super::waiting::Patience;
+use super::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::filter::{EventFilter, Page};
+use crate::domain::ids::CacheId;
+use crate::store::{Place, Stretch};
+
+impl Gateway {
+    /// The team's events after the page's cursor, oldest first. Where there is none yet, waits for one, at most
+    /// `wait`. The cursor is always given: asking again with it continues.
+    pub async fn list_events(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        filter: &EventFilter,
+        page: &Page,
+        wait: Duration,
+    ) -> Result<FeedPage, Error> {
+        access::check(caller, "list_events")?;
+        let cursors = Cursors::of(self, caller);
+        let mut place = cursors.read(page.cursor.as_deref())?;
+        let patience = self.patience(call, wait);
+        let limit = page.limit.clamp(1, Page::MAX_LIMIT) as usize;
+        loop {
+            let stretch = self.store().events(&caller.team, filter, place, limit).await?;
+            if !stretch.events.is_empty() || patience.is_over() {
+                return cursors.page(stretch);
+            }
+            place = stretch.read_to;
+            let Some(told) = self.join_feed(&caller.team, place) else { continue };
+            if let Some(page) = wait_for_events(told, filter, &mut place, limit, &patience, &cursors).await {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Refuses an id that is not an image cache of the team.
+    pub(super) async fn check_image_cache(&self, caller: &Caller, id: CacheId) -> Result<(), Error> {
+        let found = self.store().image_cache(&caller.team, id).await?;
+        found.map(drop).ok_or(Error::NotFound("image cache"))
+    }
+}
+
+/// The first events after `place` that somebody is handed, or none when the time is over. `None`: they must read the
+/// database again.
+async fn wait_for_events(
+    mut news: Receiver<Arc<Told>>,
+    filter: &EventFilter,
+    place: &mut Place,
+    limit: usize,
+    patience: &Patience,
+    cursors: &Cursors<'_>,
+) -> Option<FeedPage> {
+    let mut found: Vec<Arc<Told>> = Vec::new();
+    loop {
+        let told = match patience.with(news.recv()).await {
+            Some(Ok(told)) => told,
+            // What was found already is answered first: the place is behind it.
+            Some(Err(RecvError::Lagged(_) | RecvError::Closed)) if found.is_empty() => return None,
+            Some(Err(_)) | None => return Some(cursors.told(&found, *place, false)),
+        };
+        if told.place <= *place {
+            continue;
+        }
+        *place = told.place;
+        if told.passes(filter) {
+            found.push(told);
+        }
+        // What came together is answered together.
+        if !found.is_empty() && (found.len() == limit || news.is_empty()) {
+            return Some(cursors.told(&found, *place, !news.is_empty()));
+        }
+    }
+}
+
+/// The cursors of one team's feed.
+pub(super) struct Cursors<'a>(List<'a>);
+
+impl<'a> Cursors<'a> {
+    /// Those of the caller's team.
+    pub(super) fn of(gateway: &'a Gateway, caller: &Caller) -> Self {
+        Self(List::new(gateway, caller, "events", &()))
+    }
+
+    /// The place that a cursor names; the beginning where there is none.
+    pub(super) fn read(&self, cursor: Option<&str>) -> Result<Place, Error> {
+        let Some(cursor) = cursor else { return Ok((0, 0)) };
+        let page = Page { limit: Page::DEFAULT_LIMIT, cursor: Some(cursor.to_owned()) };
+        let place = self.0.place(&page)?.ok_or_else(unreadable)?;
+        parsed(&place).ok_or_else(unreadable)
+    }
+
+    /// The cursor of a place.
+    pub(super) fn write(&self, place: Place) -> String {
+        self.0.write(&format!("{} {}", place.0, place.1))
+    }
+
+    fn page(&self, stretch: Stretch) -> Result<FeedPage, Error> {
+        let (has_more, next_cursor) = (stretch.more, self.write(stretch.read_to));
+        let items = stretch.events.into_iter().map(Told::new).map(|told| told.map(|told| told.view));
+        let items = items.collect::<Result<_, _>>().map_err(|error| Error::Internal(error.into()))?;
+        Ok(FeedPage { items, has_more, next_cursor })
+    }
+
+    fn told(&self, told: &[Arc<Told>], place: Place, has_more: bool) -> FeedPage {
+        let items = told.iter().map(|told| told.view.clone()).collect();
+        FeedPage { items, has_more, next_cursor: self.write(place) }
+    }
+}
+
+fn parsed(place: &str) -> Option<Place> {
+    let (transaction, sequence) = place.split_once(' ')?;
+    Some((transaction.parse().ok()?, sequence.parse().ok()?))
+}

@@ -1,0 +1,94 @@
+//! The look itself: a task that lives as long as anyone waits.
+//!
+//! It looks at once when this process has committed something, and again soon after, for an event is held back while
+//! an older transaction runs; then less and less often. It never takes more than about a tenth of one connection.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::State;
+use crate::app::{Error, Gateway};
+
+/// Between two looks, at the least.
+const SHORTEST_REST: Duration = Duration::from_millis(10);
+/// Between two looks, at the most: another gateway's changes give no signal here.
+pub(super) const LONGEST_REST: Duration = Duration::from_millis(100);
+/// After a look that failed.
+const REST_AFTER_FAULT: Duration = Duration::from_secs(1);
+/// A look that took long is followed by a rest of as many times that.
+const REST_FOR_WORK: u32 = 10;
+/// Events of one team in one look.
+const EVENTS: usize = 100;
+
+/// Says that nobody looks any more, should the task end otherwise than by itself.
+struct Looking(Gateway);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.news().state().looking = false;
+        }
+    }
+}
+
+impl Gateway {
+    /// Makes sure that somebody looks. `state` has what for.
+    pub(super) fn begin_looking(&self, state: &mut State) {
+        if !state.looking {
+            state.looking = true;
+            let looking = Looking(self.clone());
+            self.tasks().spawn(async move { looking.0.keep_looking().await });
+        }
+    }
+
+    async fn keep_looking(&self) {
+        let mut rest = SHORTEST_REST;
+        while !self.leaving().is_cancelled() {
+            let began = Instant::now();
+            match self.look_for_all().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "those who wait hear nothing for now");
+                    rest = REST_AFTER_FAULT;
+                }
+            }
+            let least = (began.elapsed() * REST_FOR_WORK).clamp(SHORTEST_REST, REST_AFTER_FAULT);
+            sleep(least).await;
+            let woken = async { self.leaving().run_until_cancelled(self.news().wake.notified()).await };
+            rest = match timeout(rest.saturating_sub(least), woken).await {
+                Ok(_woken) => SHORTEST_REST,
+                Err(_) => (rest * 2).min(LONGEST_REST),
+            };
+        }
+    }
+
+    /// One look for everything that is waited for. `false`: nobody waits, and nobody looks any more.
+    async fn look_for_all(&self) -> Result<bool, Error> {
+        let wanted = {
+            let mut state = self.news().state();
+            let wanted = state.wanted();
+            state.looking = !wanted.is_empty();
+            wanted
+        };
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        metrics::counter!("ecg_looks_total").increment(1);
+        metrics::gauge!("ecg_waiting").set(f64::from(u32::try_from(self.waiting()).unwrap_or(u32::MAX)));
+        if !wanted.caches.is_empty() {
+            let moved = self.store().moved_caches(&wanted.caches).await?;
+            let mut state = self.news().state();
+            for cache in moved {
+                state.show(cache);
+            }
+        }
+        if !wanted.feeds.is_empty() {
+            for (team, stretch) in self.store().news(&wanted.feeds, EVENTS).await? {
+                self.news().state().tell(&team, stretch);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,16 @@
+//! What the gate shows where it opens.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{ImageCacheView, MatchAnnotationsView};
+
+/// A usable image cache that holds all the images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Gate)]
+pub struct GateView {
+    /// The image cache.
+    pub image_cache: ImageCacheView,
+    /// What to paste into the pod.
+    pub annotations: MatchAnnotationsView,
+}

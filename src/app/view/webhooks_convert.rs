@@ -1,0 +1,95 @@
+//! From the domain's endpoints and deliveries to what is shown.
+
+use super::{AttemptView, DeliveryView, EndpointTestView, EndpointView};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::webhook::{Delivery, DeliveryAttempt};
+use crate::store::PlacedDelivery;
+use crate::webhook::sender::{Attempted, Outcome};
+
+/// What stands where a value is not shown.
+const MASK: &str = "********";
+
+impl From<Endpoint> for EndpointView {
+    fn from(endpoint: Endpoint) -> Self {
+        let (options, health) = (endpoint.options, endpoint.health);
+        Self {
+            id: endpoint.id.to_string(),
+            url: endpoint.url,
+            description: endpoint.description,
+            event_types: options.event_types.iter().map(|kind| kind.as_str().into()).collect(),
+            name_pattern: options.name_pattern,
+            tags: options.tags,
+            rate_per_second: options.rate_per_second,
+            ordered: options.ordered,
+            format: options.format.as_str().into(),
+            headers: endpoint.header_names.into_iter().map(|name| (name, MASK.to_owned())).collect(),
+            timeout_seconds: options.timeout_seconds,
+            retry_schedule_seconds: options.retry_schedule,
+            public_key: endpoint.public_key,
+            old_secret_until: endpoint.old_secret_until,
+            enabled: endpoint.enabled,
+            disabled_reason: endpoint.disabled_reason,
+            consecutive_failures: health.consecutive_failures,
+            failing_since: health.failing_since,
+            last_success_at: health.last_success_at,
+            resting_until: health.resting_until,
+            secret: None,
+            created_at: endpoint.created_at,
+        }
+    }
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id.to_string(),
+            event_id: delivery.event.to_string(),
+            event_type: delivery.event_type,
+            endpoint_id: delivery.endpoint.to_string(),
+            state: delivery.state.as_str().into(),
+            attempts: delivery.attempts.into(),
+            next_attempt_at: delivery.next_attempt_at,
+            last_http_status: delivery.last_http_status.map(Into::into),
+            last_error: delivery.last_error,
+            created_at: delivery.created_at,
+            finished_at: delivery.finished_at,
+        }
+    }
+}
+
+impl From<PlacedDelivery> for DeliveryView {
+    fn from(placed: PlacedDelivery) -> Self {
+        placed.delivery.into()
+    }
+}
+
+impl From<DeliveryAttempt> for AttemptView {
+    fn from(attempt: DeliveryAttempt) -> Self {
+        Self {
+            number: attempt.number.into(),
+            outcome: attempt.outcome,
+            http_status: attempt.http_status.map(Into::into),
+            duration_ms: attempt.duration_ms,
+            response: attempt.response,
+            error: attempt.error,
+            at: attempt.at,
+        }
+    }
+}
+
+impl EndpointTestView {
+    /// What came of a test with this id.
+    pub(in crate::app) fn of(message_id: String, outcome: &str, attempted: &Attempted) -> Self {
+        let excerpt = String::from_utf8_lossy(&attempted.response_excerpt).into_owned();
+        // The guard's own refusals have nothing to show.
+        let response = (attempted.outcome != Outcome::Refused && !excerpt.is_empty()).then_some(excerpt);
+        Self {
+            message_id,
+            outcome: outcome.to_owned(),
+            http_status: attempted.http_status.map(Into::into),
+            duration_ms: i32::try_from(attempted.duration.as_millis()).unwrap_or(i32::MAX),
+            response,
+            error: attempted.error.map(str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The deliverer's desk: what it has in hand, and what goes out next.
+//!
+//! Pure: takes what was claimed, says what may be sent now, hears how it ended. Teams take turns, and within a team
+//! its endpoints; nobody has more in flight than the limits say. What must stay true: an endpoint that hangs, fails,
+//! rests or is bound by its rate holds up nothing but itself, and what it cannot use is given back.
+//!
+//! One worker has one desk and holds whole teams, so these limits hold for all workers together.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use chrono::Duration;
+
+use super::caller::TeamId;
+use super::clock::Instant;
+use super::health::CAREFUL_AFTER;
+use super::ids::EndpointId;
+
+/// How much a desk takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most in flight.
+    pub flying: usize,
+    /// Most in flight for one team.
+    pub per_team: usize,
+    /// Most in flight to one endpoint; 1 while it fails.
+    pub per_endpoint: usize,
+    /// Most in hand, in flight or waiting here.
+    pub hand: usize,
+    /// Most in hand for one endpoint.
+    pub hand_per_endpoint: usize,
+}
+
+/// What is known of an endpoint when something for it comes in.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// Whose.
+    pub team: TeamId,
+    /// Which.
+    pub endpoint: EndpointId,
+    /// The least time between two deliveries to it.
+    pub spacing: Option<Duration>,
+    /// Before that, its rate lets nothing go.
+    pub free_at: Option<Instant>,
+    /// Failures in a row.
+    pub failures: i32,
+}
+
+/// The desk; `T` is one delivery.
+#[derive(Debug)]
+pub struct Desk<T> {
+    limits: Limits,
+    places: HashMap<EndpointId, Place<T>>,
+    teams: HashMap<TeamId, Team>,
+    turns: VecDeque<TeamId>,
+    resting: BTreeSet<(Instant, EndpointId)>,
+    flying: usize,
+    waiting: usize,
+    hungry: bool,
+}
+
+#[derive(Debug, Default)]
+struct Team {
+    ready: VecDeque<EndpointId>,
+    flying: usize,
+    in_turns: bool,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    address: Address,
+    queue: VecDeque<T>,
+    flying: usize,
+    paused_until: Option<Instant>,
+    listed: bool,
+    /// Whether the database holds more that is due.
+    more: bool,
+}
+
+impl<T> Place<T> {
+    fn cap(&self, limits: &Limits) -> usize {
+        if self.is_failing() { 1 } else { limits.per_endpoint }
+    }
+
+    fn room(&self, limits: &Limits, now: Instant) -> usize {
+        let most = match self.paused_until {
+            Some(until) if until > now => 0,
+            _ if self.is_failing() => 1,
+            _ => limits.hand_per_endpoint,
+        };
+        most.saturating_sub(self.queue.len() + self.flying)
+    }
+
+    fn is_failing(&self) -> bool {
+        self.address.failures >= CAREFUL_AFTER
+    }
+}
+
+impl<T> Desk<T> {
+    /// An empty desk.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            places: HashMap::new(),
+            teams: HashMap::new(),
+            turns: VecDeque::new(),
+            resting: BTreeSet::new(),
+            flying: 0,
+            waiting: 0,
+            hungry: false,
+        }
+    }
+
+    /// Puts one delivery into its endpoint's queue; gives it back if the endpoint rests.
+    pub fn take(&mut self, address: Address, item: T, now: Instant) -> Option<T> {
+        let (endpoint, limits) = (address.endpoint, self.limits);
+        let place = self.places.entry(endpoint).or_insert_with(|| Place {
+            address: address.clone(),
+            queue: VecDeque::new(),
+            flying: 0,
+            paused_until: None,
+            listed: false,
+            more: false,
+        });
+        if place.queue.is_empty() && place.flying == 0 {
+            // While nothing is under way, what the database says is newer than what we remember.
+            let free_at = place.address.free_at.max(address.free_at);
+            place.address = Address { free_at, ..address };
+        }
+        if place.room(&limits, now) == 0 {
+            return Some(item);
+        }
+        place.queue.push_back(item);
+        self.waiting += 1;
+        self.list(endpoint);
+        None
+    }
+
+    /// Notes whether the database holds more for an endpoint than was claimed.
+    pub fn note_more(&mut self, endpoint: EndpointId, more: bool) {
+        if let Some(place) = self.places.get_mut(&endpoint) {
+            place.more = more;
+        }
+    }
+
+    /// What may be sent now; it counts as in flight until [`Desk::ended`].
+    pub fn next(&mut self, now: Instant) -> Option<T> {
+        self.rouse(now);
+        if self.flying >= self.limits.flying {
+            return None;
+        }
+        while let Some(name) = self.turns.pop_front() {
+            let team = self.teams.get_mut(&name)?;
+            team.in_turns = false;
+            // A full team comes back when something of it ends.
+            if team.flying < self.limits.per_team
+                && let Some(item) = self.next_of(&name, now)
+            {
+                self.seat(&name);
+                return Some(item);
+            }
+        }
+        None
+    }
+
+    fn next_of(&mut self, name: &TeamId, now: Instant) -> Option<T> {
+        let team = self.teams.get_mut(name)?;
+        while let Some(endpoint) = team.ready.pop_front() {
+            let Some(place) = self.places.get_mut(&endpoint) else { continue };
+            place.listed = false;
+            if place.flying >= place.cap(&self.limits) {
+                continue;
+            }
+            if let Some(free_at) = place.address.free_at.filter(|free_at| *free_at > now) {
+                self.resting.insert((free_at, endpoint));
+                continue;
+            }
+            let Some(item) = place.queue.pop_front() else { continue };
+            if let Some(spacing) = place.address.spacing {
+                place.address.free_at = Some(now + spacing);
+            }
+            place.flying += 1;
+            team.flying += 1;
+            self.flying += 1;
+            self.waiting -= 1;
+            self.hungry |= place.more && place.queue.len() <= self.limits.hand_per_endpoint / 2;
+            self.list(endpoint);
+            return Some(item);
+        }
+        None
+    }
+
+    /// One that was in flight has ended. Returns what the endpoint cannot use for now.
+    pub fn ended(&mut self, endpoint: EndpointId, good: bool, paused_until: Option<Instant>) -> Vec<T> {
+        let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
+        let name = place.address.team.clone();
+        place.flying = place.flying.saturating_sub(1);
+        place.address.failures = if good { 0 } else { place.address.failures.saturating_add(1) };
+        place.paused_until = place.paused_until.max(paused_until);
+        self.hungry |= place.more;
+        self.flying = self.flying.saturating_sub(1);
+        if let Some(team) = self.teams.get_mut(&name) {
+            team.flying = team.flying.saturating_sub(1);
+        }
+        let unused = if paused_until.is_some() || place.is_failing() { self.clear(endpoint) } else { Vec::new() };
+        self.list(endpoint);
+        self.seat(&name);
+        unused
+    }
+
+    /// Takes everything away that waits here for an endpoint.
+    pub fn clear(&mut self, endpoint: EndpointId) -> Vec<T> {
+        let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
+        let unused: Vec<T> = place.queue.drain(..).collect();
+        self.waiting -= unused.len();
+        unused
+    }
+
+    /// Takes everything away that waits here.
+    pub fn clear_all(&mut self) -> Vec<T> {
+        let endpoints: Vec<EndpointId> = self.places.keys().copied().collect();
+        endpoints.into_iter().flat_map(|endpoint| self.clear(endpoint)).collect()
+    }
+
+    /// Failures in a row of an endpoint, as far as we know.
+    pub fn failures(&self, endpoint: EndpointId) -> i32 {
+        self.places.get(&endpoint).map_or(0, |place| place.address.failures)
+    }
+
+    /// Before what time an endpoint's rate lets nothing go.
+    pub fn free_at(&self, endpoint: EndpointId) -> Option<Instant> {
+        self.places.get(&endpoint)?.address.free_at
+    }
+
+    /// How much more may be taken in hand.
+    pub fn free(&self) -> usize {
+        self.limits.hand.saturating_sub(self.waiting + self.flying)
+    }
+
+    /// The endpoints that take less than usual, and how much.
+    pub fn rooms(&self, now: Instant) -> Vec<(EndpointId, usize)> {
+        let usual = self.limits.hand_per_endpoint;
+        let rooms = self.places.iter().map(|(endpoint, place)| (*endpoint, place.room(&self.limits, now)));
+        rooms.filter(|(_, room)| *room < usual).collect()
+    }
+
+    /// The endpoints for which nothing is to be handed over past the queue.
+    pub fn closed(&self, now: Instant) -> Vec<EndpointId> {
+        let closed = |place: &Place<T>| place.more || place.is_failing() || place.room(&self.limits, now) == 0;
+        self.places.iter().filter(|(_, place)| closed(place)).map(|(endpoint, _)| *endpoint).collect()
+    }
+
+    /// Whether there is room again for what the database is known to hold. Asking forgets it.
+    pub fn is_hungry(&mut self) -> bool {
+        std::mem::take(&mut self.hungry)
+    }
+
+    /// When something that is bound by its rate may go.
+    pub fn rouses_at(&self) -> Option<Instant> {
+        self.resting.first().map(|(at, _)| *at)
+    }
+
+    /// What waits here, and the rest of it.
+    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.places.values().flat_map(|place| &place.queue)
+    }
+
+    fn rouse(&mut self, now: Instant) {
+        while let Some((at, endpoint)) = self.resting.first().copied()
+            && at <= now
+        {
+            self.resting.remove(&(at, endpoint));
+            self.list(endpoint);
+        }
+    }
+
+    /// Gives an endpoint its place in its team's turns, if it has something to send.
+    fn list(&mut self, endpoint: EndpointId) {
+        let Some(place) = self.places.get_mut(&endpoint) else { return };
+        if place.listed || place.queue.is_empty() || place.flying >= place.cap(&self.limits) {
+            return;
+        }
+        place.listed = true;
+        let name = place.address.team.clone();
+        self.teams.entry(name.clone()).or_default().ready.push_back(endpoint);
+        self.seat(&name);
+    }
+
+    /// Gives a team its turn, if it has something to send and may.
+    fn seat(&mut self, name: &TeamId) {
+        if let Some(team) = self.teams.get_mut(name)
+            && !team.in_turns
+            && !team.ready.is_empty()
+            && team.flying < self.limits.per_team
+        {
+            team.in_turns = true;
+            self.turns.push_back(name.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What becomes of a webhook endpoint after it was made: changed, paused, rotated by a person; warned of and switched
+//! off by the gateway. Each is one transaction with its audit entry, and its event where there is one.
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::endpoints::names;
+use super::events::{self, About, NewEvent};
+use super::{Error, Store, audit_insert};
+use crate::domain::audit::AuditEntry;
+use crate::domain::caller::TeamId;
+use crate::domain::clock::Instant;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::EndpointId;
+
+/// How an endpoint shall be.
+#[derive(Debug, Clone)]
+pub struct EndpointWrite {
+    /// With the version that it must still have.
+    pub endpoint: Endpoint,
+    /// New headers, encrypted; none leaves them as they are, an empty one takes them away.
+    pub headers: Option<Vec<u8>>,
+    /// New keys, encrypted; none leaves them as they are.
+    pub secret: Option<Vec<u8>>,
+    /// Whether those before sign beside them until `old_secret_until`.
+    pub rotate: bool,
+}
+
+impl Store {
+    /// Writes an endpoint as a person wants it. `false`: it is gone, or was changed meanwhile.
+    pub async fn change_endpoint(&self, write: &EndpointWrite, entry: &AuditEntry) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        if !update(&mut transaction, write).await? {
+            return Ok(false);
+        }
+        set_lanes(&mut transaction, &write.endpoint).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Pauses an endpoint, or lets it go on: then it is as if it had never failed. `false`: there is none.
+    pub async fn enable_endpoint(
+        &self,
+        team: &TeamId,
+        id: EndpointId,
+        enabled: bool,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query(
+            "UPDATE webhook_endpoints SET enabled = $3, disabled_reason = CASE WHEN NOT $3 THEN 'paused' END, version = version + 1
+             WHERE team = $1 AND id = $2 AND NOT deleted",
+        )
+        .bind(team.as_str())
+        .bind(id.uuid())
+        .bind(enabled)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        if enabled {
+            sqlx::query(
+                "UPDATE webhook_endpoint_state SET paused_until = NULL, consecutive_failures = 0, first_failure_at = NULL,
+                     warned_at = NULL WHERE endpoint = $1",
+            )
+            .bind(id.uuid())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Tells that an endpoint fails, once for each row of failures.
+    pub async fn warn_of_endpoint(&self, team: &TeamId, id: EndpointId, event: &NewEvent) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let done = sqlx::query(
+            "UPDATE webhook_endpoint_state SET warned_at = $2
+             WHERE endpoint = $1 AND warned_at IS NULL AND first_failure_at IS NOT NULL",
+        )
+        .bind(id.uuid())
+        .bind(event.at)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        events::insert(&mut transaction, About::Endpoint(team, id), event).await?;
+        transaction.commit().await?;
+        event.hand_over.committed();
+        Ok(true)
+    }
+
+    /// Switches an endpoint off and tells so. `false`: it was off.
+    pub async fn disable_endpoint(
+        &self,
+        team: &TeamId,
+        id: EndpointId,
+        reason: &'static str,
+        event: &NewEvent,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let done = sqlx::query(
+            "UPDATE webhook_endpoints SET enabled = false, disabled_reason = $3, version = version + 1
+             WHERE team = $1 AND id = $2 AND enabled",
+        )
+        .bind(team.as_str())
+        .bind(id.uuid())
+        .bind(reason)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        events::insert(&mut transaction, About::Endpoint(team, id), event).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        event.hand_over.committed();
+        Ok(true)
+    }
+
+    /// The encrypted secret, and the one before while it is good at `now`; and the headers.
+    pub async fn endpoint_secrets(
+        &self,
+        team: &TeamId,
+        id: EndpointId,
+        now: Instant,
+    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>)>, Error> {
+        let row = sqlx::query_as(
+            "SELECT secret, CASE WHEN old_secret_until > $3 THEN old_secret END, headers FROM webhook_endpoints
+             WHERE team = $1 AND id = $2 AND NOT deleted",
+        )
+        .bind(team.as_str())
+        .bind(id.uuid())
+        .bind(now)
+        .fetch_optional(&self.requests)
+        .await?;
+        Ok(row)
+    }
+}
+
+async fn update(connection: &mut PgConnection, write: &EndpointWrite) -> Result<bool, Error> {
+    let (endpoint, options) = (&write.endpoint, &write.endpoint.options);
+    let done = sqlx::query(
+        "UPDATE webhook_endpoints SET url = $4, description = $5, event_types = $6, name_pattern = $7, name_like = $8,
+             tags = $9, rate_per_second = $10, ordered = $11, timeout_seconds = $12, retry_schedule = $13,
+             header_names = $14, headers = NULLIF(COALESCE($15, headers), ''), public_key = $16,
+             old_secret = CASE WHEN $19 THEN secret ELSE old_secret END, secret = COALESCE($17, secret),
+             old_secret_until = $18, format = $20, version = version + 1
+         WHERE team = $1 AND id = $2 AND version = $3 AND NOT deleted",
+    )
+    .bind(endpoint.team.as_str())
+    .bind(endpoint.id.uuid())
+    .bind(endpoint.version)
+    .bind(&endpoint.url)
+    .bind(&endpoint.description)
+    .bind(names(&options.event_types))
+    .bind(&options.name_pattern)
+    .bind(options.name_like())
+    .bind(Json(&options.tags))
+    .bind(options.rate_per_second)
+    .bind(options.ordered)
+    .bind(options.timeout_seconds)
+    .bind(&options.retry_schedule)
+    .bind(&endpoint.header_names)
+    .bind(&write.headers)
+    .bind(&endpoint.public_key)
+    .bind(&write.secret)
+    .bind(endpoint.old_secret_until)
+    .bind(write.rotate)
+    .bind(options.format.as_str())
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What waits is put into lanes, or taken out of them, as the endpoint wants it from now on.
+async fn set_lanes(connection: &mut PgConnection, endpoint: &Endpoint) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE webhook_deliveries d SET lane = CASE WHEN $2 THEN e.image_cache END FROM events e
+         WHERE d.endpoint = $1 AND d.state = 0 AND e.seq = d.event
+           AND d.lane IS DISTINCT FROM CASE WHEN $2 THEN e.image_cache END",
+    )
+    .bind::<Uuid>(endpoint.id.uuid())
+    .bind(endpoint.options.ordered)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! One delivery for each endpoint that wants an event, and the short way of those that can go at once.
+//!
+//! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory
+//! the moment its transaction has committed: no statement and no pause lie between. Everything else waits in the
+//! queue. What must stay true: nothing is handed over before it is committed; and what is committed and did not
+//! arrive (a commit whose answer was lost) is found by its worker, which compares what it holds with the database.
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+use super::Error;
+use super::unscoped::deliveries::{COLUMNS, Claim, ClaimRow};
+use crate::domain::clock::Instant;
+
+/// Where handed-over deliveries come out.
+#[derive(Debug)]
+pub struct Outlet {
+    /// To the deliverer of this process.
+    pub to: mpsc::UnboundedSender<Vec<Claim>>,
+    /// Wakes it for what waits in the queue.
+    pub look: Notify,
+}
+
+/// How one event's deliveries get to the deliverer.
+#[derive(Debug, Clone)]
+pub struct HandOver {
+    worker: Option<Uuid>,
+    closed: Arc<Vec<Uuid>>,
+    outlet: Arc<Outlet>,
+    tray: Arc<Mutex<Tray>>,
+}
+
+/// What a transaction has written and not yet committed.
+#[derive(Debug, Default)]
+struct Tray {
+    claims: Vec<Claim>,
+    waiting: bool,
+}
+
+impl HandOver {
+    /// To the deliverer `worker` of this process, or to the queue where there is none. Nothing is handed over for
+    /// the endpoints in `closed`.
+    pub fn new(worker: Option<Uuid>, closed: Arc<Vec<Uuid>>, outlet: Arc<Outlet>) -> Self {
+        Self { worker, closed, outlet, tray: Arc::default() }
+    }
+
+    fn put(&self, tray: Tray) {
+        *self.tray.lock().unwrap_or_else(PoisonError::into_inner) = tray;
+    }
+
+    /// The transaction has committed.
+    pub(super) fn committed(&self) {
+        let tray = std::mem::take(&mut *self.tray.lock().unwrap_or_else(PoisonError::into_inner));
+        if !tray.claims.is_empty() {
+            // If the deliverer has ended meanwhile, its worker is gone, too: others find what it held.
+            let _ended = self.outlet.to.send(tray.claims);
+        }
+        if tray.waiting {
+            self.outlet.look.notify_one();
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct Put {
+    #[sqlx(flatten)]
+    row: ClaimRow,
+    state: i16,
+    enabled: bool,
+}
+
+/// Writes the deliveries of the events with these numbers, which share a way to the deliverer. A disabled endpoint's
+/// wait, too: they are kept, and not claimed until it is enabled again.
+pub(super) async fn enqueue(
+    connection: &mut PgConnection,
+    events: &[i64],
+    now: Instant,
+    hand_over: &HandOver,
+) -> Result<(), Error> {
+    let rows: Vec<Put> = sqlx::query_as(AssertSqlSafe(ENQUEUE.as_str()))
+        .bind(events)
+        .bind(now)
+        .bind(hand_over.worker)
+        .bind(&*hand_over.closed)
+        .fetch_all(connection)
+        .await?;
+    tracing::debug!(events = events.len(), deliveries = rows.len(), "events recorded");
+    let mut tray = Tray::default();
+    for put in rows {
+        match hand_over.worker {
+            Some(worker) if put.state == 1 => tray.claims.push(put.row.of(worker)?),
+            _ => tray.waiting |= put.enabled,
+        }
+    }
+    hand_over.put(tray);
+    Ok(())
+}
+
+/// What is to be known of an event to tell who wants it: its type, and the name and tags of its image cache, if it is
+/// about one. Its own conditions are on `e`.
+pub(super) const TOLD: &str = "
+    SELECT e.seq, e.team, e.type, e.image_cache, e.occurred_at, i.name,
+        CASE WHEN e.image_cache IS NOT NULL THEN COALESCE(i.spec->'tags', '{}') END AS tags
+    FROM events e LEFT JOIN image_caches i ON i.team = e.team AND i.id = e.image_cache";
+
+/// Whether the endpoint `w` wants an event `told` ([`TOLD`]).
+pub(super) const WANTS: &str = "
+    (w.event_types = '{}' OR told.type = ANY (w.event_types))
+    AND (told.name IS NULL OR w.name_like IS NULL OR told.name LIKE w.name_like)
+    AND (told.tags IS NULL OR told.tags @> w.tags)";
+
+/// $1 the events, $2 now, $3 worker, $4 closed endpoints.
+static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH told AS ({TOLD} WHERE e.seq = ANY ($1)),
+        wanting AS (
+            SELECT told.seq, told.occurred_at, w.id, w.team, CASE WHEN w.ordered THEN told.image_cache END AS lane,
+                w.enabled AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
+                    AND (s.paused_until IS NULL OR s.paused_until <= $2)
+                    AND NOT (w.ordered AND EXISTS (SELECT FROM webhook_deliveries p
+                        WHERE p.endpoint = w.id AND p.lane = told.image_cache AND p.state IN (0, 1))) AS at_once
+            FROM told JOIN webhook_endpoints w ON w.team = told.team JOIN webhook_endpoint_state s ON s.endpoint = w.id
+                LEFT JOIN webhook_holders h ON h.team = w.team AND h.worker = $3
+            WHERE NOT w.deleted AND {WANTS}),
+        c AS (
+            INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at, state, attempts, lease_token, leased_at)
+            SELECT team, seq, id, lane, occurred_at, at_once::int, at_once::int, CASE WHEN at_once THEN $3::uuid END,
+                CASE WHEN at_once THEN clock_timestamp() END
+            FROM wanting
+            RETURNING id, attempts, team, event, endpoint, state)
+        SELECT {COLUMNS}, c.state, w.enabled FROM c JOIN events e ON e.seq = c.event
+            JOIN webhook_endpoints w ON w.id = c.endpoint JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint
+        ORDER BY c.event"
+    )
+});

@@ -1,0 +1,138 @@
+//! Recording how attempts ended: all that ended meanwhile, in one statement.
+
+use chrono::Duration;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::Stamp;
+use crate::domain::caller::TeamId;
+use crate::domain::clock::Instant;
+use crate::domain::health::Failing;
+use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::store::rows::word;
+use crate::store::{Error, Store};
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// The claim's worker and attempt: without them nothing is written.
+    pub worker: Uuid,
+    /// Which attempt.
+    pub attempt: i16,
+    /// `delivered`, `failed`, `gone` or `refused`.
+    pub outcome: &'static str,
+    /// The number of the state that it goes to.
+    pub state: i16,
+    /// When it is due again, if it waits.
+    pub next_attempt_at: Option<Instant>,
+    /// Until when the whole endpoint rests.
+    pub pause_until: Option<Instant>,
+    /// Before that, the endpoint's rate lets nothing go.
+    pub free_at: Option<Instant>,
+    /// The HTTP status.
+    pub http_status: Option<i16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// Where it went.
+    pub remote: Option<std::net::IpAddr>,
+    /// The first bytes of what came back.
+    pub response: Vec<u8>,
+    /// A coarse word of what went wrong.
+    pub error: Option<&'static str>,
+}
+
+/// An endpoint that does not do well.
+#[derive(Debug, Clone)]
+pub struct Ailing {
+    /// Whose.
+    pub team: TeamId,
+    /// Which.
+    pub endpoint: EndpointId,
+    /// Its failures, as they are now.
+    pub failing: Failing,
+    /// Whether it has just answered that it wants nothing more.
+    pub gone: bool,
+}
+
+#[derive(FromRow)]
+struct AilingRow {
+    team: String,
+    endpoint: Uuid,
+    consecutive_failures: i32,
+    first_failure_at: Stamp,
+    warned: bool,
+    gone: bool,
+}
+
+impl AilingRow {
+    fn read(self) -> Result<Ailing, Error> {
+        let failing =
+            Failing { failures: self.consecutive_failures, since: self.first_failure_at, warned: self.warned };
+        let team = word(self.team.parse().ok(), "webhook_endpoints", "team")?;
+        Ok(Ailing { team, endpoint: self.endpoint.into(), failing, gone: self.gone })
+    }
+}
+
+impl Store {
+    /// Records how attempts ended, each guarded by its worker and number. Returns the endpoints that fail.
+    pub async fn finish_deliveries(&self, now: Instant, finished: &[Finished]) -> Result<Vec<Ailing>, Error> {
+        let column = |of: fn(&Finished) -> Option<String>| finished.iter().map(of).collect::<Vec<_>>();
+        let time = |of: fn(&Finished) -> Option<Instant>| finished.iter().map(of).collect::<Vec<_>>();
+        let milliseconds = |end: &Finished| i32::try_from(end.duration.num_milliseconds()).unwrap_or(i32::MAX);
+        let rows: Vec<AilingRow> = sqlx::query_as(FINISH)
+            .bind(now)
+            .bind(finished.iter().map(|end| end.id.uuid()).collect::<Vec<_>>())
+            .bind(finished.iter().map(|end| end.worker).collect::<Vec<_>>())
+            .bind(finished.iter().map(|end| end.attempt).collect::<Vec<_>>())
+            .bind(column(|end| Some(end.outcome.to_owned())))
+            .bind(finished.iter().map(|end| end.state).collect::<Vec<_>>())
+            .bind(time(|end| end.next_attempt_at))
+            .bind(time(|end| end.pause_until))
+            .bind(time(|end| end.free_at))
+            .bind(finished.iter().map(|end| end.http_status).collect::<Vec<_>>())
+            .bind(finished.iter().map(milliseconds).collect::<Vec<_>>())
+            .bind(column(|end| end.remote.map(|address| address.to_string())))
+            .bind(finished.iter().map(|end| end.response.clone()).collect::<Vec<_>>())
+            .bind(column(|end| end.error.map(str::to_owned)))
+            .fetch_all(&self.workers)
+            .await?;
+        rows.into_iter().map(AilingRow::read).collect()
+    }
+}
+
+/// $1 now, then one array for each field of [`Finished`].
+const FINISH: &str = "
+    WITH ends AS (
+        SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::smallint[], $7::timestamptz[],
+            $8::timestamptz[], $9::timestamptz[], $10::smallint[], $11::int[], $12::text[], $13::bytea[], $14::text[])
+            AS t (id, worker, number, outcome, state, next_at, pause_until, free_at, status, ms, remote, response, error)),
+    done AS (
+        UPDATE webhook_deliveries d SET state = ends.state, next_attempt_at = COALESCE(ends.next_at, d.next_attempt_at),
+            finished_at = CASE WHEN ends.state = 0 THEN NULL ELSE $1 END, lease_token = NULL, lease_until = NULL,
+            leased_at = NULL, last_http_status = ends.status, last_error = ends.error
+        FROM ends WHERE d.id = ends.id AND d.state = 1 AND d.lease_token = ends.worker AND d.attempts = ends.number
+        RETURNING d.id, d.endpoint, d.attempts, ends.outcome, ends.pause_until, ends.free_at, ends.status, ends.ms,
+            ends.remote, ends.response, ends.error),
+    noted AS (
+        INSERT INTO delivery_attempts (delivery, number, outcome, http_status, duration_ms, remote_address, response_excerpt, error, at)
+        SELECT id, attempts, outcome, status, ms, remote, NULLIF(response, ''), error, $1 FROM done),
+    health AS (
+        SELECT endpoint, bool_or(outcome = 'delivered') AS good, count(*) FILTER (WHERE outcome <> 'delivered') AS bad,
+            max(pause_until) AS pause_until, max(free_at) AS free_at, bool_or(outcome = 'gone') AS gone
+        FROM done GROUP BY endpoint),
+    counted AS (
+        UPDATE webhook_endpoint_state s SET
+            consecutive_failures = CASE WHEN h.good THEN 0 ELSE s.consecutive_failures + h.bad END,
+            first_failure_at = CASE WHEN h.good THEN NULL ELSE COALESCE(s.first_failure_at, $1) END,
+            warned_at = CASE WHEN h.good THEN NULL ELSE s.warned_at END,
+            last_success_at = CASE WHEN h.good THEN $1 ELSE s.last_success_at END,
+            paused_until = GREATEST(s.paused_until, h.pause_until), free_at = GREATEST(s.free_at, h.free_at)
+        FROM health h WHERE s.endpoint = h.endpoint
+          -- One success after the other is worth a write a minute: this row is hot.
+          AND (h.bad > 0 OR h.free_at IS NOT NULL OR s.consecutive_failures > 0
+               OR s.last_success_at IS NULL OR s.last_success_at < $1 - interval '1 minute')
+        RETURNING s.endpoint, s.consecutive_failures, s.first_failure_at, s.warned_at, h.gone)
+    SELECT w.team, c.endpoint, c.consecutive_failures, c.first_failure_at, c.warned_at IS NOT NULL AS warned, c.gone
+    FROM counted c JOIN webhook_endpoints w ON w.id = c.endpoint WHERE c.first_failure_at IS NOT NULL";
