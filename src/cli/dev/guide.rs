@@ -44,6 +44,7 @@ impl Guide {
             ("ECG_ADMIN_TOKEN", token(keys, "platform", "administrator", &Scope::ALL)?),
             ("ECG_STANDIN_URL", stand_in.url()),
             ("ECG_DATABASE_URL", postgres.database_url()),
+            ("ECG_AUDIT_ORIGIN", ISSUER.to_owned()),
         ];
         exports.extend(keys.exports());
         Ok(Self { folder: folder.to_owned(), exports })
