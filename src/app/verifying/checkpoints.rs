@@ -34,18 +34,19 @@ impl Verification {
         self.newest = Some(checkpoint);
     }
 
-    /// A checkpoint that ends behind the last leaf.
+    /// A checkpoint that ends behind the last leaf: if it is good, the leaves between are missing, and those before covered.
     pub(super) fn beyond(&mut self, size: i64, note: &str) {
-        let good = self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?)).is_some_and(|c| c.size == size);
-        let next = self.next;
-        let (kind, detail) = if good {
-            let detail =
-                format!("leaves {next} to {} are missing, which the checkpoint of size {size} covers", size - 1);
-            ("leaf_missing", detail)
-        } else {
-            ("checkpoint_altered", format!("the checkpoint of size {size} was altered: its signature does not hold"))
+        let (next, last) = (self.next, size - 1);
+        let read = self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?));
+        let Some(checkpoint) = read.filter(|checkpoint| checkpoint.size == size) else {
+            let detail = format!("the checkpoint of size {size} was altered: its signature does not hold");
+            return self.found("checkpoint_altered", None, Some(next), detail);
         };
-        self.found(kind, None, Some(next), detail);
+        let which = if last == next { format!("leaf {last} is") } else { format!("leaves {next} to {last} are") };
+        let detail = format!("{which} missing, which the checkpoint of size {size} covers");
+        self.found("leaf_missing", None, Some(next), detail);
+        self.recent.clear();
+        self.newest = Some(checkpoint);
     }
 
     /// The tree of this size has another root than was signed. What is below it may explain that already.
