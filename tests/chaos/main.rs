@@ -137,7 +137,7 @@ async fn subscribe(clients: &Clients, secrets: &receiver::Secrets) -> anyhow::Re
         let wish = Wish {
             method: reqwest::Method::POST,
             path: "/v1/webhook-endpoints".into(),
-            body: Some(serde_json::json!({"url": url})),
+            body: Some(serde_json::json!({"url": url, "skip_challenge": true})),
             key: None,
             action: "subscribe",
         };
