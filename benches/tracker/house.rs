@@ -45,7 +45,6 @@ impl House {
         let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?"), 1);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings = sim::Settings {
-            journal: None,
             access_key_id: KEY.into(),
             access_key_secret: KEY_SECRET.into(),
             speed: 1.0,

@@ -14,7 +14,7 @@ mod webhooks;
 
 use super::problem::{Problem, ProblemField};
 use super::rest;
-use crate::app::view::{CloudEventView, EndpointEventBody, EndpointEventData, EventBody, EventData};
+use crate::app::view::{CloudEventView, EventBody, EventData};
 
 const DESCRIPTION: &str = "Image caches of Alibaba Cloud's Elastic Container Instance, as a service for teams.\n\n\
 Times are RFC 3339 in UTC. What is unset is absent, never null. Refusals are RFC 9457 problem details with a stable \
@@ -34,7 +34,7 @@ Times are RFC 3339 in UTC. What is unset is absent, never null. Refusals are RFC
         (name = "me", description = "The caller."),
         (name = "operations-pages", description = "For those who run the gateway."),
     ),
-    components(schemas(Problem, ProblemField, EventBody, EventData, EndpointEventBody, EndpointEventData, CloudEventView)),
+    components(schemas(Problem, ProblemField, EventBody, EventData, CloudEventView)),
 )]
 struct Frame;
 

@@ -1,6 +1,6 @@
 //! Telling a team that one of its endpoints fails, and that it was switched off.
 
-use crate::app::view::{EndpointEventBody, EndpointEventData, EndpointView};
+use crate::app::view::EventBody;
 use crate::app::{Error, Gateway};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::endpoint::Endpoint;
@@ -41,17 +41,13 @@ impl Gateway {
 
     fn endpoint_event(&self, kind: EventType, ailing: &Ailing, endpoint: Endpoint) -> NewEvent {
         let now = self.now();
-        let body = EndpointEventBody {
-            kind: kind.as_str().to_owned(),
-            timestamp: now,
-            data: EndpointEventData { webhook_endpoint: EndpointView::from(endpoint) },
-        };
+        let body = EventBody::of_endpoint(kind.as_str(), endpoint, now);
         NewEvent {
             id: EventId::new(now, self.entropy()),
             kind,
             // Once for each row of failures.
             dedupe_key: format!("{}:{}:{}", ailing.endpoint, ailing.failing.since.timestamp_micros(), kind.as_str()),
-            body: serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON"),
+            body: body.to_json(),
             at: now,
             hand_over: self.hand_over(),
         }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Keys;
 use crate::app::delivering::word;
-use crate::app::view::{EndpointEventBody, EndpointEventData, EndpointTestView};
+use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::{Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::endpoint::Endpoint;
@@ -36,12 +36,7 @@ impl Gateway {
             keys.extend(self.open_keys(id, &old)?);
         }
         let headers = self.open_headers(id, headers.as_deref())?;
-        let body = EndpointEventBody {
-            kind: TEST.to_owned(),
-            timestamp: self.now(),
-            data: EndpointEventData { webhook_endpoint: endpoint.clone().into() },
-        };
-        let body = serde_json::to_string(&body).expect("a tree of strings and numbers always becomes JSON");
+        let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
         let (message_id, attempted) = self.try_endpoint(&endpoint, &keys, headers, body).await;
         Ok(EndpointTestView::of(message_id, word(attempted.outcome), &attempted))
     }

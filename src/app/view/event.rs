@@ -6,8 +6,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{EventBody, EventData, ImageCacheView, ProviderEventView, ProviderRecordView, StatusView};
+use super::{EndpointView, EventBody, EventData, ImageCacheView, ProviderEventView, ProviderRecordView, StatusView};
+use crate::domain::clock::Instant;
 use crate::domain::difference::FieldChange;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event::EventType;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::reconcile::Drift;
@@ -90,6 +92,7 @@ impl EventBody {
             timestamp: cache.updated_at,
             data: EventData {
                 image_cache: Some(ImageCacheView::from(cache.clone())),
+                webhook_endpoint: None,
                 generation: Some(cache.generation),
                 sequence: Some(cache.sequence),
                 previous_status: moved.map(|(from, _)| from.into()),
@@ -100,6 +103,13 @@ impl EventBody {
             },
         };
         body.fitted()
+    }
+
+    /// The body that tells of `endpoint` as it is after the event.
+    pub fn of_endpoint(kind: &str, endpoint: Endpoint, now: Instant) -> Self {
+        let webhook_endpoint = Some(Box::new(EndpointView::from(endpoint)));
+        let data = EventData { webhook_endpoint, ..EventData::default() };
+        Self { kind: kind.to_owned(), version: Self::VERSION, timestamp: now, data }
     }
 
     /// The exact bytes that are stored and signed.

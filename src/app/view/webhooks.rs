@@ -15,6 +15,10 @@ pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub image_cache: Option<ImageCacheView>,
+    /// The webhook endpoint as it was after the event, for events about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub webhook_endpoint: Option<Box<EndpointView>>,
     /// Which of its builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -61,23 +65,6 @@ pub struct EventBody {
     pub data: EventData,
 }
 
-/// What an event about a webhook endpoint is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct EndpointEventData {
-    /// The webhook endpoint as it was after the event.
-    pub webhook_endpoint: EndpointView,
-}
-
-/// The body of a webhook about a webhook endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct EndpointEventBody {
-    /// The type, for example `webhook_endpoint.failing`. New types may appear.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// When it happened.
-    pub timestamp: DateTime<Utc>,
-    /// What it is about.
-    pub data: EndpointEventData,
 /// Of bodies that were written before they had one.
 fn first() -> i32 {
     EventBody::VERSION

@@ -13,7 +13,6 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn entry(kind: EventType) -> Value {
-    let body = if kind.is_of_endpoint() { "EndpointEventBody" } else { "EventBody" };
     json!({"post": {
         "tags": ["webhooks"],
         "summary": kind.meaning(),
@@ -30,7 +29,7 @@ fn entry(kind: EventType) -> Value {
         "requestBody": {
             "required": true,
             "content": {
-                "application/json": {"schema": {"$ref": format!("#/components/schemas/{body}")}},
+                "application/json": {"schema": {"$ref": "#/components/schemas/EventBody"}},
                 // For endpoints that ask for it.
                 CLOUD_EVENTS: {"schema": {"$ref": "#/components/schemas/CloudEvent"}},
             },
