@@ -8,6 +8,7 @@ ALTER TABLE webhook_endpoints
     ADD COLUMN ordered            boolean NOT NULL DEFAULT false,
     ADD COLUMN header_names       text[] NOT NULL DEFAULT '{}',
     ADD COLUMN headers            bytea,               -- names and values, encrypted
+    ADD COLUMN format             text NOT NULL DEFAULT 'native' CHECK (format IN ('native', 'cloudevents')),
     ADD COLUMN timeout_seconds    integer CHECK (timeout_seconds BETWEEN 5 AND 30),
     ADD COLUMN retry_schedule     integer[],           -- pauses in seconds
     ADD COLUMN public_key         text,                -- whpk_…, where it signs with ed25519, too

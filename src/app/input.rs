@@ -11,7 +11,7 @@ use crate::domain::audit::Outcome;
 use crate::domain::caller::Scope;
 use crate::domain::clock::Instant;
 use crate::domain::content::Ensured;
-use crate::domain::endpoint::EndpointOptions;
+use crate::domain::endpoint::{EndpointOptions, EventFormat};
 use crate::domain::event::EventType;
 use crate::domain::ids::CacheId;
 use crate::domain::region::Region;
@@ -151,6 +151,8 @@ pub struct EndpointChanges {
     pub rate_per_second: Option<i32>,
     /// Order, or none.
     pub ordered: Option<bool>,
+    /// Another form.
+    pub format: Option<EventFormat>,
     /// Another deadline; 0 for the gateway's own.
     pub timeout_seconds: Option<i32>,
     /// Another schedule; empty for the gateway's own.

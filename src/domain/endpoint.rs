@@ -64,6 +64,31 @@ pub struct EndpointHealth {
     pub resting_until: Option<Instant>,
 }
 
+/// The form in which an endpoint gets its events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EventFormat {
+    /// Standard Webhooks' envelope: `type`, `timestamp`, `data`.
+    #[default]
+    Native,
+    /// CloudEvents 1.0, structured mode, JSON.
+    CloudEvents,
+}
+
+impl EventFormat {
+    /// The word in REST and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+
+    /// The form of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Native, Self::CloudEvents].into_iter().find(|format| format.as_str() == word)
+    }
+}
+
 /// Which events an endpoint wants, and how they are sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointOptions {
@@ -77,6 +102,8 @@ pub struct EndpointOptions {
     pub rate_per_second: Option<i32>,
     /// Whether the events of one image cache come in their order.
     pub ordered: bool,
+    /// In which form they come.
+    pub format: EventFormat,
     /// How long an attempt may take; the gateway's own deadline where none is given.
     pub timeout_seconds: Option<i32>,
     /// The pauses between attempts, in seconds; the gateway's own where none is given.

@@ -151,7 +151,7 @@ async fn update(connection: &mut PgConnection, write: &EndpointWrite) -> Result<
              tags = $9, rate_per_second = $10, ordered = $11, timeout_seconds = $12, retry_schedule = $13,
              header_names = $14, headers = NULLIF(COALESCE($15, headers), ''), public_key = $16,
              old_secret = CASE WHEN $19 THEN secret ELSE old_secret END, secret = COALESCE($17, secret),
-             old_secret_until = $18, version = version + 1
+             old_secret_until = $18, format = $20, version = version + 1
          WHERE team = $1 AND id = $2 AND version = $3 AND NOT deleted",
     )
     .bind(endpoint.team.as_str())
@@ -173,6 +173,7 @@ async fn update(connection: &mut PgConnection, write: &EndpointWrite) -> Result<
     .bind(&write.secret)
     .bind(endpoint.old_secret_until)
     .bind(write.rotate)
+    .bind(options.format.as_str())
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Error, Store, audit};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
-use crate::domain::endpoint::{Endpoint, EndpointHealth, EndpointOptions, MAX_ENDPOINTS};
+use crate::domain::endpoint::{Endpoint, EndpointHealth, EndpointOptions, EventFormat, MAX_ENDPOINTS};
 use crate::domain::event::EventType;
 use crate::domain::ids::EndpointId;
 
@@ -25,6 +25,7 @@ struct EndpointRow {
     tags: Json<BTreeMap<String, String>>,
     rate_per_second: Option<i32>,
     ordered: bool,
+    format: String,
     header_names: Vec<String>,
     timeout_seconds: Option<i32>,
     retry_schedule: Option<Vec<i32>>,
@@ -51,6 +52,7 @@ impl TryFrom<EndpointRow> for Endpoint {
             tags: row.tags.0,
             rate_per_second: row.rate_per_second,
             ordered: row.ordered,
+            format: super::rows::word(EventFormat::from_word(&row.format), "webhook_endpoints", "format")?,
             timeout_seconds: row.timeout_seconds,
             retry_schedule: row.retry_schedule,
         };
@@ -108,8 +110,8 @@ impl Store {
         let options = &endpoint.options;
         let done = sqlx::query(
             "INSERT INTO webhook_endpoints (id, team, url, description, event_types, name_pattern, name_like, tags,
-                 rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
+                 rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at, format)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19
              WHERE (SELECT count(*) FROM webhook_endpoints WHERE team = $2 AND NOT deleted) < $18",
         )
         .bind(endpoint.id.uuid())
@@ -130,6 +132,7 @@ impl Store {
         .bind(&secrets.secret)
         .bind(endpoint.created_at)
         .bind(MAX_ENDPOINTS)
+        .bind(options.format.as_str())
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {

@@ -1,5 +1,5 @@
-//! Floor 3: the workers' door. Five loops that call `Gateway` and nothing else: operations that are due,
-//! the tracker, the deliverer, the reconciler, the janitor.
+//! Floor 3: the workers' door. Loops that call `Gateway` and nothing else: operations that are due, the aftercare
+//! of ended ones, the tracker, the deliverer, the reconciler, the janitor.
 //!
 //! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
 //! stops between two passes when told to. A pass that fails is logged and tried again after a pause, so a
@@ -21,6 +21,8 @@ const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(8);
 /// Operations in hand at a time.
 const OPERATIONS: usize = 32;
+/// Ended operations looked after in one pass, one after the other: within their lease.
+const AFTERCARE: i64 = 4;
 
 /// How often the workers look without being woken.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,7 @@ const TRACKERS: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
     Operations,
+    Aftercare,
     Tracker,
     Deliverer,
     Reconciler,
@@ -54,7 +57,14 @@ enum Work {
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
     let trackers = futures_util::future::join_all((0..TRACKERS).map(|_| turn(Work::Tracker)));
-    tokio::join!(turn(Work::Operations), trackers, turn(Work::Deliverer), turn(Work::Reconciler), turn(Work::Janitor));
+    tokio::join!(
+        turn(Work::Operations),
+        turn(Work::Aftercare),
+        trackers,
+        turn(Work::Deliverer),
+        turn(Work::Reconciler),
+        turn(Work::Janitor)
+    );
 }
 
 /// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is
@@ -62,9 +72,10 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
         let resumed = gateway.resume_operations(OPERATIONS, &CancellationToken::new()).await? > 0;
+        let settled = gateway.settle_unsettled(AFTERCARE).await? > 0;
         let tracked = gateway.track().await?;
         let delivered = gateway.deliver(&CancellationToken::new()).await? > 0;
-        if !(resumed || tracked || delivered) {
+        if !(resumed || settled || tracked || delivered) {
             return Ok(());
         }
     }
@@ -106,6 +117,7 @@ impl Work {
     fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
+            Self::Aftercare => "aftercare",
             Self::Tracker => "tracker",
             Self::Deliverer => "deliverer",
             Self::Reconciler => "reconciler",
@@ -117,6 +129,7 @@ impl Work {
     async fn pass(self, gateway: &Gateway, name: &str, stop: &CancellationToken) -> Result<bool, Error> {
         match self {
             Self::Operations => gateway.resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
+            Self::Aftercare => gateway.settle_unsettled(AFTERCARE).await.map(|settled| settled > 0),
             Self::Tracker => gateway.track().await,
             // It runs until told to stop, unless it fails.
             Self::Deliverer => gateway.deliver_until(stop).await.map(|()| false),
@@ -133,7 +146,9 @@ impl Work {
         let signal: &Notify = match self {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,
-            Self::Deliverer | Self::Reconciler | Self::Janitor => return std::future::pending().await,
+            Self::Aftercare | Self::Deliverer | Self::Reconciler | Self::Janitor => {
+                return std::future::pending().await;
+            }
         };
         signal.notified().await;
     }

@@ -152,8 +152,9 @@ fn each_type_of_event_is_a_webhook_of_the_newer_document_alone() {
     for kind in EventType::ALL {
         let post = &webhooks[kind.as_str()]["post"];
         let body = &post["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-        let name = if kind.is_of_endpoint() { "EndpointEventBody" } else { "EventBody" };
-        assert_eq!(*body, format!("#/components/schemas/{name}"));
+        assert_eq!(*body, "#/components/schemas/EventBody");
+        let cloud = &post["requestBody"]["content"]["application/cloudevents+json"]["schema"]["$ref"];
+        assert_eq!(*cloud, "#/components/schemas/CloudEvent");
         let names: Vec<_> = post["parameters"].as_array().unwrap().iter().map(|header| &header["name"]).collect();
         assert_eq!(names, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
     }

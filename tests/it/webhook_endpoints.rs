@@ -261,3 +261,30 @@ async fn deliveries_are_found_by_event_and_time() {
     assert_eq!(app.items("/v1/deliveries?created_before=2026-03-01T08:00:30Z").await, all[1..]);
     assert_eq!(app.items("/v1/deliveries?event_type=image_cache.ready").await.len(), 0);
 }
+
+#[tokio::test]
+async fn an_endpoint_may_ask_for_cloud_events() {
+    let app = TestGateway::start().await;
+    let hook = Hook::start().await;
+    app.post("/v1/webhook-endpoints", &json!({"url": hook.url(), "format": "xml"}))
+        .await
+        .problem(422, "invalid_request");
+    let made = endpoint(&app, &hook, json!({"format": "cloudevents"})).await;
+    let id = app.created().await;
+    deliver(&app).await;
+    let received = &hook.received()[0];
+    received.verify(made["secret"].as_str().unwrap(), app.now());
+    assert_eq!(received.headers["content-type"], "application/cloudevents+json");
+    let event = received.json();
+    assert_eq!((&event["specversion"], &event["type"]), (&json!("1.0"), &json!("image_cache.created")));
+    assert_eq!(
+        (&event["id"], &event["subject"]),
+        (&json!(received.headers["webhook-id"].to_str().unwrap()), &json!(id))
+    );
+    assert_eq!(event["data"]["image_cache"]["id"], json!(id));
+
+    app.patch(&path(&made), &json!({"format": "native"})).await.expect(200);
+    app.until(&id, "ready").await;
+    let native = hook.received().last().unwrap().json();
+    assert_eq!((&native["type"], &native["specversion"]), (&json!("image_cache.ready"), &Value::Null));
+}

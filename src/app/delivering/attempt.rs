@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
+use crate::app::view::{CLOUD_EVENTS, cloud_event};
 use crate::app::{Error, Gateway};
+use crate::domain::endpoint::EventFormat;
 use crate::domain::health;
 use crate::domain::retry::{AfterFailure, LONGEST_PAUSE, after_failure};
 use crate::domain::webhook::DeliveryState;
@@ -33,9 +35,13 @@ struct Rendered {
     body: String,
 }
 
-/// The body in the form that the endpoint wants: the event's own bytes. (Here a second form would come in.)
-fn render(claim: &Claim) -> Rendered {
-    Rendered { content_type: "application/json", body: claim.body.clone() }
+/// The body in the form that the endpoint wants: the event's own bytes, or the same as CloudEvents has it.
+fn render(claim: &Claim) -> Result<Rendered, Error> {
+    if EventFormat::from_word(&claim.to.format) != Some(EventFormat::CloudEvents) {
+        return Ok(Rendered { content_type: "application/json", body: claim.body.clone() });
+    }
+    let body = cloud_event(&claim.team, claim.event, &claim.body).map_err(|error| Error::Internal(error.into()))?;
+    Ok(Rendered { content_type: CLOUD_EVENTS, body })
 }
 
 impl Gateway {
@@ -55,7 +61,7 @@ impl Gateway {
     }
 
     fn outgoing(&self, claim: &Claim) -> Result<Outgoing, Error> {
-        let (to, rendered) = (&claim.to, render(claim));
+        let (to, rendered) = (&claim.to, render(claim)?);
         let mut keys = self.open_keys(claim.endpoint, &to.secret)?;
         if let Some(old) = &to.old_secret {
             keys.extend(self.open_keys(claim.endpoint, old)?);

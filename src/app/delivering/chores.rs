@@ -228,7 +228,8 @@ impl Deliverer {
             for end in &finished {
                 self.known.remove(&end.id);
             }
-            self.plan.look_now |= std::mem::take(&mut self.plan.ordered);
+            // A look that was made meanwhile saw slots that were taken: whoever drains looks once more.
+            self.plan.look_now |= std::mem::take(&mut self.plan.ordered) || !self.endless;
             return None;
         };
         self.finished.extend(finished);

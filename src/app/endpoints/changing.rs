@@ -174,6 +174,7 @@ fn changed(mut endpoint: Endpoint, changes: &EndpointChanges) -> Endpoint {
     options.tags = changes.tags.unwrap_or(options.tags);
     options.rate_per_second = number(changes.rate_per_second, options.rate_per_second);
     options.ordered = changes.ordered.unwrap_or(options.ordered);
+    options.format = changes.format.unwrap_or(options.format);
     options.timeout_seconds = number(changes.timeout_seconds, options.timeout_seconds);
     if let Some(schedule) = changes.retry_schedule {
         options.retry_schedule = Some(schedule).filter(|pauses| !pauses.is_empty());

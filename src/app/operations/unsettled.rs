@@ -31,7 +31,7 @@ const WORKER: &str = "operations";
 
 impl Gateway {
     /// Looks after what is due; returns how many.
-    pub(super) async fn settle_unsettled(&self, limit: i64) -> Result<usize, Error> {
+    pub async fn settle_unsettled(&self, limit: i64) -> Result<usize, Error> {
         let lease = self.settings().operation_lease.as_secs_f64();
         let claimed = self.store().claim_unsettled(self.now(), self.uuid(), lease, limit).await?;
         for leased in &claimed {

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Gateway {
     /// Takes up operations that nobody drives any more, at most `room` at a time, until nothing is in hand and
-    /// nothing is due, and then what is to be looked after of ended ones. A gateway that died left them, or their time
+    /// nothing is due. A gateway that died left them, or their time
     /// to try again has come. Returns how many.
     pub async fn resume_operations(&self, room: usize, stop: &CancellationToken) -> Result<usize, Error> {
         let mut in_hand = JoinSet::new();
@@ -39,8 +39,7 @@ impl Gateway {
                 Err(error) => return Err(error),
             }
             if in_hand.is_empty() {
-                let ended = if stop.is_cancelled() { 0 } else { self.settle_unsettled(whole(room)).await? };
-                return Ok(taken + ended);
+                return Ok(taken);
             }
             // Running out is the usual end of a look; a drive that panicked leaves its lease, which runs out.
             let _ended = timeout(LOOK_EVERY, in_hand.join_next()).await;

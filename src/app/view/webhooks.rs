@@ -109,6 +109,10 @@ pub struct EndpointView {
     /// Whether the events of one image cache come in their order.
     #[serde(default)]
     pub ordered: bool,
+    /// In which form events come: `native` or `cloudevents`.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub format: String,
     /// Headers of its own. Their values are never shown again.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,

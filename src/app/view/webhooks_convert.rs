@@ -21,6 +21,7 @@ impl From<Endpoint> for EndpointView {
             tags: options.tags,
             rate_per_second: options.rate_per_second,
             ordered: options.ordered,
+            format: options.format.as_str().into(),
             headers: endpoint.header_names.into_iter().map(|name| (name, MASK.to_owned())).collect(),
             timeout_seconds: options.timeout_seconds,
             retry_schedule_seconds: options.retry_schedule,

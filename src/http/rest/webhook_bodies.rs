@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::bodies::given;
 use crate::app::input::{EndpointChanges, NewEndpoint};
-use crate::domain::endpoint::EndpointOptions;
+use crate::domain::endpoint::{EndpointOptions, EventFormat};
 use crate::domain::event::EventType;
 use crate::domain::field::FieldError;
 
@@ -45,6 +45,11 @@ pub(super) struct NewWebhookEndpointBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     ordered: Option<bool>,
+    /// In which form events come: `native` (left out means that), or `cloudevents` for CloudEvents 1.0 (structured
+    /// mode, JSON).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    format: Option<String>,
     /// Headers of its own: at most 20, names in lower case. Those of the signature and of the transport are refused;
     /// values are kept encrypted and never shown.
     #[serde(default, deserialize_with = "given")]
@@ -101,6 +106,10 @@ pub(super) struct WebhookEndpointChangesBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     ordered: Option<bool>,
+    /// `native` or `cloudevents`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    format: Option<String>,
     /// Other headers, all of them. To be given again with another URL.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<BTreeMap<String, String>>)]
@@ -172,6 +181,11 @@ fn event_types(names: &[String]) -> Result<Vec<EventType>, Vec<FieldError>> {
     if errors.is_empty() { Ok(types) } else { Err(errors) }
 }
 
+fn format(word: &str) -> Result<EventFormat, Vec<FieldError>> {
+    let refused = || vec![FieldError::new("/format", "invalid", "must be native or cloudevents")];
+    EventFormat::from_word(word).ok_or_else(refused)
+}
+
 impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
     type Error = Vec<FieldError>;
 
@@ -182,6 +196,7 @@ impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
             tags: body.tags.unwrap_or_default(),
             rate_per_second: body.rate_per_second.filter(|rate| *rate != 0),
             ordered: body.ordered.unwrap_or_default(),
+            format: body.format.as_deref().map(format).transpose()?.unwrap_or_default(),
             timeout_seconds: body.timeout_seconds.filter(|seconds| *seconds != 0),
             retry_schedule: body.retry_schedule_seconds.filter(|pauses| !pauses.is_empty()),
         };
@@ -208,6 +223,7 @@ impl TryFrom<WebhookEndpointChangesBody> for EndpointChanges {
             tags: body.tags,
             rate_per_second: body.rate_per_second,
             ordered: body.ordered,
+            format: body.format.as_deref().map(format).transpose()?,
             timeout_seconds: body.timeout_seconds,
             retry_schedule: body.retry_schedule_seconds,
             headers: body.headers,

@@ -60,6 +60,8 @@ pub struct Destination {
     pub rate_per_second: Option<i32>,
     /// Whether it wants events in their order.
     pub ordered: bool,
+    /// In which form it wants them: a word of `domain::endpoint::EventFormat`.
+    pub format: String,
     /// Its version.
     pub version: i64,
     /// Before that, its rate lets nothing go.
@@ -72,7 +74,7 @@ pub struct Destination {
 pub(in crate::store) const COLUMNS: &str = "
     c.id, c.attempts, c.team, e.id AS event, e.body, c.endpoint, w.url, w.secret,
     CASE WHEN w.old_secret_until > $2 THEN w.old_secret END AS old_secret, w.headers, w.timeout_seconds,
-    w.retry_schedule, w.rate_per_second, w.ordered, w.version, s.free_at, s.consecutive_failures";
+    w.retry_schedule, w.rate_per_second, w.ordered, w.format, w.version, s.free_at, s.consecutive_failures";
 
 /// A row of [`COLUMNS`].
 #[derive(Debug, FromRow)]

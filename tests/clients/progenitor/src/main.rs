@@ -148,7 +148,8 @@ impl Story {
     }
 
     async fn send_a_delivery_again(&mut self, endpoint: &str) -> Outcome<()> {
-        let waiting = call!(self.list_deliveries.endpoint_id(endpoint).state("waiting").event_type("image_cache.ready"));
+        let waiting =
+            call!(self.list_deliveries.endpoint_id(endpoint).state("waiting").event_type("image_cache.ready"));
         let delivery = waiting.items.first().ok_or("nothing waits")?;
         let again = call!(self.get_delivery.delivery_id(&delivery.id));
         demand(again.event_id == delivery.event_id, "another delivery")?;
