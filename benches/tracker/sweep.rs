@@ -32,6 +32,7 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     sqlx::query("VACUUM ANALYZE image_caches").execute(&house.pool).await?;
     let seen: Vec<Seen> = (1..=EACH).map(shown).collect();
     let before = rows(&house).await?;
+    let busy_before = busy(&house).await?;
     let (mut took, mut differing) = (Duration::ZERO, 0);
     for region in 0..REGIONS {
         let group = TrackerGroup { account: "default".into(), region: region_of(region) };
@@ -42,9 +43,10 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
             took += began.elapsed();
         }
     }
+    let busy = busy(&house).await? - busy_before;
     let written = if rows(&house).await? == before { "no row" } else { "rows" };
     println!(
-        "\nA sweep over {} unchanged caches: {} ms of the database, {differing} rows to write, {written} written",
+        "\nA sweep over {} unchanged caches: {busy} ms of the database's processor time, {} ms in all, {differing} rows to write, {written} written",
         REGIONS * EACH,
         took.as_millis(),
     );
@@ -78,4 +80,16 @@ fn shown(number: usize) -> Seen {
 async fn rows(house: &House) -> anyhow::Result<i64> {
     let sql = "SELECT sum(hashtext(ctid::text || ' ' || xmin::text))::bigint FROM image_caches";
     Ok(sqlx::query_scalar(sql).fetch_one(&house.pool).await?)
+}
+
+/// Processor time of all connections to this database so far, in milliseconds.
+async fn busy(house: &House) -> anyhow::Result<u64> {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()";
+    let pids: Vec<i32> = sqlx::query_scalar(sql).fetch_all(&house.pool).await?;
+    let of = |pid: &i32| {
+        // The first number is the time on a processor, in nanoseconds.
+        let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+        text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0)
+    };
+    Ok(pids.iter().map(of).sum::<u64>() / 1_000_000)
 }

@@ -43,6 +43,8 @@ impl Gateway {
         let (taken, lasts) = (std::time::Instant::now(), self.settings().group_lease);
         let claimed = self.store().claim_group(self.now(), self.uuid(), lasts.as_secs_f64()).await?;
         let Some(lease) = claimed else { return Ok(false) };
+        // There may be another one, for somebody with free hands.
+        self.signals().tracker.notify_one();
         if let Some(due_at) = lease.due_at {
             let late = (self.now() - due_at).as_seconds_f64().max(0.0);
             metrics::histogram!("ecg_tracker_lag_seconds").record(late);

@@ -15,6 +15,8 @@ use crate::domain::filter::DescribeFilter;
 use crate::domain::spec::EliminationStrategy;
 use crate::eci::params::read::read_describe;
 
+/// A region with more caches than this is not counted anew for each page; `TotalCount` may then count what has just gone.
+const COUNTED: usize = 1_000;
 /// What a page's token begins with: by place, and by count.
 const PLACE: &str = "p1-";
 const COUNT: &str = "m1-";
@@ -25,6 +27,14 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
     let now = ground.now;
     let lag = Duration::seconds(state.limits.list_lag_seconds.into());
     let shows = |cache: &Cache| cache.created_at + lag <= now && fits(&filter, cache, now);
+    let by_match = !filter.match_images.is_empty();
+    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    if filter.eci_cache_id.is_none() && filter.tags.is_empty() && !by_match && state.held(&filter.region) > COUNTED {
+        let before = filter.next_token.as_ref().map_or(Ok(u64::MAX), |token| number(token, PLACE))?;
+        let found = state.listed_before(&filter.region, before, now).filter(|(_, cache)| shows(cache));
+        let found: Vec<_> = found.take(limit.saturating_add(1)).collect();
+        return Ok(long_page(&found, limit, state.held(&filter.region), now));
+    }
     let fitting: Vec<(u64, &Cache)> = match &filter.eci_cache_id {
         Some(id) => {
             state.look_up(&filter.region, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect()
@@ -34,7 +44,6 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
             None => state.listed(&filter.region, now).filter(|(_, cache)| shows(cache)).collect(),
         },
     };
-    let by_match = !filter.match_images.is_empty();
     let fitting = if by_match { matching::best(fitting, &filter, now) } else { fitting };
     let from = match (&filter.next_token, by_match) {
         (None, _) => 0,
@@ -44,7 +53,6 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
             fitting.iter().take_while(|(place, _)| *place >= before).count()
         }
     };
-    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let end = from.saturating_add(limit).min(fitting.len());
     let page = fitting.get(from..end).unwrap_or_default();
     let mut answer = Map::new();
@@ -55,6 +63,18 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
         answer.insert("NextToken".to_owned(), Value::String(token));
     }
     Ok(answer)
+}
+
+/// A page of a list that is too long to be gone through for each of its pages: `found` has one more where it goes on.
+fn long_page(found: &[(u64, &Cache)], limit: usize, held: usize, now: Instant) -> Map<String, Value> {
+    let page = &found[..limit.min(found.len())];
+    let mut answer = Map::new();
+    answer.insert("ImageCaches".to_owned(), page.iter().map(|(_, cache)| show(cache, now)).collect());
+    answer.insert("TotalCount".to_owned(), json!(held));
+    if let Some((place, _)) = page.last().filter(|_| found.len() > limit) {
+        answer.insert("NextToken".to_owned(), Value::String(format!("{PLACE}{place:x}")));
+    }
+    answer
 }
 
 fn number(token: &str, prefix: &str) -> Result<u64, Refusal> {

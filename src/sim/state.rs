@@ -173,7 +173,23 @@ impl State {
 
     /// The caches of a region with their place, newest first.
     pub(super) fn listed(&self, region: &Region, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
-        self.at(self.by_region.get(region), region, now)
+        self.listed_before(region, u64::MAX, now)
+    }
+
+    /// Those of them whose place is before `place`.
+    pub(super) fn listed_before(
+        &self,
+        region: &Region,
+        place: u64,
+        now: Instant,
+    ) -> impl Iterator<Item = (u64, &Cache)> {
+        let places = self.by_region.get(region).into_iter().flat_map(move |places| places.range(..place).rev());
+        self.at(places, region, now)
+    }
+
+    /// How many caches the region holds; those that have just gone are among them.
+    pub(super) fn held(&self, region: &Region) -> usize {
+        self.by_region.get(region).map_or(0, BTreeSet::len)
     }
 
     /// Those of them that may carry this tag and value.
@@ -183,11 +199,16 @@ impl State {
         tag: &(String, String),
         now: Instant,
     ) -> impl Iterator<Item = (u64, &Cache)> {
-        self.at(self.by_tag.get(tag), region, now)
+        self.at(self.by_tag.get(tag).into_iter().flat_map(|places| places.iter().rev()), region, now)
     }
 
-    fn at(&self, places: Option<&BTreeSet<u64>>, region: &Region, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
-        let found = places.into_iter().flatten().rev().filter_map(|place| Some((*place, self.caches.get(place)?)));
+    fn at<'a>(
+        &'a self,
+        places: impl Iterator<Item = &'a u64>,
+        region: &Region,
+        now: Instant,
+    ) -> impl Iterator<Item = (u64, &'a Cache)> {
+        let found = places.filter_map(|place| Some((*place, self.caches.get(place)?)));
         found.filter(move |(_, cache)| cache.spec.region == *region && !cache.is_gone(now))
     }
 
@@ -216,7 +237,7 @@ impl State {
     /// Makes room for one more cache in the region: at the quota the least recently used one with the strategy
     /// `LRU` goes, one that was never used counting from its creation; where there is none, it is refused.
     pub(super) fn make_room(&mut self, region: &Region, now: Instant) -> Result<(), Refusal> {
-        let few = |state: &Self| state.by_region.get(region).map_or(0, BTreeSet::len) < state.limits.quota;
+        let few = |state: &Self| state.held(region) < state.limits.quota;
         while !few(self) && self.listed(region, now).count() >= self.limits.quota {
             let lru = |cache: &Cache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
             let idle = self.listed(region, now).filter(|(_, cache)| lru(cache));

@@ -41,8 +41,9 @@ impl Default for Intervals {
     }
 }
 
-/// How many groups a process reads at a time: a group of thousands must not keep the others waiting.
-const TRACKERS: usize = 3;
+/// How many groups a process reads at a time. A full list is read page after page, and the cloud takes its time for
+/// each: 250 pages of one region must not keep the others waiting.
+const TRACKERS: usize = 16;
 
 /// Which work a loop does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +60,15 @@ enum Work {
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let turn = |work| turns(gateway, work, name, intervals, stop);
-    let trackers = futures_util::future::join_all((0..TRACKERS).map(|_| turn(Work::Tracker)));
+    // One looks by itself; whoever finds a group wakes the next, so that idle ones ask the database hardly ever.
+    let seldom = Intervals { look: intervals.look * 20, ..intervals };
+    let others = (1..TRACKERS).map(|_| turns(gateway, Work::Tracker, name, seldom, stop));
+    let others = futures_util::future::join_all(others);
     tokio::join!(
         turn(Work::Operations),
         turn(Work::Aftercare),
-        trackers,
+        turn(Work::Tracker),
+        others,
         turn(Work::Deliverer),
         turn(Work::Reconciler),
         turn(Work::Sealer),

@@ -108,6 +108,10 @@ impl History {
         if let Some(level) = (1..=SLOWEST).rev().find(quiet) {
             return level;
         }
+        // Of a handful of old builds nothing can be said to the second.
+        if (1.0 - self.ended_by(from)) * f64::from(self.total) < ENOUGH {
+            return 0;
+        }
         let hot = |level: &Level| per_call * self.chance(from, end(*level)).unwrap_or(0.0) >= HOT;
         (QUICKEST..0).find(hot).unwrap_or(0)
     }
