@@ -229,7 +229,7 @@ async fn nobody_gets_in_without_a_good_credential() {
 async fn nobody_gets_far_without_the_scope() {
     let app = TestGateway::start().await;
     let mut tried = 0;
-    let mut keys = HashMap::new();
+    let mut keys: HashMap<Scope, String> = HashMap::new();
     for operation in operations() {
         let Some(scope) = operation.scope else { continue };
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
@@ -290,7 +290,6 @@ async fn the_team_itself_gets_in_with_a_token_and_with_a_key() {
         app.post("/v1/webhook-endpoints", &json!({"url": url, skip: true})).await.expect(201);
         let id = app.created().await;
         app.until(&id, "ready").await;
-        app.seal().await;
         let credential = if by_key { api_key(&app, TEAM, &Scope::ALL).await } else { app.token(TEAM, &Scope::ALL) };
         let mut all = operations();
         // What reads comes first, what removes comes last.
@@ -299,6 +298,9 @@ async fn the_team_itself_gets_in_with_a_token_and_with_a_key() {
         });
         for operation in &all {
             let owned = operation.owned(&app).await;
+            if operation.id == "get_audit_proof" {
+                app.seal().await;
+            }
             let answer = operation.request(&app, &owned).bearer_auth(&credential).send().await.unwrap();
             let status = answer.status().as_u16();
             assert!(status < 400 || SAYS_NO.contains(&&*operation.id), "{} {status}", operation.id);

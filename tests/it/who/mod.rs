@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod api_keys;
+mod cases;
+mod claims;
 mod malformed;
 mod requests;
 mod revocations;
