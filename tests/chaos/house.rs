@@ -224,7 +224,7 @@ async fn start_postgres(options: Options) -> anyhow::Result<Server> {
 /// The runtime role, which the migrations grant what it needs; then the migrations.
 async fn prepare(database_url: &str, folder: &Path) -> anyhow::Result<()> {
     let pool = crate::facts::connect(database_url).await?;
-    sqlx::query("CREATE ROLE eci_runtime NOLOGIN").execute(&pool).await?;
+    sqlx::query("CREATE ROLE eci_runtime LOGIN").execute(&pool).await?;
     pool.close().await;
     let environment = vec![("ECG_MIGRATE_DATABASE_URL".to_owned(), database_url.to_owned())];
     Program { arguments: vec!["migrate".into()], environment, log: folder.join("migrate.log") }.run().await

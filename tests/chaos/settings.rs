@@ -26,7 +26,7 @@ const MASTER: &str = "Y2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgISE=";
 
 /// The environment of a gateway.
 pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAddr) -> Vec<(String, String)> {
-    let database = format!("postgres://eci@{database}/postgres?sslmode=disable&options[role]=eci_runtime");
+    let database = format!("postgres://eci_runtime@{database}/postgres?sslmode=disable");
     let all = [
         ("ECG_DATABASE_URL", database),
         ("ECG_LISTEN", listen.to_string()),
