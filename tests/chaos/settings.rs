@@ -52,6 +52,12 @@ pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAdd
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// The environment of `audit`, past every proxy.
+pub(crate) fn audit(database_url: &str) -> Vec<(String, String)> {
+    let all = [("ECG_DATABASE_URL", database_url), ("ECG_KEYS_AUDIT", MASTER)];
+    all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 /// A wall clock that goes by a file, and a monotonic clock that nobody touches.
 pub(crate) fn faked_clock(library: &Path, file: &Path) -> Vec<(String, String)> {
     let all = [
