@@ -61,9 +61,8 @@ impl Operation {
         match self.id.as_str() {
             "create_image_cache" | "ensure_image_cache" => Some(new_cache("nginx:1.27")),
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
-            "create_access_key" | "rotate_webhook_secret" => Some(json!({})),
+            "create_access_key" | "rotate_webhook_secret" | "rotate_api_key" | "rotate_access_key" => Some(json!({})),
             "create_api_key" => Some(json!({"name": "ci", "scopes": ["read"]})),
-            "rotate_api_key" | "rotate_access_key" => Some(json!({})),
             "create_revocation" => Some(json!({"jti": "nobodys"})),
             "match_image_caches" => Some(json!({"region": "cn-beijing", "images": ["nginx:1.27"]})),
             "adopt_image_caches" => Some(json!({"region": "cn-beijing", "filter": {}})),

@@ -14,7 +14,11 @@ use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 /// A request of `team`'s administrator.
 pub(super) async fn admin(app: &TestGateway, method: Method, path: &str, body: Option<&Value>) -> Answer {
     let request = app.bare(method, path).bearer_auth(app.token(TEAM, &Scope::ALL));
-    Answer::of(body.iter().fold(request, |request, body| request.json(body))).await
+    Answer::of(match body {
+        Some(body) => request.json(body),
+        None => request,
+    })
+    .await
 }
 
 /// A fresh key of `team`: its id and the key itself.
@@ -185,4 +189,33 @@ async fn a_hot_key_costs_a_query_a_second() {
     sqlx::query("ALTER TABLE away RENAME TO api_keys").execute(app.sql()).await.unwrap();
     app.advance(1);
     me(&app, &key).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_first_key_is_made_on_the_command_line() {
+    let app = TestGateway::start().await;
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+    command.args(["api-key", "--team", TEAM, "--scope", "admin,read", "--days", "1"]).env_clear();
+    let numbers = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    for (name, value) in [
+        ("DATABASE_URL", app.database_url().await.as_str()),
+        ("CLOUD_ACCESS_KEY_ID", "id"),
+        ("CLOUD_ACCESS_KEY_SECRET", "secret"),
+        ("AUTH_ISSUER", "https://issuer.example"),
+        ("AUTH_AUDIENCE", "eci-cache-gateway"),
+        ("AUTH_HS256_SECRET", numbers),
+        ("KEYS_MASTER", numbers),
+        ("KEYS_AUDIT", numbers),
+    ] {
+        command.env(format!("ECG_{name}"), value);
+    }
+    let made = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let key = Presented::parse(std::str::from_utf8(&made.stdout).unwrap().trim()).unwrap();
+    let list = admin(&app, Method::GET, "/v1/api-keys", None).await.expect(200);
+    let shown = &list["items"][0];
+    assert_eq!((shown["id"].as_str(), &shown["scopes"]), (Some(&*key.id.to_string()), &json!(["admin", "read"])));
+    assert!(shown["expires_at"].is_string(), "{shown}");
+    let sql = "SELECT count(*) FROM audit_entries WHERE door = 'cli' AND action = 'create_api_key'";
+    assert_eq!(app.count(sql).await, 1);
 }

@@ -197,7 +197,7 @@ fn headers(bench: &Bench) -> Cases {
         r#"{"alg":"EdDSA","kid":"EdDSA"} {}"#,
         "\u{feff}{\"alg\":\"EdDSA\",\"kid\":\"EdDSA\"}",
         r#"{"alg":"EdDSA","kid":"EdDSA",}"#,
-        r#"{'alg':'EdDSA'}"#,
+        r"{'alg':'EdDSA'}",
     ];
     cases.extend(named("header", texts.map(raw)));
     cases
