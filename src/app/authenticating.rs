@@ -38,14 +38,11 @@ impl Gateway {
     /// Turns what stood behind `Authorization: Bearer` into a caller.
     pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Caller, Error> {
         let token = token.ok_or(Refusal::Missing).map_err(refused)?;
-        let caller = if Presented::is_meant(token) {
-            let presented = Presented::parse(token).map_err(|_| refused(Refusal::KeyMalformed))?;
-            self.clock_is_set().await?;
-            self.holder_of(&presented).await?
-        } else {
-            self.clock_is_set().await?;
-            return self.bearer_of(token, wanted_team).await;
-        };
+        let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
+        let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
+        self.clock_is_set().await?;
+        let Some(presented) = presented else { return self.bearer_of(token, wanted_team).await };
+        let caller = self.holder_of(&presented).await?;
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
         if other { Err(refused(Refusal::WrongTeam)) } else { Ok(caller) }
     }

@@ -98,7 +98,7 @@ impl Gateway {
             return Err(Error::Conflict { code: "too_many_access_keys", detail });
         }
         call.set_audited();
-        Ok(AccessKeyView { access_key_secret: Some(secret.expose_secret().to_owned()), ..key.into() })
+        Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
     /// The team's keys, newest first, the revoked ones among them.
@@ -127,7 +127,7 @@ impl Gateway {
         let key = self.store().rotate_access_key(&caller.team, &id, &sealed, until, &entry).await?;
         let key = key.ok_or(Error::NotFound("access key"))?;
         call.set_audited();
-        Ok(AccessKeyView { access_key_secret: Some(secret.expose_secret().to_owned()), ..key.into() })
+        Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
     /// Revokes a key of the team: the next request that is signed with it is refused.

@@ -53,5 +53,7 @@ async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Fai
     let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };
     let made = gateway.create_api_key(&caller, &Call::new(origin, now), new).await;
     gateway.close().await;
-    Ok(made?.key.unwrap_or_default())
+    // It is shown as an answer would show it, and in no other way.
+    let shown = serde_json::to_value(made?)?;
+    Ok(shown["key"].as_str().unwrap_or_default().to_owned())
 }

@@ -297,7 +297,7 @@ async fn the_team_itself_gets_in_with_a_token_and_with_a_key() {
         });
         for operation in &all {
             let owned = operation.owned(&app).await;
-            if operation.id == "get_audit_proof" {
+            if operation.id.starts_with("get_audit_") {
                 app.seal().await;
             }
             let answer = operation.request(&app, &owned).bearer_auth(&credential).send().await.unwrap();

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::shown::ShownOnce;
 use crate::domain::api_key::ApiKey;
 use crate::domain::revocation::{Revocation, Target};
 
@@ -21,8 +22,8 @@ pub struct ApiKeyView {
     pub scopes: Vec<String>,
     /// The key itself, `ecg_…`: shown once, in the answer to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub key: Option<String>,
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub key: Option<ShownOnce>,
     /// Who made it.
     pub created_by: String,
     /// When it was made.
