@@ -70,7 +70,7 @@ impl Gateway {
         found.is_ok_and(|found| found.is_some_and(|found| found.key.revoked_at.is_none()))
     }
 
-    /// Notes that a key was used. Nobody waits for it, and where it fails the next use is noted.
+    /// Notes that a key was used. Nobody waits for it; where it fails, a use a minute later is.
     pub(super) fn note_use(&self, key: &ApiKey) {
         let (id, now) = (key.id, self.now());
         let entry = self.credentials().keys.entry(id);
