@@ -15,7 +15,7 @@ mod telling;
 
 use std::collections::HashSet;
 
-pub(super) use attempt::word;
+pub(super) use attempt::{Rendered, render, word};
 use chores::Chore;
 pub(super) use handing::Handing;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -28,7 +28,7 @@ use self::attempt::Ended;
 use super::{Error, Gateway};
 use crate::domain::desk::{Address, Desk};
 use crate::domain::ids::DeliveryId;
-use crate::store::{Claim, Finished};
+use crate::store::{Claim, Finished, Handed};
 
 /// Most rows of one statement.
 const BATCH: usize = 500;
@@ -99,11 +99,11 @@ impl Deliverer {
         })
     }
 
-    async fn run(&mut self, inbox: &mut UnboundedReceiver<Vec<Claim>>, stop: &CancellationToken) -> Result<(), Error> {
+    async fn run(&mut self, inbox: &mut UnboundedReceiver<Handed>, stop: &CancellationToken) -> Result<(), Error> {
         let gateway = self.gateway.clone();
         loop {
-            while let Ok(claims) = inbox.try_recv() {
-                self.take_all(claims);
+            while let Ok(handed) = inbox.try_recv() {
+                self.take_handed(handed);
             }
             self.send_all();
             self.begin_chores();
@@ -117,7 +117,7 @@ impl Deliverer {
             }
             let (next, stopping) = (self.next_time(), self.stopping);
             tokio::select! {
-                Some(claims) = inbox.recv() => self.take_all(claims),
+                Some(handed) = inbox.recv() => self.take_handed(handed),
                 Some(ended) = self.in_flight.join_next() => self.note_ended(ended),
                 Some(chore) = self.chores.join_next() => self.note_chore(chore)?,
                 () = gateway.outlet().look.notified() => self.plan.look_now = true,
@@ -125,6 +125,13 @@ impl Deliverer {
                 () = sleep_until(next) => self.assert_alive()?,
             }
         }
+    }
+
+    fn take_handed(&mut self, handed: Handed) {
+        for endpoint in handed.behind {
+            self.desk.note_behind(endpoint, self.gateway.now());
+        }
+        self.take_all(handed.claims);
     }
 
     fn take_all(&mut self, claims: Vec<Claim>) {
@@ -170,7 +177,7 @@ impl Deliverer {
             let failures = self.desk.failures(ended.claim.endpoint);
             let mut finished = self.gateway.finished(&ended, failures);
             let good = ended.is_good();
-            let unused = self.desk.ended(ended.claim.endpoint, good, finished.pause_until);
+            let unused = self.desk.ended(ended.claim.endpoint, good, finished.pause_until, self.gateway.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
             if ended.claim.to.rate_per_second.is_some() {
                 finished.free_at = self.desk.free_at(ended.claim.endpoint);
