@@ -292,6 +292,9 @@ impl Deliverer {
         if let Some(at) = self.desk.rouses_at() {
             next = next.min(now + (at - self.gateway.now()).to_std().unwrap_or_default());
         }
+        if let Some(at) = self.cut_off_at {
+            next = next.min(at);
+        }
         // What is due already is under way, or waits for something that wakes us.
         next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));
         next.min(self.good_until)

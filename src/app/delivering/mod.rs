@@ -6,7 +6,9 @@
 //! retries wait and what a dead worker held. No transaction, and no connection to the database, is held during a call.
 //!
 //! What must stay true: nothing is begun once the worker's lease may have run out, by a clock that does not stop with
-//! the database; what is in hand when it is told to stop goes back into the queue, what is in flight ends.
+//! the database; what is in hand when it is told to stop goes back into the queue at once, and what is in flight ends,
+//! or is cut off before the process is: nothing waits for a lease to run out. An attempt that was cut off counts and is
+//! made again by whoever is next, with the same id.
 
 mod attempt;
 mod chores;
@@ -40,6 +42,9 @@ struct Deliverer {
     /// Whether to go on when nothing is due.
     endless: bool,
     stopping: bool,
+    /// When what is in flight is cut off, once it was told to stop.
+    cut_off_at: Option<Instant>,
+    cut_off: bool,
     good_until: Instant,
     desk: Desk<Claim>,
     in_flight: JoinSet<Ended>,
@@ -73,6 +78,9 @@ impl Gateway {
         while inbox.try_recv().is_ok() {}
         ran?;
         self.store().leave_worker(deliverer.worker).await?;
+        if deliverer.cut_off {
+            self.reclaim_deliveries().await?;
+        }
         Ok(deliverer.begun)
     }
 }
@@ -87,6 +95,8 @@ impl Deliverer {
             worker,
             endless,
             stopping: false,
+            cut_off_at: None,
+            cut_off: false,
             good_until: began + lease,
             desk,
             in_flight: JoinSet::new(),
@@ -108,6 +118,7 @@ impl Deliverer {
             self.send_all();
             self.begin_chores();
             self.publish();
+            self.cut_off();
             if self.is_done() {
                 return Ok(());
             }
@@ -187,11 +198,20 @@ impl Deliverer {
         }
     }
 
-    /// Gives back what has not begun; what is in flight goes on.
+    /// Gives back what has not begun; what is in flight goes on for a while.
     fn stop(&mut self) {
         self.stopping = true;
+        self.cut_off_at = Some(Instant::now() + self.gateway.settings().webhook_drain);
         self.gateway.handing().close();
         self.give_back_all();
+    }
+
+    /// Ends what takes too long for a process that ends. It stays in this worker's hands until the worker has left.
+    fn cut_off(&mut self) {
+        if self.cut_off_at.take_if(|at| *at <= Instant::now()).is_some() {
+            self.cut_off = !self.in_flight.is_empty();
+            self.in_flight.abort_all();
+        }
     }
 
     fn give_back_all(&mut self) {
