@@ -24,6 +24,7 @@ mod receiver;
 mod reconcile;
 mod restart;
 mod rpc;
+mod security_page;
 mod sender;
 mod server;
 mod signing_v1;
