@@ -1,16 +1,17 @@
 //! Those who wait, as a process of their own: so many connections at both ends are too many files for one.
 //!
 //! The benchmark starts itself again with [`FLAG`]; what is to be asked comes by standard input, when the first, the
-//! middle and the last were told goes out by standard output, in nanoseconds since 1970.
+//! middle and the last were told goes out by standard output, in microseconds since 1970.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use eci_cache_gateway::domain::clock::{Clock as _, Instant, SystemClock};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
@@ -37,11 +38,11 @@ impl Crowd {
     }
 
     /// How long after `since` the first, the middle and the last were told.
-    pub(crate) async fn told(self, since: SystemTime) -> anyhow::Result<[Duration; 3]> {
+    pub(crate) async fn told(self, since: Instant) -> anyhow::Result<[Duration; 3]> {
         let output = self.0.wait_with_output().await?;
         let text = String::from_utf8(output.stdout)?;
-        let since = since.duration_since(UNIX_EPOCH)?;
-        let times = text.split_whitespace().map(|time| Ok(Duration::from_nanos(time.parse()?).saturating_sub(since)));
+        let after = |time: &str| anyhow::Ok(time.parse::<i64>()?.saturating_sub(since.timestamp_micros()));
+        let times = text.split_whitespace().map(|time| Ok(Duration::from_micros(after(time)?.unsigned_abs())));
         let times: Vec<Duration> = times.collect::<anyhow::Result<_>>()?;
         times.try_into().ok().context("those who wait have failed")
     }
@@ -59,14 +60,14 @@ pub(crate) fn be(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<
     Ok(writeln!(std::io::stdout(), "{} {} {}", told[0], told[1], told[2])?)
 }
 
-async fn wait(address: SocketAddr, number: u8, count: usize, request: &str) -> anyhow::Result<Vec<u128>> {
+async fn wait(address: SocketAddr, number: u8, count: usize, request: &str) -> anyhow::Result<Vec<i64>> {
     let mut tasks = JoinSet::new();
     for _ in 0..count {
         let mut stream = connect(address, number).await?;
         stream.write_all(request.as_bytes()).await?;
         tasks.spawn(async move {
             told(&mut stream, "image_cache.created").await?;
-            anyhow::Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())
+            anyhow::Ok(SystemClock.now().timestamp_micros())
         });
     }
     let mut times = Vec::with_capacity(count);

@@ -1,8 +1,7 @@
 //! How fast the gateway is, beside the least that its database must do: `cargo bench`.
 //!
 //! Takes about a minute; `cargo bench -- --rounds 1 --seconds 1` looks quickly, `--rounds 5 --seconds 5` looks well.
-//! `cargo bench -- --waiters 1000` measures instead how long it takes to tell as many who wait ([`waiters`]); each needs a
-//! file at both ends, and 10,000 fit into the 20,000 that many systems allow a process.
+//! `cargo bench -- --waiters 1000` measures instead how long it takes to tell as many who wait ([`waiters`]).
 //! Judge by the ratio: the cores are shared by the load, the gateway, the database and the stand-in, so requests
 //! per second say as much about the machine. Needs no database: it starts one of its own below `target/tmp`.
 

@@ -4,9 +4,10 @@
 //! gateway on the same database. Counted from the moment in which the create is sent, so its own time is shown beside.
 //! Those who wait are another process ([`crate::crowd`]): the files that a process may have open are counted.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -55,7 +56,7 @@ async fn round(house: &House, other: &House, kind: &Kind, round: u8) -> anyhow::
         }
     };
     tokio::time::timeout(PATIENCE, all_wait).await.with_context(|| format!("only {} wait", house.waiting()))?;
-    let (began, at) = (Instant::now(), SystemTime::now());
+    let (began, at) = (Instant::now(), SystemClock.now());
     let body = r#"{"name":"web","region":"cn-beijing","images":["nginx:1.27"]}"#;
     answered(other, "POST", "/v1/image-caches", body, "\r\n\r\n").await?;
     let created = began.elapsed();
