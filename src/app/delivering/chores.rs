@@ -244,6 +244,8 @@ impl Deliverer {
         for id in &ids {
             self.known.remove(id);
         }
+        // A look that was made meanwhile did not see them: whoever drains looks once more.
+        self.plan.look_now |= !self.endless;
         None
     }
 
