@@ -11,6 +11,7 @@ use super::Error;
 use super::budgeting::Purse;
 use super::delivering::Handing;
 use super::news::News;
+use super::policing::Disabled;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::stream::Streams;
@@ -71,6 +72,7 @@ struct Inner {
     outlet: Arc<Outlet>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
     handing: Handing,
+    disabled: tokio::sync::Mutex<Disabled>,
 }
 
 impl Gateway {
@@ -90,6 +92,7 @@ impl Gateway {
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
+            disabled: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -204,6 +207,11 @@ impl Gateway {
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         // The random half of the first member's id names a bucket. It tells nothing of the team.
         buckets.place(spec, self.now(), id.uuid().as_u64_pair().1)
+    }
+
+    /// The teams whose requests are refused, as last read.
+    pub(super) fn disabled(&self) -> &tokio::sync::Mutex<Disabled> {
+        &self.0.disabled
     }
 
     /// The calls that this process has drawn for changes.

@@ -7,7 +7,7 @@
 //! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
 //! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`]
 //! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
-//! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
+//! content), [`policing`] (what a team may do), [`planning`] (the dry run), [`teams`], [`region_profiles`], [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
 //! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
 //! [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
@@ -32,15 +32,19 @@ mod intent;
 mod matching;
 mod news;
 mod operations;
+mod planning;
+mod policing;
 mod proofs;
 mod reads;
 mod reconciling;
 mod redelivering;
+mod region_profiles;
 mod rpc_keys;
 mod sealing;
 mod settings;
 mod signals;
 mod stream;
+mod teams;
 mod tracking;
 mod upkeep;
 pub mod verifying;

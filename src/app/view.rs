@@ -27,6 +27,7 @@ mod found;
 mod gate;
 mod matches;
 mod me;
+mod policies;
 mod provider;
 #[cfg(test)]
 mod testing;
@@ -45,6 +46,10 @@ pub use found::FoundCacheView;
 pub use gate::GateView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
+pub use policies::{
+    AmountsView, CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView, PolicyView, RegionProfileView, TeamPolicyView,
+    TeamView,
+};
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
 pub use webhooks::*;
 

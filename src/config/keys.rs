@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 41] = [
+pub(super) const PLAIN: [&str; 45] = [
     "listen",
     "metrics_listen",
     "log",
@@ -43,6 +43,10 @@ pub(super) const PLAIN: [&str; 41] = [
     "reconcile.every_seconds",
     "reconcile.expiring_within_seconds",
     "ensure.margin_seconds",
+    "policy.unknown_teams",
+    "policy.contact",
+    "policy.currency",
+    "policy.prices",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.

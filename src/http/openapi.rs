@@ -31,6 +31,8 @@ Times are RFC 3339 in UTC. What is unset is absent, never null. Refusals are RFC
         (name = "webhooks", description = "Be told what happened."),
         (name = "audit", description = "Who did what, when, with what outcome."),
         (name = "access-keys", description = "Keys for the cloud's own API at `/`, for unmodified SDKs and Terraform."),
+        (name = "policy", description = "What the team may do, and what it has."),
+        (name = "teams", description = "Teams, their policies and what regions fill in: for the platform's administrators."),
         (name = "me", description = "The caller."),
         (name = "operations-pages", description = "For those who run the gateway."),
     ),

@@ -17,6 +17,17 @@ pub struct Asked<'a> {
     pub spec: &'a ImageCacheSpec,
     /// What it is, for an update: what stays is not judged again.
     pub before: Option<&'a ImageCacheSpec>,
+    /// Whether the cloud builds it; not where it is only taken over.
+    pub builds: bool,
+}
+
+impl Asked<'_> {
+    /// What the team would use.
+    pub fn after(&self, usage: &Usage, prices: &Prices) -> Usage {
+        let next = Shape::of(self.spec);
+        let build = if self.builds { prices.build(&next.region) } else { Money::ZERO };
+        usage.with(&next, self.before.map(Shape::of).as_ref(), build, prices)
+    }
 }
 
 /// One refusal.
@@ -233,8 +244,7 @@ impl Bench<'_> {
 
     /// A quota refuses only what adds to what it counts.
     fn quotas(&mut self, usage: &Usage, prices: &Prices) {
-        let before = self.asked.before.map(Shape::of);
-        let after = usage.with(&Shape::of(self.asked.spec), before.as_ref(), prices);
+        let after = self.asked.after(usage, prices);
         let counts = [
             ("most_image_caches", "image caches", self.policy.most_image_caches, usage.image_caches, after.image_caches),
             ("most_total_gib", "GiB", self.policy.most_total_gib, usage.total_gib, after.total_gib),

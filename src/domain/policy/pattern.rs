@@ -70,6 +70,9 @@ impl FromStr for RegistryPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Err(PatternError);
+        }
         if text == "*" {
             return Ok(Self { registry: "*".into(), path: "*".into() });
         }

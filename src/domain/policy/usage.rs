@@ -69,14 +69,14 @@ impl Holdings {
 }
 
 impl Usage {
-    /// With one build more: of a new cache, or of one that was `before`.
+    /// With a new cache, or with one that was `before`; `build` is what its build costs.
     #[must_use]
-    pub fn with(self, next: &Shape, before: Option<&Shape>, prices: &Prices) -> Self {
+    pub fn with(self, next: &Shape, before: Option<&Shape>, build: Money, prices: &Prices) -> Self {
         let old = before.map_or(Money::ZERO, |shape| prices.month(shape));
         Self {
             image_caches: self.image_caches + i64::from(before.is_none()),
             total_gib: self.total_gib + i64::from(next.size_gib) - before.map_or(0, |shape| i64::from(shape.size_gib)),
-            month: self.month.less(old).plus(prices.month(next)).plus(prices.build(&next.region)),
+            month: self.month.less(old).plus(prices.month(next)).plus(build),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), and what
+//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), what an
+//! administrator keeps of the platform ([`teams`], [`region_profiles`]), and what
 //! must be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]); nothing else. Every row they return
 //! carries its team, and every write they make names it or holds a lease.
 
@@ -12,8 +13,10 @@ pub mod news;
 pub mod observed;
 pub mod operations;
 pub mod reconciler;
+pub mod region_profiles;
 pub mod sealing;
 pub mod strangers;
+pub mod teams;
 pub mod tracker;
 pub mod tree;
 pub mod unsettled;
