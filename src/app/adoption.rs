@@ -7,8 +7,8 @@
 
 use chrono::Duration;
 
-use super::policing::{Case, quota};
 use super::input::{AdoptionOrder, AdoptionTarget};
+use super::policing::{Case, quota};
 use super::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 use super::{Call, Error, Gateway, access};
 use crate::domain::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};

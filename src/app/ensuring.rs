@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::changes::replay;
-use super::policing::{Case, quota};
 use super::input::{Changed, EnsuredCache, IdempotencyKey};
+use super::policing::{Case, quota};
 use super::view::ImageCacheView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};

@@ -27,6 +27,7 @@ mod found;
 mod gate;
 mod matches;
 mod me;
+mod planning;
 mod policies;
 mod provider;
 #[cfg(test)]
@@ -46,10 +47,8 @@ pub use found::FoundCacheView;
 pub use gate::GateView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
-pub use policies::{
-    AmountsView, CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView, PolicyView, RegionProfileView, TeamPolicyView,
-    TeamView,
-};
+pub use planning::{CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView};
+pub use policies::{AmountsView, PolicyView, RegionProfileView, TeamPolicyView, TeamView};
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
 pub use webhooks::*;
 

@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig, ServeAudit,
-    ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
+    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig,
+    ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;

@@ -171,7 +171,8 @@ impl Reader {
     /// The price table, whose amounts are in the currency of `currency`.
     pub(super) fn prices(&mut self, key: &'static str, currency: &'static str) -> Prices {
         let letters = |text: &str| (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        let name = self.one(currency, "1 to 8 letters and digits such as CNY", |text| letters(text).then(|| text.to_owned()));
+        let name =
+            self.one(currency, "1 to 8 letters and digits such as CNY", |text| letters(text).then(|| text.to_owned()));
         let allowed = "a price such as gib_month=0.12 or cn-hangzhou.build=0.05, of gib_month, standard_copy_month, \
                        flash_copy_month and build";
         let one = |entry: &str| Prices::read("", [entry]).ok().map(|_| entry.to_owned());

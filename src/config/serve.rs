@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{
-    AuditConfig, AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig,
-    SettingError, WebhookConfig,
+    AuditConfig, AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, PolicyConfig,
+    ReconcileConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;

@@ -172,7 +172,12 @@ impl Policy {
         }
         let pairs = [
             ("smallest_size_gib", self.smallest_size_gib, "largest_size_gib", self.largest_size_gib),
-            ("default_retention_days", self.default_retention_days, "longest_retention_days", self.longest_retention_days),
+            (
+                "default_retention_days",
+                self.default_retention_days,
+                "longest_retention_days",
+                self.longest_retention_days,
+            ),
         ];
         for (name, low, other, high) in pairs {
             let ordered = low.zip(high).is_none_or(|(low, high)| low <= high);

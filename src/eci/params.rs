@@ -239,7 +239,13 @@ mod tests {
     }
 
     fn attempt(operation: OperationId) -> Attempt {
-        Attempt { operation, client_token: "token".into(), signed_at: chrono::DateTime::UNIX_EPOCH, bucket: None, marks: Vec::new() }
+        Attempt {
+            operation,
+            client_token: "token".into(),
+            signed_at: chrono::DateTime::UNIX_EPOCH,
+            bucket: None,
+            marks: Vec::new(),
+        }
     }
 
     #[test]

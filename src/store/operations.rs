@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
 use super::idempotency::{self, Claimed, NewKey};
-use super::rows::{OperationRow, jsonb};
 use super::quota::{self, Quota};
+use super::rows::{OperationRow, jsonb};
 use super::{Error, Store, audit_insert, image_caches};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;

@@ -85,9 +85,8 @@ async fn count(connection: &mut PgConnection, team: &TeamId, since: Instant) -> 
         let region = super::rows::word(region.parse().ok(), "image_caches", "region")?;
         Ok((Shape { region, size_gib, standard_copies, flash_copies }, count))
     };
-    let build = |(region, count): (String, i64)| {
-        Ok((super::rows::word(region.parse().ok(), "operations", "spec")?, count))
-    };
+    let build =
+        |(region, count): (String, i64)| Ok((super::rows::word(region.parse().ok(), "operations", "spec")?, count));
     let (shapes, builds) = (shapes.into_iter().map(shape), builds.into_iter().map(build));
     Ok(Holdings { shapes: shapes.collect::<Result<_, Error>>()?, builds: builds.collect::<Result<_, Error>>()? })
 }

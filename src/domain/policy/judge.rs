@@ -68,7 +68,11 @@ pub fn judge(
 }
 
 /// Fills in what a create leaves out, and says which fields those are.
-pub fn fill(policy: &Policy, profile: Option<&RegionProfile>, spec: &ImageCacheSpec) -> (ImageCacheSpec, Vec<&'static str>) {
+pub fn fill(
+    policy: &Policy,
+    profile: Option<&RegionProfile>,
+    spec: &ImageCacheSpec,
+) -> (ImageCacheSpec, Vec<&'static str>) {
     let (mut spec, mut filled) = (spec.clone(), Vec::new());
     if let Some(profile) = profile {
         if spec.vswitch_ids.is_empty() && !profile.vswitch_ids.is_empty() {
@@ -101,7 +105,13 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn refuse(&mut self, field: impl Into<String>, rule: &'static str, detail: impl Into<String>, allowed: Vec<String>) {
+    fn refuse(
+        &mut self,
+        field: impl Into<String>,
+        rule: &'static str,
+        detail: impl Into<String>,
+        allowed: Vec<String>,
+    ) {
         self.found.push(Refusal { field: field.into(), rule, detail: detail.into(), allowed });
     }
 
@@ -144,12 +154,30 @@ impl Bench<'_> {
             self.id(&format!("/vswitch_ids/{place}"), "vswitch_ids", policy.vswitch_ids.as_ref(), id, known);
         }
         let singles = [
-            ("/security_group_id", "security_group_ids", &policy.security_group_ids, &spec.security_group_id,
-             profile.and_then(|profile| profile.security_group_id.as_ref()), before.and_then(|before| before.security_group_id.as_ref())),
-            ("/eip_instance_id", "eip_instance_ids", &policy.eip_instance_ids, &spec.eip_instance_id,
-             profile.and_then(|profile| profile.eip_instance_id.as_ref()), before.and_then(|before| before.eip_instance_id.as_ref())),
-            ("/resource_group_id", "resource_group_ids", &policy.resource_group_ids, &spec.resource_group_id,
-             profile.and_then(|profile| profile.resource_group_id.as_ref()), before.and_then(|before| before.resource_group_id.as_ref())),
+            (
+                "/security_group_id",
+                "security_group_ids",
+                &policy.security_group_ids,
+                &spec.security_group_id,
+                profile.and_then(|profile| profile.security_group_id.as_ref()),
+                before.and_then(|before| before.security_group_id.as_ref()),
+            ),
+            (
+                "/eip_instance_id",
+                "eip_instance_ids",
+                &policy.eip_instance_ids,
+                &spec.eip_instance_id,
+                profile.and_then(|profile| profile.eip_instance_id.as_ref()),
+                before.and_then(|before| before.eip_instance_id.as_ref()),
+            ),
+            (
+                "/resource_group_id",
+                "resource_group_ids",
+                &policy.resource_group_ids,
+                &spec.resource_group_id,
+                profile.and_then(|profile| profile.resource_group_id.as_ref()),
+                before.and_then(|before| before.resource_group_id.as_ref()),
+            ),
         ];
         for (field, rule, list, id, of_profile, kept) in singles {
             if let Some(id) = id {
@@ -203,7 +231,12 @@ impl Bench<'_> {
             {
                 let allowed = patterns.iter().map(ToString::to_string).collect();
                 let name = read.as_ref().map_or_else(|| image.clone(), ToString::to_string);
-                self.refuse(&field, "registries", format!("{name} is not from where the team's images may come"), allowed);
+                self.refuse(
+                    &field,
+                    "registries",
+                    format!("{name} is not from where the team's images may come"),
+                    allowed,
+                );
             }
             // What cannot be read as a reference might be anything.
             let floats = read.is_none_or(|image| image.digest().is_none() && image.tag() == Some(DEFAULT_TAG));
@@ -246,7 +279,13 @@ impl Bench<'_> {
     fn quotas(&mut self, usage: &Usage, prices: &Prices) {
         let after = self.asked.after(usage, prices);
         let counts = [
-            ("most_image_caches", "image caches", self.policy.most_image_caches, usage.image_caches, after.image_caches),
+            (
+                "most_image_caches",
+                "image caches",
+                self.policy.most_image_caches,
+                usage.image_caches,
+                after.image_caches,
+            ),
             ("most_total_gib", "GiB", self.policy.most_total_gib, usage.total_gib, after.total_gib),
         ];
         for (rule, what, most, used, after) in counts {

@@ -55,9 +55,8 @@ impl FromStr for Money {
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |text: &str, most: usize| {
-            (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
-        };
+        let digits =
+            |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         if !digits(whole, 12) || !digits(part, DECIMALS) {
             return Err(MoneyError);
         }

@@ -141,7 +141,18 @@ mod tests {
             assert_eq!(pattern.to_string(), full, "{text}");
             assert_eq!(full.parse::<RegistryPattern>().unwrap(), pattern, "{text}");
         }
-        for bad in ["", "/a", "a//b", "nginx:1", "a/b:1", "r.example.com/a@sha256:x", "https://r.example.com", "a b", "*.*/a", "r.example.com/Team"] {
+        for bad in [
+            "",
+            "/a",
+            "a//b",
+            "nginx:1",
+            "a/b:1",
+            "r.example.com/a@sha256:x",
+            "https://r.example.com",
+            "a b",
+            "*.*/a",
+            "r.example.com/Team",
+        ] {
             assert_eq!(bad.parse::<RegistryPattern>(), Err(PatternError), "{bad}");
         }
     }
@@ -153,7 +164,11 @@ mod tests {
             ("nginx", "docker.io/library/nginx:1.27", true),
             ("nginx", "docker.io/nginx/nginx", false),
             ("registry.example.com/team-a/*", "registry.example.com/team-a/app:1", true),
-            ("registry.example.com/team-a/*", "Registry.Example.com/team-a/x/y@sha256:0123456789012345678901234567890123456789012345678901234567890123", true),
+            (
+                "registry.example.com/team-a/*",
+                "Registry.Example.com/team-a/x/y@sha256:0123456789012345678901234567890123456789012345678901234567890123",
+                true,
+            ),
             ("registry.example.com/team-a/*", "registry.example.com/team-b/app", false),
             ("registry.example.com/team-a/*", "registry.example.com/team-ab/app", false),
             ("registry.example.com/team-a/*", "registry.example.com.evil.example/team-a/app", false),

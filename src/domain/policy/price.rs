@@ -49,7 +49,8 @@ impl Prices {
         for entry in entries {
             let (name, amount) = entry.split_once('=').ok_or(PriceError)?;
             let amount: Money = amount.trim().parse().map_err(|_| PriceError)?;
-            let (region, name) = name.trim().rsplit_once('.').map_or((None, name.trim()), |(region, name)| (Some(region), name));
+            let (region, name) =
+                name.trim().rsplit_once('.').map_or((None, name.trim()), |(region, name)| (Some(region), name));
             let name = NAMES.into_iter().find(|known| *known == name).ok_or(PriceError)?;
             match region {
                 Some(region) => {
@@ -99,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_region_has_its_own_price_or_the_common_one() {
-        let entries = ["gib_month=0.5", "flash_copy_month=3", "standard_copy_month=2", "build=0.1", "cn-beijing.gib_month=1"];
+        let entries =
+            ["gib_month=0.5", "flash_copy_month=3", "standard_copy_month=2", "build=0.1", "cn-beijing.gib_month=1"];
         let prices = Prices::read("CNY", entries).unwrap();
         let shape = |region: &str, standard_copies, flash_copies| Shape {
             region: region.parse().unwrap(),
@@ -112,7 +114,10 @@ mod tests {
         assert_eq!(month(&shape("cn-beijing", 1, 0)), "20.00");
         assert_eq!(month(&shape("cn-hangzhou", 3, 2)), "20.00");
         let cost = prices.cost(&shape("cn-hangzhou", 1, 0), Some(15));
-        assert_eq!((cost.build.to_string(), cost.whole.map(|whole| whole.to_string())), ("0.10".into(), Some("5.10".into())));
+        assert_eq!(
+            (cost.build.to_string(), cost.whole.map(|whole| whole.to_string())),
+            ("0.10".into(), Some("5.10".into()))
+        );
         assert_eq!(prices.cost(&shape("cn-hangzhou", 1, 0), None).whole, None);
         assert!(prices.is_set() && !Prices::default().is_set());
     }

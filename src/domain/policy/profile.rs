@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn an_id_names_account_and_region() {
         let id: ProfileId = "default:cn-hangzhou".parse().unwrap();
-        assert_eq!((id.account.as_str(), id.region.as_str(), id.to_string().as_str()), ("default", "cn-hangzhou", "default:cn-hangzhou"));
+        assert_eq!(
+            (id.account.as_str(), id.region.as_str(), id.to_string().as_str()),
+            ("default", "cn-hangzhou", "default:cn-hangzhou")
+        );
         for bad in ["", "default", ":cn-hangzhou", "default:", "a b:cn-hangzhou", "default:X"] {
             assert_eq!(bad.parse::<ProfileId>(), Err(ProfileIdError), "{bad}");
         }

@@ -60,16 +60,40 @@ fn each_rule_refuses_what_it_is_for_and_nothing_else() {
         (json!({"eip_instance_ids": ["eip-1"]}), json!({"eip_instance_id": "eip-1"}), none),
         (json!({}), json!({"resource_group_id": "rg-1"}), &["resource_group_ids /resource_group_id"]),
         (json!({"resource_group_ids": ["rg-1"]}), json!({"resource_group_id": "rg-1"}), none),
-        (json!({}), acr("cri-1", "acs:ram::1:role/r"), &["acr_instance_ids /acr_registries/0/instance_id", "role_arns /acr_registries/0/arn_user"]),
-        (json!({"acr_instance_ids": ["cri-1"]}), acr("cri-1", "acs:ram::1:role/r"), &["role_arns /acr_registries/0/arn_user"]),
-        (json!({"acr_instance_ids": ["*"], "role_arns": ["acs:ram::1:role/r"]}), acr("cri-1", "acs:ram::1:role/r"), none),
+        (
+            json!({}),
+            acr("cri-1", "acs:ram::1:role/r"),
+            &["acr_instance_ids /acr_registries/0/instance_id", "role_arns /acr_registries/0/arn_user"],
+        ),
+        (
+            json!({"acr_instance_ids": ["cri-1"]}),
+            acr("cri-1", "acs:ram::1:role/r"),
+            &["role_arns /acr_registries/0/arn_user"],
+        ),
+        (
+            json!({"acr_instance_ids": ["*"], "role_arns": ["acs:ram::1:role/r"]}),
+            acr("cri-1", "acs:ram::1:role/r"),
+            none,
+        ),
         (json!({"registries": ["nginx"]}), json!({}), none),
-        (json!({"registries": ["r.example.com/a/*"]}), json!({"images": ["r.example.com/a/x:1", "redis:7"]}), &["registries /images/1"]),
+        (
+            json!({"registries": ["r.example.com/a/*"]}),
+            json!({"images": ["r.example.com/a/x:1", "redis:7"]}),
+            &["registries /images/1"],
+        ),
         (json!({"registries": []}), json!({}), &["registries /images/0"]),
         (json!({"registries": ["*"]}), json!({"images": ["UPPER/x"]}), &["registries /images/0"]),
-        (json!({"allow_latest_tag": false}), json!({"images": ["nginx", "redis:latest", "x:1"]}), &["allow_latest_tag /images/0", "allow_latest_tag /images/1"]),
+        (
+            json!({"allow_latest_tag": false}),
+            json!({"images": ["nginx", "redis:latest", "x:1"]}),
+            &["allow_latest_tag /images/0", "allow_latest_tag /images/1"],
+        ),
         (json!({}), json!({"images": ["nginx"]}), none),
-        (json!({"allow_latest_tag": false}), json!({"images": [format!("nginx:latest@sha256:{}", "a".repeat(64))]}), none),
+        (
+            json!({"allow_latest_tag": false}),
+            json!({"images": [format!("nginx:latest@sha256:{}", "a".repeat(64))]}),
+            none,
+        ),
         (json!({}), json!({"plain_http_registries": ["r"]}), &["allow_plain_http /plain_http_registries"]),
         (json!({"allow_plain_http": true}), json!({"plain_http_registries": ["r"]}), none),
         (json!({}), json!({"insecure_registries": ["r"]}), &["allow_insecure_registries /insecure_registries"]),
@@ -77,7 +101,11 @@ fn each_rule_refuses_what_it_is_for_and_nothing_else() {
         (json!({"smallest_size_gib": 40}), json!({"size_gib": 30}), &["smallest_size_gib /size_gib"]),
         (json!({"smallest_size_gib": 40}), json!({"size_gib": 40}), none),
         (json!({"largest_size_gib": 40}), json!({"size_gib": 41}), &["largest_size_gib /size_gib"]),
-        (json!({"longest_retention_days": 30}), json!({"retention_days": 31}), &["longest_retention_days /retention_days"]),
+        (
+            json!({"longest_retention_days": 30}),
+            json!({"retention_days": 31}),
+            &["longest_retention_days /retention_days"],
+        ),
         (json!({"longest_retention_days": 30}), json!({}), &["longest_retention_days /retention_days"]),
         (json!({"longest_retention_days": 30}), json!({"retention_days": 30}), none),
     ];
@@ -97,7 +125,8 @@ fn everything_that_is_refused_is_told_at_once() {
 
 #[test]
 fn an_update_is_judged_by_what_it_changes() {
-    let old = json!({"vswitch_ids": ["vsw-old"], "images": ["old:latest"], "size_gib": 90, "plain_http_registries": ["r"]});
+    let old =
+        json!({"vswitch_ids": ["vsw-old"], "images": ["old:latest"], "size_gib": 90, "plain_http_registries": ["r"]});
     let with = |extra: Value| {
         let mut new = old.clone();
         new.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
@@ -121,10 +150,15 @@ fn what_is_left_out_is_filled_in() {
     let rules = policy(&json!({"smallest_size_gib": 40, "default_retention_days": 7, "longest_retention_days": 30}));
     let (filled, names) = fill(&rules, Some(&profile()), &spec(&json!({})));
     assert_eq!(filled.vswitch_ids, ["vsw-profile"]);
-    assert_eq!((filled.size_gib, filled.retention_days, filled.zone_id.as_deref()), (Some(40), Some(7), Some("cn-beijing-a")));
+    assert_eq!(
+        (filled.size_gib, filled.retention_days, filled.zone_id.as_deref()),
+        (Some(40), Some(7), Some("cn-beijing-a"))
+    );
     let all = ["vswitch_ids", "zone_id", "security_group_id", "resource_group_id", "size_gib", "retention_days"];
     assert_eq!(names, all);
-    let own = spec(&json!({"vswitch_ids": ["vsw-1"], "security_group_id": "sg-1", "resource_group_id": "rg-1", "size_gib": 50, "retention_days": 1}));
+    let own = spec(
+        &json!({"vswitch_ids": ["vsw-1"], "security_group_id": "sg-1", "resource_group_id": "rg-1", "size_gib": 50, "retention_days": 1}),
+    );
     assert_eq!(fill(&rules, Some(&profile()), &own), (own.clone(), vec![]), "nothing is put over what was given");
     let longest = policy(&json!({"longest_retention_days": 30}));
     assert_eq!(fill(&longest, None, &spec(&json!({}))).0.retention_days, Some(30));
@@ -164,9 +198,10 @@ fn what_a_team_has_is_counted_and_priced() {
     let usage = holdings.usage(&prices);
     assert_eq!((usage.image_caches, usage.total_gib, usage.month.to_string().as_str()), (3, 70, "87.00"));
     assert_eq!(shape(&json!({"flash": true})).flash_copies, 1);
-    assert_eq!(shape(&json!({"flash_copy_count": 3, "standard_copy_count": 2})), Shape {
-        region: "cn-beijing".parse().unwrap(), size_gib: 20, standard_copies: 2, flash_copies: 3,
-    });
+    assert_eq!(
+        shape(&json!({"flash_copy_count": 3, "standard_copy_count": 2})),
+        Shape { region: "cn-beijing".parse().unwrap(), size_gib: 20, standard_copies: 2, flash_copies: 3 }
+    );
 }
 
 #[test]
@@ -188,7 +223,12 @@ fn what_an_administrator_writes_is_checked() {
         assert_eq!(wrong(rules.clone()), [field], "{rules}");
     }
     assert_eq!(policy(&json!({"monthly_budget": "1"})).check(true), Ok(()));
-    for bad in [json!({"registry": []}), json!({"regions": null}), json!({"monthly_budget": 5}), json!({"registries": ["a:1"]})] {
+    for bad in [
+        json!({"registry": []}),
+        json!({"regions": null}),
+        json!({"monthly_budget": 5}),
+        json!({"registries": ["a:1"]}),
+    ] {
         assert!(serde_json::from_value::<Policy>(bad.clone()).is_err(), "{bad}");
     }
 }

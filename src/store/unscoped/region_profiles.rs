@@ -22,11 +22,12 @@ impl Store {
 
     /// One profile.
     pub async fn region_profile(&self, id: &ProfileId) -> Result<Option<RegionProfile>, Error> {
-        let row: Option<ProfileRow> = sqlx::query_as("SELECT * FROM region_profiles WHERE account = $1 AND region = $2")
-            .bind(&id.account)
-            .bind(id.region.as_str())
-            .fetch_optional(&self.requests)
-            .await?;
+        let row: Option<ProfileRow> =
+            sqlx::query_as("SELECT * FROM region_profiles WHERE account = $1 AND region = $2")
+                .bind(&id.account)
+                .bind(id.region.as_str())
+                .fetch_optional(&self.requests)
+                .await?;
         row.map(TryInto::try_into).transpose()
     }
 

@@ -75,9 +75,8 @@ impl Store {
 
     /// The teams whose requests are refused: few.
     pub async fn disabled_teams(&self) -> Result<Vec<TeamId>, Error> {
-        let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM teams WHERE disabled_at IS NOT NULL")
-            .fetch_all(&self.requests)
-            .await?;
+        let ids: Vec<String> =
+            sqlx::query_scalar("SELECT id FROM teams WHERE disabled_at IS NOT NULL").fetch_all(&self.requests).await?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
@@ -106,13 +105,14 @@ impl Store {
         .bind(at)
         .execute(&mut *transaction)
         .await?;
-        let changed =
-            sqlx::query("UPDATE default_policy SET policy = $1, version = version + 1, updated_at = $3 WHERE version = $2")
-                .bind(jsonb(policy))
-                .bind(version)
-                .bind(at)
-                .execute(&mut *transaction)
-                .await?;
+        let changed = sqlx::query(
+            "UPDATE default_policy SET policy = $1, version = version + 1, updated_at = $3 WHERE version = $2",
+        )
+        .bind(jsonb(policy))
+        .bind(version)
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
         if done.rows_affected() + changed.rows_affected() == 0 {
             return Ok(false);
         }

@@ -5,4 +5,5 @@ mod client;
 mod creates;
 mod golden;
 mod life;
+mod policy;
 mod refusals;
