@@ -1,6 +1,6 @@
 //! The gateway itself: what every method works with.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,7 @@ struct Inner {
     outlet: Arc<Outlet>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
     handing: Handing,
-    disabled: tokio::sync::Mutex<Disabled>,
+    disabled: Mutex<Disabled>,
 }
 
 impl Gateway {
@@ -92,7 +92,7 @@ impl Gateway {
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
-            disabled: tokio::sync::Mutex::default(),
+            disabled: Mutex::default(),
         }))
     }
 
@@ -210,8 +210,8 @@ impl Gateway {
     }
 
     /// The teams whose requests are refused, as last read.
-    pub(super) fn disabled(&self) -> &tokio::sync::Mutex<Disabled> {
-        &self.0.disabled
+    pub(super) fn disabled(&self) -> MutexGuard<'_, Disabled> {
+        self.0.disabled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The calls that this process has drawn for changes.

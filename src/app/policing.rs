@@ -26,7 +26,10 @@ const GOOD_FOR: Duration = Duration::seconds(1);
 #[derive(Debug, Default)]
 pub(super) struct Disabled {
     teams: HashSet<TeamId>,
-    read_at: Option<Instant>,
+    /// When they were read, or somebody set out to: others go by what is known meanwhile.
+    taken_at: Option<Instant>,
+    /// Counts what was changed here: a list that was read before it is out of date.
+    changes: u64,
 }
 
 /// What holds for one team in one place, and everything that it is judged with.
@@ -60,18 +63,31 @@ impl Gateway {
     }
 
     async fn is_disabled(&self, team: &TeamId) -> Result<bool, Error> {
-        let mut disabled = self.disabled().lock().await;
         let now = self.now();
-        if disabled.read_at.is_none_or(|at| (now - at).abs() >= GOOD_FOR) {
-            let teams = self.store().disabled_teams().await?.into_iter().collect();
-            *disabled = Disabled { teams, read_at: Some(now) };
+        let changes = {
+            let mut disabled = self.disabled();
+            let fresh = disabled.taken_at.is_some_and(|at| (now - at).abs() < GOOD_FOR);
+            if fresh {
+                return Ok(disabled.teams.contains(team));
+            }
+            // While the first list is read, everybody waits for one: there is nothing to go by.
+            disabled.taken_at = disabled.taken_at.map(|_| now);
+            disabled.changes
+        };
+        // Not under the lock: a database that is slow holds up nobody who has a list.
+        let teams: HashSet<TeamId> = self.store().disabled_teams().await?.into_iter().collect();
+        let found = teams.contains(team);
+        let mut disabled = self.disabled();
+        if disabled.changes == changes {
+            (disabled.teams, disabled.taken_at) = (teams, Some(now));
         }
-        Ok(disabled.teams.contains(team))
+        Ok(found)
     }
 
     /// Forgets the list of disabled teams: the next request reads it.
-    pub(super) async fn forget_disabled(&self) {
-        *self.disabled().lock().await = Disabled::default();
+    pub(super) fn forget_disabled(&self) {
+        let mut disabled = self.disabled();
+        *disabled = Disabled { changes: disabled.changes + 1, ..Disabled::default() };
     }
 
     /// What holds for the team in the region; without one, everywhere.
@@ -171,11 +187,11 @@ impl<'a> Case<'a> {
 }
 
 /// What a transaction asks, where it must ask at all.
-pub(super) fn quota<'q>(
+pub(super) fn quota(
     counts: bool,
     since: Instant,
-    admits: &'q mut (dyn FnMut(&Holdings) -> bool + Send),
-) -> Option<Quota<'q>> {
+    admits: &mut (dyn FnMut(&Holdings) -> bool + Send),
+) -> Option<Quota<'_>> {
     counts.then_some(Quota { since, admits })
 }
 

@@ -189,7 +189,7 @@ impl Gateway {
             return Err(moved());
         }
         call.set_audited();
-        self.forget_disabled().await;
+        self.forget_disabled();
         Ok(Team { version: team.version + 1, ..team })
     }
 
@@ -197,7 +197,9 @@ impl Gateway {
     fn check_policy(&self, policy: Option<&Policy>, at: &str) -> Result<(), Error> {
         let Some(policy) = policy else { return Ok(()) };
         policy.check(self.settings().prices.is_set()).map_err(|mut errors| {
-            errors.iter_mut().for_each(|error| error.field.insert_str(0, at));
+            for error in &mut errors {
+                error.field.insert_str(0, at);
+            }
             Error::Invalid(errors)
         })
     }

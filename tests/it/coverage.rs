@@ -50,13 +50,15 @@ impl Operation {
     /// A body that would be taken. No default: a new operation must be thought of.
     fn body(&self) -> Option<Value> {
         match self.id.as_str() {
-            "create_image_cache" | "ensure_image_cache" => Some(new_cache("nginx:1.27")),
+            "create_image_cache" | "ensure_image_cache" | "dry_run_image_cache" => Some(new_cache("nginx:1.27")),
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
-            "create_access_key" | "rotate_webhook_secret" => Some(json!({})),
-            "dry_run_image_cache" => Some(new_cache("nginx:1.27")),
+            "create_access_key"
+            | "rotate_webhook_secret"
+            | "put_team_policy"
+            | "put_default_policy"
+            | "put_region_profile" => Some(json!({})),
             "create_team" => Some(json!({"id": "web", "display_name": "Web"})),
             "update_team" => Some(json!({"display_name": "Other"})),
-            "put_team_policy" | "put_default_policy" | "put_region_profile" => Some(json!({})),
             "match_image_caches" => Some(json!({"region": "cn-beijing", "images": ["nginx:1.27"]})),
             "adopt_image_caches" => Some(json!({"region": "cn-beijing", "filter": {}})),
             "create_webhook_endpoint" => Some(json!({"url": "http://127.0.0.1:9/hook", "skip_challenge": true})),
@@ -136,8 +138,7 @@ impl Operation {
             Some("audit_entry_id") => "ae_",
             Some("access_key_id") => "LTAI",
             // The platform's, whatever the team: nobody's id is another team's.
-            Some("team_id" | "region_profile_id") => "",
-            None => "",
+            Some("team_id" | "region_profile_id") | None => "",
             Some(other) => panic!("{other} has no case: give it one"),
         }
     }

@@ -136,7 +136,7 @@ async fn a_region_profile_fills_in_and_opens_what_it_names() {
     assert_eq!(own.get("zone_id"), None, "the zone is that of the profile's vSwitches");
     assert_eq!(refused_by(&app.post("/v1/image-caches", &named("vsw-3")).await), ["vswitch_ids /vswitch_ids/0"]);
     let elsewhere = app.post("/v1/image-caches", &body(&json!({"region": "cn-hangzhou"}))).await.expect(201);
-    assert_eq!(elsewhere["vswitch_ids"], json!([]));
+    assert_eq!(elsewhere.get("vswitch_ids"), None);
 
     let stale =
         app.bare(Method::PUT, path).bearer_auth(app.token("platform", &[Scope::Admin])).header("if-match", "\"v9\"");

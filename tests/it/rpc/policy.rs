@@ -20,7 +20,8 @@ fn on_the_wire(more: &Value) -> Vec<(&'static str, String)> {
     for (name, value) in more.as_object().unwrap() {
         match name.as_str() {
             "vswitch_ids" => {
-                params.push(("VSwitchId", value.as_array().unwrap().iter().map(text).collect::<Vec<_>>().join(",")))
+                let ids: Vec<String> = value.as_array().unwrap().iter().map(text).collect();
+                params.push(("VSwitchId", ids.join(",")));
             }
             "security_group_id" => params.push(("SecurityGroupId", text(value))),
             "eip_instance_id" => params.push(("EipInstanceId", text(value))),
