@@ -23,6 +23,7 @@ mod policy;
 mod receive;
 mod receiver;
 mod reconcile;
+mod restart;
 mod rpc;
 mod security_page;
 mod sender;
