@@ -6,7 +6,7 @@
 //!
 //! Who calls it: the transactions that record a create, an update or an adoption. What it does not do: judge.
 
-use sqlx::PgConnection;
+use super::pool::Connection;
 
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
@@ -38,7 +38,7 @@ impl Store {
 
 /// Whether the request may go on. Without a quota it may, and nothing is locked or counted.
 pub(super) async fn admits(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     team: &TeamId,
     quota: Option<Quota<'_>>,
 ) -> Result<bool, Error> {
@@ -51,7 +51,7 @@ pub(super) async fn admits(
     Ok((quota.admits)(&holdings))
 }
 
-async fn count(connection: &mut PgConnection, team: &TeamId, since: Instant) -> Result<Holdings, Error> {
+async fn count(connection: &mut Connection, team: &TeamId, since: Instant) -> Result<Holdings, Error> {
     let shapes: Vec<(String, i32, i32, i32, i64)> = sqlx::query_as(
         "SELECT region, size, standard, flash, count(*) FROM (
              SELECT c.region,
