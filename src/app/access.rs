@@ -26,6 +26,7 @@ const fn change(operation: &'static str, scope: Scope) -> Access {
 pub const TABLE: &[Access] = &[
     change("create_image_cache", Scope::Write),
     change("ensure_image_cache", Scope::Write),
+    read("dry_run_image_cache", Scope::Write),
     read("list_image_caches", Scope::Read),
     read("get_image_cache", Scope::Read),
     change("update_image_cache", Scope::Write),
@@ -76,6 +77,21 @@ pub const TABLE: &[Access] = &[
     change("create_revocation", Scope::Admin),
     read("list_revocations", Scope::Admin),
     change("delete_revocation", Scope::Admin),
+    read("get_policy", Scope::Read),
+    // The platform's: what they say holds for every team.
+    change("create_team", Scope::Admin),
+    read("list_teams", Scope::Admin),
+    read("get_team", Scope::Admin),
+    change("update_team", Scope::Admin),
+    read("get_team_policy", Scope::Admin),
+    change("put_team_policy", Scope::Admin),
+    change("delete_team_policy", Scope::Admin),
+    read("get_default_policy", Scope::Admin),
+    change("put_default_policy", Scope::Admin),
+    read("list_region_profiles", Scope::Admin),
+    read("get_region_profile", Scope::Admin),
+    change("put_region_profile", Scope::Admin),
+    change("delete_region_profile", Scope::Admin),
     Access { operation: "get_me", scope: None, changes: false },
 ];
 

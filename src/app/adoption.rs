@@ -8,6 +8,7 @@
 use chrono::Duration;
 
 use super::input::{AdoptionOrder, AdoptionTarget};
+use super::policing::{Case, quota};
 use super::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 use super::{Call, Error, Gateway, access};
 use crate::domain::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
@@ -20,10 +21,11 @@ use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use crate::domain::policy::{Holdings, Refusal, Shape};
 use crate::domain::region::Region;
 use crate::domain::status::Status;
 use crate::eci::DescribeQuery;
-use crate::store::{CacheWrite, NewAdoption};
+use crate::store::{Adopted, CacheWrite, NewAdoption};
 
 const ADOPT: &str = "adopt_image_caches";
 
@@ -44,8 +46,15 @@ struct Found {
 impl Found {
     fn skip(&mut self, eci_cache_id: &str, why: Skip) {
         if self.skipped.len() < MAX_ADOPTIONS {
-            let reason = why.as_str().to_owned();
-            self.skipped.push(SkippedCacheView { eci_cache_id: eci_cache_id.to_owned(), reason });
+            let (eci_cache_id, reason) = (eci_cache_id.to_owned(), why.as_str().to_owned());
+            self.skipped.push(SkippedCacheView { eci_cache_id, reason, refusals: Vec::new() });
+        }
+    }
+
+    fn refuse(&mut self, eci_cache_id: &str, refusals: Vec<Refusal>) {
+        self.skip(eci_cache_id, Skip::PolicyRefused);
+        if let Some(last) = self.skipped.last_mut().filter(|last| last.eci_cache_id == eci_cache_id) {
+            last.refusals = refusals.into_iter().map(Into::into).collect();
         }
     }
 }
@@ -65,15 +74,25 @@ impl Gateway {
             AdoptionTarget::Id(id) => self.find_one(&order.region, id).await?,
             AdoptionTarget::Filter(_) => self.find_all(order).await?,
         };
+        let ruling = self.ruling(&caller.team, Some(&order.region)).await?;
+        let mut holdings = self.store().holdings(&caller.team, ruling.since()).await?;
         let mut adopted = Vec::new();
         for sighted in std::mem::take(&mut found.free) {
             let cache = self.row_of(caller, &order.region, &sighted.seen);
+            let (id, mut case) = (&sighted.seen.eci_cache_id, ruling.adoption(&cache.spec));
             if order.dry_run {
-                adopted.push(shown(&cache, false));
-            } else if self.adopt(caller, call, &cache, sighted.request_id).await? {
-                adopted.push(shown(&cache, true));
-            } else {
-                found.skip(&sighted.seen.eci_cache_id, Skip::AlreadyManaged);
+                if case.admits(&holdings) {
+                    holdings.shapes.push((Shape::of(&cache.spec), 1));
+                    adopted.push(shown(&cache, false));
+                } else {
+                    found.refuse(id, case.into_refusals());
+                }
+                continue;
+            }
+            match self.adopt(caller, call, &cache, sighted.request_id, &mut case).await? {
+                Adopted::Done => adopted.push(shown(&cache, true)),
+                Adopted::Taken => found.skip(id, Skip::AlreadyManaged),
+                Adopted::OverQuota => found.refuse(id, case.into_refusals()),
             }
         }
         Ok(AdoptionView { dry_run: order.dry_run, adopted, skipped: found.skipped, has_more: found.has_more })
@@ -140,8 +159,14 @@ impl Gateway {
         adopted(seen, &adopter, now)
     }
 
-    /// `false`: a row has it by now.
-    async fn adopt(&self, caller: &Caller, call: &Call, cache: &ImageCache, request_id: String) -> Result<bool, Error> {
+    async fn adopt(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        cache: &ImageCache,
+        request_id: String,
+        case: &mut Case<'_>,
+    ) -> Result<Adopted, Error> {
         let request_id = Some(request_id).filter(|id| !id.is_empty());
         let entry = self.adoption_entry(caller, call, cache, request_id.clone());
         let change = Change { next: cache.clone(), moved: None, reason: "adopted", event: Some(EventType::Adopted) };
@@ -150,13 +175,17 @@ impl Gateway {
         let soon = Duration::from_std(self.settings().look_least).unwrap_or_default();
         let look_at = cache.status.is_in_motion().then(|| self.now() + soon);
         let operation = self.done_create(caller, call, cache, request_id);
-        if !self.store().adopt(&NewAdoption { operation, write, look_at }).await? {
-            return Ok(false);
+        let (counts, since) = (case.counts(), case.since());
+        let mut admits = |holdings: &Holdings| case.admits(holdings);
+        let quota = quota(counts, since, &mut admits);
+        let done = self.store().adopt(&NewAdoption { operation, write, look_at }, quota).await?;
+        if done != Adopted::Done {
+            return Ok(done);
         }
         tracing::info!(image_cache = %cache.id, eci_cache_id = cache.eci_cache_id, "an image cache was taken over");
         self.signals().cache_changed(cache.id);
         self.signals().tracker.notify_one();
-        Ok(true)
+        Ok(Adopted::Done)
     }
 
     fn adoption_entry(
@@ -197,6 +226,7 @@ impl Gateway {
             state: OperationState::Succeeded,
             spec: cache.spec.clone(),
             changes: None,
+            marks: Vec::new(),
             error: None,
             provider_request_id,
             subject: caller.subject.clone(),

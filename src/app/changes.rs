@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
 use super::operations::Answer;
+use super::policing::{Case, quota};
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::field::FieldError;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::OperationKind;
+use crate::domain::policy::Holdings;
 use crate::domain::region::Region;
 use crate::domain::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::status::Status;
@@ -36,12 +38,21 @@ impl Gateway {
         access::check(caller, CREATE)?;
         new.check()?;
         self.check_region(&new.spec.region)?;
-        let cache = self.new_cache(caller, &new.spec);
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region)).await?;
+        let (spec, _) = ruling.filled(&new.spec);
+        let mut case = ruling.create(&spec);
+        let cache = self.new_cache(caller, &spec);
         let key = key.map(|key| self.new_key(CREATE, &key));
-        let intent = self.intent(caller, call, OperationKind::Create, &cache, new.spec, &new.registry_credentials, key);
+        let logins = &new.registry_credentials;
+        let mut intent = self.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
+        intent.operation.marks = ruling.marks();
         let first = self.transition(&cache, None, "requested");
-        match self.store().begin_create(&intent, &cache, &first).await? {
+        let (counts, since) = (case.counts(), case.since());
+        let mut admits = |holdings: &Holdings| case.admits(holdings);
+        let quota = quota(counts, since, &mut admits);
+        match self.store().begin_create(&intent, &cache, &first, quota).await? {
             Claimed::Fresh => call.set_audited(),
+            Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
             Claimed::Earlier { answer, operation } => return replay(answer, operation),
         }
@@ -66,10 +77,13 @@ impl Gateway {
             return Err(Error::Conflict { code: "image_cache_not_updatable", detail });
         }
         let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
-        let mut intent =
-            self.intent(caller, call, OperationKind::Update, &cache, spec, &changes.registry_credentials, key);
+        let ruling = self.ruling(&caller.team, Some(&spec.region)).await?;
+        let (before, logins) = (cache.spec.clone(), &changes.registry_credentials);
+        let mut intent = self.intent(caller, call, OperationKind::Update, &cache, spec.clone(), logins, key);
         intent.operation.changes = Some(changes);
-        self.change(call, intent, cache, options).await
+        intent.operation.marks = ruling.marks();
+        let case = ruling.update(&before, &spec);
+        self.change(call, intent, cache, options, Some(case)).await
     }
 
     /// Removes an image cache from the cloud; its record stays.
@@ -93,7 +107,7 @@ impl Gateway {
         let spec = cache.spec.clone();
         let key = options.key.as_ref().map(|key| self.new_key(DELETE, key));
         let intent = self.intent(caller, call, OperationKind::Delete, &cache, spec, &[], key);
-        self.change(call, intent, cache, options).await
+        self.change(call, intent, cache, options, None).await
     }
 
     /// A delete that waits for the operation that runs. A create that nothing was sent of is withdrawn at once, and
@@ -136,8 +150,15 @@ impl Gateway {
         intent: NewOperation,
         cache: ImageCache,
         options: ChangeOptions,
+        mut case: Option<Case<'_>>,
     ) -> Result<Changed, Error> {
-        match self.store().begin_change(&intent, cache.version).await {
+        let judged = case.as_ref().map(|case| (case.counts(), case.since()));
+        let mut admits = |holdings: &Holdings| case.as_mut().is_none_or(|case| case.admits(holdings));
+        let quota = judged.and_then(|(counts, since)| quota(counts, since, &mut admits));
+        match self.store().begin_change(&intent, cache.version, quota).await {
+            Ok(Begun::OverQuota) => {
+                return Err(self.refused(case.map(Case::into_refusals).unwrap_or_default()));
+            }
             Ok(Begun::Running) => call.set_audited(),
             Ok(Begun::Waiting) => {
                 call.set_audited();

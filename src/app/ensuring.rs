@@ -2,7 +2,8 @@
 //! where there is neither one is created.
 //!
 //! What must stay true: however many ask at once, wherever, one create is recorded (`store::ensuring`); what was
-//! answered stands for its key. What is the same content, and which cache will do, is decided by `domain::content`.
+//! answered stands for its key. The policy is asked only where one is created: what is there already was judged when
+//! it came. What is the same content, and which cache will do, is decided by `domain::content`.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::replay;
 use super::input::{Changed, EnsuredCache, IdempotencyKey};
+use super::policing::{Case, quota};
 use super::view::ImageCacheView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -17,6 +19,7 @@ use crate::domain::caller::Caller;
 use crate::domain::content::{Ensured, choose};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::OperationKind;
+use crate::domain::policy::Holdings;
 use crate::domain::spec::NewImageCache;
 use crate::store::{Chosen, Claimed, EnsureBegun, NewOperation};
 
@@ -42,7 +45,9 @@ impl Gateway {
         access::check(caller, ENSURE)?;
         new.check()?;
         self.check_region(&new.spec.region)?;
-        let cache = self.new_cache(caller, &new.spec);
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region)).await?;
+        let (spec, _) = ruling.filled(&new.spec);
+        let cache = self.new_cache(caller, &spec);
         if key.is_none()
             && let Some((found, how)) = self.chosen(&self.store().same_content(&cache).await?)
         {
@@ -53,11 +58,12 @@ impl Gateway {
         }
         let key = key.map(|key| self.new_key(ENSURE, &key));
         let kind = OperationKind::Create;
-        let mut intent = self.intent(caller, call, kind, &cache, new.spec, &new.registry_credentials, key);
+        let mut intent = self.intent(caller, call, kind, &cache, spec.clone(), &new.registry_credentials, key);
+        intent.operation.marks = ruling.marks();
         ENSURE.clone_into(&mut intent.audit.action);
         intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());
         // On the heap: it is the rarer and by far the larger part.
-        Box::pin(self.create_unless_found(caller, call, intent, cache, wait)).await
+        Box::pin(self.create_unless_found(caller, call, intent, cache, wait, ruling.create(&spec))).await
     }
 
     async fn create_unless_found(
@@ -67,7 +73,11 @@ impl Gateway {
         intent: NewOperation,
         cache: ImageCache,
         wait: Duration,
+        mut case: Case<'_>,
     ) -> Result<EnsuredCache, Error> {
+        let (counts, since) = (case.counts(), case.since());
+        let mut admits = |holdings: &Holdings| case.admits(holdings);
+        let quota = quota(counts, since, &mut admits);
         let first = self.transition(&cache, None, "requested");
         let mut taken = None;
         let choose = |caches: &[ImageCache]| {
@@ -76,13 +86,14 @@ impl Gateway {
             taken = Some((found, how));
             Some(chosen)
         };
-        match self.store().begin_ensure(&intent, &cache, &first, choose).await? {
+        match self.store().begin_ensure(&intent, &cache, &first, quota, choose).await? {
             EnsureBegun::Create(Claimed::Fresh) => {
                 call.set_audited();
                 count(Ensured::Created);
                 let changed = self.carry_out(intent, cache, wait).await?;
                 Ok(EnsuredCache { outcome: Ensured::Created, changed })
             }
+            EnsureBegun::Create(Claimed::OverQuota) => Err(self.refused(case.into_refusals())),
             EnsureBegun::Create(Claimed::Mismatch) => Err(Error::IdempotencyMismatch),
             EnsureBegun::Create(Claimed::Earlier { answer, operation }) => match answer.as_ref().and_then(kept) {
                 Some(told) => Ok(told),
@@ -103,7 +114,7 @@ impl Gateway {
         Chosen { operation: found.operation, answer, audit: self.ensured_entry(caller, call, found, how) }
     }
 
-    fn chosen(&self, caches: &[ImageCache]) -> Option<(ImageCache, Ensured)> {
+    pub(super) fn chosen(&self, caches: &[ImageCache]) -> Option<(ImageCache, Ensured)> {
         let margin = chrono::Duration::from_std(self.settings().reuse_margin).unwrap_or_default();
         let (place, how) = choose(caches, self.now(), margin)?;
         Some((caches[place].clone(), how))

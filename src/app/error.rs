@@ -5,6 +5,7 @@ use crate::domain::caller::Scope;
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::ids::OperationId;
+use crate::domain::policy::Refusal;
 
 /// A refusal or failure.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,20 @@ pub enum Error {
     /// The first request with this key is still running.
     #[error("a request with this idempotency key is still running")]
     IdempotencyInFlight,
+    /// The team's policy does not let it through.
+    #[error("the policy refuses {} things", .refusals.len())]
+    PolicyRefused {
+        /// Everything that it refuses.
+        refusals: Vec<Refusal>,
+        /// Who can change it.
+        contact: Option<String>,
+    },
+    /// The team's requests are refused, whatever they are.
+    #[error("the team is disabled")]
+    TeamDisabled {
+        /// Who can change it.
+        contact: Option<String>,
+    },
     /// The cloud refused for good.
     #[error("the cloud refused with {}", .error.code)]
     CloudRefused {
@@ -93,6 +108,8 @@ impl Error {
             Self::PreconditionFailed { .. } => "precondition_failed",
             Self::IdempotencyMismatch => "idempotency_key_reused",
             Self::IdempotencyInFlight => "idempotency_in_flight",
+            Self::PolicyRefused { .. } => "policy_refused",
+            Self::TeamDisabled { .. } => "team_disabled",
             Self::CloudRefused { .. } => "cloud_refused",
             Self::Internal(_) => "internal_error",
         }

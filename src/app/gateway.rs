@@ -1,6 +1,6 @@
 //! The gateway itself: what every method works with.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use super::authenticating::Credentials;
 use super::budgeting::Purse;
 use super::delivering::Handing;
 use super::news::News;
+use super::policing::Disabled;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::stream::Streams;
@@ -71,6 +72,7 @@ struct Inner {
     outlet: Arc<Outlet>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
     handing: Handing,
+    disabled: Mutex<Disabled>,
 }
 
 impl Gateway {
@@ -91,6 +93,7 @@ impl Gateway {
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
+            disabled: Mutex::default(),
         }))
     }
 
@@ -203,6 +206,11 @@ impl Gateway {
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         // The random half of the first member's id names a bucket. It tells nothing of the team.
         buckets.place(spec, self.now(), id.uuid().as_u64_pair().1)
+    }
+
+    /// The teams whose requests are refused, as last read.
+    pub(super) fn disabled(&self) -> MutexGuard<'_, Disabled> {
+        self.0.disabled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The calls that this process has drawn for changes.

@@ -8,12 +8,13 @@ use secrecy::SecretString;
 use super::view::{EventView, FailureView, GateView, ImageCacheView};
 use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
-use crate::domain::caller::Scope;
+use crate::domain::caller::{Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::content::Ensured;
 use crate::domain::endpoint::{EndpointOptions, EventFormat};
 use crate::domain::event::EventType;
 use crate::domain::ids::CacheId;
+use crate::domain::policy::Policy;
 use crate::domain::region::Region;
 use crate::domain::status::Status;
 
@@ -196,6 +197,34 @@ pub struct NewRevocation {
     pub issued_before: Option<Instant>,
     /// For people: 1 to 256 characters.
     pub reason: Option<String>,
+}
+
+/// A team as it was asked to be registered.
+#[derive(Debug, Clone)]
+pub struct NewTeam {
+    /// As tokens name it.
+    pub id: TeamId,
+    /// For people: 1 to 128 characters.
+    pub display_name: String,
+    /// Whom to ask.
+    pub contacts: Vec<String>,
+    /// Who pays.
+    pub cost_centre: Option<String>,
+    /// A policy of its own.
+    pub policy: Option<Policy>,
+}
+
+/// What to change of a team; what is left out stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct TeamChanges {
+    /// Another name.
+    pub display_name: Option<String>,
+    /// Other contacts, all of them.
+    pub contacts: Option<Vec<String>>,
+    /// Another cost centre; empty for none.
+    pub cost_centre: Option<String>,
+    /// Whether its requests are refused.
+    pub disabled: Option<bool>,
 }
 
 /// How a request ended, for its audit entry.

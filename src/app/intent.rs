@@ -90,6 +90,7 @@ impl Gateway {
             state: OperationState::Running,
             spec,
             changes: None,
+            marks: Vec::new(),
             error: None,
             provider_request_id: None,
             subject: caller.subject.clone(),

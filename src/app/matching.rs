@@ -21,6 +21,11 @@ impl Gateway {
     /// What the automatic matching would take of the team's image caches.
     pub async fn match_image_caches(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
         access::check(caller, "match_image_caches")?;
+        self.matched(caller, question).await
+    }
+
+    /// The same, for whoever has been checked already.
+    pub(super) async fn matched(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
         let wanted = wanted(question)?;
         let caches = self.store().matchable_caches(&caller.team, &wanted.region, MAX_WEIGHED).await?;
         let ranking = rank(&wanted, &caches);

@@ -4,12 +4,13 @@
 //! split by subject into the files of this folder. A method checks the caller's scope first, then decides
 //! with `domain`, then writes with `store`: three hops, always.
 //!
-//! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
-//! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`]
-//! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
-//! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
-//! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
-//! [`verifying`], [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`], [`revoking`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! The rooms: [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`] and [`revoking`]; [`teams`], [`region_profiles`]
+//! and [`policing`] (what a team may do), [`planning`] (the dry run); [`changes`] (create, update, delete), [`intent`] (what
+//! is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following
+//! the cloud), [`delivering`] (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over),
+//! [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`]
+//! (events), [`waiting`], [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle
+//! tree), [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
@@ -35,16 +36,20 @@ mod kept;
 mod matching;
 mod news;
 mod operations;
+mod planning;
+mod policing;
 mod proofs;
 mod reads;
 mod reconciling;
 mod redelivering;
+mod region_profiles;
 mod revoking;
 mod rpc_keys;
 mod sealing;
 mod settings;
 mod signals;
 mod stream;
+mod teams;
 mod tracking;
 mod upkeep;
 pub mod verifying;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::domain::desk;
 use crate::domain::operation::Rule;
+use crate::domain::policy::Prices;
 use crate::domain::poll::budget::Limits;
 use crate::domain::region::Region;
+use crate::domain::team::UnknownTeams;
 
 /// The gateway's settings.
 #[derive(Debug, Clone)]
@@ -14,6 +16,12 @@ pub struct Settings {
     pub account: String,
     /// The regions that teams may use; empty means all.
     pub regions: Vec<Region>,
+    /// What holds for teams that nobody registered.
+    pub unknown_teams: UnknownTeams,
+    /// Who can change a policy, for those who are refused.
+    pub policy_contact: Option<String>,
+    /// What image caches cost.
+    pub prices: Prices,
     /// How unknown outcomes are resolved.
     pub rule: Rule,
     /// How long an operation may be in one worker's hands without a word. The holder renews it each third of it.
@@ -70,6 +78,9 @@ impl Default for Settings {
         Self {
             account: "default".into(),
             regions: Vec::new(),
+            unknown_teams: UnknownTeams::default(),
+            policy_contact: None,
+            prices: Prices::default(),
             rule: Rule::default(),
             operation_lease: Duration::from_secs(12),
             group_lease: Duration::from_secs(12),

@@ -28,6 +28,8 @@ mod found;
 mod gate;
 mod matches;
 mod me;
+mod planning;
+mod policies;
 mod provider;
 mod shown;
 #[cfg(test)]
@@ -48,6 +50,8 @@ pub use found::FoundCacheView;
 pub use gate::GateView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
+pub use planning::{CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView};
+pub use policies::{AmountsView, PolicyView, RegionProfileView, TeamPolicyView, TeamView};
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
 pub use webhooks::*;
 

@@ -208,7 +208,7 @@ impl Gateway {
         intent.audit.parameters.insert("reason".to_owned(), "abandoned".to_owned());
         // In nobody's hands: whichever worker comes first takes it up.
         intent.lease_seconds = 0.0;
-        let begun = match self.store().begin_change(&intent, cache.version).await {
+        let begun = match self.store().begin_change(&intent, cache.version, None).await {
             Ok(begun) => begun != Begun::Moved,
             Err(error) if error.is_constraint("operations_one_running") => false,
             Err(error) if error.is_constraint("operations_one_waiting") => false,

@@ -39,6 +39,9 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
         sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
         settings: Settings {
             regions: config.cloud.regions.clone().unwrap_or_default(),
+            unknown_teams: config.policy.unknown_teams,
+            policy_contact: config.policy.contact.clone(),
+            prices: config.policy.prices.clone(),
             reconcile_every: config.reconcile.every,
             expiring_within: config.reconcile.expiring_within,
             reuse_margin: config.reconcile.reuse_margin,

@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, ReconcileConfig,
-    ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
+    AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig,
+    ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -91,6 +91,7 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
     let config = settings(address, &stand_in, postgres, &keys);
     let process = Process { gateway: assemble::gateway(&config, &[address])?, metrics: Metrics::install()?, stop };
     process.gateway.migrate().await?;
+    process.gateway.ensure_open_policy().await?;
     let key = keys.rpc_id.parse()?;
     process.gateway.ensure_access_key(guide::TEAM.parse()?, key, &keys.rpc_secret, &KEY_SCOPES).await?;
     let guide = Guide::new(folder, address, &stand_in, postgres, &keys)?;
@@ -169,5 +170,6 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             expiring_within: Duration::from_hours(24),
             reuse_margin: Duration::from_hours(1),
         },
+        policy: PolicyConfig { contact: Some("whoever started dev".into()), ..PolicyConfig::default() },
     }
 }

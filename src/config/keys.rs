@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 44] = [
+pub(super) const PLAIN: &[&str] = &[
     "listen",
     "metrics_listen",
     "log",
@@ -46,10 +46,14 @@ pub(super) const PLAIN: [&str; 44] = [
     "reconcile.every_seconds",
     "reconcile.expiring_within_seconds",
     "ensure.margin_seconds",
+    "policy.unknown_teams",
+    "policy.contact",
+    "policy.currency",
+    "policy.prices",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.
-pub(super) const SECRET: [&str; 7] = [
+pub(super) const SECRET: &[&str] = &[
     "database_url",
     "migrate_database_url",
     "cloud.access_key_secret",
@@ -61,7 +65,7 @@ pub(super) const SECRET: [&str; 7] = [
 
 /// Variables beginning with `ECG_` that are no settings: the file's own name, what `dev` reads, and what
 /// `dev` writes for its users.
-pub(super) const OTHER_VARIABLES: [&str; 11] = [
+pub(super) const OTHER_VARIABLES: &[&str] = &[
     "ECG_CONFIG",
     "ECG_PG_BIN",
     "ECG_PG_INSTALL",
@@ -86,7 +90,7 @@ pub(super) enum Meaning {
 
 /// The meaning of a key such as `cloud.regions` or `keys.master_file`.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
-    let known = PLAIN.iter().chain(&SECRET).find(|key| **key == name).map(|key| Meaning::Value(key));
+    let known = PLAIN.iter().chain(SECRET).find(|key| **key == name).map(|key| Meaning::Value(key));
     known.or_else(|| {
         let secret = name.strip_suffix("_file")?;
         SECRET.iter().find(|key| **key == secret).map(|key| Meaning::FileOf(key))
@@ -97,7 +101,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
 pub(super) fn meaning_of_variable(variable: &str) -> Option<Meaning> {
     let secret =
         |key: &&'static str| (format!("{}_FILE", variable_of(key)) == variable).then_some(Meaning::FileOf(key));
-    let known = PLAIN.iter().chain(&SECRET).find(|key| variable_of(key) == variable);
+    let known = PLAIN.iter().chain(SECRET).find(|key| variable_of(key) == variable);
     known.map(|key| Meaning::Value(key)).or_else(|| SECRET.iter().find_map(secret))
 }
 

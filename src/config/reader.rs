@@ -15,7 +15,9 @@ use super::keys::{SECRET, variable_of};
 use super::source::{Raw, Source, Value};
 use super::{AuthKeys, LogFormat, SettingError};
 use crate::domain::checkpoint::is_origin;
+use crate::domain::policy::Prices;
 use crate::domain::region::Region;
+use crate::domain::team::UnknownTeams;
 
 /// The longest part of a wrong value that is repeated in a message, in characters.
 const ECHO: usize = 80;
@@ -156,6 +158,27 @@ impl Reader {
         let regions = self.many(key, "a region id such as cn-hangzhou", |text| text.parse().ok());
         // An empty list would refuse every region: that is never meant.
         regions.filter(|regions| !regions.is_empty())
+    }
+
+    pub(super) fn unknown_teams(&mut self, key: &'static str) -> Option<UnknownTeams> {
+        self.one(key, "default or refuse", |text| match text {
+            "default" => Some(UnknownTeams::Default),
+            "refuse" => Some(UnknownTeams::Refuse),
+            _ => None,
+        })
+    }
+
+    /// The price table, whose amounts are in the currency of `currency`.
+    pub(super) fn prices(&mut self, key: &'static str, currency: &'static str) -> Prices {
+        let letters = |text: &str| (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let name =
+            self.one(currency, "1 to 8 letters and digits such as CNY", |text| letters(text).then(|| text.to_owned()));
+        let allowed = "a price such as gib_month=0.12 or cn-hangzhou.build=0.05, of gib_month, standard_copy_month, \
+                       flash_copy_month and build";
+        let one = |entry: &str| Prices::read("", [entry]).ok().map(|_| entry.to_owned());
+        let entries = self.many(key, allowed, one).unwrap_or_default();
+        let name = name.unwrap_or_else(|| "CNY".to_owned());
+        Prices::read(&name, entries.iter().map(String::as_str)).unwrap_or_default()
     }
 
     pub(super) fn ports(&mut self, key: &'static str) -> Option<Vec<u16>> {

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::reader::missing;
 use super::{
     AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig,
-    ReconcileConfig, SettingError, WebhookConfig,
+    PolicyConfig, ReconcileConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
@@ -42,6 +42,8 @@ pub struct ServeConfig {
     pub lease: Duration,
     /// Comparing the cloud with the record.
     pub reconcile: ReconcileConfig,
+    /// What teams may do, where no policy says it.
+    pub policy: PolicyConfig,
 }
 
 /// [`super::CloudConfig`] with its credentials.
@@ -141,6 +143,7 @@ impl Config {
             limits: self.limits,
             lease: self.lease,
             reconcile: self.reconcile,
+            policy: self.policy,
         })
     }
 }

@@ -57,6 +57,8 @@ pub enum Skip {
     AlreadyManaged,
     /// A create with its name has not ended yet: it may be that create's own.
     CreateInProgress,
+    /// The team's policy does not let it have it.
+    PolicyRefused,
     /// The cloud does not list it.
     NotFound,
 }
@@ -67,6 +69,7 @@ impl Skip {
         match self {
             Self::AlreadyManaged => "already_managed",
             Self::CreateInProgress => "create_in_progress",
+            Self::PolicyRefused => "policy_refused",
             Self::NotFound => "not_found",
         }
     }

@@ -79,10 +79,15 @@ fn begun(cache: &ImageCache) -> Instant {
     cache.evidence.accepted_at.unwrap_or(cache.created_at)
 }
 
+/// How long a build usually takes, by what history tells, if it tells.
+pub fn usual(usually: Option<Duration>) -> Duration {
+    usually.unwrap_or(TYPICAL)
+}
+
 /// When a build will be done: as long after its begin as builds `usually` take. Where it takes longer, a quarter of
 /// its age from now, 10 s to 5 min. An expectation, not a promise.
 pub fn expected_at(cache: &ImageCache, usually: Option<Duration>, now: Instant) -> Instant {
-    let (begun, usually) = (begun(cache), usually.unwrap_or(TYPICAL));
+    let (begun, usually) = (begun(cache), usual(usually));
     let overdue = ((now - begun) / 4).clamp(LEAST, MOST);
     if now - begun < usually { (begun + usually).max(now + LEAST) } else { now + overdue }
 }

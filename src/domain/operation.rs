@@ -102,6 +102,8 @@ pub struct Operation {
     pub spec: ImageCacheSpec,
     /// For an update: only what shall be different, and only that is sent.
     pub changes: Option<ImageCacheChanges>,
+    /// Tags of ours that say whose it is, for as many as find room; the same in every attempt.
+    pub marks: Vec<(String, String)>,
     /// Why the cloud refused; while it runs, a refusal that is held until an earlier attempt is settled.
     pub error: Option<CloudError>,
     /// The cloud's RequestId of the deciding call.

@@ -130,6 +130,8 @@ pub struct Attempt {
     pub signed_at: Instant,
     /// The bucket whose tag the cache carries, where the team's tags leave room for it.
     pub bucket: Option<String>,
+    /// Tags of ours that say whose it is, for as many as find room.
+    pub marks: Vec<(String, String)>,
 }
 
 /// The client of one cloud account. Cheap to clone.

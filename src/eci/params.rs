@@ -171,7 +171,8 @@ fn put_content(params: &mut Params, spec: &ImageCacheSpec, logins: &[RegistryCre
     put_tags(params, &spec.tags, attempt);
 }
 
-/// The team's tags, and ours where there is room for them: the cloud takes 20. The operation's comes first.
+/// The team's tags, and ours where there is room for them: the cloud takes 20. The operation's comes first, then the
+/// bucket's, then those that say whose it is.
 fn put_tags(params: &mut Params, tags: &BTreeMap<String, String>, attempt: &Attempt) {
     for (place, (key, value)) in (1..).zip(tags) {
         put_tag(params, place, key, value);
@@ -179,8 +180,13 @@ fn put_tags(params: &mut Params, tags: &BTreeMap<String, String>, attempt: &Atte
     if tags.len() < MAX_TAGS {
         put_tag(params, tags.len() + 1, OPERATION_TAG, &attempt.operation.to_string());
     }
+    let mut places = tags.len() + 2..=MAX_TAGS;
     if let Some(bucket) = attempt.bucket.as_ref().filter(|_| has_room(tags.len())) {
+        places.next();
         put_tag(params, tags.len() + 2, BUCKET_TAG, bucket);
+    }
+    for (place, (key, value)) in places.zip(&attempt.marks) {
+        put_tag(params, place, key, value);
     }
 }
 
@@ -233,7 +239,13 @@ mod tests {
     }
 
     fn attempt(operation: OperationId) -> Attempt {
-        Attempt { operation, client_token: "token".into(), signed_at: chrono::DateTime::UNIX_EPOCH, bucket: None }
+        Attempt {
+            operation,
+            client_token: "token".into(),
+            signed_at: chrono::DateTime::UNIX_EPOCH,
+            bucket: None,
+            marks: Vec::new(),
+        }
     }
 
     #[test]

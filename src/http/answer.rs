@@ -56,6 +56,13 @@ pub(super) fn image_cache(request: &HeaderMap, view: &ImageCacheView) -> Respons
     answer
 }
 
+/// Something that is changed by `If-Match`.
+pub(super) fn kept<T: Serialize>(status: StatusCode, body: &T, version: i64) -> Response {
+    let mut answer = json(status, body);
+    put(&mut answer, ETAG, &headers::etag(version));
+    answer
+}
+
 /// A change: `done` once the cloud has answered, else 202 and where to look for the rest.
 pub(super) fn changed(done: StatusCode, changed: &Changed, wait: Wait) -> Response {
     changed_as(done, changed, wait, &changed.image_cache)

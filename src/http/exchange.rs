@@ -167,6 +167,7 @@ impl Operations {
             let methods = [
                 (Method::GET, &item.get),
                 (Method::POST, &item.post),
+                (Method::PUT, &item.put),
                 (Method::PATCH, &item.patch),
                 (Method::DELETE, &item.delete),
             ];

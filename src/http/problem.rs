@@ -19,6 +19,7 @@ use crate::domain::field::FieldError;
 mod cloud;
 mod door;
 mod gate;
+mod policy;
 mod render;
 
 /// The media type of every refusal.
@@ -71,6 +72,10 @@ pub struct Problem {
     /// The fields that were not allowed, all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
+    /// For a refusal of the policy: who can change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub contact: Option<String>,
     /// The operation that ended with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -100,13 +105,22 @@ pub struct ProblemField {
     pub code: String,
     /// What is allowed.
     pub detail: String,
+    /// For a refusal of the policy: the member of the policy that refuses. New words may appear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rule: Option<String>,
+    /// For a refusal of the policy: what it allows, where that can be listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub allowed: Vec<String>,
 }
 
 impl From<FieldError> for ProblemField {
     fn from(error: FieldError) -> Self {
         let in_body = error.field.is_empty() || error.field.starts_with('/');
         let (pointer, parameter) = if in_body { (Some(error.field), None) } else { (None, Some(error.field)) };
-        Self { pointer, parameter, code: error.code.to_owned(), detail: error.detail.into_owned() }
+        let (code, detail) = (error.code.to_owned(), error.detail.into_owned());
+        Self { pointer, parameter, code, detail, rule: None, allowed: Vec::new() }
     }
 }
 
@@ -143,6 +157,7 @@ impl Refusal {
             image_cache_status: None,
             expected_at: None,
             errors: Vec::new(),
+            contact: None,
             operation_id: None,
             provider_code: None,
             provider_request_id: None,

@@ -27,9 +27,13 @@ mod matches;
 mod me;
 mod operations;
 pub(super) mod pages;
+mod policies;
+mod policy_bodies;
 mod provider;
+mod region_profiles;
 mod revocations;
 mod streams;
+mod teams;
 mod waits;
 mod webhook_bodies;
 mod webhook_endpoint_acts;
@@ -50,6 +54,7 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(streams::stream_image_cache_events))
         .routes(routes!(image_caches::list_transitions))
         .routes(routes!(ensure::ensure_image_cache))
+        .routes(routes!(ensure::dry_run_image_cache))
         .routes(routes!(adoption::adopt_image_caches))
         .routes(routes!(found::list_found_image_caches))
         .routes(routes!(matches::match_image_caches))
@@ -89,6 +94,17 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(api_keys::rotate_api_key))
         .routes(routes!(revocations::create_revocation, revocations::list_revocations))
         .routes(routes!(revocations::delete_revocation))
+        .routes(routes!(policies::get_policy))
+        .routes(routes!(teams::create_team, teams::list_teams))
+        .routes(routes!(teams::get_team, teams::update_team))
+        .routes(routes!(policies::get_team_policy, policies::put_team_policy, policies::delete_team_policy))
+        .routes(routes!(policies::get_default_policy, policies::put_default_policy))
+        .routes(routes!(region_profiles::list_region_profiles))
+        .routes(routes!(
+            region_profiles::get_region_profile,
+            region_profiles::put_region_profile,
+            region_profiles::delete_region_profile
+        ))
         .routes(routes!(me::get_me))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))

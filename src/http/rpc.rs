@@ -82,6 +82,7 @@ async fn let_in<'a>(door: &DoorState, exchange: &'a Exchange, incoming: &Incomin
     let caller = door.gateway.authenticate_signed(incoming).await.map_err(told)?;
     // The wrapper names the caller even if the next lines refuse them.
     let caller = exchange.caller.get_or_init(|| caller);
+    door.gateway.check_team(caller).await.map_err(words::of_error)?;
     if incoming.version != API_VERSION {
         return Err(words::of_incoming(&incoming::Refusal::Version));
     }

@@ -2,6 +2,7 @@
 //! its event, its audit entry and the tracker's wake-up, all or nothing.
 
 use super::changes::{self, CacheWrite};
+use super::quota::{self, Quota};
 use super::rows::jsonb;
 use super::{Error, Store, image_caches, tracker};
 use crate::domain::clock::Instant;
@@ -22,18 +23,31 @@ pub struct NewAdoption {
     pub look_at: Option<Instant>,
 }
 
+/// What became of an adoption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    /// It is the team's.
+    Done,
+    /// A row has it by now: nothing was written.
+    Taken,
+    /// The team may not have more: nothing was written.
+    OverQuota,
+}
+
 impl Store {
-    /// Takes over a cache of the cloud. `false`: a row has it by now, nothing was written.
-    pub async fn adopt(&self, new: &NewAdoption) -> Result<bool, Error> {
-        match self.write_adoption(new).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_constraint(ONE_ROW) => Ok(false),
-            Err(error) => Err(error),
+    /// Takes over a cache of the cloud.
+    pub async fn adopt(&self, new: &NewAdoption, quota: Option<Quota<'_>>) -> Result<Adopted, Error> {
+        match self.write_adoption(new, quota).await {
+            Err(error) if error.is_constraint(ONE_ROW) => Ok(Adopted::Taken),
+            done => done,
         }
     }
 
-    async fn write_adoption(&self, new: &NewAdoption) -> Result<(), Error> {
+    async fn write_adoption(&self, new: &NewAdoption, quota: Option<Quota<'_>>) -> Result<Adopted, Error> {
         let mut transaction = self.requests.begin().await?;
+        if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
+            return Ok(Adopted::OverQuota);
+        }
         image_caches::insert(&mut transaction, &new.write.next).await?;
         insert_done(&mut transaction, &new.operation).await?;
         // The row that was just written cannot have moved on.
@@ -43,7 +57,7 @@ impl Store {
         }
         transaction.commit().await?;
         new.write.committed();
-        Ok(())
+        Ok(Adopted::Done)
     }
 }
 

@@ -10,6 +10,7 @@
 use sqlx::PgExecutor;
 
 use super::idempotency::{self, Claimed};
+use super::quota::{self, Quota};
 use super::rows::ImageCacheRow;
 use super::{Error, NewOperation, Store, audit_insert, changes, image_caches, operations};
 use crate::domain::audit::AuditEntry;
@@ -53,6 +54,7 @@ impl Store {
         new: &NewOperation,
         cache: &ImageCache,
         first: &Transition,
+        quota: Option<Quota<'_>>,
         mut choose: impl FnMut(&[ImageCache]) -> Option<Chosen>,
     ) -> Result<EnsureBegun, Error> {
         let mut transaction = self.requests.begin().await?;
@@ -74,6 +76,9 @@ impl Store {
             audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&chosen.audit)).await?;
             transaction.commit().await?;
             return Ok(EnsureBegun::Found);
+        }
+        if !quota::admits(&mut transaction, &cache.team, quota).await? {
+            return Ok(EnsureBegun::Create(Claimed::OverQuota));
         }
         image_caches::insert(&mut transaction, cache).await?;
         operations::insert(&mut transaction, new).await?;

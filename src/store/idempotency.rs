@@ -33,6 +33,8 @@ pub enum Claimed {
     },
     /// Another request with this key.
     Mismatch,
+    /// Nothing, and the team may not have more: nothing was written.
+    OverQuota,
 }
 
 impl Store {

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
 use super::idempotency::{self, Claimed, NewKey};
+use super::quota::{self, Quota};
 use super::rows::{OperationRow, jsonb};
 use super::{Error, Store, audit_insert, image_caches};
 use crate::domain::audit::AuditEntry;
@@ -68,6 +69,8 @@ pub enum Begun {
     Waiting,
     /// The row has moved on, or the key was taken in this moment: nothing was written.
     Moved,
+    /// The team may not have more: nothing was written.
+    OverQuota,
 }
 
 /// What became of a settlement.
@@ -88,11 +91,18 @@ impl Store {
         new: &NewOperation,
         cache: &ImageCache,
         first: &Transition,
+        quota: Option<Quota<'_>>,
     ) -> Result<Claimed, Error> {
-        self.requests.limited(self.write_create(new, cache, first)).await
+        self.requests.limited(self.write_create(new, cache, first, quota)).await
     }
 
-    async fn write_create(&self, new: &NewOperation, cache: &ImageCache, first: &Transition) -> Result<Claimed, Error> {
+    async fn write_create(
+        &self,
+        new: &NewOperation,
+        cache: &ImageCache,
+        first: &Transition,
+        quota: Option<Quota<'_>>,
+    ) -> Result<Claimed, Error> {
         let mut transaction = self.requests.begin().await?;
         if let Some(key) = &new.key {
             let claimed =
@@ -100,6 +110,9 @@ impl Store {
             if claimed != Claimed::Fresh {
                 return Ok(claimed);
             }
+        }
+        if !quota::admits(&mut transaction, &cache.team, quota).await? {
+            return Ok(Claimed::OverQuota);
         }
         image_caches::insert(&mut transaction, cache).await?;
         insert(&mut transaction, new).await?;
@@ -112,11 +125,16 @@ impl Store {
     /// Records an update or delete of the row in the version that was read. A delete waits for an operation that
     /// runs; an update then breaks the constraint `operations_one_running`, a second waiting delete
     /// `operations_one_waiting`.
-    pub async fn begin_change(&self, new: &NewOperation, version: i64) -> Result<Begun, Error> {
-        self.requests.limited(self.write_intent(new, version)).await
+    pub async fn begin_change(
+        &self,
+        new: &NewOperation,
+        version: i64,
+        quota: Option<Quota<'_>>,
+    ) -> Result<Begun, Error> {
+        self.requests.limited(self.write_intent(new, version, quota)).await
     }
 
-    async fn write_intent(&self, new: &NewOperation, version: i64) -> Result<Begun, Error> {
+    async fn write_intent(&self, new: &NewOperation, version: i64, quota: Option<Quota<'_>>) -> Result<Begun, Error> {
         let mut transaction = self.requests.begin().await?;
         if let Some(key) = &new.key {
             let (operation, now) = (&new.operation, new.operation.created_at);
@@ -124,6 +142,9 @@ impl Store {
             if claimed != Claimed::Fresh {
                 return Ok(Begun::Moved);
             }
+        }
+        if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
+            return Ok(Begun::OverQuota);
         }
         // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
         let waits = insert(&mut transaction, new).await?;
@@ -257,11 +278,11 @@ pub(super) async fn insert(connection: &mut Connection, new: &NewOperation) -> R
     let operation = &new.operation;
     let waits = sqlx::query_scalar(
         "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
-             lease_until, subject, credential, request_id, created_at, changes)
+             lease_until, subject, credential, request_id, created_at, changes, marks)
          VALUES ($1, $2, $3, $4,
              CASE WHEN $4 = 'delete' AND EXISTS (SELECT FROM operations WHERE image_cache = $3 AND state = 'running')
                  THEN 'waiting' ELSE 'running' END,
-             $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14)
+             $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14, $15)
          RETURNING state = 'waiting'",
     )
     .bind(operation.id.uuid())
@@ -278,6 +299,7 @@ pub(super) async fn insert(connection: &mut Connection, new: &NewOperation) -> R
     .bind(&operation.credential)
     .bind(&operation.request_id)
     .bind(operation.changes.as_ref().map(jsonb))
+    .bind(jsonb(&operation.marks))
     .fetch_one(connection)
     .await?;
     Ok(waits)

@@ -123,6 +123,7 @@ pub(super) struct OperationRow {
     request_id: String,
     created_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
+    marks: serde_json::Value,
 }
 
 impl TryFrom<OperationRow> for Operation {
@@ -146,6 +147,7 @@ impl TryFrom<OperationRow> for Operation {
             state: word(OperationState::from_word(&row.state), TABLE, "state")?,
             spec: json(row.spec, TABLE, "spec")?,
             changes: row.changes.map(|value| json(value, TABLE, "changes")).transpose()?,
+            marks: json(row.marks, TABLE, "marks")?,
             error: row.error.map(|value| json(value, TABLE, "error")).transpose()?,
             provider_request_id: row.provider_request_id,
             subject: row.subject,

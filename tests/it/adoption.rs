@@ -14,7 +14,13 @@ use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
 /// A cache that is made past the gateway; the cloud's id.
 async fn made_outside(app: &TestGateway, spec: &Value) -> String {
     let operation = OperationId::new(app.now(), &Entropy::from_os());
-    let attempt = Attempt { operation, client_token: operation.to_string(), signed_at: app.now(), bucket: None };
+    let attempt = Attempt {
+        operation,
+        client_token: operation.to_string(),
+        signed_at: app.now(),
+        bucket: None,
+        marks: Vec::new(),
+    };
     let spec = serde_json::from_value(spec.clone()).unwrap();
     app.cloud_client().create(&spec, &[], &attempt).await.unwrap().eci_cache_id
 }

@@ -148,7 +148,13 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
     let imc = app.cache(&fresh.2).await["eci_cache_id"].as_str().unwrap().to_owned();
     let changes = serde_json::from_value(changed_images("nginx:3")).unwrap();
     let operation = OperationId::new(app.now(), &Entropy::from_os());
-    let attempt = Attempt { operation, client_token: operation.to_string(), signed_at: app.now(), bucket: None };
+    let attempt = Attempt {
+        operation,
+        client_token: operation.to_string(),
+        signed_at: app.now(),
+        bucket: None,
+        marks: Vec::new(),
+    };
     app.advance(120);
     app.cloud_client().update(&"cn-beijing".parse().unwrap(), &imc, &changes, &[], &attempt).await.unwrap();
     app.advance(120);

@@ -19,6 +19,7 @@ mod localpg;
 mod matches;
 mod never_twice;
 mod openapi;
+mod policy;
 mod receive;
 mod receiver;
 mod reconcile;

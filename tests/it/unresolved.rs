@@ -95,7 +95,13 @@ async fn a_refusal_after_doubt_counts_once_nothing_can_come_any_more() {
 async fn late_copy(app: &TestGateway, cache: &Value) {
     let spec: ImageCacheSpec = serde_json::from_value(new_cache("nginx:1.27")).unwrap();
     let operation = cache["operation_id"].as_str().unwrap().parse().unwrap();
-    let attempt = Attempt { operation, client_token: client_token(operation, 1), signed_at: app.now(), bucket: None };
+    let attempt = Attempt {
+        operation,
+        client_token: client_token(operation, 1),
+        signed_at: app.now(),
+        bucket: None,
+        marks: Vec::new(),
+    };
     app.cloud_client().create(&spec, &[], &attempt).await.unwrap();
 }
 

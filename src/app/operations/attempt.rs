@@ -69,7 +69,8 @@ impl Gateway {
     ) -> Result<Result<Done, Fault>, Error> {
         let operation = &leased.operation;
         let client_token = client_token(operation.id, operation.generation);
-        let attempt = Attempt { operation: operation.id, client_token, signed_at, bucket: cache.poll_bucket.clone() };
+        let (bucket, marks) = (cache.poll_bucket.clone(), operation.marks.clone());
+        let attempt = Attempt { operation: operation.id, client_token, signed_at, bucket, marks };
         let (cloud, spec) = (&self.parts().cloud, &operation.spec);
         let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
         Ok(match operation.progress.kind {

@@ -134,7 +134,8 @@ impl Gateway {
     /// Removes one; the cloud's RequestId.
     async fn remove(&self, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
         let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
-        let attempt = Attempt { operation: operation.id, client_token, signed_at: self.now(), bucket: None };
+        let attempt =
+            Attempt { operation: operation.id, client_token, signed_at: self.now(), bucket: None, marks: Vec::new() };
         let deleted = self.parts().cloud.delete(&operation.spec.region, eci_cache_id, &attempt).await;
         deleted.map(done).or_else(gone_already).map(|done| done.request_id)
     }

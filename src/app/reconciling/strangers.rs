@@ -106,6 +106,7 @@ impl Gateway {
                 client_token: orphan.id.simple().to_string(),
                 signed_at: self.now(),
                 bucket: None,
+                marks: Vec::new(),
             };
             if self.spend_for_change().await?.is_some() {
                 // The account is busy; the next pass comes soon enough.

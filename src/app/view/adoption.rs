@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::StatusView;
+use super::{PolicyRefusalView, StatusView};
 
 /// What was taken over, or would be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -44,6 +44,10 @@ pub struct SkippedCacheView {
     /// The cloud's id, imc-….
     pub eci_cache_id: String,
     /// Why: `already_managed` (by some team of this gateway), `create_in_progress` (a create of that name has not
-    /// ended: try again later) or `not_found`. New words may appear.
+    /// ended: try again later), `policy_refused` (the team may not have it) or `not_found`. New words may appear.
     pub reason: String,
+    /// For `policy_refused`: everything that the policy refuses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub refusals: Vec<PolicyRefusalView>,
 }

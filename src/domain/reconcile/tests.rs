@@ -220,6 +220,7 @@ fn operation(state: OperationState, kind: OperationKind) -> Operation {
         state,
         spec: serde_json::from_value(spec).unwrap(),
         changes: None,
+        marks: Vec::new(),
         error: None,
         provider_request_id: None,
         subject: "alice".into(),

@@ -24,6 +24,8 @@ use flat::Flat;
 mod flat;
 mod names;
 
+pub use names::parameter;
+
 /// The most images of `MatchImage.N`.
 pub const MAX_MATCH_IMAGES: usize = 100;
 /// The largest page; a larger `Limit` is cut to it.

@@ -34,6 +34,7 @@ impl FromRequestParts<DoorState> for Authorized {
         // The wrapper names the caller even if the next line refuses them.
         let caller = exchange.caller.get_or_init(|| caller).clone();
         access::check(&caller, operation)?;
+        door.gateway.check_team(&caller).await?;
         Ok(Self { caller, call: exchange.call.clone() })
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::access::{self, Access};
 
-const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The order in which an operation reads best.
 const ORDER: [&str; 10] = [
     "tags",
@@ -90,7 +90,8 @@ fn parameters_of(access: &Access) -> Vec<Value> {
             let detail = "The id of the last event that was received; stands above `cursor`.";
             found.push(text("Last-Event-ID", "header", detail));
         }
-        "update_image_cache" | "delete_image_cache" => {
+        "update_image_cache" | "delete_image_cache" | "update_team" | "put_team_policy" | "delete_team_policy"
+        | "put_default_policy" | "put_region_profile" => {
             found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
         }
         _ => {}
@@ -162,7 +163,8 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
         };
         add(true, "X-Request-Id", "The request's id: yours if you sent a sane one.");
         let settled = matches!(status.as_str(), "200" | "201") && is_cache_change;
-        add(settled || access.operation == "get_image_cache", "ETag", "The version, for `If-Match`.");
+        let kept = settled || access.operation == "get_image_cache" || is_kept_by_version(access);
+        add(kept, "ETag", "The version, for `If-Match`.");
         add(matches!(status.as_str(), "201" | "202"), "Location", "Where to look next.");
         add(access.operation.starts_with("list_"), "Link", "The next page, as `rel=\"next\"`.");
         add(is_cache_change, "Preference-Applied", "What was made of `Prefer`.");
@@ -170,6 +172,13 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
         add(replay, "Idempotent-Replayed", "`true` where this is the answer of an earlier request.");
         response["headers"] = Value::Object(headers);
     }
+}
+
+/// What administrators keep, and change by `If-Match`.
+fn is_kept_by_version(access: &Access) -> bool {
+    let subjects = ["_team", "_team_policy", "_default_policy", "_region_profile"];
+    let deletes = access.operation.starts_with("delete_");
+    !deletes && subjects.iter().any(|subject| access.operation.ends_with(subject))
 }
 
 fn is_cache_change(access: &Access) -> bool {
@@ -205,7 +214,7 @@ fn meaning(access: Option<&Access>, status: u16) -> &'static str {
     match status {
         400 => "The body is not JSON, or a header is malformed.",
         401 => "There is no credential, or it is not good.",
-        403 => "The credential lacks a scope, or the cloud does not permit it.",
+        403 => "The credential lacks a scope, the team's policy refuses, or the cloud does not permit it.",
         404 => "There is no such thing, or it belongs to another team.",
         408 => "The body came too slowly.",
         409 => "It is not possible in the present state.",

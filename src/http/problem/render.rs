@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::{Refusal, cloud};
+use super::{Refusal, cloud, policy};
 use crate::app::Error;
 use crate::domain::caller::Scope;
 use crate::domain::explain::explain;
@@ -22,6 +22,8 @@ impl From<Error> for Refusal {
             Error::PreconditionFailed { current } => precondition_failed(current),
             Error::IdempotencyMismatch => idempotency_mismatch(code),
             Error::IdempotencyInFlight => idempotency_in_flight(code),
+            Error::PolicyRefused { refusals, contact } => policy::refused(refusals, contact),
+            Error::TeamDisabled { contact } => policy::disabled(contact),
             Error::CloudRefused { error, operation } => cloud_refused(error, operation),
             Error::TooMany { code, detail, retry_after_seconds } => too_many(code, detail, retry_after_seconds),
             Error::Unavailable { code, detail, retry_after_seconds } => unavailable(code, detail, retry_after_seconds),

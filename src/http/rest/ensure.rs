@@ -1,4 +1,4 @@
-//! Ensure: a cache of this content, whichever it is.
+//! Ensure: a cache of this content, whichever it is; and the dry run of it and of a create.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::bodies::NewImageCacheBody;
 use crate::app::input::IdempotencyKey;
-use crate::app::view::ImageCacheView;
+use crate::app::view::{DryRunView, ImageCacheView};
 use crate::domain::content::Ensured;
 use crate::http::extract::{Authorized, Json, headers};
 use crate::http::problem::Refusal;
@@ -52,4 +52,22 @@ pub(super) async fn ensure_image_cache(
     let outcome = ensured.outcome.as_str().to_owned();
     let body = EnsuredImageCache { outcome, image_cache: ensured.changed.image_cache.clone() };
     Ok(answer::changed_as(done, &ensured.changed, wait, &body))
+}
+
+/// Try an image cache
+///
+/// What would become of a create, and of an ensure, with this body: everything that the policy would refuse, the image
+/// cache with all that would be filled in, what the team has and would have of what is counted, what it would cost, how
+/// long such builds take, and what is there already. Nothing is created, and no place in a quota is held.
+#[utoipa::path(post, path = "/v1/image-caches/dry-run", tag = "image-caches",
+    responses((status = 200, description = "What would become of it.", body = DryRunView)),
+)]
+pub(super) async fn dry_run_image_cache(
+    State(door): State<DoorState>,
+    who: Authorized,
+    body: Json<NewImageCacheBody>,
+) -> Result<Response, Refusal> {
+    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let told = door.gateway.dry_run_image_cache(&who.caller, &new).await?;
+    Ok(answer::json(StatusCode::OK, &told))
 }

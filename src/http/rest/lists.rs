@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::app::input::FeedPage;
 use crate::app::view::{
     AccessKeyView, ApiKeyView, AttemptView, AuditEntryView, CheckpointView, DeliveryView, EndpointView, EventView,
-    FoundCacheView, ImageCacheView, RevocationView, TransitionView,
+    FoundCacheView, ImageCacheView, RegionProfileView, RevocationView, TeamView, TransitionView,
 };
 use crate::domain::filter::Slice;
 
@@ -81,6 +81,14 @@ list!(
 list!(
     /// Checkpoints of the audit, the newest first.
     AuditCheckpointList of CheckpointView
+);
+list!(
+    /// Teams, by id.
+    TeamList of TeamView
+);
+list!(
+    /// Region profiles, by cloud account and region.
+    RegionProfileList of RegionProfileView
 );
 list!(
     /// Access keys, the newest first.

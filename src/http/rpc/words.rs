@@ -9,8 +9,9 @@ use crate::app::Error;
 use crate::domain::caller::Scope;
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
-use crate::eci::incoming;
+use crate::domain::policy;
 use crate::eci::params::read::Refused;
+use crate::eci::{incoming, params};
 use crate::http::problem::Refusal;
 
 const CONFLICT: &str = "The request was denied. It conflicts with a previous request.";
@@ -50,6 +51,11 @@ pub(super) fn of_error(error: Error) -> Refusal {
                            reuse a client token with different requests, unless the requests are identical.";
             refusal(400, "IdempotentParameterMismatch", message)
         }
+        Error::PolicyRefused { refusals, contact } => policy_refused(&refusals, contact.as_deref()),
+        Error::TeamDisabled { contact } => {
+            let message = format!("The team of this access key is disabled. {}", who_can(contact.as_deref()));
+            refusal(403, "Forbidden.TeamDisabled", message)
+        }
         Error::CloudRefused { error, .. } => cloud(error),
         // Nothing of the cloud's own API is counted so.
         Error::TooMany { detail, .. } | Error::Unavailable { detail, .. } => unavailable(&format!("({detail})")),
@@ -62,6 +68,22 @@ fn forbidden(scope: Scope) -> Refusal {
     let message =
         format!("The specified action is not available for you. (The access key lacks the scope {}.)", scope.as_str());
     refusal(403, "Forbidden.SubUser", message)
+}
+
+/// What the team's policy refuses, each under the name of its parameter.
+fn policy_refused(refusals: &[policy::Refusal], contact: Option<&str>) -> Refusal {
+    let told = refusals.iter().map(|refusal| {
+        let parameter = params::read::parameter(&refusal.field);
+        let name = if parameter.is_empty() { String::new() } else { format!("{parameter} ") };
+        format!("{name}{} ({})", refusal.detail, refusal.rule)
+    });
+    let told: Vec<String> = told.collect();
+    let message = format!("The request is refused by the team's policy: {}. {}", told.join("; "), who_can(contact));
+    refusal(403, "Forbidden.PolicyRefused", message)
+}
+
+fn who_can(contact: Option<&str>) -> String {
+    format!("Who can change it: {}.", contact.unwrap_or("the gateway's administrators"))
 }
 
 /// As the cloud said it; its texts are redacted where they come in.

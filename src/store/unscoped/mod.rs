@@ -1,7 +1,7 @@
-//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), and what
-//! must be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]), and credentials before
-//! it is known whose they are; nothing else. Every row they return
-//! carries its team, and every write they make names it or holds a lease.
+//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), what an
+//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`revocations`]), what must be known before a
+//! cache of the account is taken over or offered ([`adoption`], [`strangers`]), and credentials before it is known whose
+//! they are; nothing else. Every row they return carries its team, and every write they make names it or holds a lease.
 
 pub mod access_keys;
 pub mod adoption;
@@ -14,9 +14,11 @@ pub mod news;
 pub mod observed;
 pub mod operations;
 pub mod reconciler;
+pub mod region_profiles;
 pub mod revocations;
 pub mod sealing;
 pub mod strangers;
+pub mod teams;
 pub mod tracker;
 pub mod tree;
 pub mod unsettled;

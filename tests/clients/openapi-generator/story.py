@@ -36,6 +36,8 @@ class Story:
         self.events = ecg_client.EventsApi(client)
         self.me = ecg_client.MeApi(client)
         self.operations = ecg_client.OperationsApi(client)
+        self.policy = ecg_client.PolicyApi(client)
+        self.teams = ecg_client.TeamsApi(admin)
         self.webhooks = ecg_client.WebhooksApi(client)
 
     def wait_until_ready(self, cache_id):
@@ -144,6 +146,29 @@ class Story:
         assert revoked.id in [item.id for item in call(self.revocations.list_revocations, limit=100).items]
         call(self.revocations.delete_revocation, revoked.id)
 
+    def keep_policies(self):
+        """Register a team, give it a policy, fill in a region, try a create."""
+        team_id, place = f"team-{uuid.uuid4().hex[:12]}", "default:cn-nowhere-1"
+        team = call(self.teams.create_team, ecg_client.NewTeam(id=team_id, display_name="Story"))
+        changed = call(self.teams.update_team, team.id, ecg_client.TeamChanges(cost_centre="4711"))
+        assert changed.cost_centre == "4711" and call(self.teams.get_team, team.id).version == changed.version
+        assert call(self.teams.list_teams, limit=100).items, "no team"
+        policy = ecg_client.Policy(largest_size_gib=100, registries=["registry.example.com/team/*"])
+        assert call(self.teams.put_team_policy, team.id, policy).source == "team"
+        assert call(self.teams.get_team_policy, team.id).policy.largest_size_gib == 100
+        call(self.teams.delete_team_policy, team.id)
+        default = call(self.teams.get_default_policy)
+        assert call(self.teams.put_default_policy, default.policy).policy == default.policy
+        profile = ecg_client.NewRegionProfile(vswitch_ids=["vsw-1"])
+        assert call(self.teams.put_region_profile, place, profile).region == "cn-nowhere-1"
+        assert call(self.teams.get_region_profile, place).vswitch_ids == ["vsw-1"]
+        assert place in [item.id for item in call(self.teams.list_region_profiles, limit=100).items]
+        call(self.teams.delete_region_profile, place)
+        assert call(self.policy.get_policy).used.image_caches is not None
+        new = ecg_client.NewImageCache(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
+        told = call(self.caches.dry_run_image_cache, new)
+        assert told.allowed and told.image_cache.images == new.images, told
+
     def change_and_remove(self, cache):
         """Update the image cache, wait for the new build, delete it."""
         changes = ecg_client.ImageCacheChanges(images=["registry.example.com/team/app:2"])
@@ -189,6 +214,7 @@ class Story:
         self.try_an_adoption()
         self.turn_an_access_key()
         self.turn_credentials()
+        self.keep_policies()
         self.change_and_remove(cache)
         self.read_the_audit(cache)
         listed = call(self.webhooks.list_webhook_endpoints, limit=100).items

@@ -24,6 +24,7 @@ from ecg_client.api.image_caches import (
     check_gate,
     create_image_cache,
     delete_image_cache,
+    dry_run_image_cache,
     ensure_image_cache,
     get_image_cache,
     get_provider_record,
@@ -37,7 +38,23 @@ from ecg_client.api.image_caches import (
 )
 from ecg_client.api.me import get_me
 from ecg_client.api.operations import get_operation
+from ecg_client.api.policy import get_policy
 from ecg_client.api.revocations import create_revocation, delete_revocation, list_revocations
+from ecg_client.api.teams import (
+    create_team,
+    delete_region_profile,
+    delete_team_policy,
+    get_default_policy,
+    get_region_profile,
+    get_team,
+    get_team_policy,
+    list_region_profiles,
+    list_teams,
+    put_default_policy,
+    put_region_profile,
+    put_team_policy,
+    update_team,
+)
 from ecg_client.api.webhooks import (
     create_webhook_endpoint,
     delete_webhook_endpoint,
@@ -65,12 +82,16 @@ from ecg_client.models import (
     NewAdoption,
     NewApiKey,
     NewImageCache,
+    NewRegionProfile,
     NewRevocation,
+    NewTeam,
     NewWebhookEndpoint,
+    Policy,
     Problem,
     Recovery,
     Replay,
     SecretRotation,
+    TeamChanges,
     WebhookEndpointChanges,
 )
 from ecg_client.types import UNSET
@@ -202,6 +223,30 @@ def turn_credentials():
     call(delete_revocation, revoked.id, statuses=(204,), client=ADMIN)
 
 
+def keep_policies():
+    """Register a team, give it a policy, fill in a region, try a create."""
+    team_id, place = f"team-{uuid.uuid4().hex[:12]}", "default:cn-nowhere-1"
+    team = call(create_team, statuses=(201,), client=ADMIN, body=NewTeam(id=team_id, display_name="Story"))
+    changed = call(update_team, team.id, client=ADMIN, body=TeamChanges(cost_centre="4711"))
+    assert changed.cost_centre == "4711" and call(get_team, team.id, client=ADMIN).version == changed.version
+    assert call(list_teams, client=ADMIN, limit=100).items, "no team"
+    policy = Policy(largest_size_gib=100, registries=["registry.example.com/team/*"])
+    assert call(put_team_policy, team.id, client=ADMIN, body=policy).source == "team"
+    assert call(get_team_policy, team.id, client=ADMIN).policy.largest_size_gib == 100
+    call(delete_team_policy, team.id, statuses=(204,), client=ADMIN)
+    default = call(get_default_policy, client=ADMIN)
+    assert call(put_default_policy, client=ADMIN, body=default.policy).policy == default.policy
+    profile = NewRegionProfile(vswitch_ids=["vsw-1"])
+    assert call(put_region_profile, place, client=ADMIN, body=profile).region == "cn-nowhere-1"
+    assert call(get_region_profile, place, client=ADMIN).vswitch_ids == ["vsw-1"]
+    assert place in [item.id for item in call(list_region_profiles, client=ADMIN, limit=100).items]
+    call(delete_region_profile, place, statuses=(204,), client=ADMIN)
+    assert call(get_policy).used.image_caches is not UNSET
+    new = NewImageCache(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
+    told = call(dry_run_image_cache, body=new)
+    assert told.allowed and told.image_cache.images == new.images, told
+
+
 def change_and_remove(cache):
     """Update the image cache, wait for the new build, delete it."""
     changes = ImageCacheChanges(images=["registry.example.com/team/app:2"])
@@ -241,6 +286,7 @@ def main(document):
     try_an_adoption()
     turn_an_access_key()
     turn_credentials()
+    keep_policies()
     change_and_remove(cache)
     read_the_audit(cache)
     assert endpoint.id in [item.id for item in call(list_webhook_endpoints, limit=100).items]

@@ -212,6 +212,47 @@ async function turnCredentials(): Promise<void> {
   await call("delete_revocation", admin.DELETE("/v1/revocations/{revocation_id}", { params: { path } }));
 }
 
+async function keepPolicies(): Promise<void> {
+  const id = `team-${randomUUID().slice(0, 8)}`;
+  const params = { path: { team_id: id } };
+  await call("create_team", admin.POST("/v1/teams", { body: { id, display_name: "Story" } }));
+  const change = { cost_centre: "4711" };
+  const changed = await call("update_team", admin.PATCH("/v1/teams/{team_id}", { params, body: change }));
+  assert.equal(changed.cost_centre, "4711");
+  assert.equal((await call("get_team", admin.GET("/v1/teams/{team_id}", { params }))).version, changed.version);
+  const listed = await call("list_teams", admin.GET("/v1/teams", { params: { query: { limit: 100 } } }));
+  assert(listed.items.length > 0, "no team");
+  const body = { largest_size_gib: 100, registries: ["registry.example.com/team/*"] };
+  const put = await call("put_team_policy", admin.PUT("/v1/teams/{team_id}/policy", { params, body }));
+  assert.equal(put.source, "team");
+  const kept = await call("get_team_policy", admin.GET("/v1/teams/{team_id}/policy", { params }));
+  assert.equal(kept.policy.largest_size_gib, 100);
+  await call("delete_team_policy", admin.DELETE("/v1/teams/{team_id}/policy", { params }));
+  const { policy } = await call("get_default_policy", admin.GET("/v1/default-policy"));
+  const again = await call("put_default_policy", admin.PUT("/v1/default-policy", { body: policy }));
+  assert.deepEqual(again.policy, policy);
+  await fillInARegion();
+  const own = await call("get_policy", client.GET("/v1/policy"));
+  assert(own.used.image_caches !== undefined);
+  const images = ["registry.example.com/team/try:1"];
+  const wanted = { name: "try", region: "cn-hangzhou", images };
+  const told = await call("dry_run_image_cache", client.POST("/v1/image-caches/dry-run", { body: wanted }));
+  assert(told.allowed && told.image_cache.images[0] === images[0]);
+}
+
+async function fillInARegion(): Promise<void> {
+  const place = "default:cn-nowhere-1";
+  const path = "/v1/region-profiles/{region_profile_id}";
+  const params = { path: { region_profile_id: place } };
+  const body = { vswitch_ids: ["vsw-1"] };
+  assert.equal((await call("put_region_profile", admin.PUT(path, { params, body }))).region, "cn-nowhere-1");
+  assert.deepEqual((await call("get_region_profile", admin.GET(path, { params }))).vswitch_ids, ["vsw-1"]);
+  const query = { limit: 100 };
+  const listed = await call("list_region_profiles", admin.GET("/v1/region-profiles", { params: { query } }));
+  assert(listed.items.some((item) => item.id === place));
+  await call("delete_region_profile", admin.DELETE(path, { params }));
+}
+
 async function changeAndRemove(cache: ImageCache): Promise<void> {
   const body = { images: ["registry.example.com/team/app:2"] };
   const updated = await call(
@@ -292,6 +333,7 @@ await turnTheEndpoint(endpoint);
 await tryAnAdoption();
 await turnAnAccessKey();
 await turnCredentials();
+await keepPolicies();
 await changeAndRemove(cache);
 await readTheAudit(cache);
 await removeTheEndpoint(endpoint.id);

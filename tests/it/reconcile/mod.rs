@@ -47,7 +47,7 @@ async fn ready(app: &TestGateway, more: &Value) -> String {
 
 fn attempt(app: &TestGateway) -> Attempt {
     let operation = OperationId::new(app.now(), &Entropy::from_os());
-    Attempt { operation, client_token: operation.to_string(), signed_at: app.now(), bucket: None }
+    Attempt { operation, client_token: operation.to_string(), signed_at: app.now(), bucket: None, marks: Vec::new() }
 }
 
 /// Made past the gateway: the cloud's id.

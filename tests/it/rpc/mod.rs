@@ -6,4 +6,5 @@ mod coverage;
 mod creates;
 mod golden;
 mod life;
+mod policy;
 mod refusals;

@@ -89,7 +89,13 @@ impl Cloud {
 
     /// An attempt that is signed now.
     fn attempt(&self, operation: OperationId, client_token: &str) -> Attempt {
-        Attempt { operation, client_token: client_token.into(), signed_at: self.clock.now(), bucket: None }
+        Attempt {
+            operation,
+            client_token: client_token.into(),
+            signed_at: self.clock.now(),
+            bucket: None,
+            marks: Vec::new(),
+        }
     }
 
     async fn created(&self, spec: &ImageCacheSpec) -> String {

@@ -87,6 +87,7 @@ async fn a_list_that_leaves_a_cache_out_proves_nothing() {
         client_token: "elsewhere".into(),
         signed_at: app.now(),
         bucket: None,
+        marks: Vec::new(),
     };
     client.delete(&"cn-beijing".parse().unwrap(), missed.as_str().unwrap(), &attempt).await.unwrap();
     app.until(&ids[1], "lost").await;

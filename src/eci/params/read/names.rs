@@ -42,7 +42,7 @@ const JOINED: [&str; 3] = ["VSwitchId", "PlainHttpRegistry", "InsecureRegistry"]
 
 /// The parameter of a JSON pointer: `/acr_registries/0/domains/1` is `AcrRegistryInfo.1.Domain.2`. A tag is
 /// told by its key, as it has no place of its own; what has no name on the wire stays as it is.
-pub(super) fn parameter(field: &str) -> String {
+pub fn parameter(field: &str) -> String {
     let mut parts = field.trim_start_matches('/').split('/');
     let first = parts.next().unwrap_or_default();
     let Some((_, outer)) = NAMES.iter().find(|(name, _)| *name == first) else { return field.to_owned() };

@@ -8,6 +8,7 @@ use crate::domain::entropy::Entropy;
 use crate::domain::ids::OperationId;
 use crate::domain::poll::bucket::BUCKET_TAG;
 use crate::domain::spec::OPERATION_TAG;
+use crate::domain::team::TEAM_TAG;
 use crate::eci::client::Attempt;
 use crate::eci::params;
 
@@ -124,7 +125,8 @@ impl Draw {
     fn attempt(&self) -> Attempt {
         let operation = OperationId::new(Instant::UNIX_EPOCH, &self.0);
         let bucket = self.maybe(Self::id);
-        Attempt { operation, client_token: self.id(), signed_at: Instant::UNIX_EPOCH, bucket }
+        let marks = if self.below(2) == 0 { vec![(TEAM_TAG.to_owned(), "web".to_owned())] } else { Vec::new() };
+        Attempt { operation, client_token: self.id(), signed_at: Instant::UNIX_EPOCH, bucket, marks }
     }
 }
 
@@ -146,6 +148,9 @@ fn any_valid_create_reads_back_as_itself() {
         let own = read.spec.tags.remove(OPERATION_TAG);
         assert_eq!(own.is_some(), new.spec.tags.len() < MAX_TAGS, "seed {seed}");
         let bucket = read.spec.tags.remove(BUCKET_TAG);
+        let before = new.spec.tags.len() + 1 + usize::from(attempt.bucket.is_some());
+        let mark = read.spec.tags.remove(TEAM_TAG);
+        assert_eq!(mark.is_some(), !attempt.marks.is_empty() && before < MAX_TAGS, "seed {seed}");
         assert_eq!(bucket, attempt.bucket.filter(|_| new.spec.tags.len() + 2 <= MAX_TAGS), "seed {seed}");
         assert_eq!(read.spec, new.spec, "seed {seed}");
         assert_eq!(bare(&read.registry_credentials), bare(&new.registry_credentials), "seed {seed}");
@@ -164,6 +169,7 @@ fn any_update_reads_back_as_itself() {
         if let Some(tags) = &mut read.tags {
             tags.remove(OPERATION_TAG);
             tags.remove(BUCKET_TAG);
+            tags.remove(TEAM_TAG);
         }
         assert_eq!(target, id);
         let plain = |changes| serde_json::to_value(changes).expect("JSON");

@@ -15,10 +15,7 @@ mod generated {
 }
 
 use generated::types::{
-    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion,
-    NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRevocation,
-    NewRevocationJti, NewWebhookEndpoint, Problem, Recovery, Replay, SecretRotation, WebhookEndpoint,
-    WebhookEndpointChanges,
+    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion, NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRegionProfile, NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery, Replay, SecretRotation, TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
 };
 use generated::{Client, Error as CallError};
 
@@ -66,6 +63,7 @@ impl Story {
         self.try_an_adoption().await?;
         self.turn_an_access_key().await?;
         self.turn_credentials().await?;
+        self.keep_policies().await?;
         self.change_and_remove(&cache).await?;
         self.read_the_audit(&cache).await?;
         self.remove_the_endpoint(&endpoint).await?;
@@ -229,6 +227,51 @@ impl Story {
         demand(newest[0].tree_size >= proof.checkpoint.tree_size, "the tree has shrunk")?;
         let consistency = call!(self.get_audit_consistency.first_size(1));
         demand(consistency.first_size == 1, "another proof")
+    }
+
+    async fn keep_policies(&mut self) -> Outcome<()> {
+        let id = format!("team-{}", std::process::id());
+        let new = NewTeam::builder().id(id.as_str()).display_name("Story");
+        // A second run may meet the first one's team.
+        let team = match self.admin.create_team().body(new).send().await {
+            Ok(made) => made.into_inner().id,
+            Err(CallError::ErrorResponse(refusal)) if refusal.status() == 409 => id,
+            Err(error) => return Err(format!("create_team: {error}").into()),
+        };
+        self.called.insert("create_team".to_owned());
+        let changes = TeamChanges::builder().disabled(false);
+        let changed = call!(self.update_team.team_id(&team).body(changes) as admin);
+        demand(!changed.disabled, "disabled")?;
+        let again = call!(self.get_team.team_id(&team) as admin);
+        demand(again.version == changed.version, "another version")?;
+        demand(!call!(self.list_teams.limit(100) as admin).items.is_empty(), "no team")?;
+        let policy = Policy::builder().largest_size_gib(100);
+        let put = call!(self.put_team_policy.team_id(&team).body(policy) as admin);
+        demand(put.source == "team", "not the team's own policy")?;
+        let kept = call!(self.get_team_policy.team_id(&team) as admin);
+        demand(kept.policy.largest_size_gib == Some(100), "another policy")?;
+        call!(self.delete_team_policy.team_id(&team) as admin);
+        let default = call!(self.get_default_policy as admin).policy.clone();
+        let again = call!(self.put_default_policy.body(default.clone()) as admin);
+        demand(again.source == "default", "not the default policy")?;
+        self.fill_in_a_region().await?;
+        demand(call!(self.get_policy).used.image_caches.is_some(), "nothing is counted")?;
+        let new = NewImageCache::builder().name("try").region("cn-hangzhou").images([format!("{IMAGE}:try")]);
+        let told = call!(self.dry_run_image_cache.body(new));
+        demand(told.allowed && told.image_cache.name == "try", "the dry run refuses")
+    }
+
+    async fn fill_in_a_region(&mut self) -> Outcome<()> {
+        let place = "default:cn-nowhere-1";
+        let profile = NewRegionProfile::builder().vswitch_ids(vec!["vsw-1".to_owned()]);
+        let put = call!(self.put_region_profile.region_profile_id(place).body(profile) as admin);
+        demand(put.region == "cn-nowhere-1", "another region")?;
+        let kept = call!(self.get_region_profile.region_profile_id(place) as admin);
+        demand(kept.vswitch_ids.len() == 1, "another profile")?;
+        let listed = call!(self.list_region_profiles.limit(100) as admin);
+        demand(listed.items.iter().any(|item| item.id == place), "not in the list")?;
+        call!(self.delete_region_profile.region_profile_id(place) as admin);
+        Ok(())
     }
 
     async fn remove_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> Outcome<()> {

@@ -1,0 +1,76 @@
+//! The dry run of a create: everything that is decided before anything is recorded, told instead of done.
+//!
+//! What must stay true: nothing is written but the audit entry; what is told is what a create, or an ensure, would meet
+//! in this moment, by the very same rules. What it does not do: hold a place in the quota.
+
+use super::input::MatchQuestion;
+use super::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
+use super::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::content::Ensured;
+use crate::domain::gate::{expected_at, usual};
+use crate::domain::policy::Shape;
+use crate::domain::spec::{ImageCacheSpec, NewImageCache};
+
+const DRY_RUN: &str = "dry_run_image_cache";
+
+impl Gateway {
+    /// What would become of a create, or an ensure, of `new`.
+    pub async fn dry_run_image_cache(&self, caller: &Caller, new: &NewImageCache) -> Result<DryRunView, Error> {
+        access::check(caller, DRY_RUN)?;
+        new.check()?;
+        self.check_region(&new.spec.region)?;
+        let (settings, ruling) = (self.settings(), self.ruling(&caller.team, Some(&new.spec.region)).await?);
+        let (spec, filled_in) = ruling.filled(&new.spec);
+        let holdings = self.store().holdings(&caller.team, ruling.since()).await?;
+        let mut case = ruling.create(&spec);
+        let allowed = case.admits(&holdings);
+        let (prices, before) = (&settings.prices, holdings.usage(&settings.prices));
+        let after = case.asked().after(&before, prices);
+        let cost = prices.is_set().then(|| prices.cost(&Shape::of(&spec), spec.retention_days));
+        let refusals = case.into_refusals();
+        let found = self.chosen(&self.store().same_content(&self.new_cache(caller, &spec)).await?);
+        let usually = self.store().usual_build(&caller.team, &spec.region).await?;
+        let ensure_ready_at = match &found {
+            Some((_, Ensured::Reused)) => self.now(),
+            Some((cache, _)) => expected_at(cache, usually, self.now()),
+            None => self.now() + usual(usually),
+        };
+        Ok(DryRunView {
+            allowed,
+            refusals: refusals.into_iter().map(Into::into).collect(),
+            contact: settings.policy_contact.clone(),
+            filled_in: filled_in.into_iter().map(str::to_owned).collect(),
+            used: AmountsView::used(&before, prices),
+            used_after: AmountsView::used(&after, prices),
+            limits: AmountsView::limits(&ruling.policy),
+            cost: cost.map(|cost| CostView::of(&cost, &prices.currency)),
+            expected_seconds: usual(usually).num_seconds(),
+            ensure_outcome: found.as_ref().map_or(Ensured::Created, |(_, how)| *how).as_str().to_owned(),
+            ensure_image_cache_id: found.map(|(cache, _)| cache.id.to_string()),
+            ensure_ready_at,
+            matches: self.matches_of(caller, &spec).await?,
+            image_cache: PlannedImageCacheView::from(spec),
+        })
+    }
+
+    /// What the automatic matching would take today, where every image can be read as a reference.
+    async fn matches_of(
+        &self,
+        caller: &Caller,
+        spec: &ImageCacheSpec,
+    ) -> Result<Option<super::view::MatchView>, Error> {
+        let question = MatchQuestion {
+            region: spec.region.to_string(),
+            images: spec.images.clone(),
+            ephemeral_storage_gib: None,
+            full_match: false,
+            minimum_matches: None,
+        };
+        match self.matched(caller, &question).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::Invalid(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a team may do, asked before anything is recorded: the rules are read, what a create leaves out is filled in, and
+//! the request is judged by `domain::policy`, its quotas within the transaction that records it.
+//!
+//! What must stay true: every way to come by an image cache passes here, whichever the door (create, update, ensure,
+//! adopt). The rules are read anew for each request, so a change of a policy holds from its commit on, at every gateway;
+//! only the list of disabled teams, which every request asks, is kept for a second. A request with a known idempotency
+//! key is told what it was told before, whatever the rules are by now.
+
+use std::collections::HashSet;
+
+use chrono::{Datelike as _, Duration, NaiveTime};
+
+use super::{Error, Gateway};
+use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::policy::{Asked, Holdings, Policy, Prices, Refusal, RegionProfile, fill, judge};
+use crate::domain::region::Region;
+use crate::domain::spec::ImageCacheSpec;
+use crate::domain::team::{Source, Team, barred, policy_of};
+use crate::store::Quota;
+
+/// How long a list of disabled teams is good.
+const GOOD_FOR: Duration = Duration::seconds(1);
+
+/// The teams whose requests are refused, as last read.
+#[derive(Debug, Default)]
+pub(super) struct Disabled {
+    teams: HashSet<TeamId>,
+    /// When they were read, or somebody set out to: others go by what is known meanwhile.
+    taken_at: Option<Instant>,
+    /// Counts what was changed here: a list that was read before it is out of date.
+    changes: u64,
+}
+
+/// What holds for one team in one place, and everything that it is judged with.
+pub(super) struct Ruling {
+    pub(super) policy: Policy,
+    pub(super) source: Source,
+    team: Option<Team>,
+    profile: Option<RegionProfile>,
+    barred: Option<Refusal>,
+    account: String,
+    prices: Prices,
+    since: Instant,
+}
+
+/// One request before its judge. Kept while its transaction runs; what it found is told afterwards.
+pub(super) struct Case<'a> {
+    ruling: &'a Ruling,
+    asked: Asked<'a>,
+    found: Vec<Refusal>,
+    counts: bool,
+}
+
+impl Gateway {
+    /// Refuses a caller whose team is disabled; within a second after it was. An administrator is let in: somebody must
+    /// be able to undo it.
+    pub async fn check_team(&self, caller: &Caller) -> Result<(), Error> {
+        if caller.may(Scope::Admin) || !self.is_disabled(&caller.team).await? {
+            return Ok(());
+        }
+        Err(Error::TeamDisabled { contact: self.settings().policy_contact.clone() })
+    }
+
+    async fn is_disabled(&self, team: &TeamId) -> Result<bool, Error> {
+        let now = self.now();
+        let changes = {
+            let mut disabled = self.disabled();
+            let fresh = disabled.taken_at.is_some_and(|at| (now - at).abs() < GOOD_FOR);
+            if fresh {
+                return Ok(disabled.teams.contains(team));
+            }
+            // While the first list is read, everybody waits for one: there is nothing to go by.
+            disabled.taken_at = disabled.taken_at.map(|_| now);
+            disabled.changes
+        };
+        // Not under the lock: a database that is slow holds up nobody who has a list.
+        let teams: HashSet<TeamId> = self.store().disabled_teams().await?.into_iter().collect();
+        let found = teams.contains(team);
+        let mut disabled = self.disabled();
+        if disabled.changes == changes {
+            (disabled.teams, disabled.taken_at) = (teams, Some(now));
+        }
+        Ok(found)
+    }
+
+    /// Forgets the list of disabled teams: the next request reads it.
+    pub(super) fn forget_disabled(&self) {
+        let mut disabled = self.disabled();
+        *disabled = Disabled { changes: disabled.changes + 1, ..Disabled::default() };
+    }
+
+    /// What holds for the team in the region; without one, everywhere.
+    pub(super) async fn ruling(&self, team: &TeamId, region: Option<&Region>) -> Result<Ruling, Error> {
+        let settings = self.settings();
+        let rules = self.store().rules(team, &settings.account, region).await?;
+        let (policy, source) = policy_of(rules.team.as_ref(), rules.default.as_ref());
+        Ok(Ruling {
+            barred: barred(rules.team.as_ref(), settings.unknown_teams),
+            policy,
+            source,
+            team: rules.team,
+            profile: rules.profile,
+            account: settings.account.clone(),
+            prices: settings.prices.clone(),
+            since: month_of(self.now()),
+        })
+    }
+
+    /// The refusal that a caller is told.
+    pub(super) fn refused(&self, refusals: Vec<Refusal>) -> Error {
+        Error::PolicyRefused { refusals, contact: self.settings().policy_contact.clone() }
+    }
+}
+
+impl Ruling {
+    /// What was asked for with what the region profile and the policy fill in, and which fields those are.
+    pub(super) fn filled(&self, spec: &ImageCacheSpec) -> (ImageCacheSpec, Vec<&'static str>) {
+        fill(&self.policy, self.profile.as_ref(), spec)
+    }
+
+    /// A create of that spec.
+    pub(super) fn create<'a>(&'a self, spec: &'a ImageCacheSpec) -> Case<'a> {
+        self.case(Asked { account: &self.account, spec, before: None, builds: true })
+    }
+
+    /// An update to that spec.
+    pub(super) fn update<'a>(&'a self, before: &'a ImageCacheSpec, spec: &'a ImageCacheSpec) -> Case<'a> {
+        self.case(Asked { account: &self.account, spec, before: Some(before), builds: true })
+    }
+
+    /// An adoption of what is in the cloud already.
+    pub(super) fn adoption<'a>(&'a self, spec: &'a ImageCacheSpec) -> Case<'a> {
+        self.case(Asked { account: &self.account, spec, before: None, builds: false })
+    }
+
+    fn case<'a>(&'a self, asked: Asked<'a>) -> Case<'a> {
+        let mut found: Vec<Refusal> = self.barred.iter().cloned().collect();
+        found.extend(judge(&self.policy, self.profile.as_ref(), &asked, None, &self.prices));
+        // What is refused anyway is counted too: everything is told at once.
+        let counts = self.policy.has_quota() || !found.is_empty();
+        Case { ruling: self, asked, found, counts }
+    }
+
+    /// The tags that say whose a cache is.
+    pub(super) fn marks(&self) -> Vec<(String, String)> {
+        self.team.as_ref().map(Team::tags).unwrap_or_default()
+    }
+
+    /// Since when builds count.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+}
+
+impl<'a> Case<'a> {
+    /// Judges with what the team has; whether the request may go on.
+    pub(super) fn admits(&mut self, holdings: &Holdings) -> bool {
+        let ruling = self.ruling;
+        let usage = holdings.usage(&ruling.prices);
+        let profile = ruling.profile.as_ref();
+        self.found = ruling.barred.iter().cloned().collect();
+        self.found.extend(judge(&ruling.policy, profile, &self.asked, Some(&usage), &ruling.prices));
+        self.found.is_empty()
+    }
+
+    /// What was asked, for what else is to be told of it.
+    pub(super) fn asked(&self) -> &Asked<'a> {
+        &self.asked
+    }
+
+    /// Everything that was refused.
+    pub(super) fn into_refusals(self) -> Vec<Refusal> {
+        self.found
+    }
+
+    /// Whether its transaction must count: for a quota, or to refuse once it is clear that no earlier request with the
+    /// same key has been answered.
+    pub(super) fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// Since when builds count.
+    pub(super) fn since(&self) -> Instant {
+        self.ruling.since
+    }
+}
+
+/// What a transaction asks, where it must ask at all.
+pub(super) fn quota(
+    counts: bool,
+    since: Instant,
+    admits: &mut (dyn FnMut(&Holdings) -> bool + Send),
+) -> Option<Quota<'_>> {
+    counts.then_some(Quota { since, admits })
+}
+
+/// When the month began (UTC).
+fn month_of(now: Instant) -> Instant {
+    let first = now.date_naive().with_day(1).unwrap_or_else(|| now.date_naive());
+    first.and_time(NaiveTime::MIN).and_utc()
+}

@@ -1,0 +1,221 @@
+//! Teams, their policies and the default one, as the platform's administrators keep them; and what a team may know of
+//! its own.
+
+use super::cursor::{List, one_more, unreadable};
+use super::input::{NewTeam, TeamChanges};
+use super::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
+use super::{Call, Error, Gateway, access};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Caller, TeamId};
+use crate::domain::filter::{Page, Slice};
+use crate::domain::policy::Policy;
+use crate::domain::team::{Source, Team, policy_of};
+
+const CREATE: &str = "create_team";
+const UPDATE: &str = "update_team";
+const PUT: &str = "put_team_policy";
+const DELETE: &str = "delete_team_policy";
+const PUT_DEFAULT: &str = "put_default_policy";
+
+impl Gateway {
+    /// Registers a team.
+    pub async fn create_team(&self, caller: &Caller, call: &Call, new: NewTeam) -> Result<TeamView, Error> {
+        access::check(caller, CREATE)?;
+        let now = self.now();
+        let team = Team {
+            id: new.id,
+            display_name: new.display_name,
+            contacts: new.contacts,
+            cost_centre: new.cost_centre,
+            policy: new.policy,
+            disabled_at: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        team.check()?;
+        self.check_policy(team.policy.as_ref(), "/policy")?;
+        let entry = self.admin_entry(caller, call, CREATE, &team.id.to_string());
+        if !self.store().add_team(&team, &entry).await? {
+            let detail = format!("the team {} is registered already", team.id);
+            return Err(Error::Conflict { code: "team_exists", detail });
+        }
+        call.set_audited();
+        Ok(team.into())
+    }
+
+    /// The registered teams, by id.
+    pub async fn list_teams(&self, caller: &Caller, page: &Page) -> Result<Slice<TeamView>, Error> {
+        access::check(caller, "list_teams")?;
+        let list = List::new(self, caller, "teams", &());
+        let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let teams = self.store().teams(after.as_ref(), one_more(page)).await?;
+        Ok(list.slice(teams, page, |team| team.id.to_string()))
+    }
+
+    /// One team.
+    pub async fn get_team(&self, caller: &Caller, id: &TeamId) -> Result<TeamView, Error> {
+        access::check(caller, "get_team")?;
+        Ok(self.registered(id, None).await?.into())
+    }
+
+    /// Changes what is given. A team that is disabled is refused everywhere within a second, here at once.
+    pub async fn update_team(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: &TeamId,
+        changes: TeamChanges,
+        if_match: Option<i64>,
+    ) -> Result<TeamView, Error> {
+        access::check(caller, UPDATE)?;
+        let mut team = self.registered(id, if_match).await?;
+        team.display_name = changes.display_name.unwrap_or(team.display_name);
+        team.contacts = changes.contacts.unwrap_or(team.contacts);
+        if let Some(centre) = changes.cost_centre {
+            team.cost_centre = Some(centre).filter(|centre| !centre.is_empty());
+        }
+        if let Some(disabled) = changes.disabled {
+            team.disabled_at = disabled.then(|| team.disabled_at.unwrap_or_else(|| self.now()));
+        }
+        team.check()?;
+        Ok(self.write_team(caller, call, UPDATE, team).await?.into())
+    }
+
+    /// The policy that holds for a registered team.
+    pub async fn get_team_policy(&self, caller: &Caller, id: &TeamId) -> Result<TeamPolicyView, Error> {
+        access::check(caller, "get_team_policy")?;
+        let team = self.registered(id, None).await?;
+        let default = self.store().default_policy().await?.map(|(policy, _)| policy);
+        let (policy, source) = policy_of(Some(&team), default.as_ref());
+        Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version: team.version })
+    }
+
+    /// Gives a team a policy of its own.
+    pub async fn put_team_policy(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: &TeamId,
+        policy: Policy,
+        if_match: Option<i64>,
+    ) -> Result<TeamPolicyView, Error> {
+        access::check(caller, PUT)?;
+        self.check_policy(Some(&policy), "")?;
+        let team = Team { policy: Some(policy.clone()), ..self.registered(id, if_match).await? };
+        let version = self.write_team(caller, call, PUT, team).await?.version;
+        Ok(TeamPolicyView { source: Source::Team.as_str().to_owned(), policy, version })
+    }
+
+    /// Takes a team's own policy away: the default one holds for it.
+    pub async fn delete_team_policy(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: &TeamId,
+        if_match: Option<i64>,
+    ) -> Result<(), Error> {
+        access::check(caller, DELETE)?;
+        let team = Team { policy: None, ..self.registered(id, if_match).await? };
+        self.write_team(caller, call, DELETE, team).await.map(drop)
+    }
+
+    /// The policy of teams without one of their own.
+    pub async fn get_default_policy(&self, caller: &Caller) -> Result<TeamPolicyView, Error> {
+        access::check(caller, "get_default_policy")?;
+        let (policy, version) = self.store().default_policy().await?.unwrap_or_default();
+        let source = if version == 0 { Source::BuiltIn } else { Source::Default };
+        Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version })
+    }
+
+    /// Writes the policy of teams without one of their own.
+    pub async fn put_default_policy(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        policy: Policy,
+        if_match: Option<i64>,
+    ) -> Result<TeamPolicyView, Error> {
+        access::check(caller, PUT_DEFAULT)?;
+        self.check_policy(Some(&policy), "")?;
+        let current = self.store().default_policy().await?.map_or(0, |(_, version)| version);
+        if if_match.is_some_and(|version| version != current) {
+            return Err(Error::PreconditionFailed { current });
+        }
+        let entry = self.admin_entry(caller, call, PUT_DEFAULT, "default");
+        if !self.store().put_default_policy(&policy, current, self.now(), Some(&entry)).await? {
+            return Err(moved());
+        }
+        call.set_audited();
+        Ok(TeamPolicyView { source: Source::Default.as_str().to_owned(), policy, version: current + 1 })
+    }
+
+    /// Opens the default policy unless somebody wrote one: for `dev`, where nothing is anyone else's.
+    pub async fn ensure_open_policy(&self) -> Result<(), Error> {
+        // Where there is one already it stays.
+        let _written = self.store().put_default_policy(&Policy::open(), 0, self.now(), None).await?;
+        Ok(())
+    }
+
+    /// What the caller's team may do, and what it has of what is counted.
+    pub async fn get_policy(&self, caller: &Caller) -> Result<PolicyView, Error> {
+        access::check(caller, "get_policy")?;
+        let ruling = self.ruling(&caller.team, None).await?;
+        let prices = &self.settings().prices;
+        let usage = self.store().holdings(&caller.team, ruling.since()).await?.usage(prices);
+        Ok(PolicyView {
+            team: caller.team.to_string(),
+            source: ruling.source.as_str().to_owned(),
+            used: AmountsView::used(&usage, prices),
+            limits: AmountsView::limits(&ruling.policy),
+            policy: ruling.policy,
+            currency: prices.is_set().then(|| prices.currency.clone()),
+            contact: self.settings().policy_contact.clone(),
+        })
+    }
+
+    async fn registered(&self, id: &TeamId, if_match: Option<i64>) -> Result<Team, Error> {
+        let team = self.store().team(id).await?.ok_or(Error::NotFound("team"))?;
+        match if_match {
+            Some(version) if version != team.version => Err(Error::PreconditionFailed { current: team.version }),
+            _ => Ok(team),
+        }
+    }
+
+    async fn write_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Team, Error> {
+        let team = Team { updated_at: self.now(), ..team };
+        let entry = self.admin_entry(caller, call, action, &team.id.to_string());
+        if !self.store().change_team(&team, &entry).await? {
+            return Err(moved());
+        }
+        call.set_audited();
+        self.forget_disabled();
+        Ok(Team { version: team.version + 1, ..team })
+    }
+
+    /// Checks what an administrator wrote; `at` is where it stands in the body.
+    fn check_policy(&self, policy: Option<&Policy>, at: &str) -> Result<(), Error> {
+        let Some(policy) = policy else { return Ok(()) };
+        policy.check(self.settings().prices.is_set()).map_err(|mut errors| {
+            for error in &mut errors {
+                error.field.insert_str(0, at);
+            }
+            Error::Invalid(errors)
+        })
+    }
+
+    pub(super) fn admin_entry(&self, caller: &Caller, call: &Call, action: &str, resource: &str) -> AuditEntry {
+        let actor = Actor::caller(caller, &call.origin);
+        let mut entry = actor.entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        entry.resource = Some(resource.to_owned());
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
+        entry
+    }
+}
+
+/// Somebody changed it in this moment.
+pub(super) fn moved() -> Error {
+    let detail = "it changed while the request was handled; read it and try again".to_owned();
+    Error::Conflict { code: "concurrent_change", detail }
+}

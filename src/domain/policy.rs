@@ -1,0 +1,224 @@
+//! What a team may do: the rules of one team, and the judgement of one request by them.
+//!
+//! A [`Policy`] is what an administrator writes. [`judge`] takes it with the region's [`profile`], what was asked for and
+//! what the team has, and gives everything that is refused, not only the first. The member of the policy that refused is
+//! the refusal's `rule`, so that team and administrator speak of the same thing.
+//!
+//! What must stay true: ids of the account's resources (vSwitches, security groups, EIPs, resource groups, ACR
+//! instances, role ARNs) are closed unless they are listed, because the gateway's own cloud key could use anyone's; what
+//! the region profile fills in is always allowed. An update is judged by what it changes: what stays was judged when it
+//! came. What shrinks is never refused for a quota.
+//!
+//! Who calls it: `app` (create, update, ensure, adopt and their dry run, whichever the door). What it does not do: count
+//! what a team has (`store`).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::field::{FieldError, Findings};
+use super::region::Region;
+use super::spec::{RETENTION_DAYS, SIZE_GIB};
+
+pub mod judge;
+pub mod money;
+pub mod pattern;
+pub mod price;
+pub mod profile;
+pub mod usage;
+
+pub use judge::{Asked, Refusal, fill, judge};
+pub use money::Money;
+pub use pattern::RegistryPattern;
+pub use price::Prices;
+pub use profile::{ProfileId, RegionProfile};
+pub use usage::{Holdings, Shape, Usage};
+
+/// Stands for every id in a list of ids.
+pub const ANY: &str = "*";
+/// The most entries of one list.
+const MAX_ENTRIES: usize = 500;
+
+/// What a team may do. A member that is left out has its default; an empty policy is a closed one, with any registry,
+/// region and size, and no quota.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The cloud accounts that may be used, by name; all where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub accounts: Option<Vec<String>>,
+    /// The regions that may be used; all where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<String>>)]
+    pub regions: Option<Vec<Region>>,
+    /// The vSwitches that may be named; `*` is any. None where left out: then only what the region profile fills in.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub vswitch_ids: Option<Vec<String>>,
+    /// The security groups that may be named; `*` is any. None where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub security_group_ids: Option<Vec<String>>,
+    /// The EIPs that may be named; `*` is any. None where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub eip_instance_ids: Option<Vec<String>>,
+    /// The resource groups that may be named; `*` is any. None where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub resource_group_ids: Option<Vec<String>>,
+    /// The ACR Enterprise instances that may be read without a login; `*` is any. None where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub acr_instance_ids: Option<Vec<String>>,
+    /// The roles that ACR registries may be read with (`arn_service`, `arn_user`); `*` is any. None where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub role_arns: Option<Vec<String>>,
+    /// The registries and repositories that images may come from; all where left out. A host, or `*.` and a host for all
+    /// below it, then a path in which `*` stands for any characters, slashes too: `registry.example.com/team-a/*`. A
+    /// host alone means all of it. Read as image references are: `nginx` is `docker.io/library/nginx`.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<String>>)]
+    pub registries: Option<Vec<RegistryPattern>>,
+    /// Whether an image may go by the tag `latest`, or by no tag, without a digest; true where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub allow_latest_tag: Option<bool>,
+    /// Whether registries may be read over plain HTTP; false where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub allow_plain_http: Option<bool>,
+    /// Whether registries may be read without checking their certificates; false where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub allow_insecure_registries: Option<bool>,
+    /// The smallest size in GiB, 20 to 32768, taken where a create gives none; 20 where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 20, maximum = 32768)]
+    pub smallest_size_gib: Option<i32>,
+    /// The largest size in GiB, 20 to 32768; the cloud's own where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 20, maximum = 32768)]
+    pub largest_size_gib: Option<i32>,
+    /// The retention in days, 1 to 65536, of a create that gives none; where left out the longest, if there is one, else
+    /// it never expires.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, maximum = 65536)]
+    pub default_retention_days: Option<i32>,
+    /// The longest retention in days, 1 to 65536: nothing that never expires can be created. No limit where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, maximum = 65536)]
+    pub longest_retention_days: Option<i32>,
+    /// The most image caches that the cloud may have of the team at once; no limit where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
+    pub most_image_caches: Option<i32>,
+    /// The most GiB of them all together; no limit where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
+    pub most_total_gib: Option<i32>,
+    /// The most that a month may cost, as decimal text such as `120.50` in the currency of the gateway's prices: what
+    /// the team keeps, for a month, and the builds of this month (UTC). No limit where left out.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>, example = "120.50")]
+    pub monthly_budget: Option<Money>,
+}
+
+/// What is given is not null: leaving a member out is the way to say nothing.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+impl Policy {
+    /// Everything is allowed and nothing counted: what `dev` and tests begin with.
+    pub fn open() -> Self {
+        let any = || Some(vec![ANY.to_owned()]);
+        Self {
+            vswitch_ids: any(),
+            security_group_ids: any(),
+            eip_instance_ids: any(),
+            resource_group_ids: any(),
+            acr_instance_ids: any(),
+            role_arns: any(),
+            allow_plain_http: Some(true),
+            allow_insecure_registries: Some(true),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything is counted.
+    pub fn has_quota(&self) -> bool {
+        self.most_image_caches.is_some() || self.most_total_gib.is_some() || self.monthly_budget.is_some()
+    }
+
+    /// Checks what an administrator wrote; `priced`: whether there are prices, which a budget needs.
+    pub fn check(&self, priced: bool) -> Result<(), Vec<FieldError>> {
+        let mut findings = Findings::default();
+        self.note_lists(&mut findings);
+        let ranges = [
+            ("smallest_size_gib", self.smallest_size_gib, SIZE_GIB, "must be 20 to 32768 (GiB)"),
+            ("largest_size_gib", self.largest_size_gib, SIZE_GIB, "must be 20 to 32768 (GiB)"),
+            ("default_retention_days", self.default_retention_days, RETENTION_DAYS, "must be 1 to 65536 (days)"),
+            ("longest_retention_days", self.longest_retention_days, RETENTION_DAYS, "must be 1 to 65536 (days)"),
+            ("most_image_caches", self.most_image_caches, 0..=i32::MAX, "must be 0 or more"),
+            ("most_total_gib", self.most_total_gib, 0..=i32::MAX, "must be 0 or more"),
+        ];
+        for (name, value, range, allowed) in ranges {
+            let fits = value.is_none_or(|value| range.contains(&value));
+            findings.require(fits, format!("/{name}"), "out_of_range", allowed);
+        }
+        let pairs = [
+            ("smallest_size_gib", self.smallest_size_gib, "largest_size_gib", self.largest_size_gib),
+            (
+                "default_retention_days",
+                self.default_retention_days,
+                "longest_retention_days",
+                self.longest_retention_days,
+            ),
+        ];
+        for (name, low, other, high) in pairs {
+            let ordered = low.zip(high).is_none_or(|(low, high)| low <= high);
+            findings.require(ordered, format!("/{name}"), "out_of_range", format!("must be at most {other}"));
+        }
+        let affordable = self.monthly_budget.is_none() || priced;
+        let detail = "needs prices, and the gateway has none: its operator sets ECG_POLICY_PRICES";
+        findings.require(affordable, "/monthly_budget", "not_allowed", detail);
+        findings.into_result()
+    }
+
+    fn note_lists(&self, findings: &mut Findings) {
+        let lists = [
+            ("accounts", &self.accounts),
+            ("vswitch_ids", &self.vswitch_ids),
+            ("security_group_ids", &self.security_group_ids),
+            ("eip_instance_ids", &self.eip_instance_ids),
+            ("resource_group_ids", &self.resource_group_ids),
+            ("acr_instance_ids", &self.acr_instance_ids),
+            ("role_arns", &self.role_arns),
+        ];
+        for (name, list) in lists {
+            let list = list.as_deref().unwrap_or_default();
+            note_length(name, list.len(), findings);
+            let whole: BTreeSet<&String> = list.iter().collect();
+            findings.require(whole.len() == list.len(), format!("/{name}"), "duplicate", "names something twice");
+            for (place, entry) in list.iter().enumerate() {
+                let good = (1..=256).contains(&entry.len()) && entry.bytes().all(|b| b.is_ascii_graphic());
+                let detail = "must be 1 to 256 characters without spaces; `*` alone is any";
+                let star = entry == ANY || !entry.contains('*');
+                findings.require(good && star, format!("/{name}/{place}"), "invalid", detail);
+            }
+        }
+        note_length("regions", self.regions.as_ref().map_or(0, Vec::len), findings);
+        note_length("registries", self.registries.as_ref().map_or(0, Vec::len), findings);
+    }
+}
+
+fn note_length(name: &str, length: usize, findings: &mut Findings) {
+    findings.require(length <= MAX_ENTRIES, format!("/{name}"), "out_of_range", "must have at most 500 entries");
+}
+
+#[cfg(test)]
+mod tests;

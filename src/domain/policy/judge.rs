@@ -1,0 +1,306 @@
+//! The judgement: what is filled in, what is refused and why.
+
+use super::money::Money;
+use super::profile::RegionProfile;
+use super::usage::{Shape, Usage};
+use super::{ANY, Policy, Prices};
+use crate::domain::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_ref::{DEFAULT_TAG, ImageRef};
+use crate::domain::spec::ImageCacheSpec;
+
+/// What is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// In which cloud account.
+    pub account: &'a str,
+    /// What the cache shall be, filled in.
+    pub spec: &'a ImageCacheSpec,
+    /// What it is, for an update: what stays is not judged again.
+    pub before: Option<&'a ImageCacheSpec>,
+    /// Whether the cloud builds it; not where it is only taken over.
+    pub builds: bool,
+}
+
+impl Asked<'_> {
+    /// What the team would use.
+    pub fn after(&self, usage: &Usage, prices: &Prices) -> Usage {
+        let next = Shape::of(self.spec);
+        let build = if self.builds { prices.build(&next.region) } else { Money::ZERO };
+        usage.with(&next, self.before.map(Shape::of).as_ref(), build, prices)
+    }
+}
+
+/// One refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which field, as a JSON pointer; empty where it is none.
+    pub field: String,
+    /// The member of the policy that refuses; `unregistered_team` and `disabled_team` are none.
+    pub rule: &'static str,
+    /// Why, in a sentence.
+    pub detail: String,
+    /// What is allowed, where that can be listed.
+    pub allowed: Vec<String>,
+}
+
+/// Everything that the policy refuses, in a fixed order; quotas only where `usage` is given.
+pub fn judge(
+    policy: &Policy,
+    profile: Option<&RegionProfile>,
+    asked: &Asked<'_>,
+    usage: Option<&Usage>,
+    prices: &Prices,
+) -> Vec<Refusal> {
+    let mut bench = Bench { policy, asked: *asked, found: Vec::new() };
+    if asked.before.is_none() {
+        bench.place();
+        bench.registry_security();
+    }
+    bench.ids(profile);
+    bench.acr();
+    bench.images();
+    bench.size();
+    bench.retention();
+    if let Some(usage) = usage {
+        bench.quotas(usage, prices);
+    }
+    bench.found
+}
+
+/// Fills in what a create leaves out, and says which fields those are.
+pub fn fill(
+    policy: &Policy,
+    profile: Option<&RegionProfile>,
+    spec: &ImageCacheSpec,
+) -> (ImageCacheSpec, Vec<&'static str>) {
+    let (mut spec, mut filled) = (spec.clone(), Vec::new());
+    if let Some(profile) = profile {
+        if spec.vswitch_ids.is_empty() && !profile.vswitch_ids.is_empty() {
+            spec.vswitch_ids.clone_from(&profile.vswitch_ids);
+            filled.push("vswitch_ids");
+            put("zone_id", &mut spec.zone_id, profile.zone_id.as_ref(), &mut filled);
+        }
+        put("security_group_id", &mut spec.security_group_id, profile.security_group_id.as_ref(), &mut filled);
+        put("eip_instance_id", &mut spec.eip_instance_id, profile.eip_instance_id.as_ref(), &mut filled);
+        put("resource_group_id", &mut spec.resource_group_id, profile.resource_group_id.as_ref(), &mut filled);
+    }
+    let smallest = policy.smallest_size_gib.filter(|size| *size > DEFAULT_SIZE_GIB);
+    put("size_gib", &mut spec.size_gib, smallest.as_ref(), &mut filled);
+    let days = policy.default_retention_days.or(policy.longest_retention_days);
+    put("retention_days", &mut spec.retention_days, days.as_ref(), &mut filled);
+    (spec, filled)
+}
+
+fn put<T: Clone>(name: &'static str, slot: &mut Option<T>, value: Option<&T>, filled: &mut Vec<&'static str>) {
+    if let (None, Some(value)) = (&slot, value) {
+        *slot = Some(value.clone());
+        filled.push(name);
+    }
+}
+
+struct Bench<'a> {
+    policy: &'a Policy,
+    asked: Asked<'a>,
+    found: Vec<Refusal>,
+}
+
+impl Bench<'_> {
+    fn refuse(
+        &mut self,
+        field: impl Into<String>,
+        rule: &'static str,
+        detail: impl Into<String>,
+        allowed: Vec<String>,
+    ) {
+        self.found.push(Refusal { field: field.into(), rule, detail: detail.into(), allowed });
+    }
+
+    /// Account and region: an update cannot change them.
+    fn place(&mut self) {
+        let (policy, asked) = (self.policy, self.asked);
+        if let Some(accounts) = &policy.accounts
+            && !accounts.iter().any(|name| name == ANY || name == asked.account)
+        {
+            let detail = format!("the cloud account {} is not one that the team may use", asked.account);
+            self.refuse("", "accounts", detail, accounts.clone());
+        }
+        if let Some(regions) = &policy.regions
+            && !regions.contains(&asked.spec.region)
+        {
+            let allowed = regions.iter().map(ToString::to_string).collect();
+            self.refuse("/region", "regions", "is not a region that the team may use", allowed);
+        }
+    }
+
+    /// How registries are read: an update cannot change it.
+    fn registry_security(&mut self) {
+        let spec = self.asked.spec;
+        if !spec.plain_http_registries.is_empty() && !self.policy.allow_plain_http.unwrap_or(false) {
+            let detail = "registries must not be read over plain HTTP";
+            self.refuse("/plain_http_registries", "allow_plain_http", detail, Vec::new());
+        }
+        if !spec.insecure_registries.is_empty() && !self.policy.allow_insecure_registries.unwrap_or(false) {
+            let detail = "registries must not be read without checking their certificates";
+            self.refuse("/insecure_registries", "allow_insecure_registries", detail, Vec::new());
+        }
+    }
+
+    fn ids(&mut self, profile: Option<&RegionProfile>) {
+        let (policy, spec, before) = (self.policy, self.asked.spec, self.asked.before);
+        let of_profile = profile.map_or(&[][..], |profile| &profile.vswitch_ids);
+        let kept = before.map_or(&[][..], |before| &before.vswitch_ids);
+        for (place, id) in spec.vswitch_ids.iter().enumerate() {
+            let known = of_profile.contains(id) || kept.contains(id);
+            self.id(&format!("/vswitch_ids/{place}"), "vswitch_ids", policy.vswitch_ids.as_ref(), id, known);
+        }
+        let singles = [
+            (
+                "/security_group_id",
+                "security_group_ids",
+                &policy.security_group_ids,
+                &spec.security_group_id,
+                profile.and_then(|profile| profile.security_group_id.as_ref()),
+                before.and_then(|before| before.security_group_id.as_ref()),
+            ),
+            (
+                "/eip_instance_id",
+                "eip_instance_ids",
+                &policy.eip_instance_ids,
+                &spec.eip_instance_id,
+                profile.and_then(|profile| profile.eip_instance_id.as_ref()),
+                before.and_then(|before| before.eip_instance_id.as_ref()),
+            ),
+            (
+                "/resource_group_id",
+                "resource_group_ids",
+                &policy.resource_group_ids,
+                &spec.resource_group_id,
+                profile.and_then(|profile| profile.resource_group_id.as_ref()),
+                before.and_then(|before| before.resource_group_id.as_ref()),
+            ),
+        ];
+        for (field, rule, list, id, of_profile, kept) in singles {
+            if let Some(id) = id {
+                self.id(field, rule, list.as_ref(), id, of_profile == Some(id) || kept == Some(id));
+            }
+        }
+    }
+
+    /// One id of the account's; `known`: the profile's, or the cache's already.
+    fn id(&mut self, field: &str, rule: &'static str, list: Option<&Vec<String>>, id: &str, known: bool) {
+        let list = list.map_or(&[][..], Vec::as_slice);
+        if known || list.iter().any(|entry| entry == ANY || entry == id) {
+            return;
+        }
+        let detail = match list {
+            [] => "must be left out: the team may name none".to_owned(),
+            _ => format!("{id} is not one that the team may use"),
+        };
+        self.refuse(field, rule, detail, list.to_vec());
+    }
+
+    fn acr(&mut self) {
+        let (policy, before) = (self.policy, self.asked.before);
+        let kept = before.map_or(&[][..], |before| &before.acr_registries);
+        for (place, registry) in self.asked.spec.acr_registries.iter().enumerate() {
+            let was = kept.iter().find(|kept| kept.instance_id == registry.instance_id);
+            let at = |name: &str| format!("/acr_registries/{place}/{name}");
+            let list = policy.acr_instance_ids.as_ref();
+            self.id(&at("instance_id"), "acr_instance_ids", list, &registry.instance_id, was.is_some());
+            let roles = [
+                ("arn_service", &registry.arn_service, was.and_then(|was| was.arn_service.as_ref())),
+                ("arn_user", &registry.arn_user, was.and_then(|was| was.arn_user.as_ref())),
+            ];
+            for (name, role, was) in roles {
+                if let Some(role) = role {
+                    self.id(&at(name), "role_arns", policy.role_arns.as_ref(), role, was == Some(role));
+                }
+            }
+        }
+    }
+
+    fn images(&mut self) {
+        let kept = self.asked.before.map_or(&[][..], |before| &before.images);
+        for (place, image) in self.asked.spec.images.iter().enumerate() {
+            if kept.contains(image) {
+                continue;
+            }
+            let (field, read) = (format!("/images/{place}"), image.parse::<ImageRef>().ok());
+            if let Some(patterns) = &self.policy.registries
+                && !read.as_ref().is_some_and(|image| patterns.iter().any(|pattern| pattern.lets(image)))
+            {
+                let allowed = patterns.iter().map(ToString::to_string).collect();
+                let name = read.as_ref().map_or_else(|| image.clone(), ToString::to_string);
+                self.refuse(
+                    &field,
+                    "registries",
+                    format!("{name} is not from where the team's images may come"),
+                    allowed,
+                );
+            }
+            // What cannot be read as a reference might be anything.
+            let floats = read.is_none_or(|image| image.digest().is_none() && image.tag() == Some(DEFAULT_TAG));
+            if floats && !self.policy.allow_latest_tag.unwrap_or(true) {
+                let detail = "must have a tag other than latest, or a digest";
+                self.refuse(&field, "allow_latest_tag", detail, Vec::new());
+            }
+        }
+    }
+
+    fn size(&mut self) {
+        let size = |spec: &ImageCacheSpec| spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB);
+        let asked = size(self.asked.spec);
+        if self.asked.before.is_some_and(|before| size(before) == asked) {
+            return;
+        }
+        if let Some(smallest) = self.policy.smallest_size_gib.filter(|smallest| asked < *smallest) {
+            self.refuse("/size_gib", "smallest_size_gib", format!("must be at least {smallest} (GiB)"), Vec::new());
+        }
+        if let Some(largest) = self.policy.largest_size_gib.filter(|largest| asked > *largest) {
+            self.refuse("/size_gib", "largest_size_gib", format!("must be at most {largest} (GiB)"), Vec::new());
+        }
+    }
+
+    /// Never to expire is longer than any limit.
+    fn retention(&mut self) {
+        let asked = self.asked.spec.retention_days;
+        if self.asked.before.is_some_and(|before| before.retention_days == asked) {
+            return;
+        }
+        if let Some(longest) = self.policy.longest_retention_days
+            && asked.is_none_or(|days| days > longest)
+        {
+            let detail = format!("must be at most {longest} (days)");
+            self.refuse("/retention_days", "longest_retention_days", detail, Vec::new());
+        }
+    }
+
+    /// A quota refuses only what adds to what it counts.
+    fn quotas(&mut self, usage: &Usage, prices: &Prices) {
+        let after = self.asked.after(usage, prices);
+        let counts = [
+            (
+                "most_image_caches",
+                "image caches",
+                self.policy.most_image_caches,
+                usage.image_caches,
+                after.image_caches,
+            ),
+            ("most_total_gib", "GiB", self.policy.most_total_gib, usage.total_gib, after.total_gib),
+        ];
+        for (rule, what, most, used, after) in counts {
+            if let Some(most) = most.filter(|most| after > i64::from(*most) && after > used) {
+                let detail = format!("the team has {used} {what}, would have {after}, and may have {most}");
+                self.refuse("", rule, detail, vec![most.to_string()]);
+            }
+        }
+        if let Some(most) = self.policy.monthly_budget.filter(|most| after.month > *most && after.month > usage.month) {
+            let (currency, used) = (&prices.currency, usage.month);
+            let detail = format!(
+                "the team's month costs {used} {currency}, would cost {} {currency}, and may cost {most} {currency}",
+                after.month
+            );
+            self.refuse("", "monthly_budget", detail, vec![Money::to_string(&most)]);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Region profiles: what a create in one region of one cloud account need not say.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::domain::clock::Instant;
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::region::Region;
+use crate::domain::spec::MAX_VSWITCHES;
+
+/// Which profile: `account:region`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileId {
+    /// The cloud account's name: 1 to 63 letters, digits, `-`, `_` and `.`.
+    pub account: String,
+    /// The region.
+    pub region: Region,
+}
+
+/// A text that names no profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a cloud account's name, a colon and a region, such as default:cn-hangzhou")]
+pub struct ProfileIdError;
+
+/// What is filled in where a create leaves it out. What it names is allowed to every team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionProfile {
+    /// Where.
+    pub id: ProfileId,
+    /// The vSwitches; empty for none.
+    pub vswitch_ids: Vec<String>,
+    /// The security group.
+    pub security_group_id: Option<String>,
+    /// The EIP.
+    pub eip_instance_id: Option<String>,
+    /// The resource group.
+    pub resource_group_id: Option<String>,
+    /// The zone; filled in only together with the vSwitches, which lie in it.
+    pub zone_id: Option<String>,
+    /// Counts the changes; `ETag`.
+    pub version: i64,
+    /// When it last changed.
+    pub updated_at: Instant,
+}
+
+impl RegionProfile {
+    /// Checks what an administrator wrote.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        const FORM: &str = "must be 1 to 64 letters, digits, dashes and underscores";
+        let mut findings = Findings::default();
+        let count = self.vswitch_ids.len() <= MAX_VSWITCHES;
+        findings.require(count, "/vswitch_ids", "out_of_range", "must have at most 10 vSwitches");
+        for (place, id) in self.vswitch_ids.iter().enumerate() {
+            findings.require(is_id(id), format!("/vswitch_ids/{place}"), "invalid", FORM);
+        }
+        let ids = [
+            ("/security_group_id", &self.security_group_id),
+            ("/eip_instance_id", &self.eip_instance_id),
+            ("/resource_group_id", &self.resource_group_id),
+            ("/zone_id", &self.zone_id),
+        ];
+        for (field, id) in ids {
+            findings.require(id.as_deref().is_none_or(is_id), field, "invalid", FORM);
+        }
+        findings.into_result()
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+impl FromStr for ProfileId {
+    type Err = ProfileIdError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileIdError> {
+        let (account, region) = text.split_once(':').ok_or(ProfileIdError)?;
+        let letters = account.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if !letters || !(1..=63).contains(&account.len()) {
+            return Err(ProfileIdError);
+        }
+        Ok(Self { account: account.to_owned(), region: region.parse().map_err(|_| ProfileIdError)? })
+    }
+}
+
+impl fmt::Display for ProfileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.account, self.region)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_names_account_and_region() {
+        let id: ProfileId = "default:cn-hangzhou".parse().unwrap();
+        assert_eq!(
+            (id.account.as_str(), id.region.as_str(), id.to_string().as_str()),
+            ("default", "cn-hangzhou", "default:cn-hangzhou")
+        );
+        for bad in ["", "default", ":cn-hangzhou", "default:", "a b:cn-hangzhou", "default:X"] {
+            assert_eq!(bad.parse::<ProfileId>(), Err(ProfileIdError), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a policy refuses, and a team that is disabled. 403: the request is well formed, and somebody could allow it.
+
+use axum::http::StatusCode;
+
+use super::{ProblemField, Refusal};
+use crate::domain::policy;
+
+/// Everything that the policy refuses; `contact` can change it.
+pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -> Refusal {
+    let detail = sentence(&refusals);
+    let hint = match &contact {
+        Some(contact) => format!("ask for what the policy allows (GET /v1/policy), or ask {contact} to change it"),
+        None => "ask for what the policy allows (GET /v1/policy), or ask the gateway's administrators".to_owned(),
+    };
+    let mut refusal =
+        Refusal::new(StatusCode::FORBIDDEN, "policy_refused", "The team's policy refuses", detail).hint(hint);
+    refusal.0.problem.errors = refusals.into_iter().map(field).collect();
+    refusal.0.problem.contact = contact;
+    refusal
+}
+
+/// A team whose requests are refused.
+pub(super) fn disabled(contact: Option<String>) -> Refusal {
+    let detail = "the team is disabled";
+    let mut refusal = Refusal::new(StatusCode::FORBIDDEN, "team_disabled", "The team is disabled", detail);
+    let who = contact.as_deref().unwrap_or("the gateway's administrators");
+    refusal = refusal.hint(format!("{who} can enable it"));
+    refusal.0.problem.contact = contact;
+    refusal
+}
+
+fn field(refusal: policy::Refusal) -> ProblemField {
+    ProblemField {
+        pointer: Some(refusal.field),
+        parameter: None,
+        code: "policy".to_owned(),
+        detail: refusal.detail,
+        rule: Some(refusal.rule.to_owned()),
+        allowed: refusal.allowed,
+    }
+}
+
+/// All of them in one sentence, each with its rule.
+fn sentence(refusals: &[policy::Refusal]) -> String {
+    let told: Vec<String> = refusals
+        .iter()
+        .map(|refusal| {
+            let field = if refusal.field.is_empty() { String::new() } else { format!("{} ", refusal.field) };
+            format!("{field}{} ({})", refusal.detail, refusal.rule)
+        })
+        .collect();
+    told.join("; ")
+}
