@@ -7,7 +7,6 @@
 //! Who calls it: the transactions that record a create, an update or an adoption. What it does not do: judge.
 
 use super::pool::Connection;
-
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
