@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::admission::Admission;
 use super::budgeting::Purse;
 use super::delivering::Handing;
 use super::news::News;
@@ -71,6 +72,7 @@ struct Inner {
     outlet: Arc<Outlet>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
     handing: Handing,
+    admission: Arc<Admission>,
 }
 
 impl Gateway {
@@ -78,6 +80,7 @@ impl Gateway {
     pub fn new(parts: Parts) -> Self {
         let (to, inbox) = mpsc::unbounded_channel();
         let news = Arc::<News>::default();
+        let admission = Arc::new(Admission::new(&parts.settings.limits));
         Self(Arc::new(Inner {
             parts,
             signals: Signals::new(Arc::clone(&news)),
@@ -90,6 +93,7 @@ impl Gateway {
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
+            admission,
         }))
     }
 
@@ -204,6 +208,11 @@ impl Gateway {
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         // The random half of the first member's id names a bucket. It tells nothing of the team.
         buckets.place(spec, self.now(), id.uuid().as_u64_pair().1)
+    }
+
+    /// Who is worked for, and who waits for that.
+    pub(super) fn admission(&self) -> &Arc<Admission> {
+        &self.0.admission
     }
 
     /// The calls that this process has drawn for changes.

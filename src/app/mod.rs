@@ -12,6 +12,7 @@
 //! [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
+pub mod admission;
 mod adoption;
 mod audit;
 mod budgeting;

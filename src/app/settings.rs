@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::desk;
+use crate::domain::limits;
 use crate::domain::operation::Rule;
 use crate::domain::poll::budget::Limits;
 use crate::domain::region::Region;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub deliverer_lease: Duration,
     /// Whether a caller may add an endpoint that has not echoed a challenge.
     pub webhook_skip_challenge: bool,
+    /// What teams, addresses and all together may ask of one gateway.
+    pub limits: limits::Limits,
     /// How many event streams a team may hold open at one gateway.
     pub streams_per_team: usize,
     /// How long an event stream is silent before it says that it lives.
@@ -82,6 +85,7 @@ impl Default for Settings {
             webhook_hand_per_endpoint: 128,
             deliverer_lease: Duration::from_secs(10),
             webhook_skip_challenge: false,
+            limits: limits::Limits::default(),
             streams_per_team: 256,
             stream_heartbeat: Duration::from_secs(15),
             keep_keys: Duration::from_hours(2 * 24),

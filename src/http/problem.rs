@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -165,6 +165,11 @@ impl Refusal {
             self.0.headers.insert(name, value);
         }
         self
+    }
+
+    /// With `Retry-After`.
+    pub(super) fn retry_after(self, seconds: u32) -> Self {
+        self.header(RETRY_AFTER, &seconds.to_string())
     }
 
     fn fields(mut self, errors: Vec<FieldError>) -> Self {

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::Keys;
+use crate::app::admission::aside;
 use crate::app::delivering::word;
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::{Error, Gateway, access};
@@ -84,7 +85,8 @@ impl Gateway {
         headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
         headers.push(("content-type".into(), "application/json".into()));
         let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
-        let attempted = self.parts().sender.send(Outgoing { url: endpoint.url.clone(), headers, body, timeout }).await;
+        let outgoing = Outgoing { url: endpoint.url.clone(), headers, body, timeout };
+        let attempted = aside(self.parts().sender.send(outgoing)).await;
         (id, attempted)
     }
 }
