@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -77,6 +78,7 @@ pub(super) struct Admission {
     teams: Mutex<Book<TeamId>>,
     strangers: Mutex<Book<IpAddr>>,
     lines: Mutex<Lines>,
+    turned_away: AtomicU64,
     tally: Tally,
 }
 
@@ -111,6 +113,7 @@ impl Admission {
             teams: Mutex::new(Book::new(TEAMS)),
             strangers: Mutex::new(Book::new(ADDRESSES)),
             lines: Mutex::default(),
+            turned_away: AtomicU64::new(0),
             tally: Tally::default(),
         }
     }
@@ -219,6 +222,11 @@ impl Gateway {
         let detail =
             "too many requests without a good credential, or for nothing that is there, came from this address";
         Err(Error::TooMany { code: "too_many_refused", detail, retry_after_seconds })
+    }
+
+    /// How many requests found no place, since the start.
+    pub fn turned_away(&self) -> u64 {
+        self.admission().turned_away.load(Ordering::Relaxed)
     }
 
     /// How many requests are worked for, and how many stand in line.

@@ -154,13 +154,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             timeout: Duration::from_secs(15),
             extra_ca_file: None,
         },
-        limits: LimitsConfig {
-            connections: 1_024,
-            body_bytes: 1 << 20,
-            request: Duration::from_secs(65),
-            header: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-        },
+        limits: LimitsConfig::default(),
         lease: Duration::from_secs(12),
         // Often: who plays with the stand-in past the gateway sees it soon.
         reconcile: ReconcileConfig {

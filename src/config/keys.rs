@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 41] = [
+pub(super) const PLAIN: [&str; 55] = [
     "listen",
     "metrics_listen",
     "log",
@@ -35,6 +35,20 @@ pub(super) const PLAIN: [&str; 41] = [
     "limits.request_seconds",
     "limits.header_seconds",
     "limits.body_seconds",
+    "limits.write_seconds",
+    "limits.connections_per_address",
+    "limits.head_bytes",
+    "limits.headers",
+    "limits.url_bytes",
+    "limits.running",
+    "limits.queue",
+    "limits.queue_milliseconds",
+    "limits.team_per_second",
+    "limits.team_burst",
+    "limits.team_running",
+    "limits.team_waiting",
+    "limits.address_refused_per_second",
+    "limits.address_refused_burst",
     "database.pool_size",
     "database.acquire_seconds",
     "database.runtime_role",

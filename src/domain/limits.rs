@@ -40,7 +40,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 32, waiting: 1_024 },
+            team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 256, waiting: 1_024 },
             strangers: Rate { per_second: 20, burst: 1_000 },
             room: Room {
                 running: 64,

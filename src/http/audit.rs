@@ -62,25 +62,9 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
 async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let place = Arc::clone(&exchange.place);
-    let mut answer = in_place(place, guarded(&exchange, request, next)).await;
-    let mut refusal = Refusal::of(&mut answer).map(|refusal| exchange.worded(refusal));
-    let mut turned_away = exchange.place.was_turned_away();
-    if exchange.audited && exchange.caller.get().is_none() && !turned_away {
-        if let Err(error) = door.gateway.count_stranger(exchange.call.origin.address) {
-            refusal = Some(exchange.worded(error.into()));
-            turned_away = true;
-        }
-    }
-    if let (true, true, Some(refusal)) = (turned_away, exchange.audited, &refusal) {
-        let status = i32::from(refusal.status().as_u16());
-        door.gateway.note_turned_away(&exchange.actor(), status, refusal.code());
-    } else if exchange.audited && !exchange.call.is_audited() {
-        let ending = ending(&exchange, answer.status(), refusal.as_ref());
-        if let Err(unavailable) = write_entry(&door, &exchange, ending).await {
-            refusal = Some(exchange.worded(unavailable));
-        }
-    }
+    let mut answer = in_place(Arc::clone(&exchange.place), guarded(&exchange, request, next)).await;
+    let refusal = Refusal::of(&mut answer).map(|refusal| exchange.worded(refusal));
+    let refusal = recorded(&door, &exchange, answer.status(), refusal).await;
     exchange.place.end();
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
     let answer = mark(&exchange, finish(&exchange, answer, refusal));
@@ -88,8 +72,42 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
     answer
 }
 
-/// The inner answer, or a refusal in its place if it takes too long or panics.
+/// What is answered once the audit has what it must have: the refusal that there was, or why there is none to be said.
+async fn recorded(
+    door: &DoorState,
+    exchange: &Exchange,
+    status: StatusCode,
+    mut refusal: Option<Refusal>,
+) -> Option<Refusal> {
+    if !exchange.audited || exchange.call.is_audited() {
+        return refusal;
+    }
+    let mut turned_away = exchange.place.was_turned_away();
+    let strange =
+        exchange.caller.get().is_none() && refusal.as_ref().is_some_and(|one| !one.status().is_server_error());
+    if strange
+        && !turned_away
+        && let Err(error) = door.gateway.count_stranger(exchange.call.origin.address)
+    {
+        turned_away = true;
+        refusal = Some(exchange.worded(error.into()));
+    }
+    if let (true, Some(refusal)) = (turned_away, &refusal) {
+        let status = i32::from(refusal.status().as_u16());
+        door.gateway.note_turned_away(&exchange.actor(), status, refusal.code());
+        return Some(refusal.clone());
+    }
+    let ending = ending(exchange, status, refusal.as_ref());
+    write_entry(door, exchange, ending).await.err().map(|unavailable| exchange.worded(unavailable)).or(refusal)
+}
+
+/// The inner answer, or a refusal in its place if it is asked for too much, takes too long or panics.
 async fn guarded(exchange: &Exchange, request: Request, next: Next) -> Response {
+    let (limit, length) =
+        (exchange.settings.max_url_bytes, request.uri().path_and_query().map(|all| all.as_str().len()));
+    if length.is_some_and(|length| length > limit) {
+        return Refusal::url_too_long(Some(limit)).into_response();
+    }
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match timeout(exchange.settings.request_deadline, work).await {
         Ok(Ok(answer)) => answer,

@@ -52,6 +52,8 @@ pub struct Settings {
     pub body_deadline: Duration,
     /// The largest body.
     pub max_body_bytes: usize,
+    /// The longest path and query, in bytes.
+    pub max_url_bytes: usize,
     /// For writing the audit entry; later than that the request is refused.
     pub audit_deadline: Duration,
     /// How long a change through the cloud's own API may take: the shortest read timeout of its SDKs is 5 s.
@@ -64,8 +66,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             request_deadline: Duration::from_secs(65),
-            body_deadline: Duration::from_secs(10),
+            body_deadline: Duration::from_secs(8),
             max_body_bytes: 256 * 1024,
+            max_url_bytes: 16 * 1024,
             audit_deadline: Duration::from_secs(2),
             rpc_patience: Duration::from_secs(4),
             metrics_here: true,

@@ -64,6 +64,7 @@ impl Place {
         if slot.is_none() {
             self.turned_away.store(true, Ordering::Release);
             count_refusal(class.as_str());
+            self.gateway.admission().turned_away.fetch_add(1, Ordering::Relaxed);
             let detail = "there is more to do than this gateway can do; this request was not begun";
             return Err(Error::Unavailable { code: "overloaded", detail, retry_after_seconds: 1 });
         }
