@@ -103,7 +103,7 @@ async fn who_waits_is_counted_apart() {
         limits.room.running = 1;
     }))
     .await;
-    let id = app.created().await;
+    app.created().await;
     let poll = || app.get("/v1/events?wait=55");
     let cursor = app.get("/v1/events").await.expect(200)["next_cursor"].as_str().unwrap().to_owned();
     let path = format!("/v1/events?wait=55&cursor={cursor}");
@@ -119,7 +119,7 @@ async fn who_waits_is_counted_apart() {
         assert_eq!(refused.header("retry-after"), "5");
         refused.problem(429, "too_many_waiting");
         app.get("/v1/me").await.expect(200);
-        app.delete(&format!("/v1/image-caches/{id}")).await.expect(200);
+        app.created().await;
     };
     let ((first, second), ()) = tokio::join!(polls, look);
     first.expect(200);
@@ -259,6 +259,30 @@ async fn a_flood_without_a_credential_costs_no_entry_each() {
     assert_eq!(app.count(noted).await, 21);
     app.advance(1);
     assert_eq!(bad().await.status, 401);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_and_a_url_that_is_too_long_are_refused() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut setup = Setup::default();
+    setup.http.body_deadline = Duration::from_millis(50);
+    setup.http.max_url_bytes = 100;
+    let app = TestGateway::with(setup).await;
+    let token = app.token(TEAM, &SCOPES);
+    let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    let head = format!(
+        "POST /v1/image-caches HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("body_timeout"), "{answer}");
+    let fits = format!("/v1/me?{}", "a".repeat(93));
+    assert_ne!(app.get(&fits).await.status, 414);
+    app.get(&format!("{fits}a")).await.problem(414, "url_too_long");
+    let rpc = Answer::of(app.bare(Method::GET, &format!("/?{}", "a".repeat(100)))).await;
+    assert!(rpc.expect(414)["Code"].is_string());
 }
 
 #[tokio::test]
