@@ -24,6 +24,7 @@ mod receive;
 mod receiver;
 mod reconcile;
 mod rpc;
+mod security_page;
 mod sender;
 mod server;
 mod signing_v1;

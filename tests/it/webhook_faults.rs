@@ -197,6 +197,9 @@ async fn a_name_that_rebinds_after_it_was_saved_reaches_nobody() {
 /// A master key as an operator would have it.
 const MASTER: &str = "3a7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
 
+/// What seals the audit, as an operator would have it.
+const AUDIT: &str = "b51f0a6de7c34289a16e04d97b3c58f20e6d91a4c7835bf1062d4ae8937c5b06";
+
 /// Gives the endpoint a secret that the processes below can open.
 async fn seal_anew(app: &TestGateway, endpoint: &str) {
     let master = MasterKey::parse(MASTER).unwrap();
@@ -220,9 +223,9 @@ async fn heard_of(process: &mut Child, hook: &Hook, count: usize) {
     }
 }
 
-/// A worker process of this binary on the test's database.
+/// A worker process of this binary on the test's database, as the runtime role: a stronger one is refused.
 fn worker(app: &TestGateway) -> Child {
-    let url = sqlx::ConnectOptions::to_url_lossy(app.database()).to_string();
+    let url = sqlx::ConnectOptions::to_url_lossy(&app.runtime_database()).to_string();
     Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"))
         .arg("worker")
         .env_clear()
@@ -235,6 +238,7 @@ fn worker(app: &TestGateway) -> Child {
             ("ECG_AUTH_AUDIENCE", "eci-cache-gateway"),
             ("ECG_AUTH_HS256_SECRET", "a secret for the tokens of tests, 32 bytes or more"),
             ("ECG_KEYS_MASTER", MASTER),
+            ("ECG_KEYS_AUDIT", AUDIT),
             ("ECG_WEBHOOK_ALLOW_HTTP", "true"),
             ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
         ])
