@@ -50,12 +50,12 @@ type Taken = (Vec<u64>, Vec<u64>);
 /// Lets all of them ask for `duration`: `pace` requests a second together, or as fast as they are answered.
 pub(crate) async fn run(askers: Vec<Asker>, pace: Option<f64>, duration: Duration) -> anyhow::Result<Figures> {
     let count = askers.len();
-    let between = pace.map(|pace| Duration::from_secs_f64(count as f64 / pace));
+    let between = pace.map(|pace| Duration::from_secs_f64(number(count) / pace));
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     for (place, asker) in askers.into_iter().enumerate() {
         // Evenly spread over the first interval.
-        let first = between.unwrap_or_default().mul_f64(place as f64 / count as f64);
+        let first = between.unwrap_or_default().mul_f64(number(place) / number(count));
         tasks.spawn(ask(asker, began + first, between, began + duration));
     }
     let (mut done, mut refused) = Taken::default();
@@ -66,12 +66,17 @@ pub(crate) async fn run(askers: Vec<Asker>, pace: Option<f64>, duration: Duratio
     }
     let seconds = began.elapsed().as_secs_f64();
     Ok(Figures {
-        asked: (done.len() + refused.len()) as f64 / seconds,
-        done: done.len() as f64 / seconds,
+        asked: number(done.len() + refused.len()) / seconds,
+        done: number(done.len()) / seconds,
         p50: percentile(&mut done, 50),
         p99: percentile(&mut done, 99),
         refused_p99: percentile(&mut refused, 99),
     })
+}
+
+/// There are fewer than four billion.
+pub(crate) fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn percentile(microseconds: &mut [u64], percent: usize) -> f64 {
@@ -96,7 +101,9 @@ async fn ask(asker: Asker, first: Instant, between: Option<Duration>, until: Ins
             _ => bail!("an answer was {status}: {}", String::from_utf8_lossy(&buffer)),
         }
         // One that is late asks at once, but not again for what it missed.
-        due = between.map_or_else(Instant::now, |between| (due + between).max(Instant::now() - between));
+        due = between.map_or_else(Instant::now, |between| {
+            due.max(Instant::now().checked_sub(between * 2).unwrap_or(due)) + between
+        });
     }
     Ok(taken)
 }

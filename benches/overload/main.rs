@@ -26,8 +26,8 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 /// Teams, each with its part of the image caches.
 const TEAMS: usize = 10;
-/// Connections of each team.
-const EACH: usize = 8;
+/// Connections of each team: together fewer than are worked for at once.
+const EACH: usize = 6;
 /// Slow connections.
 const SLOW: usize = 5_000;
 
@@ -69,8 +69,7 @@ fn main() -> anyhow::Result<()> {
 
 /// The gateway with its usual limits, but for the rate of each team: what is asked for at most is what is measured.
 async fn build(server: &Server) -> anyhow::Result<House> {
-    let mut limits = Limits::default();
-    limits.team = house::boundless().team;
+    let limits = Limits { team: house::boundless().team, ..Limits::default() };
     let house = House::build(server, limits).await?;
     let mut owner = PgConnection::connect_with(&house::connect_to(server, house::DATABASE)).await?;
     owner.execute("UPDATE image_caches SET team = 'team-' || right(name, 1)").await?;
@@ -119,7 +118,7 @@ async fn overload(plan: &Plan, address: SocketAddr) -> anyhow::Result<f64> {
 
 /// How late the others are while one team sends 10 times its share.
 async fn fairness(plan: &Plan, address: SocketAddr, peak: f64) -> anyhow::Result<()> {
-    let share = peak * 0.6 / TEAMS as f64;
+    let share = peak * 0.6 / load::number(TEAMS);
     println!("\n9 teams at their share of 60 % of capacity, without and with a tenth that sends 10 times as much");
     println!("{:>24}{}", "", Figures::HEAD);
     for _ in 0..plan.rounds {
@@ -127,7 +126,7 @@ async fn fairness(plan: &Plan, address: SocketAddr, peak: f64) -> anyhow::Result
         for (place, (name, times)) in [("its share", 1.0), ("10 times", 10.0)].into_iter().enumerate() {
             let greedy = load::run(askers(address, 0, 100)?, Some(share * times), plan.each);
             let others: Vec<Asker> = everybody(address, EACH)?.split_off(EACH);
-            let others = load::run(others, Some(share * (TEAMS - 1) as f64), plan.each);
+            let others = load::run(others, Some(share * load::number(TEAMS - 1)), plan.each);
             let (greedy, others) = tokio::join!(greedy, others);
             println!(
                 "{name:<24}{}\n{:<24}{}",
