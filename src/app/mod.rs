@@ -4,7 +4,7 @@
 //! split by subject into the files of this folder. A method checks the caller's scope first, then decides
 //! with `domain`, then writes with `store`: three hops, always.
 //!
-//! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
+//! The rooms: [`admission`] (who may begin), [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
 //! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`]
 //! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
 //! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],

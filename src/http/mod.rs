@@ -6,7 +6,8 @@
 //!
 //! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json (at `/`: the cloud's
 //! envelope), whoever made it; no
-//! answer to a request under `/v1` or at `/` leaves before its audit entry is durable; no secret and no URI is logged.
+//! answer to a request under `/v1` or at `/` leaves before its audit entry is durable (those turned away because there are
+//! too many share one, written within a second); nothing is worked for without a place; no secret and no URI is logged.
 //! Who calls it: the command line. What it does not do: decide anything about image caches (`app` does).
 
 use std::sync::Arc;
