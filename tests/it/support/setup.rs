@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::limits;
+use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::webhook::address::Policy;
@@ -40,6 +41,9 @@ fn roomy() -> limits::Limits {
     let mut limits = limits::Limits::default();
     let long = Duration::from_mins(1);
     limits.team.running = 100_000;
+    // The clock stands still in most tests: what is used up does not come back.
+    limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
+    limits.strangers = limits.team.rate;
     limits.room = Room { running: 64, queue: 100_000, patience: long, target: long };
     limits
 }
