@@ -1,3 +1,5 @@
+//! Who begins, who waits in which order, and who is turned away.
+
 use std::collections::BTreeMap;
 
 use super::*;
