@@ -9,12 +9,14 @@
 //! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
 //! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
 //! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
-//! [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`verifying`], [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`], [`revoking`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 pub mod admission;
 mod adoption;
+mod api_keys;
 mod audit;
+mod authenticating;
 mod budgeting;
 mod call;
 mod changes;
@@ -30,6 +32,7 @@ mod gateway;
 mod holding;
 pub mod input;
 mod intent;
+mod kept;
 mod matching;
 mod news;
 mod operations;
@@ -37,6 +40,7 @@ mod proofs;
 mod reads;
 mod reconciling;
 mod redelivering;
+mod revoking;
 mod rpc_keys;
 mod sealing;
 mod settings;
