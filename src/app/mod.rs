@@ -11,8 +11,15 @@
 //! [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`]
 //! (events), [`waiting`], [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle
 //! tree), [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! The rooms: [`admission`] (who may begin), [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
+//! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`]
+//! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
+//! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
+//! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
+//! [`verifying`], [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`], [`revoking`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
+pub mod admission;
 mod adoption;
 mod api_keys;
 mod audit;

@@ -45,6 +45,7 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
             reconcile_every: config.reconcile.every,
             expiring_within: config.reconcile.expiring_within,
             reuse_margin: config.reconcile.reuse_margin,
+            limits: config.limits.asked,
             webhook_timeout: config.webhook.timeout,
             webhook_skip_challenge: config.webhook.allow_skip_challenge,
             look_usual: config.cloud.pace.look,

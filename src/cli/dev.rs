@@ -19,6 +19,7 @@ use crate::config::{
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
+use crate::domain::limits::bucket::Rate;
 use crate::domain::operation::Rule;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
@@ -156,13 +157,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             timeout: Duration::from_secs(15),
             extra_ca_file: None,
         },
-        limits: LimitsConfig {
-            connections: 1_024,
-            body_bytes: 1 << 20,
-            request: Duration::from_secs(65),
-            header: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-        },
+        limits: limits(),
         lease: Duration::from_secs(12),
         // Often: who plays with the stand-in past the gateway sees it soon.
         reconcile: ReconcileConfig {
@@ -172,4 +167,12 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
         },
         policy: PolicyConfig { contact: Some("whoever started dev".into()), ..PolicyConfig::default() },
     }
+}
+
+/// One machine is one address, and its developer all teams: only what is not to be borne is turned away.
+fn limits() -> LimitsConfig {
+    let mut limits = LimitsConfig::default();
+    limits.asked.team.rate = Rate { per_second: 2_000, burst: 20_000 };
+    limits.asked.strangers = limits.asked.team.rate;
+    limits
 }

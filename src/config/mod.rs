@@ -12,6 +12,7 @@
 
 mod environment;
 mod keys;
+mod limits;
 mod reader;
 mod serve;
 mod source;
@@ -31,6 +32,7 @@ use crate::domain::region::Region;
 use crate::domain::team::UnknownTeams;
 
 pub use environment::{DevEnvironment, Environment};
+pub use limits::LimitsConfig;
 pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig};
 
 /// One thing that is wrong with the settings.
@@ -206,21 +208,6 @@ pub struct WebhookConfig {
     pub extra_ca_file: Option<PathBuf>,
 }
 
-/// `limits.*`: what one request and one process may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitsConfig {
-    /// Connections at the same time.
-    pub connections: usize,
-    /// The body of a request, in bytes.
-    pub body_bytes: usize,
-    /// A whole request; longer than the longest waiting read (55 s).
-    pub request: Duration,
-    /// Its header.
-    pub header: Duration,
-    /// Its body.
-    pub body: Duration,
-}
-
 /// `database.*`: the pool, and who uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseConfig {
@@ -305,13 +292,7 @@ impl Config {
                 master_id: r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned()),
             },
             webhook: Self::read_webhook(r),
-            limits: LimitsConfig {
-                connections: r.number("limits.connections", 1..=65_536, 4096),
-                body_bytes: r.number("limits.body_bytes", 1024..=64 << 20, 1 << 20),
-                request: r.seconds("limits.request_seconds", 60..=600, 65),
-                header: r.seconds("limits.header_seconds", 1..=60, 10),
-                body: r.seconds("limits.body_seconds", 1..=60, 10),
-            },
+            limits: LimitsConfig::read(r),
             audit: AuditConfig {
                 origin: r.origin("audit.origin").unwrap_or_else(|| "eci-cache-gateway".to_owned()),
                 key: r.master_key("keys.audit"),

@@ -122,8 +122,8 @@ fn defaults_are_as_documented() {
     assert_eq!(config.webhook.timeout, Duration::from_secs(15));
     assert!(!config.webhook.allow_public && !config.webhook.allow_loopback && config.webhook.allow_ports.is_none());
     let limits = config.limits;
-    assert_eq!((limits.connections, limits.body_bytes, limits.request.as_secs()), (4096, 1_048_576, 65));
-    assert_eq!((limits.header.as_secs(), limits.body.as_secs()), (10, 10));
+    assert_eq!((limits.connections, limits.body_bytes, limits.request.as_secs()), (8192, 1_048_576, 65));
+    assert_eq!((limits.header.as_secs(), limits.body.as_secs(), limits.write.as_secs()), (8, 8, 8));
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub mod health;
 pub mod ids;
 pub mod image_cache;
 pub mod image_ref;
+pub mod limits;
 pub mod matching;
 pub mod observation;
 pub mod operation;

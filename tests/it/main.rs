@@ -15,6 +15,7 @@ mod harness;
 mod holding;
 mod jwks;
 mod life;
+mod limits;
 mod localpg;
 mod matches;
 mod never_twice;

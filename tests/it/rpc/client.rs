@@ -29,14 +29,14 @@ pub(super) fn encoded(pairs: &[(String, String)]) -> String {
 }
 
 /// An access key.
-pub(super) struct Key {
+pub(crate) struct Key {
     pub(super) id: String,
     pub(super) secret: SecretString,
 }
 
 impl Key {
     /// A key of [`TEAM`] with all scopes.
-    pub(super) async fn new(app: &TestGateway) -> Self {
+    pub(crate) async fn new(app: &TestGateway) -> Self {
         Self::of(app, TEAM, &json!({})).await
     }
 
@@ -73,7 +73,7 @@ impl Key {
     }
 
     /// An action under V1, everything in the query of a GET.
-    pub(super) async fn get(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
         send_query(app, Method::GET, &self.sign("GET", self.unsigned(app, action, params))).await
     }
 

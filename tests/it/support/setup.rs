@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::domain::clock::Instant;
+use eci_cache_gateway::domain::limits;
+use eci_cache_gateway::domain::limits::bucket::Rate;
+use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::resolver::Lookup;
@@ -35,13 +38,25 @@ pub(crate) struct Setup {
     pub(crate) start: Instant,
 }
 
+/// So many that a slow machine turns nobody away.
+fn roomy() -> limits::Limits {
+    let mut limits = limits::Limits::default();
+    let long = Duration::from_mins(1);
+    limits.team.running = 100_000;
+    // The clock stands still in most tests: what is used up does not come back.
+    limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
+    limits.strangers = limits.team.rate;
+    limits.room = Room { running: 64, queue: 100_000, patience: long, target: long };
+    limits
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self {
             policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
             lookup: None,
             limits: Limits::default(),
-            settings: app::Settings { webhook_skip_challenge: true, ..app::Settings::default() },
+            settings: app::Settings { webhook_skip_challenge: true, limits: roomy(), ..app::Settings::default() },
             http: http::Settings::default(),
             cloud: None,
             patience: Duration::from_secs(30),
