@@ -1,13 +1,18 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 41] = [
+pub(super) const PLAIN: [&str; 47] = [
     "listen",
     "metrics_listen",
     "log",
     "log_format",
     "cloud.endpoint",
     "cloud.access_key_id",
+    "cloud.account",
+    "cloud.role_arn",
+    "cloud.role_session",
+    "cloud.role_seconds",
+    "cloud.sts_endpoint",
     "cloud.regions",
     "cloud.timeout_seconds",
     "cloud.calls_per_second",
@@ -21,6 +26,7 @@ pub(super) const PLAIN: [&str; 41] = [
     "cloud.acceptance_seconds",
     "cloud.list_lag_seconds",
     "keys.master_id",
+    "keys.master_previous_id",
     "webhook.allow_loopback",
     "webhook.allow_http",
     "webhook.allow_cidrs",
@@ -46,12 +52,14 @@ pub(super) const PLAIN: [&str; 41] = [
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.
-pub(super) const SECRET: [&str; 7] = [
+pub(super) const SECRET: [&str; 9] = [
     "database_url",
     "migrate_database_url",
     "cloud.access_key_secret",
+    "cloud.role_external_id",
     "auth.hs256_secret",
     "keys.master",
+    "keys.master_previous",
     "keys.audit",
     "keys.audit_previous",
 ];

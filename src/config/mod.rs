@@ -29,7 +29,7 @@ use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
 pub use environment::{DevEnvironment, Environment};
-pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig};
+pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +96,12 @@ pub struct CloudConfig {
     pub access_key_id: Option<String>,
     /// Its secret.
     pub access_key_secret: Option<SecretString>,
+    /// `cloud.account`: the name of the account that this key opens.
+    pub account: String,
+    /// The role that this key assumes, if it is not to sign by itself.
+    pub role: Option<RoleConfig>,
+    /// The address of STS.
+    pub sts_endpoint: String,
     /// The only regions that may be used; none: all.
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
@@ -104,6 +110,19 @@ pub struct CloudConfig {
     pub rule: Rule,
     /// How it is called.
     pub pace: PaceConfig,
+}
+
+/// `cloud.role_*`: a role that the cloud's key assumes.
+#[derive(Debug, Clone)]
+pub struct RoleConfig {
+    /// `acs:ram::<account>:role/<name>`.
+    pub arn: String,
+    /// How the session is called in the cloud's logs.
+    pub session: String,
+    /// How long its credentials last.
+    pub lasts: Duration,
+    /// What the role's owner demands.
+    pub external_id: Option<SecretString>,
 }
 
 /// How often the cloud is called.
@@ -146,6 +165,8 @@ pub struct KeysConfig {
     pub master: Option<SecretString>,
     /// Its id, kept beside everything that it sealed.
     pub master_id: String,
+    /// `keys.master_previous` and its id: the key before, with which nothing is sealed any more.
+    pub previous: Option<(String, SecretString)>,
 }
 
 /// `audit.*` and its keys: what seals the audit. Every gateway on one database has the same.
@@ -246,6 +267,11 @@ impl Config {
                     .unwrap_or_else(|| "https://eci.{region}.aliyuncs.com".to_owned()),
                 access_key_id: r.word("cloud.access_key_id"),
                 access_key_secret: r.secret("cloud.access_key_secret"),
+                account: r.account("cloud.account").unwrap_or_else(|| "default".to_owned()),
+                role: Self::read_role(r),
+                sts_endpoint: r
+                    .endpoint("cloud.sts_endpoint")
+                    .unwrap_or_else(|| "https://sts.aliyuncs.com".to_owned()),
                 regions: r.regions("cloud.regions"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
                 pace: PaceConfig {
@@ -256,10 +282,7 @@ impl Config {
                 rule: Self::read_rule(r),
             },
             auth: AuthConfig { issuer: r.word("auth.issuer"), audience: r.word("auth.audience"), keys: r.auth_keys() },
-            keys: KeysConfig {
-                master: r.master_key("keys.master"),
-                master_id: r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned()),
-            },
+            keys: Self::read_keys(r),
             webhook: Self::read_webhook(r),
             limits: LimitsConfig {
                 connections: r.number("limits.connections", 1..=65_536, 4096),
@@ -286,6 +309,20 @@ impl Config {
             },
             notes: r.notes(),
         }
+    }
+
+    fn read_keys(r: &mut reader::Reader) -> KeysConfig {
+        let master_id = r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned());
+        let id = r.key_id("keys.master_previous_id");
+        let previous = r.master_key("keys.master_previous");
+        KeysConfig { master: r.master_key("keys.master"), previous: r.previous_key(&master_id, id, previous), master_id }
+    }
+
+    fn read_role(r: &mut reader::Reader) -> Option<RoleConfig> {
+        let session = r.role_session("cloud.role_session").unwrap_or_else(|| "eci-cache-gateway".to_owned());
+        let lasts = r.seconds("cloud.role_seconds", 900..=43_200, 3_600);
+        let external_id = r.secret("cloud.role_external_id");
+        r.role_arn("cloud.role_arn").map(|arn| RoleConfig { arn, session, lasts, external_id })
     }
 
     fn read_rule(r: &mut reader::Reader) -> Rule {
