@@ -22,6 +22,7 @@ use crate::domain::entropy::Entropy;
 use crate::domain::failure::Fault;
 use crate::domain::ids::OperationId;
 use crate::domain::observation::Seen;
+use crate::domain::operation::is_stale;
 use crate::domain::region::Region;
 use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
 
@@ -254,10 +255,12 @@ impl Client {
             Signer::Session(session) => session,
         };
         let credentials = session.credentials().await?;
+        self.on_time(&call)?;
         match self.ask(&call, &params, &credentials).await {
             Err(Fault::Refused(error)) if fault::is_of_token(&error) => {
                 tracing::info!(code = error.code, "the cloud refused the temporary credentials; fresh ones are fetched");
                 let fresh = session.others_than(&credentials).await?;
+                self.on_time(&call)?;
                 self.ask(&call, &params, &fresh).await.map_err(|fault| match fault {
                     Fault::Refused(error) if fault::is_of_token(&error) => {
                         Fault::NotSent(format!("the cloud takes no credentials of the role: {}", error.code))
@@ -267,6 +270,12 @@ impl Client {
             }
             answered => answered,
         }
+    }
+
+    /// Fetching credentials takes its time, and what is late is signed anew by whoever recorded the attempt.
+    fn on_time(&self, call: &Call<'_>) -> Result<(), Fault> {
+        let late = is_stale(call.signed_at, self.0.post.clock.now());
+        if late { Err(Fault::NotSent("its credentials took too long to come".into())) } else { Ok(()) }
     }
 
     async fn ask<T: DeserializeOwned>(
