@@ -9,7 +9,7 @@
 //! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
 //! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
 //! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
-//! [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`verifying`], [`rotating`] (of keys), [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
@@ -36,6 +36,7 @@ mod proofs;
 mod reads;
 mod reconciling;
 mod redelivering;
+pub mod rotating;
 mod rpc_keys;
 mod sealing;
 mod settings;

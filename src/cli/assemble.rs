@@ -29,14 +29,13 @@ use crate::webhook::sender::{Sender, SenderSettings};
 pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
     let clock: Arc<dyn Clock> = Arc::new(SteadyClock::set_by(&SystemClock));
     let entropy = Arc::new(Entropy::from_os());
-    let master = master_key(&config.keys.master)?;
     let audit = audit_keys(&config.audit)?;
     Ok(Gateway::new(Parts {
         store: store(&config.database_url, &config.database, stamp(&audit))?,
         audit,
         cloud: cloud(&config.cloud, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: verifier(&config.auth, Arc::clone(&clock))?,
-        fingerprint: Fingerprint::new(&master),
+        fingerprint: fingerprint(&config.keys)?,
         sealer: sealer(&config.keys)?,
         sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
         settings: Settings {
@@ -69,6 +68,11 @@ pub(super) fn sealer(keys: &ServeKeys) -> anyhow::Result<Sealer> {
         ring.push((id.clone(), master_key(key)?));
     }
     Ok(Sealer::new(ring, &keys.master_id)?)
+}
+
+fn fingerprint(keys: &ServeKeys) -> anyhow::Result<Fingerprint> {
+    let former = keys.previous.as_ref().map(|(_, key)| master_key(key)).transpose()?;
+    Ok(Fingerprint::new(&master_key(&keys.master)?).with_former(former.as_ref()))
 }
 
 fn master_key(text: &SecretString) -> anyhow::Result<MasterKey> {

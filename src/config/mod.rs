@@ -13,6 +13,7 @@
 mod environment;
 mod keys;
 mod reader;
+mod rotation;
 mod serve;
 mod source;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::domain::region::Region;
 
 pub use environment::{DevEnvironment, Environment};
 pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
+pub use rotation::RotationConfig;
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -102,23 +102,28 @@ pub struct ServeAuth {
 }
 
 /// Collects what is missing while handing out what is there.
-struct Missing(Vec<SettingError>);
+#[derive(Default)]
+pub(super) struct Missing(Vec<SettingError>);
 
 impl Missing {
-    fn need<T>(&mut self, key: &str, why: &str, value: Option<T>) -> Option<T> {
+    pub(super) fn into_errors(self) -> Vec<SettingError> {
+        self.0
+    }
+
+    pub(super) fn need<T>(&mut self, key: &str, why: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.0.push(missing(key, why));
         }
         value
     }
 
-    fn keys(&mut self, keys: KeysConfig) -> Option<ServeKeys> {
+    pub(super) fn keys(&mut self, keys: KeysConfig) -> Option<ServeKeys> {
         let KeysConfig { master, master_id, previous } = keys;
         let master = self.need("keys.master", "must be set: 32 bytes (openssl rand -base64 32)", master)?;
         Some(ServeKeys { master, master_id, previous })
     }
 
-    fn audit(&mut self, audit: AuditConfig) -> Option<ServeAudit> {
+    pub(super) fn audit(&mut self, audit: AuditConfig) -> Option<ServeAudit> {
         let why = "must be set: 32 bytes that sign the audit (openssl rand -base64 32)";
         let key = self.need("keys.audit", why, audit.key)?;
         Some(ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })
@@ -128,7 +133,7 @@ impl Missing {
 impl Config {
     /// The settings of `serve` and `worker`, or everything that is missing for them.
     pub fn for_serve(self) -> Result<ServeConfig, Vec<SettingError>> {
-        let mut m = Missing(Vec::new());
+        let mut m = Missing::default();
         let database_url = m.need("database_url", "must be set: the database as the runtime role", self.database_url);
         let id = m.need("cloud.access_key_id", "must be set: the cloud's access key", self.cloud.access_key_id);
         let secret =

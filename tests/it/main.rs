@@ -22,6 +22,8 @@ mod openapi;
 mod receive;
 mod receiver;
 mod reconcile;
+mod roles;
+mod rotation;
 mod rpc;
 mod sender;
 mod server;

@@ -12,6 +12,7 @@ pub mod news;
 pub mod observed;
 pub mod operations;
 pub mod reconciler;
+pub mod rotating;
 pub mod sealing;
 pub mod strangers;
 pub mod tracker;

@@ -14,13 +14,11 @@ use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
 use eci_cache_gateway::crypto::audit_keys::AuditKeys;
-use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
-use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::eci::{self, Client, Credentials, Keys, Role};
 use eci_cache_gateway::http::server;
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::sim::{self, StandIn};
@@ -84,7 +82,21 @@ impl World {
             timeout: setup.patience,
             max_answer_bytes: 1 << 20,
         };
-        Client::new(cloud, credentials, self.clock.clone(), self.entropy.clone()).unwrap()
+        let keys = match setup.role {
+            Some(name) => Keys::Assumed(credentials, self.role(name)),
+            None => Keys::Own(credentials),
+        };
+        Client::new(cloud, keys, self.clock.clone(), self.entropy.clone()).unwrap()
+    }
+
+    fn role(&self, name: &str) -> Role {
+        Role {
+            arn: format!("acs:ram::1:role/{name}"),
+            session: "gateway".into(),
+            lasts: Duration::from_hours(1),
+            external_id: None,
+            endpoint: self.standin.url(),
+        }
     }
 
     fn parts(&self, setup: &Setup) -> Parts {
@@ -98,8 +110,8 @@ impl World {
             audit: audit_keys(),
             cloud: self.client(setup),
             verifier: Verifier::new(rules, keys, self.clock.clone()),
-            sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1").unwrap(),
-            fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
+            sealer: setup.sealer(),
+            fingerprint: setup.fingerprint(),
             sender: Sender::new(setup.policy.clone(), sending, self.clock.clone()).unwrap(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),

@@ -4,6 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eci_cache_gateway::crypto::fingerprint::Fingerprint;
+use eci_cache_gateway::crypto::master::MasterKey;
+use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::webhook::address::Policy;
@@ -31,6 +34,28 @@ pub(crate) struct Setup {
     pub(crate) patience: Duration,
     /// When it begins.
     pub(crate) start: Instant,
+    /// The master keys with their ids: the one that seals, and the one before.
+    pub(crate) master: (MasterBytes, Option<MasterBytes>),
+    /// The role that the cloud's key assumes, if any.
+    pub(crate) role: Option<&'static str>,
+}
+
+/// A master key and its id.
+pub(crate) type MasterBytes = (&'static str, [u8; 32]);
+
+impl Setup {
+    /// What encrypts at rest.
+    pub(super) fn sealer(&self) -> Sealer {
+        let (current, previous) = self.master;
+        let keys = [Some(current), previous].into_iter().flatten();
+        Sealer::new(keys.map(|(id, bytes)| (id.into(), MasterKey::new(bytes))).collect(), current.0).unwrap()
+    }
+
+    /// What makes keyed hashes.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let former = self.master.1.map(|(_, bytes)| MasterKey::new(bytes));
+        Fingerprint::new(&MasterKey::new(self.master.0.1)).with_former(former.as_ref())
+    }
 }
 
 impl Default for Setup {
@@ -44,6 +69,8 @@ impl Default for Setup {
             cloud: None,
             patience: Duration::from_secs(30),
             start: START.parse().unwrap(),
+            master: (("k1", [7; 32]), None),
+            role: None,
         }
     }
 }
