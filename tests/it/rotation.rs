@@ -50,7 +50,7 @@ async fn endpoint(app: &TestGateway, hook: &Hook) -> String {
     let body = json!({"url": hook.url(), "headers": {"x-own": "kept"}});
     let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
     let path = format!("/v1/webhook-endpoints/{}/rotate-secret", made["id"].as_str().unwrap());
-    let rotated = Answer::of(app.request(Method::POST, &path)).await.expect(200);
+    let rotated = Answer::of(app.request(Method::POST, &path).json(&json!({}))).await.expect(200);
     rotated["secret"].as_str().unwrap().to_owned()
 }
 
