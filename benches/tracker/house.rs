@@ -20,7 +20,7 @@ const KEY: &str = "stand-in-key";
 const KEY_SECRET: &str = "stand-in-secret";
 /// The migrations grant it what a gateway needs.
 const RUNTIME_ROLE: &str = "DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN CREATE ROLE eci_runtime; END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN CREATE ROLE eci_runtime LOGIN; END IF;
 END $$";
 
 /// Everything but the gateway.
@@ -48,7 +48,8 @@ impl House {
         let store = Store::open(&options, sizes, Stamp::none());
         store.migrate().await?;
         let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
-        let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?options[role]=eci_runtime&"), 1);
+        let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?"), 1);
+        let url = url.replacen("user=eci&", "user=eci_runtime&", 1);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings = sim::Settings {
             access_key_id: KEY.into(),

@@ -32,6 +32,8 @@ impl Store {
                  WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND starts_with(c.relname, 'audit_')
              ), powers (place, power) AS (
                  SELECT 1, 'it is a superuser' FROM pg_roles WHERE rolname = current_user AND rolsuper
+                 UNION ALL SELECT 1, 'it logged in as ' || session_user || ', which it could become again'
+                     WHERE session_user <> current_user
                  UNION ALL SELECT 2, 'it may make and change roles' FROM pg_roles WHERE rolname = current_user AND rolcreaterole
                  UNION ALL SELECT 3, 'it owns the database, or is a member of who does' FROM pg_database
                      WHERE datname = current_database() AND pg_has_role(current_user, datdba, 'MEMBER')

@@ -8,7 +8,7 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::check::Evidence;
-use crate::check::evidence::{CacheRow, EventRow, OperationRow, TransitionRow};
+use crate::check::evidence::{AuditRow, CacheRow, EventRow, OperationRow, TransitionRow};
 
 /// Connects, past every proxy.
 pub(crate) async fn connect(url: &str) -> anyhow::Result<PgPool> {
@@ -33,7 +33,7 @@ pub(crate) async fn unrest(pool: &PgPool) -> anyhow::Result<Vec<String>> {
 pub(crate) async fn gather(pool: &PgPool, evidence: &mut Evidence) -> anyhow::Result<()> {
     let sql = "SELECT id, status, generation, eci_cache_id FROM image_caches";
     evidence.caches = sqlx::query(sql).map(|row| cache(&row)).fetch_all(pool).await?;
-    let sql = "SELECT id, kind, state, error->>'code' AS code,
+    let sql = "SELECT id, image_cache, kind, state, error->>'code' AS code,
                    extract(epoch FROM finished_at - created_at)::float8 AS seconds FROM operations";
     evidence.operations = sqlx::query(sql).map(|row| operation(&row)).fetch_all(pool).await?;
     let sql = "SELECT id, type, image_cache, (body::jsonb->'data'->'image_cache'->>'generation')::bigint AS generation,
@@ -43,6 +43,8 @@ pub(crate) async fn gather(pool: &PgPool, evidence: &mut Evidence) -> anyhow::Re
     evidence.transitions = sqlx::query(sql).map(|row| transition(&row)).fetch_all(pool).await?;
     let sql = "SELECT DISTINCT request_id FROM audit_entries";
     evidence.audited = sqlx::query_scalar(sql).fetch_all(pool).await?.into_iter().collect();
+    let sql = "SELECT operation, action, outcome FROM audit_entries WHERE operation IS NOT NULL";
+    evidence.audit = sqlx::query(sql).map(|row| audit(&row)).fetch_all(pool).await?;
     let sql = "SELECT count(*) FROM webhook_deliveries WHERE state IN (0, 1)";
     evidence.waiting_deliveries = sqlx::query_scalar(sql).fetch_one(pool).await?;
     Ok(())
@@ -65,10 +67,19 @@ fn cache(row: &PgRow) -> CacheRow {
 fn operation(row: &PgRow) -> OperationRow {
     OperationRow {
         id: OperationId::from(row.get::<Uuid, _>("id")).to_string(),
+        image_cache: id_of(row, "image_cache"),
         kind: row.get("kind"),
         state: row.get("state"),
         code: row.get("code"),
         seconds: row.get("seconds"),
+    }
+}
+
+fn audit(row: &PgRow) -> AuditRow {
+    AuditRow {
+        operation: OperationId::from(row.get::<Uuid, _>("operation")).to_string(),
+        action: row.get("action"),
+        outcome: row.get("outcome"),
     }
 }
 

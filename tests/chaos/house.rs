@@ -53,6 +53,7 @@ pub(crate) struct House {
     pub(crate) database_url: String,
     /// Whether the clocks can be moved.
     pub(crate) faketime: bool,
+    folder: PathBuf,
     options: Options,
     postgres: Mutex<Option<Server>>,
     _standin: Running,
@@ -82,6 +83,7 @@ impl House {
             standin: format!("http://{address}"),
             database_url,
             faketime: faketime.is_some(),
+            folder: folder.to_owned(),
             options,
             postgres: Mutex::new(Some(postgres)),
             _standin: standin,
@@ -108,6 +110,29 @@ impl House {
         let server = start_postgres(self.options.clone()).await?;
         *self.postgres() = Some(server);
         Ok(())
+    }
+
+    /// Saves the newest checkpoint of the audit: what it covers must be there at the end.
+    pub(crate) async fn keep_checkpoint(&self) -> anyhow::Result<()> {
+        self.audit(&["audit", "checkpoint"], "checkpoint.note").run().await
+    }
+
+    /// What `audit verify` finds that is not as it was sealed.
+    pub(crate) async fn verify_audit(&self) -> anyhow::Result<Vec<String>> {
+        let saved = self.folder.join("checkpoint.note").display().to_string();
+        let verify = self.audit(&["audit", "verify", "--checkpoint", &saved], "verify.log");
+        let status = verify.start().ended().await;
+        let told = std::fs::read_to_string(&verify.log)?;
+        println!("{}", told.trim_end());
+        Ok(if status.success() { Vec::new() } else { vec![format!("{status}: {told}")] })
+    }
+
+    fn audit(&self, arguments: &[&str], log: &str) -> Program {
+        Program {
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+            environment: settings::audit(&self.database_url),
+            log: self.folder.join(log),
+        }
     }
 
     /// Tells every gateway to stop, and how long that took.
@@ -224,7 +249,7 @@ async fn start_postgres(options: Options) -> anyhow::Result<Server> {
 /// The runtime role, which the migrations grant what it needs; then the migrations.
 async fn prepare(database_url: &str, folder: &Path) -> anyhow::Result<()> {
     let pool = crate::facts::connect(database_url).await?;
-    sqlx::query("CREATE ROLE eci_runtime NOLOGIN").execute(&pool).await?;
+    sqlx::query("CREATE ROLE eci_runtime LOGIN").execute(&pool).await?;
     pool.close().await;
     let environment = vec![("ECG_MIGRATE_DATABASE_URL".to_owned(), database_url.to_owned())];
     Program { arguments: vec!["migrate".into()], environment, log: folder.join("migrate.log") }.run().await

@@ -114,6 +114,7 @@ async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
     // The last faults are recovered from with the healing, or never.
     tokio::time::sleep(LAST_PROBES).await;
     probing.abort();
+    house.keep_checkpoint().await?;
     clients.stop.store(true, Ordering::Relaxed);
     let healed = Instant::now();
     while let Some(ended) = stories.join_next().await {
@@ -123,6 +124,7 @@ async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
     let unrest = rest(&pool, healed).await?;
     let rested = healed.elapsed();
     let mut evidence = gather(&folder, &pool, injector.recoveries(&probes)).await?;
+    evidence.audit_findings = house.verify_audit().await?;
     let drained = house.stop().await?;
     evidence.recoveries.sort_by_key(|recovery| recovery.took);
     let report = Report { seed, house: &house, injector: &injector, evidence: &evidence, rested, drained, unrest };

@@ -60,6 +60,7 @@ impl Report<'_> {
         row("events", evidence.events.len());
         row("transitions", evidence.transitions.len());
         row("requests in the audit trail", evidence.audited.len());
+        row("entries of operations in the audit trail", evidence.audit.len());
     }
 
     fn print_times(&self) {

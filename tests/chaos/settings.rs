@@ -26,7 +26,7 @@ const MASTER: &str = "Y2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgISE=";
 
 /// The environment of a gateway.
 pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAddr) -> Vec<(String, String)> {
-    let database = format!("postgres://eci@{database}/postgres?sslmode=disable&options[role]=eci_runtime");
+    let database = format!("postgres://eci_runtime@{database}/postgres?sslmode=disable");
     let all = [
         ("ECG_DATABASE_URL", database),
         ("ECG_LISTEN", listen.to_string()),
@@ -50,6 +50,12 @@ pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAdd
         ("ECG_WEBHOOK_TIMEOUT_SECONDS", "5".to_owned()),
     ];
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The environment of `audit`, past every proxy.
+pub(crate) fn audit(database_url: &str) -> Vec<(String, String)> {
+    let all = [("ECG_DATABASE_URL", database_url), ("ECG_KEYS_AUDIT", MASTER)];
+    all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// A wall clock that goes by a file, and a monotonic clock that nobody touches.

@@ -223,9 +223,9 @@ async fn heard_of(process: &mut Child, hook: &Hook, count: usize) {
     }
 }
 
-/// A worker process of this binary on the test's database.
+/// A worker process of this binary on the test's database, as the runtime role: a stronger one is refused.
 fn worker(app: &TestGateway) -> Child {
-    let url = sqlx::ConnectOptions::to_url_lossy(app.database()).to_string();
+    let url = sqlx::ConnectOptions::to_url_lossy(&app.runtime_database()).to_string();
     Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"))
         .arg("worker")
         .env_clear()

@@ -89,6 +89,8 @@ pub(crate) struct CacheRow {
 pub(crate) struct OperationRow {
     /// `op_…`.
     pub(crate) id: String,
+    /// `ic_…`: on which cache.
+    pub(crate) image_cache: String,
     /// `create`, `update` or `delete`.
     pub(crate) kind: String,
     /// The state.
@@ -127,6 +129,17 @@ pub(crate) struct TransitionRow {
     pub(crate) to: String,
 }
 
+/// An audit entry that tells of an operation.
+#[derive(Debug, Clone)]
+pub(crate) struct AuditRow {
+    /// `op_…`.
+    pub(crate) operation: String,
+    /// `create_image_cache`, …
+    pub(crate) action: String,
+    /// `accepted` is the beginning, all else the end.
+    pub(crate) outcome: String,
+}
+
 /// How long it took, after a fault, until a create went through.
 #[derive(Debug, Clone)]
 pub(crate) struct Recovery {
@@ -155,6 +168,10 @@ pub(crate) struct Evidence {
     pub(crate) transitions: Vec<TransitionRow>,
     /// The request ids of all audit entries.
     pub(crate) audited: BTreeSet<String>,
+    /// The audit entries that tell of operations.
+    pub(crate) audit: Vec<AuditRow>,
+    /// What `audit verify` found.
+    pub(crate) audit_findings: Vec<String>,
     /// Deliveries that have not ended.
     pub(crate) waiting_deliveries: i64,
     /// How long recoveries took.

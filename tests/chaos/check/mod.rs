@@ -7,6 +7,7 @@
 //!
 //! Who calls it: `tests/chaos/main.rs`, and its trials in `tests/it`.
 
+mod audit;
 pub(crate) mod evidence;
 mod lives;
 mod promises;
@@ -26,10 +27,13 @@ pub(crate) struct Violation {
 type Rule = fn(&Evidence) -> Vec<String>;
 
 /// Every rule, with its name.
-pub(crate) const RULES: [(&str, Rule); 15] = [
+pub(crate) const RULES: [(&str, Rule); 18] = [
     ("every wish is answered", promises::given_up),
     ("no acknowledged create is lost", promises::lost_creates),
-    ("every answered request has its audit entry", promises::lost_audit),
+    ("every answered request has its audit entry", audit::lost_audit),
+    ("the cloud's ledger and the audit agree", audit::carried_out),
+    ("each operation has its two audit entries", audit::endings),
+    ("the audit verifies", audit::verifies),
     ("one key, one cache", promises::keys),
     ("no operation is carried out twice", promises::duplicates),
     ("no orphan at the stand-in", promises::orphans),

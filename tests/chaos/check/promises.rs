@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence::{ClientFact, Evidence};
+use super::evidence::{ClientFact, Evidence, OperationRow};
 
 /// A create that was acknowledged has its row, with the cloud's id that was told.
 pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
@@ -22,15 +22,6 @@ pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
         }
     }
     found
-}
-
-/// Whatever was answered below 500 stands in the audit trail.
-pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
-    let missing = |fact: &&ClientFact| match fact {
-        ClientFact::Answered { request_id, .. } => !evidence.audited.contains(request_id),
-        _ => false,
-    };
-    evidence.clients.iter().filter(missing).map(|fact| format!("{fact:?}")).collect()
 }
 
 /// All answers under one key name the same cache.
@@ -66,9 +57,12 @@ pub(super) fn orphans(evidence: &Evidence) -> Vec<String> {
     made.filter(|act| !known.contains(act.image_cache_id.as_str())).map(|act| format!("{act:?}")).collect()
 }
 
-/// The stand-in has no reason to refuse anything that these clients ask for.
+/// The stand-in has no reason to refuse anything that these clients ask for. What a client deletes before anything was
+/// done is withdrawn.
 pub(super) fn refusals(evidence: &Evidence) -> Vec<String> {
-    let refused = evidence.operations.iter().filter(|operation| operation.state == "refused");
+    let deleted = |cache: &str| evidence.operations.iter().any(|it| it.kind == "delete" && it.image_cache == cache);
+    let withdrawn = |it: &OperationRow| it.code.as_deref() == Some("withdrawn") && deleted(&it.image_cache);
+    let refused = evidence.operations.iter().filter(|it| it.state == "refused" && !withdrawn(it));
     refused.map(|it| format!("{} of {} with {:?}", it.kind, it.id, it.code)).collect()
 }
 

@@ -1,6 +1,9 @@
 //! Who may touch the audit: the runtime role reads and adds, and a stronger one is told from it.
 #![cfg(test)]
 
+use std::time::Duration;
+
+use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::support::database::TestDatabase;
@@ -60,6 +63,15 @@ async fn a_stronger_role_is_told_by_what_it_could_do() {
         sqlx::query(revoke).execute(app.sql()).await.unwrap();
         assert_eq!(app.store(false).powers_over_audit().await.unwrap(), Some(vec![]), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_login_that_only_took_the_role_on_is_told() {
+    let database = TestDatabase::create().await;
+    let options = database.options.clone().options([("role", "eci_runtime")]);
+    let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_secs(10) };
+    let powers = Store::open(&options, sizes, Stamp::none()).powers_over_audit().await.unwrap().unwrap();
+    assert_eq!(powers, ["it logged in as eci, which it could become again"]);
 }
 
 #[tokio::test]

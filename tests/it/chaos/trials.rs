@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::check::evidence::{
-    Act, CacheRow, ClientFact, EventRow, Evidence, Hook, OperationRow, Recovery, TransitionRow,
+    Act, AuditRow, CacheRow, ClientFact, EventRow, Evidence, Hook, OperationRow, Recovery, TransitionRow,
 };
 use super::check::{RULES, judge};
 
@@ -55,8 +55,15 @@ fn hook(event: &EventRow, second: i64) -> Hook {
     }
 }
 
-fn operation(kind: &str) -> OperationRow {
-    OperationRow { id: "op_1".into(), kind: kind.into(), state: "succeeded".into(), code: None, seconds: Some(1.0) }
+fn operation(id: &str, kind: &str) -> OperationRow {
+    OperationRow {
+        id: id.into(),
+        image_cache: "ic_1".into(),
+        kind: kind.into(),
+        state: "succeeded".into(),
+        code: None,
+        seconds: Some(1.0),
+    }
 }
 
 fn steps(words: &[&str]) -> Vec<TransitionRow> {
@@ -69,6 +76,16 @@ fn steps(words: &[&str]) -> Vec<TransitionRow> {
         to: (*to).to_owned(),
     };
     steps.map(row).collect()
+}
+
+/// The beginning and the end of an operation.
+fn audited(operation: &str, kind: &str) -> [AuditRow; 2] {
+    let action = format!("{kind}_image_cache");
+    ["accepted", "succeeded"].map(|outcome| AuditRow {
+        operation: operation.into(),
+        action: action.clone(),
+        outcome: outcome.into(),
+    })
 }
 
 /// A cache that was made, became ready, was updated and became ready again.
@@ -85,10 +102,12 @@ fn good() -> Evidence {
             generation: 2,
             eci_cache_id: Some("imc-1".into()),
         }],
-        operations: vec![operation("create"), operation("update")],
+        operations: vec![operation("op_1", "create"), operation("op_2", "update")],
         events: events.to_vec(),
         transitions: steps(&["pending", "preparing", "ready", "updating", "ready"]),
         audited: ["req_1", "req_2"].map(String::from).into(),
+        audit: [audited("op_1", "create"), audited("op_2", "update")].concat(),
+        audit_findings: Vec::new(),
         waiting_deliveries: 0,
         recoveries: vec![Recovery { fault: "kill".into(), took: Some(Duration::from_secs(19)) }],
     }
@@ -102,13 +121,26 @@ fn what_is_in_order_passes() {
 type Break = fn(&mut Evidence);
 
 /// Which rule must catch what.
-const BROKEN: [(&str, Break); 25] = [
+const BROKEN: [(&str, Break); 33] = [
     ("every wish is answered", |e| e.clients.push(ClientFact::GaveUp { key: "key-create".into() })),
     ("no acknowledged create is lost", |e| e.caches[0].id = "ic_2".into()),
     ("no acknowledged create is lost", |e| e.caches[0].eci_cache_id = Some("imc-2".into())),
     ("every answered request has its audit entry", |e| {
         e.audited.remove("req_2");
     }),
+    ("the cloud's ledger and the audit agree", |e| {
+        e.audit.pop();
+    }),
+    ("the cloud's ledger and the audit agree", |e| {
+        e.acts.pop();
+    }),
+    ("each operation has its two audit entries", |e| {
+        e.audit.remove(0);
+    }),
+    ("each operation has its two audit entries", |e| e.audit.push(e.audit[1].clone())),
+    ("each operation has its two audit entries", |e| e.audit[3].outcome = "accepted".into()),
+    ("each operation has its two audit entries", |e| e.audit.extend(audited("op_9", "delete"))),
+    ("the audit verifies", |e| e.audit_findings.push("leaf 1".into())),
     ("one key, one cache", |e| {
         if let ClientFact::Answered { key, image_cache, .. } = &mut e.clients[2] {
             (*key, *image_cache) = (Some("key-create".into()), Some("ic_2".into()));
@@ -125,6 +157,9 @@ const BROKEN: [(&str, Break); 25] = [
         e.acts.push(other);
     }),
     ("nothing is refused that should not be", |e| e.operations[1].state = "refused".into()),
+    ("nothing is refused that should not be", |e| {
+        (e.operations[0].state, e.operations[0].code) = ("refused".into(), Some("withdrawn".into()));
+    }),
     ("no operation is stuck", |e| e.operations[0].state = "running".into()),
     ("no operation is stuck", |e| e.caches[0].status = "creating".into()),
     ("no operation is stuck", |e| e.waiting_deliveries = 1),

@@ -60,7 +60,7 @@ impl TestDatabase {
 
     /// How to connect with the rights of the runtime role, as a real gateway does.
     pub(crate) fn as_runtime(&self) -> PgConnectOptions {
-        self.options.clone().options([("role", RUNTIME)])
+        self.options.clone().username(RUNTIME)
     }
 
     /// A pool of at most `max` connections (5 are plenty for one test).
@@ -191,9 +191,9 @@ async fn ensure_runtime_role(admin: &mut PgConnection) {
         .fetch_optional(&mut *admin)
         .await
         .expect("the catalogue can be read");
-    if found.is_none() {
-        run(admin, format!("CREATE ROLE {RUNTIME} NOLOGIN")).await;
-    }
+    let verb = if found.is_none() { "CREATE" } else { "ALTER" };
+    // It logs in as itself: whoever logged in as another could become that one again.
+    run(admin, format!("{verb} ROLE {RUNTIME} LOGIN")).await;
 }
 
 async fn migrate(options: &PgConnectOptions) {
@@ -219,8 +219,8 @@ fn hash_of_migrations() -> String {
     let entries = fs::read_dir(migrations()).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
     files.sort();
-    // A template from before the role has no grants for it.
-    let mut hash = Sha256::new_with_prefix(RUNTIME);
+    // A template from before the role, or from before it could log in, will not do.
+    let mut hash = Sha256::new_with_prefix(format!("{RUNTIME} logs in"));
     for file in files.iter().filter(|file| file.is_file()) {
         let text = fs::read(file).expect("a migration can be read");
         hash.update(file.file_name().expect("a file has a name").as_encoded_bytes());

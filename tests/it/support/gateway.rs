@@ -306,9 +306,9 @@ impl TestGateway {
         worker::drain(&self.gateway).await.unwrap();
     }
 
-    /// How to connect to the database as its owner.
-    pub(crate) fn database(&self) -> &sqlx::postgres::PgConnectOptions {
-        &self.world.database.options
+    /// How to connect to the database as the role that serves.
+    pub(crate) fn runtime_database(&self) -> sqlx::postgres::PgConnectOptions {
+        self.world.database.as_runtime()
     }
 
     /// The database, as its owner sees it.

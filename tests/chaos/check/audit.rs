@@ -1,0 +1,53 @@
+//! The audit is complete, whatever was killed: it agrees with the ledgers of clients and cloud, and verifies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::evidence::{ClientFact, Evidence};
+
+/// Whatever was answered below 500 stands in the audit trail.
+pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
+    let missing = |fact: &&ClientFact| match fact {
+        ClientFact::Answered { request_id, .. } => !evidence.audited.contains(request_id),
+        _ => false,
+    };
+    evidence.clients.iter().filter(missing).map(|fact| format!("{fact:?}")).collect()
+}
+
+/// What the cloud carried out for an operation, and what the audit says that it carried out, are the same.
+pub(super) fn carried_out(evidence: &Evidence) -> Vec<String> {
+    let token = |act: &super::evidence::Act| Some(act.client_token.as_ref()?.split_once('.')?.0.to_owned());
+    let acted: BTreeSet<String> = evidence.acts.iter().filter_map(token).collect();
+    let succeeded = evidence.audit.iter().filter(|entry| entry.outcome == "succeeded");
+    // A delete of what was never made, or is gone already, asks nothing of the cloud.
+    let told: BTreeMap<&str, &str> = succeeded.map(|entry| (entry.operation.as_str(), entry.action.as_str())).collect();
+    let silent = acted.iter().filter(|operation| !told.contains_key(operation.as_str()));
+    let silent = silent.map(|operation| format!("carried out, not in the audit: {operation}"));
+    let invented =
+        told.iter().filter(|(operation, action)| **action != "delete_image_cache" && !acted.contains(**operation));
+    silent.chain(invented.map(|(operation, _)| format!("in the audit, not carried out: {operation}"))).collect()
+}
+
+/// Each operation that ended has one entry of its beginning and one of its end, and no operation is in the audit alone.
+pub(super) fn endings(evidence: &Evidence) -> Vec<String> {
+    let mut entries: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for entry in &evidence.audit {
+        let (accepted, ended) = entries.entry(&entry.operation).or_default();
+        *(if entry.outcome == "accepted" { accepted } else { ended }) += 1;
+    }
+    let mut found = Vec::new();
+    for operation in evidence.operations.iter().filter(|operation| operation.state != "running") {
+        match entries.remove(operation.id.as_str()) {
+            Some((1, 1)) => {}
+            other => found.push(format!("{} of {}: (beginnings, ends) {other:?}", operation.kind, operation.id)),
+        }
+    }
+    let running = |id: &str| evidence.operations.iter().any(|operation| operation.id == id);
+    let unknown = entries.keys().filter(|id| !running(id)).map(|id| format!("in the audit alone: {id}"));
+    found.extend(unknown);
+    found
+}
+
+/// `audit verify` finds nothing, also against the checkpoint that was saved when everything was healed.
+pub(super) fn verifies(evidence: &Evidence) -> Vec<String> {
+    evidence.audit_findings.clone()
+}
