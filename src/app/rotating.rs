@@ -108,7 +108,7 @@ async fn round(
         for (row, envelope) in batch {
             match renew(bench, place, &row, &envelope).await? {
                 Ok(done) => rotated.renewed += u64::from(done),
-                Err(error) if rotated.stuck.len() < NAMED => rotated.stuck.push((row, error)),
+                Err(error) if rotated.stuck.len() < NAMED => rotated.stuck.push((place.name_of(&row), error)),
                 Err(_) => {}
             }
         }
@@ -117,7 +117,7 @@ async fn round(
 }
 
 async fn renew(bench: Bench<'_>, place: &Sealed, row: &str, was: &[u8]) -> Result<Result<bool, OpenError>, Error> {
-    let context = format!("{}{}{row}", place.context, place.prefix);
+    let context = format!("{}{}", place.context, place.name_of(row));
     let plain = match bench.sealer.open(was, &context) {
         Ok(plain) => plain,
         Err(error) => return Ok(Err(error)),

@@ -4,18 +4,19 @@
 //! rewritten as it was read, so that whoever changes or wipes it meanwhile wins.
 
 use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
+use crate::domain::ids::{EndpointId, OperationId};
 use crate::store::{Error, Store};
 
 /// A column that holds envelopes. Names of this file alone: they stand in statements as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Sealed {
     /// What it holds, for people.
     pub what: &'static str,
-    /// What is authenticated with an envelope, before the row's id.
+    /// What is authenticated with an envelope, before the row's name.
     pub context: &'static str,
-    /// What stands before the row's id where it is written out.
-    pub prefix: &'static str,
+    name: fn(&str) -> String,
     table: &'static str,
     id: &'static str,
     column: &'static str,
@@ -23,11 +24,11 @@ pub struct Sealed {
 
 /// All of them.
 pub const SEALED: [Sealed; 5] = [
-    sealed("access key secrets", "access_key:", "", ("access_keys", "id", "secret")),
-    sealed("webhook secrets", "webhook_secret:", "we_", ("webhook_endpoints", "id", "secret")),
-    sealed("replaced webhook secrets", "webhook_secret:", "we_", ("webhook_endpoints", "id", "old_secret")),
-    sealed("webhook headers", "webhook_headers:", "we_", ("webhook_endpoints", "id", "headers")),
-    sealed("registry logins", "registry_logins:", "op_", ("operations", "id", "credentials")),
+    sealed("access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "secret")),
+    sealed("webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "secret")),
+    sealed("replaced webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "old_secret")),
+    sealed("webhook headers", "webhook_headers:", endpoint, ("webhook_endpoints", "id", "headers")),
+    sealed("registry logins", "registry_logins:", operation, ("operations", "id", "credentials")),
 ];
 
 /// How many envelopes a key sealed.
@@ -42,10 +43,25 @@ pub struct SealedBy {
 const fn sealed(
     what: &'static str,
     context: &'static str,
-    prefix: &'static str,
+    name: fn(&str) -> String,
     (table, id, column): (&'static str, &'static str, &'static str),
 ) -> Sealed {
-    Sealed { what, context, prefix, table, id, column }
+    Sealed { what, context, name, table, id, column }
+}
+
+impl Sealed {
+    /// The row's name as everybody else writes it, such as `we_…`.
+    pub fn name_of(&self, row: &str) -> String {
+        (self.name)(row)
+    }
+}
+
+fn endpoint(row: &str) -> String {
+    row.parse::<Uuid>().map_or_else(|_| row.to_owned(), |id| EndpointId::from(id).to_string())
+}
+
+fn operation(row: &str) -> String {
+    row.parse::<Uuid>().map_or_else(|_| row.to_owned(), |id| OperationId::from(id).to_string())
 }
 
 impl Store {
