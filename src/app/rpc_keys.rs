@@ -81,7 +81,7 @@ impl Gateway {
             return Err(Error::Conflict { code: "too_many_access_keys", detail });
         }
         call.set_audited();
-        Ok(AccessKeyView { access_key_secret: Some(secret.expose_secret().to_owned()), ..key.into() })
+        Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
     /// The team's keys, newest first, the revoked ones among them.

@@ -28,6 +28,7 @@ mod gate;
 mod matches;
 mod me;
 mod provider;
+mod shown;
 #[cfg(test)]
 mod testing;
 mod webhooks;

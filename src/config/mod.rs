@@ -30,8 +30,8 @@ use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
 pub use environment::{DevEnvironment, Environment};
-pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 pub use rotation::RotationConfig;
+pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -271,9 +271,7 @@ impl Config {
                 access_key_secret: r.secret("cloud.access_key_secret"),
                 account: r.account("cloud.account").unwrap_or_else(|| "default".to_owned()),
                 role: Self::read_role(r),
-                sts_endpoint: r
-                    .endpoint("cloud.sts_endpoint")
-                    .unwrap_or_else(|| "https://sts.aliyuncs.com".to_owned()),
+                sts_endpoint: r.endpoint("cloud.sts_endpoint").unwrap_or_else(|| "https://sts.aliyuncs.com".to_owned()),
                 regions: r.regions("cloud.regions"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
                 pace: PaceConfig {
@@ -317,7 +315,11 @@ impl Config {
         let master_id = r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned());
         let id = r.key_id("keys.master_previous_id");
         let previous = r.master_key("keys.master_previous");
-        KeysConfig { master: r.master_key("keys.master"), previous: r.previous_key(&master_id, id, previous), master_id }
+        KeysConfig {
+            master: r.master_key("keys.master"),
+            previous: r.previous_key(&master_id, id, previous),
+            master_id,
+        }
     }
 
     fn read_role(r: &mut reader::Reader) -> Option<RoleConfig> {

@@ -8,8 +8,7 @@ use secrecy::SecretString;
 use super::reader::missing;
 use super::{
     AuditConfig, AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, ReconcileConfig,
-    RoleConfig,
-    SettingError, WebhookConfig,
+    RoleConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;

@@ -40,7 +40,14 @@ mod tests {
         assert!(["default", "a", "prod-2"].into_iter().all(is_account_name));
         assert!(!["", "-a", "a-", "A", "a b", "ä", &"a".repeat(64)].into_iter().any(is_account_name));
         assert!(["acs:ram::1:role/r", "acs:ram::1234567890123456:role/Image.Caches_1-x"].into_iter().all(is_role_arn));
-        let wrong = ["", "acs:ram::1:user/u", "acs:ram:::role/r", "acs:ram::x:role/r", "acs:ram::1:role/", "acs:ram::1:role/a/b"];
+        let wrong = [
+            "",
+            "acs:ram::1:user/u",
+            "acs:ram:::role/r",
+            "acs:ram::x:role/r",
+            "acs:ram::1:role/",
+            "acs:ram::1:role/a/b",
+        ];
         assert!(!wrong.into_iter().any(is_role_arn));
         assert!(is_role_session("eci-cache-gateway") && !is_role_session("a") && !is_role_session("a b"));
     }

@@ -258,7 +258,10 @@ impl Client {
         self.on_time(&call)?;
         match self.ask(&call, &params, &credentials).await {
             Err(Fault::Refused(error)) if fault::is_of_token(&error) => {
-                tracing::info!(code = error.code, "the cloud refused the temporary credentials; fresh ones are fetched");
+                tracing::info!(
+                    code = error.code,
+                    "the cloud refused the temporary credentials; fresh ones are fetched"
+                );
                 let fresh = session.others_than(&credentials).await?;
                 self.on_time(&call)?;
                 self.ask(&call, &params, &fresh).await.map_err(|fault| match fault {

@@ -71,7 +71,9 @@ fn is_doubtful(code: &str) -> bool {
 
 /// Whether a call was refused for the temporary credentials that signed it, and for nothing that it asked.
 pub fn is_of_token(error: &CloudError) -> bool {
-    ["InvalidSecurityToken", "MissingSecurityToken", "InvalidAccessKeyId"].iter().any(|word| error.code.starts_with(word))
+    ["InvalidSecurityToken", "MissingSecurityToken", "InvalidAccessKeyId"]
+        .iter()
+        .any(|word| error.code.starts_with(word))
 }
 
 fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[&str]) -> CloudError {

@@ -57,7 +57,7 @@ impl Params {
         params.put("RoleArn", &role.arn);
         params.put("RoleSessionName", &role.session);
         params.put("DurationSeconds", &role.lasts.as_secs());
-        params.put_some("ExternalId", role.external_id.as_ref().map(|id| id.expose_secret()).as_ref());
+        params.put_some("ExternalId", role.external_id.as_ref().map(secrecy::ExposeSecret::expose_secret).as_ref());
         params
     }
 

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod audit;
+mod canary;
 mod chaos;
 mod coverage;
 mod door;

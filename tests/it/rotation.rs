@@ -72,14 +72,21 @@ async fn everything_opens_under_the_new_key_alone() {
 
     let (code, said) = rotate(&app, Some(OLD)).await;
     assert_eq!(code, Some(0), "{said}");
-    for line in ["access key secrets: 1, of which 1 sealed anew", "replaced webhook secrets: 1, of which 1 sealed anew"] {
+    for line in ["access key secrets: 1, of which 1 sealed anew", "replaced webhook secrets: 1, of which 1 sealed anew"]
+    {
         assert!(said.contains(line), "{said}");
     }
-    assert!(said.contains("webhook headers: 1, of which 1") && said.contains("registry logins: 1, of which 1"), "{said}");
+    assert!(
+        said.contains("webhook headers: 1, of which 1") && said.contains("registry logins: 1, of which 1"),
+        "{said}"
+    );
     assert!(said.ends_with("no other key is needed any more.\n"), "{said}");
     let (code, said) = rotate(&app, Some(OLD)).await;
     assert!(code == Some(0) && said.contains("access key secrets: 1, of which 0"), "{said}");
-    assert_eq!(app.count("SELECT count(*) FROM audit_entries WHERE action = 'rotate_keys' AND outcome = 'succeeded'").await, 2);
+    assert_eq!(
+        app.count("SELECT count(*) FROM audit_entries WHERE action = 'rotate_keys' AND outcome = 'succeeded'").await,
+        2
+    );
 
     let new = app.second_gateway(setup(NEW, None)).await;
     new.until(waiting["id"].as_str().unwrap(), "ready").await;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::shown::ShownOnce;
 use crate::domain::access_key::AccessKey;
 
 /// A key for the cloud's own API at `/`: unmodified SDKs sign with it.
@@ -22,8 +23,8 @@ pub struct AccessKeyView {
     pub description: Option<String>,
     /// The secret: shown once, in the answer to the create.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub access_key_secret: Option<String>,
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub access_key_secret: Option<ShownOnce>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// Since when it is no longer taken.

@@ -193,7 +193,11 @@ async fn a_session_that_was_ended_costs_one_more_call() {
 async fn a_fault_of_sts_repeats_no_secret() {
     let cloud = Cloud::start().await;
     let message = format!("no: {KEY} {SECRET} canary-external");
-    cloud.fault(json!({"action": "AssumeRole", "kind": "error", "http": 400, "code": "NoPermission", "message": message})).await;
+    cloud
+        .fault(
+            json!({"action": "AssumeRole", "kind": "error", "http": 400, "code": "NoPermission", "message": message}),
+        )
+        .await;
     let told = cloud.assuming("caches").describe(&region(), &DescribeQuery::default()).await;
     let told = format!("{told:?}");
     assert!(told.contains("no: *** *** ***") && !told.contains("canary"), "{told}");

@@ -17,7 +17,14 @@ pub(super) struct V3<'a> {
 
 impl Default for V3<'_> {
     fn default() -> Self {
-        Self { action: "DescribeImageCaches", query: &[], form: "", accept: "application/json", secret: SECRET, assumed: None }
+        Self {
+            action: "DescribeImageCaches",
+            query: &[],
+            form: "",
+            accept: "application/json",
+            secret: SECRET,
+            assumed: None,
+        }
     }
 }
 

@@ -42,9 +42,11 @@ pub(crate) const TEAM: &str = "web";
 /// Every scope of a team.
 pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
 
-const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
+/// What tokens are signed with.
+pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
 const KEY: &str = "stand-in-key";
-const KEY_SECRET: &str = "stand-in-secret";
+/// The secret of the cloud's key.
+pub(crate) const CLOUD_SECRET: &str = "stand-in-secret";
 
 /// What the gateways of one test share.
 pub(super) struct World {
@@ -62,7 +64,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let settings = sim::Settings {
             access_key_id: KEY.into(),
-            access_key_secret: KEY_SECRET.into(),
+            access_key_secret: CLOUD_SECRET.into(),
             speed: 1.0,
             state_file: None,
             journal: None,
@@ -75,7 +77,7 @@ impl World {
 
     pub(super) fn client(&self, setup: &Setup) -> Client {
         let credentials =
-            Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
+            Credentials { access_key_id: KEY.into(), access_key_secret: CLOUD_SECRET.into(), security_token: None };
         let cloud = eci::Settings {
             endpoint: setup.cloud.clone().unwrap_or_else(|| self.standin.url()),
             connect_timeout: setup.patience,
@@ -83,19 +85,19 @@ impl World {
             max_answer_bytes: 1 << 20,
         };
         let keys = match setup.role {
-            Some(name) => Keys::Assumed(credentials, self.role(name)),
+            Some(name) => Keys::Assumed(credentials, self.role(name, setup)),
             None => Keys::Own(credentials),
         };
         Client::new(cloud, keys, self.clock.clone(), self.entropy.clone()).unwrap()
     }
 
-    fn role(&self, name: &str) -> Role {
+    fn role(&self, name: &str, setup: &Setup) -> Role {
         Role {
             arn: format!("acs:ram::1:role/{name}"),
             session: "gateway".into(),
             lasts: Duration::from_hours(1),
             external_id: None,
-            endpoint: self.standin.url(),
+            endpoint: setup.cloud.clone().unwrap_or_else(|| self.standin.url()),
         }
     }
 
