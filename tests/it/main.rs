@@ -26,6 +26,7 @@ mod reconcile;
 mod roles;
 mod rotation;
 mod rpc;
+mod security_page;
 mod sender;
 mod server;
 mod signing_v1;

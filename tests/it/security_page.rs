@@ -1,0 +1,40 @@
+//! The threat model names the test of each control: those tests are there.
+#![cfg(test)]
+
+use std::fs;
+use std::path::Path;
+
+/// What stands between backticks in the last column of the table of controls.
+fn named(page: &str) -> Vec<&str> {
+    let controls = page.split_once("### What holds, and what shows it").expect("the page has the table").1;
+    let rows = controls.lines().skip(1).skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let shown = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit_once(" | "));
+    shown.flat_map(|(_, shown)| shown.split('`').skip(1).step_by(2)).collect()
+}
+
+/// Whether the file or folder, or the test `rooms::of::test`, is there.
+fn is_there(name: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if name.contains('/') {
+        return root.join(name).exists();
+    }
+    let it = root.join("tests/it");
+    let file = |rooms: &str| fs::read_to_string(it.join(rooms.replace("::", "/") + ".rs"));
+    let folder = |rooms: &str| fs::read_to_string(it.join(rooms.replace("::", "/")).join("mod.rs"));
+    let text = |rooms: &str| file(rooms).or_else(|_| folder(rooms));
+    match name.rsplit_once("::") {
+        Some((rooms, test)) => text(rooms).is_ok_and(|text| text.contains(&format!("fn {test}("))),
+        None => text(name).is_ok(),
+    }
+}
+
+#[test]
+fn every_control_has_its_test() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("SECURITY.md")).unwrap();
+    let named = named(&page);
+    assert!(named.len() > 20, "{named:?}");
+    let missing: Vec<_> = named.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(!is_there("coverage::no_such_test") && !is_there("no_such_room"));
+}
