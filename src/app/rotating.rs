@@ -66,10 +66,14 @@ const NAMED: usize = 20;
 /// If the database cannot be used; what was done stays done.
 pub async fn rotate(bench: Bench<'_>, mut told: impl FnMut(&'static str, u64)) -> Result<Vec<Rotated>, Error> {
     let mut all = Vec::new();
+    // Before anything is changed, and when all is: whatever stops it in between, that it was begun is known.
+    bench.store.append_audit(entry(bench, Outcome::Accepted, &all)).await?;
     for place in &SEALED {
         all.push(rotate_place(bench, place, &mut told).await?);
     }
-    bench.store.append_audit(entry(bench, &all)).await?;
+    let clean = all.iter().all(Rotated::is_clean);
+    let outcome = if clean { Outcome::Succeeded } else { Outcome::Failed };
+    bench.store.append_audit(entry(bench, outcome, &all)).await?;
     Ok(all)
 }
 
@@ -126,14 +130,12 @@ async fn renew(bench: Bench<'_>, place: &Sealed, row: &str, was: &[u8]) -> Resul
     Ok(Ok(bench.store.reseal(place, row, was, &is).await?))
 }
 
-/// The audit entry of a rotation that went through.
-fn entry(bench: Bench<'_>, all: &[Rotated]) -> AuditEntry {
+/// The audit entry of a rotation that begins or has gone through.
+fn entry(bench: Bench<'_>, outcome: Outcome, all: &[Rotated]) -> AuditEntry {
     let now = bench.clock.now();
     let request_id = format!("req_{}", ids::uuid_v7(now, bench.entropy).simple());
     let origin = Origin { door: Door::Worker, request_id, address: None };
     let actor = Actor { team: None, subject: "operator:rotate-keys".to_owned(), credential: None, origin };
-    let clean = all.iter().all(Rotated::is_clean);
-    let outcome = if clean { Outcome::Succeeded } else { Outcome::Failed };
     let mut entry = actor.entry(AuditId::new(now, bench.entropy), now, "rotate_keys", outcome);
     let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
     keep("key", bench.sealer.current_id().to_owned());

@@ -41,6 +41,10 @@ struct Held {
     now: Option<Temporary>,
     /// Not before.
     again_at: Option<Instant>,
+    /// How many fetches have ended.
+    fetches: u64,
+    /// Why the last one failed, if it did.
+    failed: Option<String>,
 }
 
 /// Credentials, and for how long.
@@ -105,6 +109,7 @@ impl Session {
     }
 
     async fn fetch_unless(&self, refused: Option<&Arc<Credentials>>) -> Result<Arc<Credentials>, Fault> {
+        let before = self.held().fetches;
         let _turn = self.fetching.lock().await;
         // Whoever had the turn before may have brought them.
         if let Some(held) = self.good(self.post.clock.now())
@@ -112,14 +117,29 @@ impl Session {
         {
             return Ok(held.credentials);
         }
-        self.fetch().await.map_err(|fault| {
-            metrics::counter!("ecg_cloud_role_failures_total").increment(1);
-            Fault::NotSent(format!("the role cannot be assumed: {fault}"))
-        })
+        // Who waited for a fetch that failed does not try it again, one behind the other.
+        let failed = self.held().failed.clone().filter(|_| self.held().fetches > before);
+        match failed {
+            Some(why) => Err(why),
+            None => self.fetch().await.map_err(|fault| fault.to_string()),
+        }
+        .map_err(|why| Fault::NotSent(format!("the role cannot be assumed: {why}")))
     }
 
-    /// Asks STS. Only while one holds the turn.
+    /// Asks STS, and notes how it went. Only while one holds the turn.
     async fn fetch(&self) -> Result<Arc<Credentials>, Fault> {
+        let fetched = self.ask().await;
+        let mut held = self.held();
+        held.fetches += 1;
+        held.failed = fetched.as_ref().err().map(ToString::to_string);
+        if held.failed.is_some() {
+            metrics::counter!("ecg_cloud_role_failures_total").increment(1);
+        }
+        drop(held);
+        fetched
+    }
+
+    async fn ask(&self) -> Result<Arc<Credentials>, Fault> {
         let now = self.post.clock.now();
         self.held().again_at = Some(now + AGAIN);
         let asked = Asked { url: &self.role.endpoint, action: "AssumeRole", version: VERSION, signed_at: now };
@@ -140,7 +160,8 @@ impl Session {
             half_at: now + lasts / 2,
             good_until: given.expiration - MARGIN,
         };
-        *self.held() = Held { now: Some(fresh), again_at: None };
+        let mut held = self.held();
+        (held.now, held.again_at) = (Some(fresh), None);
         Ok(credentials)
     }
 

@@ -30,7 +30,7 @@ impl Canary {
             let json = serde_json::to_string(text).unwrap();
             all.push(("percent", sign_v1::encode(text).into_bytes()));
             all.push(("form", url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().into_bytes()));
-            all.push(("json", json[1..json.len() - 1].as_bytes().to_vec()));
+            all.push(("json", json.as_bytes()[1..json.len() - 1].to_vec()));
         }
         // Within a longer text it may begin at any of three places of a group.
         for (name, engine) in [("base64", &BASE64_STANDARD_NO_PAD), ("base64url", &BASE64_URL_SAFE_NO_PAD)] {

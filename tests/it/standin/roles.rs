@@ -133,6 +133,18 @@ async fn one_fetch_serves_all_who_wait_for_it() {
 }
 
 #[tokio::test]
+async fn one_failure_is_told_to_all_who_waited_for_it() {
+    let cloud = Cloud::start().await;
+    let client = cloud.assuming("caches");
+    cloud.fault(json!({"action": "AssumeRole", "kind": "error"})).await;
+    let (query, region) = (DescribeQuery::default(), region());
+    let all = futures_util::future::join_all((0..8).map(|_| client.describe(&region, &query))).await;
+    assert!(all.iter().all(|told| matches!(told, Err(Fault::NotSent(_)))), "{all:?}");
+    assert_eq!(cloud.calls("AssumeRole").await, 1);
+    client.describe(&region, &query).await.expect("a page");
+}
+
+#[tokio::test]
 async fn at_half_of_their_life_they_are_renewed_and_nobody_waits() {
     let cloud = Cloud::start().await;
     let client = cloud.assuming("caches");
