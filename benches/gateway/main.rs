@@ -5,6 +5,7 @@
 //! Judge by the ratio: the cores are shared by the load, the gateway, the database and the stand-in, so requests
 //! per second say as much about the machine. Needs no database: it starts one of its own below `target/tmp`.
 
+mod crowd;
 mod house;
 mod load;
 mod reference;
@@ -38,7 +39,14 @@ struct Plan {
 }
 
 fn main() -> anyhow::Result<()> {
-    let plan = Plan::read(std::env::args().skip(1))?;
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == crowd::FLAG).is_some() {
+        return crowd::be(arguments);
+    }
+    let plan = Plan::read(arguments)?;
+    if plan.waiters.is_some() {
+        crowd::raise_files();
+    }
     let server = Server::start(&server::options_for(&server::tmp("bench-postgres"), Durability::Durable), |line| {
         eprintln!("{line}");
     })?;

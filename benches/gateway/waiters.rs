@@ -2,15 +2,26 @@
 //!
 //! They all ask one gateway for the team's next event, by long poll or by stream; the event is a create at another
 //! gateway on the same database. Counted from the moment in which the create is sent, so its own time is shown beside.
+//! Those who wait are another process ([`crate::crowd`]): the files that a process may have open are counted.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
+use crate::crowd;
 use crate::house::House;
+
+/// All wait after that long, or something is wrong.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What is asked for, and by how many.
+struct Kind {
+    path: &'static str,
+    waiters: usize,
+}
 
 /// What the waiters ask for.
 const KINDS: [(&str, &str); 2] = [("long polls", "/v1/events?wait=55"), ("streams", "/v1/events/stream")];
@@ -20,9 +31,12 @@ pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::R
     let other = house.neighbour().await?;
     println!("{waiters} waiters at one gateway, an event of another; milliseconds from sending the create\n");
     println!("{:<12}{:>12}{:>12}{:>12}{:>12}", "", "created", "first told", "middle", "last told");
+    let mut number = 0;
     for (name, path) in KINDS {
         for _ in 0..rounds {
-            let round = round(house, &other, path, waiters).await.with_context(|| name.to_owned())?;
+            number += 1;
+            let kind = Kind { path, waiters };
+            let round = round(house, &other, &kind, number).await.with_context(|| name.to_owned())?;
             println!("{name:<12}{}", round.map(|time| format!("{:>12.1}", time.as_secs_f64() * 1e3)).concat());
         }
     }
@@ -30,33 +44,24 @@ pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::R
     Ok(())
 }
 
-async fn round(house: &House, other: &House, path: &str, waiters: usize) -> anyhow::Result<[Duration; 4]> {
+async fn round(house: &House, other: &House, kind: &Kind, round: u8) -> anyhow::Result<[Duration; 4]> {
     // Behind what there is already, or a poll would be answered at once.
     let end = answered(house, "GET", "/v1/events/stream", "", "\nid: ").await?;
     let cursor = end.rsplit_once("\nid: ").context("an id")?.1.lines().next().unwrap_or_default().to_owned();
-    let path = format!("{path}{}cursor={cursor}", if path.contains('?') { '&' } else { '?' });
-    let mut tasks = JoinSet::new();
-    for place in 0..waiters {
-        let mut stream = TcpStream::connect(house.address).await?;
-        stream.write_all(request(house, "GET", &path, "").as_bytes()).await?;
-        tasks.spawn(async move { told(&mut stream, "image_cache.created").await.map(|_| Instant::now()) });
-        if place % 64 == 0 {
-            tokio::task::yield_now().await;
+    let path = format!("{}{}cursor={cursor}", kind.path, if kind.path.contains('?') { '&' } else { '?' });
+    let crowd = crowd::Crowd::start(house.address, round, kind.waiters, &request(house, "GET", &path, "")).await?;
+    let all_wait = async {
+        while house.waiting() < kind.waiters {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-    while house.waiting() < waiters {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let began = Instant::now();
+    };
+    tokio::time::timeout(PATIENCE, all_wait).await.with_context(|| format!("only {} wait", house.waiting()))?;
+    let (began, at) = (Instant::now(), SystemClock.now());
     let body = r#"{"name":"web","region":"cn-beijing","images":["nginx:1.27"]}"#;
     answered(other, "POST", "/v1/image-caches", body, "\r\n\r\n").await?;
     let created = began.elapsed();
-    let mut times = Vec::with_capacity(waiters);
-    while let Some(ended) = tasks.join_next().await {
-        times.push(ended??.duration_since(began));
-    }
-    times.sort_unstable();
-    Ok([created, times[0], times[waiters / 2], times[waiters - 1]])
+    let [first, middle, last] = crowd.told(at).await?;
+    Ok([created, first, middle, last])
 }
 
 fn request(house: &House, method: &str, path: &str, body: &str) -> String {
@@ -72,7 +77,7 @@ async fn answered(house: &House, method: &str, path: &str, body: &str, until: &s
 }
 
 /// What comes up to the line with `until`. Anything but a success is an error.
-async fn told(stream: &mut TcpStream, until: &str) -> anyhow::Result<String> {
+pub(crate) async fn told(stream: &mut TcpStream, until: &str) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     loop {
         if stream.read_buf(&mut bytes).await? == 0 {

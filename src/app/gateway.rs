@@ -26,7 +26,7 @@ use crate::domain::ids::{self, AuditId, CacheId};
 use crate::domain::poll::bucket::Buckets;
 use crate::domain::spec::ImageCacheSpec;
 use crate::eci::Client;
-use crate::store::{self, Claim, Outlet, Store};
+use crate::store::{self, Handed, Outlet, Store};
 use crate::webhook::sender::Sender;
 
 /// What a gateway is made of.
@@ -69,7 +69,7 @@ struct Inner {
     buckets: Mutex<Buckets>,
     purse: tokio::sync::Mutex<Purse>,
     outlet: Arc<Outlet>,
-    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>>,
+    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
     handing: Handing,
 }
 
@@ -153,7 +153,7 @@ impl Gateway {
     }
 
     /// The other end of it: whoever holds it is the deliverer of this process.
-    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Claim>>> {
+    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>> {
         &self.0.inbox
     }
 

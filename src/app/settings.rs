@@ -48,6 +48,9 @@ pub struct Settings {
     /// How long a deliverer counts as alive without a sign of life. What a dead one held is taken over that long and
     /// some 2 s later.
     pub deliverer_lease: Duration,
+    /// How long attempts in flight may go on once the deliverer was told to stop: longer than most deadlines, and well
+    /// within the time that a process has for its end.
+    pub webhook_drain: Duration,
     /// Whether a caller may add an endpoint that has not echoed a challenge.
     pub webhook_skip_challenge: bool,
     /// How many event streams a team may hold open at one gateway.
@@ -81,6 +84,7 @@ impl Default for Settings {
             webhook_hand: 1_024,
             webhook_hand_per_endpoint: 128,
             deliverer_lease: Duration::from_secs(10),
+            webhook_drain: Duration::from_secs(16),
             webhook_skip_challenge: false,
             streams_per_team: 256,
             stream_heartbeat: Duration::from_secs(15),

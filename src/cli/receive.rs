@@ -1,16 +1,19 @@
 //! `receive`: takes webhooks on this machine, verifies them and prints them.
 //!
 //! ```text
-//! curl … /v1/webhook-endpoints -d '{"url":"http://127.0.0.1:9099/"}' | eci-cache-gateway receive --port 9099
+//! curl -f --retry 5 --retry-all-errors … /v1/webhook-endpoints -d '{"url":"http://127.0.0.1:9099/"}' \
+//!   | eci-cache-gateway receive --port 9099
 //! ```
 //!
 //! The endpoint's secret comes in by standard input, so that it stands in no command line: either the
-//! gateway's answer as it is, or the secret (`whsec_…`) alone.
+//! gateway's answer as it is, or the secret (`whsec_…`) alone. It listens before that, and answers the challenge
+//! without which the gateway saves no endpoint; curl retries until both have started.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::process::listen;
 use super::{Failure, runtime};
@@ -33,10 +36,19 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     telemetry::init_logs("warn", Format::Text)?;
-    let mut input = String::new();
-    std::io::stdin().take(INPUT).read_to_string(&mut input)?;
-    let secret = secret_in(&input).ok_or_else(|| Failure::Usage(asking(&input)))?;
-    Ok(runtime()?.block_on(receive(arguments.port, secret))?)
+    runtime()?.block_on(receive(arguments.port))
+}
+
+/// What comes by standard input, up to its end. On a thread of its own: a runtime would wait for its end, too.
+fn standard_input() -> oneshot::Receiver<std::io::Result<String>> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut input = String::new();
+        let read = std::io::stdin().take(INPUT).read_to_string(&mut input);
+        // Whoever was told to stop does not wait any more.
+        let _stopped = sender.send(read.map(|_| input));
+    });
+    receiver
 }
 
 /// The secret in the gateway's answer, or the secret alone.
@@ -55,12 +67,16 @@ fn asking(input: &str) -> String {
     }
 }
 
-async fn receive(port: u16, secret: SigningSecret) -> anyhow::Result<()> {
+async fn receive(port: u16) -> Result<(), Failure> {
     let stop = shutdown::on_signals()?;
     let listener = listen(([127, 0, 0, 1], port).into()).await?;
     eprintln!("Receiving webhooks at http://{}/ (Ctrl-C ends it).", listener.local_addr()?);
     let print = if std::io::stdout().is_terminal() { sentence } else { line };
-    let receiver = Receiver::start(listener, secret, Arc::new(SystemClock), move |told| println!("{}", print(told)));
+    let receiver = Receiver::start(listener, None, Arc::new(SystemClock), move |told| println!("{}", print(told)));
+    if let Some(input) = stop.run_until_cancelled(standard_input()).await {
+        let input = input.map_err(anyhow::Error::from)??;
+        receiver.learn(secret_in(&input).ok_or_else(|| Failure::Usage(asking(&input)))?);
+    }
     stop.cancelled().await;
     receiver.shutdown().await;
     Ok(())

@@ -81,13 +81,23 @@ impl<T> Place<T> {
         if self.is_failing() { 1 } else { limits.per_endpoint }
     }
 
-    fn room(&self, limits: &Limits, now: Instant) -> usize {
-        let most = match self.paused_until {
+    /// How much of it may be in hand.
+    fn most(&self, limits: &Limits, now: Instant) -> usize {
+        match self.paused_until {
             Some(until) if until > now => 0,
             _ if self.is_failing() => 1,
             _ => limits.hand_per_endpoint,
-        };
-        most.saturating_sub(self.queue.len() + self.flying)
+        }
+    }
+
+    fn room(&self, limits: &Limits, now: Instant) -> usize {
+        self.most(limits, now).saturating_sub(self.queue.len() + self.flying)
+    }
+
+    /// Whether a look for more of it is worth a statement: not for every one that ends, and not while it rests.
+    fn is_hungry(&self, limits: &Limits, now: Instant) -> bool {
+        let most = self.most(limits, now);
+        self.more && most > 0 && self.queue.len() + self.flying <= most / 4 * 3
     }
 
     fn is_failing(&self) -> bool {
@@ -142,6 +152,14 @@ impl<T> Desk<T> {
         }
     }
 
+    /// Notes that something for an endpoint was written into the queue because it is closed.
+    pub fn note_behind(&mut self, endpoint: EndpointId, now: Instant) {
+        if let Some(place) = self.places.get_mut(&endpoint) {
+            place.more = true;
+            self.hungry |= place.is_hungry(&self.limits, now);
+        }
+    }
+
     /// What may be sent now; it counts as in flight until [`Desk::ended`].
     pub fn next(&mut self, now: Instant) -> Option<T> {
         self.rouse(now);
@@ -182,7 +200,7 @@ impl<T> Desk<T> {
             team.flying += 1;
             self.flying += 1;
             self.waiting -= 1;
-            self.hungry |= place.more && place.queue.len() <= self.limits.hand_per_endpoint / 2;
+            self.hungry |= place.is_hungry(&self.limits, now);
             self.list(endpoint);
             return Some(item);
         }
@@ -190,18 +208,18 @@ impl<T> Desk<T> {
     }
 
     /// One that was in flight has ended. Returns what the endpoint cannot use for now.
-    pub fn ended(&mut self, endpoint: EndpointId, good: bool, paused_until: Option<Instant>) -> Vec<T> {
+    pub fn ended(&mut self, endpoint: EndpointId, good: bool, paused_until: Option<Instant>, now: Instant) -> Vec<T> {
         let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
         let name = place.address.team.clone();
         place.flying = place.flying.saturating_sub(1);
         place.address.failures = if good { 0 } else { place.address.failures.saturating_add(1) };
         place.paused_until = place.paused_until.max(paused_until);
-        self.hungry |= place.more;
         self.flying = self.flying.saturating_sub(1);
         if let Some(team) = self.teams.get_mut(&name) {
             team.flying = team.flying.saturating_sub(1);
         }
         let unused = if paused_until.is_some() || place.is_failing() { self.clear(endpoint) } else { Vec::new() };
+        self.hungry |= self.places.get(&endpoint).is_some_and(|place| place.is_hungry(&self.limits, now));
         self.list(endpoint);
         self.seat(&name);
         unused

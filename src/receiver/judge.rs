@@ -1,4 +1,4 @@
-//! Decides about one delivery: is it signed, and did it come before?
+//! Decides about one delivery: is it signed, did it come before, and is it a challenge?
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
@@ -7,8 +7,11 @@ use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::{Received, Shared};
+use crate::webhook::secret::SigningSecret;
 use crate::webhook::sign::{self, ID_HEADER};
 
+/// The type of a challenge's body.
+const CHALLENGE: &str = "webhook_endpoint.challenge";
 /// How many ids are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -35,11 +38,17 @@ impl Seen {
     }
 }
 
+/// What a challenge wants back; nothing, where the body is none.
+pub(super) fn challenge(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    (body["type"] == CHALLENGE).then(|| body["data"]["challenge"].as_str().map(str::to_owned)).flatten()
+}
+
 /// What this request delivers.
-pub(super) fn judge(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Received {
+pub(super) fn judge(shared: &Shared, secret: &SigningSecret, headers: &HeaderMap, body: &[u8]) -> Received {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let at = shared.clock.now();
-    let verified = sign::verify(&shared.secret, header, body, at);
+    let verified = sign::verify(secret, header, body, at);
     let id = header(ID_HEADER).unwrap_or_default().to_owned();
     let repeat = verified.is_ok() && shared.seen.lock().unwrap_or_else(PoisonError::into_inner).is_repeat(&id);
     let event_type =

@@ -1,7 +1,10 @@
 //! Floor 3: a receiver of webhooks for development: it takes deliveries, verifies them, and tells of each.
 //!
 //! `POST` to any path is a delivery. One that is verified gets 204, also when it came before; one that is not gets 401
-//! and JSON that says why. `judge` decides, `server` takes connections.
+//! and JSON that says why. A challenge is echoed. `judge` decides, `server` takes connections.
+//!
+//! An endpoint's secret is known only once it is saved, and before that its URL must echo a challenge. So a receiver
+//! may start without a secret: until it learns it, a challenge is all that it answers, of whoever sends it.
 //!
 //! What must stay true: only a verified delivery is ever remembered, so nobody without the secret can make a real one
 //! look like a repeat; whatever arrives, a connection and a body end within their limits.
@@ -13,7 +16,7 @@ mod server;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -47,7 +50,7 @@ type Told = Box<dyn Fn(&Received) + Send + Sync>;
 
 /// What every request shares.
 struct Shared {
-    secret: SigningSecret,
+    secret: OnceLock<SigningSecret>,
     clock: Arc<dyn Clock>,
     seen: Mutex<judge::Seen>,
     told: Told,
@@ -56,26 +59,33 @@ struct Shared {
 /// A running receiver. Stops when told to, or when dropped.
 pub struct Receiver {
     address: SocketAddr,
+    shared: Arc<Shared>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Receiver {
-    /// Receives on `listener` from now on. Must be called within a tokio runtime.
+    /// Receives on `listener` from now on, with the secret if it is known already. Must be called within a tokio runtime.
     ///
     /// `told` hears of every delivery before it is answered, also of unverified ones and of repeats, which
     /// [`Received`] marks. It is called from many tasks, and should return soon.
     pub fn start(
         listener: TcpListener,
-        secret: SigningSecret,
+        secret: Option<SigningSecret>,
         clock: Arc<dyn Clock>,
         told: impl Fn(&Received) + Send + Sync + 'static,
     ) -> Self {
         let address = listener.local_addr().expect("a listener that is bound has an address");
         let stop = CancellationToken::new();
+        let secret = secret.map_or_else(OnceLock::new, OnceLock::from);
         let shared = Arc::new(Shared { secret, clock, seen: Mutex::default(), told: Box::new(told) });
-        let task = tokio::spawn(server::serve(listener, shared, stop.clone()));
-        Self { address, stop, task }
+        let task = tokio::spawn(server::serve(listener, Arc::clone(&shared), stop.clone()));
+        Self { address, shared, stop, task }
+    }
+
+    /// Learns the secret of the endpoint; the first one that is learnt stays.
+    pub fn learn(&self, secret: SigningSecret) {
+        let _known = self.shared.secret.set(secret);
     }
 
     /// Where it receives, such as `http://127.0.0.1:9099`.

@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -76,12 +76,22 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
         Ok(body) => body,
         Err(response) => return response,
     };
-    let received = judge::judge(shared, &parts.headers, &body);
+    let challenge = judge::challenge(&body);
+    let Some(secret) = shared.secret.get() else {
+        let unknown = || refusal(StatusCode::SERVICE_UNAVAILABLE, "the secret is not known yet");
+        return challenge.map_or_else(unknown, |challenge| echo(&challenge));
+    };
+    let received = judge::judge(shared, secret, &parts.headers, &body);
     (shared.told)(&received);
-    match received.verified {
-        Ok(()) => with_status(StatusCode::NO_CONTENT, Full::default()),
-        Err(error) => refusal(StatusCode::UNAUTHORIZED, &error.to_string()),
+    match (received.verified, challenge) {
+        (Ok(()), Some(challenge)) => echo(&challenge),
+        (Ok(()), None) => with_status(StatusCode::NO_CONTENT, Full::default()),
+        (Err(error), _) => refusal(StatusCode::UNAUTHORIZED, &error.to_string()),
     }
+}
+
+fn echo(challenge: &str) -> Response<Full<Bytes>> {
+    json(StatusCode::OK, &json!({ "challenge": challenge }))
 }
 
 /// A whole body of at most [`MAX_BODY`], or the answer to a sender of anything else.
@@ -102,7 +112,11 @@ async fn read(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
 }
 
 fn refusal(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
-    let mut response = with_status(status, Full::from(json!({ "error": error }).to_string()));
+    json(status, &json!({ "error": error }))
+}
+
+fn json(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = with_status(status, Full::from(body.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,13 +1,12 @@
 //! Writing down a cache that was taken over: its row, the operation that says who did it, its transition,
 //! its event, its audit entry and the tracker's wake-up, all or nothing.
 
-use sqlx::PgConnection;
-
 use super::changes::{self, CacheWrite};
 use super::rows::jsonb;
 use super::{Error, Store, image_caches, tracker};
 use crate::domain::clock::Instant;
 use crate::domain::operation::Operation;
+use crate::store::pool::Connection;
 
 /// The unique index that lets one cloud cache belong to one row.
 const ONE_ROW: &str = "image_caches_provider";
@@ -49,7 +48,7 @@ impl Store {
 }
 
 /// An operation that has ended before it was recorded.
-async fn insert_done(connection: &mut PgConnection, operation: &Operation) -> Result<(), Error> {
+async fn insert_done(connection: &mut Connection, operation: &Operation) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, due_at, provider_request_id, subject,
              credential, request_id, created_at, finished_at)

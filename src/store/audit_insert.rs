@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Error, Store};
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;
 use crate::domain::clock::Instant;
+use crate::store::pool::Connection;
 
 type MakeStamp = dyn Fn(&[u8]) -> [u8; 32] + Send + Sync;
 
@@ -48,7 +48,7 @@ impl Store {
 }
 
 /// Adds entries, all in one statement.
-pub(super) async fn insert(connection: &mut PgConnection, stamp: &Stamp, entries: &[AuditEntry]) -> Result<(), Error> {
+pub(super) async fn insert(connection: &mut Connection, stamp: &Stamp, entries: &[AuditEntry]) -> Result<(), Error> {
     // What is stamped is what is written: both come from these.
     let bodies: Vec<AuditBody> = entries.iter().map(Into::into).collect();
     let stamps: Vec<Option<Vec<u8>>> = bodies.iter().map(|body| stamp.of(body)).collect();

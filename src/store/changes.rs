@@ -3,8 +3,6 @@
 //!
 //! The caller owns the transaction, so that an operation's outcome can join it.
 
-use sqlx::PgConnection;
-
 use super::events::{self, About, NewEvent};
 use super::rows::jsonb;
 use super::{Error, Stamp, Store, audit_insert, tracker};
@@ -12,6 +10,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::content::fingerprint;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::status::Status;
+use crate::store::pool::Connection;
 
 /// A step to write.
 #[derive(Debug, Clone)]
@@ -66,7 +65,7 @@ pub(super) fn is_vanishing(transition: &Transition) -> bool {
 }
 
 /// A delete that begins in this moment raises the row's version, and this step then fails by that.
-async fn delete_runs(connection: &mut PgConnection, cache: &ImageCache) -> Result<bool, Error> {
+async fn delete_runs(connection: &mut Connection, cache: &ImageCache) -> Result<bool, Error> {
     let runs = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM operations
              WHERE image_cache = $1 AND kind = 'delete' AND state IN ('waiting', 'running'))",
@@ -81,7 +80,7 @@ async fn delete_runs(connection: &mut PgConnection, cache: &ImageCache) -> Resul
 ///
 /// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end says
 /// `deleting`, and the looks after it `deleted`.
-pub(super) async fn apply(connection: &mut PgConnection, stamp: &Stamp, write: &CacheWrite) -> Result<bool, Error> {
+pub(super) async fn apply(connection: &mut Connection, stamp: &Stamp, write: &CacheWrite) -> Result<bool, Error> {
     if write.transition.as_ref().is_some_and(is_vanishing) && delete_runs(connection, &write.next).await? {
         return Ok(false);
     }
@@ -100,7 +99,7 @@ pub(super) async fn apply(connection: &mut PgConnection, stamp: &Stamp, write: &
     Ok(true)
 }
 
-async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<bool, Error> {
+async fn update_row(connection: &mut Connection, next: &ImageCache) -> Result<bool, Error> {
     let done = sqlx::query(
         "UPDATE image_caches SET name = $4, images = $5, spec = $6, status = $7, provider_status = $8,
              generation = $9, version = version + 1, sequence = $10, operation = $11, eci_cache_id = $12,
@@ -144,7 +143,7 @@ async fn update_row(connection: &mut PgConnection, next: &ImageCache) -> Result<
 
 /// Writes one transition.
 pub(super) async fn insert_transition(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     cache: &ImageCache,
     transition: &Transition,
 ) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! What becomes of a webhook endpoint after it was made: changed, paused, rotated by a person; warned of and switched
 //! off by the gateway. Each is one transaction with its audit entry, and its event where there is one.
 
-use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -13,6 +12,7 @@ use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::EndpointId;
+use crate::store::pool::Connection;
 
 /// How an endpoint shall be.
 #[derive(Debug, Clone)]
@@ -144,7 +144,7 @@ impl Store {
     }
 }
 
-async fn update(connection: &mut PgConnection, write: &EndpointWrite) -> Result<bool, Error> {
+async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bool, Error> {
     let (endpoint, options) = (&write.endpoint, &write.endpoint.options);
     let done = sqlx::query(
         "UPDATE webhook_endpoints SET url = $4, description = $5, event_types = $6, name_pattern = $7, name_like = $8,
@@ -180,7 +180,7 @@ async fn update(connection: &mut PgConnection, write: &EndpointWrite) -> Result<
 }
 
 /// What waits is put into lanes, or taken out of them, as the endpoint wants it from now on.
-async fn set_lanes(connection: &mut PgConnection, endpoint: &Endpoint) -> Result<(), Error> {
+async fn set_lanes(connection: &mut Connection, endpoint: &Endpoint) -> Result<(), Error> {
     sqlx::query(
         "UPDATE webhook_deliveries d SET lane = CASE WHEN $2 THEN e.image_cache END FROM events e
          WHERE d.endpoint = $1 AND d.state = 0 AND e.seq = d.event

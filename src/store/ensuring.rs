@@ -7,7 +7,7 @@
 //!
 //! Who calls it: `app::ensuring`, which also chooses. What it does not do: hinder plain creates of the same content.
 
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
 use super::idempotency::{self, Claimed};
 use super::rows::ImageCacheRow;
@@ -16,6 +16,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::content::fingerprint;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
+use crate::store::pool::Connection;
 
 /// The most caches of one content that are weighed: the oldest.
 const MOST: i64 = 20;
@@ -84,7 +85,7 @@ impl Store {
 }
 
 /// Taken until the transaction has ended. Two contents of one number only wait for each other.
-async fn lock(connection: &mut PgConnection, cache: &ImageCache) -> Result<(), Error> {
+async fn lock(connection: &mut Connection, cache: &ImageCache) -> Result<(), Error> {
     sqlx::query(
         "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'ensure', $1, $2, $3, encode($4, 'hex')), 0))",
     )
@@ -117,7 +118,7 @@ async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec
 }
 
 /// The key that was claimed for a create stands for what was found instead.
-async fn stand_for(connection: &mut PgConnection, new: &NewOperation, chosen: &Chosen) -> Result<(), Error> {
+async fn stand_for(connection: &mut Connection, new: &NewOperation, chosen: &Chosen) -> Result<(), Error> {
     let Some(key) = &new.key else { return Ok(()) };
     sqlx::query("UPDATE idempotency_keys SET operation = $4, answer = $5 WHERE team = $1 AND action = $2 AND key = $3")
         .bind(new.operation.team.as_str())

@@ -3,7 +3,7 @@
 //! What must stay true: a reader sees no event before all that stand before it. An event whose transaction is not
 //! older than every running one is held back, because one with a lower place might still commit.
 
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
+use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::handover::{self, HandOver};
@@ -14,6 +14,7 @@ use crate::domain::event::EventType;
 use crate::domain::filter::EventFilter;
 use crate::domain::ids::{CacheId, EndpointId, EventId};
 use crate::domain::image_cache::ImageCache;
+use crate::store::pool::Connection;
 
 /// An event to be told.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ impl About<'_> {
 }
 
 /// Tells an event, unless it was told before, and puts its deliveries into the queue or into hands.
-pub(super) async fn insert(connection: &mut PgConnection, about: About<'_>, event: &NewEvent) -> Result<(), Error> {
+pub(super) async fn insert(connection: &mut Connection, about: About<'_>, event: &NewEvent) -> Result<(), Error> {
     let endpoint = if let About::Endpoint(_, endpoint) = about { Some(endpoint.uuid()) } else { None };
     let told: Option<i64> = sqlx::query_scalar(
         "INSERT INTO events (id, team, type, image_cache, endpoint, dedupe_key, body, occurred_at)

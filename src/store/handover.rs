@@ -7,21 +7,32 @@
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::Error;
 use super::unscoped::deliveries::{COLUMNS, Claim, ClaimRow};
 use crate::domain::clock::Instant;
+use crate::domain::ids::EndpointId;
+use crate::store::pool::Connection;
 
 /// Where handed-over deliveries come out.
 #[derive(Debug)]
 pub struct Outlet {
     /// To the deliverer of this process.
-    pub to: mpsc::UnboundedSender<Vec<Claim>>,
+    pub to: mpsc::UnboundedSender<Handed>,
     /// Wakes it for what waits in the queue.
     pub look: Notify,
+}
+
+/// What a committed transaction has for the deliverer.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// What is in its hands by now.
+    pub claims: Vec<Claim>,
+    /// The closed endpoints for which something waits in the queue: looking for it at once would find them closed.
+    pub behind: Vec<EndpointId>,
 }
 
 /// How one event's deliveries get to the deliverer.
@@ -36,7 +47,7 @@ pub struct HandOver {
 /// What a transaction has written and not yet committed.
 #[derive(Debug, Default)]
 struct Tray {
-    claims: Vec<Claim>,
+    handed: Handed,
     waiting: bool,
 }
 
@@ -54,9 +65,9 @@ impl HandOver {
     /// The transaction has committed.
     pub(super) fn committed(&self) {
         let tray = std::mem::take(&mut *self.tray.lock().unwrap_or_else(PoisonError::into_inner));
-        if !tray.claims.is_empty() {
+        if !tray.handed.claims.is_empty() || !tray.handed.behind.is_empty() {
             // If the deliverer has ended meanwhile, its worker is gone, too: others find what it held.
-            let _ended = self.outlet.to.send(tray.claims);
+            let _ended = self.outlet.to.send(tray.handed);
         }
         if tray.waiting {
             self.outlet.look.notify_one();
@@ -69,13 +80,13 @@ struct Put {
     #[sqlx(flatten)]
     row: ClaimRow,
     state: i16,
-    enabled: bool,
+    awake: bool,
 }
 
 /// Writes the deliveries of the events with these numbers, which share a way to the deliverer. A disabled endpoint's
 /// wait, too: they are kept, and not claimed until it is enabled again.
 pub(super) async fn enqueue(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     events: &[i64],
     now: Instant,
     hand_over: &HandOver,
@@ -90,9 +101,11 @@ pub(super) async fn enqueue(
     tracing::debug!(events = events.len(), deliveries = rows.len(), "events recorded");
     let mut tray = Tray::default();
     for put in rows {
+        let endpoint = put.row.endpoint();
         match hand_over.worker {
-            Some(worker) if put.state == 1 => tray.claims.push(put.row.of(worker)?),
-            _ => tray.waiting |= put.enabled,
+            Some(worker) if put.state == 1 => tray.handed.claims.push(put.row.of(worker)?),
+            Some(_) if hand_over.closed.contains(&endpoint) => tray.handed.behind.push(endpoint.into()),
+            _ => tray.waiting |= put.awake,
         }
     }
     hand_over.put(tray);
@@ -131,7 +144,7 @@ static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
                 CASE WHEN at_once THEN clock_timestamp() END
             FROM wanting
             RETURNING id, attempts, team, event, endpoint, state)
-        SELECT {COLUMNS}, c.state, w.enabled FROM c JOIN events e ON e.seq = c.event
+        SELECT {COLUMNS}, c.state, w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $2) AS awake FROM c JOIN events e ON e.seq = c.event
             JOIN webhook_endpoints w ON w.id = c.endpoint JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint
         ORDER BY c.event"
     )

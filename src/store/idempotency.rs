@@ -1,11 +1,12 @@
 //! Idempotency keys: one request with one key happens once.
 
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::ids::OperationId;
+use crate::store::pool::Connection;
 
 /// A key to claim.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ impl Store {
 
 /// Claims the key for `operation`; waits for a racing request with the same key to end its transaction.
 pub(super) async fn claim(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     team: &TeamId,
     key: &NewKey,
     operation: OperationId,
@@ -86,7 +87,7 @@ pub(super) async fn claim(
     if done.rows_affected() == 1 { Ok(Claimed::Fresh) } else { earlier(connection, team, key).await }
 }
 
-async fn earlier(connection: &mut PgConnection, team: &TeamId, key: &NewKey) -> Result<Claimed, Error> {
+async fn earlier(connection: &mut Connection, team: &TeamId, key: &NewKey) -> Result<Claimed, Error> {
     let row = sqlx::query(
         "SELECT fingerprint, operation, answer FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3",
     )
@@ -104,7 +105,7 @@ async fn earlier(connection: &mut PgConnection, team: &TeamId, key: &NewKey) -> 
 
 /// Keeps what the first request was told. The first telling counts: `false` means that it is not this one.
 pub(super) async fn answer(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     operation: OperationId,
     answer: &serde_json::Value,
 ) -> Result<bool, Error> {

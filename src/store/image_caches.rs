@@ -1,6 +1,6 @@
 //! Reads of one team's image caches.
 
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::rows::{ImageCacheRow, jsonb};
@@ -12,6 +12,7 @@ use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::region::Region;
 use crate::domain::status::Status;
+use crate::store::pool::Connection;
 
 impl Store {
     /// One image cache of the team.
@@ -124,7 +125,7 @@ fn statuses(filter: &CacheFilter) -> Vec<&'static str> {
 }
 
 /// Writes a new image cache.
-pub(super) async fn insert(connection: &mut PgConnection, cache: &ImageCache) -> Result<(), Error> {
+pub(super) async fn insert(connection: &mut Connection, cache: &ImageCache) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
              operation, evidence, misses, created_at, updated_at, content, poll_bucket)

@@ -48,7 +48,7 @@ pub use endpoints::EndpointSecrets;
 pub use ensuring::{Chosen, EnsureBegun};
 pub use error::Error;
 pub use events::{NewEvent, Place, StoredEvent, Stretch};
-pub use handover::{HandOver, Outlet};
+pub use handover::{HandOver, Handed, Outlet};
 pub use idempotency::{Claimed, NewKey};
 pub use operations::{Begun, NewOperation, Settled, Settlement};
 use pool::Pool;
@@ -115,7 +115,7 @@ impl Store {
 
     /// Applies every migration that is not applied yet.
     pub async fn migrate(&self) -> Result<(), Error> {
-        let mut connection = self.workers.acquire().await?;
+        let mut connection = self.workers.acquire_unlimited().await?;
         pool::unlimited(&mut connection).await?;
         connection.close_on_drop();
         MIGRATIONS.run(&mut *connection).await.map_err(|error| Error::Migration(error.into()))

@@ -1,6 +1,5 @@
 //! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
@@ -14,6 +13,7 @@ use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::{Operation, OperationState};
+use crate::store::pool::Connection;
 
 /// An intent to record.
 #[derive(Debug)]
@@ -239,7 +239,7 @@ impl Store {
 }
 
 /// Lets the delete begin that waited for this operation's end.
-async fn begin_waiting(connection: &mut PgConnection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
+async fn begin_waiting(connection: &mut Connection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
     // In nobody's hands: who recorded it has long answered its caller.
     sqlx::query(
         "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
@@ -253,7 +253,7 @@ async fn begin_waiting(connection: &mut PgConnection, cache: &ImageCache, at: In
 }
 
 /// Writes a new operation. `true`: it waits for the operation that runs.
-pub(super) async fn insert(connection: &mut PgConnection, new: &NewOperation) -> Result<bool, Error> {
+pub(super) async fn insert(connection: &mut Connection, new: &NewOperation) -> Result<bool, Error> {
     let operation = &new.operation;
     let waits = sqlx::query_scalar(
         "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
@@ -284,7 +284,7 @@ pub(super) async fn insert(connection: &mut PgConnection, new: &NewOperation) ->
 }
 
 /// Guarded by the lease: a worker that woke too late ends nothing. The logins go with it.
-async fn end(connection: &mut PgConnection, settlement: &Settlement) -> Result<bool, Error> {
+async fn end(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
     let done = sqlx::query(
         "WITH ended AS (
              UPDATE operations SET state = $3, error = $4, provider_request_id = $5, finished_at = $6, in_doubt = false, held = NULL,

@@ -95,6 +95,10 @@ struct Waiting {
 }
 
 impl Waiting {
+    fn on(doubt: &Arc<Doubt>) -> Self {
+        Self { since: Instant::now(), doubt: Arc::clone(doubt), ended: false }
+    }
+
     fn end(mut self, error: Option<&sqlx::Error>) {
         self.ended = true;
         if let Some(error) = error {
@@ -143,8 +147,13 @@ impl Pool {
         Self { inner, doubt }
     }
 
-    /// A connection. What is done with it is not watched; [`Self::limited`] does that.
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+    /// A connection.
+    pub(super) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
+        Ok(Connection { held: Held::Alone(self.inner.acquire().await?), doubt: Arc::clone(&self.doubt) })
+    }
+
+    /// A connection on which statements are waited for without a limit.
+    pub(super) async fn acquire_unlimited(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         self.inner.acquire().await
     }
 
@@ -152,7 +161,10 @@ impl Pool {
     pub(super) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let waiting = self.waiting();
         match timeout(LIMIT, self.inner.begin()).await {
-            Ok(Ok(inner)) => Ok(Tx { inner, waiting }),
+            Ok(Ok(inner)) => {
+                let connection = Connection { held: Held::InTransaction(inner), doubt: Arc::clone(&self.doubt) };
+                Ok(Tx { connection, waiting })
+            }
             Ok(Err(error)) => {
                 waiting.end(Some(&error));
                 Err(error)
@@ -176,13 +188,43 @@ impl Pool {
     }
 
     fn waiting(&self) -> Waiting {
-        Waiting { since: Instant::now(), doubt: Arc::clone(&self.doubt), ended: false }
+        Waiting::on(&self.doubt)
+    }
+}
+
+/// One connection, each statement on which is waited for no longer than [`LIMIT`].
+pub(super) struct Connection {
+    held: Held,
+    doubt: Arc<Doubt>,
+}
+
+enum Held {
+    Alone(PoolConnection<Postgres>),
+    InTransaction(Transaction<'static, Postgres>),
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    fn raw(&mut self) -> &mut PgConnection {
+        match &mut self.held {
+            Held::Alone(connection) => connection,
+            Held::InTransaction(transaction) => transaction,
+        }
+    }
+
+    fn waiting(&self) -> Waiting {
+        Waiting::on(&self.doubt)
     }
 }
 
 /// A transaction that was not committed is rolled back when dropped.
 pub(super) struct Tx {
-    inner: Transaction<'static, Postgres>,
+    connection: Connection,
     waiting: Waiting,
 }
 
@@ -195,22 +237,24 @@ impl fmt::Debug for Tx {
 impl Tx {
     /// Commits. An error leaves open whether it was committed.
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
-        let done = timeout(LIMIT, self.inner.commit()).await.map_err(|_| silent())?;
+        // `begin` alone makes one.
+        let Held::InTransaction(inner) = self.connection.held else { return Err(sqlx::Error::BeginFailed) };
+        let done = timeout(LIMIT, inner.commit()).await.map_err(|_| silent())?;
         self.waiting.end(done.as_ref().err());
         done
     }
 }
 
 impl Deref for Tx {
-    type Target = PgConnection;
+    type Target = Connection;
 
-    fn deref(&self) -> &PgConnection {
-        &self.inner
+    fn deref(&self) -> &Connection {
+        &self.connection
     }
 }
 
 impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.inner
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 }

@@ -1,13 +1,12 @@
 //! Waking the tracker: part of the transaction that gives it something to follow.
 
-use sqlx::PgConnection;
-
 use super::Error;
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
+use crate::store::pool::Connection;
 
 /// Makes the cache's group due at `at`, unless it is due earlier.
-pub(super) async fn wake(connection: &mut PgConnection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
+pub(super) async fn wake(connection: &mut Connection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO tracker_groups AS g (account, region, due_at) VALUES ($1, $2, $3)
          ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at)",

@@ -23,6 +23,7 @@ mod openapi;
 mod receive;
 mod receiver;
 mod reconcile;
+mod restart;
 mod roles;
 mod rotation;
 mod rpc;

@@ -10,6 +10,8 @@ use eci_cache_gateway::webhook::sign::{self, VerifyError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::support::gateway::TestGateway;
+
 const READY: &str = r#"{"type":"image_cache.ready","data":{"name":"镜像"}}"#;
 
 struct Fixture {
@@ -21,13 +23,18 @@ struct Fixture {
 
 impl Fixture {
     async fn start() -> Self {
+        Self::with(true).await
+    }
+
+    /// Whether the secret is known from the beginning.
+    async fn with(known: bool) -> Self {
         let secret = SigningSecret::generate(&Entropy::from_seed(1));
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let clock = Arc::new(ManualClock::at(now()));
         let log = Arc::clone(&told);
         let tell = move |received: &Received| log.lock().expect("nobody panics with it").push(received.clone());
-        let receiver = Receiver::start(listener, secret.clone(), clock, tell);
+        let receiver = Receiver::start(listener, known.then(|| secret.clone()), clock, tell);
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { receiver, secret, told, http }
     }
@@ -114,4 +121,40 @@ async fn what_is_no_delivery_is_not_told() {
     let (status, body) = fixture.deliver(&fixture.secret, "evt_2", now(), &format!("{largest}x")).await;
     assert_eq!((status, error(&body)), (413, json!("the body may have 256 KiB")));
     assert_eq!(fixture.told(), []);
+}
+
+#[tokio::test]
+async fn a_challenge_is_echoed_before_the_secret_is_known_and_only_if_signed_from_then_on() {
+    let fixture = Fixture::with(false).await;
+    let challenge = r#"{"type":"webhook_endpoint.challenge","data":{"challenge":"abc"}}"#;
+    let echo = (200, r#"{"challenge":"abc"}"#.to_owned());
+    assert_eq!(send(fixture.http.post(fixture.receiver.url()).body(challenge)).await, echo);
+    let (status, body) = fixture.deliver(&fixture.secret, "evt_1", now(), READY).await;
+    assert_eq!((status, error(&body)), (503, json!("the secret is not known yet")));
+    assert_eq!(fixture.told(), [], "of what cannot be verified nothing is told");
+
+    fixture.receiver.learn(fixture.secret.clone());
+    assert_eq!(send(fixture.http.post(fixture.receiver.url()).body(challenge)).await.0, 401);
+    assert_eq!(fixture.deliver(&fixture.secret, "evt_1", now(), challenge).await, echo);
+    assert_eq!(fixture.deliver(&fixture.secret, "evt_2", now(), READY).await.0, 204);
+    let told: Vec<_> = fixture.told().into_iter().map(|told| (told.id, told.verified.is_ok())).collect();
+    assert_eq!(told, [(String::new(), false), ("evt_1".into(), true), ("evt_2".into(), true)]);
+}
+
+#[tokio::test]
+async fn an_endpoint_is_saved_without_skipping_the_challenge() {
+    let app = TestGateway::start().await;
+    let told = Arc::new(Mutex::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let count = Arc::clone(&told);
+    let tell = move |received: &Received| {
+        received.verified.expect("signed with its secret");
+        *count.lock().expect("nobody panics with it") += 1;
+    };
+    let receiver = Receiver::start(listener, None, Arc::new(ManualClock::at(app.now())), tell);
+    let made = app.post("/v1/webhook-endpoints", &json!({"url": receiver.url()})).await.expect(201);
+    receiver.learn(SigningSecret::parse(made["secret"].as_str().expect("a text")).expect("a secret"));
+    app.created().await;
+    app.drain().await;
+    assert!(*told.lock().expect("nobody panics with it") > 0);
 }

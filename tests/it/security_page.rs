@@ -22,10 +22,10 @@ fn is_there(name: &str) -> bool {
     let it = root.join("tests/it");
     let file = |rooms: &str| fs::read_to_string(it.join(rooms.replace("::", "/") + ".rs"));
     let folder = |rooms: &str| fs::read_to_string(it.join(rooms.replace("::", "/")).join("mod.rs"));
-    let text = |rooms: &str| file(rooms).or_else(|_| folder(rooms));
+    let source = |rooms: &str| file(rooms).or_else(|_| folder(rooms));
     match name.rsplit_once("::") {
-        Some((rooms, test)) => text(rooms).is_ok_and(|text| text.contains(&format!("fn {test}("))),
-        None => text(name).is_ok(),
+        Some((module, test)) => source(module).is_ok_and(|text| text.contains(&format!("fn {test}("))),
+        None => source(name).is_ok(),
     }
 }
 

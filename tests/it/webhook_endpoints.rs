@@ -283,6 +283,17 @@ async fn an_endpoint_may_ask_for_cloud_events() {
     );
     assert_eq!(event["data"]["image_cache"]["id"], json!(id));
 
+    let tested = act(&app, &made, "test", Value::Null).await;
+    let received = hook.received().pop().unwrap();
+    received.verify(made["secret"].as_str().unwrap(), app.now());
+    assert_eq!(
+        (received.headers["content-type"].as_bytes(), tested["outcome"].as_str()),
+        (&b"application/cloudevents+json"[..], Some("delivered"))
+    );
+    let event = received.json();
+    assert_eq!((&event["id"], &event["type"]), (&tested["message_id"], &json!("webhook_endpoint.test")));
+    assert_eq!(event["subject"], made["id"]);
+
     app.patch(&path(&made), &json!({"format": "native"})).await.expect(200);
     app.until(&id, "ready").await;
     let native = hook.received().last().unwrap().json();

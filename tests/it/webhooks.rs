@@ -1,6 +1,8 @@
 //! Webhooks that are not simply received: tried again, paused, given up, cancelled, refused.
 #![cfg(test)]
 
+use std::time::Duration;
+
 use eci_cache_gateway::app;
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::webhook::address::Policy;
@@ -282,4 +284,27 @@ async fn who_is_told_to_stop_ends_what_is_in_flight_and_begins_no_more() {
     assert_eq!(delivering.await.unwrap().unwrap(), 1);
     assert_eq!(hook.received().len(), 1);
     assert_eq!(deliver(&app).await, 1, "the other one is left to whoever comes next");
+}
+
+#[tokio::test]
+async fn an_attempt_that_outlives_the_end_is_cut_off_and_at_once_in_the_queue_again() {
+    let settings = app::Settings { webhook_drain: Duration::ZERO, ..Setup::default().settings };
+    let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
+    let hook = Hook::start().await;
+    let (endpoint, _) = app.endpoint(&hook.url()).await;
+    app.created().await;
+    hook.hold();
+    let (gateway, stop) = (app.gateway.clone(), CancellationToken::new());
+    let told = stop.clone();
+    let delivering = tokio::spawn(async move { gateway.deliver_until(&told).await });
+    hook.wait_for(1).await;
+    stop.cancel();
+    delivering.await.unwrap().unwrap();
+    let delivery = only_delivery(&app, &endpoint).await;
+    assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("waiting"), &json!(1)), "nothing is in hand");
+    assert_eq!(attempts(&app).await, ["1 worker_lost worker_lost"], "it may have arrived");
+    hook.release();
+    assert_eq!(deliver(&app).await, 1);
+    let ids: Vec<_> = hook.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
+    assert_eq!((ids.len(), &ids[0]), (2, &ids[1]), "the same id: its receiver can tell");
 }

@@ -7,8 +7,10 @@ use futures_util::FutureExt as _;
 
 use crate::app::view::{CLOUD_EVENTS, cloud_event};
 use crate::app::{Error, Gateway};
+use crate::domain::caller::TeamId;
 use crate::domain::endpoint::EventFormat;
 use crate::domain::health;
+use crate::domain::ids::EventId;
 use crate::domain::retry::{AfterFailure, LONGEST_PAUSE, after_failure};
 use crate::domain::webhook::DeliveryState;
 use crate::store::{Claim, Finished};
@@ -30,18 +32,32 @@ impl Ended {
 }
 
 /// What goes over the wire for an event.
-struct Rendered {
-    content_type: &'static str,
-    body: String,
+pub(in crate::app) struct Rendered {
+    pub(in crate::app) content_type: &'static str,
+    pub(in crate::app) body: String,
+}
+
+impl Rendered {
+    /// A body of ours as it is.
+    pub(in crate::app) fn native(body: String) -> Self {
+        Self { content_type: "application/json", body }
+    }
 }
 
 /// The body in the form that the endpoint wants: the event's own bytes, or the same as CloudEvents has it.
-fn render(claim: &Claim) -> Result<Rendered, Error> {
-    if EventFormat::from_word(&claim.to.format) != Some(EventFormat::CloudEvents) {
-        return Ok(Rendered { content_type: "application/json", body: claim.body.clone() });
+pub(in crate::app) fn render(
+    format: EventFormat,
+    team: &TeamId,
+    event: EventId,
+    body: &str,
+) -> Result<Rendered, Error> {
+    match format {
+        EventFormat::Native => Ok(Rendered::native(body.to_owned())),
+        EventFormat::CloudEvents => {
+            let body = cloud_event(team, event, body).map_err(|error| Error::Internal(error.into()))?;
+            Ok(Rendered { content_type: CLOUD_EVENTS, body })
+        }
     }
-    let body = cloud_event(&claim.team, claim.event, &claim.body).map_err(|error| Error::Internal(error.into()))?;
-    Ok(Rendered { content_type: CLOUD_EVENTS, body })
 }
 
 impl Gateway {
@@ -61,7 +77,9 @@ impl Gateway {
     }
 
     fn outgoing(&self, claim: &Claim) -> Result<Outgoing, Error> {
-        let (to, rendered) = (&claim.to, render(claim)?);
+        let to = &claim.to;
+        let format = EventFormat::from_word(&to.format).unwrap_or_default();
+        let rendered = render(format, &claim.team, claim.event, &claim.body)?;
         let mut keys = self.open_keys(claim.endpoint, &to.secret)?;
         if let Some(old) = &to.old_secret {
             keys.extend(self.open_keys(claim.endpoint, old)?);

@@ -244,6 +244,8 @@ impl Deliverer {
         for id in &ids {
             self.known.remove(id);
         }
+        // A look that was made meanwhile did not see them: whoever drains looks once more.
+        self.plan.look_now |= !self.endless;
         None
     }
 
@@ -291,6 +293,9 @@ impl Deliverer {
         }
         if let Some(at) = self.desk.rouses_at() {
             next = next.min(now + (at - self.gateway.now()).to_std().unwrap_or_default());
+        }
+        if let Some(at) = self.cut_off_at {
+            next = next.min(at);
         }
         // What is due already is under way, or waits for something that wakes us.
         next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));

@@ -6,7 +6,9 @@
 //! retries wait and what a dead worker held. No transaction, and no connection to the database, is held during a call.
 //!
 //! What must stay true: nothing is begun once the worker's lease may have run out, by a clock that does not stop with
-//! the database; what is in hand when it is told to stop goes back into the queue, what is in flight ends.
+//! the database; what is in hand when it is told to stop goes back into the queue at once, and what is in flight ends,
+//! or is cut off before the process is: nothing waits for a lease to run out. An attempt that was cut off counts and is
+//! made again by whoever is next, with the same id.
 
 mod attempt;
 mod chores;
@@ -15,7 +17,7 @@ mod telling;
 
 use std::collections::HashSet;
 
-pub(super) use attempt::word;
+pub(super) use attempt::{Rendered, render, word};
 use chores::Chore;
 pub(super) use handing::Handing;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -28,7 +30,7 @@ use self::attempt::Ended;
 use super::{Error, Gateway};
 use crate::domain::desk::{Address, Desk};
 use crate::domain::ids::DeliveryId;
-use crate::store::{Claim, Finished};
+use crate::store::{Claim, Finished, Handed};
 
 /// Most rows of one statement.
 const BATCH: usize = 500;
@@ -40,6 +42,9 @@ struct Deliverer {
     /// Whether to go on when nothing is due.
     endless: bool,
     stopping: bool,
+    /// When what is in flight is cut off, once it was told to stop.
+    cut_off_at: Option<Instant>,
+    cut_off: bool,
     good_until: Instant,
     desk: Desk<Claim>,
     in_flight: JoinSet<Ended>,
@@ -73,6 +78,9 @@ impl Gateway {
         while inbox.try_recv().is_ok() {}
         ran?;
         self.store().leave_worker(deliverer.worker).await?;
+        if deliverer.cut_off {
+            self.reclaim_deliveries().await?;
+        }
         Ok(deliverer.begun)
     }
 }
@@ -87,6 +95,8 @@ impl Deliverer {
             worker,
             endless,
             stopping: false,
+            cut_off_at: None,
+            cut_off: false,
             good_until: began + lease,
             desk,
             in_flight: JoinSet::new(),
@@ -99,15 +109,16 @@ impl Deliverer {
         })
     }
 
-    async fn run(&mut self, inbox: &mut UnboundedReceiver<Vec<Claim>>, stop: &CancellationToken) -> Result<(), Error> {
+    async fn run(&mut self, inbox: &mut UnboundedReceiver<Handed>, stop: &CancellationToken) -> Result<(), Error> {
         let gateway = self.gateway.clone();
         loop {
-            while let Ok(claims) = inbox.try_recv() {
-                self.take_all(claims);
+            while let Ok(handed) = inbox.try_recv() {
+                self.take_handed(handed);
             }
             self.send_all();
             self.begin_chores();
             self.publish();
+            self.cut_off();
             if self.is_done() {
                 return Ok(());
             }
@@ -117,7 +128,7 @@ impl Deliverer {
             }
             let (next, stopping) = (self.next_time(), self.stopping);
             tokio::select! {
-                Some(claims) = inbox.recv() => self.take_all(claims),
+                Some(handed) = inbox.recv() => self.take_handed(handed),
                 Some(ended) = self.in_flight.join_next() => self.note_ended(ended),
                 Some(chore) = self.chores.join_next() => self.note_chore(chore)?,
                 () = gateway.outlet().look.notified() => self.plan.look_now = true,
@@ -125,6 +136,13 @@ impl Deliverer {
                 () = sleep_until(next) => self.assert_alive()?,
             }
         }
+    }
+
+    fn take_handed(&mut self, handed: Handed) {
+        for endpoint in handed.behind {
+            self.desk.note_behind(endpoint, self.gateway.now());
+        }
+        self.take_all(handed.claims);
     }
 
     fn take_all(&mut self, claims: Vec<Claim>) {
@@ -170,7 +188,7 @@ impl Deliverer {
             let failures = self.desk.failures(ended.claim.endpoint);
             let mut finished = self.gateway.finished(&ended, failures);
             let good = ended.is_good();
-            let unused = self.desk.ended(ended.claim.endpoint, good, finished.pause_until);
+            let unused = self.desk.ended(ended.claim.endpoint, good, finished.pause_until, self.gateway.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
             if ended.claim.to.rate_per_second.is_some() {
                 finished.free_at = self.desk.free_at(ended.claim.endpoint);
@@ -180,11 +198,20 @@ impl Deliverer {
         }
     }
 
-    /// Gives back what has not begun; what is in flight goes on.
+    /// Gives back what has not begun; what is in flight goes on for a while.
     fn stop(&mut self) {
         self.stopping = true;
+        self.cut_off_at = Some(Instant::now() + self.gateway.settings().webhook_drain);
         self.gateway.handing().close();
         self.give_back_all();
+    }
+
+    /// Ends what takes too long for a process that ends. It stays in this worker's hands until the worker has left.
+    fn cut_off(&mut self) {
+        if self.cut_off_at.take_if(|at| *at <= Instant::now()).is_some() {
+            self.cut_off = !self.in_flight.is_empty();
+            self.in_flight.abort_all();
+        }
     }
 
     fn give_back_all(&mut self) {

@@ -1,4 +1,5 @@
-//! What is sent to an endpoint outside the queue: the challenge before anything else, and tests.
+//! What is sent to an endpoint outside the queue: the challenge before anything else, and tests. A test is sent as a
+//! delivery would be, in the endpoint's own format; a challenge has one form for all.
 //!
 //! A challenge proves that whoever added the URL is heard at it: its answer must be the challenge itself, or JSON with
 //! it as `challenge`. No transaction is open meanwhile.
@@ -9,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::Keys;
-use crate::app::delivering::word;
+use crate::app::delivering::{Rendered, render, word};
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::{Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -36,9 +37,11 @@ impl Gateway {
             keys.extend(self.open_keys(id, &old)?);
         }
         let headers = self.open_headers(id, headers.as_deref())?;
+        let message = EventId::new(self.now(), self.entropy());
         let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
-        let (message_id, attempted) = self.try_endpoint(&endpoint, &keys, headers, body).await;
-        Ok(EndpointTestView::of(message_id, word(attempted.outcome), &attempted))
+        let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
+        let attempted = self.try_endpoint(&endpoint, message, &keys, headers, rendered).await;
+        Ok(EndpointTestView::of(message.to_string(), word(attempted.outcome), &attempted))
     }
 
     /// Refuses an endpoint that does not echo a challenge; unless `skip` is asked for, where the operator allows it.
@@ -62,7 +65,8 @@ impl Gateway {
         let body = json!({"type": CHALLENGE, "timestamp": self.now(), "data": {"challenge": challenge}}).to_string();
         let own = headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect();
         let keys = keys.signing();
-        let (_, attempted) = self.try_endpoint(endpoint, &keys, own, body).await;
+        let message = EventId::new(self.now(), self.entropy());
+        let attempted = self.try_endpoint(endpoint, message, &keys, own, Rendered::native(body)).await;
         let why = match (attempted.outcome, attempted.error) {
             (Outcome::Delivered, _) if echoes(&attempted.response_excerpt, &challenge) => return Ok(()),
             (Outcome::Delivered, _) => "its answer was another",
@@ -75,17 +79,17 @@ impl Gateway {
     async fn try_endpoint(
         &self,
         endpoint: &Endpoint,
+        message: EventId,
         keys: &[SigningKey],
         mut headers: Vec<(String, String)>,
-        body: String,
-    ) -> (String, Attempted) {
-        let id = EventId::new(self.now(), self.entropy()).to_string();
-        let signed = sign::headers(keys, &id, self.now(), &body);
+        rendered: Rendered,
+    ) -> Attempted {
+        let Rendered { content_type, body } = rendered;
+        let signed = sign::headers(keys, &message.to_string(), self.now(), &body);
         headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        headers.push(("content-type".into(), "application/json".into()));
+        headers.push(("content-type".into(), content_type.into()));
         let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
-        let attempted = self.parts().sender.send(Outgoing { url: endpoint.url.clone(), headers, body, timeout }).await;
-        (id, attempted)
+        self.parts().sender.send(Outgoing { url: endpoint.url.clone(), headers, body, timeout }).await
     }
 }
 

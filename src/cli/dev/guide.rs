@@ -104,7 +104,7 @@ const LINES: &str = r#"
   curl -sS "$ECG_URL/v1/image-caches/$ID/wait?timeout_seconds=55" -H "Authorization: Bearer $ECG_TOKEN"
 
   # receive the webhooks of the next one, verified (Ctrl-C ends it)
-  curl -sS "$ECG_URL/v1/webhook-endpoints" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"url":"http://127.0.0.1:9099/","skip_challenge":true}' | cargo run -q -- receive --port 9099
+  curl -fsS --retry 5 --retry-all-errors "$ECG_URL/v1/webhook-endpoints" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"url":"http://127.0.0.1:9099/"}' | cargo run -q -- receive --port 9099
 
   # see who did what
   curl -sS "$ECG_URL/v1/audit-entries?limit=5" -H "Authorization: Bearer $ECG_TOKEN"

@@ -38,7 +38,7 @@ fn teams_take_turns_and_so_do_their_endpoints() {
     put(&mut desk, &address("two", c), "c", 5);
     // Two in flight to each endpoint, six in all.
     assert_eq!(send_all(&mut desk), ["a0", "c0", "b0", "c1", "a1", "b1"]);
-    assert_eq!(desk.ended(c, true, None), Vec::<String>::new());
+    assert_eq!(desk.ended(c, true, None, now()), Vec::<String>::new());
     assert_eq!(send_all(&mut desk), ["c2"], "whoever is free goes on");
 }
 
@@ -52,7 +52,7 @@ fn a_team_has_no_more_than_its_share_in_flight() {
     assert_eq!(send_all(&mut desk).len(), 4);
     put(&mut desk, &address("two", d), "d", 3);
     assert_eq!(send_all(&mut desk), ["d0", "d1"]);
-    desk.ended(a, true, None);
+    desk.ended(a, true, None, now());
     assert_eq!(send_all(&mut desk).len(), 1, "its place in the team is taken by the next");
 }
 
@@ -63,14 +63,14 @@ fn an_endpoint_that_fails_is_tried_one_by_one_and_gives_back_what_it_had() {
     put(&mut desk, &address("one", a), "a", 6);
     assert_eq!(send_all(&mut desk), ["a0", "a1"]);
     for _ in 0..2 {
-        desk.ended(a, false, None);
+        desk.ended(a, false, None, now());
         assert_eq!(send_all(&mut desk).len(), 1);
     }
-    assert_eq!(desk.ended(a, false, None), ["a4", "a5"], "the third in a row");
+    assert_eq!(desk.ended(a, false, None, now()), ["a4", "a5"], "the third in a row");
     assert_eq!((desk.failures(a), send_all(&mut desk).len(), desk.free()), (3, 0, 19));
     assert_eq!(desk.closed(now()), [a]);
     assert_eq!(desk.rooms(now()), [(a, 0)], "one is in flight still");
-    desk.ended(a, true, None);
+    desk.ended(a, true, None, now());
     assert_eq!(
         (desk.failures(a), desk.rooms(now()), desk.closed(now())),
         (0, vec![], vec![]),
@@ -85,7 +85,7 @@ fn a_pause_gives_back_and_takes_nothing_until_it_is_over() {
     put(&mut desk, &address("one", a), "a", 3);
     assert_eq!(send_all(&mut desk).len(), 2);
     let until = now() + Duration::seconds(10);
-    assert_eq!(desk.ended(a, false, Some(until)), ["a2"]);
+    assert_eq!(desk.ended(a, false, Some(until), now()), ["a2"]);
     assert_eq!(desk.take(address("one", a), "a3".into(), now()).as_deref(), Some("a3"));
     assert_eq!(desk.take(address("one", a), "a3".into(), until), None);
     assert_eq!(desk.next(until).as_deref(), Some("a3"));
@@ -119,11 +119,36 @@ fn a_desk_that_runs_low_asks_for_more_only_where_there_is_more() {
     assert_eq!(desk.rooms(now()).len(), 2);
     assert_eq!(send_all(&mut desk).len(), 3);
     assert!(!desk.is_hungry());
-    for _ in 0..2 {
-        desk.ended(a, true, None);
-    }
+    desk.ended(a, true, None, now());
+    assert!(!desk.is_hungry(), "one that has ended is not worth a look");
+    desk.ended(a, true, None, now());
     assert!(desk.is_hungry());
     assert!(!desk.is_hungry(), "asked once");
     assert_eq!(desk.clear_all().len(), 6);
     assert_eq!(desk.waiting().count(), 0);
+}
+
+#[test]
+fn what_waits_for_an_endpoint_that_cannot_take_it_is_not_looked_for_at_once() {
+    let [a, b, c, _] = endpoints();
+    let mut desk = Desk::new(LIMITS);
+    put(&mut desk, &address("one", a), "a", 8);
+    desk.note_behind(a, now());
+    assert!(!desk.is_hungry(), "its hand is full");
+    let until = now() + Duration::seconds(10);
+    put(&mut desk, &address("one", b), "b", 1);
+    send_all(&mut desk);
+    desk.ended(b, false, Some(until), now());
+    desk.note_behind(b, now());
+    assert!(!desk.is_hungry(), "it rests");
+    desk.note_behind(b, until);
+    assert!(desk.is_hungry(), "its rest is over");
+    // One that fails, and has nothing in hand, is tried at once.
+    assert_eq!(desk.take(Address { failures: 3, ..address("two", c) }, "c0".into(), now()), None);
+    desk.note_behind(c, now());
+    assert!(!desk.is_hungry(), "one at a time");
+    send_all(&mut desk);
+    desk.ended(c, false, None, now());
+    assert!(desk.is_hungry());
+    assert_eq!(desk.closed(now()).len(), 3);
 }

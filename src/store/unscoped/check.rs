@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
 use crate::domain::audit::retention::{DROPPED, LEAVES};
 use crate::store::audit::AuditRow;
+use crate::store::pool::Connection;
 use crate::store::pool::Tx;
 use crate::store::{Error, Store};
 
@@ -135,7 +136,7 @@ impl AuditView {
 }
 
 /// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
-pub(in crate::store) async fn dropped(connection: &mut PgConnection) -> Result<Option<String>, Error> {
+pub(in crate::store) async fn dropped(connection: &mut Connection) -> Result<Option<String>, Error> {
     let sql = "SELECT e.parameters ->> $2 FROM audit_entries e JOIN audit_leaves l ON l.entry = e.id
                WHERE e.action = $1 AND e.outcome = 'succeeded' ORDER BY l.leaf DESC LIMIT 1";
     let found: Option<Option<String>> =

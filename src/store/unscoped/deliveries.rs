@@ -90,6 +90,11 @@ pub(in crate::store) struct ClaimRow {
 }
 
 impl ClaimRow {
+    /// To which endpoint.
+    pub(in crate::store) fn endpoint(&self) -> Uuid {
+        self.endpoint
+    }
+
     /// The claim, in the hands of `worker`.
     pub(in crate::store) fn of(self, worker: Uuid) -> Result<Claim, Error> {
         Ok(Claim {

@@ -7,12 +7,12 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::ids::CacheId;
 use crate::domain::status::Status;
 use crate::store::changes::is_vanishing;
+use crate::store::pool::Connection;
 use crate::store::{CacheWrite, Error, Store, audit_insert, handover};
 
 impl Store {
@@ -36,7 +36,7 @@ impl Store {
     }
 }
 
-async fn update_rows(connection: &mut PgConnection, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+async fn update_rows(connection: &mut Connection, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
     let written: Vec<Uuid> = sqlx::query_scalar(
         // Locked in the order of ids: two writers of the same rows wait for each other, and never in a circle.
         "WITH news AS (
@@ -81,7 +81,7 @@ fn row(write: &CacheWrite) -> Value {
     })
 }
 
-async fn insert_transitions(connection: &mut PgConnection, writes: &[&CacheWrite]) -> Result<(), Error> {
+async fn insert_transitions(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
     let rows: Value = writes.iter().filter_map(|write| Some((write, write.transition.as_ref()?))).map(|(write, one)| {
         json!({
             "id": one.id.uuid().to_string(), "team": write.next.team.as_str(), "image_cache": one.cache.uuid().to_string(),
@@ -103,7 +103,7 @@ async fn insert_transitions(connection: &mut PgConnection, writes: &[&CacheWrite
 }
 
 /// Events, each once, and one delivery for each endpoint that wants it. All of them go the way of the first.
-async fn insert_events(connection: &mut PgConnection, writes: &[&CacheWrite]) -> Result<(), Error> {
+async fn insert_events(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
     let events = writes.iter().filter_map(|write| Some((write, write.event.as_ref()?)));
     let Some((_, first)) = events.clone().next() else { return Ok(()) };
     let rows: Value = events

@@ -3,11 +3,11 @@
 //! No leader: whoever gets the lock seals, the others come again later. Rows are taken in the order of transaction and
 //! number, and only of transactions that are older than every running one: nothing can still appear before them.
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
 use crate::store::audit::AuditRow;
+use crate::store::pool::Connection;
 use crate::store::pool::Tx;
 use crate::store::{Error, Store};
 
@@ -137,7 +137,7 @@ impl Sealing {
     }
 }
 
-async fn insert_leaves(connection: &mut PgConnection, batch: &SealedBatch) -> Result<(), Error> {
+async fn insert_leaves(connection: &mut Connection, batch: &SealedBatch) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO audit_leaves (leaf, entry, hash) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[])",
     )
@@ -149,7 +149,7 @@ async fn insert_leaves(connection: &mut PgConnection, batch: &SealedBatch) -> Re
     Ok(())
 }
 
-async fn insert_nodes(connection: &mut PgConnection, batch: &SealedBatch) -> Result<(), Error> {
+async fn insert_nodes(connection: &mut Connection, batch: &SealedBatch) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO audit_nodes (leaf, level, hash) SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[])",
     )

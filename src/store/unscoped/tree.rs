@@ -1,8 +1,7 @@
 //! Reads of the Merkle tree and its checkpoints: hashes only, so nothing of any team.
 
-use sqlx::PgConnection;
-
 use crate::domain::ids::AuditId;
+use crate::store::pool::Connection;
 use crate::store::{Error, Store};
 
 impl Store {
@@ -33,7 +32,7 @@ impl Store {
 }
 
 /// The hashes of subtrees, level 0 being leaves, in the order asked.
-pub(super) async fn hashes(connection: &mut PgConnection, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, Error> {
+pub(super) async fn hashes(connection: &mut Connection, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, Error> {
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "SELECT coalesce(n.hash, l.hash) FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS w (leaf, level, place)
              LEFT JOIN audit_nodes n ON n.leaf = w.leaf AND n.level = w.level

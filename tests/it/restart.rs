@@ -1,0 +1,189 @@
+//! A database that is restarted under a running process: it is found again, and its absence fills no log.
+#![cfg(test)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::localpg::{Durability, Options, Server, StartError};
+use eci_cache_gateway::sim::{self, StandIn};
+use eci_cache_gateway::store::{PoolSizes, Store};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio::net::TcpListener;
+
+use crate::support::gateway::stamp;
+use crate::support::hook::Hook;
+use crate::support::server::{options_for, tmp};
+
+const KEY: &str = "restart-key";
+const TOKENS: &str = "a secret for the tokens of tests, 32 bytes or more";
+const MASTER: &str = "3a7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
+/// Of a minute; here of the whole life of the process.
+const FEW: usize = 100;
+/// Folders that processes which test at the same time may hold.
+const SLOTS: u32 = 64;
+
+/// A server of this test's own, which it may stop.
+async fn server(options: Option<Options>) -> (Server, Options) {
+    let start = move || {
+        let slots = (0..SLOTS).map(|slot| options_for(&tmp(&format!("restart-{slot}")), Durability::Throwaway));
+        let all: Vec<Options> = options.map_or_else(|| slots.collect(), |options| vec![options]);
+        for options in all {
+            match Server::start(&options, |line| eprintln!("{line}")) {
+                Ok(server) => return (server, options),
+                Err(StartError::Held(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("{SLOTS} test processes run already")
+    };
+    tokio::task::spawn_blocking(start).await.unwrap()
+}
+
+/// A migrated database, as the gateway's own role sees it.
+async fn database(server: &Server) -> String {
+    let mut admin = PgConnection::connect(&server.database_url()).await.unwrap();
+    // The cluster stays from run to run.
+    let role = "DO $$ BEGIN CREATE ROLE eci_runtime LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
+    for sql in [role, "DROP DATABASE IF EXISTS restart WITH (FORCE)", "CREATE DATABASE restart"] {
+        admin.execute(sql).await.unwrap();
+    }
+    let url = server.database_url().replacen("/postgres?", "/restart?", 1);
+    let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_mins(1) };
+    let store = Store::at(&SecretString::from(url.clone()), sizes, stamp()).unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    url.replacen("user=eci&", "user=eci_runtime&", 1)
+}
+
+/// A running `serve`, and what it has said.
+struct Gateway {
+    process: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    http: reqwest::Client,
+    token: String,
+}
+
+impl Gateway {
+    fn start(database: &str, cloud: &str) -> Self {
+        let settings = [
+            ("ECG_DATABASE_URL", database),
+            ("ECG_LISTEN", "127.0.0.1:0"),
+            ("ECG_CLOUD_ACCESS_KEY_ID", KEY),
+            ("ECG_CLOUD_ACCESS_KEY_SECRET", KEY),
+            ("ECG_CLOUD_ENDPOINT", cloud),
+            ("ECG_AUTH_ISSUER", "https://issuer.example"),
+            ("ECG_AUTH_AUDIENCE", "eci-cache-gateway"),
+            ("ECG_AUTH_HS256_SECRET", TOKENS),
+            ("ECG_KEYS_MASTER", MASTER),
+            ("ECG_KEYS_AUDIT", MASTER),
+            ("ECG_WEBHOOK_ALLOW_HTTP", "true"),
+            ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
+        ];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+        command.arg("serve").env_clear().envs(settings).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let (lines, said) = (Arc::new(Mutex::new(Vec::new())), BufReader::new(process.stderr.take().unwrap()));
+        let kept = Arc::clone(&lines);
+        thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        let claims = Claims {
+            subject: "test".into(),
+            teams: vec!["web".parse().unwrap()],
+            scopes: Scope::ALL.to_vec(),
+            lifetime: chrono::Duration::hours(1),
+            issuer: "https://issuer.example".into(),
+            audience: "eci-cache-gateway".into(),
+        };
+        let token = mint(&SecretString::from(TOKENS), &claims, SystemClock.now(), "restart").unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { process, lines, http, token: token.expose_secret().to_owned() }
+    }
+
+    fn said(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where it listens, once it does.
+    async fn address(&mut self) -> String {
+        loop {
+            let lines = self.said();
+            let mut told = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            if let Some(address) = told.find_map(|line| line["address"].as_str().map(str::to_owned)) {
+                return format!("http://{address}");
+            }
+            assert!(self.process.try_wait().unwrap().is_none(), "it ended by itself: {lines:#?}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn post(&self, url: &str, body: &Value) -> u16 {
+        let request = self.http.post(url).bearer_auth(&self.token).json(body);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    async fn until(&self, url: &str, status: u16) {
+        while self.http.get(url).bearer_auth(&self.token).send().await.unwrap().status().as_u16() != status {}
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+async fn stand_in() -> StandIn {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = sim::Settings {
+        access_key_id: KEY.into(),
+        access_key_secret: KEY.into(),
+        speed: 100.0,
+        state_file: None,
+        journal: None,
+    };
+    StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_seed(1)))
+}
+
+#[tokio::test]
+async fn a_database_that_restarts_is_found_again_and_its_absence_fills_no_log() {
+    let (postgres, options) = server(None).await;
+    let socket = postgres.socket_dir().to_owned();
+    let (url, cloud, hook) = (database(&postgres).await, stand_in().await, Hook::start().await);
+    let mut gateway = Gateway::start(&url, &cloud.url());
+    let address = gateway.address().await;
+    let (ready, caches) = (format!("{address}/readyz"), format!("{address}/v1/image-caches"));
+    gateway.until(&ready, 200).await;
+    let endpoint = json!({"url": hook.url(), "event_types": ["image_cache.created"]});
+    assert_eq!(gateway.post(&format!("{address}/v1/webhook-endpoints"), &endpoint).await, 201);
+    let cache = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]});
+    assert_eq!(gateway.post(&caches, &cache).await, 201);
+    hook.wait_for(1).await;
+
+    tokio::task::spawn_blocking(|| postgres.crash()).await.unwrap().unwrap();
+    gateway.until(&ready, 503).await;
+    gateway.until(&caches, 503).await;
+    let (again, _) = server(Some(options)).await;
+    assert_eq!(again.socket_dir(), socket, "where it was");
+    gateway.until(&ready, 200).await;
+    while gateway.post(&caches, &cache).await != 201 {}
+    hook.wait_for(2).await;
+    let lines: Vec<_> = gateway.said().into_iter().filter(|line| !line.contains("\"answered\"")).collect();
+    assert!(lines.len() < FEW, "{}: {lines:#?}", lines.len());
+    assert!(lines.iter().any(|line| line.contains("\"ERROR\"") || line.contains("\"WARN\"")), "it is said, though");
+    drop(gateway);
+    tokio::task::spawn_blocking(|| again.stop()).await.unwrap().unwrap();
+}
