@@ -10,6 +10,7 @@
 //!
 //! Who calls it: `cli`, which hands the values to the lower floors. What it does not do: act on them.
 
+mod credentials;
 mod environment;
 mod keys;
 mod reader;
@@ -29,6 +30,7 @@ use url::Url;
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
+pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
 pub use rotation::RotationConfig;
 pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
@@ -114,19 +116,6 @@ pub struct CloudConfig {
     pub pace: PaceConfig,
 }
 
-/// `cloud.role_*`: a role that the cloud's key assumes.
-#[derive(Debug, Clone)]
-pub struct RoleConfig {
-    /// `acs:ram::<account>:role/<name>`.
-    pub arn: String,
-    /// How the session is called in the cloud's logs.
-    pub session: String,
-    /// How long its credentials last.
-    pub lasts: Duration,
-    /// What the role's owner demands.
-    pub external_id: Option<SecretString>,
-}
-
 /// How often the cloud is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaceConfig {
@@ -158,17 +147,6 @@ pub enum AuthKeys {
     JwksFile(PathBuf),
     /// `auth.hs256_secret`: a shared secret of at least 32 bytes.
     Hs256(SecretString),
-}
-
-/// `keys.*`: encryption at rest.
-#[derive(Debug)]
-pub struct KeysConfig {
-    /// 32 bytes in base64 or hexadecimal digits; the form is checked.
-    pub master: Option<SecretString>,
-    /// Its id, kept beside everything that it sealed.
-    pub master_id: String,
-    /// `keys.master_previous` and its id: the key before, with which nothing is sealed any more.
-    pub previous: Option<(String, SecretString)>,
 }
 
 /// `audit.*` and its keys: what seals the audit. Every gateway on one database has the same.
@@ -270,7 +248,7 @@ impl Config {
                 access_key_id: r.word("cloud.access_key_id"),
                 access_key_secret: r.secret("cloud.access_key_secret"),
                 account: r.account("cloud.account").unwrap_or_else(|| "default".to_owned()),
-                role: Self::read_role(r),
+                role: RoleConfig::read(r),
                 sts_endpoint: r.endpoint("cloud.sts_endpoint").unwrap_or_else(|| "https://sts.aliyuncs.com".to_owned()),
                 regions: r.regions("cloud.regions"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
@@ -282,7 +260,7 @@ impl Config {
                 rule: Self::read_rule(r),
             },
             auth: AuthConfig { issuer: r.word("auth.issuer"), audience: r.word("auth.audience"), keys: r.auth_keys() },
-            keys: Self::read_keys(r),
+            keys: KeysConfig::read(r),
             webhook: Self::read_webhook(r),
             limits: LimitsConfig {
                 connections: r.number("limits.connections", 1..=65_536, 4096),
@@ -309,24 +287,6 @@ impl Config {
             },
             notes: r.notes(),
         }
-    }
-
-    fn read_keys(r: &mut reader::Reader) -> KeysConfig {
-        let master_id = r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned());
-        let id = r.key_id("keys.master_previous_id");
-        let previous = r.master_key("keys.master_previous");
-        KeysConfig {
-            master: r.master_key("keys.master"),
-            previous: r.previous_key(&master_id, id, previous),
-            master_id,
-        }
-    }
-
-    fn read_role(r: &mut reader::Reader) -> Option<RoleConfig> {
-        let session = r.role_session("cloud.role_session").unwrap_or_else(|| "eci-cache-gateway".to_owned());
-        let lasts = r.seconds("cloud.role_seconds", 900..=43_200, 3_600);
-        let external_id = r.secret("cloud.role_external_id");
-        r.role_arn("cloud.role_arn").map(|arn| RoleConfig { arn, session, lasts, external_id })
     }
 
     fn read_rule(r: &mut reader::Reader) -> Rule {

@@ -18,7 +18,7 @@ use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::eci::{self, Client, Credentials, Keys, Role};
+use eci_cache_gateway::eci::{self, Client, Credentials, Keys};
 use eci_cache_gateway::http::server;
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::sim::{self, StandIn};
@@ -85,20 +85,10 @@ impl World {
             max_answer_bytes: 1 << 20,
         };
         let keys = match setup.role {
-            Some(name) => Keys::Assumed(credentials, self.role(name, setup)),
+            Some(name) => Keys::Assumed(credentials, setup.role(name, &self.standin.url())),
             None => Keys::Own(credentials),
         };
         Client::new(cloud, keys, self.clock.clone(), self.entropy.clone()).unwrap()
-    }
-
-    fn role(&self, name: &str, setup: &Setup) -> Role {
-        Role {
-            arn: format!("acs:ram::1:role/{name}"),
-            session: "gateway".into(),
-            lasts: Duration::from_hours(1),
-            external_id: None,
-            endpoint: setup.cloud.clone().unwrap_or_else(|| self.standin.url()),
-        }
     }
 
     fn parts(&self, setup: &Setup) -> Parts {

@@ -8,6 +8,7 @@ use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::Instant;
+use eci_cache_gateway::eci::Role;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::resolver::Lookup;
@@ -49,6 +50,17 @@ impl Setup {
         let (current, previous) = self.master;
         let keys = [Some(current), previous].into_iter().flatten();
         Sealer::new(keys.map(|(id, bytes)| (id.into(), MasterKey::new(bytes))).collect(), current.0).unwrap()
+    }
+
+    /// The role of that name, assumed where the cloud is.
+    pub(super) fn role(&self, name: &str, standin: &str) -> Role {
+        Role {
+            arn: format!("acs:ram::1:role/{name}"),
+            session: "gateway".into(),
+            lasts: Duration::from_hours(1),
+            external_id: None,
+            endpoint: self.cloud.clone().unwrap_or_else(|| standin.to_owned()),
+        }
     }
 
     /// What makes keyed hashes.
