@@ -118,12 +118,11 @@ impl Session {
             return Ok(held.credentials);
         }
         // Who waited for a fetch that failed does not try it again, one behind the other.
-        let failed = self.held().failed.clone().filter(|_| self.held().fetches > before);
-        match failed {
+        let fetched = match self.failed_since(before) {
             Some(why) => Err(why),
             None => self.fetch().await.map_err(|fault| fault.to_string()),
-        }
-        .map_err(|why| Fault::NotSent(format!("the role cannot be assumed: {why}")))
+        };
+        fetched.map_err(|why| Fault::NotSent(format!("the role cannot be assumed: {why}")))
     }
 
     /// Asks STS, and notes how it went. Only while one holds the turn.
@@ -163,6 +162,12 @@ impl Session {
         let mut held = self.held();
         (held.now, held.again_at) = (Some(fresh), None);
         Ok(credentials)
+    }
+
+    /// Why the last fetch failed, if one has ended since there were `before`.
+    fn failed_since(&self, before: u64) -> Option<String> {
+        let held = self.held();
+        if held.fetches > before { held.failed.clone() } else { None }
     }
 
     fn good(&self, now: Instant) -> Option<Temporary> {
