@@ -10,10 +10,13 @@
 //! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
 //! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
 //! [`verifying`], [`rotating`] (of keys), [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`verifying`], [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`], [`revoking`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
+mod api_keys;
 mod audit;
+mod authenticating;
 mod budgeting;
 mod call;
 mod changes;
@@ -29,6 +32,7 @@ mod gateway;
 mod holding;
 pub mod input;
 mod intent;
+mod kept;
 mod matching;
 mod news;
 mod operations;
@@ -36,6 +40,7 @@ mod proofs;
 mod reads;
 mod reconciling;
 mod redelivering;
+mod revoking;
 pub mod rotating;
 mod rpc_keys;
 mod sealing;

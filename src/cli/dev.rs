@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, ReconcileConfig, ServeAudit,
-    ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
+    AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, ReconcileConfig,
+    ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -142,6 +142,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             issuer: guide::ISSUER.into(),
             audience: guide::AUDIENCE.into(),
             keys: AuthKeys::Hs256(keys.tokens.clone()),
+            claims: ClaimsConfig::default(),
         },
         keys: ServeKeys { master: keys.master.clone(), master_id: "dev".into(), previous: None },
         audit: ServeAudit { origin: guide::ISSUER.into(), key: keys.audit.clone(), previous_key: None },

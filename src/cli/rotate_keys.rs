@@ -36,7 +36,11 @@ fn report(rotated: &[Rotated], current: &str) -> String {
         lines.extend(place.stuck.iter().map(|(row, error)| format!("  {row} {error}")));
     }
     lines.push(if rotated.iter().all(Rotated::is_clean) {
-        format!("Everything is under the key {current:?}: no other key is needed any more.")
+        // A keyed hash names no key, and cannot be made anew without the secret.
+        format!(
+            "Everything encrypted is under the key {current:?}. API keys that were made or rotated under another key are \
+             known only while that key is configured: rotate them before it is taken away."
+        )
     } else {
         format!("Not everything is under the key {current:?}: keep the other keys, and run this again.")
     });

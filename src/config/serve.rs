@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{
-    AuditConfig, AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, ReconcileConfig,
-    RoleConfig, SettingError, WebhookConfig,
+    AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig,
+    ReconcileConfig, RoleConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
@@ -98,6 +98,8 @@ pub struct ServeAuth {
     pub audience: String,
     /// What its signature is checked with.
     pub keys: AuthKeys,
+    /// What it says where.
+    pub claims: ClaimsConfig,
 }
 
 /// Collects what is missing while handing out what is there.
@@ -168,7 +170,7 @@ impl Config {
                 pace,
                 rule,
             },
-            auth: ServeAuth { issuer, audience, keys },
+            auth: ServeAuth { issuer, audience, keys, claims: self.auth.claims },
             keys: keys_at_rest,
             audit,
             webhook: self.webhook,

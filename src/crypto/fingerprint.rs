@@ -52,6 +52,12 @@ impl Fingerprint {
         self.former.as_ref().map(|key| print(key, label, bytes))
     }
 
+    /// Whether `print` is that of `bytes` for the use `label`; takes the same time wherever they differ.
+    pub fn is(&self, label: &str, bytes: &[u8], print: &[u8]) -> bool {
+        let made = |own: [u8; 32]| constant_time::verify_slices_are_equal(&own, print).is_ok();
+        made(self.of(label, bytes)) || self.of_former(label, bytes).is_some_and(made)
+    }
+
     /// A signature to hand out together with `bytes`, for example with a cursor.
     pub fn sign(&self, label: &str, bytes: &[u8]) -> [u8; SIGNATURE_BYTES] {
         short(&self.of(label, bytes))
@@ -101,6 +107,8 @@ mod tests {
         assert_ne!(print, prints().of("idempotency", b"x"));
         assert_ne!(print, prints().of("audi", b"tx"));
         assert_ne!(print, Fingerprint::new(&MasterKey::new([2; 32])).of("audit", b"x"));
+        assert!(prints().is("audit", b"x", &print) && !prints().is("audit", b"x", &print[..31]));
+        assert!(!prints().is("audit", b"y", &print) && !prints().is("audit", b"x", &[]));
     }
 
     #[test]

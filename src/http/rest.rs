@@ -9,6 +9,7 @@ use super::openapi;
 
 mod access_keys;
 mod adoption;
+mod api_keys;
 mod audit_entries;
 mod audit_export;
 mod audit_proofs;
@@ -20,12 +21,14 @@ mod found;
 mod gate;
 mod image_cache_query;
 mod image_caches;
+mod key_bodies;
 mod lists;
 mod matches;
 mod me;
 mod operations;
 pub(super) mod pages;
 mod provider;
+mod revocations;
 mod streams;
 mod waits;
 mod webhook_bodies;
@@ -79,7 +82,13 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(audit_proofs::list_audit_checkpoints))
         .routes(routes!(audit_proofs::get_audit_consistency))
         .routes(routes!(access_keys::create_access_key, access_keys::list_access_keys))
+        .routes(routes!(access_keys::rotate_access_key))
         .routes(routes!(access_keys::revoke_access_key))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(revocations::create_revocation, revocations::list_revocations))
+        .routes(routes!(revocations::delete_revocation))
         .routes(routes!(me::get_me))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))

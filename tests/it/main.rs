@@ -42,3 +42,4 @@ mod webhook_endpoints;
 mod webhook_engine;
 mod webhook_faults;
 mod webhooks;
+mod who;

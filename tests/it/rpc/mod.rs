@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 pub(crate) mod client;
+mod coverage;
 mod creates;
 mod golden;
 mod life;

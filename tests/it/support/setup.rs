@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) cloud: Option<String>,
     /// How long a call to the cloud may take.
     pub(crate) patience: Duration,
+    /// The keys of the identity provider, as a JWKS document, if not the tests' own secret.
+    pub(crate) jwks: Option<String>,
     /// When it begins.
     pub(crate) start: Instant,
     /// The master keys with their ids: the one that seals, and the one before.
@@ -80,6 +82,7 @@ impl Default for Setup {
             http: http::Settings::default(),
             cloud: None,
             patience: Duration::from_secs(30),
+            jwks: None,
             start: START.parse().unwrap(),
             master: (("k1", [7; 32]), None),
             role: None,
