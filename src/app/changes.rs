@@ -232,8 +232,10 @@ impl Gateway {
     }
 
     pub(super) fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
-        let fingerprint = self.parts().fingerprint.of("idempotency", &key.body).to_vec();
-        NewKey { action, key: key.key.clone(), fingerprint }
+        let prints = &self.parts().fingerprint;
+        let fingerprint = prints.of("idempotency", &key.body).to_vec();
+        let former = prints.of_former("idempotency", &key.body).map(|print| print.to_vec());
+        NewKey { action, key: key.key.clone(), fingerprint, former }
     }
 }
 

@@ -108,7 +108,7 @@ impl Gateway {
         let Some((id, fingerprint)) = self.store().operation_of_key(&caller.team, action, &key.key).await? else {
             return Ok(None);
         };
-        if fingerprint != key.fingerprint {
+        if !key.is_of(&fingerprint) {
             return Err(Error::IdempotencyMismatch);
         }
         let operation = self.await_end(caller, id, Deadline::now() + wait).await?;

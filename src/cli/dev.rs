@@ -14,7 +14,7 @@ use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
     AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig,
-    ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
+    ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -132,6 +132,9 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             endpoint: stand_in.url(),
             access_key_id: keys.stand_in_id.clone(),
             access_key_secret: keys.stand_in_secret.clone(),
+            account: "default".into(),
+            role: None,
+            sts_endpoint: stand_in.url(),
             regions: None,
             timeout: Duration::from_secs(10),
             pace: PaceConfig { calls_per_second: 50, changes_percent: 30, look: Duration::from_millis(9_800) },
@@ -143,8 +146,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             keys: AuthKeys::Hs256(keys.tokens.clone()),
             claims: ClaimsConfig::default(),
         },
-        master: keys.master.clone(),
-        master_id: "dev".into(),
+        keys: ServeKeys { master: keys.master.clone(), master_id: "dev".into(), previous: None },
         audit: ServeAudit { origin: guide::ISSUER.into(), key: keys.audit.clone(), previous_key: None },
         webhook: WebhookConfig {
             allow_loopback: true,

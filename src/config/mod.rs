@@ -10,10 +10,12 @@
 //!
 //! Who calls it: `cli`, which hands the values to the lower floors. What it does not do: act on them.
 
+mod credentials;
 mod environment;
 mod keys;
 mod limits;
 mod reader;
+mod rotation;
 mod serve;
 mod source;
 #[cfg(test)]
@@ -31,9 +33,11 @@ use crate::domain::policy::Prices;
 use crate::domain::region::Region;
 use crate::domain::team::UnknownTeams;
 
+pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
 pub use limits::LimitsConfig;
-pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig};
+pub use rotation::RotationConfig;
+pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +106,12 @@ pub struct CloudConfig {
     pub access_key_id: Option<String>,
     /// Its secret.
     pub access_key_secret: Option<SecretString>,
+    /// `cloud.account`: the name of the account that this key opens.
+    pub account: String,
+    /// The role that this key assumes, if it is not to sign by itself.
+    pub role: Option<RoleConfig>,
+    /// The address of STS.
+    pub sts_endpoint: String,
     /// The only regions that may be used; none: all.
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
@@ -162,15 +172,6 @@ pub enum AuthKeys {
     JwksFile(PathBuf),
     /// `auth.hs256_secret`: a shared secret of at least 32 bytes.
     Hs256(SecretString),
-}
-
-/// `keys.*`: encryption at rest.
-#[derive(Debug)]
-pub struct KeysConfig {
-    /// 32 bytes in base64 or hexadecimal digits; the form is checked.
-    pub master: Option<SecretString>,
-    /// Its id, kept beside everything that it sealed.
-    pub master_id: String,
 }
 
 /// `audit.*` and its keys: what seals the audit. Every gateway on one database has the same.
@@ -267,6 +268,9 @@ impl Config {
                     .unwrap_or_else(|| "https://eci.{region}.aliyuncs.com".to_owned()),
                 access_key_id: r.word("cloud.access_key_id"),
                 access_key_secret: r.secret("cloud.access_key_secret"),
+                account: r.account("cloud.account").unwrap_or_else(|| "default".to_owned()),
+                role: RoleConfig::read(r),
+                sts_endpoint: r.endpoint("cloud.sts_endpoint").unwrap_or_else(|| "https://sts.aliyuncs.com".to_owned()),
                 regions: r.regions("cloud.regions"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
                 pace: PaceConfig {
@@ -287,10 +291,7 @@ impl Config {
                     max_lifetime: r.seconds("auth.max_lifetime_seconds", 60..=604_800, 86_400),
                 },
             },
-            keys: KeysConfig {
-                master: r.master_key("keys.master"),
-                master_id: r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned()),
-            },
+            keys: KeysConfig::read(r),
             webhook: Self::read_webhook(r),
             limits: LimitsConfig::read(r),
             audit: AuditConfig {

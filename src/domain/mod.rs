@@ -15,6 +15,7 @@ pub mod caller;
 pub mod change;
 pub mod checkpoint;
 pub mod clock;
+pub mod cloud_account;
 pub mod content;
 pub mod desk;
 pub mod difference;

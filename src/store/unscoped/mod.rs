@@ -16,6 +16,7 @@ pub mod operations;
 pub mod reconciler;
 pub mod region_profiles;
 pub mod revocations;
+pub mod rotating;
 pub mod sealing;
 pub mod strangers;
 pub mod teams;
