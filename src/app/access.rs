@@ -67,6 +67,7 @@ pub const TABLE: &[Access] = &[
     read("get_audit_consistency", Scope::Audit),
     change("create_access_key", Scope::Admin),
     read("list_access_keys", Scope::Admin),
+    change("rotate_access_key", Scope::Admin),
     change("revoke_access_key", Scope::Admin),
     read("get_policy", Scope::Read),
     // The platform's: what they say holds for every team.
@@ -83,6 +84,14 @@ pub const TABLE: &[Access] = &[
     read("get_region_profile", Scope::Admin),
     change("put_region_profile", Scope::Admin),
     change("delete_region_profile", Scope::Admin),
+    change("create_api_key", Scope::Admin),
+    read("list_api_keys", Scope::Admin),
+    read("get_api_key", Scope::Admin),
+    change("rotate_api_key", Scope::Admin),
+    change("revoke_api_key", Scope::Admin),
+    change("create_revocation", Scope::Admin),
+    read("list_revocations", Scope::Admin),
+    change("delete_revocation", Scope::Admin),
     Access { operation: "get_me", scope: None, changes: false },
 ];
 

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::authenticating::Credentials;
 use super::budgeting::Purse;
 use super::delivering::Handing;
 use super::news::News;
@@ -15,12 +16,10 @@ use super::policing::Disabled;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::stream::Streams;
-use crate::auth::refusal::Refusal;
 use crate::auth::verify::Verifier;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::seal::Sealer;
-use crate::domain::caller::Caller;
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{self, AuditId, CacheId};
@@ -65,6 +64,7 @@ struct Inner {
     signals: Signals,
     news: Arc<News>,
     streams: Streams,
+    credentials: Credentials,
     tasks: TaskTracker,
     leaving: CancellationToken,
     buckets: Mutex<Buckets>,
@@ -85,6 +85,7 @@ impl Gateway {
             signals: Signals::new(Arc::clone(&news)),
             news,
             streams: Streams::default(),
+            credentials: Credentials::default(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             buckets: Mutex::default(),
@@ -109,13 +110,6 @@ impl Gateway {
     /// A fresh request id.
     pub fn new_request_id(&self) -> String {
         format!("req_{}", self.uuid().simple())
-    }
-
-    /// Turns what stood behind `Authorization: Bearer` into a caller.
-    pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Caller, Error> {
-        let token = token.ok_or(Refusal::Missing).map_err(refused)?;
-        self.clock_is_set().await?;
-        self.0.parts.verifier.verify(token, wanted_team).await.map_err(refused)
     }
 
     /// Answers every waiting request with what is known now: this process is about to stop, and another one
@@ -198,6 +192,11 @@ impl Gateway {
         &self.0.news
     }
 
+    /// What is known of credentials.
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.0.credentials
+    }
+
     pub(super) fn streams(&self) -> &Streams {
         &self.0.streams
     }
@@ -223,14 +222,6 @@ impl Gateway {
     pub(super) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
     }
-}
-
-fn refused(refusal: Refusal) -> Error {
-    if refusal == Refusal::KeysUnavailable {
-        let detail = "the token issuer's keys cannot be fetched at the moment";
-        return Error::Unavailable { code: "keys_unavailable", detail, retry_after_seconds: 5 };
-    }
-    Error::Unauthenticated { code: refusal.code(), detail: refusal.to_string() }
 }
 
 impl From<store::Error> for Error {

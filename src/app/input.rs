@@ -203,6 +203,30 @@ pub struct TeamChanges {
     pub disabled: Option<bool>,
 }
 
+/// An API key as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// For people: 1 to 128 characters.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Until when.
+    pub expires_at: Option<Instant>,
+}
+
+/// A revocation of tokens as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewRevocation {
+    /// Of one token.
+    pub jti: Option<String>,
+    /// Of a subject's.
+    pub subject: Option<String>,
+    /// Those of them that were issued before.
+    pub issued_before: Option<Instant>,
+    /// For people: 1 to 256 characters.
+    pub reason: Option<String>,
+}
+
 /// How a request ended, for its audit entry.
 #[derive(Debug, Clone)]
 pub struct Ending {

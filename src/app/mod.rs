@@ -9,11 +9,13 @@
 //! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
 //! content), [`policing`] (what a team may do), [`planning`] (the dry run), [`teams`], [`region_profiles`], [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
 //! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
-//! [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! [`verifying`], [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`], [`revoking`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
 mod adoption;
+mod api_keys;
 mod audit;
+mod authenticating;
 mod budgeting;
 mod call;
 mod changes;
@@ -29,6 +31,7 @@ mod gateway;
 mod holding;
 pub mod input;
 mod intent;
+mod kept;
 mod matching;
 mod news;
 mod operations;
@@ -39,6 +42,7 @@ mod reads;
 mod reconciling;
 mod redelivering;
 mod region_profiles;
+mod revoking;
 mod rpc_keys;
 mod sealing;
 mod settings;

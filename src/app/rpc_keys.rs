@@ -1,20 +1,23 @@
-//! Access keys of the RPC front: made, listed, revoked by a team's administrator.
+//! Access keys of the RPC front: made, listed, rotated, revoked by a team's administrator.
 
+use chrono::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::api_keys::check_overlap;
 use super::cursor::{List, one_more, unreadable};
 use super::input::NewAccessKey;
 use super::view::AccessKeyView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
-use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::caller::{Caller, CredentialKind, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
 use crate::eci::incoming::{self, Incoming};
+use crate::store::SealedKey;
 
 const CREATE: &str = "create_access_key";
+const ROTATE: &str = "rotate_access_key";
 const REVOKE: &str = "revoke_access_key";
 
 /// Why a signed request is not let in.
@@ -47,14 +50,26 @@ impl Gateway {
         if found.key.revoked_at.is_some() {
             return Err(incoming::Refusal::InactiveKey.into());
         }
-        incoming.verify(&self.open_key(&id, &found.secret)?)?;
+        self.verify_signed(&id, &found, incoming)?;
         self.clock_is_set().await?;
         incoming.check_time(self.now())?;
         if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
             return Err(incoming::Refusal::NonceUsed.into());
         }
         let AccessKey { team, scopes, .. } = found.key;
-        Ok(Caller { team, subject: format!("access_key:{id}"), credential: id.to_string(), scopes, expires_at: None })
+        let (subject, credential) = (format!("access_key:{id}"), id.to_string());
+        Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at: None })
+    }
+
+    /// Signed with the key's secret, or as long as it is taken with the one before. A refusal is about the new one.
+    fn verify_signed(&self, id: &AccessKeyId, found: &SealedKey, incoming: &Incoming) -> Result<(), NotLetIn> {
+        let wrong = match incoming.verify(&self.open_key(id, &found.secret)?) {
+            Ok(()) => return Ok(()),
+            Err(wrong) => wrong,
+        };
+        let previous = found.previous_secret.as_ref().filter(|_| found.key.takes_previous(self.now()));
+        let Some(previous) = previous else { return Err(wrong.into()) };
+        incoming.verify(&self.open_key(id, previous)?).map_err(|_| wrong.into())
     }
 
     /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.
@@ -72,16 +87,18 @@ impl Gateway {
             scopes: new.scopes,
             description: new.description,
             created_at: self.now(),
+            rotated_at: None,
+            previous_until: None,
             revoked_at: None,
         };
         let secret = new_secret(self.entropy());
-        let entry = self.key_entry(caller, call, CREATE, &key.id);
+        let entry = self.credential_entry(caller, call, CREATE, &key.id);
         if !self.store().add_access_key(&key, &self.seal_key(&key.id, &secret), &entry).await? {
             let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the most; revoke one first");
             return Err(Error::Conflict { code: "too_many_access_keys", detail });
         }
         call.set_audited();
-        Ok(AccessKeyView { access_key_secret: Some(secret.expose_secret().to_owned()), ..key.into() })
+        Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
     /// The team's keys, newest first, the revoked ones among them.
@@ -93,10 +110,30 @@ impl Gateway {
         Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))
     }
 
+    /// Gives a key of the team another secret, which is in the answer; the one before is taken for `hours` more.
+    pub async fn rotate_access_key(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: AccessKeyId,
+        hours: i32,
+    ) -> Result<AccessKeyView, Error> {
+        access::check(caller, ROTATE)?;
+        check_overlap(hours)?;
+        let secret = new_secret(self.entropy());
+        let entry = self.credential_entry(caller, call, ROTATE, &id);
+        let until = entry.at + Duration::hours(hours.into());
+        let sealed = self.seal_key(&id, &secret);
+        let key = self.store().rotate_access_key(&caller.team, &id, &sealed, until, &entry).await?;
+        let key = key.ok_or(Error::NotFound("access key"))?;
+        call.set_audited();
+        Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
+    }
+
     /// Revokes a key of the team: the next request that is signed with it is refused.
     pub async fn revoke_access_key(&self, caller: &Caller, call: &Call, id: AccessKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
-        let entry = self.key_entry(caller, call, REVOKE, &id);
+        let entry = self.credential_entry(caller, call, REVOKE, &id);
         if !self.store().revoke_access_key(&caller.team, &id, &entry).await? {
             return Err(Error::NotFound("access key"));
         }
@@ -114,18 +151,17 @@ impl Gateway {
     ) -> Result<(), Error> {
         let sealed = self.seal_key(&id, secret);
         let description = Some("of the env file".to_owned());
-        let key =
-            AccessKey { id, team, scopes: scopes.to_vec(), description, created_at: self.now(), revoked_at: None };
+        let key = AccessKey {
+            id,
+            team,
+            scopes: scopes.to_vec(),
+            description,
+            created_at: self.now(),
+            rotated_at: None,
+            previous_until: None,
+            revoked_at: None,
+        };
         Ok(self.store().put_access_key(&key, &sealed).await?)
-    }
-
-    fn key_entry(&self, caller: &Caller, call: &Call, action: &str, id: &AccessKeyId) -> AuditEntry {
-        let mut entry =
-            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
-        entry.resource = Some(id.to_string());
-        entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
-        entry
     }
 
     fn seal_key(&self, id: &AccessKeyId, secret: &SecretString) -> Vec<u8> {

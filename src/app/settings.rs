@@ -65,6 +65,8 @@ pub struct Settings {
     pub streams_per_team: usize,
     /// How long an event stream is silent before it says that it lives.
     pub stream_heartbeat: Duration,
+    /// How often it is looked whether the credential of somebody who waits or listens still holds.
+    pub credential_look: Duration,
     /// How long idempotency keys are kept: at least a day.
     pub keep_keys: Duration,
     /// How long delivery attempts are kept.
@@ -99,6 +101,7 @@ impl Default for Settings {
             webhook_skip_challenge: false,
             streams_per_team: 256,
             stream_heartbeat: Duration::from_secs(15),
+            credential_look: Duration::from_secs(1),
             keep_keys: Duration::from_hours(2 * 24),
             keep_attempts: Duration::from_hours(30 * 24),
         }

@@ -1,7 +1,7 @@
 //! Events as they happen, on one long answer: for the team, or for one image cache.
 //!
 //! What must stay true: the consumer pulls, so a slow one is never buffered for; it reads the database again from its
-//! own place where it has fallen behind. A stream ends when its credential does, when this process stops, and when
+//! own place where it has fallen behind. A stream ends when its credential does or is revoked, when this process stops, and when
 //! the database cannot be read; whoever comes back with the last id loses nothing. A team holds a bounded number.
 //!
 //! Who calls it: the door's server-sent events. How it hears of events: [`super::news`].
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Duration, timeout};
 
+use super::authenticating::Vigil;
 use super::feed::Cursors;
 use super::news::Told;
 use super::{Error, Gateway, access};
@@ -50,6 +51,7 @@ pub enum Pulse {
 pub struct EventStream {
     gateway: Gateway,
     caller: Caller,
+    vigil: Vigil,
     filter: EventFilter,
     place: Place,
     begun: bool,
@@ -99,8 +101,8 @@ impl Gateway {
 
     fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
         let slot = self.take_slot(&caller.team)?;
-        let (gateway, caller) = (self.clone(), caller.clone());
-        Ok(EventStream { gateway, caller, filter, place, begun: false, news: None, _slot: slot })
+        let (gateway, caller, vigil) = (self.clone(), caller.clone(), Vigil::over(self, caller));
+        Ok(EventStream { gateway, caller, vigil, filter, place, begun: false, news: None, _slot: slot })
     }
 
     fn take_slot(&self, team: &TeamId) -> Result<Slot, Error> {
@@ -134,7 +136,7 @@ impl EventStream {
             return Some(Pulse::Begun(self.cursors().write(self.place)));
         }
         loop {
-            if self.gateway.leaving().is_cancelled() || self.has_expired() {
+            if self.gateway.leaving().is_cancelled() || !self.gateway.still_holds(&self.caller).await {
                 return None;
             }
             let pulse = match self.news.take() {
@@ -164,7 +166,8 @@ impl EventStream {
     /// The next event that is handed around, or a sign of life. None: look again at what has changed.
     async fn hear(&mut self, mut news: Receiver<Arc<Told>>) -> Option<Pulse> {
         let leaving = self.gateway.leaving().clone();
-        let heard = leaving.run_until_cancelled(timeout(self.patience(), news.recv())).await?;
+        let hearing = self.vigil.with(timeout(self.patience(), news.recv()));
+        let heard = leaving.run_until_cancelled(hearing).await??;
         let pulse = match heard {
             Ok(Ok(told)) if told.place > self.place => {
                 self.place = told.place;

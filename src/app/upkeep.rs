@@ -16,6 +16,8 @@ impl Gateway {
         let cancelled = store.cancel_orphans(self.now()).await?;
         let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
         let attempts = store.forget_attempts(self.now(), self.before(self.settings().keep_attempts)).await?;
+        let revocations = store.forget_revocations(self.now()).await?;
+        let secrets = store.forget_previous_secrets(self.now()).await?;
         let nonces = store.forget_nonces(self.before(KEEP_NONCES)).await?;
         // Without the right to it, rows go to a part of their own: that is told, and stops nothing else.
         if let Err(error) = store.make_audit_months().await {
@@ -28,6 +30,7 @@ impl Gateway {
         if reclaimed > 0 {
             self.outlet().look.notify_one();
         }
+        tracing::debug!(revocations, secrets, "credentials of the past are forgotten");
         tracing::debug!(reclaimed, cancelled, keys, attempts, nonces, abandoned, "the janitor has passed");
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Requests that wait: how long, and until what; and the wait for an image cache.
 //!
 //! What must stay true: a wait ends with what was asked for, or as soon as that cannot come any more without another
-//! request, or when its time is over, its client has left or this process stops; it holds no connection of the
+//! request, or when its time is over, its credential ends, its client has left or this process stops; it holds no connection of the
 //! database. Who calls it: the waiting reads. How they hear of changes: [`super::news`].
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant as Deadline, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::authenticating::Vigil;
 use super::input::Waited;
 use super::view::ImageCacheView;
 use super::{Call, Error, Gateway, access};
@@ -26,6 +27,7 @@ pub(super) struct Patience {
     deadline: Deadline,
     leaving: CancellationToken,
     left: CancellationToken,
+    vigil: Vigil,
 }
 
 impl Patience {
@@ -36,16 +38,17 @@ impl Patience {
 
     /// The result of `news`, unless the wait is over before.
     pub(super) async fn with<T>(&self, news: impl Future<Output = T>) -> Option<T> {
-        let within = timeout_at(self.deadline, self.left.run_until_cancelled(news));
-        self.leaving.run_until_cancelled(within).await?.ok()?
+        let within = timeout_at(self.deadline, self.left.run_until_cancelled(self.vigil.with(news)));
+        self.leaving.run_until_cancelled(within).await?.ok()??
     }
 }
 
 impl Gateway {
-    /// The patience of `call` for `wait` from now, at most [`LONGEST_WAIT`].
-    pub(super) fn patience(&self, call: &Call, wait: Duration) -> Patience {
+    /// The patience of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`].
+    pub(super) fn patience(&self, caller: &Caller, call: &Call, wait: Duration) -> Patience {
         let deadline = Deadline::now() + wait.min(LONGEST_WAIT);
-        Patience { deadline, leaving: self.leaving().clone(), left: call.left().clone() }
+        let vigil = Vigil::over(self, caller);
+        Patience { deadline, leaving: self.leaving().clone(), left: call.left().clone(), vigil }
     }
 
     /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`]).
@@ -57,7 +60,7 @@ impl Gateway {
         timeout: Duration,
     ) -> Result<Waited, Error> {
         access::check(caller, "wait_for_image_cache")?;
-        let cache = self.settled_cache(caller, id, &self.patience(call, timeout)).await?;
+        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)).await?;
         let condition_met = cache.status == Status::Ready;
         Ok(Waited { condition_met, image_cache: Arc::unwrap_or_clone(cache).into() })
     }
@@ -71,7 +74,7 @@ impl Gateway {
         timeout: Duration,
     ) -> Result<ImageCacheView, Error> {
         access::check(caller, "get_image_cache")?;
-        let cache = self.settled_cache(caller, id, &self.patience(call, timeout)).await?;
+        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)).await?;
         Ok(Arc::unwrap_or_clone(cache).into())
     }
 

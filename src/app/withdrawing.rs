@@ -12,7 +12,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use super::input::{Changed, IdempotencyKey};
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, Outcome};
-use crate::domain::caller::{Caller, Door, Origin, Scope};
+use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
 use crate::domain::change;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
@@ -197,6 +197,7 @@ impl Gateway {
             team: cache.team.clone(),
             subject: format!("worker:{JANITOR}"),
             credential: create.credential.clone().unwrap_or_default(),
+            kind: CredentialKind::Own,
             scopes: vec![Scope::Write],
             expires_at: None,
         };

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex as Flight, OwnedMutexGuard};
 use url::{Host, Url};
 
 use super::keys::{KeySet, KeySetError, Secrets};
-use crate::domain::clock::{Clock, Instant};
+use crate::domain::clock::{Clock, Instant, within};
 
 const MAX_AGE: Duration = Duration::minutes(5);
 const UNKNOWN_KID_PAUSE: Duration = Duration::seconds(30);
@@ -160,11 +160,6 @@ impl State {
         }
         true
     }
-}
-
-/// Whether `then` was less than `span` ago. A clock that was set back makes everything old, never young for ever.
-fn within(then: Option<Instant>, span: Duration, now: Instant) -> bool {
-    then.is_some_and(|then| (Duration::zero()..span).contains(&(now - then)))
 }
 
 impl Remote {

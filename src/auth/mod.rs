@@ -9,7 +9,7 @@
 //! clock that is handed in. A refusal tells a client which rule it broke and nothing about keys or other teams.
 //!
 //! Who calls it: the doors (through their extractor), `cli` for `token` and `dev`. What it does not do: deciding
-//! what a caller may do (`app` does), API keys, revocation.
+//! what a caller may do, API keys, revocation (`app` does all three).
 
 pub mod jwks;
 pub mod keys;

@@ -60,9 +60,24 @@ pub enum Refusal {
     /// It names several teams, and the request does not say which.
     #[error("the token names several teams: say which with X-Team")]
     TeamRequired,
-    /// The request asks for a team that the token does not name.
-    #[error("the token does not name the team in X-Team")]
+    /// The request asks for a team that the credential is not for.
+    #[error("the credential does not name the team in X-Team")]
     WrongTeam,
+    /// It was revoked, or everything of its subject from before its time was.
+    #[error("the token was revoked")]
+    Revoked,
+    /// An API key whose form or checksum is wrong.
+    #[error("the API key is not complete or mistyped: its checksum is wrong")]
+    KeyMalformed,
+    /// There is no such API key, or its secret is another.
+    #[error("the API key is not known")]
+    KeyUnknown,
+    /// The API key was revoked.
+    #[error("the API key was revoked")]
+    KeyRevoked,
+    /// The API key's time is over, or that of the secret before its last rotation.
+    #[error("the API key has expired, or was rotated and its old secret's time is over")]
+    KeyExpired,
 }
 
 impl Refusal {
@@ -88,6 +103,11 @@ impl Refusal {
             Self::NoTeam => "no_team",
             Self::TeamRequired => "team_required",
             Self::WrongTeam => "wrong_team",
+            Self::Revoked => "token_revoked",
+            Self::KeyMalformed => "api_key_malformed",
+            Self::KeyUnknown => "api_key_unknown",
+            Self::KeyRevoked => "api_key_revoked",
+            Self::KeyExpired => "api_key_expired",
         }
     }
 }

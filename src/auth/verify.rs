@@ -3,7 +3,7 @@
 //! The order is the point: form, header, key, algorithm, signature, and only then claims: issuer, audience, times,
 //! subject, team, scopes. A token learns nothing about the rules behind the one that it broke.
 //!
-//! Called by the doors for every request. It keeps no state besides the keys; revocation is not decided here.
+//! Called by the doors for every request. It keeps no state besides the keys; revocation is decided by `app`.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::jwks::KeySource;
 use super::refusal::Refusal;
 use super::token::Token;
-use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::caller::{Caller, CredentialKind, Scope, TeamId};
 use crate::domain::clock::{Clock, Instant};
 
 const MAX_SUBJECT_CHARS: usize = 256;
@@ -30,10 +30,8 @@ pub struct Settings {
     pub leeway: Duration,
     /// The longest time from `iat` (or from now, where there is none) to `exp`. 24 h.
     pub max_lifetime: Duration,
-    /// The claim with the one team, a string. `team`.
-    pub team_claim: String,
-    /// The claim with several teams, an array of strings. `teams`.
-    pub teams_claim: String,
+    /// The claims with the team or teams, each a string or an array of strings. `team` and `teams`.
+    pub team_claims: Vec<String>,
     /// The claim with the scopes, a string with spaces or an array of strings. `scope`.
     pub scope_claim: String,
 }
@@ -46,8 +44,7 @@ impl Settings {
             audience: audience.into(),
             leeway: Duration::seconds(5),
             max_lifetime: Duration::hours(24),
-            team_claim: "team".into(),
-            teams_claim: "teams".into(),
+            team_claims: vec!["team".into(), "teams".into()],
             scope_claim: "scope".into(),
         }
     }
@@ -81,9 +78,11 @@ impl Verifier {
         let claims = Claims(token.claims()?);
         self.settings.check_origin(&claims)?;
         let expires_at = self.settings.check_times(&claims, self.clock.now())?;
+        let jti = claims.text("jti", MAX_CREDENTIAL_CHARS)?;
         Ok(Caller {
             subject: claims.text("sub", MAX_SUBJECT_CHARS)?.ok_or(Refusal::MissingClaim("sub"))?,
-            credential: claims.credential(key.kid.as_deref())?,
+            credential: jti.clone().unwrap_or_else(|| format!("kid:{}", key.kid.as_deref().unwrap_or("none"))),
+            kind: CredentialKind::Token { jti, issued_at: claims.instant("iat")? },
             team: self.settings.pick_team(&claims, wanted_team)?,
             scopes: self.settings.scopes(&claims)?,
             expires_at: Some(expires_at),
@@ -132,15 +131,14 @@ impl Settings {
 
     /// Every team that the token names. Words that cannot be a team's id (a group of another system) are skipped.
     fn teams(&self, claims: &Claims) -> Result<Vec<TeamId>, Refusal> {
-        let mut words = match claims.get(&self.teams_claim) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(many)) => strings(many).ok_or(Refusal::BadClaim("teams"))?,
-            Some(_) => return Err(Refusal::BadClaim("teams")),
-        };
-        match claims.get(&self.team_claim) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(one)) => words.push(one),
-            Some(_) => return Err(Refusal::BadClaim("team")),
+        let mut words = Vec::new();
+        for name in &self.team_claims {
+            match claims.get(name) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(one)) => words.push(one.as_str()),
+                Some(Value::Array(many)) => words.extend(strings(many).ok_or(Refusal::BadClaim("team"))?),
+                Some(_) => return Err(Refusal::BadClaim("team")),
+            }
         }
         let mut teams: Vec<TeamId> = words.into_iter().filter_map(|word| word.parse().ok()).collect();
         teams.sort_unstable();
@@ -181,11 +179,6 @@ impl Claims {
             Some(Value::String(text)) if is_plain(text, max) => Ok(Some(text.clone())),
             Some(_) => Err(Refusal::BadClaim(name)),
         }
-    }
-
-    fn credential(&self, kid: Option<&str>) -> Result<String, Refusal> {
-        let jti = self.text("jti", MAX_CREDENTIAL_CHARS)?;
-        Ok(jti.unwrap_or_else(|| format!("kid:{}", kid.unwrap_or("none"))))
     }
 
     /// A `NumericDate`: seconds since 1970, possibly with a fraction.

@@ -107,7 +107,12 @@ fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifie
         }
         AuthKeys::Hs256(secret) => KeySource::secret(secret).context("the shared secret")?,
     };
-    let settings = verify::Settings::new(config.issuer.clone(), config.audience.clone());
+    let mut settings = verify::Settings::new(config.issuer.clone(), config.audience.clone());
+    if let Some(team) = &config.claims.team {
+        settings.team_claims = vec![team.clone()];
+    }
+    settings.scope_claim.clone_from(&config.claims.scope);
+    settings.max_lifetime = chrono::Duration::from_std(config.claims.max_lifetime)?;
     Ok(Verifier::new(settings, source, clock))
 }
 

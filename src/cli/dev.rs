@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig,
-    ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
+    AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig,
+    ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -140,6 +140,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             issuer: guide::ISSUER.into(),
             audience: guide::AUDIENCE.into(),
             keys: AuthKeys::Hs256(keys.tokens.clone()),
+            claims: ClaimsConfig::default(),
         },
         master: keys.master.clone(),
         master_id: "dev".into(),

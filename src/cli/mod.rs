@@ -5,6 +5,7 @@
 //!
 //! Who calls it: `main`. What it does not do: anything that a door could do.
 
+mod api_key;
 mod assemble;
 mod audit;
 mod dev;
@@ -56,6 +57,8 @@ enum Command {
     Openapi(openapi::Arguments),
     /// Mint a development token with the secret that the gateway checks tokens with.
     Token(token::Arguments),
+    /// Make an API key past every door: for the first administrator.
+    ApiKey(api_key::Arguments),
     /// Run the stand-in alone: a local server that speaks the cloud's API.
     Sim(sim::Arguments),
     /// Receive webhooks on this machine, verify them and print them.
@@ -119,6 +122,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(arguments) => audit::run(&arguments, &load()?),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, load()?),
+        Command::ApiKey(arguments) => api_key::run(&arguments, load()?),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Healthcheck => healthcheck::run(&load()?),

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     hours: i64,
 }
 
-fn scope(word: &str) -> Result<String, String> {
+pub(super) fn scope(word: &str) -> Result<String, String> {
     let known = Scope::from_word(word).ok_or("must be read, write, webhooks, audit or admin")?;
     Ok(known.as_str().to_owned())
 }

@@ -1,7 +1,7 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 45] = [
+pub(super) const PLAIN: [&str; 48] = [
     "listen",
     "metrics_listen",
     "log",
@@ -17,6 +17,9 @@ pub(super) const PLAIN: [&str; 45] = [
     "auth.audience",
     "auth.jwks_url",
     "auth.jwks_file",
+    "auth.team_claim",
+    "auth.scope_claim",
+    "auth.max_lifetime_seconds",
     "cloud.token_window_seconds",
     "cloud.acceptance_seconds",
     "cloud.list_lag_seconds",

@@ -130,6 +130,25 @@ pub struct AuthConfig {
     pub audience: Option<String>,
     /// What its signature is checked with.
     pub keys: Option<AuthKeys>,
+    /// What it says where.
+    pub claims: ClaimsConfig,
+}
+
+/// Which claims mean what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimsConfig {
+    /// `auth.team_claim`: the claim with the team or teams; none: `team` and `teams`.
+    pub team: Option<String>,
+    /// `auth.scope_claim`: the claim with the scopes.
+    pub scope: String,
+    /// `auth.max_lifetime_seconds`: the longest time from `iat` to `exp`.
+    pub max_lifetime: Duration,
+}
+
+impl Default for ClaimsConfig {
+    fn default() -> Self {
+        Self { team: None, scope: "scope".to_owned(), max_lifetime: Duration::from_hours(24) }
+    }
 }
 
 /// What tokens are checked with.
@@ -270,7 +289,17 @@ impl Config {
                 },
                 rule: Self::read_rule(r),
             },
-            auth: AuthConfig { issuer: r.word("auth.issuer"), audience: r.word("auth.audience"), keys: r.auth_keys() },
+            auth: AuthConfig {
+                issuer: r.word("auth.issuer"),
+                audience: r.word("auth.audience"),
+                keys: r.auth_keys(),
+                claims: ClaimsConfig {
+                    team: r.word("auth.team_claim"),
+                    scope: r.word("auth.scope_claim").unwrap_or_else(|| "scope".to_owned()),
+                    // Revocations are kept for 8 days.
+                    max_lifetime: r.seconds("auth.max_lifetime_seconds", 60..=604_800, 86_400),
+                },
+            },
             keys: KeysConfig {
                 master: r.master_key("keys.master"),
                 master_id: r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned()),

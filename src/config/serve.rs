@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{
-    AuditConfig, AuthKeys, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig, PolicyConfig,
-    ReconcileConfig, SettingError, WebhookConfig,
+    AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig,
+    PolicyConfig, ReconcileConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
@@ -85,6 +85,8 @@ pub struct ServeAuth {
     pub audience: String,
     /// What its signature is checked with.
     pub keys: AuthKeys,
+    /// What it says where.
+    pub claims: ClaimsConfig,
 }
 
 /// Collects what is missing while handing out what is there.
@@ -133,7 +135,7 @@ impl Config {
             listen: self.listen,
             metrics_listen: self.metrics_listen,
             cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout, pace, rule },
-            auth: ServeAuth { issuer, audience, keys },
+            auth: ServeAuth { issuer, audience, keys, claims: self.auth.claims },
             master,
             master_id,
             audit,

@@ -229,3 +229,19 @@ fn the_deployment_files_name_real_settings() {
     }
     assert!(found > 15, "{found}");
 }
+
+#[test]
+fn the_claims_of_tokens_have_names_and_a_longest_life() {
+    let claims = |variables: &[(&str, &str)]| load(variables).map(|config| config.auth.claims);
+    assert_eq!(claims(&[]), Ok(super::ClaimsConfig::default()));
+    let set = [("TEAM_CLAIM", "groups"), ("SCOPE_CLAIM", "scp"), ("MAX_LIFETIME_SECONDS", "3600")];
+    let set = set.map(|(name, value)| (format!("ECG_AUTH_{name}"), value));
+    let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let max_lifetime = std::time::Duration::from_hours(1);
+    let expected = super::ClaimsConfig { team: Some("groups".into()), scope: "scp".into(), max_lifetime };
+    assert_eq!(claims(&set), Ok(expected));
+    for seconds in ["59", "604801"] {
+        let refused = claims(&[("ECG_AUTH_MAX_LIFETIME_SECONDS", seconds)]).unwrap_err();
+        assert!(refused[0].contains("from 60 to 604800"), "{refused:?}");
+    }
+}

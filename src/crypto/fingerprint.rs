@@ -45,6 +45,11 @@ impl Fingerprint {
         print
     }
 
+    /// Whether `print` is that of `bytes` for the use `label`; takes the same time wherever they differ.
+    pub fn is(&self, label: &str, bytes: &[u8], print: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.of(label, bytes), print).is_ok()
+    }
+
     /// A signature to hand out together with `bytes`, for example with a cursor.
     pub fn sign(&self, label: &str, bytes: &[u8]) -> [u8; SIGNATURE_BYTES] {
         let mut signature = [0; SIGNATURE_BYTES];
@@ -74,6 +79,8 @@ mod tests {
         assert_ne!(print, prints().of("idempotency", b"x"));
         assert_ne!(print, prints().of("audi", b"tx"));
         assert_ne!(print, Fingerprint::new(&MasterKey::new([2; 32])).of("audit", b"x"));
+        assert!(prints().is("audit", b"x", &print) && !prints().is("audit", b"x", &print[..31]));
+        assert!(!prints().is("audit", b"y", &print) && !prints().is("audit", b"x", &[]));
     }
 
     #[test]

@@ -71,8 +71,19 @@ pub struct AccessKey {
     pub description: Option<String>,
     /// When it was made.
     pub created_at: Instant,
+    /// When its secret was last replaced.
+    pub rotated_at: Option<Instant>,
+    /// Until when the secret before that is taken, where it still may be.
+    pub previous_until: Option<Instant>,
     /// Since when it is no longer taken.
     pub revoked_at: Option<Instant>,
+}
+
+impl AccessKey {
+    /// Whether the secret before the last rotation is still taken.
+    pub fn takes_previous(&self, now: Instant) -> bool {
+        self.previous_until.is_some_and(|until| now < until)
+    }
 }
 
 /// A fresh secret of 30 letters and digits: 178 bits.
@@ -81,7 +92,7 @@ pub fn new_secret(entropy: &Entropy) -> SecretString {
 }
 
 /// Drawn evenly: a byte that would favour some letters is drawn again.
-fn letters(count: usize, entropy: &Entropy) -> String {
+pub(super) fn letters(count: usize, entropy: &Entropy) -> String {
     let even = 256 / LETTERS.len() * LETTERS.len();
     let mut text = String::with_capacity(count);
     while text.len() < count {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Instant;
+use super::ids::ApiKeyId;
 
 /// A team's id: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,15 +92,36 @@ impl Scope {
     }
 }
 
+/// What a credential is, as far as it can be withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// A token of the identity provider.
+    Token {
+        /// `jti`, where it has one.
+        jti: Option<String>,
+        /// `iat`, where it has one.
+        issued_at: Option<Instant>,
+    },
+    /// An API key.
+    ApiKey(ApiKeyId),
+    /// An access key: looked at anew for each request.
+    AccessKey,
+    /// None: the gateway goes on with what a caller has begun.
+    Own,
+}
+
 /// An authenticated caller, already bound to one team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The team that it acts for. Every read and write is confined to it.
     pub team: TeamId,
-    /// Who: the token's `sub`.
+    /// Who: the token's `sub`, or the key.
     pub subject: String,
-    /// Which credential: the token's `jti`, or else its key id; never the credential itself.
+    /// Which credential: the id of an API key or access key, the token's `jti`, or else its key id; never the
+    /// credential itself.
     pub credential: String,
+    /// Of which kind it is: what ends it before its time.
+    pub kind: CredentialKind,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// Until when its credential is good; none where it has no end of its own.

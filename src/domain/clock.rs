@@ -28,6 +28,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     }
 }
 
+/// Whether `then` was less than `span` ago. A clock that was set back makes everything old, never young for ever.
+pub fn within(then: Option<Instant>, span: Duration, now: Instant) -> bool {
+    then.is_some_and(|then| (Duration::zero()..span).contains(&(now - then)))
+}
+
 /// The machine's own clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

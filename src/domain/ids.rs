@@ -149,6 +149,16 @@ id!(
     AuditId,
     "ae_"
 );
+id!(
+    /// One API key of a team.
+    ApiKeyId,
+    "ak_"
+);
+id!(
+    /// One revocation of tokens.
+    RevocationId,
+    "rv_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@
 
 pub mod access_key;
 pub mod adoption;
+pub mod api_key;
 pub mod audit;
 pub mod caller;
 pub mod change;
@@ -37,6 +38,7 @@ pub mod poll;
 pub mod reconcile;
 pub mod region;
 pub mod retry;
+pub mod revocation;
 pub mod spec;
 pub mod status;
 pub mod team;

@@ -33,6 +33,8 @@ Times are RFC 3339 in UTC. What is unset is absent, never null. Refusals are RFC
         (name = "access-keys", description = "Keys for the cloud's own API at `/`, for unmodified SDKs and Terraform."),
         (name = "policy", description = "What the team may do, and what it has."),
         (name = "teams", description = "Teams, their policies and what regions fill in: for the platform's administrators."),
+        (name = "api-keys", description = "Keys for this API, as an alternative to tokens of an identity provider."),
+        (name = "revocations", description = "Tokens that are refused although their signature is good."),
         (name = "me", description = "The caller."),
         (name = "operations-pages", description = "For those who run the gateway."),
     ),

@@ -9,6 +9,7 @@ use super::openapi;
 
 mod access_keys;
 mod adoption;
+mod api_keys;
 mod audit_entries;
 mod audit_export;
 mod audit_proofs;
@@ -20,6 +21,7 @@ mod found;
 mod gate;
 mod image_cache_query;
 mod image_caches;
+mod key_bodies;
 mod lists;
 mod matches;
 mod me;
@@ -29,6 +31,7 @@ mod policies;
 mod policy_bodies;
 mod provider;
 mod region_profiles;
+mod revocations;
 mod streams;
 mod teams;
 mod waits;
@@ -84,6 +87,7 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(audit_proofs::list_audit_checkpoints))
         .routes(routes!(audit_proofs::get_audit_consistency))
         .routes(routes!(access_keys::create_access_key, access_keys::list_access_keys))
+        .routes(routes!(access_keys::rotate_access_key))
         .routes(routes!(access_keys::revoke_access_key))
         .routes(routes!(policies::get_policy))
         .routes(routes!(teams::create_team, teams::list_teams))
@@ -96,6 +100,11 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             region_profiles::put_region_profile,
             region_profiles::delete_region_profile
         ))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(revocations::create_revocation, revocations::list_revocations))
+        .routes(routes!(revocations::delete_revocation))
         .routes(routes!(me::get_me))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))

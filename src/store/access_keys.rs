@@ -18,6 +18,8 @@ pub(super) struct AccessKeyRow {
     scopes: Vec<String>,
     description: Option<String>,
     created_at: DateTime<Utc>,
+    rotated_at: Option<DateTime<Utc>>,
+    previous_until: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
 }
 
@@ -33,6 +35,8 @@ impl TryFrom<AccessKeyRow> for AccessKey {
             scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
             description: row.description,
             created_at: row.created_at,
+            rotated_at: row.rotated_at,
+            previous_until: row.previous_until,
             revoked_at: row.revoked_at,
         })
     }
@@ -83,7 +87,7 @@ impl Store {
     ) -> Result<Vec<AccessKey>, Error> {
         let (at, id) = place.unzip();
         let rows: Vec<AccessKeyRow> = sqlx::query_as(
-            "SELECT id, team, scopes, description, created_at, revoked_at FROM access_keys
+            "SELECT id, team, scopes, description, created_at, rotated_at, previous_until, revoked_at FROM access_keys
              WHERE team = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
              ORDER BY created_at DESC, id DESC LIMIT $4",
         )
@@ -96,11 +100,43 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// Gives a key that is not revoked another secret; the one before is taken until `previous_until`, and not at all
+    /// where that has passed already. None: the team has no such key.
+    pub async fn rotate_access_key(
+        &self,
+        team: &TeamId,
+        id: &AccessKeyId,
+        secret: &[u8],
+        previous_until: Instant,
+        entry: &AuditEntry,
+    ) -> Result<Option<AccessKey>, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let row: Option<AccessKeyRow> = sqlx::query_as(
+            "UPDATE access_keys SET secret = $3, rotated_at = $4,
+                 previous_secret = CASE WHEN $5 > $4 THEN secret END, previous_until = CASE WHEN $5 > $4 THEN $5 END
+             WHERE team = $1 AND id = $2 AND revoked_at IS NULL
+             RETURNING id, team, scopes, description, created_at, rotated_at, previous_until, revoked_at",
+        )
+        .bind(team.as_str())
+        .bind(id.as_str())
+        .bind(secret)
+        .bind(entry.at)
+        .bind(previous_until)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        row.try_into().map(Some)
+    }
+
     /// Revokes a key and wipes its secret. The row stays: audit entries name it. `false`: the team has no such key.
     pub async fn revoke_access_key(&self, team: &TeamId, id: &AccessKeyId, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
-            "UPDATE access_keys SET revoked_at = COALESCE(revoked_at, $3), secret = '' WHERE team = $1 AND id = $2",
+            "UPDATE access_keys SET revoked_at = COALESCE(revoked_at, $3), secret = '', previous_secret = NULL,
+                 previous_until = NULL
+             WHERE team = $1 AND id = $2",
         )
         .bind(team.as_str())
         .bind(id.as_str())

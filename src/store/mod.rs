@@ -9,6 +9,7 @@
 
 mod access_keys;
 mod adoption;
+mod api_keys;
 mod audit;
 mod audit_insert;
 mod audit_owner;
@@ -61,6 +62,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 pub use unscoped::access_keys::SealedKey;
 pub use unscoped::adoption::Taken;
+pub use unscoped::api_keys::HashedKey;
 pub use unscoped::budgets::KeptBudget;
 pub use unscoped::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
 pub use unscoped::deliveries::{Ailing, Bounds, Claim, Destination, Finished};

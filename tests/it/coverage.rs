@@ -2,11 +2,16 @@
 //! scope, and from another team. An operation without a case here fails the test.
 #![cfg(test)]
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
+use eci_cache_gateway::domain::api_key::Presented;
 use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::ids::ApiKeyId;
 use eci_cache_gateway::http::openapi::document_3_1;
 use reqwest::{Method, RequestBuilder};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
@@ -14,6 +19,10 @@ use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
 
 /// Ids that look right and are nobody's.
 const NOBODYS: &str = "00000000000000000000000001";
+/// Ids of what belongs to the platform: its administrators see it whichever team they act for.
+const PLATFORMS: [&str; 3] = ["revocation_id", "team_id", "region_profile_id"];
+/// Operations that may say "not now" to the team itself.
+const SAYS_NO: [&str; 2] = ["check_gate", "resend_delivery"];
 
 /// One operation of the document.
 #[derive(Debug)]
@@ -54,11 +63,15 @@ impl Operation {
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
             "create_access_key"
             | "rotate_webhook_secret"
+            | "rotate_api_key"
+            | "rotate_access_key"
             | "put_team_policy"
             | "put_default_policy"
             | "put_region_profile" => Some(json!({})),
             "create_team" => Some(json!({"id": "web", "display_name": "Web"})),
             "update_team" => Some(json!({"display_name": "Other"})),
+            "create_api_key" => Some(json!({"name": "ci", "scopes": ["read"]})),
+            "create_revocation" => Some(json!({"jti": "nobodys"})),
             "match_image_caches" => Some(json!({"region": "cn-beijing", "images": ["nginx:1.27"]})),
             "adopt_image_caches" => Some(json!({"region": "cn-beijing", "filter": {}})),
             "create_webhook_endpoint" => Some(json!({"url": "http://127.0.0.1:9/hook", "skip_challenge": true})),
@@ -104,6 +117,11 @@ impl Operation {
             | "list_region_profiles"
             | "get_region_profile"
             | "delete_region_profile"
+            | "list_api_keys"
+            | "get_api_key"
+            | "revoke_api_key"
+            | "list_revocations"
+            | "delete_revocation"
             | "get_me" => None,
             other => panic!("{other} has no case: give it one"),
         }
@@ -137,25 +155,22 @@ impl Operation {
             Some("delivery_id") => "dl_",
             Some("audit_entry_id") => "ae_",
             Some("access_key_id") => "LTAI",
+            Some("api_key_id") => "ak_",
+            Some("revocation_id") => "rv_",
             // The platform's, whatever the team: nobody's id is another team's.
             Some("team_id" | "region_profile_id") | None => "",
             Some(other) => panic!("{other} has no case: give it one"),
         }
     }
 
-    /// Whether it is about the platform, which has no teams in it.
-    fn is_platforms(&self) -> bool {
-        ["team_id", "region_profile_id"].iter().any(|name| self.id_name.as_deref() == Some(name))
-    }
-
     /// Something that [`TEAM`] really has.
     async fn owned(&self, app: &TestGateway) -> String {
         let list = match self.id_name.as_deref() {
-            Some("access_key_id") => {
-                let create = app.bare(Method::POST, "/v1/access-keys").bearer_auth(app.token(TEAM, &Scope::ALL));
-                let made = Answer::of(create.json(&json!({}))).await.expect(201);
-                return made["id"].as_str().unwrap().to_owned();
-            }
+            Some("access_key_id") => return made(app, "/v1/access-keys", &json!({})).await,
+            Some("api_key_id") => return made(app, "/v1/api-keys", &json!({"name": "ci", "scopes": ["read"]})).await,
+            Some("revocation_id") => return made(app, "/v1/revocations", &json!({"jti": "nobodys"})).await,
+            Some("team_id") => return registered(app).await,
+            Some("region_profile_id") => return profiled(app).await,
             Some("operation_id") => return app.only_cache().await["operation_id"].as_str().unwrap().to_owned(),
             Some("image_cache_id") => "/v1/image-caches",
             Some("webhook_endpoint_id") => "/v1/webhook-endpoints",
@@ -165,6 +180,36 @@ impl Operation {
         };
         app.items(list).await[0]["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// The id of what [`TEAM`]'s administrator makes there.
+async fn made(app: &TestGateway, path: &str, body: &Value) -> String {
+    let create = app.bare(Method::POST, path).bearer_auth(app.token(TEAM, &Scope::ALL));
+    Answer::of(create.json(body)).await.expect(201)["id"].as_str().unwrap().to_owned()
+}
+
+/// A team that somebody registered, perhaps before.
+async fn registered(app: &TestGateway) -> String {
+    let body = json!({"id": "known", "display_name": "Known"});
+    let create = app.bare(Method::POST, "/v1/teams").bearer_auth(app.token(TEAM, &Scope::ALL));
+    assert!([201, 409].contains(&Answer::of(create.json(&body)).await.status));
+    "known".to_owned()
+}
+
+/// A region profile.
+async fn profiled(app: &TestGateway) -> String {
+    let id = "default:cn-hangzhou";
+    let put = app.bare(Method::PUT, &format!("/v1/region-profiles/{id}")).bearer_auth(app.token(TEAM, &Scope::ALL));
+    Answer::of(put.json(&json!({}))).await.expect(200);
+    id.to_owned()
+}
+
+/// An API key of `team` with these scopes.
+async fn api_key(app: &TestGateway, team: &str, scopes: &[Scope]) -> String {
+    let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let create = app.bare(Method::POST, "/v1/api-keys").bearer_auth(app.token(team, &Scope::ALL));
+    let made = Answer::of(create.json(&json!({"name": "walk", "scopes": words}))).await.expect(201);
+    made["key"].as_str().unwrap().to_owned()
 }
 
 /// The refusal's audit entry: whose, action, outcome, status and code.
@@ -193,6 +238,8 @@ async fn nobody_gets_in_without_a_good_credential() {
     let other = app.token("other", &SCOPES);
     // The claims of one token under the signature of another.
     let forged = format!("{}.{}", good.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
+    let entropy = Entropy::from_seed(9);
+    let unknown = Presented::fresh(ApiKeyId::new(app.now(), &entropy), &entropy);
     for operation in operations() {
         let id = format!("{}{NOBODYS}", operation.prefix());
         let refused = async |request: RequestBuilder, code: &str| {
@@ -207,6 +254,8 @@ async fn nobody_gets_in_without_a_good_credential() {
         refused(request().bearer_auth("nonsense"), "token_malformed").await;
         refused(request().bearer_auth(&forged), "token_bad_signature").await;
         refused(request().bearer_auth(&stale), "token_expired").await;
+        refused(request().bearer_auth("ecg_nonsense"), "api_key_malformed").await;
+        refused(request().bearer_auth(unknown.text.expose_secret()), "api_key_unknown").await;
     }
     assert_eq!(app.creations().await, 0);
 }
@@ -215,15 +264,22 @@ async fn nobody_gets_in_without_a_good_credential() {
 async fn nobody_gets_far_without_the_scope() {
     let app = TestGateway::start().await;
     let mut tried = 0;
+    let mut keys: HashMap<Scope, String> = HashMap::new();
     for operation in operations() {
         let Some(scope) = operation.scope else { continue };
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let id = format!("{}{NOBODYS}", operation.prefix());
-        let answer = Answer::of(operation.request(&app, &id).bearer_auth(app.token(TEAM, &others))).await;
-        let problem = answer.problem(403, "scope_missing");
-        assert!(problem["detail"].as_str().unwrap().contains(scope.as_str()), "{problem}");
-        assert!(answer.header("www-authenticate").contains("insufficient_scope"), "{answer:?}");
-        assert_eq!(entry(&app, &answer).await, format!("{TEAM} {} refused 403 scope_missing", operation.id));
+        let mut key_of_others = async || match keys.entry(scope) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(none) => none.insert(api_key(&app, TEAM, &others).await).clone(),
+        };
+        for credential in [app.token(TEAM, &others), key_of_others().await] {
+            let answer = Answer::of(operation.request(&app, &id).bearer_auth(credential)).await;
+            let problem = answer.problem(403, "scope_missing");
+            assert!(problem["detail"].as_str().unwrap().contains(scope.as_str()), "{problem}");
+            assert!(answer.header("www-authenticate").contains("insufficient_scope"), "{answer:?}");
+            assert_eq!(entry(&app, &answer).await, format!("{TEAM} {} refused 403 scope_missing", operation.id));
+        }
         tried += 1;
     }
     assert!(tried >= 28, "{tried}");
@@ -237,23 +293,57 @@ async fn what_is_another_teams_is_as_if_it_were_absent() {
     app.created().await;
     let other = app.token("other", &Scope::ALL);
     let mut tried = BTreeSet::new();
-    for operation in operations().iter().filter(|operation| operation.id_name.is_some() && !operation.is_platforms()) {
+    lists_are_empty_for_others(&app, &other).await;
+    let credentials = [other, api_key(&app, "other", &Scope::ALL).await];
+    let of_teams =
+        |operation: &&Operation| operation.id_name.as_ref().is_some_and(|name| !PLATFORMS.contains(&&**name));
+    for operation in operations().iter().filter(of_teams) {
         let owned = operation.owned(&app).await;
         let absent = format!("{}{NOBODYS}", operation.prefix());
         assert!(owned.starts_with(operation.prefix()) && owned != absent, "{owned}");
         let mut answers = Vec::new();
-        for id in [owned.as_str(), absent.as_str(), "no-id-at-all"] {
-            let answer = Answer::of(operation.request(&app, id).bearer_auth(&other)).await;
-            answer.problem(404, "not_found");
-            assert_eq!(entry(&app, &answer).await, format!("other {} refused 404 not_found", operation.id));
-            answers.push(blanked(&answer));
+        for credential in &credentials {
+            for id in [owned.as_str(), absent.as_str(), "no-id-at-all"] {
+                let answer = Answer::of(operation.request(&app, id).bearer_auth(credential)).await;
+                answer.problem(404, "not_found");
+                assert_eq!(entry(&app, &answer).await, format!("other {} refused 404 not_found", operation.id));
+                answers.push(blanked(&answer));
+            }
         }
-        assert!(answers[0] == answers[1] && answers[1] == answers[2], "{answers:?}");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
         tried.extend(operation.id_name.clone());
     }
-    assert_eq!(tried.len(), 6, "{tried:?}");
+    assert_eq!(tried.len(), 7, "{tried:?}");
     assert_eq!(app.only_cache().await["version"], 2, "nothing has moved");
-    lists_are_empty_for_others(&app, &other).await;
+}
+
+#[tokio::test]
+async fn the_team_itself_gets_in_with_a_token_and_with_a_key() {
+    for by_key in [false, true] {
+        let app = TestGateway::start().await;
+        let (url, skip) = ("http://127.0.0.1:9/hook", "skip_challenge");
+        app.post("/v1/webhook-endpoints", &json!({"url": url, skip: true})).await.expect(201);
+        let id = app.created().await;
+        app.until(&id, "ready").await;
+        let credential = if by_key { api_key(&app, TEAM, &Scope::ALL).await } else { app.token(TEAM, &Scope::ALL) };
+        let mut all = operations();
+        // What reads comes first, what removes comes last.
+        all.sort_by_key(|operation| {
+            [Method::GET, Method::POST, Method::PATCH].iter().position(|m| *m == operation.method).unwrap_or(9)
+        });
+        for operation in &all {
+            let owned = operation.owned(&app).await;
+            match operation.id.as_str() {
+                "get_audit_proof" | "get_audit_consistency" => app.seal().await,
+                "update_image_cache" => drop(app.until(&owned, "ready").await),
+                _ => {}
+            }
+            let answer = operation.request(&app, &owned).bearer_auth(&credential).send().await.unwrap();
+            let status = answer.status().as_u16();
+            assert!(status < 400 || SAYS_NO.contains(&&*operation.id), "{} {status}", operation.id);
+            assert!(![401, 403].contains(&status), "{} {status}", operation.id);
+        }
+    }
 }
 
 async fn lists_are_empty_for_others(app: &TestGateway, other: &str) {

@@ -40,3 +40,4 @@ mod webhook_endpoints;
 mod webhook_engine;
 mod webhook_faults;
 mod webhooks;
+mod who;

@@ -96,7 +96,11 @@ fn scopes_and_audit_levels_are_those_of_the_checks() {
         let scopes: Vec<&str> = row.scope.iter().map(|scope| scope.as_str()).collect();
         assert_eq!(operation["x-required-scopes"], serde_json::json!(scopes));
         assert_eq!(operation["x-audit-level"], if row.changes { "change" } else { "read" });
-        assert_eq!(operation["security"], serde_json::json!([{"bearer": []}]));
+        assert_eq!(operation["security"], serde_json::json!([{"bearer": []}, {"api_key": []}]));
+    }
+    for scheme in ["bearer", "api_key"] {
+        let scheme = &document["components"]["securitySchemes"][scheme];
+        assert_eq!((&scheme["type"], &scheme["scheme"]), (&"http".into(), &"bearer".into()), "{scheme}");
     }
 }
 

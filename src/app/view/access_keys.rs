@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::shown::ShownOnce;
 use crate::domain::access_key::AccessKey;
 
 /// A key for the cloud's own API at `/`: unmodified SDKs sign with it.
@@ -20,12 +21,20 @@ pub struct AccessKeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub description: Option<String>,
-    /// The secret: shown once, in the answer to the create.
+    /// The secret: shown once, in the answer to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub access_key_secret: Option<String>,
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub access_key_secret: Option<ShownOnce>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// When its secret was last replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rotated_at: Option<DateTime<Utc>>,
+    /// Until when the secret before that is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub old_secret_until: Option<DateTime<Utc>>,
     /// Since when it is no longer taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -41,6 +50,8 @@ impl From<AccessKey> for AccessKeyView {
             description: key.description,
             access_key_secret: None,
             created_at: key.created_at,
+            rotated_at: key.rotated_at,
+            old_secret_until: key.previous_until,
             revoked_at: key.revoked_at,
         }
     }

@@ -30,15 +30,21 @@ impl FromRequestParts<DoorState> for Authorized {
         let exchange = Exchange::of(parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
         let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
         let token = bearer(&parts.headers)?;
-        // What is not even ASCII is no team's name: it is refused as any other wrong one.
-        let team = parts.headers.get("x-team").map(|value| value.to_str().unwrap_or("?"));
-        let caller = door.gateway.authenticate(token, team).await?;
+        let caller = door.gateway.authenticate(token, team(&parts.headers)).await?;
         // The wrapper names the caller even if the next line refuses them.
         let caller = exchange.caller.get_or_init(|| caller).clone();
         access::check(&caller, operation)?;
         door.gateway.check_team(&caller).await?;
         Ok(Self { caller, call: exchange.call.clone() })
     }
+}
+
+/// The team that is asked for. What is not even ASCII, or stands there twice, is no team's name: it is refused as any
+/// other wrong one.
+fn team(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("x-team").iter();
+    let only = values.next()?;
+    Some(only.to_str().ok().filter(|_| values.next().is_none()).unwrap_or("?"))
 }
 
 /// What stands behind `Authorization: Bearer `. Another scheme counts as no credential.

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::domain::field::FieldError;
 use crate::http::Settings;
 use crate::http::exchange::Exchange;
 use crate::http::problem::Refusal;
@@ -81,6 +82,10 @@ pub async fn read_body(headers: &HeaderMap, body: Body, settings: Settings) -> R
 }
 
 fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refusal> {
+    // serde would take a list for an object, its items for the fields in their order.
+    if raw.trim_ascii_start().starts_with(b"[") {
+        return Err(Refusal::invalid(vec![FieldError::new("", "invalid_type", "must be an object")]));
+    }
     let mut source = serde_json::Deserializer::from_slice(raw);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| fault::refusal(&error))?;
     source.end().map_err(|_| Refusal::malformed_json("something stands behind the end of the JSON value"))?;

@@ -25,6 +25,9 @@ pub(super) fn complete(document: &mut Value) {
         "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
         "description": "A token that names a team (claim `team`, or `teams` and the header `X-Team`) and scopes \
                         (claim `scope`).",
+    }, "api_key": {
+        "type": "http", "scheme": "bearer", "bearerFormat": "ecg_…",
+        "description": "An API key of a team, sent as a token is: `Authorization: Bearer ecg_…`.",
     }});
     let Some(Value::Object(paths)) = document.get_mut("paths") else { return };
     for (path, item) in paths {
@@ -51,7 +54,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
         add_refusals(operation, None, &[500, 503]);
         return;
     };
-    operation.insert("security".into(), json!([{"bearer": []}]));
+    operation.insert("security".into(), json!([{"bearer": []}, {"api_key": []}]));
     let scopes: Vec<&str> = access.scope.iter().map(|scope| scope.as_str()).collect();
     operation.insert("x-required-scopes".into(), json!(scopes));
     operation.insert("x-audit-level".into(), if access.changes { "change" } else { "read" }.into());

@@ -1,4 +1,4 @@
-//! Access keys for the cloud's own API at `/`: create (the only time the secret is shown), list, revoke.
+//! Access keys for the cloud's own API at `/`: create (the only time the secret is shown), list, rotate, revoke.
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::bodies::NewAccessKeyBody;
 use super::events::PageQuery;
+use super::key_bodies::{KEEP_OLD_HOURS, KeyRotationBody};
 use super::lists::AccessKeyList;
 use crate::app::view::AccessKeyView;
 use crate::domain::access_key::AccessKeyId;
@@ -44,6 +45,25 @@ pub(super) async fn list_access_keys(
 ) -> Result<Response, Refusal> {
     let slice = door.gateway.list_access_keys(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, AccessKeyList>(&uri, slice))
+}
+
+/// Rotate the secret of an access key
+///
+/// The new `access_key_secret` is shown in this answer and never again. The old one is taken beside it for
+/// `keep_old_hours`; one from before an earlier rotation goes at once.
+#[utoipa::path(post, path = "/v1/access-keys/{access_key_id}/rotate", tag = "access-keys",
+    params(("access_key_id" = String, Path, description = "The id, `LTAI…`.")),
+    responses((status = 200, description = "The access key, with its new secret.", body = AccessKeyView)),
+)]
+pub(super) async fn rotate_access_key(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<AccessKeyId>,
+    body: Json<KeyRotationBody>,
+) -> Result<Response, Refusal> {
+    let hours = body.value.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
+    let view = door.gateway.rotate_access_key(&who.caller, &who.call, id, hours).await?;
+    Ok(answer::json(StatusCode::OK, &view))
 }
 
 /// Revoke an access key

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use crate::app::input::FeedPage;
 use crate::app::view::{
-    AccessKeyView, AttemptView, AuditEntryView, CheckpointView, DeliveryView, EndpointView, EventView, FoundCacheView,
-    ImageCacheView, RegionProfileView, TeamView, TransitionView,
+    AccessKeyView, ApiKeyView, AttemptView, AuditEntryView, CheckpointView, DeliveryView, EndpointView, EventView,
+    FoundCacheView, ImageCacheView, RegionProfileView, RevocationView, TeamView, TransitionView,
 };
 use crate::domain::filter::Slice;
 
@@ -93,4 +93,12 @@ list!(
 list!(
     /// Access keys, the newest first.
     AccessKeyList of AccessKeyView
+);
+list!(
+    /// API keys, the newest first.
+    ApiKeyList of ApiKeyView
+);
+list!(
+    /// Revocations in force, the newest first.
+    RevocationList of RevocationView
 );

@@ -14,6 +14,8 @@ pub struct SealedKey {
     pub key: AccessKey,
     /// Its secret, encrypted; empty once it is revoked.
     pub secret: Vec<u8>,
+    /// The one before the last rotation, encrypted, as long as it may be taken.
+    pub previous_secret: Option<Vec<u8>>,
 }
 
 #[derive(FromRow)]
@@ -21,6 +23,7 @@ struct SealedRow {
     #[sqlx(flatten)]
     key: AccessKeyRow,
     secret: Vec<u8>,
+    previous_secret: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -30,7 +33,10 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.requests)
             .await?;
-        row.map(|row| Ok(SealedKey { key: row.key.try_into()?, secret: row.secret })).transpose()
+        let read = |row: SealedRow| {
+            Ok(SealedKey { key: row.key.try_into()?, secret: row.secret, previous_secret: row.previous_secret })
+        };
+        row.map(read).transpose()
     }
 
     /// Makes a key what it is said to be, whatever it was: for `dev`, whose keys stand in a file.
@@ -38,7 +44,7 @@ impl Store {
         sqlx::query(
             "INSERT INTO access_keys (id, team, secret, scopes, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO UPDATE SET team = EXCLUDED.team, secret = EXCLUDED.secret, scopes = EXCLUDED.scopes,
-                 description = EXCLUDED.description, revoked_at = NULL",
+                 description = EXCLUDED.description, revoked_at = NULL, previous_secret = NULL, previous_until = NULL",
         )
         .bind(key.id.as_str())
         .bind(key.team.as_str())
@@ -62,6 +68,17 @@ impl Store {
         .execute(&self.requests)
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Wipes the secrets from before a rotation whose time is over. Returns how many.
+    pub async fn forget_previous_secrets(&self, now: Instant) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "UPDATE access_keys SET previous_secret = NULL, previous_until = NULL WHERE previous_until <= $1",
+        )
+        .bind(now)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected())
     }
 
     /// Forgets nonces that were spent before `before`. Returns how many.

@@ -28,6 +28,8 @@ class Story:
 
     def __init__(self, client, admin):
         self.access_keys = ecg_client.AccessKeysApi(admin)
+        self.api_keys = ecg_client.ApiKeysApi(admin)
+        self.revocations = ecg_client.RevocationsApi(admin)
         self.adoption = ecg_client.ImageCachesApi(admin)
         self.audit = ecg_client.AuditApi(client)
         self.caches = ecg_client.ImageCachesApi(client)
@@ -148,6 +150,25 @@ class Story:
         told = call(self.caches.dry_run_image_cache, new)
         assert told.allowed and told.image_cache.images == new.images, told
 
+    def turn_credentials(self):
+        """Turn an access key, an API key and a revocation of tokens."""
+        new = ecg_client.NewAccessKey(description="openapi-generator", scopes=["read"])
+        access = call(self.access_keys.create_access_key, new)
+        hour = ecg_client.KeyRotation(keep_old_hours=1)
+        rotated = call(self.access_keys.rotate_access_key, access.id, hour)
+        assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
+        call(self.access_keys.revoke_access_key, access.id)
+        key = call(self.api_keys.create_api_key, ecg_client.NewApiKey(name="story", scopes=["admin"]))
+        assert key.key.startswith("ecg_"), key
+        turned = call(self.api_keys.rotate_api_key, key.id, ecg_client.KeyRotation(keep_old_hours=0))
+        assert turned.key != key.key and call(self.api_keys.get_api_key, key.id).key is None
+        assert key.id in [item.id for item in call(self.api_keys.list_api_keys, limit=100).items]
+        call(self.api_keys.revoke_api_key, key.id)
+        new = ecg_client.NewRevocation(jti="openapi-generator", reason="a story")
+        revoked = call(self.revocations.create_revocation, new)
+        assert revoked.id in [item.id for item in call(self.revocations.list_revocations, limit=100).items]
+        call(self.revocations.delete_revocation, revoked.id)
+
     def change_and_remove(self, cache):
         """Update the image cache, wait for the new build, delete it."""
         changes = ecg_client.ImageCacheChanges(images=["registry.example.com/team/app:2"])
@@ -193,6 +214,7 @@ class Story:
         self.try_an_adoption()
         self.turn_an_access_key()
         self.keep_policies()
+        self.turn_credentials()
         self.change_and_remove(cache)
         self.read_the_audit(cache)
         listed = call(self.webhooks.list_webhook_endpoints, limit=100).items

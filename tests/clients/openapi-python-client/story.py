@@ -8,7 +8,8 @@ import sys
 import uuid
 
 from ecg_client import AuthenticatedClient
-from ecg_client.api.access_keys import create_access_key, list_access_keys, revoke_access_key
+from ecg_client.api.access_keys import create_access_key, list_access_keys, revoke_access_key, rotate_access_key
+from ecg_client.api.api_keys import create_api_key, get_api_key, list_api_keys, revoke_api_key, rotate_api_key
 from ecg_client.api.audit import (
     export_audit_entries,
     get_audit_consistency,
@@ -38,6 +39,7 @@ from ecg_client.api.image_caches import (
 from ecg_client.api.me import get_me
 from ecg_client.api.operations import get_operation
 from ecg_client.api.policy import get_policy
+from ecg_client.api.revocations import create_revocation, delete_revocation, list_revocations
 from ecg_client.api.teams import (
     create_team,
     delete_region_profile,
@@ -74,11 +76,14 @@ from ecg_client.models import (
     AdoptionFilter,
     ImageCacheChanges,
     ImageCacheStatus,
+    KeyRotation,
     MatchQuestion,
     NewAccessKey,
     NewAdoption,
+    NewApiKey,
     NewImageCache,
     NewRegionProfile,
+    NewRevocation,
     NewTeam,
     NewWebhookEndpoint,
     Policy,
@@ -223,6 +228,25 @@ def keep_policies():
     assert told.allowed and told.image_cache.images == new.images, told
 
 
+def turn_credentials():
+    """Turn an access key, an API key and a revocation of tokens."""
+    new = NewAccessKey(description="openapi-python-client", scopes=["read"])
+    access = call(create_access_key, statuses=(201,), client=ADMIN, body=new)
+    rotated = call(rotate_access_key, access.id, client=ADMIN, body=KeyRotation(keep_old_hours=1))
+    assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
+    call(revoke_access_key, access.id, statuses=(204,), client=ADMIN)
+    key = call(create_api_key, statuses=(201,), client=ADMIN, body=NewApiKey(name="story", scopes=["admin"]))
+    assert key.key.startswith("ecg_"), key
+    turned = call(rotate_api_key, key.id, client=ADMIN, body=KeyRotation(keep_old_hours=0))
+    assert turned.key != key.key and call(get_api_key, key.id, client=ADMIN).key is UNSET
+    assert key.id in [item.id for item in call(list_api_keys, client=ADMIN, limit=100).items]
+    call(revoke_api_key, key.id, statuses=(204,), client=ADMIN)
+    body = NewRevocation(jti="openapi-python-client", reason="a story")
+    revoked = call(create_revocation, statuses=(201,), client=ADMIN, body=body)
+    assert revoked.id in [item.id for item in call(list_revocations, client=ADMIN, limit=100).items]
+    call(delete_revocation, revoked.id, statuses=(204,), client=ADMIN)
+
+
 def change_and_remove(cache):
     """Update the image cache, wait for the new build, delete it."""
     changes = ImageCacheChanges(images=["registry.example.com/team/app:2"])
@@ -262,6 +286,7 @@ def main(document):
     try_an_adoption()
     turn_an_access_key()
     keep_policies()
+    turn_credentials()
     change_and_remove(cache)
     read_the_audit(cache)
     assert endpoint.id in [item.id for item in call(list_webhook_endpoints, limit=100).items]

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod client;
+mod coverage;
 mod creates;
 mod golden;
 mod life;

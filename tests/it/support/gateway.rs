@@ -95,7 +95,10 @@ impl World {
 
     fn parts(&self, setup: &Setup) -> Parts {
         let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
-        let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
+        let keys = match &setup.jwks {
+            Some(document) => KeySource::document(document.as_bytes()).unwrap(),
+            None => KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap(),
+        };
         let mut sending = SenderSettings::default();
         sending.lookup = setup.lookup.clone().unwrap_or(sending.lookup);
         let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) };

@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) cloud: Option<String>,
     /// How long a call to the cloud may take.
     pub(crate) patience: Duration,
+    /// The keys of the identity provider, as a JWKS document, if not the tests' own secret.
+    pub(crate) jwks: Option<String>,
     /// When it begins.
     pub(crate) start: Instant,
 }
@@ -43,6 +45,7 @@ impl Default for Setup {
             http: http::Settings::default(),
             cloud: None,
             patience: Duration::from_secs(30),
+            jwks: None,
             start: START.parse().unwrap(),
         }
     }

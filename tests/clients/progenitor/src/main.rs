@@ -15,9 +15,10 @@ mod generated {
 }
 
 use generated::types::{
-    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, MatchQuestion, NewAccessKey,
-    NewAccessKeyDescription, NewAdoption, NewImageCache, NewRegionProfile, NewTeam, NewWebhookEndpoint, Policy, Problem,
-    Recovery, Replay, SecretRotation, TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
+    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion,
+    NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRegionProfile,
+    NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery, Replay, SecretRotation,
+    TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
 };
 use generated::{Client, Error as CallError};
 
@@ -65,6 +66,7 @@ impl Story {
         self.try_an_adoption().await?;
         self.turn_an_access_key().await?;
         self.keep_policies().await?;
+        self.turn_credentials().await?;
         self.change_and_remove(&cache).await?;
         self.read_the_audit(&cache).await?;
         self.remove_the_endpoint(&endpoint).await?;
@@ -178,6 +180,31 @@ impl Story {
         let again = listed.iter().find(|item| item.id == key.id).ok_or("the access key is not in the list")?;
         demand(again.access_key_secret.is_none(), "the list shows a secret")?;
         call!(self.revoke_access_key.access_key_id(&key.id) as admin);
+        Ok(())
+    }
+
+    async fn turn_credentials(&mut self) -> Outcome<()> {
+        let access = call!(self.create_access_key.body(NewAccessKey::builder().scopes(["read".to_owned()])) as admin);
+        let hour = KeyRotation::builder().keep_old_hours(1);
+        let rotated = call!(self.rotate_access_key.access_key_id(&access.id).body(hour) as admin);
+        demand(rotated.access_key_secret != access.access_key_secret, "the secret is the old one")?;
+        call!(self.revoke_access_key.access_key_id(&access.id) as admin);
+        let name = NewApiKeyName::try_from("story")?;
+        let new = NewApiKey::builder().name(name).scopes(["admin".to_owned()]);
+        let key = call!(self.create_api_key.body(new) as admin);
+        demand(key.key.as_ref().is_some_and(|key| key.starts_with("ecg_")), "no key")?;
+        let now = KeyRotation::builder().keep_old_hours(0);
+        let turned = call!(self.rotate_api_key.api_key_id(&key.id).body(now) as admin);
+        demand(turned.key != key.key, "the key is the old one")?;
+        demand(call!(self.get_api_key.api_key_id(&key.id) as admin).key.is_none(), "a read shows the key")?;
+        let listed = call!(self.list_api_keys.limit(100) as admin).items;
+        demand(listed.iter().any(|item| item.id == key.id), "the API key is not in the list")?;
+        call!(self.revoke_api_key.api_key_id(&key.id) as admin);
+        let jti = NewRevocationJti::try_from("progenitor")?;
+        let revoked = call!(self.create_revocation.body(NewRevocation::builder().jti(jti)) as admin);
+        let listed = call!(self.list_revocations.limit(100) as admin).items;
+        demand(listed.iter().any(|item| item.id == revoked.id), "the revocation is not in the list")?;
+        call!(self.delete_revocation.revocation_id(&revoked.id) as admin);
         Ok(())
     }
 

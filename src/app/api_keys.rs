@@ -1,0 +1,127 @@
+//! API keys of a team: made, shown, rotated and revoked by its administrator. How they let somebody in is
+//! [`super::authenticating`]'s.
+//!
+//! What must stay true: nobody gives a key more than they have; a secret is in one answer and nowhere else.
+
+use chrono::Duration;
+
+use super::authenticating::API_KEY;
+use super::cursor::{List, one_more, unreadable};
+use super::input::NewApiKey;
+use super::view::ApiKeyView;
+use super::{Call, Error, Gateway, access};
+use crate::domain::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, Presented};
+use crate::domain::caller::Caller;
+use crate::domain::clock::Instant;
+use crate::domain::field::Findings;
+use crate::domain::filter::{Page, Slice};
+use crate::domain::ids::ApiKeyId;
+
+const CREATE: &str = "create_api_key";
+const ROTATE: &str = "rotate_api_key";
+const REVOKE: &str = "revoke_api_key";
+
+impl Gateway {
+    /// Makes a key for the caller's team. The key itself is in the answer, and never shown again.
+    pub async fn create_api_key(&self, caller: &Caller, call: &Call, new: NewApiKey) -> Result<ApiKeyView, Error> {
+        access::check(caller, CREATE)?;
+        check(caller, &new, self.now())?;
+        let key = ApiKey {
+            id: ApiKeyId::new(self.now(), self.entropy()),
+            team: caller.team.clone(),
+            name: new.name,
+            scopes: new.scopes,
+            created_by: caller.subject.clone(),
+            created_at: self.now(),
+            rotated_at: None,
+            previous_until: None,
+            expires_at: new.expires_at,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        let secret = Presented::fresh(key.id, self.entropy());
+        let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
+        let entry = self.credential_entry(caller, call, CREATE, &key.id);
+        if !self.store().add_api_key(&key, &hash, &entry).await? {
+            let detail = format!("the team has {MAX_API_KEYS} API keys, which is the most; revoke one first");
+            return Err(Error::Conflict { code: "too_many_api_keys", detail });
+        }
+        call.set_audited();
+        Ok(shown(key, &secret))
+    }
+
+    /// The team's keys, newest first, the revoked ones among them.
+    pub async fn list_api_keys(&self, caller: &Caller, page: &Page) -> Result<Slice<ApiKeyView>, Error> {
+        access::check(caller, "list_api_keys")?;
+        let list = List::new(self, caller, "api_keys", &());
+        let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let keys = self.store().api_keys(&caller.team, place, one_more(page)).await?;
+        Ok(list.slice(keys, page, |key| key.id.to_string()))
+    }
+
+    /// A key of the team.
+    pub async fn get_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKeyView, Error> {
+        access::check(caller, "get_api_key")?;
+        let found = self.store().api_key(&caller.team, id).await?;
+        found.map(Into::into).ok_or(Error::NotFound("API key"))
+    }
+
+    /// Gives a key another secret, which is in the answer; the one before is taken for `hours` more.
+    pub async fn rotate_api_key(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: ApiKeyId,
+        hours: i32,
+    ) -> Result<ApiKeyView, Error> {
+        access::check(caller, ROTATE)?;
+        check_overlap(hours)?;
+        let secret = Presented::fresh(id, self.entropy());
+        let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
+        let entry = self.credential_entry(caller, call, ROTATE, &id);
+        let until = entry.at + Duration::hours(hours.into());
+        let key = self.store().rotate_api_key(&caller.team, id, &hash, until, &entry).await?;
+        let key = key.ok_or(Error::NotFound("API key"))?;
+        call.set_audited();
+        self.ask_for_key(id).await;
+        Ok(shown(key, &secret))
+    }
+
+    /// Revokes a key of the team: it is refused at once here, and within a second at every other gateway.
+    pub async fn revoke_api_key(&self, caller: &Caller, call: &Call, id: ApiKeyId) -> Result<(), Error> {
+        access::check(caller, REVOKE)?;
+        let entry = self.credential_entry(caller, call, REVOKE, &id);
+        if !self.store().revoke_api_key(&caller.team, id, &entry).await? {
+            return Err(Error::NotFound("API key"));
+        }
+        call.set_audited();
+        self.ask_for_key(id).await;
+        Ok(())
+    }
+}
+
+fn shown(key: ApiKey, secret: &Presented) -> ApiKeyView {
+    ApiKeyView { key: Some((&secret.text).into()), ..key.into() }
+}
+
+/// How long an old secret may be taken beside the new one.
+pub(super) fn check_overlap(hours: i32) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let sane = (0..=MAX_OVERLAP_HOURS).contains(&hours);
+    findings.require(sane, "/keep_old_hours", "out_of_range", "must be 0 to 168");
+    Ok(findings.into_result()?)
+}
+
+fn check(caller: &Caller, new: &NewApiKey, now: Instant) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let name = (1..=128).contains(&new.name.chars().count()) && !new.name.contains(char::is_control);
+    findings.require(name, "/name", "out_of_range", "must be 1 to 128 printable characters");
+    findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
+    for (place, scope) in new.scopes.iter().enumerate() {
+        let field = format!("/scopes/{place}");
+        findings.require(caller.may(*scope), field, "not_allowed", "must be among your own scopes");
+    }
+    let future = new.expires_at.is_none_or(|end| end > now);
+    findings.require(future, "/expires_at", "out_of_range", "must lie ahead");
+    Ok(findings.into_result()?)
+}

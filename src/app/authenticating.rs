@@ -1,0 +1,127 @@
+//! Who calls: a token or an API key becomes a caller, and may stop being one.
+//!
+//! What must stay true: a malformed credential costs no query; a revocation, at whichever gateway it was made, counts
+//! here within [`kept::BOUND`], also for those who wait or listen; where the database cannot say what is revoked, what
+//! it said last counts for [`kept::GRACE`] at most, then nobody is let in (503). A key's secret is compared in constant
+//! time, and what is wrong beyond that is told only to who has it.
+//!
+//! Who calls it: the REST door for each request, the streams and waits while they last. Signed requests of the cloud's
+//! own API are [`super::rpc_keys`]'s: each looks its key up itself.
+
+use std::sync::Arc;
+
+use super::kept::{self, Kept};
+use super::{Error, Gateway};
+use crate::auth::refusal::Refusal;
+use crate::domain::api_key::{Denied, Presented, Which};
+use crate::domain::caller::{Caller, CredentialKind};
+use crate::domain::revocation::RevokedTokens;
+use crate::store::HashedKey;
+
+mod known;
+mod vigil;
+
+use known::KnownKeys;
+pub(super) use vigil::Vigil;
+
+/// What the hash of a key is made for.
+pub(super) const API_KEY: &str = "api_key";
+
+/// What is known of credentials.
+#[derive(Debug, Default)]
+pub(super) struct Credentials {
+    revoked: Kept<Arc<RevokedTokens>>,
+    keys: KnownKeys,
+}
+
+impl Gateway {
+    /// Turns what stood behind `Authorization: Bearer` into a caller.
+    pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Caller, Error> {
+        let token = token.ok_or(Refusal::Missing).map_err(refused)?;
+        let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
+        let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
+        self.clock_is_set().await?;
+        let Some(presented) = presented else { return self.bearer_of(token, wanted_team).await };
+        let caller = self.holder_of(&presented).await?;
+        let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
+        if other { Err(refused(Refusal::WrongTeam)) } else { Ok(caller) }
+    }
+
+    async fn bearer_of(&self, token: &str, wanted_team: Option<&str>) -> Result<Caller, Error> {
+        let caller = self.parts().verifier.verify(token, wanted_team).await.map_err(refused)?;
+        let revoked = self.revoked_tokens().await?.covers(&caller.subject, &caller.kind);
+        if revoked { Err(refused(Refusal::Revoked)) } else { Ok(caller) }
+    }
+
+    async fn holder_of(&self, presented: &Presented) -> Result<Caller, Error> {
+        let mut found = self.known_key(presented, kept::BOUND).await?;
+        let mut which = self.which(found.as_deref(), presented);
+        if which.is_none() {
+            // It may have been made, or rotated, elsewhere just now.
+            found = self.known_key(presented, kept::DOUBT).await?;
+            which = self.which(found.as_deref(), presented);
+        }
+        let found = found.ok_or(Refusal::KeyUnknown).map_err(refused)?;
+        let expires_at = found.key.admit(which, self.now()).map_err(denied)?;
+        self.note_use(&found.key);
+        Ok(Caller {
+            team: found.key.team.clone(),
+            subject: format!("api_key:{}", presented.id),
+            credential: presented.id.to_string(),
+            kind: CredentialKind::ApiKey(presented.id),
+            scopes: found.key.scopes.clone(),
+            expires_at,
+        })
+    }
+
+    fn which(&self, found: Option<&HashedKey>, presented: &Presented) -> Option<Which> {
+        let found = found?;
+        let is = |hash: &[u8]| self.parts().fingerprint.is(API_KEY, presented.bytes(), hash);
+        if is(&found.hash) {
+            Some(Which::Current)
+        } else {
+            found.previous_hash.as_deref().is_some_and(is).then_some(Which::Previous)
+        }
+    }
+
+    /// Everything that is revoked, as of [`kept::BOUND`] ago at the latest.
+    async fn revoked_tokens(&self) -> Result<Arc<RevokedTokens>, Error> {
+        let read = async { Ok(Arc::new(RevokedTokens::new(self.store().revoked(self.now()).await?))) };
+        self.credentials().revoked.get(self.clock(), kept::BOUND, read).await
+    }
+
+    /// Has the next request ask what is revoked.
+    pub(super) async fn ask_for_revocations(&self) {
+        self.credentials().revoked.forget().await;
+    }
+
+    /// Whether a caller that was let in would be let in still.
+    pub(super) async fn still_holds(&self, caller: &Caller) -> bool {
+        if caller.expires_at.is_some_and(|end| end <= self.now()) {
+            return false;
+        }
+        match &caller.kind {
+            CredentialKind::Token { .. } => {
+                self.revoked_tokens().await.is_ok_and(|revoked| !revoked.covers(&caller.subject, &caller.kind))
+            }
+            CredentialKind::ApiKey(id) => self.key_holds(*id).await,
+            CredentialKind::AccessKey | CredentialKind::Own => true,
+        }
+    }
+}
+
+fn denied(denied: Denied) -> Error {
+    refused(match denied {
+        Denied::Unknown => Refusal::KeyUnknown,
+        Denied::Revoked => Refusal::KeyRevoked,
+        Denied::Expired => Refusal::KeyExpired,
+    })
+}
+
+fn refused(refusal: Refusal) -> Error {
+    if refusal == Refusal::KeysUnavailable {
+        let detail = "the token issuer's keys cannot be fetched at the moment";
+        return Error::Unavailable { code: "keys_unavailable", detail, retry_after_seconds: 5 };
+    }
+    Error::Unauthenticated { code: refusal.code(), detail: refusal.to_string() }
+}

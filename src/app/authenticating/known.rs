@@ -1,0 +1,89 @@
+//! API keys that were asked for lately: a hot key costs a query a second, whatever its load.
+//!
+//! What must stay true: the number is bounded; ids that somebody makes up push out each other before they push out keys
+//! that exist. That a key was used is noted beside the request, once a minute.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::Duration;
+
+use crate::app::kept::{self, Kept};
+use crate::app::{Error, Gateway};
+use crate::domain::api_key::{ApiKey, Presented};
+use crate::domain::clock::{Instant, within};
+use crate::domain::ids::ApiKeyId;
+use crate::store::HashedKey;
+
+/// The most keys that are kept.
+const MOST: usize = 4_096;
+/// How exactly it is known when a key was last used.
+const USE: Duration = Duration::seconds(60);
+
+/// The keys.
+#[derive(Debug, Default)]
+pub(super) struct KnownKeys(Mutex<HashMap<ApiKeyId, Arc<KnownKey>>>);
+
+#[derive(Debug, Default)]
+struct KnownKey {
+    kept: Kept<Option<Arc<HashedKey>>>,
+    /// When its use was last noted by this process.
+    noted: Mutex<Option<Instant>>,
+}
+
+impl KnownKeys {
+    fn entry(&self, id: ApiKeyId) -> Arc<KnownKey> {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !keys.contains_key(&id) && keys.len() >= MOST {
+            keys.retain(|_, key| key.kept.holds(Option::is_some));
+            if keys.len() >= MOST {
+                keys.clear();
+            }
+        }
+        Arc::clone(keys.entry(id).or_default())
+    }
+}
+
+impl Gateway {
+    /// The key that is presented, as of `age` ago at the latest.
+    pub(super) async fn known_key(
+        &self,
+        presented: &Presented,
+        age: Duration,
+    ) -> Result<Option<Arc<HashedKey>>, Error> {
+        self.known_key_of(presented.id, age).await
+    }
+
+    async fn known_key_of(&self, id: ApiKeyId, age: Duration) -> Result<Option<Arc<HashedKey>>, Error> {
+        let read = async { Ok(self.store().hashed_key(id).await?.map(Arc::new)) };
+        self.credentials().keys.entry(id).kept.get(self.clock(), age, read).await
+    }
+
+    /// Has the next request ask for this key.
+    pub(in crate::app) async fn ask_for_key(&self, id: ApiKeyId) {
+        self.credentials().keys.entry(id).kept.forget().await;
+    }
+
+    /// Whether a key that let somebody in has not been revoked since.
+    pub(super) async fn key_holds(&self, id: ApiKeyId) -> bool {
+        let found = self.known_key_of(id, kept::BOUND).await;
+        found.is_ok_and(|found| found.is_some_and(|found| found.key.revoked_at.is_none()))
+    }
+
+    /// Notes that a key was used. Nobody waits for it; where it fails, a use a minute later is.
+    pub(super) fn note_use(&self, key: &ApiKey) {
+        let (id, now) = (key.id, self.now());
+        let entry = self.credentials().keys.entry(id);
+        let mut noted = entry.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if within(*noted, USE, now) || within(key.last_used_at, USE, now) {
+            return;
+        }
+        *noted = Some(now);
+        let gateway = self.clone();
+        self.tasks().spawn(async move {
+            if let Err(error) = gateway.store().note_api_key_use(id, now, now - USE).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the use of an API key was not noted");
+            }
+        });
+    }
+}

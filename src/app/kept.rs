@@ -1,0 +1,144 @@
+//! What is asked of the database once in a while and kept in memory meanwhile: one query at a time, for everybody.
+//!
+//! What must stay true: nobody is given what is older than they allow, unless the database cannot be asked; then for
+//! [`GRACE`] at most. Whoever comes while a query runs waits for its answer. A failed query is not repeated at once, so
+//! that a database that is away does not hold up each request in turn.
+//!
+//! Who calls it: [`super::authenticating`].
+
+use std::time::Duration as Patience;
+
+use chrono::Duration;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::Error;
+use crate::domain::clock::{Clock, Instant, within};
+use crate::store;
+
+/// The age up to which something counts.
+pub(super) const BOUND: Duration = Duration::seconds(1);
+/// The same where there is reason to doubt it.
+pub(super) const DOUBT: Duration = Duration::milliseconds(100);
+/// The age up to which it counts where the database cannot be asked.
+pub(super) const GRACE: Duration = Duration::seconds(5);
+/// After a failure, the pause before the next query.
+const PAUSE: Duration = Duration::milliseconds(500);
+/// How long an answer is waited for.
+const PATIENCE: Patience = Patience::from_secs(2);
+
+/// What is kept; empty at first.
+#[derive(Debug)]
+pub(super) struct Kept<T>(Mutex<State<T>>);
+
+#[derive(Debug)]
+struct State<T> {
+    found: Option<(Instant, T)>,
+    failed: Option<Instant>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::new(State { found: None, failed: None }))
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    /// What is known, at most `age` old; else what `read` says.
+    pub(super) async fn get(
+        &self,
+        clock: &dyn Clock,
+        age: Duration,
+        read: impl Future<Output = Result<T, store::Error>>,
+    ) -> Result<T, Error> {
+        let mut state = self.0.lock().await;
+        // As of before the question: what is committed while it is asked may be missing from the answer.
+        let now = clock.now();
+        if let Some(found) = state.younger(age, now) {
+            return Ok(found);
+        }
+        if !within(state.failed, PAUSE, now) {
+            match timeout(PATIENCE, read).await {
+                Ok(Ok(found)) => {
+                    *state = State { found: Some((now, found.clone())), failed: None };
+                    return Ok(found);
+                }
+                failed => {
+                    state.failed = Some(clock.now());
+                    let cause = failed.ok().and_then(Result::err).map(|error| error.to_string());
+                    tracing::warn!(cause, "it could not be asked which credentials hold");
+                }
+            }
+        }
+        state.younger(GRACE, clock.now()).ok_or(Error::Unavailable {
+            code: "credentials_unavailable",
+            detail: "it cannot be told at the moment which credentials hold",
+            retry_after_seconds: 2,
+        })
+    }
+
+    /// Has the next one ask.
+    pub(super) async fn forget(&self) {
+        *self.0.lock().await = State { found: None, failed: None };
+    }
+
+    /// Whether something is kept that is so, or being asked for.
+    pub(super) fn holds(&self, is: impl Fn(&T) -> bool) -> bool {
+        self.0.try_lock().map_or(true, |state| state.found.as_ref().is_some_and(|(_, found)| is(found)))
+    }
+}
+
+impl<T: Clone> State<T> {
+    fn younger(&self, age: Duration, now: Instant) -> Option<T> {
+        let (at, found) = self.found.as_ref()?;
+        within(Some(*at), age, now).then(|| found.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::domain::clock::ManualClock;
+
+    fn away() -> store::Error {
+        store::Error::Unreadable { table: "t", column: "c", detail: "away".into() }
+    }
+
+    #[tokio::test]
+    async fn everybody_shares_one_question() {
+        let (kept, clock) = (Kept::default(), ManualClock::at(Instant::UNIX_EPOCH));
+        let asked = AtomicU32::new(0);
+        let ask = || async {
+            tokio::task::yield_now().await;
+            Ok(asked.fetch_add(1, Ordering::Relaxed))
+        };
+        let all = join_all((0..100).map(|_| kept.get(&clock, BOUND, ask()))).await;
+        assert!(all.into_iter().all(|answer| matches!(answer, Ok(0))));
+        clock.advance(BOUND);
+        assert!(matches!(kept.get(&clock, BOUND, ask()).await, Ok(1)));
+        clock.advance(DOUBT);
+        assert!(matches!(kept.get(&clock, BOUND, ask()).await, Ok(1)));
+        assert!(matches!(kept.get(&clock, DOUBT, ask()).await, Ok(2)));
+        kept.forget().await;
+        assert!(matches!(kept.get(&clock, BOUND, ask()).await, Ok(3)));
+    }
+
+    #[tokio::test]
+    async fn what_was_said_last_counts_for_a_while() {
+        let (kept, clock) = (Kept::default(), ManualClock::at(Instant::UNIX_EPOCH));
+        assert!(matches!(kept.get(&clock, BOUND, async { Ok(7) }).await, Ok(7)));
+        clock.advance(BOUND);
+        assert!(matches!(kept.get(&clock, BOUND, async { Err(away()) }).await, Ok(7)));
+        let unasked = async { unreachable!("not at once again") };
+        assert!(matches!(kept.get(&clock, BOUND, unasked).await, Ok(7)));
+        clock.advance(GRACE - BOUND);
+        let refused = kept.get(&clock, BOUND, async { Err(away()) }).await;
+        assert!(matches!(refused, Err(Error::Unavailable { code: "credentials_unavailable", .. })), "{refused:?}");
+        clock.advance(PAUSE);
+        assert!(matches!(kept.get(&clock, BOUND, async { Ok(8) }).await, Ok(8)));
+    }
+}

@@ -1,0 +1,111 @@
+//! Revocations of tokens: made, listed and taken back by the platform's administrators. How they count is
+//! [`super::authenticating`]'s.
+
+use super::cursor::{List, one_more, unreadable};
+use super::input::NewRevocation;
+use super::view::RevocationView;
+use super::{Call, Error, Gateway, access};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::Caller;
+use crate::domain::clock::Instant;
+use crate::domain::field::Findings;
+use crate::domain::filter::{Page, Slice};
+use crate::domain::ids::RevocationId;
+use crate::domain::revocation::{KEPT, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, Target};
+
+const CREATE: &str = "create_revocation";
+const DELETE: &str = "delete_revocation";
+
+impl Gateway {
+    /// Revokes a token, or a subject's tokens: refused at once here, and within a second at every other gateway.
+    pub async fn create_revocation(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewRevocation,
+    ) -> Result<RevocationView, Error> {
+        access::check(caller, CREATE)?;
+        let now = self.now();
+        let made = Revocation {
+            id: RevocationId::new(now, self.entropy()),
+            target: target(&new, now)?,
+            reason: new.reason,
+            created_by: caller.subject.clone(),
+            created_at: now,
+            kept_until: now + KEPT,
+        };
+        let entry = self.credential_entry(caller, call, CREATE, &made.id);
+        if !self.store().add_revocation(&made, &entry).await? {
+            let detail =
+                format!("{MAX_REVOCATIONS} revocations are in force, which is the most; revoke by subject instead");
+            return Err(Error::Conflict { code: "too_many_revocations", detail });
+        }
+        call.set_audited();
+        self.ask_for_revocations().await;
+        Ok(made.into())
+    }
+
+    /// The revocations in force, newest first.
+    pub async fn list_revocations(&self, caller: &Caller, page: &Page) -> Result<Slice<RevocationView>, Error> {
+        access::check(caller, "list_revocations")?;
+        let list = List::new(self, caller, "revocations", &());
+        let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let found = self.store().revocations(self.now(), place, one_more(page)).await?;
+        Ok(list.slice(found, page, |revocation| revocation.id.to_string()))
+    }
+
+    /// Takes a revocation back.
+    pub async fn delete_revocation(&self, caller: &Caller, call: &Call, id: RevocationId) -> Result<(), Error> {
+        access::check(caller, DELETE)?;
+        let entry = self.credential_entry(caller, call, DELETE, &id);
+        if !self.store().delete_revocation(id, &entry).await? {
+            return Err(Error::NotFound("revocation"));
+        }
+        call.set_audited();
+        self.ask_for_revocations().await;
+        Ok(())
+    }
+
+    /// The entry of a change of a credential.
+    pub(super) fn credential_entry(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        action: &str,
+        id: &impl ToString,
+    ) -> AuditEntry {
+        let mut entry =
+            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        entry.resource = Some(id.to_string());
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
+        entry
+    }
+}
+
+/// What is revoked: exactly one of the two.
+fn target(new: &NewRevocation, now: Instant) -> Result<Target, Error> {
+    let mut findings = Findings::default();
+    let plain =
+        |text: &str, most: usize| (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
+    let one = new.jti.is_some() != new.subject.is_some();
+    findings.require(one, "", "invalid", "must have either jti or subject");
+    let jti = new.jti.as_ref().is_none_or(|jti| plain(jti, 128));
+    findings.require(jti, "/jti", "out_of_range", "must be 1 to 128 printable characters");
+    let subject = new.subject.as_ref().is_none_or(|subject| plain(subject, 256));
+    findings.require(subject, "/subject", "out_of_range", "must be 1 to 256 printable characters");
+    let reason = new.reason.as_ref().is_none_or(|reason| plain(reason, MAX_REASON_CHARS));
+    findings.require(reason, "/reason", "out_of_range", "must be 1 to 256 printable characters");
+    let before = new.issued_before.is_none() || new.subject.is_some();
+    findings.require(before, "/issued_before", "not_allowed", "must stand with subject");
+    let past = new.issued_before.is_none_or(|before| before <= now);
+    findings.require(past, "/issued_before", "out_of_range", "must not lie ahead");
+    findings.into_result()?;
+    Ok(match (&new.jti, &new.subject) {
+        (Some(jti), _) => Target::Token(jti.clone()),
+        (None, subject) => Target::Subject {
+            subject: subject.clone().unwrap_or_default(),
+            issued_before: new.issued_before.unwrap_or(now),
+        },
+    })
+}

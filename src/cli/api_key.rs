@@ -1,0 +1,59 @@
+//! `api-key`: makes an API key past every door, for the first administrator of a gateway whose identity provider knows
+//! none. With the database and the master key in hand one could do that anyway; this way it stands in the audit.
+
+use chrono::Duration;
+
+use super::{Failure, assemble, runtime, wrong};
+use crate::app::Call;
+use crate::app::input::NewApiKey;
+use crate::config::{Config, ServeConfig};
+use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope, TeamId};
+
+/// Whose key, and what it may do.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The team that it acts for.
+    #[arg(long, value_name = "TEAM")]
+    team: TeamId,
+    /// What it may do: read, write, webhooks, audit, admin.
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', value_parser = super::token::scope,
+        default_values_t = [String::from("admin")])]
+    scopes: Vec<String>,
+    /// What it is for.
+    #[arg(long, default_value = "made on the command line")]
+    name: String,
+    /// For how many days: 1 to 3650. Until it is revoked, where nothing is said.
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    days: Option<i64>,
+}
+
+pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+    let config = config.for_serve().map_err(|errors| wrong(&errors))?;
+    println!("{}", runtime()?.block_on(make(arguments, &config))?);
+    Ok(())
+}
+
+async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Failure> {
+    let gateway = assemble::gateway(config, &[])?;
+    gateway.keep_time().await?;
+    let now = gateway.clock().now();
+    let new = NewApiKey {
+        name: arguments.name.clone(),
+        scopes: arguments.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+        expires_at: arguments.days.map(|days| now + Duration::days(days)),
+    };
+    let caller = Caller {
+        team: arguments.team.clone(),
+        subject: "command line".to_owned(),
+        credential: "command line".to_owned(),
+        kind: CredentialKind::Own,
+        scopes: Scope::ALL.to_vec(),
+        expires_at: None,
+    };
+    let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };
+    let made = gateway.create_api_key(&caller, &Call::new(origin, now), new).await;
+    gateway.close().await;
+    // It is shown as an answer would show it, and in no other way.
+    let shown = serde_json::to_value(made?)?;
+    Ok(shown["key"].as_str().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,92 @@
+//! Request bodies about credentials.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::bodies::given;
+use crate::app::input::{NewApiKey, NewRevocation};
+use crate::domain::caller::Scope;
+use crate::domain::field::FieldError;
+
+/// How long an old secret is taken where nothing is said.
+pub(super) const KEEP_OLD_HOURS: i32 = 24;
+
+/// An API key to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewApiKey)]
+pub(super) struct NewApiKeyBody {
+    /// For people: 1 to 128 characters.
+    #[schema(min_length = 1, max_length = 128, example = "ci")]
+    name: String,
+    /// What it may do: any of your own scopes.
+    #[schema(min_items = 1, max_items = 5, example = json!(["read", "write"]))]
+    scopes: Vec<String>,
+    /// Until when it is good; where nothing is said, until it is revoked.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<NewApiKeyBody> for NewApiKey {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: NewApiKeyBody) -> Result<Self, Vec<FieldError>> {
+        let (mut scopes, mut errors) = (Vec::new(), Vec::new());
+        for (place, word) in body.scopes.iter().enumerate() {
+            match Scope::from_word(word) {
+                Some(scope) if scopes.contains(&scope) => {}
+                Some(scope) => scopes.push(scope),
+                None => {
+                    let allowed = "must be read, write, webhooks, audit or admin";
+                    errors.push(FieldError::new(format!("/scopes/{place}"), "not_allowed", allowed));
+                }
+            }
+        }
+        let expires_at = body.expires_at.map(|end| end.trunc_subsecs(6));
+        if errors.is_empty() { Ok(Self { name: body.name, scopes, expires_at }) } else { Err(errors) }
+    }
+}
+
+/// How to rotate.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = KeyRotation)]
+pub(super) struct KeyRotationBody {
+    /// How many hours the old secret is taken beside the new one: 0 to 168, and 24 where nothing is said.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 0, maximum = 168)]
+    pub(super) keep_old_hours: Option<i32>,
+}
+
+/// Tokens to revoke: `jti`, or `subject`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewRevocation)]
+pub(super) struct NewRevocationBody {
+    /// The `jti` of one token: 1 to 128 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, min_length = 1, max_length = 128)]
+    jti: Option<String>,
+    /// The `sub` of many: 1 to 256 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, min_length = 1, max_length = 256)]
+    subject: Option<String>,
+    /// With `subject`: tokens that were issued earlier are refused, also those that do not say when they were; now,
+    /// where nothing is said.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    issued_before: Option<DateTime<Utc>>,
+    /// For people: 1 to 256 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, min_length = 1, max_length = 256)]
+    reason: Option<String>,
+}
+
+impl From<NewRevocationBody> for NewRevocation {
+    fn from(body: NewRevocationBody) -> Self {
+        let issued_before = body.issued_before.map(|before| before.trunc_subsecs(6));
+        Self { jti: body.jti, subject: body.subject, issued_before, reason: body.reason }
+    }
+}

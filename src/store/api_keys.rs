@@ -1,0 +1,155 @@
+//! One team's API keys.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::access_keys::words;
+use super::rows::word;
+use super::{Error, Store, audit_insert};
+use crate::domain::api_key::{ApiKey, MAX_API_KEYS};
+use crate::domain::audit::AuditEntry;
+use crate::domain::caller::{Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::ids::ApiKeyId;
+
+/// A row of `api_keys`, without the hashes.
+#[derive(FromRow)]
+pub(super) struct ApiKeyRow {
+    id: Uuid,
+    team: String,
+    name: String,
+    scopes: Vec<String>,
+    created_by: String,
+    created_at: DateTime<Utc>,
+    rotated_at: Option<DateTime<Utc>>,
+    previous_until: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<ApiKeyRow> for ApiKey {
+    type Error = Error;
+
+    fn try_from(row: ApiKeyRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            team: word(row.team.parse().ok(), "api_keys", "team")?,
+            name: row.name,
+            // A scope that a later version knows opens nothing here.
+            scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
+            created_by: row.created_by,
+            created_at: row.created_at,
+            rotated_at: row.rotated_at,
+            previous_until: row.previous_until,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            revoked_at: row.revoked_at,
+        })
+    }
+}
+
+impl Store {
+    /// Adds a key with the hash of its secret. `false`: the team has [`MAX_API_KEYS`] already.
+    pub async fn add_api_key(&self, key: &ApiKey, hash: &[u8], entry: &AuditEntry) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        // One team's additions queue up, so that two at once cannot both be the last that fits.
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('api_keys:' || $1, 0))")
+            .bind(key.team.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        let done = sqlx::query(
+            "INSERT INTO api_keys (id, team, name, scopes, hash, created_by, created_at, expires_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8
+             WHERE (SELECT count(*) FROM api_keys WHERE team = $2 AND revoked_at IS NULL
+                    AND (expires_at IS NULL OR expires_at > $7)) < $9",
+        )
+        .bind(key.id.uuid())
+        .bind(key.team.as_str())
+        .bind(&key.name)
+        .bind(words(&key.scopes))
+        .bind(hash)
+        .bind(&key.created_by)
+        .bind(key.created_at)
+        .bind(key.expires_at)
+        .bind(MAX_API_KEYS)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Up to `limit` keys of the team, newest first, after `place`.
+    pub async fn api_keys(&self, team: &TeamId, place: Option<ApiKeyId>, limit: i64) -> Result<Vec<ApiKey>, Error> {
+        let rows: Vec<ApiKeyRow> = sqlx::query_as(
+            "SELECT * FROM api_keys WHERE team = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+        )
+        .bind(team.as_str())
+        .bind(place.map(ApiKeyId::uuid))
+        .bind(limit)
+        .fetch_all(&self.requests)
+        .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// A key of the team.
+    pub async fn api_key(&self, team: &TeamId, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
+        let row: Option<ApiKeyRow> = sqlx::query_as("SELECT * FROM api_keys WHERE team = $1 AND id = $2")
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Gives a key that is not revoked another secret; the one before is taken until `previous_until`, and not at all
+    /// where that has passed already. None: the team has no such key.
+    pub async fn rotate_api_key(
+        &self,
+        team: &TeamId,
+        id: ApiKeyId,
+        hash: &[u8],
+        previous_until: Instant,
+        entry: &AuditEntry,
+    ) -> Result<Option<ApiKey>, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let row: Option<ApiKeyRow> = sqlx::query_as(
+            "UPDATE api_keys SET hash = $3, rotated_at = $4,
+                 previous_hash = CASE WHEN $5 > $4 THEN hash END, previous_until = CASE WHEN $5 > $4 THEN $5 END
+             WHERE team = $1 AND id = $2 AND revoked_at IS NULL RETURNING *",
+        )
+        .bind(team.as_str())
+        .bind(id.uuid())
+        .bind(hash)
+        .bind(entry.at)
+        .bind(previous_until)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        row.try_into().map(Some)
+    }
+
+    /// Revokes a key. The row stays: audit entries name it. `false`: the team has no such key.
+    pub async fn revoke_api_key(&self, team: &TeamId, id: ApiKeyId, entry: &AuditEntry) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query("UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE team = $1 AND id = $2")
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .bind(entry.at)
+            .execute(&mut *transaction)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,55 @@
+//! API keys before it is known whose request it is: found by id.
+
+use sqlx::FromRow;
+
+use crate::domain::api_key::ApiKey;
+use crate::domain::clock::Instant;
+use crate::domain::ids::ApiKeyId;
+use crate::store::api_keys::ApiKeyRow;
+use crate::store::{Error, Store};
+
+/// A key with the hashes of its secrets.
+#[derive(Debug, Clone)]
+pub struct HashedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Of the secret that is good.
+    pub hash: Vec<u8>,
+    /// Of the one before the last rotation.
+    pub previous_hash: Option<Vec<u8>>,
+}
+
+#[derive(FromRow)]
+struct HashedRow {
+    #[sqlx(flatten)]
+    key: ApiKeyRow,
+    hash: Vec<u8>,
+    previous_hash: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// The key of this id, whichever team's.
+    pub async fn hashed_key(&self, id: ApiKeyId) -> Result<Option<HashedKey>, Error> {
+        let row: Option<HashedRow> = sqlx::query_as("SELECT * FROM api_keys WHERE id = $1")
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        let read = |row: HashedRow| {
+            Ok(HashedKey { key: row.key.try_into()?, hash: row.hash, previous_hash: row.previous_hash })
+        };
+        row.map(read).transpose()
+    }
+
+    /// Notes that a key was used at `now`, unless a use since `before` is noted already.
+    pub async fn note_api_key_use(&self, id: ApiKeyId, now: Instant, before: Instant) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)",
+        )
+        .bind(id.uuid())
+        .bind(now)
+        .bind(before)
+        .execute(&self.workers)
+        .await?;
+        Ok(())
+    }
+}

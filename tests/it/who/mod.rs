@@ -1,0 +1,11 @@
+//! Who gets in, and who does not: tokens, API keys, revocations, and what hostile clients send in their place.
+#![cfg(test)]
+
+mod api_keys;
+mod cases;
+mod claims;
+mod malformed;
+mod requests;
+mod revocations;
+mod signers;
+mod tokens;
