@@ -43,6 +43,11 @@
 //! process asks the database what is new to any of them, at once after a commit of its own process and within 0.1 s
 //! after another's, and hands it around in memory. Nobody holds a connection while waiting.
 //!
+//! # When there is too much to do
+//!
+//! A request takes a place before it costs anything, or stands in its team's line for one, or is turned away
+//! (`app::admission`; `domain::limits` decides). Whoever waits for something outside holds none meanwhile.
+//!
 //! # When things break
 //!
 //! A create whose answer was lost is never guessed: [`domain::operation`] sends the same `ClientToken` again

@@ -19,6 +19,9 @@ use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::limits::bucket::Rate;
+use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::domain::limits::{self, TeamLimits};
 use eci_cache_gateway::domain::poll::budget;
 use eci_cache_gateway::eci::{self, Client, Credentials};
 use eci_cache_gateway::http::server::{self, Limits};
@@ -67,18 +70,19 @@ pub(crate) struct House {
 
 impl House {
     /// Makes the database and starts the rest.
-    pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
+    pub(crate) async fn build(server: &Server, asked: limits::Limits) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
         let standin = Arc::new(standin(&clock, &entropy).await?);
         database(server).await.context("the database")?;
-        Self::open(connect_to(server, DATABASE), standin, clock, entropy).await
+        Self::open(connect_to(server, DATABASE), standin, clock, entropy, asked).await
     }
 
     /// Another gateway on the same database and stand-in.
     pub(crate) async fn neighbour(&self) -> anyhow::Result<Self> {
         let entropy = Arc::new(Entropy::from_seed(2));
-        Self::open(self.database.clone(), Arc::clone(&self.standin), Arc::new(SystemClock), entropy).await
+        let clock = Arc::new(SystemClock);
+        Self::open(self.database.clone(), Arc::clone(&self.standin), clock, entropy, boundless()).await
     }
 
     async fn open(
@@ -86,9 +90,10 @@ impl House {
         standin: Arc<StandIn>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
+        asked: limits::Limits,
     ) -> anyhow::Result<Self> {
-        let token = token(clock.now())?;
-        let gateway = Gateway::new(parts(store(&database), &standin, clock, entropy)?);
+        let token = token(clock.now(), TEAM)?;
+        let gateway = Gateway::new(parts(store(&database), &standin, clock, entropy, asked)?);
         let (address, stop) = serve(gateway.clone()).await?;
         Ok(Self { address, token, gateway, standin, database, _stop: stop.drop_guard() })
     }
@@ -175,7 +180,22 @@ async fn without_limits(standin: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<Parts> {
+/// Nobody is turned away.
+pub(crate) fn boundless() -> limits::Limits {
+    let rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
+    let usual = limits::Limits::default();
+    let team = TeamLimits { rate, running: 1_000_000, waiting: 1_000_000 };
+    let long = Duration::from_mins(1);
+    limits::Limits { team, room: Room { running: 1_000_000, queue: 1, patience: long, target: long }, ..usual }
+}
+
+fn parts(
+    store: Store,
+    standin: &StandIn,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    asked: limits::Limits,
+) -> anyhow::Result<Parts> {
     let credentials =
         Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
     let patience = Duration::from_secs(10);
@@ -198,6 +218,7 @@ fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<En
         settings: app::Settings {
             calls: budget::Limits { calls_per_second: 1e9, ..budget::Limits::default() },
             streams_per_team: usize::MAX,
+            limits: asked,
             ..app::Settings::default()
         },
         clock,
@@ -205,10 +226,11 @@ fn parts(store: Store, standin: &StandIn, clock: Arc<dyn Clock>, entropy: Arc<En
     })
 }
 
-fn token(now: eci_cache_gateway::domain::clock::Instant) -> anyhow::Result<String> {
+/// A token of that team.
+pub(crate) fn token(now: eci_cache_gateway::domain::clock::Instant, team: &str) -> anyhow::Result<String> {
     let claims = Claims {
         subject: "bench".into(),
-        teams: vec![TEAM.parse()?],
+        teams: vec![team.parse()?],
         scopes: vec![Scope::Read, Scope::Write],
         lifetime: chrono::Duration::hours(1),
         issuer: ISSUER.into(),
@@ -223,7 +245,7 @@ async fn serve(gateway: Gateway) -> anyhow::Result<(SocketAddr, CancellationToke
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let settings = http::Settings::default();
     let door = DoorState { gateway, metrics: Arc::new(String::new), settings, tasks: tasks.clone() };
-    let limits = Limits { connections: 100_000, ..Limits::default() };
+    let limits = Limits { connections: 100_000, connections_per_address: 100_000, ..Limits::default() };
     tokio::spawn(server::serve(listener, http::router(door), limits, tasks, stop.clone()));
     Ok((address, stop))
 }

@@ -94,7 +94,7 @@ impl Plan {
 }
 
 async fn wait(server: &Server, waiters: u32, rounds: u32) -> anyhow::Result<()> {
-    let house = House::build(server).await?;
+    let house = House::build(server, house::boundless()).await?;
     waiters::run(&house, waiters as usize, rounds).await?;
     house.end().await;
     Ok(())
@@ -102,7 +102,7 @@ async fn wait(server: &Server, waiters: u32, rounds: u32) -> anyhow::Result<()> 
 
 /// Measures everything, ours and the reference in turn.
 async fn measure(plan: &Plan, server: &Server) -> anyhow::Result<Vec<Row>> {
-    let house = House::build(server).await?;
+    let house = House::build(server, house::boundless()).await?;
     let pgbench = Pgbench::find(server, &server::tmp("bench-pgbench")).await?.map(Arc::new);
     if pgbench.is_none() {
         println!("There is no pgbench beside this PostgreSQL: only the gateway is measured.");

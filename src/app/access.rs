@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::domain::caller::{Caller, Scope};
+use crate::domain::limits::queue::Class;
 
 /// What one operation of the API asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,18 @@ pub struct Access {
     pub scope: Option<Scope>,
     /// Whether it changes something (its audit entry is then part of the change).
     pub changes: bool,
+}
+
+impl Access {
+    /// How it stands in line when there is too much to do.
+    pub fn class(&self) -> Class {
+        let many = ["list_", "export_", "match_"].iter().any(|stem| self.operation.starts_with(stem));
+        match self {
+            Self { changes: true, .. } => Class::Change,
+            _ if many => Class::List,
+            _ => Class::Read,
+        }
+    }
 }
 
 const fn read(operation: &'static str, scope: Scope) -> Access {

@@ -7,6 +7,7 @@
 
 use chrono::Duration;
 
+use super::admission::aside;
 use super::input::{AdoptionOrder, AdoptionTarget};
 use super::policing::{Case, quota};
 use super::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
@@ -100,7 +101,7 @@ impl Gateway {
 
     async fn find_one(&self, region: &Region, id: &str) -> Result<Found, Error> {
         let query = DescribeQuery { eci_cache_id: Some(id.to_owned()), ..DescribeQuery::default() };
-        let page = self.parts().cloud.describe(region, &query).await.map_err(unread)?;
+        let page = aside(self.parts().cloud.describe(region, &query)).await.map_err(unread)?;
         let mut found = Found::default();
         let seen: Vec<Seen> = page.caches.into_iter().filter(|seen| seen.eci_cache_id == id).collect();
         if seen.is_empty() {
@@ -115,7 +116,7 @@ impl Gateway {
         let (mut found, mut query) = (Found::default(), DescribeQuery::default());
         let mut known = std::collections::HashSet::new();
         loop {
-            let page = self.parts().cloud.describe(&order.region, &query).await.map_err(unread)?;
+            let page = aside(self.parts().cloud.describe(&order.region, &query)).await.map_err(unread)?;
             let fresh: Vec<Seen> =
                 page.caches.into_iter().filter(|seen| known.insert(seen.eci_cache_id.clone())).collect();
             let progress = !fresh.is_empty();

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::admission::aside;
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
 use super::operations::Answer;
 use super::policing::{Case, quota};
@@ -132,7 +133,8 @@ impl Gateway {
         let Some(leased) = self.store().claim_operation(id, self.uuid(), lease).await? else { return Ok(None) };
         let gateway = self.clone();
         // A caller that leaves stops nothing.
-        Ok(self.tasks().spawn(async move { gateway.drive(leased).await }).await.ok().flatten())
+        let task = self.tasks().spawn(async move { gateway.drive(leased).await });
+        Ok(aside(task).await.ok().flatten())
     }
 
     /// The row, if the caller's team has it in the version that the caller means.
@@ -198,7 +200,7 @@ impl Gateway {
         let gateway = self.clone();
         let mut task = self.tasks().spawn(async move { Box::pin(gateway.drive(leased)).await });
         let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
-        let ended = tokio::time::timeout(wait, &mut task).await.map(|ended| ended.ok().flatten());
+        let ended = aside(tokio::time::timeout(wait, &mut task)).await.map(|ended| ended.ok().flatten());
         let answer = match ended {
             Ok(Some(answer)) => answer,
             // It goes on later, or takes longer than we wait: either way "not yet" is what the key now stands for.
@@ -230,8 +232,10 @@ impl Gateway {
     }
 
     pub(super) fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
-        let fingerprint = self.parts().fingerprint.of("idempotency", &key.body).to_vec();
-        NewKey { action, key: key.key.clone(), fingerprint }
+        let prints = &self.parts().fingerprint;
+        let fingerprint = prints.of("idempotency", &key.body).to_vec();
+        let former = prints.of_former("idempotency", &key.body).map(|print| print.to_vec());
+        NewKey { action, key: key.key.clone(), fingerprint, former }
     }
 }
 

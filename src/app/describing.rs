@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::admission::aside;
 use super::cursor::{List, unreadable};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -101,7 +102,7 @@ impl Gateway {
             given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
         self.check_region(&region)?;
         let team = self.store().team_usage(&caller.team, &region).await?;
-        let attributes = self.parts().cloud.list_usage(&region).await.map_err(cloud_fault)?;
+        let attributes = aside(self.parts().cloud.list_usage(&region)).await.map_err(cloud_fault)?;
         Ok(Usage { attributes, team })
     }
 }

@@ -5,7 +5,6 @@ mod changing;
 mod secrets;
 mod trying;
 
-use secrecy::ExposeSecret;
 use secrets::Keys;
 
 use super::cursor::{List, one_more, unreadable};
@@ -46,7 +45,7 @@ impl Gateway {
             return Err(Error::Conflict { code: "too_many_webhook_endpoints", detail });
         }
         call.set_audited();
-        let secret = Some(keys.hmac.text().expose_secret().to_owned());
+        let secret = Some((&keys.hmac.text()).into());
         Ok(EndpointView { secret, ..endpoint.into() })
     }
 

@@ -32,7 +32,7 @@ impl Gateway {
         access::check(caller, "list_events")?;
         let cursors = Cursors::of(self, caller);
         let mut place = cursors.read(page.cursor.as_deref())?;
-        let patience = self.patience(caller, call, wait);
+        let patience = self.patience(caller, call, wait)?;
         let limit = page.limit.clamp(1, Page::MAX_LIMIT) as usize;
         loop {
             let stretch = self.store().events(&caller.team, filter, place, limit).await?;

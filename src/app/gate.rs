@@ -35,7 +35,7 @@ impl Gateway {
     ) -> Result<GateAnswer, Error> {
         access::check(caller, "check_gate")?;
         let asked = asked(question)?;
-        let patience = self.patience(caller, call, wait);
+        let patience = self.patience(caller, call, wait)?;
         loop {
             let caches = self.weighed(caller, &asked).await?;
             if patience.is_over() || !matches!(verdict(&caches), Verdict::NotYet(_)) {

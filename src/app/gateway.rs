@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::admission::Admission;
 use super::authenticating::Credentials;
 use super::budgeting::Purse;
 use super::delivering::Handing;
@@ -73,6 +74,7 @@ struct Inner {
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
     handing: Handing,
     disabled: Mutex<Disabled>,
+    admission: Arc<Admission>,
 }
 
 impl Gateway {
@@ -80,6 +82,7 @@ impl Gateway {
     pub fn new(parts: Parts) -> Self {
         let (to, inbox) = mpsc::unbounded_channel();
         let news = Arc::<News>::default();
+        let admission = Arc::new(Admission::new(&parts.settings.limits));
         Self(Arc::new(Inner {
             parts,
             signals: Signals::new(Arc::clone(&news)),
@@ -94,6 +97,7 @@ impl Gateway {
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
             disabled: Mutex::default(),
+            admission,
         }))
     }
 
@@ -211,6 +215,11 @@ impl Gateway {
     /// The teams whose requests are refused, as last read.
     pub(super) fn disabled(&self) -> MutexGuard<'_, Disabled> {
         self.0.disabled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is worked for, and who waits for that.
+    pub(super) fn admission(&self) -> &Arc<Admission> {
+        &self.0.admission
     }
 
     /// The calls that this process has drawn for changes.

@@ -175,6 +175,30 @@ pub struct NewAccessKey {
     pub scopes: Vec<Scope>,
 }
 
+/// An API key as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// For people: 1 to 128 characters.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Until when.
+    pub expires_at: Option<Instant>,
+}
+
+/// A revocation of tokens as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewRevocation {
+    /// Of one token.
+    pub jti: Option<String>,
+    /// Of a subject's.
+    pub subject: Option<String>,
+    /// Those of them that were issued before.
+    pub issued_before: Option<Instant>,
+    /// For people: 1 to 256 characters.
+    pub reason: Option<String>,
+}
+
 /// A team as it was asked to be registered.
 #[derive(Debug, Clone)]
 pub struct NewTeam {
@@ -201,30 +225,6 @@ pub struct TeamChanges {
     pub cost_centre: Option<String>,
     /// Whether its requests are refused.
     pub disabled: Option<bool>,
-}
-
-/// An API key as it was asked for.
-#[derive(Debug, Clone)]
-pub struct NewApiKey {
-    /// For people: 1 to 128 characters.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Vec<Scope>,
-    /// Until when.
-    pub expires_at: Option<Instant>,
-}
-
-/// A revocation of tokens as it was asked for.
-#[derive(Debug, Clone)]
-pub struct NewRevocation {
-    /// Of one token.
-    pub jti: Option<String>,
-    /// Of a subject's.
-    pub subject: Option<String>,
-    /// Those of them that were issued before.
-    pub issued_before: Option<Instant>,
-    /// For people: 1 to 256 characters.
-    pub reason: Option<String>,
 }
 
 /// How a request ended, for its audit entry.

@@ -4,14 +4,23 @@
 //! split by subject into the files of this folder. A method checks the caller's scope first, then decides
 //! with `domain`, then writes with `store`: three hops, always.
 //!
-//! The rooms: [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
+//! The rooms: [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`] and [`revoking`]; [`teams`], [`region_profiles`]
+//! and [`policing`] (what a team may do), [`planning`] (the dry run); [`changes`] (create, update, delete), [`intent`] (what
+//! is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following
+//! the cloud), [`delivering`] (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over),
+//! [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`]
+//! (events), [`waiting`], [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle
+//! tree), [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! The rooms: [`admission`] (who may begin), [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
 //! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`]
 //! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
-//! content), [`policing`] (what a team may do), [`planning`] (the dry run), [`teams`], [`region_profiles`], [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
+//! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
 //! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
+//! [`verifying`], [`rotating`] (of keys), [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 //! [`verifying`], [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`], [`revoking`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
 
 pub mod access;
+pub mod admission;
 mod adoption;
 mod api_keys;
 mod audit;
@@ -43,6 +52,7 @@ mod reconciling;
 mod redelivering;
 mod region_profiles;
 mod revoking;
+pub mod rotating;
 mod rpc_keys;
 mod sealing;
 mod settings;

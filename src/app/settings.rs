@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::desk;
+use crate::domain::limits;
 use crate::domain::operation::Rule;
 use crate::domain::policy::Prices;
 use crate::domain::poll::budget::Limits;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub webhook_drain: Duration,
     /// Whether a caller may add an endpoint that has not echoed a challenge.
     pub webhook_skip_challenge: bool,
+    /// What teams, addresses and all together may ask of one gateway.
+    pub limits: limits::Limits,
     /// How many event streams a team may hold open at one gateway.
     pub streams_per_team: usize,
     /// How long an event stream is silent before it says that it lives.
@@ -99,6 +102,7 @@ impl Default for Settings {
             deliverer_lease: Duration::from_secs(10),
             webhook_drain: Duration::from_secs(16),
             webhook_skip_challenge: false,
+            limits: limits::Limits::default(),
             streams_per_team: 256,
             stream_heartbeat: Duration::from_secs(15),
             credential_look: Duration::from_secs(1),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant as Deadline, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::admission::{aside, wait_long};
 use super::authenticating::Vigil;
 use super::input::Waited;
 use super::view::ImageCacheView;
@@ -39,16 +40,19 @@ impl Patience {
     /// The result of `news`, unless the wait is over before.
     pub(super) async fn with<T>(&self, news: impl Future<Output = T>) -> Option<T> {
         let within = timeout_at(self.deadline, self.left.run_until_cancelled(self.vigil.with(news)));
-        self.leaving.run_until_cancelled(within).await?.ok()??
+        aside(self.leaving.run_until_cancelled(within)).await?.ok()??
     }
 }
 
 impl Gateway {
-    /// The patience of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`].
-    pub(super) fn patience(&self, caller: &Caller, call: &Call, wait: Duration) -> Patience {
+    /// The patience of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`]. Refused where too many wait.
+    pub(super) fn patience(&self, caller: &Caller, call: &Call, wait: Duration) -> Result<Patience, Error> {
+        if !wait.is_zero() {
+            wait_long()?;
+        }
         let deadline = Deadline::now() + wait.min(LONGEST_WAIT);
         let vigil = Vigil::over(self, caller);
-        Patience { deadline, leaving: self.leaving().clone(), left: call.left().clone(), vigil }
+        Ok(Patience { deadline, leaving: self.leaving().clone(), left: call.left().clone(), vigil })
     }
 
     /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`]).
@@ -60,7 +64,7 @@ impl Gateway {
         timeout: Duration,
     ) -> Result<Waited, Error> {
         access::check(caller, "wait_for_image_cache")?;
-        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)).await?;
+        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)?).await?;
         let condition_met = cache.status == Status::Ready;
         Ok(Waited { condition_met, image_cache: Arc::unwrap_or_clone(cache).into() })
     }
@@ -74,7 +78,7 @@ impl Gateway {
         timeout: Duration,
     ) -> Result<ImageCacheView, Error> {
         access::check(caller, "get_image_cache")?;
-        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)).await?;
+        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)?).await?;
         Ok(Arc::unwrap_or_clone(cache).into())
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, timeout_at};
 
+use super::admission::aside;
 use super::input::{Changed, IdempotencyKey};
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, Outcome};
@@ -107,7 +108,7 @@ impl Gateway {
         let Some((id, fingerprint)) = self.store().operation_of_key(&caller.team, action, &key.key).await? else {
             return Ok(None);
         };
-        if fingerprint != key.fingerprint {
+        if !key.is_of(&fingerprint) {
             return Err(Error::IdempotencyMismatch);
         }
         let operation = self.await_end(caller, id, Deadline::now() + wait).await?;
@@ -135,7 +136,7 @@ impl Gateway {
             }
             // Another gateway's outcome gives no signal here.
             let until = deadline.min(Deadline::now() + LOOK_EVERY);
-            let _look = timeout_at(until, changes.recv()).await;
+            let _look = aside(timeout_at(until, changes.recv())).await;
         }
     }
 

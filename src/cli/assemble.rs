@@ -10,7 +10,9 @@ use secrecy::SecretString;
 use crate::app::{Gateway, Parts, Settings};
 use crate::auth::jwks::KeySource;
 use crate::auth::verify::{self, Verifier};
-use crate::config::{AuthKeys, DatabaseConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig};
+use crate::config::{
+    AuthKeys, DatabaseConfig, RoleConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
+};
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::master::MasterKey;
@@ -27,17 +29,17 @@ use crate::webhook::sender::{Sender, SenderSettings};
 pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
     let clock: Arc<dyn Clock> = Arc::new(SteadyClock::set_by(&SystemClock));
     let entropy = Arc::new(Entropy::from_os());
-    let master = MasterKey::parse(secrecy::ExposeSecret::expose_secret(&config.master)).context("the master key")?;
     let audit = audit_keys(&config.audit)?;
     Ok(Gateway::new(Parts {
         store: store(&config.database_url, &config.database, stamp(&audit))?,
         audit,
         cloud: cloud(&config.cloud, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: verifier(&config.auth, Arc::clone(&clock))?,
-        fingerprint: Fingerprint::new(&master),
-        sealer: Sealer::new(vec![(config.master_id.clone(), master)], &config.master_id)?,
+        fingerprint: fingerprint(&config.keys)?,
+        sealer: sealer(&config.keys)?,
         sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
         settings: Settings {
+            account: config.cloud.account.clone(),
             regions: config.cloud.regions.clone().unwrap_or_default(),
             unknown_teams: config.policy.unknown_teams,
             policy_contact: config.policy.contact.clone(),
@@ -45,6 +47,7 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
             reconcile_every: config.reconcile.every,
             expiring_within: config.reconcile.expiring_within,
             reuse_margin: config.reconcile.reuse_margin,
+            limits: config.limits.asked,
             webhook_timeout: config.webhook.timeout,
             webhook_skip_challenge: config.webhook.allow_skip_challenge,
             look_usual: config.cloud.pace.look,
@@ -60,6 +63,24 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
         clock,
         entropy,
     }))
+}
+
+/// What encrypts at rest: the current key, and the one before, which opens only.
+pub(super) fn sealer(keys: &ServeKeys) -> anyhow::Result<Sealer> {
+    let mut ring = vec![(keys.master_id.clone(), master_key(&keys.master)?)];
+    if let Some((id, key)) = &keys.previous {
+        ring.push((id.clone(), master_key(key)?));
+    }
+    Ok(Sealer::new(ring, &keys.master_id)?)
+}
+
+fn fingerprint(keys: &ServeKeys) -> anyhow::Result<Fingerprint> {
+    let former = keys.previous.as_ref().map(|(_, key)| master_key(key)).transpose()?;
+    Ok(Fingerprint::new(&master_key(&keys.master)?).with_former(former.as_ref()))
+}
+
+fn master_key(text: &SecretString) -> anyhow::Result<MasterKey> {
+    MasterKey::parse(secrecy::ExposeSecret::expose_secret(text)).context("the master key")
 }
 
 /// The audit's keys.
@@ -95,7 +116,16 @@ fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> a
         access_key_secret: config.access_key_secret.clone(),
         security_token: None,
     };
-    eci::Client::new(settings, credentials, clock, entropy).context("the cloud's client")
+    let keys = match &config.role {
+        Some(role) => eci::Keys::Assumed(credentials, assumed(role, &config.sts_endpoint)),
+        None => eci::Keys::Own(credentials),
+    };
+    eci::Client::new(settings, keys, clock, entropy).context("the cloud's client")
+}
+
+fn assumed(role: &RoleConfig, endpoint: &str) -> eci::Role {
+    let RoleConfig { arn, session, lasts, external_id } = role.clone();
+    eci::Role { arn, session, lasts, external_id, endpoint: endpoint.to_owned() }
 }
 
 fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {

@@ -14,11 +14,12 @@ use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
     AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig,
-    ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, WebhookConfig,
+    ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
+use crate::domain::limits::bucket::Rate;
 use crate::domain::operation::Rule;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
@@ -131,6 +132,9 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             endpoint: stand_in.url(),
             access_key_id: keys.stand_in_id.clone(),
             access_key_secret: keys.stand_in_secret.clone(),
+            account: "default".into(),
+            role: None,
+            sts_endpoint: stand_in.url(),
             regions: None,
             timeout: Duration::from_secs(10),
             pace: PaceConfig { calls_per_second: 50, changes_percent: 30, look: Duration::from_millis(9_800) },
@@ -142,8 +146,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             keys: AuthKeys::Hs256(keys.tokens.clone()),
             claims: ClaimsConfig::default(),
         },
-        master: keys.master.clone(),
-        master_id: "dev".into(),
+        keys: ServeKeys { master: keys.master.clone(), master_id: "dev".into(), previous: None },
         audit: ServeAudit { origin: guide::ISSUER.into(), key: keys.audit.clone(), previous_key: None },
         webhook: WebhookConfig {
             allow_loopback: true,
@@ -156,13 +159,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             timeout: Duration::from_secs(15),
             extra_ca_file: None,
         },
-        limits: LimitsConfig {
-            connections: 1_024,
-            body_bytes: 1 << 20,
-            request: Duration::from_secs(65),
-            header: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-        },
+        limits: limits(),
         lease: Duration::from_secs(12),
         // Often: who plays with the stand-in past the gateway sees it soon.
         reconcile: ReconcileConfig {
@@ -172,4 +169,12 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
         },
         policy: PolicyConfig { contact: Some("whoever started dev".into()), ..PolicyConfig::default() },
     }
+}
+
+/// One machine is one address, and its developer all teams: only what is not to be borne is turned away.
+fn limits() -> LimitsConfig {
+    let mut limits = LimitsConfig::default();
+    limits.asked.team.rate = Rate { per_second: 2_000, burst: 20_000 };
+    limits.asked.strangers = limits.asked.team.rate;
+    limits
 }

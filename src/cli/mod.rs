@@ -14,6 +14,7 @@ mod migrate;
 mod openapi;
 mod process;
 mod receive;
+mod rotate_keys;
 mod serve;
 mod sim;
 mod token;
@@ -50,6 +51,8 @@ enum Command {
     Worker,
     /// Bring the database to the form that this binary needs, as the role that owns it.
     Migrate,
+    /// Seal everything that is encrypted anew under the current master key. Exits with 1 if something is left.
+    RotateKeys,
     /// Verify, export or prune the audit.
     #[command(subcommand)]
     Audit(audit::Arguments),
@@ -119,6 +122,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(logged(load()?)?, &arguments),
         Command::Worker => worker::run(logged(load()?)?),
         Command::Migrate => migrate::run(&logged(load()?)?),
+        Command::RotateKeys => rotate_keys::run(logged(load()?)?),
         Command::Audit(arguments) => audit::run(&arguments, &load()?),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, load()?),

@@ -39,15 +39,19 @@ impl Process {
             request_deadline: limits.request,
             body_deadline: limits.body,
             max_body_bytes: limits.body_bytes,
+            max_url_bytes: limits.url_bytes,
             metrics_here: metrics.is_none(),
             ..http::Settings::default()
         };
         let state = DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, tasks: tasks.clone() };
         let limits = server::Limits {
             connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
             header_deadline: limits.header,
+            write_deadline: limits.write,
+            headers: limits.headers,
+            head_bytes: limits.head_bytes,
             drain: shutdown::DRAIN,
-            ..server::Limits::default()
         };
         let api = server::serve(listener, http::router(state), limits, tasks, self.stop.clone());
         tokio::join!(api, self.serve_metrics(metrics, limits));

@@ -2,12 +2,18 @@
 
 /// Every setting that is no secret.
 pub(super) const PLAIN: [&str; 48] = [
+pub(super) const PLAIN: &[&str] = &[
     "listen",
     "metrics_listen",
     "log",
     "log_format",
     "cloud.endpoint",
     "cloud.access_key_id",
+    "cloud.account",
+    "cloud.role_arn",
+    "cloud.role_session",
+    "cloud.role_seconds",
+    "cloud.sts_endpoint",
     "cloud.regions",
     "cloud.timeout_seconds",
     "cloud.calls_per_second",
@@ -24,6 +30,7 @@ pub(super) const PLAIN: [&str; 48] = [
     "cloud.acceptance_seconds",
     "cloud.list_lag_seconds",
     "keys.master_id",
+    "keys.master_previous_id",
     "webhook.allow_loopback",
     "webhook.allow_http",
     "webhook.allow_cidrs",
@@ -38,6 +45,20 @@ pub(super) const PLAIN: [&str; 48] = [
     "limits.request_seconds",
     "limits.header_seconds",
     "limits.body_seconds",
+    "limits.write_seconds",
+    "limits.connections_per_address",
+    "limits.head_bytes",
+    "limits.headers",
+    "limits.url_bytes",
+    "limits.running",
+    "limits.queue",
+    "limits.queue_milliseconds",
+    "limits.team_per_second",
+    "limits.team_burst",
+    "limits.team_running",
+    "limits.team_waiting",
+    "limits.address_refused_per_second",
+    "limits.address_refused_burst",
     "database.pool_size",
     "database.acquire_seconds",
     "database.runtime_role",
@@ -53,19 +74,21 @@ pub(super) const PLAIN: [&str; 48] = [
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.
-pub(super) const SECRET: [&str; 7] = [
+pub(super) const SECRET: &[&str] = &[
     "database_url",
     "migrate_database_url",
     "cloud.access_key_secret",
+    "cloud.role_external_id",
     "auth.hs256_secret",
     "keys.master",
+    "keys.master_previous",
     "keys.audit",
     "keys.audit_previous",
 ];
 
 /// Variables beginning with `ECG_` that are no settings: the file's own name, what `dev` reads, and what
 /// `dev` writes for its users.
-pub(super) const OTHER_VARIABLES: [&str; 11] = [
+pub(super) const OTHER_VARIABLES: &[&str] = &[
     "ECG_CONFIG",
     "ECG_PG_BIN",
     "ECG_PG_INSTALL",
@@ -90,7 +113,7 @@ pub(super) enum Meaning {
 
 /// The meaning of a key such as `cloud.regions` or `keys.master_file`.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
-    let known = PLAIN.iter().chain(&SECRET).find(|key| **key == name).map(|key| Meaning::Value(key));
+    let known = PLAIN.iter().chain(SECRET).find(|key| **key == name).map(|key| Meaning::Value(key));
     known.or_else(|| {
         let secret = name.strip_suffix("_file")?;
         SECRET.iter().find(|key| **key == secret).map(|key| Meaning::FileOf(key))
@@ -101,7 +124,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
 pub(super) fn meaning_of_variable(variable: &str) -> Option<Meaning> {
     let secret =
         |key: &&'static str| (format!("{}_FILE", variable_of(key)) == variable).then_some(Meaning::FileOf(key));
-    let known = PLAIN.iter().chain(&SECRET).find(|key| variable_of(key) == variable);
+    let known = PLAIN.iter().chain(SECRET).find(|key| variable_of(key) == variable);
     known.map(|key| Meaning::Value(key)).or_else(|| SECRET.iter().find_map(secret))
 }
 

@@ -10,10 +10,12 @@
 //!
 //! Who calls it: `cli`, which hands the values to the lower floors. What it does not do: act on them.
 
+mod credentials;
 mod environment;
 mod keys;
-mod policy;
+mod limits;
 mod reader;
+mod rotation;
 mod serve;
 mod source;
 #[cfg(test)]
@@ -29,9 +31,11 @@ use url::Url;
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 
+pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
-pub use policy::PolicyConfig;
-pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig};
+pub use limits::LimitsConfig;
+pub use rotation::RotationConfig;
+pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +104,12 @@ pub struct CloudConfig {
     pub access_key_id: Option<String>,
     /// Its secret.
     pub access_key_secret: Option<SecretString>,
+    /// `cloud.account`: the name of the account that this key opens.
+    pub account: String,
+    /// The role that this key assumes, if it is not to sign by itself.
+    pub role: Option<RoleConfig>,
+    /// The address of STS.
+    pub sts_endpoint: String,
     /// The only regions that may be used; none: all.
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
@@ -162,15 +172,6 @@ pub enum AuthKeys {
     Hs256(SecretString),
 }
 
-/// `keys.*`: encryption at rest.
-#[derive(Debug)]
-pub struct KeysConfig {
-    /// 32 bytes in base64 or hexadecimal digits; the form is checked.
-    pub master: Option<SecretString>,
-    /// Its id, kept beside everything that it sealed.
-    pub master_id: String,
-}
-
 /// `audit.*` and its keys: what seals the audit. Every gateway on one database has the same.
 #[derive(Debug, Clone)]
 pub struct AuditConfig {
@@ -204,21 +205,6 @@ pub struct WebhookConfig {
     pub timeout: Duration,
     /// Certificates (PEM) to trust besides the system's.
     pub extra_ca_file: Option<PathBuf>,
-}
-
-/// `limits.*`: what one request and one process may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitsConfig {
-    /// Connections at the same time.
-    pub connections: usize,
-    /// The body of a request, in bytes.
-    pub body_bytes: usize,
-    /// A whole request; longer than the longest waiting read (55 s).
-    pub request: Duration,
-    /// Its header.
-    pub header: Duration,
-    /// Its body.
-    pub body: Duration,
 }
 
 /// `database.*`: the pool, and who uses it.
@@ -269,6 +255,9 @@ impl Config {
                     .unwrap_or_else(|| "https://eci.{region}.aliyuncs.com".to_owned()),
                 access_key_id: r.word("cloud.access_key_id"),
                 access_key_secret: r.secret("cloud.access_key_secret"),
+                account: r.account("cloud.account").unwrap_or_else(|| "default".to_owned()),
+                role: RoleConfig::read(r),
+                sts_endpoint: r.endpoint("cloud.sts_endpoint").unwrap_or_else(|| "https://sts.aliyuncs.com".to_owned()),
                 regions: r.regions("cloud.regions"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
                 pace: PaceConfig {
@@ -289,18 +278,9 @@ impl Config {
                     max_lifetime: r.seconds("auth.max_lifetime_seconds", 60..=604_800, 86_400),
                 },
             },
-            keys: KeysConfig {
-                master: r.master_key("keys.master"),
-                master_id: r.key_id("keys.master_id").unwrap_or_else(|| "k1".to_owned()),
-            },
+            keys: KeysConfig::read(r),
             webhook: Self::read_webhook(r),
-            limits: LimitsConfig {
-                connections: r.number("limits.connections", 1..=65_536, 4096),
-                body_bytes: r.number("limits.body_bytes", 1024..=64 << 20, 1 << 20),
-                request: r.seconds("limits.request_seconds", 60..=600, 65),
-                header: r.seconds("limits.header_seconds", 1..=60, 10),
-                body: r.seconds("limits.body_seconds", 1..=60, 10),
-            },
+            limits: LimitsConfig::read(r),
             audit: AuditConfig {
                 origin: r.origin("audit.origin").unwrap_or_else(|| "eci-cache-gateway".to_owned()),
                 key: r.master_key("keys.audit"),

@@ -15,6 +15,9 @@ use super::keys::{SECRET, variable_of};
 use super::source::{Raw, Source, Value};
 use super::{AuthKeys, LogFormat, SettingError};
 use crate::domain::checkpoint::is_origin;
+use crate::domain::cloud_account::{
+    ACCOUNT_NAMES, ROLE_ARNS, ROLE_SESSIONS, is_account_name, is_role_arn, is_role_session,
+};
 use crate::domain::policy::Prices;
 use crate::domain::region::Region;
 use crate::domain::team::UnknownTeams;
@@ -112,6 +115,36 @@ impl Reader {
             (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
         self.one(key, "1 to 32 letters, digits, - and _", |text| good(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn account(&mut self, key: &'static str) -> Option<String> {
+        self.one(key, ACCOUNT_NAMES, |text| is_account_name(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn role_arn(&mut self, key: &'static str) -> Option<String> {
+        self.one(key, ROLE_ARNS, |text| is_role_arn(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn role_session(&mut self, key: &'static str) -> Option<String> {
+        self.one(key, ROLE_SESSIONS, |text| is_role_session(text).then(|| text.to_owned()))
+    }
+
+    /// The key before this one: with its id, which must be another.
+    pub(super) fn previous_key(
+        &mut self,
+        current: &str,
+        id: Option<String>,
+        key: Option<SecretString>,
+    ) -> Option<(String, SecretString)> {
+        let id = match (id, key) {
+            (Some(id), Some(key)) if id != current => return Some((id, key)),
+            (Some(_), Some(_)) => "must be another than keys.master_id: each key has an id of its own",
+            (None, Some(_)) => "must be set with keys.master_previous: the id that this key had",
+            (Some(_), None) => "must be set only with keys.master_previous",
+            (None, None) => return None,
+        };
+        self.0.refuse(variable_of("keys.master_previous_id"), id);
+        None
     }
 
     pub(super) fn origin(&mut self, key: &'static str) -> Option<String> {

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::reader::missing;
 use super::{
     AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig,
-    PolicyConfig, ReconcileConfig, SettingError, WebhookConfig,
+    PolicyConfig, ReconcileConfig, RoleConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
@@ -28,10 +28,8 @@ pub struct ServeConfig {
     pub cloud: ServeCloud,
     /// Who may call.
     pub auth: ServeAuth,
-    /// The master key, whose form has been checked.
-    pub master: SecretString,
-    /// Its id.
-    pub master_id: String,
+    /// What encrypts at rest.
+    pub keys: ServeKeys,
     /// What seals the audit.
     pub audit: ServeAudit,
     /// Where webhooks may go.
@@ -46,6 +44,17 @@ pub struct ServeConfig {
     pub policy: PolicyConfig,
 }
 
+/// [`super::KeysConfig`] with its key.
+#[derive(Debug, Clone)]
+pub struct ServeKeys {
+    /// The master key, whose form has been checked.
+    pub master: SecretString,
+    /// Its id.
+    pub master_id: String,
+    /// The key before, and its id.
+    pub previous: Option<(String, SecretString)>,
+}
+
 /// [`super::CloudConfig`] with its credentials.
 #[derive(Debug)]
 pub struct ServeCloud {
@@ -55,6 +64,12 @@ pub struct ServeCloud {
     pub access_key_id: String,
     /// Its secret.
     pub access_key_secret: SecretString,
+    /// The name of the account that this key opens.
+    pub account: String,
+    /// The role that it assumes, if it is not to sign by itself.
+    pub role: Option<RoleConfig>,
+    /// The address of STS.
+    pub sts_endpoint: String,
     /// The only regions that may be used; none: all.
     pub regions: Option<Vec<Region>>,
     /// How long one call may take.
@@ -90,17 +105,28 @@ pub struct ServeAuth {
 }
 
 /// Collects what is missing while handing out what is there.
-struct Missing(Vec<SettingError>);
+#[derive(Default)]
+pub(super) struct Missing(Vec<SettingError>);
 
 impl Missing {
-    fn need<T>(&mut self, key: &str, why: &str, value: Option<T>) -> Option<T> {
+    pub(super) fn into_errors(self) -> Vec<SettingError> {
+        self.0
+    }
+
+    pub(super) fn need<T>(&mut self, key: &str, why: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.0.push(missing(key, why));
         }
         value
     }
 
-    fn audit(&mut self, audit: AuditConfig) -> Option<ServeAudit> {
+    pub(super) fn keys(&mut self, keys: KeysConfig) -> Option<ServeKeys> {
+        let KeysConfig { master, master_id, previous } = keys;
+        let master = self.need("keys.master", "must be set: 32 bytes (openssl rand -base64 32)", master)?;
+        Some(ServeKeys { master, master_id, previous })
+    }
+
+    pub(super) fn audit(&mut self, audit: AuditConfig) -> Option<ServeAudit> {
         let why = "must be set: 32 bytes that sign the audit (openssl rand -base64 32)";
         let key = self.need("keys.audit", why, audit.key)?;
         Some(ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })
@@ -110,7 +136,7 @@ impl Missing {
 impl Config {
     /// The settings of `serve` and `worker`, or everything that is missing for them.
     pub fn for_serve(self) -> Result<ServeConfig, Vec<SettingError>> {
-        let mut m = Missing(Vec::new());
+        let mut m = Missing::default();
         let database_url = m.need("database_url", "must be set: the database as the runtime role", self.database_url);
         let id = m.need("cloud.access_key_id", "must be set: the cloud's access key", self.cloud.access_key_id);
         let secret =
@@ -119,25 +145,35 @@ impl Config {
         let audience = m.need("auth.audience", "must be set: the aud of the tokens to accept", self.auth.audience);
         let keys = "or ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: what tokens are checked with";
         let keys = m.need("auth.jwks_url", keys, self.auth.keys);
-        let KeysConfig { master, master_id } = self.keys;
-        let master = m.need("keys.master", "must be set: 32 bytes (openssl rand -base64 32)", master);
+        let keys_at_rest = m.keys(self.keys);
         let audit = m.audit(self.audit);
-        let all = (database_url, id, secret, issuer, audience, keys, (master, audit));
+        let all = (database_url, id, secret, issuer, audience, keys, (keys_at_rest, audit));
         let (Some(database_url), Some(id), Some(secret), Some(issuer), Some(audience), Some(keys), sealing) = all
         else {
             return Err(m.0);
         };
-        let (Some(master), Some(audit)) = sealing else { return Err(m.0) };
-        let CloudConfig { endpoint, regions, timeout, pace, rule, .. } = self.cloud;
+        let (Some(keys_at_rest), Some(audit)) = sealing else { return Err(m.0) };
+        let CloudConfig { endpoint, account, role, sts_endpoint, regions, timeout, pace, rule, .. } = self.cloud;
+        let (access_key_id, access_key_secret) = (id, secret);
         Ok(ServeConfig {
             database_url,
             database: self.database,
             listen: self.listen,
             metrics_listen: self.metrics_listen,
-            cloud: ServeCloud { endpoint, access_key_id: id, access_key_secret: secret, regions, timeout, pace, rule },
+            cloud: ServeCloud {
+                endpoint,
+                access_key_id,
+                access_key_secret,
+                account,
+                role,
+                sts_endpoint,
+                regions,
+                timeout,
+                pace,
+                rule,
+            },
             auth: ServeAuth { issuer, audience, keys, claims: self.auth.claims },
-            master,
-            master_id,
+            keys: keys_at_rest,
             audit,
             webhook: self.webhook,
             limits: self.limits,

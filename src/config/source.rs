@@ -92,7 +92,7 @@ impl Source {
                     None => self.refuse(origin, NO_VALUE),
                 },
                 (_, None) => {
-                    let near = keys::nearest(&name, keys::PLAIN.into_iter().chain(keys::SECRET));
+                    let near = keys::nearest(&name, keys::PLAIN.iter().chain(keys::SECRET).copied());
                     self.refuse(origin, format!("is no setting; the nearest is {near}"));
                 }
             }
@@ -108,7 +108,7 @@ impl Source {
                 }
                 None if name.starts_with("ECG_") && !keys::OTHER_VARIABLES.contains(&name.as_str()) => {
                     let known: Vec<String> =
-                        keys::PLAIN.iter().chain(&keys::SECRET).map(|k| keys::variable_of(k)).collect();
+                        keys::PLAIN.iter().chain(keys::SECRET).map(|k| keys::variable_of(k)).collect();
                     let near = keys::nearest(&name, known.iter().map(String::as_str));
                     self.notes.push(format!("the variable {name} is no setting; the nearest is {near}"));
                 }

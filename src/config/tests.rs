@@ -122,8 +122,8 @@ fn defaults_are_as_documented() {
     assert_eq!(config.webhook.timeout, Duration::from_secs(15));
     assert!(!config.webhook.allow_public && !config.webhook.allow_loopback && config.webhook.allow_ports.is_none());
     let limits = config.limits;
-    assert_eq!((limits.connections, limits.body_bytes, limits.request.as_secs()), (4096, 1_048_576, 65));
-    assert_eq!((limits.header.as_secs(), limits.body.as_secs()), (10, 10));
+    assert_eq!((limits.connections, limits.body_bytes, limits.request.as_secs()), (8192, 1_048_576, 65));
+    assert_eq!((limits.header.as_secs(), limits.body.as_secs(), limits.write.as_secs()), (8, 8, 8));
 }
 
 #[test]
@@ -228,6 +228,44 @@ fn the_deployment_files_name_real_settings() {
         found += 1;
     }
     assert!(found > 15, "{found}");
+}
+
+#[test]
+fn a_role_and_its_session_have_their_form() {
+    let config = load(&[("ECG_CLOUD_ROLE_ARN", "acs:ram::1:role/caches"), ("ECG_CLOUD_ACCOUNT", "prod-1")]).unwrap();
+    let role = config.cloud.role.unwrap();
+    assert_eq!((role.session.as_str(), role.lasts), ("eci-cache-gateway", Duration::from_hours(1)));
+    assert_eq!(
+        (config.cloud.account.as_str(), config.cloud.sts_endpoint.as_str()),
+        ("prod-1", "https://sts.aliyuncs.com")
+    );
+    let wrong = [
+        ("ECG_CLOUD_ROLE_ARN", "caches"),
+        ("ECG_CLOUD_ROLE_SESSION", "a"),
+        ("ECG_CLOUD_ROLE_SECONDS", "899"),
+        ("ECG_CLOUD_ACCOUNT", "Prod"),
+        ("ECG_CLOUD_STS_ENDPOINT", "sts.aliyuncs.com"),
+    ];
+    let said = load(&wrong).unwrap_err();
+    for (name, _) in wrong {
+        assert_eq!(said.iter().filter(|text| text.starts_with(name)).count(), 1, "{name}: {said:?}");
+    }
+}
+
+#[test]
+fn the_key_before_has_an_id_of_its_own() {
+    let both = [("ECG_KEYS_MASTER_PREVIOUS", KEY), ("ECG_KEYS_MASTER_PREVIOUS_ID", "k0")];
+    let previous = load(&both).unwrap().keys.previous.unwrap();
+    assert_eq!((previous.0.as_str(), previous.1.expose_secret()), ("k0", KEY));
+    let same = load(&[both[0], ("ECG_KEYS_MASTER_PREVIOUS_ID", "k1")]).unwrap_err();
+    assert_eq!(
+        same,
+        ["ECG_KEYS_MASTER_PREVIOUS_ID: must be another than keys.master_id: each key has an id of its own"]
+    );
+    assert!(
+        load(&both[..1]).unwrap_err()[0].ends_with("must be set with keys.master_previous: the id that this key had")
+    );
+    assert!(load(&both[1..]).unwrap_err()[0].ends_with("must be set only with keys.master_previous"));
 }
 
 #[test]

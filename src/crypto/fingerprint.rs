@@ -4,7 +4,8 @@
 //! same body?), for parameters in the audit that must not stand there in clear, and for list cursors.
 //! Labels keep the uses apart: equal bytes under different labels have unrelated fingerprints.
 //!
-//! The fingerprints are only comparable while the master key stays: whoever rotates it starts afresh.
+//! While the former master key is configured, what it made is still known: a request that is repeated over a rotation
+//! is the same request, and a cursor goes on.
 
 use std::fmt;
 
@@ -19,7 +20,10 @@ const LABEL: &str = "eci-cache-gateway fingerprint v1";
 pub const SIGNATURE_BYTES: usize = 16;
 
 /// Makes keyed hashes.
-pub struct Fingerprint(hmac::Key);
+pub struct Fingerprint {
+    key: hmac::Key,
+    former: Option<hmac::Key>,
+}
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,37 +34,61 @@ impl fmt::Debug for Fingerprint {
 impl Fingerprint {
     /// Derives its own key from the master key.
     pub fn new(master: &MasterKey) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, master.derive(LABEL).expose_secret()))
+        Self { key: derived(master), former: None }
+    }
+
+    /// The same, and what the former master key made is known.
+    pub fn with_former(self, former: Option<&MasterKey>) -> Self {
+        Self { former: former.map(derived), ..self }
     }
 
     /// The fingerprint of `bytes` for the use `label`.
     pub fn of(&self, label: &str, bytes: &[u8]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0);
-        // The length goes first, so that no label and bytes can pass for another label and bytes.
-        context.update(&(label.len() as u64).to_be_bytes());
-        context.update(label.as_bytes());
-        context.update(bytes);
-        let mut print = [0; 32];
-        print.copy_from_slice(context.sign().as_ref());
-        print
+        print(&self.key, label, bytes)
+    }
+
+    /// The fingerprint that the former key gives, while there is one.
+    pub fn of_former(&self, label: &str, bytes: &[u8]) -> Option<[u8; 32]> {
+        self.former.as_ref().map(|key| print(key, label, bytes))
     }
 
     /// Whether `print` is that of `bytes` for the use `label`; takes the same time wherever they differ.
     pub fn is(&self, label: &str, bytes: &[u8], print: &[u8]) -> bool {
-        constant_time::verify_slices_are_equal(&self.of(label, bytes), print).is_ok()
+        let made = |own: [u8; 32]| constant_time::verify_slices_are_equal(&own, print).is_ok();
+        made(self.of(label, bytes)) || self.of_former(label, bytes).is_some_and(made)
     }
 
     /// A signature to hand out together with `bytes`, for example with a cursor.
     pub fn sign(&self, label: &str, bytes: &[u8]) -> [u8; SIGNATURE_BYTES] {
-        let mut signature = [0; SIGNATURE_BYTES];
-        signature.copy_from_slice(&self.of(label, bytes)[..SIGNATURE_BYTES]);
-        signature
+        short(&self.of(label, bytes))
     }
 
     /// Whether `signature` is ours for `label` and `bytes`; takes the same time wherever they differ.
     pub fn verify(&self, label: &str, bytes: &[u8], signature: &[u8]) -> bool {
-        constant_time::verify_slices_are_equal(&self.sign(label, bytes), signature).is_ok()
+        let made = |print: [u8; 32]| constant_time::verify_slices_are_equal(&short(&print), signature).is_ok();
+        made(self.of(label, bytes)) || self.of_former(label, bytes).is_some_and(made)
     }
+}
+
+fn derived(master: &MasterKey) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, master.derive(LABEL).expose_secret())
+}
+
+fn short(print: &[u8; 32]) -> [u8; SIGNATURE_BYTES] {
+    let mut signature = [0; SIGNATURE_BYTES];
+    signature.copy_from_slice(&print[..SIGNATURE_BYTES]);
+    signature
+}
+
+fn print(key: &hmac::Key, label: &str, bytes: &[u8]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    // The length goes first, so that no label and bytes can pass for another label and bytes.
+    context.update(&(label.len() as u64).to_be_bytes());
+    context.update(label.as_bytes());
+    context.update(bytes);
+    let mut print = [0; 32];
+    print.copy_from_slice(context.sign().as_ref());
+    print
 }
 
 #[cfg(test)]
@@ -92,6 +120,17 @@ mod tests {
         assert!(!prints().verify("cursor", b"42", &signature[..15]));
         assert!(!prints().verify("cursor", b"42", &[]));
         assert!(!prints().verify("cursor", b"42", &prints().of("cursor", b"42")));
+    }
+
+    #[test]
+    fn what_the_former_key_made_is_known() {
+        let (old, new) = (MasterKey::new([1; 32]), MasterKey::new([2; 32]));
+        let rotated = Fingerprint::new(&new).with_former(Some(&old));
+        assert_eq!(rotated.of_former("x", b"1"), Some(Fingerprint::new(&old).of("x", b"1")));
+        assert!(rotated.verify("x", b"1", &Fingerprint::new(&old).sign("x", b"1")));
+        assert!(rotated.verify("x", b"1", &rotated.sign("x", b"1")));
+        assert_eq!(rotated.sign("x", b"1"), Fingerprint::new(&new).sign("x", b"1"));
+        assert!(!Fingerprint::new(&new).verify("x", b"1", &Fingerprint::new(&old).sign("x", b"1")));
     }
 
     #[test]

@@ -111,6 +111,16 @@ impl Sealer {
         split(envelope).is_some_and(|(id, ..)| id == self.current.id)
     }
 
+    /// The id of the key that seals.
+    pub fn current_id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// What every envelope of the current key begins with.
+    pub fn header(&self) -> Vec<u8> {
+        header(&self.current.id)
+    }
+
     fn find(&self, id: &str) -> Option<&NamedKey> {
         std::iter::once(&self.current).chain(&self.others).find(|key| key.id == id)
     }

@@ -1,4 +1,5 @@
-//! One method per action of the cloud; each makes exactly one HTTP request.
+//! One method per action of the cloud; each makes exactly one HTTP request (and one more where the first was refused
+//! for its temporary credentials, which proves that it was not carried out).
 //!
 //! What must stay true: everything travels in the form body of a POST, so no secret stands in a URL; every
 //! call has a fresh nonce, timestamp and signature; nothing is retried here; the answer is read up to a
@@ -6,47 +7,34 @@
 //!
 //! Who calls it: `app`. What it does not do: decide what an unknown outcome means.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::credentials::{Credentials, Keys};
 use super::params::{self, Params};
-use super::{API_VERSION, fault, sign_v1, wire};
+use super::{API_VERSION, fault, wire};
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::failure::Fault;
 use crate::domain::ids::OperationId;
 use crate::domain::observation::Seen;
+use crate::domain::operation::is_stale;
 use crate::domain::region::Region;
 use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
 
 mod endpoint;
+mod post;
+mod session;
+
+use post::{Asked, Post};
+use session::Session;
 
 /// What stands for the region in [`Settings::endpoint`].
 const REGION: &str = "{region}";
-/// The most characters of a transport error that are kept.
-const REASON: usize = 300;
-
-/// A cloud account's key.
-#[derive(Clone)]
-pub struct Credentials {
-    /// `AccessKeyId`. Not secret by itself, yet never logged.
-    pub access_key_id: String,
-    /// The secret that signs.
-    pub access_key_secret: SecretString,
-    /// `SecurityToken`, with STS credentials.
-    pub security_token: Option<SecretString>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").finish_non_exhaustive()
-    }
-}
 
 /// How to reach the cloud.
 #[derive(Debug, Clone)]
@@ -149,24 +137,27 @@ struct Call<'a> {
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    credentials: Credentials,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<Entropy>,
-    http: reqwest::Client,
+    signer: Signer,
+    post: Post,
+}
+
+#[derive(Debug)]
+enum Signer {
+    Own(Credentials),
+    Session(Arc<Session>),
 }
 
 impl Client {
-    /// A client of `credentials`' account.
+    /// A client of the account whose keys these are.
     ///
     /// # Errors
-    /// If the endpoint is not one, or the HTTP client cannot be set up.
+    /// If an endpoint is not one, or the HTTP client cannot be set up.
     pub fn new(
         settings: Settings,
-        credentials: Credentials,
+        keys: impl Into<Keys>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
     ) -> Result<Self, BuildError> {
-        endpoint::check(&settings.endpoint)?;
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -175,7 +166,30 @@ impl Client {
             .timeout(settings.timeout)
             .user_agent(concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self(Arc::new(Inner { settings, credentials, clock, entropy, http })))
+        let post = Post { http, max_answer_bytes: settings.max_answer_bytes, clock, entropy };
+        Self::of(settings, keys.into(), post)
+    }
+
+    /// A client of another account, reached in the same way but for its address.
+    ///
+    /// # Errors
+    /// If an endpoint is not one.
+    pub fn of_account(&self, endpoint: Option<String>, keys: Keys) -> Result<Self, BuildError> {
+        let mut settings = self.0.settings.clone();
+        settings.endpoint = endpoint.unwrap_or(settings.endpoint);
+        Self::of(settings, keys, self.0.post.clone())
+    }
+
+    fn of(settings: Settings, keys: Keys, post: Post) -> Result<Self, BuildError> {
+        endpoint::check(&settings.endpoint)?;
+        let signer = match keys {
+            Keys::Own(credentials) => Signer::Own(credentials),
+            Keys::Assumed(own, role) => {
+                endpoint::check(&role.endpoint)?;
+                Signer::Session(Arc::new(Session::new(own, role, post.clone())))
+            }
+        };
+        Ok(Self(Arc::new(Inner { settings, signer, post })))
     }
 
     /// `CreateImageCache`.
@@ -219,7 +233,7 @@ impl Client {
     /// `DescribeImageCaches`: one page of 20. An id that the cloud does not know gives an empty page.
     pub async fn describe(&self, region: &Region, query: &DescribeQuery) -> Result<SeenPage, Fault> {
         let params = params::describe(region, query);
-        let call = Call { action: "DescribeImageCaches", region, signed_at: self.0.clock.now(), logins: &[] };
+        let call = Call { action: "DescribeImageCaches", region, signed_at: self.0.post.clock.now(), logins: &[] };
         let page: wire::DescribeImageCachesAnswer = self.call(call, params).await?;
         let caches = page.image_caches.into_iter().map(Seen::read).collect::<Result<_, _>>();
         Ok(SeenPage {
@@ -231,113 +245,62 @@ impl Client {
 
     /// `ListUsage`: the account's quota and use in a region, under the cloud's own names.
     pub async fn list_usage(&self, region: &Region) -> Result<Map<String, Value>, Fault> {
-        let call = Call { action: "ListUsage", region, signed_at: self.0.clock.now(), logins: &[] };
+        let call = Call { action: "ListUsage", region, signed_at: self.0.post.clock.now(), logins: &[] };
         let answer: wire::ListUsageAnswer = self.call(call, params::list_usage(region)).await?;
         Ok(answer.attributes)
     }
 
+    /// A call that is refused for its temporary credentials was not carried out: once, it is signed with fresh ones.
     async fn call<T: DeserializeOwned>(&self, call: Call<'_>, params: Params) -> Result<T, Fault> {
-        let url = self.0.settings.endpoint.replace(REGION, call.region.as_str());
-        let request = self
-            .0
-            .http
-            .post(url)
-            .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(reqwest::header::ACCEPT, "application/json")
-            .body(self.form(call.action, call.signed_at, params));
-        let answer = request.send().await.map_err(transport)?;
-        let status = answer.status();
-        let body = self.read(answer).await?;
-        self.understand(status, &body, call.logins)
-    }
-
-    /// The signed form. Signed anew for each attempt: a nonce is good for one.
-    fn form(&self, action: &str, signed_at: Instant, params: Params) -> String {
-        let Inner { credentials, entropy, .. } = &*self.0;
-        let nonce = uuid::Builder::from_random_bytes(entropy.bytes()).into_uuid();
-        let mut all = params.into_inner();
-        let mut put = |key: &str, value: &str| all.push((key.to_owned(), value.to_owned()));
-        put("Action", action);
-        put("Version", API_VERSION);
-        put("Format", "JSON");
-        put("AccessKeyId", &credentials.access_key_id);
-        put("SignatureMethod", "HMAC-SHA1");
-        put("SignatureVersion", "1.0");
-        put("SignatureNonce", &nonce.to_string());
-        put("Timestamp", &signed_at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
-        if let Some(token) = &credentials.security_token {
-            put("SecurityToken", token.expose_secret());
-        }
-        let text = sign_v1::string_to_sign("POST", &all);
-        let signature = sign_v1::signature(&credentials.access_key_secret, &text);
-        format!("{}&{}={}", sign_v1::canonical(&all), sign_v1::SIGNATURE, sign_v1::encode(&signature))
-    }
-
-    async fn read(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Fault> {
-        let most = self.0.settings.max_answer_bytes;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(transport)? {
-            if body.len() + chunk.len() > most {
-                return Err(Fault::Unknown(format!("the answer is longer than {most} bytes")));
+        let session = match &self.0.signer {
+            Signer::Own(own) => return self.ask(&call, &params, own).await,
+            Signer::Session(session) => session,
+        };
+        let credentials = session.credentials().await?;
+        self.on_time(&call)?;
+        match self.ask(&call, &params, &credentials).await {
+            Err(Fault::Refused(error)) if fault::is_of_token(&error) => {
+                tracing::info!(
+                    code = error.code,
+                    "the cloud refused the temporary credentials; fresh ones are fetched"
+                );
+                let fresh = session.others_than(&credentials).await?;
+                self.on_time(&call)?;
+                self.ask(&call, &params, &fresh).await.map_err(|fault| match fault {
+                    Fault::Refused(error) if fault::is_of_token(&error) => {
+                        Fault::NotSent(format!("the cloud takes no credentials of the role: {}", error.code))
+                    }
+                    other => other,
+                })
             }
-            body.extend_from_slice(&chunk);
+            answered => answered,
         }
-        Ok(body)
     }
 
-    fn understand<T: DeserializeOwned>(
+    /// Fetching credentials takes its time, and what is late is signed anew by whoever recorded the attempt.
+    fn on_time(&self, call: &Call<'_>) -> Result<(), Fault> {
+        let late = is_stale(call.signed_at, self.0.post.clock.now());
+        if late { Err(Fault::NotSent("its credentials took too long to come".into())) } else { Ok(()) }
+    }
+
+    async fn ask<T: DeserializeOwned>(
         &self,
-        status: reqwest::StatusCode,
-        body: &[u8],
-        logins: &[RegistryCredential],
+        call: &Call<'_>,
+        params: &Params,
+        credentials: &Credentials,
     ) -> Result<T, Fault> {
-        let refused = || fault::classify(status.as_u16(), body, &self.secrets(logins));
-        let unreadable = || Fault::Unknown(format!("HTTP {} with an answer that cannot be read", status.as_u16()));
-        let Ok(Value::Object(envelope)) = serde_json::from_slice(body) else { return Err(unreadable()) };
-        if !status.is_success() || fault::error_code(&envelope).is_some() {
-            return Err(refused());
-        }
-        serde_json::from_value(Value::Object(envelope)).map_err(|_| unreadable())
-    }
-
-    fn secrets<'a>(&'a self, logins: &'a [RegistryCredential]) -> Vec<&'a str> {
-        let Credentials { access_key_id, access_key_secret, security_token } = &self.0.credentials;
-        let ours = [Some(access_key_id.as_str()), Some(access_key_secret.expose_secret())];
-        let token = security_token.as_ref().map(secrecy::ExposeSecret::expose_secret);
-        let passwords = logins.iter().map(|login| login.password.expose_secret());
-        ours.into_iter().flatten().chain(token).chain(passwords).collect()
+        let url = self.0.settings.endpoint.replace(REGION, call.region.as_str());
+        let asked = Asked { url: &url, action: call.action, version: API_VERSION, signed_at: call.signed_at };
+        let ours: Vec<&str> = match &self.0.signer {
+            Signer::Own(_) => Vec::new(),
+            Signer::Session(session) => session.texts().collect(),
+        };
+        let passwords = call.logins.iter().map(|login| login.password.expose_secret());
+        let secrets: Vec<&str> = ours.into_iter().chain(passwords).collect();
+        self.0.post.ask(asked, params, credentials, &secrets).await
     }
 }
 
 fn done(answer: wire::DoneAnswer) -> Done {
     Done { request_id: answer.request_id }
-}
-
-/// A transport error as a fault, without the URL. Only a failed connect proves that nothing was sent.
-fn transport(error: reqwest::Error) -> Fault {
-    let not_sent = error.is_connect();
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    let reason = reason.chars().take(REASON).collect();
-    if not_sent { Fault::NotSent(reason) } else { Fault::Unknown(reason) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let credentials = Credentials {
-            access_key_id: "canary-id".into(),
-            access_key_secret: "canary-secret".into(),
-            security_token: Some("canary-token".into()),
-        };
-        assert!(!format!("{credentials:?}").contains("canary"));
-    }
 }

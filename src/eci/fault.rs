@@ -69,6 +69,13 @@ fn is_doubtful(code: &str) -> bool {
     begins.iter().any(|word| code.starts_with(word)) || holds.iter().any(|word| lower.contains(word))
 }
 
+/// Whether a call was refused for the temporary credentials that signed it, and for nothing that it asked.
+pub fn is_of_token(error: &CloudError) -> bool {
+    ["InvalidSecurityToken", "MissingSecurityToken", "InvalidAccessKeyId"]
+        .iter()
+        .any(|word| error.code.starts_with(word))
+}
+
 fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[&str]) -> CloudError {
     let text = |key: &str| envelope.get(key).and_then(Value::as_str).unwrap_or_default();
     let word = |text: &str| cut(&blank(text, secrets), WORD);

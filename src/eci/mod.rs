@@ -2,6 +2,7 @@
 //!
 //! * [`client::Client`] makes one call per method and never retries: only the operation's rules may decide
 //!   whether a call whose outcome is unknown is sent again.
+//! * [`credentials`] are what it signs with: a key, or those of a role that the key assumes.
 //! * [`params`] turns our words into the flat parameters of the wire, `params::read` turns them back, [`wire`]
 //!   reads the answers, [`sign_v1`] signs, [`fault`] sorts what went wrong by what we may do next.
 //! * [`incoming`] is the other side of the wire: it understands and verifies what an SDK sends (V1, [`sign_v3`]).
@@ -13,6 +14,7 @@
 //! What it does not do: decide, store, wait.
 
 pub mod client;
+pub mod credentials;
 pub mod fault;
 pub mod incoming;
 pub mod params;
@@ -21,7 +23,8 @@ pub mod sign_v3;
 pub mod wire;
 pub mod xml;
 
-pub use client::{Attempt, BuildError, Client, Created, Credentials, DescribeQuery, Done, SeenPage, Settings};
+pub use client::{Attempt, BuildError, Client, Created, DescribeQuery, Done, SeenPage, Settings};
+pub use credentials::{Credentials, Keys, Role};
 
 /// The version of the API that we speak.
 pub const API_VERSION: &str = "2018-08-08";

@@ -11,6 +11,7 @@ use std::fmt;
 use secrecy::ExposeSecret as _;
 
 use super::client::{Attempt, DescribeQuery};
+use super::credentials::Role;
 use crate::domain::poll::bucket::{BUCKET_TAG, has_room};
 use crate::domain::region::Region;
 use crate::domain::spec::{
@@ -50,6 +51,16 @@ impl Params {
 }
 
 impl Params {
+    /// `AssumeRole`, of STS.
+    pub fn assume_role(role: &Role) -> Self {
+        let mut params = Self::default();
+        params.put("RoleArn", &role.arn);
+        params.put("RoleSessionName", &role.session);
+        params.put("DurationSeconds", &role.lasts.as_secs());
+        params.put_some("ExternalId", role.external_id.as_ref().map(secrecy::ExposeSecret::expose_secret).as_ref());
+        params
+    }
+
     /// `Name.1`, `Name.2`, …
     fn put_list<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a String>) {
         for (place, value) in (1..).zip(values) {

@@ -5,7 +5,8 @@
 //!
 //! What must stay true: a request under `/v1` is answered only after its audit entry is durable, also when it is
 //! refused, unknown, timed out or has panicked. A change writes its own entry with itself (`Call::is_audited`).
-//! Where the entry cannot be written in time, the answer is 503 and says nothing else.
+//! Where the entry cannot be written in time, the answer is 503 and says nothing else. Those turned away because there
+//! are too many are noted together ([`crate::app::admission`]), and not waited for.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -23,8 +24,10 @@ use super::DoorState;
 use super::exchange::{Exchange, Operations};
 use super::problem::Refusal;
 use super::rpc;
+use crate::app::admission::in_place;
 use crate::app::input::Ending;
 use crate::domain::audit::Outcome;
+use crate::domain::limits::bucket::Quota;
 
 /// What the layer works with.
 #[derive(Clone)]
@@ -59,22 +62,52 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
 async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let mut answer = guarded(&exchange, request, next).await;
-    let mut refusal = Refusal::of(&mut answer).map(|refusal| exchange.worded(refusal));
-    if exchange.audited && !exchange.call.is_audited() {
-        let ending = ending(&exchange, answer.status(), refusal.as_ref());
-        if let Err(unavailable) = write_entry(&door, &exchange, ending).await {
-            refusal = Some(exchange.worded(unavailable));
-        }
-    }
+    let mut answer = in_place(Arc::clone(&exchange.place), guarded(&exchange, request, next)).await;
+    let refusal = Refusal::of(&mut answer).map(|refusal| exchange.worded(refusal));
+    let refusal = recorded(&door, &exchange, answer.status(), refusal).await;
+    exchange.place.end();
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
     let answer = mark(&exchange, finish(&exchange, answer, refusal));
     log(&exchange, &method, answer.status(), code.as_deref(), began);
     answer
 }
 
-/// The inner answer, or a refusal in its place if it takes too long or panics.
+/// What is answered once the audit has what it must have: the refusal that there was, or why there is none to be said.
+async fn recorded(
+    door: &DoorState,
+    exchange: &Exchange,
+    status: StatusCode,
+    mut refusal: Option<Refusal>,
+) -> Option<Refusal> {
+    if !exchange.audited || exchange.call.is_audited() {
+        return refusal;
+    }
+    let mut turned_away = exchange.place.was_turned_away();
+    let strange =
+        exchange.caller.get().is_none() && refusal.as_ref().is_some_and(|one| !one.status().is_server_error());
+    if strange
+        && !turned_away
+        && let Err(error) = door.gateway.count_stranger(exchange.call.origin.address)
+    {
+        turned_away = true;
+        refusal = Some(exchange.worded(error.into()));
+    }
+    if let (true, Some(refusal)) = (turned_away, &refusal) {
+        let status = i32::from(refusal.status().as_u16());
+        door.gateway.note_turned_away(&exchange.actor(), status, refusal.code());
+        return Some(refusal.clone());
+    }
+    let ending = ending(exchange, status, refusal.as_ref());
+    write_entry(door, exchange, ending).await.err().map(|unavailable| exchange.worded(unavailable)).or(refusal)
+}
+
+/// The inner answer, or a refusal in its place if it is asked for too much, takes too long or panics.
 async fn guarded(exchange: &Exchange, request: Request, next: Next) -> Response {
+    let (limit, length) =
+        (exchange.settings.max_url_bytes, request.uri().path_and_query().map(|all| all.as_str().len()));
+    if length.is_some_and(|length| length > limit) {
+        return Refusal::url_too_long(Some(limit)).into_response();
+    }
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match timeout(exchange.settings.request_deadline, work).await {
         Ok(Ok(answer)) => answer,
@@ -151,11 +184,17 @@ fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
     text
 }
 
-/// Request id and trace context, on every answer.
+/// Request id and trace context on every answer; what is left of the team's rate where the team is known
+/// (draft-ietf-httpapi-ratelimit-headers-11).
 fn mark(exchange: &Exchange, mut answer: Response) -> Response {
     put_header(&mut answer, "x-request-id", exchange.request_id());
     if let Some(traceparent) = &exchange.traceparent {
         put_header(&mut answer, "traceparent", traceparent);
+    }
+    if let Some(quota) = exchange.place.quota() {
+        let Quota { limit, window_seconds, remaining, reset_seconds, .. } = quota;
+        put_header(&mut answer, "ratelimit-policy", &format!("\"team\";q={limit};w={window_seconds}"));
+        put_header(&mut answer, "ratelimit", &format!("\"team\";r={remaining};t={reset_seconds}"));
     }
     answer
 }
@@ -176,10 +215,10 @@ fn log(exchange: &Exchange, method: &Method, status: StatusCode, code: Option<&s
     // No method among the labels: a client may send any word as one.
     metrics::counter!("ecg_requests_total", "route" => route.to_owned(), "status" => status.to_string()).increment(1);
     metrics::histogram!("ecg_request_seconds", "route" => route.to_owned()).record(began.elapsed());
-    if exchange.audited {
+    if exchange.audited && !exchange.place.was_turned_away() {
         tracing::info!(%method, route, status, duration_ms, team, code, traceparent = trace, "answered");
     } else {
-        // Probes and scrapes come every few seconds.
+        // Probes and scrapes come every few seconds, and those turned away by the thousand.
         tracing::debug!(%method, route, status, duration_ms, code, traceparent = trace, "answered");
     }
 }

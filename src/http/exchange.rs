@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Method};
 use super::extract::headers;
 use super::problem::Refusal;
 use super::{DoorState, Settings, rpc};
+use crate::app::admission::Place;
 use crate::app::{Call, access};
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Caller, Door, Origin};
@@ -45,6 +46,8 @@ pub struct Exchange {
     pub audited: bool,
     /// Who it is, once known.
     pub caller: OnceLock<Caller>,
+    /// Its place among the others.
+    pub place: Arc<Place>,
     /// Deadlines and sizes.
     pub settings: Settings,
 }
@@ -73,6 +76,7 @@ impl Exchange {
             audited: rpc.is_some() || path == "/v1" || path.starts_with("/v1/"),
             rpc,
             caller: OnceLock::new(),
+            place: door.gateway.place(),
             settings: door.settings,
         })
     }

@@ -6,7 +6,8 @@
 //!
 //! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json (at `/`: the cloud's
 //! envelope), whoever made it; no
-//! answer to a request under `/v1` or at `/` leaves before its audit entry is durable; no secret and no URI is logged.
+//! answer to a request under `/v1` or at `/` leaves before its audit entry is durable (those turned away because there are
+//! too many share one, written within a second); nothing is worked for without a place; no secret and no URI is logged.
 //! Who calls it: the command line. What it does not do: decide anything about image caches (`app` does).
 
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub body_deadline: Duration,
     /// The largest body.
     pub max_body_bytes: usize,
+    /// The longest path and query, in bytes.
+    pub max_url_bytes: usize,
     /// For writing the audit entry; later than that the request is refused.
     pub audit_deadline: Duration,
     /// How long a change through the cloud's own API may take: the shortest read timeout of its SDKs is 5 s.
@@ -64,8 +67,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             request_deadline: Duration::from_secs(65),
-            body_deadline: Duration::from_secs(10),
+            body_deadline: Duration::from_secs(8),
             max_body_bytes: 256 * 1024,
+            max_url_bytes: 16 * 1024,
             audit_deadline: Duration::from_secs(2),
             rpc_patience: Duration::from_secs(4),
             metrics_here: true,

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -182,6 +182,11 @@ impl Refusal {
         self
     }
 
+    /// With `Retry-After`.
+    pub(super) fn retry_after(self, seconds: u32) -> Self {
+        self.header(RETRY_AFTER, &seconds.to_string())
+    }
+
     fn fields(mut self, errors: Vec<FieldError>) -> Self {
         self.0.problem.errors = errors.into_iter().map(Into::into).collect();
         self
@@ -232,11 +237,17 @@ impl Refusal {
         told.or_else(|| (answer.status().as_u16() >= 400).then(|| Self::from_status(answer.status())))
     }
 
+    /// The body of the answer to the request of that id.
+    pub(super) fn body(&self, request_id: &str) -> Vec<u8> {
+        let mut problem = self.0.problem.clone();
+        request_id.clone_into(&mut problem.request_id);
+        problem.instance = format!("urn:eci-cache-gateway:request:{request_id}");
+        serde_json::to_vec(&problem).unwrap_or_default()
+    }
+
     /// The answer, in place of `before`, whose other headers stay (`Allow` of a 405).
-    pub fn write(mut self, before: Option<Response>, request_id: &str) -> Response {
-        request_id.clone_into(&mut self.0.problem.request_id);
-        self.0.problem.instance = format!("urn:eci-cache-gateway:request:{request_id}");
-        let body = serde_json::to_vec(&self.0.problem).unwrap_or_default();
+    pub fn write(self, before: Option<Response>, request_id: &str) -> Response {
+        let body = self.body(request_id);
         let mut headers = before.map(|answer| answer.into_parts().0.headers).unwrap_or_default();
         headers.extend(self.0.headers);
         headers.remove(CONTENT_LENGTH);

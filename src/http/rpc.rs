@@ -18,6 +18,8 @@ use super::extract::read_body;
 use super::problem::Refusal;
 use crate::app::{NotLetIn, access};
 use crate::domain::caller::Caller;
+use crate::domain::limits::queue::Class;
+use crate::domain::limits::{Party, neighbourhood};
 use crate::eci::incoming::{self, Incoming};
 use crate::eci::{API_VERSION, params};
 use actions::{Action, Asked};
@@ -52,7 +54,14 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     if let Some(action) = action {
         set(&rpc.action, action.operation());
     }
+    let class = action.map_or(Class::Read, |action| action.class(&incoming));
+    let address = exchange.call.origin.address.map(neighbourhood);
+    // To find the key's owner costs queries, too.
+    exchange.place.enter(class, Party::Stranger(address)).await.map_err(words::of_error)?;
     let caller = let_in(&door, &exchange, &incoming).await?;
+    exchange.place.count(&caller.team).map_err(words::of_error)?;
+    exchange.place.stand_aside();
+    exchange.place.enter(class, Party::Team(caller.team.clone())).await.map_err(words::of_error)?;
     let action = action.ok_or_else(|| words::of_incoming(&incoming::Refusal::UnknownApi))?;
     access::check(caller, action.operation()).map_err(words::of_error)?;
     let asked = Asked { gateway: &door.gateway, caller, call: &exchange.call, rpc, incoming: &incoming, deadline };

@@ -18,7 +18,7 @@ use super::{Shared, answer, keeping, seed};
 
 /// What there is.
 const DOORS: &str = "GET calls, POST faults, DELETE faults, POST outages, GET or POST clock, GET or POST settings, \
-                     POST caches, POST use, POST forget-tokens, POST reset, all below /_admin/";
+                     POST caches, POST use, POST forget-tokens, POST end-sessions, POST reset, all below /_admin/";
 
 /// Why something cannot be done, in words.
 type Wrong = String;
@@ -94,6 +94,10 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
         }
         ("POST", "forget-tokens") => {
             state.tokens.forget();
+            state.mark_changed();
+        }
+        ("POST", "end-sessions") => {
+            state.round += 1;
             state.mark_changed();
         }
         ("POST", "reset") => {

@@ -110,7 +110,7 @@ impl Faults {
         };
         let unknown = |fault: &Fault| fault.action.as_deref().is_some_and(|name| Action::from_name(name).is_none());
         if asked.iter().any(unknown) {
-            return Err("action must be absent or one of the five actions");
+            return Err("action must be absent or one of the actions");
         }
         if asked.iter().any(|fault| !(400..=599).contains(&fault.http)) {
             return Err("http must be 400 to 599");

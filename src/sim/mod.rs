@@ -5,7 +5,7 @@
 //!
 //! # Rooms
 //! `server` takes connections and requests, `eci::incoming` understands them (V1 and V3, query and form), `verify`
-//! decides who may call, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
+//! decides who may call, `roles` is STS, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
 //! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
@@ -26,6 +26,11 @@
 //! # Limits
 //! 500 caches per region: at the quota the least recently used one with the strategy `LRU` goes, else `QuotaExceeded`.
 //! 200 creates in any minute, then `Throttling.User`.
+//!
+//! # Roles
+//! STS is here too: `AssumeRole` (2015-04-01) gives temporary credentials of any role but those whose name contains
+//! `does-not-exist` (`EntityNotExist.Role`) or `forbidden` (`NoPermission`); one whose name begins with `external-` demands
+//! the rest of it as `ExternalId`. They go by the machine's clock, as signatures do.
 //!
 //! # The admin door
 //! Unsigned, and open to this machine alone (others get 404):
@@ -51,6 +56,7 @@
 //! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
 //!   updated, deleted, and driven out by the quota.
 //! * `POST /_admin/forget-tokens` forgets every `ClientToken`, as the cloud does after an unknown time.
+//! * `POST /_admin/end-sessions` ends every session of a role: its token is `InvalidSecurityToken.Expired` from then on.
 //! * `POST /_admin/reset` forgets everything, time and settings too.
 //!
 //! # The state file
@@ -74,6 +80,7 @@ mod limits;
 mod machine;
 mod matching;
 mod meet;
+mod roles;
 mod seed;
 mod server;
 mod state;

@@ -29,8 +29,8 @@ use super::answer::{self, Manner, Outcome, Refusal};
 use super::faults::Fault;
 use super::state::{Ground, State as Memory};
 use super::tokens::Tokens;
-use super::verify::{self, Action};
-use super::{Shared, admin, create, delete, describe, keeping, meet, update, usage};
+use super::verify::{self, Action, Door};
+use super::{Shared, admin, create, delete, describe, keeping, meet, roles, update, usage};
 use crate::domain::entropy::Entropy;
 use crate::eci::incoming::{self, Incoming};
 
@@ -215,9 +215,10 @@ impl Shared {
         let clock = self.clock.now();
         let now = state.watch.at(clock);
         state.sweep(now, clock);
-        let action = match verify::verify(incoming, &self.settings, &mut state.nonces, clock) {
+        let door = Door { settings: &self.settings, round: state.round };
+        let action = match verify::verify(incoming, &door, &mut state.nonces, clock) {
             Ok(action) => action,
-            Err(refusal) => return (Err(refusal.into()), None),
+            Err(refusal) => return (Err(refusal), None),
         };
         manner.action = action.as_str();
         *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
@@ -248,6 +249,10 @@ impl Shared {
             Action::Update => update::run(state, params, ground),
             Action::Delete => delete::run(state, params, ground),
             Action::Usage => usage::run(state, params, ground),
+            Action::AssumeRole => {
+                let door = Door { settings: &self.settings, round: state.round };
+                roles::assume(&door, params, &self.entropy, self.clock.now())
+            }
         }?;
         if let Some(token) = token {
             state.tokens.keep(token, &answer, ground.now);

@@ -117,6 +117,9 @@ pub(super) struct State {
     #[serde(default)]
     pub(super) watch: Watch,
     pub(super) ledger: Ledger,
+    /// How often all sessions of roles were ended.
+    #[serde(default)]
+    pub(super) round: u64,
 }
 
 impl State {

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 
 use chrono::Duration;
 
-use super::Settings;
+use super::answer::Refusal;
+use super::{Settings, roles};
 use crate::domain::clock::Instant;
 use crate::eci::API_VERSION;
-use crate::eci::incoming::{Incoming, Refusal};
+use crate::eci::incoming::{self, Incoming};
 
 /// How long a nonce is remembered: longer than any timestamp that was accepted with it stays acceptable.
 const NONCE: Duration = Duration::minutes(31);
@@ -42,6 +43,14 @@ pub(super) enum Action {
     Update,
     Delete,
     Usage,
+    /// Of STS.
+    AssumeRole,
+}
+
+/// What lets in: the settings, and how often all sessions were ended.
+pub(super) struct Door<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) round: u64,
 }
 
 impl Action {
@@ -53,18 +62,19 @@ impl Action {
             Self::Update => "UpdateImageCache",
             Self::Delete => "DeleteImageCache",
             Self::Usage => "ListUsage",
+            Self::AssumeRole => roles::ASSUME_ROLE,
         }
     }
 
     /// The action of that name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Create, Self::Describe, Self::Update, Self::Delete, Self::Usage];
+        let all = [Self::Create, Self::Describe, Self::Update, Self::Delete, Self::Usage, Self::AssumeRole];
         all.into_iter().find(|action| action.as_str() == name)
     }
 
-    /// Whether it only looks.
+    /// Whether it only looks, and changes no cache.
     pub(super) fn is_look(self) -> bool {
-        matches!(self, Self::Describe | Self::Usage)
+        matches!(self, Self::Describe | Self::Usage | Self::AssumeRole)
     }
 }
 
@@ -72,20 +82,25 @@ impl Action {
 /// admin door turns has no say in signatures.
 pub(super) fn verify(
     incoming: &Incoming,
-    settings: &Settings,
+    door: &Door<'_>,
     nonces: &mut Nonces,
     clock: Instant,
 ) -> Result<Action, Refusal> {
-    if incoming.access_key_id != settings.access_key_id {
-        return Err(Refusal::UnknownKey);
+    if incoming.access_key_id == door.settings.access_key_id {
+        incoming.verify(&door.settings.access_key_secret)?;
+    } else if incoming.access_key_id.starts_with("STS.") {
+        incoming.verify(&roles::secret(door, incoming, clock)?)?;
+    } else {
+        return Err(incoming::Refusal::UnknownKey.into());
     }
-    incoming.verify(&settings.access_key_secret)?;
     incoming.check_time(clock)?;
     if !nonces.spend(&incoming.nonce, clock) {
-        return Err(Refusal::NonceUsed);
+        return Err(incoming::Refusal::NonceUsed.into());
     }
-    if incoming.version != API_VERSION {
-        return Err(Refusal::Version);
+    let action = Action::from_name(&incoming.action);
+    let version = if action == Some(Action::AssumeRole) { roles::VERSION } else { API_VERSION };
+    if incoming.version != version {
+        return Err(incoming::Refusal::Version.into());
     }
-    Action::from_name(&incoming.action).ok_or(Refusal::UnknownApi)
+    Ok(action.ok_or(incoming::Refusal::UnknownApi)?)
 }

@@ -17,6 +17,15 @@ pub struct NewKey {
     pub key: String,
     /// A keyed hash of the request.
     pub fingerprint: Vec<u8>,
+    /// The hash under the key before, while that is known: the request may have been recorded by it.
+    pub former: Option<Vec<u8>>,
+}
+
+impl NewKey {
+    /// Whether the request that was recorded is this one.
+    pub fn is_of(&self, recorded: &[u8]) -> bool {
+        self.fingerprint == recorded || self.former.as_deref() == Some(recorded)
+    }
 }
 
 /// What a claim found.
@@ -89,7 +98,7 @@ async fn earlier(connection: &mut Connection, team: &TeamId, key: &NewKey) -> Re
     .bind(&key.key)
     .fetch_one(connection)
     .await?;
-    if row.try_get::<Vec<u8>, _>("fingerprint")? != key.fingerprint {
+    if !key.is_of(&row.try_get::<Vec<u8>, _>("fingerprint")?) {
         return Ok(Claimed::Mismatch);
     }
     let operation: uuid::Uuid = row.try_get("operation")?;

@@ -68,6 +68,7 @@ pub use unscoped::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
 pub use unscoped::deliveries::{Ailing, Bounds, Claim, Destination, Finished};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::reconciler::{ComparedList, ReconcileLease};
+pub use unscoped::rotating::{SEALED, Sealed, SealedBy};
 pub use unscoped::sealing::{SealedBatch, Sealing, Unsealed};
 pub use unscoped::strangers::FoundCache;
 pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};

@@ -12,6 +12,7 @@
 
 pub mod address;
 pub mod cidr;
+mod echo;
 pub mod ed25519;
 pub mod resolver;
 pub mod retry_after;

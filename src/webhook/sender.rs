@@ -19,8 +19,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::Policy;
 use super::resolver::{Guarded, Lookup, PORT, ResolveError, SystemLookup};
-use super::retry_after;
 use super::url::{self, UrlError};
+use super::{echo, retry_after};
 use crate::domain::clock::Clock;
 
 /// How much of an answer is kept, in bytes. Nothing behind it is read.
@@ -213,7 +213,11 @@ impl Sender {
         *request.headers_mut() = headers;
         *request.body_mut() = Some(outgoing.body.into());
         match timeout_at(deadline, PORT.scope(port, self.client.execute(request))).await {
-            Ok(Ok(response)) => self.read(response, deadline).await,
+            Ok(Ok(response)) => {
+                let attempted = self.read(response, deadline).await;
+                let response_excerpt = echo::blank(attempted.response_excerpt, &outgoing.headers);
+                Attempted { response_excerpt, ..attempted }
+            }
             Ok(Err(error)) => {
                 let (outcome, word) = classify(&error);
                 Attempted::unanswered(outcome, word)

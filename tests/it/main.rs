@@ -2,6 +2,7 @@
 
 mod adoption;
 mod audit;
+mod canary;
 mod chaos;
 mod coverage;
 mod door;
@@ -15,6 +16,7 @@ mod harness;
 mod holding;
 mod jwks;
 mod life;
+mod limits;
 mod localpg;
 mod matches;
 mod never_twice;
@@ -24,6 +26,8 @@ mod receive;
 mod receiver;
 mod reconcile;
 mod restart;
+mod roles;
+mod rotation;
 mod rpc;
 mod security_page;
 mod sender;

@@ -72,7 +72,84 @@ async fn a_head_with_too_many_or_too_long_fields_is_refused() {
     for fields in [many, long] {
         let answer = server.talk(&format!("GET / HTTP/1.1\r\nhost: x\r\n{fields}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        is_problem(&answer, "head_too_large");
     }
+}
+
+/// What is refused before there is a request is a problem like any other.
+#[track_caller]
+fn is_problem(answer: &str, code: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a whole head");
+    assert!(head.contains("content-type: application/problem+json"), "{answer}");
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+    let problem: serde_json::Value = serde_json::from_str(body).expect("a whole body");
+    assert_eq!(problem["code"], code, "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told_so_also_behind_a_good_request() {
+    let server = start(hello(), Limits::default(), TaskTracker::new()).await;
+    for nonsense in ["nonsense\r\n\r\n", "GET /\u{1} HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\na b: c\r\n\r\n"] {
+        is_problem(&server.talk(nonsense).await, "malformed_head");
+    }
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    let mut first = Vec::new();
+    while !first.ends_with(b"hello") {
+        stream.read_buf(&mut first).await.expect("answered");
+    }
+    stream.write_all(b"nonsense\r\n\r\n").await.expect("sent");
+    is_problem(&rest(&mut stream).await, "malformed_head");
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(65_535));
+    let wide = Limits { head_bytes: 1 << 20, ..Limits::default() };
+    let server = start(hello(), wide, TaskTracker::new()).await;
+    is_problem(&server.talk(&long).await, "url_too_long");
+}
+
+#[tokio::test]
+async fn an_address_has_only_so_many_connections_and_another_has_its_own() {
+    let limits = Limits { connections_per_address: 1, ..Limits::default() };
+    let server = start(hello(), limits, TaskTracker::new()).await;
+    let mut first = server.connect().await;
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    let mut one_byte = [0];
+    first.read_exact(&mut one_byte).await.expect("the first is served");
+    let refused = rest(&mut server.connect().await).await;
+    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 5\r\n"), "{refused}");
+    is_problem(&refused, "too_many_connections");
+    let neighbour = tokio::net::TcpSocket::new_v4().expect("a socket");
+    neighbour.bind("127.0.0.2:0".parse().expect("an address")).expect("bound");
+    let mut neighbour = neighbour.connect(server.address).await.expect("a connection");
+    neighbour.write_all(ONE.as_bytes()).await.expect("sent");
+    assert!(rest(&mut neighbour).await.ends_with("hello"));
+    drop(first);
+    // Its end is seen in a moment.
+    while !server.talk(ONE).await.ends_with("hello") {}
+}
+
+#[tokio::test]
+async fn a_client_that_takes_next_to_nothing_of_its_answer_is_closed() {
+    const LARGE: usize = 64 << 20;
+    let limits = Limits { write_deadline: Duration::from_millis(50), ..Limits::default() };
+    let router = Router::new().route("/", get(|| async { vec![b'a'; LARGE] }));
+    let server = start(router, limits, TaskTracker::new()).await;
+    let mut stream = server.connect().await;
+    stream.write_all(ONE.as_bytes()).await.expect("sent");
+    let mut one_byte = [0];
+    stream.read_exact(&mut one_byte).await.expect("it begins");
+    // Whoever sends to a connection that was closed hears of it.
+    while stream.write_all(b"x").await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(rest(&mut stream).await.len() < LARGE);
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_asked_for_and_never_comes_holds_no_connection() {
+    let limits = Limits { header_deadline: Duration::from_millis(50), ..Limits::default() };
+    let server = start(hello(), limits, TaskTracker::new()).await;
+    let answer = server.talk("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc").await;
+    assert!(answer.ends_with("hello"), "{answer}");
 }
 
 #[tokio::test]

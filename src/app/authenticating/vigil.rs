@@ -1,5 +1,9 @@
 //! Those who wait or listen for long: whether their credential still holds is looked at again and again.
 
+use std::sync::{Mutex, PoisonError};
+
+use tokio::time::{Instant, sleep_until};
+
 use crate::app::Gateway;
 use crate::domain::caller::Caller;
 
@@ -8,12 +12,15 @@ use crate::domain::caller::Caller;
 pub(in crate::app) struct Vigil {
     gateway: Gateway,
     caller: Caller,
+    /// When it is looked at next, however often the wait is interrupted.
+    next: Mutex<Instant>,
 }
 
 impl Vigil {
     /// Watches over this caller's.
     pub(in crate::app) fn over(gateway: &Gateway, caller: &Caller) -> Self {
-        Self { gateway: gateway.clone(), caller: caller.clone() }
+        let next = Mutex::new(Instant::now() + gateway.settings().credential_look);
+        Self { gateway: gateway.clone(), caller: caller.clone(), next }
     }
 
     /// What `work` gives, unless the credential ends before.
@@ -27,10 +34,13 @@ impl Vigil {
 
     async fn until_it_ends(&self) {
         loop {
-            tokio::time::sleep(self.gateway.settings().credential_look).await;
+            let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            sleep_until(next).await;
             if !self.gateway.still_holds(&self.caller).await {
                 return;
             }
+            let next = Instant::now() + self.gateway.settings().credential_look;
+            *self.next.lock().unwrap_or_else(PoisonError::into_inner) = next;
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What a person may do with an endpoint after it was made: change, pause, let it go on, rotate its secret.
 
 use chrono::Duration;
-use secrecy::ExposeSecret as _;
 
 use super::{Keys, secrets};
 use crate::app::input::EndpointChanges;
@@ -78,7 +77,7 @@ impl Gateway {
         let secret = Some(self.seal_keys(id, &keys));
         let write = EndpointWrite { endpoint, headers: None, secret, rotate: true };
         let view = self.write_endpoint(caller, call, ROTATE, write).await?;
-        Ok(EndpointView { secret: Some(keys.hmac.text().expose_secret().to_owned()), ..view })
+        Ok(EndpointView { secret: Some((&keys.hmac.text()).into()), ..view })
     }
 
     /// Sends it nothing more until [`Gateway::resume_webhook_endpoint`]; what happens meanwhile waits.

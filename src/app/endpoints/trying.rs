@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::Keys;
+use crate::app::admission::aside;
 use crate::app::delivering::{Rendered, render, word};
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::{Error, Gateway, access};
@@ -89,7 +90,8 @@ impl Gateway {
         headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
         headers.push(("content-type".into(), content_type.into()));
         let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
-        self.parts().sender.send(Outgoing { url: endpoint.url.clone(), headers, body, timeout }).await
+        let outgoing = Outgoing { url: endpoint.url.clone(), headers, body, timeout };
+        aside(self.parts().sender.send(outgoing)).await
     }
 }
 

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::shown::ShownOnce;
+
 use super::{ChangedView, ImageCacheView, ProviderEventView, StatusView};
 
 /// What an event is about. Which members there are depends on the type.
@@ -155,8 +157,8 @@ pub struct EndpointView {
     pub resting_until: Option<DateTime<Utc>>,
     /// The signing secret (`whsec_…`): shown once, in the answer to the create or to the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub secret: Option<String>,
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub secret: Option<ShownOnce>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }

@@ -122,6 +122,36 @@ const HASHED: &[&str] = &[
     "Tag",
     "AcrRegistryInfo",
 ];
+/// Names of the list whose values are numbers, truths or instants: anything else under them is a mistake, and may be a secret.
+const PLAIN: &[&str] = &[
+    "size_gib",
+    "retention_days",
+    "flash",
+    "generation",
+    "dry_run",
+    "limit",
+    "created_after",
+    "created_before",
+    "expires_after",
+    "expires_before",
+    "idle_since",
+    "recorded_after",
+    "recorded_before",
+    "tree_size",
+    "first_size",
+    "second_size",
+    "timeout_seconds",
+    "full_match",
+    "minimum_matches",
+    "ephemeral_storage_gib",
+    "reuse_layers",
+    "ImageCacheSize",
+    "RetentionDays",
+    "Limit",
+    "Flash",
+    "ImageFullMatch",
+    "ImageMatchCountRequest",
+];
 /// The longest value that is shown, in characters.
 const LONGEST: usize = 256;
 
@@ -142,7 +172,9 @@ pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTree
     }
     let show = |(name, values): (&str, Vec<&str>)| {
         let text = values.join(" ");
-        let clear = SHOWN.contains(&name) && text.chars().count() <= LONGEST && !text.contains(char::is_control);
+        let short = text.chars().count() <= LONGEST && !text.contains(char::is_control);
+        let clear =
+            SHOWN.contains(&name) && short && (!PLAIN.contains(&name) || values.iter().all(|text| is_plain(text)));
         (name.to_owned(), if clear { text } else { hash(text.as_bytes()) })
     };
     let mut kept: BTreeMap<String, String> = found.into_iter().map(show).collect();
@@ -150,6 +182,14 @@ pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTree
         kept.insert("other".to_owned(), hash(&other));
     }
     kept
+}
+
+/// Whether it can be a number, a truth or an instant, and nothing else.
+fn is_plain(text: &str) -> bool {
+    let number = text.len() <= 35
+        && text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b"-+:.TZ".contains(&byte));
+    number || text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
 }
 
 /// The name of ours that `name` is: `Tag.1.Key` is `Tag`.
@@ -182,6 +222,15 @@ mod tests {
     #[test]
     fn what_is_long_or_unprintable_is_hashed() {
         assert_eq!(kept_of(&[("name", &"x".repeat(257)), ("action", "a\nb")]), ["action=#3", "name=#257"]);
+    }
+
+    #[test]
+    fn what_stands_under_the_wrong_name_is_hashed() {
+        assert_eq!(kept_of(&[("size_gib", "hunter2"), ("limit", "20")]), ["limit=20", "size_gib=#7"]);
+        assert_eq!(
+            kept_of(&[("created_after", "2026-03-01T08:00:00.5+01:00"), ("Flash", "true x")]),
+            ["Flash=#6", "created_after=2026-03-01T08:00:00.5+01:00"]
+        );
     }
 
     #[test]

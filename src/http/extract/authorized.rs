@@ -5,13 +5,17 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use crate::app::access::Access;
 use crate::app::{Call, Error, access};
 use crate::domain::caller::Caller;
+use crate::domain::limits::Party;
+use crate::domain::limits::queue::Class;
 use crate::http::DoorState;
 use crate::http::exchange::Exchange;
 use crate::http::problem::Refusal;
 
-/// A caller whose credential is good and carries the scope of this route's operation.
+/// A caller whose credential is good and carries the scope of this route's operation, and who has a place among those
+/// that are worked for.
 ///
 /// The scope is checked here, before anything else of the request is read, and again in `app`, where every door
 /// is checked.
@@ -33,8 +37,11 @@ impl FromRequestParts<DoorState> for Authorized {
         let caller = door.gateway.authenticate(token, team(&parts.headers)).await?;
         // The wrapper names the caller even if the next line refuses them.
         let caller = exchange.caller.get_or_init(|| caller).clone();
+        exchange.place.count(&caller.team)?;
         access::check(&caller, operation)?;
         door.gateway.check_team(&caller).await?;
+        let class = access::of(operation).map_or(Class::Read, Access::class);
+        exchange.place.enter(class, Party::Team(caller.team.clone())).await?;
         Ok(Self { caller, call: exchange.call.clone() })
     }
 }

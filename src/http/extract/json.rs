@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::app::admission;
 use crate::domain::field::FieldError;
 use crate::http::Settings;
 use crate::http::exchange::Exchange;
@@ -35,7 +36,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !is_json(&parts.headers) {
             return Err(Refusal::unsupported_media_type());
         }
-        let raw = read_body(&parts.headers, body, settings).await?;
+        // Whoever sends slowly holds no place meanwhile.
+        let raw = admission::aside(read_body(&parts.headers, body, settings)).await?;
+        admission::come_back().await?;
         if let Some(exchange) = exchange {
             exchange.call.asks(fields(&raw));
         }

@@ -150,6 +150,10 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     found
 }
 
+const POLICY: &str = "What the team may send: `\"team\";q=1000;w=5` is 1,000 requests in 5 s \
+                      (draft-ietf-httpapi-ratelimit-headers).";
+const RATE: &str = "What is left of it: `\"team\";r=990;t=1` is 990 requests at once, and all of them in 1 s.";
+
 /// Response headers of the successes.
 fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
@@ -162,6 +166,8 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
             }
         };
         add(true, "X-Request-Id", "The request's id: yours if you sent a sane one.");
+        add(true, "RateLimit-Policy", POLICY);
+        add(true, "RateLimit", RATE);
         let settled = matches!(status.as_str(), "200" | "201") && is_cache_change;
         let kept = settled || access.operation == "get_image_cache" || is_kept_by_version(access);
         add(kept, "ETag", "The version, for `If-Match`.");
@@ -222,8 +228,8 @@ fn meaning(access: Option<&Access>, status: u16) -> &'static str {
         413 => "The body is too large.",
         415 => "The body is not `application/json`.",
         422 => "Fields are not allowed, or the cloud refused the request; `errors` names the fields.",
-        429 => "Too many requests.",
-        503 => "The gateway, or something that it needs, is not available at the moment.",
+        429 => "The team sends too many requests, has too many in hand, or too many wait.",
+        503 => "The gateway has too much to do, or something that it needs is not available at the moment.",
         _ => "The gateway failed.",
     }
 }

@@ -47,6 +47,34 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
     }
 
+    /// A URL that is longer than allowed; the limit is known where it is ours.
+    pub fn url_too_long(limit: Option<usize>) -> Self {
+        let detail =
+            limit.map_or_else(|| "it is too long".to_owned(), |limit| format!("it may have at most {limit} bytes"));
+        Self::new(StatusCode::URI_TOO_LONG, "url_too_long", "The URL is too long", detail)
+    }
+
+    /// Too many header fields, or too long ones.
+    pub fn head_too_large() -> Self {
+        let detail = "the header fields are too many, or too long";
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "The head is too large", detail)
+    }
+
+    /// No HTTP.
+    pub fn malformed_head() -> Self {
+        let detail = "the request line or the header fields are not HTTP/1.1";
+        Self::new(StatusCode::BAD_REQUEST, "malformed_head", "The head is malformed", detail)
+    }
+
+    /// More connections than one address may have.
+    pub fn too_many_connections() -> Self {
+        let detail = "too many connections are open from this address";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connections", "Too many connections", detail)
+            .retryable()
+            .header(RETRY_AFTER, "5")
+            .hint("keep connections and use them again")
+    }
+
     /// Another media type than JSON.
     pub fn unsupported_media_type() -> Self {
         let title = "The media type is not supported";

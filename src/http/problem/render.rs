@@ -90,7 +90,10 @@ fn cloud_refused(error: CloudError, operation: Option<OperationId>) -> Refusal {
 fn too_many(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {
     Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, "Too many at once", detail)
         .header(RETRY_AFTER, &seconds.to_string())
-        .hint("end one that is no longer needed, or try again later")
+        .hint(match code {
+            "rate_limited" | "too_many_refused" => "wait as long as Retry-After says, and send fewer",
+            _ => "end one that is no longer needed, or try again later",
+        })
 }
 
 fn unavailable(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {

@@ -4,6 +4,8 @@
 //! What must stay true: an export ends at the entry that was the newest when it began; a failure on the way breaks the
 //! connection off, so that half an export never looks whole; no cell of the CSV is a formula to a spreadsheet.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -12,6 +14,7 @@ use futures_util::stream::try_unfold;
 use utoipa::IntoParams;
 
 use super::audit_entries::AuditFilters;
+use crate::app::admission::{self, Place};
 use crate::app::view::AuditEntryView;
 use crate::app::{AuditExport, Error};
 use crate::domain::caller::Caller;
@@ -99,12 +102,13 @@ pub(super) async fn export_audit_entries(
     who: Authorized,
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Refusal> {
+    let waits = admission::wait_long()?;
     let export = door.gateway.export_audit_entries(&who.caller, query.filters.filter()).await?;
     // The first part before the answer: what can be refused is.
     let first = door.gateway.audit_part(&who.caller, &export, 0).await?;
     let form = query.format;
     let head = form.head().to_owned() + &form.print(&first.0);
-    let state = Streaming { door, caller: who.caller, export, form, head: Some(head), next: first.1 };
+    let state = Streaming { door, caller: who.caller, export, form, head: Some(head), next: first.1, _waits: waits };
     let body = Body::from_stream(try_unfold(state, Streaming::part));
     Ok(([(CONTENT_TYPE, form.media_type()), (CONTENT_DISPOSITION, form.disposition())], body).into_response())
 }
@@ -119,6 +123,8 @@ struct Streaming {
     head: Option<String>,
     /// After which number the next part begins; none at the end.
     next: Option<i64>,
+    /// It counts among those that wait until it has been read.
+    _waits: Option<Arc<Place>>,
 }
 
 impl Streaming {

@@ -9,6 +9,7 @@ use super::{object, words};
 use crate::app::input::{ChangeOptions, IdempotencyKey};
 use crate::app::{Call, Gateway, Told};
 use crate::domain::caller::Caller;
+use crate::domain::limits::queue::Class;
 use crate::eci::incoming::Incoming;
 use crate::eci::params::read;
 use crate::eci::sign_v1;
@@ -38,6 +39,15 @@ impl Action {
             "DeleteImageCache" => Some(Self::Delete),
             "ListUsage" => Some(Self::Usage),
             _ => None,
+        }
+    }
+
+    /// How it stands in line when there is too much to do. Describing one is a read.
+    pub(super) fn class(self, incoming: &Incoming) -> Class {
+        match self {
+            Self::Create | Self::Update | Self::Delete => Class::Change,
+            Self::Describe if !incoming.params.iter().any(|(name, _)| name == "ImageCacheId") => Class::List,
+            Self::Describe | Self::Usage => Class::Read,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::http::problem::Refusal;
 
 const CONFLICT: &str = "The request was denied. It conflicts with a previous request.";
 const UNAVAILABLE: &str = "The request has failed due to a temporary failure of the server.";
+const THROTTLED: &str = "Request was denied due to user flow control.";
 const INTERNAL: &str = "The request processing has failed due to some unknown error, exception or failure.";
 
 /// A refusal in the cloud's words.
@@ -32,6 +33,11 @@ pub(super) fn of_incoming(wrong: &incoming::Refusal) -> Refusal {
 /// What nothing was done of, as far as the caller is concerned.
 pub(super) fn unavailable(more: &str) -> Refusal {
     refusal(503, "ServiceUnavailable", format!("{UNAVAILABLE} {more}").trim_end())
+}
+
+/// Too much of one user, as the cloud says it.
+fn throttled(detail: &str) -> Refusal {
+    refusal(400, "Throttling.User", format!("{THROTTLED} ({detail})"))
 }
 
 /// What `app` refused.
@@ -57,8 +63,10 @@ pub(super) fn of_error(error: Error) -> Refusal {
             refusal(403, "Forbidden.TeamDisabled", message)
         }
         Error::CloudRefused { error, .. } => cloud(error),
-        // Nothing of the cloud's own API is counted so.
-        Error::TooMany { detail, .. } | Error::Unavailable { detail, .. } => unavailable(&format!("({detail})")),
+        Error::TooMany { detail, retry_after_seconds, .. } => throttled(detail).retry_after(retry_after_seconds),
+        Error::Unavailable { detail, retry_after_seconds, .. } => {
+            unavailable(&format!("({detail})")).retry_after(retry_after_seconds)
+        }
         // The wrapper puts it into words and logs the cause.
         Error::Internal(cause) => Refusal::internal(cause),
     }
@@ -126,6 +134,10 @@ pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
     let detail = refusal.detail().to_owned();
     match refusal.status().as_u16() {
         408 => refusal.reworded(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", detail),
+        429 => {
+            let detail = format!("{THROTTLED} ({detail})");
+            refusal.reworded(StatusCode::BAD_REQUEST, "Throttling.User", detail)
+        }
         413 => refusal.reworded(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", detail),
         503 => refusal.reworded(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", UNAVAILABLE),
         500.. => refusal.reworded(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", INTERNAL),

@@ -1,34 +1,63 @@
-//! A stream that gives up on a peer that takes nothing: hyper has deadlines for reading, but none for writing.
+//! A stream that gives up on a peer that takes nothing, or next to nothing: hyper has deadlines for reading, but none for
+//! writing.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// Fails a write or flush that makes no progress for `patience`.
+/// What a peer must take within its patience, where there is as much: 2 kB a second by default.
+const LEAST: usize = 16 * 1024;
+
+/// Fails a write when the peer, while there is more for it, takes less than [`LEAST`] within `patience`.
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
-    stuck: Option<Pin<Box<Sleep>>>,
+    slow: Option<Slow>,
+}
+
+/// Since something could not be written at once.
+struct Slow {
+    alarm: Pin<Box<Sleep>>,
+    taken: usize,
 }
 
 impl<S> Patient<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stuck: None }
+        Self { stream, patience, slow: None }
     }
 
-    fn watch<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            self.stuck = None;
+    /// Judges the writing of `wanted` bytes.
+    fn watch(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let taken = match &result {
+            Poll::Ready(Ok(taken)) if *taken < wanted => *taken,
+            Poll::Ready(_) => {
+                self.slow = None;
+                return result;
+            }
+            Poll::Pending => 0,
+        };
+        let end = Instant::now() + self.patience;
+        let fresh = || Slow { alarm: Box::pin(tokio::time::sleep_until(end)), taken: 0 };
+        let slow = self.slow.get_or_insert_with(fresh);
+        slow.taken += taken;
+        if slow.taken >= LEAST {
+            slow.taken = 0;
+            slow.alarm.as_mut().reset(end);
+        }
+        if slow.alarm.as_mut().poll(cx).is_pending() {
             return result;
         }
-        let end = Instant::now() + self.patience;
-        let alarm = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
-        ready!(alarm.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
+        metrics::counter!("ecg_connections_given_up_total").increment(1);
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes too little")))
     }
 }
 
@@ -41,7 +70,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.watch(cx, result)
+        self.watch(cx, buf.len(), result)
     }
 
     fn poll_write_vectored(
@@ -49,8 +78,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let wanted = bufs.iter().map(|buf| buf.len()).sum();
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.watch(cx, result)
+        self.watch(cx, wanted, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -58,13 +88,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(cx, result)
+        let result = Pin::new(&mut self.stream).poll_flush(cx).map_ok(|()| 0);
+        self.watch(cx, 0, result).map_ok(drop)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.watch(cx, result)
+        let result = Pin::new(&mut self.stream).poll_shutdown(cx).map_ok(|()| 0);
+        self.watch(cx, 0, result).map_ok(drop)
     }
 }
 
@@ -80,6 +110,19 @@ mod tests {
         let mut stream = Patient::new(ours, Duration::from_millis(20));
         let error = stream.write_all(b"more than four").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn next_to_nothing_is_not_enough_and_all_there_is_always_is() {
+        let watch = |patience: Duration, taken: usize, wanted: usize| {
+            let mut stream = Patient::new(tokio::io::empty(), patience);
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            stream.watch(&mut cx, wanted, Poll::Ready(Ok(taken))).map(|result| result.is_ok())
+        };
+        let (over, long) = (Duration::ZERO, Duration::from_mins(1));
+        assert_eq!(watch(over, 1, LEAST), Poll::Ready(false), "a byte in all the time that there is");
+        assert_eq!(watch(long, 1, LEAST), Poll::Ready(true), "there is time left");
+        assert_eq!(watch(over, 4, 4), Poll::Ready(true));
     }
 
     #[tokio::test]

@@ -5,6 +5,9 @@
 //! must be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]), and credentials before
 //! it is known whose they are; nothing else. Every row they return
 //! carries its team, and every write they make names it or holds a lease.
+//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`revocations`]), what must be known before a
+//! cache of the account is taken over or offered ([`adoption`], [`strangers`]), and credentials before it is known whose
+//! they are; nothing else. Every row they return carries its team, and every write they make names it or holds a lease.
 
 pub mod access_keys;
 pub mod adoption;
@@ -19,6 +22,7 @@ pub mod operations;
 pub mod reconciler;
 pub mod region_profiles;
 pub mod revocations;
+pub mod rotating;
 pub mod sealing;
 pub mod strangers;
 pub mod teams;

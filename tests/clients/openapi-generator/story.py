@@ -127,6 +127,25 @@ class Story:
         assert [item.access_key_secret for item in listed if item.id == key.id] == [None]
         call(self.access_keys.revoke_access_key, key.id)
 
+    def turn_credentials(self):
+        """Turn an access key, an API key and a revocation of tokens."""
+        new = ecg_client.NewAccessKey(description="openapi-generator", scopes=["read"])
+        access = call(self.access_keys.create_access_key, new)
+        hour = ecg_client.KeyRotation(keep_old_hours=1)
+        rotated = call(self.access_keys.rotate_access_key, access.id, hour)
+        assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
+        call(self.access_keys.revoke_access_key, access.id)
+        key = call(self.api_keys.create_api_key, ecg_client.NewApiKey(name="story", scopes=["admin"]))
+        assert key.key.startswith("ecg_"), key
+        turned = call(self.api_keys.rotate_api_key, key.id, ecg_client.KeyRotation(keep_old_hours=0))
+        assert turned.key != key.key and call(self.api_keys.get_api_key, key.id).key is None
+        assert key.id in [item.id for item in call(self.api_keys.list_api_keys, limit=100).items]
+        call(self.api_keys.revoke_api_key, key.id)
+        new = ecg_client.NewRevocation(jti="openapi-generator", reason="a story")
+        revoked = call(self.revocations.create_revocation, new)
+        assert revoked.id in [item.id for item in call(self.revocations.list_revocations, limit=100).items]
+        call(self.revocations.delete_revocation, revoked.id)
+
     def keep_policies(self):
         """Register a team, give it a policy, fill in a region, try a create."""
         team_id, place = f"team-{uuid.uuid4().hex[:12]}", "default:cn-nowhere-1"
@@ -149,25 +168,6 @@ class Story:
         new = ecg_client.NewImageCache(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
         told = call(self.caches.dry_run_image_cache, new)
         assert told.allowed and told.image_cache.images == new.images, told
-
-    def turn_credentials(self):
-        """Turn an access key, an API key and a revocation of tokens."""
-        new = ecg_client.NewAccessKey(description="openapi-generator", scopes=["read"])
-        access = call(self.access_keys.create_access_key, new)
-        hour = ecg_client.KeyRotation(keep_old_hours=1)
-        rotated = call(self.access_keys.rotate_access_key, access.id, hour)
-        assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
-        call(self.access_keys.revoke_access_key, access.id)
-        key = call(self.api_keys.create_api_key, ecg_client.NewApiKey(name="story", scopes=["admin"]))
-        assert key.key.startswith("ecg_"), key
-        turned = call(self.api_keys.rotate_api_key, key.id, ecg_client.KeyRotation(keep_old_hours=0))
-        assert turned.key != key.key and call(self.api_keys.get_api_key, key.id).key is None
-        assert key.id in [item.id for item in call(self.api_keys.list_api_keys, limit=100).items]
-        call(self.api_keys.revoke_api_key, key.id)
-        new = ecg_client.NewRevocation(jti="openapi-generator", reason="a story")
-        revoked = call(self.revocations.create_revocation, new)
-        assert revoked.id in [item.id for item in call(self.revocations.list_revocations, limit=100).items]
-        call(self.revocations.delete_revocation, revoked.id)
 
     def change_and_remove(self, cache):
         """Update the image cache, wait for the new build, delete it."""
@@ -213,8 +213,8 @@ class Story:
         self.turn_the_endpoint(endpoint)
         self.try_an_adoption()
         self.turn_an_access_key()
-        self.keep_policies()
         self.turn_credentials()
+        self.keep_policies()
         self.change_and_remove(cache)
         self.read_the_audit(cache)
         listed = call(self.webhooks.list_webhook_endpoints, limit=100).items

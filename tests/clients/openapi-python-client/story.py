@@ -204,6 +204,25 @@ def turn_an_access_key():
     call(revoke_access_key, key.id, statuses=(204,), client=ADMIN)
 
 
+def turn_credentials():
+    """Turn an access key, an API key and a revocation of tokens."""
+    new = NewAccessKey(description="openapi-python-client", scopes=["read"])
+    access = call(create_access_key, statuses=(201,), client=ADMIN, body=new)
+    rotated = call(rotate_access_key, access.id, client=ADMIN, body=KeyRotation(keep_old_hours=1))
+    assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
+    call(revoke_access_key, access.id, statuses=(204,), client=ADMIN)
+    key = call(create_api_key, statuses=(201,), client=ADMIN, body=NewApiKey(name="story", scopes=["admin"]))
+    assert key.key.startswith("ecg_"), key
+    turned = call(rotate_api_key, key.id, client=ADMIN, body=KeyRotation(keep_old_hours=0))
+    assert turned.key != key.key and call(get_api_key, key.id, client=ADMIN).key is UNSET
+    assert key.id in [item.id for item in call(list_api_keys, client=ADMIN, limit=100).items]
+    call(revoke_api_key, key.id, statuses=(204,), client=ADMIN)
+    body = NewRevocation(jti="openapi-python-client", reason="a story")
+    revoked = call(create_revocation, statuses=(201,), client=ADMIN, body=body)
+    assert revoked.id in [item.id for item in call(list_revocations, client=ADMIN, limit=100).items]
+    call(delete_revocation, revoked.id, statuses=(204,), client=ADMIN)
+
+
 def keep_policies():
     """Register a team, give it a policy, fill in a region, try a create."""
     team_id, place = f"team-{uuid.uuid4().hex[:12]}", "default:cn-nowhere-1"
@@ -226,25 +245,6 @@ def keep_policies():
     new = NewImageCache(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
     told = call(dry_run_image_cache, body=new)
     assert told.allowed and told.image_cache.images == new.images, told
-
-
-def turn_credentials():
-    """Turn an access key, an API key and a revocation of tokens."""
-    new = NewAccessKey(description="openapi-python-client", scopes=["read"])
-    access = call(create_access_key, statuses=(201,), client=ADMIN, body=new)
-    rotated = call(rotate_access_key, access.id, client=ADMIN, body=KeyRotation(keep_old_hours=1))
-    assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
-    call(revoke_access_key, access.id, statuses=(204,), client=ADMIN)
-    key = call(create_api_key, statuses=(201,), client=ADMIN, body=NewApiKey(name="story", scopes=["admin"]))
-    assert key.key.startswith("ecg_"), key
-    turned = call(rotate_api_key, key.id, client=ADMIN, body=KeyRotation(keep_old_hours=0))
-    assert turned.key != key.key and call(get_api_key, key.id, client=ADMIN).key is UNSET
-    assert key.id in [item.id for item in call(list_api_keys, client=ADMIN, limit=100).items]
-    call(revoke_api_key, key.id, statuses=(204,), client=ADMIN)
-    body = NewRevocation(jti="openapi-python-client", reason="a story")
-    revoked = call(create_revocation, statuses=(201,), client=ADMIN, body=body)
-    assert revoked.id in [item.id for item in call(list_revocations, client=ADMIN, limit=100).items]
-    call(delete_revocation, revoked.id, statuses=(204,), client=ADMIN)
 
 
 def change_and_remove(cache):
@@ -285,8 +285,8 @@ def main(document):
     turn_the_endpoint(endpoint)
     try_an_adoption()
     turn_an_access_key()
-    keep_policies()
     turn_credentials()
+    keep_policies()
     change_and_remove(cache)
     read_the_audit(cache)
     assert endpoint.id in [item.id for item in call(list_webhook_endpoints, limit=100).items]

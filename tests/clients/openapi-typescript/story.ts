@@ -179,6 +179,39 @@ async function turnAnAccessKey(): Promise<void> {
   await call("revoke_access_key", admin.DELETE("/v1/access-keys/{access_key_id}", { params }));
 }
 
+async function turnCredentials(): Promise<void> {
+  const body = { description: "openapi-typescript", scopes: ["read"] };
+  const access = await call("create_access_key", admin.POST("/v1/access-keys", { body }));
+  const ofAccess = { path: { access_key_id: access.id } };
+  const rotated = await call(
+    "rotate_access_key",
+    admin.POST("/v1/access-keys/{access_key_id}/rotate", { params: ofAccess, body: { keep_old_hours: 1 } }),
+  );
+  assert(rotated.access_key_secret !== access.access_key_secret && rotated.old_secret_until);
+  await call("revoke_access_key", admin.DELETE("/v1/access-keys/{access_key_id}", { params: ofAccess }));
+  const named = { name: "story", scopes: ["admin"] };
+  const key = await call("create_api_key", admin.POST("/v1/api-keys", { body: named }));
+  assert(key.key?.startsWith("ecg_"), "no key");
+  const params = { path: { api_key_id: key.id } };
+  const turned = await call(
+    "rotate_api_key",
+    admin.POST("/v1/api-keys/{api_key_id}/rotate", { params, body: { keep_old_hours: 0 } }),
+  );
+  assert.notEqual(turned.key, key.key);
+  const got = await call("get_api_key", admin.GET("/v1/api-keys/{api_key_id}", { params }));
+  assert.equal(got.key, undefined);
+  const query = { limit: 100 };
+  const keys = await call("list_api_keys", admin.GET("/v1/api-keys", { params: { query } }));
+  assert(keys.items.some((item) => item.id === key.id));
+  await call("revoke_api_key", admin.DELETE("/v1/api-keys/{api_key_id}", { params }));
+  const ofToken = { jti: "openapi-typescript", reason: "a story" };
+  const revoked = await call("create_revocation", admin.POST("/v1/revocations", { body: ofToken }));
+  const listed = await call("list_revocations", admin.GET("/v1/revocations", { params: { query } }));
+  assert(listed.items.some((item) => item.id === revoked.id));
+  const path = { revocation_id: revoked.id };
+  await call("delete_revocation", admin.DELETE("/v1/revocations/{revocation_id}", { params: { path } }));
+}
+
 async function keepPolicies(): Promise<void> {
   const id = `team-${randomUUID().slice(0, 8)}`;
   const params = { path: { team_id: id } };
@@ -218,39 +251,6 @@ async function fillInARegion(): Promise<void> {
   const listed = await call("list_region_profiles", admin.GET("/v1/region-profiles", { params: { query } }));
   assert(listed.items.some((item) => item.id === place));
   await call("delete_region_profile", admin.DELETE(path, { params }));
-}
-
-async function turnCredentials(): Promise<void> {
-  const body = { description: "openapi-typescript", scopes: ["read"] };
-  const access = await call("create_access_key", admin.POST("/v1/access-keys", { body }));
-  const ofAccess = { path: { access_key_id: access.id } };
-  const rotated = await call(
-    "rotate_access_key",
-    admin.POST("/v1/access-keys/{access_key_id}/rotate", { params: ofAccess, body: { keep_old_hours: 1 } }),
-  );
-  assert(rotated.access_key_secret !== access.access_key_secret && rotated.old_secret_until);
-  await call("revoke_access_key", admin.DELETE("/v1/access-keys/{access_key_id}", { params: ofAccess }));
-  const named = { name: "story", scopes: ["admin"] };
-  const key = await call("create_api_key", admin.POST("/v1/api-keys", { body: named }));
-  assert(key.key?.startsWith("ecg_"), "no key");
-  const params = { path: { api_key_id: key.id } };
-  const turned = await call(
-    "rotate_api_key",
-    admin.POST("/v1/api-keys/{api_key_id}/rotate", { params, body: { keep_old_hours: 0 } }),
-  );
-  assert.notEqual(turned.key, key.key);
-  const got = await call("get_api_key", admin.GET("/v1/api-keys/{api_key_id}", { params }));
-  assert.equal(got.key, undefined);
-  const query = { limit: 100 };
-  const keys = await call("list_api_keys", admin.GET("/v1/api-keys", { params: { query } }));
-  assert(keys.items.some((item) => item.id === key.id));
-  await call("revoke_api_key", admin.DELETE("/v1/api-keys/{api_key_id}", { params }));
-  const ofToken = { jti: "openapi-typescript", reason: "a story" };
-  const revoked = await call("create_revocation", admin.POST("/v1/revocations", { body: ofToken }));
-  const listed = await call("list_revocations", admin.GET("/v1/revocations", { params: { query } }));
-  assert(listed.items.some((item) => item.id === revoked.id));
-  const path = { revocation_id: revoked.id };
-  await call("delete_revocation", admin.DELETE("/v1/revocations/{revocation_id}", { params: { path } }));
 }
 
 async function changeAndRemove(cache: ImageCache): Promise<void> {
@@ -332,8 +332,8 @@ const cache = await followACache(endpoint.id);
 await turnTheEndpoint(endpoint);
 await tryAnAdoption();
 await turnAnAccessKey();
-await keepPolicies();
 await turnCredentials();
+await keepPolicies();
 await changeAndRemove(cache);
 await readTheAudit(cache);
 await removeTheEndpoint(endpoint.id);

@@ -12,36 +12,36 @@ use serde_json::{Value, json};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
-pub(super) type Pairs = Vec<(String, String)>;
+pub(crate) type Pairs = Vec<(String, String)>;
 
 static NONCE: AtomicU32 = AtomicU32::new(0);
 
-pub(super) fn nonce() -> String {
+pub(crate) fn nonce() -> String {
     format!("nonce-{}", NONCE.fetch_add(1, Ordering::Relaxed))
 }
 
-pub(super) fn own(pairs: &[(&str, &str)]) -> Pairs {
+pub(crate) fn own(pairs: &[(&str, &str)]) -> Pairs {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-pub(super) fn encoded(pairs: &[(String, String)]) -> String {
+pub(crate) fn encoded(pairs: &[(String, String)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// An access key.
-pub(super) struct Key {
-    pub(super) id: String,
-    pub(super) secret: SecretString,
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) secret: SecretString,
 }
 
 impl Key {
     /// A key of [`TEAM`] with all scopes.
-    pub(super) async fn new(app: &TestGateway) -> Self {
+    pub(crate) async fn new(app: &TestGateway) -> Self {
         Self::of(app, TEAM, &json!({})).await
     }
 
     /// A key of `team`, as its administrator makes it.
-    pub(super) async fn of(app: &TestGateway, team: &str, body: &Value) -> Self {
+    pub(crate) async fn of(app: &TestGateway, team: &str, body: &Value) -> Self {
         let create = app.bare(Method::POST, "/v1/access-keys").bearer_auth(app.token(team, &Scope::ALL));
         let made = Answer::of(create.json(body)).await.expect(201);
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
@@ -49,7 +49,7 @@ impl Key {
     }
 
     /// The system parameters of V1 beside the action's own, without the signature.
-    pub(super) fn unsigned(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Pairs {
+    pub(crate) fn unsigned(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Pairs {
         let now = app.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut pairs = own(params);
         pairs.extend(own(&[
@@ -66,24 +66,24 @@ impl Key {
     }
 
     /// Signs under V1.
-    pub(super) fn sign(&self, method: &str, mut pairs: Pairs) -> Pairs {
+    pub(crate) fn sign(&self, method: &str, mut pairs: Pairs) -> Pairs {
         let signature = sign_v1::signature(&self.secret, &sign_v1::string_to_sign(method, &pairs));
         pairs.push((sign_v1::SIGNATURE.to_owned(), signature));
         pairs
     }
 
     /// An action under V1, everything in the query of a GET.
-    pub(super) async fn get(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
         send_query(app, Method::GET, &self.sign("GET", self.unsigned(app, action, params))).await
     }
 
     /// An action under V1, everything in the body of a POST.
-    pub(super) async fn post(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
         send_form(app, &self.sign("POST", self.unsigned(app, action, params))).await
     }
 
     /// An action under V3: the parameters in the query, or in a form body.
-    pub(super) fn v3(&self, app: &TestGateway, action: &str, params: &[(&str, &str)], form: bool) -> RequestBuilder {
+    pub(crate) fn v3(&self, app: &TestGateway, action: &str, params: &[(&str, &str)], form: bool) -> RequestBuilder {
         let (query, body) = if form { (Pairs::new(), encoded(&own(params))) } else { (own(params), String::new()) };
         let mut headers = own(&[
             ("host", &app.address.to_string()),
@@ -100,7 +100,7 @@ impl Key {
     }
 
     /// Signs all of these headers under V3.
-    pub(super) fn sign_v3(&self, app: &TestGateway, query: &Pairs, headers: &Pairs, body: String) -> RequestBuilder {
+    pub(crate) fn sign_v3(&self, app: &TestGateway, query: &Pairs, headers: &Pairs, body: String) -> RequestBuilder {
         let payload = sign_v3::hashed_payload(body.as_bytes());
         let request = sign_v3::Signed { method: "POST", path: "/", query, headers, payload: &payload };
         let text = sign_v3::string_to_sign(&sign_v3::canonical_request(&request));
@@ -114,18 +114,18 @@ impl Key {
     }
 }
 
-pub(super) async fn send_query(app: &TestGateway, method: Method, pairs: &Pairs) -> Answer {
+pub(crate) async fn send_query(app: &TestGateway, method: Method, pairs: &Pairs) -> Answer {
     Answer::of(app.bare(method, &format!("/?{}", encoded(pairs)))).await
 }
 
-pub(super) async fn send_form(app: &TestGateway, pairs: &Pairs) -> Answer {
+pub(crate) async fn send_form(app: &TestGateway, pairs: &Pairs) -> Answer {
     let request = app.bare(Method::POST, "/").header("content-type", "application/x-www-form-urlencoded");
     Answer::of(request.body(encoded(pairs))).await
 }
 
 /// The cloud's error of this status and code, complete.
 #[track_caller]
-pub(super) fn error(answer: &Answer, status: u16, code: &str) -> Value {
+pub(crate) fn error(answer: &Answer, status: u16, code: &str) -> Value {
     let body = answer.expect(status);
     assert_eq!(body["Code"], code, "{body}");
     assert_eq!(answer.header("content-type"), "application/json;charset=utf-8");
@@ -138,7 +138,7 @@ pub(super) fn error(answer: &Answer, status: u16, code: &str) -> Value {
 
 /// The success, which has a `RequestId` first and no `Code`.
 #[track_caller]
-pub(super) fn success(answer: &Answer) -> Value {
+pub(crate) fn success(answer: &Answer) -> Value {
     let body = answer.expect(200);
     assert!(body["RequestId"].is_string() && body.get("Code").is_none(), "{body}");
     assert_eq!(body.as_object().unwrap().keys().next().map(String::as_str), Some("RequestId"));

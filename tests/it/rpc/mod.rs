@@ -1,7 +1,7 @@
 //! The RPC front, as SDKs meet it: over real sockets, with keys that the gateway issued.
 #![cfg(test)]
 
-mod client;
+pub(crate) mod client;
 mod coverage;
 mod creates;
 mod golden;

@@ -8,6 +8,7 @@ mod life;
 mod limits;
 mod matching;
 mod refusals;
+mod roles;
 mod schemes;
 
 use std::path::PathBuf;

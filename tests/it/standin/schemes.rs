@@ -5,22 +5,31 @@ use eci_cache_gateway::eci::sign_v3::{self, Signed};
 use super::*;
 
 /// A request under V3, as an SDK makes it.
-struct V3<'a> {
-    action: &'a str,
-    query: &'a [(&'a str, &'a str)],
-    form: &'a str,
-    accept: &'a str,
-    secret: &'a str,
+pub(super) struct V3<'a> {
+    pub(super) action: &'a str,
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) form: &'a str,
+    pub(super) accept: &'a str,
+    pub(super) secret: &'a str,
+    /// A temporary key and its token.
+    pub(super) assumed: Option<(&'a str, &'a str)>,
 }
 
 impl Default for V3<'_> {
     fn default() -> Self {
-        Self { action: "DescribeImageCaches", query: &[], form: "", accept: "application/json", secret: SECRET }
+        Self {
+            action: "DescribeImageCaches",
+            query: &[],
+            form: "",
+            accept: "application/json",
+            secret: SECRET,
+            assumed: None,
+        }
     }
 }
 
 impl V3<'_> {
-    fn request(&self, cloud: &Cloud) -> reqwest::RequestBuilder {
+    pub(super) fn request(&self, cloud: &Cloud) -> reqwest::RequestBuilder {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let query: Vec<_> = [("RegionId", "cn-beijing")].iter().chain(self.query).map(own).collect();
         let payload = sign_v3::hashed_payload(self.form.as_bytes());
@@ -42,10 +51,13 @@ impl V3<'_> {
         if !self.form.is_empty() {
             headers.push(own(&("content-type", "application/x-www-form-urlencoded")));
         }
+        if let Some((id, token)) = self.assumed {
+            headers.extend([("x-acs-accesskey-id", id), ("x-acs-security-token", token)].iter().map(own));
+        }
         let signed = Signed { method: "POST", path: "/", query: &query, headers: &headers, payload: &payload };
         let text = sign_v3::string_to_sign(&sign_v3::canonical_request(&signed));
         let signature = sign_v3::signature(&SecretString::from(self.secret), &text);
-        let authorization = sign_v3::authorization(KEY, &headers, &signature);
+        let authorization = sign_v3::authorization(self.assumed.map_or(KEY, |(id, _)| id), &headers, &signature);
         let request = cloud.http.post(&cloud.url).query(&query).body(self.form.to_owned());
         headers
             .iter()

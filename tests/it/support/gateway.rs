@@ -14,13 +14,11 @@ use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
 use eci_cache_gateway::crypto::audit_keys::AuditKeys;
-use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
-use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::eci::{self, Client, Credentials, Keys};
 use eci_cache_gateway::http::server;
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::sim::{self, StandIn};
@@ -44,9 +42,11 @@ pub(crate) const TEAM: &str = "web";
 /// Every scope of a team.
 pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
 
-const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
+/// What tokens are signed with.
+pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
 const KEY: &str = "stand-in-key";
-const KEY_SECRET: &str = "stand-in-secret";
+/// The secret of the cloud's key.
+pub(crate) const CLOUD_SECRET: &str = "stand-in-secret";
 
 /// What the gateways of one test share.
 pub(super) struct World {
@@ -64,7 +64,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let settings = sim::Settings {
             access_key_id: KEY.into(),
-            access_key_secret: KEY_SECRET.into(),
+            access_key_secret: CLOUD_SECRET.into(),
             speed: 1.0,
             state_file: None,
             journal: None,
@@ -78,14 +78,18 @@ impl World {
 
     pub(super) fn client(&self, setup: &Setup) -> Client {
         let credentials =
-            Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
+            Credentials { access_key_id: KEY.into(), access_key_secret: CLOUD_SECRET.into(), security_token: None };
         let cloud = eci::Settings {
             endpoint: setup.cloud.clone().unwrap_or_else(|| self.standin.url()),
             connect_timeout: setup.patience,
             timeout: setup.patience,
             max_answer_bytes: 1 << 20,
         };
-        Client::new(cloud, credentials, self.clock.clone(), self.entropy.clone()).unwrap()
+        let keys = match setup.role {
+            Some(name) => Keys::Assumed(credentials, setup.role(name, &self.standin.url())),
+            None => Keys::Own(credentials),
+        };
+        Client::new(cloud, keys, self.clock.clone(), self.entropy.clone()).unwrap()
     }
 
     fn parts(&self, setup: &Setup) -> Parts {
@@ -102,8 +106,8 @@ impl World {
             audit: audit_keys(),
             cloud: self.client(setup),
             verifier: Verifier::new(rules, keys, self.clock.clone()),
-            sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1").unwrap(),
-            fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
+            sealer: setup.sealer(),
+            fingerprint: setup.fingerprint(),
             sender: Sender::new(setup.policy.clone(), sending, self.clock.clone()).unwrap(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),

@@ -4,7 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eci_cache_gateway::crypto::fingerprint::Fingerprint;
+use eci_cache_gateway::crypto::master::MasterKey;
+use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::Instant;
+use eci_cache_gateway::domain::limits;
+use eci_cache_gateway::domain::limits::bucket::Rate;
+use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::eci::Role;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::resolver::Lookup;
@@ -33,6 +40,51 @@ pub(crate) struct Setup {
     pub(crate) jwks: Option<String>,
     /// When it begins.
     pub(crate) start: Instant,
+    /// The master keys with their ids: the one that seals, and the one before.
+    pub(crate) master: (MasterBytes, Option<MasterBytes>),
+    /// The role that the cloud's key assumes, if any.
+    pub(crate) role: Option<&'static str>,
+}
+
+/// A master key and its id.
+pub(crate) type MasterBytes = (&'static str, [u8; 32]);
+
+impl Setup {
+    /// What encrypts at rest.
+    pub(super) fn sealer(&self) -> Sealer {
+        let (current, previous) = self.master;
+        let keys = [Some(current), previous].into_iter().flatten();
+        Sealer::new(keys.map(|(id, bytes)| (id.into(), MasterKey::new(bytes))).collect(), current.0).unwrap()
+    }
+
+    /// The role of that name, assumed where the cloud is.
+    pub(super) fn role(&self, name: &str, standin: &str) -> Role {
+        Role {
+            arn: format!("acs:ram::1:role/{name}"),
+            session: "gateway".into(),
+            lasts: Duration::from_hours(1),
+            external_id: None,
+            endpoint: self.cloud.clone().unwrap_or_else(|| standin.to_owned()),
+        }
+    }
+
+    /// What makes keyed hashes.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let former = self.master.1.map(|(_, bytes)| MasterKey::new(bytes));
+        Fingerprint::new(&MasterKey::new(self.master.0.1)).with_former(former.as_ref())
+    }
+}
+
+/// So many that a slow machine turns nobody away.
+fn roomy() -> limits::Limits {
+    let mut limits = limits::Limits::default();
+    let long = Duration::from_mins(1);
+    limits.team.running = 100_000;
+    // The clock stands still in most tests: what is used up does not come back.
+    limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
+    limits.strangers = limits.team.rate;
+    limits.room = Room { running: 64, queue: 100_000, patience: long, target: long };
+    limits
 }
 
 impl Default for Setup {
@@ -41,12 +93,14 @@ impl Default for Setup {
             policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
             lookup: None,
             limits: Limits::default(),
-            settings: app::Settings { webhook_skip_challenge: true, ..app::Settings::default() },
+            settings: app::Settings { webhook_skip_challenge: true, limits: roomy(), ..app::Settings::default() },
             http: http::Settings::default(),
             cloud: None,
             patience: Duration::from_secs(30),
             jwks: None,
             start: START.parse().unwrap(),
+            master: (("k1", [7; 32]), None),
+            role: None,
         }
     }
 }

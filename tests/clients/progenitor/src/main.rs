@@ -15,10 +15,7 @@ mod generated {
 }
 
 use generated::types::{
-    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion,
-    NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRegionProfile,
-    NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery, Replay, SecretRotation,
-    TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
+    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion, NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRegionProfile, NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery, Replay, SecretRotation, TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
 };
 use generated::{Client, Error as CallError};
 
@@ -65,8 +62,8 @@ impl Story {
         self.turn_the_endpoint(&endpoint).await?;
         self.try_an_adoption().await?;
         self.turn_an_access_key().await?;
-        self.keep_policies().await?;
         self.turn_credentials().await?;
+        self.keep_policies().await?;
         self.change_and_remove(&cache).await?;
         self.read_the_audit(&cache).await?;
         self.remove_the_endpoint(&endpoint).await?;

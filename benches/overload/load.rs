@@ -1,0 +1,132 @@
+//! The load: connections that ask as fast as they are answered, or at a pace; raw sockets, so that they cost little.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// One connection, and what it asks for again and again.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// The text of the request.
+    pub(crate) request: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Figures {
+    /// Requests a second.
+    pub(crate) asked: f64,
+    /// Of those, answered with 200.
+    pub(crate) done: f64,
+    /// Half of those took less, in milliseconds.
+    pub(crate) p50: f64,
+    /// 99 of 100 of those took less.
+    pub(crate) p99: f64,
+    /// 99 of 100 of the others were refused within.
+    pub(crate) refused_p99: f64,
+}
+
+impl Figures {
+    pub(crate) const HEAD: &str = "    asked/s     done/s   p50 ms   p99 ms  refused p99 ms";
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, done, p50, p99, refused_p99 } = self;
+        write!(f, "{asked:>11.0}{done:>11.0}{p50:>9.2}{p99:>9.2}{refused_p99:>16.2}")
+    }
+}
+
+/// Microseconds of the answers: those with 200, and the others.
+type Taken = (Vec<u64>, Vec<u64>);
+
+/// Lets all of them ask for `duration`: `pace` requests a second together, or as fast as they are answered.
+pub(crate) async fn run(askers: Vec<Asker>, pace: Option<f64>, duration: Duration) -> anyhow::Result<Figures> {
+    let count = askers.len();
+    let between = pace.map(|pace| Duration::from_secs_f64(number(count) / pace));
+    let mut tasks = JoinSet::new();
+    let began = Instant::now();
+    for (place, asker) in askers.into_iter().enumerate() {
+        // Evenly spread over the first interval.
+        let first = between.unwrap_or_default().mul_f64(number(place) / number(count));
+        tasks.spawn(ask(asker, began + first, between, began + duration));
+    }
+    let (mut done, mut refused) = Taken::default();
+    while let Some(ended) = tasks.join_next().await {
+        let (more, others) = ended??;
+        done.extend(more);
+        refused.extend(others);
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Figures {
+        asked: number(done.len() + refused.len()) / seconds,
+        done: number(done.len()) / seconds,
+        p50: percentile(&mut done, 50),
+        p99: percentile(&mut done, 99),
+        refused_p99: percentile(&mut refused, 99),
+    })
+}
+
+/// There are fewer than four billion.
+pub(crate) fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn percentile(microseconds: &mut [u64], percent: usize) -> f64 {
+    microseconds.sort_unstable();
+    let place = (microseconds.len() * percent / 100).min(microseconds.len().saturating_sub(1));
+    Duration::from_micros(microseconds.get(place).copied().unwrap_or_default()).as_secs_f64() * 1e3
+}
+
+async fn ask(asker: Asker, first: Instant, between: Option<Duration>, until: Instant) -> anyhow::Result<Taken> {
+    let mut stream = TcpStream::connect(asker.address).await?;
+    stream.set_nodelay(true)?;
+    let (mut taken, mut buffer, mut due) = (Taken::default(), Vec::with_capacity(1 << 16), first);
+    while due.max(Instant::now()) < until {
+        tokio::time::sleep_until(due.into()).await;
+        let sent = Instant::now();
+        stream.write_all(asker.request.as_bytes()).await?;
+        let status = answer(&mut stream, &mut buffer).await?;
+        let microseconds = u64::try_from(sent.elapsed().as_micros())?;
+        match status {
+            200 => taken.0.push(microseconds),
+            429 | 503 => taken.1.push(microseconds),
+            _ => bail!("an answer was {status}: {}", String::from_utf8_lossy(&buffer)),
+        }
+        // One that is late asks at once, but not again for what it missed.
+        due = between.map_or_else(Instant::now, |between| {
+            due.max(Instant::now().checked_sub(between * 2).unwrap_or(due)) + between
+        });
+    }
+    Ok(taken)
+}
+
+/// Reads one answer with a content-length into `buffer`; its status.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u16> {
+    buffer.clear();
+    let head = loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            bail!("the connection was closed");
+        }
+    };
+    let text = std::str::from_utf8(&buffer[..head]).context("the head is text")?;
+    let status = text.get(9..12).context("a status")?.parse()?;
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("a length")?;
+    let whole = head + length.parse::<usize>()?;
+    while buffer.len() < whole {
+        if stream.read_buf(buffer).await? == 0 {
+            bail!("the connection was closed");
+        }
+    }
+    Ok(status)
+}

@@ -1,0 +1,147 @@
+//! What becomes of others when somebody asks for too much: `cargo bench --bench overload`.
+//!
+//! Three questions, each answered within one run on loopback: do 5,000 connections that send a byte a second slow down
+//! the others ([`slow`]); at 4 times what the gateway can do, how much of it is still done, and how late; does a team that
+//! sends 10 times its share make another team late. About 2 minutes; `-- --rounds 1 --seconds 2` looks quickly.
+//! Judge by the ratios: load, gateway and database share the cores, and the load at 4 times capacity is itself a load.
+
+#[path = "../gateway/house.rs"]
+#[expect(dead_code, reason = "the house of another benchmark, which needs more of it")]
+mod house;
+mod load;
+#[path = "../../tests/it/support/server.rs"]
+mod server;
+mod slow;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use eci_cache_gateway::domain::limits::Limits;
+use eci_cache_gateway::localpg::{Durability, Server};
+use house::House;
+use load::{Asker, Figures};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+/// Teams, each with its part of the image caches.
+const TEAMS: usize = 10;
+/// Connections of each team: together fewer than are worked for at once.
+const EACH: usize = 6;
+/// Slow connections.
+const SLOW: usize = 5_000;
+
+struct Plan {
+    rounds: usize,
+    each: Duration,
+}
+
+impl Plan {
+    fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        let mut plan = Self { rounds: 3, each: Duration::from_secs(5) };
+        while let Some(name) = arguments.next() {
+            let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number > 0);
+            match name.as_str() {
+                "--bench" => {}
+                "--rounds" => plan.rounds = number().context("--rounds takes a number")? as usize,
+                "--seconds" => plan.each = Duration::from_secs(number().context("--seconds takes a number")?.into()),
+                other => bail!("{other}: only --rounds and --seconds are known"),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let plan = Plan::read(std::env::args().skip(1))?;
+    let server = Server::start(&server::options_for(&server::tmp("bench-postgres"), Durability::Durable), |line| {
+        eprintln!("{line}");
+    })?;
+    let gateway = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // A thread of its own: the load goes on at its pace while the gateway is busy.
+    let load = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let house = gateway.block_on(build(&server))?;
+    let measured = load.block_on(measure(&plan, house.address));
+    gateway.block_on(house.end());
+    server.stop()?;
+    measured
+}
+
+/// The gateway with its usual limits, but for the rate of each team: what is asked for at most is what is measured.
+async fn build(server: &Server) -> anyhow::Result<House> {
+    let limits = Limits { team: house::boundless().team, ..Limits::default() };
+    let house = House::build(server, limits).await?;
+    let mut owner = PgConnection::connect_with(&house::connect_to(server, house::DATABASE)).await?;
+    owner.execute("UPDATE image_caches SET team = 'team-' || right(name, 1)").await?;
+    owner.execute("VACUUM ANALYZE image_caches").await?;
+    Ok(house)
+}
+
+/// The connections of a team: each lists 50 image caches.
+fn askers(address: SocketAddr, team: usize, count: usize) -> anyhow::Result<Vec<Asker>> {
+    let token = house::token(SystemClock.now(), &format!("team-{team}"))?;
+    let request =
+        format!("GET /v1/image-caches?limit=50 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
+    Ok(vec![Asker { address, request }; count])
+}
+
+/// The same number of connections for each team.
+fn everybody(address: SocketAddr, each: usize) -> anyhow::Result<Vec<Asker>> {
+    let all: Result<Vec<_>, _> = (0..TEAMS).map(|team| askers(address, team, each)).collect();
+    Ok(all?.concat())
+}
+
+async fn measure(plan: &Plan, address: SocketAddr) -> anyhow::Result<()> {
+    load::run(everybody(address, EACH)?, None, Duration::from_secs(2)).await?;
+    slow::measure(plan, address).await?;
+    let peak = overload(plan, address).await?;
+    fairness(plan, address, peak).await?;
+    println!("\nLeft out: a network, TLS, machines of one's own for load, gateway and database. {}", load_average());
+    Ok(())
+}
+
+/// What is done at 4 times capacity, beside what is done at capacity, round by round. Returns the capacity.
+async fn overload(plan: &Plan, address: SocketAddr) -> anyhow::Result<f64> {
+    println!("\nlists of 50 by {TEAMS} teams: at capacity, and at 4 times capacity");
+    println!("{:>24}{}", "", Figures::HEAD);
+    let mut last = 0.0;
+    for _ in 0..plan.rounds {
+        let peak = load::run(everybody(address, EACH)?, None, plan.each).await?;
+        println!("{:<24}{peak}", "at capacity");
+        last = peak.done;
+        let much = load::run(everybody(address, 50)?, Some(peak.done * 4.0), plan.each).await?;
+        println!("{:<24}{much}", "4 times");
+        println!("{:<24}done {:.2}, p99 {:.2}", "  ratio", much.done / peak.done, much.p99 / peak.p99);
+    }
+    Ok(last)
+}
+
+/// How late the others are while one team sends 10 times its share.
+async fn fairness(plan: &Plan, address: SocketAddr, peak: f64) -> anyhow::Result<()> {
+    let share = peak * 0.6 / load::number(TEAMS);
+    println!("\n9 teams at their share of 60 % of capacity, without and with a tenth that sends 10 times as much");
+    println!("{:>24}{}", "", Figures::HEAD);
+    for _ in 0..plan.rounds {
+        let mut p99 = [0.0; 2];
+        for (place, (name, times)) in [("its share", 1.0), ("10 times", 10.0)].into_iter().enumerate() {
+            let greedy = load::run(askers(address, 0, 100)?, Some(share * times), plan.each);
+            let others: Vec<Asker> = everybody(address, EACH)?.split_off(EACH);
+            let others = load::run(others, Some(share * load::number(TEAMS - 1)), plan.each);
+            let (greedy, others) = tokio::join!(greedy, others);
+            println!(
+                "{name:<24}{}\n{:<24}{}",
+                greedy?,
+                "  the others",
+                others.as_ref().map_err(|e| anyhow::anyhow!("{e}"))?
+            );
+            p99[place] = others?.p99;
+        }
+        println!("{:<24}p99 {:.2}", "  ratio of the others", p99[1] / p99[0]);
+    }
+    Ok(())
+}
+
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!("Load average: {}", text.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+}

@@ -1,0 +1,241 @@
+//! Who may begin: rates and counts of teams, the lines before the work, and what is noted of those turned away.
+//!
+//! What must stay true: nobody is worked for without a place ([`Place`]), and a place is given back however its request
+//! ends; a request that waits for something outside (the cloud, a receiver, the next event, its own body) holds none
+//! meanwhile; no memory grows with what clients think of. `domain::limits` decides, this is its hands.
+//!
+//! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`aside`]. What it does not do:
+//! health and metrics, which are always answered.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::{Error, Gateway};
+use crate::domain::caller::TeamId;
+use crate::domain::limits::book::Book;
+use crate::domain::limits::queue::{Arrival, Class, Queue, Room};
+use crate::domain::limits::{Limits, Party, TeamLimits, neighbourhood};
+use tally::Tally;
+
+mod place;
+mod tally;
+
+pub use place::Place;
+
+/// Teams with an account of their own at once.
+const TEAMS: usize = 16_384;
+/// Addresses with an account of their own at once.
+const ADDRESSES: usize = 16_384;
+
+tokio::task_local! {
+    static PLACE: Arc<Place>;
+}
+
+/// Does `work` in `place`: what waits in it gives the place back.
+pub async fn in_place<T>(place: Arc<Place>, work: impl Future<Output = T>) -> T {
+    PLACE.scope(place, work).await
+}
+
+/// Waits for `work` that is done elsewhere. The request's place is given back as soon as there is something to wait for;
+/// what little comes afterwards needs none ([`come_back`] where it is much). Outside any request it only waits.
+pub async fn aside<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        return done;
+    }
+    // There may be no request.
+    let _ = PLACE.try_with(|place| place.stand_aside());
+    work.await
+}
+
+/// Stands in line again where the place was given back.
+pub async fn come_back() -> Result<(), Error> {
+    match PLACE.try_with(Arc::clone) {
+        Ok(place) => place.come_back().await,
+        Err(_no_request) => Ok(()),
+    }
+}
+
+/// Counts this request among those that wait, for as long as what is returned lives.
+pub fn wait_long() -> Result<Option<Arc<Place>>, Error> {
+    let place = PLACE.try_with(Arc::clone).ok();
+    place.map(|place| place.wait_long().map(|()| place)).transpose()
+}
+
+/// Everything that is counted, of one gateway.
+#[derive(Debug)]
+pub(super) struct Admission {
+    born: Instant,
+    room: Room,
+    teams: Mutex<Book<TeamId>>,
+    strangers: Mutex<Book<IpAddr>>,
+    lines: Mutex<Lines>,
+    turned_away: AtomicU64,
+    tally: Tally,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    queue: Queue<Party>,
+    /// Who stands there, to be told that it is their turn. Dropped unsaid: they are turned away.
+    standing: HashMap<u64, oneshot::Sender<Slot>>,
+}
+
+/// A place among those that are worked for; given back when dropped.
+#[derive(Debug)]
+struct Slot(Arc<Admission>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.pass_on();
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it is held.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Admission {
+    /// With nobody in it.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            born: Instant::now(),
+            room: limits.room,
+            teams: Mutex::new(Book::new(TEAMS)),
+            strangers: Mutex::new(Book::new(ADDRESSES)),
+            lines: Mutex::default(),
+            turned_away: AtomicU64::new(0),
+            tally: Tally::default(),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// A place has become free: whose turn is it?
+    fn pass_on(self: &Arc<Self>) {
+        let (next, _turned_away) = {
+            let mut lines = lock(&self.lines);
+            let mut away = Vec::new();
+            let next = lines.queue.leave(&self.room, self.elapsed(), &mut away);
+            lines.measure();
+            let away: Vec<_> = away.iter().filter_map(|id| lines.standing.remove(id)).collect();
+            (next.and_then(|id| lines.standing.remove(&id)), away)
+        };
+        if let Some(next) = next {
+            // Who has just left drops it, and so passes it on.
+            drop(next.send(Slot(Arc::clone(self))));
+        }
+    }
+
+    /// A place of `party`, as soon as it has its turn. None: it is turned away.
+    async fn enter(self: &Arc<Self>, class: Class, party: &Party) -> Option<Slot> {
+        let (id, mut turn) = match self.arrive(class, party)? {
+            Ok(slot) => return Some(slot),
+            Err(standing) => standing,
+        };
+        let leaving = Leaving { admission: self, class, party, id };
+        let began = Instant::now();
+        let ended = tokio::time::timeout(self.room.patience, &mut turn).await;
+        metrics::histogram!("ecg_queue_seconds", "class" => class.as_str()).record(began.elapsed());
+        match ended {
+            Ok(told) => told.ok(),
+            // Its turn may have come in this very moment.
+            Err(_late) => {
+                drop(leaving);
+                turn.try_recv().ok()
+            }
+        }
+    }
+
+    /// A place, or one in line with its number. None: it is turned away at once.
+    fn arrive(self: &Arc<Self>, class: Class, party: &Party) -> Option<Result<Slot, (u64, oneshot::Receiver<Slot>)>> {
+        let mut lines = lock(&self.lines);
+        let arrival = lines.queue.arrive(&self.room, class, party, self.elapsed());
+        lines.measure();
+        match arrival {
+            Arrival::Begin => Some(Ok(Slot(Arc::clone(self)))),
+            Arrival::Wait(id, instead_of) => {
+                instead_of.and_then(|id| lines.standing.remove(&id));
+                let (told, turn) = oneshot::channel();
+                lines.standing.insert(id, told);
+                Some(Err((id, turn)))
+            }
+            Arrival::TurnedAway => None,
+        }
+    }
+}
+
+impl Lines {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating number; these are small")]
+    fn measure(&self) {
+        metrics::gauge!("ecg_requests_running").set(self.queue.running() as f64);
+        metrics::gauge!("ecg_requests_queued").set(self.queue.waiting() as f64);
+    }
+}
+
+/// Leaves the line when dropped, if it still stands there.
+struct Leaving<'a> {
+    admission: &'a Admission,
+    class: Class,
+    party: &'a Party,
+    id: u64,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut lines = lock(&self.admission.lines);
+        if lines.queue.give_up(self.class, self.party, self.id, self.admission.elapsed()) {
+            lines.standing.remove(&self.id);
+        }
+    }
+}
+
+impl Gateway {
+    /// The place of a request that has just come; it holds nothing yet.
+    pub fn place(&self) -> Arc<Place> {
+        Arc::new(Place::new(self.clone()))
+    }
+
+    /// What `team` may do at this gateway.
+    pub(super) fn limits_of(&self, _team: &TeamId) -> TeamLimits {
+        self.settings().limits.team
+    }
+
+    /// Counts a request that was refused before anybody knew whose it is. Refused where its address had too many.
+    pub fn count_stranger(&self, address: Option<IpAddr>) -> Result<(), Error> {
+        let Some(address) = address.map(neighbourhood) else { return Ok(()) };
+        let (rate, now) = (self.settings().limits.strangers, self.now());
+        let quota = lock(&self.admission().strangers).open(&address, now).0.bucket.take(rate, now);
+        let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
+        count_refusal("address");
+        let detail =
+            "too many requests without a good credential, or for nothing that is there, came from this address";
+        Err(Error::TooMany { code: "too_many_refused", detail, retry_after_seconds })
+    }
+
+    /// How many requests found no place, since the start.
+    pub fn turned_away(&self) -> u64 {
+        self.admission().turned_away.load(Ordering::Relaxed)
+    }
+
+    /// How many requests are worked for, and how many stand in line.
+    pub fn busy(&self) -> (usize, usize) {
+        let lines = lock(&self.admission().lines);
+        (lines.queue.running(), lines.queue.waiting())
+    }
+}
+
+fn count_refusal(why: &'static str) {
+    metrics::counter!("ecg_requests_turned_away_total", "why" => why).increment(1);
+}

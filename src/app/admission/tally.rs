@@ -1,0 +1,116 @@
+//! The audit of those turned away: one entry a second for each team, address and code, with how many they were.
+//!
+//! A request that is refused because there are too many must cost next to nothing, so it has no entry of its own, and its
+//! answer does not wait for one. What must stay true: none is forgotten, as long as the process ends as it should; the
+//! memory is bounded: beyond so many parties in a second, the rest share an entry.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::lock;
+use crate::app::Gateway;
+use crate::domain::audit::{Actor, Outcome};
+use crate::domain::caller::TeamId;
+use crate::domain::limits::neighbourhood;
+
+/// What the entries are called.
+const ACTION: &str = "turned_away";
+/// How often they are written.
+const EVERY: Duration = Duration::from_secs(1);
+/// Entries at once, at most.
+const MOST: usize = 256;
+
+/// Those turned away since the last writing.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    rows: HashMap<Key, Row>,
+    /// Whether somebody will write it.
+    expected: bool,
+}
+
+/// Whose, from where, at which door, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key(Option<TeamId>, Option<IpAddr>, &'static str, String);
+
+#[derive(Debug)]
+struct Row {
+    /// The first of them.
+    actor: Actor,
+    status: i32,
+    count: u64,
+}
+
+impl State {
+    fn note(&mut self, actor: &Actor, status: i32, code: &str) {
+        let door = actor.origin.door.as_str();
+        let mut actor = actor.clone();
+        let mut key = Key(actor.team.clone(), actor.origin.address.map(neighbourhood), door, code.to_owned());
+        if self.rows.len() >= MOST && !self.rows.contains_key(&key) {
+            actor = Actor::anonymous(&actor.origin);
+            actor.origin.address = None;
+            key = Key(None, None, door, code.to_owned());
+        }
+        self.rows.entry(key).or_insert(Row { actor, status, count: 0 }).count += 1;
+    }
+}
+
+impl Gateway {
+    /// Notes a request that was turned away; it is written within a second.
+    pub fn note_turned_away(&self, actor: &Actor, status: i32, code: &str) {
+        let mut state = lock(&self.admission().tally.0);
+        state.note(actor, status, code);
+        if !std::mem::replace(&mut state.expected, true) {
+            let gateway = self.clone();
+            self.tasks().spawn(async move {
+                tokio::time::sleep(EVERY).await;
+                gateway.write_turned_away().await;
+            });
+        }
+    }
+
+    /// Writes who was turned away up to now.
+    pub async fn write_turned_away(&self) {
+        let rows = {
+            let mut state = lock(&self.admission().tally.0);
+            state.expected = false;
+            std::mem::take(&mut state.rows)
+        };
+        let entries = rows.into_iter().map(|(Key(.., code), row)| {
+            let mut entry = row.actor.entry(self.audit_id(), self.now(), ACTION, Outcome::Refused);
+            entry.http_status = Some(row.status);
+            entry.code = Some(code);
+            entry.parameters.insert("count".into(), row.count.to_string());
+            entry
+        });
+        let written = join_all(entries.map(|entry| self.store().append_audit(entry))).await;
+        let lost = written.iter().filter(|written| written.is_err()).count();
+        if lost > 0 {
+            tracing::error!(lost, "audit entries of requests that were turned away were not written");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::caller::{Door, Origin};
+
+    #[test]
+    fn however_many_are_turned_away_the_entries_are_few() {
+        let mut state = State::default();
+        for number in 0..100_000_u32 {
+            let address = Some(IpAddr::from(number.to_be_bytes()));
+            let origin = Origin { door: Door::Rest, request_id: "req".into(), address };
+            state.note(&Actor::anonymous(&origin), 429, "too_many_refused");
+        }
+        assert_eq!(state.rows.len(), MOST + 1);
+        assert_eq!(state.rows.values().map(|row| row.count).sum::<u64>(), 100_000);
+    }
+}

@@ -1,0 +1,48 @@
+//! `rotate-keys`: seals everything encrypted anew under the current master key, while gateways run.
+//!
+//! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may be
+//! stopped and run again. Needs the runtime role only.
+
+use std::io::Write as _;
+
+use super::{Failure, assemble, runtime, wrong};
+use crate::app::rotating::{self, Bench, Rotated};
+use crate::config::Config;
+use crate::domain::clock::SystemClock;
+use crate::domain::entropy::Entropy;
+
+pub(super) fn run(config: Config) -> Result<(), Failure> {
+    let config = config.for_rotation().map_err(|errors| wrong(&errors))?;
+    let sealer = assemble::sealer(&config.keys)?;
+    let stamp = assemble::stamp(&assemble::audit_keys(&config.audit)?);
+    let entropy = Entropy::from_os();
+    let rotated = runtime()?.block_on(async {
+        let store = assemble::store(&config.database_url, &config.database, stamp)?;
+        let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
+        let rotated = rotating::rotate(bench, |what, renewed| eprintln!("{what}: {renewed} sealed anew")).await?;
+        store.close().await;
+        Ok::<_, anyhow::Error>(rotated)
+    })?;
+    std::io::stdout().write_all(report(&rotated, sealer.current_id()).as_bytes())?;
+    if rotated.iter().all(Rotated::is_clean) { Ok(()) } else { Err(Failure::Code(1)) }
+}
+
+fn report(rotated: &[Rotated], current: &str) -> String {
+    let mut lines = Vec::new();
+    for place in rotated {
+        lines.push(format!("{}: {}, of which {} sealed anew", place.what, place.sealed, place.renewed));
+        let left = place.left.iter().map(|(key, count)| format!("  {count} are still under the key {key:?}"));
+        lines.extend(left);
+        lines.extend(place.stuck.iter().map(|(row, error)| format!("  {row} {error}")));
+    }
+    lines.push(if rotated.iter().all(Rotated::is_clean) {
+        // A keyed hash names no key, and cannot be made anew without the secret.
+        format!(
+            "Everything encrypted is under the key {current:?}. API keys that were made or rotated under another key are \
+             known only while that key is configured: rotate them before it is taken away."
+        )
+    } else {
+        format!("Not everything is under the key {current:?}: keep the other keys, and run this again.")
+    });
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,100 @@
+//! `limits.*`: what one request, one connection, one team and one process may take.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use crate::domain::limits::bucket::Rate;
+use crate::domain::limits::queue::Room;
+use crate::domain::limits::{Limits, TeamLimits};
+
+/// `limits.*`: what one request and one process may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Connections at the same time.
+    pub connections: usize,
+    /// Of one address.
+    pub connections_per_address: usize,
+    /// A request's head, in bytes.
+    pub head_bytes: usize,
+    /// Its fields.
+    pub headers: usize,
+    /// Its path and query, in bytes.
+    pub url_bytes: usize,
+    /// The body of a request, in bytes.
+    pub body_bytes: usize,
+    /// A whole request; longer than the longest waiting read (55 s).
+    pub request: Duration,
+    /// Its header.
+    pub header: Duration,
+    /// Its body.
+    pub body: Duration,
+    /// For the client to take a part of the answer.
+    pub write: Duration,
+    /// What teams, addresses and all together may ask for.
+    pub asked: Limits,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connections: 8192,
+            connections_per_address: 4096,
+            head_bytes: 32 * 1024,
+            headers: 64,
+            url_bytes: 16 * 1024,
+            body_bytes: 1 << 20,
+            request: Duration::from_secs(65),
+            header: Duration::from_secs(8),
+            body: Duration::from_secs(8),
+            write: Duration::from_secs(8),
+            asked: Limits::default(),
+        }
+    }
+}
+
+impl LimitsConfig {
+    pub(super) fn read(r: &mut Reader) -> Self {
+        let usual = Self::default();
+        Self {
+            connections: r.number("limits.connections", 1..=65_536, usual.connections),
+            connections_per_address: r.number(
+                "limits.connections_per_address",
+                1..=65_536,
+                usual.connections_per_address,
+            ),
+            head_bytes: r.number("limits.head_bytes", 8192..=1 << 20, usual.head_bytes),
+            headers: r.number("limits.headers", 16..=1024, usual.headers),
+            url_bytes: r.number("limits.url_bytes", 1024..=65_000, usual.url_bytes),
+            body_bytes: r.number("limits.body_bytes", 1024..=64 << 20, usual.body_bytes),
+            request: r.seconds("limits.request_seconds", 60..=600, 65),
+            header: r.seconds("limits.header_seconds", 1..=60, 8),
+            body: r.seconds("limits.body_seconds", 1..=60, 8),
+            write: r.seconds("limits.write_seconds", 1..=60, 8),
+            asked: asked(r, usual.asked),
+        }
+    }
+}
+
+fn asked(r: &mut Reader, usual: Limits) -> Limits {
+    let (team, strangers, room) = (usual.team, usual.strangers, usual.room);
+    Limits {
+        team: TeamLimits {
+            rate: Rate {
+                per_second: r.number("limits.team_per_second", 1..=1_000_000, team.rate.per_second),
+                burst: r.number("limits.team_burst", 1..=1_000_000, team.rate.burst),
+            },
+            running: r.number("limits.team_running", 1..=100_000, team.running),
+            waiting: r.number("limits.team_waiting", 1..=100_000, team.waiting),
+        },
+        strangers: Rate {
+            per_second: r.number("limits.address_refused_per_second", 1..=1_000_000, strangers.per_second),
+            burst: r.number("limits.address_refused_burst", 1..=1_000_000, strangers.burst),
+        },
+        room: Room {
+            running: r.number("limits.running", 1..=10_000, room.running),
+            queue: r.number("limits.queue", 1..=100_000, room.queue),
+            target: Duration::from_millis(r.number("limits.queue_milliseconds", 1..=1_000, 10)),
+            ..room
+        },
+    }
+}

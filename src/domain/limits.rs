@@ -1,0 +1,87 @@
+//! How much a team, an address and everybody together may ask for: rates, counts, and who is served first.
+//!
+//! [`bucket`] is a rate, [`book`] keeps one account for each team or address in bounded memory, [`queue`] decides who is
+//! worked for next and who is turned away when there is more to do than can be done. All of them are told what time it
+//! is. Who calls it: `app::admission`. What it does not do: wait.
+
+pub mod book;
+pub mod bucket;
+pub mod queue;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use super::caller::TeamId;
+use bucket::Rate;
+use queue::Room;
+
+/// What one team may do at one gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TeamLimits {
+    /// Requests a second.
+    pub rate: Rate,
+    /// Requests that are being worked on at once, those that wait for the cloud's answer included.
+    pub running: u32,
+    /// Requests that wait for something to happen, at once: long polls and exports. Streams are counted apart.
+    pub waiting: u32,
+}
+
+/// What everybody may do at one gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Each team.
+    pub team: TeamLimits,
+    /// Requests from one address that are refused before anybody knows whose they are.
+    pub strangers: Rate,
+    /// All together.
+    pub room: Room,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 256, waiting: 1_024 },
+            strangers: Rate { per_second: 20, burst: 1_000 },
+            room: Room {
+                running: 64,
+                queue: 512,
+                patience: Duration::from_millis(200),
+                target: Duration::from_millis(10),
+            },
+        }
+    }
+}
+
+/// For whom a request is, as far as is known: whose turn it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// A team whose credential was good.
+    Team(TeamId),
+    /// Nobody yet; the neighbourhood that it came from, if there is one.
+    Stranger(Option<IpAddr>),
+}
+
+/// What is counted as one address: one of IPv4, 64 bits of IPv6, for a site has all the rest to itself.
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbourhood_is_an_address_or_64_bits() {
+        for (address, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::", "2001:db8:1:2::"),
+        ] {
+            assert_eq!(neighbourhood(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! An account for each team or address, in bounded memory.
+//!
+//! What must stay true: an account that is like new is forgotten, which nobody can tell; where there are more busy ones
+//! than may be kept, further parties share one account: however many names somebody thinks of, the memory is bounded, and
+//! nobody who had an account loses it to them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::bucket::Bucket;
+use crate::domain::clock::Instant;
+
+/// How often the book is looked through for what can be forgotten, in seconds, where it is full.
+const LOOK_THROUGH: i64 = 1;
+
+/// What one party has in hand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Account {
+    /// Its rate.
+    pub bucket: Bucket,
+    /// Requests that are being worked on.
+    pub running: u32,
+    /// Requests that wait for something to happen.
+    pub waiting: u32,
+}
+
+impl Account {
+    fn is_like_new(&self, now: Instant) -> bool {
+        self.running == 0 && self.waiting == 0 && self.bucket.is_full(now)
+    }
+}
+
+/// Accounts by party.
+#[derive(Debug)]
+pub struct Book<K> {
+    accounts: HashMap<K, Account>,
+    shared: Account,
+    most: usize,
+    looked: Option<Instant>,
+}
+
+impl<K: Eq + Hash + Clone> Book<K> {
+    /// A book of at most so many accounts.
+    pub fn new(most: usize) -> Self {
+        Self { accounts: HashMap::new(), shared: Account::default(), most, looked: None }
+    }
+
+    /// The account of `party`, opened where there is none; and whether it is its own.
+    pub fn open(&mut self, party: &K, now: Instant) -> (&mut Account, bool) {
+        if !self.accounts.contains_key(party) {
+            if self.accounts.len() >= self.most {
+                self.forget(now);
+            }
+            if self.accounts.len() >= self.most {
+                return (&mut self.shared, false);
+            }
+        }
+        (self.accounts.entry(party.clone()).or_default(), true)
+    }
+
+    /// The account that [`Self::open`] gave.
+    pub fn of(&mut self, party: &K, own: bool) -> &mut Account {
+        if own { self.accounts.entry(party.clone()).or_default() } else { &mut self.shared }
+    }
+
+    /// How many accounts there are.
+    pub fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// Not at each request: a full book would be read from end to end each time.
+    fn forget(&mut self, now: Instant) {
+        // A clock that was put back looks through once more.
+        let recently = self.looked.is_some_and(|looked| (0..LOOK_THROUGH).contains(&(now - looked).num_seconds()));
+        if !recently {
+            self.looked = Some(now);
+            self.accounts.retain(|_, account| !account.is_like_new(now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+    use crate::domain::limits::bucket::Rate;
+
+    const RATE: Rate = Rate { per_second: 1, burst: 1 };
+    const START: Instant = Instant::UNIX_EPOCH;
+
+    #[test]
+    fn a_million_names_cost_the_memory_of_the_book() {
+        let mut book = Book::new(100);
+        let (mut own, mut shared) = (0, 0);
+        for name in 0..1_000_000_u32 {
+            let now = START + Duration::microseconds(i64::from(name));
+            let (account, is_own) = book.open(&name, now);
+            if account.bucket.take(RATE, now).retry_after_seconds.is_none() {
+                *(if is_own { &mut own } else { &mut shared }) += 1;
+            }
+            assert!(book.len() <= 100);
+        }
+        assert_eq!((own, shared), (100, 1), "in a second: all others are one party");
+    }
+
+    #[test]
+    fn who_is_busy_keeps_the_account_and_who_is_not_makes_room() {
+        let mut book = Book::new(2);
+        book.open(&"busy", START).0.running = 1;
+        book.open(&"idle", START).0.bucket.take(RATE, START);
+        assert!(!book.open(&"new", START).1);
+        let later = START + Duration::seconds(2);
+        assert!(book.open(&"new", later).1, "the bucket of the idle one is full again");
+        let (busy, own) = book.open(&"busy", later);
+        assert_eq!((busy.running, own), (1, true));
+        assert_eq!(book.len(), 2);
+    }
+}

@@ -1,0 +1,134 @@
+//! A rate with a burst: a bucket of so many requests that fills at so many a second (the generic cell rate algorithm, so
+//! one instant is all that is kept).
+
+use chrono::Duration;
+
+use crate::domain::clock::Instant;
+
+/// So many a second, and so many at once after a pause. Both are at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests a second.
+    pub per_second: u32,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+impl Rate {
+    /// The time that one request stands for.
+    fn interval(self) -> Duration {
+        Duration::nanoseconds(1_000_000_000 / i64::from(self.per_second.max(1)))
+    }
+
+    /// How long an empty bucket takes to be full.
+    fn window(self) -> Duration {
+        let nanoseconds = self.interval().num_nanoseconds().unwrap_or(i64::MAX);
+        Duration::nanoseconds(nanoseconds.saturating_mul(i64::from(self.burst.max(1))))
+    }
+}
+
+/// What is left of a rate, for whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests in an empty bucket's time to be full.
+    pub limit: u32,
+    /// That time, in whole seconds.
+    pub window_seconds: u32,
+    /// Requests that are left at once.
+    pub remaining: u32,
+    /// After how many seconds all of them are there again.
+    pub reset_seconds: u32,
+    /// After how many seconds the next one is there; none where one is.
+    pub retry_after_seconds: Option<u32>,
+}
+
+/// A bucket: when it will be full again; none: it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bucket(Option<Instant>);
+
+impl Bucket {
+    /// Takes one request out. Where none is left, nothing is taken, and the quota says when to come back.
+    pub fn take(&mut self, rate: Rate, now: Instant) -> Quota {
+        let window = rate.window();
+        // A clock that was put back must not make a bucket emptier than empty.
+        let missing = self.missing(now).min(window);
+        let after = missing + rate.interval();
+        let taken = after <= window;
+        let missing = if taken { after } else { missing };
+        self.0 = now.checked_add_signed(missing);
+        let interval = rate.interval().num_nanoseconds().unwrap_or(1).max(1);
+        let left = (window - missing).num_nanoseconds().unwrap_or(0) / interval;
+        Quota {
+            limit: rate.burst,
+            window_seconds: seconds(window),
+            remaining: u32::try_from(left).unwrap_or(0),
+            reset_seconds: seconds(missing),
+            retry_after_seconds: (!taken).then(|| seconds(after - window).max(1)),
+        }
+    }
+
+    /// Whether it is as good as new.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.missing(now) == Duration::zero()
+    }
+
+    fn missing(&self, now: Instant) -> Duration {
+        self.0.map_or(Duration::zero(), |full| (full - now).max(Duration::zero()))
+    }
+}
+
+/// Whole seconds, upwards.
+fn seconds(time: Duration) -> u32 {
+    let more = i64::from(time.subsec_nanos() > 0);
+    u32::try_from(time.num_seconds() + more).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { per_second: 10, burst: 5 };
+
+    fn at(milliseconds: i64) -> Instant {
+        Instant::UNIX_EPOCH + Duration::days(20_000) + Duration::milliseconds(milliseconds)
+    }
+
+    #[test]
+    fn the_burst_then_the_rate() {
+        let mut bucket = Bucket::default();
+        for left in (0..5).rev() {
+            let quota = bucket.take(RATE, at(0));
+            assert_eq!((quota.remaining, quota.retry_after_seconds), (left, None));
+        }
+        let refused = bucket.take(RATE, at(0));
+        let expected =
+            Quota { limit: 5, window_seconds: 1, remaining: 0, reset_seconds: 1, retry_after_seconds: Some(1) };
+        assert_eq!(refused, expected);
+        assert_eq!(bucket.take(RATE, at(99)).retry_after_seconds, Some(1));
+        assert_eq!(bucket.take(RATE, at(100)).retry_after_seconds, None, "one came back");
+        assert_eq!(bucket.take(RATE, at(100)).retry_after_seconds, Some(1));
+    }
+
+    #[test]
+    fn in_the_long_run_the_rate_holds() {
+        let mut bucket = Bucket::default();
+        let taken = (0..10_000).filter(|step| bucket.take(RATE, at(*step)).retry_after_seconds.is_none()).count();
+        assert_eq!(taken, 5 + 99, "10 s at 10 a second, and the burst");
+    }
+
+    #[test]
+    fn a_pause_fills_it_and_no_further() {
+        let mut bucket = Bucket::default();
+        bucket.take(RATE, at(0));
+        assert!(!bucket.is_full(at(99)) && bucket.is_full(at(100)));
+        assert_eq!(bucket.take(RATE, at(3_600_000)).remaining, 4);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_costs_one_window_at_most() {
+        let mut bucket = Bucket::default();
+        bucket.take(RATE, at(3_600_000));
+        assert_eq!(bucket.take(RATE, at(0)).retry_after_seconds, Some(1));
+        assert_eq!(bucket.take(RATE, at(100)).retry_after_seconds, None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Who begins, who waits in which order, and who is turned away.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+const ROOM: Room =
+    Room { running: 1, queue: 4, patience: Duration::from_millis(100), target: Duration::from_millis(10) };
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn id(arrival: Arrival) -> u64 {
+    match arrival {
+        Arrival::Wait(id, None) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn leave(queue: &mut Queue<&str>, now: Duration) -> (Option<u64>, Vec<u64>) {
+    let mut away = Vec::new();
+    (queue.leave(&ROOM, now, &mut away), away)
+}
+
+#[test]
+fn whoever_finds_room_begins_at_once() {
+    let mut queue = Queue::default();
+    assert_eq!(queue.arrive(&ROOM, Class::List, &"a", ms(0)), Arrival::Begin);
+    let second = id(queue.arrive(&ROOM, Class::List, &"a", ms(0)));
+    assert_eq!((queue.running(), queue.waiting()), (1, 1));
+    assert_eq!(leave(&mut queue, ms(1)), (Some(second), vec![]));
+    assert_eq!(leave(&mut queue, ms(2)), (None, vec![]));
+    assert_eq!((queue.running(), queue.waiting()), (0, 0));
+}
+
+#[test]
+fn higher_classes_go_first_and_the_lowest_does_not_starve() {
+    let room = Room { queue: 100, ..ROOM };
+    let mut queue = Queue::default();
+    queue.arrive(&room, Class::Read, &"a", ms(0));
+    let list = id(queue.arrive(&room, Class::List, &"a", ms(0)));
+    let read = id(queue.arrive(&room, Class::Read, &"a", ms(0)));
+    let change = id(queue.arrive(&room, Class::Change, &"a", ms(0)));
+    let order: Vec<Option<u64>> = (0..3).map(|_| queue.leave(&room, ms(1), &mut Vec::new())).collect();
+    assert_eq!(order, [Some(change), Some(read), Some(list)]);
+    let list = id(queue.arrive(&room, Class::List, &"a", ms(2)));
+    let mut left = 0;
+    while queue.arrive(&room, Class::Change, &"a", ms(2)) != Arrival::TurnedAway && left < 40 {
+        left += 1;
+        if queue.leave(&room, ms(2), &mut Vec::new()) == Some(list) {
+            break;
+        }
+    }
+    assert!(left <= 16, "{left}");
+}
+
+#[test]
+fn parties_take_turns() {
+    let room = Room { queue: 100, ..ROOM };
+    let mut queue = Queue::default();
+    queue.arrive(&room, Class::Read, &"greedy", ms(0));
+    let greedy: Vec<u64> = (0..10).map(|_| id(queue.arrive(&room, Class::Read, &"greedy", ms(0)))).collect();
+    let modest = id(queue.arrive(&room, Class::Read, &"modest", ms(0)));
+    let order: Vec<u64> = (0..3).filter_map(|_| queue.leave(&room, ms(1), &mut Vec::new())).collect();
+    assert_eq!(order, [greedy[0], modest, greedy[1]]);
+}
+
+#[test]
+fn the_share_of_each_is_the_same_however_much_one_sends() {
+    let room = Room { queue: 64, ..ROOM };
+    let mut queue = Queue::default();
+    let mut owner = BTreeMap::new();
+    let mut served: BTreeMap<&str, u32> = BTreeMap::new();
+    for step in 0..10_000_u64 {
+        // Ten of one to one of each other, and one place for two that come.
+        for party in ["greedy"; 10].into_iter().chain(["a", "b", "c"]) {
+            if let Arrival::Wait(id, _) = queue.arrive(&room, Class::Read, &party, ms(step)) {
+                owner.insert(id, party);
+            }
+        }
+        for _ in 0..6 {
+            if let Some(id) = queue.leave(&room, ms(step), &mut Vec::new()) {
+                *served.entry(owner[&id]).or_default() += 1;
+            }
+        }
+        assert!(queue.waiting() <= 64);
+    }
+    for modest in ["a", "b", "c"] {
+        assert!(served[modest] >= 9_990, "{served:?}");
+    }
+}
+
+#[test]
+fn full_lines_turn_away_the_lowest_class_and_the_longest_line() {
+    let mut queue = Queue::default();
+    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
+    let lists: Vec<u64> = (0..2).map(|_| id(queue.arrive(&ROOM, Class::List, &"a", ms(0)))).collect();
+    let reads: Vec<u64> = (0..2).map(|_| id(queue.arrive(&ROOM, Class::Read, &"a", ms(0)))).collect();
+    assert_eq!(queue.arrive(&ROOM, Class::List, &"a", ms(0)), Arrival::TurnedAway);
+    let Arrival::Wait(_, Some(first)) = queue.arrive(&ROOM, Class::Change, &"a", ms(0)) else { panic!() };
+    let Arrival::Wait(_, Some(second)) = queue.arrive(&ROOM, Class::Change, &"a", ms(0)) else { panic!() };
+    assert_eq!([first, second], [lists[1], lists[0]], "the newest first");
+    // Within the class: another party's first request counts for more than this one's second.
+    let Arrival::Wait(_, Some(third)) = queue.arrive(&ROOM, Class::Read, &"b", ms(0)) else { panic!() };
+    assert_eq!(third, reads[1]);
+    assert_eq!(queue.arrive(&ROOM, Class::Read, &"a", ms(0)), Arrival::TurnedAway);
+    assert_eq!(queue.waiting(), 4);
+}
+
+#[test]
+fn a_load_that_does_not_end_shortens_the_wait_lowest_class_first() {
+    let room = Room { queue: 100, ..ROOM };
+    let mut queue = Queue::default();
+    queue.arrive(&room, Class::Read, &"a", ms(0));
+    let burst = id(queue.arrive(&room, Class::Read, &"a", ms(0)));
+    let next = id(queue.arrive(&room, Class::Read, &"a", ms(90)));
+    assert_eq!(queue.leave(&room, ms(99), &mut Vec::new()), Some(burst), "a burst is borne");
+    let list = id(queue.arrive(&room, Class::List, &"a", ms(104)));
+    let change = id(queue.arrive(&room, Class::Change, &"a", ms(100)));
+    assert!(queue.is_overloaded(&room, ms(110)));
+    let mut away = Vec::new();
+    assert_eq!(queue.leave(&room, ms(115), &mut away), Some(change), "15 ms are not too long for a change");
+    assert_eq!(queue.leave(&room, ms(115), &mut away), None);
+    assert_eq!(away, [next, list], "but for a read, and 11 ms for a list");
+    assert!(!queue.is_overloaded(&room, ms(116)), "nobody stands there");
+}
+
+#[test]
+fn who_gives_up_leaves_nothing_behind() {
+    let mut queue = Queue::default();
+    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
+    let waiting = id(queue.arrive(&ROOM, Class::Read, &"b", ms(0)));
+    assert!(queue.give_up(Class::Read, &"b", waiting, ms(1)));
+    assert!(!queue.give_up(Class::Read, &"b", waiting, ms(1)));
+    assert_eq!(leave(&mut queue, ms(2)), (None, vec![]));
+    assert!(queue.lanes.iter().all(|lane| lane.turns.is_empty() && lane.lines.is_empty()));
+}

@@ -1,0 +1,115 @@
+//! One signed POST, for the client and for whoever fetches its credentials.
+
+use std::sync::Arc;
+
+use reqwest::StatusCode;
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::domain::clock::{Clock, Instant};
+use crate::domain::entropy::Entropy;
+use crate::domain::failure::Fault;
+use crate::eci::credentials::Credentials;
+use crate::eci::params::Params;
+use crate::eci::{fault, sign_v1};
+
+/// The most characters of a transport error that are kept.
+const REASON: usize = 300;
+
+/// What sends.
+#[derive(Debug, Clone)]
+pub(super) struct Post {
+    pub(super) http: reqwest::Client,
+    pub(super) max_answer_bytes: usize,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<Entropy>,
+}
+
+/// What is asked, of whom.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) url: &'a str,
+    pub(super) action: &'static str,
+    pub(super) version: &'static str,
+    pub(super) signed_at: Instant,
+}
+
+impl Post {
+    /// Asks once. `secrets` are blanked in what is said of a fault, and so is the key that signed.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        asked: Asked<'_>,
+        params: &Params,
+        credentials: &Credentials,
+        secrets: &[&str],
+    ) -> Result<T, Fault> {
+        let request = self
+            .http
+            .post(asked.url)
+            .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(reqwest::header::ACCEPT, "application/json")
+            .body(self.form(asked, params, credentials));
+        let answer = request.send().await.map_err(transport)?;
+        let status = answer.status();
+        let body = self.read(answer).await?;
+        let secrets: Vec<&str> = secrets.iter().copied().chain(credentials.texts()).collect();
+        understand(status, &body, &secrets)
+    }
+
+    /// The signed form. Signed anew for each attempt: a nonce is good for one.
+    fn form(&self, asked: Asked<'_>, params: &Params, credentials: &Credentials) -> String {
+        let nonce = uuid::Builder::from_random_bytes(self.entropy.bytes()).into_uuid();
+        let mut all = params.as_slice().to_vec();
+        let mut put = |key: &str, value: &str| all.push((key.to_owned(), value.to_owned()));
+        put("Action", asked.action);
+        put("Version", asked.version);
+        put("Format", "JSON");
+        put("AccessKeyId", &credentials.access_key_id);
+        put("SignatureMethod", "HMAC-SHA1");
+        put("SignatureVersion", "1.0");
+        put("SignatureNonce", &nonce.to_string());
+        put("Timestamp", &asked.signed_at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+        if let Some(token) = &credentials.security_token {
+            put("SecurityToken", token.expose_secret());
+        }
+        let text = sign_v1::string_to_sign("POST", &all);
+        let signature = sign_v1::signature(&credentials.access_key_secret, &text);
+        format!("{}&{}={}", sign_v1::canonical(&all), sign_v1::SIGNATURE, sign_v1::encode(&signature))
+    }
+
+    async fn read(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Fault> {
+        let most = self.max_answer_bytes;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(transport)? {
+            if body.len() + chunk.len() > most {
+                return Err(Fault::Unknown(format!("the answer is longer than {most} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+fn understand<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<T, Fault> {
+    let unreadable = || Fault::Unknown(format!("HTTP {} with an answer that cannot be read", status.as_u16()));
+    let Ok(Value::Object(envelope)) = serde_json::from_slice(body) else { return Err(unreadable()) };
+    if !status.is_success() || fault::error_code(&envelope).is_some() {
+        return Err(fault::classify(status.as_u16(), body, secrets));
+    }
+    serde_json::from_value(Value::Object(envelope)).map_err(|_| unreadable())
+}
+
+/// A transport error as a fault, without the URL. Only a failed connect proves that nothing was sent.
+fn transport(error: reqwest::Error) -> Fault {
+    let not_sent = error.is_connect();
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        reason = format!("{reason}: {cause}");
+        source = cause.source();
+    }
+    let reason = reason.chars().take(REASON).collect();
+    if not_sent { Fault::NotSent(reason) } else { Fault::Unknown(reason) }
+}

@@ -1,0 +1,67 @@
+//! How many connections each address has open, so that none has them all.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::limits::neighbourhood;
+
+/// Connections by address. As many entries as there are connections, at most.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Neighbours(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection that is counted until this is dropped.
+#[derive(Debug)]
+pub(super) struct Counted {
+    neighbours: Neighbours,
+    address: IpAddr,
+}
+
+impl Neighbours {
+    /// Counts one more of `address`; none where that would be more than `most`.
+    pub(super) fn count(&self, address: IpAddr, most: usize) -> Option<Counted> {
+        let address = neighbourhood(address);
+        let mut open = self.open();
+        let count = open.get(&address).copied().unwrap_or_default();
+        if count >= most {
+            return None;
+        }
+        open.insert(address, count + 1);
+        Some(Counted { neighbours: self.clone(), address })
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut open = self.neighbours.open();
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_has_its_own_count_and_nothing_stays() {
+        let neighbours = Neighbours::default();
+        let count = |address: &str| neighbours.count(address.parse().unwrap(), 2);
+        let (first, second) = (count("2001:db8::1"), count("2001:db8::2"));
+        assert!(count("2001:db8::3").is_none() && count("2001:db8:0:1::1").is_some());
+        drop(first);
+        let again = count("2001:db8::3");
+        assert!(again.is_some());
+        drop((again, second));
+        assert!(neighbours.open().is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! STS: roles that a key assumes, and the temporary credentials that this gives.
+//!
+//! Nothing is remembered of a session: its secret and the seal of its token follow from the key's secret, so that it
+//! outlives a restart, and every stand-in with the same key takes it.
+//!
+//! What must stay true: credentials sign nothing without their token, with another's, or after their end.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Duration, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::answer::{Outcome, Refusal};
+use super::verify::Door;
+use crate::domain::clock::Instant;
+use crate::domain::cloud_account::{is_role_arn, is_role_session};
+use crate::domain::entropy::Entropy;
+use crate::eci::incoming::Incoming;
+use crate::eci::sign_v1;
+
+/// The version of the API of STS.
+pub(super) const VERSION: &str = "2015-04-01";
+/// Its one action here.
+pub(super) const ASSUME_ROLE: &str = "AssumeRole";
+
+/// What a token says.
+#[derive(Serialize, Deserialize)]
+struct Token {
+    access_key_id: String,
+    role: String,
+    round: u64,
+    ends_at: DateTime<Utc>,
+}
+
+/// Carries out `AssumeRole`. `now` is the clock that signatures go by.
+pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], entropy: &Entropy, now: Instant) -> Outcome {
+    let text = |key: &str| params.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str());
+    let (arn, session) = (text("RoleArn"), text("RoleSessionName"));
+    let wrong =
+        |name: &str| Refusal::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrong."));
+    let name = arn.rsplit_once('/').map(|(_, name)| name).filter(|_| is_role_arn(arn)).ok_or(wrong("RoleArn"))?;
+    if !is_role_session(session) {
+        return Err(wrong("RoleSessionName"));
+    }
+    let seconds = if text("DurationSeconds").is_empty() { "3600" } else { text("DurationSeconds") };
+    let seconds = seconds.parse().ok().filter(|seconds| (900..=43_200).contains(seconds));
+    let seconds: i64 = seconds.ok_or(wrong("DurationSeconds"))?;
+    if name.contains("does-not-exist") {
+        return Err(Refusal::new(404, "EntityNotExist.Role", "The specified Role not exists."));
+    }
+    let external = name.strip_prefix("external-");
+    if name.contains("forbidden") || external.is_some_and(|id| id != text("ExternalId")) {
+        let message = "You are not authorized to do this action. You should be authorized by RAM.";
+        return Err(Refusal::new(403, "NoPermission", message));
+    }
+    let access_key_id = format!("STS.{}", URL_SAFE_NO_PAD.encode(entropy.bytes::<18>()));
+    let ends_at = now + Duration::seconds(seconds);
+    let token = Token { access_key_id: access_key_id.clone(), role: arn.to_owned(), round: door.round, ends_at };
+    let answer = json!({
+        "Credentials": {
+            "AccessKeyId": access_key_id,
+            "AccessKeySecret": derived(door, "secret", &access_key_id),
+            "SecurityToken": seal(door, &token),
+            "Expiration": ends_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        },
+        "AssumedRoleUser": { "Arn": format!("{arn}/{session}"), "AssumedRoleId": format!("300000000000000000:{session}") },
+    });
+    Ok(answer.as_object().cloned().unwrap_or_default())
+}
+
+/// The secret of the temporary key that signed, if its token is good.
+pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Result<SecretString, Refusal> {
+    let missing = || Refusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.");
+    let text = incoming.security_token.as_ref().ok_or_else(missing)?;
+    let malformed = || Refusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.");
+    let token = open(door, secrecy::ExposeSecret::expose_secret(text)).ok_or_else(malformed)?;
+    if token.access_key_id != incoming.access_key_id {
+        let message = "Specified SecurityToken mismatch with the AccessKey.";
+        return Err(Refusal::new(400, "InvalidSecurityToken.MismatchWithAccessKey", message));
+    }
+    if token.ends_at <= now || token.round != door.round {
+        return Err(Refusal::new(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
+    }
+    Ok(derived(door, "secret", &token.access_key_id).into())
+}
+
+fn seal(door: &Door<'_>, token: &Token) -> String {
+    let payload = URL_SAFE_NO_PAD.encode(json!(token).to_string());
+    let seal = derived(door, "token", &payload);
+    format!("{payload}.{seal}")
+}
+
+fn open(door: &Door<'_>, text: &str) -> Option<Token> {
+    let (payload, seal) = text.split_once('.')?;
+    let good = sign_v1::verify(&door.settings.access_key_secret, &format!("token {payload}"), seal);
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok().filter(|_| good)?).ok()
+}
+
+fn derived(door: &Door<'_>, what: &str, of: &str) -> String {
+    sign_v1::signature(&door.settings.access_key_secret, &format!("{what} {of}"))
+}

@@ -1,0 +1,106 @@
+//! Everything that is encrypted, whichever team's: found by the key that sealed it, and written back under another.
+//!
+//! What must stay true: every column that holds an envelope of `crypto::seal` stands in [`SEALED`]; a row is only
+//! rewritten as it was read, so that whoever changes or wipes it meanwhile wins.
+
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::domain::ids::{EndpointId, OperationId};
+use crate::store::{Error, Store};
+
+/// A column that holds envelopes. Names of this file alone: they stand in statements as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealed {
+    /// What it holds, for people.
+    pub what: &'static str,
+    /// What is authenticated with an envelope, before the row's name.
+    pub context: &'static str,
+    name: fn(&str) -> String,
+    table: &'static str,
+    id: &'static str,
+    column: &'static str,
+}
+
+/// All of them.
+pub const SEALED: [Sealed; 5] = [
+    sealed("access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "secret")),
+    sealed("webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "secret")),
+    sealed("replaced webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "old_secret")),
+    sealed("webhook headers", "webhook_headers:", endpoint, ("webhook_endpoints", "id", "headers")),
+    sealed("registry logins", "registry_logins:", operation, ("operations", "id", "credentials")),
+];
+
+/// How many envelopes a key sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedBy {
+    /// The key's id; empty where it cannot be read.
+    pub key: String,
+    /// How many.
+    pub count: i64,
+}
+
+const fn sealed(
+    what: &'static str,
+    context: &'static str,
+    name: fn(&str) -> String,
+    (table, id, column): (&'static str, &'static str, &'static str),
+) -> Sealed {
+    Sealed { what, context, name, table, id, column }
+}
+
+impl Sealed {
+    /// The row's name as everybody else writes it, such as `we_…`.
+    pub fn name_of(&self, row: &str) -> String {
+        (self.name)(row)
+    }
+}
+
+fn endpoint(row: &str) -> String {
+    row.parse::<Uuid>().map_or_else(|_| row.to_owned(), |id| EndpointId::from(id).to_string())
+}
+
+fn operation(row: &str) -> String {
+    row.parse::<Uuid>().map_or_else(|_| row.to_owned(), |id| OperationId::from(id).to_string())
+}
+
+impl Store {
+    /// Up to `limit` envelopes that do not begin with `header`, after the row `after`: row and envelope.
+    pub async fn sealed_otherwise(
+        &self,
+        place: &Sealed,
+        header: &[u8],
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let Sealed { table, id, column, .. } = place;
+        let sql = format!(
+            "SELECT {id}::text, {column} FROM {table} WHERE octet_length({column}) > 0
+               AND substring({column} FROM 1 FOR octet_length($1)) <> $1 AND {id}::text > $2 COLLATE \"C\"
+             ORDER BY {id}::text COLLATE \"C\" LIMIT $3"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(header).bind(after).bind(limit);
+        Ok(query.fetch_all(&self.workers).await?)
+    }
+
+    /// Writes an envelope in place of the one that was read. `false`: the row has another by now, or none.
+    pub async fn reseal(&self, place: &Sealed, row: &str, was: &[u8], is: &[u8]) -> Result<bool, Error> {
+        let Sealed { table, id, column, .. } = place;
+        let sql = format!("UPDATE {table} SET {column} = $3 WHERE {id}::text = $1 AND {column} = $2");
+        let done = sqlx::query(AssertSqlSafe(sql)).bind(row).bind(was).bind(is).execute(&self.workers).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Which keys sealed what stands there now.
+    pub async fn sealed_by(&self, place: &Sealed) -> Result<Vec<SealedBy>, Error> {
+        let Sealed { table, column, .. } = place;
+        // The second byte of an envelope tells how long the key's id is, which follows.
+        let sql = format!(
+            "SELECT CASE WHEN octet_length({column}) > 2
+                    THEN encode(substring({column} FROM 3 FOR get_byte({column}, 1)), 'escape') ELSE '' END AS key,
+                    count(*) FROM {table} WHERE octet_length({column}) > 0 GROUP BY 1 ORDER BY 1"
+        );
+        let found: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.workers).await?;
+        Ok(found.into_iter().map(|(key, count)| SealedBy { key, count }).collect())
+    }
+}

@@ -1,0 +1,116 @@
+//! Rotation of the master key: `rotate-keys` beside gateways that run, and what it says.
+#![cfg(test)]
+
+use std::process::{Command, Output};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::Method;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::rpc::client::{Key, success};
+use crate::support::answer::Answer;
+use crate::support::gateway::{Setup, TestGateway, new_cache};
+use crate::support::hook::Hook;
+
+/// No 32 equal bytes: the settings refuse these.
+const fn key(first: u8) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[0] = first;
+    bytes
+}
+
+const OLD: (&str, [u8; 32]) = ("old", key(1));
+const NEW: (&str, [u8; 32]) = ("new", key(2));
+
+fn setup(current: (&'static str, [u8; 32]), previous: Option<(&'static str, [u8; 32])>) -> Setup {
+    Setup { master: (current, previous), ..Setup::default() }
+}
+
+/// Runs `rotate-keys` with the rights of a gateway: its exit code and what it said.
+async fn rotate(app: &TestGateway, previous: Option<(&str, [u8; 32])>) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+    command.arg("rotate-keys").env_clear();
+    command.env("ECG_DATABASE_URL", format!("{}&options[role]=eci_runtime", app.database_url().await));
+    command.env("ECG_KEYS_MASTER", BASE64_STANDARD.encode(NEW.1)).env("ECG_KEYS_MASTER_ID", NEW.0);
+    command.env("ECG_KEYS_AUDIT", BASE64_STANDARD.encode(key(3)));
+    if let Some((id, bytes)) = previous {
+        command.env("ECG_KEYS_MASTER_PREVIOUS", BASE64_STANDARD.encode(bytes)).env("ECG_KEYS_MASTER_PREVIOUS_ID", id);
+    }
+    let Output { status, stdout, stderr } =
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = String::from_utf8(stdout).unwrap();
+    assert!(!said.is_empty(), "{}", String::from_utf8_lossy(&stderr));
+    (status.code(), said)
+}
+
+/// An endpoint with headers of its own, whose secret was replaced once; the new secret.
+async fn endpoint(app: &TestGateway, hook: &Hook) -> String {
+    let body = json!({"url": hook.url(), "headers": {"x-own": "kept"}});
+    let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
+    let path = format!("/v1/webhook-endpoints/{}/rotate-secret", made["id"].as_str().unwrap());
+    let rotated = Answer::of(app.request(Method::POST, &path).json(&json!({}))).await.expect(200);
+    rotated["secret"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn everything_opens_under_the_new_key_alone() {
+    let app = TestGateway::with(setup(OLD, None)).await;
+    let hook = Hook::start().await;
+    let (secret, access) = (endpoint(&app, &hook).await, Key::new(&app).await);
+    // It waits with its logins: the cloud wants it later.
+    app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
+    let mut body = new_cache("private.example.com/a:1");
+    body["registry_credentials"] = json!([{"server": "private.example.com", "user_name": "u", "password": "right"}]);
+    let create = |app: &TestGateway| app.request(Method::POST, "/v1/image-caches").header("idempotency-key", "k");
+    let waiting = Answer::of(create(&app).json(&body)).await.expect(202);
+
+    let both = app.second_gateway(setup(NEW, Some(OLD))).await;
+    let replayed = Answer::of(create(&both).json(&body)).await;
+    assert_eq!((replayed.header("idempotent-replayed"), &replayed.json()["id"]), ("true", &waiting["id"]));
+
+    let (code, said) = rotate(&app, Some(OLD)).await;
+    assert_eq!(code, Some(0), "{said}");
+    for line in ["access key secrets: 1, of which 1 sealed anew", "replaced webhook secrets: 1, of which 1 sealed anew"]
+    {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(
+        said.contains("webhook headers: 1, of which 1") && said.contains("registry logins: 1, of which 1"),
+        "{said}"
+    );
+    assert!(said.contains("Everything encrypted is under the key \"new\"."), "{said}");
+    let (code, said) = rotate(&app, Some(OLD)).await;
+    assert!(code == Some(0) && said.contains("access key secrets: 1, of which 0"), "{said}");
+    assert_eq!(
+        app.count("SELECT count(*) FROM audit_entries WHERE action = 'rotate_keys' AND outcome = 'succeeded'").await,
+        2
+    );
+
+    let new = app.second_gateway(setup(NEW, None)).await;
+    new.until(waiting["id"].as_str().unwrap(), "ready").await;
+    success(&access.get(&new, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await);
+    new.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    hook.wait_for(1).await;
+    let received = &hook.received()[0];
+    received.verify(&secret, new.now());
+    assert_eq!(received.header("x-own"), "kept");
+}
+
+#[tokio::test]
+async fn what_is_left_is_named() {
+    let app = TestGateway::with(setup(OLD, None)).await;
+    let access = Key::new(&app).await;
+    let (code, said) = rotate(&app, None).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("  1 are still under the key \"old\"\n"), "{said}");
+    assert!(said.contains(&format!("  {} was sealed with a key that is not configured\n", access.id)), "{said}");
+    // One that belongs elsewhere is no less left.
+    let other = Key::new(&app).await;
+    let moved = "UPDATE access_keys SET secret = (SELECT secret FROM access_keys WHERE id = $1) WHERE id = $2";
+    sqlx::query(moved).bind(&access.id).bind(&other.id).execute(app.sql()).await.unwrap();
+    let (code, said) = rotate(&app, Some(OLD)).await;
+    assert!(code == Some(1) && said.contains("was altered, or sealed for another purpose"), "{said}");
+    assert!(said.contains("access key secrets: 2, of which 1 sealed anew"), "{said}");
+}
