@@ -17,6 +17,10 @@ use serde_json::{Value, json};
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
 
+mod having;
+
+use having::{api_key, entry, made, profiled, registered};
+
 /// Ids that look right and are nobody's.
 const NOBODYS: &str = "00000000000000000000000001";
 /// Ids of what belongs to the platform: its administrators see it whichever team they act for.
@@ -174,6 +178,8 @@ impl Operation {
             Some("access_key_id") => return made(app, "/v1/access-keys", &json!({})).await,
             Some("api_key_id") => return made(app, "/v1/api-keys", &json!({"name": "ci", "scopes": ["read"]})).await,
             Some("revocation_id") => return made(app, "/v1/revocations", &json!({"jti": "nobodys"})).await,
+            Some("team_id") => return registered(app).await,
+            Some("region_profile_id") => return profiled(app).await,
             Some("operation_id") => return app.only_cache().await["operation_id"].as_str().unwrap().to_owned(),
             Some("image_cache_id") => "/v1/image-caches",
             Some("webhook_endpoint_id") => "/v1/webhook-endpoints",
@@ -183,30 +189,6 @@ impl Operation {
         };
         app.items(list).await[0]["id"].as_str().unwrap().to_owned()
     }
-}
-
-/// The id of what [`TEAM`]'s administrator makes there.
-async fn made(app: &TestGateway, path: &str, body: &Value) -> String {
-    let create = app.bare(Method::POST, path).bearer_auth(app.token(TEAM, &Scope::ALL));
-    Answer::of(create.json(body)).await.expect(201)["id"].as_str().unwrap().to_owned()
-}
-
-/// An API key of `team` with these scopes.
-async fn api_key(app: &TestGateway, team: &str, scopes: &[Scope]) -> String {
-    let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let create = app.bare(Method::POST, "/v1/api-keys").bearer_auth(app.token(team, &Scope::ALL));
-    let made = Answer::of(create.json(&json!({"name": "walk", "scopes": words}))).await.expect(201);
-    made["key"].as_str().unwrap().to_owned()
-}
-
-/// The refusal's audit entry: whose, action, outcome, status and code.
-async fn entry(app: &TestGateway, answer: &Answer) -> String {
-    let sql =
-        "SELECT concat_ws(' ', team, action, outcome, http_status, code) FROM audit_entries WHERE request_id = $1";
-    let id = answer.header("x-request-id").to_owned();
-    let all: Vec<String> = sqlx::query_scalar(sql).bind(id).fetch_all(app.sql()).await.unwrap();
-    assert_eq!(all.len(), 1, "{answer:?}: {all:?}");
-    all.into_iter().next().unwrap()
 }
 
 /// The answer without what every answer has of its own.

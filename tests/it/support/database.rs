@@ -70,6 +70,17 @@ impl TestDatabase {
     }
 }
 
+impl TestDatabase {
+    /// Opens the default policy, as `dev` does: what policies refuse is tested where policies are.
+    pub(crate) async fn open_policy(&self, pool: &PgPool) {
+        sqlx::query("INSERT INTO default_policy (policy, version, updated_at) VALUES ($1, 1, now())")
+            .bind(sqlx::types::Json(eci_cache_gateway::domain::policy::Policy::open()))
+            .execute(pool)
+            .await
+            .expect("a policy can be written");
+    }
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);

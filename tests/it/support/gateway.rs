@@ -72,12 +72,7 @@ impl World {
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let database = TestDatabase::create().await;
         let pool = database.pool(2).await;
-        // Open, as `dev` is: what policies refuse is tested where policies are.
-        sqlx::query("INSERT INTO default_policy (policy, version, updated_at) VALUES ($1, 1, now())")
-            .bind(sqlx::types::Json(eci_cache_gateway::domain::policy::Policy::open()))
-            .execute(&pool)
-            .await
-            .unwrap();
+        database.open_policy(&pool).await;
         Self { clock, entropy, standin, pool, database }
     }
 
