@@ -14,6 +14,7 @@ mod credentials;
 mod environment;
 mod keys;
 mod limits;
+mod policy;
 mod reader;
 mod rotation;
 mod serve;
@@ -34,6 +35,7 @@ use crate::domain::region::Region;
 pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
 pub use limits::LimitsConfig;
+pub use policy::PolicyConfig;
 pub use rotation::RotationConfig;
 pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 

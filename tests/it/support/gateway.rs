@@ -224,8 +224,7 @@ impl TestGateway {
         page["items"].as_array().unwrap().clone()
     }
 
-    /// The team's events. The feed shows what no running transaction of the whole server can still overtake, and
-    /// other tests run there too: so first wait for theirs that are older.
+    /// The team's events. The feed stays behind the oldest transaction of the whole server: first wait for other tests'.
     pub(crate) async fn events(&self) -> Vec<Value> {
         let overtaken = "SELECT count(*) FROM events WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())";
         while self.count(overtaken).await > 0 {
@@ -315,7 +314,7 @@ impl TestGateway {
     /// The database as the gateway's store has it, with the rights of the owner or of the runtime role.
     pub(crate) fn store(&self, owner: bool) -> Store {
         let sizes = PoolSizes { requests: 1, workers: 2, acquire: Duration::from_secs(10) };
-        let options = if owner { self.world.database.options.clone() } else { self.world.database.as_runtime() };
+        let options = if owner { self.world.database.options.clone() } else { self.runtime_database() };
         Store::open(&options, sizes, stamp())
     }
 
@@ -323,8 +322,8 @@ impl TestGateway {
     pub(crate) async fn database_url(&self) -> String {
         let sql = "SELECT current_database()::text, current_user::text, current_setting('unix_socket_directories'),
             current_setting('port')";
-        let (name, user, folder, port): (String, String, String, String) =
-            sqlx::query_as(sql).fetch_one(self.sql()).await.unwrap();
+        type Place = (String, String, String, String);
+        let (name, user, folder, port): Place = sqlx::query_as(sql).fetch_one(self.sql()).await.unwrap();
         let folder: String = url::form_urlencoded::byte_serialize(folder.as_bytes()).collect();
         format!("postgres://{user}@localhost:{port}/{name}?host={folder}")
     }
