@@ -1,7 +1,6 @@
 //! The names of all settings, and which of them are secret.
 
 /// Every setting that is no secret.
-pub(super) const PLAIN: [&str; 48] = [
 pub(super) const PLAIN: &[&str] = &[
     "listen",
     "metrics_listen",
