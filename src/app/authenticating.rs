@@ -64,6 +64,7 @@ impl Gateway {
         let found = found.ok_or(Refusal::KeyUnknown).map_err(refused)?;
         let expires_at = found.key.admit(which, self.now()).map_err(denied)?;
         self.note_use(&found.key);
+        self.rehash(&found, presented);
         Ok(Caller {
             team: found.key.team.clone(),
             subject: format!("api_key:{}", presented.id),

@@ -38,8 +38,8 @@ fn report(rotated: &[Rotated], current: &str) -> String {
     lines.push(if rotated.iter().all(Rotated::is_clean) {
         // A keyed hash names no key, and cannot be made anew without the secret.
         format!(
-            "Everything encrypted is under the key {current:?}. API keys that were made or rotated under another key are \
-             known only while that key is configured: rotate them before it is taken away."
+            "Everything encrypted is under the key {current:?}. API keys are hashed anew when they are used: one that was \
+             not used since the keys were swapped is known only while the other key is configured."
         )
     } else {
         format!("Not everything is under the key {current:?}: keep the other keys, and run this again.")

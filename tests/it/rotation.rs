@@ -5,14 +5,16 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use eci_cache_gateway::store::SEALED;
 use reqwest::Method;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::rpc::client::{Key, success};
 use crate::support::answer::Answer;
-use crate::support::gateway::{Setup, TestGateway, new_cache};
+use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
+use crate::who::api_keys::made;
 
 /// No 32 equal bytes: the settings refuse these.
 const fn key(first: u8) -> [u8; 32] {
@@ -32,7 +34,7 @@ fn setup(current: (&'static str, [u8; 32]), previous: Option<(&'static str, [u8;
 async fn rotate(app: &TestGateway, previous: Option<(&str, [u8; 32])>) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
     command.arg("rotate-keys").env_clear();
-    command.env("ECG_DATABASE_URL", format!("{}&options[role]=eci_runtime", app.database_url().await));
+    command.env("ECG_DATABASE_URL", app.database_url().await.replacen("postgres://eci@", "postgres://eci_runtime@", 1));
     command.env("ECG_KEYS_MASTER", BASE64_STANDARD.encode(NEW.1)).env("ECG_KEYS_MASTER_ID", NEW.0);
     command.env("ECG_KEYS_AUDIT", BASE64_STANDARD.encode(key(3)));
     if let Some((id, bytes)) = previous {
@@ -96,6 +98,46 @@ async fn everything_opens_under_the_new_key_alone() {
     let received = &hook.received()[0];
     received.verify(&secret, new.now());
     assert_eq!(received.header("x-own"), "kept");
+}
+
+#[tokio::test]
+async fn an_api_key_that_is_used_meanwhile_outlives_the_former_key() {
+    let app = TestGateway::with(setup(OLD, None)).await;
+    let (_, key) = made(&app, TEAM, &["read"]).await;
+    let (_, idle) = made(&app, TEAM, &["read"]).await;
+    let me = |app: &TestGateway, key: &str| app.bare(Method::GET, "/v1/me").bearer_auth(key);
+    let both = app.second_gateway(setup(NEW, Some(OLD))).await;
+    Answer::of(me(&both, &key)).await.expect(200);
+    both.gateway.drain().await;
+    let new = app.second_gateway(setup(NEW, None)).await;
+    Answer::of(me(&new, &key)).await.expect(200);
+    Answer::of(me(&new, &idle)).await.problem(401, "api_key_unknown");
+    Answer::of(me(&app, &key)).await.problem(401, "api_key_unknown");
+}
+
+/// Columns of bytes that hold nothing encrypted: keyed and plain hashes, and what a receiver said.
+const NOT_SEALED: [&str; 8] = [
+    "api_keys.hash",
+    "api_keys.previous_hash",
+    "audit_entries.stamp",
+    "audit_leaves.hash",
+    "audit_nodes.hash",
+    "idempotency_keys.fingerprint",
+    "image_caches.content",
+    "webhook_attempts.response_excerpt",
+];
+
+#[tokio::test]
+async fn no_column_of_bytes_is_forgotten() {
+    let app = TestGateway::start().await;
+    let columns = "SELECT c.table_name || '.' || c.column_name FROM information_schema.columns c
+        JOIN pg_class t ON t.relname = c.table_name AND NOT t.relispartition
+        WHERE c.table_schema = 'public' AND c.data_type = 'bytea' AND c.table_name NOT LIKE '\\_%' ORDER BY 1";
+    let columns: Vec<String> = sqlx::query_scalar(columns).fetch_all(app.sql()).await.unwrap();
+    let sealed: Vec<String> = SEALED.iter().map(|sealed| sealed.column_name()).collect();
+    let known = |column: &&String| !sealed.contains(column) && !NOT_SEALED.contains(&column.as_str());
+    assert_eq!(columns.iter().filter(known).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(sealed.iter().all(|column| columns.contains(column)), "{sealed:?} {columns:?}");
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 //! that exist. That a key was used is noted beside the request, once a minute.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Duration;
 
+use super::API_KEY;
 use crate::app::kept::{self, Kept};
 use crate::app::{Error, Gateway};
 use crate::domain::api_key::{ApiKey, Presented};
@@ -29,6 +31,8 @@ struct KnownKey {
     kept: Kept<Option<Arc<HashedKey>>>,
     /// When its use was last noted by this process.
     noted: Mutex<Option<Instant>>,
+    /// Whether this process has hashed its secret anew.
+    rehashed: AtomicBool,
 }
 
 impl KnownKeys {
@@ -68,6 +72,25 @@ impl Gateway {
     pub(super) async fn key_holds(&self, id: ApiKeyId) -> bool {
         let found = self.known_key_of(id, kept::BOUND).await;
         found.is_ok_and(|found| found.is_some_and(|found| found.key.revoked_at.is_none()))
+    }
+
+    /// Hashes the secret anew that was hashed under the former master key: once that key is taken away, whoever used theirs
+    /// meanwhile goes on. Nobody waits for it; where it fails, the next process that sees the key does it.
+    pub(super) fn rehash(&self, found: &HashedKey, presented: &Presented) {
+        let fingerprint = &self.parts().fingerprint;
+        let is = fingerprint.of(API_KEY, presented.bytes());
+        let Some(was) = fingerprint.of_former(API_KEY, presented.bytes()) else { return };
+        let id = found.key.id;
+        let known = found.hash == is || found.previous_hash.as_deref() == Some(&is);
+        if known || self.credentials().keys.entry(id).rehashed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let gateway = self.clone();
+        self.tasks().spawn(async move {
+            if let Err(error) = gateway.store().rehash_api_key(id, &was, &is).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "an API key was not hashed anew");
+            }
+        });
     }
 
     /// Notes that a key was used. Nobody waits for it; where it fails, a use a minute later is.

@@ -40,6 +40,21 @@ impl Store {
         row.map(read).transpose()
     }
 
+    /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates meanwhile wins.
+    pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE api_keys SET hash = CASE WHEN hash = $2 THEN $3 ELSE hash END,
+                 previous_hash = CASE WHEN previous_hash = $2 THEN $3 ELSE previous_hash END
+             WHERE id = $1 AND (hash = $2 OR previous_hash = $2)",
+        )
+        .bind(id.uuid())
+        .bind(was)
+        .bind(is)
+        .execute(&self.workers)
+        .await?;
+        Ok(())
+    }
+
     /// Notes that a key was used at `now`, unless a use since `before` is noted already.
     pub async fn note_api_key_use(&self, id: ApiKeyId, now: Instant, before: Instant) -> Result<(), Error> {
         sqlx::query(

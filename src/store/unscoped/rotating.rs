@@ -23,8 +23,9 @@ pub struct Sealed {
 }
 
 /// All of them.
-pub const SEALED: [Sealed; 5] = [
+pub const SEALED: [Sealed; 6] = [
     sealed("access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "secret")),
+    sealed("replaced access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "previous_secret")),
     sealed("webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "secret")),
     sealed("replaced webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "old_secret")),
     sealed("webhook headers", "webhook_headers:", endpoint, ("webhook_endpoints", "id", "headers")),
@@ -50,6 +51,11 @@ const fn sealed(
 }
 
 impl Sealed {
+    /// Table and column.
+    pub fn column_name(&self) -> String {
+        format!("{}.{}", self.table, self.column)
+    }
+
     /// The row's name as everybody else writes it, such as `we_…`.
     pub fn name_of(&self, row: &str) -> String {
         (self.name)(row)

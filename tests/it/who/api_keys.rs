@@ -22,7 +22,7 @@ pub(super) async fn admin(app: &TestGateway, method: Method, path: &str, body: O
 }
 
 /// A fresh key of `team`: its id and the key itself.
-pub(super) async fn made(app: &TestGateway, team: &str, scopes: &[&str]) -> (String, String) {
+pub(crate) async fn made(app: &TestGateway, team: &str, scopes: &[&str]) -> (String, String) {
     let create = app.bare(Method::POST, "/v1/api-keys").bearer_auth(app.token(team, &Scope::ALL));
     let made = Answer::of(create.json(&json!({"name": "ci", "scopes": scopes}))).await.expect(201);
     (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())

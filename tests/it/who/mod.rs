@@ -1,7 +1,7 @@
 //! Who gets in, and who does not: tokens, API keys, revocations, and what hostile clients send in their place.
 #![cfg(test)]
 
-mod api_keys;
+pub(crate) mod api_keys;
 mod cases;
 mod claims;
 mod malformed;
