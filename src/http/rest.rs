@@ -89,6 +89,11 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(access_keys::create_access_key, access_keys::list_access_keys))
         .routes(routes!(access_keys::rotate_access_key))
         .routes(routes!(access_keys::revoke_access_key))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(revocations::create_revocation, revocations::list_revocations))
+        .routes(routes!(revocations::delete_revocation))
         .routes(routes!(policies::get_policy))
         .routes(routes!(teams::create_team, teams::list_teams))
         .routes(routes!(teams::get_team, teams::update_team))
@@ -100,11 +105,6 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             region_profiles::put_region_profile,
             region_profiles::delete_region_profile
         ))
-        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
-        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
-        .routes(routes!(api_keys::rotate_api_key))
-        .routes(routes!(revocations::create_revocation, revocations::list_revocations))
-        .routes(routes!(revocations::delete_revocation))
         .routes(routes!(me::get_me))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))

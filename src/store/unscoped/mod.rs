@@ -1,10 +1,4 @@
 //! The few statements that look across teams: what workers need, what those who wait share ([`news`]), what an
-//! administrator keeps of the platform ([`teams`], [`region_profiles`]), and what
-//! must be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]); nothing else. Every row they return
-//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), and what
-//! must be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]), and credentials before
-//! it is known whose they are; nothing else. Every row they return
-//! carries its team, and every write they make names it or holds a lease.
 //! administrator keeps of the platform ([`teams`], [`region_profiles`], [`revocations`]), what must be known before a
 //! cache of the account is taken over or offered ([`adoption`], [`strangers`]), and credentials before it is known whose
 //! they are; nothing else. Every row they return carries its team, and every write they make names it or holds a lease.

@@ -71,13 +71,15 @@ impl TestDatabase {
 }
 
 impl TestDatabase {
-    /// Opens the default policy, as `dev` does: what policies refuse is tested where policies are.
-    pub(crate) async fn open_policy(&self, pool: &PgPool) {
+    /// A pool, once the default policy is open, as in `dev`: what policies refuse is tested where policies are.
+    pub(crate) async fn with_open_policy(&self, max: u32) -> PgPool {
+        let pool = self.pool(max).await;
         sqlx::query("INSERT INTO default_policy (policy, version, updated_at) VALUES ($1, 1, now())")
             .bind(sqlx::types::Json(eci_cache_gateway::domain::policy::Policy::open()))
-            .execute(pool)
+            .execute(&pool)
             .await
             .expect("a policy can be written");
+        pool
     }
 }
 

@@ -71,8 +71,7 @@ impl World {
         };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
         let database = TestDatabase::create().await;
-        let pool = database.pool(2).await;
-        database.open_policy(&pool).await;
+        let pool = database.with_open_policy(2).await;
         Self { clock, entropy, standin, pool, database }
     }
 
