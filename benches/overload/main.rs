@@ -25,9 +25,9 @@ use load::{Asker, Figures};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 /// Teams, each with its part of the image caches.
-const TEAMS: usize = 10;
-/// Connections of each team: together fewer than are worked for at once.
-const EACH: usize = 6;
+const TEAMS: usize = 8;
+/// Connections of each team: together as many as are worked for at once.
+const EACH: usize = 2;
 /// Slow connections.
 const SLOW: usize = 5_000;
 
@@ -119,7 +119,7 @@ async fn overload(plan: &Plan, address: SocketAddr) -> anyhow::Result<f64> {
 /// How late the others are while one team sends 10 times its share.
 async fn fairness(plan: &Plan, address: SocketAddr, peak: f64) -> anyhow::Result<()> {
     let share = peak * 0.6 / load::number(TEAMS);
-    println!("\n9 teams at their share of 60 % of capacity, without and with a tenth that sends 10 times as much");
+    println!("\n{TEAMS} teams at their share of 60 % of capacity, and one of them at 10 times its share");
     println!("{:>24}{}", "", Figures::HEAD);
     for _ in 0..plan.rounds {
         let mut p99 = [0.0; 2];

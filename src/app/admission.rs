@@ -195,7 +195,7 @@ struct Leaving<'a> {
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let mut lines = lock(&self.admission.lines);
-        if lines.queue.give_up(self.class, self.party, self.id, self.admission.elapsed()) {
+        if lines.queue.give_up(self.class, self.party, self.id) {
             lines.standing.remove(&self.id);
         }
     }

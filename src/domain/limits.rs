@@ -43,7 +43,7 @@ impl Default for Limits {
             team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 256, waiting: 1_024 },
             strangers: Rate { per_second: 20, burst: 1_000 },
             room: Room {
-                running: 64,
+                running: 16,
                 queue: 512,
                 patience: Duration::from_millis(200),
                 target: Duration::from_millis(10),

@@ -97,6 +97,8 @@ async fn recorded(
         door.gateway.note_turned_away(&exchange.actor(), status, refusal.code());
         return Some(refusal.clone());
     }
+    // The work is done; what is left is to wait for a commit that many share.
+    exchange.place.stand_aside();
     let ending = ending(exchange, status, refusal.as_ref());
     write_entry(door, exchange, ending).await.err().map(|unavailable| exchange.worded(unavailable)).or(refusal)
 }
@@ -215,7 +217,8 @@ fn log(exchange: &Exchange, method: &Method, status: StatusCode, code: Option<&s
     // No method among the labels: a client may send any word as one.
     metrics::counter!("ecg_requests_total", "route" => route.to_owned(), "status" => status.to_string()).increment(1);
     metrics::histogram!("ecg_request_seconds", "route" => route.to_owned()).record(began.elapsed());
-    if exchange.audited && !exchange.place.was_turned_away() {
+    let flood = exchange.place.was_turned_away() || code == Some("too_many_refused");
+    if exchange.audited && !flood {
         tracing::info!(%method, route, status, duration_ms, team, code, traceparent = trace, "answered");
     } else {
         // Probes and scrapes come every few seconds, and those turned away by the thousand.

@@ -6,8 +6,8 @@
 //! in its own line, ten times as long.
 //!
 //! A line that is short for a moment is a burst; one that never ends is a load, and waiting only makes everybody late.
-//! So one is waited in for [`Room::patience`] at most, and once somebody has stood there for as long without a break, for
-//! [`Room::target`] (the controlled delay of CoDel): half of it in the lowest class, twice in the highest. Where the lines
+//! So one is waited in for [`Room::patience`] at most, and once no place was free for as long, for [`Room::target`] (the
+//! controlled delay of CoDel): half of it in the lowest class, twice in the highest. Where the lines
 //! are full, the newest of the longest line of the lowest class is turned away.
 //!
 //! What must stay true: work never waits while a place is free; the memory is bounded; what is turned away was not begun.
@@ -51,7 +51,7 @@ pub struct Room {
     pub running: usize,
     /// Requests that stand in all lines together.
     pub queue: usize,
-    /// The longest wait in a line, and for how long somebody must stand there until that is too much to do.
+    /// The longest wait in a line, and for how long no place must have been free until that is too much to do.
     pub patience: Duration,
     /// The longest wait while there is too much to do.
     pub target: Duration,
@@ -144,8 +144,8 @@ pub struct Queue<K> {
     lanes: [Lane<K>; 3],
     running: usize,
     waiting: usize,
-    /// When nobody stood in line, the last time.
-    last_empty: Duration,
+    /// When a place was free, the last time. Lines that are empty because all were turned away are no sign of that.
+    last_free: Duration,
     next_id: u64,
     turns: u32,
 }
@@ -153,7 +153,7 @@ pub struct Queue<K> {
 impl<K: Eq + Hash + Clone> Default for Queue<K> {
     fn default() -> Self {
         let lanes = [Lane::new(), Lane::new(), Lane::new()];
-        Self { lanes, running: 0, waiting: 0, last_empty: Duration::ZERO, next_id: 0, turns: 0 }
+        Self { lanes, running: 0, waiting: 0, last_free: Duration::ZERO, next_id: 0, turns: 0 }
     }
 }
 
@@ -170,17 +170,15 @@ impl<K: Eq + Hash + Clone> Queue<K> {
 
     /// Whether there is more to do than can be done, for some time already.
     pub fn is_overloaded(&self, room: &Room, now: Duration) -> bool {
-        self.waiting > 0 && now.saturating_sub(self.last_empty) > room.patience
+        self.waiting > 0 && now.saturating_sub(self.last_free) > room.patience
     }
 
     /// A request of `party` arrives. `now` is counted from any one moment.
     pub fn arrive(&mut self, room: &Room, class: Class, party: &K, now: Duration) -> Arrival {
-        if self.waiting == 0 {
-            self.last_empty = now;
-            if self.running < room.running {
-                self.running += 1;
-                return Arrival::Begin;
-            }
+        if self.waiting == 0 && self.running < room.running {
+            self.last_free = now;
+            self.running += 1;
+            return Arrival::Begin;
         }
         let mut victim = None;
         if self.waiting >= room.queue {
@@ -214,10 +212,10 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         self.running = self.running.saturating_sub(1);
         while self.running < room.running {
             let overloaded = self.is_overloaded(room, now);
-            let Some((class, waiter)) = self.pop() else { break };
-            if self.waiting == 0 {
-                self.last_empty = now;
-            }
+            let Some((class, waiter)) = self.pop() else {
+                self.last_free = now;
+                break;
+            };
             if now.saturating_sub(waiter.since) <= longest_wait(room, class, overloaded) {
                 self.running += 1;
                 return Some(waiter.id);
@@ -228,12 +226,9 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     }
 
     /// One leaves its line by itself. `false`: it does not stand there any more.
-    pub fn give_up(&mut self, class: Class, party: &K, id: u64, now: Duration) -> bool {
+    pub fn give_up(&mut self, class: Class, party: &K, id: u64) -> bool {
         let left = self.lanes[class as usize].remove(party, id).is_some();
         self.waiting -= usize::from(left);
-        if self.waiting == 0 {
-            self.last_empty = now;
-        }
         left
     }
 

@@ -123,7 +123,24 @@ fn a_load_that_does_not_end_shortens_the_wait_lowest_class_first() {
     assert_eq!(queue.leave(&room, ms(115), &mut away), Some(change), "15 ms are not too long for a change");
     assert_eq!(queue.leave(&room, ms(115), &mut away), None);
     assert_eq!(away, [next, list], "but for a read, and 11 ms for a list");
-    assert!(!queue.is_overloaded(&room, ms(116)), "nobody stands there");
+    assert_eq!(queue.arrive(&room, Class::Read, &"a", ms(116)), Arrival::Begin);
+    id(queue.arrive(&room, Class::Read, &"a", ms(117)));
+    assert!(!queue.is_overloaded(&room, ms(216)), "a place was free meanwhile");
+}
+
+#[test]
+fn lines_that_were_emptied_by_turning_away_are_no_relief() {
+    let mut queue = Queue::default();
+    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
+    let first = id(queue.arrive(&ROOM, Class::Read, &"a", ms(50)));
+    assert_eq!(leave(&mut queue, ms(110)), (None, vec![first]));
+    let mut queue = Queue::default();
+    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
+    let (old, fresh) =
+        (queue.arrive(&ROOM, Class::Read, &"a", ms(50)), queue.arrive(&ROOM, Class::Read, &"a", ms(109)));
+    assert_eq!(leave(&mut queue, ms(110)), (Some(id(fresh)), vec![id(old)]));
+    let next = id(queue.arrive(&ROOM, Class::Read, &"a", ms(111)));
+    assert_eq!(leave(&mut queue, ms(130)), (None, vec![next]), "19 ms are too long: it is still too much to do");
 }
 
 #[test]
@@ -131,8 +148,8 @@ fn who_gives_up_leaves_nothing_behind() {
     let mut queue = Queue::default();
     queue.arrive(&ROOM, Class::Read, &"a", ms(0));
     let waiting = id(queue.arrive(&ROOM, Class::Read, &"b", ms(0)));
-    assert!(queue.give_up(Class::Read, &"b", waiting, ms(1)));
-    assert!(!queue.give_up(Class::Read, &"b", waiting, ms(1)));
+    assert!(queue.give_up(Class::Read, &"b", waiting));
+    assert!(!queue.give_up(Class::Read, &"b", waiting));
     assert_eq!(leave(&mut queue, ms(2)), (None, vec![]));
     assert!(queue.lanes.iter().all(|lane| lane.turns.is_empty() && lane.lines.is_empty()));
 }
