@@ -30,9 +30,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::operation::Rule;
-use crate::domain::policy::Prices;
 use crate::domain::region::Region;
-use crate::domain::team::UnknownTeams;
 
 pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
@@ -233,17 +231,6 @@ pub struct ReconcileConfig {
     pub reuse_margin: Duration,
 }
 
-/// `policy.*`: what holds where no policy says it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PolicyConfig {
-    /// What holds for teams that nobody registered.
-    pub unknown_teams: UnknownTeams,
-    /// Who can change a policy: an address or a name for those who are refused.
-    pub contact: Option<String>,
-    /// What image caches cost.
-    pub prices: Prices,
-}
-
 impl Config {
     /// Reads the settings of `file`, if there is one, and of `env` over it.
     pub fn load(
@@ -312,11 +299,7 @@ impl Config {
                 expiring_within: r.seconds("reconcile.expiring_within_seconds", 0..=2_592_000, 86_400),
                 reuse_margin: r.seconds("ensure.margin_seconds", 0..=2_592_000, 3_600),
             },
-            policy: PolicyConfig {
-                unknown_teams: r.unknown_teams("policy.unknown_teams").unwrap_or_default(),
-                contact: r.word("policy.contact"),
-                prices: r.prices("policy.prices", "policy.currency"),
-            },
+            policy: PolicyConfig::read(r),
             notes: r.notes(),
         }
     }
