@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use eci_cache_gateway::store::SEALED;
+use eci_cache_gateway::store::{SEALED, Sealed};
 use reqwest::Method;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +134,7 @@ async fn no_column_of_bytes_is_forgotten() {
         JOIN pg_class t ON t.relname = c.table_name AND NOT t.relispartition
         WHERE c.table_schema = 'public' AND c.data_type = 'bytea' AND c.table_name NOT LIKE '\\_%' ORDER BY 1";
     let columns: Vec<String> = sqlx::query_scalar(columns).fetch_all(app.sql()).await.unwrap();
-    let sealed: Vec<String> = SEALED.iter().map(|sealed| sealed.column_name()).collect();
+    let sealed: Vec<String> = SEALED.iter().map(Sealed::column_name).collect();
     let known = |column: &&String| !sealed.contains(column) && !NOT_SEALED.contains(&column.as_str());
     assert_eq!(columns.iter().filter(known).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(sealed.iter().all(|column| columns.contains(column)), "{sealed:?} {columns:?}");

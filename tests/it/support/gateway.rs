@@ -321,8 +321,8 @@ impl TestGateway {
     pub(crate) async fn database_url(&self) -> String {
         let sql = "SELECT current_database()::text, current_user::text, current_setting('unix_socket_directories'),
             current_setting('port')";
-        type Place = (String, String, String, String);
-        let (name, user, folder, port): Place = sqlx::query_as(sql).fetch_one(self.sql()).await.unwrap();
+        let (name, user, folder, port): (String, String, String, String) =
+            sqlx::query_as(sql).fetch_one(self.sql()).await.unwrap();
         let folder: String = url::form_urlencoded::byte_serialize(folder.as_bytes()).collect();
         format!("postgres://{user}@localhost:{port}/{name}?host={folder}")
     }
