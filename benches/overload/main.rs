@@ -19,6 +19,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::limits::Limits;
+use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::localpg::{Durability, Server};
 use house::House;
 use load::{Asker, Figures};
@@ -34,18 +35,21 @@ const SLOW: usize = 5_000;
 struct Plan {
     rounds: usize,
     each: Duration,
+    /// Requests that are worked on at once; the default where none is given.
+    running: usize,
 }
 
 impl Plan {
     fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut plan = Self { rounds: 3, each: Duration::from_secs(5) };
+        let mut plan = Self { rounds: 3, each: Duration::from_secs(5), running: Limits::default().room.running };
         while let Some(name) = arguments.next() {
             let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number > 0);
             match name.as_str() {
                 "--bench" => {}
                 "--rounds" => plan.rounds = number().context("--rounds takes a number")? as usize,
                 "--seconds" => plan.each = Duration::from_secs(number().context("--seconds takes a number")?.into()),
-                other => bail!("{other}: only --rounds and --seconds are known"),
+                "--running" => plan.running = number().context("--running takes a number")? as usize,
+                other => bail!("{other}: only --rounds, --seconds and --running are known"),
             }
         }
         Ok(plan)
@@ -60,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     let gateway = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // A thread of its own: the load goes on at its pace while the gateway is busy.
     let load = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let house = gateway.block_on(build(&server))?;
+    let house = gateway.block_on(build(&server, plan.running))?;
     let measured = load.block_on(measure(&plan, house.address));
     gateway.block_on(house.end());
     server.stop()?;
@@ -68,8 +72,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// The gateway with its usual limits, but for the rate of each team: what is asked for at most is what is measured.
-async fn build(server: &Server) -> anyhow::Result<House> {
-    let limits = Limits { team: house::boundless().team, ..Limits::default() };
+async fn build(server: &Server, running: usize) -> anyhow::Result<House> {
+    let usual = Limits::default();
+    let room = Room { running, ..usual.room };
+    let limits = Limits { team: house::boundless().team, room, ..usual };
     let house = House::build(server, limits).await?;
     let mut owner = PgConnection::connect_with(&house::connect_to(server, house::DATABASE)).await?;
     owner.execute("UPDATE image_caches SET team = 'team-' || right(name, 1)").await?;

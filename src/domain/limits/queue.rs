@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// One place in so many goes to the lowest class.
 const LEFT_OVER: u32 = 16;
+/// How many times the patience nobody must have been turned away until a load counts as over. Sooner, and each moment
+/// of relief would let the lines grow again.
+const RELIEF: u32 = 5;
 
 /// What a request is, the more important the earlier. Health and metrics do not stand in lines at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +149,8 @@ pub struct Queue<K> {
     waiting: usize,
     /// When a place was free, the last time. Lines that are empty because all were turned away are no sign of that.
     last_free: Duration,
+    /// Until when it counts as too much to do, even where a place is free for a moment.
+    strict_until: Duration,
     next_id: u64,
     turns: u32,
 }
@@ -153,7 +158,15 @@ pub struct Queue<K> {
 impl<K: Eq + Hash + Clone> Default for Queue<K> {
     fn default() -> Self {
         let lanes = [Lane::new(), Lane::new(), Lane::new()];
-        Self { lanes, running: 0, waiting: 0, last_free: Duration::ZERO, next_id: 0, turns: 0 }
+        Self {
+            lanes,
+            running: 0,
+            waiting: 0,
+            last_free: Duration::ZERO,
+            strict_until: Duration::ZERO,
+            next_id: 0,
+            turns: 0,
+        }
     }
 }
 
@@ -170,7 +183,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
 
     /// Whether there is more to do than can be done, for some time already.
     pub fn is_overloaded(&self, room: &Room, now: Duration) -> bool {
-        self.waiting > 0 && now.saturating_sub(self.last_free) > room.patience
+        self.waiting > 0 && (now < self.strict_until || now.saturating_sub(self.last_free) > room.patience)
     }
 
     /// A request of `party` arrives. `now` is counted from any one moment.
@@ -216,9 +229,15 @@ impl<K: Eq + Hash + Clone> Queue<K> {
                 self.last_free = now;
                 break;
             };
-            if now.saturating_sub(waiter.since) <= longest_wait(room, class, overloaded) {
+            // The last one is worked for: nothing would be won by leaving the place free.
+            let last = self.waiting == 0;
+            let longest = longest_wait(room, class, overloaded && !last);
+            if now.saturating_sub(waiter.since) <= longest {
                 self.running += 1;
                 return Some(waiter.id);
+            }
+            if overloaded {
+                self.strict_until = now + room.patience * RELIEF;
             }
             turned_away.push(waiter.id);
         }

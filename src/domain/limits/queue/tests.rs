@@ -120,27 +120,47 @@ fn a_load_that_does_not_end_shortens_the_wait_lowest_class_first() {
     let change = id(queue.arrive(&room, Class::Change, &"a", ms(100)));
     assert!(queue.is_overloaded(&room, ms(110)));
     let mut away = Vec::new();
+    let fresh = id(queue.arrive(&room, Class::List, &"a", ms(114)));
     assert_eq!(queue.leave(&room, ms(115), &mut away), Some(change), "15 ms are not too long for a change");
-    assert_eq!(queue.leave(&room, ms(115), &mut away), None);
+    assert_eq!(queue.leave(&room, ms(115), &mut away), Some(fresh));
     assert_eq!(away, [next, list], "but for a read, and 11 ms for a list");
-    assert_eq!(queue.arrive(&room, Class::Read, &"a", ms(116)), Arrival::Begin);
-    id(queue.arrive(&room, Class::Read, &"a", ms(117)));
-    assert!(!queue.is_overloaded(&room, ms(216)), "a place was free meanwhile");
+    assert_eq!(queue.leave(&room, ms(116), &mut away), None);
+    assert_eq!(queue.arrive(&room, Class::Read, &"a", ms(117)), Arrival::Begin);
+    let last = id(queue.arrive(&room, Class::Read, &"a", ms(118)));
+    assert!(queue.is_overloaded(&room, ms(614)), "one free moment is no relief");
+    assert!(queue.give_up(Class::Read, &"a", last));
+    queue.leave(&room, ms(619), &mut away);
+    queue.arrive(&room, Class::Read, &"a", ms(620));
+    id(queue.arrive(&room, Class::Read, &"a", ms(620)));
+    assert!(!queue.is_overloaded(&room, ms(620)));
 }
 
 #[test]
-fn lines_that_were_emptied_by_turning_away_are_no_relief() {
+fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
+    let room = Room { running: 4, queue: 512, patience: ms(200), target: ms(10) };
     let mut queue = Queue::default();
-    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
-    let first = id(queue.arrive(&ROOM, Class::Read, &"a", ms(50)));
-    assert_eq!(leave(&mut queue, ms(110)), (None, vec![first]));
-    let mut queue = Queue::default();
-    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
-    let (old, fresh) =
-        (queue.arrive(&ROOM, Class::Read, &"a", ms(50)), queue.arrive(&ROOM, Class::Read, &"a", ms(109)));
-    assert_eq!(leave(&mut queue, ms(110)), (Some(id(fresh)), vec![id(old)]));
-    let next = id(queue.arrive(&ROOM, Class::Read, &"a", ms(111)));
-    assert_eq!(leave(&mut queue, ms(130)), (None, vec![next]), "19 ms are too long: it is still too much to do");
+    let (mut since, mut free, mut done, mut late) = (BTreeMap::new(), 0, 0, 0);
+    for step in 0..5_000 {
+        // Eight come each millisecond, and two are done.
+        for _ in 0..8 {
+            match queue.arrive(&room, Class::Read, &(step % 3), ms(step)) {
+                Arrival::Wait(id, _) => drop(since.insert(id, step)),
+                Arrival::Begin | Arrival::TurnedAway => {}
+            }
+        }
+        for _ in 0..2 {
+            match queue.leave(&room, ms(step), &mut Vec::new()) {
+                Some(id) => {
+                    done += 1;
+                    late += u32::from(step > 300 && step - since[&id] > 10);
+                }
+                None => free += 1,
+            }
+        }
+        assert!(queue.waiting() <= 512);
+    }
+    assert!(free <= 4 && done >= 9_990, "{free} {done}");
+    assert_eq!(late, 0, "once the load was known");
 }
 
 #[test]
