@@ -15,7 +15,10 @@ mod generated {
 }
 
 use generated::types::{
-    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion, NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRegionProfile, NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery, Replay, SecretRotation, TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
+    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion,
+    NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRegionProfile,
+    NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery, Replay, SecretRotation,
+    TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
 };
 use generated::{Client, Error as CallError};
 
