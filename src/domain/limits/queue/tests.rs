@@ -126,9 +126,9 @@ fn a_load_that_does_not_end_shortens_the_wait_lowest_class_first() {
     assert_eq!(away, [next, list], "but for a read, and 11 ms for a list");
     assert_eq!(queue.leave(&room, ms(116), &mut away), None);
     assert_eq!(queue.arrive(&room, Class::Read, &"a", ms(117)), Arrival::Begin);
-    let last = id(queue.arrive(&room, Class::Read, &"a", ms(118)));
+    let waiting = id(queue.arrive(&room, Class::Read, &"a", ms(118)));
     assert!(queue.is_overloaded(&room, ms(614)), "one free moment is no relief");
-    assert!(queue.give_up(Class::Read, &"a", last));
+    assert!(queue.give_up(Class::Read, &"a", waiting));
     queue.leave(&room, ms(619), &mut away);
     queue.arrive(&room, Class::Read, &"a", ms(620));
     id(queue.arrive(&room, Class::Read, &"a", ms(620)));
