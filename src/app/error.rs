@@ -7,6 +7,9 @@ use crate::domain::field::FieldError;
 use crate::domain::ids::OperationId;
 use crate::domain::policy::Refusal;
 
+/// The code of what is asked of an audit entry before the sealer has come by.
+pub(super) const NOT_SEALED: &str = "audit_entry_not_sealed";
+
 /// A refusal or failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -118,7 +121,7 @@ impl Error {
     /// Whether the same request may succeed later, unchanged.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::IdempotencyInFlight | Self::TooMany { .. } | Self::Unavailable { .. } | Self::Internal(_))
-            || matches!(self, Self::Conflict { code, .. } if *code == "operation_in_progress")
+            || matches!(self, Self::Conflict { code, .. } if ["operation_in_progress", NOT_SEALED].contains(code))
     }
 }
 

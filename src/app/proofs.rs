@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::cursor::{List, one_more, unreadable};
+use super::error::NOT_SEALED;
 use super::sealing::place;
 use super::view::{CheckpointView, ConsistencyProofView, InclusionProofView};
 use super::{Error, Gateway, access};
@@ -100,8 +101,8 @@ impl Gateway {
 }
 
 fn not_sealed() -> Error {
-    let detail = "the audit entry is not sealed yet, which takes a second or two";
-    Error::Unavailable { code: "audit_entry_not_sealed", detail, retry_after_seconds: 2 }
+    let detail = "the audit entry is not sealed yet, which takes a second or two".to_owned();
+    Error::Conflict { code: NOT_SEALED, detail }
 }
 
 fn wrong(field: &'static str, detail: &'static str) -> Error {

@@ -41,6 +41,9 @@ def known(name):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    # What it makes up must not lock it out.
+    if case.path == "/v1/revocations" and isinstance(case.body, dict) and isinstance(case.body.get("subject"), str):
+        case.body["subject"] = "not " + case.body["subject"]
     if random.random() < 0.5:
         return
     for name in KNOWN:

@@ -140,7 +140,8 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     if has_body || takes("in", "query") || access.operation == "delete_image_cache" {
         found.push(422);
     }
-    if access.operation != "delete_webhook_endpoint" && access.changes {
+    let of_the_tree = ["get_audit_proof", "get_audit_consistency"].contains(&access.operation);
+    if access.operation != "delete_webhook_endpoint" && access.changes || of_the_tree {
         found.push(409);
     }
     if takes("name", "If-Match") {

@@ -32,7 +32,7 @@ impl FromQuery for ProofQuery {
 /// Prove that an audit entry was sealed
 ///
 /// The audit path of RFC 6962 from the entry's leaf to the root of a checkpoint. Entries are sealed within a second or two;
-/// until then the answer is 503 with the code `audit_entry_not_sealed`.
+/// until then the answer is 409 with the code `audit_entry_not_sealed`.
 #[utoipa::path(get, path = "/v1/audit-entries/{audit_entry_id}/proof", tag = "audit",
     params(("audit_entry_id" = String, Path, description = "The id, `ae_…`."), ProofQuery),
     responses((status = 200, description = "The proof.", body = InclusionProofView)),

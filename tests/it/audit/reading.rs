@@ -95,8 +95,8 @@ async fn an_entry_is_proved_to_be_in_the_tree_and_the_tree_to_grow() {
     let app = TestGateway::start().await;
     app.get("/v1/me").await.expect(200);
     let entry = app.items("/v1/audit-entries?action=get_me").await[0]["id"].as_str().unwrap().to_owned();
-    app.get(&format!("/v1/audit-entries/{entry}/proof")).await.problem(503, "audit_entry_not_sealed");
-    app.get("/v1/audit-consistency?first_size=1").await.problem(503, "audit_entry_not_sealed");
+    app.get(&format!("/v1/audit-entries/{entry}/proof")).await.problem(409, "audit_entry_not_sealed");
+    app.get("/v1/audit-consistency?first_size=1").await.problem(409, "audit_entry_not_sealed");
     app.seal().await;
     let first = app.items("/v1/audit-checkpoints").await;
     app.created().await;
