@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use anyhow::bail;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::answer::answer;
 use crate::report::Measure;
 
 /// One kind of request.
@@ -65,29 +66,6 @@ async fn connection(work: Arc<Work>, place: u64, until: Instant) -> anyhow::Resu
         }
     }
     Ok(latencies)
-}
-
-/// Reads one answer with a content-length into `buffer`; its status.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u16> {
-    buffer.clear();
-    let head = loop {
-        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if stream.read_buf(buffer).await? == 0 {
-            bail!("the connection was closed");
-        }
-    };
-    let text = std::str::from_utf8(&buffer[..head]).context("the head is text")?;
-    let status = text.get(9..12).context("a status")?.parse()?;
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("a length")?;
-    let whole = head + length.parse::<usize>()?;
-    while buffer.len() < whole {
-        if stream.read_buf(buffer).await? == 0 {
-            bail!("the connection was closed");
-        }
-    }
-    Ok(status)
 }
 
 /// The next number of a sequence that looks random (`splitmix64`).

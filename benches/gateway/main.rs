@@ -5,6 +5,7 @@
 //! Judge by the ratio: the cores are shared by the load, the gateway, the database and the stand-in, so requests
 //! per second say as much about the machine. Needs no database: it starts one of its own below `target/tmp`.
 
+mod answer;
 mod crowd;
 mod house;
 mod load;

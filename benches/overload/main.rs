@@ -5,6 +5,8 @@
 //! sends 10 times its share make another team late. About 2 minutes; `-- --rounds 1 --seconds 2` looks quickly.
 //! Judge by the ratios: load, gateway and database share the cores, and the load at 4 times capacity is itself a load.
 
+#[path = "../gateway/answer.rs"]
+mod answer;
 #[path = "../gateway/house.rs"]
 #[expect(dead_code, reason = "the house of another benchmark, which needs more of it")]
 mod house;

@@ -76,12 +76,7 @@ impl Store {
         .bind(MAX_API_KEYS)
         .execute(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 
     /// Up to `limit` keys of the team, newest first, after `place`.
@@ -145,11 +140,6 @@ impl Store {
             .bind(entry.at)
             .execute(&mut *transaction)
             .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 }

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sqlx::postgres::PgQueryResult;
 use uuid::Uuid;
 
 use super::{Error, Store};
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;
 use crate::domain::clock::Instant;
-use crate::store::pool::Connection;
+use crate::store::pool::{Connection, Tx};
 
 type MakeStamp = dyn Fn(&[u8]) -> [u8; 32] + Send + Sync;
 
@@ -44,6 +45,21 @@ impl Store {
     /// commit), and returns when it is durable.
     pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
         self.audit.append(entry).await
+    }
+
+    /// Ends a change that may have found nothing to change: with its entry, or without a trace. Whether it changed anything.
+    pub(super) async fn end_audited(
+        &self,
+        mut transaction: Tx,
+        done: &PgQueryResult,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 }
 

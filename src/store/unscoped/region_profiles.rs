@@ -3,7 +3,7 @@
 use crate::domain::audit::AuditEntry;
 use crate::domain::policy::{ProfileId, RegionProfile};
 use crate::store::policies::ProfileRow;
-use crate::store::{Error, Store, audit_insert};
+use crate::store::{Error, Store};
 
 impl Store {
     /// Up to `limit` profiles by account and region, after `after`.
@@ -55,12 +55,7 @@ impl Store {
         .bind(profile.updated_at)
         .execute(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 
     /// Removes a profile. `false`: there is none.
@@ -71,11 +66,6 @@ impl Store {
             .bind(id.region.as_str())
             .execute(&mut *transaction)
             .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::ids::RevocationId;
 use crate::domain::revocation::{MAX_REVOCATIONS, Revocation, Target};
-use crate::store::{Error, Store, audit_insert};
+use crate::store::{Error, Store};
 
 #[derive(FromRow)]
 struct RevocationRow {
@@ -85,12 +85,7 @@ impl Store {
         .bind(MAX_REVOCATIONS)
         .execute(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 
     /// Up to `limit` revocations in force, newest first, after `place`.
@@ -127,12 +122,7 @@ impl Store {
         let mut transaction = self.requests.begin().await?;
         let done =
             sqlx::query("DELETE FROM revocations WHERE id = $1").bind(id.uuid()).execute(&mut *transaction).await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 
     /// Forgets revocations that are no longer in force. Returns how many.

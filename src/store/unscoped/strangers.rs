@@ -98,12 +98,7 @@ impl Store {
         .bind(found.orphan_of)
         .execute(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 
     /// Ends the group's findings that the cloud no longer lists under `ids`, or that a row has by now. What was found

@@ -39,12 +39,7 @@ impl Store {
         .bind(team.created_at)
         .execute(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 
     /// Writes a team over the version in it. `false`: it has changed meanwhile.
@@ -65,12 +60,7 @@ impl Store {
         .bind(team.updated_at)
         .execute(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.end_audited(transaction, &done, entry).await
     }
 
     /// The teams whose requests are refused: few.
