@@ -33,9 +33,11 @@
 //! 6. The deliverer of this process has them in memory the moment that is committed; what it cannot take waits in the
 //!    queue, where retries are claimed in batches, too. Each is signed just before it is sent ([`webhook`]), and how they
 //!    ended is recorded in batches.
-//!
 //! 7. From then on the reconciler (`app::reconciling`) compares the cloud's list with the rows; `domain::reconcile`
 //!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
+//!
+//! Each call to the cloud for an image cache is made with the client of *its* account (`app::accounts`): that of the
+//! settings, or one that an administrator added. An account that cannot be used has none, and what is for it waits.
 //!
 //! # Many who read
 //!

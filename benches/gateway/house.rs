@@ -156,6 +156,7 @@ async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Resu
     let settings = sim::Settings {
         access_key_id: KEY.into(),
         access_key_secret: KEY_SECRET.into(),
+        further: Vec::new(),
         speed: 1_000_000.0,
         state_file: None,
         journal: None,

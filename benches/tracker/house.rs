@@ -54,6 +54,7 @@ impl House {
         let settings = sim::Settings {
             access_key_id: KEY.into(),
             access_key_secret: KEY_SECRET.into(),
+            further: Vec::new(),
             speed: 1.0,
             state_file: None,
             journal: None,

@@ -105,6 +105,10 @@ pub const TABLE: &[Access] = &[
     read("get_region_profile", Scope::Admin),
     change("put_region_profile", Scope::Admin),
     change("delete_region_profile", Scope::Admin),
+    read("list_cloud_accounts", Scope::Admin),
+    read("get_cloud_account", Scope::Admin),
+    change("put_cloud_account", Scope::Admin),
+    change("delete_cloud_account", Scope::Admin),
     Access { operation: "get_me", scope: None, changes: false },
 ];
 

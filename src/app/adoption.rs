@@ -9,7 +9,7 @@ use chrono::Duration;
 
 use super::admission::aside;
 use super::input::{AdoptionOrder, AdoptionTarget};
-use super::policing::{Case, quota};
+use super::policing::{Case, InAccount, no_account, quota};
 use super::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 use super::{Call, Error, Gateway, access};
 use crate::domain::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
@@ -25,7 +25,7 @@ use crate::domain::operation::{Operation, OperationKind, OperationState, Progres
 use crate::domain::policy::{Holdings, Refusal, Shape};
 use crate::domain::region::Region;
 use crate::domain::status::Status;
-use crate::eci::DescribeQuery;
+use crate::eci::{Client, DescribeQuery};
 use crate::store::{Adopted, CacheWrite, NewAdoption};
 
 const ADOPT: &str = "adopt_image_caches";
@@ -34,6 +34,13 @@ const ADOPT: &str = "adopt_image_caches";
 struct Sighted {
     seen: Seen,
     request_id: String,
+}
+
+/// Where it is looked for.
+struct Source<'a> {
+    account: &'a str,
+    region: &'a Region,
+    cloud: Client,
 }
 
 /// What one request found.
@@ -71,15 +78,21 @@ impl Gateway {
     ) -> Result<AdoptionView, Error> {
         access::check(caller, ADOPT)?;
         self.check_region(&order.region)?;
-        let mut found = match &order.target {
-            AdoptionTarget::Id(id) => self.find_one(&order.region, id).await?,
-            AdoptionTarget::Filter(_) => self.find_all(order).await?,
+        let place = InAccount::Asked(order.account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&order.region), place).await?;
+        let source = Source {
+            account: &ruling.account,
+            region: &order.region,
+            cloud: self.cloud_of(&ruling.account).await.map_err(unread)?,
         };
-        let ruling = self.ruling(&caller.team, Some(&order.region)).await?;
+        let mut found = match &order.target {
+            AdoptionTarget::Id(id) => self.find_one(&source, id).await?,
+            AdoptionTarget::Filter(_) => self.find_all(&source, order).await?,
+        };
         let mut holdings = self.store().holdings(&caller.team, ruling.since()).await?;
         let mut adopted = Vec::new();
         for sighted in std::mem::take(&mut found.free) {
-            let cache = self.row_of(caller, &order.region, &sighted.seen);
+            let cache = self.row_of(caller, &source, &sighted.seen);
             let (id, mut case) = (&sighted.seen.eci_cache_id, ruling.adoption(&cache.spec));
             if order.dry_run {
                 if case.admits(&holdings) {
@@ -94,34 +107,35 @@ impl Gateway {
                 Adopted::Done => adopted.push(shown(&cache, true)),
                 Adopted::Taken => found.skip(id, Skip::AlreadyManaged),
                 Adopted::OverQuota => found.refuse(id, case.into_refusals()),
+                Adopted::NoAccount => return Err(no_account(&cache.account)),
             }
         }
         Ok(AdoptionView { dry_run: order.dry_run, adopted, skipped: found.skipped, has_more: found.has_more })
     }
 
-    async fn find_one(&self, region: &Region, id: &str) -> Result<Found, Error> {
+    async fn find_one(&self, source: &Source<'_>, id: &str) -> Result<Found, Error> {
         let query = DescribeQuery { eci_cache_id: Some(id.to_owned()), ..DescribeQuery::default() };
-        let page = aside(self.parts().cloud.describe(region, &query)).await.map_err(unread)?;
+        let page = aside(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
         let mut found = Found::default();
         let seen: Vec<Seen> = page.caches.into_iter().filter(|seen| seen.eci_cache_id == id).collect();
         if seen.is_empty() {
             found.skip(id, Skip::NotFound);
         }
-        self.sort(region, seen, &page.request_id, &mut found).await?;
+        self.sort(source, seen, &page.request_id, &mut found).await?;
         Ok(found)
     }
 
     /// Reads page by page until enough is found, before anything is written: a fault of the cloud leaves no half.
-    async fn find_all(&self, order: &AdoptionOrder) -> Result<Found, Error> {
+    async fn find_all(&self, source: &Source<'_>, order: &AdoptionOrder) -> Result<Found, Error> {
         let (mut found, mut query) = (Found::default(), DescribeQuery::default());
         let mut known = std::collections::HashSet::new();
         loop {
-            let page = aside(self.parts().cloud.describe(&order.region, &query)).await.map_err(unread)?;
+            let page = aside(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
             let fresh: Vec<Seen> =
                 page.caches.into_iter().filter(|seen| known.insert(seen.eci_cache_id.clone())).collect();
             let progress = !fresh.is_empty();
             let fitting = fresh.into_iter().filter(|seen| lets(&order.target, seen)).collect();
-            self.sort(&order.region, fitting, &page.request_id, &mut found).await?;
+            self.sort(source, fitting, &page.request_id, &mut found).await?;
             match page.next_token {
                 // A page that brings nothing new and still names a next one would never end.
                 Some(token) if progress && !found.has_more => query.next_token = Some(token),
@@ -131,9 +145,15 @@ impl Gateway {
     }
 
     /// Tells what is free from what is not.
-    async fn sort(&self, region: &Region, seen: Vec<Seen>, request_id: &str, found: &mut Found) -> Result<(), Error> {
+    async fn sort(
+        &self,
+        source: &Source<'_>,
+        seen: Vec<Seen>,
+        request_id: &str,
+        found: &mut Found,
+    ) -> Result<(), Error> {
         let ids: Vec<String> = seen.iter().map(|seen| seen.eci_cache_id.clone()).collect();
-        let taken = self.store().taken_caches(&self.settings().account, region, &ids).await?;
+        let taken = self.store().taken_caches(source.account, source.region, &ids).await?;
         for seen in seen {
             if taken.ids.contains(&seen.eci_cache_id) {
                 found.skip(&seen.eci_cache_id, Skip::AlreadyManaged);
@@ -148,14 +168,14 @@ impl Gateway {
         Ok(())
     }
 
-    fn row_of(&self, caller: &Caller, region: &Region, seen: &Seen) -> ImageCache {
+    fn row_of(&self, caller: &Caller, source: &Source<'_>, seen: &Seen) -> ImageCache {
         let now = self.now();
         let adopter = Adopter {
             cache: CacheId::new(now, self.entropy()),
             operation: OperationId::new(now, self.entropy()),
             team: caller.team.clone(),
-            account: self.settings().account.clone(),
-            region: region.clone(),
+            account: source.account.to_owned(),
+            region: source.region.clone(),
         };
         adopted(seen, &adopter, now)
     }
@@ -179,7 +199,8 @@ impl Gateway {
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
         let quota = quota(counts, since, &mut admits);
-        let done = self.store().adopt(&NewAdoption { operation, write, look_at }, quota).await?;
+        let account = self.held_account(&cache.account);
+        let done = self.store().adopt(&NewAdoption { operation, write, look_at, account }, quota).await?;
         if done != Adopted::Done {
             return Ok(done);
         }
@@ -205,6 +226,7 @@ impl Gateway {
         entry.parameters = self.asked(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", cache.spec.name.clone());
+        keep("cloud_account", cache.account.clone());
         keep("region", cache.spec.region.to_string());
         keep("images", cache.spec.images.join(" "));
         keep("eci_cache_id", cache.eci_cache_id.clone().unwrap_or_default());

@@ -1,8 +1,11 @@
-//! Drawing calls from the account's budget, which all gateways share. How much there is, is `domain::poll::budget`.
+//! Drawing calls from the budget of a cloud account, which all gateways share; each account has its own. How much there
+//! is, is `domain::poll::budget`.
 //!
 //! What must stay true: whoever calls the cloud for the tracker or for an operation has drawn that call before.
 //! Changes are drawn a few at a time while there are many, so that not each create costs a write of its own; what
 //! is not spent within a second is let go. Reads that a caller asks for (usage, adoption) are few and not counted.
+
+use std::collections::HashMap;
 
 use chrono::Duration;
 
@@ -19,7 +22,10 @@ const GOOD_FOR: Duration = Duration::seconds(1);
 /// How many calls are drawn at once while one change follows another.
 const BATCH: u32 = 8;
 
-/// Calls that this process has drawn for changes and not spent yet.
+/// The purses of this process, by account.
+pub(super) type Purses = HashMap<String, Purse>;
+
+/// Calls of one account that this process has drawn for changes and not spent yet.
 #[derive(Debug, Default)]
 pub(super) struct Purse {
     calls: u32,
@@ -33,35 +39,37 @@ impl Purse {
 }
 
 impl Gateway {
-    /// Draws calls for looks: as many as there are, at most `wanted`.
-    pub(super) async fn draw_looks(&self, wanted: usize) -> Result<Drawn, Error> {
+    /// Draws calls for looks into an account: as many as there are, at most `wanted`.
+    pub(super) async fn draw_looks(&self, account: &str, wanted: usize) -> Result<Drawn, Error> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        self.change_budget(|budget, gateway| {
+        self.change_budget(account, |budget, gateway| {
             budget.draw(wanted, Purpose::Look, &gateway.settings().calls, gateway.now())
         })
         .await
     }
 
-    /// Sees to it that this process has calls for up to `wanted` changes, and says how many it has.
-    pub(super) async fn calls_for_changes(&self, wanted: u32) -> Result<u32, Error> {
-        let mut purse = self.purse().lock().await;
+    /// Sees to it that this process has calls for up to `wanted` changes in an account, and says how many it has.
+    pub(super) async fn calls_for_changes(&self, account: &str, wanted: u32) -> Result<u32, Error> {
+        let mut purses = self.purses().lock().await;
+        let purse = purses.entry(account.to_owned()).or_default();
         if !purse.is_fresh(self.now()) {
             purse.calls = 0;
         }
         let lacking = wanted.saturating_sub(purse.calls);
         if lacking > 0 {
-            self.fill(&mut purse, lacking).await?;
+            self.fill(account, purse, lacking).await?;
         }
         Ok(purse.calls.min(wanted))
     }
 
-    /// Spends the call of a change. An instant says that there is none, and when to come again.
-    pub(super) async fn spend_for_change(&self) -> Result<Option<Instant>, Error> {
-        let mut purse = self.purse().lock().await;
+    /// Spends the call of a change in an account. An instant says that there is none, and when to come again.
+    pub(super) async fn spend_for_change(&self, account: &str) -> Result<Option<Instant>, Error> {
+        let mut purses = self.purses().lock().await;
+        let purse = purses.entry(account.to_owned()).or_default();
         let fresh = purse.is_fresh(self.now());
         if purse.calls == 0 || !fresh {
             purse.calls = 0;
-            let again_at = self.fill(&mut purse, if fresh { BATCH } else { 1 }).await?;
+            let again_at = self.fill(account, purse, if fresh { BATCH } else { 1 }).await?;
             if purse.calls == 0 {
                 metrics::counter!("ecg_cloud_calls_postponed_total").increment(1);
                 return Ok(Some(again_at));
@@ -71,38 +79,42 @@ impl Gateway {
         Ok(None)
     }
 
-    async fn fill(&self, purse: &mut Purse, wanted: u32) -> Result<Instant, Error> {
+    async fn fill(&self, account: &str, purse: &mut Purse, wanted: u32) -> Result<Instant, Error> {
         let draw = |budget: &Budget, gateway: &Self| {
             budget.draw(wanted, Purpose::Change, &gateway.settings().calls, gateway.now())
         };
         // On the heap: an operation's future is large already.
-        let drawn: Drawn = Box::pin(self.change_budget(draw)).await?;
+        let drawn: Drawn = Box::pin(self.change_budget(account, draw)).await?;
         purse.calls += drawn.granted;
         purse.drawn_at = Some(self.now());
         Ok(drawn.again_at)
     }
 
     /// Lets the account rest if the fault says that it was throttled.
-    pub(super) async fn note_fault(&self, fault: &Fault) -> Result<(), Error> {
+    pub(super) async fn note_fault(&self, account: &str, fault: &Fault) -> Result<(), Error> {
         if !matches!(fault, Fault::Throttled(_)) {
             return Ok(());
         }
         metrics::counter!("ecg_cloud_throttled_total").increment(1);
         let throttle =
             |budget: &Budget, gateway: &Self| (budget.throttled(&gateway.settings().calls, gateway.now()), ());
-        Box::pin(self.change_budget(throttle)).await
+        Box::pin(self.change_budget(account, throttle)).await
     }
 
     /// Compare-and-set, until nobody else was faster.
-    async fn change_budget<T>(&self, change: impl Fn(&Budget, &Self) -> (Budget, T)) -> Result<T, Error> {
-        let (account, limits) = (&self.settings().account, &self.settings().calls);
+    async fn change_budget<T>(
+        &self,
+        account: &str,
+        change: impl Fn(&Budget, &Self) -> (Budget, T),
+    ) -> Result<T, Error> {
+        let limits = &self.settings().calls;
         for _ in 0..TRIES {
             let kept = self.store().budget(account).await?;
             let kept = kept.unwrap_or_else(|| KeptBudget { budget: Budget::full(limits, self.now()), version: 0 });
             let (budget, told) = change(&kept.budget, self);
             if self.store().put_budget(account, &KeptBudget { budget, ..kept }).await? {
-                metrics::gauge!("ecg_cloud_budget_calls_per_second").set(budget.rate);
-                metrics::gauge!("ecg_cloud_budget_level").set(budget.level(limits));
+                metrics::gauge!("ecg_cloud_budget_calls_per_second", "account" => account.to_owned()).set(budget.rate);
+                metrics::gauge!("ecg_cloud_budget_level", "account" => account.to_owned()).set(budget.level(limits));
                 return Ok(told);
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::admission::aside;
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
 use super::operations::Answer;
-use super::policing::{Case, quota};
+use super::policing::{Case, InAccount, no_account, quota};
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::field::FieldError;
@@ -39,10 +39,11 @@ impl Gateway {
         access::check(caller, CREATE)?;
         new.check()?;
         self.check_region(&new.spec.region)?;
-        let ruling = self.ruling(&caller.team, Some(&new.spec.region)).await?;
+        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         let mut case = ruling.create(&spec);
-        let cache = self.new_cache(caller, &spec);
+        let cache = self.new_cache(caller, &spec, &ruling.account);
         let key = key.map(|key| self.new_key(CREATE, &key));
         let logins = &new.registry_credentials;
         let mut intent = self.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
@@ -55,6 +56,7 @@ impl Gateway {
             Claimed::Fresh => call.set_audited(),
             Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
+            Claimed::NoAccount => return Err(no_account(&cache.account)),
             Claimed::Earlier { answer, operation } => return replay(answer, operation),
         }
         self.carry_out(intent, cache, wait).await
@@ -78,7 +80,7 @@ impl Gateway {
             return Err(Error::Conflict { code: "image_cache_not_updatable", detail });
         }
         let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
-        let ruling = self.ruling(&caller.team, Some(&spec.region)).await?;
+        let ruling = self.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
         let (before, logins) = (cache.spec.clone(), &changes.registry_credentials);
         let mut intent = self.intent(caller, call, OperationKind::Update, &cache, spec.clone(), logins, key);
         intent.operation.changes = Some(changes);

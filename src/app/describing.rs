@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::admission::aside;
 use super::cursor::{List, unreadable};
+use super::policing::InAccount;
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::failure::Fault;
@@ -35,6 +36,8 @@ pub struct Described {
 /// The account's quota in a region, and the team's share of what is used.
 #[derive(Debug)]
 pub struct Usage {
+    /// Which account.
+    pub account: String,
     /// The cloud's answer as it came: an open map.
     pub attributes: Map<String, Value>,
     /// What the team has.
@@ -95,15 +98,24 @@ impl Gateway {
     }
 
     /// The account's quota as the cloud tells it now, and what the team has.
-    pub async fn list_usage(&self, caller: &Caller, region: Option<Region>) -> Result<Usage, Error> {
+    pub async fn list_usage(
+        &self,
+        caller: &Caller,
+        account: Option<&str>,
+        region: Option<Region>,
+    ) -> Result<Usage, Error> {
         access::check(caller, "list_usage")?;
         let given = region.or_else(|| self.settings().regions.first().cloned());
         let region =
             given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
         self.check_region(&region)?;
-        let team = self.store().team_usage(&caller.team, &region).await?;
-        let attributes = aside(self.parts().cloud.list_usage(&region)).await.map_err(cloud_fault)?;
-        Ok(Usage { attributes, team })
+        let ruling = self.ruling(&caller.team, Some(&region), InAccount::Asked(account)).await?;
+        ruling.check_account()?;
+        let account = ruling.account;
+        let team = self.store().team_usage(&caller.team, &account, &region).await?;
+        let cloud = self.cloud_of(&account).await.map_err(cloud_fault)?;
+        let attributes = aside(cloud.list_usage(&region)).await.map_err(cloud_fault)?;
+        Ok(Usage { account, attributes, team })
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::replay;
 use super::input::{Changed, EnsuredCache, IdempotencyKey};
-use super::policing::{Case, quota};
+use super::policing::{Case, InAccount, no_account, quota};
 use super::view::ImageCacheView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -45,9 +45,10 @@ impl Gateway {
         access::check(caller, ENSURE)?;
         new.check()?;
         self.check_region(&new.spec.region)?;
-        let ruling = self.ruling(&caller.team, Some(&new.spec.region)).await?;
+        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
-        let cache = self.new_cache(caller, &spec);
+        let cache = self.new_cache(caller, &spec, &ruling.account);
         if key.is_none()
             && let Some((found, how)) = self.chosen(&self.store().same_content(&cache).await?)
         {
@@ -95,6 +96,7 @@ impl Gateway {
             }
             EnsureBegun::Create(Claimed::OverQuota) => Err(self.refused(case.into_refusals())),
             EnsureBegun::Create(Claimed::Mismatch) => Err(Error::IdempotencyMismatch),
+            EnsureBegun::Create(Claimed::NoAccount) => Err(no_account(&cache.account)),
             EnsureBegun::Create(Claimed::Earlier { answer, operation }) => match answer.as_ref().and_then(kept) {
                 Some(told) => Ok(told),
                 None => Ok(EnsuredCache { outcome: Ensured::Created, changed: replay(answer, operation)? }),
@@ -127,6 +129,7 @@ impl Gateway {
         entry.duration_ms = Some(self.milliseconds_since(call));
         let mut keep = |name: &str, value: &str| entry.parameters.insert(name.to_owned(), value.to_owned());
         keep("outcome", how.as_str());
+        keep("cloud_account", &cache.account);
         keep("region", cache.spec.region.as_str());
         keep("images", &cache.spec.images.join(" "));
         entry

@@ -8,9 +8,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Error;
+use super::accounts::Accounts;
 use super::admission::Admission;
 use super::authenticating::Credentials;
-use super::budgeting::Purse;
+use super::budgeting::Purses;
 use super::delivering::Handing;
 use super::news::News;
 use super::policing::Disabled;
@@ -36,7 +37,7 @@ use crate::webhook::sender::Sender;
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// The cloud.
+    /// The cloud, with the account of the settings; the others are reached in the same way.
     pub cloud: Client,
     /// Who calls.
     pub verifier: Verifier,
@@ -70,7 +71,8 @@ struct Inner {
     tasks: TaskTracker,
     leaving: CancellationToken,
     buckets: Mutex<Buckets>,
-    purse: tokio::sync::Mutex<Purse>,
+    accounts: Mutex<Accounts>,
+    purses: tokio::sync::Mutex<Purses>,
     outlet: Arc<Outlet>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
     handing: Handing,
@@ -94,7 +96,8 @@ impl Gateway {
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             buckets: Mutex::default(),
-            purse: tokio::sync::Mutex::default(),
+            accounts: Mutex::default(),
+            purses: tokio::sync::Mutex::default(),
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
@@ -230,9 +233,14 @@ impl Gateway {
         &self.0.showing
     }
 
-    /// The calls that this process has drawn for changes.
-    pub(super) fn purse(&self) -> &tokio::sync::Mutex<Purse> {
-        &self.0.purse
+    /// The calls that this process has drawn for changes, by account.
+    pub(super) fn purses(&self) -> &tokio::sync::Mutex<Purses> {
+        &self.0.purses
+    }
+
+    /// What is known of the cloud accounts that were added.
+    pub(super) fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Work that goes on when its caller has left.

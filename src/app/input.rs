@@ -227,6 +227,36 @@ pub struct TeamChanges {
     pub disabled: Option<bool>,
 }
 
+/// A cloud account as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewCloudAccount {
+    /// The `AccessKeyId`.
+    pub access_key_id: String,
+    /// Its secret; left out, the one that is stored.
+    pub access_key_secret: Option<SecretString>,
+    /// The role that the key assumes.
+    pub role: Option<NewAccountRole>,
+    /// Where it may be used; empty: wherever the gateway may.
+    pub regions: Vec<Region>,
+    /// The cloud's address.
+    pub api_endpoint: Option<String>,
+    /// Whether nothing is sent with it.
+    pub disabled: bool,
+}
+
+/// A role of a cloud account as it was asked for.
+#[derive(Debug, Clone)]
+pub struct NewAccountRole {
+    /// `acs:ram::<account>:role/<name>`.
+    pub arn: String,
+    /// How the session is called.
+    pub session_name: Option<String>,
+    /// How long its credentials last.
+    pub duration_seconds: Option<i32>,
+    /// What its owner demands: left out, what is stored; empty, nothing.
+    pub external_id: Option<SecretString>,
+}
+
 /// How a request ended, for its audit entry.
 #[derive(Debug, Clone)]
 pub struct Ending {
@@ -258,6 +288,8 @@ pub struct Readiness {
 /// What an instance brings along, as it was asked.
 #[derive(Debug, Clone)]
 pub struct MatchQuestion {
+    /// Only image caches of this cloud account; of all of them where nothing is said.
+    pub account: Option<String>,
     /// Where it runs.
     pub region: String,
     /// Its images: 1 to 100 references.
@@ -273,6 +305,8 @@ pub struct MatchQuestion {
 /// Which caches of the cloud to take over into the caller's team.
 #[derive(Debug, Clone)]
 pub struct AdoptionOrder {
+    /// In which cloud account; where nothing is said, the one that the team creates in.
+    pub account: Option<String>,
     /// Where they are.
     pub region: Region,
     /// Which.

@@ -33,13 +33,13 @@ struct SealedLogin {
 
 impl Gateway {
     /// A row for a cache that was just asked for.
-    pub(super) fn new_cache(&self, caller: &Caller, spec: &ImageCacheSpec) -> ImageCache {
+    pub(super) fn new_cache(&self, caller: &Caller, spec: &ImageCacheSpec, account: &str) -> ImageCache {
         let now = self.now();
         let id = CacheId::new(now, self.entropy());
         ImageCache {
             id,
             team: caller.team.clone(),
-            account: self.settings().account.clone(),
+            account: account.to_owned(),
             spec: spec.clone(),
             status: Status::Pending,
             provider_status: None,
@@ -104,13 +104,19 @@ impl Gateway {
             lease_token: self.uuid(),
             lease_seconds: self.settings().operation_lease.as_secs_f64(),
             taken: std::time::Instant::now(),
-            audit: self.requested(caller, call, &operation),
+            audit: self.requested(caller, call, &operation, &cache.account),
+            account: self.held_account(&cache.account).filter(|_| kind == OperationKind::Create),
             operation,
             key,
         }
     }
 
-    fn requested(&self, caller: &Caller, call: &Call, operation: &Operation) -> AuditEntry {
+    /// The account, if it has a row that must stay while something is recorded for it.
+    pub(super) fn held_account(&self, account: &str) -> Option<String> {
+        (account != self.settings().account).then(|| account.to_owned())
+    }
+
+    fn requested(&self, caller: &Caller, call: &Call, operation: &Operation, account: &str) -> AuditEntry {
         let mut entry = Actor::caller(caller, &call.origin).entry(
             self.audit_id(),
             self.now(),
@@ -123,6 +129,7 @@ impl Gateway {
         entry.parameters = self.asked(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", operation.spec.name.clone());
+        keep("cloud_account", account.to_owned());
         keep("region", operation.spec.region.to_string());
         keep("images", operation.spec.images.join(" "));
         keep("generation", operation.generation.to_string());

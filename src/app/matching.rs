@@ -27,7 +27,9 @@ impl Gateway {
     /// The same, for whoever has been checked already.
     pub(super) async fn matched(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
         let wanted = wanted(question)?;
-        let caches = self.store().matchable_caches(&caller.team, &wanted.region, MAX_WEIGHED).await?;
+        let mut caches = self.store().matchable_caches(&caller.team, &wanted.region, MAX_WEIGHED).await?;
+        // No account's image caches serve another's instances.
+        caches.retain(|cache| question.account.as_ref().is_none_or(|account| cache.account == *account));
         let ranking = rank(&wanted, &caches);
         let near = near_misses(&wanted, &caches, &ranking);
         Ok(MatchView {

@@ -4,22 +4,27 @@
 //! split by subject into the files of this folder. A method checks the caller's scope first, then decides
 //! with `domain`, then writes with `store`: three hops, always.
 //!
-//! The rooms: [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`] and [`revoking`]; [`teams`], [`region_profiles`]
-//! and [`policing`] (what a team may do), [`planning`] (the dry run); [`changes`] (create, update, delete), [`intent`] (what
-//! is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following
-//! the cloud), [`delivering`] (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over),
-//! [`ensuring`] (one of a content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`]
-//! (events), [`waiting`], [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle
-//! tree), [`verifying`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
-//! The rooms: [`admission`] (who may begin), [`changes`] (create, update, delete), [`intent`] (what is recorded first), [`operations`]
-//! (carrying them out), [`holding`] (only while they are ours), [`tracking`] (following the cloud), [`delivering`]
-//! (webhooks), [`endpoints`], [`matching`] (what would be taken), [`adoption`] (taking over), [`ensuring`] (one of a
-//! content), [`reconciling`] (the cloud against the rows), [`reads`], [`feed`] and [`stream`] (events), [`waiting`],
-//! [`gate`], [`news`] (what those who wait share), [`audit`], [`sealing`] and [`proofs`] (its Merkle tree),
-//! [`verifying`], [`rotating`] (of keys), [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
-//! [`verifying`], [`authenticating`] (who calls), [`api_keys`], [`rpc_keys`], [`revoking`], [`upkeep`]; [`view`] is what everybody sees, [`error`] what everybody is told.
+//! The rooms, by what they are for:
+//!
+//! - who calls, and what they may do: [`access`] (the one table), [`admission`] (who may begin), [`authenticating`]
+//!   and [`kept`] (what that keeps in memory), [`api_keys`], [`rpc_keys`] and [`revoking`], [`teams`],
+//!   [`region_profiles`] and [`policing`] (what a team may do);
+//! - the cloud: [`accounts`] (a client for each account) and [`cloud_accounts`] (who keeps them), [`budgeting`] (calls);
+//! - changes: [`changes`] (create, update, delete), [`ensuring`] (one of a content), [`planning`] (the dry run),
+//!   [`intent`] (what is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours),
+//!   [`withdrawing`] (for whom there is no "later"), [`adoption`] (taking over), [`write`] (what is written of a change);
+//! - the truth: [`tracking`] (following the cloud), [`reconciling`] (the cloud against the rows);
+//! - telling: [`delivering`] (webhooks), [`redelivering`], [`endpoints`], [`feed`] and [`stream`] (events), [`waiting`],
+//!   [`gate`], [`news`] (what those who wait share), [`signals`] (who is woken);
+//! - reading: [`reads`], [`showing`] (image caches as JSON) and [`sharing`] (one look for all),
+//!   [`describing`] (under the cloud's names), [`matching`] (what would be taken), [`cursor`] (pages);
+//! - the audit: [`audit`], [`sealing`] and [`proofs`] (its Merkle tree), [`verifying`];
+//! - keeping house: [`rotating`] (of keys), [`upkeep`];
+//! - [`gateway`] and [`settings`] are what everybody works with, [`call`] and [`input`] what comes in, [`view`] what
+//!   everybody sees, [`error`] what everybody is told.
 
 pub mod access;
+mod accounts;
 pub mod admission;
 mod adoption;
 mod api_keys;
@@ -28,6 +33,7 @@ mod authenticating;
 mod budgeting;
 mod call;
 mod changes;
+mod cloud_accounts;
 mod cursor;
 mod delivering;
 mod describing;

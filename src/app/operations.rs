@@ -73,8 +73,18 @@ impl Gateway {
     /// One operation of the caller's team.
     pub async fn get_operation(&self, caller: &Caller, id: OperationId) -> Result<OperationView, Error> {
         access::check(caller, "get_operation")?;
-        let operation = self.store().operation(&caller.team, id).await?;
-        operation.map(Into::into).ok_or(Error::NotFound("operation"))
+        let operation = self.store().operation(&caller.team, id).await?.ok_or(Error::NotFound("operation"))?;
+        let waits_for = self.waits_for(&operation).await?.map(str::to_owned);
+        Ok(OperationView { waits_for, ..operation.into() })
+    }
+
+    /// What an operation waits for that has not ended, beside its turn.
+    async fn waits_for(&self, operation: &Operation) -> Result<Option<&'static str>, Error> {
+        if operation.state.is_over() {
+            return Ok(None);
+        }
+        let Some(cache) = self.store().image_cache(&operation.team, operation.cache).await? else { return Ok(None) };
+        Ok(self.cloud_of(&cache.account).await.is_err().then_some("cloud_account"))
     }
 
     /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.

@@ -4,6 +4,7 @@
 //! in this moment, by the very same rules. What it does not do: hold a place in the quota.
 
 use super::input::MatchQuestion;
+use super::policing::InAccount;
 use super::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -20,7 +21,8 @@ impl Gateway {
         access::check(caller, DRY_RUN)?;
         new.check()?;
         self.check_region(&new.spec.region)?;
-        let (settings, ruling) = (self.settings(), self.ruling(&caller.team, Some(&new.spec.region)).await?);
+        let (settings, place) = (self.settings(), InAccount::Asked(new.cloud_account.as_deref()));
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, filled_in) = ruling.filled(&new.spec);
         let holdings = self.store().holdings(&caller.team, ruling.since()).await?;
         let mut case = ruling.create(&spec);
@@ -29,7 +31,7 @@ impl Gateway {
         let after = case.asked().after(&before, prices);
         let cost = prices.is_set().then(|| prices.cost(&Shape::of(&spec), spec.retention_days));
         let refusals = case.into_refusals();
-        let found = self.chosen(&self.store().same_content(&self.new_cache(caller, &spec)).await?);
+        let found = self.chosen(&self.store().same_content(&self.new_cache(caller, &spec, &ruling.account)).await?);
         let usually = self.store().usual_build(&caller.team, &spec.region).await?;
         let ensure_ready_at = match &found {
             Some((_, Ensured::Reused)) => self.now(),
@@ -49,8 +51,8 @@ impl Gateway {
             ensure_outcome: found.as_ref().map_or(Ensured::Created, |(_, how)| *how).as_str().to_owned(),
             ensure_image_cache_id: found.map(|(cache, _)| cache.id.to_string()),
             ensure_ready_at,
-            matches: self.matches_of(caller, &spec).await?,
-            image_cache: PlannedImageCacheView::from(spec),
+            matches: self.matches_of(caller, &ruling.account, &spec).await?,
+            image_cache: PlannedImageCacheView::of(ruling.account.clone(), spec),
         })
     }
 
@@ -58,9 +60,11 @@ impl Gateway {
     async fn matches_of(
         &self,
         caller: &Caller,
+        account: &str,
         spec: &ImageCacheSpec,
     ) -> Result<Option<super::view::MatchView>, Error> {
         let question = MatchQuestion {
+            account: Some(account.to_owned()),
             region: spec.region.to_string(),
             images: spec.images.clone(),
             ephemeral_storage_gib: None,

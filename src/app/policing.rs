@@ -13,7 +13,9 @@ use chrono::{Datelike as _, Duration, NaiveTime};
 use super::{Error, Gateway};
 use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
-use crate::domain::policy::{Asked, Holdings, Policy, Prices, Refusal, RegionProfile, fill, judge};
+use crate::domain::cloud_account::{CloudAccount, choose};
+use crate::domain::field::FieldError;
+use crate::domain::policy::{ANY, Asked, Holdings, Policy, Prices, Refusal, RegionProfile, fill, judge};
 use crate::domain::region::Region;
 use crate::domain::spec::ImageCacheSpec;
 use crate::domain::team::{Source, Team, barred, policy_of};
@@ -39,9 +41,18 @@ pub(super) struct Ruling {
     team: Option<Team>,
     profile: Option<RegionProfile>,
     barred: Option<Refusal>,
-    account: String,
+    pub(super) account: String,
     prices: Prices,
     since: Instant,
+}
+
+/// In which cloud account.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum InAccount<'a> {
+    /// The one that is asked for, if one is, else the one that the team usually uses.
+    Asked(Option<&'a str>),
+    /// The one where the image cache is already.
+    Of(&'a str),
 }
 
 /// One request before its judge. Kept while its transaction runs; what it found is told afterwards.
@@ -91,20 +102,57 @@ impl Gateway {
     }
 
     /// What holds for the team in the region; without one, everywhere.
-    pub(super) async fn ruling(&self, team: &TeamId, region: Option<&Region>) -> Result<Ruling, Error> {
+    pub(super) async fn ruling(
+        &self,
+        team: &TeamId,
+        region: Option<&Region>,
+        place: InAccount<'_>,
+    ) -> Result<Ruling, Error> {
         let settings = self.settings();
-        let rules = self.store().rules(team, &settings.account, region).await?;
+        let rules = self.store().rules(team, region).await?;
         let (policy, source) = policy_of(rules.team.as_ref(), rules.default.as_ref());
+        let account = match place {
+            InAccount::Of(account) => account.to_owned(),
+            InAccount::Asked(asked) => self.account_for(asked, policy.accounts.as_deref(), region).await?,
+        };
         Ok(Ruling {
             barred: barred(rules.team.as_ref(), settings.unknown_teams),
             policy,
             source,
             team: rules.team,
-            profile: rules.profile,
-            account: settings.account.clone(),
+            profile: rules.profiles.into_iter().find(|profile| profile.id.account == account),
+            account,
             prices: settings.prices.clone(),
             since: month_of(self.now()),
         })
+    }
+
+    /// The account that a request is for, which the policy may refuse still.
+    async fn account_for(
+        &self,
+        asked: Option<&str>,
+        allowed: Option<&[String]>,
+        region: Option<&Region>,
+    ) -> Result<String, Error> {
+        let own = &self.settings().account;
+        let other = asked.or(match allowed {
+            Some([only]) => Some(only),
+            _ => None,
+        });
+        // The usual case asks nobody.
+        let Some(other) = other.filter(|name| name != own || asked.is_some()) else { return Ok(own.clone()) };
+        let added = self.added_accounts(Some(other)).await?;
+        let chosen = choose(asked, allowed, own, added.keys().map(String::as_str)).map_err(|usable| {
+            let detail = match usable.as_slice() {
+                [] => "the team may use no cloud account".to_owned(),
+                names => format!("must be one of {}", names.join(", ")),
+            };
+            Error::Invalid(vec![FieldError::new("/cloud_account", "not_allowed", detail)])
+        })?;
+        if let Some(known) = added.get(chosen).filter(|_| chosen != own) {
+            check_account(known.account(), region)?;
+        }
+        Ok(chosen.to_owned())
     }
 
     /// The refusal that a caller is told.
@@ -140,6 +188,16 @@ impl Ruling {
         // What is refused anyway is counted too: everything is told at once.
         let counts = self.policy.has_quota() || !found.is_empty();
         Case { ruling: self, asked, found, counts }
+    }
+
+    /// Refuses what only looks at an account that the team may not use, where nobody judges it.
+    pub(super) fn check_account(&self) -> Result<(), Error> {
+        let allowed = self.policy.accounts.as_deref();
+        if allowed.is_none_or(|names| names.iter().any(|name| name == ANY || *name == self.account)) {
+            return Ok(());
+        }
+        let detail = "must be given: the team may not use the account that is meant where nothing is said";
+        Err(Error::Invalid(vec![FieldError::new("/cloud_account", "required", detail)]))
     }
 
     /// The tags that say whose a cache is.
@@ -184,6 +242,26 @@ impl<'a> Case<'a> {
     pub(super) fn since(&self) -> Instant {
         self.ruling.since
     }
+}
+
+/// Refuses an account that takes nothing new, and a region that it is not for.
+fn check_account(account: &CloudAccount, region: Option<&Region>) -> Result<(), Error> {
+    if account.disabled_at.is_some() {
+        return Err(no_account(account.name.as_str()));
+    }
+    let outside = region.filter(|region| !account.regions.is_empty() && !account.regions.contains(region));
+    if outside.is_none() {
+        return Ok(());
+    }
+    let names: Vec<&str> = account.regions.iter().map(Region::as_str).collect();
+    let detail = format!("must be one of {} in the cloud account {}", names.join(", "), account.name);
+    Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
+}
+
+/// Nothing new comes about in an account that is disabled, or was removed in this moment.
+pub(super) fn no_account(account: &str) -> Error {
+    let detail = format!("the cloud account {account} takes nothing new: it is disabled, or was removed just now");
+    Error::Conflict { code: "cloud_account_disabled", detail }
 }
 
 /// What a transaction asks, where it must ask at all.

@@ -62,8 +62,8 @@ impl Gateway {
     /// Compares the group that is longest due. `false`: none is.
     pub async fn reconcile(&self) -> Result<bool, Error> {
         let settings = self.settings();
-        let (lease, known) = (settings.group_lease.as_secs_f64(), (settings.account.as_str(), &settings.regions[..]));
-        let claimed = self.store().claim_reconciliation(known, self.now(), self.uuid(), lease).await?;
+        let (lease, known) = (settings.group_lease.as_secs_f64(), self.places().await?);
+        let claimed = self.store().claim_reconciliation(&known, self.now(), self.uuid(), lease).await?;
         let Some(lease) = claimed else {
             self.note_age().await?;
             return Ok(false);

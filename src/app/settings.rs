@@ -13,8 +13,10 @@ use crate::domain::team::UnknownTeams;
 /// The gateway's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The name of the cloud account that is used.
+    /// The name of the cloud account that [`super::Parts::cloud`] opens.
     pub account: String,
+    /// The address of STS, for the roles of other accounts.
+    pub sts_endpoint: String,
     /// The regions that teams may use; empty means all.
     pub regions: Vec<Region>,
     /// What holds for teams that nobody registered.
@@ -80,6 +82,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             account: "default".into(),
+            sts_endpoint: "https://sts.aliyuncs.com".into(),
             regions: Vec::new(),
             unknown_teams: UnknownTeams::default(),
             policy_contact: None,

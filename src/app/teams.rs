@@ -3,6 +3,7 @@
 
 use super::cursor::{List, one_more, unreadable};
 use super::input::{NewTeam, TeamChanges};
+use super::policing::InAccount;
 use super::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -160,7 +161,7 @@ impl Gateway {
     /// What the caller's team may do, and what it has of what is counted.
     pub async fn get_policy(&self, caller: &Caller) -> Result<PolicyView, Error> {
         access::check(caller, "get_policy")?;
-        let ruling = self.ruling(&caller.team, None).await?;
+        let ruling = self.ruling(&caller.team, None, InAccount::Of(&self.settings().account)).await?;
         let prices = &self.settings().prices;
         let usage = self.store().holdings(&caller.team, ruling.since()).await?.usage(prices);
         Ok(PolicyView {

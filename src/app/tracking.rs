@@ -13,6 +13,7 @@ use chrono::Duration;
 
 use super::holding::{Held, Lease};
 use super::{Error, Gateway};
+use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::poll::bucket;
 use crate::domain::poll::planner::{Due, Listed, Read, plan, portion};
@@ -20,6 +21,7 @@ use crate::domain::poll::rhythm::Rhythm;
 use crate::domain::poll::round::{Following, Round};
 use crate::domain::region::Region;
 use crate::domain::status::Status;
+use crate::eci::Client;
 use crate::store::{Followed, GroupLease, Rest, TrackerGroup};
 
 mod applying;
@@ -32,6 +34,7 @@ const JITTER: i32 = 40;
 
 /// A group in hand: what a pass over it goes by.
 struct Pass {
+    cloud: Client,
     group: TrackerGroup,
     region: Region,
     round: Round,
@@ -63,14 +66,23 @@ impl Gateway {
 
     /// One pass over a group; returns how it is given back.
     async fn track_group(&self, lease: &GroupLease) -> Result<Rest, Error> {
-        let mut pass = self.take_up(lease).await?;
+        let TrackerGroup { account, region } = &lease.group;
+        let cloud = match self.cloud_of(account).await {
+            Ok(cloud) => cloud,
+            Err(fault) => {
+                // Said once, when the account was read.
+                tracing::debug!(account, region, fault = %fault, "what is in motion waits for its cloud account");
+                return Ok(unread(lease, self.now() + REST_AFTER_FAULT));
+            }
+        };
+        let mut pass = self.take_up(lease, cloud).await?;
         let due = pass.round.due();
         let reads = if due.is_empty() { Vec::new() } else { self.plan(&pass, &due, lease.cursor.as_deref()).await? };
         let (all, wanted) = (reads.len(), reads.iter().map(Read::calls).sum());
         if all == 0 {
             return Ok(self.whole(&pass));
         }
-        let drawn = self.draw_looks(wanted).await?;
+        let drawn = self.draw_looks(account, wanted).await?;
         let reads = portion(reads, usize::try_from(drawn.granted).unwrap_or(usize::MAX));
         let cut = Rest { looked_at: lease.looked_at, round_at: Some(pass.round.began_at()), ..Rest::default() };
         if reads.is_empty() {
@@ -80,9 +92,8 @@ impl Gateway {
         let last = reads.last().map(Read::key);
         match self.read(&mut pass, reads).await? {
             Err(fault) => {
-                let (account, region) = (&lease.group.account, &lease.group.region);
                 tracing::warn!(account, region, fault = %fault, "the cloud could not be read");
-                self.note_fault(&fault).await?;
+                self.note_fault(account, &fault).await?;
                 // A token that the cloud refuses would be refused for ever: begin the round anew.
                 let cursor = lease.cursor.clone().filter(|_| !matches!(fault, Fault::Refused(_)));
                 Ok(Rest { due_at: Some(self.now() + REST_AFTER_FAULT), cursor, ..cut })
@@ -95,7 +106,7 @@ impl Gateway {
         }
     }
 
-    async fn take_up(&self, lease: &GroupLease) -> Result<Pass, Error> {
+    async fn take_up(&self, lease: &GroupLease, cloud: Client) -> Result<Pass, Error> {
         let now = self.now();
         let followed = self.store().followed(&lease.group, now).await?;
         let histories =
@@ -106,7 +117,7 @@ impl Gateway {
         let rhythm = Rhythm::new(usual, &format!("{} {}", group.account, group.region));
         let round_at = lease.round_at.filter(|_| lease.cursor.is_some()).unwrap_or(now);
         let followed = followed.into_iter().map(following).collect();
-        Ok(Pass { group, region, round: Round::new(rhythm, lease.looked_at, round_at, followed, histories) })
+        Ok(Pass { cloud, group, region, round: Round::new(rhythm, lease.looked_at, round_at, followed, histories) })
     }
 
     async fn plan(&self, pass: &Pass, due: &[Due], cursor: Option<&str>) -> Result<Vec<Read>, Error> {
@@ -131,6 +142,12 @@ impl Gateway {
         let jitter = usual * self.entropy().permille() / (1_000 * JITTER);
         Rest { due_at: first.map(|at| at + jitter), looked_at: Some(pass.round.began_at()), ..Rest::default() }
     }
+}
+
+/// How a group is given back of which nothing was read: as it was, due again then.
+fn unread(lease: &GroupLease, due_at: Instant) -> Rest {
+    let (looked_at, round_at, cursor) = (lease.looked_at, lease.round_at, lease.cursor.clone());
+    Rest { due_at: Some(due_at), looked_at, round_at, cursor }
 }
 
 fn following(row: Followed) -> Following {

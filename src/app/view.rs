@@ -19,6 +19,7 @@ mod acr;
 mod adoption;
 mod api_keys;
 mod audit;
+mod cloud_accounts;
 mod cloud_event;
 mod convert;
 mod drift;
@@ -43,6 +44,7 @@ pub use acr::AcrRegistryView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 pub use api_keys::{ApiKeyView, RevocationView};
 pub use audit::{AuditEntryView, CheckpointView, ConsistencyProofView, InclusionProofView};
+pub use cloud_accounts::{AccountRoleView, CloudAccountView};
 pub use cloud_event::{CLOUD_EVENTS, CloudEventView, cloud_event};
 pub use drift::DriftView;
 pub use event::{ChangedView, FieldChangeView, MAX_BODY, StatusChangeView};
@@ -100,6 +102,11 @@ pub struct ImageCacheView {
     pub team: String,
     /// Its name (the cloud's `ImageCacheName`).
     pub name: String,
+    /// The cloud account that it is in.
+    // Answers that were kept for idempotency keys before there were several do not have it.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub cloud_account: String,
     /// The region (`RegionId`).
     pub region: String,
     /// The images in it (`Image.N`).
@@ -245,6 +252,11 @@ pub struct OperationView {
     pub state: String,
     /// The image cache that it is about.
     pub image_cache_id: String,
+    /// What it waits for, where that is known: `cloud_account`, with which nothing can be sent at the moment; an
+    /// administrator disabled it, or its credentials cannot be opened. New words may appear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub waits_for: Option<String>,
     /// How many attempts were signed.
     pub attempts: i32,
     /// Why the cloud refused. Present on an operation that has not ended where an earlier attempt may still have been

@@ -40,6 +40,7 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
         sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
         settings: Settings {
             account: config.cloud.account.clone(),
+            sts_endpoint: config.cloud.sts_endpoint.clone(),
             regions: config.cloud.regions.clone().unwrap_or_default(),
             unknown_teams: config.policy.unknown_teams,
             policy_contact: config.policy.contact.clone(),

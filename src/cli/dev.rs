@@ -113,6 +113,7 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
     let settings = sim::Settings {
         access_key_id: keys.stand_in_id.clone(),
         access_key_secret: keys.stand_in_secret.clone(),
+        further: Vec::new(),
         speed: arguments.speed,
         state_file: Some(folder.join("stand-in.json")),
         journal: None,

@@ -11,7 +11,7 @@ use super::{Failure, runtime};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 use crate::shutdown;
-use crate::sim::{Settings, StandIn};
+use crate::sim::{Key, Settings, StandIn};
 use crate::telemetry::{self, Format};
 
 /// How it behaves.
@@ -29,12 +29,22 @@ pub(super) struct Arguments {
     /// That key's secret; it guards nothing but play.
     #[arg(long, default_value = "standin-secret")]
     access_key_secret: SecretString,
+    /// The key of a further account, with its secret: `ID:SECRET`. May be given several times.
+    #[arg(long = "further-account", value_name = "ID:SECRET", value_parser = further)]
+    further: Vec<Key>,
     /// Keep its caches in this file over a restart.
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
     /// Write each create, update and delete that was carried out to this file, one line each.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+}
+
+/// Each key opens an account of its own.
+fn further(text: &str) -> Result<Key, String> {
+    let pair = text.split_once(':').filter(|(id, secret)| !id.is_empty() && !secret.is_empty());
+    let (id, secret) = pair.ok_or("must be the access key id, a colon and the secret")?;
+    Ok(Key { access_key_id: id.to_owned(), access_key_secret: secret.into(), account: id.to_owned() })
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -47,6 +57,7 @@ async fn stand_in(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = Settings {
         access_key_id: arguments.access_key_id.clone(),
         access_key_secret: arguments.access_key_secret.clone(),
+        further: arguments.further.clone(),
         speed: arguments.speed,
         state_file: arguments.state_file.clone(),
         journal: arguments.journal.clone(),

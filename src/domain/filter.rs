@@ -42,6 +42,8 @@ pub struct CacheFilter {
     pub name: Option<String>,
     /// Holding exactly this image.
     pub image: Option<String>,
+    /// In this cloud account.
+    pub account: Option<String>,
     /// With the cloud's id.
     pub eci_cache_id: Option<String>,
     /// With the standard snapshot of this id.
@@ -98,6 +100,8 @@ pub struct DescribeFilter {
 /// Which caches of the cloud that no row knows. Everything given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundFilter {
+    /// In this cloud account.
+    pub account: Option<String>,
     /// Of this region.
     pub region: Option<Region>,
     /// With exactly this name.

@@ -194,6 +194,8 @@ pub struct RegistryCredential {
 /// A create as it was asked for.
 #[derive(Debug, Clone)]
 pub struct NewImageCache {
+    /// In which cloud account; where nothing is said, the one that the team usually uses.
+    pub cloud_account: Option<String>,
     /// Everything that may be stored in the open.
     pub spec: ImageCacheSpec,
     /// Everything that may not.

@@ -180,6 +180,14 @@ impl Client {
         Self::of(settings, keys, self.0.post.clone())
     }
 
+    /// The access key id, and the role that the key assumes, if any: its ARN, and whether it takes an external id.
+    pub fn identity(&self) -> (&str, Option<(&str, bool)>) {
+        match &self.0.signer {
+            Signer::Own(own) => (&own.access_key_id, None),
+            Signer::Session(session) => session.identity(),
+        }
+    }
+
     fn of(settings: Settings, keys: Keys, post: Post) -> Result<Self, BuildError> {
         endpoint::check(&settings.endpoint)?;
         let signer = match keys {

@@ -14,6 +14,7 @@ mod audit_entries;
 mod audit_export;
 mod audit_proofs;
 mod bodies;
+mod cloud_accounts;
 mod deliveries;
 mod ensure;
 mod events;
@@ -104,6 +105,12 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             region_profiles::get_region_profile,
             region_profiles::put_region_profile,
             region_profiles::delete_region_profile
+        ))
+        .routes(routes!(cloud_accounts::list_cloud_accounts))
+        .routes(routes!(
+            cloud_accounts::get_cloud_account,
+            cloud_accounts::put_cloud_account,
+            cloud_accounts::delete_cloud_account
         ))
         .routes(routes!(me::get_me))
         .routes(routes!(pages::healthz))

@@ -11,9 +11,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::ground::Ground;
 use super::limits::Limits;
 use super::server::{self, Peer};
-use super::state::{Ground, State};
+use super::state::State;
 use super::{Shared, answer, keeping, seed};
 
 /// What there is.
@@ -85,7 +86,12 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             return Ok(json!(state.limits));
         }
         ("POST", "caches") => {
-            let ground = Ground { now, entropy: &shared.entropy, speed: shared.settings.speed };
+            let ground = Ground {
+                now,
+                entropy: &shared.entropy,
+                speed: shared.settings.speed,
+                signatory: shared.settings.first(),
+            };
             return seed::run(state, read(body)?, &ground);
         }
         ("POST", "use") => {

@@ -4,10 +4,11 @@ use chrono::Duration;
 use serde_json::Value;
 
 use super::answer::Outcome;
+use super::ground::Ground;
 use super::images::{self, Login};
 use super::limits;
 use super::machine::{Build, Order};
-use super::state::{Cache, Ground, State, new_id};
+use super::state::{Cache, State, new_id};
 use crate::domain::clock::Instant;
 use crate::domain::spec::{ImageCacheSpec, RegistryCredential};
 use crate::eci::params::read::read_create;
@@ -19,7 +20,7 @@ const DEFAULT_SIZE: i32 = 20;
 pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let (new, _) = read_create(params)?;
     limits::check(&new.spec, &new.registry_credentials)?;
-    state.make_room(&new.spec.region, ground.now)?;
+    state.make_room(ground.at(&new.spec.region), ground.now)?;
     let mut spec = new.spec;
     spec.size_gib = spec.size_gib.or(Some(DEFAULT_SIZE));
     let (id, container_group_id) = begin(state, spec, &new.registry_credentials, ground);
@@ -37,8 +38,9 @@ pub(super) fn begin(
     let id = new_id("imc-", spec.region.as_str(), ground.entropy);
     let container_group_id = new_id("eci-", spec.region.as_str(), ground.entropy);
     let build = Build::first(&order(&spec, logins, ground));
-    state.add(Cache {
+    let cache = Cache {
         id: id.clone(),
+        account: ground.signatory.account.to_owned(),
         created_at: ground.now,
         expires_at: expires_at(spec.retention_days, ground.now),
         last_matched_at: None,
@@ -46,7 +48,8 @@ pub(super) fn begin(
         build,
         past: Vec::new(),
         spec,
-    });
+    };
+    state.add(cache, ground.signatory.access_key_id);
     (id, container_group_id)
 }
 

@@ -3,11 +3,12 @@
 use serde_json::Map;
 
 use super::answer::{Outcome, Refusal};
-use super::state::{Ground, State};
+use super::ground::Ground;
+use super::state::State;
 use crate::eci::params::read::read_delete;
 
 /// Takes the cache away.
 pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let (id, region, _) = read_delete(params)?;
-    if state.remove(&region, &id, ground.now) { Ok(Map::new()) } else { Err(Refusal::not_found(&id)) }
+    if state.remove(ground.at(&region), &id, ground.now) { Ok(Map::new()) } else { Err(Refusal::not_found(&id)) }
 }

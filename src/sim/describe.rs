@@ -7,8 +7,9 @@ use chrono::Duration;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Outcome, Refusal};
+use super::ground::Ground;
 use super::machine::Happening;
-use super::state::{Cache, Ground, State};
+use super::state::{Cache, State};
 use super::{images, matching};
 use crate::domain::clock::Instant;
 use crate::domain::filter::DescribeFilter;
@@ -24,24 +25,22 @@ const COUNT: &str = "m1-";
 /// One page of the caches that fit.
 pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let filter = read_describe(params)?;
-    let now = ground.now;
+    let (now, spot) = (ground.now, ground.at(&filter.region));
     let lag = Duration::seconds(state.limits.list_lag_seconds.into());
     let shows = |cache: &Cache| cache.created_at + lag <= now && fits(&filter, cache, now);
     let by_match = !filter.match_images.is_empty();
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    if filter.eci_cache_id.is_none() && filter.tags.is_empty() && !by_match && state.held(&filter.region) > COUNTED {
+    if filter.eci_cache_id.is_none() && filter.tags.is_empty() && !by_match && state.held(spot) > COUNTED {
         let before = filter.next_token.as_ref().map_or(Ok(u64::MAX), |token| number(token, PLACE))?;
-        let found = state.listed_before(&filter.region, before, now).filter(|(_, cache)| shows(cache));
+        let found = state.listed_before(spot, before, now).filter(|(_, cache)| shows(cache));
         let found: Vec<_> = found.take(limit.saturating_add(1)).collect();
-        return Ok(long_page(&found, limit, state.held(&filter.region), now));
+        return Ok(long_page(&found, limit, state.held(spot), now));
     }
     let fitting: Vec<(u64, &Cache)> = match &filter.eci_cache_id {
-        Some(id) => {
-            state.look_up(&filter.region, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect()
-        }
+        Some(id) => state.look_up(spot, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect(),
         None => match filter.tags.iter().find_map(|(key, value)| Some((key.clone(), value.clone()?))) {
-            Some(tag) => state.tagged(&filter.region, &tag, now).filter(|(_, cache)| shows(cache)).collect(),
-            None => state.listed(&filter.region, now).filter(|(_, cache)| shows(cache)).collect(),
+            Some(tag) => state.tagged(spot, &tag, now).filter(|(_, cache)| shows(cache)).collect(),
+            None => state.listed(spot, now).filter(|(_, cache)| shows(cache)).collect(),
         },
     };
     let fitting = if by_match { matching::best(fitting, &filter, now) } else { fitting };

@@ -83,7 +83,7 @@ pub(super) fn quota_exceeded(quota: usize) -> Refusal {
 pub(super) fn check(spec: &ImageCacheSpec, logins: &[RegistryCredential]) -> Result<(), Refusal> {
     let mut spec = spec.clone();
     spec.tags.retain(|key, _| !key.starts_with(GATEWAY));
-    let checked = NewImageCache { spec, registry_credentials: logins.to_vec() }.check();
+    let checked = NewImageCache { cloud_account: None, spec, registry_credentials: logins.to_vec() }.check();
     match checked.err().and_then(|errors| errors.into_iter().next()) {
         Some(error) => Err(Refused::of_field(&error).into()),
         None => Ok(()),

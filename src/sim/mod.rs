@@ -27,6 +27,11 @@
 //! 500 caches per region: at the quota the least recently used one with the strategy `LRU` goes, else `QuotaExceeded`.
 //! 200 creates in any minute, then `Throttling.User`.
 //!
+//! # Accounts
+//! One, or as many as [`Settings::further`] names. Each has its own image caches, `ClientToken`s, quota and pace: what one
+//! has, no other sees, changes or counts. Faults, outages, time and the ledger are everybody's. A session of a role is in
+//! the account of the key that assumed it.
+//!
 //! # Roles
 //! STS is here too: `AssumeRole` (2015-04-01) gives temporary credentials of any role but those whose name contains
 //! `does-not-exist` (`EntityNotExist.Role`) or `forbidden` (`NoPermission`); one whose name begins with `external-` demands
@@ -54,7 +59,8 @@
 //!   quota and pace, and answers with their ids; it takes others away.
 //! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: an instance used it, as `LastMatchedTime` shows.
 //! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
-//!   updated, deleted, and driven out by the quota.
+//!   updated, deleted, and driven out by the quota; calls and creations also by access key (that of a session is the one
+//!   that assumed the role).
 //! * `POST /_admin/forget-tokens` forgets every `ClientToken`, as the cloud does after an unknown time.
 //! * `POST /_admin/end-sessions` ends every session of a role: its token is `InvalidSecurityToken.Expired` from then on.
 //! * `POST /_admin/reset` forgets everything, time and settings too.
@@ -73,6 +79,7 @@ mod create;
 mod delete;
 mod describe;
 mod faults;
+mod ground;
 mod images;
 mod journal;
 mod keeping;
@@ -102,13 +109,26 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 
+/// An access key of the stand-in.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// `AccessKeyId`.
+    pub access_key_id: String,
+    /// Its secret.
+    pub access_key_secret: SecretString,
+    /// Which account it opens, by any name that is not empty; several keys may open one.
+    pub account: String,
+}
+
 /// How the stand-in behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The only access key id that it knows.
+    /// The access key id of its first account.
     pub access_key_id: String,
     /// That key's secret.
     pub access_key_secret: SecretString,
+    /// The keys of other accounts, if there are any.
+    pub further: Vec<Key>,
     /// How fast builds run: 1.0 is 10 s for one image. Anything that is not above 0 counts as 1.0.
     pub speed: f64,
     /// Where the state is kept over a restart, in a folder that exists; nowhere if `None`.
@@ -171,6 +191,28 @@ impl StandIn {
 impl Drop for StandIn {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+/// Whose call it is: the account, empty for the first one, and the key.
+#[derive(Debug, Clone, Copy)]
+struct Signatory<'a> {
+    account: &'a str,
+    access_key_id: &'a str,
+}
+
+impl Settings {
+    /// The secret of a key, and whose it is.
+    fn key(&self, access_key_id: &str) -> Option<(&SecretString, Signatory<'_>)> {
+        if access_key_id == self.access_key_id {
+            return Some((&self.access_key_secret, self.first()));
+        }
+        let key = self.further.iter().find(|key| key.access_key_id == access_key_id)?;
+        Some((&key.access_key_secret, Signatory { account: &key.account, access_key_id: &key.access_key_id }))
+    }
+
+    fn first(&self) -> Signatory<'_> {
+        Signatory { account: "", access_key_id: &self.access_key_id }
     }
 }
 

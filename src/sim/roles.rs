@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::answer::{Outcome, Refusal};
-use super::verify::Door;
+use super::ground::Ground;
+use super::verify::{Door, Signed};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{is_role_arn, is_role_session};
-use crate::domain::entropy::Entropy;
 use crate::eci::incoming::Incoming;
 use crate::eci::sign_v1;
 
@@ -32,10 +32,15 @@ struct Token {
     role: String,
     round: u64,
     ends_at: DateTime<Utc>,
+    /// Whose key assumed the role, and which.
+    #[serde(default)]
+    account: String,
+    #[serde(default)]
+    by: String,
 }
 
 /// Carries out `AssumeRole`. `now` is the clock that signatures go by.
-pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], entropy: &Entropy, now: Instant) -> Outcome {
+pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], ground: &Ground<'_>, now: Instant) -> Outcome {
     let text = |key: &str| params.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str());
     let (arn, session) = (text("RoleArn"), text("RoleSessionName"));
     let wrong =
@@ -55,9 +60,16 @@ pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], entropy: &Ent
         let message = "You are not authorized to do this action. You should be authorized by RAM.";
         return Err(Refusal::new(403, "NoPermission", message));
     }
-    let access_key_id = format!("STS.{}", URL_SAFE_NO_PAD.encode(entropy.bytes::<18>()));
+    let access_key_id = format!("STS.{}", URL_SAFE_NO_PAD.encode(ground.entropy.bytes::<18>()));
     let ends_at = now + Duration::seconds(seconds);
-    let token = Token { access_key_id: access_key_id.clone(), role: arn.to_owned(), round: door.round, ends_at };
+    let token = Token {
+        access_key_id: access_key_id.clone(),
+        role: arn.to_owned(),
+        round: door.round,
+        ends_at,
+        account: ground.signatory.account.to_owned(),
+        by: ground.signatory.access_key_id.to_owned(),
+    };
     let answer = json!({
         "Credentials": {
             "AccessKeyId": access_key_id,
@@ -70,8 +82,8 @@ pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], entropy: &Ent
     Ok(answer.as_object().cloned().unwrap_or_default())
 }
 
-/// The secret of the temporary key that signed, if its token is good.
-pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Result<SecretString, Refusal> {
+/// The secret of the temporary key that signed, if its token is good, and whose it is.
+pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Result<(SecretString, Signed), Refusal> {
     let missing = || Refusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.");
     let text = incoming.security_token.as_ref().ok_or_else(missing)?;
     let malformed = || Refusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.");
@@ -83,7 +95,8 @@ pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Resu
     if token.ends_at <= now || token.round != door.round {
         return Err(Refusal::new(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
     }
-    Ok(derived(door, "secret", &token.access_key_id).into())
+    let secret = derived(door, "secret", &token.access_key_id).into();
+    Ok((secret, Signed { account: token.account, access_key_id: token.by }))
 }
 
 fn seal(door: &Door<'_>, token: &Token) -> String {

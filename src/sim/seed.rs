@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::create;
+use super::ground::Ground;
 use super::limits::ONE_IMAGE_SECONDS;
-use super::state::{Ground, State};
+use super::state::State;
 use crate::domain::region::Region;
 use crate::domain::spec::ImageCacheSpec;
 
@@ -46,7 +47,7 @@ struct Remove {
 /// The ids of what was put, in its order.
 pub(super) fn run(state: &mut State, bulk: Bulk, ground: &Ground<'_>) -> Result<Value, String> {
     for gone in bulk.remove {
-        state.remove(&gone.region, &gone.image_cache_id, ground.now);
+        state.remove(ground.at(&gone.region), &gone.image_cache_id, ground.now);
     }
     let ids = bulk.put.iter().map(|put| one(state, put, ground)).collect::<Result<Vec<_>, _>>()?;
     Ok(json!({ "put": ids }))

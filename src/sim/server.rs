@@ -27,7 +27,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::answer::{self, Manner, Outcome, Refusal};
 use super::faults::Fault;
-use super::state::{Ground, State as Memory};
+use super::ground::Ground;
+use super::state::State as Memory;
 use super::tokens::Tokens;
 use super::verify::{self, Action, Door};
 use super::{Shared, admin, create, delete, describe, keeping, meet, roles, update, usage};
@@ -216,14 +217,17 @@ impl Shared {
         let now = state.watch.at(clock);
         state.sweep(now, clock);
         let door = Door { settings: &self.settings, round: state.round };
-        let action = match verify::verify(incoming, &door, &mut state.nonces, clock) {
-            Ok(action) => action,
+        let (action, signed) = match verify::verify(incoming, &door, &mut state.nonces, clock) {
+            Ok(verified) => verified,
             Err(refusal) => return (Err(refusal), None),
         };
         manner.action = action.as_str();
         *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
+        let by = state.ledger.calls_by.entry(signed.access_key_id.clone()).or_default();
+        *by.entry(action.as_str().to_owned()).or_default() += 1;
         let haste = if action.is_look() { 1.0 } else { state.limits.haste(&self.entropy) };
-        let ground = Ground { now, entropy: &self.entropy, speed: self.settings.speed * haste };
+        let ground =
+            Ground { now, entropy: &self.entropy, speed: self.settings.speed * haste, signatory: signed.borrowed() };
         let params = &incoming.params;
         let Some(fault) = state.faults.take(action) else { return (self.run(state, action, params, &ground), None) };
         let outcome = if fault.applies() { self.run(state, action, params, &ground) } else { Err(fault.refusal()) };
@@ -237,9 +241,10 @@ impl Shared {
             return Err(Refusal::new(503, "ServiceUnavailable", message));
         }
         if action == Action::Create {
-            state.pace.step(&state.limits, ground.now)?;
+            let pace = state.pace.entry(ground.signatory.account.to_owned()).or_default();
+            pace.step(&state.limits, ground.now)?;
         }
-        let token = Tokens::read(action, params, &self.settings.access_key_secret)?;
+        let token = Tokens::read(action, ground.signatory.account, params, &self.settings.access_key_secret)?;
         if let Some(known) = token.as_ref().and_then(|token| state.tokens.recall(token, ground.now)) {
             return known;
         }
@@ -251,7 +256,7 @@ impl Shared {
             Action::Usage => usage::run(state, params, ground),
             Action::AssumeRole => {
                 let door = Door { settings: &self.settings, round: state.round };
-                roles::assume(&door, params, &self.entropy, self.clock.now())
+                roles::assume(&door, params, ground, self.clock.now())
             }
         }?;
         if let Some(token) = token {

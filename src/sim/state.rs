@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Refusal;
 use super::faults::Faults;
+use super::ground::Spot;
 use super::limits::{self, Limits, Pace};
 use super::machine::{Build, Happening};
 use super::tokens::Tokens;
@@ -30,18 +31,13 @@ const LEDGER: usize = 100_000;
 /// How often gone caches are thrown out.
 const SWEEP: Duration = Duration::minutes(1);
 
-/// What an action may use of the world: the instant of the call, randomness, and the speed of builds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ground<'a> {
-    pub(super) now: Instant,
-    pub(super) entropy: &'a Entropy,
-    pub(super) speed: f64,
-}
-
 /// One image cache.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Cache {
     pub(super) id: String,
+    /// Whose; empty for the first account, which alone was there once.
+    #[serde(default)]
+    pub(super) account: String,
     /// Everything that was asked for, the default size filled in.
     pub(super) spec: ImageCacheSpec,
     pub(super) created_at: Instant,
@@ -73,8 +69,14 @@ impl Cache {
 pub(super) struct Ledger {
     /// Verified calls per action, also those that were refused or met a fault.
     pub(super) calls: BTreeMap<String, u64>,
+    /// The same by access key.
+    #[serde(default)]
+    pub(super) calls_by: BTreeMap<String, BTreeMap<String, u64>>,
     /// The id of every cache that was created, oldest first.
     pub(super) created: Vec<String>,
+    /// The same by access key.
+    #[serde(default)]
+    pub(super) created_by: BTreeMap<String, Vec<String>>,
     /// The id of every update that was begun.
     pub(super) updated: Vec<String>,
     /// The id of every cache that was deleted.
@@ -91,9 +93,9 @@ pub(super) struct State {
     caches: BTreeMap<u64, Cache>,
     #[serde(skip)]
     by_id: HashMap<String, u64>,
-    /// Where the caches of each region are.
+    /// Where the caches of each region of an account are.
     #[serde(skip)]
-    by_region: HashMap<Region, BTreeSet<u64>>,
+    by_region: HashMap<(String, Region), BTreeSet<u64>>,
     /// Where caches with this tag and value are, or were: whoever looks checks again.
     #[serde(skip)]
     by_tag: HashMap<(String, String), BTreeSet<u64>>,
@@ -113,7 +115,7 @@ pub(super) struct State {
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(skip)]
-    pub(super) pace: Pace,
+    pub(super) pace: HashMap<String, Pace>,
     #[serde(default)]
     pub(super) watch: Watch,
     pub(super) ledger: Ledger,
@@ -136,7 +138,7 @@ impl State {
     fn index(&mut self, place: u64) {
         let Some(cache) = self.caches.get(&place) else { return };
         self.by_id.insert(cache.id.clone(), place);
-        self.by_region.entry(cache.spec.region.clone()).or_default().insert(place);
+        self.by_region.entry((cache.account.clone(), cache.spec.region.clone())).or_default().insert(place);
         for (key, value) in &cache.spec.tags {
             self.by_tag.entry((key.clone(), value.clone())).or_default().insert(place);
         }
@@ -146,7 +148,7 @@ impl State {
     fn drop_at(&mut self, place: u64) {
         let Some(cache) = self.caches.remove(&place) else { return };
         self.by_id.remove(&cache.id);
-        if let Some(places) = self.by_region.get_mut(&cache.spec.region) {
+        if let Some(places) = self.by_region.get_mut(&(cache.account, cache.spec.region)) {
             places.remove(&place);
         }
         for tag in cache.spec.tags {
@@ -175,56 +177,56 @@ impl State {
     }
 
     /// The caches of a region with their place, newest first.
-    pub(super) fn listed(&self, region: &Region, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
-        self.listed_before(region, u64::MAX, now)
+    pub(super) fn listed(&self, spot: Spot<'_>, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
+        self.listed_before(spot, u64::MAX, now)
     }
 
     /// Those of them whose place is before `place`.
     pub(super) fn listed_before(
         &self,
-        region: &Region,
+        spot: Spot<'_>,
         place: u64,
         now: Instant,
     ) -> impl Iterator<Item = (u64, &Cache)> {
-        let places = self.by_region.get(region).into_iter().flat_map(move |places| places.range(..place).rev());
-        self.at(places, region, now)
+        let places = self.by_region.get(&spot.key()).into_iter().flat_map(move |places| places.range(..place).rev());
+        self.at(places, spot, now)
     }
 
     /// How many caches the region holds; those that have just gone are among them.
-    pub(super) fn held(&self, region: &Region) -> usize {
-        self.by_region.get(region).map_or(0, BTreeSet::len)
+    pub(super) fn held(&self, spot: Spot<'_>) -> usize {
+        self.by_region.get(&spot.key()).map_or(0, BTreeSet::len)
     }
 
     /// Those of them that may carry this tag and value.
     pub(super) fn tagged(
         &self,
-        region: &Region,
+        spot: Spot<'_>,
         tag: &(String, String),
         now: Instant,
     ) -> impl Iterator<Item = (u64, &Cache)> {
-        self.at(self.by_tag.get(tag).into_iter().flat_map(|places| places.iter().rev()), region, now)
+        self.at(self.by_tag.get(tag).into_iter().flat_map(|places| places.iter().rev()), spot, now)
     }
 
     fn at<'a>(
         &'a self,
         places: impl Iterator<Item = &'a u64>,
-        region: &Region,
+        spot: Spot<'_>,
         now: Instant,
     ) -> impl Iterator<Item = (u64, &'a Cache)> {
         let found = places.filter_map(|place| Some((*place, self.caches.get(place)?)));
-        found.filter(move |(_, cache)| cache.spec.region == *region && !cache.is_gone(now))
+        found.filter(move |(_, cache)| spot.holds(cache) && !cache.is_gone(now))
     }
 
     /// The cache with this id, for an update.
-    pub(super) fn find(&mut self, region: &Region, id: &str, now: Instant) -> Option<&mut Cache> {
+    pub(super) fn find(&mut self, spot: Spot<'_>, id: &str, now: Instant) -> Option<&mut Cache> {
         let place = self.by_id.get(id)?;
-        self.caches.get_mut(place).filter(|cache| cache.spec.region == *region && !cache.is_gone(now))
+        self.caches.get_mut(place).filter(|cache| spot.holds(cache) && !cache.is_gone(now))
     }
 
     /// The cache with this id and its place, for a look.
-    pub(super) fn look_up(&self, region: &Region, id: &str, now: Instant) -> Option<(u64, &Cache)> {
+    pub(super) fn look_up(&self, spot: Spot<'_>, id: &str, now: Instant) -> Option<(u64, &Cache)> {
         let place = *self.by_id.get(id)?;
-        let cache = self.caches.get(&place).filter(|cache| cache.spec.region == *region && !cache.is_gone(now))?;
+        let cache = self.caches.get(&place).filter(|cache| spot.holds(cache) && !cache.is_gone(now))?;
         Some((place, cache))
     }
 
@@ -239,11 +241,11 @@ impl State {
 
     /// Makes room for one more cache in the region: at the quota the least recently used one with the strategy
     /// `LRU` goes, one that was never used counting from its creation; where there is none, it is refused.
-    pub(super) fn make_room(&mut self, region: &Region, now: Instant) -> Result<(), Refusal> {
-        let few = |state: &Self| state.held(region) < state.limits.quota;
-        while !few(self) && self.listed(region, now).count() >= self.limits.quota {
+    pub(super) fn make_room(&mut self, spot: Spot<'_>, now: Instant) -> Result<(), Refusal> {
+        let few = |state: &Self| state.held(spot) < state.limits.quota;
+        while !few(self) && self.listed(spot, now).count() >= self.limits.quota {
             let lru = |cache: &Cache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
-            let idle = self.listed(region, now).filter(|(_, cache)| lru(cache));
+            let idle = self.listed(spot, now).filter(|(_, cache)| lru(cache));
             let idlest = idle.min_by_key(|(place, cache)| (cache.last_matched_at.unwrap_or(cache.created_at), *place));
             let Some((place, id)) = idlest.map(|(place, cache)| (place, cache.id.clone())) else {
                 return Err(limits::quota_exceeded(self.limits.quota));
@@ -255,9 +257,10 @@ impl State {
         Ok(())
     }
 
-    /// Adds a cache.
-    pub(super) fn add(&mut self, cache: Cache) {
+    /// Adds a cache, which that key made.
+    pub(super) fn add(&mut self, cache: Cache, access_key_id: &str) {
         note(&mut self.ledger.created, &cache.id);
+        note(self.ledger.created_by.entry(access_key_id.to_owned()).or_default(), &cache.id);
         self.changed = true;
         self.caches.insert(self.next, cache);
         self.index(self.next);
@@ -285,8 +288,8 @@ impl State {
     }
 
     /// Takes a cache away; false if there is none.
-    pub(super) fn remove(&mut self, region: &Region, id: &str, now: Instant) -> bool {
-        let Some((place, _)) = self.look_up(region, id, now) else { return false };
+    pub(super) fn remove(&mut self, spot: Spot<'_>, id: &str, now: Instant) -> bool {
+        let Some((place, _)) = self.look_up(spot, id, now) else { return false };
         self.drop_at(place);
         note(&mut self.ledger.deleted, id);
         self.changed = true;

@@ -26,7 +26,7 @@ struct Remembered {
     at: Instant,
 }
 
-/// The tokens of successful calls, by `<action> <token>`.
+/// The tokens of successful calls, by `<action> <token>` of each account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tokens(HashMap<String, Remembered>);
 
@@ -41,6 +41,7 @@ impl Tokens {
     /// The call's token, if it has one. A look has none: it must show the present. `secret` keys the hash.
     pub(super) fn read(
         action: Action,
+        account: &str,
         params: &[(String, String)],
         secret: &SecretString,
     ) -> Result<Option<Token>, Refusal> {
@@ -49,7 +50,9 @@ impl Tokens {
         if token.len() > 64 || !token.is_ascii() {
             return Err(Refused::invalid("ClientToken", "it must be at most 64 ASCII characters").into());
         }
-        let key = format!("{} {token}", action.as_str());
+        // The first account's are as they were when there was no other.
+        let of = if account.is_empty() { String::new() } else { format!("{account}/") };
+        let key = format!("{of}{} {token}", action.as_str());
         Ok(Some(Token { key, fingerprint: fingerprint(params, secret) }))
     }
 

@@ -8,16 +8,17 @@ use serde_json::Map;
 
 use super::answer::{Outcome, Refusal};
 use super::create::{expires_at, order};
+use super::ground::Ground;
 use super::limits;
 use super::machine::{Build, Status};
-use super::state::{Ground, State};
+use super::state::State;
 use crate::eci::params::read::read_update;
 
 /// Checks the parameters and the state, and begins a new build.
 pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let (id, region, changes, _) = read_update(params)?;
     let now = ground.now;
-    let cache = state.find(&region, &id, now).ok_or_else(|| Refusal::not_found(&id))?;
+    let cache = state.find(ground.at(&region), &id, now).ok_or_else(|| Refusal::not_found(&id))?;
     let spec = changes.onto(&cache.spec);
     limits::check(&spec, &changes.registry_credentials)?;
     let status = cache.build.truth(now).status;

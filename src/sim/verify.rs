@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Duration;
 
 use super::answer::Refusal;
-use super::{Settings, roles};
+use super::{Settings, Signatory, roles};
 use crate::domain::clock::Instant;
 use crate::eci::API_VERSION;
 use crate::eci::incoming::{self, Incoming};
@@ -78,21 +78,43 @@ impl Action {
     }
 }
 
-/// The action that a request asks for, once it is verified. `clock` is the clock itself: the watch that the
+/// Whose a verified call is, as [`Signatory`] borrows it.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) account: String,
+    pub(super) access_key_id: String,
+}
+
+impl Signed {
+    pub(super) fn borrowed(&self) -> Signatory<'_> {
+        Signatory { account: &self.account, access_key_id: &self.access_key_id }
+    }
+}
+
+impl From<Signatory<'_>> for Signed {
+    fn from(of: Signatory<'_>) -> Self {
+        Self { account: of.account.to_owned(), access_key_id: of.access_key_id.to_owned() }
+    }
+}
+
+/// The action that a request asks for, and whose it is, once it is verified. `clock` is the clock itself: the watch that the
 /// admin door turns has no say in signatures.
 pub(super) fn verify(
     incoming: &Incoming,
     door: &Door<'_>,
     nonces: &mut Nonces,
     clock: Instant,
-) -> Result<Action, Refusal> {
-    if incoming.access_key_id == door.settings.access_key_id {
-        incoming.verify(&door.settings.access_key_secret)?;
+) -> Result<(Action, Signed), Refusal> {
+    let signed = if let Some((secret, signatory)) = door.settings.key(&incoming.access_key_id) {
+        incoming.verify(secret)?;
+        signatory.into()
     } else if incoming.access_key_id.starts_with("STS.") {
-        incoming.verify(&roles::secret(door, incoming, clock)?)?;
+        let (secret, signed) = roles::secret(door, incoming, clock)?;
+        incoming.verify(&secret)?;
+        signed
     } else {
         return Err(incoming::Refusal::UnknownKey.into());
-    }
+    };
     incoming.check_time(clock)?;
     if !nonces.spend(&incoming.nonce, clock) {
         return Err(incoming::Refusal::NonceUsed.into());
@@ -102,5 +124,5 @@ pub(super) fn verify(
     if incoming.version != version {
         return Err(incoming::Refusal::Version.into());
     }
-    Ok(action.ok_or(incoming::Refusal::UnknownApi)?)
+    Ok((action.ok_or(incoming::Refusal::UnknownApi)?, signed))
 }

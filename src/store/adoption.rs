@@ -8,6 +8,7 @@ use super::{Error, Store, image_caches, tracker};
 use crate::domain::clock::Instant;
 use crate::domain::operation::Operation;
 use crate::store::pool::Connection;
+use crate::store::unscoped::cloud_accounts;
 
 /// The unique index that lets one cloud cache belong to one row.
 const ONE_ROW: &str = "image_caches_provider";
@@ -21,6 +22,8 @@ pub struct NewAdoption {
     pub write: CacheWrite,
     /// When the tracker shall look; none if there is nothing to follow.
     pub look_at: Option<Instant>,
+    /// The cloud account, if it has a row that must stay.
+    pub account: Option<String>,
 }
 
 /// What became of an adoption.
@@ -32,6 +35,8 @@ pub enum Adopted {
     Taken,
     /// The team may not have more: nothing was written.
     OverQuota,
+    /// The cloud account was removed or disabled in this moment: nothing was written.
+    NoAccount,
 }
 
 impl Store {
@@ -47,6 +52,9 @@ impl Store {
         let mut transaction = self.requests.begin().await?;
         if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
             return Ok(Adopted::OverQuota);
+        }
+        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+            return Ok(Adopted::NoAccount);
         }
         image_caches::insert(&mut transaction, &new.write.next).await?;
         insert_done(&mut transaction, &new.operation).await?;

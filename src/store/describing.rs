@@ -62,15 +62,16 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// What the team has in a region.
-    pub async fn team_usage(&self, team: &TeamId, region: &Region) -> Result<TeamUsage, Error> {
+    /// What the team has in a region of an account.
+    pub async fn team_usage(&self, team: &TeamId, account: &str, region: &Region) -> Result<TeamUsage, Error> {
         let sql = format!(
             "SELECT count(*) AS used, count(*) FILTER (WHERE status = 'ready') AS ready FROM image_caches
-             WHERE {LISTED} AND team = $1 AND region = $2"
+             WHERE {LISTED} AND team = $1 AND region = $2 AND account = $3"
         );
         let usage = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(region.as_str())
+            .bind(account)
             .fetch_one(&self.requests)
             .await?;
         Ok(usage)

@@ -18,6 +18,7 @@ use crate::domain::content::fingerprint;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::store::pool::Connection;
+use crate::store::unscoped::cloud_accounts;
 
 /// The most caches of one content that are weighed: the oldest.
 const MOST: i64 = 20;
@@ -79,6 +80,9 @@ impl Store {
         }
         if !quota::admits(&mut transaction, &cache.team, quota).await? {
             return Ok(EnsureBegun::Create(Claimed::OverQuota));
+        }
+        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+            return Ok(EnsureBegun::Create(Claimed::NoAccount));
         }
         image_caches::insert(&mut transaction, cache).await?;
         operations::insert(&mut transaction, new).await?;

@@ -44,6 +44,8 @@ pub enum Claimed {
     Mismatch,
     /// Nothing, and the team may not have more: nothing was written.
     OverQuota,
+    /// Nothing, and the cloud account was removed or disabled in this moment: nothing was written.
+    NoAccount,
 }
 
 impl Store {

@@ -69,6 +69,7 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
     let texts = [
         (" AND region = ", filter.region.as_ref().map(Region::as_str)),
         (" AND name = ", filter.name.as_deref()),
+        (" AND account = ", filter.account.as_deref()),
         (" AND eci_cache_id = ", filter.eci_cache_id.as_deref()),
         (" AND snapshot_id = ", filter.snapshot_id.as_deref()),
         (" AND spec ->> 'resource_group_id' = ", filter.resource_group_id.as_deref()),

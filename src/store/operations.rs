@@ -15,6 +15,7 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::{Operation, OperationState};
 use crate::store::pool::Connection;
+use crate::store::unscoped::cloud_accounts;
 
 /// An intent to record.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct NewOperation {
     pub audit: AuditEntry,
     /// The caller's key, if any.
     pub key: Option<NewKey>,
+    /// Of a create: the cloud account, if it has a row that must stay.
+    pub account: Option<String>,
 }
 
 /// How an operation ended.
@@ -113,6 +116,9 @@ impl Store {
         }
         if !quota::admits(&mut transaction, &cache.team, quota).await? {
             return Ok(Claimed::OverQuota);
+        }
+        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+            return Ok(Claimed::NoAccount);
         }
         image_caches::insert(&mut transaction, cache).await?;
         insert(&mut transaction, new).await?;

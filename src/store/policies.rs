@@ -18,8 +18,8 @@ pub struct Rules {
     pub team: Option<Team>,
     /// The default policy, if somebody wrote one.
     pub default: Option<Policy>,
-    /// What the region fills in.
-    pub profile: Option<RegionProfile>,
+    /// What the region fills in, in each cloud account.
+    pub profiles: Vec<RegionProfile>,
 }
 
 /// A row of `teams`.
@@ -90,27 +90,26 @@ impl TryFrom<ProfileRow> for RegionProfile {
 
 impl Store {
     /// What holds for the team in the region; without a region, everywhere.
-    pub async fn rules(&self, team: &TeamId, account: &str, region: Option<&Region>) -> Result<Rules, Error> {
+    pub async fn rules(&self, team: &TeamId, region: Option<&Region>) -> Result<Rules, Error> {
         // Rows as JSON: three tables in one answer, each of which may have none.
         let row = sqlx::query(
             "SELECT (SELECT to_jsonb(t) FROM teams t WHERE t.id = $1) AS team,
                  (SELECT policy FROM default_policy) AS policy,
-                 (SELECT to_jsonb(p) FROM region_profiles p WHERE p.account = $2 AND p.region = $3) AS profile",
+                 (SELECT jsonb_agg(to_jsonb(p)) FROM region_profiles p WHERE p.region = $2) AS profiles",
         )
         .bind(team.as_str())
-        .bind(account)
         .bind(region.map(Region::as_str))
         .fetch_one(&self.requests)
         .await?;
-        let (team, profile): (Option<serde_json::Value>, Option<serde_json::Value>) =
-            (row.try_get("team")?, row.try_get("profile")?);
+        let (team, profiles): (Option<serde_json::Value>, Option<serde_json::Value>) =
+            (row.try_get("team")?, row.try_get("profiles")?);
+        let profiles: Vec<ProfileRow> =
+            profiles.map_or(Ok(Vec::new()), |profiles| json(profiles, "region_profiles", "account"))?;
         let policy: Option<serde_json::Value> = row.try_get("policy")?;
         Ok(Rules {
             team: team.map(|team| json::<TeamRow>(team, "teams", "id")?.try_into()).transpose()?,
             default: policy.map(|policy| json(policy, "default_policy", "policy")).transpose()?,
-            profile: profile
-                .map(|profile| json::<ProfileRow>(profile, "region_profiles", "account")?.try_into())
-                .transpose()?,
+            profiles: profiles.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
 

@@ -151,6 +151,7 @@ async fn stand_in() -> StandIn {
     let settings = sim::Settings {
         access_key_id: KEY.into(),
         access_key_secret: KEY.into(),
+        further: Vec::new(),
         speed: 100.0,
         state_file: None,
         journal: None,

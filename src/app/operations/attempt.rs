@@ -1,13 +1,18 @@
 //! One attempt: recorded, signed, sent, judged.
 
+use chrono::Duration;
+
 use super::{Answer, Gateway, Learned};
 use crate::app::Error;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{self as rule, Input, Operation, OperationKind, Progress, client_token, is_stale};
-use crate::eci::{self, Attempt, Created};
+use crate::eci::{self, Attempt, Client, Created};
 use crate::store::{LeasedOperation, Postponed};
+
+/// When it is looked again whether something can be sent with an account.
+const WITHOUT_ACCOUNT: Duration = Duration::seconds(5);
 
 /// What the cloud did: the create's answer, or nothing but a request id.
 pub(super) struct Done {
@@ -24,7 +29,11 @@ impl From<Created> for Done {
 impl Gateway {
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        if let Some(at) = self.spend_for_change().await? {
+        let cloud = match self.cloud_of(&cache.account).await {
+            Ok(cloud) => cloud,
+            Err(fault) => return self.wait_for_account(leased, &cache, &fault).await,
+        };
+        if let Some(at) = self.spend_for_change(&cache.account).await? {
             return self.put_back(leased, operation.progress, at, Learned::default()).await;
         }
         let signed_at = self.now();
@@ -36,13 +45,13 @@ impl Gateway {
         let sent = if is_stale(signed_at, self.now()) {
             Err(Fault::NotSent("the worker was paused between signing and sending".into()))
         } else {
-            self.send(leased, &cache, signed_at).await?
+            self.send(&cloud, leased, &cache, signed_at).await?
         };
         let outcome = sent.as_ref().err().map_or("succeeded", word);
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
             .increment(1);
         if let Err(fault) = &sent {
-            self.note_fault(fault).await?;
+            self.note_fault(&cache.account, fault).await?;
         }
         let answer = sent.as_ref().err().map_or(rule::Answer::Done, |fault| rule::Answer::of_fault(fault, signed.kind));
         let (progress, effect) = self.decide(signed, Input::Answered(answer));
@@ -63,6 +72,7 @@ impl Gateway {
     /// Signs with the time that was recorded, never a later one: the look-up counts on it.
     async fn send(
         &self,
+        cloud: &Client,
         leased: &LeasedOperation,
         cache: &ImageCache,
         signed_at: Instant,
@@ -71,7 +81,7 @@ impl Gateway {
         let client_token = client_token(operation.id, operation.generation);
         let (bucket, marks) = (cache.poll_bucket.clone(), operation.marks.clone());
         let attempt = Attempt { operation: operation.id, client_token, signed_at, bucket, marks };
-        let (cloud, spec) = (&self.parts().cloud, &operation.spec);
+        let spec = &operation.spec;
         let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
         Ok(match operation.progress.kind {
             OperationKind::Create => cloud.create(spec, &logins, &attempt).await.map(Done::from),
@@ -85,6 +95,19 @@ impl Gateway {
                 deleted.or_else(gone_already)
             }
         })
+    }
+
+    /// Puts the operation back as it is: nothing can be sent with its account. It is not lost, and no attempt was made.
+    pub(super) async fn wait_for_account(
+        &self,
+        leased: &LeasedOperation,
+        cache: &ImageCache,
+        fault: &Fault,
+    ) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        tracing::info!(operation = %operation.id, account = cache.account, fault = %fault, "it waits for its cloud account");
+        metrics::counter!("ecg_operations_without_account_total").increment(1);
+        self.put_back(leased, operation.progress, self.now() + WITHOUT_ACCOUNT, Learned::default()).await
     }
 
     /// Puts the operation back until `due_at`, with what is known of it now.

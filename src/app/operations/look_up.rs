@@ -12,7 +12,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Input, Operation, OperationKind, Sight};
 use crate::domain::spec::MAX_TAGS;
-use crate::eci::DescribeQuery;
+use crate::eci::{Client, DescribeQuery};
 use crate::store::LeasedOperation;
 
 /// A look's answer, and what can be kept of it.
@@ -22,15 +22,19 @@ impl Gateway {
     /// Looks for what an earlier attempt may have done; the rule says what that means.
     pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        if let Some(at) = self.spend_for_change().await? {
+        let cloud = match self.cloud_of(&cache.account).await {
+            Ok(cloud) => cloud,
+            Err(fault) => return self.wait_for_account(leased, &cache, &fault).await,
+        };
+        if let Some(at) = self.spend_for_change(&cache.account).await? {
             return self.put_back(leased, operation.progress, at, Learned::default()).await;
         }
         let looked = match operation.progress.kind {
-            OperationKind::Create => self.look_for_create(operation, &cache).await?,
-            OperationKind::Update | OperationKind::Delete => self.look_at_target(operation, &cache).await,
+            OperationKind::Create => self.look_for_create(&cloud, operation, &cache).await?,
+            OperationKind::Update | OperationKind::Delete => self.look_at_target(&cloud, operation, &cache).await,
         };
         if let Err(fault) = &looked {
-            self.note_fault(fault).await?;
+            self.note_fault(&cache.account, fault).await?;
         }
         let (sight, done) = looked.unwrap_or_else(|fault| {
             tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
@@ -44,10 +48,11 @@ impl Gateway {
 
     async fn look_for_create(
         &self,
+        cloud: &Client,
         operation: &Operation,
         cache: &ImageCache,
     ) -> Result<Result<Sighting, Fault>, Error> {
-        let (mut found, request_id) = match self.find_by_tag(operation).await {
+        let (mut found, request_id) = match self.find_by_tag(cloud, operation).await {
             Ok(found) => found,
             Err(fault) => return Ok(Err(fault)),
         };
@@ -71,7 +76,11 @@ impl Gateway {
 
     /// By the operation's tag; where the team's own tags left no room for it, by the name with exactly those
     /// tags, made since the first attempt.
-    pub(super) async fn find_by_tag(&self, operation: &Operation) -> Result<(Vec<Seen>, String), Fault> {
+    pub(super) async fn find_by_tag(
+        &self,
+        cloud: &Client,
+        operation: &Operation,
+    ) -> Result<(Vec<Seen>, String), Fault> {
         let spec = &operation.spec;
         let tagged = is_tagged(operation);
         let mut query = DescribeQuery {
@@ -82,7 +91,7 @@ impl Gateway {
         let mut found: Vec<Seen> = Vec::new();
         let mut read = 0;
         loop {
-            let page = self.parts().cloud.describe(&spec.region, &query).await?;
+            let page = cloud.describe(&spec.region, &query).await?;
             let progress = !page.caches.is_empty() && read < MOST_PAGES;
             read += 1;
             found.extend(page.caches.into_iter().filter(|seen| tagged || is_of(operation, seen)));
@@ -95,9 +104,14 @@ impl Gateway {
     }
 
     /// Whether an update or delete was carried out: by the cache's own id.
-    async fn look_at_target(&self, operation: &Operation, cache: &ImageCache) -> Result<Sighting, Fault> {
+    async fn look_at_target(
+        &self,
+        cloud: &Client,
+        operation: &Operation,
+        cache: &ImageCache,
+    ) -> Result<Sighting, Fault> {
         let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
-        let page = self.parts().cloud.describe(&operation.spec.region, &query).await?;
+        let page = cloud.describe(&operation.spec.region, &query).await?;
         let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
         let done = match operation.progress.kind {
             OperationKind::Delete => seen.is_none(),

@@ -19,7 +19,7 @@ use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Operation, OperationKind};
-use crate::eci::{Attempt, DescribeQuery};
+use crate::eci::{Attempt, Client, DescribeQuery};
 use crate::store::LeasedOperation;
 
 /// After a fault.
@@ -45,17 +45,33 @@ impl Gateway {
 
     async fn settle_copies(&self, leased: &LeasedOperation) -> Result<(), Error> {
         let operation = &leased.operation;
-        if let Some(at) = self.spend_for_change().await? {
+        let cache = self.looked_after(operation).await?;
+        let cloud = match self.cloud_of(&cache.account).await {
+            Ok(cloud) => cloud,
+            Err(fault) => {
+                tracing::warn!(operation = %operation.id, fault = %fault, "the look for copies waits");
+                self.store().note_unsettled(leased, Some(self.now() + AGAIN_AFTER), false, &[]).await?;
+                return Ok(());
+            }
+        };
+        if let Some(at) = self.spend_for_change(&cache.account).await? {
             self.store().note_unsettled(leased, Some(at), false, &[]).await?;
             return Ok(());
         }
         if operation.progress.kind != OperationKind::Create {
-            let again = if self.look_for_copies(operation).await? { None } else { Some(self.now() + AGAIN_AFTER) };
+            let again = if self.look_for_copies(&cloud, operation, cache).await? {
+                None
+            } else {
+                Some(self.now() + AGAIN_AFTER)
+            };
             self.store().note_unsettled(leased, again, false, &[]).await?;
             return Ok(());
         }
-        let extra = match self.find_by_tag(operation).await {
-            Ok((found, _)) => self.unknown_of(operation, found).await?,
+        let extra = match self.find_by_tag(&cloud, operation).await {
+            Ok((mut found, _)) => {
+                self.without_taken(&cache, &mut found).await?;
+                found
+            }
             Err(fault) => {
                 tracing::warn!(operation = %operation.id, fault = %fault, "the look for copies failed");
                 self.store().note_unsettled(leased, Some(self.now() + AGAIN_AFTER), false, &[]).await?;
@@ -70,14 +86,13 @@ impl Gateway {
             self.store().note_unsettled(leased, None, false, &[]).await?;
             return Ok(());
         }
-        self.remove_copies(leased, &extra).await
+        self.remove_copies(&cloud, leased, &extra).await
     }
 
     /// A late copy of an update builds once more, while nobody looks: so look now. `false`: it must be tried again.
-    async fn look_for_copies(&self, operation: &Operation) -> Result<bool, Error> {
-        let cache = self.looked_after(operation).await?;
+    async fn look_for_copies(&self, cloud: &Client, operation: &Operation, cache: ImageCache) -> Result<bool, Error> {
         let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
-        let page = match self.parts().cloud.describe(&operation.spec.region, &query).await {
+        let page = match cloud.describe(&operation.spec.region, &query).await {
             Ok(page) => page,
             Err(fault) => {
                 tracing::warn!(operation = %operation.id, fault = %fault, "the look after an update failed");
@@ -101,13 +116,7 @@ impl Gateway {
         cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))
     }
 
-    async fn unknown_of(&self, operation: &Operation, mut found: Vec<Seen>) -> Result<Vec<Seen>, Error> {
-        let cache = self.looked_after(operation).await?;
-        self.without_taken(&cache, &mut found).await?;
-        Ok(found)
-    }
-
-    async fn remove_copies(&self, leased: &LeasedOperation, extra: &[Seen]) -> Result<(), Error> {
+    async fn remove_copies(&self, cloud: &Client, leased: &LeasedOperation, extra: &[Seen]) -> Result<(), Error> {
         let again = self.now() + self.settings().rule.list_lag;
         let entries = |outcome| extra.iter().map(move |seen| self.removal(&leased.operation, seen, outcome, None));
         let begun: Vec<AuditEntry> = entries(Outcome::Accepted).collect();
@@ -118,7 +127,7 @@ impl Gateway {
         for seen in extra {
             tracing::error!(operation = %leased.operation.id, eci_cache_id = seen.eci_cache_id, "removing a second cache of one create");
             metrics::counter!("ecg_duplicates_removed_total").increment(1);
-            ended.push(match self.remove(&leased.operation, &seen.eci_cache_id).await {
+            ended.push(match self.remove(cloud, &leased.operation, &seen.eci_cache_id).await {
                 Ok(request_id) => self.removal(&leased.operation, seen, Outcome::Succeeded, Some(request_id)),
                 Err(fault) => {
                     tracing::warn!(operation = %leased.operation.id, fault = %fault, "a second cache was not removed yet");
@@ -132,11 +141,11 @@ impl Gateway {
     }
 
     /// Removes one; the cloud's RequestId.
-    async fn remove(&self, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
+    async fn remove(&self, cloud: &Client, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
         let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
         let attempt =
             Attempt { operation: operation.id, client_token, signed_at: self.now(), bucket: None, marks: Vec::new() };
-        let deleted = self.parts().cloud.delete(&operation.spec.region, eci_cache_id, &attempt).await;
+        let deleted = cloud.delete(&operation.spec.region, eci_cache_id, &attempt).await;
         deleted.map(done).or_else(gone_already).map(|done| done.request_id)
     }
 

@@ -51,14 +51,37 @@ impl Gateway {
         if room == 0 {
             return Ok(Vec::new());
         }
+        let Some(accounts) = self.several_accounts().await? else {
+            return self.claim_of(None, room).await;
+        };
+        // Each account at its own pace; in another order each time, so that none always has the room before the others.
+        let mut claimed = Vec::new();
+        let first = usize::try_from(self.entropy().permille()).unwrap_or(0) % accounts.len();
+        for account in accounts.iter().cycle().skip(first).take(accounts.len()) {
+            match self.claim_of(Some(account), room.saturating_sub(claimed.len())).await {
+                Ok(more) => claimed.extend(more),
+                Err(error) if claimed.is_empty() => return Err(error),
+                // What is claimed is carried out all the same.
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "no more operations could be taken up");
+                    break;
+                }
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Claims what is due in an account; in all of them where it is the only one.
+    async fn claim_of(&self, account: Option<&str>, room: usize) -> Result<Vec<LeasedOperation>, Error> {
         // No more than may be sent: what waits for calls waits in the database, where every team has its turn.
-        let due = self.store().operations_due(self.now(), whole(room)).await?;
-        let room = i64::from(self.calls_for_changes(u32::try_from(due).unwrap_or(0)).await?);
+        let due = self.store().operations_due(account, self.now(), whole(room)).await?;
+        let own = &self.settings().account;
+        let room = self.calls_for_changes(account.unwrap_or(own), u32::try_from(due).unwrap_or(0)).await?;
         if room == 0 {
             return Ok(Vec::new());
         }
         let lease = self.settings().operation_lease.as_secs_f64();
-        Ok(self.store().claim_operations(self.now(), self.uuid(), lease, room).await?)
+        Ok(self.store().claim_operations(account, self.now(), self.uuid(), lease, room.into()).await?)
     }
 }
 

@@ -108,13 +108,14 @@ impl Gateway {
         region: &Region,
         query: &DescribeQuery,
     ) -> Result<Option<SeenPage>, Stop> {
+        let cloud = self.cloud_of(&lease.group.account).await?;
         if !self.keep_pace(lease).await? {
             return Ok(None);
         }
         metrics::counter!("ecg_cloud_looks_total", "way" => "reconcile").increment(1);
-        let page = self.parts().cloud.describe(region, query).await;
+        let page = cloud.describe(region, query).await;
         if let Err(fault) = &page {
-            self.note_fault(fault).await?;
+            self.note_fault(&lease.group.account, fault).await?;
         }
         Ok(Some(page?))
     }
@@ -126,7 +127,7 @@ impl Gateway {
             if !self.store().hold_reconciliation(lease, self.settings().group_lease.as_secs_f64()).await? {
                 return Ok(false);
             }
-            let drawn = self.draw_looks(1).await?;
+            let drawn = self.draw_looks(&lease.group.account, 1).await?;
             if drawn.granted > 0 {
                 return Ok(true);
             }
@@ -137,10 +138,11 @@ impl Gateway {
 
     /// The most caches that the region takes; `None` if the cloud does not say so.
     pub(super) async fn read_quota(&self, lease: &ReconcileLease, region: &Region) -> Result<Option<i64>, Stop> {
+        let cloud = self.cloud_of(&lease.group.account).await?;
         if !self.keep_pace(lease).await? {
             return Ok(None);
         }
-        let attributes = self.parts().cloud.list_usage(region).await?;
+        let attributes = cloud.list_usage(region).await?;
         let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
         Ok(attributes.get(QUOTA).and_then(number))
     }

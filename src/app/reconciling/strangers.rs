@@ -25,8 +25,8 @@ use crate::eci::Attempt;
 use crate::store::{FoundCache, NewEvent, ReconcileLease};
 
 impl Gateway {
-    /// The caches of the cloud that no row knows, newest finding first. The account is shared by the teams, so this
-    /// needs the scope `admin`.
+    /// The caches of the cloud that no row knows, newest finding first, whichever account they are in. Accounts are shared
+    /// by the teams, so this needs the scope `admin`.
     pub async fn list_found_image_caches(
         &self,
         caller: &Caller,
@@ -36,8 +36,7 @@ impl Gateway {
         access::check(caller, "list_found_image_caches")?;
         let list = List::new(self, caller, "found_caches", filter);
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let account = &self.settings().account;
-        let found = self.store().found_caches(account, filter, before, cursor::one_more(page)).await?;
+        let found = self.store().found_caches(filter, before, cursor::one_more(page)).await?;
         Ok(list.slice(found, page, |found| found.id.to_string()))
     }
 
@@ -71,6 +70,7 @@ impl Gateway {
     async fn keep_stranger(&self, lease: &ReconcileLease, seen: &Seen, of: Option<&Operation>) -> Result<(), Error> {
         let found = FoundCache {
             id: self.uuid(),
+            account: lease.group.account.clone(),
             region: lease.group.region.clone(),
             eci_cache_id: seen.eci_cache_id.clone(),
             name: seen.name.clone(),
@@ -98,6 +98,10 @@ impl Gateway {
     /// What stands as an orphan is removed; the finding and its audit entry are kept already.
     pub(super) async fn remove_orphans(&self, lease: &ReconcileLease) -> Result<(), Stop> {
         let orphans = self.store().orphans(&lease.group, SINGLE_LOOKS).await?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let cloud = self.cloud_of(&lease.group.account).await?;
         for orphan in orphans {
             let id = orphan.orphan_of.map(OperationId::from);
             let Some(operation) = self.store().operations_with(&Vec::from_iter(id)).await?.pop() else { continue };
@@ -108,12 +112,12 @@ impl Gateway {
                 bucket: None,
                 marks: Vec::new(),
             };
-            if self.spend_for_change().await?.is_some() {
+            if self.spend_for_change(&lease.group.account).await?.is_some() {
                 // The account is busy; the next pass comes soon enough.
                 return Ok(());
             }
             let region = reading::region_of(lease)?;
-            let removed = self.parts().cloud.delete(&region, &orphan.eci_cache_id, &attempt).await;
+            let removed = cloud.delete(&region, &orphan.eci_cache_id, &attempt).await;
             let request_id = match removed {
                 Ok(done) => Some(done.request_id),
                 // Somebody was faster.
@@ -180,6 +184,7 @@ impl Gateway {
         let mut keep = |name: &str, value: &str| entry.parameters.insert(name.to_owned(), value.to_owned());
         keep("finding", kind);
         keep("eci_cache_id", &found.eci_cache_id);
+        keep("cloud_account", &found.account);
         keep("region", &found.region);
         keep("name", &found.name);
         entry

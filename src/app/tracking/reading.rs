@@ -10,7 +10,7 @@ use crate::domain::failure::Fault;
 use crate::domain::observation::Seen;
 use crate::domain::poll::planner::Read;
 use crate::domain::region::Region;
-use crate::eci::DescribeQuery;
+use crate::eci::{Client, DescribeQuery};
 
 /// How many reads are under way at a time: the cloud takes its time, and a round has some hundred of them.
 const AT_ONCE: usize = 8;
@@ -79,9 +79,9 @@ impl Gateway {
 
     /// Single gets and bucket lists, several at a time.
     async fn read_apart(&self, pass: &mut Pass, reads: Vec<Read>) -> Result<Option<Fault>, Error> {
-        let region = pass.region.clone();
+        let (cloud, region) = (pass.cloud.clone(), pass.region.clone());
         let mut brought =
-            stream::iter(reads).map(|read| self.one(&region, read)).buffer_unordered(AT_ONCE).ready_chunks(AT_ONCE);
+            stream::iter(reads).map(|read| one(&cloud, &region, read)).buffer_unordered(AT_ONCE).ready_chunks(AT_ONCE);
         let mut fault = None;
         while let Some(chunk) = brought.next().await {
             let mut together = Brought::default();
@@ -95,33 +95,6 @@ impl Gateway {
         Ok(fault)
     }
 
-    async fn one(&self, region: &Region, read: Read) -> Brought {
-        let most = read.calls() + MORE_PAGES;
-        let (mut query, id) = match read {
-            Read::Get { eci_cache_id } => (
-                DescribeQuery { eci_cache_id: Some(eci_cache_id.clone()), ..DescribeQuery::default() },
-                Some(eci_cache_id),
-            ),
-            Read::Bucket { bucket, .. } => (DescribeQuery { bucket: Some(bucket), ..DescribeQuery::default() }, None),
-            Read::All { .. } => return Brought::default(),
-        };
-        let mut brought = Brought::default();
-        for _ in 0..most {
-            match self.page(region, &query, if id.is_some() { "by_id" } else { "by_bucket" }).await {
-                Ok((seen, next)) => {
-                    brought.seen.extend(seen);
-                    query.next_token = next.filter(|_| id.is_none());
-                }
-                Err(fault) => return Brought { fault: Some(fault), ..brought },
-            }
-            if query.next_token.is_none() {
-                break;
-            }
-        }
-        brought.absent = id.into_iter().filter(|id| brought.seen.iter().all(|seen| seen.eci_cache_id != *id)).collect();
-        brought
-    }
-
     /// The full list, up to `pages` pages from `token` on, or until it has shown all that is due.
     async fn read_all(
         &self,
@@ -132,7 +105,7 @@ impl Gateway {
         let mut query = DescribeQuery { next_token: token, ..DescribeQuery::default() };
         let mut seen: Vec<Seen> = Vec::new();
         for page in 1..=pages {
-            let met = match self.page(&pass.region, &query, "by_list").await {
+            let met = match read_page(&pass.cloud, &pass.region, &query, "by_list").await {
                 Ok((shown, next)) => {
                     // A page that brings nothing and still names a next one would never end.
                     query.next_token = next.filter(|_| !shown.is_empty());
@@ -155,17 +128,6 @@ impl Gateway {
         Ok(Ok(query.next_token))
     }
 
-    async fn page(
-        &self,
-        region: &Region,
-        query: &DescribeQuery,
-        way: &'static str,
-    ) -> Result<(Vec<Seen>, Option<String>), Fault> {
-        metrics::counter!("ecg_cloud_looks_total", "way" => way).increment(1);
-        let page = self.parts().cloud.describe(region, query).await?;
-        Ok((page.caches, page.next_token))
-    }
-
     /// Asks by id for what a list should have shown and did not: pages shift while caches are removed. What the
     /// budget has no calls for waits for the next round.
     async fn confirm(&self, pass: &mut Pass, mut suspects: Vec<String>) -> Result<Option<Fault>, Error> {
@@ -173,10 +135,48 @@ impl Gateway {
             return Ok(None);
         }
         metrics::counter!("ecg_tracker_suspects_total").increment(suspects.len() as u64);
-        let drawn = self.draw_looks(suspects.len()).await?;
+        let drawn = self.draw_looks(&pass.group.account, suspects.len()).await?;
         suspects.truncate(usize::try_from(drawn.granted).unwrap_or(usize::MAX));
         self.read_apart(pass, suspects.into_iter().map(|eci_cache_id| Read::Get { eci_cache_id }).collect()).await
     }
+}
+
+/// One single get, or the list of one bucket.
+async fn one(cloud: &Client, region: &Region, read: Read) -> Brought {
+    let most = read.calls() + MORE_PAGES;
+    let (mut query, id) = match read {
+        Read::Get { eci_cache_id } => {
+            (DescribeQuery { eci_cache_id: Some(eci_cache_id.clone()), ..DescribeQuery::default() }, Some(eci_cache_id))
+        }
+        Read::Bucket { bucket, .. } => (DescribeQuery { bucket: Some(bucket), ..DescribeQuery::default() }, None),
+        Read::All { .. } => return Brought::default(),
+    };
+    let mut brought = Brought::default();
+    for _ in 0..most {
+        match read_page(cloud, region, &query, if id.is_some() { "by_id" } else { "by_bucket" }).await {
+            Ok((seen, next)) => {
+                brought.seen.extend(seen);
+                query.next_token = next.filter(|_| id.is_none());
+            }
+            Err(fault) => return Brought { fault: Some(fault), ..brought },
+        }
+        if query.next_token.is_none() {
+            break;
+        }
+    }
+    brought.absent = id.into_iter().filter(|id| brought.seen.iter().all(|seen| seen.eci_cache_id != *id)).collect();
+    brought
+}
+
+async fn read_page(
+    cloud: &Client,
+    region: &Region,
+    query: &DescribeQuery,
+    way: &'static str,
+) -> Result<(Vec<Seen>, Option<String>), Fault> {
+    metrics::counter!("ecg_cloud_looks_total", "way" => way).increment(1);
+    let page = cloud.describe(region, query).await?;
+    Ok((page.caches, page.next_token))
 }
 
 /// Throttling is what others must hear of.

@@ -6,12 +6,14 @@ use utoipa::ToSchema;
 
 use crate::store::FoundCache;
 
-/// An image cache of the cloud account that the gateway does not know: adopt it, or remove it where it was made.
+/// An image cache of a cloud account that the gateway does not know: adopt it, or remove it where it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = FoundImageCache)]
 pub struct FoundCacheView {
     /// The cloud's id, imc-….
     pub eci_cache_id: String,
+    /// The cloud account.
+    pub cloud_account: String,
     /// The region.
     pub region: String,
     /// Its name.
@@ -36,6 +38,7 @@ impl From<FoundCache> for FoundCacheView {
     fn from(found: FoundCache) -> Self {
         Self {
             eci_cache_id: found.eci_cache_id,
+            cloud_account: found.account,
             region: found.region,
             name: found.name,
             images: found.images,

@@ -104,6 +104,8 @@ pub struct DryRunView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PlannedImageCache)]
 pub struct PlannedImageCacheView {
+    /// The cloud account that it would be in.
+    pub cloud_account: String,
     /// Its name.
     pub name: String,
     /// Its region.
@@ -152,9 +154,11 @@ pub struct PlannedImageCacheView {
     pub acr_registries: Vec<AcrRegistryView>,
 }
 
-impl From<ImageCacheSpec> for PlannedImageCacheView {
-    fn from(spec: ImageCacheSpec) -> Self {
+impl PlannedImageCacheView {
+    /// What would be asked for, in that account.
+    pub(crate) fn of(cloud_account: String, spec: ImageCacheSpec) -> Self {
         Self {
+            cloud_account,
             name: spec.name,
             region: spec.region.into(),
             images: spec.images,

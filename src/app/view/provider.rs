@@ -50,6 +50,8 @@ pub struct ProviderEventView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Usage)]
 pub struct UsageView {
+    /// The cloud account.
+    pub cloud_account: String,
     /// The region.
     pub region: String,
     /// The account's limits and what is used, under the cloud's own names (`MaxImageCacheCount`,
@@ -94,6 +96,7 @@ impl UsageView {
         let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
         let numbers = usage.attributes.iter().filter_map(|(name, value)| Some((name.clone(), number(value)?)));
         Self {
+            cloud_account: usage.account.clone(),
             region: region.to_string(),
             attributes: numbers.collect(),
             team_image_caches: usage.team.used,

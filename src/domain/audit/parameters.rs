@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 const SHOWN: &[&str] = &[
     "name",
     "region",
+    "cloud_account",
     "images",
     "image",
     "status",
@@ -110,6 +111,10 @@ const HASHED: &[&str] = &[
     "cost_centre",
     "policy",
     "accounts",
+    "access_key_id",
+    "access_key_secret",
+    "role",
+    "api_endpoint",
     "security_group_ids",
     "eip_instance_ids",
     "resource_group_ids",

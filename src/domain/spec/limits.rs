@@ -158,7 +158,11 @@ mod tests {
     fn refused(extra: &Value) -> Vec<(String, &'static str)> {
         let mut spec = json!({"name": "web", "region": "cn-hangzhou", "images": ["nginx"]});
         spec.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        let new = NewImageCache { spec: serde_json::from_value(spec).unwrap(), registry_credentials: Vec::new() };
+        let new = NewImageCache {
+            cloud_account: None,
+            spec: serde_json::from_value(spec).unwrap(),
+            registry_credentials: Vec::new(),
+        };
         new.check().err().unwrap_or_default().into_iter().map(|error| (error.field, error.code)).collect()
     }
 

@@ -76,6 +76,11 @@ impl Session {
         Self { own, role, post, held: Mutex::default(), fetching: Arc::default() }
     }
 
+    /// As [`super::Client::identity`].
+    pub(super) fn identity(&self) -> (&str, Option<(&str, bool)>) {
+        (&self.own.access_key_id, Some((&self.role.arn, self.role.external_id.is_some())))
+    }
+
     /// Credentials that are good now; fetched if there are none.
     pub(super) async fn credentials(self: &Arc<Self>) -> Result<Arc<Credentials>, Fault> {
         let now = self.post.clock.now();

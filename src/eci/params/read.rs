@@ -98,7 +98,7 @@ pub fn read_create(params: &Pairs) -> Result<(NewImageCache, Token), Refused> {
     if spec.images.is_empty() {
         return Err(Refused::missing("Image.1"));
     }
-    let new = NewImageCache { spec, registry_credentials: logins(&flat)? };
+    let new = NewImageCache { cloud_account: None, spec, registry_credentials: logins(&flat)? };
     Ok((new, client_token(&flat)?))
 }
 

@@ -91,7 +91,7 @@ fn parameters_of(access: &Access) -> Vec<Value> {
             found.push(text("Last-Event-ID", "header", detail));
         }
         "update_image_cache" | "delete_image_cache" | "update_team" | "put_team_policy" | "delete_team_policy"
-        | "put_default_policy" | "put_region_profile" => {
+        | "put_default_policy" | "put_region_profile" | "put_cloud_account" => {
             found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
         }
         _ => {}
@@ -140,8 +140,9 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     if has_body || takes("in", "query") || access.operation == "delete_image_cache" {
         found.push(422);
     }
-    let of_the_tree = ["get_audit_proof", "get_audit_consistency"].contains(&access.operation);
-    if access.operation != "delete_webhook_endpoint" && access.changes || of_the_tree {
+    // The tree may have no proof yet, and a cloud account may be disabled.
+    let not_now = ["get_audit_proof", "get_audit_consistency", "list_usage", "dry_run_image_cache"];
+    if access.operation != "delete_webhook_endpoint" && access.changes || not_now.contains(&access.operation) {
         found.push(409);
     }
     if takes("name", "If-Match") {
@@ -183,7 +184,7 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
 
 /// What administrators keep, and change by `If-Match`.
 fn is_kept_by_version(access: &Access) -> bool {
-    let subjects = ["_team", "_team_policy", "_default_policy", "_region_profile"];
+    let subjects = ["_team", "_team_policy", "_default_policy", "_region_profile", "_cloud_account"];
     let deletes = access.operation.starts_with("delete_");
     !deletes && subjects.iter().any(|subject| access.operation.ends_with(subject))
 }

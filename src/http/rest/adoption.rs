@@ -26,6 +26,10 @@ pub(super) struct AdoptionBody {
     /// The region (`RegionId`).
     #[schema(example = "cn-hangzhou")]
     region: String,
+    /// The cloud account; where nothing is said, the one that the team creates in.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    cloud_account: Option<String>,
     /// The one with this id (`ImageCacheId`, imc-…).
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
@@ -82,7 +86,7 @@ impl TryFrom<AdoptionBody> for AdoptionOrder {
                 AdoptionTarget::Filter(AdoptionFilter { name, tag: of_tag, image })
             }
         };
-        Ok(Self { region, target, dry_run: body.dry_run.unwrap_or(false) })
+        Ok(Self { account: body.cloud_account, region, target, dry_run: body.dry_run.unwrap_or(false) })
     }
 }
 

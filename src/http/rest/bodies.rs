@@ -27,6 +27,11 @@ pub(super) struct NewImageCacheBody {
     /// The images in it (`Image.N`): 1 to 20 references.
     #[schema(min_items = 1, max_items = 20)]
     images: Vec<String>,
+    /// The cloud account. Where nothing is said: the only one that the team's policy allows, else the operator's own. It
+    /// cannot be changed later.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    cloud_account: Option<String>,
     /// The vSwitches, of which the cloud picks one (`VSwitchId`): up to 10.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 10)]

@@ -17,6 +17,9 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FoundQuery {
+    /// In this cloud account.
+    #[param(nullable = false)]
+    cloud_account: Option<String>,
     /// In this region.
     #[param(value_type = Option<String>, nullable = false)]
     region: Option<Region>,
@@ -33,6 +36,7 @@ pub(super) struct FoundQuery {
 impl FromQuery for FoundQuery {
     fn read(pairs: &mut Pairs) -> Self {
         Self {
+            cloud_account: pairs.text("cloud_account"),
             region: pairs.one("region"),
             name: pairs.text("name"),
             found_after: pairs.instant("found_after"),
@@ -43,7 +47,7 @@ impl FromQuery for FoundQuery {
 
 /// List found image caches
 ///
-/// Image caches of the cloud account that no team of this gateway has, the newest finding first: adopt them, or remove
+/// Image caches of the cloud accounts that no team of this gateway has, the newest finding first: adopt them, or remove
 /// them where they were made. The account is compared every ten minutes or as the operator sets it. Needs the scope
 /// `admin`, because the account is shared by the teams.
 #[utoipa::path(get, path = "/v1/found-image-caches", tag = "image-caches",
@@ -56,7 +60,8 @@ pub(super) async fn list_found_image_caches(
     uri: Uri,
     Query(query): Query<FoundQuery>,
 ) -> Result<Response, Refusal> {
-    let filter = FoundFilter { region: query.region, name: query.name, found_after: query.found_after };
-    let slice = door.gateway.list_found_image_caches(&who.caller, &filter, &query.page).await?;
+    let FoundQuery { cloud_account: account, region, name, found_after, page } = query;
+    let filter = FoundFilter { account, region, name, found_after };
+    let slice = door.gateway.list_found_image_caches(&who.caller, &filter, &page).await?;
     Ok(answer::listed::<_, FoundImageCacheList>(&uri, slice))
 }

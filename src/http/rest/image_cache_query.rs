@@ -29,6 +29,9 @@ pub(super) struct ImageCacheQuery {
     /// Holding exactly this image.
     #[param(nullable = false)]
     image: Option<String>,
+    /// In this cloud account.
+    #[param(nullable = false)]
+    cloud_account: Option<String>,
     /// With this id of the cloud (imc-…).
     #[param(nullable = false)]
     eci_cache_id: Option<String>,
@@ -73,6 +76,7 @@ impl FromQuery for ImageCacheQuery {
             region: pairs.one("region"),
             name: pairs.text("name"),
             image: pairs.text("image"),
+            cloud_account: pairs.text("cloud_account"),
             eci_cache_id: pairs.text("eci_cache_id"),
             snapshot_id: pairs.text("snapshot_id"),
             resource_group_id: pairs.text("resource_group_id"),
@@ -124,6 +128,7 @@ impl ImageCacheQuery {
             region: self.region,
             name: self.name,
             image: self.image,
+            account: self.cloud_account,
             eci_cache_id: self.eci_cache_id,
             snapshot_id: self.snapshot_id,
             resource_group_id: self.resource_group_id,

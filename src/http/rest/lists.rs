@@ -5,8 +5,9 @@ use utoipa::ToSchema;
 
 use crate::app::input::FeedPage;
 use crate::app::view::{
-    AccessKeyView, ApiKeyView, AttemptView, AuditEntryView, CheckpointView, DeliveryView, EndpointView, EventView,
-    FoundCacheView, ImageCacheView, RegionProfileView, RevocationView, TeamView, TransitionView,
+    AccessKeyView, ApiKeyView, AttemptView, AuditEntryView, CheckpointView, CloudAccountView, DeliveryView,
+    EndpointView, EventView, FoundCacheView, ImageCacheView, RegionProfileView, RevocationView, TeamView,
+    TransitionView,
 };
 use crate::domain::filter::Slice;
 
@@ -89,6 +90,10 @@ list!(
 list!(
     /// Region profiles, by cloud account and region.
     RegionProfileList of RegionProfileView
+);
+list!(
+    /// Cloud accounts, by name.
+    CloudAccountList of CloudAccountView
 );
 list!(
     /// Access keys, the newest first.

@@ -24,6 +24,10 @@ pub(super) struct MatchQuestionBody {
     /// The images of all its containers (`MatchImage.N`): 1 to 100 references.
     #[schema(min_items = 1, max_items = 100)]
     images: Vec<String>,
+    /// The cloud account that it runs in, whose image caches alone serve it; where nothing is said, those of all are weighed.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    cloud_account: Option<String>,
     /// Its ephemeral storage in GiB: 30 where nothing is said.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 1, maximum = 32768)]
@@ -42,6 +46,7 @@ pub(super) struct MatchQuestionBody {
 impl From<MatchQuestionBody> for MatchQuestion {
     fn from(body: MatchQuestionBody) -> Self {
         Self {
+            account: body.cloud_account,
             region: body.region,
             images: body.images,
             ephemeral_storage_gib: body.ephemeral_storage_gib,

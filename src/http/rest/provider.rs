@@ -37,11 +37,14 @@ pub(super) struct UsageQuery {
     /// The region.
     #[param(value_type = String, required = true, example = "cn-hangzhou")]
     region: Option<Region>,
+    /// The cloud account; where nothing is said, the one that the team creates in.
+    #[param(nullable = false)]
+    cloud_account: Option<String>,
 }
 
 impl FromQuery for UsageQuery {
     fn read(pairs: &mut Pairs) -> Self {
-        Self { region: pairs.one("region") }
+        Self { region: pairs.one("region"), cloud_account: pairs.text("cloud_account") }
     }
 }
 
@@ -59,6 +62,6 @@ pub(super) async fn list_usage(
 ) -> Result<Response, Refusal> {
     let missing = || Refusal::invalid(vec![FieldError::new("region", "required", "must be given")]);
     let region = query.region.ok_or_else(missing)?;
-    let usage = door.gateway.list_usage(&who.caller, Some(region.clone())).await?;
+    let usage = door.gateway.list_usage(&who.caller, query.cloud_account.as_deref(), Some(region.clone())).await?;
     Ok(answer::json(StatusCode::OK, &UsageView::new(&region, &usage)))
 }

@@ -162,7 +162,7 @@ impl Asked<'_> {
 
     async fn usage(&self) -> Answered {
         let region = read::read_list_usage(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
-        let usage = self.gateway.list_usage(self.caller, region).await.map_err(words::of_error)?;
+        let usage = self.gateway.list_usage(self.caller, None, region).await.map_err(words::of_error)?;
         let mut attributes = usage.attributes;
         attributes.insert("TeamUsedImageCacheCount".to_owned(), json!(usage.team.used));
         attributes.insert("TeamReadyImageCacheCount".to_owned(), json!(usage.team.ready));

@@ -1,5 +1,5 @@
 //! The few statements that look across teams: what workers need, what those who wait share ([`news`]), what an
-//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`revocations`]), what must be known before a
+//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`cloud_accounts`], [`revocations`]), what must be known before a
 //! cache of the account is taken over or offered ([`adoption`], [`strangers`]), and credentials before it is known whose
 //! they are; nothing else. Every row they return carries its team, and every write they make names it or holds a lease.
 
@@ -8,6 +8,7 @@ pub mod adoption;
 pub mod api_keys;
 pub mod budgets;
 pub mod check;
+pub mod cloud_accounts;
 pub mod deliveries;
 pub mod janitor;
 pub mod news;

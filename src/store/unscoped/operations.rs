@@ -1,7 +1,7 @@
 //! Operations that nobody drives any more: claimed, attempted, postponed. Settling is the team's own
 //! ([`super::super::operations`]).
 
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::domain::caller::TeamId;
@@ -48,32 +48,45 @@ pub struct Postponed {
     pub due_at: Instant,
 }
 
+/// Only operations whose image cache is in the account that stands at this place. Said only where there are several: an
+/// operation has no account of its own, and one look more for each would be paid by everybody.
+fn of_account(account: Option<&str>, place: u8) -> String {
+    if account.is_none() {
+        return String::new();
+    }
+    format!(
+        " AND (SELECT c.account FROM image_caches c
+               WHERE c.team = operations.team AND c.id = operations.image_cache) = ${place}"
+    )
+}
+
 impl Store {
-    /// How many operations are due and in nobody's hands, counted up to `limit`.
-    pub async fn operations_due(&self, now: Instant, limit: i64) -> Result<i64, Error> {
-        let due = sqlx::query_scalar(
+    /// How many operations are due and in nobody's hands, counted up to `limit`; of one account only where one is given.
+    pub async fn operations_due(&self, account: Option<&str>, now: Instant, limit: i64) -> Result<i64, Error> {
+        let sql = format!(
             "SELECT count(*) FROM (SELECT FROM operations
                  WHERE state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1
-                   AND (lease_until IS NULL OR lease_until < clock_timestamp()) LIMIT $2) AS due",
-        )
-        .bind(now)
-        .bind(limit)
-        .fetch_one(&self.workers)
-        .await?;
-        Ok(due)
+                   AND (lease_until IS NULL OR lease_until < clock_timestamp()){} LIMIT $2) AS due",
+            of_account(account, 3)
+        );
+        let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(now).bind(limit);
+        let query = if let Some(account) = account { query.bind(account) } else { query };
+        Ok(query.fetch_one(&self.workers).await?)
     }
 
     /// Claims up to `limit` operations that are due and in nobody's hands: every team's oldest first, then every
-    /// team's second, and so on. A team with ten thousand of them does not make another one wait.
+    /// team's second, and so on. A team with ten thousand of them does not make another one wait. Of one account only
+    /// where one is given.
     pub async fn claim_operations(
         &self,
+        account: Option<&str>,
         now: Instant,
         lease_token: Uuid,
         lease_seconds: f64,
         limit: i64,
     ) -> Result<Vec<LeasedOperation>, Error> {
         let taken = std::time::Instant::now();
-        let rows: Vec<LeasedRow> = sqlx::query_as(
+        let sql = format!(
             "WITH RECURSIVE teams AS (
                  -- One step through the index for each team that has any, however many operations it has.
                  (SELECT team FROM operations WHERE state = 'running' ORDER BY team LIMIT 1)
@@ -86,7 +99,7 @@ impl Store {
                      SELECT id, due_at FROM operations
                      -- What was abandoned and is in doubt no more is withdrawn, not sent again.
                      WHERE state = 'running' AND team = t.team AND (in_doubt OR NOT abandoned) AND due_at <= $1
-                       AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                       AND (lease_until IS NULL OR lease_until < clock_timestamp()){}
                      ORDER BY due_at LIMIT $4) AS mine)
              UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations
@@ -96,13 +109,11 @@ impl Store {
                    AND (lease_until IS NULL OR lease_until < clock_timestamp())
                  FOR UPDATE SKIP LOCKED)
              RETURNING *",
-        )
-        .bind(now)
-        .bind(lease_token)
-        .bind(lease_seconds)
-        .bind(limit)
-        .fetch_all(&self.workers)
-        .await?;
+            of_account(account, 5)
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(now).bind(lease_token).bind(lease_seconds).bind(limit);
+        let query = if let Some(account) = account { query.bind(account) } else { query };
+        let rows: Vec<LeasedRow> = query.fetch_all(&self.workers).await?;
         rows.into_iter()
             .map(|row| {
                 let (operation, credentials) = (row.operation.try_into()?, row.credentials);

@@ -49,24 +49,26 @@ pub struct ComparedList {
 
 impl Store {
     /// Claims the group that is longest due and in nobody's hands, or whose holder died. Groups that the tracker knows,
-    /// and `regions` of `account`, join by themselves, due at once.
+    /// and those of `known` (account and region), join by themselves, due at once.
     pub async fn claim_reconciliation(
         &self,
-        (account, regions): (&str, &[Region]),
+        known: &[(String, Region)],
         now: Instant,
         lease_token: Uuid,
         lease_seconds: f64,
     ) -> Result<Option<ReconcileLease>, Error> {
-        let regions: Vec<&str> = regions.iter().map(Region::as_str).collect();
+        let (accounts, regions): (Vec<&str>, Vec<&str>) =
+            known.iter().map(|(account, region)| (account.as_str(), region.as_str())).unzip();
         sqlx::query(
             "INSERT INTO reconcile_groups (account, region, due_at, list_at, since)
              SELECT account, region, $1, $1, $1 FROM (
-                 SELECT account, region FROM tracker_groups UNION SELECT $2, unnest($3::text[])) AS known
+                 SELECT account, region FROM tracker_groups
+                 UNION SELECT * FROM unnest($2::text[], $3::text[])) AS known
              WHERE NOT EXISTS (SELECT FROM reconcile_groups g WHERE (g.account, g.region) = (known.account, known.region))
              ON CONFLICT DO NOTHING",
         )
         .bind(now)
-        .bind(account)
+        .bind(accounts)
         .bind(regions)
         .execute(&self.workers)
         .await?;

@@ -23,14 +23,21 @@ pub struct Sealed {
 }
 
 /// All of them.
-pub const SEALED: [Sealed; 6] = [
+pub const SEALED: [Sealed; 8] = [
     sealed("access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "secret")),
     sealed("replaced access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "previous_secret")),
     sealed("webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "secret")),
     sealed("replaced webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "old_secret")),
     sealed("webhook headers", "webhook_headers:", endpoint, ("webhook_endpoints", "id", "headers")),
+    sealed("cloud account secrets", ACCOUNT_SECRET, str::to_owned, ("cloud_accounts", "name", "secret")),
+    sealed("cloud account external ids", ACCOUNT_EXTERNAL, str::to_owned, ("cloud_accounts", "name", "external_id")),
     sealed("registry logins", "registry_logins:", operation, ("operations", "id", "credentials")),
 ];
+
+/// What is authenticated with the secret of a cloud account's key, before its name.
+pub const ACCOUNT_SECRET: &str = "cloud_account:";
+/// The same of what the owner of its role demands.
+pub const ACCOUNT_EXTERNAL: &str = "cloud_account_external_id:";
 
 /// How many envelopes a key sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]

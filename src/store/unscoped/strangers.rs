@@ -22,6 +22,8 @@ use crate::store::{Error, Store, audit_insert};
 pub struct FoundCache {
     /// Sorts by the time of finding.
     pub id: Uuid,
+    /// In which cloud account.
+    pub account: String,
     /// Where it is.
     pub region: String,
     /// The cloud's id.
@@ -169,21 +171,20 @@ impl Store {
     /// Up to `limit` findings that stand and may be taken over, newest first, older than `before`.
     pub async fn found_caches(
         &self,
-        account: &str,
         filter: &FoundFilter,
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<FoundCache>, Error> {
-        let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
-            "SELECT * FROM found_caches f WHERE ended_at IS NULL AND orphan_of IS NULL AND account = ",
-        );
-        query.push_bind(account);
+        let mut query: QueryBuilder<Postgres> =
+            QueryBuilder::new("SELECT * FROM found_caches f WHERE ended_at IS NULL AND orphan_of IS NULL");
         if let Some(before) = before {
             query.push(" AND id < ").push_bind(before);
         }
-        for (condition, text) in
-            [(" AND region = ", filter.region.as_ref().map(Region::as_str)), (" AND name = ", filter.name.as_deref())]
-        {
+        for (condition, text) in [
+            (" AND account = ", filter.account.as_deref()),
+            (" AND region = ", filter.region.as_ref().map(Region::as_str)),
+            (" AND name = ", filter.name.as_deref()),
+        ] {
             if let Some(text) = text {
                 query.push(condition).push_bind(text);
             }

@@ -1,5 +1,6 @@
 //! The cloud's client against the stand-in, over real sockets, with a clock that moves only when told to.
 
+mod accounts;
 mod admin;
 mod faults;
 mod hostile;
@@ -23,7 +24,7 @@ use eci_cache_gateway::domain::observation::Seen;
 use eci_cache_gateway::domain::region::Region;
 use eci_cache_gateway::domain::spec::{ImageCacheChanges, ImageCacheSpec, OPERATION_TAG, RegistryCredential};
 use eci_cache_gateway::eci::{self, Attempt, Client, Credentials, DescribeQuery, SeenPage, sign_v1};
-use eci_cache_gateway::sim::{Settings, StandIn};
+use eci_cache_gateway::sim::{Key, Settings, StandIn};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,6 +32,8 @@ use tokio::net::TcpListener;
 
 const KEY: &str = "canary-key-id";
 const SECRET: &str = "canary-key-secret";
+/// The key of another account.
+const OTHER: (&str, &str) = ("canary-other-id", "canary-other-secret");
 
 struct Cloud {
     clock: Arc<ManualClock>,
@@ -52,6 +55,11 @@ impl Cloud {
         let settings = Settings {
             access_key_id: KEY.into(),
             access_key_secret: SECRET.into(),
+            further: vec![Key {
+                access_key_id: OTHER.0.into(),
+                access_key_secret: OTHER.1.into(),
+                account: "other".into(),
+            }],
             speed: 1.0,
             state_file,
             journal: None,

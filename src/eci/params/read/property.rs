@@ -105,7 +105,7 @@ impl Draw {
             flash_copy_count: self.maybe(|draw| draw.number(1, 100)),
             elimination_strategy: self.maybe(Self::strategy),
         };
-        NewImageCache { spec, registry_credentials: self.many(20, Self::login) }
+        NewImageCache { cloud_account: None, spec, registry_credentials: self.many(20, Self::login) }
     }
 
     fn changes(&self) -> ImageCacheChanges {

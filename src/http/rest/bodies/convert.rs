@@ -89,7 +89,8 @@ impl TryFrom<NewImageCacheBody> for NewImageCache {
             flash_copy_count: body.flash_copy_count,
             elimination_strategy: elimination_strategy(body.elimination_strategy, &mut errors),
         };
-        let new = Self { spec, registry_credentials: logins(body.registry_credentials) };
+        let cloud_account = body.cloud_account;
+        let new = Self { cloud_account, spec, registry_credentials: logins(body.registry_credentials) };
         if errors.is_empty() {
             return Ok(new);
         }

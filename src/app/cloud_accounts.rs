@@ -1,0 +1,246 @@
+//! Cloud accounts, as the platform's administrators keep them.
+//!
+//! What must stay true: secrets are sealed before they are stored, and never told again; the account of the settings is
+//! shown and not changed; an account that image caches are in is not removed.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::accounts::Unusable;
+use super::cursor::{List, one_more};
+use super::input::{NewAccountRole, NewCloudAccount};
+use super::teams::moved;
+use super::view::CloudAccountView;
+use super::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::filter::{Page, Slice};
+use crate::eci::BuildError;
+use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, AccountRemoval, SealedAccount};
+
+const PUT: &str = "put_cloud_account";
+const DELETE: &str = "delete_cloud_account";
+/// How a session is called where nothing is said.
+const SESSION: &str = "eci-cache-gateway";
+/// How long a session lasts where nothing is said.
+const SECONDS: i32 = 3_600;
+/// The longest secret.
+const LONGEST: usize = 1_224;
+
+impl Gateway {
+    /// All accounts by name, that of the settings among them.
+    pub async fn list_cloud_accounts(&self, caller: &Caller, page: &Page) -> Result<Slice<CloudAccountView>, Error> {
+        access::check(caller, "list_cloud_accounts")?;
+        let list = List::new(self, caller, "cloud_accounts", &());
+        let after = list.place(page)?;
+        let mut all: BTreeMap<String, CloudAccountView> =
+            self.store().cloud_accounts().await?.iter().map(|sealed| named(self.account_view(sealed))).collect();
+        // It stands before one of its name.
+        all.extend([named(self.own_account())]);
+        let after = |name: &String| after.as_ref().is_none_or(|after| name > after);
+        let rest = all.into_iter().filter(|(name, _)| after(name)).map(|(_, view)| view);
+        let most = usize::try_from(one_more(page)).unwrap_or(usize::MAX);
+        Ok(list.slice(rest.take(most).collect(), page, |view: &CloudAccountView| view.name.clone()))
+    }
+
+    /// One account.
+    pub async fn get_cloud_account(&self, caller: &Caller, name: &AccountName) -> Result<CloudAccountView, Error> {
+        access::check(caller, "get_cloud_account")?;
+        if name.as_str() == self.settings().account {
+            return Ok(self.own_account());
+        }
+        let sealed = self.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
+        Ok(self.account_view(&sealed))
+    }
+
+    /// Writes an account, whole. A secret that is left out stays, as long as what it belongs to stays. What is sent from
+    /// now on is sent with it; by other gateways within a second.
+    pub async fn put_cloud_account(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        name: &AccountName,
+        new: &NewCloudAccount,
+        if_match: Option<i64>,
+    ) -> Result<CloudAccountView, Error> {
+        access::check(caller, PUT)?;
+        self.check_ours(name)?;
+        let before = self.store().cloud_account(name).await?;
+        let current = before.as_ref().map_or(0, |before| before.account.version);
+        if if_match.is_some_and(|version| version != current) {
+            return Err(Error::PreconditionFailed { current });
+        }
+        let sealed = self.sealed(name, new, before.as_ref())?;
+        let mut entry = self.admin_entry(caller, call, PUT, sealed.account.name.as_str());
+        let mut keep = |what: &str, value: String| entry.parameters.insert(what.to_owned(), value);
+        keep("access_key_id", sealed.account.access_key_id.clone());
+        keep("disabled", sealed.account.disabled_at.is_some().to_string());
+        if !self.store().put_cloud_account(&sealed, &entry).await? {
+            return Err(moved());
+        }
+        call.set_audited();
+        self.accounts_changed();
+        let account = CloudAccount { version: current + 1, ..sealed.account };
+        Ok(self.account_view(&SealedAccount { account, ..sealed }))
+    }
+
+    /// Removes an account that nothing is in.
+    pub async fn delete_cloud_account(&self, caller: &Caller, call: &Call, name: &AccountName) -> Result<(), Error> {
+        access::check(caller, DELETE)?;
+        self.check_ours(name)?;
+        let entry = self.admin_entry(caller, call, DELETE, name.as_str());
+        match self.store().remove_cloud_account(name, &entry).await? {
+            AccountRemoval::Done => call.set_audited(),
+            AccountRemoval::Absent => return Err(Error::NotFound("cloud account")),
+            AccountRemoval::InUse => {
+                let detail = format!(
+                    "image caches are in the cloud account {name}, or operations on them have not ended; \
+                     remove them first, or disable the account"
+                );
+                return Err(Error::Conflict { code: "cloud_account_in_use", detail });
+            }
+        }
+        self.accounts_changed();
+        Ok(())
+    }
+
+    /// What waited for an account may go on.
+    fn accounts_changed(&self) {
+        self.forget_accounts();
+        self.signals().operations.notify_one();
+        self.signals().tracker.notify_one();
+    }
+
+    fn check_ours(&self, name: &AccountName) -> Result<(), Error> {
+        if name.as_str() != self.settings().account {
+            return Ok(());
+        }
+        let detail = format!("the cloud account {name} is that of the gateway's settings, and changed only there");
+        Err(Error::Conflict { code: "cloud_account_of_settings", detail })
+    }
+
+    /// The account as it is to be stored, or everything that is wrong with it.
+    fn sealed(
+        &self,
+        name: &AccountName,
+        new: &NewCloudAccount,
+        before: Option<&SealedAccount>,
+    ) -> Result<SealedAccount, Error> {
+        let secret = match &new.access_key_secret {
+            Some(given) => Some(self.seal_account(given, ACCOUNT_SECRET, name)),
+            None => before
+                .filter(|before| before.account.access_key_id == new.access_key_id)
+                .map(|before| before.secret.clone()),
+        };
+        let account = self.account_of(name, new, before.map(|before| &before.account));
+        let mut errors = self.wrong(new, secret.is_some());
+        errors.extend(account.check().err().into_iter().flatten());
+        let (Some(secret), true) = (secret, errors.is_empty()) else { return Err(Error::Invalid(errors)) };
+        let external_id = self.external_id(&account, new.role.as_ref(), before);
+        let sealed = SealedAccount { account, secret, external_id };
+        self.client_of(&sealed).map_err(|why| Error::Invalid(vec![unusable(&why)]))?;
+        Ok(sealed)
+    }
+
+    fn account_of(&self, name: &AccountName, new: &NewCloudAccount, was: Option<&CloudAccount>) -> CloudAccount {
+        let now = self.now();
+        CloudAccount {
+            name: name.clone(),
+            access_key_id: new.access_key_id.clone(),
+            role: new.role.as_ref().map(role),
+            regions: new.regions.clone(),
+            endpoint: new.api_endpoint.clone(),
+            version: was.map_or(0, |was| was.version),
+            created_at: was.map_or(now, |was| was.created_at),
+            updated_at: now,
+            disabled_at: new.disabled.then(|| was.and_then(|was| was.disabled_at).unwrap_or(now)),
+        }
+    }
+
+    /// What is wrong with its secrets and regions.
+    fn wrong(&self, new: &NewCloudAccount, has_secret: bool) -> Vec<FieldError> {
+        let mut findings = Findings::default();
+        let detail = "must be given: there is no secret of this access key yet";
+        findings.require(has_secret, "/access_key_secret", "required", detail);
+        note_secret(&mut findings, "/access_key_secret", new.access_key_secret.as_ref());
+        let external = new.role.as_ref().and_then(|role| role.external_id.as_ref());
+        let external = external.filter(|id| !id.expose_secret().is_empty());
+        note_secret(&mut findings, "/role/external_id", external);
+        for (place, region) in new.regions.iter().enumerate() {
+            if let Err(Error::Invalid(errors)) = self.check_region(region) {
+                let detail = errors.into_iter().next().map(|error| error.detail).unwrap_or_default();
+                findings.require(false, format!("/regions/{place}"), "not_allowed", detail);
+            }
+        }
+        findings.into_result().err().unwrap_or_default()
+    }
+
+    /// What is given; what there is, while the role stays and nothing is said; none where nothing is meant.
+    fn external_id(
+        &self,
+        account: &CloudAccount,
+        role: Option<&NewAccountRole>,
+        before: Option<&SealedAccount>,
+    ) -> Option<Vec<u8>> {
+        match role?.external_id.as_ref().map(|given| (given, given.expose_secret().is_empty())) {
+            Some((_, true)) => None,
+            Some((given, false)) => Some(self.seal_account(given, ACCOUNT_EXTERNAL, &account.name)),
+            None => {
+                let arn = |account: &CloudAccount| account.role.as_ref().map(|role| role.arn.clone());
+                before.filter(|before| arn(&before.account) == arn(account))?.external_id.clone()
+            }
+        }
+    }
+
+    fn seal_account(&self, secret: &SecretString, context: &str, name: &AccountName) -> Vec<u8> {
+        let parts = self.parts();
+        parts.sealer.seal(secret.expose_secret().as_bytes(), &format!("{context}{name}"), &parts.entropy)
+    }
+
+    fn account_view(&self, sealed: &SealedAccount) -> CloudAccountView {
+        let problem = match sealed.account.disabled_at {
+            Some(_) => Some(Unusable::Disabled.to_string()),
+            None => self.client_of(sealed).err().map(|why| why.to_string()),
+        };
+        CloudAccountView::added(sealed, problem)
+    }
+
+    fn own_account(&self) -> CloudAccountView {
+        let (settings, (key, role)) = (self.settings(), self.parts().cloud.identity());
+        CloudAccountView::of_settings(&settings.account, key, role, &settings.regions)
+    }
+}
+
+fn named(view: CloudAccountView) -> (String, CloudAccountView) {
+    (view.name.clone(), view)
+}
+
+fn role(new: &NewAccountRole) -> AccountRole {
+    AccountRole {
+        arn: new.arn.clone(),
+        session: new.session_name.clone().unwrap_or_else(|| SESSION.to_owned()),
+        seconds: new.duration_seconds.unwrap_or(SECONDS),
+    }
+}
+
+/// A secret goes into headers and signatures as it is; it is never repeated.
+fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretString>) {
+    let good = secret.is_none_or(|secret| {
+        let text = secret.expose_secret();
+        (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    });
+    findings.require(good, field, "invalid", "must be 1 to 1224 printable ASCII characters without spaces");
+}
+
+fn unusable(why: &Unusable) -> FieldError {
+    match why {
+        Unusable::Built(BuildError::Endpoint) => {
+            let detail = "must be http:// or https:// and a host, without user, path or query; {region} stands for the \
+                          region";
+            FieldError::new("/api_endpoint", "invalid", detail)
+        }
+        _ => FieldError::new("/access_key_secret", "required", "must be given: what is stored cannot be opened"),
+    }
+}

@@ -1,0 +1,40 @@
+//! What an action stands on: when it is, whose call it is, and where its image caches are.
+
+use super::Signatory;
+use super::state::Cache;
+use crate::domain::clock::Instant;
+use crate::domain::entropy::Entropy;
+use crate::domain::region::Region;
+
+/// What an action may use of the world: the instant of the call, randomness, and the speed of builds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) now: Instant,
+    pub(super) entropy: &'a Entropy,
+    pub(super) speed: f64,
+    pub(super) signatory: Signatory<'a>,
+}
+
+impl Ground<'_> {
+    /// A region of the account that calls.
+    pub(super) fn at<'a>(&'a self, region: &'a Region) -> Spot<'a> {
+        Spot { account: self.signatory.account, region }
+    }
+}
+
+/// A region of an account.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot<'a> {
+    pub(super) account: &'a str,
+    pub(super) region: &'a Region,
+}
+
+impl Spot<'_> {
+    pub(super) fn key(&self) -> (String, Region) {
+        (self.account.to_owned(), self.region.clone())
+    }
+
+    pub(super) fn holds(&self, cache: &Cache) -> bool {
+        cache.account == self.account && cache.spec.region == *self.region
+    }
+}

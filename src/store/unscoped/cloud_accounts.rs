@@ -1,0 +1,188 @@
+//! Cloud accounts that an administrator added: of no team.
+//!
+//! What must stay true: no image cache is recorded for an account that is gone or disabled, at whichever gateway: whoever
+//! records one holds the account's row meanwhile ([`admits`]), and whoever removes one has locked it before it looks.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+
+use crate::domain::audit::AuditEntry;
+use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
+use crate::domain::region::Region;
+use crate::store::pool::Connection;
+use crate::store::rows::word;
+use crate::store::{Error, Store, audit_insert};
+
+const TABLE: &str = "cloud_accounts";
+
+/// An account with its secrets, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedAccount {
+    /// The account.
+    pub account: CloudAccount,
+    /// The key's secret, encrypted.
+    pub secret: Vec<u8>,
+    /// What the role's owner demands, encrypted.
+    pub external_id: Option<Vec<u8>>,
+}
+
+/// What became of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountRemoval {
+    /// It is gone.
+    Done,
+    /// There is none of that name.
+    Absent,
+    /// Image caches are in it, or operations on it have not ended.
+    InUse,
+}
+
+#[derive(FromRow)]
+struct AccountRow {
+    name: String,
+    access_key_id: String,
+    secret: Vec<u8>,
+    role_arn: Option<String>,
+    role_session: Option<String>,
+    role_seconds: Option<i32>,
+    external_id: Option<Vec<u8>>,
+    regions: Vec<String>,
+    endpoint: Option<String>,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    disabled_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<AccountRow> for SealedAccount {
+    type Error = Error;
+
+    fn try_from(row: AccountRow) -> Result<Self, Error> {
+        let role = match (row.role_arn, row.role_session, row.role_seconds) {
+            (Some(arn), Some(session), Some(seconds)) => Some(AccountRole { arn, session, seconds }),
+            _ => None,
+        };
+        let regions = row.regions.iter().map(|region| word(region.parse().ok(), TABLE, "regions"));
+        let account = CloudAccount {
+            name: word(row.name.parse::<AccountName>().ok(), TABLE, "name")?,
+            access_key_id: row.access_key_id,
+            role,
+            regions: regions.collect::<Result<_, _>>()?,
+            endpoint: row.endpoint,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            disabled_at: row.disabled_at,
+        };
+        Ok(Self { account, secret: row.secret, external_id: row.external_id })
+    }
+}
+
+impl Store {
+    /// Every account, by name: few.
+    pub async fn cloud_accounts(&self) -> Result<Vec<SealedAccount>, Error> {
+        let rows: Vec<AccountRow> =
+            sqlx::query_as("SELECT * FROM cloud_accounts ORDER BY name").fetch_all(&self.requests).await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// One account.
+    pub async fn cloud_account(&self, name: &AccountName) -> Result<Option<SealedAccount>, Error> {
+        let row: Option<AccountRow> = sqlx::query_as("SELECT * FROM cloud_accounts WHERE name = $1")
+            .bind(name.as_str())
+            .fetch_optional(&self.requests)
+            .await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Writes an account over the version in it, 0 where there was none. `false`: it has changed meanwhile.
+    pub async fn put_cloud_account(&self, sealed: &SealedAccount, entry: &AuditEntry) -> Result<bool, Error> {
+        let account = &sealed.account;
+        let regions: Vec<&str> = account.regions.iter().map(Region::as_str).collect();
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query(
+            "INSERT INTO cloud_accounts AS a (name, access_key_id, secret, role_arn, role_session, role_seconds,
+                 external_id, regions, endpoint, version, created_at, updated_at, disabled_at)
+             -- One that was changed meanwhile may be gone by now: it is not made anew.
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 + 1, $11, $12, $13
+             WHERE $10 = 0 OR EXISTS (SELECT FROM cloud_accounts WHERE name = $1)
+             ON CONFLICT (name) DO UPDATE SET access_key_id = EXCLUDED.access_key_id, secret = EXCLUDED.secret,
+                 role_arn = EXCLUDED.role_arn, role_session = EXCLUDED.role_session,
+                 role_seconds = EXCLUDED.role_seconds, external_id = EXCLUDED.external_id, regions = EXCLUDED.regions,
+                 endpoint = EXCLUDED.endpoint, version = EXCLUDED.version, updated_at = EXCLUDED.updated_at,
+                 disabled_at = EXCLUDED.disabled_at
+             WHERE a.version = $10",
+        )
+        .bind(account.name.as_str())
+        .bind(&account.access_key_id)
+        .bind(&sealed.secret)
+        .bind(account.role.as_ref().map(|role| &role.arn))
+        .bind(account.role.as_ref().map(|role| &role.session))
+        .bind(account.role.as_ref().map(|role| role.seconds))
+        .bind(&sealed.external_id)
+        .bind(regions)
+        .bind(&account.endpoint)
+        .bind(account.version)
+        .bind(account.created_at)
+        .bind(account.updated_at)
+        .bind(account.disabled_at)
+        .execute(&mut *transaction)
+        .await?;
+        self.end_audited(transaction, &done, entry).await
+    }
+
+    /// Removes an account that nothing is in, with its groups and what was found in it.
+    pub async fn remove_cloud_account(&self, name: &AccountName, entry: &AuditEntry) -> Result<AccountRemoval, Error> {
+        let mut transaction = self.requests.begin().await?;
+        // Waits for creates that hold the row; those that come later find it gone.
+        let locked: Option<i32> = sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 FOR UPDATE")
+            .bind(name.as_str())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if locked.is_none() {
+            return Ok(AccountRemoval::Absent);
+        }
+        if is_used(&mut transaction, name).await? {
+            return Ok(AccountRemoval::InUse);
+        }
+        for sql in [
+            "DELETE FROM cloud_accounts WHERE name = $1",
+            "DELETE FROM tracker_groups WHERE account = $1",
+            "DELETE FROM reconcile_groups WHERE account = $1",
+            "UPDATE found_caches SET ended_at = clock_timestamp() WHERE account = $1 AND ended_at IS NULL",
+        ] {
+            sqlx::query(sql).bind(name.as_str()).execute(&mut *transaction).await?;
+        }
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(AccountRemoval::Done)
+    }
+}
+
+/// Whether the cloud may have an image cache in the account, or an operation has work there: one that has ended is
+/// looked after while a copy of it may still be carried out, too.
+async fn is_used(connection: &mut Connection, name: &AccountName) -> Result<bool, Error> {
+    let used = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM image_caches WHERE account = $1
+                 AND status NOT IN ('deleted', 'expired', 'evicted', 'lost')
+                 AND NOT (status = 'failed' AND (eci_cache_id IS NULL OR gone_at IS NOT NULL)))
+             OR EXISTS (SELECT FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
+                 WHERE c.account = $1 AND (o.state IN ('waiting', 'running') OR o.unsettled_until IS NOT NULL))",
+    )
+    .bind(name.as_str())
+    .fetch_one(connection)
+    .await?;
+    Ok(used)
+}
+
+/// Holds an account that has a row until the transaction has ended. `false`: it is gone, or nothing may be made in it any
+/// more.
+pub(in crate::store) async fn admits(connection: &mut Connection, name: Option<&str>) -> Result<bool, Error> {
+    let Some(name) = name else { return Ok(true) };
+    let held: Option<i32> =
+        sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 AND disabled_at IS NULL FOR KEY SHARE")
+            .bind(name)
+            .fetch_optional(connection)
+            .await?;
+    Ok(held.is_some())
+}
