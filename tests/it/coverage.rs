@@ -14,17 +14,19 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
+use crate::accounts::account;
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
+use crate::support::setup::SECOND;
 
 mod having;
 
-use having::{api_key, entry, made, profiled, registered};
+use having::{accounted, api_key, blanked, entry, made, profiled, registered};
 
 /// Ids that look right and are nobody's.
 const NOBODYS: &str = "00000000000000000000000001";
 /// Ids of what belongs to the platform: its administrators see it whichever team they act for.
-const PLATFORMS: [&str; 3] = ["revocation_id", "team_id", "region_profile_id"];
+const PLATFORMS: [&str; 4] = ["revocation_id", "team_id", "region_profile_id", "cloud_account_name"];
 /// Operations that may say "not now" to the team itself.
 const SAYS_NO: [&str; 2] = ["check_gate", "resend_delivery"];
 
@@ -72,6 +74,7 @@ impl Operation {
             | "put_team_policy"
             | "put_default_policy"
             | "put_region_profile" => Some(json!({})),
+            "put_cloud_account" => Some(account(SECOND)),
             "create_api_key" => Some(json!({"name": "ci", "scopes": ["read"]})),
             "create_revocation" => Some(json!({"jti": "nobodys"})),
             "create_team" => Some(json!({"id": "web", "display_name": "Web"})),
@@ -126,6 +129,9 @@ impl Operation {
             | "list_region_profiles"
             | "get_region_profile"
             | "delete_region_profile"
+            | "list_cloud_accounts"
+            | "get_cloud_account"
+            | "delete_cloud_account"
             | "get_me" => None,
             other => panic!("{other} has no case: give it one"),
         }
@@ -162,7 +168,7 @@ impl Operation {
             Some("api_key_id") => "ak_",
             Some("revocation_id") => "rv_",
             // The platform's, whatever the team: nobody's id is another team's.
-            Some("team_id" | "region_profile_id") | None => "",
+            Some("team_id" | "region_profile_id" | "cloud_account_name") | None => "",
             Some(other) => panic!("{other} has no case: give it one"),
         }
     }
@@ -180,6 +186,7 @@ impl Operation {
             Some("revocation_id") => return made(app, "/v1/revocations", &json!({"jti": "nobodys"})).await,
             Some("team_id") => return registered(app).await,
             Some("region_profile_id") => return profiled(app).await,
+            Some("cloud_account_name") => return accounted(app).await,
             Some("operation_id") => return app.only_cache().await["operation_id"].as_str().unwrap().to_owned(),
             Some("image_cache_id") => "/v1/image-caches",
             Some("webhook_endpoint_id") => "/v1/webhook-endpoints",
@@ -189,13 +196,6 @@ impl Operation {
         };
         app.items(list).await[0]["id"].as_str().unwrap().to_owned()
     }
-}
-
-/// The answer without what every answer has of its own.
-fn blanked(answer: &Answer) -> (u16, Vec<String>, String) {
-    let request_id = answer.header("x-request-id");
-    let names = answer.headers.keys().map(ToString::to_string).collect();
-    (answer.status, names, answer.text.replace(request_id, ""))
 }
 
 #[tokio::test]
@@ -317,8 +317,9 @@ async fn the_team_itself_gets_in_with_a_token_and_with_a_key() {
 async fn lists_are_empty_for_others(app: &TestGateway, other: &str) {
     let lists =
         operations().into_iter().filter(|operation| operation.id_name.is_none() && operation.id.starts_with("list_"));
-    // Usage is the account's, and no list in spite of its name.
-    for list in lists.filter(|list| !["list_audit_entries", "list_usage"].contains(&list.id.as_str())) {
+    // Usage is the account's, and no list in spite of its name; accounts are the platform's, one of them the operator's.
+    let others = ["list_audit_entries", "list_usage", "list_cloud_accounts"];
+    for list in lists.filter(|list| !others.contains(&list.id.as_str())) {
         let page = Answer::of(list.request(app, "").bearer_auth(other)).await.expect(200);
         assert_eq!(page["items"], json!([]), "{}", list.id);
     }

@@ -1,5 +1,6 @@
 //! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
 
+mod accounts;
 mod adoption;
 mod audit;
 mod canary;

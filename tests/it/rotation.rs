@@ -10,10 +10,12 @@ use reqwest::Method;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::{new_in, put};
 use crate::rpc::client::{Key, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
+use crate::support::setup::SECOND;
 use crate::who::api_keys::made;
 
 /// No 32 equal bytes: the settings refuse these.
@@ -61,6 +63,8 @@ async fn everything_opens_under_the_new_key_alone() {
     let app = TestGateway::with(setup(OLD, None)).await;
     let hook = Hook::start().await;
     let (secret, access) = (endpoint(&app, &hook).await, Key::new(&app).await);
+    let role = json!({"arn": "acs:ram::2:role/external-kept", "external_id": "kept"});
+    put(&app, &json!({"access_key_id": SECOND.0, "access_key_secret": SECOND.1, "role": role})).await;
     // It waits with its logins: the cloud wants it later.
     app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
     let mut body = new_cache("private.example.com/a:1");
@@ -82,6 +86,10 @@ async fn everything_opens_under_the_new_key_alone() {
         said.contains("webhook headers: 1, of which 1") && said.contains("registry logins: 1, of which 1"),
         "{said}"
     );
+    assert!(
+        said.contains("cloud account secrets: 1, of which 1") && said.contains("external ids: 1, of which 1"),
+        "{said}"
+    );
     assert!(said.contains("Everything encrypted is under the key \"new\"."), "{said}");
     let (code, said) = rotate(&app, Some(OLD)).await;
     assert!(code == Some(0) && said.contains("access key secrets: 1, of which 0"), "{said}");
@@ -92,6 +100,7 @@ async fn everything_opens_under_the_new_key_alone() {
 
     let new = app.second_gateway(setup(NEW, None)).await;
     new.until(waiting["id"].as_str().unwrap(), "ready").await;
+    new.post("/v1/image-caches", &new_in("second", "nginx:1.27")).await.expect(201);
     success(&access.get(&new, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await);
     new.gateway.deliver(&CancellationToken::new()).await.unwrap();
     hook.wait_for(1).await;

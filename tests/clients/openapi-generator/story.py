@@ -169,6 +169,21 @@ class Story:
         told = call(self.caches.dry_run_image_cache, new)
         assert told.allowed and told.image_cache.images == new.images, told
 
+    def keep_cloud_accounts(self):
+        """Add a cloud account, replace it, find it beside that of the settings, remove it."""
+        name = f"story-{uuid.uuid4().hex[:12]}"
+        role = ecg_client.NewCloudAccountRole(arn="acs:ram::1:role/story", external_id="story")
+        new = ecg_client.NewCloudAccount(access_key_id="story", access_key_secret="secret", role=role)
+        made = call(self.teams.put_cloud_account, name, new)
+        assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
+        disabled = ecg_client.NewCloudAccount(access_key_id="story", disabled=True)
+        changed = call(self.teams.put_cloud_account, name, disabled)
+        assert changed.version == made.version + 1 and changed.disabled_at and not changed.usable, changed
+        assert call(self.teams.get_cloud_account, name).role is None
+        listed = call(self.teams.list_cloud_accounts, limit=100).items
+        assert {"api", "settings"} <= {item.managed_by for item in listed}, listed
+        call(self.teams.delete_cloud_account, name)
+
     def change_and_remove(self, cache):
         """Update the image cache, wait for the new build, delete it."""
         changes = ecg_client.ImageCacheChanges(images=["registry.example.com/team/app:2"])
@@ -215,6 +230,7 @@ class Story:
         self.turn_an_access_key()
         self.turn_credentials()
         self.keep_policies()
+        self.keep_cloud_accounts()
         self.change_and_remove(cache)
         self.read_the_audit(cache)
         listed = call(self.webhooks.list_webhook_endpoints, limit=100).items

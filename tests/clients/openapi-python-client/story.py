@@ -42,14 +42,18 @@ from ecg_client.api.policy import get_policy
 from ecg_client.api.revocations import create_revocation, delete_revocation, list_revocations
 from ecg_client.api.teams import (
     create_team,
+    delete_cloud_account,
     delete_region_profile,
     delete_team_policy,
+    get_cloud_account,
     get_default_policy,
     get_region_profile,
     get_team,
     get_team_policy,
+    list_cloud_accounts,
     list_region_profiles,
     list_teams,
+    put_cloud_account,
     put_default_policy,
     put_region_profile,
     put_team_policy,
@@ -81,6 +85,8 @@ from ecg_client.models import (
     NewAccessKey,
     NewAdoption,
     NewApiKey,
+    NewCloudAccount,
+    NewCloudAccountRole,
     NewImageCache,
     NewRegionProfile,
     NewRevocation,
@@ -247,6 +253,22 @@ def keep_policies():
     assert told.allowed and told.image_cache.images == new.images, told
 
 
+def keep_cloud_accounts():
+    """Add a cloud account, replace it, find it beside that of the settings, remove it."""
+    name = f"story-{uuid.uuid4().hex[:12]}"
+    role = NewCloudAccountRole(arn="acs:ram::1:role/story", external_id="story")
+    new = NewCloudAccount(access_key_id="story", access_key_secret="secret", role=role)
+    made = call(put_cloud_account, name, client=ADMIN, body=new)
+    assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
+    disabled = NewCloudAccount(access_key_id="story", disabled=True)
+    changed = call(put_cloud_account, name, client=ADMIN, body=disabled)
+    assert changed.version == made.version + 1 and changed.disabled_at and not changed.usable, changed
+    assert call(get_cloud_account, name, client=ADMIN).role is UNSET
+    listed = call(list_cloud_accounts, client=ADMIN, limit=100).items
+    assert {"api", "settings"} <= {item.managed_by for item in listed}, listed
+    call(delete_cloud_account, name, statuses=(204,), client=ADMIN)
+
+
 def change_and_remove(cache):
     """Update the image cache, wait for the new build, delete it."""
     changes = ImageCacheChanges(images=["registry.example.com/team/app:2"])
@@ -287,6 +309,7 @@ def main(document):
     turn_an_access_key()
     turn_credentials()
     keep_policies()
+    keep_cloud_accounts()
     change_and_remove(cache)
     read_the_audit(cache)
     assert endpoint.id in [item.id for item in call(list_webhook_endpoints, limit=100).items]

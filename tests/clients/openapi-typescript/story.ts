@@ -253,6 +253,23 @@ async function fillInARegion(): Promise<void> {
   await call("delete_region_profile", admin.DELETE(path, { params }));
 }
 
+async function keepCloudAccounts(): Promise<void> {
+  const path = "/v1/cloud-accounts/{cloud_account_name}";
+  const params = { path: { cloud_account_name: `story-${Date.now()}` } };
+  const role = { arn: "acs:ram::1:role/story", external_id: "story" };
+  const body = { access_key_id: "story", access_key_secret: "secret", role };
+  const made = await call("put_cloud_account", admin.PUT(path, { params, body }));
+  assert(made.managed_by === "api" && made.role?.has_external_id && made.usable);
+  const disabled = { access_key_id: "story", disabled: true };
+  const changed = await call("put_cloud_account", admin.PUT(path, { params, body: disabled }));
+  assert(changed.version === made.version + 1 && changed.disabled_at && !changed.usable);
+  assert.equal((await call("get_cloud_account", admin.GET(path, { params }))).role, undefined);
+  const query = { limit: 100 };
+  const listed = await call("list_cloud_accounts", admin.GET("/v1/cloud-accounts", { params: { query } }));
+  assert(["api", "settings"].every((by) => listed.items.some((item) => item.managed_by === by)));
+  await call("delete_cloud_account", admin.DELETE(path, { params }));
+}
+
 async function changeAndRemove(cache: ImageCache): Promise<void> {
   const body = { images: ["registry.example.com/team/app:2"] };
   const updated = await call(
@@ -334,6 +351,7 @@ await tryAnAdoption();
 await turnAnAccessKey();
 await turnCredentials();
 await keepPolicies();
+await keepCloudAccounts();
 await changeAndRemove(cache);
 await readTheAudit(cache);
 await removeTheEndpoint(endpoint.id);

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod echo;
+mod keys;
 mod sinks;
 mod spellings;
 
@@ -12,6 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use self::keys::Made;
 use self::sinks::{Meter, Tape};
 use self::spellings::{Canary, search};
 use crate::receiver::{Manner, Receiver};
@@ -19,11 +21,13 @@ use crate::rpc::client::Key;
 use crate::support::answer::Answer;
 use crate::support::gateway::{CLOUD_SECRET, SCOPES, Setup, TEAM, TOKEN_SECRET, TestGateway, new_cache};
 use crate::support::hook::Hook;
+use crate::support::setup::{SECOND, SECOND_NEXT};
 
 const PASSWORD: &str = "canary pass&word/+%\"31d0";
 const HEADER: &str = "canary header&value/+%\"c2b7";
 const USERINFO: &str = "canary-userinfo-90ae";
 const MISPLACED: &str = "canary misplaced&/+%\"5e77";
+const EXTERNAL: &str = "canary-external/+%&7d31";
 const MASTER: &[u8; 32] = b"canary-master-key-8d1f-0123456+/";
 
 /// What is searched for. Those that are made on the way are told by the walk.
@@ -42,14 +46,12 @@ fn canaries(made: &Made) -> Vec<Canary> {
         Canary::new("bearer token", &made.bearer),
         Canary::new("access key secret", &made.access),
         Canary::new("webhook secret", &made.webhook),
+        Canary::new("API key", &made.api),
+        Canary::new("API key after its rotation", &made.rotated),
+        Canary::new("cloud account secret", SECOND.1),
+        Canary::new("cloud account secret after its rotation", SECOND_NEXT.1),
+        Canary::new("external id", EXTERNAL),
     ]
-}
-
-/// Secrets that the gateway made.
-struct Made {
-    bearer: String,
-    access: String,
-    webhook: String,
 }
 
 /// One walk: who walks, and who hears every answer but those that show a secret once.
@@ -234,8 +236,11 @@ async fn no_secret_comes_out_anywhere() {
     walk.misplaced().await;
     walk.caches().await;
     let access = walk.rpc().await;
+    let (api, rotated) = walk.api_keys().await;
+    walk.accounts(EXTERNAL).await;
     let echoing = app.second_gateway(setup(Some(echo::serve().await))).await;
     walk.echoed(&echoing).await;
+    Walk { app: &echoing, heard: &heard }.accounts(EXTERNAL).await;
     app.gateway.deliver(&CancellationToken::new()).await.unwrap();
     walk.audit().await;
     walk.get("/v1/deliveries").await;
@@ -249,7 +254,7 @@ async fn no_secret_comes_out_anywhere() {
         ("the webhooks", bodies.into_bytes()),
         ("the database", sinks::dump(app.sql()).await),
     ];
-    let made = Made { bearer: app.token(TEAM, &SCOPES), access, webhook };
+    let made = Made { bearer: app.token(TEAM, &SCOPES), access, webhook, api, rotated };
     for (sink, bytes) in &found {
         assert!(bytes.len() > 500, "{sink} has nothing in it: {}", String::from_utf8_lossy(bytes));
     }

@@ -5,8 +5,10 @@ use eci_cache_gateway::domain::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::accounts::{account, put};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
+use crate::support::setup::SECOND;
 
 /// The id of what [`TEAM`]'s administrator makes there.
 pub(super) async fn made(app: &TestGateway, path: &str, body: &Value) -> String {
@@ -30,6 +32,12 @@ pub(super) async fn profiled(app: &TestGateway) -> String {
     id.to_owned()
 }
 
+/// A cloud account.
+pub(super) async fn accounted(app: &TestGateway) -> String {
+    put(app, &account(SECOND)).await;
+    "second".to_owned()
+}
+
 /// An API key of `team` with these scopes.
 pub(super) async fn api_key(app: &TestGateway, team: &str, scopes: &[Scope]) -> String {
     let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
@@ -46,4 +54,11 @@ pub(super) async fn entry(app: &TestGateway, answer: &Answer) -> String {
     let all: Vec<String> = sqlx::query_scalar(sql).bind(id).fetch_all(app.sql()).await.unwrap();
     assert_eq!(all.len(), 1, "{answer:?}: {all:?}");
     all.into_iter().next().unwrap()
+}
+
+/// The answer without what every answer has of its own.
+pub(super) fn blanked(answer: &Answer) -> (u16, Vec<String>, String) {
+    let request_id = answer.header("x-request-id");
+    let names = answer.headers.keys().map(ToString::to_string).collect();
+    (answer.status, names, answer.text.replace(request_id, ""))
 }

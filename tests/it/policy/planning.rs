@@ -21,8 +21,8 @@ async fn a_dry_run_tells_everything_and_does_nothing() {
     assert_eq!(
         told["image_cache"],
         json!({
-            "name": "web", "region": "cn-beijing", "images": ["nginx:1.27"], "vswitch_ids": ["vsw-1"],
-            "zone_id": "cn-beijing-a", "size_gib": 40, "retention_days": 15, "acr_registries": [],
+            "cloud_account": "default", "name": "web", "region": "cn-beijing", "images": ["nginx:1.27"],
+            "vswitch_ids": ["vsw-1"], "zone_id": "cn-beijing-a", "size_gib": 40, "retention_days": 15, "acr_registries": [],
         })
     );
     assert_eq!(told["used"], json!({"image_caches": 0, "total_gib": 0, "monthly_cost": "0.00"}));

@@ -31,8 +31,8 @@ async fn a_stranger_is_found_offered_and_adopted() {
     let listed = found(&app, "").await;
     let names: Vec<&Value> = listed.iter().map(|found| &found["name"]).collect();
     assert_eq!(names, ["later", "outside"], "ours is not among them");
-    let first = json!({"eci_cache_id": imc, "region": "cn-beijing", "name": "outside", "images": ["redis:7"],
-        "size_gib": 20, "provider_status": "Preparing", "created_at": listed[1]["created_at"],
+    let first = json!({"eci_cache_id": imc, "cloud_account": "default", "region": "cn-beijing", "name": "outside",
+        "images": ["redis:7"], "size_gib": 20, "provider_status": "Preparing", "created_at": listed[1]["created_at"],
         "found_at": listed[1]["found_at"]});
     assert_eq!(listed[1], first);
     let after = listed[0]["found_at"].as_str().unwrap();

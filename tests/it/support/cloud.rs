@@ -1,11 +1,12 @@
 //! The cloud's side of a test: the stand-in's door for tests, past the gateway.
 #![cfg(test)]
 
-use eci_cache_gateway::eci::Client;
+use eci_cache_gateway::eci::{Client, Credentials, Keys};
 use serde_json::Value;
 
 use super::answer::Answer;
 use super::gateway::{Setup, TestGateway};
+use super::setup::CloudKey;
 
 impl TestGateway {
     /// Where the stand-in is.
@@ -16,6 +17,12 @@ impl TestGateway {
     /// A client of the cloud, past the gateway.
     pub(crate) fn cloud_client(&self) -> Client {
         self.world.client(&Setup::default())
+    }
+
+    /// The same, with the key of another account.
+    pub(crate) fn cloud_client_of(&self, (id, secret): CloudKey) -> Client {
+        let own = Credentials { access_key_id: id.into(), access_key_secret: secret.into(), security_token: None };
+        self.cloud_client().of_account(None, Keys::Own(own)).unwrap()
     }
 
     /// The next call of an action meets this fault.

@@ -36,6 +36,7 @@ use tokio_util::task::TaskTracker;
 use super::answer::Answer;
 use super::database::TestDatabase;
 pub(crate) use super::setup::Setup;
+use super::setup::{KEY, further};
 
 /// The team that a test speaks for where it names none.
 pub(crate) const TEAM: &str = "web";
@@ -44,7 +45,6 @@ pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhook
 
 /// What tokens are signed with.
 pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
-const KEY: &str = "stand-in-key";
 /// The secret of the cloud's key.
 pub(crate) const CLOUD_SECRET: &str = "stand-in-secret";
 
@@ -65,6 +65,7 @@ impl World {
         let settings = sim::Settings {
             access_key_id: KEY.into(),
             access_key_secret: CLOUD_SECRET.into(),
+            further: further(),
             speed: 1.0,
             state_file: None,
             journal: None,
@@ -110,7 +111,7 @@ impl World {
             sender: Sender::new(setup.policy.clone(), sending, self.clock.clone()).unwrap(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
-            settings: setup.settings.clone(),
+            settings: setup.settings(&self.standin.url()),
         }
     }
 }

@@ -13,6 +13,7 @@ use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::eci::Role;
 use eci_cache_gateway::http::server::Limits;
+use eci_cache_gateway::sim::Key;
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::resolver::Lookup;
 use eci_cache_gateway::{app, http};
@@ -46,6 +47,25 @@ pub(crate) struct Setup {
     pub(crate) role: Option<&'static str>,
 }
 
+/// The cloud's key.
+pub(crate) const KEY: &str = "stand-in-key";
+/// A key of a cloud account: its id and its secret.
+pub(crate) type CloudKey = (&'static str, &'static str);
+/// The key of a second account of the stand-in, and the one that follows it.
+pub(crate) const SECOND: CloudKey = ("second-key", "canary-second-secret-7a10");
+/// The next key of that account.
+pub(crate) const SECOND_NEXT: CloudKey = ("second-key-next", "canary-second-secret-next-21ff");
+
+/// The keys of the stand-in's other accounts.
+pub(super) fn further() -> Vec<Key> {
+    let key = |(id, secret): CloudKey| Key {
+        access_key_id: id.into(),
+        access_key_secret: secret.into(),
+        account: "second".into(),
+    };
+    vec![key(SECOND), key(SECOND_NEXT)]
+}
+
 /// A master key and its id.
 pub(crate) type MasterBytes = (&'static str, [u8; 32]);
 
@@ -66,6 +86,12 @@ impl Setup {
             external_id: None,
             endpoint: self.cloud.clone().unwrap_or_else(|| standin.to_owned()),
         }
+    }
+
+    /// What the operator sets; roles are assumed where the cloud is.
+    pub(super) fn settings(&self, standin: &str) -> app::Settings {
+        let sts_endpoint = self.cloud.clone().unwrap_or_else(|| standin.to_owned());
+        app::Settings { sts_endpoint, ..self.settings.clone() }
     }
 
     /// What makes keyed hashes.

@@ -16,9 +16,9 @@ mod generated {
 
 use generated::types::{
     AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion,
-    NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewImageCache, NewRegionProfile,
-    NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery, Replay, SecretRotation,
-    TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
+    NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewCloudAccount, NewCloudAccountRole,
+    NewImageCache, NewRegionProfile, NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem, Recovery,
+    Replay, SecretRotation, TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
 };
 use generated::{Client, Error as CallError};
 
@@ -67,6 +67,7 @@ impl Story {
         self.turn_an_access_key().await?;
         self.turn_credentials().await?;
         self.keep_policies().await?;
+        self.keep_cloud_accounts().await?;
         self.change_and_remove(&cache).await?;
         self.read_the_audit(&cache).await?;
         self.remove_the_endpoint(&endpoint).await?;
@@ -274,6 +275,21 @@ impl Story {
         let listed = call!(self.list_region_profiles.limit(100) as admin);
         demand(listed.items.iter().any(|item| item.id == place), "not in the list")?;
         call!(self.delete_region_profile.region_profile_id(place) as admin);
+        Ok(())
+    }
+
+    async fn keep_cloud_accounts(&mut self) -> Outcome<()> {
+        let name = format!("story-{}", std::process::id());
+        let role = NewCloudAccountRole::try_from(NewCloudAccountRole::builder().arn("acs:ram::1:role/story"))?;
+        let new = NewCloudAccount::builder().access_key_id("story").access_key_secret("secret".to_owned()).role(role);
+        let made = call!(self.put_cloud_account.cloud_account_name(&name).body(new) as admin);
+        demand(made.usable && made.role.is_some(), "another account")?;
+        let disabled = NewCloudAccount::builder().access_key_id("story").disabled(true);
+        let changed = call!(self.put_cloud_account.cloud_account_name(&name).body(disabled) as admin);
+        demand(changed.version == made.version + 1 && !changed.usable, "not disabled")?;
+        demand(call!(self.get_cloud_account.cloud_account_name(&name) as admin).role.is_none(), "still a role")?;
+        demand(!call!(self.list_cloud_accounts.limit(100) as admin).items.is_empty(), "no account")?;
+        call!(self.delete_cloud_account.cloud_account_name(&name) as admin);
         Ok(())
     }
 
