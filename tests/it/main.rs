@@ -43,5 +43,6 @@ mod waits;
 mod webhook_endpoints;
 mod webhook_engine;
 mod webhook_faults;
+mod webhook_processes;
 mod webhooks;
 mod who;
