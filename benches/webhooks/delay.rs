@@ -50,6 +50,8 @@ struct Row {
     p99: Rounds,
     /// Against the run without a broken endpoint, of the same round.
     against: Rounds,
+    /// How many events a second were told in the end: each is told when the one before it is committed.
+    rate: Rounds,
     statements: Rounds,
     gateway: Rounds,
     postgres: Rounds,
@@ -99,6 +101,7 @@ impl Row {
             all: [Vec::new(), Vec::new()],
             p99: Rounds::default(),
             against: Rounds::default(),
+            rate: Rounds::default(),
             statements: Rounds::default(),
             gateway: Rounds::default(),
             postgres: Rounds::default(),
@@ -124,6 +127,7 @@ impl Row {
         self.p99.push(p99);
         self.all[0].extend(commit);
         self.all[1].extend(delays(&sent, &arrivals, |sent| sent.began)?);
+        self.rate.push(f64::from(u32::try_from(sent.len())?) / plan.each.as_secs_f64());
         self.statements.push(f64::from(i32::try_from(statements)?) / f64::from(u32::try_from(sent.len())?));
         self.gateway.push(cpu[0]);
         self.postgres.push(cpu[1]);
@@ -135,7 +139,7 @@ impl Row {
             all.sort_unstable();
         }
         let [commit, event] = &self.all;
-        println!("\n{name}, {} events", commit.len());
+        println!("\n{name}, {} events, {:.0} a second", commit.len(), self.rate);
         println!("  from the commit: p50 {:.2} ms, p99 {:.2} ms", percentile(commit, 50), percentile(commit, 99));
         println!("  with commit:     p50 {:.2} ms, p99 {:.2} ms", percentile(event, 50), percentile(event, 99));
         println!("  p99 of a round {:.2} ms, against the first of the same round {:.2}", self.p99, self.against);
