@@ -1,7 +1,7 @@
 //! The plans that `auto_explain` wrote into the log of the tests' server.
 #![cfg(test)]
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -20,22 +20,26 @@ pub(super) struct Plan {
     pub(super) root: Value,
 }
 
-/// Lets every new connection write its plans. `false`: this server cannot.
-pub(super) async fn turn_on(app: &TestGateway) -> bool {
+/// Whether this server can write plans, and we can read them.
+pub(super) async fn is_there(app: &TestGateway) -> bool {
+    let log: Result<String, _> = sqlx::query_scalar(LOG).fetch_one(app.sql()).await;
+    log.is_ok() && app.sql().execute("LOAD 'auto_explain'").await.is_ok()
+}
+
+/// Lets every new connection write its plans.
+pub(super) async fn turn_on(app: &TestGateway) {
     let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(app.sql()).await.unwrap();
-    let there: Result<String, _> = sqlx::query_scalar(LOG).fetch_one(app.sql()).await;
-    if there.is_err() || app.sql().execute("LOAD 'auto_explain'").await.is_err() {
-        return false;
-    }
     for (setting, value) in [
         ("session_preload_libraries", "auto_explain"),
         ("auto_explain.log_min_duration", "0"),
         ("auto_explain.log_format", "json"),
+        // How many rows were really read.
+        ("auto_explain.log_analyze", "on"),
+        ("auto_explain.log_timing", "off"),
     ] {
         let sql = format!("ALTER DATABASE {name} SET {setting} = '{value}'");
         app.sql().execute(AssertSqlSafe(sql)).await.unwrap();
     }
-    true
 }
 
 /// Runs a statement on a connection that writes its plans.
@@ -45,10 +49,10 @@ pub(super) async fn explained(app: &TestGateway, sql: &'static str) {
     connection.close().await.unwrap();
 }
 
-/// Every plan in the log, each once.
+/// Every plan in the log, each once for how many rows it read.
 pub(super) async fn plans(app: &TestGateway) -> Vec<Plan> {
     let text: String = sqlx::query_scalar(LOG).fetch_one(app.sql()).await.unwrap();
-    let (mut plans, mut seen) = (Vec::new(), HashSet::new());
+    let (mut plans, mut seen) = (Vec::new(), BTreeSet::new());
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if !(line.contains("duration: ") && line.ends_with(" plan:")) {
@@ -59,8 +63,9 @@ pub(super) async fn plans(app: &TestGateway) -> Vec<Plan> {
         while let Some(next) = lines.next_if(|line| line.starts_with('\t')) {
             body += next;
         }
-        if seen.insert(body.clone()) {
-            plans.push(read(&body));
+        let plan = read(&body);
+        if seen.insert((plan.statement.clone(), shape(&plan.root))) {
+            plans.push(plan);
         }
     }
     plans
@@ -71,4 +76,18 @@ fn read(body: &str) -> Plan {
     let statement = whole["Query Text"].as_str().unwrap_or_default();
     let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
     Plan { statement, root: whole["Plan"].take() }
+}
+
+/// What tells one plan of a statement from another.
+fn shape(root: &Value) -> String {
+    let mut text = String::new();
+    let mut nodes = vec![root];
+    while let Some(node) = nodes.pop() {
+        text += &format!(
+            "{} {} {} {}\n",
+            node["Node Type"], node["Index Name"], node["Relation Name"], node["Actual Rows"]
+        );
+        nodes.extend(node["Plans"].as_array().into_iter().flatten());
+    }
+    text
 }

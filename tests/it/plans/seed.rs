@@ -8,7 +8,7 @@ use crate::support::gateway::{TEAM, TestGateway};
 /// Image caches.
 const CACHES: i64 = 1_000_000;
 /// Of each of the other tables.
-const OTHERS: i64 = 60_000;
+const OTHERS: i64 = 20_000;
 /// Rows of one transaction: other tests wait for the oldest one of the whole server.
 const AT_ONCE: i64 = 50_000;
 /// Tables with more rows than that are never to be read whole.
@@ -41,8 +41,9 @@ pub(super) async fn run(app: &TestGateway) {
          SELECT {ID}, {team}, 'default', 'cn-seed-' || n % 20, 'web-' || n, ARRAY['nginx:1.' || n],
              jsonb_build_object('name', 'web-' || n, 'region', 'cn-seed-' || n % 20, 'images', ARRAY['nginx:1.' || n],
                  'tags', jsonb_build_object('service', 'web')),
-             CASE WHEN n % 50 = 0 THEN 'failed' WHEN n % 49 = 0 THEN 'deleted' ELSE 'ready' END,
-             1, 4, 3, {ID}, 'imc-' || n, '{{}}', 0, {AT}, {AT}, {AT}, sha256(n::text::bytea)"
+             CASE WHEN n % 53 = 0 THEN 'failed' WHEN n % 51 = 0 THEN 'deleted' ELSE 'ready' END,
+             1, 4, 3, {ID}, 'imc-' || n,
+             '{{\"build_seen\": true, \"failed_before\": false}}', 0, {AT}, {AT}, {AT}, sha256(n::text::bytea)"
     ),
     )
     .await;
@@ -52,7 +53,7 @@ pub(super) async fn run(app: &TestGateway) {
     for insert in others(&team) {
         fill(app, OTHERS, &insert).await;
     }
-    sql(app, "VACUUM ANALYZE".to_owned()).await;
+    sql(app, "ANALYZE".to_owned()).await;
 }
 
 /// What belongs to the first of them.
@@ -70,12 +71,15 @@ fn others(team: &str) -> [String; 4] {
         ),
         format!(
             "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
-             SELECT {ID}, {team}, 'image_cache.ready', {ID}, 'seed-' || n, '{{}}', {AT}"
+             SELECT {ID}, 'team-' || n % 1000, 'image_cache.ready', CASE WHEN n % 1000 > 0 THEN {ID} END, 'seed-' || n,
+                 '{{}}', {AT}"
         ),
-        // Before the audit was stamped: what is sealed and what is not is found by the same statement.
+        // Before all others: the sealer has been there.
         format!(
-            "INSERT INTO audit_entries (id, at, team, subject, door, request_id, action, resource, outcome, parameters, txid)
-             SELECT {ID}, {AT}, {team}, 'alice', 'rest', 'r-' || n, 'get_image_cache', 'ic-' || n, 'succeeded', '{{}}', 0"
+            "INSERT INTO audit_entries (id, at, team, subject, door, request_id, action, resource, outcome, parameters, txid,
+                 stamp)
+             SELECT {ID}, {AT}, {team}, 'alice', 'rest', 'r-' || n, 'get_image_cache', 'ic-' || n, 'succeeded', '{{}}', -1,
+                 '\\\\x00'"
         ),
     ]
 }

@@ -12,7 +12,7 @@ use crate::support::hook::Hook;
 
 /// One of the seeded image caches of the team.
 const SEEDED: &str =
-    "SELECT id::text FROM image_caches WHERE team = 'web' AND status = 'ready' ORDER BY id LIMIT 1 OFFSET 300";
+    "SELECT id::text FROM image_caches WHERE team = 'web' AND status = 'ready' ORDER BY id LIMIT 1 OFFSET 30";
 
 /// All of it. The quota comes first: it is counted in every change from then on.
 pub(super) async fn through_the_doors(app: &TestGateway) {
@@ -39,16 +39,16 @@ async fn reads(app: &TestGateway) {
     app.get(&format!("/v1/image-caches?limit=50&cursor={}", page["next_cursor"].as_str().unwrap())).await.expect(200);
     for filter in [
         "region=cn-seed-0",
-        "name=web-4000",
+        "name=web-5000",
         "status=ready",
         "status=failed",
-        "image=nginx:1.4000",
+        "image=nginx:1.5000",
         "tag=service",
         "tag=service%3Dweb",
         "q=web",
         "drifted=true",
         "drifted=false",
-        "eci_cache_id=imc-4000",
+        "eci_cache_id=imc-5000",
         "snapshot_id=s-1",
         "created_after=2026-01-02T00:00:00Z",
         "expires_before=2027-01-01T00:00:00Z",
@@ -57,9 +57,9 @@ async fn reads(app: &TestGateway) {
         let answer = app.get(&format!("/v1/image-caches?{filter}")).await;
         assert_eq!(answer.status, 200, "{filter}: {answer:?}");
     }
-    let images = json!({"region": "cn-seed-0", "images": ["nginx:1.4000"]});
+    let images = json!({"region": "cn-seed-0", "images": ["nginx:1.5000"]});
     app.post("/v1/matches", &images).await.expect(200);
-    app.get("/v1/gate?region=cn-seed-0&image=nginx:1.4000").await;
+    app.get("/v1/gate?region=cn-seed-0&image=nginx:1.5000").await;
     for path in ["/v1/policy", "/v1/me", "/v1/usage?region=cn-beijing", "/v1/events?limit=50", "/v1/audit-entries"] {
         assert_eq!(app.get(path).await.status, 200, "{path}");
     }
@@ -84,7 +84,7 @@ async fn changes(app: &TestGateway) -> String {
     app.until(&id, "ready").await;
     app.get(&format!("{path}/provider-record")).await.expect(200);
     app.get(&format!("{path}/wait?for=ready&timeout=1")).await;
-    app.delete(&path).await.expect(202);
+    app.delete(&path).await.expect(200);
     app.until(&id, "deleted").await;
     id
 }
@@ -135,7 +135,9 @@ async fn about(app: &TestGateway, id: &str, endpoint: &str) {
 
 /// What nobody asks for.
 async fn upkeep(app: &TestGateway) {
-    app.seal().await;
+    app.gateway.seal().await.unwrap();
+    app.gateway.reconcile().await.unwrap();
+    app.gateway.clean().await.unwrap();
     app.drain().await;
     assert_eq!(app.bare(Method::GET, "/readyz").send().await.unwrap().status().as_u16() / 100, 5, "no worker runs");
 }
