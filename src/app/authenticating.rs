@@ -36,7 +36,7 @@ pub(super) struct Credentials {
 
 impl Gateway {
     /// Turns what stood behind `Authorization: Bearer` into a caller.
-    pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Caller, Error> {
+    pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
         let token = token.ok_or(Refusal::Missing).map_err(refused)?;
         let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
         let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
@@ -47,13 +47,13 @@ impl Gateway {
         if other { Err(refused(Refusal::WrongTeam)) } else { Ok(caller) }
     }
 
-    async fn bearer_of(&self, token: &str, wanted_team: Option<&str>) -> Result<Caller, Error> {
+    async fn bearer_of(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
         let caller = self.parts().verifier.verify(token, wanted_team).await.map_err(refused)?;
         let revoked = self.revoked_tokens().await?.covers(&caller.subject, &caller.kind);
         if revoked { Err(refused(Refusal::Revoked)) } else { Ok(caller) }
     }
 
-    async fn holder_of(&self, presented: &Presented) -> Result<Caller, Error> {
+    async fn holder_of(&self, presented: &Presented) -> Result<Arc<Caller>, Error> {
         let mut found = self.known_key(presented, kept::BOUND).await?;
         let mut which = self.which(found.as_deref(), presented);
         if which.is_none() {
@@ -65,14 +65,14 @@ impl Gateway {
         let expires_at = found.key.admit(which, self.now()).map_err(denied)?;
         self.note_use(&found.key);
         self.rehash(&found, presented);
-        Ok(Caller {
+        Ok(Arc::new(Caller {
             team: found.key.team.clone(),
             subject: format!("api_key:{}", presented.id),
             credential: presented.id.to_string(),
             kind: CredentialKind::ApiKey(presented.id),
             scopes: found.key.scopes.clone(),
             expires_at,
-        })
+        }))
     }
 
     fn which(&self, found: Option<&HashedKey>, presented: &Presented) -> Option<Which> {

@@ -21,6 +21,11 @@ impl<'a> List<'a> {
         Self { gateway, label: format!("cursor:{name}:{}:{filter:?}", caller.team) }
     }
 
+    /// The list, its team and what narrows it, in one text.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
     /// Where the page begins: what [`List::slice`] put into the cursor.
     pub(super) fn place(&self, page: &Page) -> Result<Option<String>, Error> {
         page.cursor.as_deref().map(|cursor| self.read(cursor).ok_or_else(unreadable)).transpose()

@@ -15,6 +15,7 @@ use super::delivering::Handing;
 use super::news::News;
 use super::policing::Disabled;
 use super::settings::Settings;
+use super::showing::Showing;
 use super::signals::Signals;
 use super::stream::Streams;
 use crate::auth::verify::Verifier;
@@ -75,6 +76,7 @@ struct Inner {
     handing: Handing,
     disabled: Mutex<Disabled>,
     admission: Arc<Admission>,
+    showing: Showing,
 }
 
 impl Gateway {
@@ -98,6 +100,7 @@ impl Gateway {
             handing: Handing::default(),
             disabled: Mutex::default(),
             admission,
+            showing: Showing::default(),
         }))
     }
 
@@ -222,6 +225,11 @@ impl Gateway {
         &self.0.admission
     }
 
+    /// What is remembered of showing.
+    pub(super) fn showing(&self) -> &Showing {
+        &self.0.showing
+    }
+
     /// The calls that this process has drawn for changes.
     pub(super) fn purse(&self) -> &tokio::sync::Mutex<Purse> {
         &self.0.purse
@@ -233,14 +241,21 @@ impl Gateway {
     }
 }
 
+impl Error {
+    /// The database cannot be asked.
+    pub(super) fn database_away() -> Self {
+        let detail = "the database cannot be reached at the moment";
+        Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
+    }
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Unavailable(_) => {
                 // Told once, by the door: workers and requests log the code. The cause is for those who look closer.
                 tracing::debug!(error = &error as &dyn std::error::Error, "the database is unavailable");
-                let detail = "the database cannot be reached at the moment";
-                Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
+                Self::database_away()
             }
             other => Self::Internal(Box::new(other)),
         }

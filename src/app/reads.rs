@@ -1,4 +1,4 @@
-//! Everything that only reads, and waits for nothing.
+//! What only reads, and waits for nothing; image caches themselves are [`super::showing`]'s.
 
 use std::time::Duration;
 
@@ -6,38 +6,13 @@ use tokio::time::{Instant as Deadline, sleep_until};
 
 use super::cursor::{List, one_more, unreadable};
 use super::input::Readiness;
-use super::view::{AuditEntryView, DeliveryView, ImageCacheView, ProviderRecordView, TransitionView};
+use super::view::{AuditEntryView, DeliveryView, ProviderRecordView, TransitionView};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
-use crate::domain::filter::{AuditFilter, CacheFilter, DeliveryFilter, Page, Slice};
+use crate::domain::filter::{AuditFilter, DeliveryFilter, Page, Slice};
 use crate::domain::ids::{AuditId, CacheId};
 
 impl Gateway {
-    /// The team's image caches, newest first.
-    pub async fn list_image_caches(
-        &self,
-        caller: &Caller,
-        filter: &CacheFilter,
-        page: &Page,
-    ) -> Result<Slice<ImageCacheView>, Error> {
-        access::check(caller, "list_image_caches")?;
-        let list = List::new(self, caller, "image_caches", filter);
-        let before = id_place(&list, page)?;
-        let caches = self.store().image_caches(&caller.team, filter, before, one_more(page)).await?;
-        Ok(list.slice(caches, page, |cache| cache.id.uuid().to_string()))
-    }
-
-    /// One image cache of the team.
-    pub async fn get_image_cache(&self, caller: &Caller, id: CacheId) -> Result<ImageCacheView, Error> {
-        access::check(caller, "get_image_cache")?;
-        self.image_cache(caller, id).await
-    }
-
-    async fn image_cache(&self, caller: &Caller, id: CacheId) -> Result<ImageCacheView, Error> {
-        let cache = self.store().image_cache(&caller.team, id).await?;
-        cache.map(Into::into).ok_or(Error::NotFound("image cache"))
-    }
-
     /// The cloud's own record of an image cache, as last seen; empty before the first look.
     pub async fn get_provider_record(&self, caller: &Caller, id: CacheId) -> Result<ProviderRecordView, Error> {
         access::check(caller, "get_provider_record")?;
@@ -53,7 +28,7 @@ impl Gateway {
         page: &Page,
     ) -> Result<Slice<TransitionView>, Error> {
         access::check(caller, "list_transitions")?;
-        self.image_cache(caller, id).await?;
+        self.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
         let list = List::new(self, caller, "transitions", &id);
         let after = list.place(page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
         let transitions = self.store().transitions(&caller.team, id, after, one_more(page)).await?;
@@ -111,7 +86,8 @@ impl Gateway {
     }
 }
 
-fn id_place(list: &List<'_>, page: &Page) -> Result<Option<uuid::Uuid>, Error> {
+/// Where a list that goes by id goes on.
+pub(super) fn id_place(list: &List<'_>, page: &Page) -> Result<Option<uuid::Uuid>, Error> {
     list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()
 }
 

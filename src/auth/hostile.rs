@@ -95,7 +95,7 @@ async fn good_tokens_of_every_algorithm() {
             scopes: vec![Scope::Read, Scope::Write],
             expires_at: chrono::DateTime::from_timestamp(NOW + 600, 0),
         };
-        assert_eq!(caller, expected, "{}", signer.algorithm());
+        assert_eq!(*caller, expected, "{}", signer.algorithm());
     }
 }
 
@@ -346,5 +346,5 @@ async fn claims_can_have_other_names() {
         c["scp"] = json!("audit openid audit");
     });
     let caller = verifier.verify(&token, None).await.unwrap();
-    assert_eq!((caller.team.as_str(), caller.scopes), ("platform", vec![Scope::Audit]));
+    assert_eq!((caller.team.as_str(), caller.scopes.clone()), ("platform", vec![Scope::Audit]));
 }

@@ -88,6 +88,14 @@ impl KeySource {
             Kind::Remote(remote) => remote.keys_for(kid).await,
         }
     }
+
+    /// Which set of keys is in use, while no refresh of it is due.
+    pub fn generation(&self) -> Option<u64> {
+        match &self.0 {
+            Kind::Fixed(_) => Some(0),
+            Kind::Remote(remote) => remote.generation(),
+        }
+    }
 }
 
 fn is_acceptable(url: &Url) -> bool {
@@ -166,6 +174,11 @@ impl Remote {
     fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         // A panic while holding the lock cannot leave a half-written state behind.
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn generation(&self) -> Option<u64> {
+        let now = self.clock.now();
+        self.state(|state| (state.need(None, now) == Need::Nothing).then_some(state.round))
     }
 
     async fn keys_for(self: &Arc<Self>, kid: Option<&str>) -> Result<Arc<KeySet>, Unavailable> {

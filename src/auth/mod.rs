@@ -15,6 +15,7 @@ pub mod jwks;
 pub mod keys;
 pub mod mint;
 pub mod refusal;
+mod remembered;
 mod token;
 pub mod verify;
 

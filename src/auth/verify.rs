@@ -3,7 +3,8 @@
 //! The order is the point: form, header, key, algorithm, signature, and only then claims: issuer, audience, times,
 //! subject, team, scopes. A token learns nothing about the rules behind the one that it broke.
 //!
-//! Called by the doors for every request. It keeps no state besides the keys; revocation is decided by `app`.
+//! Called by the doors for every request. It keeps no state besides the keys and what it verified lately
+//! ([`super::remembered`]); revocation is decided by `app`.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::jwks::KeySource;
 use super::refusal::Refusal;
+use super::remembered::{Remembered, print};
 use super::token::Token;
 use crate::domain::caller::{Caller, CredentialKind, Scope, TeamId};
 use crate::domain::clock::{Clock, Instant};
@@ -56,16 +58,30 @@ pub struct Verifier {
     settings: Settings,
     source: KeySource,
     clock: Arc<dyn Clock>,
+    remembered: Remembered,
 }
 
 impl Verifier {
     /// A verifier with these rules, keys and clock.
     pub fn new(settings: Settings, source: KeySource, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, source, clock }
+        Self { settings, source, clock, remembered: Remembered::default() }
     }
 
     /// Who sent `token` (without `Bearer`), acting for `wanted_team` (the header `X-Team`) if given.
-    pub async fn verify(&self, token: &str, wanted_team: Option<&str>) -> Result<Caller, Refusal> {
+    pub async fn verify(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Refusal> {
+        let (print, generation) = (print(token, wanted_team), self.source.generation());
+        if let Some(caller) = generation.and_then(|of| self.remembered.find(&print, of, self.clock.now())) {
+            return Ok(caller);
+        }
+        let caller = Arc::new(self.read(token, wanted_team).await?);
+        // Remembered under the generation of before: one that has come meanwhile may lack its key.
+        if let Some(generation) = generation {
+            self.remembered.keep(print, &caller, generation, self.clock.now());
+        }
+        Ok(caller)
+    }
+
+    async fn read(&self, token: &str, wanted_team: Option<&str>) -> Result<Caller, Refusal> {
         let token = Token::parse(token)?;
         let keys = self.source.keys_for(token.kid.as_deref()).await.map_err(|_| Refusal::KeysUnavailable)?;
         let key = keys.find(token.kid.as_deref()).ok_or(Refusal::UnknownKey)?;

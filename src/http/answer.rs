@@ -1,14 +1,16 @@
 //! Successes as HTTP: the headers that belong to a list, to one image cache, and to a change.
 
-use axum::http::header::{ETAG, HeaderName, LINK, LOCATION};
+use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, LINK, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::extract::headers::{self, Wait};
 use super::rest::EventList;
 use crate::app::input::Changed;
 use crate::app::view::ImageCacheView;
+use crate::app::{ShownImageCache, ShownList};
 use crate::domain::filter::Slice;
 
 /// A body as JSON.
@@ -54,6 +56,30 @@ pub(super) fn image_cache(request: &HeaderMap, view: &ImageCacheView) -> Respons
     };
     put(&mut answer, ETAG, &headers::etag(view.version));
     answer
+}
+
+/// The same, of one that is JSON already.
+pub(super) fn shown(request: &HeaderMap, shown: ShownImageCache) -> Response {
+    let mut answer = if headers::if_none_match(request, shown.version) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        raw_json(shown.body.into())
+    };
+    put(&mut answer, ETAG, &headers::etag(shown.version));
+    answer
+}
+
+/// One page of image caches, with a link to the next.
+pub(super) fn shown_list(uri: &Uri, shown: ShownList) -> Response {
+    let mut answer = raw_json(Bytes::from_owner(shown.body));
+    if let Some(cursor) = &shown.next_cursor {
+        put(&mut answer, LINK, &next_link(uri, cursor));
+    }
+    answer
+}
+
+fn raw_json(body: Bytes) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
 /// Something that is changed by `If-Match`.

@@ -45,7 +45,7 @@ pub struct Exchange {
     /// Whether it belongs to the API, so that it needs an audit entry.
     pub audited: bool,
     /// Who it is, once known.
-    pub caller: OnceLock<Caller>,
+    pub caller: OnceLock<Arc<Caller>>,
     /// Its place among the others.
     pub place: Arc<Place>,
     /// Deadlines and sizes.

@@ -7,6 +7,8 @@
 //! refusals); a team meets its own caches alone, under the cloud's ids; no parameter is logged. Who calls it: the
 //! router. What it does not do: decide.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -90,7 +92,7 @@ async fn let_in<'a>(door: &DoorState, exchange: &'a Exchange, incoming: &Incomin
     }
     let caller = door.gateway.authenticate_signed(incoming).await.map_err(told)?;
     // The wrapper names the caller even if the next lines refuse them.
-    let caller = exchange.caller.get_or_init(|| caller);
+    let caller = exchange.caller.get_or_init(|| Arc::new(caller));
     door.gateway.check_team(caller).await.map_err(words::of_error)?;
     if incoming.version != API_VERSION {
         return Err(words::of_incoming(&incoming::Refusal::Version));

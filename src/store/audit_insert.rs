@@ -44,7 +44,7 @@ impl Store {
     /// Writes the entry of a request that changes nothing, together with all others that wait (group
     /// commit), and returns when it is durable.
     pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
-        self.audit.append(entry).await
+        self.audit.ask(entry).await
     }
 
     /// Ends a change that may have found nothing to change: with its entry, or without a trace. Whether it changed anything.

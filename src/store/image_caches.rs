@@ -25,26 +25,6 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Up to `limit` image caches of the team, newest first, older than `before`.
-    pub async fn image_caches(
-        &self,
-        team: &TeamId,
-        filter: &CacheFilter,
-        before: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<ImageCache>, Error> {
-        let mut query = QueryBuilder::new("SELECT * FROM image_caches WHERE team = ");
-        query.push_bind(team.as_str());
-        if let Some(before) = before {
-            query.push(" AND id < ").push_bind(before);
-        }
-        query.push(" AND status = ANY (").push_bind(statuses(filter)).push(")");
-        narrow(&mut query, filter);
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-        let rows: Vec<ImageCacheRow> = query.build_query_as().fetch_all(&self.requests).await?;
-        rows.into_iter().map(TryInto::try_into).collect()
-    }
-
     /// Up to `limit` image caches of the team that still exist: those of `region` first, then the newest. Their
     /// `provider` is left out.
     pub async fn matchable_caches(&self, team: &TeamId, region: &Region, limit: i64) -> Result<Vec<ImageCache>, Error> {
@@ -64,6 +44,23 @@ impl Store {
         .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
+}
+
+/// Which of a team's image caches a list shows: up to `limit`, newest first, older than `before`.
+pub(super) fn narrow_list(
+    query: &mut QueryBuilder<Postgres>,
+    team: &TeamId,
+    filter: &CacheFilter,
+    before: Option<Uuid>,
+    limit: i64,
+) {
+    query.push(" WHERE team = ").push_bind(team.to_string());
+    if let Some(before) = before {
+        query.push(" AND id < ").push_bind(before);
+    }
+    query.push(" AND status = ANY (").push_bind(statuses(filter)).push(")");
+    narrow(query, filter);
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
 }
 
 /// Adds the conditions that were asked for, and no others: with seventeen optional ones in one statement the

@@ -14,6 +14,7 @@ mod audit;
 mod audit_insert;
 mod audit_owner;
 mod audit_writer;
+mod batches;
 mod changes;
 mod deliveries;
 mod describing;
@@ -32,6 +33,7 @@ mod pool;
 mod quota;
 mod redelivery;
 mod rows;
+mod shown;
 mod tracker;
 mod transitions;
 pub mod unscoped;
@@ -59,6 +61,7 @@ use pool::Pool;
 pub use quota::Quota;
 pub use redelivery::Resent;
 use secrecy::{ExposeSecret as _, SecretString};
+pub use shown::{Rendering, Shown};
 use sqlx::postgres::PgConnectOptions;
 pub use unscoped::access_keys::SealedKey;
 pub use unscoped::adoption::Taken;
@@ -77,6 +80,9 @@ use crate::domain::clock::Instant;
 
 /// The migrations of this binary.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Connections for reads of single image caches.
+const HOT: u32 = 2;
 
 /// How many connections each kind of work gets. Apart, so that none starves another.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +106,7 @@ pub struct Store {
     requests: Pool,
     workers: Pool,
     audit: Arc<audit_writer::AuditWriter>,
+    hot: Arc<shown::HotReads>,
     stamp: Stamp,
 }
 
@@ -111,12 +118,13 @@ impl Store {
     }
 
     /// Opens the pools. No connection is made yet, so it works while the database is still starting.
-    /// Must be called within a tokio runtime: the audit writer is a task. `stamp` goes on every audit entry.
+    /// Must be called within a tokio runtime: the audit writer is a task, and so are the hot reads. `stamp` goes on every audit entry.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes, stamp: Stamp) -> Self {
         let options = pool::guarded(options);
         let pool = |most: u32| Pool::lazy(&options, most, sizes.acquire);
-        let audit = Arc::new(audit_writer::AuditWriter::start(pool(1), stamp.clone()));
-        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit, stamp }
+        let audit = Arc::new(audit_writer::start(pool(1), stamp.clone()));
+        let hot = Arc::new(shown::start(pool(HOT), HOT));
+        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit, hot, stamp }
     }
 
     /// Applies every migration that is not applied yet.
@@ -146,6 +154,7 @@ impl Store {
 
     /// Closes every connection after the work in hand.
     pub async fn close(&self) {
+        self.hot.stop().await;
         self.audit.stop().await;
         self.requests.close().await;
         self.workers.close().await;

@@ -210,6 +210,11 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
+    /// The connection itself, for statements that are waited for together ([`Pool::limited`]).
+    pub(super) fn unbounded(&mut self) -> &mut PgConnection {
+        self.raw()
+    }
+
     fn raw(&mut self) -> &mut PgConnection {
         match &mut self.held {
             Held::Alone(connection) => connection,

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -27,9 +28,16 @@ pub(super) fn json<T: DeserializeOwned>(
     serde_json::from_value(value).map_err(|error| Error::Unreadable { table, column, detail: error.to_string() })
 }
 
-/// A row of `image_caches`.
-#[derive(Debug, FromRow)]
+/// Reads a uuid as JSON has it.
+fn uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
+    let text = String::deserialize(from)?;
+    Uuid::parse_str(&text).map_err(serde::de::Error::custom)
+}
+
+/// A row of `image_caches`; as JSON, what `row_to_json` makes of it.
+#[derive(Debug, FromRow, Deserialize)]
 pub(super) struct ImageCacheRow {
+    #[serde(deserialize_with = "uuid")]
     id: Uuid,
     team: String,
     account: String,
@@ -39,6 +47,7 @@ pub(super) struct ImageCacheRow {
     generation: i32,
     version: i64,
     sequence: i64,
+    #[serde(deserialize_with = "uuid")]
     operation: Uuid,
     eci_cache_id: Option<String>,
     container_group_id: Option<String>,

@@ -1,5 +1,7 @@
 //! Who asks, and whether they may: the first argument of every handler under `/v1`.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -22,7 +24,7 @@ use crate::http::problem::Refusal;
 #[derive(Debug)]
 pub struct Authorized {
     /// Who asks.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// This request.
     pub call: Call,
 }
@@ -36,7 +38,7 @@ impl FromRequestParts<DoorState> for Authorized {
         let token = bearer(&parts.headers)?;
         let caller = door.gateway.authenticate(token, team(&parts.headers)).await?;
         // The wrapper names the caller even if the next line refuses them.
-        let caller = exchange.caller.get_or_init(|| caller).clone();
+        let caller = Arc::clone(exchange.caller.get_or_init(|| caller));
         exchange.place.count(&caller.team)?;
         access::check(&caller, operation)?;
         door.gateway.check_team(&caller).await?;

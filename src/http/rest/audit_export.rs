@@ -108,7 +108,15 @@ pub(super) async fn export_audit_entries(
     let first = door.gateway.audit_part(&who.caller, &export, 0).await?;
     let form = query.format;
     let head = form.head().to_owned() + &form.print(&first.0);
-    let state = Streaming { door, caller: who.caller, export, form, head: Some(head), next: first.1, _waits: waits };
+    let state = Streaming {
+        door,
+        caller: Arc::clone(&who.caller),
+        export,
+        form,
+        head: Some(head),
+        next: first.1,
+        _waits: waits,
+    };
     let body = Body::from_stream(try_unfold(state, Streaming::part));
     Ok(([(CONTENT_TYPE, form.media_type()), (CONTENT_DISPOSITION, form.disposition())], body).into_response())
 }
@@ -116,7 +124,7 @@ pub(super) async fn export_audit_entries(
 /// An export on its way.
 struct Streaming {
     door: DoorState,
-    caller: Caller,
+    caller: Arc<Caller>,
     export: AuditExport,
     form: Form,
     /// What was printed before the answer began.

@@ -54,8 +54,8 @@ pub(super) async fn list_image_caches(
     Query(query): Query<ImageCacheQuery>,
 ) -> Result<Response, Refusal> {
     let (filter, page) = query.split();
-    let slice = door.gateway.list_image_caches(&who.caller, &filter, &page).await?;
-    Ok(answer::listed::<_, ImageCacheList>(&uri, slice))
+    let shown = door.gateway.show_image_caches(&who.caller, &filter, &page).await?;
+    Ok(answer::shown_list(&uri, shown))
 }
 
 /// Get an image cache
@@ -76,10 +76,10 @@ pub(super) async fn get_image_cache(
     request: HeaderMap,
     Query(query): Query<WaitForQuery>,
 ) -> Result<Response, Refusal> {
-    let view = match query.patience() {
-        Some(timeout) => door.gateway.get_settled_image_cache(&who.caller, &who.call, id, timeout).await?,
-        None => door.gateway.get_image_cache(&who.caller, id).await?,
+    let Some(timeout) = query.patience() else {
+        return Ok(answer::shown(&request, door.gateway.show_image_cache(&who.caller, id).await?));
     };
+    let view = door.gateway.get_settled_image_cache(&who.caller, &who.call, id, timeout).await?;
     Ok(answer::image_cache(&request, &view))
 }
 

@@ -12,5 +12,5 @@ use crate::http::extract::Authorized;
     responses((status = 200, description = "The caller, as its credential tells.", body = Me)),
 )]
 pub(super) async fn get_me(who: Authorized) -> Response {
-    answer::json(StatusCode::OK, &Me::from(&who.caller))
+    answer::json(StatusCode::OK, &Me::from(&*who.caller))
 }
