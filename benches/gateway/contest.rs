@@ -84,9 +84,8 @@ impl Contestant {
         let before = times();
         let measure = self.work(connections, each).await?;
         let after = times();
-        let answers = measure.rate * each.as_secs_f64();
         let spent = |place: usize| match (before[place], after[place]) {
-            (Some(before), Some(after)) => after.saturating_sub(before).as_secs_f64() * 1e6 / answers,
+            (Some(before), Some(after)) => after.saturating_sub(before).as_secs_f64() * 1e6 / measure.answers,
             _ => -1.0,
         };
         // Servers and PostgreSQL are children of this process, too; its own time is what remains.

@@ -29,7 +29,10 @@ pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) 
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for (place, address) in (0..connections).zip(work.addresses.iter().cycle()) {
-        tasks.spawn(connection(Arc::clone(work), *address, place, began + duration));
+        let numbers = std::iter::successors(Some(scatter(place)), |number| Some(scatter(*number)));
+        let until = began + duration;
+        let numbers = numbers.take_while(move |_| Instant::now() < until);
+        tasks.spawn(connection(Arc::clone(work), *address, numbers));
     }
     let mut microseconds = Vec::new();
     while let Some(ended) = tasks.join_next().await {
@@ -38,13 +41,29 @@ pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) 
     Ok(Measure::of(microseconds, began.elapsed()))
 }
 
+/// Sends the requests of the numbers up to `count`, each once.
+pub(crate) async fn once(work: &Arc<Work>, connections: u64, count: u64) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
+    for (place, address) in (0..connections).zip(work.addresses.iter().cycle()) {
+        let numbers = (place..count).step_by(usize::try_from(connections)?);
+        tasks.spawn(connection(Arc::clone(work), *address, numbers));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
 /// How long each answer took, in microseconds.
-async fn connection(work: Arc<Work>, address: SocketAddr, place: u64, until: Instant) -> anyhow::Result<Vec<u64>> {
+async fn connection(
+    work: Arc<Work>,
+    address: SocketAddr,
+    numbers: impl Iterator<Item = u64> + Send,
+) -> anyhow::Result<Vec<u64>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let (mut latencies, mut buffer, mut number) = (Vec::with_capacity(1 << 14), Vec::with_capacity(1 << 16), place);
-    while Instant::now() < until {
-        number = scatter(number);
+    let (mut latencies, mut buffer) = (Vec::with_capacity(1 << 14), Vec::with_capacity(1 << 16));
+    for number in numbers {
         let request = (work.request)(number);
         let sent = Instant::now();
         stream.write_all(request.as_bytes()).await?;

@@ -6,7 +6,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
@@ -33,7 +33,9 @@ impl Nginx {
         let folder = std::env::temp_dir().join(format!("ecg-bench-nginx-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("nginx.conf"), configuration(address, upstream))?;
-        let mut command = Command::new("nginx");
+        // Debian keeps it where not everybody looks.
+        let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].into_iter().find(|path| Path::new(path).is_file());
+        let mut command = Command::new(program.unwrap_or("nginx"));
         if current_uid()? == 0 {
             std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY))?;
             command.uid(NOBODY).gid(NOBODY);

@@ -97,7 +97,7 @@ impl Words {
             || if grows { GROWING.to_vec() } else { ROWS.into_iter().filter(|row| *row != ASKED_FOR).collect() };
         let (rounds, each) = if self.quick { (2, 1) } else { (5, 2) };
         let or = |given: Vec<u64>, usual| if given.is_empty() { vec![usual] } else { given };
-        let (caches, teams) = (or(self.caches, 100_000), or(self.teams, 200));
+        let (caches, teams) = (or(self.caches, if self.quick { 20_000 } else { 100_000 }), or(self.teams, 200));
         let sizes = caches.iter().flat_map(|caches| teams.iter().map(|teams| Size { caches: *caches, teams: *teams }));
         let sizes: Vec<Size> = sizes.collect();
         if let Some(size) = sizes.iter().find(|size| size.teams > size.caches || size.caches > 10_000_000) {

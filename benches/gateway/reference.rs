@@ -26,21 +26,27 @@ pub(crate) struct Pgbench {
 /// What `statuses` is in [`list`]: all but the final ones.
 const STATUSES: &str = "{pending,preparing,creating,ready,failed,updating,update_failed,deleting,unknown}";
 
+/// What a read of a row needs: all columns but what the gateway keeps for itself.
+const COLUMNS: &str = "id, team, account, region, name, images, spec, status, provider_status, generation, version,
+    sequence, operation, eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure,
+    evidence, misses, created_at, updated_at, ready_at, expires_at, last_matched_at, provider, drift, expiry_told, gone_at";
+
 /// The SQL of `Store::image_cache`, for one image cache alone.
 pub(crate) fn read() -> String {
     // A variable of pgbench holds neither text nor uuid, so both are put together here.
     format!(
         "\\set n random(0, :caches - 1)\n\\set t :n % :teams\n\\set id {FIRST} + :n\n\
-         SELECT * FROM image_caches WHERE team = 'team-' || :t::text AND id = ('{ID_STEM}' || :id::text)::uuid;\n"
+         SELECT {COLUMNS} FROM image_caches WHERE team = 'team-' || :t::text AND id = ('{ID_STEM}' || :id::text)::uuid;\n"
     )
 }
 
 /// The SQL of `Store::image_caches`, for the first page of 50 without a filter.
 pub(crate) fn list() -> String {
-    "\\set t random(0, :teams - 1)\n\
-     SELECT * FROM image_caches WHERE team = 'team-' || :t::text AND status = ANY (:statuses::text[])
-     ORDER BY id DESC LIMIT 51;\n"
-        .to_owned()
+    format!(
+        "\\set t random(0, :teams - 1)\n\
+         SELECT {COLUMNS} FROM image_caches WHERE team = 'team-' || :t::text AND status = ANY (:statuses::text[])
+         ORDER BY id DESC LIMIT 51;\n"
+    )
 }
 
 /// One audit entry in a transaction of its own, durable before it is told so.
@@ -101,7 +107,8 @@ impl Pgbench {
         let told = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "pgbench: {told}{}", String::from_utf8_lossy(&output.stderr));
         let rate = told.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        Ok(Measure { rate: rate.context("pgbench told no tps")?, ..Measure::of(self.samples()?, duration) })
+        let rate: f64 = rate.context("pgbench told no tps")?;
+        Ok(Measure { rate, answers: rate * duration.as_secs_f64(), ..Measure::of(self.samples()?, duration) })
     }
 
     /// The times in the logs, in microseconds; the logs are gone afterwards.

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 /// What one measurement says.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Measure {
+    /// Answers.
+    pub(crate) answers: f64,
     /// Answers per second.
     pub(crate) rate: f64,
     /// Half of the answers took less, in milliseconds.
@@ -29,15 +31,16 @@ impl Measure {
             let place = (microseconds.len() * percent / 100).min(microseconds.len().saturating_sub(1));
             Duration::from_micros(microseconds.get(place).copied().unwrap_or_default()).as_secs_f64() * 1_000.0
         };
-        let count = u32::try_from(microseconds.len()).unwrap_or(u32::MAX);
-        let rate = f64::from(count) / elapsed.as_secs_f64();
-        Self { rate, p50: at(50), p99: at(99), server: -1.0, database: -1.0, load: -1.0 }
+        let answers = f64::from(u32::try_from(microseconds.len()).unwrap_or(u32::MAX));
+        let rate = answers / elapsed.as_secs_f64();
+        Self { answers, rate, p50: at(50), p99: at(99), server: -1.0, database: -1.0, load: -1.0 }
     }
 
     /// Figure by figure, the median.
     fn median(rounds: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure).collect());
         Self {
+            answers: of(|round| round.answers),
             rate: of(|round| round.rate),
             p50: of(|round| round.p50),
             p99: of(|round| round.p99),

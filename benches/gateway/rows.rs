@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use eci_cache_gateway::localpg::Server;
 
 use crate::contest::{Contestant, Pace, hold};
+use crate::load::{self, Work};
 use crate::nginx::Nginx;
 use crate::plan::Which;
 use crate::reference::{self, Pgbench};
@@ -20,6 +21,9 @@ use crate::twin::Twin;
 const POOL: u32 = 10;
 /// The most connections of the load.
 const MANY: u64 = 128;
+
+/// The most image caches that are read before anything is measured.
+const READ_ONCE: u64 = 200_000;
 
 /// Who takes part.
 struct Field<'a> {
@@ -53,6 +57,7 @@ pub(crate) async fn measure(
         let (ours, theirs) = (requests::first(&site, ours.address).await?, requests::first(&site, twin.address).await?);
         ensure!(ours == theirs, "the twin answers otherwise: {theirs} instead of {ours}");
     }
+    settle(&site, &ours).await?;
     let mut field = Field { site: &site, pace, ours, pgbench, twin, rows: Vec::new() };
     field.reads(which).await?;
     if which.has("two") {
@@ -61,6 +66,14 @@ pub(crate) async fn measure(
     // Last of all: they make the table grow.
     field.creates(which, absent).await?;
     Ok(field.rows)
+}
+
+/// Lets every image cache be read once, or as many as there is time for: what the gateway keeps of a row from then on, it
+/// has. Then the database is put in order, for everybody.
+async fn settle(site: &Site, ours: &Served) -> anyhow::Result<()> {
+    eprintln!("every image cache is read once");
+    load::once(&requests::read(site, vec![ours.address]), MANY, site.size.caches.min(READ_ONCE)).await?;
+    site.put_in_order().await
 }
 
 /// Who could not be started is left out, and said to be.
@@ -139,7 +152,7 @@ impl Field<'_> {
         Ok(())
     }
 
-    fn gateway(&self, work: Arc<crate::load::Work>) -> Contestant {
+    fn gateway(&self, work: Arc<Work>) -> Contestant {
         Contestant::answering("gateway", work, vec![self.ours.pid()])
     }
 
@@ -154,6 +167,6 @@ impl Field<'_> {
     }
 }
 
-fn of(twin: &Twin, work: Arc<crate::load::Work>) -> Contestant {
+fn of(twin: &Twin, work: Arc<Work>) -> Contestant {
     Contestant::answering("FastAPI + asyncpg", work, vec![twin.pid()])
 }

@@ -11,6 +11,7 @@ use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::policy::Policy;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::sim::StandIn;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::types::Json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
@@ -49,6 +50,7 @@ pub(crate) struct Site {
     pub(crate) postmaster: u32,
     /// May make access keys.
     pub(crate) admin_token: String,
+    owner: PgConnectOptions,
     _standin: StandIn,
 }
 
@@ -83,8 +85,17 @@ impl Site {
             socket: server.socket_dir().display().to_string(),
             postmaster: u32::try_from(postmaster)?,
             admin_token: token_with(now, "team-0", &Scope::ALL)?,
+            owner: connect_to(server, DATABASE),
             _standin: standin,
         })
+    }
+
+    /// Vacuums, as the database would by itself some time, and writes out what is not written.
+    pub(crate) async fn put_in_order(&self) -> anyhow::Result<()> {
+        let mut owner = PgConnection::connect_with(&self.owner).await?;
+        owner.execute("VACUUM ANALYZE image_caches").await?;
+        owner.execute("CHECKPOINT").await?;
+        Ok(())
     }
 
     /// Lets each create take so long at the cloud from now on.

@@ -74,7 +74,9 @@ async fn no_statement_reads_a_whole_table_or_sorts_at_a_million_image_caches() {
     let fault = |plan: &Plan| Some((plan.statement.clone(), fault(plan, &large)?));
     let mut faults: BTreeMap<String, String> = plans.iter().filter_map(fault).collect();
     assert!(faults.remove(bad).is_some(), "a bad plan is told from a good one, among {}", plans.len());
-    for needed in ["JOIN image_caches", "FROM image_caches WHERE team = ", "INSERT INTO audit_entries", "INSERT INTO events"] {
+    for needed in
+        ["JOIN image_caches", "FROM image_caches WHERE team = ", "INSERT INTO audit_entries", "INSERT INTO events"]
+    {
         assert!(plans.iter().any(|plan| plan.statement.contains(needed)), "{needed}: never seen");
     }
     let told: Vec<String> = faults.iter().map(|(statement, fault)| format!("{fault}:\n{statement}\n")).collect();
