@@ -71,9 +71,9 @@ fn main() -> anyhow::Result<()> {
     results.absent.sort();
     results.absent.dedup();
     if plan.json {
-        results.print_json()
+        results.print_json();
     } else {
-        results.print(&plan)
+        results.print(&plan);
     }
     Ok(())
 }

@@ -80,14 +80,10 @@ fn read(body: &str) -> Plan {
 
 /// What tells one plan of a statement from another.
 fn shape(root: &Value) -> String {
-    let mut text = String::new();
-    let mut nodes = vec![root];
+    let (mut text, mut nodes) = (Vec::new(), vec![root]);
     while let Some(node) = nodes.pop() {
-        text += &format!(
-            "{} {} {} {}\n",
-            node["Node Type"], node["Index Name"], node["Relation Name"], node["Actual Rows"]
-        );
+        text.extend(["Node Type", "Index Name", "Relation Name", "Actual Rows"].map(|name| node[name].to_string()));
         nodes.extend(node["Plans"].as_array().into_iter().flatten());
     }
-    text
+    text.join(" ")
 }
