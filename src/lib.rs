@@ -37,6 +37,13 @@
 //! 7. From then on the reconciler (`app::reconciling`) compares the cloud's list with the rows; `domain::reconcile`
 //!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
 //!
+//! # Many who read
+//!
+//! What is shown of an image cache is kept as JSON beside its row and counts for that version of the row alone; whoever
+//! reads first after a change makes it, and it is written behind them. Single reads that come at the same time share a
+//! statement that begins after all of them came (`store`'s `batches`), equal lists one question (`app`'s `sharing`). A
+//! token that was verified is remembered for a minute, revocations and disabled teams are looked at for each request.
+//!
 //! # Many who wait
 //!
 //! A long poll, a stream and a wait for `ready` look once for themselves and then join `app::news`: one task per
@@ -58,6 +65,10 @@
 //! wakes (`app`'s `holding`). What was not committed did not happen, what was committed is told.
 //!
 //! `tests/simulation` runs these very rules through every schedule of up to three faults, and random ones.
+
+/// Measured with many small requests at once: less processor time than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod app;
 pub mod auth;

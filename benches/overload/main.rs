@@ -1,12 +1,13 @@
 //! What becomes of others when somebody asks for too much: `cargo bench --bench overload`.
 //!
 //! Three questions, each answered within one run on loopback: do 5,000 connections that send a byte a second slow down
-//! the others ([`slow`]); at 4 times what the gateway can do, how much of it is still done, and how late; does a team that
-//! sends 10 times its share make another team late. About 2 minutes; `-- --rounds 1 --seconds 2` looks quickly.
+//! the others ([`slow`]); at 4 times what the gateway can do, how much of it is still done, and how late, also beside what
+//! a server costs that does nothing but refuse ([`bare`]); does a team that sends 10 times its share make another late. About 2 minutes; `-- --rounds 1 --seconds 2` looks quickly.
 //! Judge by the ratios: load, gateway and database share the cores, and the load at 4 times capacity is itself a load.
 
 #[path = "../gateway/answer.rs"]
 mod answer;
+mod bare;
 #[path = "../gateway/house.rs"]
 #[expect(dead_code, reason = "the house of another benchmark, which needs more of it")]
 mod house;
@@ -67,7 +68,8 @@ fn main() -> anyhow::Result<()> {
     // A thread of its own: the load goes on at its pace while the gateway is busy.
     let load = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let house = gateway.block_on(build(&server, plan.running))?;
-    let measured = load.block_on(measure(&plan, house.address));
+    let bare = gateway.block_on(bare::serve())?;
+    let measured = load.block_on(measure(&plan, house.address, bare));
     gateway.block_on(house.end());
     server.stop()?;
     measured
@@ -99,17 +101,19 @@ fn everybody(address: SocketAddr, each: usize) -> anyhow::Result<Vec<Asker>> {
     Ok(all?.concat())
 }
 
-async fn measure(plan: &Plan, address: SocketAddr) -> anyhow::Result<()> {
+async fn measure(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow::Result<()> {
     load::run(everybody(address, EACH)?, None, Duration::from_secs(2)).await?;
     slow::measure(plan, address).await?;
-    let peak = overload(plan, address).await?;
+    let peak = overload(plan, address, bare).await?;
     fairness(plan, address, peak).await?;
     println!("\nLeft out: a network, TLS, machines of one's own for load, gateway and database. {}", load_average());
     Ok(())
 }
 
-/// What is done at 4 times capacity, beside what is done at capacity, round by round. Returns the capacity.
-async fn overload(plan: &Plan, address: SocketAddr) -> anyhow::Result<f64> {
+/// What is done at 4 times capacity, beside what is done at capacity, round by round; and beside what is done at capacity
+/// while a bare server on the same cores refuses as many as are too many: no gateway refuses for less. Returns the
+/// capacity.
+async fn overload(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow::Result<f64> {
     println!("\nlists of 50 by {TEAMS} teams: at capacity, and at 4 times capacity");
     println!("{:>24}{}", "", Figures::HEAD);
     let mut last = 0.0;
@@ -117,9 +121,15 @@ async fn overload(plan: &Plan, address: SocketAddr) -> anyhow::Result<f64> {
         let peak = load::run(everybody(address, EACH)?, None, plan.each).await?;
         println!("{:<24}{peak}", "at capacity");
         last = peak.done;
+        let refused = load::run(everybody(bare, 48)?, Some(peak.done * 3.0), plan.each);
+        let (floor, refused) = tokio::join!(load::run(everybody(address, EACH)?, None, plan.each), refused);
+        let floor = floor?;
+        println!("{:<24}{floor}\n{:<24}{}", "beside a bare refuser", "  the bare refuser", refused?);
         let much = load::run(everybody(address, 50)?, Some(peak.done * 4.0), plan.each).await?;
         println!("{:<24}{much}", "4 times");
-        println!("{:<24}done {:.2}, p99 {:.2}", "  ratio", much.done / peak.done, much.p99 / peak.p99);
+        for (name, to) in [("  ratio to capacity", peak), ("  ratio to the floor", floor)] {
+            println!("{name:<24}done {:.2}, p99 {:.2}", much.done / to.done, much.p99 / to.p99);
+        }
     }
     Ok(last)
 }

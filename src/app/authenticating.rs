@@ -96,9 +96,13 @@ impl Gateway {
         self.credentials().revoked.forget().await;
     }
 
-    /// Whether a caller that was let in would be let in still.
+    /// Whether a caller that was let in would be let in still. Also asked for those who came with a team that is disabled since.
     pub(super) async fn still_holds(&self, caller: &Caller) -> bool {
         if caller.expires_at.is_some_and(|end| end <= self.now()) {
+            return false;
+        }
+        // Where it cannot be told, they stay: no team is disabled by an outage.
+        if let Err(Error::TeamDisabled { .. }) = self.check_team(caller).await {
             return false;
         }
         match &caller.kind {

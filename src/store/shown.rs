@@ -106,7 +106,7 @@ impl Reading {
 /// What a statement gives of each row: its id and version; what is kept, if it counts; else the row itself.
 fn select(form: i32) -> QueryBuilder<Postgres> {
     // A number of ours, and the same for all that this binary asks: no value to be bound.
-    let counts = format!("c.rendered_version = c.version AND c.rendered_form = {form}");
+    let counts = format!("c.rendered IS NOT NULL AND c.rendered_version = c.version AND c.rendered_form = {form}");
     let mut query = QueryBuilder::new("SELECT c.id, c.version, CASE WHEN ");
     query
         .push(&counts)

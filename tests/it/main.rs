@@ -33,6 +33,7 @@ mod rpc;
 mod security_page;
 mod sender;
 mod server;
+mod shown;
 mod signing_v1;
 mod signing_v3;
 mod standin;

@@ -146,3 +146,18 @@ async fn what_listens_or_waits_with_it_ends() {
     app.created().await;
     assert_eq!(others.event().await.event, "image_cache.created", "others go on");
 }
+
+#[tokio::test]
+async fn with_its_team_ends_what_listens_or_waits() {
+    let app = TestGateway::with(watchful()).await;
+    let id = app.created().await;
+    let wait = format!("/v1/image-caches/{id}/wait?timeout_seconds=55");
+    let mut listener = Listener::open(app.request(Method::GET, "/v1/events/stream")).await;
+    let waits = tokio::spawn(Answer::of(app.request(Method::GET, &wait)));
+    app.waiting(2).await;
+    let path = format!("/v1/teams/{TEAM}");
+    admin(&app, Method::POST, "/v1/teams", Some(&json!({"id": TEAM, "display_name": "Web"}))).await.expect(201);
+    admin(&app, Method::PATCH, &path, Some(&json!({"disabled": true}))).await.expect(200);
+    while listener.next().await.is_some() {}
+    assert_eq!(waits.await.unwrap().expect(200)["condition_met"], false);
+}
