@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Plan;
+use crate::cpu::Cpu;
+use crate::figures::{Rounds, load};
 use crate::house::{House, body};
 use crate::receiver::Receiver;
 
@@ -25,7 +27,7 @@ const TEAM: &str = "team-0";
 const RATE: u64 = 200;
 const BACKLOG: i64 = 100_000;
 
-/// The broken endpoint beside the healthy one.
+/// What stands beside the healthy endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Broken {
     None,
@@ -33,66 +35,119 @@ enum Broken {
     Dead,
 }
 
-pub(crate) async fn measure(plan: Plan, server: &Server) -> anyhow::Result<()> {
-    let columns = ("p50 ms", "p99 ms", "with commit p50", "p99", "statements");
-    println!(
-        "\n{:<34} {:>8} {:>8} {:>16} {:>8} {:>12}",
-        "commit to first byte, 200 events/s", columns.0, columns.1, columns.2, columns.3, columns.4
-    );
-    for (broken, name) in [
-        (Broken::None, "one endpoint"),
-        (Broken::Hanging, "beside one that hangs"),
-        (Broken::Dead, "beside 100,000 waiting on a dead one"),
-    ] {
-        let house = House::build(server).await?;
-        let figures = run(&house, plan, broken).await?;
-        println!(
-            "{name:<34} {:>8.2} {:>8.2} {:>16.2} {:>8.2} {:>12.3}",
-            figures[0], figures[1], figures[2], figures[3], figures[4]
-        );
-        house.gateway.close().await;
-        house.pool.close().await;
+const ALL: [(Broken, &str); 3] = [
+    (Broken::None, "one endpoint"),
+    (Broken::Hanging, "beside one that hangs"),
+    (Broken::Dead, "beside 100,000 waiting on a dead one"),
+];
+
+/// What was measured of one of them.
+struct Row {
+    house: House,
+    caches: Vec<ImageCache>,
+    /// The delays of all rounds: from the commit, and with it.
+    all: [Vec<Duration>; 2],
+    p99: Rounds,
+    /// Against the run without a broken endpoint, of the same round.
+    against: Rounds,
+    /// How many events a second were told in the end: each is told when the one before it is committed.
+    rate: Rounds,
+    statements: Rounds,
+    gateway: Rounds,
+    postgres: Rounds,
+}
+
+pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) -> anyhow::Result<()> {
+    println!("\ncommit to first byte at {RATE} events a second (load average at the start: {})", load());
+    let mut rows = Vec::new();
+    for (broken, _) in ALL {
+        rows.push(Row::build(server, receiver, broken).await?);
+    }
+    for round in 0..plan.rounds {
+        let mut p99 = [0.0; 3];
+        // Who is first takes turns.
+        for place in (0..3).map(|turn| (round + turn) % 3) {
+            p99[place] = rows[place].measure(plan, receiver).await?;
+        }
+        for (row, own) in rows.iter_mut().zip(p99) {
+            row.against.push(own / p99[0]);
+        }
+    }
+    for (row, (_, name)) in rows.iter_mut().zip(ALL) {
+        row.print(name);
+        row.house.close().await;
     }
     Ok(())
 }
 
-async fn run(house: &House, plan: Plan, broken: Broken) -> anyhow::Result<[f64; 5]> {
-    let receiver = Receiver::start().await?;
-    house.caches(TEAM).await?;
-    house.endpoint(TEAM, &format!("http://{}/healthy", receiver.address)).await?;
-    match broken {
-        Broken::None => {}
-        Broken::Hanging => {
-            house.endpoint(TEAM, &format!("http://{}/hang", receiver.address)).await?;
+impl Row {
+    async fn build(server: &Server, receiver: &Receiver, broken: Broken) -> anyhow::Result<Self> {
+        let house = House::build(server, &format!("ecg_bench_{broken:?}").to_lowercase()).await?;
+        house.caches(TEAM).await?;
+        house.endpoint(TEAM, &format!("http://{}/healthy", receiver.address)).await?;
+        match broken {
+            Broken::None => {}
+            Broken::Hanging => {
+                house.endpoint(TEAM, &format!("http://{}/hang", receiver.address)).await?;
+            }
+            Broken::Dead => {
+                let dead = house.endpoint(TEAM, "http://127.0.0.1:9/").await?;
+                house.backlog(&[dead], BACKLOG).await?;
+            }
         }
-        Broken::Dead => {
-            let dead = house.endpoint(TEAM, "http://127.0.0.1:9/").await?;
-            house.backlog(&[dead], BACKLOG).await?;
-        }
+        Ok(Self {
+            caches: caches(&house).await?,
+            house,
+            all: [Vec::new(), Vec::new()],
+            p99: Rounds::default(),
+            against: Rounds::default(),
+            rate: Rounds::default(),
+            statements: Rounds::default(),
+            gateway: Rounds::default(),
+            postgres: Rounds::default(),
+        })
     }
-    let (stop, gateway) = (CancellationToken::new(), house.gateway.clone());
-    let told = stop.clone();
-    let engine = tokio::spawn(async move { gateway.deliver_until(&told).await });
-    let mut caches = caches(house).await?;
-    // Until the team is in the deliverer's hands, and everything is warm.
-    tell(house, &mut caches, Duration::from_secs(1)).await?;
-    let before = house.commits().await?;
-    let sent = tell(house, &mut caches, plan.each).await?;
-    let statements = house.commits().await? - before - i64::try_from(sent.len())?;
-    stop.cancel();
-    if broken == Broken::Hanging {
-        engine.abort();
-    } else {
+
+    /// One round; p99 from the commit.
+    async fn measure(&mut self, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
+        let (stop, gateway) = (CancellationToken::new(), self.house.gateway.clone());
+        let told = stop.clone();
+        let engine = tokio::spawn(async move { gateway.deliver_until(&told).await });
+        // Until the team is in the deliverer's hands, and everything is warm.
+        tell(&self.house, &mut self.caches, Duration::from_secs(1)).await?;
+        let (commits, before) = (self.house.commits().await?, Cpu::now());
+        let sent = tell(&self.house, &mut self.caches, plan.each).await?;
+        let cpu = Cpu::now().each_since(before, sent.len());
+        let statements = self.house.commits().await? - commits - i64::try_from(sent.len())?;
+        stop.cancel();
         engine.await??;
+        let arrivals = receiver.arrivals();
+        let commit = delays(&sent, &arrivals, |sent| sent.committed)?;
+        let p99 = percentile(&commit, 99);
+        self.p99.push(p99);
+        self.all[0].extend(commit);
+        self.all[1].extend(delays(&sent, &arrivals, |sent| sent.began)?);
+        self.rate.push(f64::from(u32::try_from(sent.len())?) / plan.each.as_secs_f64());
+        self.statements.push(f64::from(i32::try_from(statements)?) / f64::from(u32::try_from(sent.len())?));
+        self.gateway.push(cpu[0]);
+        self.postgres.push(cpu[1]);
+        Ok(p99)
     }
-    let arrivals = receiver.arrivals();
-    let mut figures = [0.0; 5];
-    let since = |of: fn(&Sent) -> Instant| delays(&sent, &arrivals, of);
-    let (commit, event) = (since(|sent| sent.committed)?, since(|sent| sent.began)?);
-    figures[..2].copy_from_slice(&commit);
-    figures[2..4].copy_from_slice(&event);
-    figures[4] = f64::from(i32::try_from(statements)?) / f64::from(u32::try_from(sent.len())?);
-    Ok(figures)
+
+    fn print(&mut self, name: &str) {
+        for all in &mut self.all {
+            all.sort_unstable();
+        }
+        let [commit, event] = &self.all;
+        println!("\n{name}, {} events, {:.0} a second", commit.len(), self.rate);
+        println!("  from the commit: p50 {:.2} ms, p99 {:.2} ms", percentile(commit, 50), percentile(commit, 99));
+        println!("  with commit:     p50 {:.2} ms, p99 {:.2} ms", percentile(event, 50), percentile(event, 99));
+        println!("  p99 of a round {:.2} ms, against the first of the same round {:.2}", self.p99, self.against);
+        println!(
+            "  statements {:.3}; CPU gateway {:.0} us, PostgreSQL {:.0} us",
+            self.statements, self.gateway, self.postgres
+        );
+    }
 }
 
 /// One event: before its transaction began, and when its commit had returned.
@@ -147,12 +202,20 @@ fn write(house: &House, cache: &ImageCache, entropy: &Entropy) -> CacheWrite {
     CacheWrite { next: cache.clone(), transition: None, event: Some(event), audit: None }
 }
 
-/// Half and 99 of 100, in milliseconds. A byte that is there before its commit has returned took no time.
-fn delays(sent: &[Sent], arrivals: &HashMap<String, Instant>, from: fn(&Sent) -> Instant) -> anyhow::Result<[f64; 2]> {
+/// A byte that is there before its commit has returned took no time.
+fn delays(
+    sent: &[Sent],
+    arrivals: &HashMap<String, Instant>,
+    from: fn(&Sent) -> Instant,
+) -> anyhow::Result<Vec<Duration>> {
     let arrived = |sent: &Sent| arrivals.get(&sent.id).map(|at| at.saturating_duration_since(from(sent)));
     let mut all: Vec<Duration> = sent.iter().filter_map(arrived).collect();
     anyhow::ensure!(all.len() == sent.len(), "{} of {} events arrived", all.len(), sent.len());
     all.sort_unstable();
-    let at = |percent: usize| all.get(all.len() * percent / 100).map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0);
-    Ok([at(50), at(99)])
+    Ok(all)
+}
+
+/// In milliseconds, of what is sorted.
+fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    sorted.get(sorted.len() * percent / 100).map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0)
 }

@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 
-const DATABASE: &str = "ecg_bench_webhooks";
+use crate::cpu;
 /// Image caches of each team.
 pub(crate) const CACHES: i64 = 100;
 
@@ -40,21 +40,28 @@ pub(crate) struct House {
 
 impl House {
     /// A new database and a gateway on it; the deliverer does not run yet.
-    pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
+    pub(crate) async fn build(server: &Server, database: &str) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
         let mut admin = PgConnection::connect_with(&options(server, "postgres")).await?;
-        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
-        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
-        let options = options(server, DATABASE);
+        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))).await?;
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {database}"))).await?;
+        let options = options(server, database);
         let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) };
         let store = Store::open(&options, sizes, stamp());
         store.migrate().await?;
         let policy = Policy { allow_http: true, allow_loopback: true, ..Policy::default() };
         let sender = Sender::new(policy, SenderSettings::default(), Arc::clone(&clock))?;
         let gateway = Gateway::new(parts(store.clone(), sender.clone(), clock, Arc::clone(&entropy))?);
-        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        let pool = PgPoolOptions::new().max_connections(8).test_before_acquire(false).connect_with(options).await?;
+        cpu::this_is_a_backend(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await?);
         Ok(Self { gateway, store, sender, pool, sealer: sealer()?, entropy })
+    }
+
+    /// Lets go of the database.
+    pub(crate) async fn close(&self) {
+        self.gateway.close().await;
+        self.pool.close().await;
     }
 
     /// An endpoint of `team` at `url`.
@@ -95,8 +102,9 @@ impl House {
         Ok(())
     }
 
-    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own.
+    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own; nothing else is left.
     pub(crate) async fn backlog(&self, endpoints: &[EndpointId], each: i64) -> anyhow::Result<()> {
+        self.pool.execute("TRUNCATE delivery_attempts, webhook_deliveries, events CASCADE").await?;
         sqlx::query(
             "WITH told AS (
                  INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
@@ -104,11 +112,12 @@ impl House {
                  FROM generate_series(1, $2) AS n CROSS JOIN webhook_endpoints w
                      CROSS JOIN LATERAL (SELECT id FROM image_caches c WHERE c.team = w.team LIMIT 1) c
                  WHERE w.id = ANY ($1) RETURNING team, seq),
-             numbered AS (SELECT team, seq, row_number() OVER (PARTITION BY team ORDER BY seq) - 1 AS place FROM told),
-             targets AS (SELECT id, team, row_number() OVER (PARTITION BY team ORDER BY id) - 1 AS place,
-                 count(*) OVER (PARTITION BY team) AS all_of FROM webhook_endpoints WHERE id = ANY ($1))
+             targets AS (SELECT id, team, row_number() OVER (PARTITION BY team ORDER BY id) - 1 AS place
+                 FROM webhook_endpoints WHERE id = ANY ($1)),
+             numbered AS (SELECT team, seq, (row_number() OVER (PARTITION BY team ORDER BY seq) - 1) % all_of AS place
+                 FROM told JOIN (SELECT team, count(*) AS all_of FROM targets GROUP BY team) sums USING (team))
              INSERT INTO webhook_deliveries (team, event, endpoint, next_attempt_at)
-             SELECT n.team, n.seq, t.id, now() FROM numbered n JOIN targets t ON t.team = n.team AND t.place = n.place % t.all_of",
+             SELECT n.team, n.seq, t.id, now() FROM numbered n JOIN targets t USING (team, place)",
         )
         .bind(endpoints.iter().map(|id| id.uuid()).collect::<Vec<_>>())
         .bind(each)
@@ -118,6 +127,8 @@ impl House {
         self.pool
             .execute("VACUUM ANALYZE webhook_deliveries, events, webhook_endpoints, webhook_endpoint_state")
             .await?;
+        // Whoever is measured next begins with the same: nothing left to be written.
+        self.pool.execute("CHECKPOINT").await?;
         Ok(())
     }
 
@@ -162,7 +173,8 @@ fn parts(store: Store, sender: Sender, clock: Arc<dyn Clock>, entropy: Arc<Entro
         audit: audit_keys(),
         fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
         sender,
-        settings: app::Settings::default(),
+        // What hangs is cut off between two measurements.
+        settings: app::Settings { webhook_drain: Duration::from_millis(500), ..app::Settings::default() },
         clock,
         entropy,
     })

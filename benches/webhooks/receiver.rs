@@ -1,16 +1,21 @@
 //! The receiving end: one listener for any number of endpoints, told apart by their paths, that notes when the first
-//! byte of each message came. Raw sockets, so that it costs little of the cores that it shares with the sender.
+//! byte of each message came. A thread of its own and raw sockets, so that it costs little of the cores that it shares
+//! with the sender, and what it costs can be counted apart.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+
+use crate::cpu;
 
 /// A receiver that answers 204 at once, except to `/hang`, to which it never answers.
+#[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     log: Arc<Log>,
@@ -18,24 +23,31 @@ pub(crate) struct Receiver {
 
 #[derive(Default)]
 struct Log {
-    /// When each message came first, by its id; only where that is asked for.
+    /// When each message came first, by its id; taken out by whoever measures.
     arrivals: Mutex<HashMap<String, Instant>>,
     count: watch::Sender<usize>,
 }
 
 impl Receiver {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+        let (tell, told) = oneshot::channel();
         let log = Arc::new(Log::default());
         let shared = Arc::clone(&log);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                // The sender may hang up at any time.
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
-            }
-        });
-        Ok(Self { address, log })
+        std::thread::Builder::new().name("receiver".into()).spawn(move || {
+            cpu::this_is_the_receiver();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            runtime.block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
+                // Nobody waits for it any more if that fails.
+                let _told = tell.send(listener.local_addr()?);
+                while let Ok((stream, _)) = listener.accept().await {
+                    // The sender may hang up at any time.
+                    tokio::spawn(serve(stream, Arc::clone(&shared)));
+                }
+                std::io::Result::Ok(())
+            })
+        })?;
+        Ok(Self { address: told.await?, log })
     }
 
     /// Returns once `count` messages in all have been answered.
@@ -50,7 +62,7 @@ impl Receiver {
         *self.log.count.borrow()
     }
 
-    /// When each message came first.
+    /// When each message came first, of those that nobody has asked for yet.
     pub(crate) fn arrivals(&self) -> HashMap<String, Instant> {
         std::mem::take(&mut self.log.arrivals.lock().expect("nobody panics with it"))
     }
@@ -61,35 +73,39 @@ async fn serve(mut stream: TcpStream, log: Arc<Log>) -> std::io::Result<()> {
     let mut buffer = Vec::with_capacity(1 << 14);
     loop {
         let mut came = None;
-        let (head, length) = loop {
-            if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-                let text = String::from_utf8_lossy(&buffer[..end]).into_owned();
-                let length = header(&text, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-                break (text, end + 4 + length);
+        let head = loop {
+            if let Some(end) = memmem::find(&buffer, b"\r\n\r\n") {
+                break end;
             }
             if stream.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
             }
             came.get_or_insert_with(Instant::now);
         };
+        let text = str::from_utf8(&buffer[..head]).unwrap_or_default();
+        let body = header(text, "\r\ncontent-length: ").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let hangs = text.starts_with("POST /hang");
+        if let (false, Some(id), Some(came)) = (hangs, header(text, "\r\nwebhook-id: "), came) {
+            log.arrivals.lock().expect("nobody panics with it").entry(id.to_owned()).or_insert(came);
+        }
+        let length: usize = head + 4 + body;
         while buffer.len() < length {
             if stream.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
             }
         }
         buffer.drain(..length);
-        if head.starts_with("POST /hang") {
+        if hangs {
             let _hangs_up = stream.read(&mut [0; 1]).await;
             return Ok(());
-        }
-        if let (Some(id), Some(came)) = (header(&head, "webhook-id"), came) {
-            log.arrivals.lock().expect("nobody panics with it").entry(id.to_owned()).or_insert(came);
         }
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
         log.count.send_modify(|count| *count += 1);
     }
 }
 
+/// What stands behind `name`, up to the end of its line.
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    let at = memmem::find(head.as_bytes(), name.as_bytes())? + name.len();
+    head[at..].split("\r\n").next()
 }

@@ -52,7 +52,7 @@ pub struct Settings {
     pub webhook_slots_per_endpoint: usize,
     /// How many deliveries a worker has in hand at once: in flight, or next.
     pub webhook_hand: usize,
-    /// How many of them for one endpoint.
+    /// How many of them for one endpoint that takes what it is sent; fewer for one of which that is not known.
     pub webhook_hand_per_endpoint: usize,
     /// How long a deliverer counts as alive without a sign of life. What a dead one held is taken over that long and
     /// some 2 s later.
@@ -97,8 +97,8 @@ impl Default for Settings {
             webhook_slots: 256,
             webhook_slots_per_team: 64,
             webhook_slots_per_endpoint: 8,
-            webhook_hand: 1_024,
-            webhook_hand_per_endpoint: 128,
+            webhook_hand: 2_048,
+            webhook_hand_per_endpoint: 512,
             deliverer_lease: Duration::from_secs(10),
             webhook_drain: Duration::from_secs(16),
             webhook_skip_challenge: false,

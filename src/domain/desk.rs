@@ -26,8 +26,15 @@ pub struct Limits {
     pub per_endpoint: usize,
     /// Most in hand, in flight or waiting here.
     pub hand: usize,
-    /// Most in hand for one endpoint.
+    /// Most in hand for one endpoint that takes what it is sent.
     pub hand_per_endpoint: usize,
+}
+
+impl Limits {
+    /// Most in hand for an endpoint of which nothing is known: one that hangs keeps no more than that from the others.
+    pub fn first_hand(&self) -> usize {
+        (self.per_endpoint * 8).min(self.hand_per_endpoint)
+    }
 }
 
 /// What is known of an endpoint when something for it comes in.
@@ -72,6 +79,8 @@ struct Place<T> {
     flying: usize,
     paused_until: Option<Instant>,
     listed: bool,
+    /// How much of it may be in hand: more with each that arrives, half as much with each that does not.
+    trust: usize,
     /// Whether the database holds more that is due.
     more: bool,
 }
@@ -82,22 +91,28 @@ impl<T> Place<T> {
     }
 
     /// How much of it may be in hand.
-    fn most(&self, limits: &Limits, now: Instant) -> usize {
+    fn most(&self, now: Instant) -> usize {
         match self.paused_until {
             Some(until) if until > now => 0,
             _ if self.is_failing() => 1,
-            _ => limits.hand_per_endpoint,
+            _ => self.trust,
         }
     }
 
-    fn room(&self, limits: &Limits, now: Instant) -> usize {
-        self.most(limits, now).saturating_sub(self.queue.len() + self.flying)
+    fn room(&self, now: Instant) -> usize {
+        self.most(now).saturating_sub(self.queue.len() + self.flying)
     }
 
     /// Whether a look for more of it is worth a statement: not for every one that ends, and not while it rests.
-    fn is_hungry(&self, limits: &Limits, now: Instant) -> bool {
-        let most = self.most(limits, now);
+    fn is_hungry(&self, now: Instant) -> bool {
+        let most = self.most(now);
         self.more && most > 0 && self.queue.len() + self.flying <= most / 4 * 3
+    }
+
+    fn count(&mut self, good: bool, limits: &Limits) {
+        self.address.failures = if good { 0 } else { self.address.failures.saturating_add(1) };
+        let trust = if good { self.trust + 1 } else { self.trust / 2 };
+        self.trust = trust.clamp(limits.first_hand(), limits.hand_per_endpoint);
     }
 
     fn is_failing(&self) -> bool {
@@ -122,13 +137,14 @@ impl<T> Desk<T> {
 
     /// Puts one delivery into its endpoint's queue; gives it back if the endpoint rests.
     pub fn take(&mut self, address: Address, item: T, now: Instant) -> Option<T> {
-        let (endpoint, limits) = (address.endpoint, self.limits);
+        let endpoint = address.endpoint;
         let place = self.places.entry(endpoint).or_insert_with(|| Place {
             address: address.clone(),
             queue: VecDeque::new(),
             flying: 0,
             paused_until: None,
             listed: false,
+            trust: self.limits.first_hand(),
             more: false,
         });
         if place.queue.is_empty() && place.flying == 0 {
@@ -136,7 +152,7 @@ impl<T> Desk<T> {
             let free_at = place.address.free_at.max(address.free_at);
             place.address = Address { free_at, ..address };
         }
-        if place.room(&limits, now) == 0 {
+        if place.room(now) == 0 {
             return Some(item);
         }
         place.queue.push_back(item);
@@ -156,7 +172,7 @@ impl<T> Desk<T> {
     pub fn note_behind(&mut self, endpoint: EndpointId, now: Instant) {
         if let Some(place) = self.places.get_mut(&endpoint) {
             place.more = true;
-            self.hungry |= place.is_hungry(&self.limits, now);
+            self.hungry |= place.is_hungry(now);
         }
     }
 
@@ -200,7 +216,7 @@ impl<T> Desk<T> {
             team.flying += 1;
             self.flying += 1;
             self.waiting -= 1;
-            self.hungry |= place.is_hungry(&self.limits, now);
+            self.hungry |= place.is_hungry(now);
             self.list(endpoint);
             return Some(item);
         }
@@ -212,14 +228,14 @@ impl<T> Desk<T> {
         let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
         let name = place.address.team.clone();
         place.flying = place.flying.saturating_sub(1);
-        place.address.failures = if good { 0 } else { place.address.failures.saturating_add(1) };
+        place.count(good, &self.limits);
         place.paused_until = place.paused_until.max(paused_until);
         self.flying = self.flying.saturating_sub(1);
         if let Some(team) = self.teams.get_mut(&name) {
             team.flying = team.flying.saturating_sub(1);
         }
         let unused = if paused_until.is_some() || place.is_failing() { self.clear(endpoint) } else { Vec::new() };
-        self.hungry |= self.places.get(&endpoint).is_some_and(|place| place.is_hungry(&self.limits, now));
+        self.hungry |= self.places.get(&endpoint).is_some_and(|place| place.is_hungry(now));
         self.list(endpoint);
         self.seat(&name);
         unused
@@ -254,16 +270,16 @@ impl<T> Desk<T> {
         self.limits.hand.saturating_sub(self.waiting + self.flying)
     }
 
-    /// The endpoints that take less than usual, and how much.
+    /// The endpoints that take more or less than those of which nothing is known, and how much.
     pub fn rooms(&self, now: Instant) -> Vec<(EndpointId, usize)> {
-        let usual = self.limits.hand_per_endpoint;
-        let rooms = self.places.iter().map(|(endpoint, place)| (*endpoint, place.room(&self.limits, now)));
-        rooms.filter(|(_, room)| *room < usual).collect()
+        let usual = self.limits.first_hand();
+        let rooms = self.places.iter().map(|(endpoint, place)| (*endpoint, place.room(now)));
+        rooms.filter(|(_, room)| *room != usual).collect()
     }
 
     /// The endpoints for which nothing is to be handed over past the queue.
     pub fn closed(&self, now: Instant) -> Vec<EndpointId> {
-        let closed = |place: &Place<T>| place.more || place.is_failing() || place.room(&self.limits, now) == 0;
+        let closed = |place: &Place<T>| place.more || place.is_failing() || place.room(now) == 0;
         self.places.iter().filter(|(_, place)| closed(place)).map(|(endpoint, _)| *endpoint).collect()
     }
 

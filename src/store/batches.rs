@@ -97,18 +97,27 @@ async fn carry_out<W: Work>(work: &W, items: Vec<W::Item>, told: Vec<oneshot::Se
         Ok(done) => told.into_iter().zip(done).for_each(|(told, done)| tell(told, Ok(done))),
         Err(error @ Error::Unavailable(_)) => {
             tracing::warn!(error = %error, items = items.len(), "a batch could not be done");
-            told.into_iter().for_each(|told| tell(told, Err(away())));
-        }
-        Err(error) if items.len() == 1 => {
-            let mut error = Some(error);
-            told.into_iter().for_each(|told| tell(told, Err(error.take().unwrap_or_else(away))));
-        }
-        Err(_) => {
-            for (item, told) in items.into_iter().zip(told) {
-                let done = work.all(std::slice::from_ref(&item)).await;
-                tell(told, done.and_then(|mut done| done.pop().ok_or_else(away)));
+            for told in told {
+                tell(told, Err(away()));
             }
         }
+        Err(error) => one_by_one(work, items, told, error).await,
+    }
+}
+
+/// So that what is bad fails alone; the error says what was wrong with the only one.
+async fn one_by_one<W: Work>(
+    work: &W,
+    items: Vec<W::Item>,
+    mut told: Vec<oneshot::Sender<Result<W::Done, Error>>>,
+    error: Error,
+) {
+    if let Some(only) = told.pop_if(|_| items.len() == 1) {
+        return tell(only, Err(error));
+    }
+    for (item, told) in items.into_iter().zip(told) {
+        let done = work.all(std::slice::from_ref(&item)).await;
+        tell(told, done.and_then(|mut done| done.pop().ok_or_else(away)));
     }
 }
 

@@ -6,7 +6,7 @@
 mod check;
 #[path = "../chaos/proxy/mod.rs"]
 #[expect(dead_code, reason = "what needs a Postgres is not tried here")]
-mod proxy;
+pub(crate) mod proxy;
 
 mod proxied;
 mod trials;

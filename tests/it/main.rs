@@ -45,5 +45,6 @@ mod waits;
 mod webhook_endpoints;
 mod webhook_engine;
 mod webhook_faults;
+mod webhook_processes;
 mod webhooks;
 mod who;

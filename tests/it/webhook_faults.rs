@@ -15,6 +15,8 @@ use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::secret::SigningSecret;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
 use crate::receiver::{Forbidden, Manner, Receiver, tls_receiver};
@@ -23,7 +25,7 @@ use crate::support::gateway::{Setup, TestGateway};
 use crate::support::hook::Hook;
 
 const LOSE_LEASES: &str = "UPDATE webhook_workers SET alive_until = clock_timestamp() - interval '1 second'";
-const IN_HAND: &str = "SELECT count(*) FROM webhook_deliveries WHERE state = 1";
+pub(crate) const IN_HAND: &str = "SELECT count(*) FROM webhook_deliveries WHERE state = 1";
 
 async fn deliver(app: &TestGateway) -> usize {
     app.gateway.deliver(&CancellationToken::new()).await.unwrap()
@@ -200,14 +202,18 @@ const MASTER: &str = "3a7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f
 /// What seals the audit, as an operator would have it.
 const AUDIT: &str = "b51f0a6de7c34289a16e04d97b3c58f20e6d91a4c7835bf1062d4ae8937c5b06";
 
-/// Gives the endpoint a secret that the processes below can open.
-async fn seal_anew(app: &TestGateway, endpoint: &str) {
+/// A secret for the endpoint that the processes below can open.
+pub(crate) fn sealed(endpoint: &str) -> Vec<u8> {
     let master = MasterKey::parse(MASTER).unwrap();
     let sealer = Sealer::new(vec![("k1".into(), master)], "k1").unwrap();
     let (entropy, context) = (Entropy::from_seed(1), format!("webhook_secret:{endpoint}"));
     let secret = SigningSecret::generate(&entropy).text();
-    let bytes = sealer.seal(secret.expose_secret().as_bytes(), &context, &entropy);
-    sqlx::query("UPDATE webhook_endpoints SET secret = $1").bind(bytes).execute(app.sql()).await.unwrap();
+    sealer.seal(secret.expose_secret().as_bytes(), &context, &entropy)
+}
+
+async fn seal_anew(app: &TestGateway, endpoint: &str) {
+    let update = sqlx::query("UPDATE webhook_endpoints SET secret = $1").bind(sealed(endpoint));
+    update.execute(app.sql()).await.unwrap();
 }
 
 /// Ends the test if the process ends before the receiver has heard of `count`.
@@ -225,8 +231,14 @@ async fn heard_of(process: &mut Child, hook: &Hook, count: usize) {
 
 /// A worker process of this binary on the test's database, as the runtime role: a stronger one is refused.
 fn worker(app: &TestGateway) -> Child {
-    let url = sqlx::ConnectOptions::to_url_lossy(&app.runtime_database()).to_string();
-    Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"))
+    worker_on(&app.runtime_database()).spawn().unwrap()
+}
+
+/// The same on any database.
+pub(crate) fn worker_on(database: &PgConnectOptions) -> Command {
+    let url = database.to_url_lossy().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+    command
         .arg("worker")
         .env_clear()
         .envs([
@@ -243,9 +255,8 @@ fn worker(app: &TestGateway) -> Child {
             ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
         ])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    command
 }
 
 #[tokio::test]

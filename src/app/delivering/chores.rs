@@ -10,8 +10,9 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::statements::Beat;
 use super::{BATCH, Deliverer, dead};
-use crate::app::{Error, Gateway};
+use crate::app::Error;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::{Bounds, Claim, Finished};
 
@@ -23,8 +24,12 @@ const BEAT_EVERY: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_millis(50);
 /// For whom to hand over is told anew that often.
 const PUBLISH_EVERY: Duration = Duration::from_millis(10);
+/// Most rows of one look: it looks at every endpoint for which something is due, however few rows it takes.
+const LOOK_BATCH: usize = 2 * BATCH;
 /// After a statement that failed, no other is tried for that long.
 const REST: Duration = Duration::from_secs(2);
+/// That they fail is said once in that time.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// When what is to be done.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ pub(super) struct Plan {
     publish_at: Instant,
     record_at: Option<Instant>,
     rest_until: Instant,
+    /// Until then it is known that statements fail.
+    quiet_until: Instant,
     /// The last look took all that it could: there may be more.
     deep: bool,
     /// What is being done.
@@ -63,6 +70,7 @@ impl Plan {
             publish_at: now,
             record_at: None,
             rest_until: now,
+            quiet_until: now,
             deep: false,
             under_way: HashSet::new(),
         }
@@ -81,12 +89,6 @@ pub(super) enum Chore {
     Beaten(Instant, Result<Beat, Error>),
 }
 
-/// What a sign of life found.
-pub(super) struct Beat {
-    alive: bool,
-    changed: Vec<EndpointId>,
-}
-
 impl Deliverer {
     /// Begins what is to be done now and is not being done.
     pub(super) fn begin_chores(&mut self) {
@@ -102,8 +104,14 @@ impl Deliverer {
         self.look(now);
     }
 
+    /// How much more may be taken in hand: what is sent and not recorded yet counts, or a database that records
+    /// slowly would have more and more of it in this worker's hands.
+    fn free(&self) -> usize {
+        self.desk.free().min(self.gateway.settings().webhook_hand.saturating_sub(self.known.len()))
+    }
+
     fn look(&mut self, now: Instant) {
-        let free = self.desk.free();
+        let free = self.free();
         self.plan.look_now |= self.desk.is_hungry() || (self.plan.deep && free >= BATCH);
         let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
         // Whoever drains looks again when all that was claimed has been recorded.
@@ -120,8 +128,8 @@ impl Deliverer {
         self.plan.under_way.insert(Kind::Look);
         (self.plan.look_now, self.plan.look_at) = (false, now + LOOK_EVERY);
         let (gateway, worker) = (self.gateway.clone(), self.worker);
-        let slots = free.min(BATCH);
-        let per_endpoint = gateway.settings().webhook_hand_per_endpoint;
+        let slots = free.min(LOOK_BATCH);
+        let per_endpoint = gateway.settings().desk().first_hand();
         let bounds = Bounds { slots, per_endpoint, rooms: self.desk.rooms(gateway.now()) };
         self.chores.spawn(async move {
             Chore::Looked(
@@ -265,6 +273,10 @@ impl Deliverer {
         let now = Instant::now();
         if now >= self.plan.rest_until {
             self.plan.rest_until = now + REST;
+            if now < self.plan.quiet_until {
+                return;
+            }
+            self.plan.quiet_until = now + QUIET;
             tracing::warn!(error = error as &dyn std::error::Error, "the deliverer's statements fail; trying again");
         }
     }
@@ -276,7 +288,7 @@ impl Deliverer {
             return;
         }
         self.plan.publish_at = now + PUBLISH_EVERY;
-        if self.desk.free() == 0 || now < self.plan.rest_until {
+        if self.free() == 0 || now < self.plan.rest_until {
             self.gateway.handing().close();
         } else {
             let closed = self.desk.closed(self.gateway.now()).into_iter().map(EndpointId::uuid).collect();
@@ -300,42 +312,5 @@ impl Deliverer {
         // What is due already is under way, or waits for something that wakes us.
         next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));
         next.min(self.good_until)
-    }
-}
-
-impl Gateway {
-    /// Records how attempts ended, and does what follows for endpoints that fail.
-    async fn record(&self, finished: &[Finished]) -> Result<(), Error> {
-        let ailing = self.store().finish_deliveries(self.now(), finished).await?;
-        for endpoint in &ailing {
-            // Recorded is recorded: what cannot be told now is told with the next failure.
-            if let Err(error) = self.tell_of_ailing(endpoint).await {
-                tracing::warn!(endpoint = %endpoint.endpoint, error = &error as &dyn std::error::Error, "a failing endpoint was not told of");
-            }
-        }
-        Ok(())
-    }
-
-    async fn beat_deliverer(
-        &self,
-        worker: Uuid,
-        known: &[DeliveryId],
-        endpoints: &[(Uuid, i64)],
-    ) -> Result<Beat, Error> {
-        let store = self.store();
-        if !store.renew_worker(worker, self.settings().deliverer_lease.as_secs_f64()).await? {
-            return Ok(Beat { alive: false, changed: Vec::new() });
-        }
-        let found = self.reclaim_deliveries().await? + store.give_back_unknown(worker, known).await?;
-        if found > 0 {
-            self.outlet().look.notify_one();
-        }
-        let changed = if endpoints.is_empty() { Vec::new() } else { store.changed_endpoints(endpoints).await? };
-        Ok(Beat { alive: true, changed: changed.into_iter().map(Into::into).collect() })
-    }
-
-    /// Returns what dead workers held to the queue.
-    pub async fn reclaim_deliveries(&self) -> Result<u64, Error> {
-        Ok(self.store().reclaim_deliveries(self.now()).await?)
     }
 }

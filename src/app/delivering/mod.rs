@@ -13,6 +13,7 @@
 mod attempt;
 mod chores;
 mod handing;
+mod statements;
 mod telling;
 
 use std::collections::HashSet;

@@ -152,3 +152,25 @@ fn what_waits_for_an_endpoint_that_cannot_take_it_is_not_looked_for_at_once() {
     assert!(desk.is_hungry());
     assert_eq!(desk.closed(now()).len(), 3);
 }
+
+#[test]
+fn an_endpoint_that_takes_what_it_is_sent_may_have_more_in_hand() {
+    let [a, b, ..] = endpoints();
+    let mut desk = Desk::new(Limits { hand_per_endpoint: 18, ..LIMITS });
+    for (endpoint, good) in [(a, true), (a, true), (a, true), (b, false)] {
+        put(&mut desk, &address("one", endpoint), "x", 1);
+        send_all(&mut desk);
+        desk.ended(endpoint, good, None, now());
+    }
+    assert_eq!(
+        desk.rooms(now()),
+        [(a, 18)],
+        "one more for each that arrived, up to the limit; never less than at first"
+    );
+    for _ in 0..2 {
+        put(&mut desk, &address("one", a), "x", 1);
+        send_all(&mut desk);
+        desk.ended(a, false, None, now());
+    }
+    assert_eq!(desk.rooms(now()), []);
+}

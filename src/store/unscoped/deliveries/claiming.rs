@@ -16,9 +16,9 @@ use crate::store::{Error, Store};
 pub struct Bounds {
     /// How many at most.
     pub slots: usize,
-    /// How many for one endpoint.
+    /// How many for an endpoint of which nothing is known.
     pub per_endpoint: usize,
-    /// Endpoints that take fewer, and how many.
+    /// How many for the others.
     pub rooms: Vec<(EndpointId, usize)>,
 }
 
@@ -54,7 +54,7 @@ impl Store {
     }
 }
 
-/// $1 worker, $2 now, $3 slots, $4 per endpoint, $5 and $6 the rooms of some, $7 failures that make careful.
+/// $1 worker, $2 now, $3 slots, $4 for an unknown endpoint, $5 and $6 the rooms of the others, $7 failures that make careful.
 static CLAIM: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH due AS MATERIALIZED (
@@ -67,15 +67,15 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
         -- A team whose worker is dead, or which has none, comes into our hands.
         held AS (
             INSERT INTO webhook_holders AS h (team, worker)
-            SELECT DISTINCT d.team, $1::uuid FROM due d WHERE NOT EXISTS (
+            SELECT d.team, $1::uuid FROM (SELECT DISTINCT team FROM due) d WHERE NOT EXISTS (
                 SELECT FROM webhook_holders o JOIN webhook_workers a ON a.worker = o.worker
                 WHERE o.team = d.team AND a.alive_until > clock_timestamp())
             ON CONFLICT (team) DO UPDATE SET worker = EXCLUDED.worker WHERE NOT EXISTS (
                 SELECT FROM webhook_workers a WHERE a.worker = h.worker AND a.alive_until > clock_timestamp())
             RETURNING team),
         ours AS MATERIALIZED (
-            SELECT due.*, LEAST($4, COALESCE(r.room, $4), COALESCE(due.rate_per_second, $4),
-                    CASE WHEN due.consecutive_failures >= $7 THEN 1 ELSE $4 END) AS most,
+            SELECT due.*, LEAST(COALESCE(r.room, $4), due.rate_per_second,
+                    CASE WHEN due.consecutive_failures >= $7 THEN 1 END) AS most,
                 row_number() OVER (PARTITION BY due.team ORDER BY random()) AS turn
             FROM due LEFT JOIN unnest($5::uuid[], $6::bigint[]) AS r (id, room) ON r.id = due.id
             WHERE COALESCE(r.room, $4) > 0

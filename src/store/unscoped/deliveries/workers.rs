@@ -56,7 +56,7 @@ impl Store {
     pub async fn give_back(&self, worker: Uuid, ids: &[DeliveryId]) -> Result<u64, Error> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = attempts - 1, lease_token = NULL, leased_at = NULL
-             WHERE id = ANY ($2) AND state = 1 AND lease_token = $1",
+             WHERE id = ANY ($2) AND state::int = 1 AND lease_token = $1",
         )
         .bind(worker)
         .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
@@ -69,7 +69,7 @@ impl Store {
     pub async fn give_back_unknown(&self, worker: Uuid, known: &[DeliveryId]) -> Result<u64, Error> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = attempts - 1, lease_token = NULL, leased_at = NULL
-             WHERE state = 1 AND lease_token = $1 AND NOT id = ANY ($2)
+             WHERE state = 1 AND lease_token = $1 AND NOT EXISTS (SELECT FROM unnest($2::uuid[]) AS known (one) WHERE known.one = id)
                AND leased_at < clock_timestamp() - make_interval(secs => $3)",
         )
         .bind(worker)

@@ -1,0 +1,154 @@
+//! Deliveries per second to 1, 100 and 1,000 endpoints: our engine, one that claims row by row, and the bare client.
+
+use std::time::Instant;
+
+use eci_cache_gateway::domain::ids::EndpointId;
+use eci_cache_gateway::localpg::Server;
+use tokio_util::sync::CancellationToken;
+
+use crate::cpu::Cpu;
+use crate::figures::{Rounds, load};
+use crate::house::House;
+use crate::receiver::Receiver;
+use crate::{Plan, reference};
+
+/// What was measured of one number of endpoints.
+#[derive(Default)]
+struct Row {
+    ours: Rounds,
+    rows: Rounds,
+    bare: Rounds,
+    ratio: Rounds,
+    of_bare: Rounds,
+    statements: Rounds,
+    gateway: Rounds,
+    postgres: Rounds,
+    rows_gateway: Rounds,
+    rows_postgres: Rounds,
+    bare_gateway: Rounds,
+}
+
+pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) -> anyhow::Result<()> {
+    println!("deliveries per second (load average at the start: {})", load());
+    for endpoints in [1, 100, 1_000] {
+        let house = House::build(server, "ecg_bench_rate").await?;
+        let mut row = Row::default();
+        let all = seed(&house, receiver, endpoints).await?;
+        for round in 0..plan.rounds {
+            row.measure(&house, plan, receiver, &all, round).await?;
+        }
+        row.print(endpoints);
+        house.close().await;
+    }
+    Ok(())
+}
+
+impl Row {
+    /// One round; who is first takes turns.
+    async fn measure(
+        &mut self,
+        house: &House,
+        plan: Plan,
+        receiver: &Receiver,
+        endpoints: &[EndpointId],
+        round: usize,
+    ) -> anyhow::Result<()> {
+        let (mut ours, mut rows, mut bare) = (0.0, 0.0, 0.0);
+        for turn in 0..3 {
+            match (round + turn) % 3 {
+                0 => bare = self.bare(house, plan, receiver).await?,
+                1 => rows = self.row_by_row(house, plan, endpoints).await?,
+                _ => ours = self.ours(house, plan, receiver, endpoints).await?,
+            }
+        }
+        self.ratio.push(ours / rows);
+        self.of_bare.push(ours / bare);
+        Ok(())
+    }
+
+    async fn bare(&mut self, house: &House, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
+        let url = format!("http://{}/0", receiver.address);
+        let count = usize::try_from(plan.deliveries)?;
+        // Warms the client and its connections.
+        reference::bare(&house.sender, &url, 1_000).await?;
+        let before = Cpu::now();
+        let rate = reference::bare(&house.sender, &url, count).await?;
+        self.bare.push(rate);
+        self.bare_gateway.push(Cpu::now().each_since(before, count)[0]);
+        Ok(rate)
+    }
+
+    async fn row_by_row(&mut self, house: &House, plan: Plan, endpoints: &[EndpointId]) -> anyhow::Result<f64> {
+        let each = (plan.deliveries / i64::try_from(endpoints.len())? / 4).max(1);
+        reference::prepare(&house.pool).await?;
+        house.backlog(endpoints, each).await?;
+        let before = Cpu::now();
+        let rate = reference::row_at_a_time(&house.pool, &house.sender).await?;
+        let cpu = Cpu::now().each_since(before, usize::try_from(each)? * endpoints.len());
+        reference::clear(&house.pool).await?;
+        self.rows.push(rate);
+        self.rows_gateway.push(cpu[0]);
+        self.rows_postgres.push(cpu[1]);
+        Ok(rate)
+    }
+
+    async fn ours(
+        &mut self,
+        house: &House,
+        plan: Plan,
+        receiver: &Receiver,
+        endpoints: &[EndpointId],
+    ) -> anyhow::Result<f64> {
+        let each = (plan.deliveries / i64::try_from(endpoints.len())?).max(1);
+        house.backlog(endpoints, each).await?;
+        let count = usize::try_from(each)? * endpoints.len();
+        let commits = house.commits().await?;
+        let before = Cpu::now();
+        let rate = drain(house, receiver, count).await?;
+        let cpu = Cpu::now().each_since(before, count);
+        // Those of the look at the sum itself, and of the engine's coming and going, are among them.
+        let statements = house.commits().await? - commits;
+        self.ours.push(rate);
+        self.gateway.push(cpu[0]);
+        self.postgres.push(cpu[1]);
+        self.statements.push(f64::from(i32::try_from(statements)?) / f64::from(u32::try_from(count)?));
+        Ok(rate)
+    }
+
+    fn print(&self, endpoints: i64) {
+        println!("\nto {endpoints} endpoints{:>38}{:>28}{:>28}", "per second", "CPU gateway, us", "CPU PostgreSQL, us");
+        println!("  ours        {:>38.0}{:>28.0}{:>28.0}", self.ours, self.gateway, self.postgres);
+        println!("  row by row  {:>38.0}{:>28.0}{:>28.0}", self.rows, self.rows_gateway, self.rows_postgres);
+        println!("  bare client {:>38.0}{:>28.0}", self.bare, self.bare_gateway);
+        println!(
+            "  ours / row by row {:.1}, ours / bare {:.2}, statements {:.3}",
+            self.ratio, self.of_bare, self.statements
+        );
+    }
+}
+
+/// Lets our engine deliver what waits; deliveries per second, until the last result is recorded.
+async fn drain(house: &House, receiver: &Receiver, count: usize) -> anyhow::Result<f64> {
+    let (stop, gateway) = (CancellationToken::new(), house.gateway.clone());
+    let (told, until) = (stop.clone(), receiver.count() + count);
+    let began = Instant::now();
+    let engine = tokio::spawn(async move { gateway.deliver_until(&told).await });
+    receiver.wait_for(until).await;
+    stop.cancel();
+    engine.await??;
+    Ok(f64::from(u32::try_from(count)?) / began.elapsed().as_secs_f64())
+}
+
+/// So many endpoints, spread over up to ten teams.
+async fn seed(house: &House, receiver: &Receiver, count: i64) -> anyhow::Result<Vec<EndpointId>> {
+    let teams = count.min(10);
+    let mut endpoints = Vec::new();
+    for team in 0..teams {
+        house.caches(&format!("team-{team}")).await?;
+    }
+    for number in 0..count {
+        let url = format!("http://{}/{number}", receiver.address);
+        endpoints.push(house.endpoint(&format!("team-{}", number % teams), &url).await?);
+    }
+    Ok(endpoints)
+}
