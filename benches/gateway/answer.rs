@@ -17,12 +17,17 @@ pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyh
     };
     let text = std::str::from_utf8(&buffer[..head]).context("the head is text")?;
     let status = text.get(9..12).context("a status")?.parse()?;
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("a length")?;
-    let whole = head + length.parse::<usize>()?;
+    let length = text.lines().find_map(length).context("a length")?;
+    let whole = head + length.trim().parse::<usize>()?;
     while buffer.len() < whole {
         if stream.read_buf(buffer).await? == 0 {
             bail!("the connection was closed");
         }
     }
     Ok(status)
+}
+
+/// Others than the gateway write the name in capitals.
+fn length(line: &str) -> Option<&str> {
+    line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, length)| length)
 }

@@ -49,12 +49,21 @@ pub(crate) const CACHES: u64 = 10_000;
 pub(crate) const FIRST: u64 = 100_000_000_000;
 /// What the ids of the seeded caches begin with.
 pub(crate) const ID_STEM: &str = "01990000-0000-7000-8000-";
+/// The migrations grant it what a gateway needs.
+const RUNTIME_ROLE: &str = "DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN CREATE ROLE eci_runtime LOGIN; END IF;
+END $$";
 
-const TOKEN_SECRET: &str = "a secret for the tokens of a benchmark";
-const ISSUER: &str = "https://issuer.example";
-const AUDIENCE: &str = "eci-cache-gateway";
-const KEY: &str = "stand-in-key";
-const KEY_SECRET: &str = "stand-in-secret";
+/// What tokens are signed with.
+pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of a benchmark";
+/// Who issues them.
+pub(crate) const ISSUER: &str = "https://issuer.example";
+/// For whom they are.
+pub(crate) const AUDIENCE: &str = "eci-cache-gateway";
+/// The key of the stand-in.
+pub(crate) const KEY: &str = "stand-in-key";
+/// Its secret.
+pub(crate) const KEY_SECRET: &str = "stand-in-secret";
 
 /// Everything that runs while it is measured.
 pub(crate) struct House {
@@ -74,7 +83,7 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
         let standin = Arc::new(standin(&clock, &entropy).await?);
-        database(server).await.context("the database")?;
+        database(server, DATABASE, CACHES, &format!("'{TEAM}'")).await.context("the database")?;
         Self::open(connect_to(server, DATABASE), standin, clock, entropy, asked).await
     }
 
@@ -116,15 +125,16 @@ pub(crate) fn connect_to(server: &Server, database: &str) -> PgConnectOptions {
     options.username(server.user()).database(database).ssl_mode(PgSslMode::Disable)
 }
 
-/// A new database with every migration and the seeded caches.
-async fn database(server: &Server) -> anyhow::Result<()> {
+/// A new database with every migration and that many seeded caches; `team` is SQL for the team of the cache `n`.
+pub(crate) async fn database(server: &Server, name: &str, caches: u64, team: &str) -> anyhow::Result<()> {
     let mut admin = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
-    admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
-    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
-    let options = connect_to(server, DATABASE);
+    admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
+    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await?;
+    admin.execute(RUNTIME_ROLE).await?;
+    let options = connect_to(server, name);
     store(&options).migrate().await?;
     let mut owner = PgConnection::connect_with(&options).await?;
-    owner.execute(AssertSqlSafe(seed())).await?;
+    owner.execute(AssertSqlSafe(seed(caches, team))).await?;
     owner.execute("VACUUM ANALYZE image_caches").await?;
     Ok(())
 }
@@ -135,12 +145,12 @@ fn store(options: &PgConnectOptions) -> Store {
 }
 
 /// Ready caches of four images, numbered from [`FIRST`].
-fn seed() -> String {
+fn seed(caches: u64, team: &str) -> String {
     format!(
         "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, provider_status, generation,
              version, sequence, operation, eci_cache_id, container_group_id, snapshot_id, progress_percent, evidence,
              misses, created_at, updated_at, ready_at)
-         SELECT ('{ID_STEM}' || n)::uuid, '{TEAM}', 'default', 'cn-beijing', 'web-' || n, images,
+         SELECT ('{ID_STEM}' || n)::uuid, {team}, 'default', 'cn-beijing', 'web-' || n, images,
              jsonb_build_object('name', 'web-' || n, 'region', 'cn-beijing', 'images', images, 'size_gib', 40,
                  'tags', jsonb_build_object('service', 'web', 'commit', md5(n::text))),
              'ready', 'Ready', 1, 4, 3, ('{ID_STEM}' || n)::uuid, 'imc-2ze' || n, 'eci-2ze' || n, 's-2ze' || n, 100,
@@ -148,11 +158,12 @@ fn seed() -> String {
          FROM generate_series({FIRST}, {last}) AS n,
              LATERAL (SELECT array_agg('registry.example.com/team/web-' || i || ':' || md5(n::text)) AS images
                       FROM generate_series(1, 4) AS i) AS four",
-        last = FIRST + CACHES - 1
+        last = FIRST + caches - 1
     )
 }
 
-async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Result<StandIn> {
+/// A stand-in without limits that takes no time.
+pub(crate) async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Result<StandIn> {
     let settings = sim::Settings {
         access_key_id: KEY.into(),
         access_key_secret: KEY_SECRET.into(),
@@ -170,14 +181,18 @@ async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Resu
 
 /// The cloud's 200 creates a minute would be all that is measured.
 async fn without_limits(standin: SocketAddr) -> anyhow::Result<()> {
-    let body = r#"{"quota":1000000,"creates_per_minute":1000000000}"#;
-    let head = format!("POST /_admin/settings HTTP/1.1\r\nhost: {standin}\r\ncontent-type: application/json\r\n");
+    admin(standin, "POST", "settings", r#"{"quota":1000000,"creates_per_minute":1000000000}"#).await
+}
+
+/// Asks the stand-in's back door.
+pub(crate) async fn admin(standin: SocketAddr, method: &str, door: &str, body: &str) -> anyhow::Result<()> {
+    let head = format!("{method} /_admin/{door} HTTP/1.1\r\nhost: {standin}\r\ncontent-type: application/json\r\n");
     let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     let mut stream = TcpStream::connect(standin).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "the stand-in kept its limits: {answer}");
+    anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "the stand-in refused {door}: {answer}");
     Ok(())
 }
 
@@ -229,10 +244,19 @@ fn parts(
 
 /// A token of that team.
 pub(crate) fn token(now: eci_cache_gateway::domain::clock::Instant, team: &str) -> anyhow::Result<String> {
+    token_with(now, team, &[Scope::Read, Scope::Write])
+}
+
+/// A token of that team with these scopes.
+pub(crate) fn token_with(
+    now: eci_cache_gateway::domain::clock::Instant,
+    team: &str,
+    scopes: &[Scope],
+) -> anyhow::Result<String> {
     let claims = Claims {
         subject: "bench".into(),
         teams: vec![team.parse()?],
-        scopes: vec![Scope::Read, Scope::Write],
+        scopes: scopes.to_vec(),
         lifetime: chrono::Duration::hours(1),
         issuer: ISSUER.into(),
         audience: AUDIENCE.into(),

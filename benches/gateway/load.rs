@@ -16,8 +16,8 @@ use crate::report::Measure;
 
 /// One kind of request.
 pub(crate) struct Work {
-    /// Where to.
-    pub(crate) address: SocketAddr,
+    /// Where to: connection by connection, one after the other.
+    pub(crate) addresses: Vec<SocketAddr>,
     /// The text of a request, for a number that is different each time.
     pub(crate) request: Box<dyn Fn(u64) -> String + Send + Sync>,
     /// The status that every answer must have.
@@ -26,36 +26,44 @@ pub(crate) struct Work {
 
 /// Sends `work` through `connections` for `duration`. Any other answer than the expected one is an error.
 pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) -> anyhow::Result<Measure> {
-    let (began, busy) = (Instant::now(), processor_time());
+    let began = Instant::now();
     let mut tasks = JoinSet::new();
-    for place in 0..connections {
-        tasks.spawn(connection(Arc::clone(work), place, began + duration));
+    for (place, address) in (0..connections).zip(work.addresses.iter().cycle()) {
+        let numbers = std::iter::successors(Some(scatter(place)), |number| Some(scatter(*number)));
+        let until = began + duration;
+        let numbers = numbers.take_while(move |_| Instant::now() < until);
+        tasks.spawn(connection(Arc::clone(work), *address, numbers));
     }
     let mut microseconds = Vec::new();
     while let Some(ended) = tasks.join_next().await {
         microseconds.extend(ended??);
     }
-    let busy = processor_time().saturating_sub(busy).as_secs_f64() / began.elapsed().as_secs_f64();
-    let measure = Measure::of(microseconds, began.elapsed());
-    Ok(Measure { busy: busy / measure.rate * 1e6, ..measure })
+    Ok(Measure::of(microseconds, began.elapsed()))
 }
 
-/// What this process has used of the processors; nothing where there is no Linux to tell.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The program's name is in parentheses and may hold anything; 11 fields after it comes the time, in 1/100 s.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-    let hundredths: u64 = fields.skip(11).take(2).filter_map(|text| text.parse::<u64>().ok()).sum();
-    Duration::from_millis(hundredths * 10)
+/// Sends the requests of the numbers up to `count`, each once.
+pub(crate) async fn once(work: &Arc<Work>, connections: u64, count: u64) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
+    for (place, address) in (0..connections).zip(work.addresses.iter().cycle()) {
+        let numbers = (place..count).step_by(usize::try_from(connections)?);
+        tasks.spawn(connection(Arc::clone(work), *address, numbers));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 /// How long each answer took, in microseconds.
-async fn connection(work: Arc<Work>, place: u64, until: Instant) -> anyhow::Result<Vec<u64>> {
-    let mut stream = TcpStream::connect(work.address).await?;
+async fn connection(
+    work: Arc<Work>,
+    address: SocketAddr,
+    numbers: impl Iterator<Item = u64> + Send,
+) -> anyhow::Result<Vec<u64>> {
+    let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let (mut latencies, mut buffer, mut number) = (Vec::with_capacity(1 << 14), Vec::with_capacity(1 << 16), place);
-    while Instant::now() < until {
-        number = scatter(number);
+    let (mut latencies, mut buffer) = (Vec::with_capacity(1 << 14), Vec::with_capacity(1 << 16));
+    for number in numbers {
         let request = (work.request)(number);
         let sent = Instant::now();
         stream.write_all(request.as_bytes()).await?;

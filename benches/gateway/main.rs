@@ -1,42 +1,54 @@
-//! How fast the gateway is, beside the least that its database must do: `cargo bench`.
+//! How fast the gateway is, beside its peers in the same run: `cargo bench --bench gateway`.
 //!
-//! Takes about a minute; `cargo bench -- --rounds 1 --seconds 1` looks quickly, `--rounds 5 --seconds 5` looks well.
-//! `cargo bench -- --waiters 1000` measures instead how long it takes to tell as many who wait ([`waiters`]).
-//! Judge by the ratio: the cores are shared by the load, the gateway, the database and the stand-in, so requests
-//! per second say as much about the machine. Needs no database: it starts one of its own below `target/tmp`.
+//! The program itself (`serve`) with everything on, round by round beside whatever does the same: pgbench with the same
+//! SQL, nginx to the same cloud, `FastAPI` with asyncpg on the same database (`rows`). Then what has no peer: start-up and
+//! memory (`rest`), those who wait ([`waiters`]), and the benchmarks that are programs of their own ([`others`]).
+//!
+//! Some 13 minutes; `-- --quick` takes 3. `-- --rows read,list` measures these rows only (`plan` has all), `-- --json`
+//! prints for a machine, `-- --caches 1000,100000,1000000 --teams 10,1000` shows how cost grows; progress comes on standard
+//! error. Needs no database: it starts one of its own below `target/tmp`. Judge by the ratios and by processor time: the
+//! cores are shared by everybody who takes part, so requests per second say as much about the machine.
 
 mod answer;
+mod contest;
 mod crowd;
 mod house;
 mod load;
+mod nginx;
+mod others;
+mod plan;
+mod processor;
 mod reference;
 mod report;
+mod requests;
+mod rest;
+mod rows;
+mod served;
 #[path = "../../tests/it/support/server.rs"]
 mod server;
+mod site;
+mod twin;
 mod waiters;
 
-use std::sync::Arc;
-use std::time::Duration;
+use eci_cache_gateway::localpg::{Durability, Options, Server};
+use house::House;
+use plan::Plan;
+use processor::load_average;
+use report::{Fact, Row};
+use serde_json::json;
+use site::Size;
 
-use anyhow::{Context as _, bail};
-use eci_cache_gateway::domain::ids::CacheId;
-use eci_cache_gateway::localpg::{Durability, Server};
-use house::{CACHES, FIRST, House, ID_STEM};
-use load::Work;
-use reference::Pgbench;
-use report::{Measure, Row};
-use uuid::Uuid;
+/// Connections of the references and of the gateways, together.
+const TO_THE_DATABASE: u32 = 250;
 
-/// Open connections to the gateway, and clients of pgbench.
-const CONNECTIONS: u64 = 32;
-/// How long each kind of work runs before anything is measured.
-const WARM_UP: Duration = Duration::from_secs(1);
-
-/// How long to measure.
-struct Plan {
-    rounds: u32,
-    each: Duration,
-    waiters: Option<u32>,
+/// All that was measured.
+#[derive(Default)]
+struct Results {
+    tables: Vec<(Size, Vec<Row>)>,
+    facts: Vec<Fact>,
+    others: Vec<(&'static str, String)>,
+    absent: Vec<String>,
+    before: String,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,137 +57,89 @@ fn main() -> anyhow::Result<()> {
         return crowd::be(arguments);
     }
     let plan = Plan::read(arguments)?;
-    if plan.waiters.is_some() {
-        crowd::raise_files();
-    }
-    let server = Server::start(&server::options_for(&server::tmp("bench-postgres"), Durability::Durable), |line| {
-        eprintln!("{line}");
-    })?;
+    crowd::raise_files();
+    let mut results = Results { before: load_average(), ..Results::default() };
+    let options = server::options_for(&server::tmp("bench-postgres"), Durability::Durable);
+    let options = Options { max_connections: TO_THE_DATABASE, ..options };
+    let server = Server::start(&options, |line| eprintln!("{line}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if let Some(waiters) = plan.waiters {
-        runtime.block_on(wait(&server, waiters, plan.rounds))?;
-        server.stop()?;
-        return Ok(());
-    }
-    let rows = runtime.block_on(measure(&plan, &server))?;
+    runtime.block_on(measure(&plan, &server, &mut results))?;
     server.stop()?;
-    println!(
-        "\n{CONNECTIONS} connections, {CACHES} image caches, medians of {} rounds of {:?}\n",
-        plan.rounds, plan.each
-    );
-    report::print(&rows);
-    println!("{LEFT_OUT}");
+    for name in others::asked(|row| plan.which.has(row)) {
+        results.others.push((name, others::run(name, plan.quick)?));
+    }
+    results.absent.sort();
+    results.absent.dedup();
+    if plan.json {
+        results.print_json();
+    } else {
+        results.print(&plan);
+    }
+    Ok(())
+}
+
+async fn measure(plan: &Plan, server: &Server, results: &mut Results) -> anyhow::Result<()> {
+    let folder = server::tmp("");
+    for size in plan.sizes.iter().copied().filter(|_| plan.which.has_contest()) {
+        let rows = rows::measure(server, &folder, size, &plan.which, plan.pace, &mut results.absent).await?;
+        results.tables.push((size, rows));
+    }
+    if plan.which.has("rest") {
+        results.facts.extend(rest::measure(server, &folder).await?);
+    }
+    if plan.which.has("waiters") {
+        let house = House::build(server, house::boundless()).await?;
+        let rounds = if plan.quick { 1 } else { 3 };
+        results.facts.extend(waiters::run(&house, plan.waiters, rounds).await?);
+        house.end().await;
+    }
     Ok(())
 }
 
 /// What the figures do not say.
 const LEFT_OUT: &str = "
-The gateway verifies a token (HS256) and makes an audit entry durable for each answer; pgbench does neither, and
-speaks no HTTP and no JSON. A create is answered when the stand-in, which takes no time, has accepted it.
-The processor time per answer is that of gateway, load and stand-in together, without the database.
-Left out: a network (loopback and a Unix socket only), TLS, RS256 and ES256, log lines, workers that follow the
-builds, and a machine of one's own for each part: load, gateway, database and stand-in share these cores.";
+\"ours is\": how much the gateway does for each one of the reference, the median over the rounds. cpu and pg: processor
+time for each answer, of the measured server and of all of PostgreSQL, in microseconds. p50 and p99 of pgbench are of
+every fifth transaction. Rounds in which a reference did less than half of what it usually does are thrown out.
+The gateway verifies a token (HS256), asks the policy, counts the limits and makes an audit entry durable for each answer;
+pgbench and nginx do none of it, and pgbench speaks no HTTP. Many who ask at once share queries and commits, which one at a
+time do not: the row of one connection shows that. Its workers run elsewhere (`serve --no-worker`).
+Left out: a network (loopback and a Unix socket only), TLS, RS256 and ES256, log lines, and a machine of one's own for each
+part: load, gateway, reference, database and stand-in share these cores. Also the gateway without its audit: there is no
+switch for that, and there shall be none.";
 
-impl Plan {
-    fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut plan = Self { rounds: 3, each: Duration::from_secs(3), waiters: None };
-        while let Some(name) = arguments.next() {
-            let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number > 0);
-            match name.as_str() {
-                // Cargo says that it is one.
-                "--bench" => {}
-                "--rounds" => plan.rounds = number().context("--rounds takes a number")?,
-                "--seconds" => plan.each = Duration::from_secs(number().context("--seconds takes a number")?.into()),
-                "--waiters" => plan.waiters = Some(number().context("--waiters takes a number")?),
-                other => bail!("{other}: only --rounds, --seconds and --waiters are known"),
-            }
+impl Results {
+    fn print(&self, plan: &Plan) {
+        for (size, rows) in &self.tables {
+            let Size { caches, teams } = size;
+            let (rounds, each) = (plan.pace.rounds, plan.pace.each);
+            println!("\n{caches} image caches of {teams} teams, medians of {rounds} interleaved rounds of {each:?}\n");
+            report::print(rows);
         }
-        Ok(plan)
-    }
-}
-
-async fn wait(server: &Server, waiters: u32, rounds: u32) -> anyhow::Result<()> {
-    let house = House::build(server, house::boundless()).await?;
-    waiters::run(&house, waiters as usize, rounds).await?;
-    house.end().await;
-    Ok(())
-}
-
-/// Measures everything, ours and the reference in turn.
-async fn measure(plan: &Plan, server: &Server) -> anyhow::Result<Vec<Row>> {
-    let house = House::build(server, house::boundless()).await?;
-    let pgbench = Pgbench::find(server, &server::tmp("bench-pgbench")).await?.map(Arc::new);
-    if pgbench.is_none() {
-        println!("There is no pgbench beside this PostgreSQL: only the gateway is measured.");
-    }
-    let mut rows = Vec::new();
-    let reads = [
-        ("read one image cache", read_one(&house), reference::read_one()),
-        ("list 50 image caches", list(&house), reference::list()),
-    ];
-    let mut tables: Vec<Row> = reads.iter().map(|(name, ..)| Row::new(name)).collect();
-    for (_, work, _) in &reads {
-        load::run(work, CONNECTIONS, WARM_UP).await?;
-    }
-    for round in 1..=plan.rounds {
-        eprintln!("round {round} of {}", plan.rounds);
-        for ((_, work, sql), row) in reads.iter().zip(&mut tables) {
-            row.ours.push(load::run(work, CONNECTIONS, plan.each).await?);
-            if let Some(pgbench) = &pgbench {
-                row.reference.push(refer(pgbench, sql, plan.each).await?);
-            }
+        if !self.facts.is_empty() {
+            println!();
+            self.facts.iter().for_each(Fact::print);
         }
+        for (name, said) in &self.others {
+            println!("\n== {name} ==\n\n{said}");
+        }
+        println!("{LEFT_OUT}");
+        for absent in &self.absent {
+            println!("Not there: {absent}");
+        }
+        println!("Load average: {} before, {} after.", self.before, load_average());
     }
-    rows.append(&mut tables);
-    rows.push(creates(&house, plan).await?);
-    house.end().await;
-    Ok(rows)
-}
 
-async fn refer(pgbench: &Arc<Pgbench>, sql: &str, each: Duration) -> anyhow::Result<Measure> {
-    let (pgbench, sql) = (Arc::clone(pgbench), sql.to_owned());
-    tokio::task::spawn_blocking(move || pgbench.run(&sql, CONNECTIONS, each)).await?
-}
-
-/// Last of all: they make the table grow.
-async fn creates(house: &House, plan: &Plan) -> anyhow::Result<Row> {
-    eprintln!("creates");
-    let (work, mut row) = (create(house), Row::new("create, the cloud at 0 ms"));
-    load::run(&work, CONNECTIONS, WARM_UP).await?;
-    for _ in 0..plan.rounds {
-        row.ours.push(load::run(&work, CONNECTIONS, plan.each).await?);
+    fn print_json(&self) {
+        let table = |(size, rows): &(Size, Vec<Row>)| json!({"caches": size.caches, "teams": size.teams, "rows": rows.iter().map(Row::json).collect::<Vec<_>>()});
+        let other = |(name, said): &(&str, String)| json!({"name": name, "lines": said.lines().collect::<Vec<_>>()});
+        let all = json!({
+            "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
+            "facts": self.facts.iter().map(Fact::json).collect::<Vec<_>>(),
+            "others": self.others.iter().map(other).collect::<Vec<_>>(),
+            "absent": self.absent,
+            "load_average": {"before": self.before, "after": load_average()},
+        });
+        println!("{all:#}");
     }
-    Ok(row)
-}
-
-fn read_one(house: &House) -> Arc<Work> {
-    let (rest, address) = (headers(house), house.address);
-    let path = |number: u64| {
-        let id = Uuid::parse_str(&format!("{ID_STEM}{}", FIRST + number % CACHES)).expect("12 digits end an id");
-        format!("/v1/image-caches/{}", CacheId::from(id))
-    };
-    let request = move |number| format!("GET {} HTTP/1.1\r\n{rest}\r\n", path(number));
-    Arc::new(Work { address, request: Box::new(request), status: 200 })
-}
-
-fn list(house: &House) -> Arc<Work> {
-    let (request, address) =
-        (format!("GET /v1/image-caches?limit=50 HTTP/1.1\r\n{}\r\n", headers(house)), house.address);
-    Arc::new(Work { address, request: Box::new(move |_| request.clone()), status: 200 })
-}
-
-fn create(house: &House) -> Arc<Work> {
-    let (rest, address) = (headers(house), house.address);
-    let request = move |number: u64| {
-        let body = format!(r#"{{"name":"web-{number}","region":"cn-beijing","images":["nginx:1.27"]}}"#);
-        let length = body.len();
-        let entity = format!("content-type: application/json\r\ncontent-length: {length}\r\n");
-        format!("POST /v1/image-caches HTTP/1.1\r\n{rest}{entity}\r\n{body}")
-    };
-    Arc::new(Work { address, request: Box::new(request), status: 201 })
-}
-
-/// What every request has.
-fn headers(house: &House) -> String {
-    format!("host: {}\r\nauthorization: Bearer {}\r\naccept: application/json\r\n", house.address, house.token)
 }

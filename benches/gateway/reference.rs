@@ -11,45 +11,71 @@ use anyhow::{Context as _, ensure};
 use eci_cache_gateway::localpg::Server;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::house::{CACHES, DATABASE, FIRST, ID_STEM, TEAM, connect_to};
+use crate::house::{FIRST, ID_STEM, connect_to};
 use crate::report::Measure;
+use crate::site::{DATABASE, Size};
 
 /// A pgbench that works.
 pub(crate) struct Pgbench {
     program: PathBuf,
     folder: PathBuf,
     server: Vec<String>,
-}
-
-/// The SQL of `Store::image_cache`.
-pub(crate) fn read_one() -> String {
-    let last = FIRST + CACHES - 1;
-    // A variable of pgbench holds no uuid, so the id is put together here.
-    format!(
-        "\\set n random({FIRST}, {last})\n\
-         SELECT * FROM image_caches WHERE team = :team AND id = ('{ID_STEM}' || :n::text)::uuid;\n"
-    )
-}
-
-/// The SQL of `Store::image_caches`, for the first page of 50 without a filter.
-pub(crate) fn list() -> String {
-    "SELECT * FROM image_caches
-     WHERE team = :team AND (NULL::uuid IS NULL OR id < NULL) AND status = ANY (:statuses::text[])
-       AND (NULL::text IS NULL OR region = NULL) AND (NULL::text IS NULL OR name = NULL)
-       AND (NULL::text IS NULL OR images @> ARRAY[NULL]) AND (NULL::text IS NULL OR eci_cache_id = NULL)
-       AND (NULL::text IS NULL OR (spec -> 'tags') ? NULL)
-       AND (NULL::text IS NULL OR spec -> 'tags' ->> NULL = NULL)
-       AND (NULL::timestamptz IS NULL OR created_at >= NULL) AND (NULL::timestamptz IS NULL OR created_at < NULL)
-     ORDER BY id DESC LIMIT 51;\n"
-        .to_owned()
+    size: Size,
 }
 
 /// What `statuses` is in [`list`]: all but the final ones.
 const STATUSES: &str = "{pending,preparing,creating,ready,failed,updating,update_failed,deleting,unknown}";
 
+/// What a read of a row needs: all columns but what the gateway keeps for itself.
+const COLUMNS: &str = "id, team, account, region, name, images, spec, status, provider_status, generation, version,
+    sequence, operation, eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure,
+    evidence, misses, created_at, updated_at, ready_at, expires_at, last_matched_at, provider, drift, expiry_told, gone_at";
+
+/// The SQL of `Store::image_cache`, for one image cache alone.
+pub(crate) fn read() -> String {
+    // A variable of pgbench holds neither text nor uuid, so both are put together here.
+    format!(
+        "\\set n random(0, :caches - 1)\n\\set t :n % :teams\n\\set id {FIRST} + :n\n\
+         SELECT {COLUMNS} FROM image_caches WHERE team = 'team-' || :t::text AND id = ('{ID_STEM}' || :id::text)::uuid;\n"
+    )
+}
+
+/// The SQL of `Store::image_caches`, for the first page of 50 without a filter.
+pub(crate) fn list() -> String {
+    format!(
+        "\\set t random(0, :teams - 1)\n\
+         SELECT {COLUMNS} FROM image_caches WHERE team = 'team-' || :t::text AND status = ANY (:statuses::text[])
+         ORDER BY id DESC LIMIT 51;\n"
+    )
+}
+
+/// One audit entry in a transaction of its own, durable before it is told so.
+pub(crate) fn audit() -> String {
+    "\\set t random(0, :teams - 1)\n\
+     INSERT INTO bench_audit (id, at, team, subject, credential, door, request_id, address, action, resource, outcome,
+         http_status, duration_ms, parameters, stamp)
+     VALUES (gen_random_uuid(), now(), 'team-' || :t::text, 'bench', 'bench', 'rest', gen_random_uuid()::text,
+         '127.0.0.1', 'get_image_cache', 'ic_01jdc000000000000000000000', 'succeeded', 200, 1, '{}',
+         decode(repeat('00', 32), 'hex'));\n"
+        .to_owned()
+}
+
+/// The SQL of `Store::matchable_caches`.
+pub(crate) fn matches() -> String {
+    "\\set t random(0, :teams - 1)\n\
+     SELECT id, team, account, spec, status, provider_status, generation, version, sequence, operation,
+         eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure, evidence,
+         misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider, drift,
+         expiry_told, gone_at, poll_bucket
+     FROM image_caches WHERE team = 'team-' || :t::text
+         AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
+     ORDER BY (region = 'cn-beijing') DESC, id DESC LIMIT 1000;\n"
+        .to_owned()
+}
+
 impl Pgbench {
     /// The one beside the server's own programs, if there is one. Its files go below `folder`.
-    pub(crate) async fn find(server: &Server, folder: &Path) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn find(server: &Server, folder: &Path, size: Size) -> anyhow::Result<Option<Self>> {
         let mut connection = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
         let programs: String = sqlx::query_scalar("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
             .fetch_one(&mut connection)
@@ -62,7 +88,7 @@ impl Pgbench {
         fs::create_dir_all(folder)?;
         let socket = server.socket_dir().display().to_string();
         let server = ["-h", &socket, "-p", "5432", "-U", server.user(), DATABASE].map(str::to_owned).into();
-        Ok(Some(Self { program, folder: folder.to_owned(), server }))
+        Ok(Some(Self { program, folder: folder.to_owned(), server, size }))
     }
 
     /// Runs `sql` as often as it can. Blocking.
@@ -74,13 +100,15 @@ impl Pgbench {
         // None of the variables by which somebody points libpq elsewhere.
         command.env_clear().current_dir(&self.folder);
         command.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-T", &seconds]);
-        command.args(["-D", &format!("team={TEAM}"), "-D", &format!("statuses={STATUSES}")]);
+        let (caches, teams) = (format!("caches={}", self.size.caches), format!("teams={}", self.size.teams));
+        command.args(["-D", &caches, "-D", &teams, "-D", &format!("statuses={STATUSES}")]);
         command.args(["--log", "--log-prefix=sample", "--sampling-rate=0.2", "-f", "script.sql"]);
         let output = command.args(&self.server).output().context("pgbench does not start")?;
         let told = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "pgbench: {told}{}", String::from_utf8_lossy(&output.stderr));
         let rate = told.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        Ok(Measure { rate: rate.context("pgbench told no tps")?, ..Measure::of(self.samples()?, duration) })
+        let rate: f64 = rate.context("pgbench told no tps")?;
+        Ok(Measure { rate, answers: rate * duration.as_secs_f64(), ..Measure::of(self.samples()?, duration) })
     }
 
     /// The times in the logs, in microseconds; the logs are gone afterwards.

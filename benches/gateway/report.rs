@@ -2,17 +2,25 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// What one measurement says.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Measure {
+    /// Answers.
+    pub(crate) answers: f64,
     /// Answers per second.
     pub(crate) rate: f64,
     /// Half of the answers took less, in milliseconds.
     pub(crate) p50: f64,
     /// 99 of 100 answers took less, in milliseconds.
     pub(crate) p99: f64,
-    /// Processor time of this process for each answer, in microseconds; 0 where it is not known.
-    pub(crate) busy: f64,
+    /// Processor time of the measured server for each answer, in microseconds; negative where it is not known.
+    pub(crate) server: f64,
+    /// The same of PostgreSQL, all of its processes.
+    pub(crate) database: f64,
+    /// The same of the load, with the stand-in where it is called.
+    pub(crate) load: f64,
 }
 
 impl Measure {
@@ -23,56 +31,148 @@ impl Measure {
             let place = (microseconds.len() * percent / 100).min(microseconds.len().saturating_sub(1));
             Duration::from_micros(microseconds.get(place).copied().unwrap_or_default()).as_secs_f64() * 1_000.0
         };
-        let count = u32::try_from(microseconds.len()).unwrap_or(u32::MAX);
-        Self { rate: f64::from(count) / elapsed.as_secs_f64(), p50: at(50), p99: at(99), busy: 0.0 }
+        let answers = f64::from(u32::try_from(microseconds.len()).unwrap_or(u32::MAX));
+        let rate = answers / elapsed.as_secs_f64();
+        Self { answers, rate, p50: at(50), p99: at(99), server: -1.0, database: -1.0, load: -1.0 }
     }
 
     /// Figure by figure, the median.
     fn median(rounds: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure).collect());
-        let busy = of(|round| round.busy);
-        Self { rate: of(|round| round.rate), p50: of(|round| round.p50), p99: of(|round| round.p99), busy }
+        Self {
+            answers: of(|round| round.answers),
+            rate: of(|round| round.rate),
+            p50: of(|round| round.p50),
+            p99: of(|round| round.p99),
+            server: of(|round| round.server),
+            database: of(|round| round.database),
+            load: of(|round| round.load),
+        }
+    }
+
+    fn line(&self) -> String {
+        let known = |micros: f64| if micros < 0.0 { "-".to_owned() } else { format!("{micros:.1}") };
+        let (server, database) = (known(self.server), known(self.database));
+        format!("{:>9.0} {:>8.2} {:>8.2} {server:>8} {database:>8}", self.rate, self.p50, self.p99)
+    }
+
+    fn json(&self) -> Value {
+        let known = |micros: f64| (micros >= 0.0).then(|| rounded(micros));
+        json!({
+            "per_second": rounded(self.rate), "p50_ms": rounded(self.p50), "p99_ms": rounded(self.p99),
+            "server_cpu_us": known(self.server), "postgres_cpu_us": known(self.database), "load_cpu_us": known(self.load),
+        })
     }
 }
 
-/// One kind of work: ours, and the reference in the same round where there is one.
+/// One kind of work: ours first, then those that it is compared with, all in the same rounds.
 pub(crate) struct Row {
     /// What was done.
-    pub(crate) name: &'static str,
-    /// The gateway, round by round.
-    pub(crate) ours: Vec<Measure>,
-    /// pgbench, round by round; empty where there is none.
-    pub(crate) reference: Vec<Measure>,
+    pub(crate) name: String,
+    /// Connections, or clients.
+    pub(crate) connections: u64,
+    /// Who did it, and its figures round by round.
+    pub(crate) measured: Vec<(&'static str, Vec<Measure>)>,
+    /// How busy the machine was when it ended.
+    pub(crate) load_average: String,
 }
 
 impl Row {
-    /// A row without figures.
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, ours: Vec::new(), reference: Vec::new() }
+    /// The rounds that count: those in which every reference did at least half of what it usually does. What disturbed
+    /// one of them so much says nothing about us.
+    fn good(&self) -> Vec<usize> {
+        let rounds = self.measured.first().map_or(0, |(_, rounds)| rounds.len());
+        let usual: Vec<f64> =
+            self.measured.iter().map(|(_, rounds)| median(rounds.iter().map(|round| round.rate).collect())).collect();
+        let fair = |round: &usize| {
+            self.measured.iter().zip(&usual).skip(1).all(|((_, rounds), usual)| rounds[*round].rate >= usual / 2.0)
+        };
+        (0..rounds).filter(fair).collect()
+    }
+
+    /// Median of each, and the ratio of ours to it: round against round, for what slows the machine a while slows both.
+    fn compared(&self) -> Vec<(&'static str, Measure, f64)> {
+        let good = self.good();
+        let kept = |rounds: &Vec<Measure>| good.iter().map(|round| rounds[*round]).collect::<Vec<_>>();
+        let Some((_, ours)) = self.measured.first() else { return Vec::new() };
+        let ours = kept(ours);
+        let one = |(name, rounds): &(&'static str, Vec<Measure>)| {
+            let rounds = kept(rounds);
+            let ratios = ours.iter().zip(&rounds).map(|(ours, theirs)| ours.rate / theirs.rate).collect();
+            (*name, Measure::median(&rounds), median(ratios))
+        };
+        self.measured.iter().map(one).collect()
+    }
+
+    fn thrown_out(&self) -> usize {
+        self.measured.first().map_or(0, |(_, rounds)| rounds.len()) - self.good().len()
     }
 
     fn print(&self) {
-        let ours = Measure::median(&self.ours);
-        print!("{:<26} {:>9.0} {:>8.2} {:>8.2} {:>7.0}", self.name, ours.rate, ours.p50, ours.p99, ours.busy);
-        if self.reference.is_empty() {
-            println!(" {:>11} {:>8} {:>8} {:>7}", "-", "-", "-", "-");
-            return;
+        for (place, (name, figures, ratio)) in self.compared().into_iter().enumerate() {
+            if place == 0 {
+                let out = match self.thrown_out() {
+                    0 => String::new(),
+                    out => format!("  {out} thrown out"),
+                };
+                println!("{:<26} {:>5} {name:<22} {}{out}", self.name, self.connections, figures.line());
+            } else {
+                println!("{:<26} {:>5} {name:<22} {} {ratio:>8.3}", "", "", figures.line());
+            }
         }
-        let theirs = Measure::median(&self.reference);
-        // Round against round: what slows the machine for a while slows both.
-        let ratios = self.ours.iter().zip(&self.reference).map(|(ours, theirs)| ours.rate / theirs.rate).collect();
-        println!(" {:>11.0} {:>8.2} {:>8.2} {:>7.2}", theirs.rate, theirs.p50, theirs.p99, median(ratios));
+    }
+
+    /// The row for a machine.
+    pub(crate) fn json(&self) -> Value {
+        let mut compared = self.compared().into_iter();
+        let ours = compared.next().map(|(_, figures, _)| figures.json());
+        let with = |(name, figures, ratio): (&str, Measure, f64)| json!({"name": name, "figures": figures.json(), "ratio": rounded(ratio)});
+        json!({
+            "row": self.name, "connections": self.connections, "gateway": ours, "rounds": self.good().len(),
+            "thrown_out": self.thrown_out(), "references": compared.map(with).collect::<Vec<_>>(),
+            "load_average": self.load_average,
+        })
     }
 }
 
 /// Prints the table.
 pub(crate) fn print(rows: &[Row]) {
-    let (ours, theirs) = ("gateway/s   p50 ms   p99 ms  cpu µs", "  pgbench/s   p50 ms   p99 ms   ratio");
-    println!("{:<26} {ours} {theirs}", "");
+    println!(
+        "{:<26} {:>5} {:<22} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "", "conns", "", "per s", "p50 ms", "p99 ms", "cpu µs", "pg µs", "ours is"
+    );
     rows.iter().for_each(Row::print);
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// The middle one.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
+}
+
+/// To three places.
+pub(crate) fn rounded(figure: f64) -> f64 {
+    (figure * 1_000.0).round() / 1_000.0
+}
+
+/// A figure that stands alone.
+pub(crate) struct Fact {
+    /// Of what.
+    pub(crate) name: String,
+    /// How much.
+    pub(crate) value: f64,
+    /// Of which unit.
+    pub(crate) unit: &'static str,
+}
+
+impl Fact {
+    /// Its line.
+    pub(crate) fn print(&self) {
+        println!("{:<54} {:>9.1} {}", self.name, self.value, self.unit);
+    }
+
+    /// The same for a machine.
+    pub(crate) fn json(&self) -> Value {
+        json!({"name": self.name, "value": rounded(self.value), "unit": self.unit})
+    }
 }

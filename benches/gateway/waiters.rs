@@ -1,4 +1,4 @@
-//! How long until the last of many who wait is told: `cargo bench -- --waiters 1000`.
+//! How long until the last of many who wait is told: the row `waiters`.
 //!
 //! They all ask one gateway for the team's next event, by long poll or by stream; the event is a create at another
 //! gateway on the same database. Counted from the moment in which the create is sent, so its own time is shown beside.
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::crowd;
 use crate::house::House;
+use crate::report::{Fact, median};
 
 /// All wait after that long, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -26,22 +27,27 @@ struct Kind {
 /// What the waiters ask for.
 const KINDS: [(&str, &str); 2] = [("long polls", "/v1/events?wait=55"), ("streams", "/v1/events/stream")];
 
-/// Measures both kinds, each `rounds` times, and prints a line for each round.
-pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::Result<()> {
+/// Measures both kinds, each `rounds` times; the medians, in milliseconds.
+pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::Result<Vec<Fact>> {
     let other = house.neighbour().await?;
-    println!("{waiters} waiters at one gateway, an event of another; milliseconds from sending the create\n");
-    println!("{:<12}{:>12}{:>12}{:>12}{:>12}", "", "created", "first told", "middle", "last told");
-    let mut number = 0;
+    let (mut number, mut facts) = (0, Vec::new());
     for (name, path) in KINDS {
+        let mut times = Vec::new();
         for _ in 0..rounds {
             number += 1;
+            eprintln!("{waiters} {name}: round {} of {rounds}", times.len() + 1);
             let kind = Kind { path, waiters };
-            let round = round(house, &other, &kind, number).await.with_context(|| name.to_owned())?;
-            println!("{name:<12}{}", round.map(|time| format!("{:>12.1}", time.as_secs_f64() * 1e3)).concat());
+            times.push(round(house, &other, &kind, number).await.with_context(|| name.to_owned())?);
+        }
+        for (place, told) in
+            ["the create is answered", "the first is told", "half are told", "the last is told"].into_iter().enumerate()
+        {
+            let value = median(times.iter().map(|times| times[place].as_secs_f64() * 1e3).collect());
+            facts.push(Fact { name: format!("{waiters} {name}: {told}"), value, unit: "ms" });
         }
     }
     other.end().await;
-    Ok(())
+    Ok(facts)
 }
 
 async fn round(house: &House, other: &House, kind: &Kind, round: u8) -> anyhow::Result<[Duration; 4]> {

@@ -22,6 +22,7 @@ mod localpg;
 mod matches;
 mod never_twice;
 mod openapi;
+mod plans;
 mod policy;
 mod receive;
 mod receiver;

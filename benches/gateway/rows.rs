@@ -1,0 +1,172 @@
+//! The rows that have a reference: what is asked of the gateway program, and who else is asked for the same.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use eci_cache_gateway::localpg::Server;
+
+use crate::contest::{Contestant, Pace, hold};
+use crate::load::{self, Work};
+use crate::nginx::Nginx;
+use crate::plan::Which;
+use crate::reference::{self, Pgbench};
+use crate::report::Row;
+use crate::requests::{self, Key};
+use crate::served::{Parts, Served};
+use crate::site::{Site, Size};
+use crate::twin::Twin;
+
+/// Connections of the gateway to the database, as by default.
+const POOL: u32 = 10;
+/// The most connections of the load.
+const MANY: u64 = 128;
+
+/// The most image caches that are read before anything is measured.
+const READ_ONCE: u64 = 200_000;
+
+/// Who takes part.
+struct Field<'a> {
+    site: &'a Site,
+    pace: Pace,
+    ours: Served,
+    pgbench: Option<Arc<Pgbench>>,
+    twin: Option<Twin>,
+    rows: Vec<Row>,
+}
+
+/// Measures what is asked for of these rows, at this size. What cannot take part is named in `absent`.
+pub(crate) async fn measure(
+    server: &Server,
+    folder: &Path,
+    there: Size,
+    which: &Which,
+    pace: Pace,
+    absent: &mut Vec<String>,
+) -> anyhow::Result<Vec<Row>> {
+    eprintln!("{} image caches of {} teams are put there", there.caches, there.teams);
+    let site = Site::build(server, there).await?;
+    let ours = Served::start(&site, POOL, Parts::Api).await?;
+    let pgbench = Pgbench::find(server, &folder.join("bench-pgbench"), there).await?.map(Arc::new);
+    if pgbench.is_none() {
+        absent.push("pgbench: there is none beside the server's programs".to_owned());
+    }
+    let twin = Twin::start(&site, &folder.join("bench-peers")).await;
+    let twin = present(twin, "FastAPI + asyncpg", absent);
+    if let Some(twin) = &twin {
+        let (ours, theirs) = (requests::first(&site, ours.address).await?, requests::first(&site, twin.address).await?);
+        ensure!(ours == theirs, "the twin answers otherwise: {theirs} instead of {ours}");
+    }
+    settle(&site, &ours).await?;
+    let mut field = Field { site: &site, pace, ours, pgbench, twin, rows: Vec::new() };
+    field.reads(which).await?;
+    if which.has("two") {
+        field.two_gateways().await?;
+    }
+    // Last of all: they make the table grow.
+    field.creates(which, absent).await?;
+    Ok(field.rows)
+}
+
+/// Lets every image cache be read once, or as many as there is time for: what the gateway keeps of a row from then on, it
+/// has. Then the database is put in order, for everybody.
+async fn settle(site: &Site, ours: &Served) -> anyhow::Result<()> {
+    eprintln!("every image cache is read once");
+    load::once(&requests::read(site, vec![ours.address]), MANY, site.size.caches.min(READ_ONCE)).await?;
+    site.put_in_order().await
+}
+
+/// Who could not be started is left out, and said to be.
+fn present<T>(started: anyhow::Result<T>, name: &str, absent: &mut Vec<String>) -> Option<T> {
+    started.map_err(|error| absent.push(format!("{name}: {error:#}"))).ok()
+}
+
+impl Field<'_> {
+    async fn reads(&mut self, which: &Which) -> anyhow::Result<()> {
+        for connections in [32, MANY].into_iter().filter(|_| which.has("read")) {
+            let work = |address| requests::read(self.site, vec![address]);
+            let mut all = vec![self.gateway(work(self.ours.address))];
+            all.extend(self.pgbench("pgbench, same SQL", reference::read()));
+            all.extend(self.twin.as_ref().map(|twin| of(twin, work(twin.address))));
+            self.hold("read one", connections, &all).await?;
+        }
+        if which.has("list") {
+            let work = |address| requests::list(self.site, vec![address]);
+            let mut all = vec![self.gateway(work(self.ours.address))];
+            all.extend(self.pgbench("pgbench, same SQL", reference::list()));
+            all.extend(self.twin.as_ref().map(|twin| of(twin, work(twin.address))));
+            self.hold("list of 50", 32, &all).await?;
+        }
+        for connections in [1, 32, MANY].into_iter().filter(|_| which.has("audit")) {
+            let mut all = vec![self.gateway(requests::read(self.site, vec![self.ours.address]))];
+            all.extend(self.pgbench("pgbench, durable row", reference::audit()));
+            self.hold("read with its audit entry", connections, &all).await?;
+        }
+        if which.has("match") {
+            let mut all = vec![self.gateway(requests::matches(self.site, vec![self.ours.address]))];
+            all.extend(self.pgbench("pgbench, same SQL", reference::matches()));
+            self.hold("match", 32, &all).await?;
+        }
+        Ok(())
+    }
+
+    /// Two gateways on one database, beside one, and beside one with as many connections as both.
+    async fn two_gateways(&mut self) -> anyhow::Result<()> {
+        let second = Served::start(self.site, POOL, Parts::Api).await?;
+        let wide = Served::start(self.site, 2 * POOL, Parts::Api).await?;
+        let work = |addresses| requests::read(self.site, addresses);
+        let both = work(vec![self.ours.address, second.address]);
+        let all = [
+            Contestant::answering("two gateways", both, vec![self.ours.pid(), second.pid()]),
+            self.gateway(work(vec![self.ours.address])),
+            Contestant::answering("gateway, 20 to Postgres", work(vec![wide.address]), vec![wide.pid()]),
+        ];
+        self.hold("read one, two gateways", MANY, &all).await
+    }
+
+    async fn creates(&mut self, which: &Which, absent: &mut Vec<String>) -> anyhow::Result<()> {
+        if !which.has("create") && !which.has("rpc") {
+            return Ok(());
+        }
+        let nginx = present(Nginx::start(self.site.cloud).await, "nginx", absent);
+        let forwarded = || {
+            let nginx = nginx.as_ref()?;
+            let work = requests::signed_create(Key::of_the_cloud(), vec![nginx.address]);
+            Some(Contestant::answering("nginx, same cloud", work, vec![nginx.pid()]))
+        };
+        for milliseconds in [0, 50].into_iter().filter(|_| which.has("create")) {
+            self.site.cloud_takes(milliseconds).await?;
+            let work = |address| requests::create(self.site, vec![address]);
+            let mut all = vec![self.gateway(work(self.ours.address))];
+            all.extend(forwarded());
+            all.extend(self.twin.as_ref().map(|twin| of(twin, work(twin.address))));
+            self.hold(&format!("create, cloud at {milliseconds} ms"), MANY, &all).await?;
+        }
+        self.site.cloud_takes(0).await?;
+        if which.has("rpc") {
+            let key = Key::issued(self.site, self.ours.address).await.context("an access key")?;
+            let mut all = vec![self.gateway(requests::signed_create(key, vec![self.ours.address]))];
+            all.extend(forwarded());
+            self.hold("create by RPC, at 0 ms", MANY, &all).await?;
+        }
+        Ok(())
+    }
+
+    fn gateway(&self, work: Arc<Work>) -> Contestant {
+        Contestant::answering("gateway", work, vec![self.ours.pid()])
+    }
+
+    fn pgbench(&self, name: &'static str, script: String) -> Option<Contestant> {
+        Contestant::sql(name, self.pgbench.as_ref(), script)
+    }
+
+    async fn hold(&mut self, name: &str, connections: u64, all: &[Contestant]) -> anyhow::Result<()> {
+        let row = hold(name, connections, all, self.pace, self.site.postmaster).await;
+        self.rows.push(row.with_context(|| name.to_owned())?);
+        Ok(())
+    }
+}
+
+fn of(twin: &Twin, work: Arc<Work>) -> Contestant {
+    Contestant::answering("FastAPI + asyncpg", work, vec![twin.pid()])
+}

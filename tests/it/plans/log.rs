@@ -1,0 +1,89 @@
+//! The plans that `auto_explain` wrote into the log of the tests' server.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::support::gateway::TestGateway;
+
+/// Where our own servers write.
+const LOG: &str = "SELECT pg_read_file(current_setting('data_directory') || '/../postgres.log')";
+
+/// How a statement was carried out.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Its text, in one line.
+    pub(super) statement: String,
+    /// The plan's first node.
+    pub(super) root: Value,
+}
+
+/// Whether this server can write plans, and we can read them.
+pub(super) async fn is_there(app: &TestGateway) -> bool {
+    let log: Result<String, _> = sqlx::query_scalar(LOG).fetch_one(app.sql()).await;
+    log.is_ok() && app.sql().execute("LOAD 'auto_explain'").await.is_ok()
+}
+
+/// Lets every new connection write its plans.
+pub(super) async fn turn_on(app: &TestGateway) {
+    let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(app.sql()).await.unwrap();
+    for (setting, value) in [
+        ("session_preload_libraries", "auto_explain"),
+        ("auto_explain.log_min_duration", "0"),
+        ("auto_explain.log_format", "json"),
+        // How many rows were really read.
+        ("auto_explain.log_analyze", "on"),
+        ("auto_explain.log_timing", "off"),
+    ] {
+        let sql = format!("ALTER DATABASE {name} SET {setting} = '{value}'");
+        app.sql().execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+}
+
+/// Runs a statement on a connection that writes its plans.
+pub(super) async fn explained(app: &TestGateway, sql: &'static str) {
+    let mut connection = PgConnection::connect_with(&app.runtime_database()).await.unwrap();
+    connection.execute(sql).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Every plan in the log, each once for how many rows it read.
+pub(super) async fn plans(app: &TestGateway) -> Vec<Plan> {
+    let text: String = sqlx::query_scalar(LOG).fetch_one(app.sql()).await.unwrap();
+    let (mut plans, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if !(line.contains("duration: ") && line.ends_with(" plan:")) {
+            continue;
+        }
+        let mut body = String::new();
+        // A message goes on in lines that begin with a tab.
+        while let Some(next) = lines.next_if(|line| line.starts_with('\t')) {
+            body += next;
+        }
+        let plan = read(&body);
+        if seen.insert((plan.statement.clone(), shape(&plan.root))) {
+            plans.push(plan);
+        }
+    }
+    plans
+}
+
+fn read(body: &str) -> Plan {
+    let mut whole: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
+    let statement = whole["Query Text"].as_str().unwrap_or_default();
+    let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    Plan { statement, root: whole["Plan"].take() }
+}
+
+/// What tells one plan of a statement from another.
+fn shape(root: &Value) -> String {
+    let (mut text, mut nodes) = (Vec::new(), vec![root]);
+    while let Some(node) = nodes.pop() {
+        text.extend(["Node Type", "Index Name", "Relation Name", "Actual Rows"].map(|name| node[name].to_string()));
+        nodes.extend(node["Plans"].as_array().into_iter().flatten());
+    }
+    text.join(" ")
+}
