@@ -51,6 +51,16 @@ type Taken = (Vec<u64>, Vec<u64>);
 
 /// Lets all of them ask for `duration`: `pace` requests a second together, or as fast as they are answered.
 pub(crate) async fn run(askers: Vec<Asker>, pace: Option<f64>, duration: Duration) -> anyhow::Result<Figures> {
+    run_on(askers, pace, Duration::ZERO, duration).await
+}
+
+/// The same for a load that has gone on for `lead` already: what was asked before that is not counted.
+pub(crate) async fn run_on(
+    askers: Vec<Asker>,
+    pace: Option<f64>,
+    lead: Duration,
+    duration: Duration,
+) -> anyhow::Result<Figures> {
     let count = askers.len();
     let between = pace.map(|pace| Duration::from_secs_f64(number(count) / pace));
     let mut tasks = JoinSet::new();
@@ -58,7 +68,7 @@ pub(crate) async fn run(askers: Vec<Asker>, pace: Option<f64>, duration: Duratio
     for (place, asker) in askers.into_iter().enumerate() {
         // Evenly spread over the first interval.
         let first = between.unwrap_or_default().mul_f64(number(place) / number(count));
-        tasks.spawn(ask(asker, began + first, between, began + duration));
+        tasks.spawn(ask(asker, began + first, between, [began + lead, began + lead + duration]));
     }
     let (mut done, mut refused) = Taken::default();
     while let Some(ended) = tasks.join_next().await {
@@ -66,7 +76,7 @@ pub(crate) async fn run(askers: Vec<Asker>, pace: Option<f64>, duration: Duratio
         done.extend(more);
         refused.extend(others);
     }
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = began.elapsed().saturating_sub(lead).as_secs_f64();
     Ok(Figures {
         asked: number(done.len() + refused.len()) / seconds,
         done: number(done.len()) / seconds,
@@ -87,7 +97,12 @@ fn percentile(microseconds: &mut [u64], percent: usize) -> f64 {
     Duration::from_micros(microseconds.get(place).copied().unwrap_or_default()).as_secs_f64() * 1e3
 }
 
-async fn ask(asker: Asker, first: Instant, between: Option<Duration>, until: Instant) -> anyhow::Result<Taken> {
+async fn ask(
+    asker: Asker,
+    first: Instant,
+    between: Option<Duration>,
+    [counts, until]: [Instant; 2],
+) -> anyhow::Result<Taken> {
     let mut stream = TcpStream::connect(asker.address).await?;
     stream.set_nodelay(true)?;
     let (mut taken, mut buffer, mut due) = (Taken::default(), Vec::with_capacity(1 << 16), first);
@@ -98,6 +113,7 @@ async fn ask(asker: Asker, first: Instant, between: Option<Duration>, until: Ins
         let status = answer(&mut stream, &mut buffer).await?;
         let microseconds = u64::try_from(sent.elapsed().as_micros())?;
         match status {
+            200 | 429 | 503 if sent < counts => {}
             200 => taken.0.push(microseconds),
             429 | 503 => taken.1.push(microseconds),
             _ => bail!("an answer was {status}: {}", String::from_utf8_lossy(&buffer)),

@@ -43,9 +43,9 @@ impl Default for Limits {
             team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 256, waiting: 1_024 },
             strangers: Rate { per_second: 20, burst: 1_000 },
             room: Room {
-                running: 16,
+                running: 8,
                 queue: 512,
-                patience: Duration::from_millis(200),
+                patience: Duration::from_millis(100),
                 target: Duration::from_millis(10),
             },
         }
