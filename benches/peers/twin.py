@@ -27,7 +27,7 @@ STATUSES = ["pending", "preparing", "creating", "ready", "failed", "updating", "
 SECRET = os.environ["TWIN_SECRET"]
 KEY, KEY_SECRET = os.environ["TWIN_KEY"], os.environ["TWIN_KEY_SECRET"] + "&"
 
-COLUMNS = """id, team, spec, status, provider_status, progress_percent, generation, version, operation, eci_cache_id,
+COLUMNS = """id, team, account, spec, status, provider_status, progress_percent, generation, version, operation, eci_cache_id,
     container_group_id, snapshot_id, flash_snapshot_id, created_at, updated_at, ready_at, expires_at, last_matched_at"""
 READ = f"SELECT {COLUMNS} FROM image_caches WHERE team = $1 AND id = $2"
 LIST = f"SELECT {COLUMNS} FROM image_caches WHERE team = $1 AND status = ANY ($2) ORDER BY id DESC LIMIT 51"
@@ -129,7 +129,8 @@ def moment(at: datetime.datetime) -> str:
 def view(row) -> dict:
     spec = row["spec"]
     seen = {
-        "id": shown("ic_", row["id"]), "team": row["team"], "name": spec["name"], "region": spec["region"],
+        "id": shown("ic_", row["id"]), "team": row["team"], "name": spec["name"],
+        "cloud_account": row["account"], "region": spec["region"],
         "images": spec["images"], "status": row["status"], "provider_status": row["provider_status"],
         "progress_percent": row["progress_percent"], "generation": row["generation"], "version": row["version"],
         "operation_id": shown("op_", row["operation"]), "eci_cache_id": row["eci_cache_id"],
