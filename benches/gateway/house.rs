@@ -112,6 +112,17 @@ impl House {
         self.gateway.waiting()
     }
 
+    /// Its database, for one who writes past its doors.
+    pub(crate) fn store(&self) -> Store {
+        store(&self.database)
+    }
+
+    /// Seals all that can be sealed.
+    pub(crate) async fn seal(&self) -> anyhow::Result<()> {
+        while self.gateway.seal().await? {}
+        Ok(())
+    }
+
     /// Ends when all that was begun has ended.
     pub(crate) async fn end(self) {
         self.gateway.drain().await;
@@ -275,7 +286,7 @@ async fn serve(gateway: Gateway) -> anyhow::Result<(SocketAddr, CancellationToke
     Ok((address, stop))
 }
 
-fn audit_keys() -> AuditKeys {
+pub(crate) fn audit_keys() -> AuditKeys {
     AuditKeys::new("bench", &MasterKey::new([8; 32]), None).expect("that is a name")
 }
 

@@ -23,6 +23,7 @@ mod report;
 mod requests;
 mod rest;
 mod rows;
+mod sealing;
 mod served;
 #[path = "../../tests/it/support/server.rs"]
 mod server;
@@ -86,6 +87,11 @@ async fn measure(plan: &Plan, server: &Server, results: &mut Results) -> anyhow:
     }
     if plan.which.has("rest") {
         results.facts.extend(rest::measure(server, &folder).await?);
+    }
+    if plan.which.has("sealing") {
+        let house = House::build(server, house::boundless()).await?;
+        results.facts.extend(sealing::measure(&house, if plan.quick { 20_000 } else { 100_000 }).await?);
+        house.end().await;
     }
     if plan.which.has("waiters") {
         let house = House::build(server, house::boundless()).await?;

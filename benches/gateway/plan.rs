@@ -8,8 +8,10 @@ use crate::contest::Pace;
 use crate::site::Size;
 
 /// Every row, in the order of the table.
-const ROWS: [&str; 12] =
-    ["read", "list", "audit", "match", "create", "rpc", "two", "rest", "waiters", "tracker", "webhooks", "overload"];
+const ROWS: [&str; 13] = [
+    "read", "list", "audit", "match", "create", "rpc", "two", "rest", "sealing", "waiters", "tracker", "webhooks",
+    "overload",
+];
 /// Those that are measured at each size.
 const GROWING: [&str; 5] = ["read", "list", "audit", "match", "create"];
 /// Left out unless it is asked for: it says nothing about speed.

@@ -4,7 +4,6 @@
 mod alter;
 mod alterations;
 mod command;
-mod figures;
 mod reading;
 mod roles;
 mod sealing;
