@@ -39,7 +39,7 @@ pub enum Cause {
     ZoneMismatch,
     /// The zone has nothing to build with at the moment.
     NoStock,
-    /// The cloud account is disabled, in debt or not verified.
+    /// The cloud account is disabled, in debt or not verified, or its access key is not taken.
     AccountDisabled,
     /// The cloud account may not do this.
     Permission,

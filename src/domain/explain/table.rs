@@ -32,6 +32,7 @@ const CODES: [(&[&str], Cause); 14] = [
             "NotRealNameAuthentication",
             "AccessKeyDisabled",
             "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
             "RiskControl",
             "SecurityRisk",
         ],
@@ -194,8 +195,8 @@ fn rights(cause: Cause) -> Option<Entry> {
     Some(match cause {
         AccountDisabled => entry_of(
             "account_disabled",
-            "The gateway's cloud account is disabled, in debt, under review or not verified.",
-            "tell whoever runs the gateway: the account itself must be put in order",
+            "The gateway's cloud account is disabled, in debt, under review or not verified, or the cloud does not take the access key that the gateway has of it.",
+            "tell whoever runs the gateway: the account itself, or its access key, must be put in order",
             false,
         ),
         Permission => entry_of(

@@ -21,6 +21,7 @@ fn refusals_are_known_by_their_codes() {
         ("Forbidden.UserBussinessStatus", AccountDisabled),
         ("Forbidden.AccessKeyDisabled", AccountDisabled),
         ("InvalidAccessKeyId.NotFound", AccountDisabled),
+        ("SignatureDoesNotMatch", AccountDisabled),
         ("Forbidden.RAM", Permission),
         ("NoPermission", Permission),
         ("ServiceNotEnabled", NotEnabled),
