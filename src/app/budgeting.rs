@@ -21,6 +21,10 @@ const TRIES: usize = 20;
 const GOOD_FOR: Duration = Duration::seconds(1);
 /// How many calls are drawn at once while one change follows another.
 const BATCH: u32 = 8;
+/// At most that many; twice as many as before where those were spent within [`SOON`].
+const MOST: u32 = 64;
+/// So soon that as many again will be spent long before they are let go.
+const SOON: Duration = Duration::milliseconds(50);
 
 /// The purses of this process, by account.
 pub(super) type Purses = HashMap<String, Purse>;
@@ -30,11 +34,22 @@ pub(super) type Purses = HashMap<String, Purse>;
 pub(super) struct Purse {
     calls: u32,
     drawn_at: Option<Instant>,
+    /// How many were asked for then.
+    asked: u32,
 }
 
 impl Purse {
     fn is_fresh(&self, now: Instant) -> bool {
         self.drawn_at.is_some_and(|at| (now - at).abs() < GOOD_FOR)
+    }
+
+    /// How many to draw for one change that finds none left.
+    fn next_draw(&self, now: Instant) -> u32 {
+        match self.drawn_at.map(|at| (now - at).abs()) {
+            Some(age) if age < SOON => (self.asked * 2).clamp(BATCH, MOST),
+            Some(age) if age < GOOD_FOR => BATCH,
+            _ => 1,
+        }
     }
 }
 
@@ -64,14 +79,35 @@ impl Gateway {
 
     /// Spends the call of a change in an account. An instant says that there is none, and when to come again.
     pub(super) async fn spend_for_change(&self, account: &str) -> Result<Option<Instant>, Error> {
+        let again_at = self.spend(account).await?;
+        if again_at.is_some() {
+            metrics::counter!("ecg_cloud_calls_postponed_total").increment(1);
+        }
+        Ok(again_at)
+    }
+
+    /// The same of a change that is about to be recorded. `false`: there is none, and whoever carries it out asks again.
+    pub(super) async fn spend_at_once(&self, account: &str) -> Result<bool, Error> {
+        Ok(self.spend(account).await?.is_none())
+    }
+
+    /// Gives back the call of a change that was not recorded.
+    pub(super) async fn unspend(&self, account: &str) {
+        let mut purses = self.purses().lock().await;
+        if let Some(purse) = purses.get_mut(account) {
+            // If it is not fresh any more, the next one who looks lets it go.
+            purse.calls += 1;
+        }
+    }
+
+    async fn spend(&self, account: &str) -> Result<Option<Instant>, Error> {
         let mut purses = self.purses().lock().await;
         let purse = purses.entry(account.to_owned()).or_default();
-        let fresh = purse.is_fresh(self.now());
-        if purse.calls == 0 || !fresh {
+        if purse.calls == 0 || !purse.is_fresh(self.now()) {
             purse.calls = 0;
-            let again_at = self.fill(account, purse, if fresh { BATCH } else { 1 }).await?;
+            let wanted = purse.next_draw(self.now());
+            let again_at = self.fill(account, purse, wanted).await?;
             if purse.calls == 0 {
-                metrics::counter!("ecg_cloud_calls_postponed_total").increment(1);
                 return Ok(Some(again_at));
             }
         }
@@ -86,7 +122,7 @@ impl Gateway {
         // On the heap: an operation's future is large already.
         let drawn: Drawn = Box::pin(self.change_budget(account, draw)).await?;
         purse.calls += drawn.granted;
-        purse.drawn_at = Some(self.now());
+        (purse.drawn_at, purse.asked) = (Some(self.now()), wanted);
         Ok(drawn.again_at)
     }
 

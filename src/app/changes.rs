@@ -2,13 +2,15 @@
 //! caller waits for that as long as it likes.
 //!
 //! What must stay true: nothing is sent before it is recorded; a caller that leaves stops nothing; one key
-//! means one create.
+//! means one create. A create that can be sent at once is recorded with its first attempt, and together with others that
+//! begin just now; it needs no place among those worked on while it waits for that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::admission::aside;
+use super::admission::{aside, come_back};
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
-use super::operations::Answer;
+use super::operations::{Answer, Ready};
 use super::policing::{Case, InAccount, no_account, quota};
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -20,7 +22,7 @@ use crate::domain::policy::Holdings;
 use crate::domain::region::Region;
 use crate::domain::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::status::Status;
-use crate::store::{Begun, Claimed, LeasedOperation, NewKey, NewOperation};
+use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, Quota};
 
 const CREATE: &str = "create_image_cache";
 const UPDATE: &str = "update_image_cache";
@@ -49,17 +51,35 @@ impl Gateway {
         let mut intent = self.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
         intent.operation.marks = ruling.marks();
         let first = self.transition(&cache, None, "requested");
+        let ready = if case.is_refused() { None } else { self.ready_to_create(&cache.account).await? };
+        intent.noted = ready.as_ref().map(Ready::signed);
+        let create = Arc::new(NewCreate { new: intent, cache, first });
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
-        let quota = quota(counts, since, &mut admits);
-        match self.store().begin_create(&intent, &cache, &first, quota).await? {
+        let begun = self.begin_create(&create, quota(counts, since, &mut admits)).await;
+        if ready.is_some() && !matches!(begun, Ok(Claimed::Fresh)) {
+            self.unspend(&create.cache.account).await;
+        }
+        match begun? {
             Claimed::Fresh => call.set_audited(),
             Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
-            Claimed::NoAccount => return Err(no_account(&cache.account)),
+            Claimed::NoAccount => return Err(no_account(&create.cache.account)),
             Claimed::Earlier { answer, operation } => return replay(answer, operation),
         }
-        self.carry_out(intent, cache, wait).await
+        let NewCreate { new, cache, .. } = Arc::unwrap_or_clone(create);
+        self.carry_out(new, cache, ready, wait).await
+    }
+
+    /// Records a create: together with others, unless it is counted or does not fit.
+    async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+        if quota.is_none() {
+            if aside(self.store().begin_together(create)).await? {
+                return Ok(Claimed::Fresh);
+            }
+            come_back().await?;
+        }
+        Ok(self.store().begin_create(create, quota).await?)
     }
 
     /// Changes an image cache: a new build, a new generation.
@@ -182,7 +202,7 @@ impl Gateway {
             Err(error) => return Err(error.into()),
         }
         let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
-        Box::pin(self.carry_out(intent, cache, options.wait)).await
+        Box::pin(self.carry_out(intent, cache, None, options.wait)).await
     }
 
     /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.
@@ -190,24 +210,30 @@ impl Gateway {
         &self,
         intent: NewOperation,
         cache: ImageCache,
+        ready: Option<Ready>,
         wait: Duration,
     ) -> Result<Changed, Error> {
-        let operation = intent.operation.id;
+        let (operation, keyed) = (intent.operation.id, intent.key.is_some());
         let leased = LeasedOperation {
             operation: intent.operation,
             credentials: intent.credentials,
             lease_token: intent.lease_token,
             taken: intent.taken,
+            keyed,
         };
-        let gateway = self.clone();
-        let mut task = self.tasks().spawn(async move { Box::pin(gateway.drive(leased)).await });
-        let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
+        let (gateway, known) = (self.clone(), cache.clone());
+        let mut task =
+            self.tasks().spawn(async move { Box::pin(gateway.drive_begun(leased, Some(known), ready)).await });
+        let early = || Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
         let ended = aside(tokio::time::timeout(wait, &mut task)).await.map(|ended| ended.ok().flatten());
+        if let Ok(Some(answer)) = ended {
+            return answer.into_result(false);
+        }
+        let early = early();
         let answer = match ended {
-            Ok(Some(answer)) => answer,
             // It goes on later, or takes longer than we wait: either way "not yet" is what the key now stands for.
-            _ if self.answer_early(intent.key.is_some(), operation, &early).await? => early,
-            Ok(None) => early,
+            _ if self.answer_early(keyed, operation, &early).await? => early,
+            Ok(_) => early,
             // The outcome was recorded in this very moment, and that is what the key stands for.
             Err(_later) => task.await.ok().flatten().unwrap_or(early),
         };

@@ -91,7 +91,7 @@ impl Gateway {
             EnsureBegun::Create(Claimed::Fresh) => {
                 call.set_audited();
                 count(Ensured::Created);
-                let changed = self.carry_out(intent, cache, wait).await?;
+                let changed = self.carry_out(intent, cache, None, wait).await?;
                 Ok(EnsuredCache { outcome: Ensured::Created, changed })
             }
             EnsureBegun::Create(Claimed::OverQuota) => Err(self.refused(case.into_refusals())),

@@ -108,6 +108,7 @@ impl Gateway {
             account: self.held_account(&cache.account).filter(|_| kind == OperationKind::Create),
             operation,
             key,
+            noted: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Carrying out operations: sign, send, learn, settle. The rule is `domain::operation`; this is its hands.
 //!
-//! What must stay true: an attempt is recorded before it is signed, and signed with the time that was
-//! recorded; an outcome is written together with all that follows from it; a worker that lost its lease
+//! What must stay true: an attempt is recorded before it is signed (a create's first one together with the create, if
+//! it can be sent at once), and signed with the time that was recorded; an outcome is written together with all that follows from it; a worker that lost its lease
 //! writes nothing.
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ mod persist;
 mod settle;
 mod unsettled;
 mod working;
+
+pub(super) use attempt::Ready;
 
 /// What was learned of an operation, for the record.
 #[derive(Default)]
@@ -89,11 +91,22 @@ impl Gateway {
 
     /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.
     pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<Answer> {
+        self.drive_begun(leased, None, None).await
+    }
+
+    /// The same of one that was recorded just now: with its image cache as it was recorded, and the attempt that was
+    /// recorded with it. (If the row has moved on since, its end says so.)
+    pub(super) async fn drive_begun(
+        &self,
+        leased: LeasedOperation,
+        cache: Option<ImageCache>,
+        ready: Option<Ready>,
+    ) -> Option<Answer> {
         let operation = leased.operation.id;
         let lasts = self.settings().operation_lease;
         let lease = Lease { on: Held::Operation(&leased), taken: leased.taken, lasts };
         // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
-        match self.holding(lease, Box::pin(self.step(&leased))).await {
+        match self.holding(lease, Box::pin(self.step(&leased, cache, ready))).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
@@ -106,9 +119,20 @@ impl Gateway {
         }
     }
 
-    async fn step(&self, leased: &LeasedOperation) -> Result<Option<Answer>, Error> {
+    async fn step(
+        &self,
+        leased: &LeasedOperation,
+        cache: Option<ImageCache>,
+        ready: Option<Ready>,
+    ) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        let cache = self.cache_of(leased).await?;
+        let cache = match cache {
+            Some(cache) => cache,
+            None => self.cache_of(leased).await?,
+        };
+        if let Some(ready) = ready {
+            return Box::pin(self.make_ready(leased, cache, &ready)).await;
+        }
         if operation.progress.kind == OperationKind::Delete && cache.eci_cache_id.is_none() {
             return self.settle_done(leased, cache, None, None).await;
         }

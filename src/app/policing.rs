@@ -232,6 +232,11 @@ impl<'a> Case<'a> {
         self.found
     }
 
+    /// Whether it is refused whatever the team has.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.found.is_empty()
+    }
+
     /// Whether its transaction must count: for a quota, or to refuse once it is clear that no earlier request with the
     /// same key has been answered.
     pub(super) fn counts(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Adding audit entries: each with its stamp, all in one statement, in the transaction of what they record.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,11 +65,14 @@ impl Store {
 }
 
 /// Adds entries, all in one statement.
-pub(super) async fn insert(connection: &mut Connection, stamp: &Stamp, entries: &[AuditEntry]) -> Result<(), Error> {
+pub(super) async fn insert<E>(connection: &mut Connection, stamp: &Stamp, entries: &[E]) -> Result<(), Error>
+where
+    E: Borrow<AuditEntry> + Sync,
+{
     // What is stamped is what is written: both come from these.
-    let bodies: Vec<AuditBody> = entries.iter().map(Into::into).collect();
+    let bodies: Vec<AuditBody> = entries.iter().map(|entry| entry.borrow().into()).collect();
     let stamps: Vec<Option<Vec<u8>>> = bodies.iter().map(|body| stamp.of(body)).collect();
-    let instants: Vec<Instant> = entries.iter().map(|entry| entry.at).collect();
+    let instants: Vec<Instant> = entries.iter().map(|entry| entry.borrow().at).collect();
     let text = |of: fn(&AuditBody) -> Option<&str>| bodies.iter().map(of).collect::<Vec<_>>();
     let number = |of: fn(&AuditBody) -> Option<i32>| bodies.iter().map(of).collect::<Vec<_>>();
     let uuid = |of: fn(&AuditBody) -> Option<Uuid>| bodies.iter().map(of).collect::<Vec<_>>();

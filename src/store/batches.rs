@@ -1,11 +1,12 @@
-//! One statement for all that queued while the last one ran: the way of hot reads and of audit entries.
+//! One statement for all that queued while the last one ran: the way of hot reads, of audit entries and of creates.
 //!
 //! What must stay true: a statement begins after everything in it was asked for, so whoever reads sees what they wrote
 //! before; an answer is given only after its statement has ended (a write: after its commit); a queue that is full
 //! refuses at once; a batch that fails is done again one by one, so that what is bad fails alone; what was taken in is
 //! done, whoever still waits for it. No timer: an idle worker begins at once.
 //!
-//! Who calls it: [`super::audit_writer`] and [`super::shown`]. What it does not do: know what a batch is of.
+//! Who calls it: [`super::audit_writer`], [`super::shown`], [`super::policies`] and [`super::state_writer`]. What it does
+//! not do: know what a batch is of.
 
 use std::fmt;
 use std::sync::Arc;
@@ -94,7 +95,11 @@ async fn run<W: Work>(work: Arc<W>, inbox: Inbox<W>) {
 
 async fn carry_out<W: Work>(work: &W, items: Vec<W::Item>, told: Vec<oneshot::Sender<Result<W::Done, Error>>>) {
     match work.all(&items).await {
-        Ok(done) => told.into_iter().zip(done).for_each(|(told, done)| tell(told, Ok(done))),
+        Ok(done) => {
+            // Who is told may take back what they lent.
+            drop(items);
+            told.into_iter().zip(done).for_each(|(told, done)| tell(told, Ok(done)));
+        }
         Err(error @ Error::Unavailable(_)) => {
             tracing::warn!(error = %error, items = items.len(), "a batch could not be done");
             for told in told {

@@ -58,6 +58,13 @@ impl HandOver {
         Self { worker, closed, outlet, tray: Arc::default() }
     }
 
+    /// Whether deliveries by both get to the deliverer in the same way.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.worker == other.worker
+            && (Arc::ptr_eq(&self.closed, &other.closed) || self.closed == other.closed)
+            && Arc::ptr_eq(&self.outlet, &other.outlet)
+    }
+
     fn put(&self, tray: Tray) {
         *self.tray.lock().unwrap_or_else(PoisonError::into_inner) = tray;
     }

@@ -34,6 +34,7 @@ mod quota;
 mod redelivery;
 mod rows;
 mod shown;
+mod state_writer;
 mod tracker;
 mod transitions;
 pub mod unscoped;
@@ -55,7 +56,7 @@ pub use error::Error;
 pub use events::{NewEvent, Place, StoredEvent, Stretch};
 pub use handover::{HandOver, Handed, Outlet};
 pub use idempotency::{Claimed, NewKey};
-pub use operations::{Begun, NewOperation, Settled, Settlement};
+pub use operations::{Begun, NewCreate, NewOperation, Settled, Settlement};
 pub use policies::Rules;
 use pool::Pool;
 pub use quota::Quota;
@@ -108,6 +109,8 @@ pub struct Store {
     workers: Pool,
     audit: Arc<audit_writer::AuditWriter>,
     hot: Arc<shown::HotReads>,
+    state: Arc<state_writer::StateWriter>,
+    rules: Arc<policies::RuleReads>,
     stamp: Stamp,
 }
 
@@ -119,13 +122,16 @@ impl Store {
     }
 
     /// Opens the pools. No connection is made yet, so it works while the database is still starting.
-    /// Must be called within a tokio runtime: the audit writer is a task, and so are the hot reads. `stamp` goes on every audit entry.
+    /// Must be called within a tokio runtime: the writers are tasks, and so are the hot reads. `stamp` goes on every audit entry.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes, stamp: Stamp) -> Self {
         let options = pool::guarded(options);
         let pool = |most: u32| Pool::lazy(&options, most, sizes.acquire);
         let audit = Arc::new(audit_writer::start(pool(1), stamp.clone()));
         let hot = Arc::new(shown::start(pool(HOT), HOT));
-        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit, hot, stamp }
+        let state = Arc::new(state_writer::start(pool(state_writer::WRITERS), stamp.clone()));
+        let requests = pool(sizes.requests);
+        let rules = Arc::new(policies::start(requests.clone()));
+        Self { requests, workers: pool(sizes.workers), audit, hot, state, rules, stamp }
     }
 
     /// Applies every migration that is not applied yet.
@@ -156,6 +162,8 @@ impl Store {
     /// Closes every connection after the work in hand.
     pub async fn close(&self) {
         self.hot.stop().await;
+        self.state.stop().await;
+        self.rules.stop().await;
         self.audit.stop().await;
         self.requests.close().await;
         self.workers.close().await;

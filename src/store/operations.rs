@@ -1,5 +1,7 @@
 //! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
@@ -13,12 +15,12 @@ use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
-use crate::domain::operation::{Operation, OperationState};
+use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use crate::store::pool::Connection;
 use crate::store::unscoped::cloud_accounts;
 
 /// An intent to record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewOperation {
     /// The intent.
     pub operation: Operation,
@@ -36,6 +38,19 @@ pub struct NewOperation {
     pub key: Option<NewKey>,
     /// Of a create: the cloud account, if it has a row that must stay.
     pub account: Option<String>,
+    /// The first attempt, where it is noted in the same transaction: the operation is in doubt from its beginning on.
+    pub noted: Option<Progress>,
+}
+
+/// A create to record, whole.
+#[derive(Debug, Clone)]
+pub struct NewCreate {
+    /// The intent.
+    pub new: NewOperation,
+    /// The image cache as it begins.
+    pub cache: ImageCache,
+    /// Its first transition.
+    pub first: Transition,
 }
 
 /// How an operation ended.
@@ -43,6 +58,8 @@ pub struct NewOperation {
 pub struct Settlement {
     /// Which.
     pub operation: OperationId,
+    /// Of which kind.
+    pub kind: OperationKind,
     /// Whoever settles it must hold it.
     pub lease_token: Uuid,
     /// Succeeded or refused.
@@ -53,8 +70,8 @@ pub struct Settlement {
     pub provider_request_id: Option<String>,
     /// When.
     pub at: Instant,
-    /// What a request with the same idempotency key is told.
-    pub answer: serde_json::Value,
+    /// What a request with the same idempotency key is told; none where no key stands for it.
+    pub answer: Option<serde_json::Value>,
     /// What it means for the image cache.
     pub write: CacheWrite,
     /// When the tracker shall look; none if there is nothing to follow.
@@ -89,23 +106,12 @@ pub enum Settled {
 
 impl Store {
     /// Records a create: idempotency key, image cache, its first transition, operation, audit entry.
-    pub async fn begin_create(
-        &self,
-        new: &NewOperation,
-        cache: &ImageCache,
-        first: &Transition,
-        quota: Option<Quota<'_>>,
-    ) -> Result<Claimed, Error> {
-        self.requests.limited(self.write_create(new, cache, first, quota)).await
+    pub async fn begin_create(&self, create: &NewCreate, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+        self.requests.limited(self.write_create(create, quota)).await
     }
 
-    async fn write_create(
-        &self,
-        new: &NewOperation,
-        cache: &ImageCache,
-        first: &Transition,
-        quota: Option<Quota<'_>>,
-    ) -> Result<Claimed, Error> {
+    async fn write_create(&self, create: &NewCreate, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+        let NewCreate { new, cache, first } = create;
         let mut transaction = self.requests.begin().await?;
         if let Some(key) = &new.key {
             let claimed =
@@ -238,8 +244,12 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends an operation, with everything that follows from it.
-    pub async fn settle(&self, settlement: &Settlement) -> Result<Settled, Error> {
+    /// Ends an operation, with everything that follows from it: together with others where it can
+    /// ([`super::state_writer`]), else alone.
+    pub async fn settle(&self, settlement: &Arc<Settlement>) -> Result<Settled, Error> {
+        if self.settle_together(settlement).await? {
+            return Ok(Settled::Done);
+        }
         self.workers.limited(self.write_settlement(settlement)).await
     }
 
@@ -251,7 +261,9 @@ impl Store {
         if !changes::apply(&mut transaction, &self.stamp, &settlement.write).await? {
             return Ok(Settled::Moved);
         }
-        idempotency::answer(&mut transaction, settlement.operation, &settlement.answer).await?;
+        if let Some(answer) = &settlement.answer {
+            idempotency::answer(&mut transaction, settlement.operation, answer).await?;
+        }
         // The row names its newest operation, and its version was compared: no other one can wait unseen.
         if settlement.write.next.operation != settlement.operation {
             begin_waiting(&mut transaction, &settlement.write.next, settlement.at).await?;
@@ -282,14 +294,22 @@ async fn begin_waiting(connection: &mut Connection, cache: &ImageCache, at: Inst
 /// Writes a new operation. `true`: it waits for the operation that runs.
 pub(super) async fn insert(connection: &mut Connection, new: &NewOperation) -> Result<bool, Error> {
     let operation = &new.operation;
+    let progress = new.noted.unwrap_or(operation.progress);
     let waits = sqlx::query_scalar(
-        "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
-             lease_until, subject, credential, request_id, created_at, changes, marks)
-         VALUES ($1, $2, $3, $4,
-             CASE WHEN $4 = 'delete' AND EXISTS (SELECT FROM operations WHERE image_cache = $3 AND state = 'running')
-                 THEN 'waiting' ELSE 'running' END,
-             $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14, $15)
-         RETURNING state = 'waiting'",
+        "WITH made AS (
+             INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
+                 lease_until, subject, credential, request_id, created_at, changes, marks, attempts, window_opened_at,
+                 last_signed_at, in_doubt)
+             VALUES ($1, $2, $3, $4,
+                 CASE WHEN $4 = 'delete' AND EXISTS (SELECT FROM operations WHERE image_cache = $3 AND state = 'running')
+                     THEN 'waiting' ELSE 'running' END,
+                 $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14, $15, $16, $17,
+                 $18, $16 > 0)
+             RETURNING id, state, attempts, last_signed_at),
+         noted AS (
+             INSERT INTO operation_attempts (operation, number, signed_at)
+             SELECT id, attempts, last_signed_at FROM made WHERE attempts > 0)
+         SELECT state = 'waiting' FROM made",
     )
     .bind(operation.id.uuid())
     .bind(operation.team.as_str())
@@ -306,6 +326,9 @@ pub(super) async fn insert(connection: &mut Connection, new: &NewOperation) -> R
     .bind(&operation.request_id)
     .bind(operation.changes.as_ref().map(jsonb))
     .bind(jsonb(&operation.marks))
+    .bind(progress.attempts)
+    .bind(progress.window_opened_at)
+    .bind(progress.last_signed_at)
     .fetch_one(connection)
     .await?;
     Ok(waits)

@@ -1,9 +1,13 @@
-//! What holds for one team in one place: its row, the default policy and the region's profile, in one look.
+//! What holds for one team in one place: its row, the default policy and the region's profile, in one look, which all
+//! share who ask at the same time ([`super::batches`]). What is committed before one asks, one is told.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
 
+use super::batches::{Batches, Work};
+use super::pool::Pool;
 use super::rows::{json, word};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
@@ -88,29 +92,82 @@ impl TryFrom<ProfileRow> for RegionProfile {
     }
 }
 
-impl Store {
-    /// What holds for the team in the region; without a region, everywhere.
-    pub async fn rules(&self, team: &TeamId, region: Option<&Region>) -> Result<Rules, Error> {
-        // Rows as JSON: three tables in one answer, each of which may have none.
-        let row = sqlx::query(
-            "SELECT (SELECT to_jsonb(t) FROM teams t WHERE t.id = $1) AS team,
-                 (SELECT policy FROM default_policy) AS policy,
-                 (SELECT jsonb_agg(to_jsonb(p)) FROM region_profiles p WHERE p.region = $2) AS profiles",
+/// Most questions that wait. More than any number of requests that are worked for at once.
+const QUEUE: usize = 16_384;
+/// While one answer is on its way, the next question gathers.
+const READERS: usize = 2;
+
+/// The handle of whoever reads rules.
+pub(super) type RuleReads = Batches<Reading>;
+
+/// Reads rules, on connections for requests.
+pub(super) struct Reading(Pool);
+
+/// For whom, and where.
+pub(super) struct Wanted {
+    team: TeamId,
+    region: Option<Region>,
+}
+
+/// Starts reading.
+pub(super) fn start(pool: Pool) -> RuleReads {
+    Batches::start(Reading(pool), READERS, QUEUE)
+}
+
+impl Work for Reading {
+    type Item = Wanted;
+    type Done = Rules;
+
+    async fn all(&self, wanted: &[Wanted]) -> Result<Vec<Rules>, Error> {
+        // Rows as JSON: three tables in one answer, each of which may have none. What is of all teams is told once.
+        let rows = sqlx::query(
+            "SELECT (SELECT to_jsonb(t) FROM teams t WHERE t.id = w.team) AS team,
+                 CASE WHEN w.place = 1 THEN (SELECT policy FROM default_policy) END AS policy,
+                 CASE WHEN w.place = 1 THEN
+                     (SELECT jsonb_agg(to_jsonb(p)) FROM region_profiles p WHERE p.region = ANY ($2)) END AS profiles
+             FROM unnest($1::text[]) WITH ORDINALITY AS w (team, place) ORDER BY w.place",
         )
-        .bind(team.as_str())
-        .bind(region.map(Region::as_str))
-        .fetch_one(&self.requests)
+        .bind(wanted.iter().map(|wanted| wanted.team.as_str()).collect::<Vec<_>>())
+        .bind(wanted.iter().filter_map(|wanted| wanted.region.as_ref()).map(Region::as_str).collect::<Vec<_>>())
+        .fetch_all(&self.0)
         .await?;
-        let (team, profiles): (Option<serde_json::Value>, Option<serde_json::Value>) =
-            (row.try_get("team")?, row.try_get("profiles")?);
-        let profiles: Vec<ProfileRow> =
-            profiles.map_or(Ok(Vec::new()), |profiles| json(profiles, "region_profiles", "account"))?;
-        let policy: Option<serde_json::Value> = row.try_get("policy")?;
-        Ok(Rules {
-            team: team.map(|team| json::<TeamRow>(team, "teams", "id")?.try_into()).transpose()?,
-            default: policy.map(|policy| json(policy, "default_policy", "policy")).transpose()?,
-            profiles: profiles.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
-        })
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let (default, profiles) = (default_of(first)?, profiles_of(first)?);
+        wanted.iter().zip(&rows).map(|(wanted, row)| rules_of(wanted, row, &default, &profiles)).collect()
+    }
+}
+
+fn default_of(row: &PgRow) -> Result<Option<Policy>, Error> {
+    let policy: Option<serde_json::Value> = row.try_get("policy")?;
+    policy.map(|policy| json(policy, "default_policy", "policy")).transpose()
+}
+
+fn profiles_of(row: &PgRow) -> Result<Vec<RegionProfile>, Error> {
+    let Some(profiles) = row.try_get::<Option<serde_json::Value>, _>("profiles")? else { return Ok(Vec::new()) };
+    let profiles: Vec<ProfileRow> = json(profiles, "region_profiles", "account")?;
+    profiles.into_iter().map(TryInto::try_into).collect()
+}
+
+fn rules_of(
+    wanted: &Wanted,
+    row: &PgRow,
+    default: &Option<Policy>,
+    profiles: &[RegionProfile],
+) -> Result<Rules, Error> {
+    let team: Option<serde_json::Value> = row.try_get("team")?;
+    let there = |profile: &&RegionProfile| wanted.region.as_ref() == Some(&profile.id.region);
+    Ok(Rules {
+        team: team.map(|team| json::<TeamRow>(team, "teams", "id")?.try_into()).transpose()?,
+        default: default.clone(),
+        profiles: profiles.iter().filter(there).cloned().collect(),
+    })
+}
+
+impl Store {
+    /// What holds for the team in the region, asked after now, with all who ask at the same time; without a region,
+    /// everywhere.
+    pub async fn rules(&self, team: &TeamId, region: Option<&Region>) -> Result<Rules, Error> {
+        self.rules.ask(Wanted { team: team.clone(), region: region.cloned() }).await
     }
 
     /// The team's row.

@@ -40,6 +40,7 @@ mod signing_v3;
 mod standin;
 mod streams;
 mod support;
+mod together;
 mod tracker;
 mod unresolved;
 mod waits;

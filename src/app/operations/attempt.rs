@@ -26,7 +26,41 @@ impl From<Created> for Done {
     }
 }
 
+/// A first attempt that can be made: to be recorded with its operation, then signed with the time that stands in it.
+#[derive(Debug)]
+pub(in crate::app) struct Ready {
+    cloud: Client,
+    signed: Progress,
+}
+
+impl Ready {
+    /// What is recorded of it.
+    pub(in crate::app) fn signed(&self) -> Progress {
+        self.signed
+    }
+}
+
 impl Gateway {
+    /// Sees to it that a create in this account can be sent at once, so that its first attempt is recorded together
+    /// with it: a call is spent. None: it waits for its account, or for a call, once it is recorded.
+    pub(in crate::app) async fn ready_to_create(&self, account: &str) -> Result<Option<Ready>, Error> {
+        let Ok(cloud) = self.cloud_of(account).await else { return Ok(None) };
+        if !self.spend_at_once(account).await? {
+            return Ok(None);
+        }
+        Ok(Some(Ready { cloud, signed: Progress::new(OperationKind::Create).signed(self.now()) }))
+    }
+
+    /// Makes the attempt that was recorded with its operation.
+    pub(super) async fn make_ready(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+        ready: &Ready,
+    ) -> Result<Option<Answer>, Error> {
+        self.make_attempt(leased, cache, &ready.cloud, ready.signed).await
+    }
+
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
         let cloud = match self.cloud_of(&cache.account).await {
@@ -36,16 +70,28 @@ impl Gateway {
         if let Some(at) = self.spend_for_change(&cache.account).await? {
             return self.put_back(leased, operation.progress, at, Learned::default()).await;
         }
-        let signed_at = self.now();
-        let signed = operation.progress.signed(signed_at);
+        let signed = operation.progress.signed(self.now());
         if !self.note_attempt(leased, &signed).await? {
             tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
             return Ok(None);
         }
+        self.make_attempt(leased, cache, &cloud, signed).await
+    }
+
+    /// Signs and sends an attempt that is recorded, and does what its answer says.
+    async fn make_attempt(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+        cloud: &Client,
+        signed: Progress,
+    ) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        let signed_at = signed.last_signed_at.unwrap_or_else(|| self.now());
         let sent = if is_stale(signed_at, self.now()) {
             Err(Fault::NotSent("the worker was paused between signing and sending".into()))
         } else {
-            self.send(&cloud, leased, &cache, signed_at).await?
+            self.send(cloud, leased, &cache, signed_at).await?
         };
         let outcome = sent.as_ref().err().map_or("succeeded", word);
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)

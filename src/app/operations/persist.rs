@@ -4,6 +4,7 @@
 //! What must stay true: each of these writes may be repeated. Settling and postponing end the lease that guards them,
 //! so the second one finds nothing to do; an attempt that is noted twice is the same attempt. It goes on as long as the lease does: all of this is done within [`super::super::holding`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{Error, Gateway};
@@ -42,7 +43,7 @@ impl Gateway {
     }
 
     /// Ends an operation.
-    pub(super) async fn write_settlement(&self, settlement: &Settlement) -> Result<Settled, Error> {
+    pub(super) async fn write_settlement(&self, settlement: &Arc<Settlement>) -> Result<Settled, Error> {
         let mut pause = PAUSE;
         loop {
             let settled = self.store().settle(settlement).await;

@@ -1,5 +1,7 @@
 //! Ending an operation: one transaction for its outcome and all that follows.
 
+use std::sync::Arc;
+
 use chrono::Duration;
 
 use super::attempt::Done;
@@ -89,13 +91,10 @@ impl Gateway {
         for _ in 0..TRIES {
             let change = change(self, &cache);
             let answer = answer(leased, &change, ending.error);
-            let settlement = self.settlement(leased, (&cache, &change), ending, &answer);
+            let settlement = Arc::new(self.settlement(leased, (&cache, &change), ending, &answer));
             match self.write_settlement(&settlement).await? {
                 Settled::Done => {
-                    self.signals().cache_changed(cache.id);
-                    self.signals().tracker.notify_one();
-                    // A delete may have waited for this.
-                    self.signals().operations.notify_one();
+                    self.wake(&settlement);
                     return Ok(Some(answer));
                 }
                 Settled::LeaseLost => return Ok(None),
@@ -106,6 +105,19 @@ impl Gateway {
             }
         }
         Err(Error::Internal("an image cache kept moving while its operation was settled".into()))
+    }
+
+    /// Wakes whoever has something to do by now; what is due later is found when it is.
+    fn wake(&self, settlement: &Settlement) {
+        let next = &settlement.write.next;
+        self.signals().cache_changed(next.id);
+        if settlement.look_at.is_some_and(|at| at <= self.now()) {
+            self.signals().tracker.notify_one();
+        }
+        // A delete may have waited for this.
+        if next.operation != settlement.operation {
+            self.signals().operations.notify_one();
+        }
     }
 
     fn settlement(
@@ -120,13 +132,14 @@ impl Gateway {
         let follow = change.next.status.is_in_motion();
         Settlement {
             operation: leased.operation.id,
+            kind: leased.operation.progress.kind,
             lease_token: leased.lease_token,
             state: if error.is_some() { OperationState::Refused } else { OperationState::Succeeded },
             error: error.cloned(),
             provider_request_id: request_id.clone(),
             unsettled_until: *unsettled_until,
             at: self.now(),
-            answer: answer.to_json(),
+            answer: leased.keyed.then(|| answer.to_json()),
             write: self.write_from(before, change, audit),
             look_at: follow.then(|| self.now() + Duration::from_std(self.settings().look_least).unwrap_or_default()),
         }

@@ -24,6 +24,8 @@ pub struct LeasedOperation {
     pub lease_token: Uuid,
     /// A moment before the lease was asked for, by the monotonic clock.
     pub taken: std::time::Instant,
+    /// Whether an idempotency key may stand for it.
+    pub keyed: bool,
 }
 
 #[derive(FromRow)]
@@ -117,7 +119,7 @@ impl Store {
         rows.into_iter()
             .map(|row| {
                 let (operation, credentials) = (row.operation.try_into()?, row.credentials);
-                Ok(LeasedOperation { operation, credentials, lease_token, taken })
+                Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true })
             })
             .collect()
     }
@@ -156,7 +158,7 @@ impl Store {
         .await?;
         row.map(|row| {
             let (operation, credentials) = (row.operation.try_into()?, row.credentials);
-            Ok(LeasedOperation { operation, credentials, lease_token, taken })
+            Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true })
         })
         .transpose()
     }

@@ -37,7 +37,7 @@ impl Store {
         .fetch_all(&self.workers)
         .await?;
         let leased = |row: OperationRow| {
-            Ok(LeasedOperation { operation: row.try_into()?, credentials: None, lease_token, taken })
+            Ok(LeasedOperation { operation: row.try_into()?, credentials: None, lease_token, taken, keyed: true })
         };
         rows.into_iter().map(leased).collect()
     }
