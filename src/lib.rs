@@ -23,8 +23,9 @@
 //!
 //! 1. `http` reads the request, authenticates ([`auth`]) and calls `Gateway::create_image_cache`.
 //! 2. `app::changes` checks scope, limits and region, then records everything in ONE transaction: the
-//!    idempotency key, the cache's row (`pending`), the operation, the audit entry. Only now anything is sent.
-//! 3. A task of its own (the caller may leave) asks `domain::operation` what to do, records the attempt,
+//!    idempotency key, the cache's row (`pending`), the operation, the audit entry, and the first attempt where it can
+//!    be made at once. Only now anything is sent.
+//! 3. A task of its own (the caller may leave) asks `domain::operation` what to do, records the attempt where none is,
 //!    signs it with the recorded time and calls the cloud ([`eci`]).
 //! 4. The outcome is ONE transaction again: operation, row (`preparing`), transition, event
 //!    `image_cache.created`, one delivery for each endpoint that wants it, audit entry.
@@ -45,6 +46,12 @@
 //! reads first after a change makes it, and it is written behind them. Single reads that come at the same time share a
 //! statement that begins after all of them came (`store`'s `batches`), equal lists one question (`app`'s `sharing`). A
 //! token that was verified is remembered for a minute, revocations and disabled teams are looked at for each request.
+//!
+//! # Many who create
+//!
+//! Creates that begin or end while a commit is under way share the next one (`store`'s `state_writer`): a few statements
+//! for all of them, and an answer for each only after that commit. What does not surely fit goes alone, as if there
+//! were no others. Policies asked for at the same time share a statement, too.
 //!
 //! # Many who wait
 //!

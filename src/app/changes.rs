@@ -51,12 +51,12 @@ impl Gateway {
         let mut intent = self.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
         intent.operation.marks = ruling.marks();
         let first = self.transition(&cache, None, "requested");
-        let ready = if case.is_refused() { None } else { self.ready_to_create(&cache.account).await? };
+        let ready = if case.is_refused() { None } else { Box::pin(self.ready_to_create(&cache.account)).await? };
         intent.noted = ready.as_ref().map(Ready::signed);
         let create = Arc::new(NewCreate { new: intent, cache, first });
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
-        let begun = self.begin_create(&create, quota(counts, since, &mut admits)).await;
+        let begun = Box::pin(self.begin_create(&create, quota(counts, since, &mut admits))).await;
         if ready.is_some() && !matches!(begun, Ok(Claimed::Fresh)) {
             self.unspend(&create.cache.account).await;
         }
@@ -68,7 +68,8 @@ impl Gateway {
             Claimed::Earlier { answer, operation } => return replay(answer, operation),
         }
         let NewCreate { new, cache, .. } = Arc::unwrap_or_clone(create);
-        self.carry_out(new, cache, ready, wait).await
+        // On the heap, as much of this: a request's future is moved about.
+        Box::pin(self.carry_out(new, cache, ready, wait)).await
     }
 
     /// Records a create: together with others, unless it is counted or does not fit.

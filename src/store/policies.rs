@@ -133,7 +133,7 @@ impl Work for Reading {
         .await?;
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let (default, profiles) = (default_of(first)?, profiles_of(first)?);
-        wanted.iter().zip(&rows).map(|(wanted, row)| rules_of(wanted, row, &default, &profiles)).collect()
+        wanted.iter().zip(&rows).map(|(wanted, row)| rules_of(wanted, row, default.as_ref(), &profiles)).collect()
     }
 }
 
@@ -151,14 +151,14 @@ fn profiles_of(row: &PgRow) -> Result<Vec<RegionProfile>, Error> {
 fn rules_of(
     wanted: &Wanted,
     row: &PgRow,
-    default: &Option<Policy>,
+    default: Option<&Policy>,
     profiles: &[RegionProfile],
 ) -> Result<Rules, Error> {
     let team: Option<serde_json::Value> = row.try_get("team")?;
     let there = |profile: &&RegionProfile| wanted.region.as_ref() == Some(&profile.id.region);
     Ok(Rules {
         team: team.map(|team| json::<TeamRow>(team, "teams", "id")?.try_into()).transpose()?,
-        default: default.clone(),
+        default: default.cloned(),
         profiles: profiles.iter().filter(there).cloned().collect(),
     })
 }

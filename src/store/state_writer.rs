@@ -29,8 +29,9 @@ use uuid::Uuid;
 
 use super::batches::{Batches, Work};
 use super::changes::is_vanishing;
-use super::operations::{NewCreate, Settlement};
+use super::operations::NewCreate;
 use super::pool::Pool;
+use super::settling::Settlement;
 use super::{Error, Stamp, Store, audit_insert, tracker};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
@@ -115,7 +116,9 @@ impl Writing {
         }
         tracker::wake_all(&mut transaction, &groups(&settled)).await?;
         transaction.commit().await?;
-        settled.iter().for_each(|settlement| settlement.write.committed());
+        for settlement in &settled {
+            settlement.write.committed();
+        }
         let begun = begun.iter().map(|create| create.new.operation.id.uuid());
         let mut written: HashSet<Uuid> =
             begun.chain(settled.iter().map(|settlement| settlement.operation.uuid())).collect();

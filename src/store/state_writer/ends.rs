@@ -1,6 +1,6 @@
 //! Creates that end: operations, their last attempts, image caches, transitions, answers of keys, events, deliveries.
 //!
-//! What must stay true: whatever [`super::super::operations`] writes of one end alone, this writes of many; of the row
+//! What must stay true: whatever [`super::super::settling`] writes of one end alone, this writes of many; of the row
 //! of an image cache, whatever the outcome of a create may change (`domain::change::created` and `refused`). Who does
 //! not fit is not written at all: all of it hangs on one list of those who do, whose rows are locked with it.
 
@@ -11,9 +11,9 @@ use crate::domain::status::Status;
 use crate::store::Error;
 use crate::store::events::NewEvent;
 use crate::store::handover;
-use crate::store::operations::Settlement;
 use crate::store::pool::Connection;
 use crate::store::rows::jsonb;
+use crate::store::settling::Settlement;
 
 /// Whether it can be written together with others.
 pub(super) fn goes_along(settlement: &Settlement) -> bool {

@@ -1,0 +1,117 @@
+//! Ending an operation: its outcome and all that follows from it, in one transaction.
+//!
+//! What must stay true: whoever settles holds the operation, by the database's clock; operations are locked before image
+//! caches. Ends of creates share their transaction where they can ([`super::state_writer`]); here each is alone.
+//!
+//! Who calls it: `app::operations`. What it does not do: decide.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::changes::{self, CacheWrite};
+use super::operations::begin_waiting;
+use super::rows::jsonb;
+use super::{Error, Store, idempotency, tracker};
+use crate::domain::clock::Instant;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::OperationId;
+use crate::domain::operation::{OperationKind, OperationState};
+use crate::store::pool::Connection;
+
+/// How an operation ended.
+#[derive(Debug)]
+pub struct Settlement {
+    /// Which.
+    pub operation: OperationId,
+    /// Of which kind.
+    pub kind: OperationKind,
+    /// Whoever settles it must hold it.
+    pub lease_token: Uuid,
+    /// Succeeded or refused.
+    pub state: OperationState,
+    /// Why the cloud refused.
+    pub error: Option<CloudError>,
+    /// The cloud's RequestId of the deciding call.
+    pub provider_request_id: Option<String>,
+    /// When.
+    pub at: Instant,
+    /// What a request with the same idempotency key is told; none where no key stands for it.
+    pub answer: Option<serde_json::Value>,
+    /// What it means for the image cache.
+    pub write: CacheWrite,
+    /// When the tracker shall look; none if there is nothing to follow.
+    pub look_at: Option<Instant>,
+    /// Until when a copy of an earlier attempt may still be carried out.
+    pub unsettled_until: Option<Instant>,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Written.
+    Done,
+    /// Somebody else holds the operation, or it has ended: nothing was written.
+    LeaseLost,
+    /// The image cache has another version by now: nothing was written; read it and try again.
+    Moved,
+}
+
+impl Store {
+    /// Ends an operation, with everything that follows from it: together with others where it can
+    /// ([`super::state_writer`]), else alone.
+    pub async fn settle(&self, settlement: &Arc<Settlement>) -> Result<Settled, Error> {
+        if self.settle_together(settlement).await? {
+            return Ok(Settled::Done);
+        }
+        self.workers.limited(self.write_settlement(settlement)).await
+    }
+
+    async fn write_settlement(&self, settlement: &Settlement) -> Result<Settled, Error> {
+        let mut transaction = self.workers.begin().await?;
+        if !end(&mut transaction, settlement).await? {
+            return Ok(Settled::LeaseLost);
+        }
+        if !changes::apply(&mut transaction, &self.stamp, &settlement.write).await? {
+            return Ok(Settled::Moved);
+        }
+        if let Some(answer) = &settlement.answer {
+            idempotency::answer(&mut transaction, settlement.operation, answer).await?;
+        }
+        // The row names its newest operation, and its version was compared: no other one can wait unseen.
+        if settlement.write.next.operation != settlement.operation {
+            begin_waiting(&mut transaction, &settlement.write.next, settlement.at).await?;
+        }
+        if let Some(at) = settlement.look_at {
+            tracker::wake(&mut transaction, &settlement.write.next, at).await?;
+        }
+        transaction.commit().await?;
+        settlement.write.committed();
+        Ok(Settled::Done)
+    }
+}
+
+/// Guarded by the lease: a worker that woke too late ends nothing. The logins go with it.
+async fn end(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "WITH ended AS (
+             UPDATE operations SET state = $3, error = $4, provider_request_id = $5, finished_at = $6, in_doubt = false, held = NULL,
+                 unsettled_until = $7, credentials = NULL, lease_token = NULL, lease_until = NULL
+             WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()
+             RETURNING id, attempts),
+         noted AS (
+             UPDATE operation_attempts a SET finished_at = $6, outcome = $3, provider_request_id = $5
+             FROM ended WHERE a.operation = ended.id AND a.number = ended.attempts)
+         SELECT 1 FROM ended",
+    )
+    .bind(settlement.operation.uuid())
+    .bind(settlement.lease_token)
+    .bind(settlement.state.as_str())
+    .bind(settlement.error.as_ref().map(jsonb))
+    .bind(&settlement.provider_request_id)
+    .bind(settlement.at)
+    .bind(settlement.unsettled_until)
+    .fetch_optional(connection)
+    .await?;
+    Ok(done.is_some())
+}
