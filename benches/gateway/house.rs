@@ -84,14 +84,22 @@ impl House {
         let entropy = Arc::new(Entropy::from_seed(1));
         let standin = Arc::new(standin(&clock, &entropy).await?);
         database(server, DATABASE, CACHES, &format!("'{TEAM}'")).await.context("the database")?;
-        Self::open(connect_to(server, DATABASE), standin, clock, entropy, asked).await
+        Self::open(connect_to(server, DATABASE), standin, clock, entropy, (asked, http::Settings::default())).await
+    }
+
+    /// A gateway of its own on a database that is there already.
+    pub(crate) async fn on(database: PgConnectOptions, settings: http::Settings) -> anyhow::Result<Self> {
+        let (clock, entropy): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::new(Entropy::from_seed(3)));
+        let standin = Arc::new(standin(&clock, &entropy).await?);
+        Self::open(database, standin, clock, entropy, (boundless(), settings)).await
     }
 
     /// Another gateway on the same database and stand-in.
     pub(crate) async fn neighbour(&self) -> anyhow::Result<Self> {
         let entropy = Arc::new(Entropy::from_seed(2));
         let clock = Arc::new(SystemClock);
-        Self::open(self.database.clone(), Arc::clone(&self.standin), clock, entropy, boundless()).await
+        let asked = (boundless(), http::Settings::default());
+        Self::open(self.database.clone(), Arc::clone(&self.standin), clock, entropy, asked).await
     }
 
     async fn open(
@@ -99,11 +107,11 @@ impl House {
         standin: Arc<StandIn>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
-        asked: limits::Limits,
+        (asked, settings): (limits::Limits, http::Settings),
     ) -> anyhow::Result<Self> {
         let token = token(clock.now(), TEAM)?;
         let gateway = Gateway::new(parts(store(&database), &standin, clock, entropy, asked)?);
-        let (address, stop) = serve(gateway.clone()).await?;
+        let (address, stop) = serve(gateway.clone(), settings).await?;
         Ok(Self { address, token, gateway, standin, database, _stop: stop.drop_guard() })
     }
 
@@ -275,11 +283,10 @@ pub(crate) fn token_with(
     Ok(mint(&SecretString::from(TOKEN_SECRET), &claims, now, "bench")?.expose_secret().to_owned())
 }
 
-async fn serve(gateway: Gateway) -> anyhow::Result<(SocketAddr, CancellationToken)> {
+async fn serve(gateway: Gateway, settings: http::Settings) -> anyhow::Result<(SocketAddr, CancellationToken)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let settings = http::Settings::default();
     let door = DoorState { gateway, metrics: Arc::new(String::new), settings, tasks: tasks.clone() };
     let limits = Limits { connections: 100_000, connections_per_address: 100_000, ..Limits::default() };
     tokio::spawn(server::serve(listener, http::router(door), limits, tasks, stop.clone()));

@@ -23,8 +23,8 @@ pub(crate) struct Pgbench {
     size: Size,
 }
 
-/// What `statuses` is in [`list`]: all but the final ones.
-const STATUSES: &str = "{pending,preparing,creating,ready,failed,updating,update_failed,deleting,unknown}";
+/// What has not ended.
+const LIVE: &str = "status NOT IN ('deleted', 'expired', 'evicted', 'lost')";
 
 /// What a read of a row needs: all columns but what the gateway keeps for itself.
 const COLUMNS: &str = "id, team, account, region, name, images, spec, status, provider_status, generation, version,
@@ -44,7 +44,7 @@ pub(crate) fn read() -> String {
 pub(crate) fn list() -> String {
     format!(
         "\\set t random(0, :teams - 1)\n\
-         SELECT {COLUMNS} FROM image_caches WHERE team = 'team-' || :t::text AND status = ANY (:statuses::text[])
+         SELECT {COLUMNS} FROM image_caches WHERE team = 'team-' || :t::text AND {LIVE}
          ORDER BY id DESC LIMIT 51;\n"
     )
 }
@@ -62,15 +62,16 @@ pub(crate) fn audit() -> String {
 
 /// The SQL of `Store::matchable_caches`.
 pub(crate) fn matches() -> String {
-    "\\set t random(0, :teams - 1)\n\
-     SELECT id, team, account, spec, status, provider_status, generation, version, sequence, operation,
-         eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure, evidence,
-         misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider, drift,
-         expiry_told, gone_at, poll_bucket
-     FROM image_caches WHERE team = 'team-' || :t::text
-         AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
-     ORDER BY (region = 'cn-beijing') DESC, id DESC LIMIT 1000;\n"
-        .to_owned()
+    let part = |of: &str| {
+        format!(
+            "(SELECT id, eci_cache_id, account, name, region, status, (spec ->> 'size_gib')::integer AS size_gib, images,
+                 created_at
+             FROM image_caches WHERE team = 'team-' || :t::text AND region {of} 'cn-beijing'
+                 AND {LIVE} AND status <> 'deleting'
+             ORDER BY id DESC LIMIT 1000)"
+        )
+    };
+    format!("\\set t random(0, :teams - 1)\n{} UNION ALL {} LIMIT 1000;\n", part("="), part("<>"))
 }
 
 impl Pgbench {
@@ -101,7 +102,7 @@ impl Pgbench {
         command.env_clear().current_dir(&self.folder);
         command.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-T", &seconds]);
         let (caches, teams) = (format!("caches={}", self.size.caches), format!("teams={}", self.size.teams));
-        command.args(["-D", &caches, "-D", &teams, "-D", &format!("statuses={STATUSES}")]);
+        command.args(["-D", &caches, "-D", &teams]);
         command.args(["--log", "--log-prefix=sample", "--sampling-rate=0.2", "-f", "script.sql"]);
         let output = command.args(&self.server).output().context("pgbench does not start")?;
         let told = String::from_utf8_lossy(&output.stdout);

@@ -16,6 +16,7 @@ use crate::requests::{self, Key};
 use crate::served::{Parts, Served};
 use crate::site::{Site, Size};
 use crate::twin::Twin;
+use crate::unaudited::Half;
 
 /// Connections of the gateway to the database, as by default.
 const POOL: u32 = 10;
@@ -102,10 +103,27 @@ impl Field<'_> {
             all.extend(self.pgbench("pgbench, durable row", reference::audit()));
             self.hold("read with its audit entry", connections, &all).await?;
         }
+        if which.has("unaudited") {
+            self.unaudited().await?;
+        }
         if which.has("match") {
             let mut all = vec![self.gateway(requests::matches(self.site, vec![self.ours.address]))];
             all.extend(self.pgbench("pgbench, same SQL", reference::matches()));
             self.hold("match", 32, &all).await?;
+        }
+        Ok(())
+    }
+
+    /// What the audit costs: the same server with and without it.
+    async fn unaudited(&mut self) -> anyhow::Result<()> {
+        let (with, without) = (Half::start(self.site, true).await?, Half::start(self.site, false).await?);
+        for connections in [32, MANY] {
+            let work = |half: &Half| requests::read(self.site, vec![half.address]);
+            let all = [
+                Contestant::answering("with its audit", work(&with), vec![with.pid()]),
+                Contestant::answering("the same without", work(&without), vec![without.pid()]),
+            ];
+            self.hold("audit against none", connections, &all).await?;
         }
         Ok(())
     }

@@ -89,12 +89,19 @@ async fn build(server: &Server, running: usize) -> anyhow::Result<House> {
     Ok(house)
 }
 
-/// The connections of a team: each lists 50 image caches.
+/// The connections of a team: each lists 50 image caches, and no two ask the same. Equal lists at the same time are one
+/// question, so that there would be no overload.
 fn askers(address: SocketAddr, team: usize, count: usize) -> anyhow::Result<Vec<Asker>> {
     let token = house::token(SystemClock.now(), &format!("team-{team}"))?;
-    let request =
-        format!("GET /v1/image-caches?limit=50 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
-    Ok(vec![Asker { address, request }; count])
+    let asker = |place: usize| {
+        let (minute, second) = (place / 60, place % 60);
+        let request = format!(
+            "GET /v1/image-caches?limit=50&created_after=2020-01-01T00:{minute:02}:{second:02}Z HTTP/1.1\r\n\
+             host: {address}\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        Asker { address, request }
+    };
+    Ok((0..count).map(asker).collect())
 }
 
 /// The same number of connections for each team.

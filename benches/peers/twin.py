@@ -23,15 +23,15 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from pydantic import BaseModel
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-STATUSES = ["pending", "preparing", "creating", "ready", "failed", "updating", "update_failed", "deleting", "unknown"]
+LIVE = "status NOT IN ('deleted', 'expired', 'evicted', 'lost')"
 SECRET = os.environ["TWIN_SECRET"]
 KEY, KEY_SECRET = os.environ["TWIN_KEY"], os.environ["TWIN_KEY_SECRET"] + "&"
 
 COLUMNS = """id, team, account, spec, status, provider_status, progress_percent, generation, version, operation, eci_cache_id,
     container_group_id, snapshot_id, flash_snapshot_id, created_at, updated_at, ready_at, expires_at, last_matched_at"""
 READ = f"SELECT {COLUMNS} FROM image_caches WHERE team = $1 AND id = $2"
-LIST = f"SELECT {COLUMNS} FROM image_caches WHERE team = $1 AND status = ANY ($2) ORDER BY id DESC LIMIT 51"
-LIST_AFTER = f"""SELECT {COLUMNS} FROM image_caches WHERE team = $1 AND status = ANY ($2) AND id < $3
+LIST = f"SELECT {COLUMNS} FROM image_caches WHERE team = $1 AND {LIVE} ORDER BY id DESC LIMIT 51"
+LIST_AFTER = f"""SELECT {COLUMNS} FROM image_caches WHERE team = $1 AND {LIVE} AND id < $2
     ORDER BY id DESC LIMIT 51"""
 AUDIT = """INSERT INTO bench_audit (id, at, team, subject, credential, door, request_id, address, action, resource, outcome,
     http_status, duration_ms, parameters, stamp)
@@ -179,9 +179,9 @@ async def list_image_caches(
     needs(who, "read")
     async with app.state.pool.acquire() as connection:
         if cursor is None:
-            rows = await connection.fetch(LIST, who.team, STATUSES)
+            rows = await connection.fetch(LIST, who.team)
         else:
-            rows = await connection.fetch(LIST_AFTER, who.team, STATUSES, read_id(cursor))
+            rows = await connection.fetch(LIST_AFTER, who.team, read_id(cursor))
         await audit(connection, who, request, "list_image_caches", None, 200)
     items = [view(row) for row in rows[: min(limit, 50)]]
     return answer({"items": items, "next_cursor": items[-1]["id"]} if len(rows) > len(items) else {"items": items})

@@ -85,7 +85,7 @@ impl Gateway {
     async fn answer_of(&self, caller: &Caller, caches: &[Arc<ImageCache>]) -> Result<GateAnswer, Error> {
         Ok(match verdict(caches) {
             Verdict::Usable(cache) => {
-                let annotations = MatchAnnotationsView::of(Some(cache));
+                let annotations = MatchAnnotationsView::of(cache.eci_cache_id.as_deref());
                 GateAnswer::Usable(Box::new(GateView { image_cache: cache.clone().into(), annotations }))
             }
             Verdict::NotYet(cache) => {

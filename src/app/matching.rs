@@ -36,7 +36,7 @@ impl Gateway {
             winner_id: ranking.winner.map(|cache| cache.id.to_string()),
             candidates: ranking.candidates.iter().take(MAX_SHOWN).map(Into::into).collect(),
             near_misses: near.iter().map(Into::into).collect(),
-            annotations: MatchAnnotationsView::of(ranking.winner),
+            annotations: MatchAnnotationsView::of(ranking.winner.and_then(|cache| cache.eci_cache_id.as_deref())),
         })
     }
 }

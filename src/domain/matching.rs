@@ -9,6 +9,7 @@
 //! compare the layers within images. Why the others miss stands in [`near`].
 
 use super::clock::Instant;
+use super::ids::CacheId;
 use super::image_cache::ImageCache;
 use super::image_ref::ImageRef;
 use super::region::Region;
@@ -70,11 +71,41 @@ impl Degree {
     }
 }
 
+/// What is weighed of an image cache.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weighed {
+    /// Ours.
+    pub id: CacheId,
+    /// The cloud's.
+    pub eci_cache_id: Option<String>,
+    /// In which cloud account it is.
+    pub account: String,
+    /// What it is called.
+    pub name: String,
+    /// Where it can be used.
+    pub region: Region,
+    /// Where it stands.
+    pub status: Status,
+    /// Its size in GiB.
+    pub size_gib: i32,
+    /// What it holds. A text that is no reference matches nothing, and is not here.
+    pub images: Vec<ImageRef>,
+    /// When it was made.
+    pub created_at: Instant,
+}
+
+impl Weighed {
+    /// The references among these texts.
+    pub fn held(images: &[String]) -> Vec<ImageRef> {
+        images.iter().filter_map(|image| image.parse().ok()).collect()
+    }
+}
+
 /// A usable cache that holds at least one wanted repository, with its score per criterion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate<'a> {
     /// The cache.
-    pub cache: &'a ImageCache,
+    pub cache: &'a Weighed,
     /// Whether it fits the ephemeral storage.
     pub fits: bool,
     /// How well it matches.
@@ -95,7 +126,7 @@ impl Candidate<'_> {
     fn rank(&self) -> impl Ord + use<> {
         let Degree { exact, repository } = self.degree;
         let newest = std::cmp::Reverse((exact, repository));
-        (!self.fits, newest, self.size_difference_gib.abs(), age(self.cache))
+        (!self.fits, newest, self.size_difference_gib.abs(), age(self.cache.created_at, self.cache.id))
     }
 }
 
@@ -105,21 +136,21 @@ pub struct Ranking<'a> {
     /// Every candidate, the best first.
     pub candidates: Vec<Candidate<'a>>,
     /// The one that would be taken: the first of them that can win.
-    pub winner: Option<&'a ImageCache>,
+    pub winner: Option<&'a Weighed>,
 }
 
 /// Ranks the usable caches of the region by the documented order.
-pub fn rank<'a>(wanted: &Wanted, caches: &'a [ImageCache]) -> Ranking<'a> {
-    let usable = caches.iter().filter(|cache| cache.status == Status::Ready && cache.spec.region == wanted.region);
+pub fn rank<'a>(wanted: &Wanted, caches: &'a [Weighed]) -> Ranking<'a> {
+    let usable = caches.iter().filter(|cache| cache.status == Status::Ready && cache.region == wanted.region);
     let mut candidates: Vec<Candidate<'a>> = usable.filter_map(|cache| candidate(wanted, cache)).collect();
     candidates.sort_by_key(Candidate::rank);
     let winner = candidates.iter().find(|candidate| candidate.can_win()).map(|candidate| candidate.cache);
     Ranking { candidates, winner }
 }
 
-fn candidate<'a>(wanted: &Wanted, cache: &'a ImageCache) -> Option<Candidate<'a>> {
-    let degree = Degree::of(&wanted.images, &held(cache));
-    let size_difference_gib = wanted.ephemeral_storage_gib.saturating_sub(size_gib(cache));
+fn candidate<'a>(wanted: &Wanted, cache: &'a Weighed) -> Option<Candidate<'a>> {
+    let degree = Degree::of(&wanted.images, &cache.images);
+    let size_difference_gib = wanted.ephemeral_storage_gib.saturating_sub(cache.size_gib);
     (degree.repository > 0).then_some(Candidate {
         cache,
         fits: size_difference_gib >= 0,
@@ -143,15 +174,10 @@ pub fn matching_caches<'a>(
 ) -> Vec<&'a ImageCache> {
     let images = distinct(images);
     let minimum = if full { images.len() } else { count.unwrap_or(0) };
-    let scored = caches.iter().map(|cache| (Degree::of(&images, &held(cache)), cache));
+    let scored = caches.iter().map(|cache| (Degree::of(&images, &Weighed::held(&cache.spec.images)), cache));
     let mut fitting: Vec<_> = scored.filter(|(degree, _)| degree.repository > 0 && degree.exact >= minimum).collect();
-    fitting.sort_by_key(|(degree, cache)| (std::cmp::Reverse(*degree), age(cache)));
+    fitting.sort_by_key(|(degree, cache)| (std::cmp::Reverse(*degree), age(cache.created_at, cache.id)));
     fitting.into_iter().map(|(_, cache)| cache).collect()
-}
-
-/// What a cache holds. A text that is no reference matches nothing.
-fn held(cache: &ImageCache) -> Vec<ImageRef> {
-    cache.spec.images.iter().filter_map(|image| image.parse().ok()).collect()
 }
 
 /// A cache's size in GiB.
@@ -160,8 +186,8 @@ pub fn size_gib(cache: &ImageCache) -> i32 {
 }
 
 /// Sorts the newest first.
-fn age(cache: &ImageCache) -> std::cmp::Reverse<(Instant, super::ids::CacheId)> {
-    std::cmp::Reverse((cache.created_at, cache.id))
+fn age(created_at: Instant, id: CacheId) -> std::cmp::Reverse<(Instant, CacheId)> {
+    std::cmp::Reverse((created_at, id))
 }
 
 /// Each image once, in the order given.

@@ -73,7 +73,7 @@ impl Exchange {
             resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),
             route,
             traceparent: headers::traceparent(request.headers()),
-            audited: rpc.is_some() || path == "/v1" || path.starts_with("/v1/"),
+            audited: door.settings.audits && (rpc.is_some() || path == "/v1" || path.starts_with("/v1/")),
             rpc,
             caller: OnceLock::new(),
             place: door.gateway.place(),

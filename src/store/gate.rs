@@ -1,7 +1,9 @@
 //! What the gate for pipelines asks: caches that may hold an image, and how long builds take.
 
 use chrono::Duration;
+use sqlx::AssertSqlSafe;
 
+use super::image_caches::LIVE;
 use super::rows::ImageCacheRow;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
@@ -23,18 +25,18 @@ impl Store {
         text: &str,
         limit: i64,
     ) -> Result<Vec<ImageCache>, Error> {
-        let rows: Vec<ImageCacheRow> = sqlx::query_as(
-            "SELECT * FROM image_caches WHERE team = $1 AND region = $2
-               AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
+        let sql = format!(
+            "SELECT * FROM image_caches WHERE team = $1 AND region = $2 AND {LIVE} AND status <> 'deleting'
                AND position($3 in array_to_string(images, E'\\n')) > 0
              ORDER BY id DESC LIMIT $4",
-        )
-        .bind(team.as_str())
-        .bind(region.as_str())
-        .bind(text)
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
+        );
+        let rows: Vec<ImageCacheRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(region.as_str())
+            .bind(text)
+            .bind(limit)
+            .fetch_all(&self.requests)
+            .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 

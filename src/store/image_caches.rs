@@ -1,17 +1,18 @@
 //! Reads of one team's image caches.
 
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::rows::{ImageCacheRow, jsonb};
+use super::rows::{ImageCacheRow, jsonb, word};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
+use crate::domain::clock::Instant;
 use crate::domain::content::fingerprint;
 use crate::domain::filter::CacheFilter;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::matching::{DEFAULT_SIZE_GIB, Weighed};
 use crate::domain::region::Region;
-use crate::domain::status::Status;
 use crate::store::pool::Connection;
 
 impl Store {
@@ -25,24 +26,61 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Up to `limit` image caches of the team that still exist: those of `region` first, then the newest. Their
-    /// `provider` is left out.
-    pub async fn matchable_caches(&self, team: &TeamId, region: &Region, limit: i64) -> Result<Vec<ImageCache>, Error> {
-        // Without the cloud's own object: it is the bulk of a row, and nothing is matched by it.
-        let rows: Vec<ImageCacheRow> = sqlx::query_as(
-            "SELECT id, team, account, spec, status, provider_status, generation, version, sequence, operation,
-                 eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure, evidence,
-                 misses, created_at, updated_at, ready_at, expires_at, last_matched_at, NULL::jsonb AS provider, drift, expiry_told, gone_at,
-                 poll_bucket
-             FROM image_caches WHERE team = $1 AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
-             ORDER BY (region = $2) DESC, id DESC LIMIT $3",
-        )
-        .bind(team.as_str())
-        .bind(region.as_str())
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
+    /// Up to `limit` image caches of the team that still exist, as far as they are weighed: those of `region` first, then
+    /// the newest.
+    pub async fn matchable_caches(&self, team: &TeamId, region: &Region, limit: i64) -> Result<Vec<Weighed>, Error> {
+        // In two parts, each in the order of its index: nothing is sorted, and the second is read only where the first
+        // was not enough.
+        let part = |of: &str| {
+            format!(
+                "(SELECT id, eci_cache_id, account, name, region, status, (spec ->> 'size_gib')::integer AS size_gib, images,
+                     created_at
+                 FROM image_caches WHERE team = $1 AND region {of} $2 AND {LIVE} AND status <> 'deleting'
+                 ORDER BY id DESC LIMIT $3)"
+            )
+        };
+        let sql = format!("{} UNION ALL {} LIMIT $3", part("="), part("<>"));
+        let rows: Vec<WeighedRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(region.as_str())
+            .bind(limit)
+            .fetch_all(&self.requests)
+            .await?;
         rows.into_iter().map(TryInto::try_into).collect()
+    }
+}
+
+/// What the indexes of a team's image caches hold: all but those that have ended. Written out, so that the planner sees it.
+pub(super) const LIVE: &str = "status NOT IN ('deleted', 'expired', 'evicted', 'lost')";
+
+#[derive(sqlx::FromRow)]
+struct WeighedRow {
+    id: Uuid,
+    eci_cache_id: Option<String>,
+    account: String,
+    name: String,
+    region: String,
+    status: String,
+    size_gib: Option<i32>,
+    images: Vec<String>,
+    created_at: Instant,
+}
+
+impl TryFrom<WeighedRow> for Weighed {
+    type Error = Error;
+
+    fn try_from(row: WeighedRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            eci_cache_id: row.eci_cache_id,
+            account: row.account,
+            name: row.name,
+            region: word(row.region.parse().ok(), "image_caches", "region")?,
+            status: word(row.status.parse().ok(), "image_caches", "status")?,
+            size_gib: row.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
+            images: Weighed::held(&row.images),
+            created_at: row.created_at,
+        })
     }
 }
 
@@ -58,7 +96,12 @@ pub(super) fn narrow_list(
     if let Some(before) = before {
         query.push(" AND id < ").push_bind(before);
     }
-    query.push(" AND status = ANY (").push_bind(statuses(filter)).push(")");
+    if filter.statuses.is_empty() {
+        query.push(" AND ").push(LIVE);
+    } else {
+        let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
+        query.push(" AND status = ANY (").push_bind(statuses).push(")");
+    }
     narrow(query, filter);
     query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
 }
@@ -113,13 +156,6 @@ fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
         query.push(" AND (position(lower(").push_bind(text).push(") in lower(name)) > 0 OR position(lower(");
         query.push_bind(text).push(") in lower(array_to_string(images, E'\\n'))) > 0)");
     }
-}
-
-/// What is asked for, or everything that may still exist.
-fn statuses(filter: &CacheFilter) -> Vec<&'static str> {
-    let asked = if filter.statuses.is_empty() { &Status::ALL[..] } else { &filter.statuses[..] };
-    let all = !filter.statuses.is_empty();
-    asked.iter().filter(|status| all || !status.is_final()).map(|status| status.as_str()).collect()
 }
 
 /// Writes a new image cache.

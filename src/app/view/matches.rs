@@ -7,8 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::StatusView;
-use crate::domain::image_cache::ImageCache;
-use crate::domain::matching::{Candidate, NearMiss, size_gib};
+use crate::domain::matching::{Candidate, NearMiss};
 
 /// What the automatic matching would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -110,11 +109,10 @@ impl AnnotationsView {
 }
 
 impl MatchAnnotationsView {
-    /// The annotations for this winner.
-    pub fn of(winner: Option<&ImageCache>) -> Self {
-        let id = winner.and_then(|cache| cache.eci_cache_id.as_deref());
+    /// The annotations for the winner with this id of the cloud's.
+    pub fn of(winner: Option<&str>) -> Self {
         Self {
-            pin: id.map(|id| AnnotationsView::of("eci-imc-id", "eci-image-snapshot-id", id)),
+            pin: winner.map(|id| AnnotationsView::of("eci-imc-id", "eci-image-snapshot-id", id)),
             automatic: AnnotationsView::of("eci-auto-imc", "eci-image-cache", "true"),
         }
     }
@@ -126,7 +124,7 @@ impl From<&Candidate<'_>> for MatchCandidateView {
         Self {
             image_cache_id: cache.id.to_string(),
             eci_cache_id: cache.eci_cache_id.clone(),
-            name: cache.spec.name.clone(),
+            name: cache.name.clone(),
             eligible: candidate.can_win(),
             fits: candidate.fits,
             exact_matches: count(candidate.degree.exact),
@@ -142,10 +140,10 @@ impl From<&NearMiss<'_>> for NearMissView {
         Self {
             image: miss.image.to_string(),
             image_cache_id: miss.cache.id.to_string(),
-            name: miss.cache.spec.name.clone(),
-            region: miss.cache.spec.region.to_string(),
+            name: miss.cache.name.clone(),
+            region: miss.cache.region.to_string(),
             status: miss.cache.status.into(),
-            size_gib: size_gib(miss.cache),
+            size_gib: miss.cache.size_gib,
             held_image: miss.held.to_string(),
             reasons: miss.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
             advice: miss.advice.clone(),

@@ -7,8 +7,9 @@
 //!
 //! A line that is short for a moment is a burst; one that never ends is a load, and waiting only makes everybody late.
 //! So one is waited in for [`Room::patience`] at most, and once no place was free for as long, for [`Room::target`] (the
-//! controlled delay of CoDel): half of it in the lowest class, twice in the highest. Where the lines
-//! are full, the newest of the longest line of the lowest class is turned away.
+//! controlled delay of CoDel): half of it in the lowest class, twice in the highest. Then whoever came last in a line is the
+//! next: who came first has waited nearly too long already, and everybody who is worked for would have. Where the lines are
+//! full, the newest of the longest line of the lowest class is turned away.
 //!
 //! What must stay true: work never waits while a place is free; the memory is bounded; what is turned away was not begun.
 
@@ -107,17 +108,29 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         line.push_back(waiter);
     }
 
-    /// The first of the party whose turn it is; then it is the next one's.
-    fn pop(&mut self) -> Option<Waiter> {
+    /// The first of the party whose turn it is, or the `newest`; then it is the next one's.
+    fn pop(&mut self, newest: bool) -> Option<(K, Waiter)> {
         let party = self.turns.pop_front()?;
         let line = self.lines.get_mut(&party)?;
-        let first = line.pop_front();
+        let found = if newest { line.pop_back() } else { line.pop_front() };
         if line.is_empty() {
             self.lines.remove(&party);
         } else {
-            self.turns.push_back(party);
+            self.turns.push_back(party.clone());
         }
-        first
+        found.map(|found| (party, found))
+    }
+
+    /// Takes out those of the party who came before that; how many they were.
+    fn expire(&mut self, party: &K, before: Duration, turned_away: &mut Vec<u64>) -> usize {
+        let Some(line) = self.lines.get_mut(party) else { return 0 };
+        let count = line.iter().take_while(|waiter| waiter.since < before).count();
+        turned_away.extend(line.drain(..count).map(|waiter| waiter.id));
+        if line.is_empty() {
+            self.lines.remove(party);
+            self.turns.retain(|other| other != party);
+        }
+        count
     }
 
     /// Takes out who stands there under that number.
@@ -225,21 +238,29 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         self.running = self.running.saturating_sub(1);
         while self.running < room.running {
             let overloaded = self.is_overloaded(room, now);
-            let Some((class, waiter)) = self.pop() else {
+            let Some((class, party, waiter)) = self.pop(overloaded) else {
                 self.last_free = now;
                 break;
             };
+            let already = turned_away.len();
             // The last one is worked for: nothing would be won by leaving the place free.
             let last = self.waiting == 0;
             let longest = longest_wait(room, class, overloaded && !last);
-            if now.saturating_sub(waiter.since) <= longest {
+            if overloaded {
+                let before = now.saturating_sub(longest);
+                self.waiting -= self.lanes[class as usize].expire(&party, before, turned_away);
+            }
+            let begins = now.saturating_sub(waiter.since) <= longest;
+            if !begins {
+                turned_away.push(waiter.id);
+            }
+            if overloaded && turned_away.len() > already {
+                self.strict_until = now + room.patience * RELIEF;
+            }
+            if begins {
                 self.running += 1;
                 return Some(waiter.id);
             }
-            if overloaded {
-                self.strict_until = now + room.patience * RELIEF;
-            }
-            turned_away.push(waiter.id);
         }
         None
     }
@@ -251,16 +272,16 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         left
     }
 
-    fn pop(&mut self) -> Option<(Class, Waiter)> {
+    fn pop(&mut self, newest: bool) -> Option<(Class, K, Waiter)> {
         self.turns = (self.turns + 1) % LEFT_OVER;
         let mut order = Class::ALL;
         if self.turns == 0 {
             order.reverse();
         }
         let class = order.into_iter().find(|class| !self.lanes[*class as usize].is_empty())?;
-        let waiter = self.lanes[class as usize].pop()?;
+        let (party, waiter) = self.lanes[class as usize].pop(newest)?;
         self.waiting -= 1;
-        Some((class, waiter))
+        Some((class, party, waiter))
     }
 }
 

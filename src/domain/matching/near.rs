@@ -6,8 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::{DEFAULT_EPHEMERAL_STORAGE_GIB, Ranking, Wanted, age, held, size_gib};
-use crate::domain::image_cache::ImageCache;
+use super::{DEFAULT_EPHEMERAL_STORAGE_GIB, Ranking, Wanted, Weighed, age};
 use crate::domain::image_ref::ImageRef;
 use crate::domain::status::Status;
 
@@ -51,7 +50,7 @@ pub struct NearMiss<'a> {
     /// What is wanted.
     pub image: ImageRef,
     /// The cache.
-    pub cache: &'a ImageCache,
+    pub cache: &'a Weighed,
     /// What it holds instead, as it was asked for; the wanted image itself where only the cache is in the way.
     pub held: ImageRef,
     /// All that is in the way; never empty.
@@ -62,26 +61,26 @@ pub struct NearMiss<'a> {
 
 /// The near misses of every wanted image that the winner does not hold exactly; for each image the nearest
 /// first, at most [`MAX_NEAR_MISSES`].
-pub fn near_misses<'a>(wanted: &Wanted, caches: &'a [ImageCache], ranking: &Ranking<'a>) -> Vec<NearMiss<'a>> {
-    let taken = ranking.winner.map(held).unwrap_or_default();
-    let held: Vec<(&ImageCache, Vec<ImageRef>)> = caches.iter().map(|cache| (cache, held(cache))).collect();
+pub fn near_misses<'a>(wanted: &Wanted, caches: &'a [Weighed], ranking: &Ranking<'a>) -> Vec<NearMiss<'a>> {
+    let taken = ranking.winner.map_or(&[][..], |winner| &winner.images);
     let missed = wanted.images.iter().filter(|image| !taken.iter().any(|taken| taken.same_image(image)));
-    missed.flat_map(|image| nearest(wanted, image, &held)).collect()
+    missed.flat_map(|image| nearest(wanted, image, caches)).collect()
 }
 
 /// What one cache holds in place of the image, and all that is in the way.
-struct Near<'a, 'h> {
-    cache: &'a ImageCache,
-    held: &'h ImageRef,
+struct Near<'a> {
+    cache: &'a Weighed,
+    held: &'a ImageRef,
     reasons: Vec<Reason>,
 }
 
-fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &[(&'a ImageCache, Vec<ImageRef>)]) -> Vec<NearMiss<'a>> {
-    let near = caches.iter().filter_map(|(cache, held)| near(wanted, image, cache, held));
-    let mut near: Vec<Near<'a, '_>> = near.filter(|near| !near.reasons.is_empty()).collect();
-    near.sort_by_cached_key(|near| (near.reasons.len(), near.reasons.clone(), age(near.cache)));
+fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &'a [Weighed]) -> Vec<NearMiss<'a>> {
+    let near = caches.iter().filter_map(|cache| near(wanted, image, cache));
+    let mut near: Vec<Near<'a>> = near.filter(|near| !near.reasons.is_empty()).collect();
+    let age = |near: &Near<'a>| age(near.cache.created_at, near.cache.id);
+    near.sort_by_cached_key(|near| (near.reasons.len(), near.reasons.clone(), age(near)));
     near.truncate(MAX_NEAR_MISSES);
-    let told = |Near { cache, held, reasons }: Near<'a, '_>| {
+    let told = |Near { cache, held, reasons }: Near<'a>| {
         let advice = advice(wanted, image, cache, held, &reasons);
         NearMiss { image: image.clone(), cache, held: held.clone(), reasons, advice }
     };
@@ -89,33 +88,28 @@ fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &[(&'a ImageCache, Vec
 }
 
 /// The cache's nearest image, if one has the repository's path.
-fn near<'a, 'h>(
-    wanted: &Wanted,
-    image: &ImageRef,
-    cache: &'a ImageCache,
-    held: &'h [ImageRef],
-) -> Option<Near<'a, 'h>> {
-    let same_path = held.iter().filter(|held| held.repository() == image.repository());
+fn near<'a>(wanted: &Wanted, image: &ImageRef, cache: &'a Weighed) -> Option<Near<'a>> {
+    let same_path = cache.images.iter().filter(|held| held.repository() == image.repository());
     let judged = same_path.map(|held| Near { cache, held, reasons: reasons(wanted, image, cache, held) });
     judged.min_by_key(|near| (near.reasons.len(), near.reasons.clone()))
 }
 
-fn reasons(wanted: &Wanted, image: &ImageRef, cache: &ImageCache, held: &ImageRef) -> Vec<Reason> {
+fn reasons(wanted: &Wanted, image: &ImageRef, cache: &Weighed, held: &ImageRef) -> Vec<Reason> {
     let other_version = !image.same_version(held);
     let by_digest = image.digest().is_some() || held.digest().is_some();
     let all = [
         (cache.status != Status::Ready, Reason::NotReady),
-        (size_gib(cache) > wanted.ephemeral_storage_gib, Reason::TooLarge),
+        (cache.size_gib > wanted.ephemeral_storage_gib, Reason::TooLarge),
         (other_version && !by_digest, Reason::OtherTag),
         (other_version && by_digest, Reason::OtherDigest),
         (!image.same_registry(held), Reason::OtherRegistryHost),
-        (cache.spec.region != wanted.region, Reason::OtherRegion),
+        (cache.region != wanted.region, Reason::OtherRegion),
     ];
     all.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
 }
 
 /// One sentence for each reason. What is wrong with the name itself is one sentence: it is one change.
-fn advice(wanted: &Wanted, image: &ImageRef, cache: &ImageCache, held: &ImageRef, reasons: &[Reason]) -> String {
+fn advice(wanted: &Wanted, image: &ImageRef, cache: &Weighed, held: &ImageRef, reasons: &[Reason]) -> String {
     let mut text = String::new();
     let mut named = false;
     for reason in reasons {
@@ -146,8 +140,8 @@ fn not_ready(status: Status) -> String {
     }
 }
 
-fn too_large(wanted: &Wanted, cache: &ImageCache) -> String {
-    let (size, storage) = (size_gib(cache), wanted.ephemeral_storage_gib);
+fn too_large(wanted: &Wanted, cache: &Weighed) -> String {
+    let (size, storage) = (cache.size_gib, wanted.ephemeral_storage_gib);
     let more = size.saturating_sub(DEFAULT_EPHEMERAL_STORAGE_GIB);
     let extra = if more > 0 { format!(" ({more} GiB of extra ephemeral storage)") } else { String::new() };
     format!(
@@ -156,8 +150,8 @@ fn too_large(wanted: &Wanted, cache: &ImageCache) -> String {
     )
 }
 
-fn other_region(wanted: &Wanted, cache: &ImageCache) -> String {
-    format!("It is in {}: create one in {}, caches serve their own region only.", cache.spec.region, wanted.region)
+fn other_region(wanted: &Wanted, cache: &Weighed) -> String {
+    format!("It is in {}: create one in {}, caches serve their own region only.", cache.region, wanted.region)
 }
 
 fn other_name(image: &ImageRef, held: &ImageRef) -> String {

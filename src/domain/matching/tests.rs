@@ -54,6 +54,22 @@ fn sized(size: i32, cache: ImageCache) -> ImageCache {
     cache
 }
 
+/// What the store reads of them.
+fn weighed(caches: &[ImageCache]) -> Vec<Weighed> {
+    let one = |cache: &ImageCache| Weighed {
+        id: cache.id,
+        eci_cache_id: cache.eci_cache_id.clone(),
+        account: cache.account.clone(),
+        name: cache.spec.name.clone(),
+        region: cache.spec.region.clone(),
+        status: cache.status,
+        size_gib: size_gib(cache),
+        images: Weighed::held(&cache.spec.images),
+        created_at: cache.created_at,
+    };
+    caches.iter().map(one).collect()
+}
+
 fn images(texts: &[&str]) -> Vec<ImageRef> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
@@ -64,12 +80,13 @@ fn wanted(texts: &[&str]) -> Wanted {
 
 /// Name, whether it fits, exact, repository and size difference of each candidate; then the winner's name.
 fn ranked(wanted: &Wanted, caches: &[ImageCache]) -> (Vec<String>, Option<String>) {
-    let ranking = rank(wanted, caches);
+    let caches = weighed(caches);
+    let ranking = rank(wanted, &caches);
     let line = |one: &Candidate<'_>| {
         let Degree { exact, repository } = one.degree;
-        format!("{} {} {exact} {repository} {}", one.cache.spec.name, one.fits, one.size_difference_gib)
+        format!("{} {} {exact} {repository} {}", one.cache.name, one.fits, one.size_difference_gib)
     };
-    (ranking.candidates.iter().map(line).collect(), ranking.winner.map(|cache| cache.spec.name.clone()))
+    (ranking.candidates.iter().map(line).collect(), ranking.winner.map(|cache| cache.name.clone()))
 }
 
 #[test]
@@ -124,7 +141,7 @@ fn as_many_must_match_exactly_as_are_asked_for() {
     let caches = [cache("one", 1, &["nginx:1", "redis:6"])];
     let with = |full, minimum| {
         let images = images(&["nginx:1", "redis:7", "docker.io/library/nginx:1"]);
-        rank(&Wanted::new(HANGZHOU.parse().unwrap(), &images, None, full, minimum), &caches).winner.is_some()
+        rank(&Wanted::new(HANGZHOU.parse().unwrap(), &images, None, full, minimum), &weighed(&caches)).winner.is_some()
     };
     assert_eq!(
         [with(false, None), with(false, Some(1)), with(false, Some(2)), with(true, None)],
@@ -133,14 +150,15 @@ fn as_many_must_match_exactly_as_are_asked_for() {
     let both = [cache("both", 1, &["nginx:1", "redis:7"])];
     let all = images(&["nginx:1", "redis:7", "docker.io/library/nginx:1"]);
     let full = Wanted::new(HANGZHOU.parse().unwrap(), &all, None, true, None);
-    assert!(rank(&full, &both).winner.is_some(), "two spellings of one image count once");
+    assert!(rank(&full, &weighed(&both)).winner.is_some(), "two spellings of one image count once");
 }
 
 /// Wanted image, cache and reasons of each near miss.
 fn misses(wanted: &Wanted, caches: &[ImageCache]) -> Vec<String> {
-    let near = near_misses(wanted, caches, &rank(wanted, caches));
+    let caches = weighed(caches);
+    let near = near_misses(wanted, &caches, &rank(wanted, &caches));
     let reasons = |miss: &NearMiss<'_>| miss.reasons.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(",");
-    near.iter().map(|miss| format!("{} {} {}", miss.image, miss.cache.spec.name, reasons(miss))).collect()
+    near.iter().map(|miss| format!("{} {} {}", miss.image, miss.cache.name, reasons(miss))).collect()
 }
 
 #[test]
@@ -179,7 +197,7 @@ fn digests_and_tags_miss_apart() {
 #[test]
 fn what_would_make_it_hit_is_a_sentence() {
     let advice = |status, size, held: &str, image: &str| {
-        let caches = [ImageCache { status, ..sized(size, cache("c", 1, &[held])) }];
+        let caches = weighed(&[ImageCache { status, ..sized(size, cache("c", 1, &[held])) }]);
         let wanted = wanted(&[image]);
         near_misses(&wanted, &caches, &rank(&wanted, &caches)).remove(0).advice
     };

@@ -113,3 +113,19 @@ fn no_lint_is_silenced_without_a_reason() {
     }
     assert_none(&faults);
 }
+
+#[test]
+fn nothing_of_the_gateway_turns_its_audit_off() {
+    let mut said = Vec::new();
+    for source in sources("src") {
+        let tokens = tokens(&source.text);
+        let names =
+            |at: &usize| begins(&tokens[*at..], &["audits"]) && !begins(&tokens[at.saturating_sub(1)..], &["."]);
+        let set = (0..tokens.len()).filter(names).filter(|at| !begins(&tokens[*at..], &["audits", ":", "true"]));
+        said.extend(set.map(|at| format!("src/{}:{}", source.file.display(), tokens[at].line)));
+    }
+    // But for the field itself.
+    let (field, others): (Vec<_>, Vec<_>) = said.into_iter().partition(|place| place.starts_with("src/http/mod.rs"));
+    assert_none(&others);
+    assert_eq!(field.len(), 1, "{field:?}");
+}

@@ -22,11 +22,8 @@ const SORTED: f64 = 200.0;
 /// The most rows of a large table that one part of a plan reads: what a team has here, and a little.
 const READ: f64 = 1_100.0;
 /// What tells statements that may sort more, at most what one team has: filters that no index knows.
-const MAY_SORT: [(&str, &str); 3] = [
-    ("spec -> 'tags'", "a team's list by tag: how many have it, the planner cannot know"),
-    ("array_to_string(images", "the gate asks for an image by a part of its name"),
-    ("ORDER BY (region = $2) DESC", "matching weighs all that a team has, those of the region first"),
-];
+const MAY_SORT: [(&str, &str); 1] =
+    [("spec -> 'tags'", "a team's list by tag: how many have it, the planner cannot know")];
 
 /// What is wrong with a plan, if anything is.
 fn fault(plan: &Plan, large: &[String]) -> Option<String> {

@@ -164,6 +164,23 @@ fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
 }
 
 #[test]
+fn while_there_is_too_much_to_do_who_came_last_is_the_next() {
+    let room = Room { queue: 100, ..ROOM };
+    let mut queue = Queue::default();
+    queue.arrive(&room, Class::Read, &"a", ms(0));
+    let waiting: Vec<u64> =
+        [90, 97, 99].map(|at| id(queue.arrive(&room, Class::Read, &"a", ms(at)))).into_iter().collect();
+    let other = id(queue.arrive(&room, Class::Read, &"b", ms(96)));
+    let mut away = Vec::new();
+    assert_eq!(queue.leave(&room, ms(102), &mut away), Some(waiting[2]));
+    assert_eq!(away, [waiting[0]], "it has waited too long, and is told so at once");
+    assert_eq!(queue.leave(&room, ms(102), &mut away), Some(other), "teams take turns all the same");
+    assert_eq!(queue.leave(&room, ms(103), &mut away), Some(waiting[1]));
+    assert_eq!((queue.leave(&room, ms(104), &mut away), away.len(), queue.waiting()), (None, 1, 0));
+    assert!(queue.lanes.iter().all(|lane| lane.turns.is_empty() && lane.lines.is_empty()));
+}
+
+#[test]
 fn who_gives_up_leaves_nothing_behind() {
     let mut queue = Queue::default();
     queue.arrive(&ROOM, Class::Read, &"a", ms(0));
