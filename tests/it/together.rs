@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::support::answer::Answer;
-use crate::support::gateway::{TEAM, TestGateway, new_cache};
+use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
 
 /// Makes creates and ends like one that went through the door.
@@ -311,4 +311,24 @@ async fn many_at_the_door_are_each_created_and_told_once() {
     let told = hook.received();
     let of: BTreeSet<String> = told.iter().map(|one| one.json()["data"]["image_cache"]["id"].to_string()).collect();
     assert_eq!((told.len(), of.len()), (30, 30));
+}
+
+#[tokio::test]
+async fn who_waits_for_the_commit_holds_no_place_and_is_not_answered_before_it() {
+    let mut setup = Setup::default();
+    setup.settings.limits.room.running = 1;
+    let app = TestGateway::with(setup).await;
+    let mut somebody = app.sql().begin().await.unwrap();
+    sqlx::query("LOCK TABLE image_caches IN SHARE ROW EXCLUSIVE MODE").execute(&mut *somebody).await.unwrap();
+    let mut create = Box::pin(app.create("nginx:1.27"));
+    let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                   WHERE NOT l.granted AND d.datname = current_database()";
+    while app.count(waiting).await == 0 {
+        assert!(futures_util::poll!(&mut create).is_pending());
+    }
+    app.get("/v1/me").await.expect(200);
+    assert!(futures_util::poll!(&mut create).is_pending());
+    assert_eq!(app.creations().await, 0, "nothing is sent, either");
+    somebody.rollback().await.unwrap();
+    create.await.expect(201);
 }
