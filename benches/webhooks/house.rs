@@ -34,6 +34,7 @@ pub(crate) struct House {
     pub(crate) sender: Sender,
     /// For seeding, looking, and the engine of the reference.
     pub(crate) pool: PgPool,
+    options: PgConnectOptions,
     sealer: Sealer,
     entropy: Arc<Entropy>,
 }
@@ -47,15 +48,21 @@ impl House {
         admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))).await?;
         admin.execute(AssertSqlSafe(format!("CREATE DATABASE {database}"))).await?;
         let options = options(server, database);
-        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) };
-        let store = Store::open(&options, sizes, stamp());
+        let store = open(&options, 1);
         store.migrate().await?;
-        let policy = Policy { allow_http: true, allow_loopback: true, ..Policy::default() };
-        let sender = Sender::new(policy, SenderSettings::default(), Arc::clone(&clock))?;
+        let sender = sender(&clock)?;
         let gateway = Gateway::new(parts(store.clone(), sender.clone(), clock, Arc::clone(&entropy))?);
-        let pool = PgPoolOptions::new().max_connections(8).test_before_acquire(false).connect_with(options).await?;
+        let pool =
+            PgPoolOptions::new().max_connections(8).test_before_acquire(false).connect_with(options.clone()).await?;
         cpu::this_is_a_backend(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await?);
-        Ok(Self { gateway, store, sender, pool, sealer: sealer()?, entropy })
+        Ok(Self { gateway, store, sender, pool, options, sealer: sealer()?, entropy })
+    }
+
+    /// Another gateway on the same database, with so many `times` the connections. The deliverer does not run yet.
+    pub(crate) fn neighbour(&self, times: u32) -> anyhow::Result<Gateway> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy = Arc::new(Entropy::from_seed(1 + u64::from(times)));
+        Ok(Gateway::new(parts(open(&self.options, times), sender(&clock)?, clock, entropy)?))
     }
 
     /// Lets go of the database.
@@ -150,6 +157,16 @@ pub(crate) fn body() -> String {
 fn options(server: &Server, database: &str) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass().socket(server.socket_dir()).port(5432);
     options.username(server.user()).database(database).ssl_mode(PgSslMode::Disable)
+}
+
+fn open(options: &PgConnectOptions, times: u32) -> Store {
+    let sizes = PoolSizes { requests: 6 * times, workers: 4 * times, acquire: Duration::from_secs(5) };
+    Store::open(options, sizes, stamp())
+}
+
+fn sender(clock: &Arc<dyn Clock>) -> anyhow::Result<Sender> {
+    let policy = Policy { allow_http: true, allow_loopback: true, ..Policy::default() };
+    Ok(Sender::new(policy, SenderSettings::default(), Arc::clone(clock))?)
 }
 
 fn sealer() -> anyhow::Result<Sealer> {

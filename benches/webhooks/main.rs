@@ -14,6 +14,7 @@ mod receiver;
 mod reference;
 #[path = "../../tests/it/support/server.rs"]
 mod server;
+mod two;
 
 use std::time::Duration;
 
@@ -82,6 +83,7 @@ async fn measure(plan: Plan, server: &Server) -> anyhow::Result<()> {
     let receiver = Receiver::start().await?;
     if plan.rate {
         rate::measure(plan, server, &receiver).await?;
+        two::measure(plan, server, &receiver).await?;
     }
     if plan.delay {
         delay::measure(plan, server, &receiver).await?;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use eci_cache_gateway::app::Gateway;
 use eci_cache_gateway::domain::ids::EndpointId;
 use eci_cache_gateway::localpg::Server;
 use tokio_util::sync::CancellationToken;
@@ -129,18 +130,28 @@ impl Row {
 
 /// Lets our engine deliver what waits; deliveries per second, until the last result is recorded.
 async fn drain(house: &House, receiver: &Receiver, count: usize) -> anyhow::Result<f64> {
-    let (stop, gateway) = (CancellationToken::new(), house.gateway.clone());
-    let (told, until) = (stop.clone(), receiver.count() + count);
+    drain_by(&[&house.gateway], receiver, count).await
+}
+
+/// The same by the engines of several gateways together.
+pub(crate) async fn drain_by(gateways: &[&Gateway], receiver: &Receiver, count: usize) -> anyhow::Result<f64> {
+    let (stop, until) = (CancellationToken::new(), receiver.count() + count);
     let began = Instant::now();
-    let engine = tokio::spawn(async move { gateway.deliver_until(&told).await });
+    let engine = |gateway: &&Gateway| {
+        let (gateway, told) = (Gateway::clone(gateway), stop.clone());
+        tokio::spawn(async move { gateway.deliver_until(&told).await })
+    };
+    let engines: Vec<_> = gateways.iter().map(engine).collect();
     receiver.wait_for(until).await;
     stop.cancel();
-    engine.await??;
+    for engine in engines {
+        engine.await??;
+    }
     Ok(f64::from(u32::try_from(count)?) / began.elapsed().as_secs_f64())
 }
 
 /// So many endpoints, spread over up to ten teams.
-async fn seed(house: &House, receiver: &Receiver, count: i64) -> anyhow::Result<Vec<EndpointId>> {
+pub(crate) async fn seed(house: &House, receiver: &Receiver, count: i64) -> anyhow::Result<Vec<EndpointId>> {
     let teams = count.min(10);
     let mut endpoints = Vec::new();
     for team in 0..teams {

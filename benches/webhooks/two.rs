@@ -1,0 +1,80 @@
+//! Two gateways on one database: their deliveries per second together, beside those of one, and of one with twice the
+//! connections to the database. All share the cores; what is asked is whether they hinder each other.
+
+use eci_cache_gateway::app::Gateway;
+use eci_cache_gateway::domain::ids::EndpointId;
+use eci_cache_gateway::localpg::Server;
+
+use crate::Plan;
+use crate::cpu::Cpu;
+use crate::figures::{Rounds, load};
+use crate::house::House;
+use crate::rate::{drain_by, seed};
+use crate::receiver::Receiver;
+
+/// Endpoints, of ten teams: a gateway holds whole teams.
+const ENDPOINTS: i64 = 100;
+
+/// What was measured of one of the three.
+#[derive(Default)]
+struct Row {
+    rate: Rounds,
+    gateway: Rounds,
+    postgres: Rounds,
+}
+
+pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) -> anyhow::Result<()> {
+    println!(
+        "\ndeliveries per second by two gateways, to {ENDPOINTS} endpoints (load average at the start: {})",
+        load()
+    );
+    let house = House::build(server, "ecg_bench_two").await?;
+    let (second, wide) = (house.neighbour(1)?, house.neighbour(2)?);
+    let endpoints = seed(&house, receiver, ENDPOINTS).await?;
+    let teams: [(&str, Vec<&Gateway>); 3] = [
+        ("one gateway", vec![&house.gateway]),
+        ("one, twice the connections", vec![&wide]),
+        ("two gateways", vec![&house.gateway, &second]),
+    ];
+    let (mut rows, mut ratios) = (<[Row; 3]>::default(), <[Rounds; 2]>::default());
+    for round in 0..plan.rounds {
+        let mut rates = [0.0; 3];
+        for turn in 0..3 {
+            let place = (round + turn) % 3;
+            rates[place] = rows[place].measure(&house, plan, receiver, &endpoints, &teams[place].1).await?;
+        }
+        ratios[0].push(rates[2] / rates[0]);
+        ratios[1].push(rates[2] / rates[1]);
+    }
+    println!("\n{:<28}{:>38}{:>28}{:>28}", "", "per second", "CPU gateways, us", "CPU PostgreSQL, us");
+    for ((name, _), row) in teams.iter().zip(&rows) {
+        println!("  {name:<26}{:>38.0}{:>28.0}{:>28.0}", row.rate, row.gateway, row.postgres);
+    }
+    println!("  two / one {:.2}, two / one with twice the connections {:.2}", ratios[0], ratios[1]);
+    second.close().await;
+    wide.close().await;
+    house.close().await;
+    Ok(())
+}
+
+impl Row {
+    async fn measure(
+        &mut self,
+        house: &House,
+        plan: Plan,
+        receiver: &Receiver,
+        endpoints: &[EndpointId],
+        gateways: &[&Gateway],
+    ) -> anyhow::Result<f64> {
+        let each = (plan.deliveries / ENDPOINTS).max(1);
+        house.backlog(endpoints, each).await?;
+        let count = usize::try_from(each)? * endpoints.len();
+        let before = Cpu::now();
+        let rate = drain_by(gateways, receiver, count).await?;
+        let cpu = Cpu::now().each_since(before, count);
+        self.rate.push(rate);
+        self.gateway.push(cpu[0]);
+        self.postgres.push(cpu[1]);
+        Ok(rate)
+    }
+}
