@@ -221,7 +221,11 @@ pub(crate) fn boundless() -> limits::Limits {
     let usual = limits::Limits::default();
     let team = TeamLimits { rate, running: 1_000_000, waiting: 1_000_000 };
     let long = Duration::from_mins(1);
-    limits::Limits { team, room: Room { running: 1_000_000, queue: 1, patience: long, target: long }, ..usual }
+    limits::Limits {
+        team,
+        room: Room { running: 1_000_000, lists: 1_000_000, queue: 1, patience: long, target: long },
+        ..usual
+    }
 }
 
 fn parts(

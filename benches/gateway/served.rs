@@ -16,7 +16,7 @@ use crate::house::{AUDIENCE, ISSUER, KEY, KEY_SECRET, TOKEN_SECRET};
 use crate::site::Site;
 
 /// What is set, beside where everything is.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("ECG_CLOUD_ACCESS_KEY_ID", KEY),
     ("ECG_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
     ("ECG_CLOUD_CALLS_PER_SECOND", "10000"),
@@ -29,6 +29,7 @@ const SETTINGS: [(&str, &str); 13] = [
     ("ECG_LIMITS_TEAM_BURST", "1000000"),
     ("ECG_LIMITS_TEAM_RUNNING", "100000"),
     ("ECG_LIMITS_RUNNING", "1000"),
+    ("ECG_LIMITS_LISTS", "1000"),
     ("ECG_LOG", "warn"),
 ];
 /// It starts within that, or something is wrong.

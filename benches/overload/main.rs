@@ -30,7 +30,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 /// Teams, each with its part of the image caches.
 const TEAMS: usize = 8;
-/// Connections of each team: together as many as are worked for at once.
+/// Connections of each team: together more than are worked for at once.
 const EACH: usize = 2;
 /// For how long the load at 4 times capacity goes on before it is measured.
 const LEAD: Duration = Duration::from_secs(1);
@@ -40,21 +40,21 @@ const SLOW: usize = 5_000;
 struct Plan {
     rounds: usize,
     each: Duration,
-    /// Requests that are worked on at once; the default where none is given.
-    running: usize,
+    /// Lists that are worked on at once; the default where none is given.
+    lists: usize,
 }
 
 impl Plan {
     fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut plan = Self { rounds: 3, each: Duration::from_secs(5), running: Limits::default().room.running };
+        let mut plan = Self { rounds: 3, each: Duration::from_secs(5), lists: Limits::default().room.lists };
         while let Some(name) = arguments.next() {
             let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number > 0);
             match name.as_str() {
                 "--bench" => {}
                 "--rounds" => plan.rounds = number().context("--rounds takes a number")? as usize,
                 "--seconds" => plan.each = Duration::from_secs(number().context("--seconds takes a number")?.into()),
-                "--running" => plan.running = number().context("--running takes a number")? as usize,
-                other => bail!("{other}: only --rounds, --seconds and --running are known"),
+                "--lists" => plan.lists = number().context("--lists takes a number")? as usize,
+                other => bail!("{other}: only --rounds, --seconds and --lists are known"),
             }
         }
         Ok(plan)
@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<()> {
     let gateway = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // A thread of its own: the load goes on at its pace while the gateway is busy.
     let load = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let house = gateway.block_on(build(&server, plan.running))?;
+    let house = gateway.block_on(build(&server, plan.lists))?;
     let bare = gateway.block_on(bare::serve())?;
     let measured = load.block_on(measure(&plan, house.address, bare));
     gateway.block_on(house.end());
@@ -78,9 +78,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// The gateway with its usual limits, but for the rate of each team: what is asked for at most is what is measured.
-async fn build(server: &Server, running: usize) -> anyhow::Result<House> {
+async fn build(server: &Server, lists: usize) -> anyhow::Result<House> {
     let usual = Limits::default();
-    let room = Room { running, ..usual.room };
+    let room = Room { lists, ..usual.room };
     let limits = Limits { team: house::boundless().team, room, ..usual };
     let house = House::build(server, limits).await?;
     let mut owner = PgConnection::connect_with(&house::connect_to(server, house::DATABASE)).await?;

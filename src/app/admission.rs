@@ -86,16 +86,16 @@ pub(super) struct Admission {
 struct Lines {
     queue: Queue<Party>,
     /// Who stands there, to be told that it is their turn. Dropped unsaid: they are turned away.
-    standing: HashMap<u64, oneshot::Sender<Slot>>,
+    standing: HashMap<u64, (Class, oneshot::Sender<Slot>)>,
 }
 
 /// A place among those that are worked for; given back when dropped.
 #[derive(Debug)]
-struct Slot(Arc<Admission>);
+struct Slot(Arc<Admission>, Class);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.pass_on();
+        self.0.pass_on(self.1);
     }
 }
 
@@ -122,19 +122,19 @@ impl Admission {
         self.born.elapsed()
     }
 
-    /// A place has become free: whose turn is it?
-    fn pass_on(self: &Arc<Self>) {
+    /// A place of that class has become free: whose turn is it?
+    fn pass_on(self: &Arc<Self>, ended: Class) {
         let (next, _turned_away) = {
             let mut lines = lock(&self.lines);
             let mut away = Vec::new();
-            let next = lines.queue.leave(&self.room, self.elapsed(), &mut away);
+            let next = lines.queue.leave(&self.room, ended, self.elapsed(), &mut away);
             lines.measure();
             let away: Vec<_> = away.iter().filter_map(|id| lines.standing.remove(id)).collect();
             (next.and_then(|id| lines.standing.remove(&id)), away)
         };
-        if let Some(next) = next {
+        if let Some((class, next)) = next {
             // Who has just left drops it, and so passes it on.
-            drop(next.send(Slot(Arc::clone(self))));
+            drop(next.send(Slot(Arc::clone(self), class)));
         }
     }
 
@@ -164,11 +164,11 @@ impl Admission {
         let arrival = lines.queue.arrive(&self.room, class, party, self.elapsed());
         lines.measure();
         match arrival {
-            Arrival::Begin => Some(Ok(Slot(Arc::clone(self)))),
+            Arrival::Begin => Some(Ok(Slot(Arc::clone(self), class))),
             Arrival::Wait(id, instead_of) => {
                 instead_of.and_then(|id| lines.standing.remove(&id));
                 let (told, turn) = oneshot::channel();
-                lines.standing.insert(id, told);
+                lines.standing.insert(id, (class, told));
                 Some(Err((id, turn)))
             }
             Arrival::TurnedAway => None,

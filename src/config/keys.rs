@@ -50,6 +50,7 @@ pub(super) const PLAIN: &[&str] = &[
     "limits.headers",
     "limits.url_bytes",
     "limits.running",
+    "limits.lists",
     "limits.queue",
     "limits.queue_milliseconds",
     "limits.team_per_second",

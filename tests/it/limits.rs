@@ -143,7 +143,7 @@ async fn busy(app: &TestGateway, running: usize, queued: usize) {
 
 fn patient(queue: usize) -> Setup {
     let long = Duration::from_mins(1);
-    setup(|limits| limits.room = Room { running: 1, queue, patience: long, target: long })
+    setup(|limits| limits.room = Room { running: 1, lists: 1, queue, patience: long, target: long })
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Who is worked for next, and who is turned away, when there is more to do than can be done at once.
 //!
-//! So many requests are worked on; the others stand in lines: one for each party in each class. A place that becomes free
-//! goes to the highest class in which anybody stands, there to the party whose turn it is, there to whom came first; one
+//! So many requests are worked on, and so many lists and exports among them; the others stand in lines: one for each party in
+//! each class. A place that becomes free goes to the highest class in which anybody stands, there to the party whose turn it is, there to whom came first; one
 //! place in [`LEFT_OVER`] goes to the lowest class, so that none starves. So a party that sends ten times its share waits
 //! in its own line, ten times as long.
 //!
@@ -53,6 +53,9 @@ impl Class {
 pub struct Room {
     /// Requests that are worked on at once.
     pub running: usize,
+    /// Of those, lists and exports. Each keeps a processor of the database and of ours busy: more of them at once are no
+    /// more a second, and all are later.
+    pub lists: usize,
     /// Requests that stand in all lines together.
     pub queue: usize,
     /// The longest wait in a line, and for how long no place must have been free until that is too much to do.
@@ -159,27 +162,28 @@ impl<K: Eq + Hash + Clone> Lane<K> {
 pub struct Queue<K> {
     lanes: [Lane<K>; 3],
     running: usize,
+    /// Of those, lists.
+    lists: usize,
     waiting: usize,
+    /// How busy it is for lists, and for all else.
+    times: [Busy; 2],
+    next_id: u64,
+    turns: u32,
+}
+
+/// Since when there was no place for some classes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Busy {
     /// When a place was free, the last time. Lines that are empty because all were turned away are no sign of that.
     last_free: Duration,
     /// Until when it counts as too much to do, even where a place is free for a moment.
     strict_until: Duration,
-    next_id: u64,
-    turns: u32,
 }
 
 impl<K: Eq + Hash + Clone> Default for Queue<K> {
     fn default() -> Self {
         let lanes = [Lane::new(), Lane::new(), Lane::new()];
-        Self {
-            lanes,
-            running: 0,
-            waiting: 0,
-            last_free: Duration::ZERO,
-            strict_until: Duration::ZERO,
-            next_id: 0,
-            turns: 0,
-        }
+        Self { lanes, running: 0, lists: 0, waiting: 0, times: [Busy::default(); 2], next_id: 0, turns: 0 }
     }
 }
 
@@ -194,16 +198,18 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         self.waiting
     }
 
-    /// Whether there is more to do than can be done, for some time already.
-    pub fn is_overloaded(&self, room: &Room, now: Duration) -> bool {
-        self.waiting > 0 && (now < self.strict_until || now.saturating_sub(self.last_free) > room.patience)
+    /// Whether there is more to do for this class than can be done, for some time already.
+    pub fn is_overloaded(&self, room: &Room, class: Class, now: Duration) -> bool {
+        let busy = self.times[kind(class)];
+        self.waiting > 0 && (now < busy.strict_until || now.saturating_sub(busy.last_free) > room.patience)
     }
 
     /// A request of `party` arrives. `now` is counted from any one moment.
     pub fn arrive(&mut self, room: &Room, class: Class, party: &K, now: Duration) -> Arrival {
-        if self.waiting == 0 && self.running < room.running {
-            self.last_free = now;
-            self.running += 1;
+        // Where a place is free, nobody waits for one like it.
+        self.note_free(room, now);
+        if self.is_free(room, class) {
+            self.begin(class);
             return Arrival::Begin;
         }
         let mut victim = None;
@@ -233,18 +239,17 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         Some(last)
     }
 
-    /// A place becomes free. Who may begin now, if anybody; `turned_away` gets those whose wait was too long.
-    pub fn leave(&mut self, room: &Room, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
+    /// One of that class has ended. Who may begin now, if anybody; `turned_away` gets those whose wait was too long.
+    pub fn leave(&mut self, room: &Room, ended: Class, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
         self.running = self.running.saturating_sub(1);
-        while self.running < room.running {
-            let overloaded = self.is_overloaded(room, now);
-            let Some((class, party, waiter)) = self.pop(overloaded) else {
-                self.last_free = now;
-                break;
-            };
+        self.lists = self.lists.saturating_sub(usize::from(ended == Class::List));
+        while let Some(class) = self.next(room) {
+            let overloaded = self.is_overloaded(room, class, now);
+            let Some((party, waiter)) = self.lanes[class as usize].pop(overloaded) else { break };
+            self.waiting -= 1;
             let already = turned_away.len();
             // The last one is worked for: nothing would be won by leaving the place free.
-            let last = self.waiting == 0;
+            let last = !self.anybody(room);
             let longest = longest_wait(room, class, overloaded && !last);
             if overloaded {
                 let before = now.saturating_sub(longest);
@@ -255,13 +260,14 @@ impl<K: Eq + Hash + Clone> Queue<K> {
                 turned_away.push(waiter.id);
             }
             if overloaded && turned_away.len() > already {
-                self.strict_until = now + room.patience * RELIEF;
+                self.times[kind(class)].strict_until = now + room.patience * RELIEF;
             }
             if begins {
-                self.running += 1;
+                self.begin(class);
                 return Some(waiter.id);
             }
         }
+        self.note_free(room, now);
         None
     }
 
@@ -272,17 +278,46 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         left
     }
 
-    fn pop(&mut self, newest: bool) -> Option<(Class, K, Waiter)> {
+    fn begin(&mut self, class: Class) {
+        self.running += 1;
+        self.lists += usize::from(class == Class::List);
+    }
+
+    fn is_free(&self, room: &Room, class: Class) -> bool {
+        self.running < room.running && (class != Class::List || self.lists < room.lists)
+    }
+
+    fn note_free(&mut self, room: &Room, now: Duration) {
+        for class in [Class::Read, Class::List] {
+            if self.is_free(room, class) {
+                self.times[kind(class)].last_free = now;
+            }
+        }
+    }
+
+    /// Whether anybody stands there who could begin.
+    fn anybody(&self, room: &Room) -> bool {
+        Class::ALL.into_iter().any(|class| self.can_begin(room, class))
+    }
+
+    fn can_begin(&self, room: &Room, class: Class) -> bool {
+        self.is_free(room, class) && !self.lanes[class as usize].is_empty()
+    }
+
+    /// The class whose turn it is, among those in which somebody could begin.
+    fn next(&mut self, room: &Room) -> Option<Class> {
         self.turns = (self.turns + 1) % LEFT_OVER;
         let mut order = Class::ALL;
         if self.turns == 0 {
             order.reverse();
         }
-        let class = order.into_iter().find(|class| !self.lanes[*class as usize].is_empty())?;
-        let (party, waiter) = self.lanes[class as usize].pop(newest)?;
-        self.waiting -= 1;
-        Some((class, party, waiter))
+        order.into_iter().find(|class| self.can_begin(room, *class))
     }
+}
+
+/// Which of [`Queue::times`] tells how busy it is for a class.
+fn kind(class: Class) -> usize {
+    usize::from(class == Class::List)
 }
 
 fn longest_wait(room: &Room, class: Class, overloaded: bool) -> Duration {

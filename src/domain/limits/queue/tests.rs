@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 const ROOM: Room =
-    Room { running: 1, queue: 4, patience: Duration::from_millis(100), target: Duration::from_millis(10) };
+    Room { running: 1, lists: 1, queue: 4, patience: Duration::from_millis(100), target: Duration::from_millis(10) };
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -18,9 +18,9 @@ fn id(arrival: Arrival) -> u64 {
     }
 }
 
-fn leave(queue: &mut Queue<&str>, now: Duration) -> (Option<u64>, Vec<u64>) {
+fn leave(queue: &mut Queue<&str>, ended: Class, now: Duration) -> (Option<u64>, Vec<u64>) {
     let mut away = Vec::new();
-    (queue.leave(&ROOM, now, &mut away), away)
+    (queue.leave(&ROOM, ended, now, &mut away), away)
 }
 
 #[test]
@@ -29,8 +29,8 @@ fn whoever_finds_room_begins_at_once() {
     assert_eq!(queue.arrive(&ROOM, Class::List, &"a", ms(0)), Arrival::Begin);
     let second = id(queue.arrive(&ROOM, Class::List, &"a", ms(0)));
     assert_eq!((queue.running(), queue.waiting()), (1, 1));
-    assert_eq!(leave(&mut queue, ms(1)), (Some(second), vec![]));
-    assert_eq!(leave(&mut queue, ms(2)), (None, vec![]));
+    assert_eq!(leave(&mut queue, Class::List, ms(1)), (Some(second), vec![]));
+    assert_eq!(leave(&mut queue, Class::List, ms(2)), (None, vec![]));
     assert_eq!((queue.running(), queue.waiting()), (0, 0));
 }
 
@@ -42,13 +42,17 @@ fn higher_classes_go_first_and_the_lowest_does_not_starve() {
     let list = id(queue.arrive(&room, Class::List, &"a", ms(0)));
     let read = id(queue.arrive(&room, Class::Read, &"a", ms(0)));
     let change = id(queue.arrive(&room, Class::Change, &"a", ms(0)));
-    let order: Vec<Option<u64>> = (0..3).map(|_| queue.leave(&room, ms(1), &mut Vec::new())).collect();
+    let order: Vec<Option<u64>> = [Class::Read, Class::Change, Class::Read]
+        .map(|ended| queue.leave(&room, ended, ms(1), &mut Vec::new()))
+        .into_iter()
+        .collect();
     assert_eq!(order, [Some(change), Some(read), Some(list)]);
     let list = id(queue.arrive(&room, Class::List, &"a", ms(2)));
     let mut left = 0;
     while queue.arrive(&room, Class::Change, &"a", ms(2)) != Arrival::TurnedAway && left < 40 {
         left += 1;
-        if queue.leave(&room, ms(2), &mut Vec::new()) == Some(list) {
+        let ended = if left == 1 { Class::List } else { Class::Change };
+        if queue.leave(&room, ended, ms(2), &mut Vec::new()) == Some(list) {
             break;
         }
     }
@@ -62,7 +66,7 @@ fn parties_take_turns() {
     queue.arrive(&room, Class::Read, &"greedy", ms(0));
     let greedy: Vec<u64> = (0..10).map(|_| id(queue.arrive(&room, Class::Read, &"greedy", ms(0)))).collect();
     let modest = id(queue.arrive(&room, Class::Read, &"modest", ms(0)));
-    let order: Vec<u64> = (0..3).filter_map(|_| queue.leave(&room, ms(1), &mut Vec::new())).collect();
+    let order: Vec<u64> = (0..3).filter_map(|_| queue.leave(&room, Class::Read, ms(1), &mut Vec::new())).collect();
     assert_eq!(order, [greedy[0], modest, greedy[1]]);
 }
 
@@ -80,7 +84,7 @@ fn the_share_of_each_is_the_same_however_much_one_sends() {
             }
         }
         for _ in 0..6 {
-            if let Some(id) = queue.leave(&room, ms(step), &mut Vec::new()) {
+            if let Some(id) = queue.leave(&room, Class::Read, ms(step), &mut Vec::new()) {
                 *served.entry(owner[&id]).or_default() += 1;
             }
         }
@@ -115,29 +119,33 @@ fn a_load_that_does_not_end_shortens_the_wait_lowest_class_first() {
     queue.arrive(&room, Class::Read, &"a", ms(0));
     let burst = id(queue.arrive(&room, Class::Read, &"a", ms(0)));
     let next = id(queue.arrive(&room, Class::Read, &"a", ms(90)));
-    assert_eq!(queue.leave(&room, ms(99), &mut Vec::new()), Some(burst), "a burst is borne");
+    assert_eq!(queue.leave(&room, Class::Read, ms(99), &mut Vec::new()), Some(burst), "a burst is borne");
     let list = id(queue.arrive(&room, Class::List, &"a", ms(104)));
     let change = id(queue.arrive(&room, Class::Change, &"a", ms(100)));
-    assert!(queue.is_overloaded(&room, ms(110)));
+    assert!(queue.is_overloaded(&room, Class::Read, ms(110)));
     let mut away = Vec::new();
     let fresh = id(queue.arrive(&room, Class::List, &"a", ms(114)));
-    assert_eq!(queue.leave(&room, ms(115), &mut away), Some(change), "15 ms are not too long for a change");
-    assert_eq!(queue.leave(&room, ms(115), &mut away), Some(fresh));
+    assert_eq!(
+        queue.leave(&room, Class::Read, ms(115), &mut away),
+        Some(change),
+        "15 ms are not too long for a change"
+    );
+    assert_eq!(queue.leave(&room, Class::Change, ms(115), &mut away), Some(fresh));
     assert_eq!(away, [next, list], "but for a read, and 11 ms for a list");
-    assert_eq!(queue.leave(&room, ms(116), &mut away), None);
+    assert_eq!(queue.leave(&room, Class::List, ms(116), &mut away), None);
     assert_eq!(queue.arrive(&room, Class::Read, &"a", ms(117)), Arrival::Begin);
     let waiting = id(queue.arrive(&room, Class::Read, &"a", ms(118)));
-    assert!(queue.is_overloaded(&room, ms(614)), "one free moment is no relief");
+    assert!(queue.is_overloaded(&room, Class::Read, ms(614)), "one free moment is no relief");
     assert!(queue.give_up(Class::Read, &"a", waiting));
-    queue.leave(&room, ms(619), &mut away);
+    queue.leave(&room, Class::Read, ms(619), &mut away);
     queue.arrive(&room, Class::Read, &"a", ms(620));
     id(queue.arrive(&room, Class::Read, &"a", ms(620)));
-    assert!(!queue.is_overloaded(&room, ms(620)));
+    assert!(!queue.is_overloaded(&room, Class::Read, ms(620)));
 }
 
 #[test]
 fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
-    let room = Room { running: 4, queue: 512, patience: ms(200), target: ms(10) };
+    let room = Room { running: 4, lists: 4, queue: 512, patience: ms(200), target: ms(10) };
     let mut queue = Queue::default();
     let (mut since, mut free, mut done, mut late) = (BTreeMap::new(), 0, 0, 0);
     for step in 0..5_000 {
@@ -149,7 +157,7 @@ fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
             }
         }
         for _ in 0..2 {
-            match queue.leave(&room, ms(step), &mut Vec::new()) {
+            match queue.leave(&room, Class::Read, ms(step), &mut Vec::new()) {
                 Some(id) => {
                     done += 1;
                     late += u32::from(step > 300 && step - since[&id] > 10);
@@ -164,6 +172,32 @@ fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
 }
 
 #[test]
+fn lists_never_have_all_the_places() {
+    let room = Room { running: 3, lists: 1, queue: 100, ..ROOM };
+    let mut queue = Queue::default();
+    assert_eq!(queue.arrive(&room, Class::List, &"a", ms(0)), Arrival::Begin);
+    let list = id(queue.arrive(&room, Class::List, &"b", ms(1)));
+    let other = id(queue.arrive(&room, Class::List, &"c", ms(1)));
+    assert_eq!(
+        queue.arrive(&room, Class::Read, &"a", ms(2)),
+        Arrival::Begin,
+        "what waits for another place is no obstacle"
+    );
+    assert_eq!(queue.arrive(&room, Class::Change, &"a", ms(2)), Arrival::Begin);
+    let read = id(queue.arrive(&room, Class::Read, &"a", ms(3)));
+    let mut away = Vec::new();
+    assert_eq!(queue.leave(&room, Class::Change, ms(4), &mut away), Some(read));
+    assert_eq!(queue.leave(&room, Class::Read, ms(5), &mut away), None, "no list");
+    assert_eq!((queue.running(), queue.waiting()), (2, 2));
+    assert!(queue.is_overloaded(&room, Class::List, ms(106)) && !queue.is_overloaded(&room, Class::Read, ms(105)));
+    assert_eq!(queue.leave(&room, Class::List, ms(6), &mut away), Some(list));
+    assert_eq!(queue.leave(&room, Class::Read, ms(7), &mut away), None);
+    assert_eq!(queue.leave(&room, Class::List, ms(8), &mut away), Some(other));
+    assert_eq!(queue.leave(&room, Class::List, ms(9), &mut away), None);
+    assert_eq!((queue.running(), queue.waiting(), queue.lists, away), (0, 0, 0, vec![]));
+}
+
+#[test]
 fn while_there_is_too_much_to_do_who_came_last_is_the_next() {
     let room = Room { queue: 100, ..ROOM };
     let mut queue = Queue::default();
@@ -172,11 +206,11 @@ fn while_there_is_too_much_to_do_who_came_last_is_the_next() {
         [90, 97, 99].map(|at| id(queue.arrive(&room, Class::Read, &"a", ms(at)))).into_iter().collect();
     let other = id(queue.arrive(&room, Class::Read, &"b", ms(96)));
     let mut away = Vec::new();
-    assert_eq!(queue.leave(&room, ms(102), &mut away), Some(waiting[2]));
+    assert_eq!(queue.leave(&room, Class::Read, ms(102), &mut away), Some(waiting[2]));
     assert_eq!(away, [waiting[0]], "it has waited too long, and is told so at once");
-    assert_eq!(queue.leave(&room, ms(102), &mut away), Some(other), "teams take turns all the same");
-    assert_eq!(queue.leave(&room, ms(103), &mut away), Some(waiting[1]));
-    assert_eq!((queue.leave(&room, ms(104), &mut away), away.len(), queue.waiting()), (None, 1, 0));
+    assert_eq!(queue.leave(&room, Class::Read, ms(102), &mut away), Some(other), "teams take turns all the same");
+    assert_eq!(queue.leave(&room, Class::Read, ms(103), &mut away), Some(waiting[1]));
+    assert_eq!((queue.leave(&room, Class::Read, ms(104), &mut away), away.len(), queue.waiting()), (None, 1, 0));
     assert!(queue.lanes.iter().all(|lane| lane.turns.is_empty() && lane.lines.is_empty()));
 }
 
@@ -187,6 +221,6 @@ fn who_gives_up_leaves_nothing_behind() {
     let waiting = id(queue.arrive(&ROOM, Class::Read, &"b", ms(0)));
     assert!(queue.give_up(Class::Read, &"b", waiting));
     assert!(!queue.give_up(Class::Read, &"b", waiting));
-    assert_eq!(leave(&mut queue, ms(2)), (None, vec![]));
+    assert_eq!(leave(&mut queue, Class::Read, ms(2)), (None, vec![]));
     assert!(queue.lanes.iter().all(|lane| lane.turns.is_empty() && lane.lines.is_empty()));
 }
