@@ -270,6 +270,11 @@ impl<T> Desk<T> {
         self.limits.hand.saturating_sub(self.waiting + self.flying)
     }
 
+    /// Whether every slot is taken: nothing more can go before something ends.
+    pub fn is_full(&self) -> bool {
+        self.flying >= self.limits.flying
+    }
+
     /// The endpoints that take more or less than those of which nothing is known, and how much.
     pub fn rooms(&self, now: Instant) -> Vec<(EndpointId, usize)> {
         let usual = self.limits.first_hand();

@@ -167,9 +167,10 @@ impl Store {
              SELECT told.team, told.seq, w.id, CASE WHEN w.ordered THEN told.image_cache END, $5
              FROM told JOIN webhook_endpoints w ON w.team = told.team
              WHERE w.id = $2 AND NOT w.deleted AND {WANTS}
-               AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event = told.seq AND d.endpoint = w.id)
+               AND NOT EXISTS (SELECT FROM webhook_deliveries d
+                   WHERE d.team = told.team AND d.event = told.seq AND d.endpoint = w.id)
              ORDER BY told.seq LIMIT $6
-             ON CONFLICT (event, endpoint) DO NOTHING"
+             ON CONFLICT (team, event, endpoint) DO NOTHING"
         );
         let done = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(team.as_str())

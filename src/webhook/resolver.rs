@@ -1,22 +1,15 @@
-//! Names to addresses, with the guard in between: the HTTP client only ever learns addresses that are open.
+//! Names to addresses, with the guard in between: who connects only ever learns addresses that are open.
 //!
-//! This is what stops a name that resolved to an open address when the endpoint was saved and to a closed one now. The
-//! client asks again for every connection. It does not tell the port, which the guard needs; so the sender
-//! leaves it in a task-local, and a lookup without one is refused.
+//! This is what stops a name that resolved to an open address when the endpoint was saved and to a closed one now:
+//! [`super::dial`] asks again for every connection.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::{Policy, Reason};
-
-tokio::task_local! {
-    /// The port of the request that this task is making.
-    pub(super) static PORT: u16;
-}
 
 /// Finds the addresses of a name. Tests put names of their own behind it.
 pub trait Lookup: Send + Sync {
@@ -65,18 +58,5 @@ impl Guarded {
             }
         }
         if open.is_empty() { Err(closed.map_or(ResolveError::Unresolvable, ResolveError::Closed)) } else { Ok(open) }
-    }
-}
-
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
-        // Read here and not below: the future may be finished by another task.
-        let port = PORT.try_with(|port| *port);
-        let this = self.clone();
-        Box::pin(async move {
-            let port = port.map_err(|_| ResolveError::Closed(Reason::Port))?;
-            let open = this.open_addresses(name.as_str(), port).await?;
-            Ok(Box::new(open.into_iter()) as Addrs)
-        })
     }
 }

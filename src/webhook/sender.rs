@@ -13,19 +13,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, Request, Response, StatusCode, redirect};
+use ::url::{Position, Url};
+use bytes::Bytes;
+use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::Policy;
-use super::resolver::{Guarded, Lookup, PORT, ResolveError, SystemLookup};
+use super::dial::Dialer;
+use super::link::{Link, Message};
+use super::pool::Pool;
+use super::resolver::{Guarded, Lookup, ResolveError, SystemLookup};
 use super::url::{self, UrlError};
 use super::{echo, retry_after};
 use crate::domain::clock::Clock;
 
 /// How much of an answer is kept, in bytes. Nothing behind it is read.
 pub const MAX_EXCERPT_BYTES: usize = 16 * 1024;
-const POOL_IDLE: Duration = Duration::from_secs(30);
+const KEEP_IDLE: Duration = Duration::from_secs(30);
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Headers by which a message is framed or routed: nobody but the HTTP client may write them.
 const RESERVED: [&str; 12] = [
@@ -52,6 +59,8 @@ pub struct SenderSettings {
     pub extra_ca_pem: Option<Vec<u8>>,
     /// Who resolves names.
     pub lookup: Arc<dyn Lookup>,
+    /// How long a connection is kept for the next message.
+    pub keep_idle: Duration,
 }
 
 impl Default for SenderSettings {
@@ -60,6 +69,7 @@ impl Default for SenderSettings {
             user_agent: concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")).into(),
             extra_ca_pem: None,
             lookup: Arc::new(SystemLookup),
+            keep_idle: KEEP_IDLE,
         }
     }
 }
@@ -149,9 +159,16 @@ impl Attempted {
 /// Sends messages; cheap to clone, its connections are shared.
 #[derive(Clone)]
 pub struct Sender {
-    client: Client,
-    guarded: Guarded,
+    dialer: Dialer,
+    pool: Arc<Pool>,
+    user_agent: HeaderValue,
     clock: Arc<dyn Clock>,
+}
+
+/// What went wrong before there was an answer.
+enum Fault {
+    Connecting(Box<dyn Error + Send + Sync>),
+    Talking(hyper::Error),
 }
 
 impl fmt::Debug for Sender {
@@ -164,29 +181,17 @@ impl Sender {
     /// A sender under this policy. The clock is for `Retry-After` dates only.
     pub fn new(policy: Policy, settings: SenderSettings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let guarded = Guarded { policy: Arc::new(policy), lookup: settings.lookup };
-        let mut builder = Client::builder()
-            .user_agent(settings.user_agent)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .pool_idle_timeout(POOL_IDLE)
-            .dns_resolver(guarded.clone());
-        if let Some(pem) = settings.extra_ca_pem {
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| SetupError::BadCertificates)?;
-            if certificates.is_empty() {
-                return Err(SetupError::BadCertificates);
-            }
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let client = builder.build().map_err(|_| SetupError::NoClient)?;
-        Ok(Self { client, guarded, clock })
+        let dialer = Dialer::new(guarded, settings.extra_ca_pem.as_deref())?;
+        let user_agent = HeaderValue::try_from(settings.user_agent).map_err(|_| SetupError::NoClient)?;
+        Ok(Self { dialer, pool: Arc::new(Pool::new(settings.keep_idle)), user_agent, clock })
     }
 
     /// Whether an endpoint with this URL may be saved: reads it, resolves its name within 5 s, connects to nothing.
     pub async fn judge(&self, url: &str) -> Result<(), JudgeError> {
-        let url = url::parse(url, &self.guarded.policy)?;
+        let guarded = &self.dialer.guarded;
+        let url = url::parse(url, &guarded.policy)?;
         if let Some(host) = url.domain() {
-            let looked_up = timeout(JUDGE_TIMEOUT, self.guarded.open_addresses(host, url::port(&url))).await;
+            let looked_up = timeout(JUDGE_TIMEOUT, guarded.open_addresses(host, url::port(&url))).await;
             looked_up.unwrap_or(Err(ResolveError::Unresolvable))?;
         }
         Ok(())
@@ -201,55 +206,95 @@ impl Sender {
     }
 
     async fn attempt(&self, outgoing: Outgoing, deadline: Instant) -> Attempted {
-        // Literal addresses are judged in here: the client never asks a resolver about them.
-        let Ok(url) = url::parse(&outgoing.url, &self.guarded.policy) else {
+        // Literal addresses are judged in here: nobody asks a resolver about them.
+        let Ok(url) = url::parse(&outgoing.url, &self.dialer.guarded.policy) else {
             return Attempted::unanswered(Outcome::Refused, "address_refused");
         };
-        let port = url::port(&url);
-        let Some(headers) = header_map(&outgoing.headers) else {
+        let Some(message) = self.message(&url, &outgoing.headers, outgoing.body) else {
             return Attempted::unanswered(Outcome::Failed, "invalid_request");
         };
-        let mut request = Request::new(Method::POST, url);
-        *request.headers_mut() = headers;
-        *request.body_mut() = Some(outgoing.body.into());
-        match timeout_at(deadline, PORT.scope(port, self.client.execute(request))).await {
-            Ok(Ok(response)) => {
-                let attempted = self.read(response, deadline).await;
+        match timeout_at(deadline, self.exchange(&url, message)).await {
+            Ok(Ok((link, response))) => {
+                let attempted = self.read(&url, link, response, deadline).await;
                 let response_excerpt = echo::blank(attempted.response_excerpt, &outgoing.headers);
                 Attempted { response_excerpt, ..attempted }
             }
-            Ok(Err(error)) => {
-                let (outcome, word) = classify(&error);
+            Ok(Err(fault)) => {
+                let (outcome, word) = classify(&fault);
                 Attempted::unanswered(outcome, word)
             }
             Err(_) => Attempted::unanswered(Outcome::Failed, "timeout"),
         }
     }
 
-    async fn read(&self, mut response: Response, deadline: Instant) -> Attempted {
+    /// The request; its length is written by whoever writes it.
+    fn message(&self, url: &Url, headers: &[(String, String)], body: String) -> Option<Message> {
+        let mut message = Request::new(Full::new(Bytes::from(body)));
+        *message.method_mut() = Method::POST;
+        *message.uri_mut() = Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).ok()?;
+        let mut all = header_map(headers)?;
+        all.insert(HOST, HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort]).ok()?);
+        all.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        all.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        *message.headers_mut() = all;
+        Some(message)
+    }
+
+    /// Sends a message over a connection of before, or a new one, and waits for the headers of the answer.
+    async fn exchange(&self, url: &Url, mut message: Message) -> Result<(Link, Response<Incoming>), Fault> {
+        while let Some(mut link) = self.pool.take(origin(url)) {
+            if !link.is_ready().await {
+                continue;
+            }
+            match link.exchange(message).await {
+                Ok(response) => return Ok((link, response)),
+                // The receiver had hung up, and not one byte was written: only then it goes another way. What may have
+                // been received is never repeated here.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => message = unsent,
+                    None => return Err(Fault::Talking(error.into_error())),
+                },
+            }
+        }
+        // Boxed, so that the usual attempt does not carry the room for it along.
+        let mut link = Box::pin(self.connect(url)).await?;
+        let answered = link.exchange(message).await;
+        answered.map(|response| (link, response)).map_err(|error| Fault::Talking(error.into_error()))
+    }
+
+    async fn connect(&self, url: &Url) -> Result<Link, Fault> {
+        let uri = Uri::try_from(origin(url)).map_err(|error| Fault::Connecting(error.into()))?;
+        let stream = self.dialer.dial(uri, url::port(url)).await.map_err(Fault::Connecting)?;
+        Link::over(stream).await.map_err(Fault::Talking)
+    }
+
+    async fn read(&self, url: &Url, mut link: Link, response: Response<Incoming>, deadline: Instant) -> Attempted {
         let (outcome, error) = judge_status(response.status());
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = asked.and_then(|text| retry_after::parse(text, self.clock.now()));
+        let (http_status, remote) = (Some(response.status().as_u16()), link.remote);
+        let (mut body, mut kept) = (response.into_body(), Vec::new());
+        // A body that breaks off is as good as one that ends; but its connection is not used again.
+        let whole = body.is_end_stream()
+            || timeout_at(deadline, link.read(&mut body, &mut kept, MAX_EXCERPT_BYTES)).await.unwrap_or(false);
+        if whole && link.is_ready().await {
+            self.pool.put(origin(url), link);
+        }
         Attempted {
             outcome,
-            http_status: Some(response.status().as_u16()),
+            http_status,
             duration: Duration::ZERO,
-            remote: response.remote_addr().map(|address| address.ip()),
+            remote,
             retry_after: retry_after.filter(|_| outcome != Outcome::Delivered),
             error,
-            response_excerpt: excerpt(&mut response, deadline).await,
+            response_excerpt: kept,
         }
     }
 }
 
-/// Reads until there is enough, or no more, or no more time. A body that breaks off is as good as one that ends.
-async fn excerpt(response: &mut Response, deadline: Instant) -> Vec<u8> {
-    let mut kept = Vec::new();
-    while kept.len() < MAX_EXCERPT_BYTES {
-        let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await else { break };
-        kept.extend_from_slice(&chunk[..chunk.len().min(MAX_EXCERPT_BYTES - kept.len())]);
-    }
-    kept
+/// Scheme, host and port: what a connection is opened for.
+fn origin(url: &Url) -> &str {
+    &url[..Position::BeforePath]
 }
 
 /// Whether a header of this name (in lower case) may not be set on a message; one that is makes `invalid_request`.
@@ -281,20 +326,17 @@ fn judge_status(status: StatusCode) -> (Outcome, Option<&'static str>) {
     }
 }
 
-fn classify(error: &reqwest::Error) -> (Outcome, &'static str) {
+fn classify(fault: &Fault) -> (Outcome, &'static str) {
+    let (error, otherwise): (&(dyn Error + 'static), _) = match fault {
+        Fault::Connecting(error) => (&**error, "unreachable"),
+        Fault::Talking(error) => (error, "broken_connection"),
+    };
     match cause::<ResolveError>(error) {
         Some(ResolveError::Closed(_)) => return (Outcome::Refused, "address_refused"),
         Some(ResolveError::Unresolvable) => return (Outcome::Failed, "unresolvable"),
         None => {}
     }
-    let word = if cause::<rustls::Error>(error).is_some() {
-        "tls"
-    } else if error.is_connect() {
-        "unreachable"
-    } else {
-        "broken_connection"
-    };
-    (Outcome::Failed, word)
+    (Outcome::Failed, if cause::<rustls::Error>(error).is_some() { "tls" } else { otherwise })
 }
 
 /// The error of type `E` somewhere behind `error`; I/O errors hide theirs inside instead of naming it as their source.

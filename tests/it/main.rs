@@ -5,6 +5,7 @@ mod adoption;
 mod audit;
 mod canary;
 mod chaos;
+mod connections;
 mod coverage;
 mod door;
 mod ensure;

@@ -47,6 +47,8 @@ pub(super) struct Plan {
     quiet_until: Instant,
     /// The last look took all that it could: there may be more.
     deep: bool,
+    /// How many have ended and are just being recorded.
+    recording: usize,
     /// What is being done.
     under_way: HashSet<Kind>,
 }
@@ -72,6 +74,7 @@ impl Plan {
             rest_until: now,
             quiet_until: now,
             deep: false,
+            recording: 0,
             under_way: HashSet::new(),
         }
     }
@@ -110,9 +113,18 @@ impl Deliverer {
         self.desk.free().min(self.gateway.settings().webhook_hand.saturating_sub(self.known.len()))
     }
 
+    /// Whether a look that can take little is worth its statement, which goes through all endpoints for which something
+    /// is due. It is not while every slot is taken, nor if there is much room as soon as what has ended is recorded.
+    fn is_worth_little(&self) -> bool {
+        let ended = self.finished.len() + self.plan.recording;
+        !self.desk.is_full() && self.free() + ended < BATCH
+    }
+
     fn look(&mut self, now: Instant) {
         let free = self.free();
-        self.plan.look_now |= self.desk.is_hungry() || (self.plan.deep && free >= BATCH);
+        if free >= BATCH || self.is_worth_little() {
+            self.plan.look_now |= self.desk.is_hungry() || (self.plan.deep && free >= BATCH);
+        }
         let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
         // Whoever drains looks again when all that was claimed has been recorded.
         let waits = !self.endless
@@ -149,6 +161,7 @@ impl Deliverer {
             self.plan.record_at = None;
             let rest = self.finished.split_off(self.finished.len().min(BATCH));
             let finished = std::mem::replace(&mut self.finished, rest);
+            self.plan.recording = finished.len();
             let gateway = self.gateway.clone();
             self.chores.spawn(async move {
                 let done = gateway.record(&finished).await;
@@ -232,6 +245,7 @@ impl Deliverer {
     }
 
     fn note_recorded(&mut self, finished: Vec<Finished>, done: Result<(), Error>) -> Option<Error> {
+        self.plan.recording = 0;
         let Err(error) = done else {
             for end in &finished {
                 self.known.remove(&end.id);

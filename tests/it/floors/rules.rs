@@ -23,14 +23,16 @@ enum Users {
 use Users::{AllBut, Only};
 
 /// What is not mentioned is free. The longest path that fits decides.
-const CRATES: [(&str, Users); 20] = [
+const CRATES: [(&str, Users); 22] = [
     ("sqlx", Only(&["store"])),
-    ("reqwest", Only(&["eci", "auth", "webhook"])),
+    ("reqwest", Only(&["eci", "auth"])),
     ("axum", Only(&["http", "sim", "receiver"])),
     ("axum_extra", Only(&["http"])),
-    ("hyper", Only(&["http", "sim", "receiver"])),
-    ("hyper_util", Only(&["http", "sim", "receiver"])),
-    ("tower", Only(&["http", "sim", "receiver"])),
+    ("hyper", Only(&["http", "sim", "receiver", "webhook"])),
+    ("hyper_util", Only(&["http", "sim", "receiver", "webhook"])),
+    ("hyper_rustls", Only(&["webhook"])),
+    ("rustls_platform_verifier", Only(&["webhook"])),
+    ("tower", Only(&["http", "sim", "receiver", "webhook"])),
     ("tower_http", Only(&["http", "sim", "receiver"])),
     ("jsonwebtoken", Only(&["auth"])),
     ("clap", Only(&["cli"])),

@@ -84,8 +84,8 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
         shares AS (
             SELECT id, LEAST(most, GREATEST(1, $3 / (SELECT count(*) FROM ours))) AS room FROM ours ORDER BY turn LIMIT $3),
         picked AS (
-            SELECT q.id, shares.room FROM shares CROSS JOIN LATERAL (
-                SELECT d.id FROM webhook_deliveries d
+            SELECT q.place FROM shares CROSS JOIN LATERAL (
+                SELECT d.ctid AS place FROM webhook_deliveries d
                 WHERE d.endpoint = shares.id AND d.state = 0 AND d.next_attempt_at <= $2
                   -- Where order is wanted, only the first of an image cache goes.
                   AND (d.lane IS NULL OR NOT EXISTS (SELECT FROM webhook_deliveries p
@@ -95,8 +95,11 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
         c AS (
             UPDATE webhook_deliveries d SET state = 1, attempts = d.attempts + 1, lease_token = $1, lease_until = NULL,
                 leased_at = clock_timestamp()
-            FROM picked WHERE d.id = picked.id RETURNING d.id, d.attempts, d.team, d.event, d.endpoint, picked.room)
-        SELECT {COLUMNS}, c.room FROM c JOIN events e ON e.seq = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
+            -- By their places: they are locked, so they do not move. By their ids, the planner would rather read the whole
+            -- table than look up that many, until the table is large.
+            WHERE d.ctid = ANY (ARRAY (SELECT place FROM picked))
+            RETURNING d.id, d.attempts, d.team, d.event, d.endpoint)
+        SELECT {COLUMNS}, shares.room FROM c JOIN shares ON shares.id = c.endpoint JOIN events e ON e.seq = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
             JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint
         ORDER BY c.event"
     )

@@ -1,0 +1,85 @@
+//! Connections between two messages: kept for a while, by scheme, host and port.
+//!
+//! What must stay true: a connection lies here only after the answer before it was read to its end, and goes out
+//! only to the origin that it was opened for. What an endpoint has of its own (headers, signature) travels with each
+//! message, so endpoints of one origin share. A task closes what has lain too long, and ends when nothing is left.
+//!
+//! Who calls it: [`super::sender`]. What it does not do: open connections, bound how many are in use (the deliverer does).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::link::Link;
+
+#[derive(Default)]
+struct State {
+    /// By origin (`https://hooks.example.com:8443`), those that came last at the end.
+    idle: HashMap<String, Vec<(Instant, Link)>>,
+    swept: bool,
+}
+
+/// The connections that nobody uses just now.
+pub(super) struct Pool {
+    state: Mutex<State>,
+    /// How long one is kept for the next message.
+    idle: Duration,
+}
+
+impl Pool {
+    /// An empty pool, that keeps each connection so long.
+    pub(super) fn new(idle: Duration) -> Self {
+        Self { state: Mutex::default(), idle }
+    }
+
+    /// The connection to this origin that was used last. The receiver may have hung up meanwhile.
+    pub(super) fn take(&self, origin: &str) -> Option<Link> {
+        let (since, link) = self.state().idle.get_mut(origin)?.pop()?;
+        (since.elapsed() < self.idle).then_some(link)
+    }
+
+    /// Keeps a connection for the next message.
+    pub(super) fn put(self: &Arc<Self>, origin: &str, link: Link) {
+        let mut state = self.state();
+        let kept = (Instant::now(), link);
+        match state.idle.get_mut(origin) {
+            Some(links) => links.push(kept),
+            None => drop(state.idle.insert(origin.to_owned(), vec![kept])),
+        }
+        if !std::mem::replace(&mut state.swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self), Instant::now() + self.idle));
+        }
+    }
+
+    /// Closes what has lain too long. When to look again, if anything is left.
+    fn close_old(&self) -> Option<Instant> {
+        let (mut state, now) = (self.state(), Instant::now());
+        let mut old = Vec::new();
+        for links in state.idle.values_mut() {
+            let fresh = links.partition_point(|(since, _)| *since + self.idle <= now);
+            old.extend(links.drain(..fresh));
+        }
+        state.idle.retain(|_, links| !links.is_empty());
+        let next = state.idle.values().filter_map(|links| links.first()).map(|(since, _)| *since + self.idle).min();
+        state.swept = next.is_some();
+        // Closing takes system calls: not while others wait.
+        drop(state);
+        drop(old);
+        next
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held, and every connection stands for itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn sweep(pool: Weak<Pool>, first: Instant) {
+    let mut next = Some(first);
+    while let Some(at) = next {
+        sleep_until(at).await;
+        next = pool.upgrade().and_then(|pool| pool.close_old());
+    }
+}
