@@ -92,10 +92,15 @@ fn asked(r: &mut Reader, usual: Limits) -> Limits {
         },
         room: Room {
             running: r.number("limits.running", 1..=10_000, room.running),
-            lists: r.number("limits.lists", 1..=10_000, room.lists),
+            lists: r.number("limits.lists", 1..=10_000, room.lists.max(processors())),
             queue: r.number("limits.queue", 1..=100_000, room.queue),
             target: Duration::from_millis(r.number("limits.queue_milliseconds", 1..=1_000, 10)),
             ..room
         },
     }
+}
+
+/// How many processors this process may use; 1 where the system does not say.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

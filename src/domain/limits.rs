@@ -44,7 +44,7 @@ impl Default for Limits {
             strangers: Rate { per_second: 20, burst: 1_000 },
             room: Room {
                 running: 8,
-                lists: 3,
+                lists: 2,
                 queue: 512,
                 patience: Duration::from_millis(100),
                 target: Duration::from_millis(10),
