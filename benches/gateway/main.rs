@@ -4,7 +4,7 @@
 //! SQL, nginx to the same cloud, `FastAPI` with asyncpg on the same database (`rows`). Then what has no peer: start-up and
 //! memory (`rest`), those who wait ([`waiters`]), and the benchmarks that are programs of their own ([`others`]).
 //!
-//! Some 13 minutes; `-- --quick` takes 3. `-- --rows read,list` measures these rows only (`plan` has all), `-- --json`
+//! Some 19 minutes; `-- --quick` takes 4. `-- --rows read,list` measures these rows only (`plan` has all), `-- --json`
 //! prints for a machine, `-- --caches 1000,100000,1000000 --teams 10,1000` shows how cost grows; progress comes on standard
 //! error. Needs no database: it starts one of its own below `target/tmp`. Judge by the ratios and by processor time: the
 //! cores are shared by everybody who takes part, so requests per second say as much about the machine.
