@@ -109,10 +109,11 @@ impl House {
         Ok(())
     }
 
-    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own; nothing else is left.
-    pub(crate) async fn backlog(&self, endpoints: &[EndpointId], each: i64) -> anyhow::Result<()> {
+    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own; nothing else is left. How many
+    /// they are together.
+    pub(crate) async fn backlog(&self, endpoints: &[EndpointId], each: i64) -> anyhow::Result<usize> {
         self.pool.execute("TRUNCATE delivery_attempts, webhook_deliveries, events CASCADE").await?;
-        sqlx::query(
+        let deliveries = sqlx::query(
             "WITH told AS (
                  INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
                  SELECT gen_random_uuid(), w.team, 'image_cache.ready', c.id, gen_random_uuid()::text, $3, now()
@@ -136,7 +137,7 @@ impl House {
             .await?;
         // Whoever is measured next begins with the same: nothing left to be written.
         self.pool.execute("CHECKPOINT").await?;
-        Ok(())
+        Ok(usize::try_from(deliveries.rows_affected())?)
     }
 
     /// How many transactions this database has committed so far. Each statement of the deliverer is one.

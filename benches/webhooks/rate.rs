@@ -82,10 +82,10 @@ impl Row {
     async fn row_by_row(&mut self, house: &House, plan: Plan, endpoints: &[EndpointId]) -> anyhow::Result<f64> {
         let each = (plan.deliveries / i64::try_from(endpoints.len())? / 4).max(1);
         reference::prepare(&house.pool).await?;
-        house.backlog(endpoints, each).await?;
+        let count = house.backlog(endpoints, each).await?;
         let before = Cpu::now();
         let rate = reference::row_at_a_time(&house.pool, &house.sender).await?;
-        let cpu = Cpu::now().each_since(before, usize::try_from(each)? * endpoints.len());
+        let cpu = Cpu::now().each_since(before, count);
         reference::clear(&house.pool).await?;
         self.rows.push(rate);
         self.rows_gateway.push(cpu[0]);
@@ -100,13 +100,9 @@ impl Row {
         receiver: &Receiver,
         endpoints: &[EndpointId],
     ) -> anyhow::Result<f64> {
-        let each = (plan.deliveries / i64::try_from(endpoints.len())?).max(1);
-        house.backlog(endpoints, each).await?;
-        let count = usize::try_from(each)? * endpoints.len();
+        let count = house.backlog(endpoints, (plan.deliveries / i64::try_from(endpoints.len())?).max(1)).await?;
         let commits = house.commits().await?;
-        let before = Cpu::now();
-        let rate = drain(house, receiver, count).await?;
-        let cpu = Cpu::now().each_since(before, count);
+        let (rate, cpu) = drain(&[&house.gateway], receiver, count).await?;
         // Those of the look at the sum itself, and of the engine's coming and going, are among them.
         let statements = house.commits().await? - commits;
         self.ours.push(rate);
@@ -128,13 +124,10 @@ impl Row {
     }
 }
 
-/// Lets our engine deliver what waits; deliveries per second, until the last result is recorded.
-async fn drain(house: &House, receiver: &Receiver, count: usize) -> anyhow::Result<f64> {
-    drain_by(&[&house.gateway], receiver, count).await
-}
-
-/// The same by the engines of several gateways together.
-pub(crate) async fn drain_by(gateways: &[&Gateway], receiver: &Receiver, count: usize) -> anyhow::Result<f64> {
+/// Lets the engines of these gateways deliver what waits together: deliveries per second, until the last result is
+/// recorded, and what each cost all of us and PostgreSQL in microseconds of processor time.
+pub(crate) async fn drain(gateways: &[&Gateway], receiver: &Receiver, count: usize) -> anyhow::Result<(f64, [f64; 2])> {
+    let before = Cpu::now();
     let (stop, until) = (CancellationToken::new(), receiver.count() + count);
     let began = Instant::now();
     let engine = |gateway: &&Gateway| {
@@ -147,7 +140,8 @@ pub(crate) async fn drain_by(gateways: &[&Gateway], receiver: &Receiver, count: 
     for engine in engines {
         engine.await??;
     }
-    Ok(f64::from(u32::try_from(count)?) / began.elapsed().as_secs_f64())
+    let rate = f64::from(u32::try_from(count)?) / began.elapsed().as_secs_f64();
+    Ok((rate, Cpu::now().each_since(before, count)))
 }
 
 /// So many endpoints, spread over up to ten teams.

@@ -6,10 +6,9 @@ use eci_cache_gateway::domain::ids::EndpointId;
 use eci_cache_gateway::localpg::Server;
 
 use crate::Plan;
-use crate::cpu::Cpu;
 use crate::figures::{Rounds, load};
 use crate::house::House;
-use crate::rate::{drain_by, seed};
+use crate::rate::{drain, seed};
 use crate::receiver::Receiver;
 
 /// Endpoints, of ten teams: a gateway holds whole teams.
@@ -66,12 +65,8 @@ impl Row {
         endpoints: &[EndpointId],
         gateways: &[&Gateway],
     ) -> anyhow::Result<f64> {
-        let each = (plan.deliveries / ENDPOINTS).max(1);
-        house.backlog(endpoints, each).await?;
-        let count = usize::try_from(each)? * endpoints.len();
-        let before = Cpu::now();
-        let rate = drain_by(gateways, receiver, count).await?;
-        let cpu = Cpu::now().each_since(before, count);
+        let count = house.backlog(endpoints, (plan.deliveries / ENDPOINTS).max(1)).await?;
+        let (rate, cpu) = drain(gateways, receiver, count).await?;
         self.rate.push(rate);
         self.gateway.push(cpu[0]);
         self.postgres.push(cpu[1]);
