@@ -223,7 +223,7 @@ pub(crate) fn boundless() -> limits::Limits {
     let long = Duration::from_mins(1);
     limits::Limits {
         team,
-        room: Room { running: 1_000_000, lists: 1_000_000, queue: 1, patience: long, target: long },
+        room: Room { running: 1_000_000, lists: 1_000_000, queue: 1, patience: long, target: long, lately: long },
         ..usual
     }
 }

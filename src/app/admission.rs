@@ -124,15 +124,19 @@ impl Admission {
 
     /// A place of that class has become free: whose turn is it?
     fn pass_on(self: &Arc<Self>, ended: Class) {
-        let (next, _turned_away) = {
+        let (called, _turned_away) = {
             let mut lines = lock(&self.lines);
-            let mut away = Vec::new();
-            let next = lines.queue.leave(&self.room, ended, self.elapsed(), &mut away);
+            let (now, mut away, mut called) = (self.elapsed(), Vec::new(), Vec::new());
+            let mut next = lines.queue.leave(&self.room, ended, now, &mut away);
+            while let Some(id) = next {
+                called.extend(lines.standing.remove(&id));
+                next = lines.queue.call(&self.room, now, &mut away);
+            }
             lines.measure();
             let away: Vec<_> = away.iter().filter_map(|id| lines.standing.remove(id)).collect();
-            (next.and_then(|id| lines.standing.remove(&id)), away)
+            (called, away)
         };
-        if let Some((class, next)) = next {
+        for (class, next) in called {
             // Who has just left drops it, and so passes it on.
             drop(next.send(Slot(Arc::clone(self), class)));
         }

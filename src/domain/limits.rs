@@ -7,6 +7,7 @@
 pub mod book;
 pub mod bucket;
 pub mod queue;
+mod shares;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -48,6 +49,7 @@ impl Default for Limits {
                 queue: 512,
                 patience: Duration::from_millis(100),
                 target: Duration::from_millis(10),
+                lately: Duration::from_secs(1),
             },
         }
     }

@@ -143,7 +143,7 @@ async fn busy(app: &TestGateway, running: usize, queued: usize) {
 
 fn patient(queue: usize) -> Setup {
     let long = Duration::from_mins(1);
-    setup(|limits| limits.room = Room { running: 1, lists: 1, queue, patience: long, target: long })
+    setup(|limits| limits.room = Room { running: 1, lists: 1, queue, patience: long, target: long, lately: long })
 }
 
 #[tokio::test]
@@ -215,6 +215,34 @@ async fn a_team_that_sends_ten_times_its_share_waits_in_its_own_line() {
         (1..=3).contains(&place),
         "the one that was running, one or two more of the greedy team's, then this: {order:?}"
     );
+}
+
+#[tokio::test]
+async fn a_team_that_had_more_than_its_share_of_lists_leaves_half_of_the_places_to_others() {
+    let mut setup = patient(100);
+    (setup.settings.limits.room.running, setup.settings.limits.room.lists) = (4, 2);
+    let app = TestGateway::with(setup).await;
+    let list = async |team: &'static str| {
+        Answer::of(of(&app, team, "/v1/image-caches")).await.expect(200);
+    };
+    for _ in 0..20 {
+        list("greedy").await;
+    }
+    list("modest").await;
+    let locked = lock(&app).await;
+    let another = async {
+        busy(&app, 1, 0).await;
+        list("greedy").await;
+    };
+    let modest = async {
+        busy(&app, 1, 1).await;
+        list("modest").await;
+    };
+    let open = async {
+        busy(&app, 2, 1).await;
+        locked.rollback().await.unwrap();
+    };
+    tokio::join!(list("greedy"), another, modest, open);
 }
 
 #[tokio::test]

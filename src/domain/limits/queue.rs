@@ -11,11 +11,20 @@
 //! next: who came first has waited nearly too long already, and everybody who is worked for would have. Where the lines are
 //! full, the newest of the longest line of the lowest class is turned away.
 //!
-//! What must stay true: work never waits while a place is free; the memory is bounded; what is turned away was not begun.
+//! Taking turns alone would leave the others behind whatever the greedy one has just begun: every core is busy with it. So a
+//! party that had more than its share of lists lately ([`super::shares`]) begins another only while fewer than half of
+//! the places for lists are taken; the other half is kept for those who come.
+//!
+//! What must stay true: but for that, work never waits while a place is free, and nobody waits where nothing is worked on;
+//! the memory is bounded; what is turned away was not begun.
 
-use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
+
+use super::shares::Shares;
+use lane::Lane;
+
+mod lane;
 
 /// One place in so many goes to the lowest class.
 const LEFT_OVER: u32 = 16;
@@ -62,13 +71,16 @@ pub struct Room {
     pub patience: Duration,
     /// The longest wait while there is too much to do.
     pub target: Duration,
+    /// What a party had in this span of time or in the one before, it had lately. Long enough that a few requests at once
+    /// are no greed, short enough that it is soon forgotten.
+    pub lately: Duration,
 }
 
 /// Who stands in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiter {
+struct Waiter {
     /// Its number.
-    pub id: u64,
+    id: u64,
     since: Duration,
 }
 
@@ -83,80 +95,6 @@ pub enum Arrival {
     TurnedAway,
 }
 
-/// The lines of one class: whose turn it is, and who stands for each.
-#[derive(Debug)]
-struct Lane<K> {
-    turns: VecDeque<K>,
-    lines: HashMap<K, VecDeque<Waiter>>,
-}
-
-impl<K: Eq + Hash + Clone> Lane<K> {
-    fn new() -> Self {
-        Self { turns: VecDeque::new(), lines: HashMap::new() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.turns.is_empty()
-    }
-
-    fn length(&self, party: &K) -> usize {
-        self.lines.get(party).map_or(0, VecDeque::len)
-    }
-
-    fn push(&mut self, party: &K, waiter: Waiter) {
-        let line = self.lines.entry(party.clone()).or_default();
-        if line.is_empty() {
-            self.turns.push_back(party.clone());
-        }
-        line.push_back(waiter);
-    }
-
-    /// The first of the party whose turn it is, or the `newest`; then it is the next one's.
-    fn pop(&mut self, newest: bool) -> Option<(K, Waiter)> {
-        let party = self.turns.pop_front()?;
-        let line = self.lines.get_mut(&party)?;
-        let found = if newest { line.pop_back() } else { line.pop_front() };
-        if line.is_empty() {
-            self.lines.remove(&party);
-        } else {
-            self.turns.push_back(party.clone());
-        }
-        found.map(|found| (party, found))
-    }
-
-    /// Takes out those of the party who came before that; how many they were.
-    fn expire(&mut self, party: &K, before: Duration, turned_away: &mut Vec<u64>) -> usize {
-        let Some(line) = self.lines.get_mut(party) else { return 0 };
-        let count = line.iter().take_while(|waiter| waiter.since < before).count();
-        turned_away.extend(line.drain(..count).map(|waiter| waiter.id));
-        if line.is_empty() {
-            self.lines.remove(party);
-            self.turns.retain(|other| other != party);
-        }
-        count
-    }
-
-    /// Takes out who stands there under that number.
-    fn remove(&mut self, party: &K, id: u64) -> Option<Waiter> {
-        let line = self.lines.get_mut(party)?;
-        let place = line.iter().position(|waiter| waiter.id == id)?;
-        let found = line.remove(place);
-        if line.is_empty() {
-            self.lines.remove(party);
-            self.turns.retain(|other| other != party);
-        }
-        found
-    }
-
-    /// The party with the longest line, how long it is, and who came last in it.
-    fn longest(&self) -> Option<(K, usize, u64)> {
-        // By the order of turns, so that it does not depend on a hash.
-        let longest = self.turns.iter().max_by_key(|party| self.length(party))?;
-        let line = self.lines.get(longest)?;
-        Some((longest.clone(), line.len(), line.back()?.id))
-    }
-}
-
 /// The lines, and how many are worked for.
 #[derive(Debug)]
 pub struct Queue<K> {
@@ -164,6 +102,8 @@ pub struct Queue<K> {
     running: usize,
     /// Of those, lists.
     lists: usize,
+    /// Who had those lately.
+    shares: Shares<K>,
     waiting: usize,
     /// How busy it is for lists, and for all else.
     times: [Busy; 2],
@@ -183,7 +123,8 @@ struct Busy {
 impl<K: Eq + Hash + Clone> Default for Queue<K> {
     fn default() -> Self {
         let lanes = [Lane::new(), Lane::new(), Lane::new()];
-        Self { lanes, running: 0, lists: 0, waiting: 0, times: [Busy::default(); 2], next_id: 0, turns: 0 }
+        let (shares, times) = (Shares::default(), [Busy::default(); 2]);
+        Self { lanes, running: 0, lists: 0, shares, waiting: 0, times, next_id: 0, turns: 0 }
     }
 }
 
@@ -206,10 +147,11 @@ impl<K: Eq + Hash + Clone> Queue<K> {
 
     /// A request of `party` arrives. `now` is counted from any one moment.
     pub fn arrive(&mut self, room: &Room, class: Class, party: &K, now: Duration) -> Arrival {
-        // Where a place is free, nobody waits for one like it.
         self.note_free(room, now);
-        if self.is_free(room, class) {
-            self.begin(class);
+        self.shares.go_on(room.lately, now);
+        // Where it may begin, nobody waits who might as well, but others of its own.
+        if self.may_begin(room, class, party) {
+            self.begin(class, party);
             return Arrival::Begin;
         }
         let mut victim = None;
@@ -243,9 +185,16 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     pub fn leave(&mut self, room: &Room, ended: Class, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
         self.running = self.running.saturating_sub(1);
         self.lists = self.lists.saturating_sub(usize::from(ended == Class::List));
+        self.call(room, now, turned_away)
+    }
+
+    /// Who may begin, if a place is free for anybody; to be asked until there is nobody. Seldom is there a second for one
+    /// who left: a party whose greed is forgotten may begin as many at once as there are places.
+    pub fn call(&mut self, room: &Room, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
+        self.shares.go_on(room.lately, now);
         while let Some(class) = self.next(room) {
             let overloaded = self.is_overloaded(room, class, now);
-            let Some((party, waiter)) = self.lanes[class as usize].pop(overloaded) else { break };
+            let Some((party, waiter)) = self.pop(room, class, overloaded) else { break };
             self.waiting -= 1;
             let already = turned_away.len();
             // The last one is worked for: nothing would be won by leaving the place free.
@@ -263,7 +212,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
                 self.times[kind(class)].strict_until = now + room.patience * RELIEF;
             }
             if begins {
-                self.begin(class);
+                self.begin(class, &party);
                 return Some(waiter.id);
             }
         }
@@ -278,13 +227,32 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         left
     }
 
-    fn begin(&mut self, class: Class) {
+    fn begin(&mut self, class: Class, party: &K) {
         self.running += 1;
-        self.lists += usize::from(class == Class::List);
+        if class == Class::List {
+            self.lists += 1;
+            self.shares.note(party);
+        }
     }
 
     fn is_free(&self, room: &Room, class: Class) -> bool {
         self.running < room.running && (class != Class::List || self.lists < room.lists)
+    }
+
+    /// Whether one of `party` would be worked for at once.
+    fn may_begin(&self, room: &Room, class: Class, party: &K) -> bool {
+        self.is_free(room, class) && (self.is_for_all(room, class) || !self.shares.has_more(party))
+    }
+
+    /// Whether a place that is free is there for whoever had more than its share, too.
+    fn is_for_all(&self, room: &Room, class: Class) -> bool {
+        class != Class::List || self.lists < (room.lists / 2).max(1)
+    }
+
+    fn pop(&mut self, room: &Room, class: Class, newest: bool) -> Option<(K, Waiter)> {
+        let for_all = self.is_for_all(room, class);
+        let Self { lanes, shares, .. } = self;
+        lanes[class as usize].pop(newest, |party| for_all || !shares.has_more(party))
     }
 
     fn note_free(&mut self, room: &Room, now: Duration) {
@@ -301,7 +269,8 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     }
 
     fn can_begin(&self, room: &Room, class: Class) -> bool {
-        self.is_free(room, class) && !self.lanes[class as usize].is_empty()
+        let turns = &self.lanes[class as usize].turns;
+        turns.iter().any(|party| self.may_begin(room, class, party))
     }
 
     /// The class whose turn it is, among those in which somebody could begin.

@@ -109,7 +109,7 @@ fn roomy() -> limits::Limits {
     // The clock stands still in most tests: what is used up does not come back.
     limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
     limits.strangers = limits.team.rate;
-    limits.room = Room { running: 64, lists: 64, queue: 100_000, patience: long, target: long };
+    limits.room = Room { running: 64, lists: 64, queue: 100_000, patience: long, target: long, lately: long };
     limits
 }
 

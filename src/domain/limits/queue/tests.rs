@@ -4,8 +4,14 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-const ROOM: Room =
-    Room { running: 1, lists: 1, queue: 4, patience: Duration::from_millis(100), target: Duration::from_millis(10) };
+const ROOM: Room = Room {
+    running: 1,
+    lists: 1,
+    queue: 4,
+    patience: Duration::from_millis(100),
+    target: Duration::from_millis(10),
+    lately: Duration::from_secs(1),
+};
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -145,7 +151,7 @@ fn a_load_that_does_not_end_shortens_the_wait_lowest_class_first() {
 
 #[test]
 fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
-    let room = Room { running: 4, lists: 4, queue: 512, patience: ms(200), target: ms(10) };
+    let room = Room { running: 4, lists: 4, queue: 512, patience: ms(200), ..ROOM };
     let mut queue = Queue::default();
     let (mut since, mut free, mut done, mut late) = (BTreeMap::new(), 0, 0, 0);
     for step in 0..5_000 {
@@ -195,6 +201,51 @@ fn lists_never_have_all_the_places() {
     assert_eq!(queue.leave(&room, Class::List, ms(8), &mut away), Some(other));
     assert_eq!(queue.leave(&room, Class::List, ms(9), &mut away), None);
     assert_eq!((queue.running(), queue.waiting(), queue.lists, away), (0, 0, 0, vec![]));
+}
+
+#[test]
+fn half_of_the_places_for_lists_are_kept_from_whoever_had_more_than_its_share() {
+    let room = Room { running: 8, lists: 2, queue: 100, ..ROOM };
+    let mut queue = Queue::default();
+    let mut away = Vec::new();
+    assert_eq!(queue.arrive(&room, Class::List, &"modest", ms(0)), Arrival::Begin);
+    assert_eq!(queue.leave(&room, Class::List, ms(1), &mut away), None);
+    for _ in 0..20 {
+        assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(1)), Arrival::Begin);
+        assert_eq!(queue.leave(&room, Class::List, ms(2), &mut away), None);
+    }
+    // Far more than three quarters of all.
+    assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(3)), Arrival::Begin, "nothing is worked on");
+    let greedy: Vec<u64> = (0..2).map(|_| id(queue.arrive(&room, Class::List, &"greedy", ms(4)))).collect();
+    assert_eq!(queue.arrive(&room, Class::Read, &"greedy", ms(4)), Arrival::Begin, "only lists");
+    assert_eq!(queue.arrive(&room, Class::List, &"modest", ms(5)), Arrival::Begin, "its place was kept");
+    assert_eq!(queue.leave(&room, Class::List, ms(6), &mut away), None, "one is worked on");
+    let second = queue.arrive(&room, Class::List, &"modest", ms(7));
+    assert_eq!(second, Arrival::Begin, "past whoever waits");
+    assert_eq!(queue.leave(&room, Class::List, ms(8), &mut away), None);
+    assert_eq!(queue.leave(&room, Class::List, ms(9), &mut away), Some(greedy[0]), "nothing is worked on");
+    // Two seconds later it is forgotten.
+    assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(2_100)), Arrival::Begin);
+    assert!(!queue.is_overloaded(&room, Class::List, ms(2_100)));
+    assert!(queue.give_up(Class::List, &"greedy", greedy[1]));
+    assert_eq!((queue.waiting(), away), (0, vec![]));
+}
+
+#[test]
+fn once_greed_is_forgotten_all_places_are_taken() {
+    let room = Room { running: 8, lists: 2, queue: 100, ..ROOM };
+    let mut queue = Queue::default();
+    let mut away = Vec::new();
+    assert_eq!(queue.arrive(&room, Class::List, &"modest", ms(0)), Arrival::Begin);
+    for _ in 0..20 {
+        assert_eq!(queue.leave(&room, Class::List, ms(1), &mut away), None);
+        assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(1)), Arrival::Begin);
+    }
+    let greedy: Vec<u64> = (0..3).map(|_| id(queue.arrive(&room, Class::List, &"greedy", ms(1_950)))).collect();
+    assert_eq!(queue.leave(&room, Class::List, ms(2_000), &mut away), Some(greedy[0]));
+    assert_eq!(queue.call(&room, ms(2_000), &mut away), Some(greedy[1]));
+    assert_eq!(queue.call(&room, ms(2_000), &mut away), None);
+    assert_eq!((queue.running(), queue.waiting(), away), (2, 1, vec![]));
 }
 
 #[test]
