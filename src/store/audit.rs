@@ -159,7 +159,7 @@ impl Store {
         if let Some(before) = before {
             query.push(" AND seq < ").push_bind(before);
         }
-        query.push(" ORDER BY seq DESC LIMIT ").push_bind(limit);
+        query.push(" ORDER BY seq DESC LIMIT ").push(limit);
         let rows: Vec<AuditRow> = query.build_query_as().fetch_all(&self.requests).await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
@@ -174,7 +174,7 @@ impl Store {
     ) -> Result<Vec<NumberedEntry>, Error> {
         let mut query = select(team, filter);
         query.push(" AND seq > ").push_bind(after).push(" AND seq <= ").push_bind(through);
-        query.push(" ORDER BY seq LIMIT ").push_bind(limit);
+        query.push(" ORDER BY seq LIMIT ").push(limit);
         let rows: Vec<AuditRow> = query.build_query_as().fetch_all(&self.requests).await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }

@@ -36,7 +36,7 @@ impl Store {
         if let Some(before) = before {
             page.push(" AND id < ").push_bind(before);
         }
-        page.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+        page.push(" ORDER BY id DESC LIMIT ").push(limit);
         let rows: Vec<ImageCacheRow> = page.build_query_as().fetch_all(&self.requests).await?;
         let mut count = narrowed("SELECT count(*)", team, filter);
         let total = count.build_query_scalar().fetch_one(&self.requests).await?;

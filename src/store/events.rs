@@ -188,7 +188,7 @@ impl Store {
             query.push(" AND type = ANY (").push_bind(kinds).push(")");
         }
         let limited = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        query.push(" ORDER BY txid, seq LIMIT ").push_bind(limited).push(") e ON true ORDER BY e.txid, e.seq");
+        query.push(" ORDER BY txid, seq LIMIT ").push(limited).push(") e ON true ORDER BY e.txid, e.seq");
         let rows: Vec<EventRow> = query.build_query_as().fetch_all(&self.requests).await?;
         Ok(Stretch::of(rows, limit, place))
     }

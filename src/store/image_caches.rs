@@ -36,14 +36,13 @@ impl Store {
                 "(SELECT id, eci_cache_id, account, name, region, status, (spec ->> 'size_gib')::integer AS size_gib, images,
                      created_at
                  FROM image_caches WHERE team = $1 AND region {of} $2 AND {LIVE} AND status <> 'deleting'
-                 ORDER BY id DESC LIMIT $3)"
+                 ORDER BY id DESC LIMIT {limit})"
             )
         };
-        let sql = format!("{} UNION ALL {} LIMIT $3", part("="), part("<>"));
+        let sql = format!("{} UNION ALL {} LIMIT {limit}", part("="), part("<>"));
         let rows: Vec<WeighedRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(region.as_str())
-            .bind(limit)
             .fetch_all(&self.requests)
             .await?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -103,7 +102,8 @@ pub(super) fn narrow_list(
         query.push(" AND status = ANY (").push_bind(statuses).push(")");
     }
     narrow(query, filter);
-    query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    // In the text, as the planner weighs it: with a number that it does not know it would plan each list anew.
+    query.push(" ORDER BY id DESC LIMIT ").push(limit);
 }
 
 /// Adds the conditions that were asked for, and no others: with seventeen optional ones in one statement the

@@ -127,13 +127,14 @@ impl Store {
     /// Must be called within a tokio runtime: the writers are tasks, and so are the hot reads. `stamp` goes on every audit entry.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes, stamp: Stamp) -> Self {
         let options = pool::guarded(options);
+        let steady = pool::steady(&options);
         let pool = |most: u32| Pool::lazy(&options, most, sizes.acquire);
-        let audit = Arc::new(audit_writer::start(pool(1), stamp.clone()));
-        let hot = Arc::new(shown::start(pool(HOT), HOT));
-        let state = Arc::new(state_writer::start(pool(state_writer::WRITERS), stamp.clone()));
-        let requests = pool(sizes.requests);
-        let rules = Arc::new(policies::start(requests.clone()));
-        Self { requests, workers: pool(sizes.workers), audit, hot, state, rules, stamp }
+        let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire);
+        let audit = Arc::new(audit_writer::start(steady(1), stamp.clone()));
+        let hot = Arc::new(shown::start(steady(HOT), HOT));
+        let state = Arc::new(state_writer::start(steady(state_writer::WRITERS), stamp.clone()));
+        let rules = Arc::new(policies::start(steady(1)));
+        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit, hot, state, rules, stamp }
     }
 
     /// Applies every migration that is not applied yet.

@@ -94,13 +94,10 @@ impl TryFrom<ProfileRow> for RegionProfile {
 
 /// Most questions that wait. More than any number of requests that are worked for at once.
 const QUEUE: usize = 16_384;
-/// While one answer is on its way, the next question gathers.
-const READERS: usize = 2;
-
 /// The handle of whoever reads rules.
 pub(super) type RuleReads = Batches<Reading>;
 
-/// Reads rules, on connections for requests.
+/// Reads rules.
 pub(super) struct Reading(Pool);
 
 /// For whom, and where.
@@ -109,9 +106,9 @@ pub(super) struct Wanted {
     region: Option<Region>,
 }
 
-/// Starts reading.
+/// Starts reading, on a pool of one connection: while one answer is on its way, the next question gathers.
 pub(super) fn start(pool: Pool) -> RuleReads {
-    Batches::start(Reading(pool), READERS, QUEUE)
+    Batches::start(Reading(pool), 1, QUEUE)
 }
 
 impl Work for Reading {

@@ -55,6 +55,18 @@ pub(super) fn guarded(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options(SESSION)
 }
 
+/// What is added where nothing but a few statements runs, again and again, each the same but for its arrays: each is planned
+/// once. The planner would do it every time (a plan for an array of one looks cheaper than one for any), which for a read
+/// of one row takes five times as long as the read. One plan for all sizes must not be that of an empty table: it goes by
+/// an index where there is one, and the price that this puts on the others is no reason to compile anything.
+const STEADY: [(&str, &str); 3] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
+
+/// The options for connections on which a few statements run again and again.
+pub(super) fn steady(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().options(STEADY)
+}
+
 /// Takes the limits off a session: a migration may take as long as it needs.
 pub(super) async fn unlimited(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for (name, _) in &SESSION[..3] {
