@@ -49,9 +49,9 @@
 //!
 //! # Many who create
 //!
-//! Creates that begin or end while a commit is under way share the next one (`store`'s `state_writer`): a few statements
-//! for all of them, and an answer for each only after that commit. What does not surely fit goes alone, as if there
-//! were no others. Policies asked for at the same time share a statement, too.
+//! Creates that begin while a commit is under way share the next one (`store`'s `state_writer`), and so do those that end:
+//! one statement for all of them, and an answer for each only after its commit. What does not surely fit goes alone, as
+//! if there were no others. Policies asked for at the same time share a statement, too.
 //!
 //! # Many who wait
 //!

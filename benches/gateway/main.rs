@@ -78,7 +78,7 @@ fn main() -> anyhow::Result<()> {
     if plan.json {
         results.print_json();
     } else {
-        results.print(&plan);
+        results.print();
     }
     Ok(())
 }
@@ -87,6 +87,10 @@ async fn measure(plan: &Plan, server: &Server, results: &mut Results) -> anyhow:
     let folder = server::tmp("");
     for size in plan.sizes.iter().copied().filter(|_| plan.which.has_contest()) {
         let rows = rows::measure(server, &folder, size, &plan.which, plan.pace, &mut results.absent).await?;
+        // At once: what comes after it takes minutes, and may fail.
+        if !plan.json {
+            print_table(plan, size, &rows);
+        }
         results.tables.push((size, rows));
     }
     if plan.which.has("rest") {
@@ -118,14 +122,15 @@ Left out: a network (loopback and a Unix socket only), TLS, RS256 and ES256, log
 part: load, gateway, reference, database and stand-in share these cores. The gateway without its audit is this benchmark
 itself, put together as the program is: no setting turns the audit off.";
 
+fn print_table(plan: &Plan, Size { caches, teams }: Size, rows: &[Row]) {
+    let (rounds, each) = (plan.pace.rounds, plan.pace.each);
+    println!("\n{caches} image caches of {teams} teams, medians of {rounds} interleaved rounds of {each:?}\n");
+    report::print(rows);
+}
+
 impl Results {
-    fn print(&self, plan: &Plan) {
-        for (size, rows) in &self.tables {
-            let Size { caches, teams } = size;
-            let (rounds, each) = (plan.pace.rounds, plan.pace.each);
-            println!("\n{caches} image caches of {teams} teams, medians of {rounds} interleaved rounds of {each:?}\n");
-            report::print(rows);
-        }
+    /// What comes after the tables.
+    fn print(&self) {
         if !self.facts.is_empty() {
             println!();
             self.facts.iter().for_each(Fact::print);

@@ -36,6 +36,10 @@ use session::Session;
 /// What stands for the region in [`Settings::endpoint`].
 const REGION: &str = "{region}";
 
+/// How long a connection is kept that nothing travels on. Shorter than any server keeps one: a call that meets the other
+/// side's closing has an unknown outcome, and a create is then followed where it could have been answered.
+const KEEP_IDLE: Duration = Duration::from_secs(4);
+
 /// How to reach the cloud.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -164,6 +168,7 @@ impl Client {
             .no_proxy()
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
+            .pool_idle_timeout(KEEP_IDLE)
             .user_agent(concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let post = Post { http, max_answer_bytes: settings.max_answer_bytes, clock, entropy };

@@ -1,10 +1,12 @@
-//! Adding audit entries: each with its stamp, all in one statement, in the transaction of what they record.
+//! Adding audit entries: each with its stamp, all in one statement, in the transaction or the statement of what they record.
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use sqlx::postgres::PgQueryResult;
+use sqlx::postgres::{PgArguments, PgQueryResult};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres};
 use uuid::Uuid;
 
 use super::{Error, Store};
@@ -64,46 +66,103 @@ impl Store {
     }
 }
 
+/// The columns, in the order in which [`Rows::bind`] gives them.
+const COLUMNS: &str =
+    "id, at, team, subject, credential, door, request_id, address, action, resource, outcome, http_status,
+    code, duration_ms, cloud_ms, operation, provider_request_id, parameters, stamp";
+/// The type of each.
+const TYPES: [&str; 19] = [
+    "uuid",
+    "timestamptz",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "int",
+    "text",
+    "int",
+    "int",
+    "uuid",
+    "text",
+    "jsonb",
+    "bytea",
+];
+
+/// Adds all of them.
+static INSERT: LazyLock<String> =
+    LazyLock::new(|| format!("INSERT INTO audit_entries ({COLUMNS}) SELECT * FROM {}", unnest(1)));
+
+/// Entries with their stamps. What is stamped is what is written: both come from these.
+pub(super) struct Rows {
+    bodies: Vec<AuditBody>,
+    stamps: Vec<Option<Vec<u8>>>,
+    instants: Vec<Instant>,
+}
+
+impl Rows {
+    /// Stamps them.
+    pub(super) fn of<E: Borrow<AuditEntry>>(stamp: &Stamp, entries: &[E]) -> Self {
+        let bodies: Vec<AuditBody> = entries.iter().map(|entry| entry.borrow().into()).collect();
+        let stamps = bodies.iter().map(|body| stamp.of(body)).collect();
+        Self { bodies, stamps, instants: entries.iter().map(|entry| entry.borrow().at).collect() }
+    }
+
+    /// Gives a statement the next parameters: a column each.
+    pub(super) fn bind<'q>(&'q self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
+        let text = |of: fn(&AuditBody) -> Option<&str>| self.bodies.iter().map(of).collect::<Vec<_>>();
+        let number = |of: fn(&AuditBody) -> Option<i32>| self.bodies.iter().map(of).collect::<Vec<_>>();
+        let uuid = |of: fn(&AuditBody) -> Option<Uuid>| self.bodies.iter().map(of).collect::<Vec<_>>();
+        let parameters: Vec<_> = self.bodies.iter().map(|body| serde_json::json!(body.parameters)).collect();
+        query
+            .bind(uuid(|body| Some(body.id)))
+            .bind(&self.instants)
+            .bind(text(|body| body.team.as_deref()))
+            .bind(text(|body| Some(&body.subject)))
+            .bind(text(|body| body.credential.as_deref()))
+            .bind(text(|body| Some(&body.door)))
+            .bind(text(|body| Some(&body.request_id)))
+            .bind(text(|body| body.address.as_deref()))
+            .bind(text(|body| Some(&body.action)))
+            .bind(text(|body| body.resource.as_deref()))
+            .bind(text(|body| Some(&body.outcome)))
+            .bind(number(|body| body.http_status))
+            .bind(text(|body| body.code.as_deref()))
+            .bind(number(|body| body.duration_ms))
+            .bind(number(|body| body.cloud_ms))
+            .bind(uuid(|body| body.operation))
+            .bind(text(|body| body.provider_request_id.as_deref()))
+            .bind(parameters)
+            .bind(&self.stamps)
+    }
+}
+
+/// The entries as a table, whose parameters are those from number `first` on.
+fn unnest(first: usize) -> String {
+    let columns = TYPES.iter().zip(first..).map(|(name, number)| format!("${number}::{name}[]"));
+    format!("unnest({})", columns.collect::<Vec<_>>().join(", "))
+}
+
+/// Adds, within another statement, the entry of each that has its `place` (from 1) in that statement's `fit`. Their
+/// parameters are those from number `first` on.
+pub(super) fn of_those_that_fit(first: usize) -> String {
+    format!(
+        "INSERT INTO audit_entries ({COLUMNS})
+         SELECT {COLUMNS} FROM {} WITH ORDINALITY AS a ({COLUMNS}, place) WHERE place IN (SELECT place FROM fit)",
+        unnest(first)
+    )
+}
+
 /// Adds entries, all in one statement.
 pub(super) async fn insert<E>(connection: &mut Connection, stamp: &Stamp, entries: &[E]) -> Result<(), Error>
 where
     E: Borrow<AuditEntry> + Sync,
 {
-    // What is stamped is what is written: both come from these.
-    let bodies: Vec<AuditBody> = entries.iter().map(|entry| entry.borrow().into()).collect();
-    let stamps: Vec<Option<Vec<u8>>> = bodies.iter().map(|body| stamp.of(body)).collect();
-    let instants: Vec<Instant> = entries.iter().map(|entry| entry.borrow().at).collect();
-    let text = |of: fn(&AuditBody) -> Option<&str>| bodies.iter().map(of).collect::<Vec<_>>();
-    let number = |of: fn(&AuditBody) -> Option<i32>| bodies.iter().map(of).collect::<Vec<_>>();
-    let uuid = |of: fn(&AuditBody) -> Option<Uuid>| bodies.iter().map(of).collect::<Vec<_>>();
-    let parameters: Vec<serde_json::Value> = bodies.iter().map(|body| serde_json::json!(body.parameters)).collect();
-    sqlx::query(
-        "INSERT INTO audit_entries (id, at, team, subject, credential, door, request_id, address, action, resource, outcome,
-             http_status, code, duration_ms, cloud_ms, operation, provider_request_id, parameters, stamp)
-         SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::text[], $9::text[], $10::text[], $11::text[], $12::int[], $13::text[], $14::int[], $15::int[], $16::uuid[],
-             $17::text[], $18::jsonb[], $19::bytea[])",
-    )
-    .bind(uuid(|body| Some(body.id)))
-    .bind(instants)
-    .bind(text(|body| body.team.as_deref()))
-    .bind(text(|body| Some(&body.subject)))
-    .bind(text(|body| body.credential.as_deref()))
-    .bind(text(|body| Some(&body.door)))
-    .bind(text(|body| Some(&body.request_id)))
-    .bind(text(|body| body.address.as_deref()))
-    .bind(text(|body| Some(&body.action)))
-    .bind(text(|body| body.resource.as_deref()))
-    .bind(text(|body| Some(&body.outcome)))
-    .bind(number(|body| body.http_status))
-    .bind(text(|body| body.code.as_deref()))
-    .bind(number(|body| body.duration_ms))
-    .bind(number(|body| body.cloud_ms))
-    .bind(uuid(|body| body.operation))
-    .bind(text(|body| body.provider_request_id.as_deref()))
-    .bind(parameters)
-    .bind(stamps)
-    .execute(connection)
-    .await?;
+    let rows = Rows::of(stamp, entries);
+    rows.bind(sqlx::query(AssertSqlSafe(INSERT.as_str()))).execute(connection).await?;
     Ok(())
 }

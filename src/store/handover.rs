@@ -65,8 +65,29 @@ impl HandOver {
             && Arc::ptr_eq(&self.outlet, &other.outlet)
     }
 
-    fn put(&self, tray: Tray) {
+    /// The deliverer of this process, if it is to get some.
+    pub(super) fn worker(&self) -> Option<Uuid> {
+        self.worker
+    }
+
+    /// Who gets nothing at once.
+    pub(super) fn closed(&self) -> &[Uuid] {
+        &self.closed
+    }
+
+    /// Puts on the tray what a transaction has written and not yet committed.
+    pub(super) fn put(&self, deliveries: impl IntoIterator<Item = Put>) -> Result<(), Error> {
+        let mut tray = Tray::default();
+        for put in deliveries {
+            let endpoint = put.row.endpoint();
+            match self.worker {
+                Some(worker) if put.state == 1 => tray.handed.claims.push(put.row.of(worker)?),
+                Some(_) if self.closed.contains(&endpoint) => tray.handed.behind.push(endpoint.into()),
+                _ => tray.waiting |= put.awake,
+            }
+        }
         *self.tray.lock().unwrap_or_else(PoisonError::into_inner) = tray;
+        Ok(())
     }
 
     /// The transaction has committed.
@@ -82,8 +103,9 @@ impl HandOver {
     }
 }
 
+/// A delivery that was written: a row of [`written`].
 #[derive(FromRow)]
-struct Put {
+pub(super) struct Put {
     #[sqlx(flatten)]
     row: ClaimRow,
     state: i16,
@@ -106,17 +128,7 @@ pub(super) async fn enqueue(
         .fetch_all(connection)
         .await?;
     tracing::debug!(events = events.len(), deliveries = rows.len(), "events recorded");
-    let mut tray = Tray::default();
-    for put in rows {
-        let endpoint = put.row.endpoint();
-        match hand_over.worker {
-            Some(worker) if put.state == 1 => tray.handed.claims.push(put.row.of(worker)?),
-            Some(_) if hand_over.closed.contains(&endpoint) => tray.handed.behind.push(endpoint.into()),
-            _ => tray.waiting |= put.awake,
-        }
-    }
-    hand_over.put(tray);
-    Ok(())
+    hand_over.put(rows)
 }
 
 /// What is to be known of an event to tell who wants it: its type, and the name and tags of its image cache, if it is
@@ -132,11 +144,11 @@ pub(super) const WANTS: &str = "
     AND (told.name IS NULL OR w.name_like IS NULL OR told.name LIKE w.name_like)
     AND (told.tags IS NULL OR told.tags @> w.tags)";
 
-/// $1 the events, $2 now, $3 worker, $4 closed endpoints.
-static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
+/// Writes one delivery for each that wants an event `told`; they are `c` then. $2 is now, $3 the worker, $4 the closed
+/// endpoints.
+pub(super) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "WITH told AS ({TOLD} WHERE e.seq = ANY ($1)),
-        wanting AS (
+        "wanting AS (
             SELECT told.seq, told.occurred_at, w.id, w.team, CASE WHEN w.ordered THEN told.image_cache END AS lane,
                 w.enabled AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
                     AND (s.paused_until IS NULL OR s.paused_until <= $2)
@@ -150,9 +162,21 @@ static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
             SELECT team, seq, id, lane, occurred_at, at_once::int, at_once::int, CASE WHEN at_once THEN $3::uuid END,
                 CASE WHEN at_once THEN clock_timestamp() END
             FROM wanting
-            RETURNING id, attempts, team, event, endpoint, state)
-        SELECT {COLUMNS}, c.state, w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $2) AS awake FROM c JOIN events e ON e.seq = c.event
-            JOIN webhook_endpoints w ON w.id = c.endpoint JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint
-        ORDER BY c.event"
+            RETURNING id, attempts, team, event, endpoint, state)"
     )
+});
+
+/// What was written behind [`DELIVERIES`], for the events in that table.
+pub(super) fn written(events: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, c.state, w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $2) AS awake
+        FROM c JOIN {events} e ON e.seq = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
+            JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint"
+    )
+}
+
+/// $1 the events.
+static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
+    let (deliveries, written) = (&*DELIVERIES, written("events"));
+    format!("WITH told AS ({TOLD} WHERE e.seq = ANY ($1)), {deliveries} {written} ORDER BY c.event")
 });

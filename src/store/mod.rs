@@ -132,7 +132,7 @@ impl Store {
         let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire);
         let audit = Arc::new(audit_writer::start(steady(1), stamp.clone()));
         let hot = Arc::new(shown::start(steady(HOT), HOT));
-        let state = Arc::new(state_writer::start(steady(state_writer::WRITERS), stamp.clone()));
+        let state = Arc::new(state_writer::start(steady, &stamp));
         let rules = Arc::new(policies::start(steady(1)));
         Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit, hot, state, rules, stamp }
     }
