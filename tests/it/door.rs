@@ -109,6 +109,25 @@ async fn queries_that_cannot_be_taken() {
 }
 
 #[tokio::test]
+async fn a_query_where_none_is_taken_is_refused_before_anything_is_done() {
+    let app = TestGateway::start().await;
+    let cache = format!("/v1/image-caches/{}", app.created().await);
+    let body = new_cache("redis:7");
+    for (method, path) in [
+        (Method::POST, "/v1/image-caches"),
+        (Method::POST, "/v1/image-caches/ensure"),
+        (Method::PATCH, &cache),
+        (Method::DELETE, &cache),
+    ] {
+        let request = app.request(method, &format!("{path}?dry_run=true")).json(&body);
+        let problem = Answer::of(request).await.problem(422, "invalid_request");
+        assert_eq!(fields(&problem), ["dry_run unknown_parameter"], "{path}");
+    }
+    assert_eq!(app.creations().await, 1);
+    assert_eq!(app.count("SELECT count(*) FROM operations").await, 1, "nothing is on its way");
+}
+
+#[tokio::test]
 async fn versions_guard_changes_and_spare_reads() {
     let app = TestGateway::start().await;
     let path = format!("/v1/image-caches/{}", app.created().await);

@@ -1,4 +1,4 @@
-//! The body: JSON of a known shape, read within a deadline and a size.
+//! The body: JSON of a known shape, read within a deadline and a size. A route that takes one takes no query.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -13,6 +13,7 @@ use crate::app::admission;
 use crate::domain::field::FieldError;
 use crate::http::Settings;
 use crate::http::exchange::Exchange;
+use crate::http::extract::query;
 use crate::http::problem::Refusal;
 
 mod fault;
@@ -36,6 +37,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !is_json(&parts.headers) {
             return Err(Refusal::unsupported_media_type());
         }
+        // To pass over what stands there could cost money: `?dry_run=true` would be a create.
+        query::read::<()>(&parts)?;
         // Whoever sends slowly holds no place meanwhile.
         let raw = admission::aside(read_body(&parts.headers, body, settings)).await?;
         admission::come_back().await?;

@@ -25,10 +25,20 @@ impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let mut pairs = Pairs::parse(parts.uri.query().unwrap_or_default());
-        let query = T::read(&mut pairs);
-        pairs.finish().map(|()| Self(query)).map_err(Refusal::invalid)
+        read(parts).map(Self)
     }
+}
+
+/// No parameter at all.
+impl FromQuery for () {
+    fn read(_: &mut Pairs) -> Self {}
+}
+
+/// The parameters of a route.
+pub(super) fn read<T: FromQuery>(parts: &Parts) -> Result<T, Refusal> {
+    let mut pairs = Pairs::parse(parts.uri.query().unwrap_or_default());
+    let query = T::read(&mut pairs);
+    pairs.finish().map(|()| query).map_err(Refusal::invalid)
 }
 
 /// What stands in a query and has not been taken yet, and what was wrong with what was.

@@ -122,6 +122,7 @@ pub(super) async fn delete_image_cache(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<CacheId>,
+    _: Query<()>,
     request: HeaderMap,
 ) -> Result<Response, Refusal> {
     let (wait, options) = options(&request)?;
