@@ -242,6 +242,7 @@ fn parts(
         endpoint: standin.url(),
         connect_timeout: patience,
         timeout: patience,
+        keep_idle: eci::KEEP_IDLE,
         max_answer_bytes: 4 << 20,
     };
     let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET))?;

@@ -180,7 +180,13 @@ fn parts(store: Store, sender: Sender, clock: Arc<dyn Clock>, entropy: Arc<Entro
     let patience = Duration::from_secs(10);
     // No cloud is called here.
     let endpoint = "http://127.0.0.1:9".to_owned();
-    let cloud = eci::Settings { endpoint, connect_timeout: patience, timeout: patience, max_answer_bytes: 1 << 20 };
+    let cloud = eci::Settings {
+        endpoint,
+        connect_timeout: patience,
+        timeout: patience,
+        keep_idle: eci::KEEP_IDLE,
+        max_answer_bytes: 1 << 20,
+    };
     let keys = KeySource::secret(&SecretString::from("a secret for the tokens of a benchmark"))?;
     let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
     Ok(Parts {

@@ -110,6 +110,7 @@ fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> a
         endpoint: config.endpoint.clone(),
         connect_timeout: config.timeout.min(Duration::from_secs(5)),
         timeout: config.timeout,
+        keep_idle: eci::KEEP_IDLE,
         max_answer_bytes: 4 << 20,
     };
     let credentials = eci::Credentials {

@@ -36,9 +36,9 @@ use session::Session;
 /// What stands for the region in [`Settings::endpoint`].
 const REGION: &str = "{region}";
 
-/// How long a connection is kept that nothing travels on. Shorter than any server keeps one: a call that meets the other
-/// side's closing has an unknown outcome, and a create is then followed where it could have been answered.
-const KEEP_IDLE: Duration = Duration::from_secs(4);
+/// What [`Settings::keep_idle`] should be. Shorter than servers commonly keep one: a call that meets the other side's
+/// closing has an unknown outcome, and a create is then followed where it could have been answered.
+pub const KEEP_IDLE: Duration = Duration::from_secs(4);
 
 /// How to reach the cloud.
 #[derive(Debug, Clone)]
@@ -49,6 +49,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long a call may take in all.
     pub timeout: Duration,
+    /// How long a connection is kept that nothing travels on; more than nothing.
+    pub keep_idle: Duration,
     /// How long an answer may be, in bytes; a longer one counts as an unknown outcome.
     pub max_answer_bytes: usize,
 }
@@ -168,7 +170,7 @@ impl Client {
             .no_proxy()
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
-            .pool_idle_timeout(KEEP_IDLE)
+            .pool_idle_timeout(settings.keep_idle)
             .user_agent(concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let post = Post { http, max_answer_bytes: settings.max_answer_bytes, clock, entropy };

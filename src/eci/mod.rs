@@ -23,7 +23,7 @@ pub mod sign_v3;
 pub mod wire;
 pub mod xml;
 
-pub use client::{Attempt, BuildError, Client, Created, DescribeQuery, Done, SeenPage, Settings};
+pub use client::{Attempt, BuildError, Client, Created, DescribeQuery, Done, KEEP_IDLE, SeenPage, Settings};
 pub use credentials::{Credentials, Keys, Role};
 
 /// The version of the API that we speak.

@@ -1,4 +1,4 @@
-//! Connections to receivers of webhooks that are used again, and those that must not be.
+//! Connections to receivers of webhooks, and to the cloud, that are used again, and those that must not be.
 #![cfg(test)]
 
 use std::net::SocketAddr;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use eci_cache_gateway::domain::clock::ManualClock;
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::eci::{self, Client, Credentials, DescribeQuery};
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::sender::{Attempted, MAX_EXCERPT_BYTES, Outcome, Outgoing, Sender, SenderSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::receiver::{Manner, Receiver};
+use crate::support::cloud::settings;
 
 const FINE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
@@ -114,12 +117,18 @@ async fn play(mut stream: TcpStream, script: &[Step], hear: impl Fn(String)) -> 
 /// None: the sender has hung up.
 async fn message_from(stream: &mut TcpStream) -> Option<String> {
     let mut message = String::new();
-    while !message.ends_with('}') {
+    while !is_whole(&message) {
         let mut buffer = [0; 4096];
         let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
         message.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }
     Some(message)
+}
+
+fn is_whole(message: &str) -> bool {
+    let Some((head, body)) = message.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 fn sender_with(settings: SenderSettings) -> Sender {
@@ -180,6 +189,26 @@ async fn a_connection_that_nobody_uses_is_closed_in_time() {
     receiver.wait_for(1).await;
     assert_eq!(ending(&sender.send(message(&receiver.url(), "b")).await), DELIVERED);
     assert_eq!(receiver.connections(), [0, 1]);
+}
+
+#[tokio::test]
+async fn so_is_one_to_the_cloud() {
+    let page = "HTTP/1.1 200 OK\r\ncontent-length: 36\r\n\r\n{\"RequestId\":\"r-1\",\"ImageCaches\":[]}";
+    let mut cloud = Scripted::start(vec![vec![Answers(page), SeesTheEnd], vec![Answers(page)]]).await;
+    let usual = settings(format!("http://{}", cloud.address), Duration::from_secs(10));
+    let settings = eci::Settings { keep_idle: Duration::from_millis(1), ..usual };
+    let credentials = Credentials {
+        access_key_id: "key".into(),
+        access_key_secret: "secret".to_owned().into(),
+        security_token: None,
+    };
+    let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
+    let client = Client::new(settings, credentials, clock, Arc::new(Entropy::from_seed(1))).unwrap();
+    let region = "cn-hangzhou".parse().unwrap();
+    client.describe(&region, &DescribeQuery::default()).await.unwrap();
+    cloud.wait_for(1).await;
+    client.describe(&region, &DescribeQuery::default()).await.unwrap();
+    assert_eq!(cloud.connections(), [0, 1]);
 }
 
 #[tokio::test]

@@ -158,6 +158,7 @@ impl Ending {
     async fn end(&self, ends: &[&Settlement]) -> Result<Vec<PgRow>, Error> {
         let passed = |end: &&Settlement| end.write.transition.as_ref().map(|passed| passed.id.uuid());
         let hand_over = hand_over(ends);
+        // Each has one (`goes_along`), so its place is that of its end.
         let audit = Rows::of(&self.stamp, &ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
         let rows = sqlx::query(AssertSqlSafe(END.as_str()))
             .bind(ends.iter().map(|end| end.operation.uuid()).collect::<Vec<_>>())

@@ -45,7 +45,7 @@ async fn a_cache_and_its_token_outlive_the_process() {
     assert_eq!((failed.status.as_str(), failed.events.len()), ("Failed", 2), "{failed:?}");
     let again = cloud.attempt(operation, "token-1");
     let same = cloud.client().create(&wanted, &[login()], &again).await.expect("the same token, the same answer");
-    let ids = |created: &eci::Created| (created.eci_cache_id.clone(), created.container_group_id.clone());
+    let ids = |created: &Created| (created.eci_cache_id.clone(), created.container_group_id.clone());
     assert_eq!(ids(&same), ids(&created));
     let refused = cloud.client().create(&spec(&json!({"name": "x"})), &[], &again).await.map_err(code);
     assert_eq!(refused.unwrap_err(), "IdempotentParameterMismatch");

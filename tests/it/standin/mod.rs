@@ -23,12 +23,14 @@ use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::domain::observation::Seen;
 use eci_cache_gateway::domain::region::Region;
 use eci_cache_gateway::domain::spec::{ImageCacheChanges, ImageCacheSpec, OPERATION_TAG, RegistryCredential};
-use eci_cache_gateway::eci::{self, Attempt, Client, Credentials, DescribeQuery, SeenPage, sign_v1};
+use eci_cache_gateway::eci::{Attempt, Client, Created, Credentials, DescribeQuery, SeenPage, sign_v1};
 use eci_cache_gateway::sim::{Key, Settings, StandIn};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+
+use crate::support::cloud::settings;
 
 const KEY: &str = "canary-key-id";
 const SECRET: &str = "canary-key-secret";
@@ -74,12 +76,7 @@ impl Cloud {
     }
 
     fn client_with(&self, endpoint: &str, secret: &str, timeout: Duration) -> Client {
-        let settings = eci::Settings {
-            endpoint: endpoint.into(),
-            connect_timeout: Duration::from_secs(10),
-            timeout,
-            max_answer_bytes: 1 << 20,
-        };
+        let settings = settings(endpoint.into(), timeout);
         let credentials = Credentials {
             access_key_id: KEY.into(),
             access_key_secret: secret.to_owned().into(),

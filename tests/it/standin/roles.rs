@@ -38,12 +38,7 @@ impl Cloud {
 
     /// A client whose key assumes the role.
     fn assuming(&self, name: &str) -> Client {
-        let settings = eci::Settings {
-            endpoint: self.url.clone(),
-            connect_timeout: Duration::from_secs(10),
-            timeout: Duration::from_secs(30),
-            max_answer_bytes: 1 << 20,
-        };
+        let settings = settings(self.url.clone(), Duration::from_secs(30));
         let own = Credentials { access_key_id: KEY.into(), access_key_secret: SECRET.into(), security_token: None };
         let role = Role {
             arn: format!("acs:ram::1:role/{name}"),

@@ -1,12 +1,25 @@
 //! The cloud's side of a test: the stand-in's door for tests, past the gateway.
 #![cfg(test)]
 
-use eci_cache_gateway::eci::{Client, Credentials, Keys};
+use std::time::Duration;
+
+use eci_cache_gateway::eci::{self, Client, Credentials, Keys};
 use serde_json::Value;
 
 use super::answer::Answer;
 use super::gateway::{Setup, TestGateway};
 use super::setup::CloudKey;
+
+/// How a client reaches the cloud in a test: a connection and a call may each take so long.
+pub(crate) fn settings(endpoint: String, patience: Duration) -> eci::Settings {
+    eci::Settings {
+        endpoint,
+        connect_timeout: patience,
+        timeout: patience,
+        keep_idle: eci::KEEP_IDLE,
+        max_answer_bytes: 1 << 20,
+    }
+}
 
 impl TestGateway {
     /// Where the stand-in is.

@@ -1,7 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod answer;
-mod cloud;
+pub(crate) mod cloud;
 pub(crate) mod database;
 pub(crate) mod folder;
 pub(crate) mod gate;
