@@ -18,6 +18,7 @@ use crate::domain::checkpoint::is_origin;
 use crate::domain::cloud_account::{
     ACCOUNT_NAMES, ROLE_ARNS, ROLE_SESSIONS, is_account_name, is_role_arn, is_role_session,
 };
+use crate::domain::database::address::Address;
 use crate::domain::policy::Prices;
 use crate::domain::region::Region;
 use crate::domain::team::UnknownTeams;
@@ -172,10 +173,16 @@ impl Reader {
     }
 
     pub(super) fn database_url(&mut self, key: &'static str) -> Option<SecretString> {
-        self.one(key, "an address such as postgres://user:password@host/database", |text| {
-            let url = Url::parse(text).ok()?;
-            ["postgres", "postgresql"].contains(&url.scheme()).then(|| SecretString::from(text))
-        })
+        let Raw { origin, value } = self.0.values.get(key)?.clone();
+        let Value::Text(text) = value else {
+            self.0.refuse(origin, "must be a text, not a list");
+            return None;
+        };
+        if let Err(error) = Address::parse(&text) {
+            self.0.refuse(origin, error.to_string());
+            return None;
+        }
+        Some(SecretString::from(text))
     }
 
     pub(super) fn endpoint(&mut self, key: &'static str) -> Option<String> {

@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod cloud_account;
 pub mod content;
+pub mod database;
 pub mod desk;
 pub mod difference;
 pub mod endpoint;

@@ -150,7 +150,8 @@ async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> R
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             let inner = Refusal::from(error);
-            tracing::error!(code = inner.code(), cause = ?inner.cause(), "the audit entry was not written");
+            let cause = inner.cause().map(|cause| chain(cause));
+            tracing::error!(code = inner.code(), cause, "the audit entry was not written");
             Err(Refusal::audit_unavailable())
         }
         Err(_) => {

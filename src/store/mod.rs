@@ -27,12 +27,15 @@ mod gate;
 mod handover;
 mod idempotency;
 mod image_caches;
+mod migrating;
 mod operations;
 mod policies;
 mod pool;
 mod quota;
+mod reaching;
 mod redelivery;
 mod rows;
+mod session;
 mod settling;
 mod shown;
 mod state_writer;
@@ -62,7 +65,8 @@ pub use policies::Rules;
 use pool::Pool;
 pub use quota::Quota;
 pub use redelivery::Resent;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
+use session::Sessions;
 pub use settling::{Settled, Settlement};
 pub use shown::{Rendering, Shown};
 use sqlx::postgres::PgConnectOptions;
@@ -81,6 +85,7 @@ pub use unscoped::strangers::FoundCache;
 pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};
 
 use crate::domain::clock::Instant;
+use crate::domain::database::address::AddressError;
 
 /// The migrations of this binary.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -99,11 +104,6 @@ pub struct PoolSizes {
     pub acquire: Duration,
 }
 
-/// An address that names no PostgreSQL database. Says nothing of the address: it may hold a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the database address is not a postgres:// URL")]
-pub struct BadAddress;
-
 /// The database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -114,35 +114,32 @@ pub struct Store {
     state: Arc<state_writer::StateWriter>,
     rules: Arc<policies::RuleReads>,
     stamp: Stamp,
+    sessions: Arc<Sessions>,
 }
 
 impl Store {
-    /// Opens the pools of a `postgres://` address. Must be called within a tokio runtime.
-    pub fn at(url: &SecretString, sizes: PoolSizes, stamp: Stamp) -> Result<Self, BadAddress> {
-        let options: PgConnectOptions = url.expose_secret().parse().map_err(|_| BadAddress)?;
-        Ok(Self::open(&options.application_name("eci-cache-gateway"), sizes, stamp))
+    /// Opens the pools of an address. Must be called within a tokio runtime.
+    pub fn at(address: &SecretString, sizes: PoolSizes, stamp: Stamp) -> Result<Self, AddressError> {
+        let (options, settings) = session::read(address)?;
+        Ok(Self::with(Sessions::new(&options, &settings), sizes, stamp))
     }
 
     /// Opens the pools. No connection is made yet, so it works while the database is still starting.
     /// Must be called within a tokio runtime: the writers are tasks, and so are the hot reads. `stamp` goes on every audit entry.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes, stamp: Stamp) -> Self {
-        let options = pool::guarded(options);
-        let steady = pool::steady(&options);
-        let pool = |most: u32| Pool::lazy(&options, most, sizes.acquire);
+        Self::with(Sessions::new(options, &[]), sizes, stamp)
+    }
+
+    fn with(sessions: Sessions, sizes: PoolSizes, stamp: Stamp) -> Self {
+        let steady = sessions.steady();
+        let pool = |most: u32| Pool::lazy(&sessions, most, sizes.acquire);
         let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire);
         let audit = Arc::new(audit_writer::start(steady(1), stamp.clone()));
         let hot = Arc::new(shown::start(steady(HOT), HOT));
         let state = Arc::new(state_writer::start(steady, &stamp));
         let rules = Arc::new(policies::start(steady(1)));
-        Self { requests: pool(sizes.requests), workers: pool(sizes.workers), audit, hot, state, rules, stamp }
-    }
-
-    /// Applies every migration that is not applied yet.
-    pub async fn migrate(&self) -> Result<(), Error> {
-        let mut connection = self.workers.acquire_unlimited().await?;
-        pool::unlimited(&mut connection).await?;
-        connection.close_on_drop();
-        MIGRATIONS.run(&mut *connection).await.map_err(|error| Error::Migration(error.into()))
+        let (requests, workers) = (pool(sizes.requests), pool(sizes.workers));
+        Self { requests, workers, audit, hot, state, rules, stamp, sessions: Arc::new(sessions) }
     }
 
     /// Whether the database answers, and whether every migration of this binary is applied.

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: no statement is waited for longer than [`LIMIT`]; a connection that fell silent is thrown
 //! away, not kept and not waited for; and what the server holds for us (a statement, a lock, an open transaction)
-//! is let go by the server itself if we fall silent, so that no other gateway waits for us ([`guarded`]).
+//! is let go by the server itself if we fall silent, so that no other gateway waits for us ([`super::session`]).
 //!
 //! The driver tests a connection when it comes back, but waits for ever for the answer. So whenever something took
 //! suspiciously long, connections are in [`Doubt`] for a while: each must answer within [`TEST`] before it is used
@@ -17,11 +17,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::timeout;
 
 use super::Error;
+use super::session::Sessions;
 
 mod statements;
 
@@ -33,47 +34,6 @@ const SUSPICIOUS: Duration = Duration::from_secs(2);
 const TEST: Duration = Duration::from_secs(1);
 /// How long a doubt lasts.
 const DOUBTFUL: Duration = Duration::from_secs(30);
-
-/// What the server does for a session of ours that falls silent. Each is below [`LIMIT`]: the server lets go before
-/// we give up, and long before a lease runs out twice. The `tcp_…` ones mean nothing on a Unix socket.
-///
-/// The last tells the planner that no database of today stands on a turning disk: it would rather read a thousand rows in
-/// the order of the table and sort them than in the order of an index.
-const SESSION: [(&str, &str); 8] = [
-    ("statement_timeout", "8s"),
-    ("lock_timeout", "4s"),
-    ("idle_in_transaction_session_timeout", "5s"),
-    ("tcp_user_timeout", "10s"),
-    ("tcp_keepalives_idle", "10s"),
-    ("tcp_keepalives_interval", "5s"),
-    ("tcp_keepalives_count", "3"),
-    ("random_page_cost", "1.1"),
-];
-
-/// The options with the session's limits.
-pub(super) fn guarded(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().options(SESSION)
-}
-
-/// What is added where nothing but a few statements runs, again and again, each the same but for its arrays: each is planned
-/// once. The planner would do it every time (a plan for an array of one looks cheaper than one for any), which for a read
-/// of one row takes five times as long as the read. One plan for all sizes must not be that of an empty table: it goes by
-/// an index where there is one, and the price that this puts on the others is no reason to compile anything.
-const STEADY: [(&str, &str); 3] =
-    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
-
-/// The options for connections on which a few statements run again and again.
-pub(super) fn steady(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().options(STEADY)
-}
-
-/// Takes the limits off a session: a migration may take as long as it needs.
-pub(super) async fn unlimited(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    for (name, _) in &SESSION[..3] {
-        sqlx::query("SELECT set_config($1, '0', false)").bind(name).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
 
 /// When a connection last gave reason to doubt the others.
 #[derive(Debug, Default)]
@@ -144,11 +104,16 @@ pub(super) struct Pool {
 
 impl Pool {
     /// A pool of at most `most` connections, none made yet.
-    pub(super) fn lazy(options: &PgConnectOptions, most: u32, acquire: Duration) -> Self {
+    pub(super) fn lazy(sessions: &Sessions, most: u32, acquire: Duration) -> Self {
         let doubt = Arc::new(Doubt::default());
         let (before, after) = (Arc::clone(&doubt), Arc::clone(&doubt));
+        let begun = sessions.clone();
         let inner = PgPoolOptions::new()
             .max_connections(most)
+            .after_connect(move |connection, _| {
+                let sessions = begun.clone();
+                Box::pin(async move { sessions.begin(connection).await })
+            })
             .acquire_timeout(acquire)
             .test_before_acquire(false)
             .before_acquire(move |connection, _| {
@@ -159,7 +124,7 @@ impl Pool {
                 let doubt = Arc::clone(&after);
                 Box::pin(async move { doubt.test(connection).await })
             })
-            .connect_lazy_with(options.clone());
+            .connect_lazy_with(sessions.options.clone());
         Self { inner, doubt }
     }
 

@@ -1,0 +1,87 @@
+//! The address of a database, as libpq takes it: `postgres://…`, or `host=… dbname=…`.
+//!
+//! What must stay true: whatever libpq takes is either taken with the same meaning, or refused with the reason and
+//! the right spelling; nothing is dropped in silence ([`Address::notes`]); no message repeats what may be a part of a
+//! password.
+//!
+//! Source: "Connection Strings" and "Parameter Key Words" in PostgreSQL's manual of libpq.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+mod options;
+mod parameters;
+#[cfg(test)]
+mod tests;
+mod uri;
+mod words;
+
+/// What an address looks like, for messages.
+const EXAMPLE: &str = "an address such as postgres://user:password@host/database";
+
+/// Why an address cannot be used. Holds nothing of it that could be secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AddressError(String);
+
+impl AddressError {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// Where a database is, and how to connect to it.
+#[derive(Clone)]
+pub struct Address {
+    values: BTreeMap<&'static str, SecretString>,
+    /// Settings of the session, from `options`: each a name and a value, in the order they were written.
+    pub settings: Vec<(String, String)>,
+    /// What was written and has no effect here, each as a sentence for the log.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").field("parameters", &self.values.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Address {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        if text.starts_with(['"', '\'']) {
+            return Err(AddressError::new("is in quotation marks: leave them out"));
+        }
+        let pairs = match text.split_once("://") {
+            Some((scheme, rest)) if is_scheme(scheme) => uri::pairs(rest)?,
+            Some((scheme, _)) if !scheme.contains(['=', ' ']) => return Err(other_scheme(scheme)),
+            _ if text.contains('=') => words::pairs(text)?,
+            _ => return Err(AddressError::new(format!("must be {EXAMPLE}"))),
+        };
+        parameters::read(pairs)
+    }
+
+    /// The value of a parameter under its libpq name; only those that mean something here are kept.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(ExposeSecret::expose_secret)
+    }
+
+    /// Every parameter that is kept, with its value, which may be secret.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.values.iter().map(|(name, value)| (*name, value.expose_secret()))
+    }
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// Addresses of drivers carry their names; the rest of them is the same.
+fn other_scheme(scheme: &str) -> AddressError {
+    let ours = scheme.trim_start_matches("jdbc:").split('+').next().is_some_and(is_scheme);
+    let hint = if ours { ": begin it with postgres://, without a driver's name" } else { "" };
+    AddressError::new(format!("must be {EXAMPLE}{hint}"))
+}

@@ -1,0 +1,140 @@
+//! Why a database cannot be used, in a sentence that also says what to do.
+//!
+//! What must stay true: nothing here repeats a password; what only the operator can mend is told from what may pass by
+//! itself ([`Fault::is_final`]).
+
+use std::fmt;
+
+/// Which database is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The host, or the folder of its socket.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// The role that logs in.
+    pub role: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, database, role } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        write!(f, "the database {database} at {host}:{port}, as the role {role}")
+    }
+}
+
+/// How a pooler shares its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// Each transaction may have another one.
+    Transaction,
+    /// Each statement may have another one.
+    Statement,
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The password is wrong, or the role is not known to a server that asks for passwords.
+    Password,
+    /// The server does not let this role in from here; with its words.
+    RoleRefused(String),
+    /// There is no such database.
+    NoDatabase,
+    /// The role may not connect to the database; with the server's words.
+    NoRight(String),
+    /// All connections are taken.
+    TooMany,
+    /// Nothing listens there.
+    Refused,
+    /// The host's name leads nowhere.
+    NoSuchHost,
+    /// There is no way to the host.
+    Unreachable,
+    /// There is no socket in that folder.
+    NoSocket,
+    /// The server speaks no TLS, and the address demands it.
+    NoTls,
+    /// TLS could not be agreed on; with the reason.
+    Tls(String),
+    /// It starts or stops.
+    Starting,
+    /// It does not answer.
+    Silent,
+    /// It takes no writes.
+    ReadOnly,
+    /// A pooler whose mode does not keep a session together.
+    Pooler(PoolMode),
+    /// A pooler refuses a setting that comes with the start of a session; with its words.
+    Startup(String),
+    /// Names without a schema lead elsewhere than to `public`: to this schema, or to none.
+    Schema(Option<String>),
+    /// `migrate` may make nothing in the schema `public`.
+    MayNotCreate,
+    /// It is older than what is supported; its version.
+    TooOld(String),
+    /// A setting of `options` was refused; with the server's words.
+    Setting(String),
+    /// Anything else, in the words of whoever said it.
+    Other(String),
+}
+
+impl Fault {
+    /// Whether only a change of the address, of the role or of the server's configuration can mend it.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Password
+                | Self::RoleRefused(_)
+                | Self::NoDatabase
+                | Self::NoRight(_)
+                | Self::Pooler(_)
+                | Self::Startup(_)
+                | Self::Schema(_)
+                | Self::MayNotCreate
+                | Self::TooOld(_)
+                | Self::Setting(_)
+        )
+    }
+
+    /// What is wrong, and what to do about it.
+    pub fn told(&self, target: &Target) -> String {
+        let Target { host, port, database, role } = target;
+        match self {
+            Self::Password => format!(
+                "the password of the role {role} is wrong or missing, or there is no such role: correct the address (in a password % is written %25, @ %40, / %2F), or ALTER ROLE {role} PASSWORD …"
+            ),
+            Self::RoleRefused(said) => {
+                format!("the server does not let the role {role} in ({said}): make the role, or add a line for it to pg_hba.conf")
+            }
+            Self::NoDatabase => format!("there is no database {database}: correct the address, or CREATE DATABASE {database}"),
+            Self::NoRight(said) => format!("the role {role} may not connect ({said}): GRANT CONNECT ON DATABASE {database} TO {role}"),
+            Self::TooMany => "the server or the pooler has no connection left: raise max_connections there, or lower ECG_DATABASE_POOL_SIZE here".to_owned(),
+            Self::Refused => format!("nothing listens at port {port} of {host}: start it, or correct host and port in the address"),
+            Self::NoSuchHost => format!("the name {host} does not resolve: correct the host in the address, or the DNS of this machine"),
+            Self::Unreachable => format!("there is no way to {host}: look at routes, firewalls and network policies"),
+            Self::NoSocket => format!("there is no socket .s.PGSQL.{port} in {host}: start the server, or correct folder and port in the address"),
+            Self::NoTls => "the server speaks no TLS, and sslmode demands it: turn ssl on there, or write sslmode=prefer".to_owned(),
+            Self::Tls(why) => format!("TLS failed ({why}): look at sslmode, sslrootcert and the server's certificate"),
+            Self::Starting => "the server is starting, stopping or recovering: it will be tried again".to_owned(),
+            Self::Silent => "it does not answer in time: look at the network, and whether the server is overloaded".to_owned(),
+            Self::ReadOnly => "it takes no writes (a standby, or default_transaction_read_only): let the address lead to the primary".to_owned(),
+            Self::Pooler(PoolMode::Transaction) => "a pooler in transaction mode stands before it, which does not keep a session together: set pool_mode = session for this database, or connect to the server itself".to_owned(),
+            Self::Pooler(PoolMode::Statement) => "a pooler in statement mode stands before it, which allows no transactions: set pool_mode = session for this database, or connect to the server itself".to_owned(),
+            Self::Startup(said) => format!("the pooler refuses a parameter of the start ({said}): add it to its ignore_startup_parameters"),
+            Self::Schema(Some(schema)) => format!(
+                "names without a schema lead to {schema} there, and the gateway's tables live in public: give it a database of its own, and take search_path out of the address, or ALTER ROLE {role} RESET search_path (ALTER DATABASE {database} RESET search_path)"
+            ),
+            Self::Schema(None) => format!("the role {role} may not use the schema public: GRANT USAGE ON SCHEMA public TO {role}, and let its search_path hold public"),
+            Self::MayNotCreate => format!(
+                "the role {role} may make no tables in the schema public: run `migrate` as the owner of the database (ECG_MIGRATE_DATABASE_URL), or GRANT CREATE ON SCHEMA public TO {role}"
+            ),
+            Self::TooOld(version) => format!("it is PostgreSQL {version}, and 14 or later is needed"),
+            Self::Setting(said) => format!("the server refuses a setting in options ({said}): correct it in the address"),
+            Self::Other(said) => said.clone(),
+        }
+    }
+}
