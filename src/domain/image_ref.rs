@@ -5,11 +5,21 @@
 //! makes it panic. Two references are the same image only if their full forms are the same: a registry's
 //! public and VPC names are different hosts, as they are to ECI's matching.
 //!
-//! Who calls it: [`super::matching`]. What it does not do: ask a registry anything.
+//! This is the one reader of image references: what it refuses is refused wherever an image is asked for, and what it
+//! takes can be created, matched and waited for. What is stored is read leniently: a row may be older than this reader.
+//!
+//! The grammar is that of <https://github.com/distribution/reference>, but for a first part in upper case (`MyTeam/app`):
+//! there it names a host, which no registry has.
+//!
+//! Who calls it: whoever reads an image. What it does not do: ask a registry anything.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
+
+mod likely;
+mod placeholder;
+mod refusal;
 
 /// The registry of a reference that names none.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
@@ -36,36 +46,9 @@ pub struct ImageRef {
     digest: Option<String>,
 }
 
-/// Why a text is no image reference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ImageRefError {
-    /// Nothing there.
-    #[error("must not be empty")]
-    Empty,
-    /// The registry is no host name, IPv4 address or IPv6 address in brackets.
-    #[error("the registry must be a host name or address of at most 253 characters, such as registry.example.com")]
-    Host,
-    /// The port is no port.
-    #[error("the registry's port must be 1 to 65535")]
-    Port,
-    /// Upper-case letters in the repository.
-    #[error("the repository must be lower case")]
-    UpperCase,
-    /// The repository has another form.
-    #[error(
-        "the repository must be 1 to 255 characters: parts of a-z and 0-9, joined by `/`, and within them by `.`, `_`, `__` or dashes"
-    )]
-    Repository,
-    /// 64 hex digits: an image id, which no registry can look up.
-    #[error("must not be an image id (64 hex digits): name the repository")]
-    ImageId,
-    /// The tag has another form.
-    #[error("the tag must be 1 to 128 letters, digits, `_`, `.` and `-`, and must not begin with `.` or `-`")]
-    Tag,
-    /// The digest has another form.
-    #[error("the digest must be sha256, sha384 or sha512, a colon, and its hex digits in lower case")]
-    Digest,
-}
+pub(in crate::domain) use likely::of as likely;
+pub(in crate::domain) use refusal::at_first_sight;
+pub use refusal::{Fault, ImageRefError};
 
 impl ImageRef {
     /// The registry's host in lower case.
@@ -121,24 +104,28 @@ impl FromStr for ImageRef {
     type Err = ImageRefError;
 
     fn from_str(text: &str) -> Result<Self, ImageRefError> {
-        if text.is_empty() {
-            return Err(ImageRefError::Empty);
-        }
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(read_digest(digest)?)),
-            None => (text, None),
-        };
-        let (name, tag) = split_tag(rest);
-        let tag = tag.map(read_tag).transpose()?;
-        if is_image_id(name) {
-            return Err(ImageRefError::ImageId);
-        }
-        let (registry, path) = split_registry(name);
-        let (host, port) = read_registry(registry)?;
-        let repository = read_repository(&host, port, path)?;
-        let tag = tag.or_else(|| digest.is_none().then(|| DEFAULT_TAG.to_owned()));
-        Ok(Self { host, port, repository, tag, digest })
+        read(text).map_err(|fault| refusal::explain(text, fault))
     }
+}
+
+fn read(text: &str) -> Result<ImageRef, Fault> {
+    if text.is_empty() {
+        return Err(Fault::Empty);
+    }
+    let (rest, digest) = match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(read_digest(digest)?)),
+        None => (text, None),
+    };
+    let (name, tag) = split_tag(rest);
+    if is_image_id(name) || name == "sha256" && tag.is_some_and(is_image_id) {
+        return Err(Fault::ImageId);
+    }
+    let tag = tag.map(read_tag).transpose()?;
+    let (registry, path) = split_registry(name);
+    let (host, port) = read_registry(registry)?;
+    let repository = read_repository(&host, port, path)?;
+    let tag = tag.or_else(|| digest.is_none().then(|| DEFAULT_TAG.to_owned()));
+    Ok(ImageRef { host, port, repository, tag, digest })
 }
 
 impl fmt::Display for ImageRef {
@@ -174,14 +161,14 @@ fn split_registry(name: &str) -> (&str, &str) {
     }
 }
 
-fn read_registry(registry: &str) -> Result<(String, Option<u16>), ImageRefError> {
+fn read_registry(registry: &str) -> Result<(String, Option<u16>), Fault> {
     // The colons of an IPv6 address stand in brackets, so one after the last bracket is the port's.
     let (host, port) = match registry.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(read_port(port)?)),
         _ => (registry, None),
     };
     if !is_host(host) {
-        return Err(ImageRefError::Host);
+        return Err(Fault::Host);
     }
     let host = host.to_ascii_lowercase();
     // Docker Hub's old name.
@@ -189,15 +176,16 @@ fn read_registry(registry: &str) -> Result<(String, Option<u16>), ImageRefError>
     Ok((host, port))
 }
 
-fn read_port(text: &str) -> Result<u16, ImageRefError> {
+fn read_port(text: &str) -> Result<u16, Fault> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let port = text.parse().ok().filter(|port| digits && *port != 0);
-    port.ok_or(ImageRefError::Port)
+    port.ok_or(Fault::Port)
 }
 
 fn is_host(host: &str) -> bool {
     if let Some(inner) = host.strip_prefix('[') {
-        return inner.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        let address = inner.strip_suffix(']').filter(|address| !address.contains('.'));
+        return address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     }
     let label = |label: &str| {
         !label.starts_with('-') && !label.ends_with('-') && joined_by(label, |b| b.is_ascii_alphanumeric() || b == b'-')
@@ -205,14 +193,14 @@ fn is_host(host: &str) -> bool {
     host.len() <= MAX_HOST && host.split('.').all(label)
 }
 
-fn read_repository(host: &str, port: Option<u16>, path: &str) -> Result<String, ImageRefError> {
+fn read_repository(host: &str, port: Option<u16>, path: &str) -> Result<String, Fault> {
     if path.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(ImageRefError::UpperCase);
+        return Err(Fault::UpperCase);
     }
     let bare = host == DEFAULT_REGISTRY && port.is_none() && !path.contains('/');
     let repository = if bare { format!("{OFFICIAL}/{path}") } else { path.to_owned() };
     let good = repository.len() <= MAX_REPOSITORY && repository.split('/').all(is_path_part);
-    if good { Ok(repository) } else { Err(ImageRefError::Repository) }
+    if good { Ok(repository) } else { Err(Fault::Repository) }
 }
 
 /// Letters and digits, within which stand separators: one dot, one or two underscores, any number of dashes.
@@ -223,16 +211,19 @@ fn is_path_part(part: &str) -> bool {
     ends && separators.into_iter().all(|s| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
 }
 
-fn read_tag(tag: &str) -> Result<String, ImageRefError> {
+fn read_tag(tag: &str) -> Result<String, Fault> {
+    if tag.is_empty() {
+        return Err(Fault::EmptyTag);
+    }
     let word = joined_by(tag, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     let good = word && tag.len() <= MAX_TAG && !tag.starts_with(['.', '-']);
-    if good { Ok(tag.to_owned()) } else { Err(ImageRefError::Tag) }
+    if good { Ok(tag.to_owned()) } else { Err(Fault::Tag) }
 }
 
-fn read_digest(digest: &str) -> Result<String, ImageRefError> {
-    let (algorithm, hex) = digest.split_once(':').ok_or(ImageRefError::Digest)?;
+fn read_digest(digest: &str) -> Result<String, Fault> {
+    let (algorithm, hex) = digest.split_once(':').ok_or(Fault::Digest)?;
     let known = DIGESTS.contains(&(algorithm, hex.len()));
-    if known && is_hex(hex) { Ok(digest.to_owned()) } else { Err(ImageRefError::Digest) }
+    if known && is_hex(hex) { Ok(digest.to_owned()) } else { Err(Fault::Digest) }
 }
 
 fn is_image_id(name: &str) -> bool {

@@ -9,12 +9,13 @@ use serde_json::{Map, Value, json};
 use super::answer::{Outcome, Refusal};
 use super::ground::Ground;
 use super::machine::Happening;
+use super::matching;
 use super::state::{Cache, State};
-use super::{images, matching};
 use crate::domain::clock::Instant;
 use crate::domain::filter::DescribeFilter;
+use crate::domain::image_ref::{ImageRef, ImageRefError};
 use crate::domain::spec::EliminationStrategy;
-use crate::eci::params::read::read_describe;
+use crate::eci::params::read::{Refused, read_describe};
 
 /// A region with more caches than this is not counted anew for each page; `TotalCount` may then count what has just gone.
 const COUNTED: usize = 1_000;
@@ -25,6 +26,10 @@ const COUNT: &str = "m1-";
 /// One page of the caches that fit.
 pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let filter = read_describe(params)?;
+    for (place, image) in (1..).zip(&filter.match_images) {
+        let wrong = |error: ImageRefError| Refused::invalid(format!("MatchImage.{place}"), &error.to_string());
+        image.parse::<ImageRef>().map_err(wrong)?;
+    }
     let (now, spot) = (ground.now, ground.at(&filter.region));
     let lag = Duration::seconds(state.limits.list_lag_seconds.into());
     let shows = |cache: &Cache| cache.created_at + lag <= now && fits(&filter, cache, now);
@@ -97,7 +102,8 @@ fn fits(filter: &DescribeFilter, cache: &Cache, now: Instant) -> bool {
 
 /// Whether `wanted` names `image`: the whole reference, the repository, or the bare name.
 fn names(wanted: &str, image: &str) -> bool {
-    let repository = images::parts(image).repository;
+    let Ok(read) = image.parse::<ImageRef>() else { return wanted == image };
+    let repository = read.repository();
     let bare = repository.rsplit('/').next().unwrap_or(repository);
     [image, repository, bare].contains(&wanted)
 }

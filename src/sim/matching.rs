@@ -36,7 +36,7 @@ fn is_candidate(degree: Degree, filter: &DescribeFilter) -> bool {
     degree.repository > 0 && degree.exact >= least && (!filter.image_full_match || degree.exact == all)
 }
 
-/// A text that is no reference matches nothing.
+/// A text that is no reference, in a cache of an older state, matches nothing.
 fn references(images: &[String]) -> Vec<ImageRef> {
     images.iter().filter_map(|image| image.parse().ok()).collect()
 }

@@ -5,8 +5,8 @@ use crate::domain::entropy::Entropy;
 
 const SHA256: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-fn read(text: &str) -> Result<String, ImageRefError> {
-    text.parse::<ImageRef>().map(|image| image.to_string())
+fn read(text: &str) -> Result<String, Fault> {
+    text.parse::<ImageRef>().map(|image| image.to_string()).map_err(|error| error.fault)
 }
 
 #[test]
@@ -62,7 +62,8 @@ fn a_digest_needs_no_tag() {
 
 #[test]
 fn what_is_no_reference_says_why() {
-    use ImageRefError::{Digest, Empty, Host, ImageId, Port, Repository, Tag, UpperCase};
+    use Fault::{Digest, Empty, EmptyTag, Host, ImageId, Login, Port, Repository, Scheme, Tag, UpperCase};
+    let has = |what: &str| Fault::Character(what.to_owned());
     let long = |count: usize| "a".repeat(count);
     let upper_hex = format!("nginx@{}", SHA256.to_uppercase().replace("SHA", "sha"));
     for (text, error) in [
@@ -71,12 +72,12 @@ fn what_is_no_reference_says_why() {
         ("/nginx", Repository),
         ("nginx/", Repository),
         ("a//b", Repository),
-        (":", Tag),
+        (":", EmptyTag),
         (":tag", Repository),
-        ("nginx:", Tag),
+        ("nginx:", EmptyTag),
         ("nginx:-x", Tag),
         ("nginx:.x", Tag),
-        ("nginx:a b", Tag),
+        ("nginx:a b", has("spaces")),
         ("nginx:a+b", Tag),
         ("a:b:c", Repository),
         ("@", Digest),
@@ -90,18 +91,18 @@ fn what_is_no_reference_says_why() {
         ("Nginx", UpperCase),
         ("MyTeam/app", UpperCase),
         ("h.x/App", UpperCase),
-        (" nginx", Repository),
-        ("nginx\n", Repository),
-        ("nginx\0", Repository),
-        ("ñginx", Repository),
-        ("nginx:\u{202e}", Tag),
+        (" nginx", has("spaces")),
+        ("nginx\n", has("line breaks")),
+        ("nginx\0", has("the invisible or foreign character U+0000")),
+        ("ñginx", has("ñ (U+00F1): letters are a to z")),
+        ("nginx:\u{202e}", has("the invisible or foreign character U+202E")),
         ("-nginx", Repository),
         ("nginx-", Repository),
         ("a..b", Repository),
         ("a___b", Repository),
         ("a._b", Repository),
         ("_a", Repository),
-        ("https://h.x/app", Port),
+        ("https://h.x/app", Scheme),
         ("h.x:/app", Port),
         ("h.x:0/app", Port),
         ("h.x:65536/app", Port),
@@ -111,19 +112,65 @@ fn what_is_no_reference_says_why() {
         ("h-.x/app", Host),
         ("h..x/app", Host),
         (".x/app", Host),
-        ("user:pass@h.x/app", Digest),
+        ("user:pass@h.x/app", Login),
+        ("https://user:pass@h.x/app", Login),
         ("[::1/app", Host),
         ("[::g]:5000/app", Host),
         ("[fe80::1%eth0]/app", Host),
         ("h_x.y/app", Host),
+        ("[2001:db8:3:4::192.0.2.33]:5000/app", Host),
         ("h.x/", Repository),
         ("../../etc/passwd", Host),
         (&SHA256[7..], ImageId),
+        (SHA256, ImageId),
         (&long(256), Repository),
         (&format!("nginx:{}", long(129)), Tag),
         (&format!("{}.x/app", long(252)), Host),
     ] {
         assert_eq!(read(text), Err(error), "{text:?}");
+    }
+}
+
+#[test]
+fn a_slip_is_told_with_what_was_probably_meant() {
+    let upper_hex = format!("nginx@{}", SHA256.to_uppercase().replace("SHA", "sha"));
+    for (text, likely) in [
+        ("ghcr.io/MyOrg/app:1", "ghcr.io/myorg/app:1"),
+        ("GHCR.io/MyOrg/App:V1", "ghcr.io/myorg/app:V1"),
+        ("MyOrg/app", "myorg/app"),
+        ("Nginx:1.27", "nginx:1.27"),
+        ("nginx:", "nginx"),
+        ("nginx@", "nginx"),
+        ("h.x/app/", "h.x/app"),
+        ("/nginx", "nginx"),
+        ("h.x//a//b:1", "h.x/a/b:1"),
+        ("https://ghcr.io/a/b:1", "ghcr.io/a/b:1"),
+        ("docker://nginx", "nginx"),
+        ("docker-pullable://nginx:1", "nginx:1"),
+        ("oci://h.x:5000/a:1", "h.x:5000/a:1"),
+        (" nginx ", "nginx"),
+        ("nginx\n", "nginx"),
+        ("\u{feff}nginx", "nginx"),
+        ("nginx\u{200b}:1", "nginx:1"),
+        ("\"nginx:1\"", "nginx:1"),
+        ("“nginx:1”", "nginx:1"),
+        ("docker pull nginx:1", "nginx:1"),
+        ("image: nginx:1", "nginx:1"),
+        ("nginx@1.27", "nginx:1.27"),
+        ("app:feature/login", "app:feature-login"),
+        ("h.x:5000/a/app:feature/login", "h.x:5000/a/app:feature-login"),
+        ("app:1.0.0+build.5", "app:1.0.0-build.5"),
+        ("h.x:/app", "h.x/app"),
+        ("h.x\\a\\b:1", "h.x/a/b:1"),
+        (&upper_hex, &format!("nginx@{SHA256}")),
+        ("a:b:c", ""),
+        ("h_x.y/app", ""),
+        ("$IMAGE", ""),
+        ("user:hush@h.x/app", ""),
+    ] {
+        let error = text.parse::<ImageRef>().unwrap_err();
+        assert_eq!(error.likely.as_deref().unwrap_or_default(), likely, "{text:?}: {error}");
+        assert!(!error.to_string().contains("hush"), "{error}");
     }
 }
 

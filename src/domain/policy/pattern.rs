@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::image_ref::{DEFAULT_REGISTRY, ImageRef};
+use crate::domain::image_ref::{self, DEFAULT_REGISTRY, ImageRef};
 
 /// A pattern in its full form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,13 +23,13 @@ pub struct RegistryPattern {
     path: String,
 }
 
-/// A text that is no such pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// A text that is no such pattern: what is wrong, and the pattern that was probably meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a registry pattern such as registry.example.com/team-a/* or *.example.com: lower case, without tag, digest \
-     or scheme"
+     or scheme{0}"
 )]
-pub struct PatternError;
+pub struct PatternError(String);
 
 impl RegistryPattern {
     /// Whether the image comes from there.
@@ -70,17 +70,40 @@ impl FromStr for RegistryPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
+        Self::read(text).ok_or_else(|| explain(text))
+    }
+}
+
+/// The pattern as image references are read, and what its sender probably meant.
+fn explain(text: &str) -> PatternError {
+    let wrong = image_ref::at_first_sight(text).map(|fault| format!("; it {fault}")).unwrap_or_default();
+    let reads = |text: &str| RegistryPattern::read(text).is_some();
+    let untagged = text.split('@').next().map(|name| match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    });
+    let likely = image_ref::likely(text, reads).or_else(|| {
+        let untagged = untagged.filter(|name| *name != text)?;
+        if reads(untagged) { Some(untagged.to_owned()) } else { image_ref::likely(untagged, reads) }
+    });
+    let likely = likely.map(|likely| format!("; `{likely}` is probably meant")).unwrap_or_default();
+    PatternError(format!("{wrong}{likely}"))
+}
+
+impl RegistryPattern {
+    /// Nothing, if it is no pattern.
+    fn read(text: &str) -> Option<Self> {
         if text.is_empty() {
-            return Err(PatternError);
+            return None;
         }
         if text == "*" {
-            return Ok(Self { registry: "*".into(), path: "*".into() });
+            return Some(Self { registry: "*".into(), path: "*".into() });
         }
         let (first, rest) = text.split_once('/').map_or((text, None), |(first, rest)| (first, Some(rest)));
         let is_host = first.contains(['.', ':']) || first == "localhost";
         // `nginx:1` alone is an image with a tag, as references go.
         if rest.is_none() && first.contains(':') && !first.contains(['.', '[']) && !first.starts_with("localhost:") {
-            return Err(PatternError);
+            return None;
         }
         let (registry, path) = match (is_host, rest) {
             (true, rest) => (first, rest.unwrap_or("*").to_owned()),
@@ -89,14 +112,14 @@ impl FromStr for RegistryPattern {
         };
         // What a reference in its place would be read as is what is meant: aliases of Docker's host among it.
         let host = registry.strip_prefix("*.").unwrap_or(registry);
-        let sample: ImageRef = format!("{host}/a/b").parse().map_err(|_| PatternError)?;
+        let sample: ImageRef = format!("{host}/a/b").parse().ok()?;
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/*".contains(&b);
         let whole = (1..=255).contains(&path.len()) && path.bytes().all(allowed) && !path.contains("//");
         if !whole || path.starts_with('/') || sample.repository() != "a/b" {
-            return Err(PatternError);
+            return None;
         }
         let below = if host.len() < registry.len() { "*." } else { "" };
-        Ok(Self { registry: format!("{below}{}", sample.registry()), path })
+        Some(Self { registry: format!("{below}{}", sample.registry()), path })
     }
 }
 
@@ -153,7 +176,22 @@ mod tests {
             "*.*/a",
             "r.example.com/Team",
         ] {
-            assert_eq!(bad.parse::<RegistryPattern>(), Err(PatternError), "{bad}");
+            assert!(bad.parse::<RegistryPattern>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_tells_what_was_probably_meant() {
+        for (bad, told) in [
+            ("ghcr.io/MyOrg/*", "`ghcr.io/myorg/*` is probably meant"),
+            ("https://r.example.com/a/*", "`r.example.com/a/*` is probably meant"),
+            ("nginx:1.27", "`nginx` is probably meant"),
+            ("r.example.com/a:1", "`r.example.com/a` is probably meant"),
+            ("$REGISTRY/*", "must not contain the placeholder $REGISTRY"),
+            (" nginx", "must not contain spaces; `nginx` is probably meant"),
+        ] {
+            let error = bad.parse::<RegistryPattern>().unwrap_err().to_string();
+            assert!(error.contains(told), "{bad}: {error}");
         }
     }
 

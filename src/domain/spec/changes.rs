@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::{note_credentials, note_spec};
+use super::limits::{note_credentials, note_images, note_spec};
 use super::{AcrRegistry, EliminationStrategy, ImageCacheSpec, RegistryCredential};
 use crate::domain::field::{FieldError, Findings};
 
@@ -56,6 +56,10 @@ impl ImageCacheChanges {
             let fixed = registry.arn_service.is_none() && registry.arn_user.is_none();
             let field = format!("/acr_registries/{place}");
             findings.require(fixed, field, "not_allowed", "arn_service and arn_user cannot be changed by an update");
+        }
+        // What is there already is not judged again: it may be older than the rules.
+        if let Some(images) = &self.images {
+            note_images(images, &mut findings);
         }
         let spec = self.onto(to);
         note_spec(&spec, &mut findings);

@@ -9,6 +9,7 @@ use super::{
     RegistryCredential, SIZE_GIB,
 };
 use crate::domain::field::{FieldError, Findings};
+use crate::domain::image_ref::ImageRef;
 
 const ID_FORM: &str = "must be 1 to 64 letters, digits, dashes and underscores";
 
@@ -16,15 +17,16 @@ impl NewImageCache {
     /// Checks every documented limit and reports all refusals at once.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
+        note_images(&self.spec.images, &mut findings);
         note_spec(&self.spec, &mut findings);
         note_credentials(&self.registry_credentials, &mut findings);
         findings.into_result()
     }
 }
 
+/// All but the images.
 pub(super) fn note_spec(spec: &ImageCacheSpec, findings: &mut Findings) {
     findings.require(is_text(&spec.name, 128), "/name", "invalid", "must be 1 to 128 printable characters");
-    note_images(&spec.images, findings);
     note_network(spec, findings);
     let size = spec.size_gib.is_none_or(|size| SIZE_GIB.contains(&size));
     findings.require(size, "/size_gib", "out_of_range", "must be 20 to 32768 (GiB)");
@@ -37,14 +39,14 @@ pub(super) fn note_spec(spec: &ImageCacheSpec, findings: &mut Findings) {
     findings.require(comment, "/annotations", "invalid", "must be 1 to 1024 printable characters");
 }
 
-fn note_images(images: &[String], findings: &mut Findings) {
+pub(super) fn note_images(images: &[String], findings: &mut Findings) {
     let count = (1..=MAX_IMAGES).contains(&images.len());
     findings.require(count, "/images", "out_of_range", "must have 1 to 20 images");
     for (place, image) in images.iter().enumerate() {
         let field = format!("/images/{place}");
-        let form = "must be an image reference of 1 to 512 characters without spaces";
-        let spaceless = is_text(image, 512) && !image.contains(char::is_whitespace);
-        findings.require(spaceless, &field, "invalid", form);
+        if let Err(error) = image.parse::<ImageRef>() {
+            findings.require(false, &field, "invalid", error.to_string());
+        }
         let first = images.iter().position(|other| other == image) == Some(place);
         findings.require(first, &field, "duplicate", "stands in the list more than once");
     }

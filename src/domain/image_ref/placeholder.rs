@@ -1,0 +1,56 @@
+//! Variables and placeholders that a shell, a pipeline or a template engine should have replaced.
+
+/// Texts between which a placeholder stands: GitLab and shells, Helm and Jinja, Make, Ruby and Azure, MSBuild, and people.
+const BRACKETS: [(&str, &str); 7] =
+    [("${", "}"), ("{{", "}}"), ("$(", ")"), ("#{", "}"), ("<", ">"), ("%", "%"), ("{", "}")];
+/// The most characters of a placeholder that are repeated.
+const SHOWN: usize = 64;
+
+/// The first placeholder, as far as its name goes: a default behind it may be anything.
+pub(super) fn find(text: &str) -> Option<String> {
+    BRACKETS.iter().find_map(|(open, close)| between(text, open, close)).or_else(|| bare(text))
+}
+
+fn between(text: &str, open: &str, close: &str) -> Option<String> {
+    let (_, rest) = text.split_once(open)?;
+    let (inner, _) = rest.split_once(close)?;
+    Some(format!("{open}{}{close}", name(inner.trim())))
+}
+
+/// `$NAME`, and what is left of one that was cut in two.
+fn bare(text: &str) -> Option<String> {
+    let at = text.find(['$', '{', '}'])?;
+    let (sign, rest) = text[at..].split_at(1);
+    Some(format!("{sign}{}", name(rest)))
+}
+
+fn name(text: &str) -> String {
+    let of_name = |letter: &char| letter.is_ascii_alphanumeric() || "._- ".contains(*letter);
+    text.chars().take_while(of_name).take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn a_placeholder_is_found_and_named() {
+        for (text, found) in [
+            ("$IMAGE", "$IMAGE"),
+            ("nginx:${CI_COMMIT_SHA}", "${CI_COMMIT_SHA}"),
+            ("nginx:${TAG:-hush}", "${TAG}"),
+            ("r.example.com/{{ .Values.image }}:1", "{{.Values.image}}"),
+            ("app:$(Build.BuildId)", "$(Build.BuildId)"),
+            ("app:#{Build.BuildId}#", "#{Build.BuildId}"),
+            ("<none>:<none>", "<none>"),
+            ("r.example.com/%REPO%:1", "%REPO%"),
+            ("app:{version}", "{version}"),
+            ("app:${TAG", "$"),
+        ] {
+            assert_eq!(find(text).as_deref(), Some(found), "{text}");
+        }
+        for text in ["nginx", "nginx:1.27", "r.example.com:5000/a/b@sha256:0", "50%/a"] {
+            assert_eq!(find(text), None, "{text}");
+        }
+    }
+}
