@@ -65,7 +65,7 @@ impl Gateway {
             Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
             Claimed::NoAccount => return Err(no_account(&create.cache.account)),
-            Claimed::Earlier { answer, operation } => return replay(answer, operation),
+            Claimed::Earlier { answer, operation } => return self.replayed(caller, replay(answer, operation)?).await,
         }
         let NewCreate { new, cache, .. } = Arc::unwrap_or_clone(create);
         // On the heap, as much of this: a request's future is moved about.
@@ -122,11 +122,11 @@ impl Gateway {
         let cache = self.current(caller, id, &options).await?;
         if cache.status.is_final() || cache.status == Status::Deleting {
             // Asking twice for the same end is no error: it has been, or is being, reached.
-            return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false });
+            return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false, status_now: None });
         }
         let newest = self.store().operation(&caller.team, cache.operation).await?;
         if newest.is_some_and(|newest| newest.progress.kind == OperationKind::Delete && !newest.state.is_over()) {
-            return Ok(Changed { image_cache: cache.into(), settled: false, replayed: false });
+            return Ok(Changed { image_cache: cache.into(), settled: false, replayed: false, status_now: None });
         }
         let spec = cache.spec.clone();
         let key = options.key.as_ref().map(|key| self.new_key(DELETE, key));
@@ -163,10 +163,8 @@ impl Gateway {
     /// The row, if the caller's team has it in the version that the caller means.
     async fn current(&self, caller: &Caller, id: CacheId, options: &ChangeOptions) -> Result<ImageCache, Error> {
         let cache = self.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
-        match options.if_match {
-            Some(version) if version != cache.version => Err(Error::PreconditionFailed { current: cache.version }),
-            _ => Ok(cache),
-        }
+        options.precondition.check(cache.version)?;
+        Ok(cache)
     }
 
     async fn change(
@@ -260,18 +258,30 @@ impl Gateway {
         Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
     }
 
+    /// A replay tells what was answered then; where the image cache stands now is told beside it.
+    pub(super) async fn replayed(&self, caller: &Caller, changed: Changed) -> Result<Changed, Error> {
+        let id = changed.image_cache.id.parse::<CacheId>().map_err(|error| Error::Internal(error.into()))?;
+        let now = self.store().image_cache(&caller.team, id).await?;
+        Ok(Changed { status_now: now.map(|now| now.status), ..changed })
+    }
+
     pub(super) fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
         let prints = &self.parts().fingerprint;
-        let fingerprint = prints.of("idempotency", &key.body).to_vec();
-        let former = prints.of_former("idempotency", &key.body).map(|print| print.to_vec());
-        NewKey { action, key: key.key.clone(), fingerprint, former }
+        let forms = [Some(&key.meaning), key.exact.as_ref()].into_iter().flatten();
+        let mut known = forms.flat_map(|form| {
+            [Some(prints.of("idempotency", form)), prints.of_former("idempotency", form)].into_iter().flatten()
+        });
+        let fingerprint = known.next().unwrap_or_default().to_vec();
+        NewKey { action, key: key.key.clone(), fingerprint, others: known.map(Vec::from).collect() }
     }
 }
 
 impl Answer {
     fn into_result(self, replayed: bool) -> Result<Changed, Error> {
         match self {
-            Self::Cache { image_cache, settled } => Ok(Changed { image_cache: *image_cache, settled, replayed }),
+            Self::Cache { image_cache, settled } => {
+                Ok(Changed { image_cache: *image_cache, settled, replayed, status_now: None })
+            }
             Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation: Some(operation) }),
         }
     }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::Unusable;
 use super::cursor::{List, one_more};
-use super::input::{NewAccountRole, NewCloudAccount};
+use super::input::{NewAccountRole, NewCloudAccount, Precondition};
 use super::teams::moved;
 use super::view::CloudAccountView;
 use super::{Call, Error, Gateway, access};
@@ -63,15 +63,13 @@ impl Gateway {
         call: &Call,
         name: &AccountName,
         new: &NewCloudAccount,
-        if_match: Option<i64>,
+        precondition: &Precondition,
     ) -> Result<CloudAccountView, Error> {
         access::check(caller, PUT)?;
         self.check_ours(name)?;
         let before = self.store().cloud_account(name).await?;
         let current = before.as_ref().map_or(0, |before| before.account.version);
-        if if_match.is_some_and(|version| version != current) {
-            return Err(Error::PreconditionFailed { current });
-        }
+        precondition.check(current)?;
         let sealed = self.sealed(name, new, before.as_ref())?;
         let mut entry = self.admin_entry(caller, call, PUT, sealed.account.name.as_str());
         let mut keep = |what: &str, value: String| entry.parameters.insert(what.to_owned(), value);

@@ -97,10 +97,13 @@ impl Gateway {
             EnsureBegun::Create(Claimed::OverQuota) => Err(self.refused(case.into_refusals())),
             EnsureBegun::Create(Claimed::Mismatch) => Err(Error::IdempotencyMismatch),
             EnsureBegun::Create(Claimed::NoAccount) => Err(no_account(&cache.account)),
-            EnsureBegun::Create(Claimed::Earlier { answer, operation }) => match answer.as_ref().and_then(kept) {
-                Some(told) => Ok(told),
-                None => Ok(EnsuredCache { outcome: Ensured::Created, changed: replay(answer, operation)? }),
-            },
+            EnsureBegun::Create(Claimed::Earlier { answer, operation }) => {
+                let told = match answer.as_ref().and_then(kept) {
+                    Some(told) => told,
+                    None => EnsuredCache { outcome: Ensured::Created, changed: replay(answer, operation)? },
+                };
+                Ok(EnsuredCache { changed: self.replayed(caller, told.changed).await?, ..told })
+            }
             EnsureBegun::Found => {
                 call.set_audited();
                 let (found, how) = taken.ok_or_else(|| Error::Internal("found and not chosen".into()))?;
@@ -138,7 +141,7 @@ impl Gateway {
 
 fn told(found: ImageCache, outcome: Ensured) -> EnsuredCache {
     count(outcome);
-    let changed = Changed { image_cache: found.into(), settled: true, replayed: false };
+    let changed = Changed { image_cache: found.into(), settled: true, replayed: false, status_now: None };
     EnsuredCache { outcome, changed }
 }
 
@@ -146,7 +149,7 @@ fn told(found: ImageCache, outcome: Ensured) -> EnsuredCache {
 fn kept(answer: &serde_json::Value) -> Option<EnsuredCache> {
     let kept = Kept::deserialize(answer).ok()?;
     let outcome = [Ensured::Joined, Ensured::Reused].into_iter().find(|how| how.as_str() == kept.ensured)?;
-    let changed = Changed { image_cache: kept.image_cache, settled: true, replayed: true };
+    let changed = Changed { image_cache: kept.image_cache, settled: true, replayed: true, status_now: None };
     Some(EnsuredCache { outcome, changed })
 }
 

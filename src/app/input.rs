@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::Error;
 use super::view::{EventView, FailureView, GateView, ImageCacheView};
 use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
@@ -23,15 +24,47 @@ use crate::domain::status::Status;
 pub struct IdempotencyKey {
     /// As the caller sent it: 1 to 255 printable ASCII characters.
     pub key: String,
-    /// The request's exact body; only a keyed hash of it is kept.
-    pub body: Vec<u8>,
+    /// What the request means, in one form; only a keyed hash of it is kept.
+    pub meaning: Vec<u8>,
+    /// Its exact body, where that may differ: what keys of earlier versions of the gateway were bound to.
+    pub exact: Option<Vec<u8>>,
+}
+
+/// In which versions of a thing a change may be made (RFC 9110, 13.1): what `If-Match` and `If-None-Match` name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Precondition {
+    /// Only in one of these.
+    pub matching: Option<Versions>,
+    /// In none of these.
+    pub not_matching: Option<Versions>,
+}
+
+/// What a list of entity tags names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Versions {
+    /// `*`: whichever there is.
+    Any,
+    /// These. Tags that are not ours name none.
+    OneOf(Vec<i64>),
+}
+
+impl Precondition {
+    /// Refuses a change of what has another version; 0 is one that does not exist.
+    pub fn check(&self, current: i64) -> Result<(), Error> {
+        let named = |versions: &Versions| match versions {
+            Versions::Any => current > 0,
+            Versions::OneOf(versions) => versions.contains(&current),
+        };
+        let holds = self.matching.as_ref().is_none_or(named) && !self.not_matching.as_ref().is_some_and(named);
+        if holds { Ok(()) } else { Err(Error::PreconditionFailed { current }) }
+    }
 }
 
 /// How a change may be made.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeOptions {
-    /// Only if the row still has this version.
-    pub if_match: Option<i64>,
+    /// In which version only.
+    pub precondition: Precondition,
     /// How long to wait for the cloud's answer.
     pub wait: Duration,
     /// What the change is known by, should it be asked for again.
@@ -47,6 +80,8 @@ pub struct Changed {
     pub settled: bool,
     /// Whether this is the stored answer of an earlier request with the same key.
     pub replayed: bool,
+    /// Of such an answer: where the image cache stands by now.
+    pub status_now: Option<Status>,
 }
 
 /// A cache of the content that was asked for.

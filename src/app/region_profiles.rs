@@ -1,6 +1,7 @@
 //! Region profiles, as the platform's administrators keep them.
 
 use super::cursor::{List, one_more, unreadable};
+use super::input::Precondition;
 use super::teams::moved;
 use super::view::RegionProfileView;
 use super::{Call, Error, Gateway, access};
@@ -34,14 +35,12 @@ impl Gateway {
         caller: &Caller,
         call: &Call,
         profile: RegionProfile,
-        if_match: Option<i64>,
+        precondition: &Precondition,
     ) -> Result<RegionProfileView, Error> {
         access::check(caller, PUT)?;
         profile.check()?;
         let current = self.store().region_profile(&profile.id).await?.map_or(0, |profile| profile.version);
-        if if_match.is_some_and(|version| version != current) {
-            return Err(Error::PreconditionFailed { current });
-        }
+        precondition.check(current)?;
         let profile = RegionProfile { version: current, updated_at: self.now(), ..profile };
         let entry = self.admin_entry(caller, call, PUT, &profile.id.to_string());
         if !self.store().put_region_profile(&profile, &entry).await? {

@@ -2,7 +2,7 @@
 //! its own.
 
 use super::cursor::{List, one_more, unreadable};
-use super::input::{NewTeam, TeamChanges};
+use super::input::{NewTeam, Precondition, TeamChanges, Versions};
 use super::policing::InAccount;
 use super::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
 use super::{Call, Error, Gateway, access};
@@ -57,7 +57,7 @@ impl Gateway {
     /// One team.
     pub async fn get_team(&self, caller: &Caller, id: &TeamId) -> Result<TeamView, Error> {
         access::check(caller, "get_team")?;
-        Ok(self.registered(id, None).await?.into())
+        Ok(self.registered(id, &Precondition::default()).await?.into())
     }
 
     /// Changes what is given. A team that is disabled is refused everywhere within a second, here at once.
@@ -67,10 +67,10 @@ impl Gateway {
         call: &Call,
         id: &TeamId,
         changes: TeamChanges,
-        if_match: Option<i64>,
+        precondition: &Precondition,
     ) -> Result<TeamView, Error> {
         access::check(caller, UPDATE)?;
-        let mut team = self.registered(id, if_match).await?;
+        let mut team = self.registered(id, precondition).await?;
         team.display_name = changes.display_name.unwrap_or(team.display_name);
         team.contacts = changes.contacts.unwrap_or(team.contacts);
         if let Some(centre) = changes.cost_centre {
@@ -86,7 +86,7 @@ impl Gateway {
     /// The policy that holds for a registered team.
     pub async fn get_team_policy(&self, caller: &Caller, id: &TeamId) -> Result<TeamPolicyView, Error> {
         access::check(caller, "get_team_policy")?;
-        let team = self.registered(id, None).await?;
+        let team = self.registered(id, &Precondition::default()).await?;
         let default = self.store().default_policy().await?.map(|(policy, _)| policy);
         let (policy, source) = policy_of(Some(&team), default.as_ref());
         Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version: team.version })
@@ -99,11 +99,11 @@ impl Gateway {
         call: &Call,
         id: &TeamId,
         policy: Policy,
-        if_match: Option<i64>,
+        precondition: &Precondition,
     ) -> Result<TeamPolicyView, Error> {
         access::check(caller, PUT)?;
         self.check_policy(Some(&policy), "")?;
-        let team = Team { policy: Some(policy.clone()), ..self.registered(id, if_match).await? };
+        let team = Team { policy: Some(policy.clone()), ..self.registered(id, precondition).await? };
         let version = self.write_team(caller, call, PUT, team).await?.version;
         Ok(TeamPolicyView { source: Source::Team.as_str().to_owned(), policy, version })
     }
@@ -114,10 +114,10 @@ impl Gateway {
         caller: &Caller,
         call: &Call,
         id: &TeamId,
-        if_match: Option<i64>,
+        precondition: &Precondition,
     ) -> Result<(), Error> {
         access::check(caller, DELETE)?;
-        let team = Team { policy: None, ..self.registered(id, if_match).await? };
+        let team = Team { policy: None, ..self.registered(id, precondition).await? };
         self.write_team(caller, call, DELETE, team).await.map(drop)
     }
 
@@ -135,13 +135,14 @@ impl Gateway {
         caller: &Caller,
         call: &Call,
         policy: Policy,
-        if_match: Option<i64>,
+        precondition: &Precondition,
     ) -> Result<TeamPolicyView, Error> {
         access::check(caller, PUT_DEFAULT)?;
         self.check_policy(Some(&policy), "")?;
         let current = self.store().default_policy().await?.map_or(0, |(_, version)| version);
-        if if_match.is_some_and(|version| version != current) {
-            return Err(Error::PreconditionFailed { current });
+        // It always exists: while nobody wrote one, as version 0.
+        if precondition.matching != Some(Versions::Any) {
+            precondition.check(current)?;
         }
         let entry = self.admin_entry(caller, call, PUT_DEFAULT, "default");
         if !self.store().put_default_policy(&policy, current, self.now(), Some(&entry)).await? {
@@ -175,12 +176,10 @@ impl Gateway {
         })
     }
 
-    async fn registered(&self, id: &TeamId, if_match: Option<i64>) -> Result<Team, Error> {
+    async fn registered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
         let team = self.store().team(id).await?.ok_or(Error::NotFound("team"))?;
-        match if_match {
-            Some(version) if version != team.version => Err(Error::PreconditionFailed { current: team.version }),
-            _ => Ok(team),
-        }
+        precondition.check(team.version)?;
+        Ok(team)
     }
 
     async fn write_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Team, Error> {

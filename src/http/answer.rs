@@ -111,6 +111,10 @@ pub(super) fn changed_as(done: StatusCode, changed: &Changed, wait: Wait, body: 
     }
     if changed.replayed {
         put(&mut answer, HeaderName::from_static("idempotent-replayed"), "true");
+        put(&mut answer, LINK, &format!("</v1/image-caches/{}>; rel=\"latest-version\"", view.id));
+    }
+    if let Some(status) = changed.status_now {
+        put(&mut answer, HeaderName::from_static("image-cache-status"), status.as_str());
     }
     answer
 }

@@ -85,7 +85,7 @@ impl Maker {
                 action: "create_image_cache",
                 key: key.to_owned(),
                 fingerprint: vec![1],
-                former: None,
+                others: Vec::new(),
             }),
             account: None,
             noted: Some(operation.progress.signed(now)),

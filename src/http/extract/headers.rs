@@ -5,14 +5,16 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
+use crate::app::input::{Precondition, Versions};
 use crate::http::problem::Refusal;
 
 /// How long a change is waited for where nothing is asked.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 /// The longest wait; a common proxy cuts at 60 s.
 pub const MAX_WAIT: Duration = Duration::from_secs(55);
-/// A version that no row has.
-const NO_VERSION: i64 = -1;
+
+/// What `If-Match` and `If-None-Match` may say.
+const TAGS: &str = "must be * or entity tags as ETag gave them, in double quotes, such as \"v3\"";
 
 /// `Prefer: wait=…` (RFC 7240).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,24 +55,21 @@ pub fn etag(version: i64) -> String {
     format!("\"v{version}\"")
 }
 
-/// `If-Match`: the version that must still hold. A tag that is not ours, or a weak one, holds for no version;
-/// `*` holds for every one.
-pub fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Refusal> {
-    const ALLOWED: &str = "If-Match must be * or one entity tag as ETag gave it";
-    let malformed = || Refusal::malformed_header("If-Match", ALLOWED);
-    let Some(tags) = tags(headers, &IF_MATCH).map_err(|()| malformed())? else { return Ok(None) };
-    match tags.as_slice() {
-        [tag] if *tag == "*" => Ok(None),
-        [tag] => version(tag).map(Some).ok_or_else(malformed),
-        _ => Err(malformed()),
-    }
+/// `If-Match` and `If-None-Match` of a change.
+pub fn precondition(headers: &HeaderMap) -> Result<Precondition, Refusal> {
+    let matching = versions(headers, &IF_MATCH).map_err(|()| Refusal::malformed_header("If-Match", TAGS))?;
+    let not_matching = versions(headers, &IF_NONE_MATCH);
+    let not_matching = not_matching.map_err(|()| Refusal::malformed_header("If-None-Match", TAGS))?;
+    Ok(Precondition { matching, not_matching })
 }
 
-/// `If-None-Match`: whether the client has this version already.
+/// `If-None-Match` of a read: whether the client has this version already. What cannot be read is passed over.
 pub fn if_none_match(headers: &HeaderMap, current: i64) -> bool {
-    let Ok(Some(tags)) = tags(headers, &IF_NONE_MATCH) else { return false };
-    let etag = etag(current);
-    tags.iter().any(|tag| *tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    match versions(headers, &IF_NONE_MATCH) {
+        Ok(Some(Versions::OneOf(versions))) => versions.contains(&current),
+        Ok(Some(Versions::Any)) => true,
+        Ok(None) | Err(()) => false,
+    }
 }
 
 /// `traceparent` (W3C trace context, version 00), if it is sane.
@@ -89,21 +88,39 @@ pub fn traceparent(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<Vec<&'a str>>, ()> {
+/// What a list of entity tags names, if it is there.
+fn versions(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Versions>, ()> {
     let mut tags = Vec::new();
     for value in headers.get_all(name) {
-        // Our tags hold no comma, and a foreign one that does matches nothing either way.
-        tags.extend(value.to_str().map_err(|_| ())?.split(',').map(str::trim));
+        // Our tags hold no comma.
+        tags.extend(value.to_str().map_err(|_| ())?.split(',').map(str::trim).filter(|tag| !tag.is_empty()));
     }
-    Ok(if tags.is_empty() { None } else { Some(tags) })
+    match tags.as_slice() {
+        [] if headers.contains_key(name) => Err(()),
+        [] => Ok(None),
+        ["*"] => Ok(Some(Versions::Any)),
+        tags => {
+            let read = tags.iter().map(|tag| version(tag)).collect::<Option<Vec<_>>>().ok_or(())?;
+            Ok(Some(Versions::OneOf(read.into_iter().flatten().collect())))
+        }
+    }
 }
 
-/// The version that a well-formed tag names.
-fn version(tag: &str) -> Option<i64> {
-    let strong = tag.strip_prefix("W/").is_none();
+/// The version that a well-formed tag names; none, if it is not ours.
+///
+/// A proxy that compresses changes the tag: nginx and Envoy make it weak (`W/"v3"`), Apache and others append the coding
+/// (`"v3-gzip"`, `"v3;br"`). A version of ours says all there is to say, so it is read through both.
+fn version(tag: &str) -> Option<Option<i64>> {
     let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
-    let number = opaque.strip_prefix('v').and_then(|digits| digits.parse::<i64>().ok()).filter(|number| *number >= 0);
-    Some(number.filter(|_| strong).unwrap_or(NO_VERSION))
+    if opaque.contains('"') {
+        return None;
+    }
+    let ours = opaque.strip_prefix('v').unwrap_or_default();
+    let (number, coding) = ours.split_at(ours.bytes().take_while(u8::is_ascii_digit).count());
+    let coding_only = coding.trim_start_matches(['-', ';', ':', '/', '.']);
+    let appended =
+        coding.is_empty() || coding_only.len() < coding.len() && coding_only.bytes().all(|b| b.is_ascii_alphabetic());
+    Some(number.parse().ok().filter(|_| appended))
 }
 
 #[cfg(test)]

@@ -3,28 +3,42 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::app::admission;
+use crate::app::input::IdempotencyKey;
 use crate::domain::field::FieldError;
 use crate::http::Settings;
 use crate::http::exchange::Exchange;
 use crate::http::extract::query;
 use crate::http::problem::Refusal;
 
+mod canonical;
 mod fault;
+mod media;
 
-/// A parsed body, with the bytes that it was parsed from.
+use canonical::Canonical;
+
+/// A parsed body. A member that is `null` counts as left out.
 #[derive(Debug)]
 pub struct Json<T> {
     /// What it says.
     pub value: T,
-    /// How it said it: what an idempotency key is bound to.
-    pub raw: Bytes,
+    /// How it said it.
+    raw: Bytes,
+}
+
+impl<T> Json<T> {
+    /// An idempotency key, bound to what this body means. (The exact bytes are what keys were bound to before.)
+    pub fn key(&self, key: String) -> IdempotencyKey {
+        let meant =
+            serde_json::from_slice::<Canonical>(&self.raw).map(|Canonical(value)| value.to_string().into_bytes());
+        IdempotencyKey { key, meaning: meant.unwrap_or_else(|_| self.raw.to_vec()), exact: Some(self.raw.to_vec()) }
+    }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -34,29 +48,29 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let (parts, body) = request.into_parts();
         let exchange = Exchange::of(&parts);
         let settings = exchange.as_ref().map(|exchange| exchange.settings).unwrap_or_default();
-        if !is_json(&parts.headers) {
-            return Err(Refusal::unsupported_media_type());
-        }
+        media::check_type(&parts.headers)?;
+        let coding = media::coding(&parts.headers)?;
         // To pass over what stands there could cost money: `?dry_run=true` would be a create.
         query::read::<()>(&parts)?;
         // Whoever sends slowly holds no place meanwhile.
         let raw = admission::aside(read_body(&parts.headers, body, settings)).await?;
         admission::come_back().await?;
+        let raw = media::text(raw, coding, settings.max_body_bytes)?;
+        let Canonical(meant) = read(&raw)?;
         if let Some(exchange) = exchange {
-            exchange.call.asks(fields(&raw));
+            exchange.call.asks(fields(&meant));
         }
-        let value = parse(&raw)?;
-        Ok(Self { value, raw })
+        Ok(Self { value: typed(meant)?, raw })
     }
 }
 
 /// The members of an object, each as text; of anything else, none.
-fn fields(raw: &[u8]) -> Vec<(String, String)> {
-    let Ok(members) = serde_json::from_slice::<serde_json::Map<String, Value>>(raw) else { return Vec::new() };
+fn fields(meant: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for (name, value) in members {
+    for (name, value) in meant.as_object().into_iter().flatten() {
+        let name = name.clone();
         match value {
-            Value::String(text) => found.push((name, text)),
+            Value::String(text) => found.push((name, text.clone())),
             Value::Array(items) if items.iter().all(Value::is_string) => {
                 found.extend(items.iter().filter_map(Value::as_str).map(|item| (name.clone(), item.to_owned())));
             }
@@ -64,12 +78,6 @@ fn fields(raw: &[u8]) -> Vec<(String, String)> {
         }
     }
     found
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }
 
 /// The whole body, within the limits.
@@ -87,15 +95,21 @@ pub async fn read_body(headers: &HeaderMap, body: Body, settings: Settings) -> R
     }
 }
 
-fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refusal> {
-    // serde would take a list for an object, its items for the fields in their order.
-    if raw.trim_ascii_start().starts_with(b"[") {
-        return Err(Refusal::invalid(vec![FieldError::new("", "invalid_type", "must be an object")]));
-    }
-    let mut source = serde_json::Deserializer::from_slice(raw);
+/// The one value of a text.
+fn read(text: &[u8]) -> Result<Canonical, Refusal> {
+    let mut source = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| fault::refusal(&error))?;
     source.end().map_err(|_| Refusal::malformed_json("something stands behind the end of the JSON value"))?;
     Ok(value)
+}
+
+/// The value as the object that a route takes.
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Refusal> {
+    // serde would take a list for an object, its items for the fields in their order.
+    if !value.is_object() {
+        return Err(Refusal::invalid(vec![FieldError::new("", "invalid_type", "must be an object")]));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| fault::refusal(&error))
 }
 
 #[cfg(test)]
@@ -103,29 +117,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_has_one_name() {
-        for (sent, good) in [
-            ("application/json", true),
-            ("Application/JSON; charset=utf-8", true),
-            ("application/merge-patch+json", false),
-            ("text/plain", false),
-            ("text/json", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, sent.parse().unwrap());
-            assert_eq!(is_json(&headers), good, "{sent}");
-        }
-        assert!(!is_json(&HeaderMap::new()));
-    }
-
-    #[test]
     fn the_members_of_an_object_are_what_was_asked() {
         let body = br#"{"name":"web","images":["a","b"],"size_gib":20,"registry_credentials":[{"password":"p"}]}"#;
-        let found: Vec<String> = fields(body).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let Canonical(body) = read(body).unwrap();
+        let found: Vec<String> = fields(&body).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         let nested = r#"registry_credentials=[{"password":"p"}]"#;
-        assert_eq!(found, ["name=web", "images=a", "images=b", "size_gib=20", nested]);
-        assert!(fields(b"[1]").is_empty() && fields(b"{").is_empty());
+        assert_eq!(found, ["images=a", "images=b", "name=web", nested, "size_gib=20"]);
+        assert!(fields(&Value::from(vec![1])).is_empty());
     }
 
     #[tokio::test]

@@ -80,8 +80,8 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         "create_image_cache" | "ensure_image_cache" => found.push(text(
             "Idempotency-Key",
             "header",
-            "1 to 255 characters of your choice. A repetition with the same key and body gets the same answer and \
-             creates nothing; with another body it is refused.",
+            "1 to 255 characters of your choice. A repetition with the same key and a body that means the same gets \
+             the same answer and creates nothing; with another body it is refused.",
         )),
         "get_image_cache" => {
             found.push(text("If-None-Match", "header", "An `ETag`: if it is still current, the answer is 304."));
@@ -178,6 +178,9 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
         add(is_cache_change, "Preference-Applied", "What was made of `Prefer`.");
         let replay = ["create_image_cache", "ensure_image_cache"].contains(&access.operation);
         add(replay, "Idempotent-Replayed", "`true` where this is the answer of an earlier request.");
+        let now = "In such an answer: where the image cache stands by now; see `ImageCache.status`.";
+        add(replay, "Image-Cache-Status", now);
+        add(replay, "Link", "In such an answer: the image cache as it is now, as `rel=\"latest-version\"`.");
         response["headers"] = Value::Object(headers);
     }
 }

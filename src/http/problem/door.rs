@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 
 use super::Refusal;
 use crate::domain::field::FieldError;
@@ -76,10 +76,27 @@ impl Refusal {
     }
 
     /// Another media type than JSON.
-    pub fn unsupported_media_type() -> Self {
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
         let title = "The media type is not supported";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", title, "the body must be JSON")
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", title, detail)
             .hint("send Content-Type: application/json")
+    }
+
+    /// A body that is compressed in another way than gzip (RFC 9110, 15.5.16).
+    pub fn unsupported_coding(named: &str) -> Self {
+        let title = "The content coding is not supported";
+        let detail = format!("Content-Encoding is {named}; it must be gzip, once, or be left out");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", title, detail)
+            .header(ACCEPT_ENCODING, "gzip, identity")
+            .hint("send the body as it is, or compressed with gzip")
+    }
+
+    /// A body in another character encoding than UTF-8.
+    pub fn unsupported_charset(what: String) -> Self {
+        let title = "The character encoding is not supported";
+        let detail = format!("{what}; it must be UTF-8");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_charset", title, detail)
+            .hint("write the body as UTF-8: RFC 8259 has JSON in no other encoding")
     }
 
     /// The body came too slowly.
@@ -130,7 +147,7 @@ impl Refusal {
                 let title = "The method is not allowed here";
                 Self::new(status, "method_not_allowed", title, "Allow names the methods that are")
             }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type("the body must be JSON"),
             _ if status.is_server_error() => Self::internal(format!("a layer answered {status} without a cause")),
             _ => {
                 let title = status.canonical_reason().unwrap_or("Refused");

@@ -1,4 +1,4 @@
-//! Request bodies, and how they become the domain's words. Unknown fields and nulls are refused.
+//! Request bodies, and how they become the domain's words. Unknown fields are refused; a `null` counts as left out.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 mod convert;
 
-/// What is given is not null: leaving a field out is the way to say nothing.
+/// What is given is not null: a `null` was taken out before ([`crate::http::extract::Json`]).
 pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }

@@ -155,9 +155,9 @@ pub(super) async fn put_cloud_account(
     request: HeaderMap,
     body: Json<CloudAccountBody>,
 ) -> Result<Response, Refusal> {
-    let version = headers::if_match(&request)?;
+    let precondition = headers::precondition(&request)?;
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let view = door.gateway.put_cloud_account(&who.caller, &who.call, &name, &new, version).await?;
+    let view = door.gateway.put_cloud_account(&who.caller, &who.call, &name, &new, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::bodies::NewImageCacheBody;
-use crate::app::input::IdempotencyKey;
 use crate::app::view::{DryRunView, ImageCacheView};
 use crate::domain::content::Ensured;
 use crate::http::extract::{Authorized, Json, headers};
@@ -45,7 +44,7 @@ pub(super) async fn ensure_image_cache(
     body: Json<NewImageCacheBody>,
 ) -> Result<Response, Refusal> {
     let wait = headers::prefer_wait(&request);
-    let key = headers::idempotency_key(&request)?.map(|key| IdempotencyKey { key, body: body.raw.to_vec() });
+    let key = headers::idempotency_key(&request)?.map(|key| body.key(key));
     let new = body.value.try_into().map_err(Refusal::invalid)?;
     let ensured = door.gateway.ensure_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
     let done = if ensured.outcome == Ensured::Created { StatusCode::CREATED } else { StatusCode::OK };

@@ -9,7 +9,7 @@ use super::events::PageQuery;
 use super::image_cache_query::ImageCacheQuery;
 use super::lists::{ImageCacheList, TransitionList};
 use super::waits::WaitForQuery;
-use crate::app::input::{ChangeOptions, IdempotencyKey};
+use crate::app::input::ChangeOptions;
 use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
 use crate::http::extract::headers::{self, Wait};
@@ -34,7 +34,7 @@ pub(super) async fn create_image_cache(
     body: Json<NewImageCacheBody>,
 ) -> Result<Response, Refusal> {
     let wait = headers::prefer_wait(&request);
-    let key = headers::idempotency_key(&request)?.map(|key| IdempotencyKey { key, body: body.raw.to_vec() });
+    let key = headers::idempotency_key(&request)?.map(|key| body.key(key));
     let new = body.value.try_into().map_err(Refusal::invalid)?;
     let changed = door.gateway.create_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
     Ok(answer::changed(StatusCode::CREATED, &changed, wait))
@@ -132,7 +132,7 @@ pub(super) async fn delete_image_cache(
 
 fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), Refusal> {
     let wait = headers::prefer_wait(request);
-    Ok((wait, ChangeOptions { if_match: headers::if_match(request)?, wait: wait.time, key: None }))
+    Ok((wait, ChangeOptions { precondition: headers::precondition(request)?, wait: wait.time, key: None }))
 }
 
 /// List the transitions of an image cache

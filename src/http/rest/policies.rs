@@ -51,8 +51,8 @@ pub(super) async fn put_team_policy(
     request: HeaderMap,
     body: Json<Policy>,
 ) -> Result<Response, Refusal> {
-    let version = headers::if_match(&request)?;
-    let view = door.gateway.put_team_policy(&who.caller, &who.call, &id, body.value, version).await?;
+    let precondition = headers::precondition(&request)?;
+    let view = door.gateway.put_team_policy(&who.caller, &who.call, &id, body.value, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -69,8 +69,8 @@ pub(super) async fn delete_team_policy(
     Id(id): Id<TeamId>,
     request: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let version = headers::if_match(&request)?;
-    door.gateway.delete_team_policy(&who.caller, &who.call, &id, version).await?;
+    let precondition = headers::precondition(&request)?;
+    door.gateway.delete_team_policy(&who.caller, &who.call, &id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn put_default_policy(
     request: HeaderMap,
     body: Json<Policy>,
 ) -> Result<Response, Refusal> {
-    let version = headers::if_match(&request)?;
-    let view = door.gateway.put_default_policy(&who.caller, &who.call, body.value, version).await?;
+    let precondition = headers::precondition(&request)?;
+    let view = door.gateway.put_default_policy(&who.caller, &who.call, body.value, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }

@@ -1,4 +1,4 @@
-//! Bodies about teams and region profiles. Unknown fields and nulls are refused.
+//! Bodies about teams and region profiles. Unknown fields are refused.
 
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -58,8 +58,8 @@ pub(super) async fn put_region_profile(
     request: HeaderMap,
     body: Json<RegionProfileBody>,
 ) -> Result<Response, Refusal> {
-    let version = headers::if_match(&request)?;
-    let view = door.gateway.put_region_profile(&who.caller, &who.call, body.value.of(id), version).await?;
+    let precondition = headers::precondition(&request)?;
+    let view = door.gateway.put_region_profile(&who.caller, &who.call, body.value.of(id), &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 

@@ -75,7 +75,7 @@ pub(super) async fn update_team(
     request: HeaderMap,
     body: Json<TeamChangesBody>,
 ) -> Result<Response, Refusal> {
-    let version = headers::if_match(&request)?;
-    let view = door.gateway.update_team(&who.caller, &who.call, &id, body.value.into(), version).await?;
+    let precondition = headers::precondition(&request)?;
+    let view = door.gateway.update_team(&who.caller, &who.call, &id, body.value.into(), &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }

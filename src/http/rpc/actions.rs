@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{object, words};
-use crate::app::input::{ChangeOptions, IdempotencyKey};
+use crate::app::input::{ChangeOptions, IdempotencyKey, Precondition};
 use crate::app::{Call, Gateway, Told};
 use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;
@@ -113,7 +113,7 @@ impl Asked<'_> {
     fn key(&self, token: &str) -> IdempotencyKey {
         let counts = |pair: &&(String, String)| pair.0 != "ClientToken";
         let params: Vec<_> = self.incoming.params.iter().filter(counts).cloned().collect();
-        IdempotencyKey { key: format!("rpc:{token}"), body: sign_v1::canonical(&params).into_bytes() }
+        IdempotencyKey { key: format!("rpc:{token}"), meaning: sign_v1::canonical(&params).into_bytes(), exact: None }
     }
 
     /// The answer to a change that was asked for before with the same token.
@@ -141,7 +141,7 @@ impl Asked<'_> {
             return answered;
         }
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
-        let options = ChangeOptions { if_match: None, wait: self.wait(), key };
+        let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
         let done = self.gateway.update_image_cache(self.caller, self.call, cache, changes, options).await;
         settled(done.map_err(words::of_error)?.settled)
     }
@@ -155,7 +155,7 @@ impl Asked<'_> {
             return answered;
         }
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
-        let options = ChangeOptions { if_match: None, wait: self.wait(), key };
+        let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
         let done = self.gateway.delete_image_cache(self.caller, self.call, cache, options).await;
         settled(done.map_err(words::of_error)?.settled)
     }

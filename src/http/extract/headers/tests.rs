@@ -36,23 +36,29 @@ fn an_idempotency_key_is_given_once() {
 }
 
 #[test]
-fn only_a_strong_tag_of_ours_can_match() {
-    let read = |value: &str| if_match(&with("if-match", &[value]));
-    assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
-    assert_eq!(read("\"v12\"").unwrap(), Some(12));
-    assert_eq!(read("*").unwrap(), None);
-    assert_eq!(read("W/\"v12\"").unwrap(), Some(NO_VERSION));
-    assert_eq!(read("\"other\"").unwrap(), Some(NO_VERSION));
-    for bad in ["v12", "12", "\"v1\", \"v2\"", ""] {
-        assert_eq!(read(bad).unwrap_err().code(), "malformed_header", "{bad}");
+fn a_tag_of_ours_is_read_through_what_proxies_make_of_it() {
+    let read = |value: &str| precondition(&with("if-match", &[value])).unwrap().matching.unwrap();
+    let named = |versions: &[i64]| Versions::OneOf(versions.to_vec());
+    assert_eq!(precondition(&HeaderMap::new()).unwrap(), Precondition::default());
+    assert_eq!(read("*"), Versions::Any);
+    for tag in ["\"v12\"", "W/\"v12\"", "\"v12-gzip\"", "W/\"v12-gzip\"", "\"v12--gzip\"", "\"v12;br\"", "\"v12-df\""] {
+        assert_eq!(read(tag), named(&[12]), "{tag}");
     }
+    assert_eq!(read("\"v1\", W/\"v2\", \"other\","), named(&[1, 2]));
+    for foreign in ["\"other\"", "\"v\"", "\"v12x\"", "\"v-1\"", "\"v1-2\"", "\"v99999999999999999999\"", "\"V12\""] {
+        assert_eq!(read(foreign), named(&[]), "{foreign}");
+    }
+    for bad in ["v12", "12", "", ",", "*, \"v1\"", "\"v1", "w/\"v1\"", "\"v1\" \"v2\""] {
+        assert_eq!(precondition(&with("if-match", &[bad])).unwrap_err().code(), "malformed_header", "{bad}");
+    }
+    assert_eq!(precondition(&with("if-none-match", &["*"])).unwrap().not_matching, Some(Versions::Any));
 }
 
 #[test]
 fn a_client_that_has_the_version_is_told_so() {
     let has = |value: &str| if_none_match(&with("if-none-match", &[value]), 3);
-    assert!(has("\"v3\"") && has("W/\"v3\"") && has("*") && has("\"x\", \"v3\""));
-    assert!(!has("\"v4\"") && !has("v3"));
+    assert!(has("\"v3\"") && has("W/\"v3\"") && has("*") && has("\"x\", \"v3\"") && has("\"v3-gzip\""));
+    assert!(!has("\"v4\"") && !has("v3") && !has("\"v33\""));
     assert!(!if_none_match(&HeaderMap::new(), 3));
 }
 
