@@ -24,6 +24,7 @@ use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::domain::limits::{self, TeamLimits};
 use eci_cache_gateway::domain::poll::budget;
 use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::http::links::Links;
 use eci_cache_gateway::http::server::{self, Limits};
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::localpg::Server;
@@ -292,7 +293,8 @@ async fn serve(gateway: Gateway, settings: http::Settings) -> anyhow::Result<(So
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let door = DoorState { gateway, metrics: Arc::new(String::new), settings, tasks: tasks.clone() };
+    let door =
+        DoorState { gateway, metrics: Arc::new(String::new), settings, links: Links::default(), tasks: tasks.clone() };
     let limits = Limits { connections: 100_000, connections_per_address: 100_000, ..Limits::default() };
     tokio::spawn(server::serve(listener, http::router(door), limits, tasks, stop.clone()));
     Ok((address, stop))

@@ -21,6 +21,7 @@ use crate::domain::clock::{Clock, SteadyClock, SystemClock};
 use crate::domain::entropy::Entropy;
 use crate::domain::poll::budget;
 use crate::eci;
+use crate::http::links::Links;
 use crate::store::{PoolSizes, Stamp, Store};
 use crate::webhook::address::Policy;
 use crate::webhook::sender::{Sender, SenderSettings};
@@ -64,6 +65,12 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
         clock,
         entropy,
     }))
+}
+
+/// Where clients reach the API.
+pub(super) fn links(config: &ServeConfig) -> anyhow::Result<Links> {
+    let trusted = config.trusted_proxies.iter().map(|cidr| cidr.parse()).collect::<Result<_, _>>()?;
+    Ok(Links::new(config.public_url.as_deref(), trusted))
 }
 
 /// What encrypts at rest: the current key, and the one before, which opens only.

@@ -21,6 +21,7 @@ use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 use crate::domain::limits::bucket::Rate;
 use crate::domain::operation::Rule;
+use crate::http::links::Links;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};
@@ -100,7 +101,7 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
     guide.print();
     let name = worker_name();
     let all = async {
-        tokio::join!(process.serve(listener, None, &config.limits), process.work(&name), process.upkeep());
+        tokio::join!(process.serve(listener, None, &config, Links::default()), process.work(&name), process.upkeep());
         process.end().await;
     };
     process.until_stopped(all).await;
@@ -129,6 +130,8 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
         database: DatabaseConfig { pool_size: 20, acquire: Duration::from_secs(5), runtime_role: "eci_runtime".into() },
         listen: address,
         metrics_listen: None,
+        public_url: None,
+        trusted_proxies: Vec::new(),
         cloud: ServeCloud {
             endpoint: stand_in.url(),
             access_key_id: keys.stand_in_id.clone(),

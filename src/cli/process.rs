@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::Gateway;
-use crate::config::LimitsConfig;
+use crate::config::ServeConfig;
+use crate::http::links::Links;
 use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
@@ -33,7 +34,14 @@ pub(super) struct Process {
 
 impl Process {
     /// Serves the API on `listener`, and the metrics on one of their own if there is one, until told to stop.
-    pub(super) async fn serve(&self, listener: TcpListener, metrics: Option<TcpListener>, limits: &LimitsConfig) {
+    pub(super) async fn serve(
+        &self,
+        listener: TcpListener,
+        metrics: Option<TcpListener>,
+        config: &ServeConfig,
+        links: Links,
+    ) {
+        let limits = &config.limits;
         let tasks = TaskTracker::new();
         let settings = http::Settings {
             request_deadline: limits.request,
@@ -43,7 +51,8 @@ impl Process {
             metrics_here: metrics.is_none(),
             ..http::Settings::default()
         };
-        let state = DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, tasks: tasks.clone() };
+        let state =
+            DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, links, tasks: tasks.clone() };
         let limits = server::Limits {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,

@@ -29,6 +29,7 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
         None => None,
     };
     let ours: Vec<_> = [Some(address), config.metrics_listen].into_iter().flatten().collect();
+    let links = assemble::links(config)?;
     let process = Process {
         gateway: assemble::gateway(config, &ours)?,
         metrics: Metrics::install().context("the metrics")?,
@@ -42,7 +43,7 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
         }
     };
     let all = async {
-        tokio::join!(process.serve(listener, metrics, &config.limits), work, process.upkeep());
+        tokio::join!(process.serve(listener, metrics, config, links), work, process.upkeep());
         process.end().await;
     };
     process.until_stopped(all).await;

@@ -4,6 +4,8 @@
 pub(super) const PLAIN: &[&str] = &[
     "listen",
     "metrics_listen",
+    "public_url",
+    "trusted_proxies",
     "log",
     "log_format",
     "cloud.endpoint",

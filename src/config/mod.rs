@@ -60,6 +60,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where metrics are served apart from the API, if they are.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where clients reach the API, if answers are to link there: without a slash at its end.
+    pub public_url: Option<String>,
+    /// The proxies whose `X-Forwarded-Prefix` is believed; the form (`10.0.0.0/8`) is checked.
+    pub trusted_proxies: Vec<String>,
     /// Which log lines are written, in tracing's filter words.
     pub log: String,
     /// In which form.
@@ -249,6 +253,8 @@ impl Config {
             migrate_database_url: r.database_url("migrate_database_url"),
             listen: r.address("listen").unwrap_or(default_listen),
             metrics_listen: r.address("metrics_listen"),
+            public_url: r.public_url("public_url"),
+            trusted_proxies: r.cidrs("trusted_proxies"),
             log: r.log_filter("log").unwrap_or_else(|| "info,sqlx=warn".to_owned()),
             log_format: r.log_format("log_format").unwrap_or(LogFormat::Json),
             cloud: CloudConfig {

@@ -194,6 +194,18 @@ impl Reader {
         })
     }
 
+    /// An address for links, without a slash at its end.
+    pub(super) fn public_url(&mut self, key: &'static str) -> Option<String> {
+        let allowed =
+            "an http or https address such as https://gateway.example.com/eci, without user, query or fragment";
+        self.one(key, allowed, |text| {
+            let url = Url::parse(text).ok()?;
+            let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            let good = bare && url.password().is_none() && ["http", "https"].contains(&url.scheme()) && url.has_host();
+            (good && !url.path().contains("//")).then(|| url.as_str().trim_end_matches('/').to_owned())
+        })
+    }
+
     pub(super) fn regions(&mut self, key: &'static str) -> Option<Vec<Region>> {
         let regions = self.many(key, "a region id such as cn-hangzhou", |text| text.parse().ok());
         // An empty list would refuse every region: that is never meant.
@@ -271,7 +283,8 @@ impl Reader {
 }
 
 fn must_be(key: &str, allowed: &str, text: &str) -> String {
-    if SECRET.contains(&key) {
+    // An address may carry a password where none belongs.
+    if SECRET.contains(&key) || text.contains("://") && text.contains('@') {
         format!("must be {allowed}")
     } else {
         format!("must be {allowed}, not {:?}", shorten(text))

@@ -24,6 +24,10 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Where metrics are served apart, if they are.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where clients reach the API, if answers are to link there.
+    pub public_url: Option<String>,
+    /// The proxies whose `X-Forwarded-Prefix` is believed.
+    pub trusted_proxies: Vec<String>,
     /// The cloud's side.
     pub cloud: ServeCloud,
     /// Who may call.
@@ -160,6 +164,8 @@ impl Config {
             database: self.database,
             listen: self.listen,
             metrics_listen: self.metrics_listen,
+            public_url: self.public_url,
+            trusted_proxies: self.trusted_proxies,
             cloud: ServeCloud {
                 endpoint,
                 access_key_id,

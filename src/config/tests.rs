@@ -66,11 +66,15 @@ fn wrong_values_are_named_with_what_is_allowed() {
     let origin = "1 to 255 characters without spaces and +, such as gateway.example.com/audit";
     let jwks = "an https address (http on loopback only)";
     let host = "a host name such as svc.cluster.local, without a port or *";
-    let table: [(&str, &str, String); 25] = [
+    let public = "an http or https address such as https://gateway.example.com/eci, without user, query or fragment";
+    let table: [(&str, &str, String); 28] = [
         ("ECG_DATABASE_URL", "mysql://u:hush@h/d", format!("must be {url}")),
         ("ECG_MIGRATE_DATABASE_URL", "hush", format!("must be {url}")),
         ("ECG_LISTEN", "8080", "must be an address and a port such as 127.0.0.1:8080, not \"8080\"".into()),
         ("ECG_METRICS_LISTEN", "x", "must be an address and a port such as 127.0.0.1:8080, not \"x\"".into()),
+        ("ECG_PUBLIC_URL", "gateway.example.com", format!("must be {public}, not \"gateway.example.com\"")),
+        ("ECG_PUBLIC_URL", "https://u:hush@h/a", format!("must be {public}")),
+        ("ECG_TRUSTED_PROXIES", "10.0.0.1/8", format!("each must be {cidr}, not \"10.0.0.1/8\"")),
         (
             "ECG_LOG",
             "info,x=shout",

@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use super::DoorState;
 use super::exchange::{Exchange, Operations};
 use super::problem::Refusal;
-use super::rpc;
+use super::{links, rpc};
 use crate::app::admission::in_place;
 use crate::app::input::Ending;
 use crate::domain::audit::Outcome;
@@ -187,9 +187,10 @@ fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
     text
 }
 
-/// Request id and trace context on every answer; what is left of the team's rate where the team is known
+/// Links that clients can follow, request id and trace context on every answer; what is left of the team's rate where the team is known
 /// (draft-ietf-httpapi-ratelimit-headers-11).
 fn mark(exchange: &Exchange, mut answer: Response) -> Response {
+    links::rebase(answer.headers_mut(), &exchange.base);
     put_header(&mut answer, "x-request-id", exchange.request_id());
     if let Some(traceparent) = &exchange.traceparent {
         put_header(&mut answer, "traceparent", traceparent);

@@ -50,6 +50,8 @@ pub struct Exchange {
     pub place: Arc<Place>,
     /// Deadlines and sizes.
     pub settings: Settings,
+    /// What stands before the path of a link in the answer.
+    pub base: Arc<str>,
 }
 
 impl Exchange {
@@ -78,6 +80,7 @@ impl Exchange {
             caller: OnceLock::new(),
             place: door.gateway.place(),
             settings: door.settings,
+            base: door.links.base(address, request.headers()),
         })
     }
 

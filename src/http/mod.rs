@@ -22,6 +22,7 @@ mod answer;
 pub mod audit;
 pub mod exchange;
 pub mod extract;
+pub mod links;
 pub mod openapi;
 pub mod problem;
 mod rest;
@@ -40,6 +41,8 @@ pub struct DoorState {
     pub metrics: RenderMetrics,
     /// Deadlines and sizes.
     pub settings: Settings,
+    /// Where clients reach it.
+    pub links: links::Links,
     /// Every running request: they go on when their client leaves, so a shutdown waits for them.
     pub tasks: TaskTracker,
 }

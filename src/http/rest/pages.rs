@@ -1,7 +1,8 @@
 //! Pages for operators and readers: health, readiness, metrics, the documents, and the documentation. Open to
 //! all, and without an audit entry.
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,10 +13,13 @@ use axum::http::header::{
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::http::exchange::Exchange;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, RenderMetrics, answer, openapi};
 
@@ -76,15 +80,25 @@ pub(in crate::http) fn print(render: &RenderMetrics) -> Response {
 
 /// The routes that do not stand in the document: the document itself, and the page that shows it.
 pub(in crate::http) fn documents() -> Router<DoorState> {
-    let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]).validator_url("none"));
+    let ui = SwaggerUi::new("/docs").config(Config::new(["../openapi.json"]).validator_url("none"));
     let page: Router<DoorState> = Router::from(ui).route_layer(map_response(secured));
     page.route("/openapi.json", document(openapi::document_3_1()))
         .route("/openapi-3.0.json", document(openapi::document_3_0()))
 }
 
+/// A document, whose server is where the reader found it.
 fn document(text: String) -> axum::routing::MethodRouter<DoorState> {
     let body = Bytes::from(text);
-    get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], body.clone())))
+    get(move |Extension(exchange): Extension<Arc<Exchange>>| {
+        let body = if exchange.base.is_empty() { body.clone() } else { served_at(&body, &exchange.base) };
+        std::future::ready(([(CONTENT_TYPE, "application/json")], body))
+    })
+}
+
+fn served_at(document: &Bytes, base: &str) -> Bytes {
+    let Ok(mut document) = serde_json::from_slice::<Value>(document) else { return document.clone() };
+    document["servers"][0]["url"] = Value::from(base);
+    Bytes::from(format!("{document:#}\n"))
 }
 
 /// Headers of pages that a browser shows: nothing from elsewhere, in no frame.

@@ -161,6 +161,7 @@ impl TestGateway {
             gateway: gateway.clone(),
             metrics: Arc::new(|| "ecg_tests 1\n".to_owned()),
             settings: setup.http,
+            links: setup.links.clone(),
             tasks: tasks.clone(),
         };
         tokio::spawn(server::serve(listener, http::router(door), setup.limits, tasks, stop.clone()));

@@ -12,6 +12,7 @@ use eci_cache_gateway::domain::limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::eci::Role;
+use eci_cache_gateway::http::links::Links;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::sim::Key;
 use eci_cache_gateway::webhook::address::Policy;
@@ -33,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) settings: app::Settings,
     /// Deadlines and sizes of one request.
     pub(crate) http: http::Settings,
+    /// Where clients reach it.
+    pub(crate) links: Links,
     /// Where the cloud is, if not at the stand-in.
     pub(crate) cloud: Option<String>,
     /// How long a call to the cloud may take.
@@ -121,6 +124,7 @@ impl Default for Setup {
             limits: Limits::default(),
             settings: app::Settings { webhook_skip_challenge: true, limits: roomy(), ..app::Settings::default() },
             http: http::Settings::default(),
+            links: Links::default(),
             cloud: None,
             patience: Duration::from_secs(30),
             jwks: None,
