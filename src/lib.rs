@@ -15,6 +15,7 @@
 //! | 3 | [`http`], [`worker`], [`sim`], [`receiver`] | doors: REST, the workers; the stand-in, a receiver for development |
 //! | 2 | [`app`] | what the gateway does, without a word of any transport |
 //! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`], [`localpg`] | all SQL; the cloud's client; tokens; sending; encryption; a private Postgres |
+//! | ½ | [`egress`] | how clients get out: proxies, authorities |
 //! | 0 | [`domain`] | what decides: pure functions of state, input and now |
 //!
 //! Always door, `app`, `store`: three hops. Every door calls the same methods of [`app::Gateway`].
@@ -86,6 +87,7 @@ pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod eci;
+pub mod egress;
 pub mod http;
 pub mod localpg;
 pub mod receiver;

@@ -24,6 +24,7 @@ use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::domain::limits::{self, TeamLimits};
 use eci_cache_gateway::domain::poll::budget;
 use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::http::links::Links;
 use eci_cache_gateway::http::server::{self, Limits};
 use eci_cache_gateway::http::{self, DoorState};
@@ -241,6 +242,7 @@ fn parts(
     let patience = Duration::from_secs(10);
     let cloud = eci::Settings {
         endpoint: standin.url(),
+        egress: Egress::default(),
         connect_timeout: patience,
         timeout: patience,
         keep_idle: eci::KEEP_IDLE,

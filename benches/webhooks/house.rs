@@ -14,6 +14,7 @@ use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::EndpointId;
 use eci_cache_gateway::eci::{self, Client, Credentials};
+use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use eci_cache_gateway::webhook::address::Policy;
@@ -182,6 +183,7 @@ fn parts(store: Store, sender: Sender, clock: Arc<dyn Clock>, entropy: Arc<Entro
     let endpoint = "http://127.0.0.1:9".to_owned();
     let cloud = eci::Settings {
         endpoint,
+        egress: Egress::default(),
         connect_timeout: patience,
         timeout: patience,
         keep_idle: eci::KEEP_IDLE,

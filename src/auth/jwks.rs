@@ -19,6 +19,7 @@ use url::{Host, Url};
 
 use super::keys::{KeySet, KeySetError, Secrets};
 use crate::domain::clock::{Clock, Instant, within};
+use crate::egress::Egress;
 
 const MAX_AGE: Duration = Duration::minutes(5);
 const UNKNOWN_KID_PAUSE: Duration = Duration::seconds(30);
@@ -30,12 +31,21 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// Why keys cannot be had from a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// Not an `https` URL; `http` is for loopback hosts only.
-    #[error("must be an https URL without user name (http only to a loopback host)")]
+    /// Not an `https` URL; `http` is for loopback and for hosts that the operator names.
+    #[error("must be an https URL without user name (http only to a loopback host, or one that is named for it)")]
     BadUrl,
-    /// The HTTP client could not be set up (no usable certificate store).
-    #[error("the HTTP client cannot be set up")]
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client cannot be set up: no certificate store, or the extra certificates are not a PEM bundle")]
     NoClient,
+}
+
+/// How to reach the issuer.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// How to get out.
+    pub egress: Egress,
+    /// Hosts that may be asked in plain `http`, beside loopback: whoever sits on the way there can forge tokens.
+    pub http_hosts: Vec<String>,
 }
 
 /// No keys have been fetched yet, and the last try failed.
@@ -66,13 +76,14 @@ impl KeySource {
     }
 
     /// A JWKS document behind a URL; nothing is fetched yet.
-    pub fn url(url: &str, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
-        let url = Url::parse(url).ok().filter(is_acceptable).ok_or(SourceError::BadUrl)?;
-        let client = Client::builder()
+    pub fn url(url: &str, reach: &Reach, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+        let good = |url: &Url| is_safe(url, &reach.http_hosts);
+        let url = Url::parse(url).ok().filter(good).ok_or(SourceError::BadUrl)?;
+        let out = reach.egress.client().map_err(|_| SourceError::NoClient)?;
+        let client = out
             .user_agent("eci-cache-gateway")
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
             .build()
@@ -98,14 +109,16 @@ impl KeySource {
     }
 }
 
-fn is_acceptable(url: &Url) -> bool {
+/// Whether keys fetched from there can be trusted: `https`, or `http` to this machine or to a host that is named for it.
+pub fn is_safe(url: &Url, http_hosts: &[String]) -> bool {
+    let named = url.host_str().is_some_and(|host| http_hosts.iter().any(|named| named.eq_ignore_ascii_case(host)));
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
     };
-    let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+    let scheme = url.scheme() == "https" || (url.scheme() == "http" && (loopback || named));
     scheme && url.username().is_empty() && url.password().is_none()
 }
 
@@ -230,7 +243,13 @@ impl Remote {
 
     async fn fetch(&self) -> Result<KeySet, &'static str> {
         let request = self.client.get(self.url.clone()).header("accept", "application/json");
-        let mut response = request.send().await.map_err(|_| "no answer")?;
+        let mut response = request.send().await.map_err(|error| {
+            if error.is_connect() {
+                "no connection: is the address right, its certificate trusted, a proxy needed?"
+            } else {
+                "no answer"
+            }
+        })?;
         if response.status() != 200 {
             return Err("status is not 200");
         }
@@ -266,10 +285,20 @@ mod tests {
             "",
         ];
         for url in good {
-            assert!(KeySource::url(url, Arc::new(SystemClock)).is_ok(), "{url}");
+            assert!(KeySource::url(url, &Reach::default(), Arc::new(SystemClock)).is_ok(), "{url}");
         }
         for url in bad {
-            assert_eq!(KeySource::url(url, Arc::new(SystemClock)).unwrap_err(), SourceError::BadUrl, "{url}");
+            let refused = KeySource::url(url, &Reach::default(), Arc::new(SystemClock)).unwrap_err();
+            assert_eq!(refused, SourceError::BadUrl, "{url}");
+        }
+        let named = ["Idp.example".to_owned(), "10.0.0.1".to_owned()];
+        for (url, good) in [
+            ("http://idp.example/keys", true),
+            ("http://10.0.0.1:8080/k", true),
+            ("http://a.idp.example/keys", false),
+            ("http://user@idp.example/keys", false),
+        ] {
+            assert_eq!(is_safe(&Url::parse(url).unwrap(), &named), good, "{url}");
         }
     }
 }

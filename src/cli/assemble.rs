@@ -1,6 +1,7 @@
 //! From settings to a gateway: the one place that puts the parts together.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 
 use crate::app::{Gateway, Parts, Settings};
-use crate::auth::jwks::KeySource;
+use crate::auth::jwks::{KeySource, Reach};
 use crate::auth::verify::{self, Verifier};
 use crate::config::{
-    AuthKeys, DatabaseConfig, RoleConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
+    AuthKeys, DatabaseConfig, JwksConfig, RoleConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys,
+    WebhookConfig,
 };
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
@@ -21,6 +23,7 @@ use crate::domain::clock::{Clock, SteadyClock, SystemClock};
 use crate::domain::entropy::Entropy;
 use crate::domain::poll::budget;
 use crate::eci;
+use crate::egress::{Egress, Proxy};
 use crate::http::links::Links;
 use crate::store::{PoolSizes, Stamp, Store};
 use crate::webhook::address::Policy;
@@ -115,6 +118,7 @@ pub(super) fn store(url: &SecretString, database: &DatabaseConfig, stamp: Stamp)
 fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<eci::Client> {
     let settings = eci::Settings {
         endpoint: config.endpoint.clone(),
+        egress: egress(config.proxy.as_ref(), config.ca_file.as_deref())?,
         connect_timeout: config.timeout.min(Duration::from_secs(5)),
         timeout: config.timeout,
         keep_idle: eci::KEEP_IDLE,
@@ -139,7 +143,11 @@ fn assumed(role: &RoleConfig, endpoint: &str) -> eci::Role {
 
 fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
     let source = match &config.keys {
-        AuthKeys::JwksUrl(url) => KeySource::url(url.as_str(), Arc::clone(&clock)).context("the JWK set's address")?,
+        AuthKeys::JwksUrl(url) => {
+            let JwksConfig { proxy, ca_file, http_hosts } = &config.jwks;
+            let reach = Reach { egress: egress(proxy.as_ref(), ca_file.as_deref())?, http_hosts: http_hosts.clone() };
+            KeySource::url(url.as_str(), &reach, Arc::clone(&clock)).context("the JWK set's address")?
+        }
         AuthKeys::JwksFile(path) => {
             let read = || format!("the JWK set {}", path.display());
             KeySource::document(&std::fs::read(path).with_context(read)?).with_context(read)?
@@ -165,10 +173,18 @@ fn sender(config: &WebhookConfig, ours: &[SocketAddr], clock: Arc<dyn Clock>) ->
         allow_public: config.allow_public,
         never: ours.iter().copied().flat_map(spelled).collect(),
     };
-    let read =
-        |path: &std::path::PathBuf| std::fs::read(path).with_context(|| format!("the CA bundle {}", path.display()));
-    let extra_ca_pem = config.extra_ca_file.as_ref().map(read).transpose()?;
-    Ok(Sender::new(policy, SenderSettings { extra_ca_pem, ..SenderSettings::default() }, clock)?)
+    let egress = egress(config.proxy.as_ref(), config.extra_ca_file.as_deref())?;
+    Ok(Sender::new(policy, SenderSettings { egress, ..SenderSettings::default() }, clock)?)
+}
+
+/// How one client gets out.
+fn egress(proxy: Option<&Proxy>, ca_file: Option<&Path>) -> anyhow::Result<Egress> {
+    let read = |path: &Path| {
+        let pem = std::fs::read(path).with_context(|| format!("the CA bundle {}", path.display()))?;
+        let holds = String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----");
+        if holds { Ok(pem) } else { anyhow::bail!("the CA bundle {} holds no certificate in PEM form", path.display()) }
+    };
+    Ok(Egress { proxy: proxy.cloned(), extra_ca_pem: ca_file.map(read).transpose()? })
 }
 
 /// A listener on every address is reached by loopback too.

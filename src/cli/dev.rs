@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, runtime};
 use crate::config::{
-    AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, LimitsConfig, PaceConfig, PolicyConfig,
-    ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
+    AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, JwksConfig, LimitsConfig, PaceConfig,
+    PolicyConfig, ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -140,6 +140,8 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             role: None,
             sts_endpoint: stand_in.url(),
             regions: None,
+            proxy: None,
+            ca_file: None,
             timeout: Duration::from_secs(10),
             pace: PaceConfig { calls_per_second: 50, changes_percent: 30, look: Duration::from_millis(9_800) },
             rule: Rule::default(),
@@ -148,6 +150,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             issuer: guide::ISSUER.into(),
             audience: guide::AUDIENCE.into(),
             keys: AuthKeys::Hs256(keys.tokens.clone()),
+            jwks: JwksConfig::default(),
             claims: ClaimsConfig::default(),
         },
         keys: ServeKeys { master: keys.master.clone(), master_id: "dev".into(), previous: None },
@@ -162,6 +165,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             allow_public: false,
             timeout: Duration::from_secs(15),
             extra_ca_file: None,
+            proxy: None,
         },
         limits: limits(),
         lease: Duration::from_secs(12),

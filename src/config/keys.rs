@@ -16,6 +16,7 @@ pub(super) const PLAIN: &[&str] = &[
     "cloud.role_seconds",
     "cloud.sts_endpoint",
     "cloud.regions",
+    "cloud.ca_file",
     "cloud.timeout_seconds",
     "cloud.calls_per_second",
     "cloud.changes_percent",
@@ -24,6 +25,8 @@ pub(super) const PLAIN: &[&str] = &[
     "auth.audience",
     "auth.jwks_url",
     "auth.jwks_file",
+    "auth.jwks_ca_file",
+    "auth.jwks_http_hosts",
     "auth.team_claim",
     "auth.scope_claim",
     "auth.max_lifetime_seconds",
@@ -81,12 +84,23 @@ pub(super) const SECRET: &[&str] = &[
     "migrate_database_url",
     "cloud.access_key_secret",
     "cloud.role_external_id",
+    "cloud.proxy",
     "auth.hs256_secret",
+    "auth.jwks_proxy",
+    "webhook.proxy",
     "keys.master",
     "keys.master_previous",
     "keys.audit",
     "keys.audit_previous",
 ];
+
+/// The settings of proxies, one for each client of ours.
+pub(super) const PROXIES: [&str; 3] = ["cloud.proxy", "auth.jwks_proxy", "webhook.proxy"];
+
+/// Whether other programs take a proxy from this variable, and we do not.
+pub(super) fn is_proxy_variable(name: &str) -> bool {
+    ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
 
 /// Variables beginning with `ECG_` that are no settings: the file's own name, what `dev` reads, and what
 /// `dev` writes for its users.

@@ -31,6 +31,7 @@ use url::Url;
 
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
+use crate::egress::Proxy;
 
 pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
@@ -118,6 +119,10 @@ pub struct CloudConfig {
     pub sts_endpoint: String,
     /// The only regions that may be used; none: all.
     pub regions: Option<Vec<Region>>,
+    /// The proxy that the cloud is reached through, if any.
+    pub proxy: Option<Proxy>,
+    /// Certificates (PEM) to trust there besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// How long one call may take.
     pub timeout: Duration,
     /// How an unknown outcome is resolved.
@@ -146,8 +151,21 @@ pub struct AuthConfig {
     pub audience: Option<String>,
     /// What its signature is checked with.
     pub keys: Option<AuthKeys>,
+    /// How `auth.jwks_url` is reached.
+    pub jwks: JwksConfig,
     /// What it says where.
     pub claims: ClaimsConfig,
+}
+
+/// How the issuer's keys are fetched.
+#[derive(Debug, Clone, Default)]
+pub struct JwksConfig {
+    /// `auth.jwks_proxy`: the proxy that they are fetched through, if any.
+    pub proxy: Option<Proxy>,
+    /// `auth.jwks_ca_file`: certificates (PEM) to trust there besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `auth.jwks_http_hosts`: hosts, beside loopback, that may be asked in plain http.
+    pub http_hosts: Vec<String>,
 }
 
 /// Which claims mean what.
@@ -190,7 +208,7 @@ pub struct AuditConfig {
 }
 
 /// `webhook.*`: where webhooks may go. Metadata addresses are never open, whatever is set here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the settings")]
 pub struct WebhookConfig {
     /// Whether loopback addresses are open.
@@ -211,6 +229,8 @@ pub struct WebhookConfig {
     pub timeout: Duration,
     /// Certificates (PEM) to trust besides the system's.
     pub extra_ca_file: Option<PathBuf>,
+    /// The proxy that receivers are reached through, if any.
+    pub proxy: Option<Proxy>,
 }
 
 /// `database.*`: the pool, and who uses it.
@@ -267,6 +287,8 @@ impl Config {
                 role: RoleConfig::read(r),
                 sts_endpoint: r.endpoint("cloud.sts_endpoint").unwrap_or_else(|| "https://sts.aliyuncs.com".to_owned()),
                 regions: r.regions("cloud.regions"),
+                proxy: r.proxy("cloud.proxy"),
+                ca_file: r.path("cloud.ca_file"),
                 timeout: r.seconds("cloud.timeout_seconds", 1..=60, 10),
                 pace: PaceConfig {
                     calls_per_second: r.number("cloud.calls_per_second", 1..=10_000, 50),
@@ -278,6 +300,11 @@ impl Config {
             auth: AuthConfig {
                 issuer: r.word("auth.issuer"),
                 audience: r.word("auth.audience"),
+                jwks: JwksConfig {
+                    proxy: r.proxy("auth.jwks_proxy"),
+                    ca_file: r.path("auth.jwks_ca_file"),
+                    http_hosts: r.hosts("auth.jwks_http_hosts"),
+                },
                 keys: r.auth_keys(),
                 claims: ClaimsConfig {
                     team: r.word("auth.team_claim"),
@@ -332,6 +359,7 @@ impl Config {
             allow_skip_challenge: r.flag("webhook.allow_skip_challenge"),
             timeout: r.seconds("webhook.timeout_seconds", 5..=30, 15),
             extra_ca_file: r.path("webhook.extra_ca_file"),
+            proxy: r.proxy("webhook.proxy"),
         }
     }
 }

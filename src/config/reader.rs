@@ -14,6 +14,7 @@ use url::{Host, Url};
 use super::keys::{SECRET, variable_of};
 use super::source::{Raw, Source, Value};
 use super::{AuthKeys, LogFormat, SettingError};
+use crate::auth::jwks::is_safe;
 use crate::domain::checkpoint::is_origin;
 use crate::domain::cloud_account::{
     ACCOUNT_NAMES, ROLE_ARNS, ROLE_SESSIONS, is_account_name, is_role_arn, is_role_session,
@@ -22,6 +23,7 @@ use crate::domain::database::address::Address;
 use crate::domain::policy::Prices;
 use crate::domain::region::Region;
 use crate::domain::team::UnknownTeams;
+use crate::egress::Proxy;
 
 /// The longest part of a wrong value that is repeated in a message, in characters.
 const ECHO: usize = 80;
@@ -60,10 +62,7 @@ impl Reader {
     /// A list, each item read by `parse`.
     fn many<T>(&mut self, key: &'static str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
         let Raw { origin, value } = self.0.values.get(key)?.clone();
-        let items = match value {
-            Value::List(items) => items,
-            Value::Text(text) => text.split(',').map(|item| item.trim().to_owned()).filter(|i| !i.is_empty()).collect(),
-        };
+        let items = value.items();
         let mut parsed = Vec::with_capacity(items.len());
         for item in &items {
             match parse(item) {
@@ -194,6 +193,18 @@ impl Reader {
         })
     }
 
+    /// A proxy's address, with its login.
+    pub(super) fn proxy(&mut self, key: &'static str) -> Option<Proxy> {
+        let allowed = "the http address of a proxy, such as http://user:password@proxy.example.com:3128";
+        self.one(key, allowed, |text| text.parse().ok())
+    }
+
+    /// Hosts by name or address.
+    pub(super) fn hosts(&mut self, key: &'static str) -> Vec<String> {
+        let allowed = "a host name or address such as idp.svc.cluster.local, without a port or *";
+        self.many(key, allowed, |text| Host::parse(text).ok().map(|host| host.to_string())).unwrap_or_default()
+    }
+
     /// An address for links, without a slash at its end.
     pub(super) fn public_url(&mut self, key: &'static str) -> Option<String> {
         let allowed =
@@ -271,9 +282,10 @@ impl Reader {
             self.0.refuse(one, format!("{} is set too: set exactly one of them", others.join(" and ")));
             return None;
         }
-        let allowed = "an https address (http on loopback only)";
-        let url =
-            self.one("auth.jwks_url", allowed, |text| Url::parse(text).ok().filter(is_safe)).map(AuthKeys::JwksUrl);
+        let allowed = "an https address (http only on loopback, and to hosts in auth.jwks_http_hosts)";
+        let hosts = self.0.values.get("auth.jwks_http_hosts").map(|raw| raw.value.items()).unwrap_or_default();
+        let good = |url: &Url| is_safe(url, &hosts);
+        let url = self.one("auth.jwks_url", allowed, |text| Url::parse(text).ok().filter(good)).map(AuthKeys::JwksUrl);
         let file = self.path("auth.jwks_file").map(AuthKeys::JwksFile);
         let secret = self.one("auth.hs256_secret", "at least 32 bytes long", |text| {
             (text.len() >= 32).then(|| AuthKeys::Hs256(SecretString::from(text)))
@@ -297,17 +309,6 @@ fn shorten(text: &str) -> String {
         short.push('…');
     }
     short
-}
-
-/// Whether keys fetched from there can be trusted.
-fn is_safe(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
 
 fn is_cidr(text: &str) -> bool {

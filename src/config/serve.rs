@@ -1,17 +1,19 @@
 //! What `serve` and `worker` cannot do without.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{
-    AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig, PaceConfig,
-    PolicyConfig, ReconcileConfig, RoleConfig, SettingError, WebhookConfig,
+    AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, JwksConfig, KeysConfig, LimitsConfig,
+    PaceConfig, PolicyConfig, ReconcileConfig, RoleConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
+use crate::egress::Proxy;
 
 /// The settings of `serve` and `worker`: nothing is missing.
 #[derive(Debug)]
@@ -76,6 +78,10 @@ pub struct ServeCloud {
     pub sts_endpoint: String,
     /// The only regions that may be used; none: all.
     pub regions: Option<Vec<Region>>,
+    /// The proxy that it is reached through, if any.
+    pub proxy: Option<Proxy>,
+    /// Certificates (PEM) to trust there besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// How long one call may take.
     pub timeout: Duration,
     /// How often it is called.
@@ -104,6 +110,8 @@ pub struct ServeAuth {
     pub audience: String,
     /// What its signature is checked with.
     pub keys: AuthKeys,
+    /// How an issuer's keys are fetched.
+    pub jwks: JwksConfig,
     /// What it says where.
     pub claims: ClaimsConfig,
 }
@@ -157,7 +165,8 @@ impl Config {
             return Err(m.0);
         };
         let (Some(keys_at_rest), Some(audit)) = sealing else { return Err(m.0) };
-        let CloudConfig { endpoint, account, role, sts_endpoint, regions, timeout, pace, rule, .. } = self.cloud;
+        let CloudConfig { endpoint, account, role, sts_endpoint, regions, proxy, ca_file, timeout, pace, rule, .. } =
+            self.cloud;
         let (access_key_id, access_key_secret) = (id, secret);
         Ok(ServeConfig {
             database_url,
@@ -174,11 +183,13 @@ impl Config {
                 role,
                 sts_endpoint,
                 regions,
+                proxy,
+                ca_file,
                 timeout,
                 pace,
                 rule,
             },
-            auth: ServeAuth { issuer, audience, keys, claims: self.auth.claims },
+            auth: ServeAuth { issuer, audience, keys, jwks: self.auth.jwks, claims: self.auth.claims },
             keys: keys_at_rest,
             audit,
             webhook: self.webhook,

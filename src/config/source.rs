@@ -25,6 +25,16 @@ pub(super) enum Value {
     List(Vec<String>),
 }
 
+impl Value {
+    /// The items of a list; a text has them between commas.
+    pub(super) fn items(&self) -> Vec<String> {
+        match self {
+            Self::List(items) => items.clone(),
+            Self::Text(text) => text.split(',').map(|item| item.trim().to_owned()).filter(|i| !i.is_empty()).collect(),
+        }
+    }
+}
+
 /// All that was written, and what is wrong with it so far.
 #[derive(Default)]
 pub(super) struct Source {
@@ -42,6 +52,9 @@ impl Source {
     /// Reads both layers; the environment's value of a setting replaces the file's.
     pub(super) fn merge(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut source = Self::default();
+        let env: Vec<(String, String)> = env.into_iter().collect();
+        let is_proxy = |(name, value): &&(String, String)| !value.is_empty() && keys::is_proxy_variable(name);
+        let proxies: Vec<String> = env.iter().filter(is_proxy).map(|(name, _)| name.clone()).collect();
         let mut written = file.map(|file| source.file_layer(file)).unwrap_or_default();
         written.extend(source.env_layer(env));
         for (key, forms) in written {
@@ -49,7 +62,18 @@ impl Source {
                 source.values.insert(key, raw);
             }
         }
+        source.note_proxies(&proxies);
         source
+    }
+
+    /// Says that what the environment says of proxies is not followed, and which settings do it.
+    fn note_proxies(&mut self, variables: &[String]) {
+        let unset = keys::PROXIES.iter().filter(|key| !self.values.contains_key(*key));
+        let unset: Vec<String> = unset.map(|key| keys::variable_of(key)).collect();
+        if !variables.is_empty() && !unset.is_empty() {
+            let (variables, unset) = (variables.join(", "), unset.join(", "));
+            self.notes.push(format!("of the environment {variables} is not followed; what sets a proxy is {unset}"));
+        }
     }
 
     /// Notes something wrong.

@@ -64,14 +64,24 @@ fn wrong_values_are_named_with_what_is_allowed() {
     let endpoint = "an http or https address without a path; {region} may stand for the region";
     let master = "32 bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
     let origin = "1 to 255 characters without spaces and +, such as gateway.example.com/audit";
-    let jwks = "an https address (http on loopback only)";
+    let jwks = "an https address (http only on loopback, and to hosts in auth.jwks_http_hosts)";
+    let proxy = "the http address of a proxy, such as http://user:password@proxy.example.com:3128";
     let host = "a host name such as svc.cluster.local, without a port or *";
     let public = "an http or https address such as https://gateway.example.com/eci, without user, query or fragment";
-    let table: [(&str, &str, String); 28] = [
+    let table: [(&str, &str, String); 32] = [
         ("ECG_DATABASE_URL", "mysql://u:hush@h/d", format!("must be {url}")),
         ("ECG_MIGRATE_DATABASE_URL", "hush", format!("must be {url}")),
         ("ECG_LISTEN", "8080", "must be an address and a port such as 127.0.0.1:8080, not \"8080\"".into()),
         ("ECG_METRICS_LISTEN", "x", "must be an address and a port such as 127.0.0.1:8080, not \"x\"".into()),
+        ("ECG_CLOUD_PROXY", "https://u:hush@proxy", format!("must be {proxy}")),
+        ("ECG_AUTH_JWKS_PROXY", "proxy:3128", format!("must be {proxy}")),
+        ("ECG_WEBHOOK_PROXY", "socks5://proxy:1080", format!("must be {proxy}")),
+        (
+            "ECG_AUTH_JWKS_HTTP_HOSTS",
+            "idp:8080",
+            "each must be a host name or address such as idp.svc.cluster.local, without a port or *, not \"idp:8080\""
+                .into(),
+        ),
         ("ECG_PUBLIC_URL", "gateway.example.com", format!("must be {public}, not \"gateway.example.com\"")),
         ("ECG_PUBLIC_URL", "https://u:hush@h/a", format!("must be {public}")),
         ("ECG_TRUSTED_PROXIES", "10.0.0.1/8", format!("each must be {cidr}, not \"10.0.0.1/8\"")),
@@ -213,6 +223,33 @@ fn wrong_files_are_explained() {
 fn unknown_variables_are_noted() {
     let config = load(&[("ECG_LISTN", "x"), ("ECG_TOKEN", "hush"), ("HOME", "/")]).unwrap();
     assert_eq!(config.notes, ["the variable ECG_LISTN is no setting; the nearest is ECG_LISTEN"]);
+}
+
+#[test]
+fn proxies_of_the_environment_are_noted_with_what_to_set() {
+    let noted = |variables: &[(&str, &str)]| load(variables).unwrap().notes;
+    let https = ("HTTPS_PROXY", "http://me:hush@proxy:3128");
+    let told = "is not followed; what sets a proxy is ECG_CLOUD_PROXY, ECG_AUTH_JWKS_PROXY, ECG_WEBHOOK_PROXY";
+    assert_eq!(noted(&[https, ("NO_PROXY", "x")]), [format!("of the environment HTTPS_PROXY {told}")]);
+    assert_eq!(
+        noted(&[("https_proxy", "x"), ("ALL_PROXY", "y"), ("HTTP_PROXY", "")]),
+        [format!("of the environment ALL_PROXY, https_proxy {told}")]
+    );
+    let set = ("ECG_CLOUD_PROXY", "http://me:hush@proxy:3128");
+    let told =
+        "of the environment HTTPS_PROXY is not followed; what sets a proxy is ECG_AUTH_JWKS_PROXY, ECG_WEBHOOK_PROXY";
+    assert_eq!(noted(&[https, set]), [told]);
+    let proxy = |name| (name, "http://proxy:3128");
+    assert!(noted(&[https, set, proxy("ECG_AUTH_JWKS_PROXY"), proxy("ECG_WEBHOOK_PROXY")]).is_empty());
+}
+
+#[test]
+fn plain_http_to_an_issuer_needs_its_host_named() {
+    let url = ("ECG_AUTH_JWKS_URL", "http://idp.svc.cluster.local:8080/keys");
+    assert!(load(&[url]).is_err());
+    let config = load(&[url, ("ECG_AUTH_JWKS_HTTP_HOSTS", "IDP.svc.cluster.local")]).unwrap();
+    assert_eq!(config.auth.jwks.http_hosts, ["idp.svc.cluster.local"]);
+    assert!(load(&[url, ("ECG_AUTH_JWKS_HTTP_HOSTS", "svc.cluster.local")]).is_err());
 }
 
 #[test]

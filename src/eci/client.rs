@@ -25,6 +25,7 @@ use crate::domain::observation::Seen;
 use crate::domain::operation::is_stale;
 use crate::domain::region::Region;
 use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
+use crate::egress::Egress;
 
 mod endpoint;
 mod post;
@@ -45,6 +46,8 @@ pub const KEEP_IDLE: Duration = Duration::from_secs(4);
 pub struct Settings {
     /// `https://eci.{region}.aliyuncs.com`, or a fixed URL such as `http://127.0.0.1:1234`.
     pub endpoint: String,
+    /// How to get out.
+    pub egress: Egress,
     /// How long a connection may take to come about, TLS included.
     pub connect_timeout: Duration,
     /// How long a call may take in all.
@@ -164,10 +167,11 @@ impl Client {
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
     ) -> Result<Self, BuildError> {
-        let http = reqwest::Client::builder()
+        let http = settings
+            .egress
+            .client()?
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .no_proxy()
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
             .pool_idle_timeout(settings.keep_idle)

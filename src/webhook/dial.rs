@@ -2,13 +2,15 @@
 //!
 //! What must stay true: a name is resolved anew for each connection, and what is not open is not among its addresses. A
 //! literal address never reaches the resolver: whoever calls has judged it ([`super::url::parse`]). Certificates are
-//! verified, against the system's authorities and those of the operator. No proxy, nothing of the environment.
+//! verified, against the system's authorities and those of the operator. Nothing of the environment; through a proxy only
+//! where the operator sets one, and then to the same addresses ([`super::tunnel`]).
 //!
 //! Who calls it: [`super::sender`]. What it does not do: set a deadline, keep connections ([`super::pool`] does).
 
 use std::error::Error;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -24,6 +26,8 @@ use tower::{ServiceExt as _, service_fn};
 
 use super::resolver::Guarded;
 use super::sender::SetupError;
+use super::tunnel::{Tunnels, Way};
+use crate::egress::Egress;
 
 /// A connection, with TLS or without.
 pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -33,17 +37,23 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 pub(super) struct Dialer {
     pub(super) guarded: Guarded,
     tls: Arc<ClientConfig>,
+    tunnels: Option<Tunnels>,
 }
 
 impl Dialer {
-    /// A dialer that trusts the authorities of this PEM bundle beside the system's.
-    pub(super) fn new(guarded: Guarded, extra_ca_pem: Option<&[u8]>) -> Result<Self, SetupError> {
-        Ok(Self { guarded, tls: Arc::new(tls(extra_ca_pem)?) })
+    /// A dialer that goes out in this way.
+    pub(super) fn new(guarded: Guarded, egress: &Egress) -> Result<Self, SetupError> {
+        let tls = Arc::new(tls(egress.extra_ca_pem.as_deref())?);
+        let tunnels = egress.proxy.as_ref().map(Tunnels::through).transpose()?;
+        Ok(Self { guarded, tls, tunnels })
     }
 
     /// Connects to the host of `uri`, whose port is `port`: to one of its open addresses, whichever answers first.
     pub(super) async fn dial(&self, uri: Uri, port: u16) -> Result<Stream, Box<dyn Error + Send + Sync>> {
         let guarded = self.guarded.clone();
+        if let Some(tunnels) = &self.tunnels {
+            return over(tunnels.to(guarded, port), &self.tls, uri).await;
+        }
         let mut tcp = HttpConnector::new_with_resolver(service_fn(move |name: Name| {
             let guarded = guarded.clone();
             async move { guarded.open_addresses(name.as_str(), port).await.map(Vec::into_iter) }
@@ -52,6 +62,15 @@ impl Dialer {
         tcp.set_nodelay(true);
         HttpsConnector::from((tcp, Arc::clone(&self.tls))).oneshot(uri).await
     }
+}
+
+/// Through a tunnel, with TLS where the URL says so.
+fn over(
+    way: Way,
+    tls: &Arc<ClientConfig>,
+    uri: Uri,
+) -> BoxFuture<'static, Result<Stream, Box<dyn Error + Send + Sync>>> {
+    Box::pin(HttpsConnector::from((way, Arc::clone(tls))).oneshot(uri))
 }
 
 fn tls(extra_ca_pem: Option<&[u8]>) -> Result<ClientConfig, SetupError> {

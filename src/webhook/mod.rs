@@ -23,4 +23,5 @@ pub mod retry_after;
 pub mod secret;
 pub mod sender;
 pub mod sign;
+mod tunnel;
 pub mod url;

@@ -1,7 +1,7 @@
 //! One attempt to deliver one message: at most so long, at most so much, and only where the guard lets it.
 //!
 //! The deadline is around everything: name, connection, TLS, sending, headers and body. A 2xx counts the moment its
-//! headers are there, whatever the body does then. Redirects are not followed, proxies of the environment not used,
+//! headers are there, whatever the body does then. Redirects are not followed, proxies of the environment not used (the operator may set one),
 //! bodies not decompressed, requests not repeated. The outcome is told in coarse words: endpoints belong to callers,
 //! and the delivery log must not become a port scanner.
 //!
@@ -29,6 +29,7 @@ use super::resolver::{Guarded, Lookup, ResolveError, SystemLookup};
 use super::url::{self, UrlError};
 use super::{echo, retry_after};
 use crate::domain::clock::Clock;
+use crate::egress::Egress;
 
 /// How much of an answer is kept, in bytes. Nothing behind it is read.
 pub const MAX_EXCERPT_BYTES: usize = 16 * 1024;
@@ -55,8 +56,8 @@ const RESERVED: [&str; 12] = [
 pub struct SenderSettings {
     /// The header `User-Agent`.
     pub user_agent: String,
-    /// Certificates of authorities (PEM) that are trusted beside the system's.
-    pub extra_ca_pem: Option<Vec<u8>>,
+    /// How to get out.
+    pub egress: Egress,
     /// Who resolves names.
     pub lookup: Arc<dyn Lookup>,
     /// How long a connection is kept for the next message.
@@ -67,7 +68,7 @@ impl Default for SenderSettings {
     fn default() -> Self {
         Self {
             user_agent: concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")).into(),
-            extra_ca_pem: None,
+            egress: Egress::default(),
             lookup: Arc::new(SystemLookup),
             keep_idle: KEEP_IDLE,
         }
@@ -181,7 +182,7 @@ impl Sender {
     /// A sender under this policy. The clock is for `Retry-After` dates only.
     pub fn new(policy: Policy, settings: SenderSettings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let guarded = Guarded { policy: Arc::new(policy), lookup: settings.lookup };
-        let dialer = Dialer::new(guarded, settings.extra_ca_pem.as_deref())?;
+        let dialer = Dialer::new(guarded, &settings.egress)?;
         let user_agent = HeaderValue::try_from(settings.user_agent).map_err(|_| SetupError::NoClient)?;
         Ok(Self { dialer, pool: Arc::new(Pool::new(settings.keep_idle)), user_agent, clock })
     }

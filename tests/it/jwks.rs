@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
-use eci_cache_gateway::auth::jwks::{KeySource, Unavailable};
+use eci_cache_gateway::auth::jwks::{KeySource, Reach, Unavailable};
 use eci_cache_gateway::domain::clock::{Instant, ManualClock};
 use futures_util::future::{join, join_all};
 use serde_json::json;
@@ -85,7 +85,7 @@ fn ok(body: &str) -> String {
 
 fn source(issuer: &Issuer) -> (KeySource, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(Instant::UNIX_EPOCH + Duration::days(20_000)));
-    (KeySource::url(&issuer.url, clock.clone()).unwrap(), clock)
+    (KeySource::url(&issuer.url, &Reach::default(), clock.clone()).unwrap(), clock)
 }
 
 async fn knows(source: &KeySource, kid: &str) -> Result<bool, Unavailable> {

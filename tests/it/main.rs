@@ -9,6 +9,7 @@ mod chaos;
 mod connections;
 mod coverage;
 mod door;
+mod egress;
 mod ensure;
 mod events;
 mod feed;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use eci_cache_gateway::domain::clock::ManualClock;
+use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::webhook::address::{Policy, Reason};
 use eci_cache_gateway::webhook::resolver::{Lookup, ResolveError};
 use eci_cache_gateway::webhook::sender::{
@@ -24,6 +25,11 @@ const SHORT: Duration = Duration::from_millis(200);
 
 fn open() -> Policy {
     Policy { allow_http: true, allow_loopback: true, ..Policy::default() }
+}
+
+/// Straight out, trusting these certificates beside the system's.
+fn trusting(pem: &[u8]) -> Egress {
+    Egress { proxy: None, extra_ca_pem: Some(pem.to_vec()) }
 }
 
 fn sender(policy: Policy, settings: SenderSettings) -> Sender {
@@ -251,7 +257,7 @@ async fn a_name_without_address_is_unresolvable() {
 #[tokio::test]
 async fn certificates_are_verified() {
     let port = tls_receiver();
-    let with_ca = || SenderSettings { extra_ca_pem: Some(CA.to_vec()), ..Names::settings(&[&["127.0.0.1"]]) };
+    let with_ca = || SenderSettings { egress: trusting(CA), ..Names::settings(&[&["127.0.0.1"]]) };
     for (host, settings, expected) in [
         ("receiver.test", with_ca(), (Outcome::Delivered, None)),
         ("127.0.0.1", with_ca(), (Outcome::Delivered, None)),
@@ -270,7 +276,7 @@ async fn certificates_are_verified() {
 #[test]
 fn certificates_that_cannot_be_read_are_found_at_once() {
     for pem in [&b""[..], b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        let settings = SenderSettings { extra_ca_pem: Some(pem.to_vec()), ..SenderSettings::default() };
+        let settings = SenderSettings { egress: trusting(pem), ..SenderSettings::default() };
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
         let refused = Sender::new(open(), settings, clock).err();
         assert!(matches!(refused, Some(SetupError::BadCertificates | SetupError::NoClient)), "{refused:?}");

@@ -6,8 +6,9 @@ use super::paths::{self, from_root};
 use super::tokens::Token;
 
 /// The house, from the ground up.
-const FLOORS: [&[&str]; 5] = [
+const FLOORS: [&[&str]; 6] = [
     &["domain"],
+    &["egress"],
     &["store", "eci", "auth", "webhook", "crypto", "localpg"],
     &["app"],
     &["http", "worker", "sim", "receiver"],
@@ -25,7 +26,7 @@ use Users::{AllBut, Only};
 /// What is not mentioned is free. The longest path that fits decides.
 const CRATES: [(&str, Users); 22] = [
     ("sqlx", Only(&["store"])),
-    ("reqwest", Only(&["eci", "auth"])),
+    ("reqwest", Only(&["eci", "auth", "egress"])),
     ("axum", Only(&["http", "sim", "receiver"])),
     ("axum_extra", Only(&["http"])),
     ("hyper", Only(&["http", "sim", "receiver", "webhook"])),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use eci_cache_gateway::eci::{self, Client, Credentials, Keys};
+use eci_cache_gateway::egress::Egress;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -14,6 +15,7 @@ use super::setup::CloudKey;
 pub(crate) fn settings(endpoint: String, patience: Duration) -> eci::Settings {
     eci::Settings {
         endpoint,
+        egress: Egress::default(),
         connect_timeout: patience,
         timeout: patience,
         keep_idle: eci::KEEP_IDLE,

@@ -12,6 +12,7 @@ use eci_cache_gateway::domain::limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::eci::Role;
+use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::http::links::Links;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::sim::Key;
@@ -38,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) links: Links,
     /// Where the cloud is, if not at the stand-in.
     pub(crate) cloud: Option<String>,
+    /// How to get out to the cloud.
+    pub(crate) egress: Egress,
     /// How long a call to the cloud may take.
     pub(crate) patience: Duration,
     /// The keys of the identity provider, as a JWKS document, if not the tests' own secret.
@@ -126,6 +129,7 @@ impl Default for Setup {
             http: http::Settings::default(),
             links: Links::default(),
             cloud: None,
+            egress: Egress::default(),
             patience: Duration::from_secs(30),
             jwks: None,
             start: START.parse().unwrap(),
