@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use super::{Error, Gateway};
 use crate::domain::caller::TeamId;
 use crate::domain::limits::book::Book;
-use crate::domain::limits::queue::{Arrival, Class, Queue, Room};
+use crate::domain::limits::queue::{Arrival, Asking, Class, Queue, Room};
 use crate::domain::limits::{Limits, Party, TeamLimits, neighbourhood};
 use tally::Tally;
 
@@ -142,15 +142,16 @@ impl Admission {
         }
     }
 
-    /// A place of `party`, as soon as it has its turn. None: it is turned away.
-    async fn enter(self: &Arc<Self>, class: Class, party: &Party) -> Option<Slot> {
-        let (id, mut turn) = match self.arrive(class, party)? {
+    /// A place, as soon as it has its turn. None: it is turned away.
+    async fn enter(self: &Arc<Self>, asking: Asking<'_, Party>) -> Option<Slot> {
+        let (id, mut turn) = match self.arrive(&asking)? {
             Ok(slot) => return Some(slot),
             Err(standing) => standing,
         };
+        let Asking { class, party, until, .. } = asking;
         let leaving = Leaving { admission: self, class, party, id };
         let began = Instant::now();
-        let ended = tokio::time::timeout(self.room.patience, &mut turn).await;
+        let ended = tokio::time::timeout_at((self.born + until).into(), &mut turn).await;
         metrics::histogram!("ecg_queue_seconds", "class" => class.as_str()).record(began.elapsed());
         match ended {
             Ok(told) => told.ok(),
@@ -162,17 +163,23 @@ impl Admission {
         }
     }
 
+    /// When one gives up that would wait until `deadline`, or as long as anybody.
+    fn until(&self, deadline: Option<Instant>) -> Duration {
+        let patience = || self.elapsed() + self.room.patience;
+        deadline.map_or_else(patience, |deadline| deadline.saturating_duration_since(self.born))
+    }
+
     /// A place, or one in line with its number. None: it is turned away at once.
-    fn arrive(self: &Arc<Self>, class: Class, party: &Party) -> Option<Result<Slot, (u64, oneshot::Receiver<Slot>)>> {
+    fn arrive(self: &Arc<Self>, asking: &Asking<'_, Party>) -> Option<Result<Slot, (u64, oneshot::Receiver<Slot>)>> {
         let mut lines = lock(&self.lines);
-        let arrival = lines.queue.arrive(&self.room, class, party, self.elapsed());
+        let arrival = lines.queue.arrive(&self.room, asking, self.elapsed());
         lines.measure();
         match arrival {
-            Arrival::Begin => Some(Ok(Slot(Arc::clone(self), class))),
+            Arrival::Begin => Some(Ok(Slot(Arc::clone(self), asking.class))),
             Arrival::Wait(id, instead_of) => {
                 instead_of.and_then(|id| lines.standing.remove(&id));
                 let (told, turn) = oneshot::channel();
-                lines.standing.insert(id, (class, told));
+                lines.standing.insert(id, (asking.class, told));
                 Some(Err((id, turn)))
             }
             Arrival::TurnedAway => None,
@@ -199,16 +206,17 @@ struct Leaving<'a> {
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let mut lines = lock(&self.admission.lines);
-        if lines.queue.give_up(self.class, self.party, self.id) {
+        if lines.queue.give_up(self.class, self.party, self.id, self.admission.elapsed()) {
             lines.standing.remove(&self.id);
         }
     }
 }
 
 impl Gateway {
-    /// The place of a request that has just come; it holds nothing yet.
-    pub fn place(&self) -> Arc<Place> {
-        Arc::new(Place::new(self.clone()))
+    /// The place of a request that has just come; it holds nothing yet. `deadline` is when its caller gives up, where that is
+    /// known: then what it reads waits until then rather than be refused.
+    pub fn place(&self, deadline: Option<Instant>) -> Arc<Place> {
+        Arc::new(Place::new(self.clone(), deadline))
     }
 
     /// What `team` may do at this gateway.

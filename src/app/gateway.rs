@@ -128,6 +128,11 @@ impl Gateway {
         self.0.leaving.cancel();
     }
 
+    /// Whether this process is about to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.0.leaving.is_cancelled()
+    }
+
     /// Fires once this process is about to stop.
     pub(super) fn leaving(&self) -> &CancellationToken {
         &self.0.leaving

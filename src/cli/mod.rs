@@ -10,6 +10,7 @@ mod assemble;
 mod audit;
 mod dev;
 mod healthcheck;
+mod inherited;
 mod migrate;
 mod openapi;
 mod process;

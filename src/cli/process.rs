@@ -57,10 +57,12 @@ impl Process {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             header_deadline: limits.header,
+            keep_idle: limits.keep_idle,
+            grace: limits.grace,
             write_deadline: limits.write,
             headers: limits.headers,
             head_bytes: limits.head_bytes,
-            drain: shutdown::DRAIN,
+            drain: shutdown::DRAIN.saturating_sub(limits.grace),
         };
         let api = server::serve(listener, http::router(state), limits, tasks, self.stop.clone());
         tokio::join!(api, self.serve_metrics(metrics, limits));

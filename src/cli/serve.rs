@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use super::process::{Process, listen, worker_name};
-use super::{Failure, assemble, runtime, wrong};
+use super::{Failure, assemble, inherited, runtime, wrong};
 use crate::config::{Config, ServeConfig};
 use crate::shutdown;
 use crate::telemetry::Metrics;
@@ -22,7 +22,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
 }
 
 async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
-    let listener = listen(config.listen).await?;
+    let listener = inherited::or_listen(config.listen).await?;
     let address = listener.local_addr()?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(listen(address).await?),

@@ -26,6 +26,10 @@ pub struct LimitsConfig {
     pub request: Duration,
     /// Its header.
     pub header: Duration,
+    /// An idle connection; longer than the 60 s after which usual proxies close theirs.
+    pub keep_idle: Duration,
+    /// For how long after a signal to stop connections are still taken.
+    pub grace: Duration,
     /// Its body.
     pub body: Duration,
     /// For the client to take a part of the answer.
@@ -45,6 +49,8 @@ impl Default for LimitsConfig {
             body_bytes: 1 << 20,
             request: Duration::from_secs(65),
             header: Duration::from_secs(8),
+            keep_idle: Duration::from_secs(75),
+            grace: Duration::from_secs(5),
             body: Duration::from_secs(8),
             write: Duration::from_secs(8),
             asked: Limits::default(),
@@ -68,6 +74,8 @@ impl LimitsConfig {
             body_bytes: r.number("limits.body_bytes", 1024..=64 << 20, usual.body_bytes),
             request: r.seconds("limits.request_seconds", 60..=600, 65),
             header: r.seconds("limits.header_seconds", 1..=60, 8),
+            keep_idle: r.seconds("limits.keep_idle_seconds", 1..=3_600, usual.keep_idle.as_secs()),
+            grace: r.seconds("limits.grace_seconds", 0..=15, usual.grace.as_secs()),
             body: r.seconds("limits.body_seconds", 1..=60, 8),
             write: r.seconds("limits.write_seconds", 1..=60, 8),
             asked: asked(r, usual.asked),
@@ -94,6 +102,7 @@ fn asked(r: &mut Reader, usual: Limits) -> Limits {
             running: r.number("limits.running", 1..=10_000, room.running),
             lists: r.number("limits.lists", 1..=10_000, room.lists.max(processors())),
             queue: r.number("limits.queue", 1..=100_000, room.queue),
+            patience: r.seconds("limits.queue_seconds", 1..=30, room.patience.as_secs()),
             target: Duration::from_millis(r.number("limits.queue_milliseconds", 1..=1_000, 10)),
             ..room
         },

@@ -46,8 +46,8 @@ impl Default for Limits {
             room: Room {
                 running: 8,
                 lists: 2,
-                queue: 512,
-                patience: Duration::from_millis(100),
+                queue: 8_192,
+                patience: Duration::from_secs(4),
                 target: Duration::from_millis(10),
                 lately: Duration::from_secs(1),
             },

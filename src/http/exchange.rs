@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::{MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
+use tokio::time::Instant;
 
 use super::extract::headers;
 use super::problem::Refusal;
@@ -52,6 +53,8 @@ pub struct Exchange {
     pub settings: Settings,
     /// What stands before the path of a link in the answer.
     pub base: Arc<str>,
+    /// By when its answer must be ready: its caller waits no longer.
+    pub deadline: Instant,
 }
 
 impl Exchange {
@@ -69,16 +72,19 @@ impl Exchange {
             let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
             call.asks(query.into_owned().take(MOST_PARAMETERS));
         }
+        let within = if rpc.is_some() { door.settings.rpc_patience } else { door.settings.request_deadline };
+        let deadline = Instant::now() + within;
         Arc::new(Self {
+            deadline,
             call,
             operation: route.as_ref().and_then(|route| operations.of(request.method(), route.as_str())),
             resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),
             route,
             traceparent: headers::traceparent(request.headers()),
             audited: door.settings.audits && (rpc.is_some() || path == "/v1" || path.starts_with("/v1/")),
+            place: door.gateway.place(rpc.is_some().then(|| deadline.into_std())),
             rpc,
             caller: OnceLock::new(),
-            place: door.gateway.place(),
             settings: door.settings,
             base: door.links.base(address, request.headers()),
         })

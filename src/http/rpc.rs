@@ -12,7 +12,6 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
-use tokio::time::Instant;
 
 use super::DoorState;
 use super::exchange::Exchange;
@@ -35,7 +34,6 @@ pub(super) mod words;
 pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let exchange = Exchange::of(&parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
-    let deadline = Instant::now() + exchange.settings.rpc_patience;
     let rpc = exchange.rpc.as_ref().ok_or_else(|| Refusal::internal("this is not the cloud's API"))?;
     let headers = headers(&parts);
     let mut raw = incoming::Request {
@@ -61,12 +59,19 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     // To find the key's owner costs queries, too.
     exchange.place.enter(class, Party::Stranger(address)).await.map_err(words::of_error)?;
     let caller = let_in(&door, &exchange, &incoming).await?;
-    exchange.place.count(&caller.team).map_err(words::of_error)?;
     exchange.place.stand_aside();
+    exchange.place.count_delayed(&caller.team, class).await.map_err(words::of_error)?;
     exchange.place.enter(class, Party::Team(caller.team.clone())).await.map_err(words::of_error)?;
     let action = action.ok_or_else(|| words::of_incoming(&incoming::Refusal::UnknownApi))?;
     access::check(caller, action.operation()).map_err(words::of_error)?;
-    let asked = Asked { gateway: &door.gateway, caller, call: &exchange.call, rpc, incoming: &incoming, deadline };
+    let asked = Asked {
+        gateway: &door.gateway,
+        caller,
+        call: &exchange.call,
+        rpc,
+        incoming: &incoming,
+        deadline: exchange.deadline,
+    };
     let fields = asked.answer(action).await?;
     Ok(envelope::success(&incoming.action, exchange.request_id(), incoming.format, fields))
 }

@@ -2,20 +2,25 @@
 //!
 //! What must stay true: a client that sends nothing, or too slowly, or reads nothing, or too slowly, gives its connection
 //! back within a bounded time; there are never more connections than allowed, more wait in the listener's queue, and one
-//! address does not have them all; what is refused before there is a request is a problem all the same ([`telling`]).
+//! address does not have them all; what is refused before there is a request is a problem all the same ([`telling`]);
+//! a stop costs nobody a request: while connections are still taken, each answer announces the end of its own.
 //! hyper's HTTP/1 builder is used alone: the one that also speaks HTTP/2 leaves silent connections open.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::RETRY_AFTER;
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::response::Response;
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -25,16 +30,20 @@ use tower::ServiceExt as _;
 use super::exchange::Peer;
 use super::problem::{MEDIA_TYPE, Refusal};
 
+mod idle;
 mod neighbours;
 mod patience;
 mod telling;
 
+use idle::{Answer, Deadlines, Idle, Underway};
 use neighbours::{Counted, Neighbours};
 use patience::Patient;
 use telling::Telling;
 
 /// The id of a request that was not read.
 const UNREAD: &str = "unread";
+/// How long a connection that was taken in the last moment may take to send something.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// What a client may hold, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +52,20 @@ pub struct Limits {
     pub connections: usize,
     /// How many of them from one address (64 bits of IPv6); further ones are refused.
     pub connections_per_address: usize,
-    /// From the connection's start, or the end of the answer before, to the end of a request's head.
+    /// From the connection's start, or the first byte of a later request, to the end of the request's head.
     pub header_deadline: Duration,
+    /// How long a connection is kept without a request. Only as long as a head may take while more than three quarters of
+    /// the connections, or of those of its address, are open.
+    pub keep_idle: Duration,
     /// For the client to take 16 KiB of an answer that is ready for it, or what there is of it.
     pub write_deadline: Duration,
     /// The most header fields; more are answered with 431.
     pub headers: usize,
     /// About the largest request head in bytes (at least 8192); a clearly larger one is answered with 431.
     pub head_bytes: usize,
-    /// How long a shutdown waits for what is running.
+    /// For how long after it was told to stop connections are still taken and kept; each answer closes its own.
+    pub grace: Duration,
+    /// How long it waits for what is running then.
     pub drain: Duration,
 }
 
@@ -61,28 +75,52 @@ impl Default for Limits {
             connections: 8192,
             connections_per_address: 4096,
             header_deadline: Duration::from_secs(8),
+            keep_idle: Duration::from_secs(75),
             write_deadline: Duration::from_secs(8),
             headers: 64,
             head_bytes: 32 * 1024,
+            grace: Duration::ZERO,
             drain: Duration::from_secs(25),
         }
     }
 }
 
-/// Serves `router` until `stop` is cancelled, then lets what is running end, for at most `limits.drain`.
-/// `tasks` are the requests' own tasks (`DoorState::tasks`).
+/// Serves `router` until `stop` is cancelled and `limits.grace` is over, then lets what is running end, for at most
+/// `limits.drain`. `tasks` are the requests' own tasks (`DoorState::tasks`).
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, tasks: TaskTracker, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let (connections, neighbours) = (TaskTracker::new(), Neighbours::default());
-    while let Some((stream, peer, slot)) = next(&listener, &slots, &stop).await {
+    let (stopping, closing) = (stop.clone(), CancellationToken::new());
+    let take = |(stream, peer, slot): Accepted, closing: CancellationToken| {
         let Some(counted) = neighbours.count(peer.ip(), limits.connections_per_address) else {
-            refuse(&stream);
-            continue;
+            return refuse(&stream);
         };
-        let connection = Connection { peer, limits, stop: stop.clone(), _held: (slot, counted) };
+        let (stop, slots) = (stop.clone(), Arc::clone(&slots));
+        let connection = Connection { peer, limits, stop, closing, slots, counted, _slot: slot };
         connections.spawn(connection.run(stream, router.clone()));
+    };
+    let grace = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(limits.grace).await;
+    };
+    let mut grace = std::pin::pin!(grace);
+    while let Some(accepted) = next(&listener, &slots, &mut grace).await {
+        take(accepted, closing.clone());
+    }
+    // Who is connected already would be reset with the listener.
+    let (mut late, last) = (false, CancellationToken::new());
+    while let Some(accepted) = accept(&listener, &slots).now_or_never().flatten() {
+        take(accepted, last.clone());
+        late = true;
     }
     drop(listener);
+    closing.cancel();
+    if late {
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_MOMENT).await;
+            last.cancel();
+        });
+    }
     connections.close();
     tasks.close();
     let all = async {
@@ -116,37 +154,45 @@ fn unread(refusal: &Refusal) -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
-/// The next connection, once there is room for it; nothing when it is time to stop.
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+/// The next connection, once there is room for it; nothing when it is time to close.
 async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-    stop: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let accept = async {
-        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => return Some((stream, peer, slot)),
-                Err(error) => {
-                    // Out of file handles, or a client that left at once: look again shortly.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    };
+    close: &mut (impl Future<Output = ()> + Unpin),
+) -> Option<Accepted> {
     tokio::select! {
         biased;
-        () = stop.cancelled() => None,
-        accepted = accept => accepted,
+        () = close => None,
+        accepted = accept(listener, slots) => accepted,
+    }
+}
+
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accepted> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return Some((stream, peer, slot)),
+            Err(error) => {
+                // Out of file handles, or a client that left at once: look again shortly.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 
 struct Connection {
     peer: SocketAddr,
     limits: Limits,
+    /// When answers close their connection.
     stop: CancellationToken,
-    _held: (OwnedSemaphorePermit, Counted),
+    /// When it is closed, once nothing is under way.
+    closing: CancellationToken,
+    slots: Arc<Semaphore>,
+    counted: Counted,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Connection {
@@ -161,17 +207,18 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let peer = Peer(self.peer.ip());
-        let service = router.map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            request.map(axum::body::Body::new)
-        });
-        let io = TokioIo::new(Telling::new(Patient::new(stream, self.limits.write_deadline)));
-        let connection = self.builder().serve_connection(io, TowerToHyperService::new(service));
+        let underway = Underway::default();
+        let deadlines = Deadlines { head: self.limits.header_deadline, idle: self.limits.keep_idle };
+        let stream = Patient::new(stream, self.limits.write_deadline);
+        let io = Idle::new(Telling::new(stream), deadlines, underway.clone(), || self.is_short());
+        let service = service_fn(|request| self.answer(&router, &underway, request));
+        let connection = self.builder().serve_connection(TokioIo::new(io), service);
         let mut connection = std::pin::pin!(connection);
+        // First whatever has come: it is answered.
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
+            () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -181,11 +228,34 @@ impl Connection {
         }
     }
 
+    /// Answers one request; while the process stops, the answer announces that the connection ends with it.
+    async fn answer(
+        &self,
+        router: &Router,
+        underway: &Underway,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Answer<axum::body::Body>>, Infallible> {
+        let underway = underway.begin();
+        request.extensions_mut().insert(Peer(self.peer.ip()));
+        let mut answer = router.clone().oneshot(request.map(axum::body::Body::new)).await?;
+        if self.stop.is_cancelled() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer.map(|body| Answer { body, _request: underway }))
+    }
+
+    /// Whether so many connections are open that idle ones are not kept.
+    fn is_short(&self) -> bool {
+        let few = self.slots.available_permits() < self.limits.connections / 4;
+        few || self.counted.count() > self.limits.connections_per_address / 4 * 3
+    }
+
     fn builder(&self) -> http1::Builder {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_deadline)
+            // [`Idle`] has deadlines of both kinds.
+            .header_read_timeout(None)
             .max_headers(self.limits.headers)
             .max_header_size(self.limits.head_bytes)
             .max_buf_size(self.limits.head_bytes);

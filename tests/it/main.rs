@@ -16,6 +16,7 @@ mod feed;
 mod filters;
 mod floors;
 mod gate;
+mod handover;
 mod harness;
 mod holding;
 mod images;

@@ -32,7 +32,7 @@ const FEW: usize = 100;
 const SLOTS: u32 = 64;
 
 /// A server of this test's own, which it may stop.
-async fn server(options: Option<Options>) -> (Server, Options) {
+pub(crate) async fn server(options: Option<Options>) -> (Server, Options) {
     let start = move || {
         let slots = (0..SLOTS).map(|slot| options_for(&tmp(&format!("restart-{slot}")), Durability::Throwaway));
         let all: Vec<Options> = options.map_or_else(|| slots.collect(), |options| vec![options]);
@@ -49,7 +49,7 @@ async fn server(options: Option<Options>) -> (Server, Options) {
 }
 
 /// A migrated database, as the gateway's own role sees it.
-async fn database(server: &Server) -> String {
+pub(crate) async fn database(server: &Server) -> String {
     let mut admin = PgConnection::connect(&server.database_url()).await.unwrap();
     // The cluster stays from run to run.
     let role = "DO $$ BEGIN CREATE ROLE eci_runtime LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
@@ -65,15 +65,22 @@ async fn database(server: &Server) -> String {
 }
 
 /// A running `serve`, and what it has said.
-struct Gateway {
-    process: Child,
+pub(crate) struct Gateway {
+    pub(crate) process: Child,
     lines: Arc<Mutex<Vec<String>>>,
     http: reqwest::Client,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Gateway {
     fn start(database: &str, cloud: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+        command.arg("serve");
+        Self::by(command, database, cloud)
+    }
+
+    /// The same, by a command that comes to it.
+    pub(crate) fn by(mut command: Command, database: &str, cloud: &str) -> Self {
         let settings = [
             ("ECG_DATABASE_URL", database),
             ("ECG_LISTEN", "127.0.0.1:0"),
@@ -87,9 +94,9 @@ impl Gateway {
             ("ECG_KEYS_AUDIT", MASTER),
             ("ECG_WEBHOOK_ALLOW_HTTP", "true"),
             ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
+            ("ECG_LIMITS_GRACE_SECONDS", "1"),
         ];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
-        command.arg("serve").env_clear().envs(settings).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.env_clear().envs(settings).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let (lines, said) = (Arc::new(Mutex::new(Vec::new())), BufReader::new(process.stderr.take().unwrap()));
         let kept = Arc::clone(&lines);
@@ -116,7 +123,7 @@ impl Gateway {
     }
 
     /// Where it listens, once it does.
-    async fn address(&mut self) -> String {
+    pub(crate) async fn address(&mut self) -> String {
         loop {
             let lines = self.said();
             let mut told = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -133,7 +140,7 @@ impl Gateway {
         request.send().await.unwrap().status().as_u16()
     }
 
-    async fn until(&self, url: &str, status: u16) {
+    pub(crate) async fn until(&self, url: &str, status: u16) {
         while self.http.get(url).bearer_auth(&self.token).send().await.unwrap().status().as_u16() != status {}
     }
 }
@@ -146,7 +153,7 @@ impl Drop for Gateway {
     }
 }
 
-async fn stand_in() -> StandIn {
+pub(crate) async fn stand_in() -> StandIn {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = sim::Settings {
         access_key_id: KEY.into(),

@@ -55,13 +55,82 @@ const ONE: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
 async fn a_client_that_sends_nothing_or_half_a_head_is_closed() {
-    let limits = Limits { header_deadline: Duration::from_millis(50), ..Limits::default() };
+    let short = Duration::from_millis(50);
+    let limits = Limits { header_deadline: short, keep_idle: short, ..Limits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     for sent in ["", "GET / HTTP/1.1\r\nhost: x\r\n", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
         let answer = server.talk(sent).await;
         // The last one is answered, and then closed because nothing follows on the kept connection.
         assert_eq!(answer.ends_with("hello"), sent.ends_with("\r\n\r\n"), "{sent:?}: {answer}");
     }
+}
+
+/// Sends a request and reads its answer, which leaves the connection open.
+async fn asked(stream: &mut TcpStream) -> String {
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        assert!(stream.read_buf(&mut answer).await.expect("answered") > 0, "it was closed");
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_longer_than_a_head_may_take_and_a_head_may_not_take_longer_on_it() {
+    let limits = Limits { header_deadline: Duration::from_millis(50), ..Limits::default() };
+    let server = start(hello(), limits, TaskTracker::new()).await;
+    let mut kept = server.connect().await;
+    asked(&mut kept).await;
+    // A new one, at the same time, is closed after the head's deadline, and so is one that begins a head on a kept one.
+    assert_eq!(server.talk("").await, "");
+    asked(&mut kept).await;
+    assert_eq!(server.talk("").await, "");
+    kept.write_all(b"GET / HT").await.expect("sent");
+    assert_eq!(rest(&mut kept).await, "");
+}
+
+#[tokio::test]
+async fn idle_connections_are_not_kept_where_few_are_left() {
+    let header_deadline = Duration::from_millis(50);
+    for limits in [
+        Limits { connections: 4, header_deadline, ..Limits::default() },
+        Limits { connections_per_address: 4, header_deadline, ..Limits::default() },
+    ] {
+        let server = start(hello(), limits, TaskTracker::new()).await;
+        let mut kept = Vec::new();
+        for _ in 0..4 {
+            let mut stream = server.connect().await;
+            asked(&mut stream).await;
+            kept.push(stream);
+        }
+        let mut closed = 0;
+        for mut stream in kept.drain(..1) {
+            closed += usize::from(rest(&mut stream).await.is_empty());
+        }
+        assert_eq!(closed, 1, "four of four are open");
+        // Once enough are closed, the others stay.
+        assert!(asked(&mut server.connect().await).await.ends_with("hello"));
+    }
+}
+
+#[tokio::test]
+async fn while_it_stops_it_takes_and_answers_requests_and_announces_the_end_of_each_connection() {
+    let limits = Limits { grace: Duration::from_millis(300), ..Limits::default() };
+    let server = start(hello(), limits, TaskTracker::new()).await;
+    let (mut kept, mut silent) = (server.connect().await, server.connect().await);
+    let before = asked(&mut kept).await;
+    asked(&mut silent).await;
+    assert!(!before.contains("connection: close"), "{before}");
+    server.stop.cancel();
+    let answer = asked(&mut kept).await;
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert_eq!(rest(&mut kept).await, "", "and it is closed");
+    let new = server.talk("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(new.contains("connection: close\r\n") && new.ends_with("hello"), "{new}");
+    // Who asks for nothing holds nothing up.
+    assert_eq!(rest(&mut silent).await, "");
+    server.running.await.expect("it ends");
+    assert!(TcpStream::connect(server.address).await.is_err());
 }
 
 #[tokio::test]
@@ -146,7 +215,8 @@ async fn a_client_that_takes_next_to_nothing_of_its_answer_is_closed() {
 
 #[tokio::test]
 async fn a_body_that_nobody_asked_for_and_never_comes_holds_no_connection() {
-    let limits = Limits { header_deadline: Duration::from_millis(50), ..Limits::default() };
+    let short = Duration::from_millis(50);
+    let limits = Limits { header_deadline: short, keep_idle: short, ..Limits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     let answer = server.talk("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc").await;
     assert!(answer.ends_with("hello"), "{answer}");

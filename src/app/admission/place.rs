@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::{Slot, count_refusal, lock};
 use crate::app::{Error, Gateway};
@@ -9,12 +10,17 @@ use crate::domain::caller::TeamId;
 use crate::domain::limits::Party;
 use crate::domain::limits::book::Account;
 use crate::domain::limits::bucket::Quota;
-use crate::domain::limits::queue::Class;
+use crate::domain::limits::queue::{Asking, Class};
+
+/// For how long at most a request waits for its team's rate.
+const RATE_DELAY: Duration = Duration::from_secs(10);
 
 /// What one request holds. All of it is given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
     gateway: Gateway,
+    /// When its caller gives up, where that is known: a signed request. What it reads is delayed rather than refused.
+    deadline: Option<Instant>,
     held: Mutex<Held>,
     /// What is left of the team's rate, once it was counted.
     quota: OnceLock<Quota>,
@@ -33,44 +39,83 @@ struct Held {
 }
 
 impl Place {
-    pub(super) fn new(gateway: Gateway) -> Self {
-        Self { gateway, held: Mutex::default(), quota: OnceLock::new(), turned_away: AtomicBool::new(false) }
+    pub(super) fn new(gateway: Gateway, deadline: Option<Instant>) -> Self {
+        let (held, quota, turned_away) = (Mutex::default(), OnceLock::new(), AtomicBool::new(false));
+        Self { gateway, deadline, held, quota, turned_away }
     }
 
-    /// Counts the request for its team. Refused where the team's rate is used up, or too much of it is in hand.
+    /// Counts the request for its team. Refused where the team's rate is used up.
     pub fn count(&self, team: &TeamId) -> Result<(), Error> {
-        let (limits, now) = (self.gateway.limits_of(team), self.gateway.now());
+        self.take(team, Duration::ZERO).map(drop)
+    }
+
+    /// The same for a request of that class, which holds no place meanwhile: what a caller reads who takes a refusal for a
+    /// failure waits until the rate lets it through, if that is soon enough.
+    pub async fn count_delayed(&self, team: &TeamId, class: Class) -> Result<(), Error> {
+        let left = self.deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let patience = if self.is_delayed(class) { left.min(RATE_DELAY) } else { Duration::ZERO };
+        let delay = self.take(team, patience)?;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        Ok(())
+    }
+
+    /// Takes one of the team's rate, now or within `patience`. Answers in how long it is there.
+    fn take(&self, team: &TeamId, patience: Duration) -> Result<Duration, Error> {
+        let (rate, now) = (self.gateway.limits_of(team).rate, self.gateway.now());
         let mut held = lock(&self.held);
         let mut teams = lock(&self.gateway.admission().teams);
         let (account, own) = teams.open(team, now);
-        let quota = *self.quota.get_or_init(|| account.bucket.take(limits.rate, now));
+        let (quota, delay) = account.bucket.take_within(rate, now, patience);
+        let quota = *self.quota.get_or_init(|| quota);
         if let Some(retry_after_seconds) = quota.retry_after_seconds {
             let detail = "the team sends more requests than it may; RateLimit-Policy says how many";
             return Err(self.refuse("rate", "rate_limited", detail, retry_after_seconds));
         }
-        if account.running >= limits.running {
+        held.team = Some((team.clone(), own));
+        Ok(delay)
+    }
+
+    fn is_delayed(&self, class: Class) -> bool {
+        self.deadline.is_some() && class != Class::Change
+    }
+
+    /// Stands in line for a place, if there is none at once. Refused where the gateway has too much to do, or the team too
+    /// much in hand: who stands in line is not.
+    pub async fn enter(&self, class: Class, party: Party) -> Result<(), Error> {
+        let admission = self.gateway.admission();
+        let (until, delayed) = (admission.until(self.deadline), self.is_delayed(class));
+        let slot = admission.enter(Asking { class, party: &party, until, delayed }).await;
+        let Some(slot) = slot else {
+            self.turned_away.store(true, Ordering::Release);
+            count_refusal(class.as_str());
+            admission.turned_away.fetch_add(1, Ordering::Relaxed);
+            let detail = "there is more to do than this gateway can do; this request was not begun";
+            return Err(Error::Unavailable { code: "overloaded", detail, retry_after_seconds: 1 });
+        };
+        let mut held = lock(&self.held);
+        self.take_in_hand(&mut held, class)?;
+        held.slot = Some(slot);
+        held.line = Some((class, party));
+        Ok(())
+    }
+
+    /// Counts the request among those that its team has in hand, once it is known whose it is.
+    fn take_in_hand(&self, held: &mut Held, class: Class) -> Result<(), Error> {
+        let Some((team, own)) = held.team.clone() else { return Ok(()) };
+        if held.running || held.waiting || self.is_delayed(class) {
+            return Ok(());
+        }
+        let limit = self.gateway.limits_of(&team).running;
+        let mut teams = lock(&self.gateway.admission().teams);
+        let account = teams.of(&team, own);
+        if account.running >= limit {
             let detail = "the team has as many requests in hand at once as it may";
             return Err(self.refuse("running", "too_many_requests", detail, 1));
         }
         account.running += 1;
-        held.team = Some((team.clone(), own));
         held.running = true;
-        Ok(())
-    }
-
-    /// Stands in line for a place, if there is none at once. Refused where the gateway has too much to do.
-    pub async fn enter(&self, class: Class, party: Party) -> Result<(), Error> {
-        let slot = self.gateway.admission().enter(class, &party).await;
-        if slot.is_none() {
-            self.turned_away.store(true, Ordering::Release);
-            count_refusal(class.as_str());
-            self.gateway.admission().turned_away.fetch_add(1, Ordering::Relaxed);
-            let detail = "there is more to do than this gateway can do; this request was not begun";
-            return Err(Error::Unavailable { code: "overloaded", detail, retry_after_seconds: 1 });
-        }
-        let mut held = lock(&self.held);
-        held.slot = slot;
-        held.line = Some((class, party));
         Ok(())
     }
 

@@ -5,6 +5,9 @@ use chrono::Duration;
 
 use crate::domain::clock::Instant;
 
+/// For how long in advance requests may be taken, at most.
+const LONGEST_DEBT: Duration = Duration::seconds(10);
+
 /// So many a second, and so many at once after a pause. Both are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -49,22 +52,35 @@ pub struct Bucket(Option<Instant>);
 impl Bucket {
     /// Takes one request out. Where none is left, nothing is taken, and the quota says when to come back.
     pub fn take(&mut self, rate: Rate, now: Instant) -> Quota {
-        let window = rate.window();
-        // A clock that was put back must not make a bucket emptier than empty.
-        let missing = self.missing(now).min(window);
-        let after = missing + rate.interval();
-        let taken = after <= window;
+        self.take_within(rate, now, std::time::Duration::ZERO).0
+    }
+
+    /// The same, where one that is there within `patience` will do: it is taken in advance, in the order in which they are
+    /// asked for. Answers after how long it is there, too.
+    pub fn take_within(
+        &mut self,
+        rate: Rate,
+        now: Instant,
+        patience: std::time::Duration,
+    ) -> (Quota, std::time::Duration) {
+        let (window, interval) = (rate.window(), rate.interval());
+        let patience = Duration::from_std(patience).unwrap_or(Duration::zero()).min(LONGEST_DEBT);
+        // A clock that was put back must not make a bucket emptier than anybody may.
+        let missing = self.missing(now).min(window + LONGEST_DEBT);
+        let after = missing + interval;
+        let taken = after <= window + patience;
         let missing = if taken { after } else { missing };
         self.0 = now.checked_add_signed(missing);
-        let interval = rate.interval().num_nanoseconds().unwrap_or(1).max(1);
-        let left = (window - missing).num_nanoseconds().unwrap_or(0) / interval;
-        Quota {
+        let left = (window - missing).max(Duration::zero()).num_nanoseconds().unwrap_or(0);
+        let quota = Quota {
             limit: rate.burst,
             window_seconds: seconds(window),
-            remaining: u32::try_from(left).unwrap_or(0),
+            remaining: u32::try_from(left / interval.num_nanoseconds().unwrap_or(1).max(1)).unwrap_or(0),
             reset_seconds: seconds(missing),
             retry_after_seconds: (!taken).then(|| seconds(after - window).max(1)),
-        }
+        };
+        let delay = if taken { (after - window).to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
+        (quota, delay)
     }
 
     /// Whether it is as good as new.
@@ -125,10 +141,28 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_put_back_costs_one_window_at_most() {
+    fn who_waits_takes_in_advance_in_order_and_no_more_than_it_would_wait_for() {
+        let mut bucket = Bucket::default();
+        for _ in 0..5 {
+            bucket.take(RATE, at(0));
+        }
+        let patience = std::time::Duration::from_millis(250);
+        for expected in [100, 200] {
+            let (quota, delay) = bucket.take_within(RATE, at(0), patience);
+            assert_eq!((quota.retry_after_seconds, quota.remaining, delay.as_millis()), (None, 0, expected));
+        }
+        let (refused, delay) = bucket.take_within(RATE, at(0), patience);
+        assert_eq!((refused.retry_after_seconds, delay), (Some(1), std::time::Duration::ZERO));
+        assert_eq!(bucket.take(RATE, at(150)).retry_after_seconds, Some(1), "what was taken in advance is gone");
+        assert_eq!(bucket.take(RATE, at(300)).retry_after_seconds, None);
+        assert_eq!(bucket.take_within(RATE, at(2_000), patience).1, std::time::Duration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_costs_one_window_and_what_may_be_taken_in_advance_at_most() {
         let mut bucket = Bucket::default();
         bucket.take(RATE, at(3_600_000));
-        assert_eq!(bucket.take(RATE, at(0)).retry_after_seconds, Some(1));
-        assert_eq!(bucket.take(RATE, at(100)).retry_after_seconds, None);
+        assert_eq!(bucket.take(RATE, at(0)).retry_after_seconds, Some(11));
+        assert_eq!(bucket.take(RATE, at(10_100)).retry_after_seconds, None);
     }
 }

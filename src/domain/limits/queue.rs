@@ -5,11 +5,14 @@
 //! place in [`LEFT_OVER`] goes to the lowest class, so that none starves. So a party that sends ten times its share waits
 //! in its own line, ten times as long.
 //!
-//! A line that is short for a moment is a burst; one that never ends is a load, and waiting only makes everybody late.
-//! So one is waited in for [`Room::patience`] at most, and once no place was free for as long, for [`Room::target`] (the
-//! controlled delay of CoDel): half of it in the lowest class, twice in the highest. Then whoever came last in a line is the
-//! next: who came first has waited nearly too long already, and everybody who is worked for would have. Where the lines are
-//! full, the newest of the longest line of the lowest class is turned away.
+//! A line that empties is a burst, and borne: whoever stands there waits as long as its caller would. Only whom the line, as
+//! fast as it really drains ([`drain`]), would not reach within that time is turned away at once.
+//! A line that never empties is an overload, and waiting only makes everybody late. So where the line of a party stands
+//! ([`standing`]), nobody waits there for longer than [`Room::target`] (the controlled delay of RFC 8289): half of it in the
+//! lowest class, twice in the highest; and whoever came last is the next: who came first has waited nearly too long already,
+//! and everybody who is worked for would have. Those whose callers take a refusal for a failure ([`Asking::delayed`]) go
+//! before them, in their order, and are turned away by their deadline alone. Where the lines are full, the newest of the
+//! longest line of the lowest class is turned away.
 //!
 //! Taking turns alone would leave the others behind whatever the greedy one has just begun: every core is busy with it. So a
 //! party that had more than its share of lists lately ([`super::shares`]) begins another only while fewer than half of
@@ -22,15 +25,15 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::shares::Shares;
+use drain::Drain;
 use lane::Lane;
 
+mod drain;
 mod lane;
+mod standing;
 
 /// One place in so many goes to the lowest class.
 const LEFT_OVER: u32 = 16;
-/// How many times the patience nobody must have been turned away until a load counts as over. Sooner, and each moment
-/// of relief would let the lines grow again.
-const RELIEF: u32 = 5;
 
 /// What a request is, the more important the earlier. Health and metrics do not stand in lines at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,13 +70,26 @@ pub struct Room {
     pub lists: usize,
     /// Requests that stand in all lines together.
     pub queue: usize,
-    /// The longest wait in a line, and for how long no place must have been free until that is too much to do.
+    /// The longest wait in a line, for those whose callers do not say how long they would wait.
     pub patience: Duration,
-    /// The longest wait while there is too much to do.
+    /// The longest wait in a line that stands.
     pub target: Duration,
     /// What a party had in this span of time or in the one before, it had lately. Long enough that a few requests at once
     /// are no greed, short enough that it is soon forgotten.
     pub lately: Duration,
+}
+
+/// A request that asks for a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asking<'a, K> {
+    /// What it is.
+    pub class: Class,
+    /// Whose turn it takes.
+    pub party: &'a K,
+    /// When its caller gives up, counted as `now` is.
+    pub until: Duration,
+    /// Whether it waits until then in an overload, too: its caller takes a refusal for a failure.
+    pub delayed: bool,
 }
 
 /// Who stands in a line.
@@ -82,6 +98,17 @@ struct Waiter {
     /// Its number.
     id: u64,
     since: Duration,
+    until: Duration,
+    delayed: bool,
+    /// How many of its kind had begun when it came.
+    begun: u64,
+}
+
+impl Waiter {
+    /// Whether its turn comes too late, in a line that stands, where nobody is worked for who came before that.
+    fn is_late(&self, before: Duration, now: Duration) -> bool {
+        now > self.until || !self.delayed && self.since < before
+    }
 }
 
 /// What becomes of a request that arrives.
@@ -104,27 +131,26 @@ pub struct Queue<K> {
     lists: usize,
     /// Who had those lately.
     shares: Shares<K>,
-    waiting: usize,
-    /// How busy it is for lists, and for all else.
-    times: [Busy; 2],
+    /// Of all else, and of lists.
+    kinds: [Kind; 2],
     next_id: u64,
     turns: u32,
 }
 
-/// Since when there was no place for some classes.
+/// What shares places: lists, or all else.
 #[derive(Debug, Clone, Copy, Default)]
-struct Busy {
-    /// When a place was free, the last time. Lines that are empty because all were turned away are no sign of that.
-    last_free: Duration,
-    /// Until when it counts as too much to do, even where a place is free for a moment.
-    strict_until: Duration,
+struct Kind {
+    /// How fast its lines drain.
+    drain: Drain,
+    /// How many have begun, ever.
+    begun: u64,
 }
 
 impl<K: Eq + Hash + Clone> Default for Queue<K> {
     fn default() -> Self {
         let lanes = [Lane::new(), Lane::new(), Lane::new()];
-        let (shares, times) = (Shares::default(), [Busy::default(); 2]);
-        Self { lanes, running: 0, lists: 0, shares, waiting: 0, times, next_id: 0, turns: 0 }
+        let (shares, kinds) = (Shares::default(), [Kind::default(); 2]);
+        Self { lanes, running: 0, lists: 0, shares, kinds, next_id: 0, turns: 0 }
     }
 }
 
@@ -136,26 +162,28 @@ impl<K: Eq + Hash + Clone> Queue<K> {
 
     /// How many stand in line.
     pub fn waiting(&self) -> usize {
-        self.waiting
+        self.lanes.iter().map(Lane::waiting).sum()
     }
 
-    /// Whether there is more to do for this class than can be done, for some time already.
-    pub fn is_overloaded(&self, room: &Room, class: Class, now: Duration) -> bool {
-        let busy = self.times[kind(class)];
-        self.waiting > 0 && (now < busy.strict_until || now.saturating_sub(busy.last_free) > room.patience)
+    /// Whether a party asks for more of this class than can be done, for some time already.
+    pub fn is_overloaded_by(&self, class: Class, party: &K, now: Duration) -> bool {
+        self.lanes[class as usize].standing.is(party, now)
     }
 
-    /// A request of `party` arrives. `now` is counted from any one moment.
-    pub fn arrive(&mut self, room: &Room, class: Class, party: &K, now: Duration) -> Arrival {
-        self.note_free(room, now);
+    /// A request arrives. `now` is counted from any one moment.
+    pub fn arrive(&mut self, room: &Room, asking: &Asking<'_, K>, now: Duration) -> Arrival {
+        let Asking { class, party, until, delayed } = *asking;
         self.shares.go_on(room.lately, now);
         // Where it may begin, nobody waits who might as well, but others of its own.
         if self.may_begin(room, class, party) {
-            self.begin(class, party);
+            self.begin(class, party, 0, now);
             return Arrival::Begin;
         }
+        if self.would_be_late(asking, now) {
+            return Arrival::TurnedAway;
+        }
         let mut victim = None;
-        if self.waiting >= room.queue {
+        if self.waiting() >= room.queue {
             victim = self.make_room(class, party);
             if victim.is_none() {
                 return Arrival::TurnedAway;
@@ -163,9 +191,30 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.waiting += 1;
-        self.lanes[class as usize].push(party, Waiter { id, since: now });
+        let begun = self.kinds[kind(class)].begun;
+        self.lanes[class as usize].push(party, Waiter { id, since: now, until, delayed, begun });
+        self.note_waiting(now);
         Arrival::Wait(id, victim)
+    }
+
+    /// Whether the line, as fast as it drains, would not reach it in time. In one that stands, the target says more.
+    fn would_be_late(&mut self, asking: &Asking<'_, K>, now: Duration) -> bool {
+        let Asking { class, party, until, .. } = *asking;
+        if self.is_overloaded_by(class, party, now) {
+            return false;
+        }
+        let before = self.waiting_before(class);
+        let drain = &mut self.kinds[kind(class)].drain;
+        let mut is_late = |ahead: usize| drain.time_for(ahead + 1, now).is_some_and(|time| now + time > until);
+        let lane = &self.lanes[class as usize];
+        // Whose turn it is needs to be known only where the whole line is too long.
+        is_late(before + lane.waiting()) && is_late(before + lane.ahead_of(party))
+    }
+
+    /// How many of higher classes stand in line for the same places.
+    fn waiting_before(&self, class: Class) -> usize {
+        let before = Class::ALL.into_iter().filter(|other| *other < class && kind(*other) == kind(class));
+        before.map(|other| self.lanes[other as usize].waiting()).sum()
     }
 
     /// Turns away who is less worth than a new one of `class` and `party`.
@@ -177,7 +226,6 @@ impl<K: Eq + Hash + Clone> Queue<K> {
             return None;
         }
         lane.remove(&longest, last)?;
-        self.waiting -= 1;
         Some(last)
     }
 
@@ -192,43 +240,48 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     /// who left: a party whose greed is forgotten may begin as many at once as there are places.
     pub fn call(&mut self, room: &Room, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
         self.shares.go_on(room.lately, now);
+        let mut called = None;
         while let Some(class) = self.next(room) {
-            let overloaded = self.is_overloaded(room, class, now);
-            let Some((party, waiter)) = self.pop(room, class, overloaded) else { break };
-            self.waiting -= 1;
+            let Some((party, waiter, stands)) = self.pop(room, class, now) else { break };
             let already = turned_away.len();
             // The last one is worked for: nothing would be won by leaving the place free.
-            let last = !self.anybody(room);
-            let longest = longest_wait(room, class, overloaded && !last);
-            if overloaded {
-                let before = now.saturating_sub(longest);
-                self.waiting -= self.lanes[class as usize].expire(&party, before, turned_away);
-            }
-            let begins = now.saturating_sub(waiter.since) <= longest;
-            if !begins {
+            let is_late = if stands && self.anybody(room) {
+                let before = now.saturating_sub(longest_wait(room, class));
+                self.lanes[class as usize].expire(&party, before, turned_away);
+                waiter.is_late(before, now)
+            } else {
+                now > waiter.until
+            };
+            if is_late {
                 turned_away.push(waiter.id);
             }
-            if overloaded && turned_away.len() > already {
-                self.times[kind(class)].strict_until = now + room.patience * RELIEF;
+            if stands && turned_away.len() > already {
+                self.lanes[class as usize].standing.turned_away(&party, now);
             }
-            if begins {
-                self.begin(class, &party);
-                return Some(waiter.id);
+            if !is_late {
+                self.kinds[kind(class)].drain.call(now);
+                let behind = self.kinds[kind(class)].begun - waiter.begun;
+                self.begin(class, &party, behind, now);
+                called = Some(waiter.id);
+                break;
             }
         }
-        self.note_free(room, now);
-        None
+        self.note_waiting(now);
+        called
     }
 
     /// One leaves its line by itself. `false`: it does not stand there any more.
-    pub fn give_up(&mut self, class: Class, party: &K, id: u64) -> bool {
+    pub fn give_up(&mut self, class: Class, party: &K, id: u64, now: Duration) -> bool {
         let left = self.lanes[class as usize].remove(party, id).is_some();
-        self.waiting -= usize::from(left);
+        self.note_waiting(now);
         left
     }
 
-    fn begin(&mut self, class: Class, party: &K) {
+    /// One begins that let `behind` others of its kind begin since it came.
+    fn begin(&mut self, class: Class, party: &K, behind: u64, now: Duration) {
         self.running += 1;
+        self.kinds[kind(class)].begun += 1;
+        self.lanes[class as usize].standing.began(party, behind, now);
         if class == Class::List {
             self.lists += 1;
             self.shares.note(party);
@@ -249,17 +302,17 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         class != Class::List || self.lists < (room.lists / 2).max(1)
     }
 
-    fn pop(&mut self, room: &Room, class: Class, newest: bool) -> Option<(K, Waiter)> {
+    fn pop(&mut self, room: &Room, class: Class, now: Duration) -> Option<(K, Waiter, bool)> {
         let for_all = self.is_for_all(room, class);
         let Self { lanes, shares, .. } = self;
-        lanes[class as usize].pop(newest, |party| for_all || !shares.has_more(party))
+        lanes[class as usize].pop(now, |party| for_all || !shares.has_more(party))
     }
 
-    fn note_free(&mut self, room: &Room, now: Duration) {
-        for class in [Class::Read, Class::List] {
-            if self.is_free(room, class) {
-                self.times[kind(class)].last_free = now;
-            }
+    fn note_waiting(&mut self, now: Duration) {
+        let [change, read, list] = &self.lanes;
+        let anybody = [!change.is_empty() || !read.is_empty(), !list.is_empty()];
+        for (kind, anybody) in self.kinds.iter_mut().zip(anybody) {
+            kind.drain.wait(anybody, now);
         }
     }
 
@@ -284,17 +337,17 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     }
 }
 
-/// Which of [`Queue::times`] tells how busy it is for a class.
+/// Which of [`Queue::kinds`] a class belongs to.
 fn kind(class: Class) -> usize {
     usize::from(class == Class::List)
 }
 
-fn longest_wait(room: &Room, class: Class, overloaded: bool) -> Duration {
-    match (overloaded, class) {
-        (false, _) => room.patience,
-        (true, Class::Change) => room.target * 2,
-        (true, Class::Read) => room.target,
-        (true, Class::List) => room.target / 2,
+/// The longest wait in a line that stands.
+fn longest_wait(room: &Room, class: Class) -> Duration {
+    match class {
+        Class::Change => room.target * 2,
+        Class::Read => room.target,
+        Class::List => room.target / 2,
     }
 }
 

@@ -55,6 +55,10 @@ pub(super) async fn healthz() -> Response {
     responses((status = 200, description = "It can.", body = ReadinessView)),
 )]
 pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Refusal> {
+    // Whoever stands before it sends new requests elsewhere, while these are still answered.
+    if door.gateway.is_stopping() {
+        return Err(Refusal::not_ready("it is about to stop".to_owned()));
+    }
     let ready = door.gateway.readiness().await;
     let parts = [("database", ready.database), ("migrations", ready.migrations), ("workers", ready.workers)];
     let away: Vec<&str> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| *name).collect();

@@ -36,6 +36,13 @@ impl Neighbours {
     }
 }
 
+impl Counted {
+    /// How many its address has open.
+    pub(super) fn count(&self) -> usize {
+        self.neighbours.open().get(&self.address).copied().unwrap_or_default()
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
         let mut open = self.neighbours.open();

@@ -5,71 +5,92 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::Waiter;
+use super::standing::Standing;
 
 /// The lines of one class: whose turn it is, and who stands for each.
 #[derive(Debug)]
 pub(super) struct Lane<K> {
     pub(super) turns: VecDeque<K>,
-    pub(super) lines: HashMap<K, VecDeque<Waiter>>,
+    pub(super) lines: HashMap<K, Line>,
+    /// Whose line stands.
+    pub(super) standing: Standing<K>,
+    waiting: usize,
 }
+
+/// One party's line, by the order in which they came: those who are not delayed, and those who are.
+#[derive(Debug, Default)]
+pub(super) struct Line([VecDeque<Waiter>; 2]);
 
 impl<K: Eq + Hash + Clone> Lane<K> {
     pub(super) fn new() -> Self {
-        Self { turns: VecDeque::new(), lines: HashMap::new() }
+        Self { turns: VecDeque::new(), lines: HashMap::new(), standing: Standing::new(), waiting: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
 
+    /// How many stand in all its lines.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     pub(super) fn length(&self, party: &K) -> usize {
-        self.lines.get(party).map_or(0, VecDeque::len)
+        self.lines.get(party).map_or(0, Line::len)
+    }
+
+    /// How many are called before a new one of `party`, where parties take turns: what stands in its own line, and as many
+    /// of each other's and one more.
+    pub(super) fn ahead_of(&self, party: &K) -> usize {
+        let own = self.length(party);
+        let others = self.lines.iter().filter(|(other, _)| *other != party);
+        own + others.map(|(_, line)| line.len().min(own + 1)).sum::<usize>()
     }
 
     pub(super) fn push(&mut self, party: &K, waiter: Waiter) {
         let line = self.lines.entry(party.clone()).or_default();
-        if line.is_empty() {
+        if line.len() == 0 {
             self.turns.push_back(party.clone());
         }
-        line.push_back(waiter);
+        line.0[usize::from(waiter.delayed)].push_back(waiter);
+        self.waiting += 1;
     }
 
-    /// The first of the party whose turn it is among those that `may`, or its `newest`; then it is the next one's.
-    pub(super) fn pop(&mut self, newest: bool, may: impl Fn(&K) -> bool) -> Option<(K, Waiter)> {
+    /// One of the party whose turn it is among those that `may`, and whether its line stands; then it is the next one's.
+    pub(super) fn pop(&mut self, now: Duration, may: impl Fn(&K) -> bool) -> Option<(K, Waiter, bool)> {
         let place = self.turns.iter().position(may)?;
         let party = self.turns.remove(place)?;
+        let stands = self.standing.is(&party, now);
         let line = self.lines.get_mut(&party)?;
-        let found = if newest { line.pop_back() } else { line.pop_front() };
-        if line.is_empty() {
+        let found = line.pop(stands)?;
+        self.waiting -= 1;
+        if line.len() == 0 {
             self.lines.remove(&party);
         } else {
             self.turns.push_back(party.clone());
         }
-        found.map(|found| (party, found))
+        Some((party, found, stands))
     }
 
-    /// Takes out those of the party who came before that; how many they were.
-    pub(super) fn expire(&mut self, party: &K, before: Duration, turned_away: &mut Vec<u64>) -> usize {
-        let Some(line) = self.lines.get_mut(party) else { return 0 };
+    /// Takes out those of the party who came before that and are not delayed.
+    pub(super) fn expire(&mut self, party: &K, before: Duration, turned_away: &mut Vec<u64>) {
+        let Some(Line([line, _])) = self.lines.get_mut(party) else { return };
         let count = line.iter().take_while(|waiter| waiter.since < before).count();
         turned_away.extend(line.drain(..count).map(|waiter| waiter.id));
-        if line.is_empty() {
-            self.lines.remove(party);
-            self.turns.retain(|other| other != party);
-        }
-        count
+        self.waiting -= count;
+        self.forget_empty(party);
     }
 
     /// Takes out who stands there under that number.
     pub(super) fn remove(&mut self, party: &K, id: u64) -> Option<Waiter> {
         let line = self.lines.get_mut(party)?;
-        let place = line.iter().position(|waiter| waiter.id == id)?;
-        let found = line.remove(place);
-        if line.is_empty() {
-            self.lines.remove(party);
-            self.turns.retain(|other| other != party);
-        }
-        found
+        let found = line.0.iter_mut().find_map(|half| {
+            let place = half.binary_search_by_key(&id, |waiter| waiter.id).ok()?;
+            half.remove(place)
+        })?;
+        self.waiting -= 1;
+        self.forget_empty(party);
+        Some(found)
     }
 
     /// The party with the longest line, how long it is, and who came last in it.
@@ -77,6 +98,31 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         // By the order of turns, so that it does not depend on a hash.
         let longest = self.turns.iter().max_by_key(|party| self.length(party))?;
         let line = self.lines.get(longest)?;
-        Some((longest.clone(), line.len(), line.back()?.id))
+        let last = line.0.iter().filter_map(VecDeque::back).map(|waiter| waiter.id).max()?;
+        Some((longest.clone(), line.len(), last))
+    }
+
+    fn forget_empty(&mut self, party: &K) {
+        if self.lines.get(party).is_some_and(|line| line.len() == 0) {
+            self.lines.remove(party);
+            self.turns.retain(|other| other != party);
+        }
+    }
+}
+
+impl Line {
+    fn len(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
+    }
+
+    /// The first; where the line stands the first of those that are delayed, or else the newest.
+    fn pop(&mut self, stands: bool) -> Option<Waiter> {
+        let [others, delayed] = &mut self.0;
+        if stands {
+            return delayed.pop_front().or_else(|| others.pop_back());
+        }
+        let first = [others.front(), delayed.front()].into_iter().flatten().map(|waiter| waiter.id).min()?;
+        let half = if others.front().is_some_and(|waiter| waiter.id == first) { others } else { delayed };
+        half.pop_front()
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+mod regimes;
+
 const ROOM: Room = Room {
     running: 1,
     lists: 1,
@@ -24,6 +26,11 @@ fn id(arrival: Arrival) -> u64 {
     }
 }
 
+/// One arrives that would wait as long as anybody.
+fn arrive<K: Eq + Hash + Clone>(queue: &mut Queue<K>, room: &Room, class: Class, party: &K, now: Duration) -> Arrival {
+    queue.arrive(room, &Asking { class, party, until: now + room.patience, delayed: false }, now)
+}
+
 fn leave(queue: &mut Queue<&str>, ended: Class, now: Duration) -> (Option<u64>, Vec<u64>) {
     let mut away = Vec::new();
     (queue.leave(&ROOM, ended, now, &mut away), away)
@@ -32,8 +39,8 @@ fn leave(queue: &mut Queue<&str>, ended: Class, now: Duration) -> (Option<u64>, 
 #[test]
 fn whoever_finds_room_begins_at_once() {
     let mut queue = Queue::default();
-    assert_eq!(queue.arrive(&ROOM, Class::List, &"a", ms(0)), Arrival::Begin);
-    let second = id(queue.arrive(&ROOM, Class::List, &"a", ms(0)));
+    assert_eq!(arrive(&mut queue, &ROOM, Class::List, &"a", ms(0)), Arrival::Begin);
+    let second = id(arrive(&mut queue, &ROOM, Class::List, &"a", ms(0)));
     assert_eq!((queue.running(), queue.waiting()), (1, 1));
     assert_eq!(leave(&mut queue, Class::List, ms(1)), (Some(second), vec![]));
     assert_eq!(leave(&mut queue, Class::List, ms(2)), (None, vec![]));
@@ -44,18 +51,18 @@ fn whoever_finds_room_begins_at_once() {
 fn higher_classes_go_first_and_the_lowest_does_not_starve() {
     let room = Room { queue: 100, ..ROOM };
     let mut queue = Queue::default();
-    queue.arrive(&room, Class::Read, &"a", ms(0));
-    let list = id(queue.arrive(&room, Class::List, &"a", ms(0)));
-    let read = id(queue.arrive(&room, Class::Read, &"a", ms(0)));
-    let change = id(queue.arrive(&room, Class::Change, &"a", ms(0)));
+    arrive(&mut queue, &room, Class::Read, &"a", ms(0));
+    let list = id(arrive(&mut queue, &room, Class::List, &"a", ms(0)));
+    let read = id(arrive(&mut queue, &room, Class::Read, &"a", ms(0)));
+    let change = id(arrive(&mut queue, &room, Class::Change, &"a", ms(0)));
     let order: Vec<Option<u64>> = [Class::Read, Class::Change, Class::Read]
         .map(|ended| queue.leave(&room, ended, ms(1), &mut Vec::new()))
         .into_iter()
         .collect();
     assert_eq!(order, [Some(change), Some(read), Some(list)]);
-    let list = id(queue.arrive(&room, Class::List, &"a", ms(2)));
+    let list = id(arrive(&mut queue, &room, Class::List, &"a", ms(2)));
     let mut left = 0;
-    while queue.arrive(&room, Class::Change, &"a", ms(2)) != Arrival::TurnedAway && left < 40 {
+    while arrive(&mut queue, &room, Class::Change, &"a", ms(2)) != Arrival::TurnedAway && left < 40 {
         left += 1;
         let ended = if left == 1 { Class::List } else { Class::Change };
         if queue.leave(&room, ended, ms(2), &mut Vec::new()) == Some(list) {
@@ -69,9 +76,9 @@ fn higher_classes_go_first_and_the_lowest_does_not_starve() {
 fn parties_take_turns() {
     let room = Room { queue: 100, ..ROOM };
     let mut queue = Queue::default();
-    queue.arrive(&room, Class::Read, &"greedy", ms(0));
-    let greedy: Vec<u64> = (0..10).map(|_| id(queue.arrive(&room, Class::Read, &"greedy", ms(0)))).collect();
-    let modest = id(queue.arrive(&room, Class::Read, &"modest", ms(0)));
+    arrive(&mut queue, &room, Class::Read, &"greedy", ms(0));
+    let greedy: Vec<u64> = (0..10).map(|_| id(arrive(&mut queue, &room, Class::Read, &"greedy", ms(0)))).collect();
+    let modest = id(arrive(&mut queue, &room, Class::Read, &"modest", ms(0)));
     let order: Vec<u64> = (0..3).filter_map(|_| queue.leave(&room, Class::Read, ms(1), &mut Vec::new())).collect();
     assert_eq!(order, [greedy[0], modest, greedy[1]]);
 }
@@ -85,7 +92,7 @@ fn the_share_of_each_is_the_same_however_much_one_sends() {
     for step in 0..10_000_u64 {
         // Ten of one to one of each other, and one place for two that come.
         for party in ["greedy"; 10].into_iter().chain(["a", "b", "c"]) {
-            if let Arrival::Wait(id, _) = queue.arrive(&room, Class::Read, &party, ms(step)) {
+            if let Arrival::Wait(id, _) = arrive(&mut queue, &room, Class::Read, &party, ms(step)) {
                 owner.insert(id, party);
             }
         }
@@ -104,98 +111,38 @@ fn the_share_of_each_is_the_same_however_much_one_sends() {
 #[test]
 fn full_lines_turn_away_the_lowest_class_and_the_longest_line() {
     let mut queue = Queue::default();
-    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
-    let lists: Vec<u64> = (0..2).map(|_| id(queue.arrive(&ROOM, Class::List, &"a", ms(0)))).collect();
-    let reads: Vec<u64> = (0..2).map(|_| id(queue.arrive(&ROOM, Class::Read, &"a", ms(0)))).collect();
-    assert_eq!(queue.arrive(&ROOM, Class::List, &"a", ms(0)), Arrival::TurnedAway);
-    let Arrival::Wait(_, Some(first)) = queue.arrive(&ROOM, Class::Change, &"a", ms(0)) else { panic!() };
-    let Arrival::Wait(_, Some(second)) = queue.arrive(&ROOM, Class::Change, &"a", ms(0)) else { panic!() };
+    arrive(&mut queue, &ROOM, Class::Read, &"a", ms(0));
+    let lists: Vec<u64> = (0..2).map(|_| id(arrive(&mut queue, &ROOM, Class::List, &"a", ms(0)))).collect();
+    let reads: Vec<u64> = (0..2).map(|_| id(arrive(&mut queue, &ROOM, Class::Read, &"a", ms(0)))).collect();
+    assert_eq!(arrive(&mut queue, &ROOM, Class::List, &"a", ms(0)), Arrival::TurnedAway);
+    let Arrival::Wait(_, Some(first)) = arrive(&mut queue, &ROOM, Class::Change, &"a", ms(0)) else { panic!() };
+    let Arrival::Wait(_, Some(second)) = arrive(&mut queue, &ROOM, Class::Change, &"a", ms(0)) else { panic!() };
     assert_eq!([first, second], [lists[1], lists[0]], "the newest first");
     // Within the class: another party's first request counts for more than this one's second.
-    let Arrival::Wait(_, Some(third)) = queue.arrive(&ROOM, Class::Read, &"b", ms(0)) else { panic!() };
+    let Arrival::Wait(_, Some(third)) = arrive(&mut queue, &ROOM, Class::Read, &"b", ms(0)) else { panic!() };
     assert_eq!(third, reads[1]);
-    assert_eq!(queue.arrive(&ROOM, Class::Read, &"a", ms(0)), Arrival::TurnedAway);
+    assert_eq!(arrive(&mut queue, &ROOM, Class::Read, &"a", ms(0)), Arrival::TurnedAway);
     assert_eq!(queue.waiting(), 4);
-}
-
-#[test]
-fn a_load_that_does_not_end_shortens_the_wait_lowest_class_first() {
-    let room = Room { queue: 100, ..ROOM };
-    let mut queue = Queue::default();
-    queue.arrive(&room, Class::Read, &"a", ms(0));
-    let burst = id(queue.arrive(&room, Class::Read, &"a", ms(0)));
-    let next = id(queue.arrive(&room, Class::Read, &"a", ms(90)));
-    assert_eq!(queue.leave(&room, Class::Read, ms(99), &mut Vec::new()), Some(burst), "a burst is borne");
-    let list = id(queue.arrive(&room, Class::List, &"a", ms(104)));
-    let change = id(queue.arrive(&room, Class::Change, &"a", ms(100)));
-    assert!(queue.is_overloaded(&room, Class::Read, ms(110)));
-    let mut away = Vec::new();
-    let fresh = id(queue.arrive(&room, Class::List, &"a", ms(114)));
-    assert_eq!(
-        queue.leave(&room, Class::Read, ms(115), &mut away),
-        Some(change),
-        "15 ms are not too long for a change"
-    );
-    assert_eq!(queue.leave(&room, Class::Change, ms(115), &mut away), Some(fresh));
-    assert_eq!(away, [next, list], "but for a read, and 11 ms for a list");
-    assert_eq!(queue.leave(&room, Class::List, ms(116), &mut away), None);
-    assert_eq!(queue.arrive(&room, Class::Read, &"a", ms(117)), Arrival::Begin);
-    let waiting = id(queue.arrive(&room, Class::Read, &"a", ms(118)));
-    assert!(queue.is_overloaded(&room, Class::Read, ms(614)), "one free moment is no relief");
-    assert!(queue.give_up(Class::Read, &"a", waiting));
-    queue.leave(&room, Class::Read, ms(619), &mut away);
-    queue.arrive(&room, Class::Read, &"a", ms(620));
-    id(queue.arrive(&room, Class::Read, &"a", ms(620)));
-    assert!(!queue.is_overloaded(&room, Class::Read, ms(620)));
-}
-
-#[test]
-fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
-    let room = Room { running: 4, lists: 4, queue: 512, patience: ms(200), ..ROOM };
-    let mut queue = Queue::default();
-    let (mut since, mut free, mut done, mut late) = (BTreeMap::new(), 0, 0, 0);
-    for step in 0..5_000 {
-        // Eight come each millisecond, and two are done.
-        for _ in 0..8 {
-            match queue.arrive(&room, Class::Read, &(step % 3), ms(step)) {
-                Arrival::Wait(id, _) => drop(since.insert(id, step)),
-                Arrival::Begin | Arrival::TurnedAway => {}
-            }
-        }
-        for _ in 0..2 {
-            match queue.leave(&room, Class::Read, ms(step), &mut Vec::new()) {
-                Some(id) => {
-                    done += 1;
-                    late += u32::from(step > 300 && step - since[&id] > 10);
-                }
-                None => free += 1,
-            }
-        }
-        assert!(queue.waiting() <= 512);
-    }
-    assert!(free <= 4 && done >= 9_990, "{free} {done}");
-    assert_eq!(late, 0, "once the load was known");
 }
 
 #[test]
 fn lists_never_have_all_the_places() {
     let room = Room { running: 3, lists: 1, queue: 100, ..ROOM };
     let mut queue = Queue::default();
-    assert_eq!(queue.arrive(&room, Class::List, &"a", ms(0)), Arrival::Begin);
-    let list = id(queue.arrive(&room, Class::List, &"b", ms(1)));
-    let other = id(queue.arrive(&room, Class::List, &"c", ms(1)));
+    assert_eq!(arrive(&mut queue, &room, Class::List, &"a", ms(0)), Arrival::Begin);
+    let list = id(arrive(&mut queue, &room, Class::List, &"b", ms(1)));
+    let other = id(arrive(&mut queue, &room, Class::List, &"c", ms(1)));
     assert_eq!(
-        queue.arrive(&room, Class::Read, &"a", ms(2)),
+        arrive(&mut queue, &room, Class::Read, &"a", ms(2)),
         Arrival::Begin,
         "what waits for another place is no obstacle"
     );
-    assert_eq!(queue.arrive(&room, Class::Change, &"a", ms(2)), Arrival::Begin);
-    let read = id(queue.arrive(&room, Class::Read, &"a", ms(3)));
+    assert_eq!(arrive(&mut queue, &room, Class::Change, &"a", ms(2)), Arrival::Begin);
+    let read = id(arrive(&mut queue, &room, Class::Read, &"a", ms(3)));
     let mut away = Vec::new();
     assert_eq!(queue.leave(&room, Class::Change, ms(4), &mut away), Some(read));
     assert_eq!(queue.leave(&room, Class::Read, ms(5), &mut away), None, "no list");
     assert_eq!((queue.running(), queue.waiting()), (2, 2));
-    assert!(queue.is_overloaded(&room, Class::List, ms(106)) && !queue.is_overloaded(&room, Class::Read, ms(105)));
     assert_eq!(queue.leave(&room, Class::List, ms(6), &mut away), Some(list));
     assert_eq!(queue.leave(&room, Class::Read, ms(7), &mut away), None);
     assert_eq!(queue.leave(&room, Class::List, ms(8), &mut away), Some(other));
@@ -208,26 +155,25 @@ fn half_of_the_places_for_lists_are_kept_from_whoever_had_more_than_its_share() 
     let room = Room { running: 8, lists: 2, queue: 100, ..ROOM };
     let mut queue = Queue::default();
     let mut away = Vec::new();
-    assert_eq!(queue.arrive(&room, Class::List, &"modest", ms(0)), Arrival::Begin);
+    assert_eq!(arrive(&mut queue, &room, Class::List, &"modest", ms(0)), Arrival::Begin);
     assert_eq!(queue.leave(&room, Class::List, ms(1), &mut away), None);
     for _ in 0..20 {
-        assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(1)), Arrival::Begin);
+        assert_eq!(arrive(&mut queue, &room, Class::List, &"greedy", ms(1)), Arrival::Begin);
         assert_eq!(queue.leave(&room, Class::List, ms(2), &mut away), None);
     }
     // Far more than three quarters of all.
-    assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(3)), Arrival::Begin, "nothing is worked on");
-    let greedy: Vec<u64> = (0..2).map(|_| id(queue.arrive(&room, Class::List, &"greedy", ms(4)))).collect();
-    assert_eq!(queue.arrive(&room, Class::Read, &"greedy", ms(4)), Arrival::Begin, "only lists");
-    assert_eq!(queue.arrive(&room, Class::List, &"modest", ms(5)), Arrival::Begin, "its place was kept");
+    assert_eq!(arrive(&mut queue, &room, Class::List, &"greedy", ms(3)), Arrival::Begin, "nothing is worked on");
+    let greedy: Vec<u64> = (0..2).map(|_| id(arrive(&mut queue, &room, Class::List, &"greedy", ms(4)))).collect();
+    assert_eq!(arrive(&mut queue, &room, Class::Read, &"greedy", ms(4)), Arrival::Begin, "only lists");
+    assert_eq!(arrive(&mut queue, &room, Class::List, &"modest", ms(5)), Arrival::Begin, "its place was kept");
     assert_eq!(queue.leave(&room, Class::List, ms(6), &mut away), None, "one is worked on");
-    let second = queue.arrive(&room, Class::List, &"modest", ms(7));
+    let second = arrive(&mut queue, &room, Class::List, &"modest", ms(7));
     assert_eq!(second, Arrival::Begin, "past whoever waits");
     assert_eq!(queue.leave(&room, Class::List, ms(8), &mut away), None);
     assert_eq!(queue.leave(&room, Class::List, ms(9), &mut away), Some(greedy[0]), "nothing is worked on");
     // Two seconds later it is forgotten.
-    assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(2_100)), Arrival::Begin);
-    assert!(!queue.is_overloaded(&room, Class::List, ms(2_100)));
-    assert!(queue.give_up(Class::List, &"greedy", greedy[1]));
+    assert_eq!(arrive(&mut queue, &room, Class::List, &"greedy", ms(2_100)), Arrival::Begin);
+    assert!(queue.give_up(Class::List, &"greedy", greedy[1], ms(9_999)));
     assert_eq!((queue.waiting(), away), (0, vec![]));
 }
 
@@ -236,12 +182,12 @@ fn once_greed_is_forgotten_all_places_are_taken() {
     let room = Room { running: 8, lists: 2, queue: 100, ..ROOM };
     let mut queue = Queue::default();
     let mut away = Vec::new();
-    assert_eq!(queue.arrive(&room, Class::List, &"modest", ms(0)), Arrival::Begin);
+    assert_eq!(arrive(&mut queue, &room, Class::List, &"modest", ms(0)), Arrival::Begin);
     for _ in 0..20 {
         assert_eq!(queue.leave(&room, Class::List, ms(1), &mut away), None);
-        assert_eq!(queue.arrive(&room, Class::List, &"greedy", ms(1)), Arrival::Begin);
+        assert_eq!(arrive(&mut queue, &room, Class::List, &"greedy", ms(1)), Arrival::Begin);
     }
-    let greedy: Vec<u64> = (0..3).map(|_| id(queue.arrive(&room, Class::List, &"greedy", ms(1_950)))).collect();
+    let greedy: Vec<u64> = (0..3).map(|_| id(arrive(&mut queue, &room, Class::List, &"greedy", ms(1_950)))).collect();
     assert_eq!(queue.leave(&room, Class::List, ms(2_000), &mut away), Some(greedy[0]));
     assert_eq!(queue.call(&room, ms(2_000), &mut away), Some(greedy[1]));
     assert_eq!(queue.call(&room, ms(2_000), &mut away), None);
@@ -249,29 +195,12 @@ fn once_greed_is_forgotten_all_places_are_taken() {
 }
 
 #[test]
-fn while_there_is_too_much_to_do_who_came_last_is_the_next() {
-    let room = Room { queue: 100, ..ROOM };
-    let mut queue = Queue::default();
-    queue.arrive(&room, Class::Read, &"a", ms(0));
-    let waiting: Vec<u64> =
-        [90, 97, 99].map(|at| id(queue.arrive(&room, Class::Read, &"a", ms(at)))).into_iter().collect();
-    let other = id(queue.arrive(&room, Class::Read, &"b", ms(96)));
-    let mut away = Vec::new();
-    assert_eq!(queue.leave(&room, Class::Read, ms(102), &mut away), Some(waiting[2]));
-    assert_eq!(away, [waiting[0]], "it has waited too long, and is told so at once");
-    assert_eq!(queue.leave(&room, Class::Read, ms(102), &mut away), Some(other), "teams take turns all the same");
-    assert_eq!(queue.leave(&room, Class::Read, ms(103), &mut away), Some(waiting[1]));
-    assert_eq!((queue.leave(&room, Class::Read, ms(104), &mut away), away.len(), queue.waiting()), (None, 1, 0));
-    assert!(queue.lanes.iter().all(|lane| lane.turns.is_empty() && lane.lines.is_empty()));
-}
-
-#[test]
 fn who_gives_up_leaves_nothing_behind() {
     let mut queue = Queue::default();
-    queue.arrive(&ROOM, Class::Read, &"a", ms(0));
-    let waiting = id(queue.arrive(&ROOM, Class::Read, &"b", ms(0)));
-    assert!(queue.give_up(Class::Read, &"b", waiting));
-    assert!(!queue.give_up(Class::Read, &"b", waiting));
+    arrive(&mut queue, &ROOM, Class::Read, &"a", ms(0));
+    let waiting = id(arrive(&mut queue, &ROOM, Class::Read, &"b", ms(0)));
+    assert!(queue.give_up(Class::Read, &"b", waiting, ms(9_999)));
+    assert!(!queue.give_up(Class::Read, &"b", waiting, ms(9_999)));
     assert_eq!(leave(&mut queue, Class::Read, ms(2)), (None, vec![]));
     assert!(queue.lanes.iter().all(|lane| lane.turns.is_empty() && lane.lines.is_empty()));
 }

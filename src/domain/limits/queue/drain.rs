@@ -1,0 +1,112 @@
+//! How fast a line drains: a rate measured from what was called out of it.
+//!
+//! What must stay true: it says nothing before it knows; what is long ago does not count, for a database that was slow an
+//! hour ago is no reason to refuse anybody now.
+
+use std::time::Duration;
+
+/// A pure function of what happened and when.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Drain {
+    /// When this span began.
+    since: Duration,
+    /// In this span and in the one before.
+    spans: [Span; 2],
+    /// Since when somebody stands there; none: nobody does.
+    waiting_since: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    called: u32,
+    /// For how long somebody stood there.
+    waited: Duration,
+}
+
+impl Drain {
+    /// What happened in this time and in the one before counts.
+    const SPAN: Duration = Duration::from_secs(1);
+    /// So many must have been called before a rate is known.
+    const FEW: u32 = 8;
+    /// For so long somebody must have stood there before a rate is known.
+    const SHORT: Duration = Duration::from_millis(200);
+
+    /// Whether anybody stands in the line, from now on.
+    pub(super) fn wait(&mut self, anybody: bool, now: Duration) {
+        self.go_on(now);
+        match (anybody, self.waiting_since) {
+            (true, None) => self.waiting_since = Some(now),
+            (false, Some(_)) => self.waiting_since = None,
+            _ => {}
+        }
+    }
+
+    /// One was called.
+    pub(super) fn call(&mut self, now: Duration) {
+        self.go_on(now);
+        self.spans[0].called = self.spans[0].called.saturating_add(1);
+    }
+
+    /// How long it takes until so many were called; none where that is not known.
+    pub(super) fn time_for(&mut self, count: usize, now: Duration) -> Option<Duration> {
+        self.go_on(now);
+        let [this, before] = self.spans;
+        let (called, waited) = (this.called.saturating_add(before.called), this.waited + before.waited);
+        if called < Self::FEW || waited < Self::SHORT {
+            return None;
+        }
+        Some((waited / called).saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)))
+    }
+
+    fn go_on(&mut self, now: Duration) {
+        if let Some(since) = self.waiting_since {
+            self.spans[0].waited += now.saturating_sub(since);
+            self.waiting_since = Some(now.max(since));
+        }
+        let past = now.saturating_sub(self.since);
+        if past >= Self::SPAN {
+            let before = if past < Self::SPAN * 2 { self.spans[0] } else { Span::default() };
+            self.spans = [Span::default(), before];
+            self.since = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn the_rate_is_of_the_time_in_which_somebody_stood_there() {
+        let mut drain = Drain::default();
+        drain.wait(true, ms(0));
+        (1..=7).for_each(|step| drain.call(ms(step * 40)));
+        assert_eq!(drain.time_for(100, ms(280)), None, "too few to tell");
+        drain.call(ms(320));
+        drain.wait(false, ms(320));
+        assert_eq!(drain.time_for(100, ms(900)), Some(ms(4_000)), "40 ms each; an empty line is not slow");
+    }
+
+    #[test]
+    fn a_line_that_stops_gets_slower_and_then_nothing_is_known() {
+        let mut drain = Drain::default();
+        drain.wait(true, ms(0));
+        (1..=20).for_each(|step| drain.call(ms(step * 10)));
+        assert_eq!(drain.time_for(10, ms(200)), Some(ms(100)));
+        assert_eq!(drain.time_for(10, ms(800)), Some(ms(400)), "20 in 0.8 s");
+        drain.call(ms(2_900));
+        assert_eq!(drain.time_for(10, ms(2_900)), None, "what was before is long ago");
+    }
+
+    #[test]
+    fn no_count_is_too_many() {
+        let mut drain = Drain::default();
+        drain.wait(true, ms(0));
+        (1..=20).for_each(|step| drain.call(ms(step * 20)));
+        assert!(drain.time_for(usize::MAX, ms(400)) > Some(ms(1_000_000)));
+    }
+}

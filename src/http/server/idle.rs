@@ -1,0 +1,178 @@
+//! A stream that gives up on a peer that sends no request, or half a head, for too long. hyper has one deadline for both; but
+//! a connection may be kept idle for longer than a head may take, so that a proxy closes it before we do.
+//!
+//! What must stay true: a new connection and a head that has begun have the head's deadline; a kept one has its own, but
+//! once connections run short only the head's, so that whoever makes one request on each cannot hold them all.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How long a peer may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// For the head of a request.
+    pub(super) head: Duration,
+    /// To begin the next one.
+    pub(super) idle: Duration,
+}
+
+/// Requests of one connection that were read and whose answers were not all written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Underway(Arc<AtomicUsize>);
+
+/// One of them, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Request(Underway);
+
+impl Underway {
+    /// A request was read.
+    pub(super) fn begin(&self) -> Request {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Request(self.clone())
+    }
+
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The body of an answer, which is under way until it is dropped.
+pub(super) struct Answer<B> {
+    pub(super) body: B,
+    pub(super) _request: Request,
+}
+
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The stream. `short` tells whether connections run short.
+pub(super) struct Idle<S, F> {
+    stream: S,
+    deadlines: Deadlines,
+    underway: Underway,
+    short: F,
+    waiting: Option<Waiting>,
+}
+
+/// For a request.
+struct Waiting {
+    since: Instant,
+    /// Whether none of it has come on a connection that was used before.
+    kept: bool,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S, F: Fn() -> bool> Idle<S, F> {
+    pub(super) fn new(stream: S, deadlines: Deadlines, underway: Underway, short: F) -> Self {
+        let waiting = Some(Waiting { since: Instant::now(), kept: false, alarm: None });
+        Self { stream, deadlines, underway, short, waiting }
+    }
+
+    /// Judges a read of so many bytes; none: there were none.
+    fn judge(&mut self, cx: &mut Context<'_>, read: Option<usize>) -> Poll<io::Result<()>> {
+        if self.underway.is_any() {
+            self.waiting = None;
+            return Poll::Pending;
+        }
+        let fresh = || Waiting { since: Instant::now(), kept: true, alarm: None };
+        let waiting = self.waiting.get_or_insert_with(fresh);
+        if read.is_some() && waiting.kept {
+            *waiting = Waiting { kept: false, ..fresh() };
+        }
+        if read.is_some() {
+            return Poll::Pending;
+        }
+        waiting.poll_over(cx, self.deadlines, &self.short)
+    }
+}
+
+impl Waiting {
+    /// Fails once it has taken too long.
+    fn poll_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadlines: Deadlines,
+        short: impl Fn() -> bool,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let past = self.since.elapsed();
+            let limit = if self.kept && !short() { deadlines.idle } else { deadlines.head };
+            if past >= limit {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request in time")));
+            }
+            // A kept one looks now and then whether connections run short.
+            let next = Instant::now() + limit.saturating_sub(past).min(deadlines.head);
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+            if alarm.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.alarm = None;
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin, F: Fn() -> bool + Unpin> AsyncRead for Idle<S, F> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = result.is_ready().then(|| buf.filled().len() - before);
+        match self.judge(cx, read) {
+            Poll::Ready(over) => Poll::Ready(over),
+            Poll::Pending => result,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Idle<S, F> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
