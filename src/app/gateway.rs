@@ -264,13 +264,11 @@ impl Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Unavailable(_) => {
-                // Told once, by the door: workers and requests log the code. The cause is for those who look closer.
-                tracing::debug!(error = &error as &dyn std::error::Error, "the database is unavailable");
-                Self::database_away()
-            }
-            other => Self::Internal(Box::new(other)),
+        if !error.is_away() {
+            return Self::Internal(Box::new(error));
         }
+        // Told once, by the door: workers and requests log the code. The cause is for those who look closer.
+        tracing::debug!(error = &error as &dyn std::error::Error, "the database is unavailable");
+        Self::database_away()
     }
 }

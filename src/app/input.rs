@@ -312,12 +312,14 @@ pub struct Ending {
 /// Whether the gateway can do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readiness {
-    /// The database answers.
+    /// The database answers, and can be written to.
     pub database: bool,
     /// Every migration of this binary is applied.
     pub migrations: bool,
     /// A worker has shown a sign of life within 30 s.
     pub workers: bool,
+    /// What is the matter with a database that answers and cannot be used.
+    pub ailment: Option<&'static str>,
 }
 
 /// What an instance brings along, as it was asked.

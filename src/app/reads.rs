@@ -74,15 +74,19 @@ impl Gateway {
     pub async fn readiness(&self) -> Readiness {
         let deadline = Deadline::now() + Duration::from_secs(2);
         let looked = async {
+            self.store().takes_writes().await.ok()?;
             let migrations = self.store().is_migrated().await.ok()?;
             let workers = migrations && self.store().workers_alive().await.ok()?;
-            Some(Readiness { database: true, migrations, workers })
+            Some(Readiness { database: true, migrations, workers, ailment: None })
         };
         tokio::select! {
             readiness = looked => readiness,
             () = sleep_until(deadline) => None,
         }
-        .unwrap_or(Readiness { database: false, migrations: false, workers: false })
+        .unwrap_or_else(|| {
+            let ailment = self.store().ailment();
+            Readiness { database: false, migrations: false, workers: false, ailment }
+        })
     }
 }
 

@@ -173,7 +173,7 @@ fn list_body(items: &[String], next_cursor: Option<&str>) -> String {
 fn shared(error: Arc<store::Error>) -> Error {
     match Arc::try_unwrap(error) {
         Ok(alone) => alone.into(),
-        Err(error) if matches!(*error, store::Error::Unavailable(_)) => Error::database_away(),
+        Err(error) if error.is_away() => Error::database_away(),
         Err(error) => Error::Internal(Box::new(error)),
     }
 }

@@ -76,7 +76,7 @@ impl Default for Settings {
             body_deadline: Duration::from_secs(8),
             max_body_bytes: 256 * 1024,
             max_url_bytes: 16 * 1024,
-            audit_deadline: Duration::from_secs(2),
+            audit_deadline: Duration::from_secs(5),
             rpc_patience: Duration::from_secs(4),
             audits: true,
             metrics_here: true,

@@ -116,10 +116,11 @@ impl Guard {
         Ok(true)
     }
 
-    /// Line 8 of `postmaster.pid` is the server's own word; the socket says that it can be reached.
+    /// Line 8 of `postmaster.pid` is the server's own word (of a standby that answers, another one); the socket says
+    /// that it can be reached.
     fn is_ready(&self) -> bool {
         let state = fs::read_to_string(self.folders.pid_file()).unwrap_or_default();
-        let ready = state.lines().nth(7).is_some_and(|line| line.trim() == "ready");
+        let ready = state.lines().nth(7).is_some_and(|line| ["ready", "standby"].contains(&line.trim()));
         ready && UnixStream::connect(self.folders.socket_file()).is_ok()
     }
 

@@ -78,6 +78,9 @@ const TYPES: &str =
 static INSERT: LazyLock<String> =
     LazyLock::new(|| format!("INSERT INTO audit_entries ({COLUMNS}) SELECT * FROM {}", unnest(1)));
 
+/// Adds those that are not there. Another connection may be adding them just now: it is waited for.
+static INSERT_MISSING: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", *INSERT));
+
 /// Entries with their stamps. What is stamped is what is written: both come from these.
 pub(super) struct Rows {
     bodies: Vec<AuditBody>,
@@ -143,7 +146,22 @@ pub(super) async fn insert<E>(connection: &mut Connection, stamp: &Stamp, entrie
 where
     E: Borrow<AuditEntry> + Sync,
 {
+    run(&INSERT, connection, stamp, entries).await
+}
+
+/// Adds those entries that are not there yet.
+pub(super) async fn insert_missing<E>(connection: &mut Connection, stamp: &Stamp, entries: &[E]) -> Result<(), Error>
+where
+    E: Borrow<AuditEntry> + Sync,
+{
+    run(&INSERT_MISSING, connection, stamp, entries).await
+}
+
+async fn run<E>(sql: &'static str, connection: &mut Connection, stamp: &Stamp, entries: &[E]) -> Result<(), Error>
+where
+    E: Borrow<AuditEntry> + Sync,
+{
     let rows = Rows::of(stamp, entries);
-    rows.bind(sqlx::query(AssertSqlSafe(INSERT.as_str()))).execute(connection).await?;
+    rows.bind(sqlx::query(AssertSqlSafe(sql))).execute(connection).await?;
     Ok(())
 }

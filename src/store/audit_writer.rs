@@ -2,7 +2,7 @@
 //! commit ran ([`super::batches`]).
 //!
 //! What must stay true: an entry is acknowledged only after its commit; entries that were accepted are written even if
-//! nobody waits for them any more.
+//! nobody waits for them any more. Where the connection breaks they are written once more, those that arrived left out.
 
 use super::batches::{Batches, Work};
 use super::pool::Pool;
@@ -31,11 +31,14 @@ impl Work for Writing {
     type Done = ();
 
     async fn all(&self, entries: &[AuditEntry]) -> Result<Vec<()>, Error> {
-        let writing = async {
+        let write = async |again: bool| {
             let mut connection = self.pool.acquire().await?;
+            if again {
+                return audit_insert::insert_missing(&mut connection, &self.stamp, entries).await;
+            }
             audit_insert::insert(&mut connection, &self.stamp, entries).await
         };
-        self.pool.limited(writing).await?;
+        self.pool.repeated(write).await?;
         Ok(vec![(); entries.len()])
     }
 }

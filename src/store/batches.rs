@@ -100,8 +100,9 @@ async fn carry_out<W: Work>(work: &W, items: Vec<W::Item>, told: Vec<oneshot::Se
             drop(items);
             told.into_iter().zip(done).for_each(|(told, done)| tell(told, Ok(done)));
         }
-        Err(error @ Error::Unavailable(_)) => {
-            tracing::warn!(error = %error, items = items.len(), "a batch could not be done");
+        Err(error) if error.is_away() => {
+            let cause = &error as &dyn std::error::Error;
+            tracing::warn!(error = cause, items = items.len(), "a batch could not be done");
             for told in told {
                 tell(told, Err(away()));
             }

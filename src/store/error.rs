@@ -1,11 +1,16 @@
 //! What can go wrong with the database.
 
+use super::pool;
+
 /// A database error, sorted by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database is away, or has no connection free: try later.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// The answer to a COMMIT did not arrive: it happened, or it did not.
+    #[error("the database broke off while it committed")]
+    InDoubt(#[source] sqlx::Error),
     /// A named constraint was hit.
     #[error("the constraint {constraint} was violated")]
     Constraint {
@@ -38,6 +43,19 @@ impl Error {
     pub fn is_constraint(&self, name: &str) -> bool {
         matches!(self, Self::Constraint { constraint } if constraint == name)
     }
+
+    /// Whether the database was away, whatever it did before.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::InDoubt(_))
+    }
+
+    /// What the driver said, where it said something.
+    pub(super) fn of_driver(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Unavailable(error) | Self::InDoubt(error) | Self::Other(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {
@@ -47,6 +65,7 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(database) => match (database.constraint(), database.code().as_deref()) {
                 (Some(constraint), _) => Self::Constraint { constraint: constraint.to_owned() },
@@ -58,9 +77,9 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// 57P: shutting down or starting; 53: out of connections or memory; the others: a limit of the session was
-/// reached (a statement, a lock, an open transaction), or two transactions were in each other's way.
+/// A broken connection, a server that stops, starts or only reads; 53: out of connections or memory; the others: a limit
+/// of the session was reached (a statement, a lock, an open transaction), or two transactions were in each other's way.
 fn is_passing(code: &str) -> bool {
     let limits = ["57014", "55P03", "25P03", "40001", "40P01"];
-    code.starts_with("57P") || code.starts_with("53") || limits.contains(&code)
+    pool::is_code_of_connection(code) || code.starts_with("53") || limits.contains(&code)
 }

@@ -62,7 +62,7 @@ pub use handover::{HandOver, Handed, Outlet};
 pub use idempotency::{Claimed, NewKey};
 pub use operations::{Begun, NewCreate, NewOperation};
 pub use policies::Rules;
-use pool::Pool;
+use pool::{Doubt, Pool};
 pub use quota::Quota;
 pub use redelivery::Resent;
 use secrecy::SecretString;
@@ -115,6 +115,7 @@ pub struct Store {
     rules: Arc<policies::RuleReads>,
     stamp: Stamp,
     sessions: Arc<Sessions>,
+    doubt: Arc<Doubt>,
 }
 
 impl Store {
@@ -132,14 +133,15 @@ impl Store {
 
     fn with(sessions: Sessions, sizes: PoolSizes, stamp: Stamp) -> Self {
         let steady = sessions.steady();
-        let pool = |most: u32| Pool::lazy(&sessions, most, sizes.acquire);
-        let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire);
+        let doubt = Arc::<Doubt>::default();
+        let pool = |most: u32| Pool::lazy(&sessions, most, sizes.acquire, &doubt);
+        let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire, &doubt);
         let audit = Arc::new(audit_writer::start(steady(1), stamp.clone()));
         let hot = Arc::new(shown::start(steady(HOT), HOT));
         let state = Arc::new(state_writer::start(steady, &stamp));
         let rules = Arc::new(policies::start(steady(1)));
         let (requests, workers) = (pool(sizes.requests), pool(sizes.workers));
-        Self { requests, workers, audit, hot, state, rules, stamp, sessions: Arc::new(sessions) }
+        Self { requests, workers, audit, hot, state, rules, stamp, sessions: Arc::new(sessions), doubt }
     }
 
     /// Whether the database answers, and whether every migration of this binary is applied.
@@ -152,6 +154,16 @@ impl Store {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the database can be written to; fails where it cannot, too.
+    pub async fn takes_writes(&self) -> Result<(), Error> {
+        Ok(self.requests.ask().await?)
+    }
+
+    /// Why the database cannot be used although it answers, as found when it was last asked.
+    pub fn ailment(&self) -> Option<&'static str> {
+        self.doubt.ailment().map(pool::Ailment::words)
     }
 
     /// The database's clock: the one that every gateway goes by.

@@ -66,13 +66,23 @@ pub enum Begun {
 
 impl Store {
     /// Records a create: idempotency key, image cache, its first transition, operation, audit entry.
-    pub async fn begin_create(&self, create: &NewCreate, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
-        self.requests.limited(self.write_create(create, quota)).await
+    pub async fn begin_create(&self, create: &NewCreate, mut quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+        let mut repeats = self.requests.repeats();
+        loop {
+            let work = self.write_create(create, quota.as_mut().map(Quota::lent), repeats.again);
+            let done = self.requests.limited(work).await;
+            if !repeats.pass(&done).await {
+                return done;
+            }
+        }
     }
 
-    async fn write_create(&self, create: &NewCreate, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+    async fn write_create(&self, create: &NewCreate, quota: Option<Quota<'_>>, again: bool) -> Result<Claimed, Error> {
         let NewCreate { new, cache, first } = create;
         let mut transaction = self.requests.begin().await?;
+        if again && state_of(&mut transaction, new.operation.id).await?.is_some() {
+            return Ok(Claimed::Fresh);
+        }
         if let Some(key) = &new.key {
             let claimed =
                 idempotency::claim(&mut transaction, &cache.team, key, new.operation.id, cache.created_at).await?;
@@ -101,13 +111,29 @@ impl Store {
         &self,
         new: &NewOperation,
         version: i64,
-        quota: Option<Quota<'_>>,
+        mut quota: Option<Quota<'_>>,
     ) -> Result<Begun, Error> {
-        self.requests.limited(self.write_intent(new, version, quota)).await
+        let mut repeats = self.requests.repeats();
+        loop {
+            let work = self.write_intent(new, version, quota.as_mut().map(Quota::lent), repeats.again);
+            let done = self.requests.limited(work).await;
+            if !repeats.pass(&done).await {
+                return done;
+            }
+        }
     }
 
-    async fn write_intent(&self, new: &NewOperation, version: i64, quota: Option<Quota<'_>>) -> Result<Begun, Error> {
+    async fn write_intent(
+        &self,
+        new: &NewOperation,
+        version: i64,
+        quota: Option<Quota<'_>>,
+        again: bool,
+    ) -> Result<Begun, Error> {
         let mut transaction = self.requests.begin().await?;
+        if again && let Some(state) = state_of(&mut transaction, new.operation.id).await? {
+            return Ok(if state == "waiting" { Begun::Waiting } else { Begun::Running });
+        }
         if let Some(key) = &new.key {
             let (operation, now) = (&new.operation, new.operation.created_at);
             let claimed = idempotency::claim(&mut transaction, &operation.team, key, operation.id, now).await?;
@@ -203,6 +229,12 @@ impl Store {
         .await?;
         Ok(done.rows_affected() == 1)
     }
+}
+
+/// The state of an operation whose commit may have been lost; none: it was not committed.
+async fn state_of(connection: &mut Connection, id: OperationId) -> Result<Option<String>, Error> {
+    let state = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1").bind(id.uuid());
+    Ok(state.fetch_optional(connection).await?)
 }
 
 /// Lets the delete begin that waited for this operation's end.

@@ -4,92 +4,49 @@
 //! away, not kept and not waited for; and what the server holds for us (a statement, a lock, an open transaction)
 //! is let go by the server itself if we fall silent, so that no other gateway waits for us ([`super::session`]).
 //!
-//! The driver tests a connection when it comes back, but waits for ever for the answer. So whenever something took
-//! suspiciously long, connections are in [`Doubt`] for a while: each must answer within [`TEST`] before it is used
-//! again or kept. Without doubt that test costs nothing.
+//! And whose other end may be another server than before, or one that only reads: a restart, a failover, a proxy that
+//! points at a standby. What must stay true there: a connection is used only if its server could be written to when it
+//! was made; trouble on one connection puts all of this process in [`Doubt`], whichever pool they are of; one that rested
+//! for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no connection from
+//! before it. Who comes during one waits for a connection as long as the pool's patience lasts, and what is surely safe to
+//! repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have happened.
+//!
+//! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble, gone
+//! after [`doubt::LASTS`], nothing stale in it beyond a needless test), and what the driver keeps of a connection (prepared
+//! statements), which ends with the connection: after 30 minutes, or with the doubt.
 //!
 //! Who calls it: the other files of `store`, as they would a `PgPool`.
 
-use std::fmt;
 use std::io;
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
-use tokio::time::timeout;
+use sqlx::{Connection as _, Executor as _, PgPool, Postgres, SqlSafeStr as _};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Error;
 use super::session::Sessions;
+pub(super) use connection::{Connection, Tx};
+use doubt::Waiting;
+pub(super) use doubt::{Ailment, Doubt};
+pub(super) use failure::is_code_of_connection;
 
+mod connection;
+mod doubt;
+mod failure;
 mod statements;
 
 /// The longest wait for one statement, or for a transaction that is waited for as a whole.
 const LIMIT: Duration = Duration::from_secs(10);
-/// What ends unfinished after this is suspicious.
-const SUSPICIOUS: Duration = Duration::from_secs(2);
-/// How long a doubtful connection has to answer.
-const TEST: Duration = Duration::from_secs(1);
-/// How long a doubt lasts.
-const DOUBTFUL: Duration = Duration::from_secs(30);
-
-/// When a connection last gave reason to doubt the others.
-#[derive(Debug, Default)]
-struct Doubt(Mutex<Option<Instant>>);
-
-impl Doubt {
-    fn raise(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn stands(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|since| since.elapsed() < DOUBTFUL)
-    }
-
-    async fn test(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        if self.stands() {
-            timeout(TEST, connection.ping()).await.map_err(|_| silent())??;
-        }
-        Ok(true)
-    }
-
-    /// A connection that broke says something about the others, too.
-    fn judge(&self, error: &sqlx::Error) {
-        if matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) {
-            self.raise();
-        }
-    }
-}
-
-/// Something that is being waited for. Dropped before it has ended, and late: a doubt.
-struct Waiting {
-    since: Instant,
-    doubt: Arc<Doubt>,
-    ended: bool,
-}
-
-impl Waiting {
-    fn on(doubt: &Arc<Doubt>) -> Self {
-        Self { since: Instant::now(), doubt: Arc::clone(doubt), ended: false }
-    }
-
-    fn end(mut self, error: Option<&sqlx::Error>) {
-        self.ended = true;
-        if let Some(error) = error {
-            self.doubt.judge(error);
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if !self.ended && self.since.elapsed() >= SUSPICIOUS {
-            self.doubt.raise();
-        }
-    }
-}
+/// A connection that rested that long is tested before it is used: less than any server needs to restart, and more than
+/// a connection rests under load, where the test would cost something.
+const RESTED: Duration = Duration::from_millis(100);
+/// What marks a connection that may be used: it is prepared there, and never run.
+const MARK: &str = "SELECT 'taken into use'";
+/// Between two tries to connect to a database that is away.
+const PAUSE: Duration = Duration::from_millis(50);
 
 fn silent() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
@@ -99,59 +56,92 @@ fn silent() -> sqlx::Error {
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     inner: PgPool,
+    sessions: Arc<Sessions>,
     doubt: Arc<Doubt>,
+    /// How long a connection is waited for.
+    patience: Duration,
 }
 
 impl Pool {
-    /// A pool of at most `most` connections, none made yet.
-    pub(super) fn lazy(sessions: &Sessions, most: u32, acquire: Duration) -> Self {
-        let doubt = Arc::new(Doubt::default());
-        let (before, after) = (Arc::clone(&doubt), Arc::clone(&doubt));
-        let begun = sessions.clone();
+    /// A pool of at most `most` connections, none made yet. `doubt` is shared by all pools of one database.
+    pub(super) fn lazy(sessions: &Sessions, most: u32, patience: Duration, doubt: &Arc<Doubt>) -> Self {
+        let (before, after) = (Arc::clone(doubt), Arc::clone(doubt));
         let inner = PgPoolOptions::new()
             .max_connections(most)
-            .after_connect(move |connection, _| {
-                let sessions = begun.clone();
-                Box::pin(async move { sessions.begin(connection).await })
-            })
-            .acquire_timeout(acquire)
+            .acquire_timeout(patience)
             .test_before_acquire(false)
-            .before_acquire(move |connection, _| {
+            .before_acquire(move |connection, rest| {
                 let doubt = Arc::clone(&before);
-                Box::pin(async move { doubt.test(connection).await })
+                Box::pin(async move { Ok(doubt.passes(connection, rest.idle_for).await) })
             })
             .after_release(move |connection, _| {
                 let doubt = Arc::clone(&after);
-                Box::pin(async move { doubt.test(connection).await })
+                Box::pin(async move { Ok(doubt.may_stay(connection).await) })
             })
             .connect_lazy_with(sessions.options.clone());
-        Self { inner, doubt }
+        Self { inner, sessions: Arc::new(sessions.clone()), doubt: Arc::clone(doubt), patience }
     }
 
-    /// A connection.
+    /// A connection to a server that can be written to. While there is none, it is waited for.
     pub(super) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
-        Ok(Connection { held: Held::Alone(self.inner.acquire().await?), doubt: Arc::clone(&self.doubt) })
+        Ok(Connection::new(self.acquire_unlimited().await?, &self.doubt))
     }
 
-    /// A connection on which statements are waited for without a limit.
+    /// The same, on which statements are waited for without a limit.
     pub(super) async fn acquire_unlimited(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        self.inner.acquire().await
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match timeout_at(deadline, self.fresh_or_tested()).await {
+                Err(_) => return Err(sqlx::Error::PoolTimedOut),
+                Ok(Err(error)) if failure::may_pass(&error) && Instant::now() + PAUSE < deadline => sleep(PAUSE).await,
+                Ok(done) => return done,
+            }
+        }
     }
 
-    /// A transaction.
-    pub(super) async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        let waiting = self.waiting();
-        match timeout(LIMIT, self.inner.begin()).await {
-            Ok(Ok(inner)) => {
-                let connection = Connection { held: Held::InTransaction(inner), doubt: Arc::clone(&self.doubt) };
-                Ok(Tx { connection, waiting })
-            }
-            Ok(Err(error)) => {
-                waiting.end(Some(&error));
-                Err(error)
-            }
-            Err(_) => Err(silent()),
+    /// One that rested was tested by the pool's hook; a new one is given its settings here, and asked whether it can write.
+    async fn fresh_or_tested(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let mut raw = self.inner.acquire().await?;
+        if raw.cached_statements_size() == 0
+            && let Err(error) = self.take_into_use(&mut raw).await
+        {
+            raw.close_on_drop();
+            return Err(error);
         }
+        Ok(raw)
+    }
+
+    /// The mark comes last: where somebody leaves before, the next one begins again.
+    async fn take_into_use(&self, raw: &mut PoolConnection<Postgres>) -> Result<(), sqlx::Error> {
+        self.sessions.begin(raw).await?;
+        self.doubt.ask(raw).await?;
+        raw.prepare(MARK.into_sql_str()).await?;
+        Ok(())
+    }
+
+    /// A transaction. Where a connection breaks before it has begun, it begins on another one.
+    pub(super) async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        let (waiting, begun) = (self.waiting(), Instant::now());
+        loop {
+            match timeout(LIMIT, Box::pin(self.try_begin())).await {
+                Ok(Ok(connection)) => return Ok(Tx::new(connection, waiting)),
+                Ok(Err(error)) if failure::is_of_connection(&error) && begun.elapsed() < self.patience => {
+                    self.doubt.judge(&error);
+                    sleep(PAUSE).await;
+                }
+                Ok(Err(error)) => {
+                    waiting.end(Some(&error));
+                    return Err(error);
+                }
+                Err(_) => return Err(silent()),
+            }
+        }
+    }
+
+    async fn try_begin(&self) -> Result<Connection, sqlx::Error> {
+        let mut connection = self.acquire().await?;
+        connection.begin().await?;
+        Ok(connection)
     }
 
     /// Runs several statements as one: together they are waited for no longer than [`LIMIT`].
@@ -159,8 +149,34 @@ impl Pool {
         let waiting = self.waiting();
         // On the heap: a whole transaction would weigh on every caller's future.
         let Ok(done) = timeout(LIMIT, Box::pin(work)).await else { return Err(silent().into()) };
-        waiting.end(None);
+        waiting.end(done.as_ref().err().and_then(Error::of_driver));
         done
+    }
+
+    /// Runs work that may be repeated, each time [`Self::limited`], until it does not fail by its connection or the
+    /// patience is over. `work` is told whether it was begun before: then some of it may have been done.
+    pub(super) async fn repeated<T, W>(&self, mut work: impl FnMut(bool) -> W) -> Result<T, Error>
+    where
+        W: Future<Output = Result<T, Error>>,
+    {
+        let mut repeats = self.repeats();
+        loop {
+            let done = self.limited(work(repeats.again)).await;
+            if !repeats.pass(&done).await {
+                return done;
+            }
+        }
+    }
+
+    /// The same for work that cannot be put in a closure.
+    pub(super) fn repeats(&self) -> Repeats {
+        Repeats { again: false, until: Instant::now() + self.patience }
+    }
+
+    /// Asks the database whether it can be written to.
+    pub(super) async fn ask(&self) -> Result<(), sqlx::Error> {
+        let mut connection = self.acquire().await?;
+        self.doubt.ask(connection.unbounded()).await
     }
 
     /// Closes every connection after the work in hand.
@@ -173,74 +189,23 @@ impl Pool {
     }
 }
 
-/// One connection, each statement on which is waited for no longer than [`LIMIT`].
-pub(super) struct Connection {
-    held: Held,
-    doubt: Arc<Doubt>,
+/// How often some work is repeated.
+pub(super) struct Repeats {
+    /// Whether it was begun before: then some or all of it may have been done.
+    pub(super) again: bool,
+    until: Instant,
 }
 
-enum Held {
-    Alone(PoolConnection<Postgres>),
-    InTransaction(Transaction<'static, Postgres>),
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
-    }
-}
-
-impl Connection {
-    /// The connection itself, for statements that are waited for together ([`Pool::limited`]).
-    pub(super) fn unbounded(&mut self) -> &mut PgConnection {
-        self.raw()
-    }
-
-    fn raw(&mut self) -> &mut PgConnection {
-        match &mut self.held {
-            Held::Alone(connection) => connection,
-            Held::InTransaction(transaction) => transaction,
+impl Repeats {
+    /// Whether it is to be done once more: its connection broke, and there is time. Then it waits a little, too.
+    pub(super) async fn pass<T>(&mut self, done: &Result<T, Error>) -> bool {
+        let Err(error) = done else { return false };
+        if !error.of_driver().is_some_and(failure::is_of_connection) || Instant::now() >= self.until {
+            return false;
         }
-    }
-
-    fn waiting(&self) -> Waiting {
-        Waiting::on(&self.doubt)
-    }
-}
-
-/// A transaction that was not committed is rolled back when dropped.
-pub(super) struct Tx {
-    connection: Connection,
-    waiting: Waiting,
-}
-
-impl fmt::Debug for Tx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").finish_non_exhaustive()
-    }
-}
-
-impl Tx {
-    /// Commits. An error leaves open whether it was committed.
-    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
-        // `begin` alone makes one.
-        let Held::InTransaction(inner) = self.connection.held else { return Err(sqlx::Error::BeginFailed) };
-        let done = timeout(LIMIT, inner.commit()).await.map_err(|_| silent())?;
-        self.waiting.end(done.as_ref().err());
-        done
-    }
-}
-
-impl Deref for Tx {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.connection
+        tracing::debug!(error = error as &dyn std::error::Error, "the connection broke; once more");
+        sleep(PAUSE).await;
+        self.again = true;
+        true
     }
 }

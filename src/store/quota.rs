@@ -17,8 +17,15 @@ use crate::domain::policy::{Holdings, Shape};
 pub struct Quota<'a> {
     /// Since when builds count.
     pub since: Instant,
-    /// Whether the request may go on; called once, with what the team has before it.
+    /// Whether the request may go on; called with what the team has before it, once in each transaction that is tried.
     pub admits: &'a mut (dyn FnMut(&Holdings) -> bool + Send),
+}
+
+impl Quota<'_> {
+    /// For one try of several.
+    pub(super) fn lent(&mut self) -> Quota<'_> {
+        Quota { since: self.since, admits: &mut *self.admits }
+    }
 }
 
 impl std::fmt::Debug for Quota<'_> {

@@ -76,7 +76,7 @@ impl Work for Reading {
     type Done = Option<Shown>;
 
     async fn all(&self, wanted: &[Wanted]) -> Result<Vec<Option<Shown>>, Error> {
-        let rows = self.0.limited(self.rows(wanted)).await?;
+        let rows = self.0.repeated(|_| self.rows(wanted)).await?;
         let mut found: Vec<Option<Shown>> = wanted.iter().map(|_| None).collect();
         for row in rows {
             let place: i64 = row.try_get(4)?;
@@ -154,15 +154,23 @@ impl Store {
         limit: i64,
         form: i32,
     ) -> Result<Vec<Shown>, Error> {
+        let rows = self.requests.repeated(|_| self.listed(team, filter, before, limit, form)).await?;
+        rows.iter().map(shown).collect()
+    }
+
+    async fn listed(
+        &self,
+        team: &TeamId,
+        filter: &CacheFilter,
+        before: Option<Uuid>,
+        limit: i64,
+        form: i32,
+    ) -> Result<Vec<PgRow>, Error> {
         let mut query = select(form);
         query.push(" FROM image_caches c");
         narrow_list(&mut query, team, filter, before, limit);
-        let work = async {
-            let mut connection = self.requests.acquire().await?;
-            Ok(query.build().fetch_all(connection.unbounded()).await?)
-        };
-        let rows: Vec<PgRow> = self.requests.limited(work).await?;
-        rows.iter().map(shown).collect()
+        let mut connection = self.requests.acquire().await?;
+        Ok(query.build().fetch_all(connection.unbounded()).await?)
     }
 
     /// Keeps what was rendered, for those that have not changed since and that nobody is changing.

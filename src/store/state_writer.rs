@@ -4,7 +4,8 @@
 //!
 //! What must stay true:
 //! - Nothing is answered before it is durable. A commit whose answer is lost is an unknown outcome to everybody in it,
-//!   as it is to one alone: a begin is refused as unavailable, and whoever settles asks again.
+//!   as it is to one alone: of creates that begin, those that are there are told from those that are written once more;
+//!   whoever settles asks again.
 //! - Only what surely fits is written together: a key that nobody had, an operation that is held, a row of the version
 //!   that was read and that nobody else has in hand. Each statement tells who fitted; the others are written by it not
 //!   even in part, and go alone, by the functions that were there before ([`Store::begin_create`], [`Store::settle`]),

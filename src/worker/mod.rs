@@ -20,8 +20,8 @@ use crate::app::{Error, Gateway};
 
 /// After a failed pass, a worker rests that long, and twice as long after each further one.
 const REST: Duration = Duration::from_secs(1);
-/// At most that long: the database is found again soon after it is back, and its absence fills no log.
-const LONGEST_REST: Duration = Duration::from_secs(8);
+/// At most that long: the database is found again soon after it is back.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// A kind of work says once in that time that its passes fail, whatever number of loops do it.
 const QUIET: Duration = Duration::from_secs(10);
 /// Operations in hand at a time.

@@ -1,24 +1,27 @@
 //! Everything that a run is made of: Postgres, the stand-in, three gateways, the receiver, and a proxy on each way.
 //!
 //! What must stay true: fsync is on, as in production; every way between two of them leads through a proxy; a gateway
-//! comes back on the same port, so that a restart looks like one.
+//! comes back on the same port, so that a restart looks like one; a standby that takes over has every commit that was
+//! acknowledged.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use eci_cache_gateway::localpg::{Durability, Options, Server};
+use eci_cache_gateway::localpg::Durability;
 use tokio::sync::Mutex as Turn;
 
+use crate::pair::Pair;
 use crate::plan::Who;
 use crate::process::{Program, Running, libfaketime};
 use crate::proxy::{Proxy, Target};
 use crate::server::options_for;
 use crate::settings::{self, ACCESS_KEY, ACCESS_SECRET};
 
+/// The folders of Postgres' data: of the first primary, and of the other server.
+pub(crate) const POSTGRES: [&str; 2] = ["postgres", "postgres-b"];
 /// How fast the stand-in builds: a cache takes two seconds.
 const SPEED: &str = "5";
 
@@ -49,24 +52,20 @@ pub(crate) struct House {
     pub(crate) hooks: Proxy,
     /// The stand-in's address.
     pub(crate) standin: String,
-    /// The database as its owner, past every proxy.
-    pub(crate) database_url: String,
     /// Whether the clocks can be moved.
     pub(crate) faketime: bool,
     folder: PathBuf,
-    options: Options,
-    postgres: Mutex<Option<Server>>,
+    postgres: Turn<Pair>,
     _standin: Running,
 }
 
 impl House {
     /// Builds it in an empty folder; `receiver` is where webhooks go in the end.
     pub(crate) async fn build(folder: &Path, receiver: SocketAddr) -> anyhow::Result<Self> {
-        let options = options_for(&folder.join("postgres"), Durability::Durable);
-        let postgres = start_postgres(options.clone()).await?;
-        let database_url = postgres.database_url();
-        let socket = postgres.socket_dir().join(".s.PGSQL.5432");
-        prepare(&database_url, folder).await?;
+        let options = |name: &str| options_for(&folder.join(name), Durability::Durable);
+        let postgres = Pair::start(options(POSTGRES[0]), options(POSTGRES[1])).await?;
+        let socket = postgres.socket()?;
+        prepare(&postgres.primary()?.database_url(), folder).await?;
         let (standin, address) = start_standin(folder).await?;
         let faketime = libfaketime();
         let mut gateways = Vec::new();
@@ -81,11 +80,9 @@ impl House {
             gateways,
             hooks: Proxy::before(Target::Tcp(receiver)).await,
             standin: format!("http://{address}"),
-            database_url,
             faketime: faketime.is_some(),
             folder: folder.to_owned(),
-            options,
-            postgres: Mutex::new(Some(postgres)),
+            postgres: Turn::new(postgres),
             _standin: standin,
         })
     }
@@ -104,35 +101,60 @@ impl House {
 
     /// An immediate stop, and a start after `pause`.
     pub(crate) async fn crash_postgres(&self, pause: Duration) -> anyhow::Result<()> {
-        let server = self.postgres().take().context("Postgres runs")?;
-        tokio::task::spawn_blocking(|| server.crash()).await??;
+        let mut postgres = self.postgres.lock().await;
+        postgres.crash().await?;
         tokio::time::sleep(pause).await;
-        let server = start_postgres(self.options.clone()).await?;
-        *self.postgres() = Some(server);
-        Ok(())
+        postgres.start_again().await
+    }
+
+    /// No writes for `pause`.
+    pub(crate) async fn read_only(&self, pause: Duration) -> anyhow::Result<()> {
+        let postgres = self.postgres.lock().await;
+        postgres.set("default_transaction_read_only = on").await?;
+        tokio::time::sleep(pause).await;
+        postgres.set("default_transaction_read_only = off").await
+    }
+
+    /// A crash of the primary, after which its address leads to a standby, which takes over after `pause`; when it had.
+    pub(crate) async fn fail_over(&self, pause: Duration) -> anyhow::Result<Instant> {
+        let mut postgres = self.postgres.lock().await;
+        postgres.attach().await?;
+        postgres.crash().await?;
+        let standby = postgres.standby_socket()?;
+        for gateway in &self.gateways {
+            gateway.database.lead_to(Target::Postgres(standby.clone()));
+        }
+        tokio::time::sleep(pause).await;
+        postgres.promote().await?;
+        Ok(Instant::now())
+    }
+
+    /// The database as its owner, past every proxy.
+    pub(crate) async fn database_url(&self) -> anyhow::Result<String> {
+        Ok(self.postgres.lock().await.primary()?.database_url())
     }
 
     /// Saves the newest checkpoint of the audit: what it covers must be there at the end.
     pub(crate) async fn keep_checkpoint(&self) -> anyhow::Result<()> {
-        self.audit(&["audit", "checkpoint"], "checkpoint.note").run().await
+        self.audit(&["audit", "checkpoint"], "checkpoint.note").await?.run().await
     }
 
     /// What `audit verify` finds that is not as it was sealed.
     pub(crate) async fn verify_audit(&self) -> anyhow::Result<Vec<String>> {
         let saved = self.folder.join("checkpoint.note").display().to_string();
-        let verify = self.audit(&["audit", "verify", "--checkpoint", &saved], "verify.log");
+        let verify = self.audit(&["audit", "verify", "--checkpoint", &saved], "verify.log").await?;
         let status = verify.start().ended().await;
         let told = std::fs::read_to_string(&verify.log)?;
         println!("{}", told.trim_end());
         Ok(if status.success() { Vec::new() } else { vec![format!("{status}: {told}")] })
     }
 
-    fn audit(&self, arguments: &[&str], log: &str) -> Program {
-        Program {
+    async fn audit(&self, arguments: &[&str], log: &str) -> anyhow::Result<Program> {
+        Ok(Program {
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
-            environment: settings::audit(&self.database_url),
+            environment: settings::audit(&self.database_url().await?),
             log: self.folder.join(log),
-        }
+        })
     }
 
     /// Tells every gateway to stop, and how long that took.
@@ -150,10 +172,6 @@ impl House {
             }
         }
         Ok(begun.elapsed())
-    }
-
-    fn postgres(&self) -> std::sync::MutexGuard<'_, Option<Server>> {
-        self.postgres.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -240,10 +258,6 @@ async fn until_answers(url: &str) -> anyhow::Result<()> {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), answers).await.with_context(|| format!("{url} does not answer"))
-}
-
-async fn start_postgres(options: Options) -> anyhow::Result<Server> {
-    Ok(tokio::task::spawn_blocking(move || Server::start(&options, |line| eprintln!("{line}"))).await??)
 }
 
 /// The runtime role, which the migrations grant what it needs; then the migrations.

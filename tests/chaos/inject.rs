@@ -83,6 +83,8 @@ impl Injector {
                 self.under(self.proxy(*who, *link), slow, *pause).await;
             }
             Fault::StopPostgres(pause) => house.crash_postgres(*pause).await?,
+            Fault::ReadOnly(pause) => house.read_only(*pause).await?,
+            Fault::FailOver(pause) => drop(house.fail_over(*pause).await?),
             Fault::LoseCommit(who) => house.of(*who).database.shoot(Shot::LoseCommit),
             Fault::LoseStatement(who) => house.of(*who).database.shoot(Shot::LoseStatement),
             Fault::Cut(who, link, up, at) => {

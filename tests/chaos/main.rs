@@ -13,6 +13,8 @@ mod facts;
 mod house;
 mod inject;
 mod ledger;
+#[path = "../it/support/pair.rs"]
+mod pair;
 mod plan;
 mod probe;
 mod process;
@@ -120,7 +122,7 @@ async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
     while let Some(ended) = stories.join_next().await {
         ended??;
     }
-    let pool = facts::connect(&house.database_url).await?;
+    let pool = facts::connect(&house.database_url().await?).await?;
     let unrest = rest(&pool, healed).await?;
     let rested = healed.elapsed();
     let mut evidence = gather(&folder, &pool, injector.recoveries(&probes)).await?;
@@ -182,8 +184,10 @@ async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<Recovery>) -
 fn fresh_folder() -> anyhow::Result<PathBuf> {
     let folder = server::tmp("chaos");
     // A server of root may keep its data elsewhere (see `localpg`).
-    if let Ok(elsewhere) = std::fs::read_to_string(folder.join("postgres/elsewhere")) {
-        drop(std::fs::remove_dir_all(elsewhere));
+    for name in house::POSTGRES {
+        if let Ok(elsewhere) = std::fs::read_to_string(folder.join(name).join("elsewhere")) {
+            drop(std::fs::remove_dir_all(elsewhere));
+        }
     }
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;

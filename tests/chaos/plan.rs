@@ -38,6 +38,10 @@ pub(crate) enum Fault {
     Partition(Who, Link, Duration),
     /// An immediate stop of Postgres, and a start after the pause.
     StopPostgres(Duration),
+    /// Postgres takes no writes for so long, from nobody.
+    ReadOnly(Duration),
+    /// The primary is gone for good. Its address leads to a standby, which only reads for so long and then takes over.
+    FailOver(Duration),
     /// The next COMMIT is carried out, its answer lost.
     LoseCommit(Who),
     /// The same for a statement that commits by itself.
@@ -74,7 +78,7 @@ impl Fault {
         match self {
             Self::Kill(Who::C, _) | Self::Freeze(Who::C, _) | Self::Partition(Who::C, ..) => Lane::Worker,
             Self::Kill(..) | Self::Freeze(..) | Self::Partition(..) => Lane::Doors,
-            Self::StopPostgres(_) => Lane::Postgres,
+            Self::StopPostgres(_) | Self::ReadOnly(_) | Self::FailOver(_) => Lane::Postgres,
             _ => Lane::Air,
         }
     }
@@ -86,6 +90,8 @@ impl Fault {
             Self::Freeze(..) => "SIGSTOP for longer than a lease",
             Self::Partition(..) => "partition",
             Self::StopPostgres(_) => "immediate stop of Postgres",
+            Self::ReadOnly(_) => "read-only spell of Postgres",
+            Self::FailOver(_) => "failover to a standby",
             Self::LoseCommit(_) => "lost COMMIT",
             Self::LoseStatement(_) => "lost single statement",
             Self::Step(..) => "clock step",
@@ -107,7 +113,7 @@ impl fmt::Display for Fault {
 type Throw = fn(&mut StdRng) -> Fault;
 
 /// How many of each kind come in five minutes.
-const PER_FIVE_MINUTES: [(usize, Throw); 13] = [
+const PER_FIVE_MINUTES: [(usize, Throw); 15] = [
     (25, |dice| Fault::Kill(door(dice), between(dice, 100, 900))),
     (17, |dice| Fault::Kill(Who::C, between(dice, 100, 900))),
     (3, |dice| Fault::Freeze(door(dice), between(dice, 13_000, 15_000))),
@@ -115,6 +121,8 @@ const PER_FIVE_MINUTES: [(usize, Throw); 13] = [
     (3, |dice| Fault::Partition(door(dice), link(dice), between(dice, 4_000, 14_000))),
     (3, |dice| Fault::Partition(Who::C, Link::Database, between(dice, 4_000, 16_000))),
     (4, |dice| Fault::StopPostgres(between(dice, 0, 1_500))),
+    (2, |dice| Fault::ReadOnly(between(dice, 1_000, 9_000))),
+    (1, |dice| Fault::FailOver(between(dice, 0, 3_000))),
     (42, |dice| Fault::LoseCommit(any(dice))),
     (16, |dice| Fault::LoseStatement(any(dice))),
     (12, |dice| Fault::Step(any(dice), step(dice))),

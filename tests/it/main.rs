@@ -12,6 +12,7 @@ mod door;
 mod egress;
 mod ensure;
 mod events;
+mod failover;
 mod feed;
 mod filters;
 mod floors;

@@ -68,12 +68,12 @@ pub(crate) async fn database(server: &Server) -> String {
 pub(crate) struct Gateway {
     pub(crate) process: Child,
     lines: Arc<Mutex<Vec<String>>>,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     pub(crate) token: String,
 }
 
 impl Gateway {
-    fn start(database: &str, cloud: &str) -> Self {
+    pub(crate) fn start(database: &str, cloud: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
         command.arg("serve");
         Self::by(command, database, cloud)
@@ -118,7 +118,7 @@ impl Gateway {
         Self { process, lines, http, token: token.expose_secret().to_owned() }
     }
 
-    fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -135,7 +135,7 @@ impl Gateway {
         }
     }
 
-    async fn post(&self, url: &str, body: &Value) -> u16 {
+    pub(crate) async fn post(&self, url: &str, body: &Value) -> u16 {
         let request = self.http.post(url).bearer_auth(&self.token).json(body);
         request.send().await.unwrap().status().as_u16()
     }

@@ -73,7 +73,7 @@ impl Gateway {
 
 /// Whether the database was away: then it waits a little, too.
 async fn again<T>(written: &Result<T, store::Error>, pause: &mut Duration) -> bool {
-    let Err(error @ store::Error::Unavailable(_)) = written else { return false };
+    let Some(error) = written.as_ref().err().filter(|error| error.is_away()) else { return false };
     tracing::info!(error = error as &dyn std::error::Error, "the database is away; once more");
     tokio::time::sleep(*pause).await;
     *pause = (*pause * 2).min(LONGEST);

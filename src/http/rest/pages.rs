@@ -63,7 +63,8 @@ pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Re
     let parts = [("database", ready.database), ("migrations", ready.migrations), ("workers", ready.workers)];
     let away: Vec<&str> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| *name).collect();
     if !away.is_empty() {
-        return Err(Refusal::not_ready(format!("not in order: {}", away.join(", "))));
+        let ailment = ready.ailment.map(|ailment| format!("; the database answers, but {ailment}"));
+        return Err(Refusal::not_ready(format!("not in order: {}{}", away.join(", "), ailment.unwrap_or_default())));
     }
     let view = ReadinessView { database: true, migrations: true, workers: true };
     Ok(answer::json(StatusCode::OK, &view))

@@ -1,12 +1,18 @@
 //! Statements, each waited for no longer than the limit: what makes [`Pool`] and [`Connection`] executors.
+//!
+//! On the pool, where each statement is by itself, one that only reads is repeated if its connection breaks, and so is any
+//! that the server refused to begin.
+
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{BoxStream, StreamExt as _, unfold};
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _, iter, once, unfold};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{Connection, LIMIT, Pool, Waiting, silent};
+use super::{Connection, LIMIT, PAUSE, Pool, Waiting, failure, silent};
 
 type Step = Result<Either<PgQueryResult, PgRow>, sqlx::Error>;
 
@@ -27,7 +33,72 @@ async fn next(state: Option<(BoxStream<'_, Step>, Waiting)>) -> Option<(Step, Op
     }
 }
 
-impl<'p> Executor<'p> for &'_ Pool {
+/// A statement that can be run more than once.
+#[derive(Clone)]
+struct Again {
+    sql: SqlStr,
+    arguments: Option<PgArguments>,
+    persistent: bool,
+}
+
+impl Again {
+    fn of<'q>(mut query: impl Execute<'q, Postgres>) -> Result<Self, sqlx::Error> {
+        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+        Ok(Self { persistent: query.persistent(), arguments, sql: query.sql() })
+    }
+
+    /// Whether it writes nothing and locks nothing. (Functions of ours that write may be called twice.)
+    fn reads(&self) -> bool {
+        let sql = self.sql.as_str().trim_start();
+        let writes = ["INSERT ", "UPDATE ", "DELETE ", "FOR UPDATE", "FOR SHARE", "FOR KEY SHARE"];
+        (sql.starts_with("SELECT") || sql.starts_with("WITH")) && !writes.iter().any(|word| sql.contains(word))
+    }
+}
+
+impl Execute<'_, Postgres> for Again {
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        None
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        Ok(self.arguments.take())
+    }
+
+    fn persistent(&self) -> bool {
+        self.persistent
+    }
+}
+
+type Answers = Vec<Either<PgQueryResult, PgRow>>;
+
+impl Pool {
+    /// Runs a statement by itself; all that it answers.
+    async fn alone(&self, statement: Again) -> Result<Answers, sqlx::Error> {
+        let begun = Instant::now();
+        loop {
+            let mut connection = self.acquire().await?;
+            let answers: Result<Answers, _> = connection.fetch_many(statement.clone()).try_collect().await;
+            match answers {
+                Err(error) if begun.elapsed() < self.patience && may_repeat(&statement, &error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the connection broke; once more");
+                    drop(connection);
+                    sleep(PAUSE).await;
+                }
+                answers => return answers,
+            }
+        }
+    }
+}
+
+fn may_repeat(statement: &Again, error: &sqlx::Error) -> bool {
+    failure::has_refused(error) || (statement.reads() && failure::is_of_connection(error))
+}
+
+impl<'p> Executor<'p> for &'p Pool {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Step>
@@ -35,8 +106,9 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let state = Some(((&self.inner).fetch_many(query), self.waiting()));
-        unfold(state, next).boxed()
+        let statement = Again::of(query);
+        let all = async move { Ok::<_, sqlx::Error>(iter(self.alone(statement?).await?).map(Ok)) };
+        once(all).try_flatten().boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
@@ -44,11 +116,10 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (fetching, waiting) = ((&self.inner).fetch_optional(query), self.waiting());
+        let statement = Again::of(query);
         Box::pin(async move {
-            let done = timeout(LIMIT, fetching).await.map_err(|_| silent())?;
-            waiting.end(done.as_ref().err());
-            done
+            let answers = self.alone(statement?).await?;
+            Ok(answers.into_iter().find_map(Either::right))
         })
     }
 
@@ -80,7 +151,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Postgres>,
     {
         let waiting = self.waiting();
-        let state = Some((self.raw().fetch_many(query), waiting));
+        let state = Some((self.unbounded().fetch_many(query), waiting));
         unfold(state, next).boxed()
     }
 
@@ -90,7 +161,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Postgres>,
     {
         let waiting = self.waiting();
-        let fetching = self.raw().fetch_optional(query);
+        let fetching = self.unbounded().fetch_optional(query);
         Box::pin(async move {
             let done = timeout(LIMIT, fetching).await.map_err(|_| silent())?;
             waiting.end(done.as_ref().err());
@@ -106,13 +177,13 @@ impl<'c> Executor<'c> for &'c mut Connection {
     where
         'c: 'e,
     {
-        self.raw().prepare_with(sql, parameters)
+        self.unbounded().prepare_with(sql, parameters)
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<sqlx::Describe<Postgres>, sqlx::Error>>
     where
         'c: 'e,
     {
-        self.raw().describe(sql)
+        self.unbounded().describe(sql)
     }
 }

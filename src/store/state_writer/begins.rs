@@ -40,7 +40,9 @@ impl Work for Beginning {
     type Done = bool;
 
     async fn all(&self, creates: &[Arc<NewCreate>]) -> Result<Vec<bool>, Error> {
-        let mut begun = unless_rolled_back(self.pool.limited(self.write(&differing(creates))).await)?;
+        let differing = differing(creates);
+        let written = self.pool.repeated(|again| self.write_missing(&differing, again)).await;
+        let mut begun = unless_rolled_back(written)?;
         // Of two with one key the first alone was written.
         Ok(creates.iter().map(|create| begun.remove(&create.new.operation.id.uuid())).collect())
     }
@@ -99,6 +101,27 @@ static BEGIN: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Beginning {
+    /// Writes those that fit, but for those that were written before a connection broke; the operations of both.
+    async fn write_missing(&self, creates: &[&NewCreate], again: bool) -> Result<HashSet<Uuid>, Error> {
+        let mut begun = if again { self.written(creates).await? } else { HashSet::new() };
+        let missing = |create: &&&NewCreate| !begun.contains(&create.new.operation.id.uuid());
+        let missing: Vec<_> = creates.iter().filter(missing).copied().collect();
+        if !missing.is_empty() {
+            begun.extend(self.write(&missing).await?);
+        }
+        Ok(begun)
+    }
+
+    /// The operations that are there.
+    async fn written(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
+        let ids: Vec<Uuid> = creates.iter().map(|create| create.new.operation.id.uuid()).collect();
+        let found: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM operations WHERE id = ANY ($1)")
+            .bind(ids)
+            .fetch_all(&mut self.pool.acquire().await?)
+            .await?;
+        Ok(found.into_iter().collect())
+    }
+
     /// Writes those that fit; their operations.
     async fn write(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
         let progress: Vec<Progress> =

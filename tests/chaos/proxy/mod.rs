@@ -57,6 +57,7 @@ pub(crate) enum Shot {
 
 #[derive(Debug, Default)]
 struct State {
+    target: Mutex<Option<Target>>,
     sky: watch::Sender<Sky>,
     shots: Mutex<VecDeque<Shot>>,
     /// Counts resets of everything that is open.
@@ -79,14 +80,19 @@ impl Proxy {
     pub(crate) async fn before(target: Target) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let state = Arc::new(State::default());
-        let task = tokio::spawn(serve(listener, target, Arc::clone(&state)));
+        let state = Arc::new(State { target: Mutex::new(Some(target)), ..State::default() });
+        let task = tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { address, state, task }
     }
 
     /// From now on every connection meets this.
     pub(crate) fn set(&self, sky: Sky) {
         self.state.sky.send_replace(sky);
+    }
+
+    /// New connections lead there; those that are open stay where they are.
+    pub(crate) fn lead_to(&self, target: Target) {
+        *self.state.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
     }
 
     /// Resets every connection that is open.
@@ -142,11 +148,13 @@ impl State {
     }
 }
 
-async fn serve(listener: TcpListener, target: Target, state: Arc<State>) {
+async fn serve(listener: TcpListener, state: Arc<State>) {
     loop {
         // The system may be out of sockets for a moment; the next one comes.
-        if let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(connection::carry(client, target.clone(), Arc::clone(&state)));
+        let Ok((client, _)) = listener.accept().await else { continue };
+        let target = state.target.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(target) = target {
+            tokio::spawn(connection::carry(client, target, Arc::clone(&state)));
         }
     }
 }

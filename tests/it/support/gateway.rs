@@ -97,9 +97,8 @@ impl World {
         };
         let mut sending = SenderSettings::default();
         sending.lookup = setup.lookup.clone().unwrap_or(sending.lookup);
-        let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) };
         Parts {
-            store: Store::open(&self.database.as_runtime(), sizes, stamp()),
+            store: Store::open(&self.database.as_runtime(), setup.sizes, stamp()),
             audit: audit_keys(),
             cloud: self.client(setup),
             verifier: Verifier::new(rules, keys, self.clock.clone()),

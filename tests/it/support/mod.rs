@@ -8,6 +8,7 @@ pub(crate) mod gate;
 pub(crate) mod gateway;
 pub(crate) mod hook;
 pub(crate) mod listener;
+pub(crate) mod pair;
 pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod setup;

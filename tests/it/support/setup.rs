@@ -16,6 +16,7 @@ use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::http::links::Links;
 use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::sim::Key;
+use eci_cache_gateway::store::PoolSizes;
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::resolver::Lookup;
 use eci_cache_gateway::{app, http};
@@ -51,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) master: (MasterBytes, Option<MasterBytes>),
     /// The role that the cloud's key assumes, if any.
     pub(crate) role: Option<&'static str>,
+    /// Connections to the database.
+    pub(crate) sizes: PoolSizes,
 }
 
 /// The cloud's key.
@@ -135,6 +138,7 @@ impl Default for Setup {
             start: START.parse().unwrap(),
             master: (("k1", [7; 32]), None),
             role: None,
+            sizes: PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) },
         }
     }
 }

@@ -1,0 +1,116 @@
+//! A connection in somebody's hands, and a transaction on it.
+//!
+//! What must stay true: a transaction that was not committed is rolled back at once, whoever dropped it, and wherever:
+//! also while it begins, where the driver forgets it (the next user's writes would be part of it, and lost with it).
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Executor as _, PgConnection, Postgres};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::doubt::{Doubt, TEST, Waiting};
+use super::{LIMIT, failure, silent};
+use crate::store::Error;
+
+/// One connection, each statement on which is waited for no longer than [`LIMIT`].
+pub(in crate::store) struct Connection {
+    /// Ours until we are dropped.
+    raw: Option<PoolConnection<Postgres>>,
+    /// A transaction may be open.
+    open: bool,
+    doubt: Arc<Doubt>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(raw: PoolConnection<Postgres>, doubt: &Arc<Doubt>) -> Self {
+        Self { raw: Some(raw), open: false, doubt: Arc::clone(doubt) }
+    }
+
+    /// The connection itself, for statements that are waited for together ([`super::Pool::limited`]).
+    pub(in crate::store) fn unbounded(&mut self) -> &mut PgConnection {
+        self.raw.as_mut().expect("it is ours until we are dropped")
+    }
+
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting::on(&self.doubt)
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        self.open = true;
+        self.unbounded().execute("BEGIN").await?;
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        self.unbounded().execute("COMMIT").await?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(mut raw) = self.raw.take().filter(|_| self.open) else { return };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(roll_back(raw))),
+            Err(_) => raw.close_on_drop(),
+        }
+    }
+}
+
+/// Where that cannot be done, the connection is closed, and the server does it.
+async fn roll_back(mut raw: PoolConnection<Postgres>) {
+    if !matches!(timeout(TEST, raw.execute("ROLLBACK")).await, Ok(Ok(_))) {
+        raw.close_on_drop();
+    }
+}
+
+/// A transaction that was not committed is rolled back when dropped.
+pub(in crate::store) struct Tx {
+    connection: Connection,
+    waiting: Waiting,
+}
+
+impl fmt::Debug for Tx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx").finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    pub(super) fn new(connection: Connection, waiting: Waiting) -> Self {
+        Self { connection, waiting }
+    }
+
+    /// Commits. `InDoubt`: it may or may not have been committed.
+    pub(in crate::store) async fn commit(mut self) -> Result<(), Error> {
+        let done = timeout(LIMIT, self.connection.commit()).await.map_err(|_| silent()).flatten();
+        self.waiting.end(done.as_ref().err());
+        done.map_err(|error| if failure::is_of_connection(&error) { Error::InDoubt(error) } else { error.into() })
+    }
+}
+
+impl Deref for Tx {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}

@@ -1,0 +1,66 @@
+//! Which failures are the connection's or the server's, not the statement's.
+//!
+//! Pure. The codes are those of PostgreSQL's appendix A; poolers (pgbouncer, pgcat) use class 08 for a server that they
+//! lost.
+
+use std::io;
+
+/// Whether the connection broke, or its server cannot do what ours is for: another connection may do better. A statement
+/// that failed so has done nothing, unless it commits and its answer is what was lost ([`has_refused`]).
+pub(super) fn is_of_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_code_of_connection(&code)),
+        _ => false,
+    }
+}
+
+/// 08: the connection; 25006: the server only reads; 57P: it stops, crashed or starts, or ended an idle session.
+pub(in crate::store) fn is_code_of_connection(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57P") || code == "25006"
+}
+
+/// Whether the server said that it did nothing of a statement: whatever it was, it may be repeated.
+pub(super) fn has_refused(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["25006", "57P03"].contains(&&*code))
+}
+
+/// Whether connecting may succeed in a moment. 53300: no connection is free.
+pub(super) fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        // Whoever may not open a socket's folder, or names no host, has to be told.
+        sqlx::Error::Io(error) => error.kind() != io::ErrorKind::PermissionDenied,
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| code == "53300") || is_of_connection(error)
+        }
+        _ => is_of_connection(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io(kind: io::ErrorKind) -> sqlx::Error {
+        sqlx::Error::Io(kind.into())
+    }
+
+    #[test]
+    fn what_breaks_a_connection_is_told_from_what_a_statement_did() {
+        for code in ["08006", "08P01", "25006", "57P01", "57P02", "57P03", "57P05"] {
+            assert!(is_code_of_connection(code), "{code}");
+        }
+        for code in ["23505", "42P01", "57014", "40001", "53300", "25P02", "25P03"] {
+            assert!(!is_code_of_connection(code), "{code}");
+        }
+        assert!(is_of_connection(&io(io::ErrorKind::UnexpectedEof)) && !is_of_connection(&sqlx::Error::RowNotFound));
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_waited_for_and_a_wrong_setting_is_not() {
+        assert!(may_pass(&io(io::ErrorKind::ConnectionRefused)) && may_pass(&io(io::ErrorKind::NotFound)));
+        assert!(!may_pass(&io(io::ErrorKind::PermissionDenied)));
+        assert!(!may_pass(&sqlx::Error::PoolTimedOut) && !may_pass(&sqlx::Error::PoolClosed));
+    }
+}
