@@ -95,11 +95,7 @@ impl Gateway {
         access::check(caller, UPDATE)?;
         let cache = self.current(caller, id, &options).await?;
         let spec = changes.apply(&cache.spec)?;
-        if !matches!(cache.status, Status::Ready | Status::UpdateFailed) {
-            let detail =
-                format!("an image cache can be updated while it is ready or update_failed; it is {}", cache.status);
-            return Err(Error::Conflict { code: "image_cache_not_updatable", detail });
-        }
+        check_updatable(cache.status)?;
         let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
         let ruling = self.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
         let (before, logins) = (cache.spec.clone(), &changes.registry_credentials);
@@ -161,7 +157,12 @@ impl Gateway {
     }
 
     /// The row, if the caller's team has it in the version that the caller means.
-    async fn current(&self, caller: &Caller, id: CacheId, options: &ChangeOptions) -> Result<ImageCache, Error> {
+    pub(super) async fn current(
+        &self,
+        caller: &Caller,
+        id: CacheId,
+        options: &ChangeOptions,
+    ) -> Result<ImageCache, Error> {
         let cache = self.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
         options.precondition.check(cache.version)?;
         Ok(cache)
@@ -285,6 +286,15 @@ impl Answer {
             Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation: Some(operation) }),
         }
     }
+}
+
+/// The cloud updates nothing else.
+pub(super) fn check_updatable(status: Status) -> Result<(), Error> {
+    if matches!(status, Status::Ready | Status::UpdateFailed) {
+        return Ok(());
+    }
+    let detail = format!("an image cache can be updated while it is ready or update_failed; it is {status}");
+    Err(Error::Conflict { code: "image_cache_not_updatable", detail })
 }
 
 /// What the first request with the key was told.

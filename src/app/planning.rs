@@ -3,19 +3,48 @@
 //! What must stay true: nothing is written but the audit entry; what is told is what a create, or an ensure, would meet
 //! in this moment, by the very same rules. What it does not do: hold a place in the quota.
 
-use super::input::MatchQuestion;
-use super::policing::InAccount;
+use super::changes::check_updatable;
+use super::input::{ChangeOptions, MatchQuestion};
+use super::policing::{Case, InAccount};
 use super::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
 use super::{Error, Gateway, access};
 use crate::domain::caller::Caller;
+use crate::domain::clock::Instant;
 use crate::domain::content::Ensured;
 use crate::domain::gate::{expected_at, usual};
+use crate::domain::ids::CacheId;
 use crate::domain::policy::Shape;
-use crate::domain::spec::{ImageCacheSpec, NewImageCache};
+use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache};
 
 const DRY_RUN: &str = "dry_run_image_cache";
 
 impl Gateway {
+    /// Whether a create would be accepted in this moment. Nothing is recorded.
+    pub async fn check_create(&self, caller: &Caller, new: &NewImageCache) -> Result<(), Error> {
+        access::check(caller, DRY_RUN)?;
+        new.check()?;
+        self.check_region(&new.spec.region)?;
+        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let (spec, _) = ruling.filled(&new.spec);
+        self.check_case(caller, ruling.create(&spec), ruling.since()).await
+    }
+
+    /// Whether an update would be accepted in this moment. Nothing is recorded.
+    pub async fn check_update(&self, caller: &Caller, id: CacheId, changes: &ImageCacheChanges) -> Result<(), Error> {
+        access::check(caller, DRY_RUN)?;
+        let cache = self.current(caller, id, &ChangeOptions::default()).await?;
+        let spec = changes.apply(&cache.spec)?;
+        check_updatable(cache.status)?;
+        let ruling = self.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
+        self.check_case(caller, ruling.update(&cache.spec, &spec), ruling.since()).await
+    }
+
+    async fn check_case(&self, caller: &Caller, mut case: Case<'_>, since: Instant) -> Result<(), Error> {
+        let holdings = self.store().holdings(&caller.team, since).await?;
+        if case.admits(&holdings) { Ok(()) } else { Err(self.refused(case.into_refusals())) }
+    }
+
     /// What would become of a create, or an ensure, of `new`.
     pub async fn dry_run_image_cache(&self, caller: &Caller, new: &NewImageCache) -> Result<DryRunView, Error> {
         access::check(caller, DRY_RUN)?;

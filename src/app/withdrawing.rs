@@ -41,8 +41,11 @@ pub enum Told {
         /// `ContainerGroupId`.
         container_group_id: Option<String>,
     },
-    /// Not done, and either never to be or only to be heard of by repeating the request with the same key.
-    Not,
+    /// Nothing was sent, and nothing will be.
+    Withdrawn,
+    /// The cloud was asked and has not answered. It can be heard of by repeating the request with its key; without one,
+    /// what comes about is removed.
+    Unanswered,
 }
 
 impl Gateway {
@@ -64,7 +67,7 @@ impl Gateway {
             Ok(Changed { image_cache, replayed, .. }) => {
                 let id = image_cache.operation_id.parse().map_err(|_| lost())?;
                 match self.await_create(caller, id, deadline).await? {
-                    Told::Not if !replayed => self.give_up_create(caller, call, id).await,
+                    Told::Unanswered if !replayed => self.give_up_create(caller, call, id).await,
                     told => Ok(told),
                 }
             }
@@ -72,7 +75,7 @@ impl Gateway {
                 let token = token.unwrap_or_default();
                 match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
                     Some((id, _)) => self.await_create(caller, id, deadline).await,
-                    None => Ok(Told::Not),
+                    None => Ok(Told::Unanswered),
                 }
             }
             Err(error) => Err(error),
@@ -83,10 +86,11 @@ impl Gateway {
     async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<Told, Error> {
         let operation = self.operation_of(caller, id).await?;
         if operation.state == OperationState::Running {
-            if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await?
-                || self.store().abandon(id).await?
-            {
-                return Ok(Told::Not);
+            if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await? {
+                return Ok(Told::Withdrawn);
+            }
+            if self.store().abandon(id).await? {
+                return Ok(Told::Unanswered);
             }
             // It has ended in this very moment.
             return self.ended(self.operation_of(caller, id).await?).await;
@@ -111,18 +115,24 @@ impl Gateway {
         if !key.is_of(&fingerprint) {
             return Err(Error::IdempotencyMismatch);
         }
+        self.await_change(caller, id, wait).await.map(Some)
+    }
+
+    /// Waits for the end of an update or delete that was recorded, whoever carries it out. `false`: it has not ended
+    /// within `wait`, and goes on.
+    pub async fn await_change(&self, caller: &Caller, id: OperationId, wait: Duration) -> Result<bool, Error> {
         let operation = self.await_end(caller, id, Deadline::now() + wait).await?;
         let over = operation.state.is_over();
         match operation.error {
             // One that is held is not the end yet.
             Some(error) if over => Err(Error::CloudRefused { error, operation: Some(id) }),
-            _ => Ok(Some(over)),
+            _ => Ok(over),
         }
     }
 
     async fn await_create(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Told, Error> {
         let operation = self.await_end(caller, id, deadline).await?;
-        if operation.state == OperationState::Running { Ok(Told::Not) } else { self.ended(operation).await }
+        if operation.state == OperationState::Running { Ok(Told::Unanswered) } else { self.ended(operation).await }
     }
 
     /// Waits for the end of an operation, whichever request began it; it may still run at the deadline.

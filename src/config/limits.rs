@@ -43,7 +43,7 @@ impl Default for LimitsConfig {
         Self {
             connections: 8192,
             connections_per_address: 4096,
-            head_bytes: 32 * 1024,
+            head_bytes: 80 * 1024,
             headers: 64,
             url_bytes: 16 * 1024,
             body_bytes: 1 << 20,

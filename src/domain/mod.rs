@@ -20,6 +20,7 @@ pub mod content;
 pub mod database;
 pub mod desk;
 pub mod difference;
+pub mod dry_run;
 pub mod endpoint;
 pub mod entropy;
 pub mod event;

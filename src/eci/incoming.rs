@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use chrono::{Duration, NaiveDateTime};
+use chrono::Duration;
 use secrecy::SecretString;
 
 use super::{sign_v1, sign_v3};
@@ -20,9 +20,11 @@ use crate::domain::clock::Instant;
 
 mod json;
 mod refusal;
+mod time;
 mod v3;
 
 pub use refusal::Refusal;
+use time::instant;
 
 /// How far the time of signing may be off, either way.
 pub const SKEW: Duration = Duration::minutes(15);
@@ -146,8 +148,11 @@ impl Incoming {
         match &self.proof {
             Proof::V1 { method, pairs, signature } => {
                 let text = sign_v1::string_to_sign(method, pairs);
-                let told = || Refusal::SignatureV1(sign_v1::blanked_string_to_sign(method, pairs));
-                if sign_v1::verify(secret, &text, signature) { Ok(()) } else { Err(told()) }
+                if sign_v1::verify(secret, &text, signature) {
+                    return Ok(());
+                }
+                let shown = sign_v1::blanked_string_to_sign(method, pairs);
+                Err(Refusal::SignatureV1 { exact: shown == text, string_to_sign: shown })
             }
             Proof::V3 { method, path, query, headers, payload, signature } => {
                 let signed = sign_v3::Signed { method, path, query, headers, payload };
@@ -159,7 +164,7 @@ impl Incoming {
     /// Whether it was signed within 15 minutes of `now`.
     pub fn check_time(&self, now: Instant) -> Result<(), Refusal> {
         let off = now.signed_duration_since(self.signed_at).abs();
-        if off > SKEW { Err(Refusal::TimestampExpired) } else { Ok(()) }
+        if off > SKEW { Err(Refusal::TimestampExpired { signed_at: self.signed_at, now }) } else { Ok(()) }
     }
 }
 
@@ -259,12 +264,6 @@ fn format(request: &Request<'_>, pairs: &[(String, String)]) -> Result<Format, R
 
 fn nonce(text: &str) -> Result<String, Refusal> {
     if text.len() > NONCE { Err(Refusal::Invalid("SignatureNonce", "it is too long")) } else { Ok(text.to_owned()) }
-}
-
-fn instant(text: &str) -> Result<Instant, Refusal> {
-    // The length keeps out what chrono reads beyond the documented form, such as years of six digits.
-    let parsed = (text.len() == 20).then(|| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ").ok());
-    parsed.flatten().map(|time| time.and_utc()).ok_or(Refusal::TimestampFormat)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod incoming;
 pub mod params;
 pub mod sign_v1;
 pub mod sign_v3;
+pub mod user_agent;
 pub mod wire;
 pub mod xml;
 

@@ -19,6 +19,7 @@ use crate::domain::spec::{
     RegistryCredential,
 };
 
+pub mod known;
 pub mod read;
 
 /// The only page size that was ever documented.

@@ -72,7 +72,7 @@ pub fn authorization(access_key_id: &str, headers: &[(String, String)], signatur
 }
 
 fn is_secret(name: &str) -> bool {
-    let headers = ["x-acs-security-token", "x-acs-accesskey-id", "x-acs-bearer-token", "authorization", "cookie"];
+    let headers = ["x-acs-security-token", "x-acs-bearer-token", "authorization", "cookie"];
     headers.contains(&name) || sign_v1::is_secret(name)
 }
 

@@ -22,11 +22,13 @@ use tracing::Instrument as _;
 
 use super::DoorState;
 use super::exchange::{Exchange, Operations};
+use super::extract::headers;
 use super::problem::Refusal;
 use super::{links, rpc};
 use crate::app::admission::in_place;
 use crate::app::input::Ending;
 use crate::domain::audit::Outcome;
+use crate::domain::dry_run;
 use crate::domain::limits::bucket::Quota;
 
 /// What the layer works with.
@@ -105,10 +107,13 @@ async fn recorded(
 
 /// The inner answer, or a refusal in its place if it is asked for too much, takes too long or panics.
 async fn guarded(exchange: &Exchange, request: Request, next: Next) -> Response {
-    let (limit, length) =
-        (exchange.settings.max_url_bytes, request.uri().path_and_query().map(|all| all.as_str().len()));
+    let limit = exchange.max_url_bytes();
+    let length = request.uri().path_and_query().map(|all| all.as_str().len());
     if length.is_some_and(|length| length > limit) {
         return Refusal::url_too_long(Some(limit)).into_response();
+    }
+    if let Err(refusal) = check_dry_run(exchange, &request) {
+        return refusal.into_response();
     }
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match timeout(exchange.settings.request_deadline, work).await {
@@ -116,6 +121,19 @@ async fn guarded(exchange: &Exchange, request: Request, next: Next) -> Response 
         Ok(Err(panic)) => Refusal::internal(format!("panic: {}", words_of(&*panic))).into_response(),
         Err(_) => Refusal::request_timeout().into_response(),
     }
+}
+
+/// Refuses a change that says "dry run" where none is read: to pass over it would make what was not to be made. The RPC
+/// front has dry runs, and one route of REST is one.
+fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), Refusal> {
+    let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    if exchange.rpc.is_some() || !changes || exchange.operation == Some("dry_run_image_cache") {
+        return Ok(());
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let mut asked = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| dry_run::is_meant(name));
+    let asked = asked.any(|(_, value)| dry_run::says(&value) != Some(false)) || headers::dry_run(request.headers())?;
+    if asked { Err(Refusal::no_dry_run()) } else { Ok(()) }
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> &str {

@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
+use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use tokio::time::Instant;
@@ -20,9 +22,14 @@ use crate::app::{Call, access};
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Caller, Door, Origin};
 use crate::eci::incoming::Format;
+use crate::eci::user_agent;
 
 /// The most parameters of a query that the audit looks at.
 const MOST_PARAMETERS: usize = 256;
+
+/// The longest URL at the RPC front, in bytes; the HTTP library takes no longer one. A create of 20 long names and 5 logins
+/// by an SDK that puts everything there has 33 kB.
+const RPC_URL_BYTES: usize = 65_534;
 
 /// The peer's address, put into each request's extensions by the server.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +79,11 @@ impl Exchange {
             let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
             call.asks(query.into_owned().take(MOST_PARAMETERS));
         }
-        let within = if rpc.is_some() { door.settings.rpc_patience } else { door.settings.request_deadline };
+        let within = if rpc.is_some() {
+            rpc_patience(request.headers(), &door.settings)
+        } else {
+            door.settings.request_deadline
+        };
         let deadline = Instant::now() + within;
         Arc::new(Self {
             deadline,
@@ -98,6 +109,12 @@ impl Exchange {
     /// The request id.
     pub fn request_id(&self) -> &str {
         &self.call.origin.request_id
+    }
+
+    /// The longest path and query that are taken: at the RPC front all parameters may stand there.
+    pub fn max_url_bytes(&self) -> usize {
+        let limit = self.settings.max_url_bytes;
+        if self.rpc.is_some() { limit.max(RPC_URL_BYTES) } else { limit }
     }
 
     /// What the audit entry calls it.
@@ -140,7 +157,7 @@ impl Rpc {
     fn of(request: &Request) -> Self {
         let host = request.headers().get("host").and_then(|host| host.to_str().ok());
         Self {
-            host: host.unwrap_or("eci-cache-gateway").chars().take(255).collect(),
+            host: host.unwrap_or(rpc::envelope::NO_HOST).chars().take(255).collect(),
             format: OnceLock::new(),
             action: OnceLock::new(),
             resource: OnceLock::new(),
@@ -153,6 +170,14 @@ impl Exchange {
     pub fn worded(&self, refusal: Refusal) -> Refusal {
         if self.rpc.is_some() { rpc::words::of_layer(refusal) } else { refusal }
     }
+}
+
+/// How long an answer of the cloud's API may take: what the caller says with `Prefer: wait`, else what its SDK waits, else
+/// the setting.
+fn rpc_patience(headers: &HeaderMap, settings: &Settings) -> Duration {
+    let asked = Some(headers::prefer_wait(headers)).filter(|wait| wait.asked).map(|wait| wait.time);
+    let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    asked.or_else(|| user_agent::answer_within(user_agent)).unwrap_or(settings.rpc_patience)
 }
 
 /// The request id that the client chose, if it is sane: 1 to 64 letters, digits, dots, underscores, dashes.

@@ -60,7 +60,8 @@ pub struct Settings {
     pub max_url_bytes: usize,
     /// For writing the audit entry; later than that the request is refused.
     pub audit_deadline: Duration,
-    /// How long a request through the cloud's own API may take: the shortest read timeout of its SDKs is 5 s.
+    /// How long an answer of the cloud's own API may take where the caller's own timeout is not known
+    /// (`eci::user_agent` knows those of the SDKs).
     pub rpc_patience: Duration,
     /// Whether a request that changes nothing has its audit entry before its answer. Always true: only the benchmark of what
     /// the audit costs says otherwise, and no setting of the gateway reaches it (a test of the floors sees to it).

@@ -15,6 +15,7 @@ use axum::response::Response;
 
 use super::DoorState;
 use super::exchange::Exchange;
+use super::extract::headers::dry_run;
 use super::extract::read_body;
 use super::problem::Refusal;
 use crate::app::{NotLetIn, access};
@@ -22,6 +23,7 @@ use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;
 use crate::domain::limits::{Party, neighbourhood};
 use crate::eci::incoming::{self, Incoming};
+use crate::eci::params::known;
 use crate::eci::{API_VERSION, params};
 use actions::{Action, Asked};
 
@@ -64,6 +66,9 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     exchange.place.enter(class, Party::Team(caller.team.clone())).await.map_err(words::of_error)?;
     let action = action.ok_or_else(|| words::of_incoming(&incoming::Refusal::UnknownApi))?;
     access::check(caller, action.operation()).map_err(words::of_error)?;
+    known::check(&incoming.action, &incoming.params).map_err(|refused| words::of_refused(&refused))?;
+    let in_params = known::dry_run(&incoming.params).map_err(|refused| words::of_refused(&refused))?;
+    let dry_run = in_params || dry_run(&parts.headers)?;
     let asked = Asked {
         gateway: &door.gateway,
         caller,
@@ -71,6 +76,7 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
         rpc,
         incoming: &incoming,
         deadline: exchange.deadline,
+        dry_run,
     };
     let fields = asked.answer(action).await?;
     Ok(envelope::success(&incoming.action, exchange.request_id(), incoming.format, fields))

@@ -29,6 +29,8 @@ use tower::ServiceExt as _;
 
 use super::exchange::Peer;
 use super::problem::{MEDIA_TYPE, Refusal};
+use super::rpc;
+use crate::eci::incoming::Format;
 
 mod idle;
 mod neighbours;
@@ -61,7 +63,7 @@ pub struct Limits {
     pub write_deadline: Duration,
     /// The most header fields; more are answered with 431.
     pub headers: usize,
-    /// About the largest request head in bytes (at least 8192); a clearly larger one is answered with 431.
+    /// About the largest request head in bytes (at least 8192; a URL of the RPC front may have 64 kB); a clearly larger one is answered with 431.
     pub head_bytes: usize,
     /// For how long after it was told to stop connections are still taken and kept; each answer closes its own.
     pub grace: Duration,
@@ -78,7 +80,7 @@ impl Default for Limits {
             keep_idle: Duration::from_secs(75),
             write_deadline: Duration::from_secs(8),
             headers: 64,
-            head_bytes: 32 * 1024,
+            head_bytes: 80 * 1024,
             grace: Duration::ZERO,
             drain: Duration::from_secs(25),
         }
@@ -141,17 +143,26 @@ fn refuse(stream: &TcpStream) {
 
 /// A refusal as it stands on the wire, for a request that was not read.
 fn unread(refusal: &Refusal) -> Vec<u8> {
+    written(refusal, MEDIA_TYPE, &refusal.body(UNREAD))
+}
+
+/// The same to a request of the cloud's API, in its shape.
+fn unread_rpc(refusal: Refusal, format: Format) -> Vec<u8> {
+    let (kind, body) = rpc::envelope::unread(refusal.clone(), format, UNREAD);
+    written(&refusal, kind, body.as_bytes())
+}
+
+fn written(refusal: &Refusal, media_type: &str, body: &[u8]) -> Vec<u8> {
     let status = refusal.status();
     let reason = status.canonical_reason().unwrap_or_default();
     let retry = refusal.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry = retry.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
-    let body = refusal.body(UNREAD);
     let head = format!(
-        "HTTP/1.1 {} {reason}\r\nconnection: close\r\nx-request-id: {UNREAD}\r\n{retry}content-type: {MEDIA_TYPE}\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {} {reason}\r\nconnection: close\r\nx-request-id: {UNREAD}\r\n{retry}content-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
         status.as_u16(),
         body.len()
     );
-    [head.into_bytes(), body].concat()
+    [head.as_bytes(), body].concat()
 }
 
 type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);

@@ -43,6 +43,22 @@ pub struct Refusal {
     pub allowed: Vec<String>,
 }
 
+/// The most allowed values that a sentence lists.
+const LISTED: usize = 20;
+
+impl Refusal {
+    /// Why, and what is allowed instead where that can be listed: in one sentence.
+    pub fn told(&self) -> String {
+        if self.allowed.iter().all(|value| self.detail.contains(value.as_str())) {
+            return self.detail.clone();
+        }
+        let listed: Vec<&str> = self.allowed.iter().take(LISTED).map(String::as_str).collect();
+        let more = self.allowed.len().saturating_sub(LISTED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}; allowed: {}{more}", self.detail, listed.join(", "))
+    }
+}
+
 /// Everything that the policy refuses, in a fixed order; quotas only where `usage` is given.
 pub fn judge(
     policy: &Policy,
@@ -150,8 +166,8 @@ impl Bench<'_> {
         let of_profile = profile.map_or(&[][..], |profile| &profile.vswitch_ids);
         let kept = before.map_or(&[][..], |before| &before.vswitch_ids);
         for (place, id) in spec.vswitch_ids.iter().enumerate() {
-            let known = of_profile.contains(id) || kept.contains(id);
-            self.id(&format!("/vswitch_ids/{place}"), "vswitch_ids", policy.vswitch_ids.as_ref(), id, known);
+            let list = policy.vswitch_ids.as_ref();
+            self.id(&format!("/vswitch_ids/{place}"), "vswitch_ids", list, id, (of_profile, kept.contains(id)));
         }
         let singles = [
             (
@@ -181,22 +197,37 @@ impl Bench<'_> {
         ];
         for (field, rule, list, id, of_profile, kept) in singles {
             if let Some(id) = id {
-                self.id(field, rule, list.as_ref(), id, of_profile == Some(id) || kept == Some(id));
+                self.id(
+                    field,
+                    rule,
+                    list.as_ref(),
+                    id,
+                    (of_profile.map_or(&[], std::slice::from_ref), kept == Some(id)),
+                );
             }
         }
     }
 
-    /// One id of the account's; `known`: the profile's, or the cache's already.
-    fn id(&mut self, field: &str, rule: &'static str, list: Option<&Vec<String>>, id: &str, known: bool) {
+    /// One id of the account's, beside those of the region profile; `kept`: it is the cache's already.
+    fn id(
+        &mut self,
+        field: &str,
+        rule: &'static str,
+        list: Option<&Vec<String>>,
+        id: &str,
+        (of_profile, kept): (&[String], bool),
+    ) {
         let list = list.map_or(&[][..], Vec::as_slice);
-        if known || list.iter().any(|entry| entry == ANY || entry == id) {
+        let mut known = list.iter().chain(of_profile);
+        if kept || known.any(|entry| entry == ANY || entry == id) {
             return;
         }
-        let detail = match list {
-            [] => "must be left out: the team may name none".to_owned(),
+        let detail = match (list, of_profile) {
+            ([], []) => "must be left out: the team may name none".to_owned(),
+            ([], _) => format!("{id} is not one that the team may use: leave it out, and it is filled in"),
             _ => format!("{id} is not one that the team may use"),
         };
-        self.refuse(field, rule, detail, list.to_vec());
+        self.refuse(field, rule, detail, list.iter().chain(of_profile).cloned().collect());
     }
 
     fn acr(&mut self) {
@@ -206,14 +237,14 @@ impl Bench<'_> {
             let was = kept.iter().find(|kept| kept.instance_id == registry.instance_id);
             let at = |name: &str| format!("/acr_registries/{place}/{name}");
             let list = policy.acr_instance_ids.as_ref();
-            self.id(&at("instance_id"), "acr_instance_ids", list, &registry.instance_id, was.is_some());
+            self.id(&at("instance_id"), "acr_instance_ids", list, &registry.instance_id, (&[], was.is_some()));
             let roles = [
                 ("arn_service", &registry.arn_service, was.and_then(|was| was.arn_service.as_ref())),
                 ("arn_user", &registry.arn_user, was.and_then(|was| was.arn_user.as_ref())),
             ];
             for (name, role, was) in roles {
                 if let Some(role) = role {
-                    self.id(&at(name), "role_arns", policy.role_arns.as_ref(), role, was == Some(role));
+                    self.id(&at(name), "role_arns", policy.role_arns.as_ref(), role, (&[], was == Some(role)));
                 }
             }
         }

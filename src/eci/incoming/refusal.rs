@@ -1,12 +1,17 @@
 //! Why a request is not let in, with the cloud's code, HTTP status and message for each.
 //!
-//! What must stay true: no message holds an access key id, an STS token or a password; the message of
-//! `SignatureDoesNotMatch` under V1 ends in `server string to sign is:` and a string, else an old SDK dies.
+//! What must stay true: no message holds an STS token or a password; the message of `SignatureDoesNotMatch` under V1
+//! ends in `server string to sign is:` and a string, else an old SDK dies. Where that string is exactly what was signed,
+//! the message is exactly the cloud's: SDKs compare the two, and tell from it that the secret is wrong and not the SDK.
 
 use std::borrow::Cow;
 
-/// The most characters of a caller's own text that a message repeats.
-const ECHO: usize = 16_384;
+use crate::domain::clock::Instant;
+
+/// The most characters of a caller's own text that a message repeats: a URL of 64 kB, signed.
+const ECHO: usize = 262_144;
+/// What the cloud says of a wrong signature under V1.
+const NOT_MATCHED: &str = "Specified signature is not matched with our calculation.";
 
 /// A refusal. The last five are for whoever holds keys, nonces and actions: the reader never says them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,13 +32,23 @@ pub enum Refusal {
     /// `Timestamp` or `x-acs-date` is no time.
     TimestampFormat,
     /// The request was signed too long ago, or too far ahead.
-    TimestampExpired,
+    TimestampExpired {
+        /// When it says that it was signed.
+        signed_at: Instant,
+        /// When it came.
+        now: Instant,
+    },
     /// Something that must be signed is not, or `Authorization` cannot be read.
     IncompleteSignature(Cow<'static, str>),
     /// The body is not the one whose hash was signed.
     BodyHash,
-    /// The signature is wrong under V1; with the string to sign, secrets blanked.
-    SignatureV1(String),
+    /// The signature is wrong under V1.
+    SignatureV1 {
+        /// The string to sign, secrets blanked.
+        string_to_sign: String,
+        /// Whether nothing had to be blanked.
+        exact: bool,
+    },
     /// The signature is wrong under V3; with the string to sign and the canonical request, secrets blanked.
     SignatureV3 {
         /// `ACS3-HMAC-SHA256` and the hash.
@@ -73,10 +88,10 @@ impl Refusal {
             Self::Missing(parameter) => return Cow::Owned(format!("Missing{parameter}")),
             Self::Format => "InvalidParameter.Format",
             Self::TimestampFormat => "InvalidTimeStamp.Format",
-            Self::TimestampExpired => "InvalidTimeStamp.Expired",
+            Self::TimestampExpired { .. } => "InvalidTimeStamp.Expired",
             Self::IncompleteSignature(_) => "IncompleteSignature",
             Self::BodyHash => "InvalidParameter.ContentSha256",
-            Self::SignatureV1(_) | Self::SignatureV3 { .. } => "SignatureDoesNotMatch",
+            Self::SignatureV1 { .. } | Self::SignatureV3 { .. } => "SignatureDoesNotMatch",
             Self::UnknownApi => "InvalidApi.NotFound",
             Self::NonceUsed => "SignatureNonceUsed",
             Self::UnknownKey => "InvalidAccessKeyId.NotFound",
@@ -91,8 +106,9 @@ impl Refusal {
             Self::UnsupportedMethod => "This http method is not supported.",
             Self::UnsupportedBody => "The body must be application/x-www-form-urlencoded.",
             Self::Format => "Specified parameter format is not valid.",
-            Self::TimestampFormat => "Specified time stamp or date value is not well formatted.",
-            Self::TimestampExpired => "Specified time stamp or date value is expired.",
+            Self::TimestampFormat => {
+                "Specified time stamp or date value is not well formatted. (It must be UTC as yyyy-MM-ddTHH:mm:ssZ.)"
+            }
             Self::BodyHash => "The specified parameter x-acs-content-sha256 is not the hash of the body.",
             Self::UnknownApi => "Specified api is not found, please check your url and method.",
             Self::NonceUsed => "Specified signature nonce was used already.",
@@ -117,10 +133,24 @@ impl Refusal {
             Self::IncompleteSignature(why) => {
                 format!("The request signature does not conform to Aliyun standards: {why}. server string to sign is:")
             }
-            Self::SignatureV1(text) => format!(
-                "Specified signature is not matched with our calculation. server string to sign is:{}",
-                echo(text)
-            ),
+            Self::TimestampExpired { signed_at, now } => {
+                let time = |at: &Instant| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+                let (signed_at, now) = (time(signed_at), time(now));
+                format!(
+                    "Specified time stamp or date value is expired. (Signed at {signed_at}, received at {now}; they may be \
+                     15 minutes apart. Check the clock and the time zone of the caller.)"
+                )
+            }
+            Self::SignatureV1 { string_to_sign, exact } => {
+                let shown = echo(string_to_sign);
+                let note = if *exact && shown.len() == string_to_sign.len() {
+                    ""
+                } else {
+                    " (Passwords and tokens are left out of the string below, and it may be cut. If the rest is what you \
+                     signed, then the AccessKeySecret is wrong.)"
+                };
+                format!("{NOT_MATCHED}{note} server string to sign is:{shown}")
+            }
             Self::SignatureV3 { string_to_sign, canonical_request } => format!(
                 "Specified signature does not match our calculation. server StringToSign is [{string_to_sign}] \
                  server CanonicalRequest is [{}]",

@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
 use crate::app::input::{Precondition, Versions};
+use crate::domain::dry_run;
 use crate::http::problem::Refusal;
 
 /// How long a change is waited for where nothing is asked.
@@ -36,6 +37,21 @@ pub fn prefer_wait(headers: &HeaderMap) -> Wait {
         Some(seconds) => Wait { time: Duration::from_secs(seconds).min(MAX_WAIT), asked: true },
         None => Wait { time: DEFAULT_WAIT, asked: false },
     }
+}
+
+/// Whether a header asks for a dry run, in whatever spelling; `Prefer` among them.
+pub fn dry_run(headers: &HeaderMap) -> Result<bool, Refusal> {
+    const ALLOWED: &str = "a header that speaks of a dry run must say true or false";
+    let mut said = false;
+    for (name, value) in headers {
+        let value = value.to_str().unwrap_or("?");
+        if name.as_str() == "prefer" {
+            said |= value.split([',', ';', '=']).any(dry_run::is_meant);
+        } else if dry_run::is_meant(name.as_str()) {
+            said |= dry_run::says(value).ok_or_else(|| Refusal::malformed_header(name.as_str(), ALLOWED))?;
+        }
+    }
+    Ok(said)
 }
 
 /// `Idempotency-Key`: 1 to 255 printable ASCII characters.

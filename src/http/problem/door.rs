@@ -25,6 +25,14 @@ impl Refusal {
         refusal.fields(vec![FieldError::new(name, "malformed", detail)])
     }
 
+    /// A dry run of what has none, or asked for where it is not read.
+    pub fn no_dry_run() -> Self {
+        let title = "A dry run is not asked for like this";
+        let detail = "neither headers nor the query ask for a dry run here, and nothing was done";
+        Self::new(StatusCode::BAD_REQUEST, "no_dry_run", title, detail)
+            .hint("POST /v1/image-caches/dry-run tells what a create would do; an adoption takes dry_run in its body")
+    }
+
     /// Fields that are not allowed.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.len() {

@@ -46,7 +46,7 @@ fn sentence(refusals: &[policy::Refusal]) -> String {
         .iter()
         .map(|refusal| {
             let field = if refusal.field.is_empty() { String::new() } else { format!("{} ", refusal.field) };
-            format!("{field}{} ({})", refusal.detail, refusal.rule)
+            format!("{field}{} ({})", refusal.told(), refusal.rule)
         })
         .collect();
     told.join("; ")

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{object, words};
-use crate::app::input::{ChangeOptions, IdempotencyKey, Precondition};
-use crate::app::{Call, Gateway, Told};
+use crate::app::input::{ChangeOptions, Changed, IdempotencyKey, Precondition};
+use crate::app::{Call, Error, Gateway, Told};
 use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;
 use crate::eci::incoming::Incoming;
@@ -15,6 +15,17 @@ use crate::eci::params::read;
 use crate::eci::sign_v1;
 use crate::http::exchange::Rpc;
 use crate::http::problem::Refusal;
+
+const CREATE_WITHDRAWN: &str = "Nothing was sent to the cloud, and nothing will be: a repeat is safe.";
+const CREATE_GOES_ON: &str = "The cloud was asked and has not answered; the request goes on. Repeat it with the same \
+                              ClientToken: that is safe, and tells how it ended.";
+const CREATE_IS_REMOVED: &str = "The cloud was asked and has not answered. Should it make the image cache after all, the \
+                                 gateway removes that one: a repeat is safe, and makes one of its own.";
+const DELETE_GOES_ON: &str = "The deletion was recorded and goes on by itself until the cloud has carried it out: nothing \
+                              more needs to be done, and a repeat is safe.";
+const UPDATE_GOES_ON: &str = "The request was recorded and goes on; describe the image cache before repeating it. With the \
+                              same ClientToken a repeat is safe, and tells how it ended; without one it is refused while \
+                              the update goes on.";
 
 /// The fields of a success, without `RequestId`.
 type Answered = Result<Map<String, Value>, Refusal>;
@@ -70,8 +81,10 @@ pub(super) struct Asked<'a> {
     pub(super) call: &'a Call,
     pub(super) rpc: &'a Rpc,
     pub(super) incoming: &'a Incoming,
-    /// When a change must have been answered.
+    /// When it must have been answered.
     pub(super) deadline: Instant,
+    /// Whether nothing is to be done, only to be said whether it would be.
+    pub(super) dry_run: bool,
 }
 
 impl Asked<'_> {
@@ -98,14 +111,19 @@ impl Asked<'_> {
 
     async fn create(&self) -> Answered {
         let (new, token) = read::read_create(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
+        if self.dry_run {
+            return passed(self.gateway.check_create(self.caller, &new).await);
+        }
         let key = token.map(|token| self.key(&token));
+        let unanswered = if key.is_some() { CREATE_GOES_ON } else { CREATE_IS_REMOVED };
         let told = self.gateway.create_image_cache_now(self.caller, self.call, new, key, self.wait()).await;
-        match told.map_err(words::of_error)? {
+        match told.map_err(|error| words::not_gone(words::of_error(error)))? {
             Told::Done { eci_cache_id, container_group_id } => Ok(fields([
                 ("ImageCacheId", json!(eci_cache_id)),
                 ("ContainerGroupId", json!(container_group_id.unwrap_or_default())),
             ])),
-            Told::Not => Err(words::unavailable("")),
+            Told::Withdrawn => Err(words::unavailable(CREATE_WITHDRAWN)),
+            Told::Unanswered => Err(words::unavailable(unanswered)),
         }
     }
 
@@ -119,12 +137,28 @@ impl Asked<'_> {
     /// The answer to a change that was asked for before with the same token.
     async fn repeated(&self, action: Action, key: Option<&IdempotencyKey>) -> Option<Answered> {
         let told = self.gateway.repeated_change(self.caller, action.operation(), key?, self.wait()).await;
-        told.map_err(words::of_error).transpose().map(|told| told.and_then(settled))
+        told.map_err(words::of_error).transpose().map(|told| told.and_then(|over| ended(over, action)))
+    }
+
+    /// The end of a change that was recorded. One that was put off (throttled, or behind another) is waited for as long as
+    /// the caller waits; then it goes on by itself, and cannot be called back.
+    async fn changed(&self, action: Action, changed: Result<Changed, Error>) -> Answered {
+        let changed = changed.map_err(words::of_error)?;
+        if changed.settled {
+            return Ok(Map::new());
+        }
+        let operation = changed.image_cache.operation_id.parse();
+        let operation = operation.map_err(|_| Refusal::internal("an operation's id that cannot be read"))?;
+        let over = self.gateway.await_change(self.caller, operation, self.wait()).await;
+        ended(over.map_err(words::of_error)?, action)
     }
 
     async fn describe(&self) -> Answered {
         let filter = read::read_describe(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         filter.eci_cache_id.iter().for_each(|id| self.about(id));
+        if self.dry_run {
+            return passed(Ok(()));
+        }
         let found = self.gateway.describe_image_caches(self.caller, &filter).await.map_err(words::of_error)?;
         let caches: Vec<Value> = found.caches.iter().map(object::of).collect();
         let mut answer = fields([("ImageCaches", json!(caches)), ("TotalCount", json!(found.total))]);
@@ -136,6 +170,10 @@ impl Asked<'_> {
         let (id, region, changes, token) =
             read::read_update(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         self.about(&id);
+        if self.dry_run {
+            let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
+            return passed(self.gateway.check_update(self.caller, cache, &changes).await);
+        }
         let key = token.map(|token| self.key(&token));
         if let Some(answered) = self.repeated(Action::Update, key.as_ref()).await {
             return answered;
@@ -143,13 +181,16 @@ impl Asked<'_> {
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
         let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
         let done = self.gateway.update_image_cache(self.caller, self.call, cache, changes, options).await;
-        settled(done.map_err(words::of_error)?.settled)
+        self.changed(Action::Update, done).await
     }
 
     async fn delete(&self) -> Answered {
         let (id, region, token) =
             read::read_delete(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         self.about(&id);
+        if self.dry_run {
+            return passed(self.gateway.find_image_cache(self.caller, &region, &id).await.map(drop));
+        }
         let key = token.map(|token| self.key(&token));
         if let Some(answered) = self.repeated(Action::Delete, key.as_ref()).await {
             return answered;
@@ -157,12 +198,16 @@ impl Asked<'_> {
         let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
         let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
         let done = self.gateway.delete_image_cache(self.caller, self.call, cache, options).await;
-        settled(done.map_err(words::of_error)?.settled)
+        self.changed(Action::Delete, done).await
     }
 
     async fn usage(&self) -> Answered {
         let region = read::read_list_usage(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
-        let usage = self.gateway.list_usage(self.caller, None, region).await.map_err(words::of_error)?;
+        if self.dry_run {
+            return passed(Ok(()));
+        }
+        let usage = self.gateway.list_usage(self.caller, None, region).await;
+        let usage = usage.map_err(|error| words::not_gone(words::of_error(error)))?;
         let mut attributes = usage.attributes;
         attributes.insert("TeamUsedImageCacheCount".to_owned(), json!(usage.team.used));
         attributes.insert("TeamReadyImageCacheCount".to_owned(), json!(usage.team.ready));
@@ -174,10 +219,17 @@ fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// An update or delete that the cloud has not answered yet goes on: it is recorded, and cannot be called back.
-fn settled(settled: bool) -> Answered {
-    if settled {
-        return Ok(Map::new());
+/// The answer to a dry run: the cloud says even the good end as an error, so that nobody takes it for done.
+fn passed(checked: Result<(), Error>) -> Answered {
+    checked.map_err(words::of_error)?;
+    Err(words::refusal(400, "DryRunOperation", "Request validation has been passed with DryRun flag set."))
+}
+
+/// The answer to an update or delete: done, or why not yet and what remains.
+fn ended(over: bool, action: Action) -> Answered {
+    match (over, action) {
+        (true, _) => Ok(Map::new()),
+        (false, Action::Delete) => Err(words::unavailable(DELETE_GOES_ON)),
+        (false, _) => Err(words::unavailable(UPDATE_GOES_ON)),
     }
-    Err(words::unavailable("The request was recorded and goes on; describe the image cache before repeating it."))
 }

@@ -11,6 +11,11 @@ use crate::eci::xml;
 use crate::http::exchange::Rpc;
 use crate::http::problem::Refusal;
 
+use super::words::of_layer;
+
+/// `HostId` where the request's own is not known.
+pub(in crate::http) const NO_HOST: &str = "eci-cache-gateway";
+
 /// A success of `action` with these fields.
 pub(super) fn success(action: &str, request_id: &str, format: Format, fields: Map<String, Value>) -> Response<Body> {
     let mut body = Map::from_iter([("RequestId".to_owned(), Value::from(request_id))]);
@@ -20,19 +25,28 @@ pub(super) fn success(action: &str, request_id: &str, format: Format, fields: Ma
 
 /// An error. `refusal` is in the cloud's words already.
 pub(in crate::http) fn error(refusal: &Refusal, rpc: &Rpc, request_id: &str) -> Response<Body> {
-    let code = refusal.code();
-    let body = Map::from_iter([
-        ("RequestId".to_owned(), json!(request_id)),
-        ("HostId".to_owned(), json!(rpc.host)),
-        ("Code".to_owned(), json!(code)),
-        ("Message".to_owned(), json!(refusal.detail())),
-        ("Recommend".to_owned(), json!(format!("https://api.aliyun.com/troubleshoot?q={code}&product=Eci"))),
-    ]);
     let format = rpc.format.get().copied().unwrap_or_default();
+    let body = error_fields(refusal, &rpc.host, request_id);
     let mut answer = write(refusal.status(), None, request_id, format, body);
     let headers = refusal.headers().iter().map(|(name, value)| (name.clone(), value.clone()));
     answer.headers_mut().extend(headers);
     answer
+}
+
+/// The media type and body of an error to a request that was not read; `refusal` may be in anyone's words.
+pub(in crate::http) fn unread(refusal: Refusal, format: Format, request_id: &str) -> (&'static str, String) {
+    text(format, None, error_fields(&of_layer(refusal), NO_HOST, request_id))
+}
+
+fn error_fields(refusal: &Refusal, host: &str, request_id: &str) -> Map<String, Value> {
+    let code = refusal.code();
+    Map::from_iter([
+        ("RequestId".to_owned(), json!(request_id)),
+        ("HostId".to_owned(), json!(host)),
+        ("Code".to_owned(), json!(code)),
+        ("Message".to_owned(), json!(refusal.detail())),
+        ("Recommend".to_owned(), json!(format!("https://api.aliyun.com/troubleshoot?q={code}&product=Eci"))),
+    ])
 }
 
 fn write(
@@ -42,10 +56,7 @@ fn write(
     format: Format,
     body: Map<String, Value>,
 ) -> Response<Body> {
-    let (kind, text) = match format {
-        Format::Json => ("application/json;charset=utf-8", Value::Object(body).to_string()),
-        Format::Xml => ("text/xml;charset=utf-8", xml::document(action, &body)),
-    };
+    let (kind, text) = text(format, action, body);
     let mut answer = Response::new(Body::from(text));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -53,4 +64,11 @@ fn write(
         answer.headers_mut().insert(HeaderName::from_static("x-acs-request-id"), id);
     }
     answer
+}
+
+fn text(format: Format, action: Option<&str>, body: Map<String, Value>) -> (&'static str, String) {
+    match format {
+        Format::Json => ("application/json;charset=utf-8", Value::Object(body).to_string()),
+        Format::Xml => ("text/xml;charset=utf-8", xml::document(action, &body)),
+    }
 }

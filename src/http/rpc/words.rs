@@ -2,6 +2,10 @@
 //!
 //! A refusal in the cloud's words has a code that begins with a capital; what layers made (deadlines, sizes,
 //! panics) has not, and is put into words by the wrapper.
+//!
+//! What must stay true: 404 says one thing, that the image cache is not there. Terraform takes every 404 for that and
+//! drops the cache from its state, so an unknown key or action, which the cloud answers with 404, has another status
+//! here and the same `Code`.
 
 use axum::http::StatusCode;
 
@@ -11,9 +15,11 @@ use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::policy;
 use crate::eci::params::read::Refused;
-use crate::eci::{incoming, params};
+use crate::eci::{fault, incoming, params};
 use crate::http::problem::Refusal;
 
+/// The one code that may stand with 404.
+const NOT_THERE: &str = "InvalidParameter.NotFound";
 const CONFLICT: &str = "The request was denied. It conflicts with a previous request.";
 const UNAVAILABLE: &str = "The request has failed due to a temporary failure of the server.";
 const THROTTLED: &str = "Request was denied due to user flow control.";
@@ -27,7 +33,20 @@ pub(super) fn refusal(status: u16, code: &str, message: impl Into<String>) -> Re
 
 /// A request that was not understood or is not signed.
 pub(super) fn of_incoming(wrong: &incoming::Refusal) -> Refusal {
-    refusal(wrong.http_status(), &wrong.code(), wrong.message().into_owned())
+    let status = match wrong {
+        incoming::Refusal::UnknownKey => 403,
+        other => other.http_status(),
+    };
+    not_gone(refusal(status, &wrong.code(), wrong.message().into_owned()))
+}
+
+/// The same refusal, without saying that an image cache is not there.
+pub(super) fn not_gone(refusal: Refusal) -> Refusal {
+    if refusal.status() != StatusCode::NOT_FOUND {
+        return refusal;
+    }
+    let (code, detail) = (refusal.code().to_owned(), refusal.detail().to_owned());
+    refusal.reworded(StatusCode::BAD_REQUEST, &code, detail)
 }
 
 /// What nothing was done of, as far as the caller is concerned.
@@ -45,7 +64,8 @@ pub(super) fn of_error(error: Error) -> Refusal {
     match error {
         Error::Unauthenticated { .. } => of_incoming(&incoming::Refusal::UnknownKey),
         Error::Forbidden(scope) => forbidden(scope),
-        Error::NotFound(_) => refusal(404, "InvalidParameter.NotFound", "The specified ImageCacheId does not exist."),
+        Error::NotFound("image cache") => refusal(404, NOT_THERE, "The specified ImageCacheId does not exist."),
+        Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} is not there.")),
         Error::Invalid(fields) => invalid(&fields),
         Error::Conflict { code: "image_cache_not_updatable", detail } => {
             refusal(400, "ImageCache.IncorrectStatus", format!("The status of the image cache is wrong: {detail}."))
@@ -83,7 +103,7 @@ fn policy_refused(refusals: &[policy::Refusal], contact: Option<&str>) -> Refusa
     let told = refusals.iter().map(|refusal| {
         let parameter = params::read::parameter(&refusal.field);
         let name = if parameter.is_empty() { String::new() } else { format!("{parameter} ") };
-        format!("{name}{} ({})", refusal.detail, refusal.rule)
+        format!("{name}{} ({})", refusal.told(), refusal.rule)
     });
     let told: Vec<String> = told.collect();
     let message = format!("The request is refused by the team's policy: {}. {}", told.join("; "), who_can(contact));
@@ -96,6 +116,15 @@ fn who_can(contact: Option<&str>) -> String {
 
 /// As the cloud said it; its texts are redacted where they come in.
 fn cloud(error: CloudError) -> Refusal {
+    if fault::is_of_credentials(&error.code) {
+        // In the cloud's own words the caller would look for the fault in a key that is good.
+        let more = format!(
+            "(The cloud refuses the gateway's own key: {}. Nothing is wrong with yours, and nothing was done; the gateway's \
+             administrators can mend it.)",
+            error.code
+        );
+        return unavailable(&more);
+    }
     let status = if (400..600).contains(&error.http_status) { error.http_status } else { 400 };
     refusal(status, &error.code, error.message)
 }
@@ -129,7 +158,7 @@ pub(super) fn of_refused(refused: &Refused) -> Refusal {
 /// What a layer refused, in the cloud's words. What is in them already stays as it is.
 pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
     if refusal.code().starts_with(|first: char| first.is_ascii_uppercase()) || is_own(&refusal) {
-        return refusal;
+        return if refusal.code() == NOT_THERE { refusal } else { not_gone(refusal) };
     }
     let detail = refusal.detail().to_owned();
     match refusal.status().as_u16() {
@@ -139,11 +168,17 @@ pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
             refusal.reworded(StatusCode::BAD_REQUEST, "Throttling.User", detail)
         }
         413 => refusal.reworded(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", detail),
+        status @ (414 | 431) => {
+            let what = if status == 414 { "The URL is too long" } else { "The head is too large" };
+            let detail = format!("{what}: {detail}. Send the parameters in the form body of a POST.");
+            let status = refusal.status();
+            refusal.reworded(status, "RequestEntityTooLarge", detail)
+        }
         503 => refusal.reworded(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", UNAVAILABLE),
         500.. => refusal.reworded(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", INTERNAL),
         status => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-            refusal.reworded(status, "InvalidParameter", detail)
+            not_gone(refusal.reworded(status, "InvalidParameter", detail))
         }
     }
 }
@@ -182,6 +217,8 @@ mod tests {
             (Refusal::internal("secret cause"), "InternalError", 500),
             (Refusal::broken_body(), "InvalidParameter", 400),
             (refusal(400, "QuotaExceeded", "x"), "QuotaExceeded", 400),
+            (refusal(404, "InvalidVSwitchId.NotFound", "x"), "InvalidVSwitchId.NotFound", 400),
+            (refusal(404, NOT_THERE, "x"), NOT_THERE, 404),
         ] {
             let worded = of_layer(made);
             assert_eq!((worded.code(), worded.status().as_u16()), (code, status));

@@ -1,5 +1,6 @@
 //! A stream that says why, where hyper says only that: a head that it cannot take is answered with a status and nothing
-//! else, before any service is asked. Such an answer is replaced by the same with a problem as its body.
+//! else, before any service is asked. Such an answer is replaced by the same with a problem as its body; by the cloud's
+//! error where the head's beginning says that it was a request to its API.
 //!
 //! What must stay true: no answer of ours is touched; each of them has an `X-Request-Id`.
 
@@ -9,22 +10,41 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::unread;
+use super::{unread, unread_rpc};
+use crate::eci::incoming::Format;
 use crate::http::problem::Refusal;
 
 /// What hyper's bare answers are shorter than.
 const BARE: usize = 256;
+/// How much of a head is looked at: enough for the first parameters.
+const BEGINNING: usize = 1024;
 
 /// The stream.
 pub(super) struct Telling<S> {
     stream: S,
     /// What is to be written instead, and how much of it was.
     instead: (Vec<u8>, usize),
+    /// The first bytes that were read since something was written: how the present request begins.
+    beginning: Vec<u8>,
+    /// Whether something was written since.
+    answered: bool,
 }
 
 impl<S: AsyncWrite + Unpin> Telling<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, instead: (Vec::new(), 0) }
+        Self { stream, instead: (Vec::new(), 0), beginning: Vec::new(), answered: false }
+    }
+
+    /// Keeps the beginning of what is read.
+    fn note(&mut self, read: &[u8]) {
+        if read.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.answered) {
+            self.beginning.clear();
+        }
+        let room = BEGINNING.saturating_sub(self.beginning.len()).min(read.len());
+        self.beginning.extend_from_slice(&read[..room]);
     }
 
     fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -40,7 +60,8 @@ impl<S: AsyncWrite + Unpin> Telling<S> {
 
     /// Takes `text` in, if it is a bare answer.
     fn takes(&mut self, text: &[u8]) -> bool {
-        let problem = told(text);
+        self.answered = true;
+        let problem = told(text, rpc_format(&self.beginning));
         if let Some(problem) = &problem {
             self.instead = (problem.clone(), 0);
         }
@@ -48,8 +69,18 @@ impl<S: AsyncWrite + Unpin> Telling<S> {
     }
 }
 
+/// In what a request that begins like this wants its answer, if it is one to the cloud's API.
+fn rpc_format(beginning: &[u8]) -> Option<Format> {
+    let mut words = beginning.split(|byte| *byte == b' ');
+    let (method, target) = (words.next()?, words.next()?);
+    // A GET of the bare root is a browser's: a call has its parameters there.
+    let is_root = target.starts_with(b"/?") || (target == b"/" && method != b"GET");
+    let wants_xml = target.windows(b"format=xml".len()).any(|part| part.eq_ignore_ascii_case(b"format=xml"));
+    is_root.then_some(if wants_xml { Format::Xml } else { Format::Json })
+}
+
 /// What is said instead of a bare answer.
-fn told(text: &[u8]) -> Option<Vec<u8>> {
+fn told(text: &[u8], rpc: Option<Format>) -> Option<Vec<u8>> {
     if text.len() >= BARE || !text.starts_with(b"HTTP/1.1 4") || !text.ends_with(b"\r\n\r\n") {
         return None;
     }
@@ -63,12 +94,18 @@ fn told(text: &[u8]) -> Option<Vec<u8>> {
         "431" => Refusal::head_too_large(),
         _ => return None,
     };
-    Some(unread(&refusal))
+    Some(match rpc {
+        Some(format) => unread_rpc(refusal, format),
+        None => unread(&refusal),
+    })
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Telling<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Telling<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.note(&buf.filled()[before..]);
+        read
     }
 }
 
@@ -87,6 +124,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Telling<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_instead(cx))?;
+        self.answered = true;
         if let [only] = bufs
             && self.takes(only)
         {
@@ -122,9 +160,11 @@ mod tests {
             ("414 URI Too Long", "url_too_long"),
             ("431 Request Header Fields Too Large", "head_too_large"),
         ] {
-            let text = String::from_utf8(told(bare(status).as_bytes()).unwrap()).unwrap();
+            let text = String::from_utf8(told(bare(status).as_bytes(), None).unwrap()).unwrap();
             assert!(text.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{text}");
             assert!(text.contains(code) && text.contains("application/problem+json"), "{text}");
+            let rpc = String::from_utf8(told(bare(status).as_bytes(), Some(Format::Json)).unwrap()).unwrap();
+            assert!(rpc.starts_with(&format!("HTTP/1.1 {status}\r\n")) && rpc.contains("\"HostId\""), "{rpc}");
         }
         for other in [
             bare("404 Not Found"),
@@ -132,7 +172,29 @@ mod tests {
             bare("400 Bad Request").replace("connection", "x-request-id"),
             bare("400 Bad Request").replace("length: 0", "length: 2") + "{}",
         ] {
-            assert!(told(other.as_bytes()).is_none(), "{other}");
+            assert!(told(other.as_bytes(), None).is_none(), "{other}");
         }
+    }
+    #[test]
+    fn the_beginning_of_a_head_says_whose_words_are_wanted() {
+        for (head, format) in [
+            ("POST /?Action=x&Image.1=aaaa", Some(Format::Json)),
+            ("GET /?Format=XML&Action=x HTTP/1.1\r\n", Some(Format::Xml)),
+            ("POST / HTTP/1.1\r\nx: y", Some(Format::Json)),
+            ("GET / HTTP/1.1\r\nx: y", None),
+            ("GET /v1/image-caches?x=y HTTP/1.1\r\n", None),
+            ("GET //?x HTTP/1.1\r\n", None),
+            ("GET", None),
+            ("", None),
+        ] {
+            assert_eq!(rpc_format(head.as_bytes()), format, "{head}");
+        }
+        let mut stream = Telling::new(tokio::io::empty());
+        stream.note(b"POST /?a");
+        stream.note(b"=b");
+        assert_eq!(stream.beginning, b"POST /?a=b");
+        assert!(!stream.takes(b"HTTP/1.1 200 OK\r\n\r\n"));
+        stream.note(b"GET /v1");
+        assert_eq!(stream.beginning, b"GET /v1");
     }
 }

@@ -14,6 +14,10 @@ use crate::support::gateway::{TEAM, TestGateway};
 
 pub(crate) type Pairs = Vec<(String, String)>;
 
+/// How the provider calls itself.
+pub(crate) const TERRAFORM: &str = "AlibabaCloud (linux; amd64) Golang/1.20.5 Core/0.01 Extra/Terraform \
+                                    HashiCorp-Terraform/1.5.7 Provider/1.212.0 Module/";
+
 static NONCE: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn nonce() -> String {
@@ -116,6 +120,13 @@ impl Key {
 
 pub(crate) async fn send_query(app: &TestGateway, method: Method, pairs: &Pairs) -> Answer {
     Answer::of(app.bare(method, &format!("/?{}", encoded(pairs)))).await
+}
+
+/// An action as Terraform sends it: a POST with everything in the query, and its own `User-Agent`.
+pub(crate) async fn send_as_terraform(app: &TestGateway, key: &Key, action: &str, params: &[(&str, &str)]) -> Answer {
+    let pairs = key.sign("POST", key.unsigned(app, action, params));
+    let request = app.bare(Method::POST, &format!("/?{}", encoded(&pairs))).header("user-agent", TERRAFORM);
+    Answer::of(request.header("content-type", "application/x-www-form-urlencoded").body("")).await
 }
 
 pub(crate) async fn send_form(app: &TestGateway, pairs: &Pairs) -> Answer {

@@ -82,7 +82,7 @@ async fn nobody_acts_without_a_key_a_signature_and_the_scope() {
         let refused = action.call(&app, &wrong, &id).await;
         error(&refused, 400, "SignatureDoesNotMatch");
         assert_eq!(entry(&app, &refused).await, format!("{} refused", action.operation));
-        error(&action.call(&app, &nobody, &id).await, 404, "InvalidAccessKeyId.NotFound");
+        error(&action.call(&app, &nobody, &id).await, 403, "InvalidAccessKeyId.NotFound");
         let other_scope = if action.scope == "read" { "write" } else { "read" };
         let narrow = Key::of(&app, TEAM, &json!({"scopes": [other_scope]})).await;
         let refused = action.call(&app, &narrow, &id).await;

@@ -64,7 +64,7 @@ async fn the_audit_tells_of_it_in_our_words() {
     let key = Key::new(&app).await;
     success(&key.post(&app, "CreateImageCache", &NEW).await);
     described(&app, &key, &[("ImageCacheId", "imc-nobodys")]).await;
-    error(&key.get(&app, "Nonsense", &[]).await, 404, "InvalidApi.NotFound");
+    error(&key.get(&app, "Nonsense", &[]).await, 400, "InvalidApi.NotFound");
     let sql = "SELECT concat_ws(' ', action, outcome, door, subject = 'access_key:' || credential, http_status, code,
                    CASE WHEN resource LIKE 'ic_%' THEN 'ic_' ELSE resource END)
                FROM audit_entries WHERE door = 'rpc' AND team = 'web' ORDER BY seq";
@@ -74,7 +74,7 @@ async fn the_audit_tells_of_it_in_our_words() {
         [
             "create_image_cache accepted rpc t ic_",
             "list_image_caches succeeded rpc t 200 imc-nobodys",
-            "unknown_action refused rpc t 404 InvalidApi.NotFound",
+            "unknown_action refused rpc t 400 InvalidApi.NotFound",
         ]
     );
 }

@@ -77,9 +77,34 @@ async fn an_update_is_judged_and_a_profile_fills_in() {
     assert_eq!(cache["security_group_id"], "sg-profile");
     app.until(cache["id"].as_str().unwrap(), "ready").await;
     let change = [("RegionId", "cn-beijing"), ("ImageCacheId", &id), ("VSwitchId", "vsw-1")];
-    error(&key.post(&app, "UpdateImageCache", &change).await, 403, "Forbidden.PolicyRefused");
+    let told = error(&key.post(&app, "UpdateImageCache", &change).await, 403, "Forbidden.PolicyRefused");
+    assert!(told["Message"].as_str().unwrap().contains("must be left out"), "{told}");
+    let other = [NEW[0], NEW[1], ("Image.1", "nginx:1"), ("SecurityGroupId", "sg-mine")];
+    let told = error(&key.post(&app, "CreateImageCache", &other).await, 403, "Forbidden.PolicyRefused");
+    assert!(
+        told["Message"].as_str().unwrap().contains("leave it out, and it is filled in; allowed: sg-profile"),
+        "{told}"
+    );
     let shown = success(&key.get(&app, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await);
     assert_eq!(shown["ImageCaches"][0]["Tags"], json!([]), "none of ours");
+}
+
+#[tokio::test]
+async fn a_refusal_lists_what_is_allowed() {
+    let app = TestGateway::with(setup()).await;
+    register(&app, &json!({})).await;
+    let many: Vec<String> = (0..25).map(|number| format!("vsw-{number}")).collect();
+    rule(&app, &json!({"regions": ["cn-hangzhou", "cn-shanghai"], "vswitch_ids": many})).await;
+    let key = Key::new(&app).await;
+    let params = [NEW[0], NEW[1], ("Image.1", "nginx:1"), ("VSwitchId", "vsw-x")];
+    let told = error(&key.post(&app, "CreateImageCache", &params).await, 403, "Forbidden.PolicyRefused");
+    let message = told["Message"].as_str().unwrap();
+    for part in ["RegionId is not a region", "allowed: cn-hangzhou, cn-shanghai (regions)", "vsw-19 and 5 more"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    let body = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1"], "vswitch_ids": ["vsw-x"]});
+    let problem = app.post("/v1/image-caches", &body).await.problem(403, "policy_refused");
+    assert!(problem["detail"].as_str().unwrap().contains("allowed: cn-hangzhou, cn-shanghai (regions)"), "{problem}");
 }
 
 #[tokio::test]

@@ -37,6 +37,13 @@ impl Answer {
         self.json()
     }
 
+    /// The body, of an answer that must be a refusal of whatever status.
+    #[track_caller]
+    pub(crate) fn expect_error(&self) -> Value {
+        assert!(self.status >= 400, "{self:?}");
+        self.json()
+    }
+
     /// The problem, of an answer that must be one of this status and code, and complete.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {

@@ -20,7 +20,8 @@ LISTS = {
 class Sdk:
     """A client for one place."""
 
-    BAD_SIGNATURE = "SignatureDoesNotMatch"
+    # It compares the string to sign that the answer shows with its own, and tells a wrong secret from a fault of its own.
+    BAD_SIGNATURE = "InvalidAccessKeySecret"
     METHOD = None
 
     def __init__(self, place):

@@ -48,7 +48,11 @@ class Provider:
         signed["Signature"] = base64.b64encode(digest).decode()
         # On the wire a space is a plus: form encoding, not the one that was signed.
         url = f"{self.place.url}/?{urllib.parse.urlencode(signed)}"
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "x-sdk-invoke-type": "normal"}
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "x-sdk-invoke-type": "normal",
+            "User-Agent": "AlibabaCloud (linux; amd64) Golang/1.20 Core/0.01 Extra/Terraform Provider/1.212.0",
+        }
         request = urllib.request.Request(url, method="POST", data=b"", headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=story.READ_TIMEOUT_SECONDS) as answer:

@@ -1,0 +1,250 @@
+//! The parameters of each action, and the judgement of one that an action has not.
+//!
+//! The cloud passes over what it does not know. Here that could make something else than was asked for, or cost money
+//! (a misspelt `ClientToken`, a filter that is none), so each parameter is one of three: the action takes it
+//! ([`Parameters::taken`]); every SDK may send it and it changes nothing ([`HARMLESS`]); or it is refused by name. An
+//! empty value asks for nothing and is passed over.
+//!
+//! Source: the published API metadata of version 2018-08-08 (2026-04), and what the SDKs' request classes can send.
+//! `N` stands for a place in a list. What it does not do: read values.
+
+use super::read::Refused;
+use crate::domain::dry_run;
+
+/// What an action takes beside `RegionId`.
+#[derive(Debug)]
+pub struct Parameters {
+    /// The action.
+    pub action: &'static str,
+    /// Its parameters.
+    pub taken: &'static [&'static str],
+    /// Whether those of other actions may stand beside them: nothing that they say can change what is done.
+    pub others: bool,
+}
+
+/// What an SDK or a proxy before the cloud adds by itself, and no image cache depends on.
+pub const HARMLESS: [&str; 12] = [
+    // Hidden in the metadata: in every request class of the SDKs.
+    "OwnerAccount",
+    "OwnerId",
+    "ResourceOwnerAccount",
+    "ResourceOwnerId",
+    // The Go SDK's, for its virtual kubelet.
+    "VkClientVersion",
+    // About the way that a request took, and the language of its caller.
+    "SourceIp",
+    "SecureTransport",
+    "ProxyOriginalSourceIp",
+    "ProxyOriginalSecurityTransport",
+    "AcceptLanguage",
+    "RequestId",
+    // In a request that was recorded of an SDK; no action has ever had it.
+    "Extra",
+];
+
+/// Every action with its parameters.
+pub const ACTIONS: [Parameters; 5] = [
+    Parameters {
+        action: "CreateImageCache",
+        taken: &[
+            "ImageCacheName",
+            "Image.N",
+            "SecurityGroupId",
+            "VSwitchId",
+            "ZoneId",
+            "EipInstanceId",
+            "ResourceGroupId",
+            "ClientToken",
+            "ImageCacheSize",
+            "RetentionDays",
+            "AutoMatchImageCache",
+            "ImageRegistryCredential.N.Server",
+            "ImageRegistryCredential.N.UserName",
+            "ImageRegistryCredential.N.Password",
+            "Tag.N.Key",
+            "Tag.N.Value",
+            "Flash",
+            "AcrRegistryInfo.N.InstanceId",
+            "AcrRegistryInfo.N.InstanceName",
+            "AcrRegistryInfo.N.RegionId",
+            "AcrRegistryInfo.N.Domain.N",
+            "AcrRegistryInfo.N.ArnService",
+            "AcrRegistryInfo.N.ArnUser",
+            "Annotations",
+            "PlainHttpRegistry",
+            "InsecureRegistry",
+            "StandardCopyCount",
+            "FlashCopyCount",
+            "EliminationStrategy",
+            "OsType",
+        ],
+        others: false,
+    },
+    Parameters {
+        action: "UpdateImageCache",
+        taken: &[
+            "ImageCacheId",
+            "ImageCacheName",
+            "SecurityGroupId",
+            "VSwitchId",
+            "EipInstanceId",
+            "ResourceGroupId",
+            "ClientToken",
+            "ImageCacheSize",
+            "RetentionDays",
+            "AutoMatchImageCache",
+            "Flash",
+            "StandardCopyCount",
+            "FlashCopyCount",
+            "EliminationStrategy",
+            "Image.N",
+            "ImageRegistryCredential.N.Server",
+            "ImageRegistryCredential.N.UserName",
+            "ImageRegistryCredential.N.Password",
+            "AcrRegistryInfo.N.InstanceId",
+            "AcrRegistryInfo.N.InstanceName",
+            "AcrRegistryInfo.N.RegionId",
+            "AcrRegistryInfo.N.Domain.N",
+            "Tag.N.Key",
+            "Tag.N.Value",
+        ],
+        others: false,
+    },
+    Parameters {
+        action: "DescribeImageCaches",
+        taken: &[
+            "ImageCacheId",
+            "ImageCacheName",
+            "SnapshotId",
+            "Image",
+            "ResourceGroupId",
+            "Tag.N.Key",
+            "Tag.N.Value",
+            "MatchImage.N",
+            "ImageFullMatch",
+            "ImageMatchCountRequest",
+            "Limit",
+            "NextToken",
+        ],
+        others: false,
+    },
+    Parameters { action: "DeleteImageCache", taken: &["ImageCacheId", "ClientToken"], others: true },
+    Parameters { action: "ListUsage", taken: &[], others: true },
+];
+
+impl Parameters {
+    /// Whether the action takes it, or nothing depends on it.
+    fn knows(&self, name: &str) -> bool {
+        let form = form(name);
+        let of_another = || self.others && ACTIONS.iter().any(|other| other.taken.contains(&form.as_str()));
+        let harmless = || form == "RegionId" || HARMLESS.contains(&form.as_str());
+        self.taken.contains(&form.as_str()) || harmless() || of_another()
+    }
+
+    /// The parameter that was probably meant.
+    fn near(&self, name: &str) -> Option<&'static str> {
+        let mistaken = letters(&form(name));
+        let alike = |known: &str| {
+            let known = letters(known);
+            known == mistaken || known.trim_end_matches('n') == mistaken.trim_end_matches(['s', 'n'])
+        };
+        std::iter::once(&"RegionId").chain(self.taken).copied().find(|known| alike(known))
+    }
+
+    fn refusal(&self, name: &str) -> Refused {
+        let elsewhere =
+            ACTIONS.iter().find(|other| other.taken.contains(&form(name).as_str())).map(|other| other.action);
+        let more = match (self.near(name), elsewhere) {
+            (Some(near), _) => format!("; {near} is"),
+            (None, Some(other)) => format!(", only of {other}"),
+            (None, None) => String::new(),
+        };
+        Refused::invalid(name, &format!("it is no parameter of {}{more}. Nothing was done", self.action))
+    }
+}
+
+/// Refuses what the action has not: all else of the request would be done as if it were not there.
+pub fn check(action: &str, params: &[(String, String)]) -> Result<(), Refused> {
+    let Some(known) = ACTIONS.iter().find(|known| known.action == action) else { return Ok(()) };
+    let asked = params.iter().filter(|(name, value)| !value.is_empty() && !dry_run::is_meant(name));
+    let mut unknown = asked.map(|(name, _)| name).filter(|name| !known.knows(name));
+    unknown.next().map_or(Ok(()), |name| Err(known.refusal(name)))
+}
+
+/// Whether a dry run is asked for, in whatever spelling.
+pub fn dry_run(params: &[(String, String)]) -> Result<bool, Refused> {
+    let mut said = false;
+    for (name, value) in params.iter().filter(|(name, _)| dry_run::is_meant(name)) {
+        said |= dry_run::says(value).ok_or_else(|| Refused::invalid(name, "it must be true or false"))?;
+    }
+    Ok(said)
+}
+
+/// A name with `N` for each place: `Tag.12.Key` is `Tag.N.Key`, and so is `AcrRegistryInfo.1Domain.1`, which one SDK sends.
+fn form(name: &str) -> String {
+    let part = |part: &str| match part.trim_start_matches(|digit: char| digit.is_ascii_digit()) {
+        rest if rest.len() == part.len() => rest.to_owned(),
+        "" => "N".to_owned(),
+        "Domain" => "N.Domain".to_owned(),
+        _ => part.to_owned(),
+    };
+    name.split('.').map(part).collect::<Vec<_>>().join(".")
+}
+
+fn letters(name: &str) -> String {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(action: &str, name: &str) -> Option<String> {
+        check(action, &[(name.to_owned(), "x".to_owned())]).err().map(|refused| refused.message)
+    }
+
+    #[test]
+    fn what_an_action_takes_and_what_changes_nothing_pass() {
+        for known in &ACTIONS {
+            for name in known.taken.iter().chain(&HARMLESS).chain(&["RegionId", "DryRun"]) {
+                let sent = name.replacen(".N", ".1", 1).replace(".N", ".20");
+                assert_eq!(refused(known.action, &sent), None, "{}", known.action);
+            }
+        }
+        assert_eq!(refused("CreateImageCache", "AcrRegistryInfo.1Domain.1"), None);
+        assert_eq!(refused("DeleteImageCache", "Image.1"), None, "an id says all about a delete");
+        assert_eq!(check("CreateImageCache", &[("Unheard.Of".into(), String::new())]), Ok(()), "it asks for nothing");
+    }
+
+    #[test]
+    fn what_an_action_has_not_is_named_with_what_was_meant() {
+        for (action, name, told) in [
+            ("CreateImageCache", "clientToken", "; ClientToken is"),
+            ("CreateImageCache", "Images.1", "; Image.N is"),
+            ("CreateImageCache", "Image", "; Image.N is"),
+            ("CreateImageCache", "Tag.1.key", "; Tag.N.Key is"),
+            ("CreateImageCache", "ImageCacheId", ", only of UpdateImageCache"),
+            ("UpdateImageCache", "Annotations", ", only of CreateImageCache"),
+            ("UpdateImageCache", "AcrRegistryInfo.1.ArnUser", ", only of CreateImageCache"),
+            ("DescribeImageCaches", "Image.1", "; Image is"),
+            ("DescribeImageCaches", "Status", "it is no parameter of DescribeImageCaches. Nothing"),
+            ("DeleteImageCache", "Force", "it is no parameter of DeleteImageCache. Nothing"),
+            ("ListUsage", "Limits", "it is no parameter of ListUsage. Nothing"),
+        ] {
+            let message = refused(action, name).unwrap_or_default();
+            assert!(message.contains(told) && message.contains(name), "{action} {name}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_dry_run_is_seen_wherever_it_stands() {
+        let asks = |name: &str, value: &str| dry_run(&[(name.to_owned(), value.to_owned())]);
+        assert_eq!(
+            (asks("DryRun", "True"), asks("dryRun", "1"), asks("dry_run", "false")),
+            (Ok(true), Ok(true), Ok(false))
+        );
+        assert!(asks("DryRun", "").is_err() && asks("DryRun", "maybe").is_err());
+        assert_eq!(asks("Image.1", "true"), Ok(false));
+    }
+}
