@@ -62,6 +62,7 @@ pub const TABLE: &[Access] = &[
     read("get_webhook_endpoint", Scope::Webhooks),
     change("update_webhook_endpoint", Scope::Webhooks),
     change("delete_webhook_endpoint", Scope::Webhooks),
+    change("verify_webhook_endpoint", Scope::Webhooks),
     change("rotate_webhook_secret", Scope::Webhooks),
     change("test_webhook_endpoint", Scope::Webhooks),
     change("pause_webhook_endpoint", Scope::Webhooks),

@@ -13,7 +13,7 @@ use super::view::EndpointView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::Caller;
-use crate::domain::endpoint::{Endpoint, EndpointHealth, MAX_ENDPOINTS, is_text};
+use crate::domain::endpoint::{Endpoint, EndpointHealth, MAX_ENDPOINTS, PENDING, is_text};
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::ids::EndpointId;
@@ -23,7 +23,8 @@ const CREATE: &str = "create_webhook_endpoint";
 const DELETE: &str = "delete_webhook_endpoint";
 
 impl Gateway {
-    /// Adds an endpoint, once it has echoed a challenge. Its secret is in the answer, and never shown again.
+    /// Adds an endpoint, once it has echoed a challenge, or as one that will do so later. Its secret is in the answer, and
+    /// never shown again.
     pub async fn create_webhook_endpoint(
         &self,
         caller: &Caller,
@@ -32,9 +33,11 @@ impl Gateway {
     ) -> Result<EndpointView, Error> {
         access::check(caller, CREATE)?;
         self.check_endpoint(&new).await?;
-        let keys = Keys::generate(self.entropy(), new.ed25519);
+        let keys = Keys::of(new.secret.as_ref(), self.entropy(), new.ed25519)?;
         let endpoint = self.endpoint_of(caller, &new, &keys);
-        self.challenge(&endpoint, &keys, &new.headers, new.skip_challenge).await?;
+        if !self.skips_challenge(new.skip_challenge)? && !endpoint.is_pending() {
+            self.challenge(&endpoint, &keys.signing(), secrets::plain(&new.headers)).await?;
+        }
         let secrets = EndpointSecrets {
             secret: self.seal_keys(endpoint.id, &keys),
             headers: (!new.headers.is_empty()).then(|| self.seal_headers(endpoint.id, &new.headers)),
@@ -60,8 +63,8 @@ impl Gateway {
             header_names: new.headers.keys().cloned().collect(),
             public_key: keys.public_key(),
             old_secret_until: None,
-            enabled: true,
-            disabled_reason: None,
+            enabled: !new.verify_later,
+            disabled_reason: new.verify_later.then(|| PENDING.to_owned()),
             health: EndpointHealth::default(),
             created_at: now,
             version: 1,
@@ -74,6 +77,8 @@ impl Gateway {
         findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
         new.options.check(&mut findings);
         secrets::check_headers(&new.headers, &mut findings);
+        let once = !(new.verify_later && new.skip_challenge);
+        findings.require(once, "/verify_later", "not_allowed", "leaves nothing to verify together with skip_challenge");
         if let Err(reason) = self.parts().sender.judge(&new.url).await {
             findings.require(false, "/url", "not_allowed", reason.to_string());
         }
@@ -98,6 +103,16 @@ impl Gateway {
     /// An endpoint of the caller's team.
     pub(super) async fn own_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Error> {
         self.store().endpoint(&caller.team, id).await?.ok_or(Error::NotFound("webhook endpoint"))
+    }
+
+    /// An endpoint of the caller's team that has echoed its challenge.
+    pub(super) async fn verified_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Error> {
+        let endpoint = self.own_endpoint(caller, id).await?;
+        if endpoint.is_pending() {
+            let detail = "the webhook endpoint has not echoed its challenge yet: POST …/verify first".to_owned();
+            return Err(Error::Conflict { code: "webhook_endpoint_pending", detail });
+        }
+        Ok(endpoint)
     }
 
     /// Removes an endpoint: what waits for it is cancelled.

@@ -166,8 +166,12 @@ pub struct NewEndpoint {
     pub headers: BTreeMap<String, SecretString>,
     /// Whether it signs with ed25519, too.
     pub ed25519: bool,
+    /// What it shall sign with: `whsec_…`; a new secret where none is brought.
+    pub secret: Option<SecretString>,
     /// Whether to take it without the echo of a challenge.
     pub skip_challenge: bool,
+    /// Whether the challenge comes later: until then it gets no event.
+    pub verify_later: bool,
 }
 
 /// What to change of a webhook endpoint; what is left out stays as it is.

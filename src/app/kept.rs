@@ -4,7 +4,7 @@
 //! [`GRACE`] at most. Whoever comes while a query runs waits for its answer. A failed query is not repeated at once, so
 //! that a database that is away does not hold up each request in turn.
 //!
-//! Who calls it: [`super::authenticating`].
+//! Who calls it: [`super::authenticating`]; [`super::policing`] keeps to its bounds.
 
 use std::time::Duration as Patience;
 
@@ -35,6 +35,15 @@ pub(super) struct Kept<T>(Mutex<State<T>>);
 struct State<T> {
     found: Option<(Instant, T)>,
     failed: Option<Instant>,
+}
+
+/// What everybody is told while it is not known who may come in.
+pub(super) fn unavailable() -> Error {
+    Error::Unavailable {
+        code: "credentials_unavailable",
+        detail: "it cannot be told at the moment which credentials hold",
+        retry_after_seconds: 2,
+    }
 }
 
 impl<T> Default for Kept<T> {
@@ -70,11 +79,7 @@ impl<T: Clone> Kept<T> {
                 }
             }
         }
-        state.younger(GRACE, clock.now()).ok_or(Error::Unavailable {
-            code: "credentials_unavailable",
-            detail: "it cannot be told at the moment which credentials hold",
-            retry_after_seconds: 2,
-        })
+        state.younger(GRACE, clock.now()).ok_or_else(unavailable)
     }
 
     /// Has the next one ask.

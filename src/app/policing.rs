@@ -3,16 +3,17 @@
 //!
 //! What must stay true: every way to come by an image cache passes here, whichever the door (create, update, ensure,
 //! adopt). The rules are read anew for each request, so a change of a policy holds from its commit on, at every gateway;
-//! only the list of disabled teams, which every request asks, is kept for a second. A request with a known idempotency
+//! only the list of disabled teams, which every request asks, is kept for a second (for five where the database cannot be
+//! read, then nobody is let in). A request with a known idempotency
 //! key is told what it was told before, whatever the rules are by now.
 
 use std::collections::HashSet;
 
 use chrono::{Datelike as _, Duration, NaiveTime};
 
-use super::{Error, Gateway};
+use super::{Error, Gateway, kept};
 use crate::domain::caller::{Caller, Scope, TeamId};
-use crate::domain::clock::Instant;
+use crate::domain::clock::{Instant, within};
 use crate::domain::cloud_account::{CloudAccount, choose};
 use crate::domain::field::FieldError;
 use crate::domain::policy::{ANY, Asked, Holdings, Policy, Prices, Refusal, RegionProfile, fill, judge};
@@ -30,6 +31,8 @@ pub(super) struct Disabled {
     teams: HashSet<TeamId>,
     /// When they were read, or somebody set out to: others go by what is known meanwhile.
     taken_at: Option<Instant>,
+    /// When they were read.
+    read_at: Option<Instant>,
     /// Counts what was changed here: a list that was read before it is out of date.
     changes: u64,
 }
@@ -78,8 +81,11 @@ impl Gateway {
         let changes = {
             let mut disabled = self.disabled();
             let fresh = disabled.taken_at.is_some_and(|at| (now - at).abs() < GOOD_FOR);
-            if fresh {
+            if fresh && within(disabled.read_at, kept::GRACE, now) {
                 return Ok(disabled.teams.contains(team));
+            }
+            if fresh {
+                return Err(kept::unavailable());
             }
             // While the first list is read, everybody waits for one: there is nothing to go by.
             disabled.taken_at = disabled.taken_at.map(|_| now);
@@ -90,7 +96,7 @@ impl Gateway {
         let found = teams.contains(team);
         let mut disabled = self.disabled();
         if disabled.changes == changes {
-            (disabled.teams, disabled.taken_at) = (teams, Some(now));
+            (disabled.teams, disabled.taken_at, disabled.read_at) = (teams, Some(now), Some(now));
         }
         Ok(found)
     }

@@ -68,7 +68,7 @@ impl Gateway {
         since: Instant,
     ) -> Result<RequeuedView, Error> {
         access::check(caller, RECOVER)?;
-        self.own_endpoint(caller, id).await?;
+        self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, RECOVER, &id);
         let count = self.store().recover(&caller.team, id, since, self.now(), MOST, &entry).await?;
         Ok(self.requeued(call, count))
@@ -84,7 +84,7 @@ impl Gateway {
         span: (Instant, Option<Instant>),
     ) -> Result<RequeuedView, Error> {
         access::check(caller, REPLAY)?;
-        self.own_endpoint(caller, id).await?;
+        self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, REPLAY, &id);
         let until = span.1.unwrap_or_else(|| self.now());
         let count = self.store().replay(&caller.team, id, (span.0, until), self.now(), MOST, &entry).await?;

@@ -5,6 +5,10 @@
 //! rests or is bound by its rate holds up nothing but itself, and what it cannot use is given back.
 //!
 //! One worker has one desk and holds whole teams, so these limits hold for all workers together.
+//!
+//! In memory beside the database: that an endpoint rests, its failures in a row, when its rate lets the next one go, and
+//! where its deliveries go. Whoever acts upon an endpoint raises its revision; deliveries that are read later carry it, and
+//! the deliverer compares what it remembers twice a second. `docs/memory.md` has the bounds.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -14,6 +18,13 @@ use super::caller::TeamId;
 use super::clock::Instant;
 use super::health::CAREFUL_AFTER;
 use super::ids::EndpointId;
+
+/// Nobody rests longer than a day; what lies further ahead than this was written by a clock that leapt.
+const LONGEST_REST: Duration = Duration::hours(25);
+/// The lowest rate is one delivery a second: the same for the time at which a rate lets the next one go.
+const LONGEST_SPACING: Duration = Duration::seconds(2);
+/// An endpoint for which nothing was under way for that long is forgotten: the database knows how it fares.
+const KEEP_IDLE: Duration = Duration::minutes(10);
 
 /// How much a desk takes.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +61,30 @@ pub struct Address {
     pub free_at: Option<Instant>,
     /// Failures in a row.
     pub failures: i32,
+    /// Rises whenever somebody acts upon the endpoint: what is known of an older revision no longer holds.
+    pub revision: i64,
+}
+
+/// How much more an endpoint takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Which.
+    pub endpoint: EndpointId,
+    /// The revision for which it holds.
+    pub revision: i64,
+    /// How many deliveries.
+    pub most: usize,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// The endpoint's revision as it was read for the attempt.
+    pub revision: i64,
+    /// Whether it arrived.
+    pub good: bool,
+    /// Until when the endpoint rests because of it.
+    pub paused_until: Option<Instant>,
 }
 
 /// The desk; `T` is one delivery.
@@ -83,19 +118,42 @@ struct Place<T> {
     trust: usize,
     /// Whether the database holds more that is due.
     more: bool,
+    /// When something for it came in or ended.
+    used_at: Instant,
 }
 
 impl<T> Place<T> {
+    fn new(address: Address, trust: usize, now: Instant) -> Self {
+        Self {
+            address,
+            queue: VecDeque::new(),
+            flying: 0,
+            paused_until: None,
+            listed: false,
+            trust,
+            more: false,
+            used_at: now,
+        }
+    }
+
+    fn is_resting(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| until > now && until - now <= LONGEST_REST)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.flying == 0
+    }
+
     fn cap(&self, limits: &Limits) -> usize {
         if self.is_failing() { 1 } else { limits.per_endpoint }
     }
 
     /// How much of it may be in hand.
     fn most(&self, now: Instant) -> usize {
-        match self.paused_until {
-            Some(until) if until > now => 0,
-            _ if self.is_failing() => 1,
-            _ => self.trust,
+        match self.is_resting(now) {
+            true => 0,
+            false if self.is_failing() => 1,
+            false => self.trust,
         }
     }
 
@@ -135,30 +193,62 @@ impl<T> Desk<T> {
         }
     }
 
-    /// Puts one delivery into its endpoint's queue; gives it back if the endpoint rests.
-    pub fn take(&mut self, address: Address, item: T, now: Instant) -> Option<T> {
+    /// Puts one delivery into its endpoint's queue. Returns what cannot be used: this one if the endpoint rests or was
+    /// acted upon since it was read; what was read before this one if it is of a newer revision.
+    pub fn take(&mut self, address: Address, item: T, now: Instant) -> Vec<T> {
         let endpoint = address.endpoint;
-        let place = self.places.entry(endpoint).or_insert_with(|| Place {
-            address: address.clone(),
-            queue: VecDeque::new(),
-            flying: 0,
-            paused_until: None,
-            listed: false,
-            trust: self.limits.first_hand(),
-            more: false,
-        });
-        if place.queue.is_empty() && place.flying == 0 {
+        let renewed = self.places.get(&endpoint).is_some_and(|place| place.address.revision < address.revision);
+        let mut unused = self.renew(endpoint, address.revision);
+        let trust = self.limits.first_hand();
+        let place = self.places.entry(endpoint).or_insert_with(|| Place::new(address.clone(), trust, now));
+        if address.revision < place.address.revision {
+            unused.push(item);
+            return unused;
+        }
+        if renewed {
+            place.address = address;
+        } else if place.is_idle() {
             // While nothing is under way, what the database says is newer than what we remember.
             let free_at = place.address.free_at.max(address.free_at);
             place.address = Address { free_at, ..address };
+        } else {
+            place.address.spacing = address.spacing;
         }
+        place.used_at = now;
         if place.room(now) == 0 {
-            return Some(item);
+            unused.push(item);
+            return unused;
         }
         place.queue.push_back(item);
         self.waiting += 1;
         self.list(endpoint);
-        None
+        unused
+    }
+
+    /// Hears of an endpoint's revision. If it is newer than the one that is known, whatever is remembered of the endpoint
+    /// no longer holds, and what waits here for it is given back, to be read anew.
+    pub fn renew(&mut self, endpoint: EndpointId, revision: i64) -> Vec<T> {
+        let trust = self.limits.first_hand();
+        let Some(place) = self.places.get_mut(&endpoint).filter(|place| place.address.revision < revision) else {
+            return Vec::new();
+        };
+        place.address = Address { revision, failures: 0, free_at: None, ..place.address.clone() };
+        (place.paused_until, place.trust, place.more) = (None, trust, true);
+        self.hungry = true;
+        self.clear(endpoint)
+    }
+
+    /// The endpoints of which something is remembered that another's act may end, each with its revision.
+    pub fn remembered(&self, now: Instant) -> Vec<(EndpointId, i64)> {
+        let holds = |place: &Place<T>| !place.queue.is_empty() || place.is_resting(now) || place.is_failing();
+        let held = self.places.iter().filter(|(_, place)| holds(place));
+        held.map(|(endpoint, place)| (*endpoint, place.address.revision)).collect()
+    }
+
+    /// Forgets the endpoints for which nothing was under way for long.
+    pub fn forget_idle(&mut self, now: Instant) {
+        self.places.retain(|_, place| !place.is_idle() || place.is_resting(now) || place.used_at + KEEP_IDLE > now);
+        self.teams.retain(|_, team| team.flying > 0 || team.in_turns || !team.ready.is_empty());
     }
 
     /// Notes whether the database holds more for an endpoint than was claimed.
@@ -204,7 +294,8 @@ impl<T> Desk<T> {
             if place.flying >= place.cap(&self.limits) {
                 continue;
             }
-            if let Some(free_at) = place.address.free_at.filter(|free_at| *free_at > now) {
+            let bound = |free_at: &Instant| *free_at > now && *free_at - now <= LONGEST_SPACING;
+            if let Some(free_at) = place.address.free_at.filter(bound) {
                 self.resting.insert((free_at, endpoint));
                 continue;
             }
@@ -223,18 +314,24 @@ impl<T> Desk<T> {
         None
     }
 
-    /// One that was in flight has ended. Returns what the endpoint cannot use for now.
-    pub fn ended(&mut self, endpoint: EndpointId, good: bool, paused_until: Option<Instant>, now: Instant) -> Vec<T> {
+    /// One that was in flight has ended: how it ended counts only if nobody has acted upon the endpoint since its
+    /// revision was read. Returns what the endpoint cannot use for now.
+    pub fn ended(&mut self, endpoint: EndpointId, end: &End, now: Instant) -> Vec<T> {
         let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
         let name = place.address.team.clone();
         place.flying = place.flying.saturating_sub(1);
-        place.count(good, &self.limits);
-        place.paused_until = place.paused_until.max(paused_until);
+        place.used_at = now;
+        let counts = end.revision == place.address.revision;
+        if counts {
+            place.count(end.good, &self.limits);
+            place.paused_until = place.paused_until.max(end.paused_until);
+        }
         self.flying = self.flying.saturating_sub(1);
         if let Some(team) = self.teams.get_mut(&name) {
             team.flying = team.flying.saturating_sub(1);
         }
-        let unused = if paused_until.is_some() || place.is_failing() { self.clear(endpoint) } else { Vec::new() };
+        let rests = counts && (end.paused_until.is_some() || place.is_failing());
+        let unused = if rests { self.clear(endpoint) } else { Vec::new() };
         self.hungry |= self.places.get(&endpoint).is_some_and(|place| place.is_hungry(now));
         self.list(endpoint);
         self.seat(&name);
@@ -276,10 +373,14 @@ impl<T> Desk<T> {
     }
 
     /// The endpoints that take more or less than those of which nothing is known, and how much.
-    pub fn rooms(&self, now: Instant) -> Vec<(EndpointId, usize)> {
+    pub fn rooms(&self, now: Instant) -> Vec<Room> {
         let usual = self.limits.first_hand();
-        let rooms = self.places.iter().map(|(endpoint, place)| (*endpoint, place.room(now)));
-        rooms.filter(|(_, room)| *room != usual).collect()
+        let room = |(endpoint, place): (&EndpointId, &Place<T>)| Room {
+            endpoint: *endpoint,
+            revision: place.address.revision,
+            most: place.room(now),
+        };
+        self.places.iter().map(room).filter(|room| room.most != usual).collect()
     }
 
     /// The endpoints for which nothing is to be handed over past the queue.
@@ -306,6 +407,12 @@ impl<T> Desk<T> {
     fn rouse(&mut self, now: Instant) {
         while let Some((at, endpoint)) = self.resting.first().copied()
             && at <= now
+        {
+            self.resting.remove(&(at, endpoint));
+            self.list(endpoint);
+        }
+        while let Some((at, endpoint)) = self.resting.last().copied()
+            && at - now > LONGEST_SPACING
         {
             self.resting.remove(&(at, endpoint));
             self.list(endpoint);

@@ -8,6 +8,8 @@ use super::event::EventType;
 use super::field::Findings;
 use super::ids::EndpointId;
 
+/// Why an endpoint is not enabled that has not echoed its challenge yet: it gets no event.
+pub const PENDING: &str = "pending";
 /// How many endpoints a team may have.
 pub const MAX_ENDPOINTS: i64 = 100;
 /// How many headers of its own an endpoint may have.
@@ -41,7 +43,7 @@ pub struct Endpoint {
     pub old_secret_until: Option<Instant>,
     /// Whether events are sent.
     pub enabled: bool,
-    /// Why not, where they are not: `paused` (by a person), `gone` (the receiver answered 410), `failing`.
+    /// Why not, where they are not: [`PENDING`], `paused` (by a person), `gone` (the receiver answered 410), `failing`.
     pub disabled_reason: Option<String>,
     /// How it fares.
     pub health: EndpointHealth,
@@ -49,6 +51,13 @@ pub struct Endpoint {
     pub created_at: Instant,
     /// Rises with each change that a person makes.
     pub version: i64,
+}
+
+impl Endpoint {
+    /// Whether it has not echoed its challenge yet.
+    pub fn is_pending(&self) -> bool {
+        self.disabled_reason.as_deref() == Some(PENDING)
+    }
 }
 
 /// How an endpoint fares.
@@ -153,7 +162,7 @@ pub fn is_text(text: &str, most: usize) -> bool {
     text.chars().count() <= most && !text.contains(char::is_control)
 }
 
-/// Whether this is a header's name as it goes over the wire, whoever may set it.
+/// Whether this is a header's name, in lower case as they are kept, whoever may set it.
 pub fn is_header_name(name: &str) -> bool {
     let token =
         |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"-_.!#$%&'*+^`|~".contains(&letter);

@@ -20,21 +20,14 @@ pub enum AfterFailure {
     Exhausted,
 }
 
-/// After failed attempt number `attempt` (from 1), by the endpoint's own schedule (pauses in seconds) or ours.
-/// `retry_after` is the receiver's own wish; the later of it and the schedule counts. `spread` in `0..1000` adds up
-/// to 20 %.
-pub fn after_failure(
-    attempt: i16,
-    schedule: Option<&[i32]>,
-    retry_after: Option<Duration>,
-    spread: i32,
-) -> AfterFailure {
+/// After failed attempt number `attempt` (from 1), by the endpoint's own schedule (pauses in seconds) or ours. `spread`
+/// in `0..1000` adds up to 20 %. A receiver's `Retry-After` makes its whole endpoint rest, and stands there alone: so the
+/// later of the two counts, and whoever ends the rest ends it for what waited already, too.
+pub fn after_failure(attempt: i16, schedule: Option<&[i32]>, spread: i32) -> AfterFailure {
     let place = usize::try_from(attempt.max(1) - 1).unwrap_or(0);
     let Some(seconds) = schedule.unwrap_or(&PAUSES_SECONDS).get(place) else { return AfterFailure::Exhausted };
     let pause = Duration::seconds((*seconds).into());
-    let planned = pause + pause * spread.clamp(0, 1_000) / 5_000;
-    let wished = retry_after.unwrap_or_else(Duration::zero).min(LONGEST_PAUSE);
-    AfterFailure::Again(planned.max(wished))
+    AfterFailure::Again(pause + pause * spread.clamp(0, 1_000) / 5_000)
 }
 
 #[cfg(test)]
@@ -43,25 +36,17 @@ mod tests {
 
     #[test]
     fn the_schedule_ends_in_the_dead_letter() {
-        assert_eq!(after_failure(1, None, None, 0), AfterFailure::Again(Duration::seconds(5)));
-        assert_eq!(after_failure(1, None, None, 1_000), AfterFailure::Again(Duration::seconds(6)));
-        assert_eq!(after_failure(MAX_ATTEMPTS - 1, None, None, 0), AfterFailure::Again(Duration::hours(24)));
-        assert_eq!(after_failure(MAX_ATTEMPTS, None, None, 0), AfterFailure::Exhausted);
-    }
-
-    #[test]
-    fn the_receivers_wish_counts_when_it_is_later_and_within_a_day() {
-        let again = |seconds| AfterFailure::Again(Duration::seconds(seconds));
-        assert_eq!(after_failure(1, None, Some(Duration::seconds(60)), 0), again(60));
-        assert_eq!(after_failure(2, None, Some(Duration::seconds(1)), 0), again(30));
-        assert_eq!(after_failure(1, None, Some(Duration::days(9)), 0), AfterFailure::Again(LONGEST_PAUSE));
+        assert_eq!(after_failure(1, None, 0), AfterFailure::Again(Duration::seconds(5)));
+        assert_eq!(after_failure(1, None, 1_000), AfterFailure::Again(Duration::seconds(6)));
+        assert_eq!(after_failure(MAX_ATTEMPTS - 1, None, 0), AfterFailure::Again(Duration::hours(24)));
+        assert_eq!(after_failure(MAX_ATTEMPTS, None, 0), AfterFailure::Exhausted);
     }
 
     #[test]
     fn an_endpoint_may_have_a_schedule_of_its_own() {
         let own = [1, 60];
-        assert_eq!(after_failure(1, Some(&own), None, 0), AfterFailure::Again(Duration::seconds(1)));
-        assert_eq!(after_failure(2, Some(&own), None, 1_000), AfterFailure::Again(Duration::seconds(72)));
-        assert_eq!(after_failure(3, Some(&own), None, 0), AfterFailure::Exhausted);
+        assert_eq!(after_failure(1, Some(&own), 0), AfterFailure::Again(Duration::seconds(1)));
+        assert_eq!(after_failure(2, Some(&own), 1_000), AfterFailure::Again(Duration::seconds(72)));
+        assert_eq!(after_failure(3, Some(&own), 0), AfterFailure::Exhausted);
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             webhook_endpoint_acts::update_webhook_endpoint,
             webhook_endpoints::delete_webhook_endpoint
         ))
+        .routes(routes!(webhook_endpoint_acts::verify_webhook_endpoint))
         .routes(routes!(webhook_endpoint_acts::rotate_webhook_secret))
         .routes(routes!(webhook_endpoint_acts::test_webhook_endpoint))
         .routes(routes!(webhook_endpoint_acts::pause_webhook_endpoint))

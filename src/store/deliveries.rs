@@ -58,8 +58,10 @@ impl DeliveryRow {
 }
 
 const READ: &str = "SELECT d.id, d.event AS seq, e.id AS event, e.type AS event_type, d.endpoint, d.state, d.attempts,
-        d.next_attempt_at, d.finished_at, e.occurred_at, d.last_http_status, d.last_error
-    FROM webhook_deliveries d JOIN events e ON e.seq = d.event";
+        -- Not before its endpoint has rested.
+        GREATEST(d.next_attempt_at, s.paused_until) AS next_attempt_at, d.finished_at, e.occurred_at, d.last_http_status,
+        d.last_error
+    FROM webhook_deliveries d JOIN events e ON e.seq = d.event JOIN webhook_endpoint_state s ON s.endpoint = d.endpoint";
 
 impl Store {
     /// Up to `limit` deliveries of the team, newest event first, after `place`.

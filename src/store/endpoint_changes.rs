@@ -10,7 +10,7 @@ use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{Endpoint, PENDING};
 use crate::domain::ids::EndpointId;
 use crate::store::pool::Connection;
 
@@ -25,6 +25,45 @@ pub struct EndpointWrite {
     pub secret: Option<Vec<u8>>,
     /// Whether those before sign beside them until `old_secret_until`.
     pub rotate: bool,
+    /// Whether it is elsewhere from now on: then its failures are not those of the new place.
+    pub moved: bool,
+}
+
+/// What an act of a person leaves of an endpoint's failures. A rest ends in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failures {
+    /// They count on: the next one may make it rest again.
+    Kept,
+    /// It is as if it had never failed.
+    Forgotten,
+}
+
+/// Ends every rest of an endpoint, and tells all deliverers that what they remember of it no longer holds.
+pub(super) async fn end_rest(connection: &mut Connection, id: EndpointId, failures: Failures) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE webhook_endpoint_state SET epoch = epoch + 1, paused_until = NULL, free_at = NULL,
+             consecutive_failures = CASE WHEN $2 THEN 0 ELSE consecutive_failures END,
+             first_failure_at = CASE WHEN $2 THEN NULL ELSE first_failure_at END,
+             warned_at = CASE WHEN $2 THEN NULL ELSE warned_at END
+         WHERE endpoint = $1",
+    )
+    .bind(id.uuid())
+    .bind(failures == Failures::Forgotten)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes everything due that waits for an endpoint.
+async fn make_due(connection: &mut Connection, id: EndpointId, now: Instant) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE webhook_deliveries SET next_attempt_at = $2 WHERE endpoint = $1 AND state = 0 AND next_attempt_at > $2",
+    )
+    .bind(id.uuid())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 impl Store {
@@ -35,6 +74,33 @@ impl Store {
             return Ok(false);
         }
         set_lanes(&mut transaction, &write.endpoint).await?;
+        if write.moved {
+            make_due(&mut transaction, write.endpoint.id, entry.at).await?;
+        }
+        let failures = if write.moved { Failures::Forgotten } else { Failures::Kept };
+        end_rest(&mut transaction, write.endpoint.id, failures).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Enables an endpoint that was pending. `false`: it is gone, or was changed or verified meanwhile.
+    pub async fn verify_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query(
+            "UPDATE webhook_endpoints SET enabled = true, disabled_reason = NULL, version = version + 1
+             WHERE team = $1 AND id = $2 AND version = $3 AND disabled_reason = $4 AND NOT deleted",
+        )
+        .bind(endpoint.team.as_str())
+        .bind(endpoint.id.uuid())
+        .bind(endpoint.version)
+        .bind(PENDING)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        end_rest(&mut transaction, endpoint.id, Failures::Forgotten).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
@@ -51,28 +117,44 @@ impl Store {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET enabled = $3, disabled_reason = CASE WHEN NOT $3 THEN 'paused' END, version = version + 1
-             WHERE team = $1 AND id = $2 AND NOT deleted",
+             WHERE team = $1 AND id = $2 AND NOT deleted AND disabled_reason IS DISTINCT FROM $4",
         )
         .bind(team.as_str())
         .bind(id.uuid())
         .bind(enabled)
+        .bind(PENDING)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {
             return Ok(false);
         }
         if enabled {
-            sqlx::query(
-                "UPDATE webhook_endpoint_state SET paused_until = NULL, consecutive_failures = 0, first_failure_at = NULL,
-                     warned_at = NULL WHERE endpoint = $1",
-            )
-            .bind(id.uuid())
-            .execute(&mut *transaction)
-            .await?;
+            make_due(&mut transaction, id, entry.at).await?;
         }
+        let failures = if enabled { Failures::Forgotten } else { Failures::Kept };
+        end_rest(&mut transaction, id, failures).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
+    }
+
+    /// Notes that a test arrived at `now`: it is a success as any other, and ends every rest.
+    pub async fn note_test_arrived(&self, team: &TeamId, id: EndpointId, now: Instant) -> Result<(), Error> {
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query(
+            "UPDATE webhook_endpoint_state SET last_success_at = $3 WHERE endpoint = $2
+               AND EXISTS (SELECT FROM webhook_endpoints WHERE team = $1 AND id = $2 AND NOT deleted)",
+        )
+        .bind(team.as_str())
+        .bind(id.uuid())
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 1 {
+            end_rest(&mut transaction, id, Failures::Forgotten).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Tells that an endpoint fails, once for each row of failures.
@@ -95,11 +177,12 @@ impl Store {
         Ok(true)
     }
 
-    /// Switches an endpoint off and tells so. `false`: it was off.
+    /// Switches an endpoint off and tells so. `false`: it was off, or somebody has acted upon it since `revision`: then
+    /// what spoke against it is no longer true.
     pub async fn disable_endpoint(
         &self,
         team: &TeamId,
-        id: EndpointId,
+        (id, revision): (EndpointId, i64),
         reason: &'static str,
         event: &NewEvent,
         entry: &AuditEntry,
@@ -107,16 +190,19 @@ impl Store {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET enabled = false, disabled_reason = $3, version = version + 1
-             WHERE team = $1 AND id = $2 AND enabled",
+             WHERE team = $1 AND id = $2 AND enabled
+               AND version + (SELECT epoch FROM webhook_endpoint_state WHERE endpoint = $2) = $4",
         )
         .bind(team.as_str())
         .bind(id.uuid())
         .bind(reason)
+        .bind(revision)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {
             return Ok(false);
         }
+        end_rest(&mut transaction, id, Failures::Kept).await?;
         events::insert(&mut transaction, About::Endpoint(team, id), event).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
+use super::endpoint_changes::{Failures, end_rest};
 use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
@@ -110,8 +111,9 @@ impl Store {
         let options = &endpoint.options;
         let done = sqlx::query(
             "INSERT INTO webhook_endpoints (id, team, url, description, event_types, name_pattern, name_like, tags,
-                 rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at, format)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19
+                 rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at, format, enabled,
+                 disabled_reason)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20, $21
              WHERE (SELECT count(*) FROM webhook_endpoints WHERE team = $2 AND NOT deleted) < $18",
         )
         .bind(endpoint.id.uuid())
@@ -133,6 +135,8 @@ impl Store {
         .bind(endpoint.created_at)
         .bind(MAX_ENDPOINTS)
         .bind(options.format.as_str())
+        .bind(endpoint.enabled)
+        .bind(&endpoint.disabled_reason)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {
@@ -192,6 +196,7 @@ impl Store {
         .bind(entry.at)
         .execute(&mut *transaction)
         .await?;
+        end_rest(&mut transaction, id, Failures::Kept).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)

@@ -12,8 +12,9 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::Error;
-use super::unscoped::deliveries::{COLUMNS, Claim, ClaimRow};
+use super::unscoped::deliveries::{AWAKE, COLUMNS, Claim, ClaimRow};
 use crate::domain::clock::Instant;
+use crate::domain::endpoint::PENDING;
 use crate::domain::ids::EndpointId;
 use crate::store::pool::Connection;
 
@@ -151,12 +152,12 @@ pub(super) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
         "wanting AS (
             SELECT told.seq, told.occurred_at, w.id, w.team, CASE WHEN w.ordered THEN told.image_cache END AS lane,
                 w.enabled AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
-                    AND (s.paused_until IS NULL OR s.paused_until <= $2)
+                    AND {AWAKE}
                     AND NOT (w.ordered AND EXISTS (SELECT FROM webhook_deliveries p
                         WHERE p.endpoint = w.id AND p.lane = told.image_cache AND p.state IN (0, 1))) AS at_once
             FROM told JOIN webhook_endpoints w ON w.team = told.team JOIN webhook_endpoint_state s ON s.endpoint = w.id
                 LEFT JOIN webhook_holders h ON h.team = w.team AND h.worker = $3
-            WHERE NOT w.deleted AND {WANTS}),
+            WHERE NOT w.deleted AND w.disabled_reason IS DISTINCT FROM '{PENDING}' AND {WANTS}),
         c AS (
             INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at, state, attempts, lease_token, leased_at)
             SELECT team, seq, id, lane, occurred_at, at_once::int, at_once::int, CASE WHEN at_once THEN $3::uuid END,
@@ -169,7 +170,7 @@ pub(super) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
 /// What was written behind [`DELIVERIES`], for the events in that table.
 pub(super) fn written(events: &str) -> String {
     format!(
-        "SELECT {COLUMNS}, c.state, w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $2) AS awake
+        "SELECT {COLUMNS}, c.state, w.enabled AND {AWAKE} AS awake
         FROM c JOIN {events} e ON e.seq = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
             JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint"
     )

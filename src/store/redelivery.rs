@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
+use uuid::Uuid;
 
+use super::endpoint_changes::{Failures, end_rest};
 use super::handover::{TOLD, WANTS};
 use super::{Error, PlacedDelivery, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
@@ -90,20 +92,20 @@ impl Store {
         entry: &AuditEntry,
     ) -> Result<Resent, Error> {
         let mut transaction = self.requests.begin().await?;
-        let found: Option<(i16, bool)> = sqlx::query_as(
-            "SELECT d.state, w.deleted FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
+        let found: Option<(i16, bool, Uuid)> = sqlx::query_as(
+            "SELECT d.state, w.deleted, w.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
              WHERE d.team = $1 AND d.id = $2 FOR UPDATE OF d",
         )
         .bind(team.as_str())
         .bind(id.uuid())
         .fetch_optional(&mut *transaction)
         .await?;
-        match found {
+        let endpoint = match found {
             None => return Ok(Resent::Absent),
-            Some((_, true)) => return Ok(Resent::EndpointGone),
-            Some((1, _)) => return Ok(Resent::InFlight),
-            Some(_) => {}
-        }
+            Some((_, true, _)) => return Ok(Resent::EndpointGone),
+            Some((1, _, _)) => return Ok(Resent::InFlight),
+            Some((_, _, endpoint)) => endpoint,
+        };
         sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = 0, next_attempt_at = $3, finished_at = NULL
              WHERE team = $1 AND id = $2",
@@ -113,6 +115,7 @@ impl Store {
         .bind(now)
         .execute(&mut *transaction)
         .await?;
+        end_rest(&mut transaction, endpoint.into(), Failures::Kept).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(Resent::Done)
@@ -144,6 +147,7 @@ impl Store {
         .bind(most)
         .execute(&mut *transaction)
         .await?;
+        end_rest(&mut transaction, endpoint, Failures::Kept).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(done.rows_affected())
@@ -181,6 +185,7 @@ impl Store {
             .bind(most)
             .execute(&mut *transaction)
             .await?;
+        end_rest(&mut transaction, endpoint, Failures::Kept).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(done.rows_affected())

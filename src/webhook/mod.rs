@@ -16,6 +16,7 @@ pub mod cidr;
 mod dial;
 mod echo;
 pub mod ed25519;
+pub mod explain;
 mod link;
 mod pool;
 pub mod resolver;

@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use crate::domain::entropy::Entropy;
 
-const PREFIX: &str = "whsec_";
+/// What the text form begins with.
+pub const PREFIX: &str = "whsec_";
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// The bytes that messages are signed with.
@@ -17,7 +18,7 @@ pub struct SigningSecret(SecretSlice<u8>);
 
 /// A text that is no signing secret. Does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `whsec_` and the base64 of 24 to 64 bytes")]
+#[error("must be `whsec_` and the base64 (standard alphabet, with its padding) of 24 to 64 bytes")]
 pub struct BadSecret;
 
 impl SigningSecret {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ::url::{Position, Url};
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::Policy;
 use super::dial::Dialer;
+use super::explain::Redirect;
 use super::link::{Link, Message};
 use super::pool::Pool;
 use super::resolver::{Guarded, Lookup, ResolveError, SystemLookup};
@@ -136,6 +137,8 @@ pub struct Attempted {
     pub remote: Option<IpAddr>,
     /// The beginning of the answer's body, raw; at most [`MAX_EXCERPT_BYTES`].
     pub response_excerpt: Vec<u8>,
+    /// Where a redirect leads: for the owner of the endpoint, it is never followed.
+    pub redirect: Option<Redirect>,
     /// How long the receiver asks us to wait, at most 24 h; never with 2xx.
     pub retry_after: Option<Duration>,
     /// A coarse word for what went wrong: `address_refused`, `unresolvable`, `unreachable`, `tls`, `timeout`,
@@ -151,6 +154,7 @@ impl Attempted {
             duration: Duration::ZERO,
             remote: None,
             response_excerpt: Vec::new(),
+            redirect: None,
             retry_after: None,
             error: Some(error),
         }
@@ -274,6 +278,7 @@ impl Sender {
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = asked.and_then(|text| retry_after::parse(text, self.clock.now()));
         let (http_status, remote) = (Some(response.status().as_u16()), link.remote);
+        let redirect = redirect(url, &response);
         let (mut body, mut kept) = (response.into_body(), Vec::new());
         // A body that breaks off is as good as one that ends; but its connection is not used again.
         let whole = body.is_end_stream()
@@ -286,6 +291,7 @@ impl Sender {
             http_status,
             duration: Duration::ZERO,
             remote,
+            redirect,
             retry_after: retry_after.filter(|_| outcome != Outcome::Delivered),
             error,
             response_excerpt: kept,
@@ -316,6 +322,19 @@ fn header_map(headers: &[(String, String)]) -> Option<HeaderMap> {
         Some((name, HeaderValue::try_from(value.as_str()).ok()?))
     };
     headers.iter().map(pair).collect()
+}
+
+/// Where a redirect leads, without its path and query: those may hold what is nobody else's.
+fn redirect(url: &Url, response: &Response<Incoming>) -> Option<Redirect> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    let target = url.join(location.to_str().ok()?).ok().filter(Url::has_host)?;
+    Some(Redirect { origin: origin(&without_user(target.clone())).to_owned(), same_host: target.host() == url.host() })
+}
+
+fn without_user(mut url: Url) -> Url {
+    // A URL with a host has a place for both.
+    let _cleared = url.set_username("").and_then(|()| url.set_password(None));
+    url
 }
 
 fn judge_status(status: StatusCode) -> (Outcome, Option<&'static str>) {

@@ -101,6 +101,7 @@ impl Operation {
             | "get_webhook_endpoint"
             | "delete_webhook_endpoint"
             | "test_webhook_endpoint"
+            | "verify_webhook_endpoint"
             | "pause_webhook_endpoint"
             | "resume_webhook_endpoint"
             | "list_deliveries"

@@ -89,7 +89,7 @@ impl World {
 
     pub(crate) fn posted(&mut self, token: u32, place: usize, delivered: bool) -> Hand {
         let attempts = self.store.deliveries[place].attempts.min(MAX_ATTEMPTS);
-        let again = match after_failure(attempts, None, None, 0) {
+        let again = match after_failure(attempts, None, 0) {
             AfterFailure::Again(pause) => time(instant(self.now) + pause),
             AfterFailure::Exhausted => NEVER,
         };

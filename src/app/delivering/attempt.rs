@@ -106,7 +106,7 @@ impl Gateway {
         let now = self.now();
         let wish = attempted.retry_after.and_then(|wish| chrono::Duration::from_std(wish).ok());
         let schedule = claim.to.retry_schedule.as_deref();
-        let after = after_failure(claim.attempt, schedule, wish, self.entropy().permille());
+        let after = after_failure(claim.attempt, schedule, self.entropy().permille());
         let (state, next_attempt_at) = match (attempted.outcome, after) {
             (Outcome::Delivered, _) => (DeliveryState::Delivered, None),
             (_, AfterFailure::Again(pause)) => (DeliveryState::Waiting, Some(now + pause)),
@@ -118,6 +118,7 @@ impl Gateway {
             id: claim.id,
             worker: claim.worker,
             attempt: claim.attempt,
+            revision: claim.to.revision,
             outcome: word(attempted.outcome),
             state: state.number(),
             next_attempt_at,
@@ -140,6 +141,7 @@ fn unsent(error: &'static str) -> Attempted {
         duration: Duration::ZERO,
         remote: None,
         response_excerpt: Vec::new(),
+        redirect: None,
         retry_after: None,
         error: Some(error),
     }

@@ -1,23 +1,24 @@
 //! The deliverer's statements: each kind at most once at a time, all of them beside the sending.
 //!
 //! *Look*: take what is due in hand. *Record*: how attempts ended. *Return*: what is in hand and cannot be used.
-//! *Beat*: show that this worker lives, take from the dead, and find what has changed or gone astray.
+//! *Beat*: show that this worker lives, take from the dead, and find what has gone astray. *Compare*: hear which endpoints
+//! somebody acted upon, at whichever gateway.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
-
-use tokio::task::JoinError;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::statements::Beat;
 use super::{BATCH, Deliverer, dead};
 use crate::app::Error;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::{Bounds, Claim, Finished};
+use tokio::task::JoinError;
+use tokio::time::Instant;
 
 /// What has become due meanwhile is looked for that often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What is remembered of endpoints is compared with the database that often: an act counts within a second everywhere.
+const COMPARE_EVERY: Duration = Duration::from_millis(500);
 /// A worker shows that often that it lives: several times within its lease.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// What has ended waits that long for more of its kind, so that one statement records many.
@@ -40,6 +41,7 @@ pub(super) struct Plan {
     pub(super) ordered: bool,
     look_at: Instant,
     beat_at: Instant,
+    compare_at: Instant,
     publish_at: Instant,
     record_at: Option<Instant>,
     rest_until: Instant,
@@ -60,6 +62,7 @@ enum Kind {
     Record,
     Return,
     Beat,
+    Compare,
 }
 
 impl Plan {
@@ -69,6 +72,7 @@ impl Plan {
             ordered: false,
             look_at: now,
             beat_at: now + BEAT_EVERY,
+            compare_at: now + COMPARE_EVERY,
             publish_at: now,
             record_at: None,
             rest_until: now,
@@ -90,6 +94,7 @@ pub(super) enum Chore {
     Recorded(Vec<Finished>, Result<(), Error>),
     Returned(Vec<DeliveryId>, Result<(), Error>),
     Beaten(Instant, Result<Beat, Error>),
+    Compared(Result<Vec<(EndpointId, i64)>, Error>),
 }
 
 impl Deliverer {
@@ -101,6 +106,9 @@ impl Deliverer {
         }
         if now >= self.plan.beat_at && !self.plan.is_under_way(Kind::Beat) {
             self.beat(now);
+        }
+        if now >= self.plan.compare_at && !self.plan.is_under_way(Kind::Compare) {
+            self.compare(now);
         }
         self.record(now);
         self.give_back();
@@ -187,11 +195,19 @@ impl Deliverer {
         self.plan.beat_at = now + BEAT_EVERY;
         let (gateway, worker) = (self.gateway.clone(), self.worker);
         let known: Vec<DeliveryId> = self.known.iter().copied().collect();
-        let mut endpoints: Vec<(Uuid, i64)> =
-            self.desk.waiting().map(|claim| (claim.endpoint.uuid(), claim.to.version)).collect();
-        endpoints.sort_unstable();
-        endpoints.dedup();
-        self.chores.spawn(async move { Chore::Beaten(now, gateway.beat_deliverer(worker, &known, &endpoints).await) });
+        self.chores.spawn(async move { Chore::Beaten(now, gateway.beat_deliverer(worker, &known).await) });
+    }
+
+    fn compare(&mut self, now: Instant) {
+        self.plan.compare_at = now + COMPARE_EVERY;
+        self.desk.forget_idle(self.gateway.now());
+        let known = self.desk.remembered(self.gateway.now());
+        if known.is_empty() {
+            return;
+        }
+        self.plan.under_way.insert(Kind::Compare);
+        let gateway = self.gateway.clone();
+        self.chores.spawn(async move { Chore::Compared(gateway.compare_endpoints(&known).await) });
     }
 
     /// Hears how a statement went. One that failed is tried again after a rest.
@@ -219,6 +235,10 @@ impl Deliverer {
                     }
                     Err(error) => Some(error),
                 }
+            }
+            Chore::Compared(done) => {
+                self.plan.under_way.remove(&Kind::Compare);
+                done.map(|changed| self.note_compared(&changed)).err()
             }
         };
         match failed {
@@ -276,11 +296,14 @@ impl Deliverer {
             return Err(dead());
         }
         self.good_until = began + self.gateway.settings().deliverer_lease;
-        for endpoint in &beat.changed {
-            let unused = self.desk.clear(*endpoint);
+        Ok(())
+    }
+
+    fn note_compared(&mut self, changed: &[(EndpointId, i64)]) {
+        for (endpoint, revision) in changed {
+            let unused = self.desk.renew(*endpoint, *revision);
             self.unused.extend(unused.iter().map(|claim| claim.id));
         }
-        Ok(())
     }
 
     fn rest(&mut self, error: &Error) {
@@ -313,7 +336,7 @@ impl Deliverer {
     /// When to look up, whatever happens.
     pub(super) fn next_time(&self) -> Instant {
         let now = Instant::now();
-        let mut next = self.plan.look_at.min(self.plan.beat_at);
+        let mut next = self.plan.look_at.min(self.plan.beat_at).min(self.plan.compare_at);
         if let Some(at) = self.plan.record_at {
             next = next.min(at);
         }

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use self::attempt::Ended;
 use super::{Error, Gateway};
-use crate::domain::desk::{Address, Desk};
+use crate::domain::desk::{Address, Desk, End};
 use crate::domain::ids::DeliveryId;
 use crate::store::{Claim, Finished, Handed};
 
@@ -161,11 +161,13 @@ impl Deliverer {
             spacing: rate.map(|rate| chrono::Duration::microseconds(1_000_000 / i64::from(rate))),
             free_at: claim.to.free_at,
             failures: claim.to.consecutive_failures,
+            revision: claim.to.revision,
         };
         if self.stopping || claim.worker != self.worker {
             self.unused.push(claim.id);
-        } else if let Some(claim) = self.desk.take(address, claim, self.gateway.now()) {
-            self.unused.push(claim.id);
+        } else {
+            let unused = self.desk.take(address, claim, self.gateway.now());
+            self.unused.extend(unused.iter().map(|claim| claim.id));
         }
     }
 
@@ -188,8 +190,9 @@ impl Deliverer {
         for ended in all.into_iter().flatten() {
             let failures = self.desk.failures(ended.claim.endpoint);
             let mut finished = self.gateway.finished(&ended, failures);
-            let good = ended.is_good();
-            let unused = self.desk.ended(ended.claim.endpoint, good, finished.pause_until, self.gateway.now());
+            let end =
+                End { revision: ended.claim.to.revision, good: ended.is_good(), paused_until: finished.pause_until };
+            let unused = self.desk.ended(ended.claim.endpoint, &end, self.gateway.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
             if ended.claim.to.rate_per_second.is_some() {
                 finished.free_at = self.desk.free_at(ended.claim.endpoint);

@@ -12,8 +12,6 @@ use crate::store::Finished;
 pub(super) struct Beat {
     /// Whether the worker is alive to the others.
     pub(super) alive: bool,
-    /// Endpoints that are not as they were when something for them was taken in hand.
-    pub(super) changed: Vec<EndpointId>,
 }
 
 impl Gateway {
@@ -29,22 +27,21 @@ impl Gateway {
         Ok(())
     }
 
-    pub(super) async fn beat_deliverer(
-        &self,
-        worker: Uuid,
-        known: &[DeliveryId],
-        endpoints: &[(Uuid, i64)],
-    ) -> Result<Beat, Error> {
+    pub(super) async fn beat_deliverer(&self, worker: Uuid, known: &[DeliveryId]) -> Result<Beat, Error> {
         let store = self.store();
         if !store.renew_worker(worker, self.settings().deliverer_lease.as_secs_f64()).await? {
-            return Ok(Beat { alive: false, changed: Vec::new() });
+            return Ok(Beat { alive: false });
         }
         let found = self.reclaim_deliveries().await? + store.give_back_unknown(worker, known).await?;
         if found > 0 {
             self.outlet().look.notify_one();
         }
-        let changed = if endpoints.is_empty() { Vec::new() } else { store.changed_endpoints(endpoints).await? };
-        Ok(Beat { alive: true, changed: changed.into_iter().map(Into::into).collect() })
+        Ok(Beat { alive: true })
+    }
+
+    /// The endpoints that somebody acted upon since the revision that is known of them, with the newest one.
+    pub(super) async fn compare_endpoints(&self, known: &[(EndpointId, i64)]) -> Result<Vec<(EndpointId, i64)>, Error> {
+        Ok(self.store().changed_endpoints(known).await?)
     }
 
     /// Returns what dead workers held to the queue.

@@ -1,6 +1,7 @@
 //! What a person may do with an endpoint after it was made: change, pause, let it go on, rotate its secret.
 
 use chrono::Duration;
+use secrecy::SecretString;
 
 use super::{Keys, secrets};
 use crate::app::input::EndpointChanges;
@@ -14,6 +15,7 @@ use crate::store::EndpointWrite;
 use crate::webhook::ed25519::Ed25519Key;
 
 const UPDATE: &str = "update_webhook_endpoint";
+const VERIFY: &str = "verify_webhook_endpoint";
 const ROTATE: &str = "rotate_webhook_secret";
 /// The longest time for which an old secret signs beside the new one.
 const LONGEST_OVERLAP_HOURS: i32 = 7 * 24;
@@ -45,25 +47,51 @@ impl Gateway {
             keys.ed25519 = keys.ed25519.is_none().then(|| Ed25519Key::generate(self.entropy()));
             endpoint.public_key = keys.public_key();
         }
-        if moved {
-            let headers = changes.headers.clone().unwrap_or_default();
-            self.challenge(&endpoint, &keys, &headers, changes.skip_challenge).await?;
+        // One that is pending is asked when it is verified.
+        if moved && !self.skips_challenge(changes.skip_challenge)? && !endpoint.is_pending() {
+            let headers = secrets::plain(&changes.headers.clone().unwrap_or_default());
+            self.challenge(&endpoint, &keys.signing(), headers).await?;
         }
         let headers = changes
             .headers
             .as_ref()
             .map(|headers| if headers.is_empty() { Vec::new() } else { self.seal_headers(id, headers) });
         let secret = other_keys.then(|| self.seal_keys(id, &keys));
-        self.write_endpoint(caller, call, UPDATE, EndpointWrite { endpoint, headers, secret, rotate: false }).await
+        self.write_endpoint(caller, call, UPDATE, EndpointWrite { endpoint, headers, secret, rotate: false, moved })
+            .await
     }
 
-    /// Makes a new secret; the old one signs beside it for `keep_old_hours` (0 to 168).
+    /// Asks an endpoint that was created to be verified later for the echo of a challenge; from then on it gets events.
+    /// One that was verified before stays as it is.
+    pub async fn verify_webhook_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+    ) -> Result<EndpointView, Error> {
+        access::check(caller, VERIFY)?;
+        let endpoint = self.own_endpoint(caller, id).await?;
+        if !endpoint.is_pending() {
+            return Ok(endpoint.into());
+        }
+        let (keys, headers) = self.opened(caller, id).await?;
+        self.challenge(&endpoint, &keys, headers).await?;
+        let entry = self.endpoint_entry(caller, call, VERIFY, &id);
+        if !self.store().verify_endpoint(&endpoint, &entry).await? {
+            return Err(self.changed_meanwhile(caller, id).await);
+        }
+        call.set_audited();
+        self.own_endpoint(caller, id).await.map(Into::into)
+    }
+
+    /// Makes a new secret, or takes the one that is brought; the old one signs beside it for `keep_old_hours` (0 to 168).
     pub async fn rotate_webhook_secret(
         &self,
         caller: &Caller,
         call: &Call,
         id: EndpointId,
         keep_old_hours: i32,
+        secret: Option<SecretString>,
     ) -> Result<EndpointView, Error> {
         access::check(caller, ROTATE)?;
         if !(0..=LONGEST_OVERLAP_HOURS).contains(&keep_old_hours) {
@@ -71,11 +99,11 @@ impl Gateway {
             return Err(Error::Invalid(vec![error]));
         }
         let mut endpoint = self.own_endpoint(caller, id).await?;
-        let keys = Keys::generate(self.entropy(), endpoint.public_key.is_some());
+        let keys = Keys::of(secret.as_ref(), self.entropy(), endpoint.public_key.is_some())?;
         endpoint.public_key = keys.public_key();
         endpoint.old_secret_until = Some(self.now() + Duration::hours(keep_old_hours.into()));
         let secret = Some(self.seal_keys(id, &keys));
-        let write = EndpointWrite { endpoint, headers: None, secret, rotate: true };
+        let write = EndpointWrite { endpoint, headers: None, secret, rotate: true, moved: false };
         let view = self.write_endpoint(caller, call, ROTATE, write).await?;
         Ok(EndpointView { secret: Some((&keys.hmac.text()).into()), ..view })
     }
@@ -109,6 +137,7 @@ impl Gateway {
         enabled: bool,
     ) -> Result<EndpointView, Error> {
         access::check(caller, action)?;
+        self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, action, &id);
         if !self.store().enable_endpoint(&caller.team, id, enabled, &entry).await? {
             return Err(Error::NotFound("webhook endpoint"));
@@ -144,14 +173,20 @@ impl Gateway {
         let id = write.endpoint.id;
         let entry = self.endpoint_entry(caller, call, action, &id);
         if !self.store().change_endpoint(&write, &entry).await? {
-            // It is gone, or somebody else changed it in between.
-            self.own_endpoint(caller, id).await?;
-            let detail = "the webhook endpoint was changed by somebody else at the same time".to_owned();
-            return Err(Error::Conflict { code: "webhook_endpoint_changed", detail });
+            return Err(self.changed_meanwhile(caller, id).await);
         }
         call.set_audited();
         self.outlet().look.notify_one();
         self.own_endpoint(caller, id).await.map(Into::into)
+    }
+
+    /// It is gone, or somebody else changed it in between.
+    async fn changed_meanwhile(&self, caller: &Caller, id: EndpointId) -> Error {
+        if let Err(gone) = self.own_endpoint(caller, id).await {
+            return gone;
+        }
+        let detail = "the webhook endpoint was changed by somebody else at the same time".to_owned();
+        Error::Conflict { code: "webhook_endpoint_changed", detail }
     }
 }
 

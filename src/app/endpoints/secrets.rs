@@ -7,10 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::app::{Error, Gateway};
 use crate::domain::endpoint::{MAX_HEADERS, is_header_name, is_header_value};
 use crate::domain::entropy::Entropy;
-use crate::domain::field::Findings;
+use crate::domain::field::{FieldError, Findings};
 use crate::domain::ids::EndpointId;
 use crate::webhook::ed25519::Ed25519Key;
-use crate::webhook::secret::SigningSecret;
+use crate::webhook::secret::{self, SigningSecret};
 use crate::webhook::sender;
 use crate::webhook::sign::SigningKey;
 
@@ -23,6 +23,19 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn generate(entropy: &Entropy, ed25519: bool) -> Self {
         Self { hmac: SigningSecret::generate(entropy), ed25519: ed25519.then(|| Ed25519Key::generate(entropy)) }
+    }
+
+    /// With the secret that the caller brings, or a new one.
+    pub(super) fn of(secret: Option<&SecretString>, entropy: &Entropy, ed25519: bool) -> Result<Self, Error> {
+        let keys = Self::generate(entropy, ed25519);
+        let Some(text) = secret else { return Ok(keys) };
+        let text = text.expose_secret();
+        let refuse = |detail: String| Error::Invalid(vec![FieldError::new("/secret", "invalid", detail)]);
+        if !text.starts_with(secret::PREFIX) {
+            return Err(refuse("must begin with `whsec_`: then the base64 of 24 to 64 random bytes".into()));
+        }
+        let hmac = SigningSecret::parse(text).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self { hmac, ..keys })
     }
 
     pub(super) fn public_key(&self) -> Option<String> {
@@ -45,12 +58,17 @@ impl Keys {
     }
 }
 
+/// Headers as they are sent.
+pub(super) fn plain(headers: &BTreeMap<String, SecretString>) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
+}
+
 /// Names that are ours or the transport's are refused, and values that would end their line.
 pub(super) fn check_headers(headers: &BTreeMap<String, SecretString>, findings: &mut Findings) {
     findings.require(headers.len() <= MAX_HEADERS, "/headers", "too_many", "must be at most 20 headers");
     for (name, value) in headers {
         let field = || format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
-        let name_rule = "must be a header's name in lower case, of at most 64 characters";
+        let name_rule = "must be a header's name: at most 64 letters, digits and -_.!#$%&'*+^`|~";
         findings.require(is_header_name(name), field(), "invalid", name_rule);
         findings.require(sender::is_free(name), field(), "not_allowed", "is written by the gateway or the transport");
         let value_rule = "must have a value of at most 1024 printable ASCII characters";

@@ -4,12 +4,8 @@
 //! A challenge proves that whoever added the URL is heard at it: its answer must be the challenge itself, or JSON with
 //! it as `challenge`. No transaction is open meanwhile.
 
-use std::collections::BTreeMap;
-
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::Keys;
 use crate::app::admission::aside;
 use crate::app::delivering::{Rendered, render, word};
 use crate::app::view::{EndpointTestView, EventBody};
@@ -18,6 +14,7 @@ use crate::domain::caller::Caller;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::field::FieldError;
 use crate::domain::ids::{EndpointId, EventId};
+use crate::webhook::explain::{explain, no_echo};
 use crate::webhook::sender::{Attempted, Outcome, Outgoing};
 use crate::webhook::sign::{self, SigningKey};
 
@@ -30,51 +27,62 @@ impl Gateway {
     /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back.
     pub async fn test_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointTestView, Error> {
         access::check(caller, "test_webhook_endpoint")?;
-        let endpoint = self.own_endpoint(caller, id).await?;
+        let endpoint = self.verified_endpoint(caller, id).await?;
+        let (keys, headers) = self.opened(caller, id).await?;
+        let message = EventId::new(self.now(), self.entropy());
+        let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
+        let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
+        let attempted = self.try_endpoint(&endpoint, message, &keys, headers, rendered).await;
+        if attempted.outcome == Outcome::Delivered {
+            self.store().note_test_arrived(&caller.team, id, self.now()).await?;
+            self.outlet().look.notify_one();
+        }
+        Ok(EndpointTestView::of(message.to_string(), word(attempted.outcome), &attempted))
+    }
+
+    /// Everything that an endpoint signs and sends with, for the moment of sending: its keys, its own headers.
+    pub(super) async fn opened(
+        &self,
+        caller: &Caller,
+        id: EndpointId,
+    ) -> Result<(Vec<SigningKey>, Vec<(String, String)>), Error> {
         let found = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
         let (secret, old, headers) = found.ok_or(Error::NotFound("webhook endpoint"))?;
         let mut keys = self.open_keys(id, &secret)?;
         if let Some(old) = old {
             keys.extend(self.open_keys(id, &old)?);
         }
-        let headers = self.open_headers(id, headers.as_deref())?;
-        let message = EventId::new(self.now(), self.entropy());
-        let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
-        let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
-        let attempted = self.try_endpoint(&endpoint, message, &keys, headers, rendered).await;
-        Ok(EndpointTestView::of(message.to_string(), word(attempted.outcome), &attempted))
+        Ok((keys, self.open_headers(id, headers.as_deref())?))
     }
 
-    /// Refuses an endpoint that does not echo a challenge; unless `skip` is asked for, where the operator allows it.
+    /// Whether the challenge may be left out where `asked` says so.
+    pub(super) fn skips_challenge(&self, asked: bool) -> Result<bool, Error> {
+        if asked && !self.settings().webhook_skip_challenge {
+            let detail = "is not allowed by this gateway's operator";
+            return Err(Error::Invalid(vec![FieldError::new("/skip_challenge", "not_allowed", detail)]));
+        }
+        Ok(asked)
+    }
+
+    /// Refuses an endpoint that does not echo a challenge.
     pub(super) async fn challenge(
         &self,
         endpoint: &Endpoint,
-        keys: &Keys,
-        headers: &BTreeMap<String, SecretString>,
-        skip: bool,
+        keys: &[SigningKey],
+        own: Vec<(String, String)>,
     ) -> Result<(), Error> {
-        let refuse = |field, code, detail: String| Err(Error::Invalid(vec![FieldError::new(field, code, detail)]));
-        match (skip, self.settings().webhook_skip_challenge) {
-            (true, true) => return Ok(()),
-            (true, false) => {
-                return refuse("/skip_challenge", "not_allowed", "is not allowed by this gateway's operator".into());
-            }
-            (false, _) => {}
-        }
         let challenge = u128::from_le_bytes(self.entropy().bytes());
         let challenge = format!("{challenge:032x}");
         let body = json!({"type": CHALLENGE, "timestamp": self.now(), "data": {"challenge": challenge}}).to_string();
-        let own = headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect();
-        let keys = keys.signing();
         let message = EventId::new(self.now(), self.entropy());
-        let attempted = self.try_endpoint(endpoint, message, &keys, own, Rendered::native(body)).await;
+        let attempted = self.try_endpoint(endpoint, message, keys, own, Rendered::native(body)).await;
         let why = match (attempted.outcome, attempted.error) {
             (Outcome::Delivered, _) if echoes(&attempted.response_excerpt, &challenge) => return Ok(()),
-            (Outcome::Delivered, _) => "its answer was another",
-            (_, error) => error.unwrap_or("it failed"),
+            (Outcome::Delivered, _) => no_echo(attempted.http_status, &attempted.response_excerpt),
+            (_, error) => explain(error.unwrap_or("unanswered"), attempted.http_status, attempted.redirect.as_ref()),
         };
         let detail = format!("must answer a {CHALLENGE} with its data.challenge, as text or as JSON; {why}");
-        refuse("/url", "challenge_failed", detail)
+        Err(Error::Invalid(vec![FieldError::new("/url", "challenge_failed", detail)]))
     }
 
     async fn try_endpoint(

@@ -136,7 +136,8 @@ pub struct EndpointView {
     pub old_secret_until: Option<DateTime<Utc>>,
     /// Whether events are sent.
     pub enabled: bool,
-    /// Why not, where they are not: `paused`, `gone` (the receiver answered 410) or `failing` (for five days).
+    /// Why not, where they are not: `pending` (it has not echoed its challenge yet), `paused`, `gone` (the receiver
+    /// answered 410) or `failing` (for five days).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub disabled_reason: Option<String>,
@@ -223,6 +224,10 @@ pub struct AttemptView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<String>,
+    /// The same as a sentence, with what to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub explanation: Option<String>,
     /// When it ended.
     pub at: DateTime<Utc>,
 }
@@ -249,6 +254,10 @@ pub struct EndpointTestView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<String>,
+    /// The same as a sentence, with what to change; of a redirect, the host that it leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub explanation: Option<String>,
 }
 
 /// How many deliveries were put into the queue.

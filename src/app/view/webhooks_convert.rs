@@ -4,6 +4,7 @@ use super::{AttemptView, DeliveryView, EndpointTestView, EndpointView};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::webhook::{Delivery, DeliveryAttempt};
 use crate::store::PlacedDelivery;
+use crate::webhook::explain::explain;
 use crate::webhook::sender::{Attempted, Outcome};
 
 /// What stands where a value is not shown.
@@ -71,10 +72,15 @@ impl From<DeliveryAttempt> for AttemptView {
             http_status: attempt.http_status.map(Into::into),
             duration_ms: attempt.duration_ms,
             response: attempt.response,
+            explanation: attempt.error.as_deref().map(|error| explain(error, status(attempt.http_status), None)),
             error: attempt.error,
             at: attempt.at,
         }
     }
+}
+
+fn status(stored: Option<i16>) -> Option<u16> {
+    stored.and_then(|status| u16::try_from(status).ok())
 }
 
 impl EndpointTestView {
@@ -90,6 +96,9 @@ impl EndpointTestView {
             duration_ms: i32::try_from(attempted.duration.as_millis()).unwrap_or(i32::MAX),
             response,
             error: attempted.error.map(str::to_owned),
+            explanation: attempted
+                .error
+                .map(|error| explain(error, attempted.http_status, attempted.redirect.as_ref())),
         }
     }
 }

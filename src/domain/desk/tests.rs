@@ -15,14 +15,24 @@ fn endpoints() -> [EndpointId; 4] {
 }
 
 fn address(team: &str, endpoint: EndpointId) -> Address {
-    Address { team: team.parse().unwrap(), endpoint, spacing: None, free_at: None, failures: 0 }
+    Address { team: team.parse().unwrap(), endpoint, spacing: None, free_at: None, failures: 0, revision: 1 }
 }
 
 /// Puts `count` items `name0`, `name1`, … on the desk.
 fn put(desk: &mut Desk<String>, address: &Address, name: &str, count: usize) {
     for number in 0..count {
-        assert_eq!(desk.take(address.clone(), format!("{name}{number}"), now()), None);
+        assert_eq!(desk.take(address.clone(), format!("{name}{number}"), now()), Vec::<String>::new());
     }
+}
+
+/// An end of an attempt at the first revision.
+fn end(good: bool, paused_until: Option<Instant>) -> End {
+    End { revision: 1, good, paused_until }
+}
+
+/// How much more endpoints take, other than usual.
+fn rooms(desk: &Desk<String>) -> Vec<(EndpointId, usize)> {
+    desk.rooms(now()).iter().map(|room| (room.endpoint, room.most)).collect()
 }
 
 fn send_all(desk: &mut Desk<String>) -> Vec<String> {
@@ -38,7 +48,7 @@ fn teams_take_turns_and_so_do_their_endpoints() {
     put(&mut desk, &address("two", c), "c", 5);
     // Two in flight to each endpoint, six in all.
     assert_eq!(send_all(&mut desk), ["a0", "c0", "b0", "c1", "a1", "b1"]);
-    assert_eq!(desk.ended(c, true, None, now()), Vec::<String>::new());
+    assert_eq!(desk.ended(c, &end(true, None), now()), Vec::<String>::new());
     assert_eq!(send_all(&mut desk), ["c2"], "whoever is free goes on");
 }
 
@@ -52,7 +62,7 @@ fn a_team_has_no_more_than_its_share_in_flight() {
     assert_eq!(send_all(&mut desk).len(), 4);
     put(&mut desk, &address("two", d), "d", 3);
     assert_eq!(send_all(&mut desk), ["d0", "d1"]);
-    desk.ended(a, true, None, now());
+    desk.ended(a, &end(true, None), now());
     assert_eq!(send_all(&mut desk).len(), 1, "its place in the team is taken by the next");
 }
 
@@ -63,16 +73,16 @@ fn an_endpoint_that_fails_is_tried_one_by_one_and_gives_back_what_it_had() {
     put(&mut desk, &address("one", a), "a", 6);
     assert_eq!(send_all(&mut desk), ["a0", "a1"]);
     for _ in 0..2 {
-        desk.ended(a, false, None, now());
+        desk.ended(a, &end(false, None), now());
         assert_eq!(send_all(&mut desk).len(), 1);
     }
-    assert_eq!(desk.ended(a, false, None, now()), ["a4", "a5"], "the third in a row");
+    assert_eq!(desk.ended(a, &end(false, None), now()), ["a4", "a5"], "the third in a row");
     assert_eq!((desk.failures(a), send_all(&mut desk).len(), desk.free()), (3, 0, 19));
     assert_eq!(desk.closed(now()), [a]);
-    assert_eq!(desk.rooms(now()), [(a, 0)], "one is in flight still");
-    desk.ended(a, true, None, now());
+    assert_eq!(rooms(&desk), [(a, 0)], "one is in flight still");
+    desk.ended(a, &end(true, None), now());
     assert_eq!(
-        (desk.failures(a), desk.rooms(now()), desk.closed(now())),
+        (desk.failures(a), rooms(&desk), desk.closed(now())),
         (0, vec![], vec![]),
         "one success, and it is back"
     );
@@ -85,9 +95,9 @@ fn a_pause_gives_back_and_takes_nothing_until_it_is_over() {
     put(&mut desk, &address("one", a), "a", 3);
     assert_eq!(send_all(&mut desk).len(), 2);
     let until = now() + Duration::seconds(10);
-    assert_eq!(desk.ended(a, false, Some(until), now()), ["a2"]);
-    assert_eq!(desk.take(address("one", a), "a3".into(), now()).as_deref(), Some("a3"));
-    assert_eq!(desk.take(address("one", a), "a3".into(), until), None);
+    assert_eq!(desk.ended(a, &end(false, Some(until)), now()), ["a2"]);
+    assert_eq!(desk.take(address("one", a), "a3".into(), now()), ["a3"]);
+    assert_eq!(desk.take(address("one", a), "a3".into(), until), Vec::<String>::new());
     assert_eq!(desk.next(until).as_deref(), Some("a3"));
 }
 
@@ -116,12 +126,12 @@ fn a_desk_that_runs_low_asks_for_more_only_where_there_is_more() {
     put(&mut desk, &address("one", a), "a", 8);
     put(&mut desk, &address("one", b), "b", 1);
     desk.note_more(a, true);
-    assert_eq!(desk.rooms(now()).len(), 2);
+    assert_eq!(rooms(&desk).len(), 2);
     assert_eq!(send_all(&mut desk).len(), 3);
     assert!(!desk.is_hungry());
-    desk.ended(a, true, None, now());
+    desk.ended(a, &end(true, None), now());
     assert!(!desk.is_hungry(), "one that has ended is not worth a look");
-    desk.ended(a, true, None, now());
+    desk.ended(a, &end(true, None), now());
     assert!(desk.is_hungry());
     assert!(!desk.is_hungry(), "asked once");
     assert_eq!(desk.clear_all().len(), 6);
@@ -138,17 +148,17 @@ fn what_waits_for_an_endpoint_that_cannot_take_it_is_not_looked_for_at_once() {
     let until = now() + Duration::seconds(10);
     put(&mut desk, &address("one", b), "b", 1);
     send_all(&mut desk);
-    desk.ended(b, false, Some(until), now());
+    desk.ended(b, &end(false, Some(until)), now());
     desk.note_behind(b, now());
     assert!(!desk.is_hungry(), "it rests");
     desk.note_behind(b, until);
     assert!(desk.is_hungry(), "its rest is over");
     // One that fails, and has nothing in hand, is tried at once.
-    assert_eq!(desk.take(Address { failures: 3, ..address("two", c) }, "c0".into(), now()), None);
+    assert_eq!(desk.take(Address { failures: 3, ..address("two", c) }, "c0".into(), now()), Vec::<String>::new());
     desk.note_behind(c, now());
     assert!(!desk.is_hungry(), "one at a time");
     send_all(&mut desk);
-    desk.ended(c, false, None, now());
+    desk.ended(c, &end(false, None), now());
     assert!(desk.is_hungry());
     assert_eq!(desk.closed(now()).len(), 3);
 }
@@ -160,17 +170,59 @@ fn an_endpoint_that_takes_what_it_is_sent_may_have_more_in_hand() {
     for (endpoint, good) in [(a, true), (a, true), (a, true), (b, false)] {
         put(&mut desk, &address("one", endpoint), "x", 1);
         send_all(&mut desk);
-        desk.ended(endpoint, good, None, now());
+        desk.ended(endpoint, &end(good, None), now());
     }
-    assert_eq!(
-        desk.rooms(now()),
-        [(a, 18)],
-        "one more for each that arrived, up to the limit; never less than at first"
-    );
+    assert_eq!(rooms(&desk), [(a, 18)], "one more for each that arrived, up to the limit; never less than at first");
     for _ in 0..2 {
         put(&mut desk, &address("one", a), "x", 1);
         send_all(&mut desk);
-        desk.ended(a, false, None, now());
+        desk.ended(a, &end(false, None), now());
     }
-    assert_eq!(desk.rooms(now()), []);
+    assert_eq!(rooms(&desk), []);
+}
+
+#[test]
+fn an_act_upon_an_endpoint_ends_its_rest_and_gives_back_what_was_read_before() {
+    let [a, ..] = endpoints();
+    let newer = Address { revision: 2, ..address("one", a) };
+    let until = now() + Duration::hours(24);
+    let mut desk = Desk::new(LIMITS);
+    put(&mut desk, &address("one", a), "a", 3);
+    assert_eq!(send_all(&mut desk), ["a0", "a1"]);
+    assert_eq!(desk.ended(a, &end(false, Some(until)), now()), ["a2"]);
+    assert_eq!(desk.remembered(now()), [(a, 1)]);
+    assert_eq!(desk.take(newer.clone(), "b0".into(), now()), Vec::<String>::new(), "the rest was of before");
+    assert_eq!(desk.take(address("one", a), "a3".into(), now()), ["a3"], "so was this");
+    // The second attempt of before ends after the act: it says nothing about the endpoint any more.
+    assert_eq!(desk.ended(a, &end(false, Some(until)), now()), Vec::<String>::new());
+    assert_eq!((desk.failures(a), send_all(&mut desk)), (0, vec!["b0".to_owned()]));
+    assert_eq!(desk.take(newer, "b1".into(), now()), Vec::<String>::new());
+    assert_eq!(desk.renew(a, 3), ["b1"], "heard by comparing");
+    assert!(desk.renew(a, 2).is_empty(), "what is older changes nothing");
+}
+
+#[test]
+fn a_rest_that_a_leaping_clock_wrote_is_none() {
+    let [a, ..] = endpoints();
+    let mut desk = Desk::new(LIMITS);
+    put(&mut desk, &address("one", a), "a", 1);
+    send_all(&mut desk);
+    desk.ended(a, &end(false, Some(now() + Duration::days(9))), now());
+    let far = Address { free_at: Some(now() + Duration::days(9)), ..address("one", a) };
+    assert_eq!(desk.take(far, "a1".into(), now()), Vec::<String>::new());
+    assert_eq!(send_all(&mut desk), ["a1"]);
+}
+
+#[test]
+fn what_was_idle_for_long_is_forgotten() {
+    let [a, b, ..] = endpoints();
+    let mut desk = Desk::new(LIMITS);
+    put(&mut desk, &address("one", a), "a", 1);
+    put(&mut desk, &address("two", b), "b", 1);
+    send_all(&mut desk);
+    desk.ended(a, &end(false, None), now());
+    desk.forget_idle(now() + Duration::minutes(9));
+    assert_eq!(desk.failures(a), 1);
+    desk.forget_idle(now() + Duration::minutes(11));
+    assert_eq!((desk.failures(a), desk.places.len(), desk.teams.len()), (0, 1, 1), "what is under way is not");
 }

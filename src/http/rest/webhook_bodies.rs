@@ -50,7 +50,7 @@ pub(super) struct NewWebhookEndpointBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     format: Option<String>,
-    /// Headers of its own: at most 20, names in lower case. Those of the signature and of the transport are refused;
+    /// Headers of its own: at most 20, names in any case. Those of the signature and of the transport are refused;
     /// values are kept encrypted and never shown.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<BTreeMap<String, String>>)]
@@ -67,6 +67,14 @@ pub(super) struct NewWebhookEndpointBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     ed25519: Option<bool>,
+    /// What it shall sign with, instead of a secret that the gateway makes: `whsec_` and the base64 of 24 to 64 bytes.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>, write_only)]
+    secret: Option<SecretString>,
+    /// Whether the challenge comes later, with `POST …/verify`. Until then the endpoint is `pending` and gets no event.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    verify_later: Option<bool>,
     /// Whether to take it without the challenge, where the gateway's operator allows that.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
@@ -141,6 +149,10 @@ pub(super) struct RotationBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 0, maximum = 168)]
     pub(super) keep_old_hours: Option<i32>,
+    /// The new secret, instead of one that the gateway makes: `whsec_` and the base64 of 24 to 64 bytes.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>, write_only)]
+    pub(super) secret: Option<SecretString>,
 }
 
 /// What to recover.
@@ -186,6 +198,19 @@ fn format(word: &str) -> Result<EventFormat, Vec<FieldError>> {
     EventFormat::from_word(word).ok_or_else(refused)
 }
 
+/// Names of headers have no case: they are kept in lower case, and each is given once.
+fn in_lower_case(headers: BTreeMap<String, SecretString>) -> Result<BTreeMap<String, SecretString>, Vec<FieldError>> {
+    let (mut kept, mut errors) = (BTreeMap::new(), Vec::new());
+    for (name, value) in headers {
+        let lower = name.to_ascii_lowercase();
+        if kept.insert(lower.clone(), value).is_some() {
+            let field = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+            errors.push(FieldError::new(field, "duplicate", format!("is given twice: names have no case ({lower})")));
+        }
+    }
+    if errors.is_empty() { Ok(kept) } else { Err(errors) }
+}
+
 impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
     type Error = Vec<FieldError>;
 
@@ -204,9 +229,11 @@ impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
             url: body.url,
             description: body.description,
             options,
-            headers: body.headers.unwrap_or_default(),
+            headers: in_lower_case(body.headers.unwrap_or_default())?,
             ed25519: body.ed25519.unwrap_or_default(),
+            secret: body.secret,
             skip_challenge: body.skip_challenge.unwrap_or_default(),
+            verify_later: body.verify_later.unwrap_or_default(),
         })
     }
 }
@@ -226,7 +253,7 @@ impl TryFrom<WebhookEndpointChangesBody> for EndpointChanges {
             format: body.format.as_deref().map(format).transpose()?,
             timeout_seconds: body.timeout_seconds,
             retry_schedule: body.retry_schedule_seconds,
-            headers: body.headers,
+            headers: body.headers.map(in_lower_case).transpose()?,
             ed25519: body.ed25519,
             skip_challenge: body.skip_challenge.unwrap_or_default(),
         })

@@ -1,4 +1,4 @@
-//! What else may be done with a webhook endpoint: change, rotate, test, pause, resume, recover, replay.
+//! What else may be done with a webhook endpoint: change, verify, rotate, test, pause, resume, recover, replay.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -32,9 +32,26 @@ pub(super) async fn update_webhook_endpoint(
     Ok(answer::json(StatusCode::OK, &view))
 }
 
+/// Verify a webhook endpoint
+///
+/// For one that was created with `verify_later`: it must echo a challenge now, as in the create, signed with the secret that
+/// its receiver has by now. From then on it gets events. One that was verified before stays as it is.
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/verify", tag = "webhooks",
+    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
+    responses((status = 200, description = "The webhook endpoint, verified.", body = EndpointView)),
+)]
+pub(super) async fn verify_webhook_endpoint(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<EndpointId>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.verify_webhook_endpoint(&who.caller, &who.call, id).await?;
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
 /// Rotate the secret of a webhook endpoint
 ///
-/// The new `secret` is shown in this answer and never again. The old one signs beside it for `keep_old_hours`; at most
+/// The new `secret` is made here, or is the one that is brought. It is shown in this answer and never again. The old one signs beside it for `keep_old_hours`; at most
 /// two are live, so one that is older than that goes at once.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/rotate-secret", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
@@ -47,14 +64,15 @@ pub(super) async fn rotate_webhook_secret(
     body: Json<RotationBody>,
 ) -> Result<Response, Refusal> {
     let hours = body.value.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
-    let view = door.gateway.rotate_webhook_secret(&who.caller, &who.call, id, hours).await?;
+    let view = door.gateway.rotate_webhook_secret(&who.caller, &who.call, id, hours, body.value.secret).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
 /// Test a webhook endpoint
 ///
 /// Sends one signed message of type `webhook_endpoint.test` now, and answers with what came back. It is tried once, also
-/// while the endpoint is paused.
+/// while the endpoint is paused. One that arrives is a success as any other: it ends a rest, and the endpoint's failures
+/// are forgotten.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/test", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "What came back.", body = EndpointTestView)),
@@ -86,7 +104,7 @@ pub(super) async fn pause_webhook_endpoint(
 
 /// Resume a webhook endpoint
 ///
-/// Whether it was paused or switched off: everything that waits is sent, and its failures are forgotten.
+/// Whether it was paused or switched off, or rests: everything that waits is due at once, and its failures are forgotten.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/resume", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint, enabled.", body = EndpointView)),

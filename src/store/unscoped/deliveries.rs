@@ -62,8 +62,8 @@ pub struct Destination {
     pub ordered: bool,
     /// In which form it wants them: a word of `domain::endpoint::EventFormat`.
     pub format: String,
-    /// Its version.
-    pub version: i64,
+    /// Its revision: rises whenever somebody acts upon it, and with it what is remembered of it no longer holds.
+    pub revision: i64,
     /// Before that, its rate lets nothing go.
     pub free_at: Option<Instant>,
     /// Failures in a row.
@@ -74,7 +74,12 @@ pub struct Destination {
 pub(in crate::store) const COLUMNS: &str = "
     c.id, c.attempts, c.team, e.id AS event, e.body, c.endpoint, w.url, w.secret,
     CASE WHEN w.old_secret_until > $2 THEN w.old_secret END AS old_secret, w.headers, w.timeout_seconds,
-    w.retry_schedule, w.rate_per_second, w.ordered, w.format, w.version, s.free_at, s.consecutive_failures";
+    w.retry_schedule, w.rate_per_second, w.ordered, w.format, w.version + s.epoch AS revision, s.free_at, s.consecutive_failures";
+
+/// Whether the endpoint whose state is `s` does not rest at $2. A rest that lies further ahead than any rest lasts was
+/// written by a clock that leapt.
+pub(in crate::store) const AWAKE: &str =
+    "(s.paused_until IS NULL OR s.paused_until <= $2 OR s.paused_until > $2 + interval '25 hours')";
 
 /// A row of [`COLUMNS`].
 #[derive(Debug, FromRow)]

@@ -44,6 +44,7 @@ impl Received {
 }
 
 /// The receiver, on a free port.
+#[derive(Clone)]
 pub(crate) struct Hook {
     address: SocketAddr,
     state: Arc<State>,
@@ -78,6 +79,11 @@ impl Hook {
     /// Answers the next requests so: `500 Oops`, or `503 Later\r\nretry-after: 60`.
     pub(crate) fn script(&self, answers: &[&str]) {
         self.state.script.lock().unwrap().extend(answers.iter().map(|answer| (*answer).to_owned()));
+    }
+
+    /// Answers with 204 from now on.
+    pub(crate) fn recover(&self) {
+        self.state.script.lock().unwrap().clear();
     }
 
     /// Reads requests and does not answer them until [`Hook::release`].

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use super::{COLUMNS, Claim, ClaimRow};
+use super::{AWAKE, COLUMNS, Claim, ClaimRow};
 use crate::domain::clock::Instant;
+use crate::domain::desk::Room;
 use crate::domain::health::CAREFUL_AFTER;
-use crate::domain::ids::EndpointId;
 use crate::store::{Error, Store};
 
 /// The bounds of a claim.
@@ -19,7 +19,7 @@ pub struct Bounds {
     /// How many for an endpoint of which nothing is known.
     pub per_endpoint: usize,
     /// How many for the others.
-    pub rooms: Vec<(EndpointId, usize)>,
+    pub rooms: Vec<Room>,
 }
 
 #[derive(FromRow)]
@@ -44,9 +44,10 @@ impl Store {
             .bind(now)
             .bind(number(bounds.slots))
             .bind(number(bounds.per_endpoint))
-            .bind(bounds.rooms.iter().map(|(endpoint, _)| endpoint.uuid()).collect::<Vec<_>>())
-            .bind(bounds.rooms.iter().map(|(_, room)| number(*room)).collect::<Vec<_>>())
+            .bind(bounds.rooms.iter().map(|room| room.endpoint.uuid()).collect::<Vec<_>>())
+            .bind(bounds.rooms.iter().map(|room| number(room.most)).collect::<Vec<_>>())
             .bind(CAREFUL_AFTER)
+            .bind(bounds.rooms.iter().map(|room| room.revision).collect::<Vec<_>>())
             .fetch_all(&self.workers)
             .await?;
         let read = |claimed: Claimed| Ok((claimed.row.of(worker)?, usize::try_from(claimed.room).unwrap_or(0)));
@@ -54,15 +55,16 @@ impl Store {
     }
 }
 
-/// $1 worker, $2 now, $3 slots, $4 for an unknown endpoint, $5 and $6 the rooms of the others, $7 failures that make careful.
+/// $1 worker, $2 now, $3 slots, $4 for an unknown endpoint, $5, $6 and $8 the rooms of the others and the revisions for
+/// which they hold, $7 failures that make careful.
 static CLAIM: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH due AS MATERIALIZED (
-            SELECT w.id, w.team, w.rate_per_second, s.consecutive_failures
+            SELECT w.id, w.team, w.rate_per_second, s.consecutive_failures, w.version + s.epoch AS revision
             FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
             -- Who is dead to the others takes nothing more.
             WHERE EXISTS (SELECT FROM webhook_workers a WHERE a.worker = $1 AND a.alive_until > clock_timestamp())
-              AND w.enabled AND (s.paused_until IS NULL OR s.paused_until <= $2) AND (s.free_at IS NULL OR s.free_at <= $2)
+              AND w.enabled AND {AWAKE} AND (s.free_at IS NULL OR s.free_at <= $2 OR s.free_at > $2 + interval '2 seconds')
               AND EXISTS (SELECT FROM webhook_deliveries q WHERE q.endpoint = w.id AND q.state = 0 AND q.next_attempt_at <= $2)),
         -- A team whose worker is dead, or which has none, comes into our hands.
         held AS (
@@ -77,7 +79,9 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
             SELECT due.*, LEAST(COALESCE(r.room, $4), due.rate_per_second,
                     CASE WHEN due.consecutive_failures >= $7 THEN 1 END) AS most,
                 row_number() OVER (PARTITION BY due.team ORDER BY random()) AS turn
-            FROM due LEFT JOIN unnest($5::uuid[], $6::bigint[]) AS r (id, room) ON r.id = due.id
+            -- What is remembered of an older revision no longer holds: such an endpoint is as one of which nothing is known.
+            FROM due LEFT JOIN unnest($5::uuid[], $6::bigint[], $8::bigint[]) AS r (id, room, revision)
+                ON r.id = due.id AND r.revision >= due.revision
             WHERE COALESCE(r.room, $4) > 0
               AND due.team IN (SELECT team FROM held UNION ALL SELECT team FROM webhook_holders WHERE worker = $1)),
         -- An equal share for each endpoint; where they are more than the slots, teams take turns.

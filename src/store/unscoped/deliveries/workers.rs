@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Instant;
-use crate::domain::ids::DeliveryId;
+use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::retry::MAX_ATTEMPTS;
 use crate::store::{Error, Store};
 
@@ -80,17 +80,19 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Which of these endpoints (each with the version that is known) are not as they were: changed, paused, gone.
-    pub async fn changed_endpoints(&self, known: &[(Uuid, i64)]) -> Result<Vec<Uuid>, Error> {
-        let changed = sqlx::query_scalar(
-            "SELECT k.id FROM unnest($1::uuid[], $2::bigint[]) AS k (id, version) JOIN webhook_endpoints w ON w.id = k.id
-             WHERE w.version <> k.version OR NOT w.enabled",
+    /// Which of these endpoints (each with the revision that is known) somebody has acted upon since, with the revision
+    /// that they have now.
+    pub async fn changed_endpoints(&self, known: &[(EndpointId, i64)]) -> Result<Vec<(EndpointId, i64)>, Error> {
+        let changed: Vec<(Uuid, i64)> = sqlx::query_as(
+            "SELECT w.id, w.version + s.epoch FROM unnest($1::uuid[], $2::bigint[]) AS k (id, revision)
+                 JOIN webhook_endpoints w ON w.id = k.id JOIN webhook_endpoint_state s ON s.endpoint = w.id
+             WHERE w.version + s.epoch <> k.revision",
         )
-        .bind(known.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-        .bind(known.iter().map(|(_, version)| *version).collect::<Vec<_>>())
+        .bind(known.iter().map(|(id, _)| id.uuid()).collect::<Vec<_>>())
+        .bind(known.iter().map(|(_, revision)| *revision).collect::<Vec<_>>())
         .fetch_all(&self.workers)
         .await?;
-        Ok(changed)
+        Ok(changed.into_iter().map(|(id, revision)| (id.into(), revision)).collect())
     }
 
     /// Returns what dead workers held. Its attempt was counted when it came into their hands, so a body that kills

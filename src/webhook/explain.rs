@@ -1,0 +1,151 @@
+//! Why an attempt failed, in a sentence for whoever owns the endpoint: what came back, and what to change.
+//!
+//! Pure. The delivery log keeps coarse words ([`super::sender::Attempted::error`]), so that it does not become a port
+//! scanner; what is said here follows from the word and the status, and from the host of a redirect, never its path or
+//! query.
+
+/// Where a redirect leads, as far as that is told: the host with its port, and whether it is the one that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// `https://hooks.example.com`: no path, no query.
+    pub origin: String,
+    /// Whether only the scheme, the path or the query is another.
+    pub same_host: bool,
+}
+
+/// A sentence about a failed attempt: its coarse word, the answer's status if there was one, where a redirect leads.
+pub fn explain(error: &str, status: Option<u16>, redirect: Option<&Redirect>) -> String {
+    match error {
+        "redirect" => redirected(status, redirect),
+        "status" | "gone" => answered(status.unwrap_or_default()),
+        "timeout" => "it did not answer in time, name look-up, connection and TLS included: answer first, work later; \
+                      timeout_seconds can be raised to 30"
+            .into(),
+        "tls" => "no TLS connection could be made: its certificate must be valid now and for this name, signed by an \
+                  authority that the gateway's operator trusts, and the port must speak TLS"
+            .into(),
+        "unresolvable" => {
+            "its name has no address where the gateway runs: check the spelling, and whether the gateway's \
+                           network knows the name"
+                .into()
+        }
+        "unreachable" => "no connection could be made: nothing listens at that port, or something between lets nobody \
+                          through"
+            .into(),
+        "broken_connection" => {
+            "the connection ended before there was an answer: check that the port speaks HTTP/1.1, and \
+                                with TLS where the URL says https"
+                .into()
+        }
+        "address_refused" => {
+            "its address is not open to webhooks: the gateway's operator says which networks, hosts and \
+                              ports are"
+                .into()
+        }
+        "invalid_request" => "the request cannot be written: a header of its own is not one that can be sent".into(),
+        "not_signed" => "the gateway could not sign it: its operator finds the reason in the log".into(),
+        "worker_lost" => {
+            "the process that sent it ended meanwhile: whether it arrived is not known, so it is sent again".into()
+        }
+        other => format!("it failed ({other})"),
+    }
+}
+
+/// What an answer of the challenge was, that was not the challenge.
+pub fn no_echo(status: Option<u16>, answer: &[u8]) -> String {
+    let status = status.unwrap_or_default();
+    let text = String::from_utf8_lossy(answer);
+    let what = match text.trim() {
+        "" => "an empty body",
+        text if text.starts_with('<') => "a page of HTML or XML: something before the receiver may answer in its place",
+        text if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok() => {
+            "JSON whose member `challenge` is not the challenge, or is missing"
+        }
+        _ => "something else",
+    };
+    format!("it answered {status} with {what}")
+}
+
+fn redirected(status: Option<u16>, redirect: Option<&Redirect>) -> String {
+    let status = status.unwrap_or_default();
+    let rule = "redirects are never followed: give the URL that answers by itself";
+    match redirect {
+        Some(Redirect { origin, same_host: true }) => {
+            format!("it answered {status}, a redirect to another path or scheme of its own host ({origin}); {rule}")
+        }
+        Some(Redirect { origin, .. }) => format!("it answered {status}, a redirect to {origin}; {rule}"),
+        None => format!("it answered {status}, a redirect that says not where to; {rule}"),
+    }
+}
+
+fn answered(status: u16) -> String {
+    let why = match status {
+        400 | 422 => {
+            "it does not take the message: a receiver that verifies signatures must have the secret first; bring your own \
+             as `secret`, or create with `verify_later`"
+        }
+        401 | 403 | 407 => {
+            "it wants a credential, or does not know the signature: give `headers` with the credential; a receiver that \
+             verifies signatures must have the secret first; bring your own as `secret`, or create with `verify_later`"
+        }
+        404 => "nothing is at that path, or it does not take POST: check the URL",
+        405 => "it does not take POST at that path: check the URL",
+        408 | 504 => "something before it waited in vain: the receiver is slow, or away",
+        410 => "it wants nothing more: an endpoint that says so is switched off",
+        411 | 413 | 415 => "it does not take the body: messages are JSON of at most 20 kB with a Content-Length",
+        429 => "it is asked too often, and wants to be asked later",
+        502 | 503 => "it is away, or something before it cannot reach it",
+        500..=599 => "it failed by itself: its own log knows why",
+        _ => "only 2xx counts as taken",
+    };
+    format!("it answered {status}: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_has_a_sentence_of_its_own() {
+        let words = [
+            "redirect",
+            "status",
+            "timeout",
+            "tls",
+            "unresolvable",
+            "unreachable",
+            "broken_connection",
+            "address_refused",
+            "invalid_request",
+            "not_signed",
+            "worker_lost",
+        ];
+        let mut said: Vec<String> = words.iter().map(|word| explain(word, Some(400), None)).collect();
+        assert!(said.iter().all(|sentence| sentence.len() > 40), "{said:?}");
+        said.sort();
+        said.dedup();
+        assert_eq!(said.len(), words.len());
+    }
+
+    #[test]
+    fn a_redirect_names_the_host_and_what_to_do() {
+        let to = |origin: &str, same_host| Redirect { origin: origin.into(), same_host };
+        let elsewhere = explain("redirect", Some(307), Some(&to("https://login.example.com", false)));
+        assert!(elsewhere.contains("307, a redirect to https://login.example.com; redirects are never"), "{elsewhere}");
+        let same = explain("redirect", Some(301), Some(&to("https://a.example", true)));
+        assert!(same.contains("its own host (https://a.example)"), "{same}");
+        assert!(explain("redirect", Some(304), None).contains("304"));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_echo_is_told_apart() {
+        for (answer, what) in [
+            ("", "an empty body"),
+            ("<!doctype html>", "HTML"),
+            (r#"{"ok": true}"#, "member `challenge`"),
+            ("ok", "something else"),
+        ] {
+            assert!(no_echo(Some(200), answer.as_bytes()).contains(what), "{answer}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `docs/memory.md` names every module that holds state in memory, and no module that is not there.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What state that outlives a call is kept in.
+const HOLDERS: [&str; 7] = ["Mutex<", "RwLock<", "OnceLock<", "OnceCell<", "LazyLock<Mutex", "AtomicBool", "AtomicU"];
+/// Parts that serve development only, and parts that run before or beside the gateway.
+const ELSEWHERE: [&str; 6] = ["sim/", "receiver/", "localpg/", "cli/", "config/", "auth/testing.rs"];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The module's own code: without comments, and without its tests.
+fn code(text: &str) -> String {
+    let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    own.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules of which the page speaks, as paths below `src`.
+fn named(page: &str) -> BTreeSet<&str> {
+    page.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs")).collect()
+}
+
+#[test]
+fn the_page_names_every_module_that_holds_state() {
+    let page = fs::read_to_string(source().parent().unwrap().join("docs/memory.md")).unwrap();
+    let named = named(&page);
+    let mut found = Vec::new();
+    files(&source(), &mut found);
+    let mut missing = Vec::new();
+    for path in found {
+        let below = path.strip_prefix(source()).unwrap().to_string_lossy().into_owned();
+        let code = code(&fs::read_to_string(&path).unwrap());
+        let holds = HOLDERS.iter().any(|holder| code.contains(holder));
+        let tests = below.ends_with("tests.rs") || ELSEWHERE.iter().any(|part| below.starts_with(part));
+        if holds && !tests && !named.contains(below.as_str()) {
+            missing.push(below);
+        }
+    }
+    assert!(missing.is_empty(), "these hold state in memory, and docs/memory.md says nothing of it: {missing:?}");
+    for path in named {
+        assert!(source().join(path).is_file(), "docs/memory.md names {path}, which is not there");
+    }
+}

@@ -1,0 +1,312 @@
+//! What people do with an endpoint counts for every deliverer at once, whatever it remembers of the endpoint: each act upon
+//! each state, at another gateway than the one that delivers. What the running deliverer leaves unsent, a fresh one leaves, too.
+#![cfg(test)]
+
+use std::time::Duration;
+
+use eci_cache_gateway::app::Gateway;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::gateway::{Setup, TestGateway};
+use crate::support::hook::Hook;
+
+const LONG: &str = "429 Later\r\nretry-after: 86400";
+const CREATED: &str = "image_cache.created";
+/// What is due for endpoints that take it; retries are due five seconds later.
+const DUE: &str = "SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
+        JOIN webhook_endpoint_state s ON s.endpoint = w.id
+    WHERE d.state = 1 OR (d.state = 0 AND d.next_attempt_at <= '2026-03-01T08:00:03Z' AND w.enabled
+        AND s.paused_until IS NULL AND s.free_at IS NULL)";
+/// For what has to happen, however slow the machine is.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// How an endpoint is when somebody acts upon it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Enabled,
+    /// The receiver asked for a day.
+    Resting,
+    /// It failed so often that it rests between two tries.
+    Failing,
+    Paused,
+    /// Switched off by a 410.
+    Gone,
+    /// Switched off after five days of failures.
+    SwitchedOff,
+    /// Its deliveries were given up.
+    Exhausted,
+    /// Its rate lets nothing more go: the clock stands still.
+    Limited,
+    /// Its URL was changed while it rested.
+    Moved,
+}
+
+const STATES: [State; 9] = [
+    State::Enabled,
+    State::Resting,
+    State::Failing,
+    State::Paused,
+    State::Gone,
+    State::SwitchedOff,
+    State::Exhausted,
+    State::Limited,
+    State::Moved,
+];
+
+impl State {
+    /// Its endpoints hear of image caches with this name.
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    fn options(self) -> Value {
+        match self {
+            Self::Exhausted => json!({"retry_schedule_seconds": [1]}),
+            Self::Limited => json!({"rate_per_second": 1}),
+            _ => json!({}),
+        }
+    }
+
+    /// How its receiver answers the first events.
+    fn script(self) -> Vec<&'static str> {
+        match self {
+            Self::Resting | Self::Moved => vec![LONG],
+            Self::Failing => vec!["500 Oops"; 12],
+            Self::Gone => vec!["410 Gone"],
+            Self::SwitchedOff => vec!["500 Oops"],
+            Self::Exhausted => vec!["500 Oops"; 2],
+            Self::Enabled | Self::Paused | Self::Limited => Vec::new(),
+        }
+    }
+
+    /// How many events bring it into this state, and how many of them are sent.
+    fn events(self) -> (usize, usize) {
+        match self {
+            Self::Failing => (12, 10),
+            Self::Limited => (2, 1),
+            Self::Paused => (1, 0),
+            Self::Exhausted => (1, 2),
+            _ => (1, 1),
+        }
+    }
+
+    fn is_off(self) -> bool {
+        matches!(self, Self::Paused | Self::Gone | Self::SwitchedOff)
+    }
+}
+
+/// What is done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Nothing,
+    Resume,
+    Update,
+    Move,
+    Test,
+    Rotate,
+    Resend,
+    Recover,
+    Pause,
+}
+
+const ACTS: [Act; 9] =
+    [Act::Nothing, Act::Resume, Act::Update, Act::Move, Act::Test, Act::Rotate, Act::Resend, Act::Recover, Act::Pause];
+
+/// Whether what happens afterwards is sent.
+fn is_sent(state: State, act: Act) -> bool {
+    match act {
+        Act::Pause => false,
+        Act::Resume => true,
+        _ if state.is_off() => false,
+        Act::Nothing => matches!(state, State::Enabled | State::Exhausted | State::Moved),
+        _ => true,
+    }
+}
+
+struct Case {
+    state: State,
+    act: Act,
+    id: String,
+    hook: Hook,
+    /// How many events its receiver had when all acts were done.
+    before: usize,
+}
+
+impl Case {
+    async fn new(app: &TestGateway, state: State, act: Act) -> Self {
+        let hook = Hook::start().await;
+        let mut body =
+            json!({"url": hook.url(), "event_types": [CREATED], "name_pattern": state.name(), "skip_challenge": true});
+        body.as_object_mut().unwrap().extend(state.options().as_object().unwrap().clone());
+        hook.script(&state.script());
+        let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
+        Self { state, act, id: made["id"].as_str().unwrap().to_owned(), hook, before: 0 }
+    }
+
+    fn path(&self) -> String {
+        format!("/v1/webhook-endpoints/{}", self.id)
+    }
+
+    /// The events that came, without tests.
+    fn events(&self) -> usize {
+        self.hook.kinds().iter().filter(|kind| *kind == CREATED).count()
+    }
+
+    async fn move_to_another(&mut self, app: &TestGateway) {
+        self.hook = Hook::start().await;
+        let body = json!({"url": self.hook.url(), "skip_challenge": true});
+        app.patch(&self.path(), &body).await.expect(200);
+    }
+
+    async fn post(&self, app: &TestGateway, what: &str, body: Value) {
+        app.post(&format!("{}/{what}", self.path()), &body).await.expect(200);
+    }
+
+    async fn act(&mut self, app: &TestGateway) {
+        match self.act {
+            Act::Nothing => {}
+            Act::Resume => self.bare(app, "resume").await,
+            Act::Pause => self.bare(app, "pause").await,
+            Act::Test => self.bare(app, "test").await,
+            Act::Update => drop(app.patch(&self.path(), &json!({"description": "ours"})).await.expect(200)),
+            Act::Move => self.move_to_another(app).await,
+            Act::Rotate => self.post(app, "rotate-secret", json!({})).await,
+            Act::Recover => self.post(app, "recover", json!({"since": "2026-01-01T00:00:00Z"})).await,
+            Act::Resend => {
+                let first = app.items(&format!("/v1/deliveries?endpoint_id={}", self.id)).await.pop().unwrap();
+                let path = format!("/v1/deliveries/{}/resend", first["id"].as_str().unwrap());
+                crate::support::answer::Answer::of(app.request(reqwest::Method::POST, &path)).await.expect(200);
+            }
+        }
+    }
+
+    async fn bare(&self, app: &TestGateway, what: &str) {
+        let request = app.request(reqwest::Method::POST, &format!("{}/{what}", self.path()));
+        crate::support::answer::Answer::of(request).await.expect(200);
+    }
+}
+
+fn deliver_on(gateway: &Gateway, stop: &CancellationToken) -> JoinHandle<()> {
+    let (gateway, stop) = (gateway.clone(), stop.clone());
+    tokio::spawn(async move { gateway.deliver_until(&stop).await.unwrap() })
+}
+
+/// An image cache of that name is created.
+async fn create(app: &TestGateway, state: State) {
+    let body = json!({"name": state.name(), "region": "cn-beijing", "images": ["nginx:1.27"]});
+    app.post("/v1/image-caches", &body).await.expect(201);
+}
+
+/// Until `done`; what is missing where it never is.
+async fn until(cases: &[Case], what: &str, done: impl Fn(&Case) -> bool) {
+    let waiting = async {
+        while !cases.iter().all(&done) {
+            tokio::task::yield_now().await;
+        }
+    };
+    if tokio::time::timeout(DEADLINE, waiting).await.is_err() {
+        let missing: Vec<_> =
+            cases.iter().filter(|case| !done(case)).map(|case| (case.state, case.act, case.events())).collect();
+        panic!("{what}: {missing:?}");
+    }
+}
+
+/// Until the database says so.
+async fn until_counted(app: &TestGateway, sql: &'static str) {
+    let counting = async {
+        while app.count(sql).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, counting).await.unwrap_or_else(|_| panic!("never none: {sql}"));
+}
+
+/// Brings every endpoint into its state, under a deliverer that runs.
+async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
+    for case in cases.iter().filter(|case| case.state == State::Paused) {
+        case.bare(app, "pause").await;
+    }
+    let long_failing = "UPDATE webhook_endpoint_state SET consecutive_failures = 9, first_failure_at = '2026-02-20', warned_at = '2026-02-21'
+        WHERE endpoint IN (SELECT id FROM webhook_endpoints WHERE name_pattern = 'switchedoff')";
+    sqlx::query(long_failing).execute(app.sql()).await.unwrap();
+    for state in STATES {
+        for _ in 0..state.events().0 {
+            create(app, state).await;
+        }
+    }
+    until(cases, "the first attempt", |case| case.state != State::Exhausted || case.events() == 1).await;
+    until_counted(app, "SELECT count(*) FROM webhook_deliveries WHERE state = 1").await;
+    app.advance(2);
+    until(cases, "the states", |case| case.events() >= case.state.events().1).await;
+    until_counted(app, "SELECT count(*) FROM webhook_deliveries WHERE state = 1").await;
+    until_counted(app, "SELECT 18 - count(*) FROM webhook_endpoints WHERE disabled_reason IN ('gone', 'failing')")
+        .await;
+    for case in cases.iter_mut().filter(|case| case.state == State::Moved) {
+        case.move_to_another(app).await;
+    }
+    until(cases, "what waited for the move", |case| case.state != State::Moved || case.events() >= 1).await;
+}
+
+#[tokio::test]
+async fn each_act_counts_in_each_state_for_a_deliverer_that_runs_elsewhere() {
+    let app = TestGateway::start().await;
+    let people = app.second_gateway(Setup::default()).await;
+    let mut cases = Vec::new();
+    for state in STATES {
+        for act in ACTS {
+            cases.push(Case::new(&people, state, act).await);
+        }
+    }
+    let stop = CancellationToken::new();
+    let running = deliver_on(&app.gateway, &stop);
+    reach_the_states(&people, &mut cases).await;
+
+    for case in &mut cases {
+        case.hook.recover();
+        case.act(&people).await;
+        case.before = case.events();
+    }
+    for state in STATES {
+        create(&people, state).await;
+    }
+    until(&cases, "sent after the act", |case| !is_sent(case.state, case.act) || case.events() > case.before).await;
+    until_counted(&app, DUE).await;
+    stop.cancel();
+    running.await.unwrap();
+    for case in cases.iter().filter(|case| !is_sent(case.state, case.act)) {
+        assert_eq!(case.events(), case.before, "{:?} {:?}", case.state, case.act);
+    }
+    let fresh = people.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    assert_eq!(fresh, 0, "a fresh deliverer decides as the one that ran");
+}
+
+#[tokio::test]
+async fn an_answer_to_what_was_sent_before_an_act_says_nothing_about_the_endpoint_after_it() {
+    let app = TestGateway::start().await;
+    let people = app.second_gateway(Setup::default()).await;
+    let stop = CancellationToken::new();
+    let running = deliver_on(&app.gateway, &stop);
+    for (answer, act) in [("410 Gone", Act::Move), (LONG, Act::Move), (LONG, Act::Resume), ("410 Gone", Act::Rotate)] {
+        let mut case = Case::new(&people, State::Enabled, act).await;
+        let old = case.hook.clone();
+        old.hold();
+        old.script(&[answer]);
+        create(&people, State::Enabled).await;
+        old.wait_for(1).await;
+        case.act(&people).await;
+        old.release();
+        until_counted(&app, "SELECT count(*) FROM webhook_deliveries WHERE state = 1").await;
+        let shown = people.get(&case.path()).await.expect(200);
+        assert_eq!(
+            (&shown["enabled"], &shown["resting_until"]),
+            (&json!(true), &Value::Null),
+            "{answer} {act:?}: {shown}"
+        );
+        assert_eq!(shown["consecutive_failures"], 0, "{shown}");
+        people.delete(&case.path()).await;
+    }
+    stop.cancel();
+    running.await.unwrap();
+}
