@@ -1,9 +1,11 @@
 """Checks a compose file where no `docker compose` is at hand, and what `docker compose config` cannot know.
 
-Arguments: the file, the gateway's binary. It must parse; what a service names (networks, secrets, volumes, other
-services) must be declared; the gateway's commands must be ones that the binary takes, with their options.
+Arguments: the file, the gateway's binary, the source with the names of all settings. It must parse; what a service names
+(networks, secrets, volumes, other services) must be declared; the gateway's commands must be ones that the binary takes,
+with their options; every setting must be one that an operator can set; every service has its bounds.
 """
 
+import re
 import subprocess
 import sys
 
@@ -33,13 +35,49 @@ def check_command(name, service, binary):
     assert refused.returncode == 0, f"{name}: {refused.stderr}"
 
 
-def main(path, binary):
+# What the compose file decides by itself: where the containers listen, and how they log.
+DECIDED = {"ECG_LISTEN", "ECG_METRICS_LISTEN", "ECG_LOG_FORMAT"}
+
+
+def settings_of(source):
+    """The variables of all settings, and of those that are secret."""
+    with open(source, encoding="utf-8") as file:
+        text = file.read()
+    lists = [re.search(rf"const {name}: &\[&str\] = &\[(.*?)\];", text, re.S) for name in ("PLAIN", "SECRET")]
+    plain, secret = [re.findall(r'"([a-z0-9_.]+)"', found[1]) for found in lists]
+    variables = ["ECG_" + name.upper().replace(".", "_") for name in plain + secret]
+    return variables, set(variables[len(plain):])
+
+
+def check_settings(name, service, source):
+    """Each can be set: in `.env`, unless it is a secret that has a file here, or the compose file itself decides it."""
+    assert [entry["path"] for entry in service["env_file"]] == [".env"], f"{name}: env_file must be .env"
+    variables, secrets = settings_of(source)
+    assert len(variables) > 60, "the source's lists were not found"
+    fixed = service["environment"]
+    for variable in variables:
+        by_file = variable in secrets and str(fixed.get(variable + "_FILE", "")).startswith("/run/secrets/")
+        free = variable not in fixed or "${" + variable in str(fixed[variable])
+        assert by_file or free or variable in DECIDED, f"{name}: {variable} cannot be set"
+
+
+def check_bounds(name, service):
+    """No container can take all of the machine, or fill its disk with logs."""
+    for key in ("mem_limit", "pids_limit", "logging", "read_only", "cap_drop"):
+        assert key in service, f"{name}: no {key}"
+    assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), f"{name}: its logs grow without end"
+
+
+def main(path, binary, source):
     with open(path, encoding="utf-8") as file:
         document = YAML(typ="safe").load(file)
     for name, service in document["services"].items():
         check_names(name, service, document)
+        check_bounds(name, service)
         if service["image"].startswith("eci-cache-gateway:"):
             check_command(name, service, binary)
+        if name in ("gateway", "worker"):
+            check_settings(name, service, source)
     print(f"{len(document['services'])} services")
 
 

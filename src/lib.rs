@@ -76,6 +76,9 @@
 //!
 //! `tests/simulation` runs these very rules through every schedule of up to three faults, and random ones.
 
+// Only `cli::console` prints; everything else is logged.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 /// Measured with many small requests at once: less processor time than the system's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -19,6 +19,7 @@ use super::settings::Settings;
 use super::showing::Showing;
 use super::signals::Signals;
 use super::stream::Streams;
+use super::supervision::Supervision;
 use crate::auth::verify::Verifier;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
@@ -79,6 +80,7 @@ struct Inner {
     disabled: Mutex<Disabled>,
     admission: Arc<Admission>,
     showing: Showing,
+    supervision: Supervision,
 }
 
 impl Gateway {
@@ -104,6 +106,7 @@ impl Gateway {
             disabled: Mutex::default(),
             admission,
             showing: Showing::default(),
+            supervision: Supervision::default(),
         }))
     }
 
@@ -236,6 +239,11 @@ impl Gateway {
     /// What is remembered of showing.
     pub(super) fn showing(&self) -> &Showing {
         &self.0.showing
+    }
+
+    /// How the tasks of this process fare.
+    pub(super) fn supervision(&self) -> &Supervision {
+        &self.0.supervision
     }
 
     /// The calls that this process has drawn for changes, by account.

@@ -314,7 +314,7 @@ pub struct Ending {
 }
 
 /// Whether the gateway can do its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     /// The database answers, and can be written to.
     pub database: bool,
@@ -324,6 +324,8 @@ pub struct Readiness {
     pub workers: bool,
     /// What is the matter with a database that answers and cannot be used.
     pub ailment: Option<&'static str>,
+    /// The tasks of this process whose last pass has panicked.
+    pub ailing_tasks: Vec<&'static str>,
 }
 
 /// What an instance brings along, as it was asked.

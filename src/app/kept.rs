@@ -74,8 +74,10 @@ impl<T: Clone> Kept<T> {
                 }
                 failed => {
                     state.failed = Some(clock.now());
-                    let cause = failed.ok().and_then(Result::err).map(|error| error.to_string());
-                    tracing::warn!(cause, "it could not be asked which credentials hold");
+                    // Without an error, it took too long.
+                    let error = failed.ok().and_then(Result::err);
+                    let error = error.as_ref().map(|error| error as &dyn std::error::Error);
+                    tracing::warn!(error, "it could not be asked which credentials hold");
                 }
             }
         }

@@ -153,7 +153,11 @@ impl State {
                 // Nobody may be waiting any more.
                 Ok(told) => drop(feed.told.send(Arc::new(told))),
                 Err(error) => {
-                    tracing::error!(%error, team = team.as_str(), "an event cannot be read");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        team = team.as_str(),
+                        "an event cannot be read"
+                    );
                     self.feeds.remove(team);
                     return;
                 }

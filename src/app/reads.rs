@@ -77,16 +77,15 @@ impl Gateway {
             self.store().takes_writes().await.ok()?;
             let migrations = self.store().is_migrated().await.ok()?;
             let workers = migrations && self.store().workers_alive().await.ok()?;
-            Some(Readiness { database: true, migrations, workers, ailment: None })
+            Some((true, migrations, workers))
         };
-        tokio::select! {
-            readiness = looked => readiness,
+        let looked = tokio::select! {
+            looked = looked => looked,
             () = sleep_until(deadline) => None,
-        }
-        .unwrap_or_else(|| {
-            let ailment = self.store().ailment();
-            Readiness { database: false, migrations: false, workers: false, ailment }
-        })
+        };
+        let (database, migrations, workers) = looked.unwrap_or_default();
+        let ailment = if database { None } else { self.store().ailment() };
+        Readiness { database, migrations, workers, ailment, ailing_tasks: self.ailing_tasks() }
     }
 }
 

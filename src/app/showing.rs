@@ -7,8 +7,10 @@
 //!
 //! Who calls it: the REST door.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::cursor::{List, one_more};
@@ -129,7 +131,12 @@ impl Gateway {
         }
         if !std::mem::replace(&mut keeping.busy, true) {
             let gateway = self.clone();
-            self.tasks().spawn(async move { gateway.keep_all().await });
+            self.tasks().spawn(async move {
+                let kept = AssertUnwindSafe(gateway.keep_all()).catch_unwind().await;
+                if kept.is_err() {
+                    gateway.keeping().busy = false;
+                }
+            });
         }
     }
 

@@ -152,12 +152,16 @@ impl EventStream {
     /// What the database has, page by page; after the last page the stream joins those who wait.
     async fn read(&mut self) -> Option<Option<Pulse>> {
         let found = self.gateway.store().events(&self.caller.team, &self.filter, self.place, EVENTS).await;
-        let stretch = found.inspect_err(|error| tracing::warn!(%error, "an event stream ends")).ok()?;
+        let stretch = found
+            .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "an event stream ends"))
+            .ok()?;
         if !stretch.more {
             self.news = self.gateway.join_feed(&self.caller.team, stretch.read_to);
         }
         let told: Result<Vec<Told>, _> = stretch.events.into_iter().map(Told::new).collect();
-        let told = told.inspect_err(|error| tracing::error!(%error, "an event stream ends")).ok()?;
+        let told = told
+            .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "an event stream ends"))
+            .ok()?;
         self.place = stretch.read_to;
         let events: Vec<Streamed> = told.iter().map(|told| self.streamed(told)).collect();
         Some((!events.is_empty()).then_some(Pulse::Events(events)))

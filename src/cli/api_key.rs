@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 
-use super::{Failure, assemble, runtime, wrong};
+use super::{Failure, assemble, console, runtime, wrong};
 use crate::app::Call;
 use crate::app::input::NewApiKey;
 use crate::config::{Config, ServeConfig};
@@ -28,9 +28,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
-    let config = config.for_serve().map_err(|errors| wrong(&errors))?;
-    println!("{}", runtime()?.block_on(make(arguments, &config))?);
-    Ok(())
+    let config = config.for_serve().map_err(wrong)?;
+    let key = runtime()?.block_on(make(arguments, &config))?;
+    console::answer(&format!("{key}\n"))
 }
 
 async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Failure> {

@@ -4,13 +4,12 @@
 //! wrong use, 3 if it could not be verified.
 
 use std::collections::HashSet;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{Failure, assemble, runtime};
+use super::{Failure, assemble, console, runtime};
 use crate::app::verifying::{self, Report, Subject};
 use crate::config::{Config, ServeAudit};
 use crate::crypto::audit_keys::AuditKeys;
@@ -64,16 +63,14 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
         Arguments::Checkpoint => runtime()?.block_on(async {
             let store = store(config, Stamp::none())?;
             let note = store.audit_checkpoint(None).await?.context("nothing is sealed yet")?;
-            std::io::stdout().write_all(note.as_bytes())?;
-            Ok(())
+            console::answer(&note)
         }),
-        Arguments::Key => {
-            println!("{}", keys(config)?.verifiers()[0]);
-            Ok(())
-        }
+        Arguments::Key => console::answer(&format!("{}\n", keys(config)?.verifiers()[0])),
         Arguments::Export => runtime()?.block_on(async {
             let store = store(config, Stamp::none())?;
-            Ok(file::write(&store, &mut std::io::BufWriter::new(std::io::stdout())).await?)
+            let mut output = console::Output::new();
+            let written = file::write(&store, &mut std::io::BufWriter::new(&mut output)).await;
+            written.map_err(|error| output.failure(error))
         }),
         Arguments::Drop(drop) => months::run(drop, config),
     }
@@ -108,7 +105,7 @@ fn run_verify(verify: &Verify, config: &Config) -> Result<(), Failure> {
     match looked {
         Ok(report) => told(&report, verify.json),
         Err(error) => {
-            eprintln!("the audit could not be verified: {error:#}");
+            console::remark(&format!("the audit could not be verified: {error:#}"));
             Err(Failure::Code(NOT_VERIFIED))
         }
     }
@@ -136,12 +133,10 @@ async fn patiently(store: &Store, mut subject: Subject) -> anyhow::Result<Report
 }
 
 fn told(report: &Report, json: bool) -> Result<(), Failure> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-    } else {
-        print!("{}", sentences(report));
-    }
-    if report.is_clean() { Ok(()) } else { Err(Failure::Code(1)) }
+    let said = if json { serde_json::to_string_pretty(report)? + "\n" } else { sentences(report) };
+    // Whether it is clean is told by the exit code, too, whoever reads the rest.
+    let printed = console::answer(&said);
+    if report.is_clean() { printed } else { Err(Failure::Code(1)) }
 }
 
 fn sentences(report: &Report) -> String {

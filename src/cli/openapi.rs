@@ -1,8 +1,6 @@
 //! `openapi`: prints the document. Needs no database and no secret.
 
-use std::io::Write as _;
-
-use super::Failure;
+use super::{Failure, console};
 use crate::http::openapi::{document_3_0, document_3_1};
 
 /// Which document.
@@ -23,6 +21,5 @@ enum Spec {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let document = if arguments.spec == Spec::V30 { document_3_0() } else { document_3_1() };
-    std::io::stdout().write_all(document.as_bytes())?;
-    Ok(())
+    console::answer(&document)
 }

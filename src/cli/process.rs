@@ -1,9 +1,11 @@
 //! A running gateway process: the API, the workers, or both, until told to stop; then a clean end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,14 +32,40 @@ pub(super) struct Process {
     pub(super) metrics: Metrics,
     /// When to stop.
     pub(super) stop: CancellationToken,
+    /// Why it stopped by itself, and whether the database's role is still to be judged.
+    state: State,
+}
+
+#[derive(Default)]
+struct State {
+    failed: Mutex<Option<anyhow::Error>>,
+    unguarded: AtomicBool,
 }
 
 impl Process {
-    /// Serves the API on `listener`, and the metrics on one of their own if there is one, until told to stop.
+    /// A process that runs until `stop`.
+    pub(super) fn new(gateway: Gateway, stop: CancellationToken) -> anyhow::Result<Self> {
+        Ok(Self { gateway, metrics: Metrics::install().context("the metrics")?, stop, state: State::default() })
+    }
+
+    /// Runs a part without which the process is of no use: where it dies, the process stops, and says why in the end.
+    async fn part(&self, name: &'static str, work: impl Future<Output = ()>) {
+        if let Err(dead) = shutdown::essential(name, &self.stop, work).await {
+            self.fail(dead.into());
+        }
+    }
+
+    fn fail(&self, error: anyhow::Error) {
+        // The first is the cause of what follows.
+        self.state.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.stop.cancel();
+    }
+
+    /// Serves the API on `listener`, and what is the operator's on one of its own if there is one, until told to stop.
     pub(super) async fn serve(
         &self,
         listener: TcpListener,
-        metrics: Option<TcpListener>,
+        operators: Option<TcpListener>,
         config: &ServeConfig,
         links: Links,
     ) {
@@ -48,7 +76,7 @@ impl Process {
             body_deadline: limits.body,
             max_body_bytes: limits.body_bytes,
             max_url_bytes: limits.url_bytes,
-            metrics_here: metrics.is_none(),
+            metrics_here: operators.is_none(),
             ..http::Settings::default()
         };
         let state =
@@ -65,13 +93,16 @@ impl Process {
             drain: shutdown::DRAIN.saturating_sub(limits.grace),
         };
         let api = server::serve(listener, http::router(state), limits, tasks, self.stop.clone());
-        tokio::join!(api, self.serve_metrics(metrics, limits));
+        tokio::join!(self.part("the API", api), self.serve_operators(operators));
     }
 
-    async fn serve_metrics(&self, listener: Option<TcpListener>, limits: server::Limits) {
+    /// Health, readiness and metrics, until told to stop.
+    pub(super) async fn serve_operators(&self, listener: Option<TcpListener>) {
         if let Some(listener) = listener {
-            let router = http::metrics_router(self.render());
-            server::serve(listener, router, limits, TaskTracker::new(), self.stop.clone()).await;
+            let router = http::operators_router(self.gateway.clone(), self.render());
+            let limits = server::Limits { drain: shutdown::DRAIN, ..server::Limits::default() };
+            let serving = server::serve(listener, router, limits, TaskTracker::new(), self.stop.clone());
+            self.part("health and metrics", serving).await;
         }
     }
 
@@ -86,18 +117,20 @@ impl Process {
         if let Ok(Some(powers)) = self.gateway.powers_over_audit().await {
             return too_strong(&powers);
         }
-        let (gateway, stop) = (self.gateway.clone(), self.stop.clone());
-        tokio::spawn(async move {
-            while stop.run_until_cancelled(tokio::time::sleep(ASK_AGAIN)).await.is_some() {
-                let Ok(Some(powers)) = gateway.powers_over_audit().await else { continue };
-                if let Err(error) = too_strong(&powers) {
-                    tracing::error!("{error}");
-                    stop.cancel();
-                }
-                return;
-            }
-        });
+        self.state.unguarded.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn go_on_guarding(&self) {
+        while self.state.unguarded.load(Ordering::Relaxed)
+            && self.stop.run_until_cancelled(tokio::time::sleep(ASK_AGAIN)).await.is_some()
+        {
+            let Ok(Some(powers)) = self.gateway.powers_over_audit().await else { continue };
+            self.state.unguarded.store(false, Ordering::Relaxed);
+            if let Err(error) = too_strong(&powers) {
+                self.fail(error);
+            }
+        }
     }
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
@@ -107,11 +140,13 @@ impl Process {
             let _ran_out = tokio::time::timeout(SOON, self.stop.cancelled()).await;
         }
         // The loops in one future: kept on the heap, off every caller's stack.
-        Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop)).await;
+        let working = Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop));
+        self.part("the workers", working).await;
     }
 
     /// Runs `all`, which ends by itself once told to stop; what takes longer than [`shutdown::DRAIN`] from then on is left.
-    pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) {
+    /// Fails where the process stopped because a part of it died.
+    pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) -> anyhow::Result<()> {
         let too_long = async {
             self.stop.cancelled().await;
             self.gateway.stop_waiting();
@@ -121,12 +156,16 @@ impl Process {
             () = all => {}
             () = too_long => tracing::warn!("some work did not end in time; what is recorded is taken up by another process"),
         }
+        self.state.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
     /// Keeps the metrics small and the clock right until told to stop.
     pub(super) async fn upkeep(&self) {
         let upkeep = self.metrics.clone().upkeep(self.stop.clone());
-        tokio::join!(upkeep, self.keep_time());
+        let all = async {
+            tokio::join!(upkeep, self.keep_time(), self.go_on_guarding());
+        };
+        self.part("the upkeep", all).await;
     }
 
     async fn keep_time(&self) {
@@ -139,7 +178,7 @@ impl Process {
     }
 
     async fn set_clock(&self) {
-        if let Err(error) = self.gateway.keep_time().await {
+        if let Err(error) = self.gateway.supervised("clock", self.gateway.keep_time()).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read");
         }
     }
@@ -170,6 +209,14 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         _ => anyhow::Error::new(error).context(format!("listening on {address}")),
     })
+}
+
+/// The listener of the operator's pages, if there is to be one.
+pub(super) async fn listen_for_operators(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    match address {
+        Some(address) => listen(address).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// This process's name among the workers: its host and process id.

@@ -10,13 +10,13 @@
 //! without which the gateway saves no endpoint; curl retries until both have started.
 
 use std::io::{IsTerminal as _, Read as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::process::listen;
-use super::{Failure, runtime};
+use super::{Failure, console, runtime};
 use crate::domain::clock::SystemClock;
 use crate::receiver::{Received, Receiver};
 use crate::shutdown;
@@ -68,18 +68,27 @@ fn asking(input: &str) -> String {
 }
 
 async fn receive(port: u16) -> Result<(), Failure> {
-    let stop = shutdown::on_signals()?;
+    let stop = shutdown::on_signals(telemetry::flush)?;
     let listener = listen(([127, 0, 0, 1], port).into()).await?;
-    eprintln!("Receiving webhooks at http://{}/ (Ctrl-C ends it).", listener.local_addr()?);
+    console::remark(&format!("Receiving webhooks at http://{}/ (Ctrl-C ends it).", listener.local_addr()?));
     let print = if std::io::stdout().is_terminal() { sentence } else { line };
-    let receiver = Receiver::start(listener, None, Arc::new(SystemClock), move |told| println!("{}", print(told)));
+    let unread = Arc::new(Mutex::new(None));
+    let (failed, ended) = (Arc::clone(&unread), stop.clone());
+    let receiver = Receiver::start(listener, None, Arc::new(SystemClock), move |told| {
+        // Nobody reads what is received: no use to go on.
+        if let Err(failure) = console::answer(&(print(told) + "\n")) {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+            ended.cancel();
+        }
+    });
     if let Some(input) = stop.run_until_cancelled(standard_input()).await {
         let input = input.map_err(anyhow::Error::from)??;
         receiver.learn(secret_in(&input).ok_or_else(|| Failure::Usage(asking(&input)))?);
     }
     stop.cancelled().await;
     receiver.shutdown().await;
-    Ok(())
+    let unread = unread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    unread.map_or(Ok(()), Err)
 }
 
 /// For a person.

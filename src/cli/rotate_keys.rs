@@ -3,28 +3,27 @@
 //! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may be
 //! stopped and run again. Needs the runtime role only.
 
-use std::io::Write as _;
-
-use super::{Failure, assemble, runtime, wrong};
+use super::{Failure, assemble, console, runtime, wrong};
 use crate::app::rotating::{self, Bench, Rotated};
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
-    let config = config.for_rotation().map_err(|errors| wrong(&errors))?;
+    let config = config.for_rotation().map_err(wrong)?;
     let sealer = assemble::sealer(&config.keys)?;
     let stamp = assemble::stamp(&assemble::audit_keys(&config.audit)?);
     let entropy = Entropy::from_os();
     let rotated = runtime()?.block_on(async {
         let store = assemble::store(&config.database_url, &config.database, stamp)?;
         let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
-        let rotated = rotating::rotate(bench, |what, renewed| eprintln!("{what}: {renewed} sealed anew")).await?;
+        let rotated =
+            rotating::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} sealed anew"))).await?;
         store.close().await;
         Ok::<_, anyhow::Error>(rotated)
     })?;
-    std::io::stdout().write_all(report(&rotated, sealer.current_id()).as_bytes())?;
-    if rotated.iter().all(Rotated::is_clean) { Ok(()) } else { Err(Failure::Code(1)) }
+    let printed = console::answer(&report(&rotated, sealer.current_id()));
+    if rotated.iter().all(Rotated::is_clean) { printed } else { Err(Failure::Code(1)) }
 }
 
 fn report(rotated: &[Rotated], current: &str) -> String {

@@ -1,12 +1,9 @@
 //! `serve`: the API, with the workers beside it unless they run elsewhere.
 
-use anyhow::Context as _;
-
-use super::process::{Process, listen, worker_name};
+use super::process::{Process, listen_for_operators, worker_name};
 use super::{Failure, assemble, inherited, runtime, wrong};
 use crate::config::{Config, ServeConfig};
-use crate::shutdown;
-use crate::telemetry::Metrics;
+use crate::{shutdown, telemetry};
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -17,24 +14,17 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
-    let config = config.for_serve().map_err(|errors| wrong(&errors))?;
+    let config = config.for_serve().map_err(wrong)?;
     Ok(runtime()?.block_on(serve(&config, !arguments.no_worker))?)
 }
 
 async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
     let listener = inherited::or_listen(config.listen).await?;
     let address = listener.local_addr()?;
-    let metrics = match config.metrics_listen {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
+    let operators = listen_for_operators(config.metrics_listen).await?;
     let ours: Vec<_> = [Some(address), config.metrics_listen].into_iter().flatten().collect();
     let links = assemble::links(config)?;
-    let process = Process {
-        gateway: assemble::gateway(config, &ours)?,
-        metrics: Metrics::install().context("the metrics")?,
-        stop: shutdown::on_signals()?,
-    };
+    let process = Process::new(assemble::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
     process.guard_audit().await?;
     tracing::info!(address = %address, workers = with_workers, "serving");
     let work = async {
@@ -43,10 +33,10 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
         }
     };
     let all = async {
-        tokio::join!(process.serve(listener, metrics, config, links), work, process.upkeep());
+        tokio::join!(process.serve(listener, operators, config, links), work, process.upkeep());
         process.end().await;
     };
-    process.until_stopped(all).await;
+    Box::pin(process.until_stopped(all)).await?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::process::listen;
-use super::{Failure, runtime};
+use super::{Failure, console, runtime};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 use crate::shutdown;
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 async fn stand_in(arguments: &Arguments) -> anyhow::Result<()> {
-    let stop = shutdown::on_signals()?;
+    let stop = shutdown::on_signals(telemetry::flush)?;
     let settings = Settings {
         access_key_id: arguments.access_key_id.clone(),
         access_key_secret: arguments.access_key_secret.clone(),
@@ -64,8 +64,12 @@ async fn stand_in(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let listener = listen(arguments.listen).await?;
     let stand_in = StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os()));
-    println!("The stand-in speaks the cloud's API at {}", stand_in.url());
-    println!("access key {} with the secret {}", arguments.access_key_id, arguments.access_key_secret.expose_secret());
+    let (id, secret) = (&arguments.access_key_id, arguments.access_key_secret.expose_secret());
+    // It serves whoever called it, also where nobody reads this.
+    let _nobody_reads = console::answer(&format!(
+        "The stand-in speaks the cloud's API at {}\naccess key {id} with the secret {secret}\n",
+        stand_in.url()
+    ));
     stop.cancelled().await;
     stand_in.shutdown().await;
     Ok(())

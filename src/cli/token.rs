@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::Failure;
+use super::{Failure, console};
 use crate::auth::mint::{Claims, mint};
 use crate::config::{AuthKeys, Config};
 use crate::domain::caller::{Scope, TeamId};
@@ -46,6 +46,5 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> 
     };
     let now = SystemClock.now();
     let jti = uuid_v7(now, &Entropy::from_os()).simple().to_string();
-    println!("{}", mint(&secret, &claims, now, &jti)?.expose_secret());
-    Ok(())
+    console::answer(&format!("{}\n", mint(&secret, &claims, now, &jti)?.expose_secret()))
 }

@@ -1,32 +1,28 @@
-//! `worker`: the workers without the API.
+//! `worker`: the workers without the API. `/healthz`, `/readyz` and `/metrics` are served at `ECG_METRICS_LISTEN`.
 
-use anyhow::Context as _;
-
-use super::process::{Process, worker_name};
+use super::process::{Process, listen_for_operators, worker_name};
 use super::{Failure, assemble, runtime, wrong};
 use crate::config::{Config, ServeConfig};
-use crate::shutdown;
-use crate::telemetry::Metrics;
+use crate::{shutdown, telemetry};
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
-    let config = config.for_serve().map_err(|errors| wrong(&errors))?;
+    let config = config.for_serve().map_err(wrong)?;
     Ok(runtime()?.block_on(work(&config))?)
 }
 
 async fn work(config: &ServeConfig) -> anyhow::Result<()> {
-    let process = Process {
-        gateway: assemble::gateway(config, &[config.listen])?,
-        metrics: Metrics::install().context("the metrics")?,
-        stop: shutdown::on_signals()?,
-    };
+    let operators = listen_for_operators(config.metrics_listen).await?;
+    let ours: Vec<_> = [Some(config.listen), config.metrics_listen].into_iter().flatten().collect();
+    let process = Process::new(assemble::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
     process.guard_audit().await?;
     let name = worker_name();
-    tracing::info!(worker = name, "working");
+    let address = operators.as_ref().map(|listener| listener.local_addr().map(|address| address.to_string()));
+    tracing::info!(worker = name, health = address.transpose()?, "working");
     let all = async {
-        tokio::join!(process.work(&name), process.upkeep());
+        tokio::join!(process.work(&name), process.upkeep(), process.serve_operators(operators));
         process.end().await;
     };
-    process.until_stopped(all).await;
+    Box::pin(process.until_stopped(all)).await?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -105,10 +105,11 @@ pub(super) fn is_proxy_variable(name: &str) -> bool {
     ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Variables beginning with `ECG_` that are no settings: the file's own name, what `dev` reads, and what
-/// `dev` writes for its users.
+/// Variables beginning with `ECG_` that are no settings: the file's own name, what docker-compose.yml reads, what `dev`
+/// reads, and what `dev` writes for its users.
 pub(super) const OTHER_VARIABLES: &[&str] = &[
     "ECG_CONFIG",
+    "ECG_PORT",
     "ECG_PG_BIN",
     "ECG_PG_INSTALL",
     "ECG_URL",

@@ -3,7 +3,7 @@
 //! A setting `cloud.access_key_id` is `ECG_CLOUD_ACCESS_KEY_ID` in the environment and `access_key_id` under
 //! `[cloud]` in the file; the environment wins. Each secret can also be read from a file of its own, named by
 //! the same setting with `_FILE` (`_file`) behind it. Lists are comma-separated in the environment, arrays in
-//! the file. An empty variable counts as absent.
+//! the file. An empty variable counts as absent, and so does the empty file of a secret.
 //!
 //! What must stay true: everything that is wrong is reported at once, each with the name of the setting and
 //! what is allowed; no secret stands in a message or in `Debug`; nobody else reads the environment.
@@ -253,6 +253,12 @@ pub struct ReconcileConfig {
     pub expiring_within: Duration,
     /// How much longer a cache must last for `ensure` to reuse it.
     pub reuse_margin: Duration,
+}
+
+/// The form of log lines that the settings ask for, also where something else about them is wrong.
+pub fn log_format(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> LogFormat {
+    let mut reader = reader::Reader::new(source::Source::merge(file, env));
+    reader.log_format("log_format").unwrap_or(LogFormat::Json)
 }
 
 impl Config {

@@ -161,11 +161,12 @@ impl Source {
             return None;
         };
         match fs::read_to_string(path) {
-            // Editors and `echo` end a file with a line break that is no part of the secret.
-            Ok(text) => Some(Raw {
-                origin: raw.origin.clone(),
-                value: Value::Text(text.trim_end_matches(['\r', '\n']).to_owned()),
-            }),
+            Ok(text) => {
+                // Editors and `echo` end a file with a line break that is no part of the secret.
+                let text = text.trim_end_matches(['\r', '\n']);
+                // As a variable: a deployment names the file of a secret that there only sometimes is.
+                (!text.is_empty()).then(|| Raw { origin: raw.origin.clone(), value: Value::Text(text.to_owned()) })
+            }
             Err(error) => {
                 self.refuse(&raw.origin, format!("the file {path} cannot be read: {error}"));
                 None

@@ -8,7 +8,6 @@
 //! Where the entry cannot be written in time, the answer is 503 and says nothing else. Those turned away because there
 //! are too many are noted together ([`crate::app::admission`]), and not waited for.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -27,6 +26,7 @@ use super::problem::Refusal;
 use super::{links, rpc};
 use crate::app::admission::in_place;
 use crate::app::input::Ending;
+use crate::app::supervision::words_of;
 use crate::domain::audit::Outcome;
 use crate::domain::dry_run;
 use crate::domain::limits::bucket::Quota;
@@ -136,11 +136,6 @@ fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), Refusal> 
     if asked { Err(Refusal::no_dry_run()) } else { Ok(()) }
 }
 
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
-}
-
 fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&Refusal>) -> Ending {
     Ending {
         action: exchange.action().to_owned(),
@@ -168,8 +163,8 @@ async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> R
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             let inner = Refusal::from(error);
-            let cause = inner.cause().map(|cause| chain(cause));
-            tracing::error!(code = inner.code(), cause, "the audit entry was not written");
+            let error = inner.cause().map(|cause| cause as &(dyn std::error::Error + 'static));
+            tracing::error!(code = inner.code(), error, "the audit entry was not written");
             Err(Refusal::audit_unavailable())
         }
         Err(_) => {
@@ -183,7 +178,7 @@ async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> R
 fn finish(exchange: &Exchange, answer: Response, refusal: Option<Refusal>) -> Response {
     let Some(refusal) = refusal else { return answer };
     if let Some(cause) = refusal.cause() {
-        tracing::error!(cause = %chain(cause), "internal error");
+        tracing::error!(error = cause as &(dyn std::error::Error + 'static), "internal error");
     }
     // What a success would have said must not leave with a refusal.
     let before = (answer.status().as_u16() >= 400).then_some(answer);
@@ -191,18 +186,6 @@ fn finish(exchange: &Exchange, answer: Response, refusal: Option<Refusal>) -> Re
         Some(rpc) => rpc::envelope::error(&refusal, rpc, exchange.request_id()),
         None => refusal.write(before, exchange.request_id()),
     }
-}
-
-/// The whole chain of causes in one line.
-fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// Links that clients can follow, request id and trace context on every answer; what is left of the team's rate where the team is known
@@ -261,12 +244,5 @@ mod tests {
         ] {
             assert_eq!(outcome_of(StatusCode::from_u16(status).unwrap()), outcome, "{status}");
         }
-    }
-
-    #[test]
-    fn a_chain_of_causes_is_one_line() {
-        let inner = std::io::Error::other("disk full");
-        let outer: Box<dyn std::error::Error + Send + Sync> = Box::new(std::io::Error::other(inner));
-        assert_eq!(chain(&*outer), "disk full");
     }
 }

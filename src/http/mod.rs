@@ -85,9 +85,9 @@ impl Default for Settings {
     }
 }
 
-/// `/metrics` alone, for a listener of its own.
-pub fn metrics_router(render: RenderMetrics) -> Router {
-    Router::new().route("/metrics", axum::routing::get(move || std::future::ready(rest::pages::print(&render))))
+/// `/healthz`, `/readyz` and `/metrics` alone, for a listener of the operator's.
+pub fn operators_router(gateway: Gateway, render: RenderMetrics) -> Router {
+    rest::pages::operators(gateway, render)
 }
 
 /// Every route of the door, with everything around them.

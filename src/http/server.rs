@@ -187,7 +187,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accept
             Ok((stream, peer)) => return Some((stream, peer, slot)),
             Err(error) => {
                 // Out of file handles, or a client that left at once: look again shortly.
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -216,7 +216,7 @@ impl Connection {
 
     async fn talk(&self, stream: TcpStream, router: Router) {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
+            tracing::debug!(error = &error as &dyn std::error::Error, "TCP_NODELAY could not be set");
         }
         let underway = Underway::default();
         let deadlines = Deadlines { head: self.limits.header_deadline, idle: self.limits.keep_idle };
@@ -235,7 +235,7 @@ impl Connection {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, peer = %self.peer, "a connection ended early");
+            tracing::debug!(error = &error as &dyn std::error::Error, peer = %self.peer, "a connection ended early");
         }
     }
 

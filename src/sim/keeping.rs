@@ -35,7 +35,7 @@ pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<Keeper>, State)
     match fs::rename(path, &aside) {
         Ok(()) => {
             let aside = aside.display();
-            tracing::warn!(%file, %aside, %error, "the stand-in's state cannot be read: set aside, begins empty");
+            tracing::warn!(%file, %aside, error = &error as &dyn std::error::Error, "the stand-in's state cannot be read: set aside, begins empty");
             (keeper, State::default())
         }
         Err(rename) => {
@@ -56,7 +56,7 @@ pub(super) async fn keep(shared: &Arc<Shared>) {
     let writing = tokio::task::spawn_blocking(move || {
         let Some(keeper) = &shared.keeper else { return };
         if let Err(error) = keeper.write(&shared) {
-            tracing::warn!(file = %keeper.path.display(), %error, "the stand-in's state could not be written");
+            tracing::warn!(file = %keeper.path.display(), error = &error as &dyn std::error::Error, "the stand-in's state could not be written");
         }
     });
     // A writer that panicked, or a runtime that ends, has lost a write: the next change brings it.

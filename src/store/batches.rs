@@ -9,8 +9,10 @@
 //! not do: know what a batch is of.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -89,7 +91,11 @@ async fn run<W: Work>(work: Arc<W>, inbox: Inbox<W>) {
             return;
         }
         let (items, told): (Vec<_>, Vec<_>) = taken.drain(..).map(|waiting| (waiting.item, waiting.told)).unzip();
-        carry_out(&*work, items, told).await;
+        let carried_out = AssertUnwindSafe(carry_out(&*work, items, told)).catch_unwind().await;
+        if carried_out.is_err() {
+            // Whoever waited for it was told that it is not known. Without a worker nobody would ever be told anything.
+            tracing::error!("a batch panicked; its worker goes on");
+        }
     }
 }
 
@@ -162,6 +168,7 @@ mod tests {
                 begun.len() - 1
             };
             self.permits.acquire().await.unwrap().forget();
+            assert!(!items.contains(&666), "by a test");
             if items.contains(&13) {
                 return Err(Error::Unreadable { table: "t", column: "c", detail: "13".into() });
             }
@@ -203,6 +210,14 @@ mod tests {
         let batches = Batches::start(Arc::clone(&work), 1, 100);
         let answers = join_all([12, 13, 14].map(|number| batches.ask(number))).await;
         assert!(matches!(&answers[..], [Ok(_), Err(Error::Unreadable { .. }), Ok(_)]), "{answers:?}");
+    }
+
+    #[tokio::test]
+    async fn a_worker_outlives_a_panic() {
+        let work = Arc::new(Counting::with(1_000));
+        let batches = Batches::start(Arc::clone(&work), 1, 100);
+        assert!(matches!(batches.ask(666).await, Err(Error::Unavailable(_))));
+        assert_eq!(batches.ask(1).await.unwrap(), 1);
     }
 
     #[tokio::test]

@@ -92,7 +92,10 @@ impl Store {
 fn unless_rolled_back(written: Result<HashSet<Uuid>, Error>) -> Result<HashSet<Uuid>, Error> {
     match written {
         Err(error) if is_rolled_back(&error) => {
-            tracing::info!(%error, "a batch of state was rolled back; each goes alone");
+            tracing::info!(
+                error = &error as &dyn std::error::Error,
+                "a batch of state was rolled back; each goes alone"
+            );
             Ok(HashSet::new())
         }
         written => written,

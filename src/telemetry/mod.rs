@@ -1,13 +1,17 @@
 //! What the process says about itself: log lines and metrics.
 //!
-//! What must stay true: log lines go to standard error (standard output belongs to the commands' answers); no
+//! What must stay true: log lines go to standard error (standard output belongs to the commands' answers); whoever logs
+//! neither waits for a reader nor fails without one ([`writer`]); a panic is a log line like any other; no
 //! secret and no URI of an RPC request stands in a line (doors see to that; nothing here adds any); histograms
 //! do not grow without bound, for which [`Metrics::upkeep`] has to run.
 //!
 //! Who calls it: `cli`, once, before anything else. What it does not do: serve the metrics (`http` renders
 //! [`Metrics::render`]), decide what is measured.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
+use std::panic::{self, PanicHookInfo};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -15,6 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Dispatch;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, fmt};
+
+mod families;
+mod json;
+mod writer;
+
+use json::JsonLines;
+use writer::Lines;
 
 /// How often the recorder sorts in what was measured.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -40,13 +51,43 @@ pub enum LogError {
     /// It was called a second time.
     #[error("logs are started already")]
     Twice(#[from] tracing::dispatcher::SetGlobalDefaultError),
+    /// There can be no thread for them.
+    #[error("the thread that writes logs could not be started")]
+    Thread(#[from] io::Error),
 }
 
-/// Sends log lines that `filter` lets pass to standard error. Once per process.
+/// The logs of this process, once they are started.
+static LOGS: OnceLock<(Format, Lines)> = OnceLock::new();
+
+/// Sends log lines that `filter` lets pass to standard error, panics among them. Once per process.
 pub fn init_logs(filter: &str, format: Format) -> Result<(), LogError> {
     let colour = io::IsTerminal::is_terminal(&io::stderr());
-    tracing::dispatcher::set_global_default(subscriber(filter, format, colour, io::stderr)?)?;
+    let lines = Lines::start(io::stderr())?;
+    tracing::dispatcher::set_global_default(subscriber(filter, format, colour, lines.clone())?)?;
+    LOGS.get_or_init(|| (format, lines));
+    panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// The form of this process's log lines, if it logs.
+pub fn format() -> Option<Format> {
+    LOGS.get().map(|(format, _)| *format)
+}
+
+/// Waits until everything logged so far is written, for a second at most: to be called before the process ends.
+pub fn flush() {
+    if let Some((_, lines)) = LOGS.get() {
+        lines.flush();
+    }
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let words = panic.payload_as_str().unwrap_or("without words");
+    let place = panic.location().map(ToString::to_string);
+    // Only where RUST_BACKTRACE asks for one.
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(panic = words, place, backtrace, "a panic");
 }
 
 fn subscriber<W>(filter: &str, format: Format, colour: bool, writer: W) -> Result<Dispatch, LogError>
@@ -54,10 +95,10 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(filter)?;
-    let lines = fmt().with_env_filter(filter).with_writer(writer);
+    // Its own complaints about a writer go through `eprintln!`, which panics where there is nobody to complain to.
+    let lines = fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     Ok(match format {
-        // The current span carries the request id; the list of all spans would repeat it.
-        Format::Json => lines.json().flatten_event(true).with_span_list(false).into(),
+        Format::Json => lines.json().event_format(JsonLines).into(),
         Format::Text => lines.with_ansi(colour).with_target(false).into(),
     })
 }
@@ -75,7 +116,9 @@ impl std::fmt::Debug for Metrics {
 impl Metrics {
     /// Takes in everything that the `metrics` macros measure from now on. Once per process.
     pub fn install() -> Result<Self, BuildError> {
-        builder()?.install_recorder().map(Self)
+        let handle = builder()?.install_recorder()?;
+        families::register();
+        Ok(Self(handle))
     }
 
     /// Metrics of a test's own: nothing is recorded into them.
@@ -123,14 +166,18 @@ mod tests {
     }
 
     fn lines(filter: &str, format: Format) -> String {
-        let sink = Sink::default();
-        let writer = sink.clone();
-        let dispatch = subscriber(filter, format, false, move || writer.clone()).unwrap();
-        tracing::dispatcher::with_default(&dispatch, || {
+        written(filter, format, || {
             let _span = tracing::info_span!("request", request_id = "req-1").entered();
             tracing::info!(status = 201, "answered");
             tracing::debug!("not wanted");
-        });
+        })
+    }
+
+    fn written(filter: &str, format: Format, log: impl FnOnce()) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let dispatch = subscriber(filter, format, false, move || writer.clone()).unwrap();
+        tracing::dispatcher::with_default(&dispatch, log);
         let written = sink.0.lock().unwrap().clone();
         String::from_utf8(written).unwrap()
     }
@@ -143,6 +190,48 @@ mod tests {
         assert_eq!(line["status"], 201);
         assert_eq!(line["span"]["request_id"], "req-1");
         assert_eq!(line["level"], "INFO");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Fault(&'static str, #[source] Option<Box<Fault>>);
+
+    fn fault() -> Fault {
+        let innermost = Some(Box::new(Fault("the disk is full", None)));
+        // It says what it wraps, and nothing else.
+        let repeated = Some(Box::new(Fault("the disk is full", innermost)));
+        Fault("internal error", Some(Box::new(Fault("a row was not written", repeated))))
+    }
+
+    #[test]
+    fn json_lines_carry_the_causes_of_an_error() {
+        let fault = fault();
+        let log = || tracing::warn!(error = &fault as &dyn std::error::Error, "a pass failed");
+        let line = written("info", Format::Json, log);
+        let line: serde_json::Value = serde_json::from_str(line.trim()).expect("exactly one line of JSON");
+        assert_eq!(line["error"], "internal error");
+        assert_eq!(line["causes"], serde_json::json!(["a row was not written", "the disk is full"]));
+        let alone = Fault("alone", None);
+        let line = written("info", Format::Json, || tracing::warn!(error = &alone as &dyn std::error::Error, "failed"));
+        assert!(line.contains("alone") && !line.contains("causes"), "{line}");
+    }
+
+    #[test]
+    fn text_lines_carry_them_too() {
+        let fault = fault();
+        let log = || tracing::warn!(error = &fault as &dyn std::error::Error, "a pass failed");
+        let line = written("info", Format::Text, log);
+        assert!(line.contains("internal error") && line.contains("a row was not written, the disk is full"), "{line}");
+    }
+
+    #[test]
+    fn json_keeps_the_kind_of_every_value() {
+        let log = || tracing::info!(text = "a\nb", number = -1, much = 1.5, yes = true, of = ?Some(1), "all\u{1b}[1m");
+        let line = written("info", Format::Json, log);
+        let line: serde_json::Value = serde_json::from_str(line.trim()).expect("exactly one line of JSON");
+        assert_eq!((&line["text"], &line["number"]), (&"a\nb".into(), &(-1).into()));
+        assert_eq!((&line["much"], &line["yes"], &line["of"]), (&1.5.into(), &true.into(), &"Some(1)".into()));
+        assert_eq!(line["message"], "all\u{1b}[1m");
     }
 
     #[test]

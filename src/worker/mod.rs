@@ -2,8 +2,8 @@
 //! of ended ones, the tracker, the deliverer, the reconciler, the sealer, the janitor.
 //!
 //! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
-//! stops between two passes when told to. A pass that fails is tried again after a pause, and logged unless its kind
-//! has just said so: a database that is away costs some 40 lines a minute. Any number of processes may run them:
+//! stops between two passes when told to. A pass that fails, by a panic too, is tried again after a pause, and logged unless
+//! its kind has just said so: a database that is away costs some 40 lines a minute. Any number of processes may run them:
 //! leases decide.
 //!
 //! Tests do not run the loops; they call [`drain`], which does all the work there is and returns.
@@ -120,7 +120,7 @@ async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, 
     };
     let mut pause = REST;
     while !stop.is_cancelled() {
-        let more = match work.pass(gateway, name, stop).await {
+        let more = match gateway.supervised(work.name(), Box::pin(work.pass(gateway, name, stop))).await {
             Ok(more) => {
                 pause = REST;
                 more

@@ -33,6 +33,7 @@ mod openapi;
 mod plans;
 mod policy;
 mod preconditions;
+mod process;
 mod receive;
 mod receiver;
 mod reconcile;

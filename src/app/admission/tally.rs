@@ -90,9 +90,13 @@ impl Gateway {
             entry
         });
         let written = join_all(entries.map(|entry| self.store().append_audit(entry))).await;
-        let lost = written.iter().filter(|written| written.is_err()).count();
-        if lost > 0 {
-            tracing::error!(lost, "audit entries of requests that were turned away were not written");
+        let failed: Vec<_> = written.iter().filter_map(|written| written.as_ref().err()).collect();
+        if let Some(&first) = failed.first() {
+            tracing::error!(
+                lost = failed.len(),
+                error = first as &dyn std::error::Error,
+                "audit entries of requests that were turned away were not written"
+            );
         }
     }
 }

@@ -46,7 +46,7 @@ impl Gateway {
         let mut rest = SHORTEST_REST;
         while !self.leaving().is_cancelled() {
             let began = Instant::now();
-            match self.look_for_all().await {
+            match self.supervised("event hub", self.look_for_all()).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {

@@ -4,7 +4,7 @@ use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::{keys, patiently, store, told};
 use crate::app::verifying::Subject;
-use crate::cli::{Failure, assemble, runtime};
+use crate::cli::{Failure, assemble, console, runtime};
 use crate::config::Config;
 use crate::domain::audit::retention::DROPPED;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -33,8 +33,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
         let now = SystemClock.now();
         let months = store.audit_months_before(first_kept(now, arguments.keep_months)).await?;
         if months.is_empty() {
-            println!("there is nothing to drop");
-            return Ok(());
+            return console::answer("there is nothing to drop\n");
         }
         // What is gone cannot be verified any more.
         let subject = Subject { keys: verifiers, ..Subject::default() };
@@ -46,11 +45,11 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
             store.drop_audit_months(&months, entry(now, &months)).await?;
         }
         let word = if arguments.dry_run { "would drop" } else { "dropped" };
-        for month in &months {
-            println!("{word} {} with {} entries; their leaves stay", month.table, month.entries);
-        }
+        let line = |month: &DroppedMonth| {
+            format!("{word} {} with {} entries; their leaves stay\n", month.table, month.entries)
+        };
         store.close().await;
-        Ok(())
+        console::answer(&months.iter().map(line).collect::<String>())
     })
 }
 

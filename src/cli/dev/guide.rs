@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 
 use super::keys::{self, Keys};
 use crate::auth::mint::{Claims, mint};
+use crate::cli::console;
 use crate::domain::caller::Scope;
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::Entropy;
@@ -68,7 +69,8 @@ impl Guide {
     pub(super) fn print(&self) {
         let (url, stand_in, token) = (self.value("ECG_URL"), self.value("ECG_STANDIN_URL"), self.value("ECG_TOKEN"));
         let (env, data) = (self.env_file(), &self.folder);
-        println!(
+        // Whoever started it may have gone: it serves all the same.
+        let _nobody_reads = console::answer(&format!(
             "
 The gateway is ready.
 
@@ -87,11 +89,12 @@ Paste into another terminal, line by line:
   . '{env}'
 {LINES}
   kill -INT {pid}
+
 ",
             pid = std::process::id(),
             data = data.display(),
             env = env.display(),
-        );
+        ));
     }
 }
 

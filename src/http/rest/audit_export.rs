@@ -142,8 +142,10 @@ impl Streaming {
         }
         let Some(after) = self.next else { return Ok(None) };
         let part = self.door.gateway.audit_part(&self.caller, &self.export, after).await;
-        let (entries, next) =
-            part.inspect_err(|error| tracing::warn!(code = error.code(), "an audit export broke off"))?;
+        let (entries, next) = part.inspect_err(|error| {
+            let code = error.code();
+            tracing::warn!(code, error = error as &dyn std::error::Error, "an audit export broke off");
+        })?;
         self.next = next;
         Ok(Some((self.form.print(&entries).into(), self)))
     }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::app::Gateway;
 use crate::http::exchange::Exchange;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, RenderMetrics, answer, openapi};
@@ -33,6 +34,7 @@ pub(in crate::http) struct Health {
 /// Whether the gateway can do its work.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Readiness)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of its own, by the name that it has in the answer")]
 pub(in crate::http) struct ReadinessView {
     /// The database answers.
     database: bool,
@@ -40,6 +42,8 @@ pub(in crate::http) struct ReadinessView {
     migrations: bool,
     /// A worker has shown a sign of life lately.
     workers: bool,
+    /// No task of this process has failed by a fault of ours since it last ended well.
+    tasks: bool,
 }
 
 /// Tell whether the process lives
@@ -59,15 +63,35 @@ pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Re
     if door.gateway.is_stopping() {
         return Err(Refusal::not_ready("it is about to stop".to_owned()));
     }
-    let ready = door.gateway.readiness().await;
+    readiness(&door.gateway).await
+}
+
+/// Whether the gateway can do its work, and if not, what is wrong.
+async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
+    let ready = gateway.readiness().await;
     let parts = [("database", ready.database), ("migrations", ready.migrations), ("workers", ready.workers)];
-    let away: Vec<&str> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| *name).collect();
-    if !away.is_empty() {
-        let ailment = ready.ailment.map(|ailment| format!("; the database answers, but {ailment}"));
-        return Err(Refusal::not_ready(format!("not in order: {}{}", away.join(", "), ailment.unwrap_or_default())));
+    let mut wrong: Vec<String> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| (*name).to_owned()).collect();
+    wrong.extend(ready.ailment.map(|ailment| format!("the database answers, but {ailment}")));
+    if !ready.ailing_tasks.is_empty() {
+        wrong.push(format!("tasks ({})", ready.ailing_tasks.join(", ")));
     }
-    let view = ReadinessView { database: true, migrations: true, workers: true };
+    if !wrong.is_empty() {
+        return Err(Refusal::not_ready(format!("not in order: {}", wrong.join(", "))));
+    }
+    let view = ReadinessView { database: true, migrations: true, workers: true, tasks: true };
     Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// Health, readiness and metrics alone, for a listener of the operator's.
+pub(in crate::http) fn operators(gateway: Gateway, render: RenderMetrics) -> Router {
+    let ready = async move || {
+        let request_id = gateway.new_request_id();
+        readiness(&gateway).await.unwrap_or_else(|refusal| refusal.write(None, &request_id))
+    };
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(async move || print(&render)))
 }
 
 /// Print the metrics

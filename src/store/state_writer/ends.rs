@@ -148,7 +148,9 @@ impl Ending {
             // It is committed whatever becomes of that: their worker finds what did not arrive.
             match deliveries.map_err(Error::from).and_then(|deliveries| hand_over.put(deliveries)) {
                 Ok(()) => hand_over.committed(),
-                Err(error) => tracing::error!(%error, "deliveries could not be handed over"),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "deliveries could not be handed over")
+                }
             }
         }
         Ok(rows.iter().map(|row| row.try_get("operation")).collect::<Result<_, _>>()?)

@@ -1,0 +1,63 @@
+//! What commands print, and how they end where nobody reads it: nothing else here writes to standard output, or to
+//! standard error past the logs.
+//!
+//! An answer belongs to whoever asked for it: where its reader has gone (`… | head -1`), the command ends quietly. A
+//! remark is for whoever looks: where nobody does, it is lost.
+
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::Context as _;
+
+use super::Failure;
+
+/// The exit code of a command whose reader went away, as shells count (128 + SIGPIPE).
+const NOBODY_READS: u8 = 141;
+
+/// Prints an answer on standard output.
+pub(super) fn answer(text: &str) -> Result<(), Failure> {
+    let mut output = Output::new();
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    written.context("printing the answer").map_err(|error| output.failure(error))
+}
+
+/// Remarks on standard error.
+pub(super) fn remark(text: &str) {
+    let _nobody_looks = writeln!(io::stderr(), "{text}");
+}
+
+/// Standard output, which remembers whether its reader has gone.
+pub(super) struct Output<W = io::Stdout> {
+    to: W,
+    closed: bool,
+}
+
+impl<W: Write> Output<W> {
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        self.closed |= result.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
+        result
+    }
+
+    /// Why the command ends that could not write all.
+    pub(super) fn failure(&self, error: anyhow::Error) -> Failure {
+        if self.closed { Failure::Code(NOBODY_READS) } else { Failure::Failed(error) }
+    }
+}
+
+impl Output {
+    /// Of this process.
+    pub(super) fn new() -> Self {
+        Self { to: io::stdout(), closed: false }
+    }
+}
+
+impl<W: Write> Write for Output<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(text);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.to.flush();
+        self.note(flushed)
+    }
+}

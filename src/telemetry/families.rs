@@ -1,0 +1,243 @@
+//! Every family of metrics: its name, what it tells, and which process has it. The one home of that; `docs/compose.md`
+//! shows it, and a test compares all three.
+
+/// How a family is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// In buckets.
+    Histogram,
+}
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// A family.
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// The names of its labels. One without any is there from the start.
+    pub(super) labels: &'static [&'static str],
+    /// `gateway`: whoever serves the API. `worker`: whoever runs the workers. `each process`: both.
+    pub(super) process: &'static str,
+    pub(super) help: &'static str,
+}
+
+const fn family(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    process: &'static str,
+    help: &'static str,
+) -> Family {
+    Family { name, kind, labels, process, help }
+}
+
+/// All of them, by name.
+pub(super) const FAMILIES: &[Family] = &[
+    family("ecg_audit_sealed_total", Counter, &[], "worker", "Audit entries that were sealed."),
+    family(
+        "ecg_cloud_account_usable",
+        Gauge,
+        &["account"],
+        "each process",
+        "1 if calls are made with the cloud account, else 0.",
+    ),
+    family(
+        "ecg_cloud_attempts_total",
+        Counter,
+        &["kind", "outcome"],
+        "each process",
+        "Creates, updates and deletes sent to the cloud.",
+    ),
+    family(
+        "ecg_cloud_budget_calls_per_second",
+        Gauge,
+        &["account"],
+        "worker",
+        "Calls a second that the account is given now.",
+    ),
+    family(
+        "ecg_cloud_budget_level",
+        Gauge,
+        &["account"],
+        "worker",
+        "Share of the account's budget that is left, 0 to 1.",
+    ),
+    family(
+        "ecg_cloud_calls_postponed_total",
+        Counter,
+        &[],
+        "each process",
+        "Calls that waited for the account's budget.",
+    ),
+    family("ecg_cloud_looks_total", Counter, &["way"], "worker", "Reads of the cloud, by way of reading."),
+    family(
+        "ecg_cloud_role_failures_total",
+        Counter,
+        &[],
+        "each process",
+        "Fetches of a role's credentials that failed.",
+    ),
+    family("ecg_cloud_throttled_total", Counter, &[], "each process", "Calls that the cloud throttled."),
+    family("ecg_connections", Gauge, &[], "each process", "Open connections of clients."),
+    family(
+        "ecg_connections_given_up_total",
+        Counter,
+        &[],
+        "each process",
+        "Connections closed because the client read too slowly.",
+    ),
+    family(
+        "ecg_connections_refused_total",
+        Counter,
+        &[],
+        "each process",
+        "Connections refused because their address had too many.",
+    ),
+    family("ecg_duplicates_removed_total", Counter, &[], "worker", "Second caches of one create that were removed."),
+    family("ecg_ensured_total", Counter, &["outcome"], "gateway", "Requests to ensure an image cache."),
+    family(
+        "ecg_log_lines_dropped_total",
+        Counter,
+        &[],
+        "each process",
+        "Log lines that nobody read in time or that could not be written.",
+    ),
+    family("ecg_looks_total", Counter, &[], "gateway", "Looks at the database for those who wait."),
+    family(
+        "ecg_operations_quarantined_total",
+        Counter,
+        &[],
+        "each process",
+        "Operations set aside because the cloud knows their token otherwise.",
+    ),
+    family(
+        "ecg_operations_without_account_total",
+        Counter,
+        &[],
+        "each process",
+        "Times that an operation waited for its cloud account.",
+    ),
+    family("ecg_queue_seconds", Histogram, &["class"], "gateway", "How long requests waited for their turn."),
+    family(
+        "ecg_reconcile_findings_total",
+        Counter,
+        &["kind"],
+        "worker",
+        "Differences between the cloud and the record.",
+    ),
+    family(
+        "ecg_reconcile_oldest_pass_seconds",
+        Gauge,
+        &[],
+        "worker",
+        "Age of the oldest comparison of a region with the cloud.",
+    ),
+    family("ecg_request_seconds", Histogram, &["route"], "gateway", "How long requests took."),
+    family("ecg_requests_queued", Gauge, &[], "gateway", "Requests that wait for their turn."),
+    family("ecg_requests_running", Gauge, &[], "gateway", "Requests that are worked on."),
+    family("ecg_requests_total", Counter, &["route", "status"], "gateway", "Requests answered."),
+    family(
+        "ecg_requests_turned_away_total",
+        Counter,
+        &["why"],
+        "gateway",
+        "Requests turned away because there was too much to do.",
+    ),
+    family(
+        "ecg_task_panics_total",
+        Counter,
+        &["task"],
+        "each process",
+        "Passes of a task that panicked; the task went on.",
+    ),
+    family("ecg_tracker_delay_seconds", Histogram, &[], "worker", "From a cache's change at the cloud to its record."),
+    family("ecg_tracker_lag_seconds", Histogram, &[], "worker", "How late a region was looked at."),
+    family("ecg_tracker_suspects_total", Counter, &[], "worker", "Caches missing from a list, looked for one by one."),
+    family("ecg_transitions_total", Counter, &["to"], "worker", "Changes of status that were observed."),
+    family(
+        "ecg_unknown_statuses",
+        Gauge,
+        &["account", "region"],
+        "worker",
+        "Caches with a status that this gateway does not know.",
+    ),
+    family("ecg_waiting", Gauge, &[], "gateway", "Requests and streams that wait for news."),
+    family("ecg_webhook_attempt_seconds", Histogram, &[], "worker", "How long attempts to deliver a webhook took."),
+    family("ecg_webhook_attempts_total", Counter, &["outcome"], "worker", "Attempts to deliver a webhook."),
+];
+
+/// Tells the recorder of every family, and begins those that have no labels at nothing.
+pub(super) fn register() {
+    for family in FAMILIES {
+        let (name, help) = (family.name, format!("{} ({})", family.help, family.process));
+        match family.kind {
+            Counter => metrics::describe_counter!(name, help),
+            Gauge => metrics::describe_gauge!(name, help),
+            Histogram => metrics::describe_histogram!(name, help),
+        }
+        if family.labels.is_empty() {
+            begin(family);
+        }
+    }
+}
+
+fn begin(family: &Family) {
+    match family.kind {
+        Counter => metrics::counter!(family.name).absolute(0),
+        Gauge => metrics::gauge!(family.name).increment(0.0),
+        // Registered; it has no value until the first one.
+        Histogram => drop(metrics::histogram!(family.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every text that looks like a family's name in the sources below `folder`.
+    fn named(folder: &Path, into: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                named(&path, into);
+            } else if !path.ends_with("telemetry/families.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let names = text.split('"').filter(|text| text.starts_with("ecg_") && !text.contains([' ', '{', '%']));
+                into.extend(names.map(str::to_owned));
+            }
+        }
+    }
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+    }
+
+    #[test]
+    fn every_family_that_is_measured_is_in_the_table_and_in_its_order() {
+        let mut measured = BTreeSet::new();
+        named(&root().join("src"), &mut measured);
+        let table: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+        assert!(table.is_sorted());
+        let missing: Vec<_> = measured.iter().filter(|name| !table.contains(&name.as_str())).collect();
+        assert!(missing.is_empty(), "add them to FAMILIES: {missing:?}");
+        let unused: Vec<_> = table.iter().filter(|name| !measured.contains(**name)).collect();
+        assert!(unused.is_empty(), "nothing measures {unused:?}");
+    }
+
+    #[test]
+    fn the_page_shows_the_table() {
+        let page = std::fs::read_to_string(root().join("docs/compose.md")).unwrap();
+        for Family { name, process, help, labels, .. } in FAMILIES {
+            let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            let row = format!("| `{name}` | {labels} | {process} | {help} |");
+            assert!(page.contains(&row), "docs/compose.md lacks: {row}");
+        }
+    }
+}

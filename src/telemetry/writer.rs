@@ -1,0 +1,178 @@
+//! Where log lines go: a queue of bounded length, and one thread that writes what is in it.
+//!
+//! What must stay true: whoever logs neither waits nor fails. A line for which there is no room (whoever reads the logs
+//! has stopped reading), and one that cannot be written (they went away), is dropped and counted:
+//! `ecg_log_lines_dropped_total`.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that wait for the thread. Some seconds of a busy gateway, and a few MB at most.
+const QUEUE: usize = 8192;
+/// Written at once where there is as much.
+const CHUNK: usize = 64 * 1024;
+/// Between two tries where the other side set our descriptor to non-blocking and reads too slowly.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+/// How long [`Lines::flush`] waits.
+const FLUSH: Duration = Duration::from_secs(1);
+
+enum Message {
+    Line(Vec<u8>),
+    /// Dropped once everything before it was written.
+    Flush(SyncSender<()>),
+}
+
+/// The queue; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Lines(SyncSender<Message>);
+
+impl Lines {
+    /// Starts the thread, which writes to `to` for as long as the process lives.
+    pub(super) fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        thread::Builder::new().name("logs".into()).spawn(move || run(&receiver, to))?;
+        Ok(Self(sender))
+    }
+
+    /// Waits until everything logged so far was written or dropped, for a second at most.
+    pub(super) fn flush(&self) {
+        let (written, wait) = sync_channel(1);
+        // A full queue is one that nobody reads: nothing to wait for.
+        if self.0.try_send(Message::Flush(written)).is_ok() {
+            let _ended = wait.recv_timeout(FLUSH);
+        }
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match self.0.try_send(Message::Line(line.to_vec())) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => dropped(1),
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn dropped(lines: u64) {
+    metrics::counter!("ecg_log_lines_dropped_total").increment(lines);
+}
+
+fn run(queue: &Receiver<Message>, mut to: impl Write) {
+    while let Ok(first) = queue.recv() {
+        let (mut text, mut lines, mut flushed) = (Vec::new(), 0, None);
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Line(line) => {
+                    text.extend_from_slice(&line);
+                    lines += 1;
+                }
+                Message::Flush(written) => flushed = Some(written),
+            }
+            next = (flushed.is_none() && text.len() < CHUNK).then(|| queue.try_recv().ok()).flatten();
+        }
+        if write_all(&mut to, &text).is_err() {
+            dropped(lines);
+        }
+        drop(flushed);
+    }
+}
+
+/// As `Write::write_all`, but a descriptor that would block is waited for: nobody waits for this thread.
+fn write_all(to: &mut impl Write, mut text: &[u8]) -> io::Result<()> {
+    while !text.is_empty() {
+        match to.write(text) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => text = &text[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(TRY_AGAIN),
+            Err(error) => return Err(error),
+        }
+    }
+    to.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Fails as told, in order, then keeps what is written.
+    #[derive(Clone)]
+    struct Failing(Arc<Mutex<(Vec<ErrorKind>, Vec<u8>)>>);
+
+    impl Failing {
+        fn with(kinds: &[ErrorKind]) -> Self {
+            Self(Arc::new(Mutex::new((kinds.iter().rev().copied().collect(), Vec::new()))))
+        }
+
+        fn written(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().1.clone()).unwrap()
+        }
+    }
+
+    impl Write for Failing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut state = self.0.lock().unwrap();
+            match state.0.pop() {
+                Some(kind) => Err(kind.into()),
+                None => state.1.write(bytes),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_dropped_and_the_next_one_is_written() {
+        let to = Failing::with(&[ErrorKind::BrokenPipe]);
+        let mut lines = Lines::start(to.clone()).unwrap();
+        lines.write_all(b"lost\n").unwrap();
+        lines.flush();
+        lines.write_all(b"there\n").unwrap();
+        lines.flush();
+        assert_eq!(to.written(), "there\n");
+    }
+
+    #[test]
+    fn a_descriptor_that_would_block_is_waited_for() {
+        let to = Failing::with(&[ErrorKind::WouldBlock, ErrorKind::Interrupted]);
+        let mut lines = Lines::start(to.clone()).unwrap();
+        lines.write_all(b"there\n").unwrap();
+        lines.flush();
+        assert_eq!(to.written(), "there\n");
+    }
+
+    #[test]
+    fn who_logs_does_not_wait_for_a_reader_who_stopped_reading() {
+        let (reader, to) = std::io::pipe().unwrap();
+        let mut lines = Lines::start(to).unwrap();
+        let line = vec![b'x'; 1024];
+        // Ten times what the pipe and the queue hold; it would never end if anybody waited.
+        for _ in 0..10 * QUEUE {
+            lines.write_all(&line).unwrap();
+        }
+        lines.flush();
+        drop(reader);
+    }
+}
