@@ -9,11 +9,12 @@ use eci_cache_gateway::domain::clock::SystemClock;
 use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::sender::{Outcome, Outgoing, Sender, SenderSettings};
-use serde_json::json;
+use reqwest::Method;
 
 use crate::receiver::{Receiver, tls_receiver};
 use crate::sender::Names;
-use crate::support::gateway::{Setup, TestGateway};
+use crate::support::answer::Answer;
+use crate::support::gateway::{Setup, TestGateway, new_cache};
 use crate::support::proxy::Proxy;
 
 const CA: &[u8] = include_bytes!("../vectors/tls/ca.pem");
@@ -86,32 +87,29 @@ async fn the_cloud_is_reached_through_its_proxy() {
     );
     let wrong = Setup { egress: through(&proxy, "me:wrong"), ..Setup::default() };
     let other = app.second_gateway(wrong).await;
-    let told = other.create("nginx:1.28").await;
-    assert_eq!(told.status, 202, "nothing was sent: it is tried again");
-    let operation = format!("/v1/operations/{}", told.json()["operation_id"].as_str().unwrap());
-    assert_eq!(other.get(&operation).await.expect(200)["state"], json!("running"));
+    let create = other.request(Method::POST, "/v1/image-caches").header("prefer", "wait=0");
+    let told = Answer::of(create.json(&new_cache("nginx:1.28"))).await;
+    told.expect(202);
     assert!(!told.text.contains("wrong") && !told.text.contains("hu@sh"));
+    assert_eq!(app.creations().await, 1, "nothing came through");
 }
 
 #[tokio::test]
 async fn keys_come_through_their_proxy_and_from_whom_the_operator_trusts() {
     let proxy = Proxy::start(None).await;
     let port = tls_receiver();
-    let keys = |url: String, egress: Egress, http_hosts: &[&str]| {
+    let keys = |url: &str, egress: Egress, http_hosts: &[&str]| {
         let http_hosts = http_hosts.iter().map(|host| (*host).to_owned()).collect();
-        KeySource::url(&url, &Reach { egress, http_hosts }, Arc::new(SystemClock))
+        KeySource::url(url, &Reach { egress, http_hosts }, Arc::new(SystemClock))
     };
-    // The receiver's answer is no set of keys; that it was asked is what counts.
-    let source = keys(format!("https://127.0.0.1:{port}/keys"), through(&proxy, ""), &[]).unwrap();
-    assert!(source.keys_for(None).await.is_err());
+    let url = format!("https://127.0.0.1:{port}/keys");
+    assert!(keys(&url, through(&proxy, ""), &[]).unwrap().keys_for(None).await.is_ok());
     assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{port}")]);
-    let body = r#"{"keys":[]}"#;
-    let issuer = Receiver::start(crate::receiver::Manner::Says(format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )))
-    .await;
-    let plain = format!("http://idp.test:{}/keys", issuer.address.port());
-    assert!(keys(plain.clone(), Egress::default(), &[]).is_err(), "plain http only to hosts that are named");
-    assert!(keys(plain, through(&proxy, ""), &["idp.test"]).is_ok());
+    let private = Egress { proxy: None, extra_ca_pem: Some(CA.to_vec()) };
+    assert!(keys(&url, private, &[]).unwrap().keys_for(None).await.is_ok());
+    assert!(keys(&url, Egress::default(), &[]).unwrap().keys_for(None).await.is_err(), "nobody's authority");
+    assert_eq!(proxy.asked().len(), 1, "the others went straight");
+    let plain = "http://idp.test/keys";
+    assert!(keys(plain, Egress::default(), &[]).is_err(), "plain http only to hosts that are named");
+    assert!(keys(plain, Egress::default(), &["idp.test"]).is_ok());
 }

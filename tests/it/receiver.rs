@@ -111,6 +111,10 @@ impl Forbidden {
     }
 }
 
+/// What is told to whoever asks a TLS receiver for keys: the public key of RFC 8037, appendix A.
+const KEYS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 /// A TLS receiver that answers 200 to each connection that gets through the handshake.
 pub(crate) fn tls_receiver() -> u16 {
     let chain = vec![CertificateDer::from_pem_slice(LEAF).unwrap()];
@@ -134,11 +138,14 @@ fn answer_tls(stream: std::net::TcpStream, config: &Arc<rustls::ServerConfig>) -
     let session = rustls::ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
     let mut tls = rustls::StreamOwned::new(session, stream);
     let mut request = Vec::new();
-    while !request.ends_with(b"}") {
+    let is_read = |request: &[u8]| request.starts_with(b"GET ") && request.ends_with(b"\r\n\r\n");
+    while !request.ends_with(b"}") && !is_read(&request) {
         let mut byte = [0; 1];
         tls.read_exact(&mut byte)?;
         request.push(byte[0]);
     }
-    tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
+    let body = if is_read(&request) { KEYS } else { "" };
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    tls.write_all(format!("{head}{body}").as_bytes())?;
     tls.flush()
 }
