@@ -9,7 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::Unusable;
 use super::cursor::{List, one_more};
-use super::input::{NewAccountRole, NewCloudAccount, Precondition};
+use super::input::{NewAccountRole, NewCloudAccount};
+use super::precondition::Precondition;
 use super::teams::moved;
 use super::view::CloudAccountView;
 use super::{Call, Error, Gateway, access};

@@ -52,6 +52,7 @@ mod news;
 mod operations;
 mod planning;
 mod policing;
+pub mod precondition;
 mod proofs;
 mod reads;
 mod reconciling;

@@ -1,7 +1,7 @@
 //! Region profiles, as the platform's administrators keep them.
 
 use super::cursor::{List, one_more, unreadable};
-use super::input::Precondition;
+use super::precondition::Precondition;
 use super::teams::moved;
 use super::view::RegionProfileView;
 use super::{Call, Error, Gateway, access};

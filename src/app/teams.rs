@@ -2,8 +2,9 @@
 //! its own.
 
 use super::cursor::{List, one_more, unreadable};
-use super::input::{NewTeam, Precondition, TeamChanges, Versions};
+use super::input::{NewTeam, TeamChanges};
 use super::policing::InAccount;
+use super::precondition::{Precondition, Versions};
 use super::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};

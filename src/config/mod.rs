@@ -12,6 +12,7 @@
 
 mod credentials;
 mod environment;
+mod jwks;
 mod keys;
 mod limits;
 mod policy;
@@ -21,6 +22,7 @@ mod serve;
 mod source;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -35,10 +37,12 @@ use crate::egress::Proxy;
 
 pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
+pub use jwks::JwksConfig;
 pub use limits::LimitsConfig;
 pub use policy::PolicyConfig;
 pub use rotation::RotationConfig;
 pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
+pub use webhook::WebhookConfig;
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,17 +161,6 @@ pub struct AuthConfig {
     pub claims: ClaimsConfig,
 }
 
-/// How the issuer's keys are fetched.
-#[derive(Debug, Clone, Default)]
-pub struct JwksConfig {
-    /// `auth.jwks_proxy`: the proxy that they are fetched through, if any.
-    pub proxy: Option<Proxy>,
-    /// `auth.jwks_ca_file`: certificates (PEM) to trust there besides the system's.
-    pub ca_file: Option<PathBuf>,
-    /// `auth.jwks_http_hosts`: hosts, beside loopback, that may be asked in plain http.
-    pub http_hosts: Vec<String>,
-}
-
 /// Which claims mean what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimsConfig {
@@ -205,32 +198,6 @@ pub struct AuditConfig {
     pub key: Option<SecretString>,
     /// `keys.audit_previous`: the one before, whose stamps and checkpoints are still known.
     pub previous_key: Option<SecretString>,
-}
-
-/// `webhook.*`: where webhooks may go. Metadata addresses are never open, whatever is set here.
-#[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the settings")]
-pub struct WebhookConfig {
-    /// Whether loopback addresses are open.
-    pub allow_loopback: bool,
-    /// Whether `http` is accepted besides `https`.
-    pub allow_http: bool,
-    /// Networks that are open; the form (`10.0.0.0/8`) is checked.
-    pub allow_cidrs: Vec<String>,
-    /// Hosts that are open together with all below them.
-    pub allow_host_suffixes: Vec<String>,
-    /// If given, no other port is open.
-    pub allow_ports: Option<Vec<u16>>,
-    /// Whether the public internet is open.
-    pub allow_public: bool,
-    /// Whether a caller may add an endpoint that has not echoed a challenge.
-    pub allow_skip_challenge: bool,
-    /// How long one delivery may take, its body included.
-    pub timeout: Duration,
-    /// Certificates (PEM) to trust besides the system's.
-    pub extra_ca_file: Option<PathBuf>,
-    /// The proxy that receivers are reached through, if any.
-    pub proxy: Option<Proxy>,
 }
 
 /// `database.*`: the pool, and who uses it.
@@ -306,11 +273,7 @@ impl Config {
             auth: AuthConfig {
                 issuer: r.word("auth.issuer"),
                 audience: r.word("auth.audience"),
-                jwks: JwksConfig {
-                    proxy: r.proxy("auth.jwks_proxy"),
-                    ca_file: r.path("auth.jwks_ca_file"),
-                    http_hosts: r.hosts("auth.jwks_http_hosts"),
-                },
+                jwks: JwksConfig::read(r),
                 keys: r.auth_keys(),
                 claims: ClaimsConfig {
                     team: r.word("auth.team_claim"),
@@ -320,7 +283,7 @@ impl Config {
                 },
             },
             keys: KeysConfig::read(r),
-            webhook: Self::read_webhook(r),
+            webhook: WebhookConfig::read(r),
             limits: LimitsConfig::read(r),
             audit: AuditConfig {
                 origin: r.origin("audit.origin").unwrap_or_else(|| "eci-cache-gateway".to_owned()),
@@ -351,21 +314,6 @@ impl Config {
             token_window: seconds("cloud.token_window_seconds", 10..=86_400, 300),
             acceptance: seconds("cloud.acceptance_seconds", 10..=3_600, 900),
             list_lag: seconds("cloud.list_lag_seconds", 1..=600, 60),
-        }
-    }
-
-    fn read_webhook(r: &mut reader::Reader) -> WebhookConfig {
-        WebhookConfig {
-            allow_loopback: r.flag("webhook.allow_loopback"),
-            allow_http: r.flag("webhook.allow_http"),
-            allow_cidrs: r.cidrs("webhook.allow_cidrs"),
-            allow_host_suffixes: r.host_suffixes("webhook.allow_host_suffixes"),
-            allow_ports: r.ports("webhook.allow_ports"),
-            allow_public: r.flag("webhook.allow_public"),
-            allow_skip_challenge: r.flag("webhook.allow_skip_challenge"),
-            timeout: r.seconds("webhook.timeout_seconds", 5..=30, 15),
-            extra_ca_file: r.path("webhook.extra_ca_file"),
-            proxy: r.proxy("webhook.proxy"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
-use crate::app::input::{Precondition, Versions};
+use crate::app::precondition::{Precondition, Versions};
 use crate::domain::dry_run;
 use crate::http::problem::Refusal;
 

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{object, words};
-use crate::app::input::{ChangeOptions, Changed, IdempotencyKey, Precondition};
+use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
+use crate::app::precondition::Precondition;
 use crate::app::{Call, Error, Gateway, Told};
 use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;

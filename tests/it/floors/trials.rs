@@ -38,7 +38,7 @@ fn what_breaks_a_rule_is_caught_with_file_and_line() {
             "names eci_cache_gateway::config::x; the binary may",
         ),
         ("app/x.rs", "use sqlx::PgPool;", "app uses sqlx; only store may"),
-        ("app/x.rs", "fn a() -> ::reqwest::Client {}", "app uses reqwest; only eci, auth may"),
+        ("app/x.rs", "fn a() -> ::reqwest::Client {}", "app uses reqwest; only eci, auth, egress may"),
         ("app/x.rs", "#[derive(sqlx::FromRow)] struct A;", "app uses sqlx"),
         ("app/x.rs", "use {axum as web, std::sync::Arc};", "app uses axum; only http, sim, receiver may"),
         ("app/x.rs", "use axum;", "app uses axum"),
