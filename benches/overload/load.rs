@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::answer::answer;
@@ -124,4 +126,44 @@ async fn ask(
         });
     }
     Ok(taken)
+}
+
+/// What came of a burst.
+#[derive(Debug, Default)]
+pub(crate) struct Burst {
+    /// Answered with 200.
+    pub(crate) served: usize,
+    /// Turned away.
+    pub(crate) refused: usize,
+    /// When the last was answered.
+    pub(crate) within: Duration,
+}
+
+/// Lets all of them ask once, at the same time, on connections that are open already.
+pub(crate) async fn once(askers: Vec<Asker>) -> anyhow::Result<Burst> {
+    let ready = Arc::new(Barrier::new(askers.len()));
+    let mut tasks = JoinSet::new();
+    for asker in askers {
+        let ready = Arc::clone(&ready);
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(asker.address).await?;
+            stream.set_nodelay(true)?;
+            ready.wait().await;
+            let sent = Instant::now();
+            stream.write_all(asker.request.as_bytes()).await?;
+            let status = answer(&mut stream, &mut Vec::with_capacity(1 << 16)).await?;
+            anyhow::Ok((status, sent.elapsed()))
+        });
+    }
+    let mut burst = Burst::default();
+    while let Some(ended) = tasks.join_next().await {
+        let (status, took) = ended??;
+        match status {
+            200 => burst.served += 1,
+            429 | 503 => burst.refused += 1,
+            _ => bail!("an answer was {status}"),
+        }
+        burst.within = burst.within.max(took);
+    }
+    Ok(burst)
 }

@@ -1,7 +1,7 @@
 //! What becomes of others when somebody asks for too much: `cargo bench --bench overload`.
 //!
-//! Three questions, each answered within one run on loopback: do 5,000 connections that send a byte a second slow down
-//! the others ([`slow`]); at 4 times what the gateway can do, how much of it is still done, and how late, also beside what
+//! Four questions, each answered within one run on loopback: is a burst of one team on an idle gateway served, and in what
+//! time; do 5,000 connections that send a byte a second slow down the others ([`slow`]); at 4 times what the gateway can do, how much of it is still done, and how late, also beside what
 //! a server costs that does nothing but refuse ([`bare`]); does a team that sends 10 times its share make another late. About 2 minutes; `-- --rounds 1 --seconds 2` looks quickly.
 //! Judge by the ratios: load, gateway and database share the cores, and the load at 4 times capacity is itself a load.
 
@@ -32,8 +32,11 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 const TEAMS: usize = 8;
 /// Connections of each team: together more than are worked for at once.
 const EACH: usize = 2;
-/// For how long the load at 4 times capacity goes on before it is measured.
-const LEAD: Duration = Duration::from_secs(1);
+/// For how long the load at 4 times capacity goes on before it is measured: what ends within two seconds is a burst, and
+/// everybody in it is served, late.
+const LEAD: Duration = Duration::from_secs(4);
+/// Lists at once: those of a plan of Terraform with so many data sources, and as many as a team may.
+const BURSTS: [usize; 3] = [9, 50, 256];
 /// Slow connections.
 const SLOW: usize = 5_000;
 
@@ -112,10 +115,26 @@ fn everybody(address: SocketAddr, each: usize) -> anyhow::Result<Vec<Asker>> {
 
 async fn measure(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow::Result<()> {
     load::run(everybody(address, EACH)?, None, Duration::from_secs(2)).await?;
+    bursts(plan, address).await?;
     slow::measure(plan, address).await?;
     let peak = overload(plan, address, bare).await?;
     fairness(plan, address, peak).await?;
     println!("\nLeft out: a network, TLS, machines of one's own for load, gateway and database. {}", load_average());
+    Ok(())
+}
+
+/// Bursts of one team, each after a moment of quiet.
+async fn bursts(plan: &Plan, address: SocketAddr) -> anyhow::Result<()> {
+    println!("\nlists of 50 at once by one team, nothing else asked");
+    println!("{:>24}{:>11}{:>11}{:>18}", "", "served", "refused", "all within ms");
+    for _ in 0..plan.rounds {
+        for count in BURSTS {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let burst = load::once(askers(address, 0, count)?).await?;
+            let within = burst.within.as_secs_f64() * 1e3;
+            println!("{count:<24}{:>11}{:>11}{within:>18.1}", burst.served, burst.refused);
+        }
+    }
     Ok(())
 }
 
@@ -134,7 +153,6 @@ async fn overload(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow:
         let (floor, refused) = tokio::join!(load::run(everybody(address, EACH)?, None, plan.each), refused);
         let floor = floor?;
         println!("{:<24}{floor}\n{:<24}{}", "beside a bare refuser", "  the bare refuser", refused?);
-        // A load, and no burst: those are borne, and everybody in them is late.
         let much = load::run_on(everybody(address, 50)?, Some(peak.done * 4.0), LEAD, plan.each).await?;
         println!("{:<24}{much}", "4 times");
         for (name, to) in [("  ratio to capacity", peak), ("  ratio to the floor", floor)] {

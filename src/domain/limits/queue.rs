@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use super::shares::Shares;
 use drain::Drain;
-use lane::Lane;
+use lane::{Lane, Waiter};
 
 mod drain;
 mod lane;
@@ -90,25 +90,6 @@ pub struct Asking<'a, K> {
     pub until: Duration,
     /// Whether it waits until then in an overload, too: its caller takes a refusal for a failure.
     pub delayed: bool,
-}
-
-/// Who stands in a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Waiter {
-    /// Its number.
-    id: u64,
-    since: Duration,
-    until: Duration,
-    delayed: bool,
-    /// How many of its kind had begun when it came.
-    begun: u64,
-}
-
-impl Waiter {
-    /// Whether its turn comes too late, in a line that stands, where nobody is worked for who came before that.
-    fn is_late(&self, before: Duration, now: Duration) -> bool {
-        now > self.until || !self.delayed && self.since < before
-    }
 }
 
 /// What becomes of a request that arrives.

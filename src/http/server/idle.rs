@@ -24,9 +24,17 @@ pub(super) struct Deadlines {
     pub(super) idle: Duration,
 }
 
-/// Requests of one connection that were read and whose answers were not all written.
+/// The requests of one connection.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Underway(Arc<AtomicUsize>);
+pub(super) struct Underway(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Read, and their answers not all written.
+    underway: AtomicUsize,
+    /// Read, ever.
+    read: AtomicUsize,
+}
 
 /// One of them, until this is dropped.
 #[derive(Debug)]
@@ -35,18 +43,23 @@ pub(super) struct Request(Underway);
 impl Underway {
     /// A request was read.
     pub(super) fn begin(&self) -> Request {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.underway.fetch_add(1, Ordering::AcqRel);
+        self.0.read.fetch_add(1, Ordering::AcqRel);
         Request(self.clone())
     }
 
     fn is_any(&self) -> bool {
-        self.0.load(Ordering::Acquire) > 0
+        self.0.underway.load(Ordering::Acquire) > 0
+    }
+
+    fn read(&self) -> usize {
+        self.0.read.load(Ordering::Acquire)
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.0.underway.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -80,6 +93,8 @@ pub(super) struct Idle<S, F> {
     underway: Underway,
     short: F,
     waiting: Option<Waiting>,
+    /// How many requests had been read when that was looked at.
+    read: usize,
 }
 
 /// For a request.
@@ -93,13 +108,17 @@ struct Waiting {
 impl<S, F: Fn() -> bool> Idle<S, F> {
     pub(super) fn new(stream: S, deadlines: Deadlines, underway: Underway, short: F) -> Self {
         let waiting = Some(Waiting { since: Instant::now(), kept: false, alarm: None });
-        Self { stream, deadlines, underway, short, waiting }
+        Self { stream, deadlines, underway, short, waiting, read: 0 }
     }
 
     /// Judges a read of so many bytes; none: there were none.
     fn judge(&mut self, cx: &mut Context<'_>, read: Option<usize>) -> Poll<io::Result<()>> {
+        // It may have been answered already, without a look in between.
+        let so_far = self.underway.read();
+        if so_far != self.read {
+            (self.read, self.waiting) = (so_far, None);
+        }
         if self.underway.is_any() {
-            self.waiting = None;
             return Poll::Pending;
         }
         let fresh = || Waiting { since: Instant::now(), kept: true, alarm: None };

@@ -24,7 +24,7 @@ enum Users {
 use Users::{AllBut, Only};
 
 /// What is not mentioned is free. The longest path that fits decides.
-const CRATES: [(&str, Users); 22] = [
+const CRATES: [(&str, Users); 23] = [
     ("sqlx", Only(&["store"])),
     ("reqwest", Only(&["eci", "auth", "egress"])),
     ("axum", Only(&["http", "sim", "receiver"])),
@@ -37,6 +37,7 @@ const CRATES: [(&str, Users); 22] = [
     ("tower_http", Only(&["http", "sim", "receiver"])),
     ("jsonwebtoken", Only(&["auth"])),
     ("clap", Only(&["cli"])),
+    ("listenfd", Only(&["cli"])),
     ("anyhow", Only(&["cli"])),
     // In auth the checking of key sets, in webhook the signing: both need more than a keyed hash.
     ("aws_lc_rs", Only(&["crypto", "auth", "webhook"])),

@@ -4,8 +4,28 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
-use super::Waiter;
 use super::standing::Standing;
+
+/// Who stands in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiter {
+    /// Its number.
+    pub(super) id: u64,
+    pub(super) since: Duration,
+    /// When its caller gives up.
+    pub(super) until: Duration,
+    /// Whether it is delayed rather than turned away.
+    pub(super) delayed: bool,
+    /// How many of its kind had begun when it came.
+    pub(super) begun: u64,
+}
+
+impl Waiter {
+    /// Whether its turn comes too late, in a line that stands, where nobody is worked for who came before that.
+    pub(super) fn is_late(&self, before: Duration, now: Duration) -> bool {
+        now > self.until || !self.delayed && self.since < before
+    }
+}
 
 /// The lines of one class: whose turn it is, and who stands for each.
 #[derive(Debug)]
