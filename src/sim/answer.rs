@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::entropy::Entropy;
 use crate::eci::incoming::{self, Format};
+use crate::eci::params::known;
 use crate::eci::params::read::Refused;
 use crate::eci::xml;
 
@@ -44,6 +45,14 @@ impl Refusal {
     /// A page's token that is not ours.
     pub(super) fn next_token() -> Self {
         Refused::invalid("NextToken", "it must come from an earlier answer").into()
+    }
+
+    /// The end of a request that was good, where it only asked whether it is.
+    pub(super) fn unless_dry(params: &[(String, String)]) -> Result<(), Self> {
+        if known::dry_run(params)? {
+            return Err(Self::new(400, "DryRunOperation", "Request validation has been passed with DryRun flag set."));
+        }
+        Ok(())
     }
 
     /// An id that an update or a delete does not find.

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use serde_json::Value;
 
-use super::answer::Outcome;
+use super::answer::{Outcome, Refusal};
 use super::ground::Ground;
 use super::images::{self, Login};
 use super::limits;
@@ -20,6 +20,7 @@ const DEFAULT_SIZE: i32 = 20;
 pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let (new, _) = read_create(params)?;
     limits::check(&new.spec, &new.registry_credentials)?;
+    Refusal::unless_dry(params)?;
     state.make_room(ground.at(&new.spec.region), ground.now)?;
     let mut spec = new.spec;
     spec.size_gib = spec.size_gib.or(Some(DEFAULT_SIZE));

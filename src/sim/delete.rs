@@ -10,5 +10,6 @@ use crate::eci::params::read::read_delete;
 /// Takes the cache away.
 pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
     let (id, region, _) = read_delete(params)?;
+    Refusal::unless_dry(params)?;
     if state.remove(ground.at(&region), &id, ground.now) { Ok(Map::new()) } else { Err(Refusal::not_found(&id)) }
 }

@@ -26,6 +26,7 @@ pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Groun
         let message = format!("The current status of the image cache {id} is {}.", status.as_str());
         return Err(Refusal::new(400, "ImageCache.IncorrectStatus", message));
     }
+    Refusal::unless_dry(params)?;
     cache.expires_at = expires_at(changes.retention_days, now).or(cache.expires_at);
     cache.past = cache.events(now).into_iter().cloned().collect();
     cache.build = Build::again(&order(&spec, &changes.registry_credentials, ground), &cache.build.shown(now));

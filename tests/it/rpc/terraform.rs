@@ -176,6 +176,26 @@ async fn a_throttled_destroy_is_one_call_all_the_same() {
     assert_eq!(provider.read(&id).await.unwrap(), None);
 }
 
+/// What goes wrong at the gateway fails the poll, and is never "gone": afterwards the cache is there as before.
+#[tokio::test]
+async fn a_poll_that_cannot_be_answered_empties_no_state() {
+    let app = TestGateway::start().await;
+    let provider = Provider::of(&app).await;
+    let id = success(&provider.create("web").await)["ImageCacheId"].as_str().unwrap().to_owned();
+    for (breaks, mends) in [
+        ("ALTER TABLE access_keys RENAME TO away", "ALTER TABLE away RENAME TO access_keys"),
+        ("ALTER TABLE image_caches RENAME TO away", "ALTER TABLE away RENAME TO image_caches"),
+        ("ALTER TABLE audit_entries RENAME TO away", "ALTER TABLE away RENAME TO audit_entries"),
+    ] {
+        sqlx::query(breaks).execute(app.sql()).await.unwrap();
+        let refused = provider.read(&id).await.unwrap_err();
+        let code = refused["Code"].as_str().unwrap();
+        assert!(["InternalError", "ServiceUnavailable"].contains(&code), "{breaks}: {refused}");
+        sqlx::query(mends).execute(app.sql()).await.unwrap();
+    }
+    provider.until_ready(&id).await;
+}
+
 #[tokio::test]
 async fn a_failed_build_says_why() {
     let app = TestGateway::start().await;

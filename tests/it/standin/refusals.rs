@@ -63,6 +63,15 @@ async fn replayed_stale_doubled_and_incomplete_requests_are_refused() {
 }
 
 #[tokio::test]
+async fn a_dry_run_builds_nothing() {
+    let cloud = Cloud::start().await;
+    let params = [("ImageCacheName", "web"), ("Image.1", "nginx"), ("DryRun", "True")];
+    let (status, body) = cloud.post(&cloud.signed("POST", "CreateImageCache", &params)).await;
+    assert_eq!((status, body["Code"].as_str()), (400, Some("DryRunOperation")), "{body}");
+    assert_eq!(cloud.get(&cloud.signed("GET", "DescribeImageCaches", &[])).await.1["TotalCount"], 0);
+}
+
+#[tokio::test]
 async fn parameters_keep_to_their_limits() {
     let cloud = Cloud::start().await;
     let full = [("ImageCacheName", "web"), ("Image.1", "nginx")];
