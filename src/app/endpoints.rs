@@ -13,7 +13,7 @@ use super::view::EndpointView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::Caller;
-use crate::domain::endpoint::{Endpoint, EndpointHealth, MAX_ENDPOINTS, PENDING, is_text};
+use crate::domain::endpoint::{Endpoint, EndpointHealth, PENDING, is_text};
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::ids::EndpointId;
@@ -43,8 +43,10 @@ impl Gateway {
             headers: (!new.headers.is_empty()).then(|| self.seal_headers(endpoint.id, &new.headers)),
         };
         let entry = self.endpoint_entry(caller, call, CREATE, &endpoint.id);
-        if !self.store().add_endpoint(&endpoint, &secrets, &entry).await? {
-            let detail = format!("the team has {MAX_ENDPOINTS} webhook endpoints, which is the most; delete one first");
+        let most = self.settings().endpoints_per_team;
+        if !self.store().add_endpoint(&endpoint, &secrets, most, &entry).await? {
+            let detail =
+                format!("the team has {most} webhook endpoints or more, and may have {most}; delete one first");
             return Err(Error::Conflict { code: "too_many_webhook_endpoints", detail });
         }
         call.set_audited();

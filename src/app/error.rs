@@ -38,6 +38,14 @@ pub enum Error {
         /// What is in the way.
         detail: String,
     },
+    /// It was there, and is no longer kept.
+    #[error("{detail}")]
+    NoLongerKept {
+        /// A stable word: `events_no_longer_kept`, …
+        code: &'static str,
+        /// What is gone, and how to go on.
+        detail: &'static str,
+    },
     /// `If-Match` names another version.
     #[error("the version is {current}")]
     PreconditionFailed {
@@ -103,6 +111,7 @@ impl Error {
         match self {
             Self::Unauthenticated { code, .. }
             | Self::Conflict { code, .. }
+            | Self::NoLongerKept { code, .. }
             | Self::TooMany { code, .. }
             | Self::Unavailable { code, .. } => code,
             Self::Forbidden(_) => "scope_missing",

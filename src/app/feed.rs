@@ -36,6 +36,7 @@ impl Gateway {
         let limit = page.limit.clamp(1, Page::MAX_LIMIT) as usize;
         loop {
             let stretch = self.store().events(&caller.team, filter, place, limit).await?;
+            check_kept(place, &stretch)?;
             if !stretch.events.is_empty() || patience.is_over() {
                 return cursors.page(stretch);
             }
@@ -52,6 +53,17 @@ impl Gateway {
         let found = self.store().image_cache(&caller.team, id).await?;
         found.map(drop).ok_or(Error::NotFound("image cache"))
     }
+}
+
+/// Refuses a place after which events were removed that whoever comes from there has not read. Who begins at the beginning
+/// gets what there is.
+pub(super) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), Error> {
+    if place == (0, 0) || place >= stretch.removed_to {
+        return Ok(());
+    }
+    let detail = "events after this cursor are no longer kept; read on without a cursor, from the oldest that is, and compare \
+                  with the image caches as they are";
+    Err(Error::NoLongerKept { code: "events_no_longer_kept", detail })
 }
 
 /// The first events after `place` that somebody is handed, or none when the time is over. `None`: they must read the

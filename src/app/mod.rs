@@ -58,6 +58,7 @@ mod reads;
 mod reconciling;
 mod redelivering;
 mod region_profiles;
+mod retention;
 mod revoking;
 pub mod rotating;
 mod rpc_keys;

@@ -7,7 +7,7 @@ use crate::domain::caller::Caller;
 use crate::domain::clock::Instant;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::ids::{DeliveryId, EndpointId};
-use crate::store::Resent;
+use crate::store::{Resent, Span};
 
 const RESEND: &str = "resend_delivery";
 const RECOVER: &str = "recover_webhook_endpoint";
@@ -71,7 +71,7 @@ impl Gateway {
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, RECOVER, &id);
         let count = self.store().recover(&caller.team, id, since, self.now(), MOST, &entry).await?;
-        Ok(self.requeued(call, count))
+        Ok(self.requeued(call, count, MOST))
     }
 
     /// Puts into the queue what happened from `since` until `until` and this endpoint wants and never had: for an
@@ -86,16 +86,19 @@ impl Gateway {
         access::check(caller, REPLAY)?;
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, REPLAY, &id);
-        let until = span.1.unwrap_or_else(|| self.now());
-        let count = self.store().replay(&caller.team, id, (span.0, until), self.now(), MOST, &entry).await?;
-        Ok(self.requeued(call, count))
+        // For one that is not enabled, no more than may wait for it.
+        let room = self.store().backlog_room(id, self.settings().waiting_while_off).await?;
+        let most = room.map_or(MOST, |room| room.min(MOST));
+        let span = Span { since: span.0, until: span.1, most };
+        let count = self.store().replay(&caller.team, id, &span, self.now(), &entry).await?;
+        Ok(self.requeued(call, count, most))
     }
 
-    fn requeued(&self, call: &Call, count: u64) -> RequeuedView {
+    fn requeued(&self, call: &Call, count: u64, most: i64) -> RequeuedView {
         call.set_audited();
         self.outlet().look.notify_one();
         let deliveries = i64::try_from(count).unwrap_or(i64::MAX);
-        RequeuedView { deliveries, has_more: deliveries >= MOST }
+        RequeuedView { deliveries, has_more: deliveries >= most }
     }
 }
 

@@ -76,6 +76,18 @@ pub struct Settings {
     pub keep_keys: Duration,
     /// How long delivery attempts are kept.
     pub keep_attempts: Duration,
+    /// How long events are kept, from when they happened.
+    pub keep_events: Duration,
+    /// How long deliveries are kept that are over, from when their event happened; no longer than the event.
+    pub keep_deliveries: Duration,
+    /// How long image caches are kept that have ended, with their transitions and operations.
+    pub keep_image_caches: Duration,
+    /// How long keys are kept that were revoked, and endpoints that were deleted.
+    pub keep_credentials: Duration,
+    /// How many webhook endpoints a team may have.
+    pub endpoints_per_team: i64,
+    /// How many deliveries may wait for an endpoint that is not enabled.
+    pub waiting_while_off: i64,
 }
 
 impl Default for Settings {
@@ -111,6 +123,12 @@ impl Default for Settings {
             credential_look: Duration::from_secs(1),
             keep_keys: Duration::from_hours(2 * 24),
             keep_attempts: Duration::from_hours(30 * 24),
+            keep_events: Duration::from_hours(30 * 24),
+            keep_deliveries: Duration::from_hours(30 * 24),
+            keep_image_caches: Duration::from_hours(90 * 24),
+            keep_credentials: Duration::from_hours(90 * 24),
+            endpoints_per_team: 50,
+            waiting_while_off: 10_000,
         }
     }
 }

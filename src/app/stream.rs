@@ -13,7 +13,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::{Duration, timeout};
 
 use super::authenticating::Vigil;
-use super::feed::Cursors;
+use super::feed::{Cursors, check_kept};
 use super::news::Told;
 use super::{Error, Gateway, access};
 use crate::domain::caller::{Caller, TeamId};
@@ -83,7 +83,7 @@ impl Gateway {
             Some(cursor) => Cursors::of(self, caller).read(Some(cursor))?,
             None => self.store().feed_end().await?,
         };
-        self.open_stream(caller, filter, place)
+        self.open_stream(caller, filter, place).await
     }
 
     /// The events of one image cache after `cursor`; without one, all of them, so that nobody comes too late.
@@ -96,10 +96,13 @@ impl Gateway {
         access::check(caller, "stream_image_cache_events")?;
         self.check_image_cache(caller, id).await?;
         let place = Cursors::of(self, caller).read(cursor)?;
-        self.open_stream(caller, EventFilter { cache: Some(id), ..EventFilter::default() }, place)
+        self.open_stream(caller, EventFilter { cache: Some(id), ..EventFilter::default() }, place).await
     }
 
-    fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
+    async fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
+        if place != (0, 0) {
+            check_kept(place, &self.store().events(&caller.team, &filter, place, 1).await?)?;
+        }
         let slot = self.take_slot(&caller.team)?;
         let (gateway, caller, vigil) = (self.clone(), caller.clone(), Vigil::over(self, caller));
         Ok(EventStream { gateway, caller, vigil, filter, place, begun: false, news: None, _slot: slot })

@@ -23,6 +23,7 @@ impl Gateway {
         if let Err(error) = store.make_audit_months().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the audit's next months could not be made");
         }
+        self.forget_old().await?;
         let abandoned = self.end_abandoned().await?;
         if store.wake_expired(self.now()).await? > 0 {
             self.signals().tracker.notify_one();
@@ -57,7 +58,7 @@ impl Gateway {
         if self.clock().is_set() { Ok(()) } else { self.keep_time().await }
     }
 
-    fn before(&self, kept: Duration) -> Instant {
+    pub(super) fn before(&self, kept: Duration) -> Instant {
         self.now() - chrono::Duration::from_std(kept).unwrap_or(chrono::Duration::MAX)
     }
 }

@@ -55,6 +55,12 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
             limits: config.limits.asked,
             webhook_timeout: config.webhook.timeout,
             webhook_skip_challenge: config.webhook.allow_skip_challenge,
+            endpoints_per_team: config.webhook.endpoints_per_team.into(),
+            waiting_while_off: config.webhook.waiting_while_off.into(),
+            keep_events: config.retention.events,
+            keep_deliveries: config.retention.deliveries,
+            keep_image_caches: config.retention.image_caches,
+            keep_credentials: config.retention.credentials,
             look_usual: config.cloud.pace.look,
             calls: budget::Limits {
                 calls_per_second: f64::from(config.cloud.pace.calls_per_second),

@@ -14,7 +14,8 @@ use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, console, runtime};
 use crate::config::{
     AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, JwksConfig, LimitsConfig, PaceConfig,
-    PolicyConfig, ReconcileConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys, WebhookConfig,
+    PolicyConfig, ReconcileConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys,
+    WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -164,6 +165,8 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             allow_skip_challenge: true,
             allow_public: false,
             timeout: Duration::from_secs(15),
+            endpoints_per_team: 50,
+            waiting_while_off: 10_000,
             extra_ca_file: None,
             proxy: None,
         },
@@ -176,6 +179,7 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             reuse_margin: Duration::from_hours(1),
         },
         policy: PolicyConfig { contact: Some("whoever started dev".into()), ..PolicyConfig::default() },
+        retention: RetentionConfig::default(),
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) const PLAIN: &[&str] = &[
     "webhook.allow_public",
     "webhook.allow_skip_challenge",
     "webhook.timeout_seconds",
+    "webhook.endpoints_per_team",
+    "webhook.waiting_while_off",
     "webhook.extra_ca_file",
     "limits.connections",
     "limits.body_bytes",
@@ -79,6 +81,10 @@ pub(super) const PLAIN: &[&str] = &[
     "policy.contact",
     "policy.currency",
     "policy.prices",
+    "retention.events_days",
+    "retention.deliveries_days",
+    "retention.image_caches_days",
+    "retention.credentials_days",
 ];
 
 /// Every secret. Each also has a `_file` form that names a file with the value.

@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod policy;
 mod reader;
+mod retention;
 mod rotation;
 mod serve;
 mod source;
@@ -40,6 +41,7 @@ pub use environment::{DevEnvironment, Environment};
 pub use jwks::JwksConfig;
 pub use limits::LimitsConfig;
 pub use policy::PolicyConfig;
+pub use retention::RetentionConfig;
 pub use rotation::RotationConfig;
 pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 pub use webhook::WebhookConfig;
@@ -93,6 +95,8 @@ pub struct Config {
     pub reconcile: ReconcileConfig,
     /// What teams may do, where no policy says it.
     pub policy: PolicyConfig,
+    /// What is kept for how long.
+    pub retention: RetentionConfig,
     /// Things to log at the start, such as variables that look like settings but are none.
     pub notes: Vec<String>,
 }
@@ -302,6 +306,7 @@ impl Config {
                 reuse_margin: r.seconds("ensure.margin_seconds", 0..=2_592_000, 3_600),
             },
             policy: PolicyConfig::read(r),
+            retention: RetentionConfig::read(r),
             notes: r.notes(),
         }
     }

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::reader::missing;
 use super::{
     AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, JwksConfig, KeysConfig, LimitsConfig,
-    PaceConfig, PolicyConfig, ReconcileConfig, RoleConfig, SettingError, WebhookConfig,
+    PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, RoleConfig, SettingError, WebhookConfig,
 };
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
@@ -48,6 +48,8 @@ pub struct ServeConfig {
     pub reconcile: ReconcileConfig,
     /// What teams may do, where no policy says it.
     pub policy: PolicyConfig,
+    /// What is kept for how long.
+    pub retention: RetentionConfig,
 }
 
 /// [`super::KeysConfig`] with its key.
@@ -197,6 +199,7 @@ impl Config {
             lease: self.lease,
             reconcile: self.reconcile,
             policy: self.policy,
+            retention: self.retention,
         })
     }
 }

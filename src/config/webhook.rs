@@ -26,6 +26,10 @@ pub struct WebhookConfig {
     pub allow_skip_challenge: bool,
     /// How long one delivery may take, its body included.
     pub timeout: Duration,
+    /// How many endpoints a team may have.
+    pub endpoints_per_team: u32,
+    /// How many deliveries may wait for an endpoint that is not enabled.
+    pub waiting_while_off: u32,
     /// Certificates (PEM) to trust besides the system's.
     pub extra_ca_file: Option<PathBuf>,
     /// The proxy that receivers are reached through, if any.
@@ -43,6 +47,8 @@ impl WebhookConfig {
             allow_public: r.flag("webhook.allow_public"),
             allow_skip_challenge: r.flag("webhook.allow_skip_challenge"),
             timeout: r.seconds("webhook.timeout_seconds", 5..=30, 15),
+            endpoints_per_team: r.number("webhook.endpoints_per_team", 1..=10_000, 50),
+            waiting_while_off: r.number("webhook.waiting_while_off", 0..=1_000_000, 10_000),
             extra_ca_file: r.path("webhook.extra_ca_file"),
             proxy: r.proxy("webhook.proxy"),
         }

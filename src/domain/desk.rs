@@ -16,76 +16,18 @@ use chrono::Duration;
 
 use super::caller::TeamId;
 use super::clock::Instant;
-use super::health::CAREFUL_AFTER;
 use super::ids::EndpointId;
 
-/// Nobody rests longer than a day; what lies further ahead than this was written by a clock that leapt.
-const LONGEST_REST: Duration = Duration::hours(25);
+mod place;
+mod words;
+
+use place::Place;
+pub use words::{Address, End, Limits, Room};
+
 /// The lowest rate is one delivery a second: the same for the time at which a rate lets the next one go.
 const LONGEST_SPACING: Duration = Duration::seconds(2);
 /// An endpoint for which nothing was under way for that long is forgotten: the database knows how it fares.
 const KEEP_IDLE: Duration = Duration::minutes(10);
-
-/// How much a desk takes.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Most in flight.
-    pub flying: usize,
-    /// Most in flight for one team.
-    pub per_team: usize,
-    /// Most in flight to one endpoint; 1 while it fails.
-    pub per_endpoint: usize,
-    /// Most in hand, in flight or waiting here.
-    pub hand: usize,
-    /// Most in hand for one endpoint that takes what it is sent.
-    pub hand_per_endpoint: usize,
-}
-
-impl Limits {
-    /// Most in hand for an endpoint of which nothing is known: one that hangs keeps no more than that from the others.
-    pub fn first_hand(&self) -> usize {
-        (self.per_endpoint * 8).min(self.hand_per_endpoint)
-    }
-}
-
-/// What is known of an endpoint when something for it comes in.
-#[derive(Debug, Clone)]
-pub struct Address {
-    /// Whose.
-    pub team: TeamId,
-    /// Which.
-    pub endpoint: EndpointId,
-    /// The least time between two deliveries to it.
-    pub spacing: Option<Duration>,
-    /// Before that, its rate lets nothing go.
-    pub free_at: Option<Instant>,
-    /// Failures in a row.
-    pub failures: i32,
-    /// Rises whenever somebody acts upon the endpoint: what is known of an older revision no longer holds.
-    pub revision: i64,
-}
-
-/// How much more an endpoint takes.
-#[derive(Debug, Clone, Copy)]
-pub struct Room {
-    /// Which.
-    pub endpoint: EndpointId,
-    /// The revision for which it holds.
-    pub revision: i64,
-    /// How many deliveries.
-    pub most: usize,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, Copy)]
-pub struct End {
-    /// The endpoint's revision as it was read for the attempt.
-    pub revision: i64,
-    /// Whether it arrived.
-    pub good: bool,
-    /// Until when the endpoint rests because of it.
-    pub paused_until: Option<Instant>,
-}
 
 /// The desk; `T` is one delivery.
 #[derive(Debug)]
@@ -105,77 +47,6 @@ struct Team {
     ready: VecDeque<EndpointId>,
     flying: usize,
     in_turns: bool,
-}
-
-#[derive(Debug)]
-struct Place<T> {
-    address: Address,
-    queue: VecDeque<T>,
-    flying: usize,
-    paused_until: Option<Instant>,
-    listed: bool,
-    /// How much of it may be in hand: more with each that arrives, half as much with each that does not.
-    trust: usize,
-    /// Whether the database holds more that is due.
-    more: bool,
-    /// When something for it came in or ended.
-    used_at: Instant,
-}
-
-impl<T> Place<T> {
-    fn new(address: Address, trust: usize, now: Instant) -> Self {
-        Self {
-            address,
-            queue: VecDeque::new(),
-            flying: 0,
-            paused_until: None,
-            listed: false,
-            trust,
-            more: false,
-            used_at: now,
-        }
-    }
-
-    fn is_resting(&self, now: Instant) -> bool {
-        self.paused_until.is_some_and(|until| until > now && until - now <= LONGEST_REST)
-    }
-
-    fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.flying == 0
-    }
-
-    fn cap(&self, limits: &Limits) -> usize {
-        if self.is_failing() { 1 } else { limits.per_endpoint }
-    }
-
-    /// How much of it may be in hand.
-    fn most(&self, now: Instant) -> usize {
-        match self.is_resting(now) {
-            true => 0,
-            false if self.is_failing() => 1,
-            false => self.trust,
-        }
-    }
-
-    fn room(&self, now: Instant) -> usize {
-        self.most(now).saturating_sub(self.queue.len() + self.flying)
-    }
-
-    /// Whether a look for more of it is worth a statement: not for every one that ends, and not while it rests.
-    fn is_hungry(&self, now: Instant) -> bool {
-        let most = self.most(now);
-        self.more && most > 0 && self.queue.len() + self.flying <= most / 4 * 3
-    }
-
-    fn count(&mut self, good: bool, limits: &Limits) {
-        self.address.failures = if good { 0 } else { self.address.failures.saturating_add(1) };
-        let trust = if good { self.trust + 1 } else { self.trust / 2 };
-        self.trust = trust.clamp(limits.first_hand(), limits.hand_per_endpoint);
-    }
-
-    fn is_failing(&self) -> bool {
-        self.address.failures >= CAREFUL_AFTER
-    }
 }
 
 impl<T> Desk<T> {

@@ -10,8 +10,6 @@ use super::ids::EndpointId;
 
 /// Why an endpoint is not enabled that has not echoed its challenge yet: it gets no event.
 pub const PENDING: &str = "pending";
-/// How many endpoints a team may have.
-pub const MAX_ENDPOINTS: i64 = 100;
 /// How many headers of its own an endpoint may have.
 pub const MAX_HEADERS: usize = 20;
 /// The longest value of such a header, in bytes.
@@ -71,6 +69,10 @@ pub struct EndpointHealth {
     pub last_success_at: Option<Instant>,
     /// Until when it rests, because it asked for it or fails.
     pub resting_until: Option<Instant>,
+    /// Events that were not queued for it since the last replay, because too many waited while it was not enabled.
+    pub passed_over: i64,
+    /// When the first of them happened.
+    pub passed_over_since: Option<Instant>,
 }
 
 /// The form in which an endpoint gets its events.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::endpoints::names;
 use super::events::{self, About, NewEvent};
-use super::{Error, Store, audit_insert};
+use super::{Error, Store, audit_insert, backlog};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -27,6 +27,18 @@ pub struct EndpointWrite {
     pub rotate: bool,
     /// Whether it is elsewhere from now on: then its failures are not those of the new place.
     pub moved: bool,
+}
+
+/// Whether an endpoint gets its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enabling {
+    /// All that wait, and those to come.
+    On,
+    /// None; so many may wait.
+    Off {
+        /// Events beyond that are passed over.
+        most_waiting: i64,
+    },
 }
 
 /// What an act of a person leaves of an endpoint's failures. A rest ends in either case.
@@ -111,9 +123,10 @@ impl Store {
         &self,
         team: &TeamId,
         id: EndpointId,
-        enabled: bool,
+        enabling: Enabling,
         entry: &AuditEntry,
     ) -> Result<bool, Error> {
+        let enabled = enabling == Enabling::On;
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET enabled = $3, disabled_reason = CASE WHEN NOT $3 THEN 'paused' END, version = version + 1
@@ -128,8 +141,9 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        if enabled {
-            make_due(&mut transaction, id, entry.at).await?;
+        match enabling {
+            Enabling::On => make_due(&mut transaction, id, entry.at).await?,
+            Enabling::Off { most_waiting } => backlog::bound(&mut transaction, id, most_waiting).await?,
         }
         let failures = if enabled { Failures::Forgotten } else { Failures::Kept };
         end_rest(&mut transaction, id, failures).await?;
@@ -183,7 +197,7 @@ impl Store {
         &self,
         team: &TeamId,
         (id, revision): (EndpointId, i64),
-        reason: &'static str,
+        (reason, most_waiting): (&'static str, i64),
         event: &NewEvent,
         entry: &AuditEntry,
     ) -> Result<bool, Error> {
@@ -203,6 +217,7 @@ impl Store {
             return Ok(false);
         }
         end_rest(&mut transaction, id, Failures::Kept).await?;
+        backlog::bound(&mut transaction, id, most_waiting).await?;
         events::insert(&mut transaction, About::Endpoint(team, id), event).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;

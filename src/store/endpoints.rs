@@ -11,7 +11,7 @@ use super::endpoint_changes::{Failures, end_rest};
 use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
-use crate::domain::endpoint::{Endpoint, EndpointHealth, EndpointOptions, EventFormat, MAX_ENDPOINTS};
+use crate::domain::endpoint::{Endpoint, EndpointHealth, EndpointOptions, EventFormat};
 use crate::domain::event::EventType;
 use crate::domain::ids::EndpointId;
 
@@ -40,6 +40,8 @@ struct EndpointRow {
     first_failure_at: Option<DateTime<Utc>>,
     last_success_at: Option<DateTime<Utc>>,
     paused_until: Option<DateTime<Utc>>,
+    passed_over: i64,
+    passed_over_since: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<EndpointRow> for Endpoint {
@@ -62,6 +64,8 @@ impl TryFrom<EndpointRow> for Endpoint {
             failing_since: row.first_failure_at,
             last_success_at: row.last_success_at,
             resting_until: row.paused_until,
+            passed_over: row.passed_over,
+            passed_over_since: row.passed_over_since,
         };
         Ok(Self {
             id: row.id.into(),
@@ -90,16 +94,20 @@ pub struct EndpointSecrets {
     pub headers: Option<Vec<u8>>,
 }
 
-const READ: &str = "SELECT w.*, s.consecutive_failures, s.first_failure_at, s.last_success_at, s.paused_until
+const READ: &str = "SELECT w.*, s.consecutive_failures, s.first_failure_at, s.last_success_at, s.paused_until,
+        s.passed_over + COALESCE(p.events, 0) AS passed_over, LEAST(s.passed_over_since, p.since) AS passed_over_since
     FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
+        CROSS JOIN LATERAL (
+            SELECT sum(events)::bigint AS events, min(since) AS since FROM webhook_passed_over WHERE endpoint = w.id) p
     WHERE w.team = $1 AND NOT w.deleted";
 
 impl Store {
-    /// Adds an endpoint with its encrypted secrets. `false`: the team has [`MAX_ENDPOINTS`] already.
+    /// Adds an endpoint with its encrypted secrets. `false`: the team has `most` already.
     pub async fn add_endpoint(
         &self,
         endpoint: &Endpoint,
         secrets: &EndpointSecrets,
+        most: i64,
         entry: &AuditEntry,
     ) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
@@ -133,7 +141,7 @@ impl Store {
         .bind(&endpoint.public_key)
         .bind(&secrets.secret)
         .bind(endpoint.created_at)
-        .bind(MAX_ENDPOINTS)
+        .bind(most)
         .bind(options.format.as_str())
         .bind(endpoint.enabled)
         .bind(&endpoint.disabled_reason)
@@ -178,11 +186,12 @@ impl Store {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET deleted = true, enabled = false, secret = '', old_secret = NULL, headers = NULL,
-                 version = version + 1
+                 version = version + 1, deleted_at = $3
              WHERE team = $1 AND id = $2 AND NOT deleted",
         )
         .bind(team.as_str())
         .bind(id.uuid())
+        .bind(entry.at)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {

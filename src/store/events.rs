@@ -109,6 +109,8 @@ pub struct Stretch {
     pub more: bool,
     /// Up to where the feed has been read: nothing before this place is unread.
     pub read_to: Place,
+    /// Up to where events of the team are no longer kept; none were removed yet: the beginning.
+    pub removed_to: Place,
 }
 
 /// An event, or nothing but how far the feed can be read.
@@ -121,6 +123,10 @@ pub(super) struct EventRow {
     kind: Option<String>,
     image_cache: Option<Uuid>,
     body: Option<String>,
+    #[sqlx(default)]
+    removed_txid: Option<i64>,
+    #[sqlx(default)]
+    removed_seq: Option<i64>,
 }
 
 /// What an [`EventRow`] is read from: `now` has the horizon, `e` the event.
@@ -141,6 +147,10 @@ impl EventRow {
         })
     }
 
+    fn removed_to(&self) -> Place {
+        self.removed_txid.zip(self.removed_seq).map_or((0, 0), |(txid, seq)| (txid.unsigned_abs(), seq))
+    }
+
     /// The place before everything that cannot be read yet.
     pub(super) fn horizon(&self) -> Place {
         (self.horizon.unsigned_abs(), 0)
@@ -151,11 +161,12 @@ impl Stretch {
     /// Of rows that were asked for as one more than `limit`. Nothing was read before `place`.
     pub(super) fn of(rows: Vec<EventRow>, limit: usize, place: Place) -> Self {
         let horizon = rows.first().map_or(place, EventRow::horizon);
+        let removed_to = rows.first().map_or((0, 0), EventRow::removed_to);
         let mut events: Vec<StoredEvent> = rows.into_iter().filter_map(EventRow::event).collect();
         let more = events.len() > limit;
         events.truncate(limit);
         let last = events.last().map_or(place, |last| last.place);
-        Self { events, more, read_to: if more { last } else { last.max(horizon) } }
+        Self { events, more, read_to: if more { last } else { last.max(horizon) }, removed_to }
     }
 }
 
@@ -177,8 +188,10 @@ impl Store {
         limit: usize,
     ) -> Result<Stretch, Error> {
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(NOW);
-        query.push(" SELECT ").push(COLUMNS).push(" FROM now LEFT JOIN LATERAL (SELECT * FROM events WHERE team = ");
-        query.push_bind(team.as_str()).push(" AND (txid, seq) > (").push_bind(place.0.to_string());
+        query.push(" SELECT ").push(COLUMNS).push(", r.txid::text::bigint AS removed_txid, r.seq AS removed_seq");
+        query.push(" FROM now LEFT JOIN events_removed r ON r.team = ").push_bind(team.as_str());
+        query.push(" LEFT JOIN LATERAL (SELECT * FROM events WHERE team = ").push_bind(team.as_str());
+        query.push(" AND (txid, seq) > (").push_bind(place.0.to_string());
         query.push("::text::xid8, ").push_bind(place.1).push(") AND txid < now.horizon");
         if let Some(cache) = filter.cache {
             query.push(" AND image_cache = ").push_bind(cache.uuid());
@@ -202,7 +215,18 @@ mod tests {
         let text = place.map(|_| String::new());
         let id = place.map(|_| Uuid::nil());
         let (txid, seq) = (place.map(|place| place.0), place.map(|place| place.1));
-        EventRow { horizon, id, txid, seq, kind: text.clone(), image_cache: None, body: text }
+        let (removed_txid, removed_seq) = (None, None);
+        EventRow {
+            horizon,
+            id,
+            txid,
+            seq,
+            kind: text.clone(),
+            image_cache: None,
+            body: text,
+            removed_txid,
+            removed_seq,
+        }
     }
 
     #[test]

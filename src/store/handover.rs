@@ -2,7 +2,8 @@
 //!
 //! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory
 //! the moment its transaction has committed: no statement and no pause lie between. Everything else waits in the
-//! queue. What must stay true: nothing is handed over before it is committed; and what is committed and did not
+//! queue. For an endpoint that is not enabled at most so many wait ([`super::backlog`]): the others are counted. What must
+//! stay true: nothing is handed over before it is committed; and what is committed and did not
 //! arrive (a commit whose answer was lost) is found by its worker, which compares what it holds with the database.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -150,7 +151,8 @@ pub(super) const WANTS: &str = "
 pub(super) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "wanting AS (
-            SELECT told.seq, told.occurred_at, w.id, w.team, CASE WHEN w.ordered THEN told.image_cache END AS lane,
+            SELECT told.seq, told.occurred_at, w.id, w.team,
+                w.enabled OR told.seq <= COALESCE(s.queue_until, told.seq) AS queued, CASE WHEN w.ordered THEN told.image_cache END AS lane,
                 w.enabled AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
                     AND {AWAKE}
                     AND NOT (w.ordered AND EXISTS (SELECT FROM webhook_deliveries p
@@ -162,8 +164,11 @@ pub(super) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
             INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at, state, attempts, lease_token, leased_at)
             SELECT team, seq, id, lane, occurred_at, at_once::int, at_once::int, CASE WHEN at_once THEN $3::uuid END,
                 CASE WHEN at_once THEN clock_timestamp() END
-            FROM wanting
-            RETURNING id, attempts, team, event, endpoint, state)"
+            FROM wanting WHERE queued
+            RETURNING id, attempts, team, event, endpoint, state),
+        passed_over AS (
+            INSERT INTO webhook_passed_over (endpoint, since, events)
+            SELECT id, min(occurred_at), count(*) FROM wanting WHERE NOT queued GROUP BY id)"
     )
 });
 

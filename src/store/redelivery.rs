@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::endpoint_changes::{Failures, end_rest};
 use super::handover::{TOLD, WANTS};
-use super::{Error, PlacedDelivery, Store, audit_insert};
+use super::{Error, PlacedDelivery, Store, audit_insert, backlog};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -24,6 +24,17 @@ pub enum Resent {
     InFlight,
     /// Its endpoint is gone.
     EndpointGone,
+}
+
+/// Which events are replayed.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// From then on.
+    pub since: Instant,
+    /// Until then; none: until now.
+    pub until: Option<Instant>,
+    /// At most so many.
+    pub most: i64,
 }
 
 #[derive(FromRow)]
@@ -153,15 +164,14 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Puts the team's events of a span into the queue that the endpoint wants and never had; at most `most`, the
-    /// oldest first.
+    /// Puts the team's events of a span into the queue that the endpoint wants and never had, the oldest first. A span that
+    /// reaches from the first event that was passed over until now, and was not cut short, has them all again.
     pub async fn replay(
         &self,
         team: &TeamId,
         endpoint: EndpointId,
-        span: (Instant, Instant),
+        span: &Span,
         now: Instant,
-        most: i64,
         entry: &AuditEntry,
     ) -> Result<u64, Error> {
         let mut transaction = self.requests.begin().await?;
@@ -179,12 +189,15 @@ impl Store {
         let done = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(endpoint.uuid())
-            .bind(span.0)
-            .bind(span.1)
+            .bind(span.since)
+            .bind(span.until.unwrap_or(now))
             .bind(now)
-            .bind(most)
+            .bind(span.most)
             .execute(&mut *transaction)
             .await?;
+        if span.until.is_none() && i64::try_from(done.rows_affected()).is_ok_and(|count| count < span.most) {
+            backlog::forget_passed_over(&mut transaction, endpoint, span.since).await?;
+        }
         end_rest(&mut transaction, endpoint, Failures::Kept).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;

@@ -4,6 +4,10 @@
 //! scanner; what is said here follows from the word and the status, and from the host of a redirect, never its path or
 //! query.
 
+use ::url::{Position, Url};
+use http::StatusCode;
+use http::header::{HeaderMap, LOCATION};
+
 /// Where a redirect leads, as far as that is told: the host with its port, and whether it is the one that was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
@@ -11,6 +15,18 @@ pub struct Redirect {
     pub origin: String,
     /// Whether only the scheme, the path or the query is another.
     pub same_host: bool,
+}
+
+impl Redirect {
+    /// Where an answer of that status leads from `asked`, if it is a redirect that says so.
+    pub(super) fn of(asked: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+        let location = headers.get(LOCATION).filter(|_| status.is_redirection())?;
+        let mut target = asked.join(location.to_str().ok()?).ok().filter(Url::has_host)?;
+        // A URL with a host has a place for both.
+        let _cleared = target.set_username("").and_then(|()| target.set_password(None));
+        let origin = target[..Position::BeforePath].to_owned();
+        Some(Self { origin, same_host: target.host() == asked.host() })
+    }
 }
 
 /// A sentence about a failed attempt: its coarse word, the answer's status if there was one, where a redirect leads.

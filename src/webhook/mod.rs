@@ -17,6 +17,7 @@ mod dial;
 mod echo;
 pub mod ed25519;
 pub mod explain;
+mod fault;
 mod link;
 mod pool;
 pub mod resolver;

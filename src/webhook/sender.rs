@@ -7,7 +7,6 @@
 //!
 //! Called by `app` for deliveries and test messages. Signing comes before, deciding about retries after.
 
-use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use std::time::Duration;
 
 use ::url::{Position, Url};
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
@@ -24,6 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::address::Policy;
 use super::dial::Dialer;
 use super::explain::Redirect;
+use super::fault::{Fault, classify};
 use super::link::{Link, Message};
 use super::pool::Pool;
 use super::resolver::{Guarded, Lookup, ResolveError, SystemLookup};
@@ -170,12 +170,6 @@ pub struct Sender {
     clock: Arc<dyn Clock>,
 }
 
-/// What went wrong before there was an answer.
-enum Fault {
-    Connecting(Box<dyn Error + Send + Sync>),
-    Talking(hyper::Error),
-}
-
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").finish_non_exhaustive()
@@ -278,7 +272,7 @@ impl Sender {
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = asked.and_then(|text| retry_after::parse(text, self.clock.now()));
         let (http_status, remote) = (Some(response.status().as_u16()), link.remote);
-        let redirect = redirect(url, &response);
+        let redirect = Redirect::of(url, response.status(), response.headers());
         let (mut body, mut kept) = (response.into_body(), Vec::new());
         // A body that breaks off is as good as one that ends; but its connection is not used again.
         let whole = body.is_end_stream()
@@ -324,19 +318,6 @@ fn header_map(headers: &[(String, String)]) -> Option<HeaderMap> {
     headers.iter().map(pair).collect()
 }
 
-/// Where a redirect leads, without its path and query: those may hold what is nobody else's.
-fn redirect(url: &Url, response: &Response<Incoming>) -> Option<Redirect> {
-    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
-    let target = url.join(location.to_str().ok()?).ok().filter(Url::has_host)?;
-    Some(Redirect { origin: origin(&without_user(target.clone())).to_owned(), same_host: target.host() == url.host() })
-}
-
-fn without_user(mut url: Url) -> Url {
-    // A URL with a host has a place for both.
-    let _cleared = url.set_username("").and_then(|()| url.set_password(None));
-    url
-}
-
 fn judge_status(status: StatusCode) -> (Outcome, Option<&'static str>) {
     match status.as_u16() {
         200..=299 => (Outcome::Delivered, None),
@@ -344,26 +325,4 @@ fn judge_status(status: StatusCode) -> (Outcome, Option<&'static str>) {
         410 => (Outcome::Gone, Some("gone")),
         _ => (Outcome::Failed, Some("status")),
     }
-}
-
-fn classify(fault: &Fault) -> (Outcome, &'static str) {
-    let (error, otherwise): (&(dyn Error + 'static), _) = match fault {
-        Fault::Connecting(error) => (&**error, "unreachable"),
-        Fault::Talking(error) => (error, "broken_connection"),
-    };
-    match cause::<ResolveError>(error) {
-        Some(ResolveError::Closed(_)) => return (Outcome::Refused, "address_refused"),
-        Some(ResolveError::Unresolvable) => return (Outcome::Failed, "unresolvable"),
-        None => {}
-    }
-    (Outcome::Failed, if cause::<rustls::Error>(error).is_some() { "tls" } else { otherwise })
-}
-
-/// The error of type `E` somewhere behind `error`; I/O errors hide theirs inside instead of naming it as their source.
-fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    if let Some(found) = error.downcast_ref::<E>() {
-        return Some(found);
-    }
-    let hidden = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-    hidden.and_then(|inner| cause(inner as &(dyn Error + 'static))).or_else(|| error.source().and_then(cause))
 }

@@ -38,6 +38,7 @@ mod receive;
 mod receiver;
 mod reconcile;
 mod restart;
+mod retention;
 mod roles;
 mod rotation;
 mod rpc;

@@ -17,8 +17,11 @@ const CREATED: &str = "image_cache.created";
 /// What is due for endpoints that take it; retries are due five seconds later.
 const DUE: &str = "SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
         JOIN webhook_endpoint_state s ON s.endpoint = w.id
-    WHERE d.state = 1 OR (d.state = 0 AND d.next_attempt_at <= '2026-03-01T08:00:03Z' AND w.enabled
+    WHERE (d.state = 1 AND w.rate_per_second IS NULL) OR (d.state = 0 AND d.next_attempt_at <= '2026-03-01T08:00:03Z' AND w.enabled
         AND s.paused_until IS NULL AND s.free_at IS NULL)";
+/// What is under way; what a rate holds back is in hand, too.
+const IN_HAND: &str = "SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
+    WHERE d.state = 1 AND w.rate_per_second IS NULL";
 /// For what has to happen, however slow the machine is.
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -237,10 +240,10 @@ async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
         }
     }
     until(cases, "the first attempt", |case| case.state != State::Exhausted || case.events() == 1).await;
-    until_counted(app, "SELECT count(*) FROM webhook_deliveries WHERE state = 1").await;
+    until_counted(app, IN_HAND).await;
     app.advance(2);
     until(cases, "the states", |case| case.events() >= case.state.events().1).await;
-    until_counted(app, "SELECT count(*) FROM webhook_deliveries WHERE state = 1").await;
+    until_counted(app, IN_HAND).await;
     until_counted(app, "SELECT 18 - count(*) FROM webhook_endpoints WHERE disabled_reason IN ('gone', 'failing')")
         .await;
     for case in cases.iter_mut().filter(|case| case.state == State::Moved) {
@@ -297,7 +300,7 @@ async fn an_answer_to_what_was_sent_before_an_act_says_nothing_about_the_endpoin
         old.wait_for(1).await;
         case.act(&people).await;
         old.release();
-        until_counted(&app, "SELECT count(*) FROM webhook_deliveries WHERE state = 1").await;
+        until_counted(&app, IN_HAND).await;
         let shown = people.get(&case.path()).await.expect(200);
         assert_eq!(
             (&shown["enabled"], &shown["resting_until"]),

@@ -76,7 +76,8 @@ async fn each_refusal_of_a_challenge_says_what_came_back_and_what_to_change() {
     let resets = Receiver::start(Manner::Resets).await;
     assert!(reason(&app, &resets.url()).await.contains("ended before there was an answer"));
     assert!(reason(&app, "http://127.0.0.1:9/").await.contains("nothing listens at that port"));
-    let plain = Hook::start().await.url().replace("http://", "https://");
+    // Plain HTTP where TLS was expected.
+    let plain = format!("https://{}/hook", app.address);
     assert!(reason(&app, &plain).await.contains("no TLS connection could be made"));
     assert_eq!(app.items("/v1/webhook-endpoints").await.len(), 0);
 }

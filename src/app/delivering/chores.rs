@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::statements::Beat;
-use super::{BATCH, Deliverer, dead};
+use super::{BATCH, Deliverer, comparing, dead};
 use crate::app::Error;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::{Bounds, Claim, Finished};
@@ -17,8 +17,6 @@ use tokio::time::Instant;
 
 /// What has become due meanwhile is looked for that often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// What is remembered of endpoints is compared with the database that often: an act counts within a second everywhere.
-const COMPARE_EVERY: Duration = Duration::from_millis(500);
 /// A worker shows that often that it lives: several times within its lease.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// What has ended waits that long for more of its kind, so that one statement records many.
@@ -41,7 +39,7 @@ pub(super) struct Plan {
     pub(super) ordered: bool,
     look_at: Instant,
     beat_at: Instant,
-    compare_at: Instant,
+    pub(super) compare_at: Instant,
     publish_at: Instant,
     record_at: Option<Instant>,
     rest_until: Instant,
@@ -52,12 +50,12 @@ pub(super) struct Plan {
     /// How many have ended and are just being recorded.
     recording: usize,
     /// What is being done.
-    under_way: HashSet<Kind>,
+    pub(super) under_way: HashSet<Kind>,
 }
 
 /// The kinds of chores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     Look,
     Record,
     Return,
@@ -72,7 +70,7 @@ impl Plan {
             ordered: false,
             look_at: now,
             beat_at: now + BEAT_EVERY,
-            compare_at: now + COMPARE_EVERY,
+            compare_at: now + comparing::EVERY,
             publish_at: now,
             record_at: None,
             rest_until: now,
@@ -198,18 +196,6 @@ impl Deliverer {
         self.chores.spawn(async move { Chore::Beaten(now, gateway.beat_deliverer(worker, &known).await) });
     }
 
-    fn compare(&mut self, now: Instant) {
-        self.plan.compare_at = now + COMPARE_EVERY;
-        self.desk.forget_idle(self.gateway.now());
-        let known = self.desk.remembered(self.gateway.now());
-        if known.is_empty() {
-            return;
-        }
-        self.plan.under_way.insert(Kind::Compare);
-        let gateway = self.gateway.clone();
-        self.chores.spawn(async move { Chore::Compared(gateway.compare_endpoints(&known).await) });
-    }
-
     /// Hears how a statement went. One that failed is tried again after a rest.
     pub(super) fn note_chore(&mut self, chore: Result<Chore, JoinError>) -> Result<(), Error> {
         // A panic in a statement: begin anew, what is in hand is found by the next worker.
@@ -297,13 +283,6 @@ impl Deliverer {
         }
         self.good_until = began + self.gateway.settings().deliverer_lease;
         Ok(())
-    }
-
-    fn note_compared(&mut self, changed: &[(EndpointId, i64)]) {
-        for (endpoint, revision) in changed {
-            let unused = self.desk.renew(*endpoint, *revision);
-            self.unused.extend(unused.iter().map(|claim| claim.id));
-        }
     }
 
     fn rest(&mut self, error: &Error) {

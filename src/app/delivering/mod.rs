@@ -12,6 +12,7 @@
 
 mod attempt;
 mod chores;
+mod comparing;
 mod handing;
 mod statements;
 mod telling;

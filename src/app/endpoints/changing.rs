@@ -11,7 +11,7 @@ use crate::domain::caller::Caller;
 use crate::domain::endpoint::{Endpoint, is_text};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::ids::EndpointId;
-use crate::store::EndpointWrite;
+use crate::store::{Enabling, EndpointWrite};
 use crate::webhook::ed25519::Ed25519Key;
 
 const UPDATE: &str = "update_webhook_endpoint";
@@ -108,14 +108,15 @@ impl Gateway {
         Ok(EndpointView { secret: Some((&keys.hmac.text()).into()), ..view })
     }
 
-    /// Sends it nothing more until [`Gateway::resume_webhook_endpoint`]; what happens meanwhile waits.
+    /// Sends it nothing more until [`Gateway::resume_webhook_endpoint`]; what happens meanwhile waits, up to a bound.
     pub async fn pause_webhook_endpoint(
         &self,
         caller: &Caller,
         call: &Call,
         id: EndpointId,
     ) -> Result<EndpointView, Error> {
-        self.enable_endpoint(caller, call, id, "pause_webhook_endpoint", false).await
+        let off = Enabling::Off { most_waiting: self.settings().waiting_while_off };
+        self.enable_endpoint(caller, call, id, "pause_webhook_endpoint", off).await
     }
 
     /// Sends it everything that waits, as if it had never failed.
@@ -125,7 +126,7 @@ impl Gateway {
         call: &Call,
         id: EndpointId,
     ) -> Result<EndpointView, Error> {
-        self.enable_endpoint(caller, call, id, "resume_webhook_endpoint", true).await
+        self.enable_endpoint(caller, call, id, "resume_webhook_endpoint", Enabling::On).await
     }
 
     async fn enable_endpoint(
@@ -134,12 +135,12 @@ impl Gateway {
         call: &Call,
         id: EndpointId,
         action: &'static str,
-        enabled: bool,
+        enabling: Enabling,
     ) -> Result<EndpointView, Error> {
         access::check(caller, action)?;
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, action, &id);
-        if !self.store().enable_endpoint(&caller.team, id, enabled, &entry).await? {
+        if !self.store().enable_endpoint(&caller.team, id, enabling, &entry).await? {
             return Err(Error::NotFound("webhook endpoint"));
         }
         call.set_audited();

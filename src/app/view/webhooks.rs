@@ -156,6 +156,14 @@ pub struct EndpointView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resting_until: Option<DateTime<Utc>>,
+    /// Events that were not queued since the last replay, because too many waited while it was not enabled:
+    /// `POST …/replay` from `passed_over_since` on has them, as long as events are kept.
+    #[serde(default)]
+    pub passed_over: i64,
+    /// When the first of them happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub passed_over_since: Option<DateTime<Utc>>,
     /// The signing secret (`whsec_…`): shown once, in the answer to the create or to the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]

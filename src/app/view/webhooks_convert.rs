@@ -34,6 +34,8 @@ impl From<Endpoint> for EndpointView {
             failing_since: health.failing_since,
             last_success_at: health.last_success_at,
             resting_until: health.resting_until,
+            passed_over: health.passed_over,
+            passed_over_since: health.passed_over_since,
             secret: None,
             created_at: endpoint.created_at,
         }

@@ -19,6 +19,7 @@ impl From<Error> for Refusal {
             Error::NotFound(_) => Self::not_found(),
             Error::Invalid(errors) => Self::invalid(errors),
             Error::Conflict { code, detail } => conflict(code, detail),
+            Error::NoLongerKept { code, detail } => Self::new(StatusCode::GONE, code, "It is no longer kept", detail),
             Error::PreconditionFailed { current } => precondition_failed(current),
             Error::IdempotencyMismatch => idempotency_mismatch(code),
             Error::IdempotencyInFlight => idempotency_in_flight(code),

@@ -88,7 +88,8 @@ pub(super) async fn test_webhook_endpoint(
 
 /// Pause a webhook endpoint
 ///
-/// What happens meanwhile waits for it.
+/// What happens meanwhile waits for it, up to a bound that the operator sets; what is beyond it is passed over and counted
+/// (`passed_over`), and can be replayed.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/pause", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint, paused.", body = EndpointView)),

@@ -71,6 +71,7 @@ pub(super) fn of_error(error: Error) -> Refusal {
             refusal(400, "ImageCache.IncorrectStatus", format!("The status of the image cache is wrong: {detail}."))
         }
         Error::Conflict { detail, .. } => refusal(400, "OperationConflict", format!("{CONFLICT} ({detail})")),
+        Error::NoLongerKept { detail, .. } => refusal(400, "InvalidParameter", detail),
         Error::PreconditionFailed { .. } | Error::IdempotencyInFlight => refusal(400, "OperationConflict", CONFLICT),
         Error::IdempotencyMismatch => {
             let message = "The request uses the same client token as a previous, but non-identical request. Do not \

@@ -16,6 +16,7 @@ pub mod observed;
 pub mod operations;
 pub mod reconciler;
 pub mod region_profiles;
+pub mod retention;
 pub mod revocations;
 pub mod rotating;
 pub mod sealing;

@@ -128,7 +128,12 @@ impl Default for Setup {
             policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
             lookup: None,
             limits: Limits::default(),
-            settings: app::Settings { webhook_skip_challenge: true, limits: roomy(), ..app::Settings::default() },
+            settings: app::Settings {
+                webhook_skip_challenge: true,
+                limits: roomy(),
+                endpoints_per_team: 1_000,
+                ..app::Settings::default()
+            },
             http: http::Settings::default(),
             links: Links::default(),
             cloud: None,

@@ -1,0 +1,36 @@
+//! Comparing what the desk remembers of endpoints with the database: whoever acts upon an endpoint, at whichever gateway,
+//! raises its revision, and what is remembered of an older one no longer holds.
+//!
+//! Who calls it: [`super::chores`]. Deliveries that are claimed meanwhile carry the revision, too.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Deliverer;
+use super::chores::{Chore, Kind};
+use crate::domain::ids::EndpointId;
+
+/// How often: an act counts within a second everywhere.
+pub(super) const EVERY: Duration = Duration::from_millis(500);
+
+impl Deliverer {
+    pub(super) fn compare(&mut self, now: Instant) {
+        self.plan.compare_at = now + EVERY;
+        self.desk.forget_idle(self.gateway.now());
+        let known = self.desk.remembered(self.gateway.now());
+        if known.is_empty() {
+            return;
+        }
+        self.plan.under_way.insert(Kind::Compare);
+        let gateway = self.gateway.clone();
+        self.chores.spawn(async move { Chore::Compared(gateway.compare_endpoints(&known).await) });
+    }
+
+    pub(super) fn note_compared(&mut self, changed: &[(EndpointId, i64)]) {
+        for (endpoint, revision) in changed {
+            let unused = self.desk.renew(*endpoint, *revision);
+            self.unused.extend(unused.iter().map(|claim| claim.id));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What went wrong before there was an answer, and the coarse word for it.
+//!
+//! Who calls it: [`super::sender`].
+
+use std::error::Error;
+
+use super::resolver::ResolveError;
+use super::sender::Outcome;
+
+/// What went wrong before there was an answer.
+pub(super) enum Fault {
+    Connecting(Box<dyn Error + Send + Sync>),
+    Talking(hyper::Error),
+}
+
+/// The outcome, and the word for it.
+pub(super) fn classify(fault: &Fault) -> (Outcome, &'static str) {
+    let (error, otherwise): (&(dyn Error + 'static), _) = match fault {
+        Fault::Connecting(error) => (&**error, "unreachable"),
+        Fault::Talking(error) => (error, "broken_connection"),
+    };
+    match cause::<ResolveError>(error) {
+        Some(ResolveError::Closed(_)) => return (Outcome::Refused, "address_refused"),
+        Some(ResolveError::Unresolvable) => return (Outcome::Failed, "unresolvable"),
+        None => {}
+    }
+    (Outcome::Failed, if cause::<rustls::Error>(error).is_some() { "tls" } else { otherwise })
+}
+
+/// The error of type `E` somewhere behind `error`; I/O errors hide theirs inside instead of naming it as their source.
+fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    if let Some(found) = error.downcast_ref::<E>() {
+        return Some(found);
+    }
+    let hidden = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+    hidden.and_then(|inner| cause(inner as &(dyn Error + 'static))).or_else(|| error.source().and_then(cause))
+}
