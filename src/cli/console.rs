@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use anyhow::Context as _;
 
 use super::Failure;
+use crate::telemetry;
 
 /// The exit code of a command whose reader went away, as shells count (128 + SIGPIPE).
 const NOBODY_READS: u8 = 141;
@@ -20,9 +21,11 @@ pub(super) fn answer(text: &str) -> Result<(), Failure> {
     written.context("printing the answer").map_err(|error| output.failure(error))
 }
 
-/// Remarks on standard error.
+/// Remarks on standard error. Where the process logs, by the way of its log lines: they wait for no reader.
 pub(super) fn remark(text: &str) {
-    let _nobody_looks = writeln!(io::stderr(), "{text}");
+    if !telemetry::say(text) {
+        let _nobody_looks = writeln!(io::stderr(), "{text}");
+    }
 }
 
 /// Standard output, which remembers whether its reader has gone.

@@ -9,7 +9,7 @@
 //! [`Metrics::render`]), decide what is measured.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -72,6 +72,12 @@ pub fn init_logs(filter: &str, format: Format) -> Result<(), LogError> {
 /// The form of this process's log lines, if it logs.
 pub fn format() -> Option<Format> {
     LOGS.get().map(|(format, _)| *format)
+}
+
+/// Writes a sentence for a person between the log lines. False where there are no logs.
+pub fn say(text: &str) -> bool {
+    // The queue takes it, or counts it as dropped.
+    LOGS.get().is_some_and(|(_, lines)| lines.clone().write_all(format!("{text}\n").as_bytes()).is_ok())
 }
 
 /// Waits until everything logged so far is written, for a second at most: to be called before the process ends.

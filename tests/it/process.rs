@@ -199,19 +199,25 @@ fn what_ends_a_process_that_logs_json_is_json_too() {
     assert!(said.starts_with("ECG_LISTEN: must be"), "{said}");
 }
 
+/// The last thing that a process logged.
+fn last_line(said: &[u8]) -> Value {
+    let said = std::str::from_utf8(said).unwrap();
+    serde_json::from_str(said.lines().last().unwrap()).expect(said)
+}
+
 #[tokio::test]
 async fn a_failure_of_a_process_that_logs_json_has_its_causes_as_an_array() {
     let (database, taken) = (TestDatabase::create().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
     let mut command = worker_on(&database.as_runtime());
     command.env("ECG_WEBHOOK_EXTRA_CA_FILE", "/nowhere/ca.pem").stderr(Stdio::piped());
     let Output { status, stderr, .. } = command.output().unwrap();
-    let line: Value = serde_json::from_slice(&stderr).expect("one line of JSON");
+    let line = last_line(&stderr);
     assert_eq!((status.code(), &line["error"]), (Some(1), &json!("the CA bundle /nowhere/ca.pem")));
     assert!(line["causes"][0].as_str().is_some_and(|cause| cause.contains("No such file")), "{line}");
     let mut command = serve_on(&database, "http://127.0.0.1:9");
     let Output { status, stderr, .. } =
         command.env("ECG_LISTEN", taken.local_addr().unwrap().to_string()).output().unwrap();
-    let line: Value = serde_json::from_slice(&stderr).expect("one line of JSON");
+    let line = last_line(&stderr);
     assert_eq!(status.code(), Some(1));
     assert!(line["error"].as_str().is_some_and(|error| error.contains("is taken by another program")), "{line}");
 }
