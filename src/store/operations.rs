@@ -72,7 +72,7 @@ impl Store {
             let work = self.write_create(create, quota.as_mut().map(Quota::lent), repeats.again);
             let done = self.requests.limited(work).await;
             if !repeats.pass(&done).await {
-                return done;
+                return if is_this_very(create, &done) { Ok(Claimed::Fresh) } else { done };
             }
         }
     }
@@ -228,6 +228,15 @@ impl Store {
         .execute(&self.requests)
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+/// Whether it met itself: a statement whose answer was lost went on, and was committed in this moment.
+fn is_this_very(create: &NewCreate, done: &Result<Claimed, Error>) -> bool {
+    match done {
+        Ok(Claimed::Earlier { operation, .. }) => *operation == create.new.operation.id,
+        Err(error) => ["image_caches_pkey", "operations_pkey"].iter().any(|name| error.is_constraint(name)),
+        Ok(_) => false,
     }
 }
 

@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use super::batches::Batches;
 use super::operations::NewCreate;
-use super::pool::Pool;
+use super::pool::{Pool, is_code_of_connection};
 use super::settling::Settlement;
 use super::{Error, Stamp, Store};
 use begins::Beginning;
@@ -102,14 +102,14 @@ fn unless_rolled_back(written: Result<HashSet<Uuid>, Error>) -> Result<HashSet<U
     }
 }
 
-/// An error of the connection says nothing of that, and 57P… (the server stops) and 53… say that it is no use to try at
-/// once.
+/// An error of the connection says nothing of that, and that the server stops or only reads, or has no room (53…), says
+/// that it is no use to try at once.
 fn is_rolled_back(error: &Error) -> bool {
     match error {
         Error::Constraint { .. } | Error::Other(sqlx::Error::Database(_)) => true,
         Error::Unavailable(sqlx::Error::Database(error)) => {
             let code = error.code().unwrap_or_default();
-            !code.starts_with("57P") && !code.starts_with("53")
+            !is_code_of_connection(&code) && !code.starts_with("53")
         }
         _ => false,
     }

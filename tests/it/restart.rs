@@ -74,13 +74,18 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(database: &str, cloud: &str) -> Self {
+        Self::start_with(database, cloud, &[])
+    }
+
+    /// The same with further settings.
+    pub(crate) fn start_with(database: &str, cloud: &str, more: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
         command.arg("serve");
-        Self::by(command, database, cloud)
+        Self::by(command, database, cloud, more)
     }
 
     /// The same, by a command that comes to it.
-    pub(crate) fn by(mut command: Command, database: &str, cloud: &str) -> Self {
+    pub(crate) fn by(mut command: Command, database: &str, cloud: &str, more: &[(&str, &str)]) -> Self {
         let settings = [
             ("ECG_DATABASE_URL", database),
             ("ECG_LISTEN", "127.0.0.1:0"),
@@ -96,7 +101,7 @@ impl Gateway {
             ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
             ("ECG_LIMITS_GRACE_SECONDS", "1"),
         ];
-        command.env_clear().envs(settings).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.env_clear().envs(settings).envs(more.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let (lines, said) = (Arc::new(Mutex::new(Vec::new())), BufReader::new(process.stderr.take().unwrap()));
         let kept = Arc::clone(&lines);
