@@ -1,4 +1,5 @@
-//! Faults for real, for minutes or hours: `cargo test --test chaos -- --minutes 5`, or `--hours N`, and `--seed N`.
+//! Faults for real, for minutes or hours: `cargo test --test chaos -- --minutes 5`, or `--hours N`, and `--seed N`; or
+//! failovers of Postgres alone, one after the other: `--failovers N`.
 //!
 //! Real Postgres with fsync, three gateway processes, the stand-in, a receiver, clients, and a proxy on every way
 //! between them. A schedule from one seed kills, freezes, cuts off, loses answers and moves clocks; clients, stand-in
@@ -10,6 +11,7 @@
 mod check;
 mod client;
 mod facts;
+mod failovers;
 mod house;
 mod inject;
 mod ledger;
@@ -34,6 +36,7 @@ use std::time::{Duration, Instant};
 use check::Evidence;
 use check::evidence::Recovery;
 use client::{Clients, TEAMS, Wish};
+use failovers::Failovers;
 use house::House;
 use inject::Injector;
 use ledger::Ledger;
@@ -49,15 +52,15 @@ const LAST_PROBES: Duration = Duration::from_secs(22);
 const REST: Duration = Duration::from_mins(4);
 
 fn main() -> ExitCode {
-    let Some((seed, length)) = arguments() else {
-        eprintln!("usage: cargo test --test chaos -- [--minutes N | --hours N] [--seed N]");
+    let Some((seed, what)) = arguments() else {
+        eprintln!("usage: cargo test --test chaos -- [--minutes N | --hours N | --failovers N] [--seed N]");
         return ExitCode::from(2);
     };
     // The process's choice of a provider, as in the binary; nobody can have chosen before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    println!("chaos: seed {seed}, {} minutes", length.as_secs() / 60);
+    println!("chaos: seed {seed}, {what:?}");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
-    match runtime.block_on(run(seed, length)) {
+    match runtime.block_on(run(seed, what)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             println!("chaos: FAILED; the same schedule again: --seed {seed}");
@@ -70,16 +73,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// The seed and the length; none if an argument is not one.
-fn arguments() -> Option<(u64, Duration)> {
+/// What happens.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    /// The schedule of the seed, for so long.
+    Schedule(Duration),
+    /// So many failovers.
+    Failovers(u64),
+}
+
+/// The seed, and what happens; none if an argument is not one.
+fn arguments() -> Option<(u64, What)> {
     let mut words = std::env::args().skip(1);
-    let (mut seed, mut minutes) = (None, 5);
+    let (mut seed, mut minutes, mut failovers) = (None, 5, None);
     while let Some(word) = words.next() {
         let number: u64 = words.next()?.parse().ok()?;
         match word.as_str() {
             "--seed" => seed = Some(number),
             "--minutes" => minutes = number,
             "--hours" => minutes = number * 60,
+            "--failovers" => failovers = Some(number),
             _ => return None,
         }
     }
@@ -87,10 +100,11 @@ fn arguments() -> Option<(u64, Duration)> {
         let bytes = eci_cache_gateway::domain::entropy::Entropy::from_os().bytes::<4>();
         u32::from_be_bytes(bytes).into()
     });
-    (minutes > 0).then(|| (seed, Duration::from_secs(minutes * 60)))
+    let schedule = What::Schedule(Duration::from_secs(minutes * 60));
+    (minutes > 0).then(|| (seed, failovers.map_or(schedule, What::Failovers)))
 }
 
-async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
+async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
     let folder = fresh_folder()?;
     let secrets = receiver::Secrets::default();
     let receiver = receiver::start(Arc::new(Ledger::open(&folder.join("receiver.ndjson"))), Arc::clone(&secrets)).await;
@@ -111,7 +125,15 @@ async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
     let injector = Arc::new(Injector::new(Arc::clone(&clients)));
     let probes = Arc::new(Probes::default());
     let probing = tokio::spawn(Arc::clone(&probes).run(Arc::clone(&clients)));
-    injector.run(plan::schedule(seed, length)).await?;
+    let mut recoveries = Vec::new();
+    match what {
+        What::Schedule(length) => injector.run(plan::schedule(seed, length)).await?,
+        What::Failovers(count) => {
+            let mut failovers = Failovers::new(Arc::clone(&clients), folder.join("receiver.ndjson")).await?;
+            recoveries = failovers.run(count).await?;
+            failovers.print();
+        }
+    }
     injector.heal().await?;
     // The last faults are recovered from with the healing, or never.
     tokio::time::sleep(LAST_PROBES).await;
@@ -125,7 +147,8 @@ async fn run(seed: u64, length: Duration) -> anyhow::Result<bool> {
     let pool = facts::connect(&house.database_url().await?).await?;
     let unrest = rest(&pool, healed).await?;
     let rested = healed.elapsed();
-    let mut evidence = gather(&folder, &pool, injector.recoveries(&probes)).await?;
+    recoveries.extend(injector.recoveries(&probes));
+    let mut evidence = gather(&folder, &pool, recoveries).await?;
     evidence.audit_findings = house.verify_audit().await?;
     let drained = house.stop().await?;
     evidence.recoveries.sort_by_key(|recovery| recovery.took);

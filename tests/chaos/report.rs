@@ -124,7 +124,7 @@ fn seconds(name: &str, seconds: f64) {
 }
 
 /// Of sorted numbers; 0 if there are none.
-fn quantile(sorted: &[f64], percent: usize) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], percent: usize) -> f64 {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).copied().unwrap_or_default()
 }

@@ -1,0 +1,146 @@
+//! One failover after the other, and how long each door needed: `--failovers N`.
+//!
+//! What must stay true: a door counts as working again with the first request that was sent after the standby took over
+//! and went through. The clients' stories go on meanwhile, and the ledgers are judged at the end as always.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use eci_cache_gateway::domain::clock::SystemClock;
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::region::Region;
+use eci_cache_gateway::eci::{self, Client, Credentials, DescribeQuery, Keys};
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use crate::check::evidence::{Hook, Recovery};
+use crate::client::{Clients, TEAMS, Wish};
+use crate::ledger;
+
+/// Between two failovers, for the stories to go on.
+const CALM: Duration = Duration::from_secs(3);
+/// A door that does not work by then is broken.
+const LIMIT: Duration = Duration::from_mins(1);
+/// Between two tries at one door.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Who knocks at the doors.
+pub(crate) struct Failovers {
+    clients: Arc<Clients>,
+    rpc: Client,
+    region: Region,
+    hooks: PathBuf,
+    took: BTreeMap<&'static str, Vec<Duration>>,
+}
+
+impl Failovers {
+    /// `hooks`: the receiver's ledger.
+    pub(crate) async fn new(clients: Arc<Clients>, hooks: PathBuf) -> anyhow::Result<Self> {
+        let make = Wish {
+            method: Method::POST,
+            path: "/v1/access-keys".into(),
+            body: Some(json!({})),
+            key: None,
+            action: "access key",
+        };
+        let made = clients.ask(TEAMS[0], &make, None).await?.context("an access key is made")?.json;
+        let text = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("{name} in {made}"));
+        let (access_key_id, secret) = (text("id")?, text("access_key_secret")?);
+        let credentials = Credentials { access_key_id, access_key_secret: secret.into(), security_token: None };
+        let patience = Duration::from_secs(15);
+        let settings = eci::Settings {
+            endpoint: format!("http://{}", clients.house.doors()[0]),
+            connect_timeout: patience,
+            timeout: patience,
+            keep_idle: eci::KEEP_IDLE,
+            max_answer_bytes: 1 << 20,
+        };
+        let rpc = Client::new(settings, Keys::Own(credentials), Arc::new(SystemClock), Arc::new(Entropy::from_os()))?;
+        Ok(Self { clients, rpc, region: "cn-hangzhou".parse()?, hooks, took: BTreeMap::new() })
+    }
+
+    /// That many, one after the other; how long each took until every door worked.
+    pub(crate) async fn run(&mut self, count: u64) -> anyhow::Result<Vec<Recovery>> {
+        let mut recoveries = Vec::new();
+        for number in 1..=count {
+            sleep(CALM).await;
+            // The standby only reads for none, one or two seconds.
+            let took_over = self.clients.house.fail_over(Duration::from_secs(number % 3)).await?;
+            let took = timeout(LIMIT, self.knock(took_over, number)).await.ok().transpose()?;
+            println!("failover {number}: every door after {took:.2?}");
+            recoveries.push(Recovery { fault: format!("failover {number}"), took });
+        }
+        Ok(recoveries)
+    }
+
+    /// Knocks at every door until it works; how long the last one needed.
+    async fn knock(&mut self, since: Instant, number: u64) -> anyhow::Result<Duration> {
+        let (this, name) = (&*self, format!("failover-{number}"));
+        let all = tokio::try_join!(
+            this.until(since, || this.rest(Wish::read("/v1/image-caches".into()))),
+            this.until(since, || this.rest(Wish::read("/v1/events".into()))),
+            this.until(since, || this.describe()),
+            this.until(since, || this.rest(create(&name))),
+            this.until(since, || this.told(&name)),
+        )?;
+        let doors = ["REST list", "event feed", "RPC DescribeImageCaches", "REST create", "webhook of that create"];
+        let all: [Duration; 5] = all.into();
+        for (door, took) in doors.into_iter().zip(all) {
+            self.took.entry(door).or_default().push(took);
+        }
+        Ok(all.into_iter().max().unwrap_or_default())
+    }
+
+    async fn until<W>(&self, since: Instant, mut works: impl FnMut() -> W) -> anyhow::Result<Duration>
+    where
+        W: Future<Output = anyhow::Result<bool>>,
+    {
+        while !works().await? {
+            sleep(PAUSE).await;
+        }
+        Ok(since.elapsed())
+    }
+
+    async fn rest(&self, wish: Wish) -> anyhow::Result<bool> {
+        let door = self.clients.house.doors()[0];
+        let heard = self.clients.ask(TEAMS[0], &wish, Some(door)).await?;
+        Ok(heard.is_some_and(|heard| heard.status < 300))
+    }
+
+    async fn describe(&self) -> anyhow::Result<bool> {
+        Ok(self.rpc.describe(&self.region, &DescribeQuery::default()).await.is_ok())
+    }
+
+    /// Whether the create of that key was told of.
+    async fn told(&self, key: &str) -> anyhow::Result<bool> {
+        let heard = self.clients.ask(TEAMS[0], &create(key), None).await?;
+        let id = heard.and_then(|heard| heard.json["id"].as_str().map(str::to_owned));
+        let hooks: Vec<Hook> = ledger::read(&self.hooks).unwrap_or_default();
+        Ok(id.is_some_and(|id| hooks.iter().any(|hook| hook.image_cache == id)))
+    }
+
+    /// How long each door needed.
+    pub(crate) fn print(&self) {
+        println!("\n{:<40} {:>7} {:>7} {:>7}", "from the takeover until it works, s", "p50", "p99", "longest");
+        for (door, took) in &self.took {
+            let mut took: Vec<f64> = took.iter().map(Duration::as_secs_f64).collect();
+            took.sort_by(f64::total_cmp);
+            let [half, most, all] = [50, 99, 100].map(|percent| crate::report::quantile(&took, percent));
+            println!("{door:<40} {half:>7.2} {most:>7.2} {all:>7.2}");
+        }
+    }
+}
+
+fn create(name: &str) -> Wish {
+    Wish {
+        method: Method::POST,
+        path: "/v1/image-caches".to_owned(),
+        body: Some(json!({"name": name, "region": "cn-hangzhou", "images": ["nginx:1.27"]})),
+        key: Some(name.to_owned()),
+        action: "create",
+    }
+}
