@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::admission::{aside, come_back};
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
 use super::operations::{Answer, Ready};
+use super::owes::Owes;
 use super::policing::{Case, InAccount, no_account, quota};
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -38,6 +39,19 @@ impl Gateway {
         key: Option<IdempotencyKey>,
         wait: Duration,
     ) -> Result<Changed, Error> {
+        self.create(caller, call, new, key, wait, &mut Owes::Nothing).await
+    }
+
+    /// The same, for a caller to whom the ids may be owed.
+    pub(super) async fn create(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+        owes: &mut Owes,
+    ) -> Result<Changed, Error> {
         access::check(caller, CREATE)?;
         new.check()?;
         self.check_region(&new.spec.region)?;
@@ -53,6 +67,7 @@ impl Gateway {
         let first = self.transition(&cache, None, "requested");
         let ready = if case.is_refused() { None } else { Box::pin(self.ready_to_create(&cache.account)).await? };
         intent.noted = ready.as_ref().map(Ready::signed);
+        intent.waiter = owes.begin(self, call, &intent);
         let create = Arc::new(NewCreate { new: intent, cache, first });
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
@@ -60,7 +75,11 @@ impl Gateway {
         if ready.is_some() && !matches!(begun, Ok(Claimed::Fresh)) {
             self.unspend(&create.cache.account).await;
         }
-        match begun? {
+        let begun = begun?;
+        if begun != Claimed::Fresh {
+            owes.settle();
+        }
+        match begun {
             Claimed::Fresh => call.set_audited(),
             Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
@@ -220,6 +239,7 @@ impl Gateway {
             lease_token: intent.lease_token,
             taken: intent.taken,
             keyed,
+            waiter: intent.waiter,
         };
         let (gateway, known) = (self.clone(), cache.clone());
         let mut task =

@@ -116,7 +116,8 @@ impl Gateway {
     fn instead(&self, caller: &Caller, call: &Call, found: &ImageCache, how: Ensured) -> Chosen {
         let kept = Kept { ensured: how.as_str().to_owned(), image_cache: found.clone().into() };
         let answer = serde_json::to_value(&kept).expect("a tree of strings and numbers always becomes JSON");
-        Chosen { operation: found.operation, answer, audit: self.ensured_entry(caller, call, found, how) }
+        let audit = self.ensured_entry(caller, call, found, how);
+        Chosen { cache: found.id, operation: found.operation, answer, audit }
     }
 
     pub(super) fn chosen(&self, caches: &[ImageCache]) -> Option<(ImageCache, Ensured)> {

@@ -109,6 +109,7 @@ impl Gateway {
             operation,
             key,
             noted: None,
+            waiter: None,
         }
     }
 

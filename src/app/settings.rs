@@ -72,6 +72,9 @@ pub struct Settings {
     pub stream_heartbeat: Duration,
     /// How often it is looked whether the credential of somebody who waits or listens still holds.
     pub credential_look: Duration,
+    /// How long an answer to a create through the cloud's own API may be on its way: what surely was not told by then is
+    /// given up.
+    pub answer_within: Duration,
     /// How long idempotency keys are kept: at least a day.
     pub keep_keys: Duration,
     /// How long delivery attempts are kept.
@@ -121,6 +124,7 @@ impl Default for Settings {
             streams_per_team: 256,
             stream_heartbeat: Duration::from_secs(15),
             credential_look: Duration::from_secs(1),
+            answer_within: Duration::from_mins(2),
             keep_keys: Duration::from_hours(2 * 24),
             keep_attempts: Duration::from_hours(30 * 24),
             keep_events: Duration::from_hours(30 * 24),

@@ -3,7 +3,8 @@
 //!
 //! What must stay true: what was never sent never is; what may have been sent goes on, because it cannot be
 //! called back. A repeat with the same `ClientToken` is told how that ended. Without a token nobody can ever
-//! learn the id, so a cache that comes about after all is removed again, and an audit entry says so.
+//! learn the id, so a cache that comes about after all is removed again, and an audit entry says so. That a caller was
+//! not told is durable from the create's beginning on ([`super::owes`]), so it does not matter how the request ends.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::admission::aside;
 use super::input::{Changed, IdempotencyKey};
+use super::owes::{Owes, Receipt};
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
@@ -30,6 +32,10 @@ const JANITOR: &str = "janitor";
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Abandoned caches that one pass removes.
 const PASS: i64 = 32;
+/// Creates that one pass gives up.
+const UNTOLD: i64 = 1_000;
+/// After a removal that the cloud refused.
+const REMOVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
 
 /// How a create stands for a caller that has to be told now.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub enum Told {
         eci_cache_id: String,
         /// `ContainerGroupId`.
         container_group_id: Option<String>,
+        /// What is to be recorded of the answer.
+        receipt: Option<Receipt>,
     },
     /// Nothing was sent, and nothing will be.
     Withdrawn,
@@ -58,9 +66,31 @@ impl Gateway {
         key: Option<IdempotencyKey>,
         wait: Duration,
     ) -> Result<Told, Error> {
+        let mut owes = Owes::Ids;
+        let told = self.create_and_tell(caller, call, new, key, wait, &mut owes).await;
+        let Ok(Told::Done { eci_cache_id, container_group_id, .. }) = told else {
+            // Nothing came about, or it is recorded that nobody will hear of it.
+            if matches!(told, Ok(Told::Withdrawn | Told::Unanswered) | Err(Error::CloudRefused { .. })) {
+                owes.settle();
+            }
+            return told;
+        };
+        let Some(receipt) = owes.into_receipt().await? else { return Ok(Told::Unanswered) };
+        Ok(Told::Done { eci_cache_id, container_group_id, receipt })
+    }
+
+    async fn create_and_tell(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+        owes: &mut Owes,
+    ) -> Result<Told, Error> {
         let deadline = Deadline::now() + wait;
         let token = key.as_ref().map(|key| key.key.clone());
-        match self.create_image_cache(caller, call, new, key, wait).await {
+        match self.create(caller, call, new, key, wait, owes).await {
             Ok(Changed { image_cache, settled: true, .. }) => {
                 done(image_cache.eci_cache_id, image_cache.container_group_id)
             }
@@ -89,7 +119,7 @@ impl Gateway {
             if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await? {
                 return Ok(Told::Withdrawn);
             }
-            if self.store().abandon(id).await? {
+            if self.store().abandon_running(id).await? {
                 return Ok(Told::Unanswered);
             }
             // It has ended in this very moment.
@@ -190,16 +220,29 @@ impl Gateway {
     /// the removal of those that brought a cache about. Returns how many.
     pub async fn end_abandoned(&self) -> Result<usize, Error> {
         self.store().forget_abandoned().await?;
+        self.give_up_untold().await?;
         let mut begun = 0;
         for operation in self.store().abandoned_unsent(PASS).await? {
             let actor = Actor::worker(JANITOR, operation.team.clone(), operation.request_id.clone());
             begun += usize::from(self.withdraw(&actor, &operation).await?);
         }
-        let found = self.store().abandoned_caches(PASS).await?;
+        let found = self.store().abandoned_caches(self.before(REMOVE_AGAIN_AFTER), PASS).await?;
         for (create, cache) in found {
             begun += usize::from(self.begin_removal(&create, cache).await?);
         }
         Ok(begun)
+    }
+
+    /// Gives up what was not told by now, as no answer can be on its way any more; says of what nobody knows.
+    async fn give_up_untold(&self) -> Result<(), Error> {
+        let before = self.before(self.settings().answer_within);
+        let given_up = self.store().abandon_untold(before, UNTOLD).await?;
+        metrics::counter!("ecg_creates_untold_total").increment(given_up);
+        for (operation, cache) in self.store().perhaps_untold(before).await? {
+            metrics::counter!("ecg_creates_perhaps_untold_total").increment(1);
+            tracing::warn!(%operation, image_cache = %cache, "a gateway ended just as it told a caller the ids: the cache stays");
+        }
+        Ok(())
     }
 
     /// Records the delete as the janitor's own; the worker of operations carries it out. `false`: the row moved.
@@ -239,5 +282,5 @@ fn lost() -> Error {
 
 fn done(eci_cache_id: Option<String>, container_group_id: Option<String>) -> Result<Told, Error> {
     let eci_cache_id = eci_cache_id.ok_or_else(|| Error::Internal("a create that is done without an id".into()))?;
-    Ok(Told::Done { eci_cache_id, container_group_id })
+    Ok(Told::Done { eci_cache_id, container_group_id, receipt: None })
 }

@@ -53,6 +53,7 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
             expiring_within: config.reconcile.expiring_within,
             reuse_margin: config.reconcile.reuse_margin,
             limits: config.limits.asked,
+            answer_within: config.limits.answer,
             webhook_timeout: config.webhook.timeout,
             webhook_skip_challenge: config.webhook.allow_skip_challenge,
             endpoints_per_team: config.webhook.endpoints_per_team.into(),

@@ -54,6 +54,7 @@ pub(super) const PLAIN: &[&str] = &[
     "limits.grace_seconds",
     "limits.body_seconds",
     "limits.write_seconds",
+    "limits.answer_seconds",
     "limits.connections_per_address",
     "limits.head_bytes",
     "limits.headers",

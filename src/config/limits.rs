@@ -34,6 +34,8 @@ pub struct LimitsConfig {
     pub body: Duration,
     /// For the client to take a part of the answer.
     pub write: Duration,
+    /// An answer to a create through the cloud's own API; longer than a whole request.
+    pub answer: Duration,
     /// What teams, addresses and all together may ask for.
     pub asked: Limits,
 }
@@ -53,6 +55,7 @@ impl Default for LimitsConfig {
             grace: Duration::from_secs(5),
             body: Duration::from_secs(8),
             write: Duration::from_secs(8),
+            answer: Duration::from_mins(2),
             asked: Limits::default(),
         }
     }
@@ -78,6 +81,7 @@ impl LimitsConfig {
             grace: r.seconds("limits.grace_seconds", 0..=15, usual.grace.as_secs()),
             body: r.seconds("limits.body_seconds", 1..=60, 8),
             write: r.seconds("limits.write_seconds", 1..=60, 8),
+            answer: r.seconds("limits.answer_seconds", 10..=3600, 120),
             asked: asked(r, usual.asked),
         }
     }

@@ -5,8 +5,10 @@
 //! What must stay true: the ClientToken is the operation's id and generation, never another one; an operation
 //! that waits for another one is never sent.
 
+mod owed;
 mod rule;
 
+pub use owed::Owed;
 pub use rule::{Answer, Effect, Held, Input, Progress, Rule, Sight, decide, is_stale};
 
 use super::caller::TeamId;

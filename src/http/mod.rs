@@ -25,6 +25,7 @@ pub mod extract;
 pub mod links;
 pub mod openapi;
 pub mod problem;
+mod receipts;
 mod rest;
 mod rpc;
 pub mod server;

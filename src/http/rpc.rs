@@ -7,7 +7,7 @@
 //! refusals); a team meets its own caches alone, under the cloud's ids; no parameter is logged. Who calls it: the
 //! router. What it does not do: decide.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -18,6 +18,7 @@ use super::exchange::Exchange;
 use super::extract::headers::dry_run;
 use super::extract::read_body;
 use super::problem::Refusal;
+use super::receipts;
 use crate::app::{NotLetIn, access};
 use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;
@@ -69,6 +70,7 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     known::check(&incoming.action, &incoming.params).map_err(|refused| words::of_refused(&refused))?;
     let in_params = known::dry_run(&incoming.params).map_err(|refused| words::of_refused(&refused))?;
     let dry_run = in_params || dry_run(&parts.headers)?;
+    let receipt = OnceLock::new();
     let asked = Asked {
         gateway: &door.gateway,
         caller,
@@ -77,9 +79,14 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
         incoming: &incoming,
         deadline: exchange.deadline,
         dry_run,
+        receipt: &receipt,
     };
     let fields = asked.answer(action).await?;
-    Ok(envelope::success(&incoming.action, exchange.request_id(), incoming.format, fields))
+    let answer = envelope::success(&incoming.action, exchange.request_id(), incoming.format, fields);
+    Ok(match receipt.into_inner() {
+        Some(receipt) => receipts::attach(answer, receipt, parts.extensions.get()),
+        None => answer,
+    })
 }
 
 /// What is told twice is told by the first.

@@ -29,14 +29,17 @@ use tower::ServiceExt as _;
 
 use super::exchange::Peer;
 use super::problem::{MEDIA_TYPE, Refusal};
+use super::receipts::Unflushed;
 use super::rpc;
 use crate::eci::incoming::Format;
 
+mod flushes;
 mod idle;
 mod neighbours;
 mod patience;
 mod telling;
 
+use flushes::Flushes;
 use idle::{Answer, Deadlines, Idle, Underway};
 use neighbours::{Counted, Neighbours};
 use patience::Patient;
@@ -218,12 +221,13 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = &error as &dyn std::error::Error, "TCP_NODELAY could not be set");
         }
-        let underway = Underway::default();
+        let (underway, unflushed) = (Underway::default(), Unflushed::default());
         let deadlines = Deadlines { head: self.limits.header_deadline, idle: self.limits.keep_idle };
         let stream = Patient::new(stream, self.limits.write_deadline);
         let io = Idle::new(Telling::new(stream), deadlines, underway.clone(), || self.is_short());
-        let service = service_fn(|request| self.answer(&router, &underway, request));
-        let connection = self.builder().serve_connection(TokioIo::new(io), service);
+        let io = TokioIo::new(Flushes::new(io, unflushed.clone()));
+        let service = service_fn(|request| self.answer(&router, &underway, &unflushed, request));
+        let connection = self.builder().serve_connection(io, service);
         let mut connection = std::pin::pin!(connection);
         // First whatever has come: it is answered.
         let ended = tokio::select! {
@@ -244,10 +248,12 @@ impl Connection {
         &self,
         router: &Router,
         underway: &Underway,
+        unflushed: &Unflushed,
         mut request: Request<Incoming>,
     ) -> Result<Response<Answer<axum::body::Body>>, Infallible> {
         let underway = underway.begin();
         request.extensions_mut().insert(Peer(self.peer.ip()));
+        request.extensions_mut().insert(unflushed.clone());
         let mut answer = router.clone().oneshot(request.map(axum::body::Body::new)).await?;
         if self.stop.is_cancelled() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

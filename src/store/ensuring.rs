@@ -7,15 +7,15 @@
 //!
 //! Who calls it: `app::ensuring`, which also chooses. What it does not do: hinder plain creates of the same content.
 
-use sqlx::PgExecutor;
+use sqlx::{FromRow, PgExecutor};
 
 use super::idempotency::{self, Claimed};
 use super::quota::{self, Quota};
 use super::rows::ImageCacheRow;
-use super::{Error, NewOperation, Store, audit_insert, changes, image_caches, operations};
+use super::{Error, NewOperation, Store, audit_insert, changes, image_caches, operations, owed_answers};
 use crate::domain::audit::AuditEntry;
 use crate::domain::content::fingerprint;
-use crate::domain::ids::OperationId;
+use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::store::pool::Connection;
 use crate::store::unscoped::cloud_accounts;
@@ -26,6 +26,8 @@ const MOST: i64 = 20;
 /// A cache that will do.
 #[derive(Debug, Clone)]
 pub struct Chosen {
+    /// Which.
+    pub cache: CacheId,
     /// Its newest operation: what a key then stands for.
     pub operation: OperationId,
     /// What a request with the same key is told.
@@ -44,9 +46,11 @@ pub enum EnsureBegun {
 }
 
 impl Store {
-    /// The team's caches of the content of `cache` that are usable or in the making, and not about to be changed.
+    /// The team's caches of the content of `cache` that are usable or in the making, not about to be changed, and owed to
+    /// nobody: such a one is joined by [`Store::begin_ensure`], which records it.
     pub async fn same_content(&self, cache: &ImageCache) -> Result<Vec<ImageCache>, Error> {
-        search(&self.requests, cache).await
+        let found = search(&self.requests, cache).await?;
+        Ok(found.into_iter().filter(|(_, owed)| !owed).map(|(cache, _)| cache).collect())
     }
 
     /// Finds a cache of the content of `cache` that `choose` takes, or records the create of `cache`.
@@ -67,10 +71,10 @@ impl Store {
             }
         }
         // Without the lock first: it is only needed where there seems to be none.
-        let mut chosen = choose(&search(&mut *transaction, cache).await?);
+        let mut chosen = find(&mut transaction, cache, &mut choose).await?;
         if chosen.is_none() {
             lock(&mut transaction, cache).await?;
-            chosen = choose(&search(&mut *transaction, cache).await?);
+            chosen = find(&mut transaction, cache, &mut choose).await?;
         }
         if let Some(chosen) = chosen {
             stand_for(&mut transaction, new, &chosen).await?;
@@ -107,9 +111,34 @@ async fn lock(connection: &mut Connection, cache: &ImageCache) -> Result<(), Err
     Ok(())
 }
 
-async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec<ImageCache>, Error> {
-    let rows: Vec<ImageCacheRow> = sqlx::query_as(
-        "SELECT c.* FROM image_caches c WHERE c.team = $1 AND c.region = $2 AND c.content = $3 AND c.account = $4
+/// A cache that `choose` takes, which nobody gives up from now on.
+async fn find(
+    connection: &mut Connection,
+    cache: &ImageCache,
+    choose: &mut impl FnMut(&[ImageCache]) -> Option<Chosen>,
+) -> Result<Option<Chosen>, Error> {
+    loop {
+        let (caches, owed): (Vec<_>, Vec<_>) = search(&mut *connection, cache).await?.into_iter().unzip();
+        let Some(chosen) = choose(&caches) else { return Ok(None) };
+        let is_owed = caches.iter().zip(owed).any(|(cache, owed)| owed && cache.id == chosen.cache);
+        // One that was given up in this moment is not found again.
+        if !is_owed || owed_answers::rely_on(connection, chosen.cache).await? {
+            return Ok(Some(chosen));
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct FoundRow {
+    #[sqlx(flatten)]
+    cache: ImageCacheRow,
+    owed: bool,
+}
+
+/// The caches, and of each whether its create's caller is owed its ids.
+async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec<(ImageCache, bool)>, Error> {
+    let rows: Vec<FoundRow> = sqlx::query_as(
+        "SELECT c.*, EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id) AS owed FROM image_caches c WHERE c.team = $1 AND c.region = $2 AND c.content = $3 AND c.account = $4
            AND c.status IN ('pending', 'preparing', 'creating', 'updating', 'ready')
            -- What is being updated or removed will not be what it is; what was abandoned will be removed.
            AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id
@@ -123,7 +152,7 @@ async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec
     .bind(MOST)
     .fetch_all(executor)
     .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    rows.into_iter().map(|row| Ok((row.cache.try_into()?, row.owed))).collect()
 }
 
 /// The key that was claimed for a create stands for what was found instead.

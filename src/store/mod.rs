@@ -30,6 +30,7 @@ mod idempotency;
 mod image_caches;
 mod migrating;
 mod operations;
+mod owed_answers;
 mod policies;
 mod pool;
 mod quota;
@@ -62,6 +63,7 @@ pub use events::{NewEvent, Place, StoredEvent, Stretch};
 pub use handover::{HandOver, Handed, Outlet};
 pub use idempotency::{Claimed, NewKey};
 pub use operations::{Begun, NewCreate, NewOperation};
+pub use owed_answers::{OwedAnswer, Waiter};
 pub use policies::Rules;
 use pool::{Doubt, Pool};
 pub use quota::Quota;
@@ -115,6 +117,7 @@ pub struct Store {
     hot: Arc<shown::HotReads>,
     state: Arc<state_writer::StateWriter>,
     rules: Arc<policies::RuleReads>,
+    told: Arc<batches::Batches<owed_answers::Clearing>>,
     stamp: Stamp,
     sessions: Arc<Sessions>,
     doubt: Arc<Doubt>,
@@ -143,7 +146,8 @@ impl Store {
         let state = Arc::new(state_writer::start(steady, &stamp));
         let rules = Arc::new(policies::start(steady(1)));
         let (requests, workers) = (pool(sizes.requests), pool(sizes.workers));
-        Self { requests, workers, audit, hot, state, rules, stamp, sessions: Arc::new(sessions), doubt }
+        let told = Arc::new(owed_answers::start(workers.clone()));
+        Self { requests, workers, audit, hot, state, rules, told, stamp, sessions: Arc::new(sessions), doubt }
     }
 
     /// Whether the database answers, and whether every migration of this binary is applied.
@@ -177,6 +181,7 @@ impl Store {
     pub async fn close(&self) {
         self.hot.stop().await;
         self.state.stop().await;
+        self.told.stop().await;
         self.rules.stop().await;
         self.audit.stop().await;
         self.requests.close().await;

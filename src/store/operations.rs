@@ -1,9 +1,12 @@
 //! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
 use super::idempotency::{self, Claimed, NewKey};
+use super::owed_answers::{self, Waiter};
 use super::quota::{self, Quota};
 use super::rows::{OperationRow, jsonb};
 use super::{Error, Store, audit_insert, image_caches};
@@ -13,7 +16,7 @@ use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
-use crate::domain::operation::{Operation, Progress};
+use crate::domain::operation::{Operation, OperationKind, Progress};
 use crate::store::pool::Connection;
 use crate::store::unscoped::cloud_accounts;
 
@@ -38,6 +41,8 @@ pub struct NewOperation {
     pub account: Option<String>,
     /// The first attempt, where it is noted in the same transaction: the operation is in doubt from its beginning on.
     pub noted: Option<Progress>,
+    /// Of a create: who is told the ids now or never, so that they are owed from its beginning on.
+    pub waiter: Option<Arc<Waiter>>,
 }
 
 /// A create to record, whole.
@@ -98,6 +103,7 @@ impl Store {
         }
         image_caches::insert(&mut transaction, cache).await?;
         insert(&mut transaction, new).await?;
+        owed_answers::insert(&mut transaction, create).await?;
         changes::insert_transition(&mut transaction, cache, first).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
@@ -144,6 +150,9 @@ impl Store {
         if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
             return Ok(Begun::OverQuota);
         }
+        if new.operation.progress.kind == OperationKind::Update {
+            owed_answers::claim(&mut transaction, new.operation.cache).await?;
+        }
         // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
         let waits = insert(&mut transaction, new).await?;
         let done = sqlx::query(
@@ -182,8 +191,8 @@ impl Store {
         idempotency::answer(&mut connection, operation, answer).await
     }
 
-    /// Withdraws a create that nothing was sent of: with its idempotency key, so that the same request may come
-    /// again. `false`: it has ended, or may have been sent; nothing was written.
+    /// Withdraws a create that nothing was sent of and that nobody relies on: with its idempotency key, so that the same
+    /// request may come again. `false`: it has ended, may have been sent, or somebody relies on it; nothing was written.
     ///
     /// Whoever holds it meanwhile can no longer send it: an attempt is noted only of an operation that runs.
     pub async fn withdraw(
@@ -194,10 +203,22 @@ impl Store {
         write: &CacheWrite,
     ) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
-        let done = sqlx::query(
+        let abandoned: Option<bool> = sqlx::query_scalar(
+            "SELECT abandoned FROM operations WHERE id = $1 AND kind = 'create' AND state = 'running' AND NOT in_doubt
+             FOR UPDATE",
+        )
+        .bind(id.uuid())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(abandoned) = abandoned else { return Ok(false) };
+        // Asked for once nobody can join it any more.
+        if !owed_answers::forget(&mut transaction, id).await? && !abandoned {
+            return Ok(false);
+        }
+        sqlx::query(
             "UPDATE operations SET state = 'refused', error = $2, finished_at = $3, credentials = NULL,
                  lease_token = NULL, lease_until = NULL
-             WHERE id = $1 AND kind = 'create' AND state = 'running' AND NOT in_doubt",
+             WHERE id = $1",
         )
         .bind(id.uuid())
         .bind(jsonb(error))
@@ -205,7 +226,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         // Where a delete came in this moment, the row has moved on, and that delete sees to it.
-        if done.rows_affected() == 0 || !changes::apply(&mut transaction, &self.stamp, write).await? {
+        if !changes::apply(&mut transaction, &self.stamp, write).await? {
             return Ok(false);
         }
         sqlx::query("DELETE FROM idempotency_keys WHERE operation = $1")
@@ -216,18 +237,6 @@ impl Store {
         transaction.commit().await?;
         write.committed();
         Ok(true)
-    }
-
-    /// Marks a create whose id nobody will ever be told, unless a key stands for it. `false`: it has ended.
-    pub async fn abandon(&self, id: OperationId) -> Result<bool, Error> {
-        let done = sqlx::query(
-            "UPDATE operations o SET abandoned = NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.operation = o.id)
-             WHERE id = $1 AND kind = 'create' AND state = 'running'",
-        )
-        .bind(id.uuid())
-        .execute(&self.requests)
-        .await?;
-        Ok(done.rows_affected() == 1)
     }
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
 use super::operations::begin_waiting;
+use super::owed_answers::{self, OwedAnswer};
 use super::rows::jsonb;
 use super::{Error, Store, idempotency, tracker};
 use crate::domain::clock::Instant;
@@ -44,13 +45,18 @@ pub struct Settlement {
     pub look_at: Option<Instant>,
     /// Until when a copy of an earlier attempt may still be carried out.
     pub unsettled_until: Option<Instant>,
+    /// What is owed to the create's caller from now on.
+    pub owed: OwedAnswer,
 }
 
 /// What became of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     /// Written.
-    Done,
+    Done {
+        /// The ids may be told: that is durable.
+        sending: bool,
+    },
     /// Somebody else holds the operation, or it has ended: nothing was written.
     LeaseLost,
     /// The image cache has another version by now: nothing was written; read it and try again.
@@ -61,8 +67,8 @@ impl Store {
     /// Ends an operation, with everything that follows from it: together with others where it can
     /// ([`super::state_writer`]), else alone.
     pub async fn settle(&self, settlement: &Arc<Settlement>) -> Result<Settled, Error> {
-        if self.settle_together(settlement).await? {
-            return Ok(Settled::Done);
+        if let Some(sending) = self.settle_together(settlement).await? {
+            return Ok(Settled::Done { sending });
         }
         self.workers.limited(self.write_settlement(settlement)).await
     }
@@ -72,6 +78,7 @@ impl Store {
         if !end(&mut transaction, settlement).await? {
             return Ok(Settled::LeaseLost);
         }
+        let sending = owed_answers::settle(&mut transaction, settlement).await?;
         if !changes::apply(&mut transaction, &self.stamp, &settlement.write).await? {
             return Ok(Settled::Moved);
         }
@@ -87,7 +94,7 @@ impl Store {
         }
         transaction.commit().await?;
         settlement.write.committed();
-        Ok(Settled::Done)
+        Ok(Settled::Done { sending })
     }
 }
 

@@ -25,10 +25,7 @@
 //!
 //! Who calls it: `app`, through [`Store::begin_together`] and [`Store::settle`]. What it does not do: decide.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-
-use uuid::Uuid;
 
 use super::batches::Batches;
 use super::operations::NewCreate;
@@ -82,21 +79,25 @@ impl Store {
         Ok(begins::goes_along(create) && self.state.begins.ask(Arc::clone(create)).await?)
     }
 
-    /// The same of an end.
-    pub(super) async fn settle_together(&self, settlement: &Arc<Settlement>) -> Result<bool, Error> {
-        Ok(ends::goes_along(settlement) && self.state.ends.ask(Arc::clone(settlement)).await?)
+    /// The same of an end: whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it. None: it
+    /// must go alone.
+    pub(super) async fn settle_together(&self, settlement: &Arc<Settlement>) -> Result<Option<bool>, Error> {
+        if !ends::goes_along(settlement) {
+            return Ok(None);
+        }
+        self.state.ends.ask(Arc::clone(settlement)).await
     }
 }
 
 /// The operations that were written: none where the database itself said that nothing was, so that each goes alone.
-fn unless_rolled_back(written: Result<HashSet<Uuid>, Error>) -> Result<HashSet<Uuid>, Error> {
+fn unless_rolled_back<T: Default>(written: Result<T, Error>) -> Result<T, Error> {
     match written {
         Err(error) if is_rolled_back(&error) => {
             tracing::info!(
                 error = &error as &dyn std::error::Error,
                 "a batch of state was rolled back; each goes alone"
             );
-            Ok(HashSet::new())
+            Ok(T::default())
         }
         written => written,
     }

@@ -16,7 +16,8 @@ use eci_cache_gateway::domain::image_cache::{Evidence, ImageCache, Transition};
 use eci_cache_gateway::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::status::Status;
 use eci_cache_gateway::store::{
-    CacheWrite, Claimed, HandOver, NewCreate, NewEvent, NewKey, NewOperation, Outlet, Settled, Settlement, Store,
+    CacheWrite, Claimed, HandOver, NewCreate, NewEvent, NewKey, NewOperation, Outlet, OwedAnswer, Settled, Settlement,
+    Store,
 };
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -26,6 +27,9 @@ use sqlx::AssertSqlSafe;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
+
+/// Written, and nobody waits for the ids.
+const DONE: Settled = Settled::Done { sending: false };
 
 /// Makes creates and ends like one that went through the door.
 struct Maker {
@@ -89,6 +93,7 @@ impl Maker {
             }),
             account: None,
             noted: Some(operation.progress.signed(now)),
+            waiter: None,
             operation,
         };
         let first = self.transition(&cache, None, "requested");
@@ -153,6 +158,7 @@ impl Maker {
             },
             look_at: Some(now),
             unsettled_until: None,
+            owed: OwedAnswer::Untouched,
         }
     }
 
@@ -204,10 +210,10 @@ async fn what_is_written_together_is_what_each_alone_would_write() {
         assert_eq!(begun["operations"][0]["in_doubt"], true, "the attempt stands in it");
         // One that is not of a create goes alone.
         let end = Settlement { kind: OperationKind::Update, ..made.end(&alone, refused) };
-        assert_eq!(made.store.settle(&Arc::new(end)).await.unwrap(), Settled::Done);
+        assert_eq!(made.store.settle(&Arc::new(end)).await.unwrap(), DONE);
         let ends = [&one, &two].map(|create| Arc::new(made.end(create, refused)));
         for settled in join_all(ends.iter().map(|end| made.store.settle(end))).await {
-            assert_eq!(settled.unwrap(), Settled::Done);
+            assert_eq!(settled.unwrap(), DONE);
         }
         assert_eq!(made.audited(&[&one, &two]).await, (2, 4), "and one more");
         let kept = made.kept(&alone).await;
@@ -263,7 +269,7 @@ async fn an_end_that_does_not_fit_is_told_so_and_the_others_are_written() {
     let ends = [good, lost, moved, twice, twice].map(|create| Arc::new(made.end(create, false)));
     let settled = join_all(ends.iter().map(|end| made.store.settle(end))).await;
     let settled: Vec<_> = settled.into_iter().map(Result::unwrap).collect();
-    assert_eq!(settled, [Settled::Done, Settled::LeaseLost, Settled::Moved, Settled::Done, Settled::LeaseLost]);
+    assert_eq!(settled, [DONE, Settled::LeaseLost, Settled::Moved, DONE, Settled::LeaseLost]);
     assert_eq!(made.audited(&[good, twice]).await, (2, 4), "one transaction for each half");
     assert_eq!(made.audited(&[lost, moved]).await, (1, 2), "nothing of their ends");
     assert_eq!(made.app.count("SELECT count(*) FROM operations WHERE state = 'running'").await, 2);
@@ -282,10 +288,10 @@ async fn a_row_in_somebodys_hands_holds_up_its_own_end_alone() {
     let mut first = Box::pin(made.store.settle(&ends[0]));
     let second = made.store.settle(&ends[1]);
     assert!(futures_util::poll!(&mut first).is_pending());
-    assert_eq!(second.await.unwrap(), Settled::Done);
+    assert_eq!(second.await.unwrap(), DONE);
     assert!(futures_util::poll!(&mut first).is_pending());
     somebody.rollback().await.unwrap();
-    assert_eq!(first.await.unwrap(), Settled::Done);
+    assert_eq!(first.await.unwrap(), DONE);
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ impl World {
             (self.untold(), "a Ready of which nobody was told"),
             (self.refused_and_done(), "an operation counts as refused, and was carried out"),
             (self.is_undone(), "an older update undid a newer one"),
+            (self.lives_untold(), "a cache lives that nobody was told of"),
+            (self.was_lost(), "somebody lost the cache that they were given"),
         ];
         checks.into_iter().find(|(wrong, _)| *wrong).map(|(_, what)| what)
     }
@@ -34,6 +36,11 @@ impl World {
     fn has_orphan(&self) -> bool {
         let known = self.store.row.cache.filter(|_| !self.store.row.core.status.is_final());
         (0..self.cloud.count).any(|place| self.cloud.look(place, NEVER - 1).is_some() && Some(place) != known)
+    }
+
+    /// Whether the cloud still has it.
+    pub(crate) fn exists(&self, cache: usize) -> bool {
+        self.cloud.look(cache, NEVER - 1).is_some()
     }
 
     fn row_is_true(&self) -> bool {

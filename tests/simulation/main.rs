@@ -14,6 +14,7 @@
 //! ```
 
 mod arguments;
+mod caller;
 mod check;
 mod cloud;
 mod enumerate;

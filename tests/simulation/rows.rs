@@ -87,4 +87,5 @@ pub(crate) enum Work {
     Unsettled(usize),
     Track,
     Deliver(usize),
+    Sweep,
 }

@@ -26,11 +26,34 @@ pub(crate) enum Script {
     UpdateTwice,
     /// A create; once ready an update, and two seconds later a delete.
     UpdateDelete,
+    /// A create through the cloud's own API, without a token.
+    Ask,
+    /// The same; two seconds later somebody asks for the same content.
+    AskJoin,
+    /// The same, once it is ready.
+    AskJoinReady,
+    /// A create through the cloud's own API, without a token; once ready somebody updates it.
+    AskUpdate,
 }
 
 impl Script {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Create, Self::CreateDelete, Self::ReadyDelete, Self::Update, Self::UpdateTwice, Self::UpdateDelete];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Create,
+        Self::CreateDelete,
+        Self::ReadyDelete,
+        Self::Update,
+        Self::UpdateTwice,
+        Self::UpdateDelete,
+        Self::Ask,
+        Self::AskJoin,
+        Self::AskJoinReady,
+        Self::AskUpdate,
+    ];
+
+    /// Whether the create's caller must be answered now or never.
+    pub(crate) fn asks_without_token(self) -> bool {
+        matches!(self, Self::Ask | Self::AskJoin | Self::AskJoinReady | Self::AskUpdate)
+    }
 }
 
 /// Where something can go wrong.
@@ -50,6 +73,10 @@ pub(crate) enum Boundary {
     Look,
     /// A webhook is sent.
     Post,
+    /// A caller begins to wait for its answer.
+    Ask,
+    /// A caller is answered.
+    Tell,
 }
 
 /// What goes wrong.
@@ -91,15 +118,17 @@ pub(crate) enum Fault {
     HookFails,
     /// The receiver takes it; the answer is lost.
     HookUnheard,
+    /// The caller is gone.
+    Leaves,
 }
 
 use Fault::{
-    BuildFails, Crash, HookFails, HookUnheard, Lag, Late, LateEnd, LateMid, LongPause, LookFails, LostAnswer,
+    BuildFails, Crash, HookFails, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves, LongPause, LookFails, LostAnswer,
     LostRequest, Mismatch, Outage, Pause, Refuse, Throttle, Unheard,
 };
 
 impl Fault {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Crash,
         Unheard,
         Pause,
@@ -118,6 +147,7 @@ impl Fault {
         Lag,
         HookFails,
         HookUnheard,
+        Leaves,
     ];
 }
 
@@ -148,6 +178,8 @@ impl Boundary {
             }
             Self::Look => &[Crash, Pause, Outage, LookFails, Lag],
             Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard],
+            Self::Ask => &[Crash, Leaves],
+            Self::Tell => &[Crash, Unheard, Pause, LongPause, Outage, Leaves],
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use eci_cache_gateway::domain::change::core::{self, Core, Input, Outcome};
 use eci_cache_gateway::domain::event::EventType;
-use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Progress};
+use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Owed, Progress};
 use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Time};
@@ -34,7 +34,13 @@ pub(crate) struct Store {
     tokens: u32,
     /// A transition that must not be, or a Ready that came twice or too early.
     pub(crate) fault: Option<&'static str>,
-    twin: Twin,
+    /// What is owed to the create's caller.
+    pub(crate) owed: Option<Owed>,
+    /// The create's caller will never be told.
+    pub(crate) abandoned: bool,
+    /// It was withdrawn, or its removal begun, without anybody asking.
+    pub(crate) given_up: bool,
+    pub(crate) twin: Twin,
 }
 
 impl Store {
@@ -71,6 +77,9 @@ impl Store {
             events: 0,
             tokens: 0,
             fault: None,
+            owed: None,
+            abandoned: false,
+            given_up: false,
             twin,
         }
     }
@@ -84,12 +93,14 @@ impl Store {
             }
         };
         for (place, operation) in self.operations.iter().enumerate() {
-            if operation.is(OperationState::Running) {
+            let kept_back = place == 0 && self.abandoned && !operation.progress.in_doubt;
+            if operation.is(OperationState::Running) && !kept_back {
                 offer(operation.due.max(operation.lease.free_at()), Work::Operation(place));
             } else if operation.unsettled != NEVER {
                 offer(operation.unsettled.max(operation.lease.free_at()), Work::Unsettled(place));
             }
         }
+        offer(self.sweep_due(), Work::Sweep);
         if self.look_due != NEVER {
             offer(self.look_due.max(self.group.free_at()), Work::Track);
         }
@@ -108,6 +119,7 @@ impl Store {
         match work {
             Work::Operation(place) | Work::Unsettled(place) => self.operations[place].lease = lease,
             Work::Track => self.group = lease,
+            Work::Sweep => {}
             Work::Deliver(place) => {
                 self.deliveries[place].lease = lease;
                 // Counted at the claim, so that a body that kills its worker still comes to an end.
@@ -137,6 +149,7 @@ impl Store {
         effect: Effect,
         cache: usize,
         now: Time,
+        caller_waits: bool,
     ) {
         let operation = &mut self.operations[place];
         if !operation.is(OperationState::Running) || !operation.lease.is(token) {
@@ -157,6 +170,7 @@ impl Store {
             Effect::Refuse | Effect::Withdraw | Effect::Sign | Effect::LookUp => OperationState::Refused,
         };
         operation.state = Some(ended);
+        self.owe(place, ended, caller_waits);
         let input = match (effect, kind) {
             (Effect::Succeed { .. }, OperationKind::Create) => Some(Input::Created),
             (Effect::Succeed { .. }, OperationKind::Update) => Some(Input::Updated),
@@ -169,6 +183,24 @@ impl Store {
         }
         self.row.version += 1;
         self.begin_waiting(place, now);
+    }
+
+    /// What is owed to the create's caller from now on.
+    fn owe(&mut self, place: usize, ended: OperationState, caller_waits: bool) {
+        if place == 0 && self.owed.is_some() {
+            let waits = caller_waits && self.twin != Twin::ClearsAfterwards;
+            self.owed = Owed::after_success(waits, false).filter(|_| ended == OperationState::Succeeded);
+        }
+    }
+
+    /// Ends the create, of which nothing was sent.
+    pub(crate) fn end_unsent(&mut self, now: Time) {
+        let create = &mut self.operations[0];
+        (create.state, create.lease) = (Some(OperationState::Refused), Lease::default());
+        self.owed = None;
+        self.moved_by(0, Input::CreateRefused, 0, now);
+        self.row.version += 1;
+        self.begin_waiting(0, now);
     }
 
     fn moved_by(&mut self, place: usize, input: Input, cache: usize, now: Time) {

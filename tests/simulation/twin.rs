@@ -19,10 +19,18 @@ pub(crate) enum Twin {
     NoEvidence,
     /// An update does not wait for an earlier one's copies.
     NoOvertaking,
+    /// What a caller was not told is known to its door alone.
+    ForgetsUntold,
+    /// An answer leaves before it is durable that it may have left.
+    ClearsAfterwards,
+    /// An answer leaves although the create may have been given up meanwhile.
+    AnswersUnasked,
+    /// Who joins is not recorded.
+    JoinsUnrecorded,
 }
 
 impl Twin {
-    pub(crate) const BROKEN: [Self; 7] = [
+    pub(crate) const BROKEN: [Self; 11] = [
         Self::FreshToken,
         Self::ResendForLookUp,
         Self::RefuseAtOnce,
@@ -30,6 +38,10 @@ impl Twin {
         Self::NoCompareAndSet,
         Self::NoEvidence,
         Self::NoOvertaking,
+        Self::ForgetsUntold,
+        Self::ClearsAfterwards,
+        Self::AnswersUnasked,
+        Self::JoinsUnrecorded,
     ];
 }
 

@@ -2,7 +2,7 @@
 
 use eci_cache_gateway::domain::change::core::{self, Outcome};
 use eci_cache_gateway::domain::operation::{
-    Answer, Effect, Input, OperationKind, OperationState, Progress, Sight, decide, is_stale,
+    Answer, Effect, Input, OperationKind, OperationState, Owed, Progress, Sight, decide, is_stale,
 };
 
 use crate::cloud::{NEVER, Request, Time};
@@ -12,9 +12,9 @@ use crate::twin::Twin;
 use crate::world::World;
 
 /// Longer than a lease.
-const PAUSE: Time = 70;
+pub(crate) const PAUSE: Time = 70;
 /// Longer than the cloud remembers a token, and than a request is accepted.
-const LONG_PAUSE: Time = 1_000;
+pub(crate) const LONG_PAUSE: Time = 1_000;
 /// How far a look lags at worst.
 const LAG: Time = 59;
 
@@ -47,6 +47,8 @@ pub(crate) enum Hand {
     Post(usize),
     /// Write how that went.
     Posted(usize, bool),
+    /// Give up creates of which nobody will be told.
+    Sweep,
 }
 
 /// A worker.
@@ -70,13 +72,14 @@ impl World {
         let row = self.store.row;
         let progress = match work {
             Work::Operation(place) | Work::Unsettled(place) => Some(self.store.operations[place].progress),
-            Work::Track | Work::Deliver(_) => None,
+            Work::Track | Work::Deliver(_) | Work::Sweep => None,
         };
         let hand = match work {
             Work::Operation(place) => self.due(place, &row),
             Work::Unsettled(place) => Hand::Tidy(place),
             Work::Track => Hand::Track,
             Work::Deliver(place) => Hand::Post(place),
+            Work::Sweep => Hand::Sweep,
         };
         self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row) };
     }
@@ -119,7 +122,8 @@ impl World {
             | Hand::Tidied(..)
             | Hand::LookedAgain(..)
             | Hand::Observed(..)
-            | Hand::Posted(..) => Boundary::Write,
+            | Hand::Posted(..)
+            | Hand::Sweep => Boundary::Write,
             Hand::Settle(..) => Boundary::Settle,
             Hand::Send(operation, _) if self.store.operations[operation].progress.kind == OperationKind::Delete => {
                 Boundary::Delete
@@ -131,15 +135,25 @@ impl World {
         };
         let fault = self.fault(boundary);
         match fault {
-            Some(Fault::Crash) => self.workers[place].hand = Hand::Idle,
+            Some(Fault::Crash) => self.die(place),
             Some(Fault::Outage) => self.outage(),
             Some(Fault::Pause) => self.workers[place].resume = self.now + PAUSE,
             Some(Fault::LongPause) => self.workers[place].resume = self.now + LONG_PAUSE,
             _ => {
                 let next = self.carry_out(place, worker, fault);
-                let next = if fault == Some(Fault::Unheard) { Hand::Idle } else { next };
                 self.workers[place].hand = next;
+                if fault == Some(Fault::Unheard) {
+                    self.die(place);
+                }
             }
+        }
+    }
+
+    /// A worker dies, and with worker 0 the door of its process.
+    fn die(&mut self, place: usize) {
+        self.workers[place].hand = Hand::Idle;
+        if place == 0 {
+            self.door.die();
         }
     }
 
@@ -153,7 +167,9 @@ impl World {
             Hand::Settle(operation, effect, cache) => {
                 let progress = worker.progress.unwrap_or(self.store.operations[operation].progress);
                 self.note(|| format!("operation {operation}: {effect:?}"));
-                self.store.settle(operation, token, progress, effect, cache, self.now);
+                let waits = place == 0 && self.door.waits();
+                self.store.settle(operation, token, progress, effect, cache, self.now, waits);
+                self.door.hear(waits && self.store.owed == Some(Owed::Sending));
                 if self.twin == Twin::NoAftercare {
                     self.store.operations[operation].unsettled = NEVER;
                 }
@@ -179,6 +195,10 @@ impl World {
             Hand::Observed(outcome, snapshot) => self.observed(worker, outcome, snapshot),
             Hand::Post(delivery) => self.post(delivery, fault),
             Hand::Posted(delivery, delivered) => self.posted(token, delivery, delivered),
+            Hand::Sweep => {
+                self.sweep();
+                Hand::Idle
+            }
         }
     }
 

@@ -3,9 +3,10 @@
 //! Whatever is due first happens next. Workers interleave where one is paused, or dies and another takes over;
 //! between two boundaries nothing can go wrong, so a worker does that at once.
 
-use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Rule};
+use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Owed, Rule};
 use eci_cache_gateway::domain::status::Status;
 
+use crate::caller::Door;
 use crate::cloud::{Cloud, NEVER, Time};
 use crate::schedule::{Boundary, Fault, MOST_FAULTS, Schedule, Script, Source};
 use crate::store::{DELETE, EVENTS, Operation, Store};
@@ -49,8 +50,12 @@ pub(crate) struct World {
     pub(crate) rule: Rule,
     /// Webhooks received: the event's id and how often, by generation.
     pub(crate) received: [(u32, u32); EVENTS],
+    /// Of a create through the cloud's own API.
+    pub(crate) door: Door,
+    /// Somebody else was given the cache, or changed it.
+    pub(crate) relied: bool,
     source: Source,
-    script: Script,
+    pub(crate) script: Script,
     /// Requests made, and when the last was.
     requests: (usize, Time),
     away_until: Time,
@@ -68,6 +73,7 @@ pub(crate) struct World {
 enum Asked {
     Update(usize),
     Delete,
+    Join,
 }
 
 impl World {
@@ -81,6 +87,8 @@ impl World {
             twin,
             rule: Rule::default(),
             received: [(0, 0); EVENTS],
+            door: if script.asks_without_token() { Door::ASKED } else { Door::NONE },
+            relied: false,
             source,
             script,
             requests: (0, 0),
@@ -97,6 +105,8 @@ impl World {
     pub(crate) fn run(&mut self) -> Option<&'static str> {
         let create = &mut self.store.operations[0];
         create.state = Some(OperationState::Running);
+        let owed = self.script.asks_without_token() && self.twin != Twin::ForgetsUntold;
+        self.store.owed = owed.then_some(Owed::Unsent);
         for _ in 0..MOST_STEPS {
             if !self.step() {
                 return self.violation.or(self.store.fault).or_else(|| self.check());
@@ -117,7 +127,8 @@ impl World {
         let work_at = if idle.is_some() { work_at.max(self.away_until) } else { NEVER };
         let busy = self.workers.iter().enumerate().filter(|(_, worker)| worker.hand != Hand::Idle);
         let (busy_at, busy) = busy.map(|(place, worker)| (worker.resume, place)).min().unwrap_or((NEVER, 0));
-        let first = late.min(asked_at).min(work_at).min(busy_at);
+        let door_at = self.door.due(&self.store);
+        let first = late.min(asked_at).min(work_at).min(busy_at).min(door_at);
         if first == NEVER {
             return false;
         }
@@ -129,6 +140,8 @@ impl World {
             }
         } else if first == busy_at {
             self.act(busy);
+        } else if first == door_at {
+            self.answer();
         } else if first == asked_at {
             self.request(asked);
         } else if let Some(worker) = idle {
@@ -147,6 +160,9 @@ impl World {
             (Script::CreateDelete, 0) => (2, Asked::Delete),
             (Script::ReadyDelete, 0) => (when_ready, Asked::Delete),
             (Script::Update | Script::UpdateTwice | Script::UpdateDelete, 0) => (when_ready, Asked::Update(1)),
+            (Script::AskJoin, 0) => (2, Asked::Join),
+            (Script::AskJoinReady, 0) => (when_ready, Asked::Join),
+            (Script::AskUpdate, 0) => (when_ready, Asked::Update(1)),
             (Script::UpdateTwice, 1) => (when_updatable, Asked::Update(2)),
             (Script::UpdateDelete, 1) => (last + 2, Asked::Delete),
             _ => (NEVER, Asked::Delete),
@@ -162,8 +178,13 @@ impl World {
         let (place, state) = match asked {
             Asked::Delete if status.is_final() || status == Status::Deleting => return,
             Asked::Delete => (DELETE, self.delete_state()),
+            Asked::Join => return self.join(),
             Asked::Update(place) => (place, OperationState::Running),
         };
+        if self.script.asks_without_token() {
+            self.store.name();
+            self.relied = true;
+        }
         let operation = &mut self.store.operations[place];
         (operation.state, operation.due) = (Some(state), self.now);
         self.store.row.newest = place;
@@ -212,6 +233,7 @@ impl World {
     pub(crate) fn outage(&mut self) {
         self.away_until = self.now + OUTAGE;
         self.workers = [Worker::default(); WORKERS];
+        self.door.die();
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {

@@ -15,8 +15,8 @@ use crate::domain::change::{self, Change};
 use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{OperationKind, OperationState, WITHDRAWN};
-use crate::store::{LeasedOperation, Settled, Settlement};
+use crate::domain::operation::{OperationKind, OperationState, Owed, WITHDRAWN};
+use crate::store::{LeasedOperation, OwedAnswer, Settled, Settlement};
 
 /// How an operation ends.
 struct Ending<'a> {
@@ -93,7 +93,10 @@ impl Gateway {
             let answer = answer(leased, &change, ending.error);
             let settlement = Arc::new(self.settlement(leased, (&cache, &change), ending, &answer));
             match self.write_settlement(&settlement).await? {
-                Settled::Done => {
+                Settled::Done { sending } => {
+                    if let Some(waiter) = leased.waiter.as_ref().filter(|_| sending) {
+                        waiter.set_sending();
+                    }
                     self.wake(&settlement);
                     return Ok(Some(answer));
                 }
@@ -138,6 +141,7 @@ impl Gateway {
             error: error.cloned(),
             provider_request_id: request_id.clone(),
             unsettled_until: *unsettled_until,
+            owed: owed(leased, error.is_some()),
             at: self.now(),
             answer: leased.keyed.then(|| answer.to_json()),
             write: self.write_from(before, change, audit),
@@ -172,6 +176,13 @@ impl Gateway {
         entry.code = error.map(|error| error.code.clone());
         entry
     }
+}
+
+/// What is owed to whoever waits here. Where nobody does, the janitor sees to it.
+fn owed(leased: &LeasedOperation, refused: bool) -> OwedAnswer {
+    let Some(waiter) = &leased.waiter else { return OwedAnswer::Untouched };
+    let owed = Owed::after_success(waiter.waits(), leased.keyed);
+    OwedAnswer::Now(owed.filter(|_| !refused))
 }
 
 fn answer(leased: &LeasedOperation, change: &Change, error: Option<&CloudError>) -> Answer {

@@ -1,5 +1,6 @@
 //! The five actions: parameters in, `Gateway` called, the answer's fields out.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 use super::{object, words};
 use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
 use crate::app::precondition::Precondition;
-use crate::app::{Call, Error, Gateway, Told};
+use crate::app::{Call, Error, Gateway, Receipt, Told};
 use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;
 use crate::eci::incoming::Incoming;
@@ -86,6 +87,8 @@ pub(super) struct Asked<'a> {
     pub(super) deadline: Instant,
     /// Whether nothing is to be done, only to be said whether it would be.
     pub(super) dry_run: bool,
+    /// What is to be recorded of the answer.
+    pub(super) receipt: &'a OnceLock<Receipt>,
 }
 
 impl Asked<'_> {
@@ -119,10 +122,14 @@ impl Asked<'_> {
         let unanswered = if key.is_some() { CREATE_GOES_ON } else { CREATE_IS_REMOVED };
         let told = self.gateway.create_image_cache_now(self.caller, self.call, new, key, self.wait()).await;
         match told.map_err(|error| words::not_gone(words::of_error(error)))? {
-            Told::Done { eci_cache_id, container_group_id } => Ok(fields([
-                ("ImageCacheId", json!(eci_cache_id)),
-                ("ContainerGroupId", json!(container_group_id.unwrap_or_default())),
-            ])),
+            Told::Done { eci_cache_id, container_group_id, receipt } => {
+                // One create, one receipt.
+                let _first = receipt.map(|receipt| self.receipt.set(receipt));
+                Ok(fields([
+                    ("ImageCacheId", json!(eci_cache_id)),
+                    ("ContainerGroupId", json!(container_group_id.unwrap_or_default())),
+                ]))
+            }
             Told::Withdrawn => Err(words::unavailable(CREATE_WITHDRAWN)),
             Told::Unanswered => Err(words::unavailable(unanswered)),
         }

@@ -1,4 +1,5 @@
-//! Creates that begin: keys, image caches, operations, first attempts, first transitions, audit entries.
+//! Creates that begin: keys, image caches, operations, first attempts, answers that are owed, first transitions, audit
+//! entries.
 //!
 //! What must stay true: whatever [`super::super::operations`] writes of one create alone, this writes of many. Nothing is
 //! written of a create whose key somebody had. Keys are claimed in one order, as two batches may want the same ones, and
@@ -61,17 +62,17 @@ fn differing<'a>(creates: &'a [Arc<NewCreate>]) -> Vec<&'a NewCreate> {
 
 /// One statement for all of it; what refers to a row is checked at its end.
 static BEGIN: LazyLock<String> = LazyLock::new(|| {
-    let audited = audit_insert::of_those_that_fit(32);
+    let audited = audit_insert::of_those_that_fit(33);
     format!(
         "WITH u AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[],
             $7::text[], $8::int[], $9::bigint[], $10::bigint[], $11::uuid[], $12::jsonb[], $13::timestamptz[], $14::bytea[],
             $15::text[], $16::bytea[], $17::uuid[], $18::float8[], $19::text[], $20::text[], $21::text[], $22::jsonb[],
             $23::int[], $24::timestamptz[], $25::timestamptz[], $26::uuid[], $27::text[], $28::timestamptz[],
-            $29::text[], $30::text[], $31::bytea[]) WITH ORDINALITY
+            $29::text[], $30::text[], $31::bytea[], $32::bool[]) WITH ORDINALITY
         AS u (id, team, account, region, name, spec, status, generation, version, sequence, operation, evidence, created_at,
             content, poll_bucket, credentials, lease_token, lease_seconds, subject, credential, request_id, marks, attempts,
             window_opened_at, last_signed_at, transition, reason, moved_at,
-            action, key, fingerprint, place)),
+            action, key, fingerprint, owed, place)),
     claimed AS (
         INSERT INTO idempotency_keys (team, action, key, fingerprint, operation, created_at)
         SELECT team, action, key, fingerprint, operation, created_at FROM u WHERE key IS NOT NULL ORDER BY team, action, key
@@ -92,6 +93,9 @@ static BEGIN: LazyLock<String> = LazyLock::new(|| {
     noted AS (
         INSERT INTO operation_attempts (operation, number, signed_at)
         SELECT operation, attempts, last_signed_at FROM fit WHERE attempts > 0),
+    owed AS (
+        INSERT INTO owed_answers (image_cache, operation, state, created_at)
+        SELECT id, operation, 'unsent', created_at FROM fit WHERE owed),
     passed AS (
         INSERT INTO transitions (id, team, image_cache, sequence, generation, to_status, reason, at)
         SELECT transition, team, id, sequence, generation, status, reason, moved_at FROM fit),
@@ -160,7 +164,8 @@ impl Beginning {
             .bind(creates.iter().map(|create| Some(create.new.key.as_ref()?.key.as_str())).collect::<Vec<_>>())
             .bind(
                 creates.iter().map(|create| Some(create.new.key.as_ref()?.fingerprint.as_slice())).collect::<Vec<_>>(),
-            );
+            )
+            .bind(creates.iter().map(|create| create.new.waiter.is_some()).collect::<Vec<_>>());
         let begun = audit.bind(begun).fetch_all(&mut self.pool.acquire().await?).await?;
         Ok(begun.iter().map(|row| row.try_get("operation")).collect::<Result<_, _>>()?)
     }

@@ -1,12 +1,12 @@
-//! Creates that end: operations, their last attempts, image caches, transitions, answers of keys, events, deliveries,
-//! audit entries, the tracker's groups.
+//! Creates that end: operations, their last attempts, image caches, answers that are owed, transitions, answers of keys,
+//! events, deliveries, audit entries, the tracker's groups.
 //!
 //! What must stay true: whatever [`super::super::settling`] writes of one end alone, this writes of many; of the row
 //! of an image cache, whatever the outcome of a create may change (`domain::change::created` and `refused`). Who does
 //! not fit is not written at all: all of it hangs on one list of those who do, whose rows are locked with it. What is
 //! handed over is committed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use sqlx::postgres::PgRow;
@@ -42,10 +42,10 @@ pub(in crate::store) struct Ending {
 
 impl Work for Ending {
     type Item = Arc<Settlement>;
-    /// Whether it was written; else it goes alone.
-    type Done = bool;
+    /// Whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it; none: it goes alone.
+    type Done = Option<bool>;
 
-    async fn all(&self, ends: &[Arc<Settlement>]) -> Result<Vec<bool>, Error> {
+    async fn all(&self, ends: &[Arc<Settlement>]) -> Result<Vec<Option<bool>>, Error> {
         let mut ended = unless_rolled_back(self.pool.limited(self.write(&differing(ends))).await)?;
         // Of two of one operation the first alone was written.
         Ok(ends.iter().map(|end| ended.remove(&end.operation.uuid())).collect())
@@ -77,17 +77,17 @@ fn same_way(one: Option<&HandOver>, other: Option<&HandOver>) -> bool {
 /// nobody can be ended in part; if somebody were, the statement would break at that, for nothing of it may stay then.
 /// $2 to $4 are those of [`DELIVERIES`].
 static END: LazyLock<String> = LazyLock::new(|| {
-    let (deliveries, written, audited) = (&*DELIVERIES, handover::written("news"), audit_insert::of_those_that_fit(36));
+    let (deliveries, written, audited) = (&*DELIVERIES, handover::written("news"), audit_insert::of_those_that_fit(37));
     format!(
         "WITH u AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $5::uuid[], $6::text[], $7::jsonb[], $8::text[],
             $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::text[], $13::uuid[], $14::bigint[], $15::text[], $16::int[],
             $17::bigint[], $18::text[], $19::text[], $20::jsonb[], $21::jsonb[], $22::int[], $23::timestamptz[],
             $24::timestamptz[], $25::uuid[], $26::text[], $27::text[], $28::timestamptz[], $29::uuid[], $30::text[],
-            $31::text[], $32::text[], $33::timestamptz[], $34::text[], $35::timestamptz[]) WITH ORDINALITY
+            $31::text[], $32::text[], $33::timestamptz[], $34::text[], $35::timestamptz[], $36::text[]) WITH ORDINALITY
         AS u (operation, token, state, error, provider_request_id, at, unsettled_until, answer, team, cache, version, status,
             generation, sequence, eci_cache_id, container_group_id, failure, evidence, misses, updated_at, ready_at,
             transition, from_status, reason, moved_at, event, type, dedupe_key, body, told_at, provider_status, look_at,
-            place)),
+            owed, place)),
     fit AS MATERIALIZED (
         SELECT u.*, o.attempts, c.account, c.region, c.name, COALESCE(c.spec -> 'tags', '{{}}') AS tags
         FROM u JOIN operations o ON o.id = u.operation
@@ -110,6 +110,11 @@ static END: LazyLock<String> = LazyLock::new(|| {
             failure = fit.failure, evidence = fit.evidence, misses = fit.misses, updated_at = fit.updated_at,
             ready_at = fit.ready_at
         FROM fit WHERE c.team = fit.team AND c.id = fit.cache RETURNING c.id),
+    sending AS (
+        UPDATE owed_answers w SET state = fit.owed
+        FROM fit WHERE fit.owed = 'sending' AND w.image_cache = fit.cache RETURNING w.operation),
+    cleared AS (
+        DELETE FROM owed_answers w USING fit WHERE fit.owed = 'told' AND w.image_cache = fit.cache),
     passed AS (
         INSERT INTO transitions (id, team, image_cache, sequence, generation, from_status, to_status, provider_status,
             reason, at)
@@ -132,16 +137,18 @@ static END: LazyLock<String> = LazyLock::new(|| {
         ORDER BY account, region
         ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at))
     SELECT put.*, CASE WHEN ended.id IS NULL OR moved.id IS NULL THEN (fit.operation || ' was ended in part')::uuid
-            ELSE fit.operation END AS operation
+            ELSE fit.operation END AS operation, sending.operation IS NOT NULL AS sending
     FROM fit LEFT JOIN ended ON ended.id = fit.operation LEFT JOIN moved ON moved.id = fit.cache
+        LEFT JOIN sending ON sending.operation = fit.operation
         LEFT JOIN ({written}) put ON put.event = fit.event
     ORDER BY fit.event"
     )
 });
 
 impl Ending {
-    /// Writes those that fit, and hands over what they have for the deliverer; their operations.
-    async fn write(&self, ends: &[&Settlement]) -> Result<HashSet<Uuid>, Error> {
+    /// Writes those that fit, and hands over what they have for the deliverer; their operations, and of which of them the
+    /// ids may be told.
+    async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, Error> {
         let rows = self.end(ends).await?;
         if let Some(hand_over) = hand_over(ends) {
             let deliveries = rows.iter().filter_map(|row| delivery(row).transpose()).collect::<Result<Vec<_>, _>>();
@@ -153,7 +160,8 @@ impl Ending {
                 }
             }
         }
-        Ok(rows.iter().map(|row| row.try_get("operation")).collect::<Result<_, _>>()?)
+        let ended = |row: &PgRow| Ok((row.try_get("operation")?, row.try_get("sending")?));
+        Ok(rows.iter().map(ended).collect::<Result<_, sqlx::Error>>()?)
     }
 
     /// A row for each operation that fitted and each delivery of it.
@@ -197,7 +205,8 @@ impl Ending {
             .bind(ends.iter().map(|end| Some(end.write.event.as_ref()?.body.as_str())).collect::<Vec<_>>())
             .bind(ends.iter().map(|end| Some(end.write.event.as_ref()?.at)).collect::<Vec<_>>())
             .bind(ends.iter().map(|end| end.write.next.provider_status.as_deref()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.look_at).collect::<Vec<_>>());
+            .bind(ends.iter().map(|end| end.look_at).collect::<Vec<_>>())
+            .bind(ends.iter().map(|end| end.owed.word()).collect::<Vec<_>>());
         Ok(audit.bind(rows).fetch_all(&mut self.pool.acquire().await?).await?)
     }
 }

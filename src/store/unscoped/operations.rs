@@ -1,6 +1,8 @@
 //! Operations that nobody drives any more: claimed, attempted, postponed. Settling is the team's own
 //! ([`super::super::operations`]).
 
+use std::sync::Arc;
+
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Held, Operation, Progress};
 use crate::store::rows::{OperationRow, jsonb};
-use crate::store::{Error, Store};
+use crate::store::{Error, Store, Waiter};
 
 /// An operation in this worker's hands.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct LeasedOperation {
     pub taken: std::time::Instant,
     /// Whether an idempotency key may stand for it.
     pub keyed: bool,
+    /// Of a create that this process began: who waits for it and is told now or never.
+    pub waiter: Option<Arc<Waiter>>,
 }
 
 #[derive(FromRow)]
@@ -119,7 +123,7 @@ impl Store {
         rows.into_iter()
             .map(|row| {
                 let (operation, credentials) = (row.operation.try_into()?, row.credentials);
-                Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true })
+                Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true, waiter: None })
             })
             .collect()
     }
@@ -158,7 +162,7 @@ impl Store {
         .await?;
         row.map(|row| {
             let (operation, credentials) = (row.operation.try_into()?, row.credentials);
-            Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true })
+            Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true, waiter: None })
         })
         .transpose()
     }
@@ -249,15 +253,22 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Image caches that an abandoned create brought about after all, and whose removal is not begun.
-    pub async fn abandoned_caches(&self, limit: i64) -> Result<Vec<(Operation, ImageCache)>, Error> {
+    /// Image caches that an abandoned create brought about after all, and whose removal is not begun; none of which a
+    /// removal was refused since `refused_since`.
+    pub async fn abandoned_caches(
+        &self,
+        refused_since: Instant,
+        limit: i64,
+    ) -> Result<Vec<(Operation, ImageCache)>, Error> {
         let rows: Vec<OperationRow> = sqlx::query_as(
             "SELECT o.* FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
              WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
-               AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND r.state = 'running')
+               AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND (r.state = 'running'
+                   OR (r.kind = 'delete' AND r.state = 'refused' AND r.finished_at > $2)))
              ORDER BY o.id LIMIT $1",
         )
         .bind(limit)
+        .bind(refused_since)
         .fetch_all(&self.workers)
         .await?;
         let mut found = Vec::new();
@@ -270,12 +281,18 @@ impl Store {
         Ok(found)
     }
 
-    /// Forgets the mark of abandoned creates whose caches are gone, or never were.
+    /// Forgets the mark of abandoned creates whose caches are gone, or never were, and what is owed for such.
     pub async fn forget_abandoned(&self) -> Result<u64, Error> {
         let done = sqlx::query(
             "UPDATE operations o SET abandoned = false FROM image_caches c
              WHERE o.abandoned AND o.state <> 'running' AND c.team = o.team AND c.id = o.image_cache
                AND (o.state = 'refused' OR c.status IN ('deleted', 'expired', 'evicted', 'lost'))",
+        )
+        .execute(&self.workers)
+        .await?;
+        sqlx::query(
+            "DELETE FROM owed_answers w USING image_caches c
+             WHERE c.id = w.image_cache AND c.status IN ('deleted', 'expired', 'evicted', 'lost')",
         )
         .execute(&self.workers)
         .await?;

@@ -37,7 +37,8 @@ impl Store {
         .fetch_all(&self.workers)
         .await?;
         let leased = |row: OperationRow| {
-            Ok(LeasedOperation { operation: row.try_into()?, credentials: None, lease_token, taken, keyed: true })
+            let operation = row.try_into()?;
+            Ok(LeasedOperation { operation, credentials: None, lease_token, taken, keyed: true, waiter: None })
         };
         rows.into_iter().map(leased).collect()
     }

@@ -12,3 +12,4 @@ mod policy;
 mod refusals;
 mod sizes;
 mod terraform;
+mod untold;

@@ -1,0 +1,290 @@
+//! Creates without a `ClientToken` whose caller may not have heard the ids: what surely was not told goes, what may
+//! have been told, or what somebody else relies on, stays.
+#![cfg(test)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use eci_cache_gateway::http;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::client::{Key, encoded, error, send_query, success};
+use crate::support::answer::Answer;
+use crate::support::gate::Gate;
+use crate::support::gateway::{Setup, TestGateway};
+
+const NEW: [(&str, &str); 3] = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
+const REMOVED: &str = "SELECT count(*) FROM image_caches WHERE status = 'deleted'";
+const ABANDONED: &str = "SELECT count(*) FROM operations WHERE abandoned";
+const OWED: &str = "SELECT count(*) FROM owed_answers";
+
+/// A gateway before whose cloud there is a gate, and one on the same database without.
+async fn gated() -> (TestGateway, TestGateway, Gate, Key) {
+    let other = TestGateway::start().await;
+    let gate = Gate::before(&other.cloud()).await;
+    let app = other.second_gateway(Setup { cloud: Some(gate.url.clone()), ..Setup::default() }).await;
+    let key = Key::new(&app).await;
+    (app, other, gate, key)
+}
+
+/// The head of a signed create, as Terraform sends it: without a token, everything in the query.
+fn head(app: &TestGateway, key: &Key) -> String {
+    let query = encoded(&key.sign("POST", key.unsigned(app, "CreateImageCache", &NEW)));
+    format!("POST /?{query} HTTP/1.1\r\nHost: eci\r\nContent-Length: 0\r\n\r\n")
+}
+
+/// Asks for a create, and does not read the answer.
+async fn ask(app: &TestGateway, key: &Key) -> TcpStream {
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(head(app, key).as_bytes()).await.unwrap();
+    stream
+}
+
+async fn until(app: &TestGateway, sql: &'static str, wanted: i64) {
+    while app.count(sql).await != wanted {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets what is due be done, the janitor's part among it, for three minutes.
+async fn settle(app: &TestGateway) {
+    for _ in 0..45 {
+        app.advance(4);
+        app.drain().await;
+        app.gateway.clean().await.unwrap();
+    }
+}
+
+async fn ensure(app: &TestGateway) -> Answer {
+    app.post("/v1/image-caches/ensure", &json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]})).await
+}
+
+/// Reasons of the janitor's removals.
+async fn reasons(app: &TestGateway) -> Vec<String> {
+    let sql = "SELECT parameters ->> 'reason' FROM audit_entries
+               WHERE action = 'delete_image_cache' AND subject = 'worker:janitor' AND parameters ? 'reason' ORDER BY seq";
+    sqlx::query_scalar(sql).fetch_all(app.sql()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_caller_that_left_was_not_told_is_removed() {
+    let (app, other, gate, key) = gated().await;
+    let caller = ask(&app, &key).await;
+    gate.answered(1).await;
+    drop(caller);
+    gate.open();
+    until(&app, ABANDONED, 1).await;
+    settle(&other).await;
+    assert_eq!((app.creations().await, app.count(REMOVED).await, app.count(OWED).await), (1, 1, 0));
+    assert_eq!(reasons(&app).await, ["abandoned"]);
+    // The next apply has it for itself.
+    success(&key.post(&other, "CreateImageCache", &NEW).await);
+    assert_eq!(app.count("SELECT count(*) FROM image_caches WHERE status <> 'deleted'").await, 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_before_the_cloud_is_asked_leaves_nothing() {
+    let app = TestGateway::start().await;
+    let key = Key::new(&app).await;
+    for _ in 0..3 {
+        app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
+    }
+    let caller = ask(&app, &key).await;
+    until(&app, "SELECT count(*) FROM operation_attempts WHERE finished_at IS NOT NULL", 1).await;
+    drop(caller);
+    until(&app, "SELECT count(*) FROM operations WHERE state = 'refused'", 1).await;
+    settle(&app).await;
+    assert_eq!((app.creations().await, app.count(OWED).await), (0, 0));
+    assert_eq!(app.only_cache().await["failure"]["code"], "withdrawn");
+}
+
+#[tokio::test]
+async fn what_was_told_stays_and_is_owed_no_more() {
+    let app = TestGateway::start().await;
+    let key = Key::new(&app).await;
+    success(&send_query(&app, Method::GET, &key.sign("GET", key.unsigned(&app, "CreateImageCache", &NEW))).await);
+    success(&key.post(&app, "CreateImageCache", &[NEW[0], ("ImageCacheName", "api"), ("Image.1", "redis:7")]).await);
+    until(&app, OWED, 0).await;
+    settle(&app).await;
+    assert_eq!(app.count("SELECT count(*) FROM image_caches WHERE status = 'ready'").await, 2);
+    // Nobody is owed anything who can find it again.
+    app.created().await;
+    let token = [NEW[0], NEW[1], NEW[2], ("ClientToken", "t")];
+    success(&key.post(&app, "CreateImageCache", &token).await);
+    assert_eq!((app.count(OWED).await, app.count(ABANDONED).await), (0, 0));
+}
+
+#[tokio::test]
+async fn who_joined_keeps_what_the_first_caller_never_heard_of() {
+    let (app, other, gate, key) = gated().await;
+    let caller = ask(&app, &key).await;
+    gate.answered(1).await;
+    let joined = ensure(&other).await.expect(200);
+    assert_eq!((&joined["outcome"], app.count(OWED).await), (&json!("joined"), 0));
+    drop(caller);
+    gate.open();
+    settle(&other).await;
+    assert_eq!((app.creations().await, app.only_cache().await["status"].clone()), (1, json!("ready")));
+    assert_eq!(app.count(ABANDONED).await, 0);
+}
+
+#[tokio::test]
+async fn who_joined_keeps_what_would_have_been_withdrawn() {
+    let http = http::Settings { rpc_patience: Duration::from_millis(1_500), ..http::Settings::default() };
+    let app = TestGateway::with(Setup { http, ..Setup::default() }).await;
+    let key = Key::new(&app).await;
+    app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
+    let create = key.post(&app, "CreateImageCache", &NEW);
+    let join = async {
+        until(&app, "SELECT count(*) FROM operation_attempts WHERE finished_at IS NOT NULL", 1).await;
+        ensure(&app).await.expect(200)
+    };
+    let (answer, joined) = tokio::join!(create, join);
+    error(&answer, 503, "ServiceUnavailable");
+    assert_eq!(joined["outcome"], "joined");
+    settle(&app).await;
+    assert_eq!((app.creations().await, app.only_cache().await["status"].clone()), (1, json!("ready")));
+}
+
+#[tokio::test]
+async fn who_changes_it_by_its_name_keeps_it() {
+    let http = http::Settings { rpc_patience: Duration::from_millis(300), ..http::Settings::default() };
+    let app = TestGateway::with(Setup { http, ..Setup::default() }).await;
+    let key = Key::new(&app).await;
+    app.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": true})).await;
+    error(&key.post(&app, "CreateImageCache", &NEW).await, 503, "ServiceUnavailable");
+    assert_eq!(app.count(ABANDONED).await, 1);
+    let id = app.only_cache().await["id"].as_str().unwrap().to_owned();
+    app.until(&id, "ready").await;
+    app.patch(&format!("/v1/image-caches/{id}"), &json!({"images": ["nginx:1.28"]})).await.expect(200);
+    settle(&app).await;
+    assert_eq!((app.cache(&id).await["status"].clone(), app.count(ABANDONED).await), (json!("ready"), 0));
+}
+
+#[tokio::test]
+async fn what_may_have_been_told_stays_and_is_named_once() {
+    let app = TestGateway::start().await;
+    let id = app.created().await;
+    let sql = "INSERT INTO owed_answers (image_cache, operation, state, created_at)
+               SELECT id, operation, 'sending', created_at FROM image_caches";
+    sqlx::query(sql).execute(app.sql()).await.unwrap();
+    settle(&app).await;
+    assert_eq!(app.cache(&id).await["status"], "ready");
+    assert_eq!(app.count("SELECT count(*) FROM owed_answers WHERE reported").await, 1);
+    app.delete(&format!("/v1/image-caches/{id}")).await.expect(200);
+    settle(&app).await;
+    assert_eq!(app.count(OWED).await, 0);
+}
+
+#[tokio::test]
+async fn what_surely_was_not_told_is_given_up_by_whichever_gateway_and_refused_removals_rest() {
+    let (app, other, gate, key) = gated().await;
+    let _caller = ask(&app, &key).await;
+    gate.answered(1).await;
+    // As if this gateway had died: nobody drives it, nobody answers.
+    end_leases(&other).await;
+    for _ in 0..8 {
+        other
+            .fault(&json!({"action": "DeleteImageCache", "kind": "error", "http": 403, "code": "Forbidden.RAM"}))
+            .await;
+    }
+    settle(&other).await;
+    let deletes = "SELECT count(*) FROM operations WHERE kind = 'delete'";
+    assert_eq!((app.count(deletes).await, app.count(REMOVED).await), (1, 0));
+    other.advance(600);
+    settle(&other).await;
+    assert_eq!(app.count(deletes).await, 2);
+}
+
+/// As if the gateways that hold them had been silent for too long.
+async fn end_leases(app: &TestGateway) {
+    let sql = "UPDATE operations SET lease_until = clock_timestamp() - interval '1 second' WHERE state = 'running'";
+    sqlx::query(sql).execute(app.sql()).await.unwrap();
+}
+
+/// A gateway of its own, which can be killed.
+struct Process(Child, String);
+
+impl Process {
+    async fn start(app: &TestGateway, cloud: &str) -> Self {
+        let settings = [
+            ("ECG_DATABASE_URL", app.database_url().await),
+            ("ECG_LISTEN", "127.0.0.1:0".into()),
+            ("ECG_CLOUD_ACCESS_KEY_ID", crate::support::setup::KEY.into()),
+            ("ECG_CLOUD_ACCESS_KEY_SECRET", crate::support::gateway::CLOUD_SECRET.into()),
+            ("ECG_CLOUD_ENDPOINT", cloud.into()),
+            ("ECG_AUTH_ISSUER", "https://issuer.example".into()),
+            ("ECG_AUTH_AUDIENCE", "eci-cache-gateway".into()),
+            ("ECG_AUTH_HS256_SECRET", crate::support::gateway::TOKEN_SECRET.into()),
+            ("ECG_KEYS_MASTER", "07".repeat(32)),
+            ("ECG_KEYS_MASTER_ID", "k1".into()),
+            ("ECG_KEYS_AUDIT", "09".repeat(32)),
+            ("ECG_AUDIT_ORIGIN", "example.com/audit".into()),
+        ];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+        command.arg("serve").env_clear().envs(settings).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let (lines, said) = (BufReader::new(process.stderr.take().unwrap()).lines(), mpsc::channel());
+        std::thread::spawn(move || {
+            // Read on after the address was found: a full pipe would stop it.
+            for line in lines.map_while(Result::ok) {
+                let line: Value = serde_json::from_str(&line).unwrap_or_default();
+                if let Some(address) = line["address"].as_str() {
+                    let _not_waited_for = said.0.send(address.to_owned());
+                }
+            }
+        });
+        let address = tokio::task::spawn_blocking(move || said.1.recv()).await.unwrap().expect("it ended by itself");
+        Self(process, address)
+    }
+
+    async fn ask(&self, app: &TestGateway, key: &Key) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.1).await.unwrap();
+        stream.write_all(head(app, key).as_bytes()).await.unwrap();
+        stream
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_killed_before_it_answers_leaves_no_cache_behind() {
+    let app = TestGateway::start().await;
+    app.set_clock(SystemClock.now());
+    let (gate, key) = (Gate::before(&app.cloud()).await, Key::new(&app).await);
+    let process = Process::start(&app, &gate.url).await;
+    let _caller = process.ask(&app, &key).await;
+    gate.answered(1).await;
+    drop(process);
+    assert_eq!((app.creations().await, app.count(OWED).await), (1, 1));
+    end_leases(&app).await;
+    settle(&app).await;
+    assert_eq!((app.creations().await, app.count(REMOVED).await, app.count(OWED).await), (1, 1, 0));
+    assert_eq!(reasons(&app).await, ["abandoned"]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_killed_after_it_answered_takes_nothing_away() {
+    let app = TestGateway::start().await;
+    app.set_clock(SystemClock.now());
+    let key = Key::new(&app).await;
+    let process = Process::start(&app, &app.cloud()).await;
+    let mut caller = process.ask(&app, &key).await;
+    let mut heard = vec![0; 4096];
+    let length = caller.read(&mut heard).await.unwrap();
+    drop(process);
+    assert!(String::from_utf8_lossy(&heard[..length]).contains("imc-"));
+    settle(&app).await;
+    assert_eq!((app.only_cache().await["status"].clone(), app.count(ABANDONED).await), (json!("ready"), 0));
+}

@@ -1,0 +1,275 @@
+//! A caller through the cloud's own API without a token, the door that answers it, the janitor, and others who come to
+//! rely on the same cache.
+//!
+//! The door belongs to the process of worker 0: it dies with it, and hears at once what that worker has written. A caller
+//! that left and one that is there look the same to the database; what was written to a caller that is there is heard.
+
+use eci_cache_gateway::domain::operation::{OperationState, Owed};
+use eci_cache_gateway::domain::status::Status;
+
+use crate::cloud::{NEVER, Time};
+use crate::schedule::{Boundary, Fault};
+use crate::store::{DELETE, Store};
+use crate::twin::Twin;
+use crate::worker::{LONG_PAUSE, PAUSE, is_over};
+use crate::world::World;
+
+/// How long the caller is let wait.
+const PATIENCE: Time = 4;
+/// When no answer can be on its way any more.
+pub(crate) const ANSWER_WITHIN: Time = 120;
+
+/// What the door does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Nothing: there is none, it is done, or its process is dead.
+    Nothing,
+    /// The request is recorded; the caller begins to wait.
+    Record,
+    /// Wait for the create's end.
+    Wait,
+    /// Make sure that the ids may be told.
+    Claim,
+    /// Write the answer.
+    Tell,
+    /// Record that it was written.
+    Clear,
+    /// Record that it was not.
+    Abandon,
+}
+
+/// The door and its caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Door {
+    next: Next,
+    resume: Time,
+    /// The caller is there.
+    there: bool,
+    /// This process knows that `Owed::Sending` is durable.
+    sending: bool,
+    /// The caller was told the ids.
+    pub(crate) told: bool,
+    /// The process died when nobody could say any more whether the caller was told.
+    pub(crate) in_doubt: bool,
+}
+
+impl Door {
+    pub(crate) const NONE: Self =
+        Self { next: Next::Nothing, resume: 0, there: false, sending: false, told: false, in_doubt: false };
+    pub(crate) const ASKED: Self = Self { next: Next::Record, there: true, ..Self::NONE };
+
+    /// When it does something.
+    pub(crate) fn due(&self, store: &Store) -> Time {
+        match self.next {
+            Next::Nothing => NEVER,
+            Next::Wait if !is_over(store.operations[0].state) => self.resume.max(PATIENCE),
+            _ => self.resume,
+        }
+    }
+
+    /// Whether the caller waits for what the door's own process learns.
+    pub(crate) fn waits(&self) -> bool {
+        self.next == Next::Wait && self.there
+    }
+
+    /// Its process has recorded that the ids may be told.
+    pub(crate) fn hear(&mut self, sending: bool) {
+        self.sending |= sending;
+    }
+
+    /// The process is gone.
+    pub(crate) fn die(&mut self) {
+        if self.next != Next::Nothing {
+            self.in_doubt |= self.sending && !self.told;
+            self.next = Next::Nothing;
+        }
+    }
+}
+
+impl World {
+    /// Does what the door does next.
+    pub(crate) fn answer(&mut self) {
+        let boundary = match self.door.next {
+            Next::Nothing => return,
+            Next::Record => Boundary::Ask,
+            Next::Tell => Boundary::Tell,
+            Next::Wait | Next::Claim | Next::Clear | Next::Abandon => Boundary::Write,
+        };
+        let fault = self.fault(boundary);
+        match fault {
+            Some(Fault::Crash) => self.door.die(),
+            Some(Fault::Outage) => self.outage(),
+            Some(Fault::Pause) => self.door.resume = self.now + PAUSE,
+            Some(Fault::LongPause) => self.door.resume = self.now + LONG_PAUSE,
+            _ => {
+                self.door.there &= fault != Some(Fault::Leaves);
+                self.door.next = self.answered();
+                let door = self.door;
+                self.note(|| format!("the door: {door:?}"));
+                if fault == Some(Fault::Unheard) {
+                    self.door.die();
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self) -> Next {
+        match self.door.next {
+            Next::Nothing => Next::Nothing,
+            Next::Record => Next::Wait,
+            Next::Wait => self.waited(),
+            Next::Claim if self.store.begin_answer() => {
+                self.door.sending = true;
+                Next::Tell
+            }
+            Next::Claim => Next::Nothing,
+            Next::Tell if self.door.there => {
+                self.door.told = true;
+                Next::Clear
+            }
+            Next::Tell => Next::Abandon,
+            Next::Clear => {
+                self.store.owed = None;
+                Next::Nothing
+            }
+            Next::Abandon => {
+                self.store.abandon();
+                Next::Nothing
+            }
+        }
+    }
+
+    /// The create has ended, or the caller must be told now.
+    fn waited(&mut self) -> Next {
+        match self.store.operations[0].state {
+            Some(OperationState::Succeeded) if self.door.sending || self.twin == Twin::AnswersUnasked => Next::Tell,
+            Some(OperationState::Succeeded) => Next::Claim,
+            Some(OperationState::Running) => {
+                if !self.store.withdraw(self.now) {
+                    self.store.abandon();
+                }
+                Next::Nothing
+            }
+            _ => Next::Nothing,
+        }
+    }
+
+    /// One pass of the janitor.
+    pub(crate) fn sweep(&mut self) {
+        let done = self.store.sweep(self.now);
+        self.note(|| format!("the janitor: {done}"));
+    }
+
+    /// Somebody asks for the same content: they are given this cache, or make one of their own.
+    pub(crate) fn join(&mut self) {
+        let joined = self.store.join();
+        self.relied |= joined;
+        self.note(|| format!("somebody joins: {joined}"));
+    }
+
+    /// A create that nobody was told of lives.
+    pub(crate) fn lives_untold(&self) -> bool {
+        let wanted = self.door.told || self.door.in_doubt || self.relied;
+        let kept = self.store.operations[DELETE].is(OperationState::Refused);
+        self.script.asks_without_token()
+            && !wanted
+            && !kept
+            && self.store.row.cache.is_some_and(|cache| self.exists(cache))
+    }
+
+    /// Who was told, or given it, lost it.
+    pub(crate) fn was_lost(&self) -> bool {
+        let gone = !self.store.row.cache.is_some_and(|cache| self.exists(cache));
+        (self.door.told || self.relied) && self.store.given_up && gone
+    }
+}
+
+impl Store {
+    /// Whether the ids may be told: from now on they may have been.
+    fn begin_answer(&mut self) -> bool {
+        let may = !self.abandoned && self.operations[DELETE].state.is_none();
+        if may && self.owed.is_some() && self.twin != Twin::ClearsAfterwards {
+            self.owed = Some(Owed::Sending);
+        }
+        may
+    }
+
+    /// Nobody will be told. Where nothing is owed, somebody else relies on it.
+    fn abandon(&mut self) {
+        let recorded = self.owed.take().is_some() || self.twin == Twin::ForgetsUntold;
+        self.abandoned |= recorded && self.operations[0].state != Some(OperationState::Refused);
+    }
+
+    /// `false`: it has ended, may have been sent, or somebody else relies on it.
+    fn withdraw(&mut self, now: Time) -> bool {
+        let create = &self.operations[0];
+        let owed = self.owed.is_some() || self.abandoned || self.twin == Twin::ForgetsUntold;
+        let unsent = create.is(OperationState::Running) && !create.progress.in_doubt && owed;
+        if unsent {
+            self.given_up = true;
+            self.end_unsent(now);
+        }
+        unsent
+    }
+
+    /// When the janitor has something to do.
+    pub(crate) fn sweep_due(&self) -> Time {
+        if self.owed.is_some_and(Owed::is_given_up) {
+            return ANSWER_WITHIN;
+        }
+        if self.abandoned && (self.is_unsent() || self.is_unwanted()) { 0 } else { NEVER }
+    }
+
+    fn is_unsent(&self) -> bool {
+        self.operations[0].is(OperationState::Running) && !self.operations[0].progress.in_doubt
+    }
+
+    fn is_unwanted(&self) -> bool {
+        let status = self.row.core.status;
+        let busy = self.operations.iter().any(|operation| operation.is(OperationState::Running));
+        self.operations[0].is(OperationState::Succeeded)
+            && !busy
+            && !status.is_final()
+            && status != Status::Deleting
+            && self.operations[DELETE].state.is_none()
+    }
+
+    fn sweep(&mut self, now: Time) -> &'static str {
+        if now >= ANSWER_WITHIN && self.owed.is_some_and(Owed::is_given_up) {
+            self.abandon();
+            "no answer is on its way any more"
+        } else if !self.abandoned {
+            "nothing to do"
+        } else if self.withdraw(now) {
+            "withdrawn"
+        } else if self.is_unwanted() {
+            self.begin_removal(now);
+            "a removal begins"
+        } else {
+            "nothing to do yet"
+        }
+    }
+
+    fn begin_removal(&mut self, now: Time) {
+        self.given_up = true;
+        let delete = &mut self.operations[DELETE];
+        (delete.state, delete.due) = (Some(OperationState::Running), now);
+        self.row.newest = DELETE;
+        self.row.version += 1;
+    }
+
+    /// Whether a cache in the making, or made, is there for somebody who wants the same: they rely on it from now on.
+    fn join(&mut self) -> bool {
+        let made = [Status::Pending, Status::Preparing, Status::Creating, Status::Ready];
+        let there = made.contains(&self.row.core.status) && !self.abandoned && self.operations[DELETE].state.is_none();
+        if there && self.twin != Twin::JoinsUnrecorded {
+            self.owed = None;
+        }
+        there
+    }
+
+    /// Somebody changes the cache by its name: they rely on it from now on.
+    pub(crate) fn name(&mut self) {
+        (self.owed, self.abandoned) = (None, false);
+    }
+}
