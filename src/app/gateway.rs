@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -81,6 +81,8 @@ struct Inner {
     admission: Arc<Admission>,
     showing: Showing,
     supervision: Supervision,
+    /// Whether it serves and works.
+    begun: watch::Sender<bool>,
 }
 
 impl Gateway {
@@ -107,6 +109,7 @@ impl Gateway {
             admission,
             showing: Showing::default(),
             supervision: Supervision::default(),
+            begun: watch::Sender::new(true),
         }))
     }
 
@@ -157,9 +160,9 @@ impl Gateway {
         Ok(self.store().migrate().await?)
     }
 
-    /// In which ways this gateway's database role could alter the audit; none while there is no audit to alter.
-    pub async fn powers_over_audit(&self) -> Result<Option<Vec<String>>, Error> {
-        Ok(self.store().powers_over_audit().await?)
+    /// Whether it serves and works.
+    pub(super) fn beginning(&self) -> &watch::Sender<bool> {
+        &self.0.begun
     }
 
     /// Where deliveries come out that a commit hands over.
@@ -267,6 +270,13 @@ impl Error {
     pub(super) fn database_away() -> Self {
         let detail = "the database cannot be reached at the moment";
         Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
+    }
+}
+
+impl Error {
+    /// Nobody is served before database and keys were looked at.
+    pub fn not_begun() -> Self {
+        Self::database_away()
     }
 }
 

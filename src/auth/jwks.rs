@@ -3,7 +3,8 @@
 //! A fixed set is what it is. A URL is fetched when it is first needed, again when the set is older than 5 minutes,
 //! and again when a token names a key that the set does not have, since issuers rotate. What must stay true: however
 //! many requests want a refresh, one is under way at a time; unknown key ids, which anybody can make up, cause at
-//! most one in 30 s; a failed one leaves the old keys in place and is not repeated within 5 s. A fetch runs
+//! most one in 30 s; a failed one leaves the old keys in place and is not repeated within 5 s; why it failed is logged with the
+//! host's name, at once where that is new and else every 10 s, and never with the rest of the URL. A fetch runs
 //! in a task of its own, so that a client that hangs up cannot abort it.
 //!
 //! Called by [`super::verify`]. It verifies nothing itself.
@@ -24,6 +25,8 @@ use crate::egress::Egress;
 const MAX_AGE: Duration = Duration::minutes(5);
 const UNKNOWN_KID_PAUSE: Duration = Duration::seconds(30);
 const FAILURE_PAUSE: Duration = Duration::seconds(5);
+/// How often a reason that lasts is told again.
+const TELL_AGAIN: Duration = Duration::seconds(10);
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 const TOTAL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 const MAX_BYTES: usize = 1024 * 1024;
@@ -100,6 +103,14 @@ impl KeySource {
         }
     }
 
+    /// Whether keys were looked for, and none were ever found.
+    pub fn is_missing(&self) -> bool {
+        match &self.0 {
+            Kind::Fixed(_) => false,
+            Kind::Remote(remote) => remote.state(|state| state.keys.is_none() && state.failed.is_some()),
+        }
+    }
+
     /// Which set of keys is in use, while no refresh of it is due.
     pub fn generation(&self) -> Option<u64> {
         match &self.0 {
@@ -141,6 +152,8 @@ struct State {
     failed: Option<Instant>,
     /// When an unknown key id last caused a fetch.
     asked: Option<Instant>,
+    /// Why it failed, and when that was last told.
+    told: Option<(String, Instant)>,
     /// Counts finished fetches, so that whoever waited for one knows.
     round: u64,
 }
@@ -223,7 +236,7 @@ impl Remote {
         let _ = task.await;
     }
 
-    fn record(&self, fetched: Result<KeySet, &'static str>) {
+    fn record(&self, fetched: Result<KeySet, String>) {
         let now = self.clock.now();
         self.state(|state| {
             state.round += 1;
@@ -232,36 +245,62 @@ impl Remote {
                     state.keys = Some(Arc::new(keys));
                     state.fetched = Some(now);
                     state.failed = None;
+                    if state.told.take().is_some() {
+                        tracing::info!(host = self.host(), "the issuer's keys could be fetched again");
+                    }
                 }
                 Err(reason) => {
                     state.failed = Some(now);
-                    tracing::warn!(reason, kept = state.keys.is_some(), "the issuer's keys could not be refreshed");
+                    self.tell(state, reason, now);
                 }
             }
         });
     }
 
-    async fn fetch(&self) -> Result<KeySet, &'static str> {
+    fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    fn tell(&self, state: &mut State, reason: String, now: Instant) {
+        let known = state.told.as_ref().is_some_and(|(last, at)| *last == reason && within(Some(*at), TELL_AGAIN, now));
+        if !known {
+            let kept = state.keys.is_some();
+            let meanwhile = if kept { "those fetched before go on" } else { "no token can be checked until they can" };
+            tracing::warn!(host = self.host(), reason, kept, "the issuer's keys could not be fetched; {meanwhile}");
+            state.told = Some((reason, now));
+        }
+    }
+
+    async fn fetch(&self) -> Result<KeySet, String> {
         let request = self.client.get(self.url.clone()).header("accept", "application/json");
-        let mut response = request.send().await.map_err(|error| {
-            if error.is_connect() {
-                "no connection: is the address right, its certificate trusted, a proxy needed?"
-            } else {
-                "no answer"
-            }
-        })?;
+        let mut response = request.send().await.map_err(reason)?;
         if response.status() != 200 {
-            return Err("status is not 200");
+            return Err(format!("HTTP status {}", response.status().as_u16()));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| "answer breaks off")? {
+        while let Some(chunk) = response.chunk().await.map_err(reason)? {
             if body.len() + chunk.len() > MAX_BYTES {
-                return Err("answer is longer than 1 MiB");
+                return Err("the answer is longer than 1 MiB".to_owned());
             }
             body.extend_from_slice(&chunk);
         }
-        KeySet::from_jwks(&body, Secrets::Refused).map_err(|_| "not a usable JWKS document")
+        KeySet::from_jwks(&body, Secrets::Refused).map_err(|error| format!("what is served there {error}"))
     }
+}
+
+/// The chain of causes, without the URL.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = if error.is_timeout() { "no answer in time".to_owned() } else { error.to_string() };
+    let mut next = std::error::Error::source(&error);
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -62,6 +62,16 @@ pub struct Verifier {
 }
 
 impl Verifier {
+    /// Fetches the issuer's keys, where they are to be fetched and were not yet. Whether they are there.
+    pub async fn prepare(&self) -> bool {
+        self.source.keys_for(None).await.is_ok()
+    }
+
+    /// Whether the issuer's keys were looked for, and none were ever found.
+    pub fn lacks_keys(&self) -> bool {
+        self.source.is_missing()
+    }
+
     /// A verifier with these rules, keys and clock.
     pub fn new(settings: Settings, source: KeySource, clock: Arc<dyn Clock>) -> Self {
         Self { settings, source, clock, remembered: Remembered::default() }

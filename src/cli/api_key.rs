@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 
-use super::{Failure, assemble, console, runtime, wrong};
+use super::{Failure, assemble, console, runtime, startup, wrong};
 use crate::app::Call;
 use crate::app::input::NewApiKey;
 use crate::config::{Config, ServeConfig};
@@ -35,6 +35,7 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> 
 
 async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Failure> {
     let gateway = assemble::gateway(config, &[])?;
+    startup::patiently(|| gateway.keys_fit()).await?;
     gateway.keep_time().await?;
     let now = gateway.clock().now();
     let new = NewApiKey {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{Failure, assemble, console, runtime};
+use super::{Failure, assemble, console, runtime, startup};
 use crate::app::verifying::{self, Report, Subject};
 use crate::config::{Config, ServeAudit};
 use crate::crypto::audit_keys::AuditKeys;
@@ -62,12 +62,14 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
         Arguments::Verify(verify) => run_verify(verify, config),
         Arguments::Checkpoint => runtime()?.block_on(async {
             let store = store(config, Stamp::none())?;
+            startup::reached(&store).await?;
             let note = store.audit_checkpoint(None).await?.context("nothing is sealed yet")?;
             console::answer(&note)
         }),
         Arguments::Key => console::answer(&format!("{}\n", keys(config)?.verifiers()[0])),
         Arguments::Export => runtime()?.block_on(async {
             let store = store(config, Stamp::none())?;
+            startup::reached(&store).await?;
             let mut output = console::Output::new();
             let written = file::write(&store, &mut std::io::BufWriter::new(&mut output)).await;
             written.map_err(|error| output.failure(error))
@@ -100,7 +102,10 @@ fn run_verify(verify: &Verify, config: &Config) -> Result<(), Failure> {
         let runtime = runtime()?;
         let _within = runtime.enter();
         let store = store(config, Stamp::none())?;
-        runtime.block_on(patiently(&store, subject))
+        runtime.block_on(async {
+            startup::reached(&store).await?;
+            patiently(&store, subject).await
+        })
     };
     match looked {
         Ok(report) => told(&report, verify.json),
@@ -151,6 +156,12 @@ fn sentences(report: &Report) -> String {
     ));
     if *unsealed > 0 {
         lines.push(format!("{unsealed} newer entries are not sealed yet."));
+    }
+    if *checkpoints == 0 && *leaves > 0 {
+        lines.push(
+            "No checkpoint was signed with the key given: is it that of this log (ECG_KEYS_AUDIT, ECG_AUDIT_ORIGIN)?"
+                .to_owned(),
+        );
     }
     lines.push(match report.findings.len() + report.more_findings {
         0 => format!("The audit is as it was sealed, up to the checkpoint of size {size}."),

@@ -1,7 +1,8 @@
 //! `migrate`: brings the database to the form that this binary needs, as its owner, and grants the runtime role what a
 //! gateway needs: of the audit, reading and adding.
 
-use super::{Failure, assemble, runtime};
+use super::{Failure, assemble, runtime, startup};
+use crate::app::startup::may_migrate;
 use crate::config::Config;
 use crate::store::Stamp;
 
@@ -12,6 +13,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     };
     runtime()?.block_on(async {
         let store = assemble::store(url, &config.database, Stamp::none())?;
+        startup::patiently(|| may_migrate(&store)).await?;
         store.migrate().await?;
         let role = &config.database.runtime_role;
         if !store.grant_runtime(role).await? {

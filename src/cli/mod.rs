@@ -2,8 +2,10 @@
 //!
 //! A person gets sentences on standard error, a machine gets what it asked for on standard output. Of a command that logs
 //! as JSON, what ends it is a JSON line, too, wrong settings among them. Exit
-//! codes: 0 done, 1 failed (of `audit verify`: something was altered), 2 wrong use or wrong settings, 70 a part of the
-//! process died, 130 interrupted twice, 141 nobody reads the answer.
+//! codes: 0 done, 1 failed (of `audit verify`: something was altered), 2 wrong use or wrong settings, 3 (`audit verify` alone) not
+//! verified, 4 the database refuses the gateway, whatever it tries (password, role, name, schema, pooler), 5 the audit key or
+//! the master key is not the one of this database, 70 a part of the process died, 130 interrupted twice, 141 nobody reads the
+//! answer.
 //!
 //! Who calls it: `main`. What it does not do: anything that a door could do.
 
@@ -21,6 +23,7 @@ mod receive;
 mod rotate_keys;
 mod serve;
 mod sim;
+mod startup;
 mod token;
 mod worker;
 
@@ -111,13 +114,13 @@ impl Failure {
                 let cause: &(dyn std::error::Error + 'static) = error.as_ref();
                 tracing::error!(error = cause, "the process ends");
             }
-            Self::Failed(error) => console::remark(&format!("error: {error:#}")),
+            Self::Failed(error) => console::remark(&format!("error: {}", startup::chain(error))),
         }
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::Code(code) => *code,
             Self::Failed(error) if error.is::<shutdown::Dead>() => PART_DIED,
-            Self::Failed(_) => 1,
+            Self::Failed(error) => error.downcast_ref().map_or(1, startup::exit_code),
         }
     }
 }

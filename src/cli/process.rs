@@ -1,15 +1,16 @@
 //! A running gateway process: the API, the workers, or both, until told to stop; then a clean end.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::startup::{Pauses, Watch};
 use crate::app::Gateway;
 use crate::config::ServeConfig;
 use crate::http::links::Links;
@@ -17,8 +18,8 @@ use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
 
-/// How often the database is asked for the role's rights while it does not answer.
-const ASK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+/// How often the issuer's keys are asked for until they were there once: when they may be again, after a failure.
+const ISSUER_KEYS: Duration = Duration::from_secs(5);
 /// How often the clock is set by the database's.
 const CLOCK: Duration = Duration::from_secs(3);
 /// How often that is tried, and looked for, until it was set once.
@@ -32,14 +33,14 @@ pub(super) struct Process {
     pub(super) metrics: Metrics,
     /// When to stop.
     pub(super) stop: CancellationToken,
-    /// Why it stopped by itself, and whether the database's role is still to be judged.
+    /// Why it stopped by itself, and what the operator was told of the database.
     state: State,
 }
 
 #[derive(Default)]
 struct State {
     failed: Mutex<Option<anyhow::Error>>,
-    unguarded: AtomicBool,
+    watch: Mutex<Watch>,
 }
 
 impl Process {
@@ -111,30 +112,46 @@ impl Process {
         Arc::new(move || metrics.render())
     }
 
-    /// Refuses a database role that could alter the audit. Fails if it is known to; while the database is away, or not
-    /// migrated yet, it goes on asking, and stops the process when it turns out so.
-    pub(super) async fn guard_audit(&self) -> anyhow::Result<()> {
-        if let Ok(Some(powers)) = self.gateway.powers_over_audit().await {
-            return too_strong(&powers);
+    /// Looks at the database, its role and the keys. Fails where only other settings can mend what is found; else, until all is
+    /// well, nobody is served and nothing is worked, and it is looked again ([`Self::upkeep`]).
+    pub(super) async fn begin(&self) -> anyhow::Result<()> {
+        self.gateway.hold_back();
+        self.look().await
+    }
+
+    async fn look(&self) -> anyhow::Result<()> {
+        let found = self.gateway.may_begin().await;
+        let mut watch = self.state.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Ok(()) => {
+                watch.works();
+                self.gateway.begin();
+            }
+            Err(unfit) if unfit.is_final() => return Err(unfit.into()),
+            Err(unfit) => watch.fails(&unfit),
         }
-        self.state.unguarded.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn go_on_guarding(&self) {
-        while self.state.unguarded.load(Ordering::Relaxed)
-            && self.stop.run_until_cancelled(tokio::time::sleep(ASK_AGAIN)).await.is_some()
-        {
-            let Ok(Some(powers)) = self.gateway.powers_over_audit().await else { continue };
-            self.state.unguarded.store(false, Ordering::Relaxed);
-            if let Err(error) = too_strong(&powers) {
+    async fn go_on_beginning(&self) {
+        let mut pauses = Pauses::default();
+        while !self.gateway.has_begun() && self.stop.run_until_cancelled(sleep(pauses.next())).await.is_some() {
+            if let Err(error) = self.look().await {
                 self.fail(error);
             }
         }
     }
 
+    /// Fetches the issuer's keys until they are there, so that whoever comes first need not wait for them.
+    async fn fetch_issuer_keys(&self) {
+        while !self.gateway.prepare_tokens().await && self.stop.run_until_cancelled(sleep(ISSUER_KEYS)).await.is_some()
+        {
+        }
+    }
+
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
+        let _stopped = self.stop.run_until_cancelled(self.gateway.begun()).await;
         // A request reads the clock when it comes; the workers must not begin by another one.
         while !self.gateway.clock().is_set() && !self.stop.is_cancelled() {
             let _ran_out = tokio::time::timeout(SOON, self.stop.cancelled()).await;
@@ -145,7 +162,7 @@ impl Process {
     }
 
     /// Runs `all`, which ends by itself once told to stop; what takes longer than [`shutdown::DRAIN`] from then on is left.
-    /// Fails where the process stopped because a part of it died.
+    /// Fails where the process stopped by itself.
     pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) -> anyhow::Result<()> {
         let too_long = async {
             self.stop.cancelled().await;
@@ -163,12 +180,13 @@ impl Process {
     pub(super) async fn upkeep(&self) {
         let upkeep = self.metrics.clone().upkeep(self.stop.clone());
         let all = async {
-            tokio::join!(upkeep, self.keep_time(), self.go_on_guarding());
+            tokio::join!(upkeep, self.keep_time(), self.go_on_beginning(), self.fetch_issuer_keys());
         };
         self.part("the upkeep", all).await;
     }
 
     async fn keep_time(&self) {
+        let _stopped = self.stop.run_until_cancelled(self.gateway.begun()).await;
         while !self.stop.is_cancelled() {
             self.set_clock().await;
             // Running out is the usual end of a rest.
@@ -177,9 +195,19 @@ impl Process {
         }
     }
 
+    /// Where the clock cannot be read, the operator is told why.
     async fn set_clock(&self) {
-        if let Err(error) = self.gateway.supervised("clock", self.gateway.keep_time()).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read");
+        let found = match self.gateway.supervised("clock", self.gateway.keep_time()).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read");
+                self.gateway.reach_database().await
+            }
+        };
+        let mut watch = self.state.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Ok(()) => watch.works(),
+            Err(unfit) => watch.fails(&unfit),
         }
     }
 
@@ -188,17 +216,6 @@ impl Process {
         self.gateway.drain().await;
         self.gateway.close().await;
     }
-}
-
-fn too_strong(powers: &[String]) -> anyhow::Result<()> {
-    if powers.is_empty() {
-        return Ok(());
-    }
-    anyhow::bail!(
-        "this database role could alter the audit: {}. Use one that owns nothing and can only read and add audit entries, \
-         as deploy/postgres/roles.sql makes it; `migrate` alone runs as the owner",
-        powers.join("; ")
-    )
 }
 
 /// A listener on `address`, with a sentence for the person whose port is taken.

@@ -3,7 +3,7 @@
 //! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may be
 //! stopped and run again. Needs the runtime role only.
 
-use super::{Failure, assemble, console, runtime, wrong};
+use super::{Failure, assemble, console, runtime, startup, wrong};
 use crate::app::rotating::{self, Bench, Rotated};
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
@@ -12,10 +12,12 @@ use crate::domain::entropy::Entropy;
 pub(super) fn run(config: Config) -> Result<(), Failure> {
     let config = config.for_rotation().map_err(wrong)?;
     let sealer = assemble::sealer(&config.keys)?;
-    let stamp = assemble::stamp(&assemble::audit_keys(&config.audit)?);
+    let audit = assemble::audit_keys(&config.audit)?;
+    let stamp = assemble::stamp(&audit);
     let entropy = Entropy::from_os();
     let rotated = runtime()?.block_on(async {
         let store = assemble::store(&config.database_url, &config.database, stamp)?;
+        startup::patiently(|| startup::may_rotate(&store, &audit, &sealer)).await?;
         let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
         let rotated =
             rotating::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} sealed anew"))).await?;

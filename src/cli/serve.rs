@@ -25,7 +25,7 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
     let ours: Vec<_> = [Some(address), config.metrics_listen].into_iter().flatten().collect();
     let links = assemble::links(config)?;
     let process = Process::new(assemble::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
-    process.guard_audit().await?;
+    process.begin().await?;
     tracing::info!(address = %address, workers = with_workers, "serving");
     let work = async {
         if with_workers {

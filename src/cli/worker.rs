@@ -14,7 +14,7 @@ async fn work(config: &ServeConfig) -> anyhow::Result<()> {
     let operators = listen_for_operators(config.metrics_listen).await?;
     let ours: Vec<_> = [Some(config.listen), config.metrics_listen].into_iter().flatten().collect();
     let process = Process::new(assemble::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
-    process.guard_audit().await?;
+    process.begin().await?;
     let name = worker_name();
     let address = operators.as_ref().map(|listener| listener.local_addr().map(|address| address.to_string()));
     tracing::info!(worker = name, health = address.transpose()?, "working");

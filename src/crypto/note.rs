@@ -81,6 +81,11 @@ impl NoteVerifier {
         &self.name
     }
 
+    /// Its name and its hash, as they stand in the text form before the key itself.
+    pub fn short(&self) -> String {
+        format!("{}+{:08x}", self.name, u32::from_be_bytes(self.hash))
+    }
+
     /// The text of a note that this key signed. None if it did not, or if it is no note.
     pub fn open<'a>(&self, note: &'a str) -> Option<&'a str> {
         // The last empty line: the text may have others.
@@ -107,6 +112,17 @@ impl NoteVerifier {
         }
         good.then_some(text)
     }
+}
+
+/// Who a note says has signed it, each as [`NoteVerifier::short`] does: names and hashes, nothing verified.
+pub fn signers(note: &str) -> Vec<String> {
+    let lines = note.rsplit("\n\n").next().unwrap_or_default().lines().take(MOST_SIGNATURES);
+    let signer = |line: &str| {
+        let (name, signature) = line.strip_prefix("— ")?.split_once(' ')?;
+        let bytes = BASE64_STANDARD.decode(signature).ok()?;
+        Some(format!("{name}+{:08x}", u32::from_be_bytes(*bytes.first_chunk()?)))
+    };
+    lines.filter_map(signer).collect()
 }
 
 impl fmt::Display for NoteVerifier {
@@ -152,6 +168,9 @@ mod tests {
         assert_eq!(signer().verifier().to_string(), KEY);
         assert_eq!(signer().sign(TEXT), format!("{TEXT}\n{LINE}"));
         assert_eq!(KEY.parse::<NoteVerifier>().unwrap().open(&format!("{TEXT}\n{LINE}")), Some(TEXT));
+        assert_eq!(signers(&format!("{TEXT}\n{LINE}")), ["PeterNeumann+c74f20a3"]);
+        assert_eq!(signer().verifier().short(), "PeterNeumann+c74f20a3");
+        assert_eq!(signers("no note"), [""; 0]);
         assert_eq!(format!("{:?}", signer()), format!("NoteSigner({KEY})"));
     }
 

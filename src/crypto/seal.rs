@@ -111,6 +111,11 @@ impl Sealer {
         split(envelope).is_some_and(|(id, ..)| id == self.current.id)
     }
 
+    /// The id of the key that sealed an envelope, if it is one.
+    pub fn key_of(envelope: &[u8]) -> Option<&str> {
+        split(envelope).map(|(id, ..)| id)
+    }
+
     /// The id of the key that seals.
     pub fn current_id(&self) -> &str {
         &self.current.id

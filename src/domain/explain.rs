@@ -39,8 +39,10 @@ pub enum Cause {
     ZoneMismatch,
     /// The zone has nothing to build with at the moment.
     NoStock,
-    /// The cloud account is disabled, in debt or not verified, or its access key is not taken.
+    /// The cloud account is disabled, in debt or not verified.
     AccountDisabled,
+    /// The cloud does not take the gateway's own access key.
+    GatewayKey,
     /// The cloud account may not do this.
     Permission,
     /// The service or the feature is not enabled for the cloud account.
@@ -91,6 +93,11 @@ pub fn explain(code: &str, message: &str, size_gib: Option<i32>) -> Explanation 
         _ => entry.hint.into(),
     };
     Explanation { cause, sentence: entry.sentence, hint, retryable: entry.retryable }
+}
+
+/// Whether the cloud refused whoever signed the call, and nothing that it asked.
+pub fn is_of_key(code: &str) -> bool {
+    table::is_of_key(code)
 }
 
 /// What to do when the images do not fit into `size` GiB.

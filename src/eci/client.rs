@@ -177,7 +177,7 @@ impl Client {
             .pool_idle_timeout(settings.keep_idle)
             .user_agent(concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let post = Post { http, max_answer_bytes: settings.max_answer_bytes, clock, entropy };
+        let post = Post { http, max_answer_bytes: settings.max_answer_bytes, clock, entropy, told: Arc::default() };
         Self::of(settings, keys.into(), post)
     }
 

@@ -76,13 +76,6 @@ pub fn is_of_token(error: &CloudError) -> bool {
         .any(|word| error.code.starts_with(word))
 }
 
-/// Whether a call was refused for what the gateway itself signed it with, whatever the call asked for.
-pub fn is_of_credentials(code: &str) -> bool {
-    let begins = ["InvalidAccessKeyId", "InvalidSecurityToken", "MissingSecurityToken", "InvalidAccessKeySecret"];
-    let is = ["SignatureDoesNotMatch", "IncompleteSignature", "Forbidden.AccessKeyDisabled"];
-    begins.iter().any(|word| code.starts_with(word)) || is.contains(&code)
-}
-
 fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[&str]) -> CloudError {
     let text = |key: &str| envelope.get(key).and_then(Value::as_str).unwrap_or_default();
     let word = |text: &str| cut(&blank(text, secrets), WORD);

@@ -24,6 +24,7 @@ use super::exchange::{Exchange, Operations};
 use super::extract::headers;
 use super::problem::Refusal;
 use super::{links, rpc};
+use crate::app;
 use crate::app::admission::in_place;
 use crate::app::input::Ending;
 use crate::app::supervision::words_of;
@@ -64,6 +65,13 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
 async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
+    if exchange.audited && !door.gateway.has_begun() {
+        let refusal = exchange.worded(app::Error::not_begun().into());
+        let code = refusal.code().to_owned();
+        let answer = mark(&exchange, finish(&exchange, Response::default(), Some(refusal)));
+        log(&exchange, &method, answer.status(), Some(&code), began);
+        return answer;
+    }
     let mut answer = in_place(Arc::clone(&exchange.place), guarded(&exchange, request, next)).await;
     let refusal = Refusal::of(&mut answer).map(|refusal| exchange.worded(refusal));
     let refusal = recorded(&door, &exchange, answer.status(), refusal).await;

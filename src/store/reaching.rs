@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::{PgConnection, Row as _};
+use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::Store;
@@ -13,6 +14,8 @@ use crate::domain::database::fault::{Fault, PoolMode, Target};
 
 /// The longest wait for a connection and for what is asked on it.
 const LIMIT: Duration = Duration::from_secs(5);
+/// The longest wait for the address of a name.
+const RESOLVE: Duration = Duration::from_secs(4);
 /// The oldest server that will do, as `server_version_num` says it.
 const OLDEST: i32 = 140_000;
 /// How often two sessions are compared: whoever shares the connections of a pooler might take others in between.
@@ -52,8 +55,19 @@ impl Store {
         if row.try_get(0).unwrap_or(false) { Ok(()) } else { Err(Fault::MayNotCreate) }
     }
 
+    /// Whether the host's name leads anywhere. A name server that is away takes longer than we wait in all.
+    async fn resolve(&self) -> Result<(), Fault> {
+        let Target { host, port, .. } = self.target();
+        if host.starts_with('/') {
+            return Ok(());
+        }
+        let found = timeout(RESOLVE, lookup_host((host, port))).await;
+        found.ok().and_then(Result::ok).map(drop).ok_or(Fault::NoSuchHost)
+    }
+
     /// A connection to a server that will do.
     async fn look(&self) -> Result<PgConnection, Fault> {
+        self.resolve().await?;
         let mut connection = self.sessions.connect().await.map_err(|error| fault_of(&error))?;
         let sql = "SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_setting('server_version'),
                           pg_catalog.current_schema()::text,

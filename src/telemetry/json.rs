@@ -93,18 +93,19 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// What caused an error, and what caused that, and so on. One that only repeats what it wraps is said once.
+/// What caused an error, and what caused that, and so on. What only repeats a part of what wraps it is left out.
 fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     let (mut said, mut next) = (error.to_string(), error.source());
-    let mut causes = Vec::new();
+    let mut causes: Vec<String> = Vec::new();
     while let Some(cause) = next
         && causes.len() < CAUSES
     {
         let text = cause.to_string();
-        if text != said {
+        if !said.contains(&text) {
             causes.push(text.clone());
+            said = text;
         }
-        (said, next) = (text, cause.source());
+        next = cause.source();
     }
     causes
 }

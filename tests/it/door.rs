@@ -190,7 +190,10 @@ async fn pages_for_operators_and_readers() {
     let problem = open("/readyz").await.problem(503, "not_ready");
     assert!(problem["detail"].as_str().unwrap().contains("workers"), "{problem}");
     app.gateway.beat("test").await.unwrap();
-    assert_eq!(open("/readyz").await.expect(200), json!({"database": true, "migrations": true, "workers": true}));
+    assert_eq!(
+        open("/readyz").await.expect(200),
+        json!({"database": true, "migrations": true, "workers": true, "issuer_keys": true})
+    );
     let metrics = open("/metrics").await;
     assert_eq!((metrics.status, metrics.text.as_str()), (200, "ecg_tests 1\n"));
     assert!(metrics.header("content-type").starts_with("text/plain"));

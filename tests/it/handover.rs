@@ -17,7 +17,7 @@ fn heir(listener: &TcpListener, database: &str, cloud: &str) -> Gateway {
     command.args(["-c", "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve 3<&0"]);
     command.arg(env!("CARGO_BIN_EXE_eci-cache-gateway"));
     command.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-    Gateway::by(command, database, cloud, &[])
+    Gateway::by(command, database, cloud)
 }
 
 /// Tells it to stop, and returns once it has.

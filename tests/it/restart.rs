@@ -64,6 +64,31 @@ pub(crate) async fn database(server: &Server) -> String {
     url.replacen("user=eci&", "user=eci_runtime&", 1)
 }
 
+/// A subcommand with all that `serve` needs; more may be set, or otherwise.
+pub(crate) fn command(name: &str, database: &str, cloud: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+    command.arg(name).env_clear().envs(settings(database, cloud));
+    command
+}
+
+fn settings<'a>(database: &'a str, cloud: &'a str) -> [(&'static str, &'a str); 13] {
+    [
+        ("ECG_DATABASE_URL", database),
+        ("ECG_LISTEN", "127.0.0.1:0"),
+        ("ECG_CLOUD_ACCESS_KEY_ID", KEY),
+        ("ECG_CLOUD_ACCESS_KEY_SECRET", KEY),
+        ("ECG_CLOUD_ENDPOINT", cloud),
+        ("ECG_AUTH_ISSUER", "https://issuer.example"),
+        ("ECG_AUTH_AUDIENCE", "eci-cache-gateway"),
+        ("ECG_AUTH_HS256_SECRET", TOKENS),
+        ("ECG_KEYS_MASTER", MASTER),
+        ("ECG_KEYS_AUDIT", MASTER),
+        ("ECG_WEBHOOK_ALLOW_HTTP", "true"),
+        ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
+        ("ECG_LIMITS_GRACE_SECONDS", "1"),
+    ]
+}
+
 /// A running `serve`, and what it has said.
 pub(crate) struct Gateway {
     pub(crate) process: Child,
@@ -79,29 +104,20 @@ impl Gateway {
 
     /// The same with further settings.
     pub(crate) fn start_with(database: &str, cloud: &str, more: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
-        command.arg("serve");
-        Self::by(command, database, cloud, more)
+        let mut command = command("serve", database, cloud);
+        command.envs(more.iter().copied());
+        Self::of(command)
     }
 
     /// The same, by a command that comes to it.
-    pub(crate) fn by(mut command: Command, database: &str, cloud: &str, more: &[(&str, &str)]) -> Self {
-        let settings = [
-            ("ECG_DATABASE_URL", database),
-            ("ECG_LISTEN", "127.0.0.1:0"),
-            ("ECG_CLOUD_ACCESS_KEY_ID", KEY),
-            ("ECG_CLOUD_ACCESS_KEY_SECRET", KEY),
-            ("ECG_CLOUD_ENDPOINT", cloud),
-            ("ECG_AUTH_ISSUER", "https://issuer.example"),
-            ("ECG_AUTH_AUDIENCE", "eci-cache-gateway"),
-            ("ECG_AUTH_HS256_SECRET", TOKENS),
-            ("ECG_KEYS_MASTER", MASTER),
-            ("ECG_KEYS_AUDIT", MASTER),
-            ("ECG_WEBHOOK_ALLOW_HTTP", "true"),
-            ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
-            ("ECG_LIMITS_GRACE_SECONDS", "1"),
-        ];
-        command.env_clear().envs(settings).envs(more.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+    pub(crate) fn by(mut command: Command, database: &str, cloud: &str) -> Self {
+        command.env_clear().envs(settings(database, cloud));
+        Self::of(command)
+    }
+
+    /// Of a command that serves and has its settings.
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let (lines, said) = (Arc::new(Mutex::new(Vec::new())), BufReader::new(process.stderr.take().unwrap()));
         let kept = Arc::clone(&lines);

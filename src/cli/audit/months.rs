@@ -4,7 +4,7 @@ use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::{keys, patiently, store, told};
 use crate::app::verifying::Subject;
-use crate::cli::{Failure, assemble, console, runtime};
+use crate::cli::{Failure, assemble, console, runtime, startup};
 use crate::config::Config;
 use crate::domain::audit::retention::DROPPED;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
     let (stamp, verifiers) = (assemble::stamp(&keys), keys.verifiers());
     runtime()?.block_on(async {
         let store = store(config, stamp)?;
+        startup::patiently(|| startup::keys_fit(&store, &keys)).await?;
         let now = SystemClock.now();
         let months = store.audit_months_before(first_kept(now, arguments.keep_months)).await?;
         if months.is_empty() {

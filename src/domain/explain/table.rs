@@ -4,9 +4,9 @@
 //! (`Failed` says nothing), in lower case, and the first line that fits wins: the order is by how sure it is.
 
 use super::Cause::{
-    self, AccountDisabled, BadRequest, Certificate, CloudBusy, ImageNotFound, ImageTooLarge, Network, NoStock,
-    NotEnabled, NotThere, Permission, Platform, Quota, RegistryBusy, RegistryLogin, SubnetFull, TokenReused, Unclear,
-    Withdrawn, WrongState, ZoneMismatch,
+    self, AccountDisabled, BadRequest, Certificate, CloudBusy, GatewayKey, ImageNotFound, ImageTooLarge, Network,
+    NoStock, NotEnabled, NotThere, Permission, Platform, Quota, RegistryBusy, RegistryLogin, SubnetFull, TokenReused,
+    Unclear, Withdrawn, WrongState, ZoneMismatch,
 };
 
 /// What is said of one cause.
@@ -17,8 +17,28 @@ pub(super) struct Entry {
     pub(super) retryable: bool,
 }
 
+/// Parts of the codes that refuse whoever signed, and nothing that was asked: the key's id or its secret is wrong, or the key
+/// was disabled or deleted.
+const KEY_CODES: [&str; 9] = [
+    "InvalidAccessKey",
+    "InvalidAccessKeySecret",
+    "AccessKeyDisabled",
+    "AccessKey.NotFound",
+    "AccessKeyNotFound",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "InvalidSecurityToken",
+    "MissingSecurityToken",
+];
+
+/// Whether the code refuses the key that signed.
+pub(super) fn is_of_key(code: &str) -> bool {
+    KEY_CODES.iter().any(|word| code.contains(word))
+}
+
 /// Parts of codes and event reasons.
-const CODES: [(&[&str], Cause); 14] = [
+const CODES: [(&[&str], Cause); 15] = [
+    (&KEY_CODES, GatewayKey),
     (&["IdempotentParameterMismatch", "InvalidIdempotenceParameter"], TokenReused),
     (&["withdrawn"], Withdrawn),
     (&["VswZoneMisMatch", "SecurityGroupMisMatch"], ZoneMismatch),
@@ -30,9 +50,6 @@ const CODES: [(&[&str], Cause); 14] = [
             "InsufficientBalance",
             "UserBussinessStatus",
             "NotRealNameAuthentication",
-            "AccessKeyDisabled",
-            "InvalidAccessKeyId",
-            "SignatureDoesNotMatch",
             "RiskControl",
             "SecurityRisk",
         ],
@@ -195,8 +212,14 @@ fn rights(cause: Cause) -> Option<Entry> {
     Some(match cause {
         AccountDisabled => entry_of(
             "account_disabled",
-            "The gateway's cloud account is disabled, in debt, under review or not verified, or the cloud does not take the access key that the gateway has of it.",
-            "tell whoever runs the gateway: the account itself, or its access key, must be put in order",
+            "The gateway's cloud account is disabled, in debt, under review or not verified.",
+            "tell whoever runs the gateway: the account itself must be put in order",
+            false,
+        ),
+        GatewayKey => entry_of(
+            "gateway_key",
+            "The cloud does not take the access key with which the gateway signs.",
+            "nothing is wrong with the request, and nothing of it was done: tell whoever runs the gateway that the id or the secret of its own cloud access key is wrong, or that the key was disabled",
             false,
         ),
         Permission => entry_of(

@@ -1,9 +1,9 @@
 //! Each cause by the words that it really comes with.
 
 use super::Cause::{
-    AccountDisabled, BadRequest, Certificate, CloudBusy, ImageNotFound, ImageTooLarge, Network, NoStock, NotEnabled,
-    NotThere, Permission, Platform, Quota, RegistryBusy, RegistryLogin, SubnetFull, TokenReused, Unclear, Withdrawn,
-    WrongState, ZoneMismatch,
+    AccountDisabled, BadRequest, Certificate, CloudBusy, GatewayKey, ImageNotFound, ImageTooLarge, Network, NoStock,
+    NotEnabled, NotThere, Permission, Platform, Quota, RegistryBusy, RegistryLogin, SubnetFull, TokenReused, Unclear,
+    Withdrawn, WrongState, ZoneMismatch,
 };
 use super::*;
 
@@ -19,9 +19,13 @@ fn refusals_are_known_by_their_codes() {
         ("Zone.NotOnSale", NoStock),
         ("Account.Arrearage", AccountDisabled),
         ("Forbidden.UserBussinessStatus", AccountDisabled),
-        ("Forbidden.AccessKeyDisabled", AccountDisabled),
-        ("InvalidAccessKeyId.NotFound", AccountDisabled),
-        ("SignatureDoesNotMatch", AccountDisabled),
+        ("Forbidden.AccessKeyDisabled", GatewayKey),
+        ("InvalidAccessKeyId.NotFound", GatewayKey),
+        ("InvalidAccessKeyId.Inactive", GatewayKey),
+        ("InvalidAccessKeySecret", GatewayKey),
+        ("SignatureDoesNotMatch", GatewayKey),
+        ("IncompleteSignature", GatewayKey),
+        ("InvalidSecurityToken.Expired", GatewayKey),
         ("Forbidden.RAM", Permission),
         ("NoPermission", Permission),
         ("ServiceNotEnabled", NotEnabled),
@@ -92,6 +96,7 @@ fn every_cause_has_a_word_of_its_own_and_only_what_may_pass_is_retryable() {
         ZoneMismatch,
         NoStock,
         AccountDisabled,
+        GatewayKey,
         Permission,
         NotEnabled,
         WrongState,

@@ -1,6 +1,6 @@
 //! One signed POST, for the client and for whoever fetches its credentials.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
+use crate::domain::explain::is_of_key;
 use crate::domain::failure::Fault;
 use crate::eci::credentials::Credentials;
 use crate::eci::params::Params;
@@ -16,6 +17,8 @@ use crate::eci::{fault, sign_v1};
 
 /// The most characters of a transport error that are kept.
 const REASON: usize = 300;
+/// How often the operator is told that the cloud does not take our key.
+const TELL_AGAIN: chrono::Duration = chrono::Duration::seconds(10);
 
 /// What sends.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub(super) struct Post {
     pub(super) max_answer_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
+    /// When the operator was last told that the cloud does not take our key.
+    pub(super) told: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What is asked, of whom.
@@ -54,7 +59,29 @@ impl Post {
         let status = answer.status();
         let body = self.read(answer).await?;
         let secrets: Vec<&str> = secrets.iter().copied().chain(credentials.texts()).collect();
-        understand(status, &body, &secrets)
+        let answered = understand(status, &body, &secrets);
+        if let Err(Fault::Refused(error)) = &answered
+            && credentials.security_token.is_none()
+            && is_of_key(&error.code)
+        {
+            self.tell(asked.action, &error.code);
+        }
+        answered
+    }
+
+    /// Whoever asked cannot mend it: the operator is told.
+    fn tell(&self, action: &'static str, code: &str) {
+        metrics::counter!("ecg_cloud_key_refused_total").increment(1);
+        let now = self.clock.now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|at| (now - at).abs() >= TELL_AGAIN) {
+            *told = Some(now);
+            tracing::warn!(
+                action,
+                code,
+                "the cloud does not take the gateway's own access key: its id or its secret is wrong, or it was disabled"
+            );
+        }
     }
 
     /// The signed form. Signed anew for each attempt: a nonce is good for one.

@@ -44,6 +44,8 @@ pub(in crate::http) struct ReadinessView {
     workers: bool,
     /// No task of this process has failed by a fault of ours since it last ended well.
     tasks: bool,
+    /// The issuer's keys, which tokens are checked with, are there.
+    issuer_keys: bool,
 }
 
 /// Tell whether the process lives
@@ -72,13 +74,19 @@ async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
     let parts = [("database", ready.database), ("migrations", ready.migrations), ("workers", ready.workers)];
     let mut wrong: Vec<String> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| (*name).to_owned()).collect();
     wrong.extend(ready.ailment.map(|ailment| format!("the database answers, but {ailment}")));
+    if wrong.is_empty() && !gateway.has_begun() {
+        wrong.push("startup".to_owned());
+    }
+    if gateway.lacks_issuer_keys() {
+        wrong.push("issuer_keys".to_owned());
+    }
     if !ready.ailing_tasks.is_empty() {
         wrong.push(format!("tasks ({})", ready.ailing_tasks.join(", ")));
     }
     if !wrong.is_empty() {
         return Err(Refusal::not_ready(format!("not in order: {}", wrong.join(", "))));
     }
-    let view = ReadinessView { database: true, migrations: true, workers: true, tasks: true };
+    let view = ReadinessView { database: true, migrations: true, workers: true, tasks: true, issuer_keys: true };
     Ok(answer::json(StatusCode::OK, &view))
 }
 

@@ -11,11 +11,12 @@ use axum::http::StatusCode;
 
 use crate::app::Error;
 use crate::domain::caller::Scope;
+use crate::domain::explain::is_of_key;
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::policy;
 use crate::eci::params::read::Refused;
-use crate::eci::{fault, incoming, params};
+use crate::eci::{incoming, params};
 use crate::http::problem::Refusal;
 
 /// The one code that may stand with 404.
@@ -115,9 +116,10 @@ fn who_can(contact: Option<&str>) -> String {
     format!("Who can change it: {}.", contact.unwrap_or("the gateway's administrators"))
 }
 
-/// As the cloud said it; its texts are redacted where they come in.
+/// As the cloud said it; its texts are redacted where they come in. What it says of the gateway's own key would be taken for
+/// the caller's.
 fn cloud(error: CloudError) -> Refusal {
-    if fault::is_of_credentials(&error.code) {
+    if is_of_key(&error.code) {
         // In the cloud's own words the caller would look for the fault in a key that is good.
         let more = format!(
             "(The cloud refuses the gateway's own key: {}. Nothing is wrong with yours, and nothing was done; the gateway's \

@@ -96,6 +96,19 @@ impl Store {
         Ok(query.fetch_all(&self.workers).await?)
     }
 
+    /// A few envelopes that begin with `header` and a few that do not: row and envelope.
+    pub async fn sealed_samples(&self, place: &Sealed, header: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let Sealed { table, id, column, .. } = place;
+        let one = |sign: &str| {
+            format!(
+                "(SELECT {id}::text, {column} FROM {table} WHERE octet_length({column}) > 0
+                    AND substring({column} FROM 1 FOR octet_length($1)) {sign} $1 LIMIT 5)"
+            )
+        };
+        let sql = format!("{} UNION ALL {}", one("="), one("<>"));
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(header).fetch_all(&self.workers).await?)
+    }
+
     /// Writes an envelope in place of the one that was read. `false`: the row has another by now, or none.
     pub async fn reseal(&self, place: &Sealed, row: &str, was: &[u8], is: &[u8]) -> Result<bool, Error> {
         let Sealed { table, id, column, .. } = place;

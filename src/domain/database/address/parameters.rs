@@ -238,6 +238,11 @@ impl Reading {
             }
             self.values.insert("host", address);
         }
+        if self.values.get("host").is_some_and(|host| host.contains("/.s.PGSQL.")) {
+            return Err(AddressError::new(
+                "names a socket: host is the folder that it is in, and its number is the port",
+            ));
+        }
         let good = |host: &String| {
             host.starts_with('/')
                 || host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:%".contains(&b) || b >= 128)
@@ -252,6 +257,12 @@ impl Reading {
 
     /// `allow` and `require` mean what they mean to libpq.
     fn tls(&mut self) -> Result<(), AddressError> {
+        // As libpq: on a socket sslmode means nothing.
+        if self.values.get("host").is_some_and(|host| host.starts_with('/')) {
+            self.values.retain(|name, _| !name.starts_with("ssl"));
+            self.values.insert("sslmode", "disable".to_owned());
+            return Ok(());
+        }
         let mode = self.values.get("sslmode").cloned();
         let roots = self.values.get("sslrootcert").cloned();
         let mode = match (mode.as_deref(), roots.as_deref()) {

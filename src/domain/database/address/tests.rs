@@ -27,9 +27,12 @@ fn whatever_libpq_takes_is_taken() {
         ("postgres://u:p@[::1]/d", &[("dbname", "d"), ("host", "::1"), ("password", "p"), ("user", "u")]),
         ("postgres://[2001:db8::1234]:5433/d", &[("dbname", "d"), ("host", "2001:db8::1234"), ("port", "5433")]),
         ("postgres://[fe80::1%25eth0]/d", &[("dbname", "d"), ("host", "fe80::1%eth0")]),
-        ("postgres://u:p@/d?host=/socket", &[("dbname", "d"), ("host", "/socket"), ("password", "p"), ("user", "u")]),
-        ("postgresql:///d?host=/var/lib/pg", &[("dbname", "d"), ("host", "/var/lib/pg")]),
-        ("postgresql://%2Fvar%2Flib%2Fpg/d", &[("dbname", "d"), ("host", "/var/lib/pg")]),
+        (
+            "postgres://u:p@/d?host=/socket",
+            &[("dbname", "d"), ("host", "/socket"), ("password", "p"), ("sslmode", "disable"), ("user", "u")],
+        ),
+        ("postgresql:///d?host=/var/lib/pg", &[("dbname", "d"), ("host", "/var/lib/pg"), ("sslmode", "disable")]),
+        ("postgresql://%2Fvar%2Flib%2Fpg/d", &[("dbname", "d"), ("host", "/var/lib/pg"), ("sslmode", "disable")]),
         ("postgres://u:p#w@h/d", &[("dbname", "d"), ("host", "h"), ("password", "p#w"), ("user", "u")]),
         ("postgres://u:p?w:x@h/d", &[("dbname", "d"), ("host", "h"), ("password", "p?w:x"), ("user", "u")]),
         ("postgres://u:%40%2F%23%25@h", &[("host", "h"), ("password", "@/#%"), ("user", "u")]),
@@ -108,13 +111,18 @@ fn what_is_refused_is_told_with_the_right_spelling() {
         ("service=x", "service"),
         ("postgres://u:p@h h/d", "neither a name"),
         ("host=@abstract", "neither a name"),
+        ("postgresql://u:hush@/d?host=/var/run/postgresql/.s.PGSQL.5432", "the folder"),
+        ("postgres://my_user:some cool/hush@pg-host:5432/my-db", "%2F"),
+        ("postgres://user:Superp@$$W0rd01@db_host:5432/db_name", "%40"),
+        ("postgres://localhost/d?serverVersion=16.6&charset=utf8", "\"serverVersion\""),
+        ("postgresql+srv://cluster.example.com/mydb", "begin it with postgres://"),
         ("postgres://h/d?hostaddr=h", "IP address"),
         ("postgres://h/d?hostaddr=10.0.0.1&sslmode=verify-full", "leave hostaddr out"),
     ];
     for (text, told) in table {
         let said = refused(text);
         assert!(said.contains(told), "{text}: {said}");
-        assert!(!said.contains("hu") && !said.contains("sh"), "{text}: {said}");
+        assert!(!said.contains("hu") && !said.contains("sh") && !said.contains("W0rd"), "{text}: {said}");
     }
 }
 

@@ -1,0 +1,113 @@
+//! pgbouncer as Debian brings it, its configuration without a word for the gateway.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::{Instant, sleep};
+
+use super::{DEADLINE, NO_CLOUD, address, ended};
+use crate::restart::{Gateway, command, stand_in};
+use crate::support::database::TestDatabase;
+use crate::support::folder::TempFolder;
+
+/// A running pgbouncer in front of a test's database.
+struct Bouncer {
+    process: Child,
+    folder: TempFolder,
+}
+
+impl Bouncer {
+    async fn start(database: &TestDatabase, mode: &str) -> Self {
+        let folder = TempFolder::new("pgbouncer");
+        let socket = address(database, "eci_runtime").await;
+        let socket = socket.split("host=").nth(1).unwrap().split('&').next().unwrap();
+        let users = folder.path().join("users");
+        fs::write(&users, "\"eci_runtime\" \"\"\n\"eci\" \"\"\n").unwrap();
+        let text = format!(
+            "[databases]\n* = host={socket} port=5432\n[pgbouncer]\npool_mode = {mode}\nunix_socket_dir = {folder}\n\
+             listen_port = 6432\nauth_type = trust\nauth_file = {users}\ndefault_pool_size = 60\n",
+            folder = folder.path().display(),
+            users = users.display(),
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        fs::write(&file, text).unwrap();
+        let mut command = Command::new("pgbouncer");
+        // It refuses to be root, and only the server's own account may use the server's socket.
+        let owner = fs::metadata(socket).unwrap().uid();
+        if fs::metadata(folder.path()).unwrap().uid() == 0 {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+            command.arg("-u").arg(name_of(owner));
+        }
+        command.arg(&file).env("PATH", "/usr/sbin:/usr/bin:/bin:/usr/local/bin").stderr(Stdio::null());
+        let process = command.spawn().expect("pgbouncer is needed: apt-get install pgbouncer");
+        let bouncer = Self { process, folder };
+        bouncer.listens().await;
+        bouncer
+    }
+
+    fn address(&self, database: &TestDatabase, role: &str) -> String {
+        format!("postgres://{role}@/{}?host={}&port=6432", database.name, self.folder.path().display())
+    }
+
+    async fn listens(&self) {
+        let (socket, deadline) = (self.folder.path().join(".s.PGSQL.6432"), Instant::now() + DEADLINE);
+        while tokio::net::UnixStream::connect(&socket).await.is_err() {
+            assert!(Instant::now() < deadline, "pgbouncer does not listen at {}", socket.display());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Bouncer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+fn name_of(account: u32) -> String {
+    let accounts = fs::read_to_string(Path::new("/etc/passwd")).unwrap();
+    let mut names = accounts.lines().filter(|line| line.split(':').nth(2) == Some(&account.to_string()));
+    names.next().and_then(|line| line.split(':').next()).expect("the account has a name").to_owned()
+}
+
+#[tokio::test]
+async fn in_session_mode_everything_works() {
+    let database = TestDatabase::create().await;
+    database.with_open_policy(1).await.close().await;
+    let (bouncer, cloud) = (Bouncer::start(&database, "session").await, stand_in().await);
+    let (code, said) = ended(command("migrate", &bouncer.address(&database, "eci"), NO_CLOUD)).await;
+    assert_eq!(code, Some(0), "{said}");
+    let mut gateway = Gateway::start(&bouncer.address(&database, "eci_runtime"), &cloud.url());
+    let address = gateway.address().await;
+    gateway.until(&format!("{address}/readyz"), 200).await;
+    let cache = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]});
+    assert_eq!(gateway.post(&format!("{address}/v1/image-caches"), &cache).await, 201);
+    // The sessions have the limits that they have without a pooler.
+    let mut admin = PgConnection::connect_with(&database.options).await.unwrap();
+    let sealed = "SELECT count(*) FROM image_caches WHERE status = 'ready'";
+    let deadline = Instant::now() + DEADLINE;
+    while sqlx::query_scalar::<_, i64>(sealed).fetch_one(&mut admin).await.unwrap() == 0 {
+        assert!(Instant::now() < deadline, "{:#?}", gateway.said());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mode_that_keeps_no_session_is_refused_by_name() {
+    let database = TestDatabase::create().await;
+    for mode in ["transaction", "statement"] {
+        let bouncer = Bouncer::start(&database, mode).await;
+        for (name, role) in [("serve", "eci_runtime"), ("worker", "eci_runtime"), ("migrate", "eci")] {
+            let (code, said) = ended(command(name, &bouncer.address(&database, role), NO_CLOUD)).await;
+            assert_eq!(code, Some(4), "{name}: {said}");
+            assert!(said.contains(&format!("a pooler in {mode} mode")), "{name}: {said}");
+        }
+    }
+}
