@@ -23,6 +23,8 @@ pub(crate) async fn unrest(pool: &PgPool) -> anyhow::Result<Vec<String>> {
         "SELECT 'operations ' || state AS what, count(*) FROM operations WHERE state = 'running' GROUP BY 1
          UNION ALL SELECT 'image caches ' || status, count(*) FROM image_caches
              WHERE status IN ('pending', 'preparing', 'creating', 'updating', 'deleting', 'unknown') GROUP BY 1
+         UNION ALL SELECT 'answers owed', count(*) FROM owed_answers WHERE state = 'unsent' HAVING count(*) > 0
+         UNION ALL SELECT 'creates given up', count(*) FROM operations WHERE abandoned HAVING count(*) > 0
          UNION ALL SELECT 'deliveries in state ' || state, count(*) FROM webhook_deliveries WHERE state IN (0, 1) GROUP BY 1",
     );
     let rows = rows.fetch_all(pool).await?;
@@ -31,7 +33,10 @@ pub(crate) async fn unrest(pool: &PgPool) -> anyhow::Result<Vec<String>> {
 
 /// Adds what the database says.
 pub(crate) async fn gather(pool: &PgPool, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let sql = "SELECT id, status, generation, eci_cache_id FROM image_caches";
+    let sql = "SELECT id, name, status, generation, eci_cache_id,
+                   EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id AND w.state = 'unsent')
+                   OR EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id AND o.abandoned) AS untold
+               FROM image_caches c";
     evidence.caches = sqlx::query(sql).map(|row| cache(&row)).fetch_all(pool).await?;
     let sql = "SELECT id, image_cache, kind, state, error->>'code' AS code,
                    extract(epoch FROM finished_at - created_at)::float8 AS seconds FROM operations";
@@ -58,9 +63,11 @@ fn cache(row: &PgRow) -> CacheRow {
     let generation: i32 = row.get("generation");
     CacheRow {
         id: id_of(row, "id"),
+        name: row.get("name"),
         status: row.get("status"),
         generation: generation.into(),
         eci_cache_id: row.get("eci_cache_id"),
+        untold: row.get("untold"),
     }
 }
 

@@ -13,6 +13,7 @@ use eci_cache_gateway::domain::clock::SystemClock;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::region::Region;
 use eci_cache_gateway::eci::{self, Client, Credentials, DescribeQuery, Keys};
+use eci_cache_gateway::egress::Egress;
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
@@ -40,14 +41,14 @@ pub(crate) struct Failovers {
 impl Failovers {
     /// `hooks`: the receiver's ledger.
     pub(crate) async fn new(clients: Arc<Clients>, hooks: PathBuf) -> anyhow::Result<Self> {
-        let make = Wish {
+        let wish = Wish {
             method: Method::POST,
             path: "/v1/access-keys".into(),
             body: Some(json!({})),
             key: None,
             action: "access key",
         };
-        let made = clients.ask(TEAMS[0], &make, None).await?.context("an access key is made")?.json;
+        let made = clients.ask(TEAMS[0], &wish, None).await?.context("an access key is made")?.json;
         let text = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("{name} in {made}"));
         let (access_key_id, secret) = (text("id")?, text("access_key_secret")?);
         let credentials = Credentials { access_key_id, access_key_secret: secret.into(), security_token: None };
@@ -58,6 +59,7 @@ impl Failovers {
             timeout: patience,
             keep_idle: eci::KEEP_IDLE,
             max_answer_bytes: 1 << 20,
+            egress: Egress::default(),
         };
         let rpc = Client::new(settings, Keys::Own(credentials), Arc::new(SystemClock), Arc::new(Entropy::from_os()))?;
         Ok(Self { clients, rpc, region: "cn-hangzhou".parse()?, hooks, took: BTreeMap::new() })

@@ -8,6 +8,7 @@
 //!
 //! It all stays in `target/tmp/chaos` until the next run: ledgers, logs, data.
 
+mod asker;
 mod check;
 mod client;
 mod facts;
@@ -121,6 +122,10 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
         let clients = Arc::clone(&clients);
         let team = TEAMS[usize::try_from(number)? % TEAMS.len()];
         stories.spawn(async move { clients.run(seed ^ (number + 1), team).await });
+    }
+    for (number, team) in (100..).zip(TEAMS) {
+        let (clients, key) = (Arc::clone(&clients), clients.key(team).await?);
+        stories.spawn(async move { clients.ask_without_tokens(seed ^ number, key).await });
     }
     let injector = Arc::new(Injector::new(Arc::clone(&clients)));
     let probes = Arc::new(Probes::default());

@@ -53,6 +53,9 @@ impl Report<'_> {
         let gave_up = |fact: &&ClientFact| matches!(fact, ClientFact::GaveUp { .. });
         row("answers that clients heard", evidence.clients.iter().filter(answered).count());
         row("wishes that clients gave up", evidence.clients.iter().filter(gave_up).count());
+        let told = |fact: &&ClientFact| matches!(fact, ClientFact::Told { .. });
+        row("creates asked for without a token", evidence.caches.iter().filter(|row| row.is_asked()).count());
+        row("of them told", evidence.clients.iter().filter(told).count());
         row("acts of the stand-in", evidence.acts.len());
         row("webhooks received", evidence.hooks.len());
         row("image caches", evidence.caches.len());

@@ -48,6 +48,7 @@ pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAdd
         ("ECG_WEBHOOK_ALLOW_SKIP_CHALLENGE", "true".to_owned()),
         ("ECG_WEBHOOK_ALLOW_HTTP", "true".to_owned()),
         ("ECG_WEBHOOK_TIMEOUT_SECONDS", "5".to_owned()),
+        ("ECG_LIMITS_ANSWER_SECONDS", "15".to_owned()),
     ];
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

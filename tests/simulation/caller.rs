@@ -40,6 +40,7 @@ enum Next {
 
 /// The door and its caller.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Door {
     next: Next,
     resume: Time,
@@ -115,14 +116,13 @@ impl World {
 
     fn answered(&mut self) -> Next {
         match self.door.next {
-            Next::Nothing => Next::Nothing,
             Next::Record => Next::Wait,
             Next::Wait => self.waited(),
             Next::Claim if self.store.begin_answer() => {
                 self.door.sending = true;
                 Next::Tell
             }
-            Next::Claim => Next::Nothing,
+            Next::Claim | Next::Nothing => Next::Nothing,
             Next::Tell if self.door.there => {
                 self.door.told = true;
                 Next::Clear

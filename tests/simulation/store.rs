@@ -143,8 +143,7 @@ impl Store {
     /// Ends an operation or puts it back, with all that follows; `cache` is what a create brought about.
     pub(crate) fn settle(
         &mut self,
-        place: usize,
-        token: u32,
+        (place, token): (usize, u32),
         progress: Progress,
         effect: Effect,
         cache: usize,

@@ -168,7 +168,7 @@ impl World {
                 let progress = worker.progress.unwrap_or(self.store.operations[operation].progress);
                 self.note(|| format!("operation {operation}: {effect:?}"));
                 let waits = place == 0 && self.door.waits();
-                self.store.settle(operation, token, progress, effect, cache, self.now, waits);
+                self.store.settle((operation, token), progress, effect, cache, self.now, waits);
                 self.door.hear(waits && self.store.owed == Some(Owed::Sending));
                 if self.twin == Twin::NoAftercare {
                     self.store.operations[operation].unsettled = NEVER;

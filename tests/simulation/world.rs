@@ -159,10 +159,11 @@ impl World {
         let (at, asked) = match (self.script, made) {
             (Script::CreateDelete, 0) => (2, Asked::Delete),
             (Script::ReadyDelete, 0) => (when_ready, Asked::Delete),
-            (Script::Update | Script::UpdateTwice | Script::UpdateDelete, 0) => (when_ready, Asked::Update(1)),
+            (Script::Update | Script::UpdateTwice | Script::UpdateDelete | Script::AskUpdate, 0) => {
+                (when_ready, Asked::Update(1))
+            }
             (Script::AskJoin, 0) => (2, Asked::Join),
             (Script::AskJoinReady, 0) => (when_ready, Asked::Join),
-            (Script::AskUpdate, 0) => (when_ready, Asked::Update(1)),
             (Script::UpdateTwice, 1) => (when_updatable, Asked::Update(2)),
             (Script::UpdateDelete, 1) => (last + 2, Asked::Delete),
             _ => (NEVER, Asked::Delete),

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{ClientFact, Evidence};
 
+/// A delete of what was never made, or is gone already, and a withdrawal ask nothing of the cloud.
+const QUIET: [&str; 2] = ["delete_image_cache", "withdraw_image_cache"];
+
 /// Whatever was answered below 500 stands in the audit trail.
 pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
     let missing = |fact: &&ClientFact| match fact {
@@ -18,12 +21,10 @@ pub(super) fn carried_out(evidence: &Evidence) -> Vec<String> {
     let token = |act: &super::evidence::Act| Some(act.client_token.as_ref()?.split_once('.')?.0.to_owned());
     let acted: BTreeSet<String> = evidence.acts.iter().filter_map(token).collect();
     let succeeded = evidence.audit.iter().filter(|entry| entry.outcome == "succeeded");
-    // A delete of what was never made, or is gone already, asks nothing of the cloud.
     let told: BTreeMap<&str, &str> = succeeded.map(|entry| (entry.operation.as_str(), entry.action.as_str())).collect();
     let silent = acted.iter().filter(|operation| !told.contains_key(operation.as_str()));
     let silent = silent.map(|operation| format!("carried out, not in the audit: {operation}"));
-    let invented =
-        told.iter().filter(|(operation, action)| **action != "delete_image_cache" && !acted.contains(**operation));
+    let invented = told.iter().filter(|(operation, action)| !QUIET.contains(action) && !acted.contains(**operation));
     silent.chain(invented.map(|(operation, _)| format!("in the audit, not carried out: {operation}"))).collect()
 }
 

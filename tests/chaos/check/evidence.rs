@@ -6,6 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+/// How the names of image caches begin that were asked for through the cloud's own API, without a token.
+pub(crate) const ASKED: &str = "asked-";
+
 /// A line of a client's ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
@@ -31,6 +34,11 @@ pub(crate) enum ClientFact {
         image_cache: Option<String>,
         /// The cloud's id that it tells.
         eci_cache_id: Option<String>,
+    },
+    /// A create without a token was answered with the cloud's id of its cache.
+    Told {
+        /// `imc-…`.
+        eci_cache_id: String,
     },
     /// No answer came in all the time that a client was willing to wait.
     GaveUp {
@@ -76,12 +84,23 @@ pub(crate) struct Hook {
 pub(crate) struct CacheRow {
     /// `ic_…`.
     pub(crate) id: String,
+    /// The name.
+    pub(crate) name: String,
     /// The status.
     pub(crate) status: String,
     /// The generation.
     pub(crate) generation: i64,
     /// The cloud's id.
     pub(crate) eci_cache_id: Option<String>,
+    /// Whether nobody was told of it, as the database knows: its ids are owed, or its create was given up.
+    pub(crate) untold: bool,
+}
+
+impl CacheRow {
+    /// Whether it was asked for without a token.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.name.starts_with(ASKED)
+    }
 }
 
 /// A row of `operations`.

@@ -73,6 +73,8 @@ pub(super) fn agreement(evidence: &Evidence) -> Vec<String> {
         match row.status.as_str() {
             "ready" => !made.contains(id) || removed.contains(id),
             "deleted" => !id.is_empty() && !removed.contains(id),
+            // Withdrawn, as its caller was not told of it.
+            "failed" => !row.is_asked() || !id.is_empty(),
             // These clients ask for nothing that fails or ends by itself.
             _ => true,
         }

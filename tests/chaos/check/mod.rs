@@ -27,9 +27,11 @@ pub(crate) struct Violation {
 type Rule = fn(&Evidence) -> Vec<String>;
 
 /// Every rule, with its name.
-pub(crate) const RULES: [(&str, Rule); 18] = [
+pub(crate) const RULES: [(&str, Rule); 20] = [
     ("every wish is answered", promises::given_up),
     ("no acknowledged create is lost", promises::lost_creates),
+    ("who was told of a cache keeps it", promises::taken_away),
+    ("nothing lives that nobody was told of", promises::untold),
     ("every answered request has its audit entry", audit::lost_audit),
     ("the cloud's ledger and the audit agree", audit::carried_out),
     ("each operation has its two audit entries", audit::endings),

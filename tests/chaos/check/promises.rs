@@ -24,6 +24,26 @@ pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
     found
 }
 
+/// Who was told the id of a cache still has it: those who ask without a token delete nothing.
+pub(super) fn taken_away(evidence: &Evidence) -> Vec<String> {
+    let ready: BTreeSet<_> = evidence
+        .caches
+        .iter()
+        .filter(|row| row.status == "ready")
+        .filter_map(|row| row.eci_cache_id.as_deref())
+        .collect();
+    let gone = |fact: &&ClientFact| match fact {
+        ClientFact::Told { eci_cache_id } => !ready.contains(eci_cache_id.as_str()),
+        _ => false,
+    };
+    evidence.clients.iter().filter(gone).map(|fact| format!("{fact:?}")).collect()
+}
+
+/// Of what nobody was told nothing lives.
+pub(super) fn untold(evidence: &Evidence) -> Vec<String> {
+    evidence.caches.iter().filter(|row| row.untold).map(|row| format!("{row:?}")).collect()
+}
+
 /// All answers under one key name the same cache.
 pub(super) fn keys(evidence: &Evidence) -> Vec<String> {
     let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -58,10 +78,12 @@ pub(super) fn orphans(evidence: &Evidence) -> Vec<String> {
 }
 
 /// The stand-in has no reason to refuse anything that these clients ask for. What a client deletes before anything was
-/// done is withdrawn.
+/// done is withdrawn, and so is what its caller was not told of.
 pub(super) fn refusals(evidence: &Evidence) -> Vec<String> {
     let deleted = |cache: &str| evidence.operations.iter().any(|it| it.kind == "delete" && it.image_cache == cache);
-    let withdrawn = |it: &OperationRow| it.code.as_deref() == Some("withdrawn") && deleted(&it.image_cache);
+    let asked = |cache: &str| evidence.caches.iter().any(|row| row.id == cache && row.is_asked());
+    let ended = |cache: &str| deleted(cache) || asked(cache);
+    let withdrawn = |it: &OperationRow| it.code.as_deref() == Some("withdrawn") && ended(&it.image_cache);
     let refused = evidence.operations.iter().filter(|it| it.state == "refused" && !withdrawn(it));
     refused.map(|it| format!("{} of {} with {:?}", it.kind, it.id, it.code)).collect()
 }

@@ -98,9 +98,11 @@ fn good() -> Evidence {
         hooks: events.iter().map(|event| hook(event, 40)).collect(),
         caches: vec![CacheRow {
             id: "ic_1".into(),
+            name: "asked-1".into(),
             status: "ready".into(),
             generation: 2,
             eci_cache_id: Some("imc-1".into()),
+            untold: false,
         }],
         operations: vec![operation("op_1", "create"), operation("op_2", "update")],
         events: events.to_vec(),
@@ -121,10 +123,12 @@ fn what_is_in_order_passes() {
 type Break = fn(&mut Evidence);
 
 /// Which rule must catch what.
-const BROKEN: [(&str, Break); 33] = [
+const BROKEN: [(&str, Break); 35] = [
     ("every wish is answered", |e| e.clients.push(ClientFact::GaveUp { key: "key-create".into() })),
     ("no acknowledged create is lost", |e| e.caches[0].id = "ic_2".into()),
     ("no acknowledged create is lost", |e| e.caches[0].eci_cache_id = Some("imc-2".into())),
+    ("who was told of a cache keeps it", |e| e.clients.push(ClientFact::Told { eci_cache_id: "imc-2".into() })),
+    ("nothing lives that nobody was told of", |e| e.caches[0].untold = true),
     ("every answered request has its audit entry", |e| {
         e.audited.remove("req_2");
     }),
@@ -159,6 +163,7 @@ const BROKEN: [(&str, Break); 33] = [
     ("nothing is refused that should not be", |e| e.operations[1].state = "refused".into()),
     ("nothing is refused that should not be", |e| {
         (e.operations[0].state, e.operations[0].code) = ("refused".into(), Some("withdrawn".into()));
+        e.caches[0].name = "chaos-1".into();
     }),
     ("no operation is stuck", |e| e.operations[0].state = "running".into()),
     ("no operation is stuck", |e| e.caches[0].status = "creating".into()),

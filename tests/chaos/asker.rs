@@ -1,0 +1,85 @@
+//! Callers through the cloud's own API, without a `ClientToken`: each asks once and waits as long as it likes, often not
+//! long enough. Nobody asks again: what was not told is nobody's.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use eci_cache_gateway::eci::{API_VERSION, sign_v1};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::check::evidence::{ASKED, ClientFact};
+use crate::client::{Clients, Wish};
+use crate::settings;
+
+/// Between two creates.
+const PAUSE: Duration = Duration::from_millis(700);
+/// The longest that a caller waits, in milliseconds.
+const LONGEST: u64 = 6_000;
+
+/// A key of the gateway.
+pub(crate) struct Key {
+    id: String,
+    secret: SecretString,
+}
+
+impl Clients {
+    /// A key of `team`.
+    pub(crate) async fn key(&self, team: &str) -> anyhow::Result<Key> {
+        let wish = Wish {
+            method: reqwest::Method::POST,
+            path: "/v1/access-keys".into(),
+            body: Some(json!({})),
+            key: None,
+            action: "key",
+        };
+        let made = self.ask(team, &wish, None).await?.context("a key is made")?.json;
+        let text = |name: &str| made[name].as_str().map(str::to_owned).context("a key has an id and a secret");
+        Ok(Key { id: text("id")?, secret: text("access_key_secret")?.into() })
+    }
+
+    /// Asks for creates until told to stop.
+    pub(crate) async fn ask_without_tokens(&self, seed: u64, key: Key) -> anyhow::Result<()> {
+        let mut dice = StdRng::seed_from_u64(seed);
+        while !self.stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let begun = Instant::now();
+            let wait = Duration::from_millis(if dice.random_bool(0.5) { 0 } else { dice.random_range(0..LONGEST) });
+            let number = self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if let Ok(Some(id)) = tokio::time::timeout(wait, self.create_once(&key, number)).await {
+                self.ledger.note(&ClientFact::Told { eci_cache_id: id });
+            }
+            tokio::time::sleep(PAUSE.saturating_sub(begun.elapsed())).await;
+        }
+        Ok(())
+    }
+
+    /// The id, if it was told.
+    async fn create_once(&self, key: &Key, number: u64) -> Option<String> {
+        let (name, image) = (format!("{ASKED}{number}"), format!("nginx:0.{number}"));
+        let now = SystemClock.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let nonce = format!("{name}-{now}");
+        let pairs = [
+            ("Action", "CreateImageCache"),
+            ("RegionId", "cn-beijing"),
+            ("ImageCacheName", &name),
+            ("Image.1", &image),
+            ("Version", API_VERSION),
+            ("AccessKeyId", &key.id),
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureVersion", "1.0"),
+            ("SignatureNonce", &nonce),
+            ("Timestamp", &now),
+        ];
+        let mut pairs: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let signature = sign_v1::signature(&key.secret, &sign_v1::string_to_sign("POST", &pairs));
+        pairs.push((sign_v1::SIGNATURE.to_owned(), signature));
+        let doors = self.house.doors();
+        let door = doors[usize::try_from(number).ok()? % doors.len()];
+        let request = settings::http().ok()?.post(format!("http://{door}/")).form(&pairs);
+        let answer: Value = request.send().await.ok()?.json().await.ok()?;
+        answer["ImageCacheId"].as_str().map(str::to_owned)
+    }
+}
