@@ -61,7 +61,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN
         GRANT SELECT, INSERT, UPDATE ON events_removed TO eci_runtime;
         GRANT SELECT, UPDATE ON retention_progress TO eci_runtime;
-        GRANT SELECT, INSERT, DELETE ON webhook_passed_over, event_keys TO eci_runtime;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_passed_over, event_keys TO eci_runtime;
         GRANT DELETE ON events, webhook_deliveries, webhook_endpoints, webhook_endpoint_state, image_caches, operations,
             operation_attempts, transitions, api_keys, access_keys TO eci_runtime;
     END IF;

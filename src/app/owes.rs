@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use super::{Call, Error, Gateway};
 use crate::domain::ids::OperationId;
-use crate::store::{self, NewOperation, Waiter};
+use crate::store::{NewOperation, Waiter};
 
 /// Between two tries to record what became of an answer.
 const PAUSE: Duration = Duration::from_secs(1);

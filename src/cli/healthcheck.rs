@@ -9,8 +9,8 @@ use anyhow::{Context as _, ensure};
 use super::Failure;
 use crate::config::Config;
 
-/// A gateway that lives answers at once.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// A gateway that lives answers at once, unless its machine has too much to do.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     // A worker has no other door; whoever serves the API has both, and is gone as soon as one of them is.

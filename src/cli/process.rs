@@ -182,7 +182,8 @@ impl Process {
         let all = async {
             tokio::join!(upkeep, self.keep_time(), self.go_on_beginning(), self.fetch_issuer_keys());
         };
-        self.part("the upkeep", all).await;
+        // On the heap: all its tasks together would weigh on every caller's future.
+        Box::pin(self.part("the upkeep", all)).await;
     }
 
     async fn keep_time(&self) {

@@ -36,15 +36,16 @@ impl Watch {
         let known = self.0.as_ref().is_some_and(|(last, told)| *last == cause && told.elapsed() < AGAIN);
         if !known {
             let error: &(dyn std::error::Error + 'static) = unfit;
-            match unfit {
-                Unfit::Database { target, .. } => tracing::warn!(
+            if let Unfit::Database { target, .. } = unfit {
+                tracing::warn!(
                     host = target.host,
                     port = target.port,
                     database = target.database,
                     role = target.role,
                     "the database cannot be used: {cause}"
-                ),
-                _ => tracing::warn!(error, "waiting: {cause}"),
+                );
+            } else {
+                tracing::warn!(error, "waiting: {cause}");
             }
             self.0 = Some((cause, Instant::now()));
         }

@@ -30,6 +30,7 @@ use crate::app::input::Ending;
 use crate::app::supervision::words_of;
 use crate::domain::audit::Outcome;
 use crate::domain::dry_run;
+use crate::domain::field::FieldError;
 use crate::domain::limits::bucket::Quota;
 
 /// What the layer works with.
@@ -138,10 +139,15 @@ fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), Refusal> 
     if exchange.rpc.is_some() || !changes || exchange.operation == Some("dry_run_image_cache") {
         return Ok(());
     }
-    let query = request.uri().query().unwrap_or_default();
-    let mut asked = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| dry_run::is_meant(name));
-    let asked = asked.any(|(_, value)| dry_run::says(&value) != Some(false)) || headers::dry_run(request.headers())?;
-    if asked { Err(Refusal::no_dry_run()) } else { Ok(()) }
+    let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let mut asked = query.filter(|(name, value)| dry_run::is_meant(name) && dry_run::says(value) != Some(false));
+    if let Some((name, _)) = asked.next() {
+        // As where a route refuses a query that it does not take; not every route looks.
+        let detail = "is no parameter here; POST /v1/image-caches/dry-run tells what a create would do";
+        let name: String = name.chars().take(100).collect();
+        return Err(Refusal::invalid(vec![FieldError::new(name, "unknown_parameter", detail)]));
+    }
+    if headers::dry_run(request.headers())? { Err(Refusal::no_dry_run()) } else { Ok(()) }
 }
 
 fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&Refusal>) -> Ending {

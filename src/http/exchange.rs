@@ -111,10 +111,12 @@ impl Exchange {
         &self.call.origin.request_id
     }
 
-    /// The longest path and query that are taken: at the RPC front all parameters may stand there.
+    /// The longest path and query that are taken: at the RPC front all parameters may stand there. Whoever sets less than
+    /// the default means it for both.
     pub fn max_url_bytes(&self) -> usize {
         let limit = self.settings.max_url_bytes;
-        if self.rpc.is_some() { limit.max(RPC_URL_BYTES) } else { limit }
+        let roomy = limit >= Settings::default().max_url_bytes;
+        if self.rpc.is_some() && roomy { limit.max(RPC_URL_BYTES) } else { limit }
     }
 
     /// What the audit entry calls it.

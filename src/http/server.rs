@@ -150,9 +150,9 @@ fn unread(refusal: &Refusal) -> Vec<u8> {
 }
 
 /// The same to a request of the cloud's API, in its shape.
-fn unread_rpc(refusal: Refusal, format: Format) -> Vec<u8> {
+fn unread_rpc(refusal: &Refusal, format: Format) -> Vec<u8> {
     let (kind, body) = rpc::envelope::unread(refusal.clone(), format, UNREAD);
-    written(&refusal, kind, body.as_bytes())
+    written(refusal, kind, body.as_bytes())
 }
 
 fn written(refusal: &Refusal, media_type: &str, body: &[u8]) -> Vec<u8> {

@@ -77,10 +77,10 @@ impl Store {
         );
         sqlx::query(sqlx::AssertSqlSafe(sql)).bind(most).bind(COUNTED).execute(&self.workers).await?;
         sqlx::query(
-            "WITH some AS (
+            "WITH part AS (
                  DELETE FROM webhook_passed_over WHERE ctid IN (SELECT ctid FROM webhook_passed_over LIMIT 10000 FOR UPDATE SKIP LOCKED)
                  RETURNING endpoint, since, events),
-             sums AS (SELECT endpoint, min(since) AS since, sum(events) AS events FROM some GROUP BY endpoint)
+             sums AS (SELECT endpoint, min(since) AS since, sum(events) AS events FROM part GROUP BY endpoint)
              UPDATE webhook_endpoint_state s SET passed_over = s.passed_over + sums.events,
                  passed_over_since = LEAST(s.passed_over_since, sums.since)
              FROM sums WHERE s.endpoint = sums.endpoint",

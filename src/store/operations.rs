@@ -77,8 +77,20 @@ impl Store {
             let work = self.write_create(create, quota.as_mut().map(Quota::lent), repeats.again);
             let done = self.requests.limited(work).await;
             if !repeats.pass(&done).await {
-                return if is_this_very(create, &done) { Ok(Claimed::Fresh) } else { done };
+                return if self.met_itself(create, &done).await? { Ok(Claimed::Fresh) } else { done };
             }
+        }
+    }
+
+    /// Whether it met itself: a statement whose answer was lost went on, and was committed in this moment.
+    async fn met_itself(&self, create: &NewCreate, done: &Result<Claimed, Error>) -> Result<bool, Error> {
+        let id = create.new.operation.id;
+        let taken =
+            |error: &Error| ["image_caches_pkey", "operations_pkey"].iter().any(|name| error.is_constraint(name));
+        match done {
+            Ok(Claimed::Earlier { operation, .. }) => Ok(*operation == id),
+            Err(error) if taken(error) => Ok(state_of(&mut self.requests.acquire().await?, id).await?.is_some()),
+            _ => Ok(false),
         }
     }
 
@@ -237,15 +249,6 @@ impl Store {
         transaction.commit().await?;
         write.committed();
         Ok(true)
-    }
-}
-
-/// Whether it met itself: a statement whose answer was lost went on, and was committed in this moment.
-fn is_this_very(create: &NewCreate, done: &Result<Claimed, Error>) -> bool {
-    match done {
-        Ok(Claimed::Earlier { operation, .. }) => *operation == create.new.operation.id,
-        Err(error) => ["image_caches_pkey", "operations_pkey"].iter().any(|name| error.is_constraint(name)),
-        Ok(_) => false,
     }
 }
 

@@ -11,9 +11,9 @@
 //! before it. Who comes during one waits for a connection as long as the pool's patience lasts, and what is surely safe to
 //! repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have happened.
 //!
-//! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble, gone
-//! after [`doubt::LASTS`], nothing stale in it beyond a needless test), and what the driver keeps of a connection (prepared
-//! statements), which ends with the connection: after 30 minutes, or with the doubt.
+//! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble; stale, it
+//! costs a needless test), and what the driver keeps of a connection (prepared statements), which ends with the connection:
+//! after 30 minutes, or with the doubt.
 //!
 //! Who calls it: the other files of `store`, as they would a `PgPool`.
 

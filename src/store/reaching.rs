@@ -167,7 +167,8 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(cause) = next {
         let said = cause.to_string();
         if !text.contains(&said) {
-            text += &format!(": {said}");
+            text.push_str(": ");
+            text.push_str(&said);
         }
         next = cause.source();
     }

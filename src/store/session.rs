@@ -62,7 +62,8 @@ impl Sessions {
         for (name, value) in settings {
             // Names are letters, digits, underscores and dots; lists such as search_path's are lists only in this form.
             let value = value.replace('\\', "\\\\").replace('\'', "''");
-            self.settings += &format!("SELECT pg_catalog.set_config('{name}', E'{value}', false);");
+            let setting = format!("SELECT pg_catalog.set_config('{name}', E'{value}', false);");
+            self.settings.push_str(&setting);
         }
         self
     }

@@ -73,6 +73,13 @@ pub(super) const FAMILIES: &[Family] = &[
         "each process",
         "Calls that waited for the account's budget.",
     ),
+    family(
+        "ecg_cloud_key_refused_total",
+        Counter,
+        &[],
+        "each process",
+        "Calls that the cloud refused for the gateway's own access key.",
+    ),
     family("ecg_cloud_looks_total", Counter, &["way"], "worker", "Reads of the cloud, by way of reading."),
     family(
         "ecg_cloud_role_failures_total",
@@ -97,8 +104,17 @@ pub(super) const FAMILIES: &[Family] = &[
         "each process",
         "Connections refused because their address had too many.",
     ),
+    family(
+        "ecg_creates_perhaps_untold_total",
+        Counter,
+        &[],
+        "worker",
+        "Creates whose answer may not have arrived and that were kept.",
+    ),
+    family("ecg_creates_untold_total", Counter, &[], "worker", "Creates given up because nobody was told of them."),
     family("ecg_duplicates_removed_total", Counter, &[], "worker", "Second caches of one create that were removed."),
     family("ecg_ensured_total", Counter, &["outcome"], "gateway", "Requests to ensure an image cache."),
+    family("ecg_forgotten_total", Counter, &["kind"], "worker", "Rows forgotten because they were over their age."),
     family(
         "ecg_log_lines_dropped_total",
         Counter,
@@ -201,6 +217,11 @@ mod tests {
 
     use super::*;
 
+    fn is_name(text: &str) -> bool {
+        let rest = text.strip_prefix("ecg_").unwrap_or_default();
+        !rest.is_empty() && !rest.ends_with('_') && rest.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    }
+
     /// Every text that looks like a family's name in the sources below `folder`.
     fn named(folder: &Path, into: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -209,8 +230,7 @@ mod tests {
                 named(&path, into);
             } else if !path.ends_with("telemetry/families.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let names = text.split('"').filter(|text| text.starts_with("ecg_") && !text.contains([' ', '{', '%']));
-                into.extend(names.map(str::to_owned));
+                into.extend(text.split('"').filter(|text| is_name(text)).map(str::to_owned));
             }
         }
     }

@@ -18,7 +18,7 @@ mod schemas;
 /// Where no cloud is needed.
 const NO_CLOUD: &str = "http://127.0.0.1:1";
 /// Something real has to happen, on a machine that is busy.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How a command ended and everything that it said.
 async fn ended(mut command: Command) -> (Option<i32>, String) {

@@ -40,7 +40,7 @@ async fn tags_must_all_hold() {
 #[tokio::test]
 async fn free_text_means_itself() {
     let app = TestGateway::start().await;
-    make(&app, "Web_100%", &json!({"images": ["registry.example.com/Team:v1", "redis:7"]})).await;
+    make(&app, "Web_100%", &json!({"images": ["registry.example.com/team:v1", "redis:7"]})).await;
     make(&app, "webX100a", &json!({"images": ["nginx:1"]})).await;
     assert_eq!(names(&app, "q=WEB").await, ["Web_100%", "webX100a"]);
     assert_eq!(names(&app, "q=b_1").await, ["Web_100%"], "no wildcard");

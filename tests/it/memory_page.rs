@@ -33,7 +33,11 @@ fn code(text: &str) -> String {
 
 /// The modules of which the page speaks, as paths below `src`.
 fn named(page: &str) -> BTreeSet<&str> {
-    page.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs")).collect()
+    page.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| Path::new(word).extension().is_some_and(|extension| extension == "rs"))
+        .collect()
 }
 
 #[test]

@@ -106,8 +106,8 @@ async fn image_caches_are_changed_with_weak_tags() {
         let read = Answer::of(app.request(Method::GET, &path).header("if-none-match", &same)).await;
         assert_eq!(read.status, 304, "{same}");
     }
-    let patch = app.request(Method::PATCH, &path).json(&json!({"tags": {"a": "b"}}));
-    let changed = Answer::of(patch.header("if-match", format!("W/{tag}"))).await;
+    let change = app.request(Method::PATCH, &path).json(&json!({"tags": {"a": "b"}}));
+    let changed = Answer::of(change.header("if-match", format!("W/{tag}"))).await;
     changed.expect(200);
     let weak = format!("W/{}", changed.header("etag"));
     let deleted = Answer::of(app.request(Method::DELETE, &path).header("if-match", weak)).await;

@@ -127,7 +127,13 @@ async fn deliveries_may_be_forgotten_sooner_but_not_while_they_wait() {
 #[tokio::test]
 async fn what_has_ended_is_forgotten_with_its_history_unless_something_still_hangs_on_it() {
     let app = TestGateway::start().await;
-    let (ended, held, lives) = (app.created().await, app.created().await, app.created().await);
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(app.created().await);
+        // So that their ids are in the order in which they were made.
+        app.advance(1);
+    }
+    let [ended, held, lives]: [String; 3] = made.try_into().unwrap();
     for id in [&ended, &held, &lives] {
         app.until(id, "ready").await;
     }
@@ -135,7 +141,7 @@ async fn what_has_ended_is_forgotten_with_its_history_unless_something_still_han
         app.delete(&format!("/v1/image-caches/{id}")).await;
         app.until(id, "deleted").await;
     }
-    let hold = async |on: bool| {
+    let abandon = async |on: bool| {
         let sql = "UPDATE operations SET abandoned = $2 WHERE image_cache = (SELECT id FROM image_caches WHERE status = 'deleted' ORDER BY id DESC LIMIT 1) AND $1";
         sqlx::query(sql).bind(true).bind(on).execute(app.sql()).await.unwrap();
     };
@@ -151,11 +157,11 @@ async fn what_has_ended_is_forgotten_with_its_history_unless_something_still_han
         "90 days are kept"
     );
     app.advance(2 * DAY);
-    hold(true).await;
+    abandon(true).await;
     app.gateway.clean().await.unwrap();
     app.get(&format!("/v1/image-caches/{ended}")).await.problem(404, "not_found");
     assert_eq!(app.count("SELECT count(*) FROM image_caches").await, 2);
-    hold(false).await;
+    abandon(false).await;
     app.gateway.clean().await.unwrap();
     app.get(&format!("/v1/image-caches/{held}")).await.problem(404, "not_found");
     assert_eq!(app.cache(&lives).await["status"], "ready");

@@ -22,6 +22,9 @@ const DUE: &str = "SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoi
 /// What is under way; what a rate holds back is in hand, too.
 const IN_HAND: &str = "SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
     WHERE d.state = 1 AND w.rate_per_second IS NULL";
+/// The failing ones that do not rest yet: as many attempts as were under way may still end.
+const UNRESTED: &str = "SELECT 9 - count(*) FROM webhook_endpoint_state s JOIN webhook_endpoints w ON w.id = s.endpoint
+    WHERE w.name_pattern = 'failing' AND s.paused_until IS NOT NULL";
 /// For what has to happen, however slow the machine is.
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -235,14 +238,22 @@ async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
         WHERE endpoint IN (SELECT id FROM webhook_endpoints WHERE name_pattern = 'switchedoff')";
     sqlx::query(long_failing).execute(app.sql()).await.unwrap();
     for state in STATES {
-        for _ in 0..state.events().0 {
+        for sent in 1..=state.events().0 {
             create(app, state).await;
+            if state == State::Failing {
+                // One after the other: what is recorded of each is known before the next is read.
+                let most = state.events().1;
+                until(cases, "a failure", |case| case.state != state || case.events() >= sent.min(most)).await;
+                until_counted(app, IN_HAND).await;
+            }
         }
     }
     until(cases, "the first attempt", |case| case.state != State::Exhausted || case.events() == 1).await;
     until_counted(app, IN_HAND).await;
     app.advance(2);
     until(cases, "the states", |case| case.events() >= case.state.events().1).await;
+    until_counted(app, IN_HAND).await;
+    until_counted(app, UNRESTED).await;
     until_counted(app, IN_HAND).await;
     until_counted(app, "SELECT 18 - count(*) FROM webhook_endpoints WHERE disabled_reason IN ('gone', 'failing')")
         .await;

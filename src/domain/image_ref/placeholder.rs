@@ -1,8 +1,8 @@
 //! Variables and placeholders that a shell, a pipeline or a template engine should have replaced.
 
-/// Texts between which a placeholder stands: GitLab and shells, Helm and Jinja, Make, Ruby and Azure, MSBuild, and people.
-const BRACKETS: [(&str, &str); 7] =
-    [("${", "}"), ("{{", "}}"), ("$(", ")"), ("#{", "}"), ("<", ">"), ("%", "%"), ("{", "}")];
+/// Texts between which a placeholder stands, as GitHub, shells, Helm, Make, Azure and people write it.
+const BRACKETS: [(&str, &str); 8] =
+    [("${{", "}}"), ("${", "}"), ("{{", "}}"), ("$(", ")"), ("#{", "}"), ("<", ">"), ("%", "%"), ("{", "}")];
 /// The most characters of a placeholder that are repeated.
 const SHOWN: usize = 64;
 
@@ -37,6 +37,7 @@ mod tests {
     fn a_placeholder_is_found_and_named() {
         for (text, found) in [
             ("$IMAGE", "$IMAGE"),
+            ("${{ github.repository }}:1", "${{github.repository}}"),
             ("nginx:${CI_COMMIT_SHA}", "${CI_COMMIT_SHA}"),
             ("nginx:${TAG:-hush}", "${TAG}"),
             ("r.example.com/{{ .Values.image }}:1", "{{.Values.image}}"),

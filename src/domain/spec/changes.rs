@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::{note_credentials, note_images, note_spec};
+use super::limits::{note_credentials, note_spec};
 use super::{AcrRegistry, EliminationStrategy, ImageCacheSpec, RegistryCredential};
 use crate::domain::field::{FieldError, Findings};
 
@@ -57,12 +57,9 @@ impl ImageCacheChanges {
             let field = format!("/acr_registries/{place}");
             findings.require(fixed, field, "not_allowed", "arn_service and arn_user cannot be changed by an update");
         }
-        // What is there already is not judged again: it may be older than the rules.
-        if let Some(images) = &self.images {
-            note_images(images, &mut findings);
-        }
         let spec = self.onto(to);
-        note_spec(&spec, &mut findings);
+        // Images that are there already are not judged again: they may be older than the rules.
+        note_spec(&spec, self.images.as_deref(), &mut findings);
         note_credentials(&self.registry_credentials, &mut findings);
         findings.into_result().map(|()| spec)
     }

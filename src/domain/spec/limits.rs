@@ -17,16 +17,18 @@ impl NewImageCache {
     /// Checks every documented limit and reports all refusals at once.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
-        note_images(&self.spec.images, &mut findings);
-        note_spec(&self.spec, &mut findings);
+        note_spec(&self.spec, Some(&self.spec.images[..]), &mut findings);
         note_credentials(&self.registry_credentials, &mut findings);
         findings.into_result()
     }
 }
 
-/// All but the images.
-pub(super) fn note_spec(spec: &ImageCacheSpec, findings: &mut Findings) {
+/// All of it; of its images only these, which are asked for now.
+pub(super) fn note_spec(spec: &ImageCacheSpec, images: Option<&[String]>, findings: &mut Findings) {
     findings.require(is_text(&spec.name, 128), "/name", "invalid", "must be 1 to 128 printable characters");
+    if let Some(images) = images {
+        note_images(images, findings);
+    }
     note_network(spec, findings);
     let size = spec.size_gib.is_none_or(|size| SIZE_GIB.contains(&size));
     findings.require(size, "/size_gib", "out_of_range", "must be 20 to 32768 (GiB)");
@@ -39,7 +41,7 @@ pub(super) fn note_spec(spec: &ImageCacheSpec, findings: &mut Findings) {
     findings.require(comment, "/annotations", "invalid", "must be 1 to 1024 printable characters");
 }
 
-pub(super) fn note_images(images: &[String], findings: &mut Findings) {
+fn note_images(images: &[String], findings: &mut Findings) {
     let count = (1..=MAX_IMAGES).contains(&images.len());
     findings.require(count, "/images", "out_of_range", "must have 1 to 20 images");
     for (place, image) in images.iter().enumerate() {

@@ -116,27 +116,28 @@ fn versions(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Versions>, 
         [] => Ok(None),
         ["*"] => Ok(Some(Versions::Any)),
         tags => {
-            let read = tags.iter().map(|tag| version(tag)).collect::<Option<Vec<_>>>().ok_or(())?;
+            let read = tags.iter().map(|tag| version(tag)).collect::<Result<Vec<_>, ()>>()?;
             Ok(Some(Versions::OneOf(read.into_iter().flatten().collect())))
         }
     }
 }
 
-/// The version that a well-formed tag names; none, if it is not ours.
+/// The version that a well-formed tag names; none, if it is not ours. Fails where it is no tag.
 ///
 /// A proxy that compresses changes the tag: nginx and Envoy make it weak (`W/"v3"`), Apache and others append the coding
 /// (`"v3-gzip"`, `"v3;br"`). A version of ours says all there is to say, so it is read through both.
-fn version(tag: &str) -> Option<Option<i64>> {
-    let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+fn version(tag: &str) -> Result<Option<i64>, ()> {
+    let quoted = tag.strip_prefix("W/").unwrap_or(tag);
+    let opaque = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(())?;
     if opaque.contains('"') {
-        return None;
+        return Err(());
     }
     let ours = opaque.strip_prefix('v').unwrap_or_default();
     let (number, coding) = ours.split_at(ours.bytes().take_while(u8::is_ascii_digit).count());
     let coding_only = coding.trim_start_matches(['-', ';', ':', '/', '.']);
     let appended =
         coding.is_empty() || coding_only.len() < coding.len() && coding_only.bytes().all(|b| b.is_ascii_alphabetic());
-    Some(number.parse().ok().filter(|_| appended))
+    Ok(number.parse().ok().filter(|_| appended))
 }
 
 #[cfg(test)]

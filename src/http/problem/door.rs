@@ -28,7 +28,7 @@ impl Refusal {
     /// A dry run of what has none, or asked for where it is not read.
     pub fn no_dry_run() -> Self {
         let title = "A dry run is not asked for like this";
-        let detail = "neither headers nor the query ask for a dry run here, and nothing was done";
+        let detail = "no header asks for a dry run here, and nothing was done";
         Self::new(StatusCode::BAD_REQUEST, "no_dry_run", title, detail)
             .hint("POST /v1/image-caches/dry-run tells what a create would do; an adoption takes dry_run in its body")
     }
@@ -100,7 +100,7 @@ impl Refusal {
     }
 
     /// A body in another character encoding than UTF-8.
-    pub fn unsupported_charset(what: String) -> Self {
+    pub fn unsupported_charset(what: &str) -> Self {
         let title = "The character encoding is not supported";
         let detail = format!("{what}; it must be UTF-8");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_charset", title, detail)

@@ -95,7 +95,7 @@ fn told(text: &[u8], rpc: Option<Format>) -> Option<Vec<u8>> {
         _ => return None,
     };
     Some(match rpc {
-        Some(format) => unread_rpc(refusal, format),
+        Some(format) => unread_rpc(&refusal, format),
         None => unread(&refusal),
     })
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Instant;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor as _, PgConnection, Postgres};
@@ -20,6 +21,8 @@ use crate::store::Error;
 pub(in crate::store) struct Connection {
     /// Ours until we are dropped.
     raw: Option<PoolConnection<Postgres>>,
+    /// Since when it is in somebody's hands.
+    taken: Instant,
     /// A transaction may be open.
     open: bool,
     doubt: Arc<Doubt>,
@@ -33,7 +36,7 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(raw: PoolConnection<Postgres>, doubt: &Arc<Doubt>) -> Self {
-        Self { raw: Some(raw), open: false, doubt: Arc::clone(doubt) }
+        Self { raw: Some(raw), taken: Instant::now(), open: false, doubt: Arc::clone(doubt) }
     }
 
     /// The connection itself, for statements that are waited for together ([`super::Pool::limited`]).
@@ -61,10 +64,16 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some(mut raw) = self.raw.take().filter(|_| self.open) else { return };
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(roll_back(raw))),
-            Err(_) => raw.close_on_drop(),
+        let Some(mut raw) = self.raw.take() else { return };
+        if self.doubt.broke_since(self.taken) {
+            // It may be this one that broke, or whose server only reads.
+            return raw.close_on_drop();
+        }
+        if self.open {
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(roll_back(raw))),
+                Err(_) => raw.close_on_drop(),
+            }
         }
     }
 }

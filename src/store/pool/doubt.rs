@@ -1,7 +1,11 @@
 //! What trouble on one connection says about all others of this process, and the questions that settle it.
 //!
-//! What must stay true: a test waits no longer than [`TEST`]; what fails it is closed, without a word in the log, for the
-//! trouble itself was told by whoever met it.
+//! There are two: that something broke (a connection, or that a server only reads), after which every connection from
+//! before is asked or closed; and that something is silent, after which each has to answer soon for a while.
+//!
+//! What must stay true: a test is bounded; what fails it is closed, without a word in the log, for the trouble itself was
+//! told by whoever met it. A test that takes too long says nothing of other connections: a database that has much to do
+//! must not be made to connect all of them anew.
 
 use std::fmt;
 use std::io;
@@ -11,11 +15,13 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
-use super::{RESTED, failure, silent};
+use super::{RESTED, failure};
 
-/// How long a connection that is tested has to answer.
-pub(super) const TEST: Duration = Duration::from_secs(1);
-/// How long a doubt lasts.
+/// How long a connection that is tested has to answer: far less than a statement, far more than it needs.
+pub(super) const TEST: Duration = Duration::from_secs(3);
+/// The same while something is silent.
+const SHORT_TEST: Duration = Duration::from_secs(1);
+/// How long each connection is tested after something was silent.
 pub(super) const LASTS: Duration = Duration::from_secs(30);
 /// What ends unfinished after this is suspicious.
 const SUSPICIOUS: Duration = Duration::from_secs(2);
@@ -56,8 +62,10 @@ pub(in crate::store) struct Doubt(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When it was last raised.
-    raised: Option<Instant>,
+    /// When something last broke.
+    broke: Option<Instant>,
+    /// When something was last silent.
+    silent: Option<Instant>,
     /// What was found when a server was last asked.
     ailment: Option<Ailment>,
 }
@@ -67,8 +75,13 @@ impl Doubt {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn raise(&self) {
-        self.state().raised = Some(Instant::now());
+    fn is_silent(&self) -> bool {
+        self.state().silent.is_some_and(|silent| silent.elapsed() < LASTS)
+    }
+
+    /// Whether something broke since then.
+    pub(super) fn broke_since(&self, instant: Instant) -> bool {
+        self.state().broke.is_some_and(|broke| broke >= instant)
     }
 
     /// What was the matter with the server that was asked last.
@@ -79,14 +92,13 @@ impl Doubt {
     /// A connection that broke, or whose server only reads, says something about the others, too.
     pub(super) fn judge(&self, error: &sqlx::Error) {
         if failure::is_of_connection(error) {
-            self.raise();
+            self.state().broke = Some(Instant::now());
         }
     }
 
     /// Asks a connection's server whether it can be written to.
     pub(super) async fn ask(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let asked = timeout(TEST, sqlx::raw_sql(QUESTION).fetch_one(connection)).await.map_err(|_| silent());
-        let answer = asked.flatten().inspect_err(|error| self.judge(error))?;
+        let answer = sqlx::raw_sql(QUESTION).fetch_one(connection).await.inspect_err(|error| self.judge(error))?;
         let ailment = match (answer.try_get(0)?, answer.try_get(1)?) {
             (true, _) => Some(Ailment::InRecovery),
             (false, true) => Some(Ailment::ReadOnly),
@@ -94,34 +106,36 @@ impl Doubt {
         };
         self.state().ailment = ailment;
         let Some(ailment) = ailment else { return Ok(()) };
-        self.raise();
-        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, ailment)))
+        let error = sqlx::Error::Io(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, ailment));
+        self.judge(&error);
+        Err(error)
     }
 
-    /// Whether a connection that rested for so long may be used. One from before the doubt is asked; one that rested for
-    /// long, and any while the doubt lasts, must give a sign of life.
+    /// Whether a connection that rested for so long may be used. One from before something broke is asked; one that rested
+    /// for long, and any while something is silent, must give a sign of life.
     pub(super) async fn passes(&self, connection: &mut PgConnection, rested: Duration) -> bool {
-        let raised = self.state().raised.map(|raised| raised.elapsed());
-        match raised {
-            Some(ago) if rested >= ago => self.ask(connection).await.is_ok(),
-            Some(ago) if ago < LASTS => self.answers(connection).await,
-            _ => rested < RESTED || self.answers(connection).await,
+        let broke = self.state().broke;
+        if broke.is_some_and(|broke| rested >= broke.elapsed()) {
+            return matches!(timeout(TEST, self.ask(connection)).await, Ok(Ok(())));
         }
+        if self.is_silent() {
+            return self.answers(connection, SHORT_TEST).await;
+        }
+        rested < RESTED || self.answers(connection, TEST).await
     }
 
     /// Whether a connection that was used may be kept.
     pub(super) async fn may_stay(&self, connection: &mut PgConnection) -> bool {
-        let raised = self.state().raised;
-        raised.is_none_or(|raised| raised.elapsed() >= LASTS) || self.ask(connection).await.is_ok()
+        !self.is_silent() || self.answers(connection, SHORT_TEST).await
     }
 
-    async fn answers(&self, connection: &mut PgConnection) -> bool {
-        let answered = timeout(TEST, connection.ping()).await.map_err(|_| silent()).flatten();
-        answered.inspect_err(|error| self.judge(error)).is_ok()
+    async fn answers(&self, connection: &mut PgConnection, limit: Duration) -> bool {
+        let answered = timeout(limit, connection.ping()).await;
+        answered.is_ok_and(|answered| answered.inspect_err(|error| self.judge(error)).is_ok())
     }
 }
 
-/// Something that is being waited for. Dropped before it has ended, and late: a doubt.
+/// Something that is being waited for. Dropped before it has ended, and late: something is silent.
 pub(super) struct Waiting {
     since: Instant,
     doubt: Arc<Doubt>,
@@ -144,7 +158,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.ended && self.since.elapsed() >= SUSPICIOUS {
-            self.doubt.raise();
+            self.doubt.state().silent = Some(Instant::now());
         }
     }
 }

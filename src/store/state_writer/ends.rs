@@ -156,7 +156,7 @@ impl Ending {
             match deliveries.map_err(Error::from).and_then(|deliveries| hand_over.put(deliveries)) {
                 Ok(()) => hand_over.committed(),
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "deliveries could not be handed over")
+                    tracing::error!(error = &error as &dyn std::error::Error, "deliveries could not be handed over");
                 }
             }
         }

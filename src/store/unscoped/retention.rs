@@ -107,10 +107,11 @@ impl Store {
                  SELECT p.id, p.team FROM page p
                  WHERE p.status IN ('deleted', 'expired', 'evicted', 'lost') AND p.updated_at < $1
                    AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = p.id AND (
-                       o.state = 'running' OR o.abandoned OR o.unsettled_until IS NOT NULL OR o.finished_at >= $1
+                       o.state IN ('waiting', 'running') OR o.abandoned OR o.unsettled_until IS NOT NULL OR o.finished_at >= $1
                        OR EXISTS (SELECT FROM idempotency_keys k WHERE k.operation = o.id)
                        OR EXISTS (SELECT FROM found_caches f WHERE f.orphan_of = o.id)))
-                   AND NOT EXISTS (SELECT FROM events e WHERE e.team = p.team AND e.image_cache = p.id)),
+                   AND NOT EXISTS (SELECT FROM events e WHERE e.team = p.team AND e.image_cache = p.id)
+                   AND NOT EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = p.id)),
              keys AS (DELETE FROM event_keys k USING old WHERE k.image_cache = old.id),
              transitions AS (DELETE FROM transitions t USING old WHERE t.image_cache = old.id),
              operations AS (DELETE FROM operations o USING old WHERE o.image_cache = old.id RETURNING o.id),

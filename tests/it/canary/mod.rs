@@ -19,7 +19,7 @@ use self::spellings::{Canary, search};
 use crate::receiver::{Manner, Receiver};
 use crate::rpc::client::Key;
 use crate::support::answer::Answer;
-use crate::support::gateway::{CLOUD_SECRET, SCOPES, Setup, TEAM, TOKEN_SECRET, TestGateway, new_cache};
+use crate::support::gateway::{AUDIT_KEY, CLOUD_SECRET, SCOPES, Setup, TEAM, TOKEN_SECRET, TestGateway, new_cache};
 use crate::support::hook::Hook;
 use crate::support::setup::{SECOND, SECOND_NEXT};
 
@@ -38,7 +38,7 @@ fn canaries(made: &Made) -> Vec<Canary> {
         Canary::new("user in a URL", USERINFO),
         Canary::new("misplaced", MISPLACED),
         Canary::new("master key", MASTER),
-        Canary::new("audit key", [9; 32]),
+        Canary::new("audit key", AUDIT_KEY),
         Canary::new("cloud key", CLOUD_SECRET),
         Canary::new("session secret", echo::SESSION.0),
         Canary::new("session token", echo::SESSION.1),

@@ -27,9 +27,9 @@ async fn what_only_other_settings_can_mend_ends_the_process() {
     run(&mut admin, role).await;
     let file: String = sqlx::query_scalar("SHOW hba_file").fetch_one(&mut admin).await.unwrap();
     let rules = std::fs::read_to_string(&file).unwrap();
-    let (rule, mode) = ("local all ecg_scram scram-sha-256\n", std::fs::metadata(&file).unwrap().permissions().mode());
-    if !rules.starts_with(rule) {
-        std::fs::write(&file, format!("{rule}{rules}")).unwrap();
+    let (line, mode) = ("local all ecg_scram scram-sha-256\n", std::fs::metadata(&file).unwrap().permissions().mode());
+    if !rules.starts_with(line) {
+        std::fs::write(&file, format!("{line}{rules}")).unwrap();
     }
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode(), mode);
     run(&mut admin, "SELECT pg_reload_conf()").await;

@@ -16,7 +16,7 @@ fn what_breaks_a_rule_is_caught_with_file_and_line() {
         (
             "store/rows.rs",
             "\nuse crate::app::Gateway;",
-            "src/store/rows.rs:2: store names crate::app; it may name domain only",
+            "src/store/rows.rs:2: store names crate::app; it may name domain, egress only",
         ),
         ("domain/ids.rs", "fn a() { crate::eci::b() }", "domain names crate::eci; it may name itself only"),
         ("eci/mod.rs", "use crate::{domain::ids, store as s};", "eci names crate::store"),

@@ -144,7 +144,8 @@ async fn rest_passes_over_no_dry_run_either() {
             if let Some(body) = body {
                 request = request.json(body);
             }
-            Answer::of(request).await.problem(400, "no_dry_run");
+            let problem = Answer::of(request).await.problem(422, "invalid_request");
+            assert_eq!(problem["errors"][0]["code"], "unknown_parameter", "{problem}");
         }
         for (name, said) in [("dry-run", "true"), ("x-dry-run", "1"), ("x-validate-only", "yes"), ("prefer", "dry-run")]
         {

@@ -38,7 +38,7 @@ async fn put_off(app: &TestGateway) {
 
 #[tokio::test]
 async fn a_throttled_change_is_tried_again_within_the_patience() {
-    let app = TestGateway::with(waiting(Duration::from_secs(60))).await;
+    let app = TestGateway::with(waiting(Duration::from_mins(1))).await;
     let key = Key::new(&app).await;
     let (_, cloud_id) = ready(&app).await;
     let target = [REGION, ("ImageCacheId", cloud_id.as_str())];
@@ -114,7 +114,7 @@ async fn a_caller_that_waits_longer_is_answered_by_a_slow_cloud() {
 
 #[tokio::test]
 async fn a_wait_that_is_asked_for_counts() {
-    let app = TestGateway::with(waiting(Duration::from_secs(600))).await;
+    let app = TestGateway::with(waiting(Duration::from_mins(10))).await;
     let key = Key::new(&app).await;
     app.fault(&throttled("CreateImageCache")).await;
     let create = [REGION, ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];

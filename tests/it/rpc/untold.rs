@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::http;
 use reqwest::Method;
@@ -17,7 +19,7 @@ use tokio::net::TcpStream;
 use super::client::{Key, encoded, error, send_query, success};
 use crate::support::answer::Answer;
 use crate::support::gate::Gate;
-use crate::support::gateway::{Setup, TestGateway};
+use crate::support::gateway::{AUDIT_KEY, Setup, TestGateway};
 
 const NEW: [(&str, &str); 3] = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
 const REMOVED: &str = "SELECT count(*) FROM image_caches WHERE status = 'deleted'";
@@ -86,6 +88,18 @@ async fn what_a_caller_that_left_was_not_told_is_removed() {
     // The next apply has it for itself.
     success(&key.post(&other, "CreateImageCache", &NEW).await);
     assert_eq!(app.count("SELECT count(*) FROM image_caches WHERE status <> 'deleted'").await, 1);
+}
+
+#[tokio::test]
+async fn who_closes_its_half_of_the_connection_is_gone_and_is_told_nothing() {
+    let (app, other, gate, key) = gated().await;
+    let mut caller = ask(&app, &key).await;
+    gate.answered(1).await;
+    caller.shutdown().await.unwrap();
+    assert_eq!(caller.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+    gate.open();
+    settle(&other).await;
+    assert_eq!((app.creations().await, app.count(REMOVED).await, app.count(OWED).await), (1, 1, 0));
 }
 
 #[tokio::test]
@@ -171,9 +185,7 @@ async fn who_changes_it_by_its_name_keeps_it() {
 async fn what_may_have_been_told_stays_and_is_named_once() {
     let app = TestGateway::start().await;
     let id = app.created().await;
-    let sql = "INSERT INTO owed_answers (image_cache, operation, state, created_at)
-               SELECT id, operation, 'sending', created_at FROM image_caches";
-    sqlx::query(sql).execute(app.sql()).await.unwrap();
+    owe(&app, "sending").await;
     settle(&app).await;
     assert_eq!(app.cache(&id).await["status"], "ready");
     assert_eq!(app.count("SELECT count(*) FROM owed_answers WHERE reported").await, 1);
@@ -183,30 +195,41 @@ async fn what_may_have_been_told_stays_and_is_named_once() {
 }
 
 #[tokio::test]
-async fn what_surely_was_not_told_is_given_up_by_whichever_gateway_and_refused_removals_rest() {
-    let (app, other, gate, key) = gated().await;
-    let _caller = ask(&app, &key).await;
-    gate.answered(1).await;
-    // As if this gateway had died: nobody drives it, nobody answers.
-    end_leases(&other).await;
+async fn a_refused_removal_of_what_was_not_told_rests() {
+    let app = TestGateway::start().await;
+    app.created().await;
+    owe(&app, "unsent").await;
     for _ in 0..8 {
-        other
-            .fault(&json!({"action": "DeleteImageCache", "kind": "error", "http": 403, "code": "Forbidden.RAM"}))
-            .await;
+        app.fault(&json!({"action": "DeleteImageCache", "kind": "error", "http": 403, "code": "Forbidden.RAM"})).await;
     }
-    settle(&other).await;
+    settle(&app).await;
     let deletes = "SELECT count(*) FROM operations WHERE kind = 'delete'";
     assert_eq!((app.count(deletes).await, app.count(REMOVED).await), (1, 0));
-    other.advance(600);
-    settle(&other).await;
+    app.advance(600);
+    settle(&app).await;
     assert_eq!(app.count(deletes).await, 2);
 }
 
-/// As if the gateways that hold them had been silent for too long.
-async fn end_leases(app: &TestGateway) {
-    let sql = "UPDATE operations SET lease_until = clock_timestamp() - interval '1 second' WHERE state = 'running'";
-    sqlx::query(sql).execute(app.sql()).await.unwrap();
+/// As if the gateway that answers the only create had ended.
+async fn owe(app: &TestGateway, state: &str) {
+    let sql = "INSERT INTO owed_answers (image_cache, operation, state, created_at)
+               SELECT id, operation, $1, created_at FROM image_caches";
+    sqlx::query(sql).bind(state).execute(app.sql()).await.unwrap();
 }
+
+/// As if the gateways that hold something had been silent for too long; and everybody's clock as it is in the process.
+async fn take_over(app: &TestGateway) {
+    app.set_clock(SystemClock.now());
+    for sql in [
+        "UPDATE operations SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_until IS NOT NULL",
+        "UPDATE tracker_groups SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_until IS NOT NULL",
+    ] {
+        sqlx::query(sql).execute(app.sql()).await.unwrap();
+    }
+}
+
+/// A key that the command line takes.
+const MASTER: [u8; 32] = *b"what encrypts in a killed one  !";
 
 /// A gateway of its own, which can be killed.
 struct Process(Child, String);
@@ -214,7 +237,7 @@ struct Process(Child, String);
 impl Process {
     async fn start(app: &TestGateway, cloud: &str) -> Self {
         let settings = [
-            ("ECG_DATABASE_URL", app.database_url().await),
+            ("ECG_DATABASE_URL", app.database_url().await.replacen("//eci@", "//eci_runtime@", 1)),
             ("ECG_LISTEN", "127.0.0.1:0".into()),
             ("ECG_CLOUD_ACCESS_KEY_ID", crate::support::setup::KEY.into()),
             ("ECG_CLOUD_ACCESS_KEY_SECRET", crate::support::gateway::CLOUD_SECRET.into()),
@@ -222,9 +245,9 @@ impl Process {
             ("ECG_AUTH_ISSUER", "https://issuer.example".into()),
             ("ECG_AUTH_AUDIENCE", "eci-cache-gateway".into()),
             ("ECG_AUTH_HS256_SECRET", crate::support::gateway::TOKEN_SECRET.into()),
-            ("ECG_KEYS_MASTER", "07".repeat(32)),
+            ("ECG_KEYS_MASTER", STANDARD.encode(MASTER)),
             ("ECG_KEYS_MASTER_ID", "k1".into()),
-            ("ECG_KEYS_AUDIT", "09".repeat(32)),
+            ("ECG_KEYS_AUDIT", STANDARD.encode(AUDIT_KEY)),
             ("ECG_AUDIT_ORIGIN", "example.com/audit".into()),
         ];
         let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
@@ -233,14 +256,18 @@ impl Process {
         let (lines, said) = (BufReader::new(process.stderr.take().unwrap()).lines(), mpsc::channel());
         std::thread::spawn(move || {
             // Read on after the address was found: a full pipe would stop it.
+            let mut before = Vec::new();
             for line in lines.map_while(Result::ok) {
-                let line: Value = serde_json::from_str(&line).unwrap_or_default();
-                if let Some(address) = line["address"].as_str() {
-                    let _not_waited_for = said.0.send(address.to_owned());
+                let read: Value = serde_json::from_str(&line).unwrap_or_default();
+                match read["address"].as_str() {
+                    Some(address) => drop(said.0.send(Ok(address.to_owned()))),
+                    None => before.push(line),
                 }
             }
+            let _not_waited_for = said.0.send(Err(before));
         });
-        let address = tokio::task::spawn_blocking(move || said.1.recv()).await.unwrap().expect("it ended by itself");
+        let address = tokio::task::spawn_blocking(move || said.1.recv()).await.unwrap().unwrap();
+        let address = address.unwrap_or_else(|said| panic!("it ended by itself: {said:?}"));
         Self(process, address)
     }
 
@@ -260,7 +287,7 @@ impl Drop for Process {
 
 #[tokio::test]
 async fn a_gateway_that_is_killed_before_it_answers_leaves_no_cache_behind() {
-    let app = TestGateway::start().await;
+    let app = TestGateway::with(Setup { master: (("k1", MASTER), None), ..Setup::default() }).await;
     app.set_clock(SystemClock.now());
     let (gate, key) = (Gate::before(&app.cloud()).await, Key::new(&app).await);
     let process = Process::start(&app, &gate.url).await;
@@ -268,7 +295,7 @@ async fn a_gateway_that_is_killed_before_it_answers_leaves_no_cache_behind() {
     gate.answered(1).await;
     drop(process);
     assert_eq!((app.creations().await, app.count(OWED).await), (1, 1));
-    end_leases(&app).await;
+    take_over(&app).await;
     settle(&app).await;
     assert_eq!((app.creations().await, app.count(REMOVED).await, app.count(OWED).await), (1, 1, 0));
     assert_eq!(reasons(&app).await, ["abandoned"]);
@@ -276,7 +303,7 @@ async fn a_gateway_that_is_killed_before_it_answers_leaves_no_cache_behind() {
 
 #[tokio::test]
 async fn a_gateway_that_is_killed_after_it_answered_takes_nothing_away() {
-    let app = TestGateway::start().await;
+    let app = TestGateway::with(Setup { master: (("k1", MASTER), None), ..Setup::default() }).await;
     app.set_clock(SystemClock.now());
     let key = Key::new(&app).await;
     let process = Process::start(&app, &app.cloud()).await;
@@ -285,6 +312,7 @@ async fn a_gateway_that_is_killed_after_it_answered_takes_nothing_away() {
     let length = caller.read(&mut heard).await.unwrap();
     drop(process);
     assert!(String::from_utf8_lossy(&heard[..length]).contains("imc-"));
+    take_over(&app).await;
     settle(&app).await;
     assert_eq!((app.only_cache().await["status"].clone(), app.count(ABANDONED).await), (json!("ready"), 0));
 }

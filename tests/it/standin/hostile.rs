@@ -38,14 +38,17 @@ async fn hostile_parameters_are_refused_or_ignored() {
         let (found, code) = signed(&cloud, "CreateImageCache", &[&full[..], &[extra]].concat()).await;
         assert_eq!(found, status, "{} {code}", extra.0);
     }
-    for extra in
-        [("NextToken", "p1-zz"), ("NextToken", "m1-1"), ("Limit", "-1"), ("Limit", "1e9"), ("MatchImage.0", "x")]
-    {
+    for extra in [
+        ("NextToken", "p1-zz"),
+        ("NextToken", "m1-1"),
+        ("Limit", "-1"),
+        ("Limit", "1e9"),
+        ("MatchImage.0", "x"),
+        ("MatchImage.1", ":@/::@@"),
+    ] {
         assert_eq!(signed(&cloud, "DescribeImageCaches", &[extra]).await.0, 400, "{extra:?}");
     }
-    for extra in
-        [("NextToken", "p1-ffffffffffffffff"), ("Limit", "4294967295"), ("MatchImage.1", ":@/::@@"), ("Image", "")]
-    {
+    for extra in [("NextToken", "p1-ffffffffffffffff"), ("Limit", "4294967295"), ("Image", "")] {
         assert_eq!(signed(&cloud, "DescribeImageCaches", &[extra]).await.0, 200, "{extra:?}");
     }
     let far = [("MatchImage.1", "nginx"), ("NextToken", "m1-ffffffffffffffff")];

@@ -21,11 +21,12 @@ async fn a_wrong_secret_is_refused_and_nothing_is_echoed() {
     let (status, body) = cloud.post(&params).await;
     let message = body["Message"].as_str().expect("a text");
     assert_eq!((status, body["Code"].as_str()), (400, Some("SignatureDoesNotMatch")));
-    assert!(
-        message.contains("server string to sign is:POST&%2F&AccessKeyId%3D%26Action%3DCreateImageCache"),
-        "{message}"
-    );
-    assert!(!body.to_string().contains("canary"), "{body}");
+    // SDKs compare it with what they signed; the id of a key is no secret.
+    let begins = "server string to sign is:POST&%2F&AccessKeyId%3Dcanary-key-id%26Action%3DCreateImageCache";
+    assert!(message.contains(begins), "{message}");
+    for secret in ["canary-pw", "canary-token"] {
+        assert!(!body.to_string().contains(secret), "{body}");
+    }
     assert_eq!(cloud.creations().await, 0);
 }
 

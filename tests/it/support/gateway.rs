@@ -112,9 +112,12 @@ impl World {
     }
 }
 
+/// What the audit's keys of every test are made from: one that the command line takes, too.
+pub(crate) const AUDIT_KEY: [u8; 32] = *b"what seals the audit of a test !";
+
 /// The audit's keys of every test.
 pub(crate) fn audit_keys() -> AuditKeys {
-    AuditKeys::new("example.com/audit", &MasterKey::new([9; 32]), None).unwrap()
+    AuditKeys::new("example.com/audit", &MasterKey::new(AUDIT_KEY), None).unwrap()
 }
 
 /// What goes on every audit entry.

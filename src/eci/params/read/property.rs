@@ -52,7 +52,12 @@ impl Draw {
     }
 
     fn images(&self) -> Vec<String> {
-        (0..=self.below(19)).map(|place| format!("{}/{}:{place}", self.host(), self.id())).collect()
+        let one = |place: usize| {
+            let (host, port, repository) =
+                (self.letters("abcz09", 20), self.number(1, 65_535), self.letters("abcz09", 20));
+            format!("{host}.example:{port}/{repository}:{place}")
+        };
+        (0..=self.below(19)).map(one).collect()
     }
 
     fn acr(&self, roles: bool) -> AcrRegistry {

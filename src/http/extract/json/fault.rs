@@ -15,6 +15,9 @@ pub(super) fn refusal(error: &Error<serde_json::Error>) -> Refusal {
     match inner.classify() {
         Category::Data => Refusal::invalid(vec![field(error)]),
         Category::Eof => Refusal::malformed_json("the JSON value ends early"),
+        Category::Syntax if inner.to_string().starts_with("recursion limit") => {
+            Refusal::malformed_json("lists and objects are nested deeper than 127 levels")
+        }
         Category::Syntax | Category::Io => Refusal::malformed_json(format!("at line {line}, column {column}")),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let charset = charset.map(|(_, value)| value.trim().trim_matches('"')).unwrap_or_default();
     if ["utf-16", "utf-32", "ucs-2", "utf16", "utf32", "utf-7", "ebcdic"].iter().any(|wide| starts_with(charset, wide))
     {
-        return Err(Refusal::unsupported_charset(format!("the body's charset is {}", shown(charset))));
+        return Err(Refusal::unsupported_charset(&format!("the body's charset is {}", shown(charset))));
     }
     Ok(())
 }
@@ -64,7 +64,7 @@ pub(super) fn text(raw: Bytes, coding: Coding, limit: usize) -> Result<Bytes, Re
         Coding::Gzip => unzipped(&raw, limit)?,
     };
     if let Some(name) = foreign(&raw) {
-        return Err(Refusal::unsupported_charset(format!("the body is {name}")));
+        return Err(Refusal::unsupported_charset(&format!("the body is {name}")));
     }
     if coding == Coding::Identity && raw.starts_with(&[0x1f, 0x8b]) {
         let detail = "the body is gzip and must say so: Content-Encoding: gzip";
@@ -73,7 +73,7 @@ pub(super) fn text(raw: Bytes, coding: Coding, limit: usize) -> Result<Bytes, Re
     let text = if raw.starts_with(b"\xef\xbb\xbf") { raw.slice(3..) } else { raw };
     if let Err(error) = std::str::from_utf8(&text) {
         let at = error.valid_up_to();
-        return Err(Refusal::unsupported_charset(format!("the body is not UTF-8 from byte {at} on")));
+        return Err(Refusal::unsupported_charset(&format!("the body is not UTF-8 from byte {at} on")));
     }
     if text.trim_ascii().is_empty() {
         return Err(Refusal::malformed_json("the body is empty; it must be a JSON object"));
