@@ -55,6 +55,6 @@ USER 10001:10001
 # 127.0.0.1, the default, would be closed to everybody outside the container.
 ENV ECG_LISTEN=0.0.0.0:8080
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/usr/local/bin/eci-cache-gateway", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=10s --retries=3 CMD ["/usr/local/bin/eci-cache-gateway", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/eci-cache-gateway"]
 CMD ["serve"]

@@ -94,7 +94,9 @@ def ask(method, path, body=None, token=None, timeout=60):
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
-        return refused.code, json.loads(refused.read() or b"null")
+        text = refused.read()
+        # The proxy's own refusals are pages.
+        return refused.code, json.loads(text) if text.startswith(b"{") else None
     except OSError:
         return 0, None
 
@@ -233,7 +235,7 @@ def story():
         status, cache = ask("POST", "/v1/image-caches", {"name": name, "region": "cn-hangzhou", "images": ["nginx:1.27"]}, token)
         assert status in (201, 202), cache
         status, ready = ask("GET", f"/v1/image-caches/{cache['id']}/wait?timeout_seconds=55", token=token)
-        assert (status, ready["status"]) == (200, "ready"), ready
+        assert status == 200 and ready["condition_met"], ready
         took, before = time.monotonic() - began, len(Hook.received)
         wait_for("the webhook", lambda: any(cache["id"].encode() in text for _, text in Hook.received))
         headers, text = next(one for one in Hook.received if cache["id"].encode() in one[1])
@@ -252,7 +254,7 @@ def story():
     watch.start()
     upgraded("ecg-ci-gateway:next", STORY_SLOW=str(SLOW))
     say(f"upgrade with a migration of {SLOW} s, one gateway: {watch.stop()}")
-    assert watch.longest < SLOW / 2, "nobody answered while the migration ran"
+    assert watch.longest < SLOW, "nobody answered while the migration ran"
     assert revisions() == {"two"}
 
     # Behind the proxy: no gap at all.

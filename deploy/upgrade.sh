@@ -1,7 +1,7 @@
 #!/bin/sh
 # Replaces the running containers by those of the present sources and settings, in an order in which somebody always
 # answers: the migrations first, with the new image, while the old gateways go on; then the workers; then the gateways,
-# one by one where a proxy stands before them (deploy/compose.proxy.yml), else with a gap of about a second.
+# one by one where a proxy stands before them (deploy/compose.proxy.yml), else with a gap while one container ends and the other begins.
 #
 #     deploy/upgrade.sh              # builds the image
 #     deploy/upgrade.sh --no-build   # takes eci-cache-gateway:local as it is
