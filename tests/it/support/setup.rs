@@ -147,3 +147,17 @@ impl Default for Setup {
         }
     }
 }
+
+impl super::gateway::TestGateway {
+    /// The feed's cursor behind every event. The feed stays behind the oldest transaction of the whole server, and other tests
+    /// run there.
+    pub(crate) async fn end_of_feed(&self) -> String {
+        let events = self.count("SELECT count(*) FROM events").await;
+        loop {
+            let page = self.get("/v1/events").await.expect(200);
+            if i64::try_from(page["items"].as_array().unwrap().len()) == Ok(events) {
+                return page["next_cursor"].as_str().unwrap().to_owned();
+            }
+        }
+    }
+}
