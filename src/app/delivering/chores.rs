@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::statements::Beat;
-use super::{BATCH, Deliverer, comparing, dead};
+use super::{BATCH, Deliverer, comparison, dead};
 use crate::app::Error;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::{Bounds, Claim, Finished};
@@ -70,7 +70,7 @@ impl Plan {
             ordered: false,
             look_at: now,
             beat_at: now + BEAT_EVERY,
-            compare_at: now + comparing::EVERY,
+            compare_at: now + comparison::EVERY,
             publish_at: now,
             record_at: None,
             rest_until: now,

@@ -12,7 +12,7 @@
 
 mod attempt;
 mod chores;
-mod comparing;
+mod comparison;
 mod handing;
 mod statements;
 mod telling;

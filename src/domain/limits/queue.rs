@@ -8,7 +8,7 @@
 //! A line that empties is a burst, and borne: whoever stands there waits as long as its caller would. Only whom the line, as
 //! fast as it really drains ([`drain`]), would not reach within that time is turned away at once.
 //! A line that never empties is an overload, and waiting only makes everybody late. So where the line of a party stands
-//! ([`standing`]), nobody waits there for longer than [`Room::target`] (the controlled delay of RFC 8289): half of it in the
+//! ([`congestion`]), nobody waits there for longer than [`Room::target`] (the controlled delay of RFC 8289): half of it in the
 //! lowest class, twice in the highest; and whoever came last is the next: who came first has waited nearly too long already,
 //! and everybody who is worked for would have. Those whose callers take a refusal for a failure ([`Asking::delayed`]) go
 //! before them, in their order, and are turned away by their deadline alone. Where the lines are full, the newest of the
@@ -28,9 +28,9 @@ use super::shares::Shares;
 use drain::Drain;
 use lane::{Lane, Waiter};
 
+mod congestion;
 mod drain;
 mod lane;
-mod standing;
 
 /// One place in so many goes to the lowest class.
 const LEFT_OVER: u32 = 16;
@@ -148,7 +148,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
 
     /// Whether a party asks for more of this class than can be done, for some time already.
     pub fn is_overloaded_by(&self, class: Class, party: &K, now: Duration) -> bool {
-        self.lanes[class as usize].standing.is(party, now)
+        self.lanes[class as usize].congestion.is(party, now)
     }
 
     /// A request arrives. `now` is counted from any one moment.
@@ -237,7 +237,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
                 turned_away.push(waiter.id);
             }
             if stands && turned_away.len() > already {
-                self.lanes[class as usize].standing.turned_away(&party, now);
+                self.lanes[class as usize].congestion.turned_away(&party, now);
             }
             if !is_late {
                 self.kinds[kind(class)].drain.call(now);
@@ -262,7 +262,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     fn begin(&mut self, class: Class, party: &K, behind: u64, now: Duration) {
         self.running += 1;
         self.kinds[kind(class)].begun += 1;
-        self.lanes[class as usize].standing.began(party, behind, now);
+        self.lanes[class as usize].congestion.began(party, behind, now);
         if class == Class::List {
             self.lists += 1;
             self.shares.note(party);

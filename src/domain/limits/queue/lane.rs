@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
-use super::standing::Standing;
+use super::congestion::Congestion;
 
 /// Who stands in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) struct Lane<K> {
     pub(super) turns: VecDeque<K>,
     pub(super) lines: HashMap<K, Line>,
     /// Whose line stands.
-    pub(super) standing: Standing<K>,
+    pub(super) congestion: Congestion<K>,
     waiting: usize,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Line([VecDeque<Waiter>; 2]);
 
 impl<K: Eq + Hash + Clone> Lane<K> {
     pub(super) fn new() -> Self {
-        Self { turns: VecDeque::new(), lines: HashMap::new(), standing: Standing::new(), waiting: 0 }
+        Self { turns: VecDeque::new(), lines: HashMap::new(), congestion: Congestion::new(), waiting: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -80,7 +80,7 @@ impl<K: Eq + Hash + Clone> Lane<K> {
     pub(super) fn pop(&mut self, now: Duration, may: impl Fn(&K) -> bool) -> Option<(K, Waiter, bool)> {
         let place = self.turns.iter().position(may)?;
         let party = self.turns.remove(place)?;
-        let stands = self.standing.is(&party, now);
+        let stands = self.congestion.is(&party, now);
         let line = self.lines.get_mut(&party)?;
         let found = line.pop(stands)?;
         self.waiting -= 1;

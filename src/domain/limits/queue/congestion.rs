@@ -1,8 +1,8 @@
 //! Whose line stands: parties that ask for more than can be done, for long.
 //!
 //! A burst is a line that empties; an overload is one that does not (the standing queue of RFC 8289). A line stands
-//! once every request of the party that began within [`Standing::AFTER`] had waited behind more than
-//! [`Standing::LONG`] others. Counted in requests, not in time, so that a slow machine is no overload. Each party is judged
+//! once every request of the party that began within [`Congestion::AFTER`] had waited behind more than
+//! [`Congestion::LONG`] others. Counted in requests, not in time, so that a slow machine is no overload. Each party is judged
 //! by its own line: nobody's burst is cut short by another's overload.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The judgement of each party; those that need none are forgotten.
 #[derive(Debug)]
-pub(super) struct Standing<K> {
+pub(super) struct Congestion<K> {
     parties: HashMap<K, Line>,
     swept: Duration,
 }
@@ -26,7 +26,7 @@ struct Line {
     until: Duration,
 }
 
-impl<K: Eq + Hash + Clone> Standing<K> {
+impl<K: Eq + Hash + Clone> Congestion<K> {
     /// How many must begin before one, that its wait is a long one.
     pub(super) const LONG: u64 = 128;
     /// For how long all waits must be long. Whatever an idle gateway could serve within it is a burst.
@@ -89,7 +89,7 @@ impl Line {
 mod tests {
     use super::*;
 
-    type Parties = Standing<&'static str>;
+    type Parties = Congestion<&'static str>;
     const MANY: u64 = Parties::LONG + 1;
 
     fn ms(milliseconds: u64) -> Duration {
@@ -98,34 +98,34 @@ mod tests {
 
     #[test]
     fn a_line_stands_once_all_waits_of_two_seconds_were_long() {
-        let mut standing = Parties::new();
+        let mut congestion = Parties::new();
         for at in (100..=2_000).step_by(100) {
-            standing.began(&"a", MANY, ms(at));
-            assert!(!standing.is(&"a", ms(at)), "{at}");
+            congestion.began(&"a", MANY, ms(at));
+            assert!(!congestion.is(&"a", ms(at)), "{at}");
         }
-        standing.began(&"a", MANY, ms(2_100));
-        assert!(standing.is(&"a", ms(2_100)) && !standing.is(&"b", ms(2_100)), "each by its own");
-        standing.began(&"a", Parties::LONG, ms(2_150));
-        assert!(!standing.is(&"a", ms(2_150)), "it has emptied");
+        congestion.began(&"a", MANY, ms(2_100));
+        assert!(congestion.is(&"a", ms(2_100)) && !congestion.is(&"b", ms(2_100)), "each by its own");
+        congestion.began(&"a", Parties::LONG, ms(2_150));
+        assert!(!congestion.is(&"a", ms(2_150)), "it has emptied");
     }
 
     #[test]
     fn waits_that_lie_far_apart_are_no_standing_line() {
-        let mut standing = Parties::new();
+        let mut congestion = Parties::new();
         for at in (0..60_000).step_by(5_000) {
-            standing.began(&"a", MANY, ms(at));
-            assert!(!standing.is(&"a", ms(at)));
+            congestion.began(&"a", MANY, ms(at));
+            assert!(!congestion.is(&"a", ms(at)));
         }
     }
 
     #[test]
     fn it_ends_half_a_second_after_the_last_refusal_and_is_forgotten() {
-        let mut standing = Parties::new();
-        (0..=20).for_each(|step| standing.began(&"a", MANY, ms(step * 100)));
-        standing.turned_away(&"a", ms(2_000));
-        standing.began(&"a", 0, ms(2_001));
-        assert!(standing.is(&"a", ms(2_499)) && !standing.is(&"a", ms(2_500)));
-        standing.began(&"b", 0, ms(10_000));
-        assert!(standing.parties.is_empty());
+        let mut congestion = Parties::new();
+        (0..=20).for_each(|step| congestion.began(&"a", MANY, ms(step * 100)));
+        congestion.turned_away(&"a", ms(2_000));
+        congestion.began(&"a", 0, ms(2_001));
+        assert!(congestion.is(&"a", ms(2_499)) && !congestion.is(&"a", ms(2_500)));
+        congestion.began(&"b", 0, ms(10_000));
+        assert!(congestion.parties.is_empty());
     }
 }
