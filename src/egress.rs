@@ -1,7 +1,8 @@
-//! Between the floors 0 and 1: how a client of ours gets out of the network: straight, or through an HTTP proxy; and whom it trusts there.
+//! Between the floors 0 and 1: how a client of ours gets out of the network: straight, or through an HTTP proxy; and
+//! whom it trusts there.
 //!
-//! Every client is told for itself: the proxy that reaches the cloud is not always the one that receivers are behind. What
-//! the environment says (`HTTPS_PROXY` and its kin) is not followed.
+//! Every client is told for itself: the proxy that reaches the cloud is not always the one that receivers are behind.
+//! What the environment says (`HTTPS_PROXY` and its kin) is not followed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +23,7 @@ pub struct Egress {
 /// An HTTP proxy. What goes to an `https` address goes through it in a tunnel (CONNECT), which it cannot read.
 #[derive(Clone)]
 pub struct Proxy {
-    /// `http://host:port`.
+    /// Without its login: `http://host:port`.
     address: Url,
     /// What it asks for: user and password.
     login: Option<(String, SecretString)>,

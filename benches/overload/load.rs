@@ -133,7 +133,7 @@ async fn ask(
 pub(crate) struct Burst {
     /// Answered with 200.
     pub(crate) served: usize,
-    /// Turned away.
+    /// Answered with anything else: turned away.
     pub(crate) refused: usize,
     /// When the last was answered.
     pub(crate) within: Duration,

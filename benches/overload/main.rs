@@ -1,9 +1,11 @@
 //! What becomes of others when somebody asks for too much: `cargo bench --bench overload`.
 //!
-//! Four questions, each answered within one run on loopback: is a burst of one team on an idle gateway served, and in what
-//! time; do 5,000 connections that send a byte a second slow down the others ([`slow`]); at 4 times what the gateway can do, how much of it is still done, and how late, also beside what
-//! a server costs that does nothing but refuse ([`bare`]); does a team that sends 10 times its share make another late. About 2 minutes; `-- --rounds 1 --seconds 2` looks quickly.
-//! Judge by the ratios: load, gateway and database share the cores, and the load at 4 times capacity is itself a load.
+//! Four questions, each answered within one run on loopback: is a burst of one team on an idle gateway served, and in
+//! what time; do 5,000 connections that send a byte a second slow down the others ([`slow`]); at 4 times what the
+//! gateway can do, how much of it is still done, and how late, also beside what a server costs that does nothing but
+//! refuse ([`bare`]); does a team that sends 10 times its share make another late. About 2 minutes; `-- --rounds 1
+//! --seconds 2` looks quickly. Judge by the ratios: load, gateway and database share the cores, and the load at 4 times
+//! capacity is itself a load.
 
 #[path = "../gateway/answer.rs"]
 mod answer;
@@ -32,8 +34,8 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 const TEAMS: usize = 8;
 /// Connections of each team: together more than are worked for at once.
 const EACH: usize = 2;
-/// For how long the load at 4 times capacity goes on before it is measured: what ends within two seconds is a burst, and
-/// everybody in it is served, late.
+/// For how long the load at 4 times capacity goes on before it is measured: what ends within two seconds is a burst,
+/// and everybody in it is served, late.
 const LEAD: Duration = Duration::from_secs(4);
 /// Lists at once: those of a plan of Terraform with so many data sources, and as many as a team may.
 const BURSTS: [usize; 3] = [9, 50, 256];

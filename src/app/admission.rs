@@ -213,8 +213,8 @@ impl Drop for Leaving<'_> {
 }
 
 impl Gateway {
-    /// The place of a request that has just come; it holds nothing yet. `deadline` is when its caller gives up, where that is
-    /// known: then what it reads waits until then rather than be refused.
+    /// The place of a request that has just come; it holds nothing yet. `deadline` is when its caller gives up, where
+    /// that is known: then what it reads waits until then rather than be refused.
     pub fn place(&self, deadline: Option<Instant>) -> Arc<Place> {
         Arc::new(Place::new(self.clone(), deadline))
     }

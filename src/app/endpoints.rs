@@ -23,8 +23,8 @@ const CREATE: &str = "create_webhook_endpoint";
 const DELETE: &str = "delete_webhook_endpoint";
 
 impl Gateway {
-    /// Adds an endpoint, once it has echoed a challenge, or as one that will do so later. Its secret is in the answer, and
-    /// never shown again.
+    /// Adds an endpoint, once it has echoed a challenge, or as one that will do so later. Its secret is in the answer,
+    /// and never shown again.
     pub async fn create_webhook_endpoint(
         &self,
         caller: &Caller,

@@ -55,8 +55,8 @@ impl Gateway {
     }
 }
 
-/// Refuses a place after which events were removed that whoever comes from there has not read. Who begins at the beginning
-/// gets what there is.
+/// Refuses a place after which events were removed that whoever comes from there has not read. Who begins at the
+/// beginning gets what there is.
 pub(super) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), Error> {
     if place == (0, 0) || place >= stretch.removed_to {
         return Ok(());

@@ -1,10 +1,11 @@
 //! What a request owes to the caller of a create through the cloud's own API: the ids now, or never.
 //!
 //! What must stay true: the ids leave only once it is durable that they may have been told; however the request ends
-//! otherwise (its caller leaves, its answer cannot be written, it takes too long, it panics), the create is given up. Where
-//! this process ends before either is recorded, the janitor finds what is owed in the database.
+//! otherwise (its caller leaves, its answer cannot be written, it takes too long, it panics), the create is given up.
+//! Where this process ends before either is recorded, the janitor finds what is owed in the database.
 //!
-//! What is kept in memory, a [`Receipt`] for each such request, is of no use to another process, and as old as the request.
+//! What is kept in memory, a [`Receipt`] for each such request, is of no use to another process, and as old as the
+//! request.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,10 +2,10 @@
 //! the request is judged by `domain::policy`, its quotas within the transaction that records it.
 //!
 //! What must stay true: every way to come by an image cache passes here, whichever the door (create, update, ensure,
-//! adopt). The rules are read anew for each request, so a change of a policy holds from its commit on, at every gateway;
-//! only the list of disabled teams, which every request asks, is kept for a second (for five where the database cannot be
-//! read, then nobody is let in). A request with a known idempotency
-//! key is told what it was told before, whatever the rules are by now.
+//! adopt). The rules are read anew for each request, so a change of a policy holds from its commit on, at every
+//! gateway; only the list of disabled teams, which every request asks, is kept for a second (for five where the
+//! database cannot be read, then nobody is let in). A request with a known idempotency key is told what it was told
+//! before, whatever the rules are by now.
 
 use std::collections::HashSet;
 

@@ -72,8 +72,8 @@ pub struct Settings {
     pub stream_heartbeat: Duration,
     /// How often it is looked whether the credential of somebody who waits or listens still holds.
     pub credential_look: Duration,
-    /// How long an answer to a create through the cloud's own API may be on its way: what surely was not told by then is
-    /// given up.
+    /// How long an answer to a create through the cloud's own API may be on its way: what surely was not told by then
+    /// is given up.
     pub answer_within: Duration,
     /// How long idempotency keys are kept: at least a day.
     pub keep_keys: Duration,

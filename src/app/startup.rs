@@ -1,7 +1,7 @@
 //! Whether a gateway may begin: its database, its role and its keys are looked at before anything is served or written.
 //!
-//! A wrong key does harm that the right one cannot mend: a checkpoint signed with another audit key stays in the log for
-//! ever, and what another master key sealed does not open. So one checkpoint and some envelopes are opened first.
+//! A wrong key does harm that the right one cannot mend: a checkpoint signed with another audit key stays in the log
+//! for ever, and what another master key sealed does not open. So one checkpoint and some envelopes are opened first.
 //!
 //! Who calls it: the command line. What it does not do: wait, or ask again.
 
@@ -20,9 +20,9 @@ pub enum Unfit {
     /// The database cannot be used.
     #[error("{target}: {}", .fault.told(.target))]
     Database {
-        /// Which one.
+        /// Where it is, and the role that logs in.
         target: Target,
-        /// Why.
+        /// Why it cannot be used; says what to do, too.
         fault: Fault,
     },
     /// Migrations of this binary are not applied yet.
@@ -52,7 +52,7 @@ pub enum Unfit {
     MasterKey {
         /// What is kept there.
         what: &'static str,
-        /// The row.
+        /// The id of the row that does not open.
         row: String,
         /// Why it does not open.
         reason: OpenError,
@@ -119,8 +119,9 @@ async fn check_audit(store: &Store, keys: &AuditKeys) -> Result<(), Unfit> {
     Err(Unfit::AuditKey { ours, signers: note::signers(&newest) })
 }
 
-/// Each key that is configured must open one of the envelopes that are met under its id. One that does not open beside others
-/// that do was altered, or is a leftover: that is said, and stops nobody. `complete`: some envelope must open at all.
+/// Each key that is configured must open one of the envelopes that are met under its id. One that does not open beside
+/// others that do was altered, or is a leftover: that is said, and stops nobody. `complete`: some envelope must open at
+/// all.
 async fn check_master(store: &Store, sealer: &Sealer, complete: bool) -> Result<(), Unfit> {
     let (mut opened, mut failed) = (BTreeSet::new(), BTreeMap::new());
     // Logins are there for moments only, in a table that grows; the others say enough.
@@ -183,7 +184,8 @@ impl Gateway {
         self.store().reach().await.map_err(|fault| unfit(self.store(), fault))
     }
 
-    /// Fetches the keys that tokens are checked with, so that it is known at once where that fails. Whether they are there.
+    /// Fetches the keys that tokens are checked with, so that it is known at once where that fails. Whether they are
+    /// there.
     pub async fn prepare_tokens(&self) -> bool {
         self.parts().verifier.prepare().await
     }

@@ -1,11 +1,11 @@
 //! Where the issuer's keys come from, and how they are kept fresh.
 //!
-//! A fixed set is what it is. A URL is fetched when it is first needed, again when the set is older than 5 minutes,
-//! and again when a token names a key that the set does not have, since issuers rotate. What must stay true: however
-//! many requests want a refresh, one is under way at a time; unknown key ids, which anybody can make up, cause at
-//! most one in 30 s; a failed one leaves the old keys in place and is not repeated within 5 s; why it failed is logged with the
-//! host's name, at once where that is new and else every 10 s, and never with the rest of the URL. A fetch runs
-//! in a task of its own, so that a client that hangs up cannot abort it.
+//! A fixed set is what it is. A URL is fetched when it is first needed, again when the set is older than 5 minutes, and
+//! again when a token names a key that the set does not have, since issuers rotate. What must stay true: however many
+//! requests want a refresh, one is under way at a time; unknown key ids, which anybody can make up, cause at most one
+//! in 30 s; a failed one leaves the old keys in place and is not repeated within 5 s; why it failed is logged with the
+//! host's name, at once where that is new and else every 10 s, and never with the rest of the URL. A fetch runs in a
+//! task of its own, so that a client that hangs up cannot abort it.
 //!
 //! Called by [`super::verify`]. It verifies nothing itself.
 
@@ -120,7 +120,8 @@ impl KeySource {
     }
 }
 
-/// Whether keys fetched from there can be trusted: `https`, or `http` to this machine or to a host that is named for it.
+/// Whether keys fetched from there can be trusted: `https`, or `http` to this machine or to a host that is named for
+/// it.
 pub fn is_safe(url: &Url, http_hosts: &[String]) -> bool {
     let named = url.host_str().is_some_and(|host| http_hosts.iter().any(|named| named.eq_ignore_ascii_case(host)));
     let loopback = match url.host() {

@@ -1,4 +1,5 @@
-//! `healthcheck`: asks the gateway or the worker on this machine whether it lives, at `ECG_METRICS_LISTEN` where that is set.
+//! `healthcheck`: asks the gateway or the worker on this machine whether it lives, at `ECG_METRICS_LISTEN` where that
+//! is set.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

@@ -1,5 +1,6 @@
-//! A listener that whoever started the process hands over, as systemd's socket activation does it (`LISTEN_FDS`): it stays open
-//! while one process goes and the next one comes, so that whoever connects meanwhile waits and is refused by nobody.
+//! A listener that whoever started the process hands over, as systemd's socket activation does it (`LISTEN_FDS`): it
+//! stays open while one process goes and the next one comes, so that whoever connects meanwhile waits and is refused by
+//! nobody.
 
 use std::net::SocketAddr;
 

@@ -112,8 +112,8 @@ impl Process {
         Arc::new(move || metrics.render())
     }
 
-    /// Looks at the database, its role and the keys. Fails where only other settings can mend what is found; else, until all is
-    /// well, nobody is served and nothing is worked, and it is looked again ([`Self::upkeep`]).
+    /// Looks at the database, its role and the keys. Fails where only other settings can mend what is found; else,
+    /// until all is well, nobody is served and nothing is worked, and it is looked again ([`Self::upkeep`]).
     pub(super) async fn begin(&self) -> anyhow::Result<()> {
         self.gateway.hold_back();
         self.look().await

@@ -1,5 +1,5 @@
-//! Before a process serves or writes, and while its database cannot be used: the operator is told the cause, at once and
-//! every 10 s, and what only other settings can mend ends the process.
+//! Before a process serves or writes, and while its database cannot be used: the operator is told the cause, at once
+//! and every 10 s, and what only other settings can mend ends the process.
 //!
 //! Who calls it: the subcommands that use a database.
 

@@ -6,9 +6,9 @@
 //!
 //! One worker has one desk and holds whole teams, so these limits hold for all workers together.
 //!
-//! In memory beside the database: that an endpoint rests, its failures in a row, when its rate lets the next one go, and
-//! where its deliveries go. Whoever acts upon an endpoint raises its revision; deliveries that are read later carry it, and
-//! the deliverer compares what it remembers twice a second. `docs/memory.md` has the bounds.
+//! In memory beside the database: that an endpoint rests, its failures in a row, when its rate lets the next one go,
+//! and where its deliveries go. Whoever acts upon an endpoint raises its revision; deliveries that are read later carry
+//! it, and the deliverer compares what it remembers twice a second. `docs/memory.md` has the bounds.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -96,8 +96,8 @@ impl<T> Desk<T> {
         unused
     }
 
-    /// Hears of an endpoint's revision. If it is newer than the one that is known, whatever is remembered of the endpoint
-    /// no longer holds, and what waits here for it is given back, to be read anew.
+    /// Hears of an endpoint's revision. If it is newer than the one that is known, whatever is remembered of the
+    /// endpoint no longer holds, and what waits here for it is given back, to be read anew.
     pub fn renew(&mut self, endpoint: EndpointId, revision: i64) -> Vec<T> {
         let trust = self.limits.first_hand();
         let Some(place) = self.places.get_mut(&endpoint).filter(|place| place.address.revision < revision) else {

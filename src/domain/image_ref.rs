@@ -8,8 +8,8 @@
 //! This is the one reader of image references: what it refuses is refused wherever an image is asked for, and what it
 //! takes can be created, matched and waited for. What is stored is read leniently: a row may be older than this reader.
 //!
-//! The grammar is that of <https://github.com/distribution/reference>, but for a first part in upper case (`MyTeam/app`):
-//! there it names a host, which no registry has.
+//! The grammar is that of <https://github.com/distribution/reference>, but for a first part in upper case
+//! (`MyTeam/app`): there it names a host, which no registry has.
 //!
 //! Who calls it: whoever reads an image. What it does not do: ask a registry anything.
 

@@ -21,8 +21,8 @@ pub enum AfterFailure {
 }
 
 /// After failed attempt number `attempt` (from 1), by the endpoint's own schedule (pauses in seconds) or ours. `spread`
-/// in `0..1000` adds up to 20 %. A receiver's `Retry-After` makes its whole endpoint rest, and stands there alone: so the
-/// later of the two counts, and whoever ends the rest ends it for what waited already, too.
+/// in `0..1000` adds up to 20 %. A receiver's `Retry-After` makes its whole endpoint rest, and stands there alone: so
+/// the later of the two counts, and whoever ends the rest ends it for what waited already, too.
 pub fn after_failure(attempt: i16, schedule: Option<&[i32]>, spread: i32) -> AfterFailure {
     let place = usize::try_from(attempt.max(1) - 1).unwrap_or(0);
     let Some(seconds) = schedule.unwrap_or(&PAUSES_SECONDS).get(place) else { return AfterFailure::Exhausted };

@@ -1,8 +1,8 @@
 //! How long a caller waits for an answer, told from its `User-Agent`: what it does not change, it waits by default.
 //!
 //! Read from the SDKs' own sources: `httpx` under both Node.js generations waits 3 s; `aliyun-python-sdk-core`, Tea for
-//! Python, `alibaba-cloud-sdk-go` and the Java SDKs wait 10 s; the Terraform provider sets `client_read_timeout`, 30 s in
-//! early releases and 60 s since.
+//! Python, `alibaba-cloud-sdk-go` and the Java SDKs wait 10 s; the Terraform provider sets `client_read_timeout`, 30 s
+//! in early releases and 60 s since.
 //!
 //! Who calls it: the RPC front. What it does not do: know what a user has set.
 

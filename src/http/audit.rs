@@ -202,8 +202,8 @@ fn finish(exchange: &Exchange, answer: Response, refusal: Option<Refusal>) -> Re
     }
 }
 
-/// Links that clients can follow, request id and trace context on every answer; what is left of the team's rate where the team is known
-/// (draft-ietf-httpapi-ratelimit-headers-11).
+/// Links that clients can follow, request id and trace context on every answer; what is left of the team's rate where
+/// the team is known (draft-ietf-httpapi-ratelimit-headers-11).
 fn mark(exchange: &Exchange, mut answer: Response) -> Response {
     links::rebase(answer.headers_mut(), &exchange.base);
     put_header(&mut answer, "x-request-id", exchange.request_id());

@@ -27,8 +27,8 @@ use crate::eci::user_agent;
 /// The most parameters of a query that the audit looks at.
 const MOST_PARAMETERS: usize = 256;
 
-/// The longest URL at the RPC front, in bytes; the HTTP library takes no longer one. A create of 20 long names and 5 logins
-/// by an SDK that puts everything there has 33 kB.
+/// The longest URL at the RPC front, in bytes; the HTTP library takes no longer one. A create of 20 long names and 5
+/// logins by an SDK that puts everything there has 33 kB.
 const RPC_URL_BYTES: usize = 65_534;
 
 /// The peer's address, put into each request's extensions by the server.
@@ -111,8 +111,8 @@ impl Exchange {
         &self.call.origin.request_id
     }
 
-    /// The longest path and query that are taken: at the RPC front all parameters may stand there. Whoever sets less than
-    /// the default means it for both.
+    /// The longest path and query that are taken: at the RPC front all parameters may stand there. Whoever sets less
+    /// than the default means it for both.
     pub fn max_url_bytes(&self) -> usize {
         let limit = self.settings.max_url_bytes;
         let roomy = limit >= Settings::default().max_url_bytes;
@@ -174,8 +174,8 @@ impl Exchange {
     }
 }
 
-/// How long an answer of the cloud's API may take: what the caller says with `Prefer: wait`, else what its SDK waits, else
-/// the setting.
+/// How long an answer of the cloud's API may take: what the caller says with `Prefer: wait`, else what its SDK waits,
+/// else the setting.
 fn rpc_patience(headers: &HeaderMap, settings: &Settings) -> Duration {
     let asked = Some(headers::prefer_wait(headers)).filter(|wait| wait.asked).map(|wait| wait.time);
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

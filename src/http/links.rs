@@ -1,8 +1,8 @@
 //! Where clients reach this gateway, for the links of its answers.
 //!
 //! Handlers link by path (`/v1/…`). What stands before the path is put there in one place, as an answer leaves: the
-//! operator's `public_url`, else the prefix that a trusted proxy took off the path and names in `X-Forwarded-Prefix`, else
-//! nothing. Who calls it: the outermost wrapper, and the pages that hold links themselves.
+//! operator's `public_url`, else the prefix that a trusted proxy took off the path and names in `X-Forwarded-Prefix`,
+//! else nothing. Who calls it: the outermost wrapper, and the pages that hold links themselves.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! Answers of which it is recorded that they were written: a receipt rides on the body, moves to the connection when hyper
-//! takes the body's last part, and is handed in when what hyper had is flushed.
+//! Answers of which it is recorded that they were written: a receipt rides on the body, moves to the connection when
+//! hyper takes the body's last part, and is handed in when what hyper had is flushed.
 //!
-//! What must stay true: a receipt is handed in only after all of its answer was taken by the system; one whose answer is
-//! replaced, never asked for, or stuck in a connection that breaks is dropped, which says that it was not told. (A peer
-//! whose machine vanishes takes it, as far as anybody here can know.)
+//! What must stay true: a receipt is handed in only after all of its answer was taken by the system; one whose answer
+//! is replaced, never asked for, or stuck in a connection that breaks is dropped, which says that it was not told. (A
+//! peer whose machine vanishes takes it, as far as anybody here can know.)
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

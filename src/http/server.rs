@@ -59,14 +59,15 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// From the connection's start, or the first byte of a later request, to the end of the request's head.
     pub header_deadline: Duration,
-    /// How long a connection is kept without a request. Only as long as a head may take while more than three quarters of
-    /// the connections, or of those of its address, are open.
+    /// How long a connection is kept without a request. Only as long as a head may take while more than three quarters
+    /// of the connections, or of those of its address, are open.
     pub keep_idle: Duration,
     /// For the client to take 16 KiB of an answer that is ready for it, or what there is of it.
     pub write_deadline: Duration,
     /// The most header fields; more are answered with 431.
     pub headers: usize,
-    /// About the largest request head in bytes (at least 8192; a URL of the RPC front may have 64 kB); a clearly larger one is answered with 431.
+    /// About the largest request head in bytes (at least 8192; a URL of the RPC front may have 64 kB); a clearly larger
+    /// one is answered with 431.
     pub head_bytes: usize,
     /// For how long after it was told to stop connections are still taken and kept; each answer closes its own.
     pub grace: Duration,

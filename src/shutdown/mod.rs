@@ -25,8 +25,8 @@ const INTERRUPTED: i32 = 130;
 
 /// A token that fires on the first SIGTERM or SIGINT; the second ends the process.
 ///
-/// Needs a running runtime. Signals count from the moment of this call. `last` is called before the second signal ends the
-/// process.
+/// Needs a running runtime. Signals count from the moment of this call. `last` is called before the second signal ends
+/// the process.
 pub fn on_signals(last: fn()) -> io::Result<CancellationToken> {
     let mut signals = Signals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
     let token = CancellationToken::new();

@@ -1,9 +1,10 @@
-//! How much may wait for an endpoint that is not enabled: events beyond that are passed over and counted, so that one team
-//! cannot fill the disk. They are not lost: a replay has them, as long as events are kept.
+//! How much may wait for an endpoint that is not enabled: events beyond that are passed over and counted, so that one
+//! team cannot fill the disk. They are not lost: a replay has them, as long as events are kept.
 //!
-//! The bound is a number of an event: those up to it are queued. It is counted when an endpoint is switched off and again by
-//! the janitor; so no transaction with an event has to count, or to wait for another one. Numbers are given to the events of
-//! all teams, so the bound is never exceeded, and may be met early where much else happens; the next count puts that right.
+//! The bound is a number of an event: those up to it are queued. It is counted when an endpoint is switched off and
+//! again by the janitor; so no transaction with an event has to count, or to wait for another one. Numbers are given to
+//! the events of all teams, so the bound is never exceeded, and may be met early where much else happens; the next
+//! count puts that right.
 //!
 //! Who calls it: whoever switches an endpoint off, and the janitor. [`super::handover`] keeps to it.
 
@@ -63,8 +64,8 @@ impl Store {
         Ok(room.flatten())
     }
 
-    /// Counts anew what waits for endpoints that are not enabled and have used up half of their bound; for some of them, by
-    /// chance, where they are many. Adds up what was passed over.
+    /// Counts anew what waits for endpoints that are not enabled and have used up half of their bound; for some of
+    /// them, by chance, where they are many. Adds up what was passed over.
     pub async fn count_backlogs(&self, most: i64) -> Result<(), Error> {
         let sql = format!(
             "WITH due AS MATERIALIZED (

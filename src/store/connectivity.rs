@@ -1,6 +1,8 @@
-//! Whether the database can be used, and if not, why: asked beside the pools, which only know that they have no connection.
+//! Whether the database can be used, and if not, why: asked beside the pools, which only know that they have no
+//! connection.
 //!
-//! Who calls it: the command line, before anything is served or written, and while requests fail. What it does not do: wait.
+//! Who calls it: the command line, before anything is served or written, and while requests fail. What it does not do:
+//! wait.
 
 use std::io::ErrorKind;
 use std::time::Duration;

@@ -26,7 +26,7 @@ const MOST: i64 = 20;
 /// A cache that will do.
 #[derive(Debug, Clone)]
 pub struct Chosen {
-    /// Which.
+    /// The cache that was found.
     pub cache: CacheId,
     /// Its newest operation: what a key then stands for.
     pub operation: OperationId,
@@ -46,8 +46,8 @@ pub enum EnsureBegun {
 }
 
 impl Store {
-    /// The team's caches of the content of `cache` that are usable or in the making, not about to be changed, and owed to
-    /// nobody: such a one is joined by [`Store::begin_ensure`], which records it.
+    /// The team's caches of the content of `cache` that are usable or in the making, not about to be changed, and owed
+    /// to nobody: such a one is joined by [`Store::begin_ensure`], which records it.
     pub async fn same_content(&self, cache: &ImageCache) -> Result<Vec<ImageCache>, Error> {
         let found = search(&self.requests, cache).await?;
         Ok(found.into_iter().filter(|(_, owed)| !owed).map(|(cache, _)| cache).collect())

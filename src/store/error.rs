@@ -77,8 +77,9 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// A broken connection, a server that stops, starts or only reads; 53: out of connections or memory; the others: a limit
-/// of the session was reached (a statement, a lock, an open transaction), or two transactions were in each other's way.
+/// A broken connection, a server that stops, starts or only reads; 53: out of connections or memory; the others: a
+/// limit of the session was reached (a statement, a lock, an open transaction), or two transactions were in each
+/// other's way.
 fn is_passing(code: &str) -> bool {
     let limits = ["57014", "55P03", "25P03", "40001", "40P01"];
     pool::is_code_of_connection(code) || code.starts_with("53") || limits.contains(&code)

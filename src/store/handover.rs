@@ -1,10 +1,10 @@
 //! One delivery for each endpoint that wants an event, and the short way of those that can go at once.
 //!
-//! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory
-//! the moment its transaction has committed: no statement and no pause lie between. Everything else waits in the
-//! queue. For an endpoint that is not enabled at most so many wait ([`super::backlog`]): the others are counted. What must
-//! stay true: nothing is handed over before it is committed; and what is committed and did not
-//! arrive (a commit whose answer was lost) is found by its worker, which compares what it holds with the database.
+//! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory the
+//! moment its transaction has committed: no statement and no pause lie between. Everything else waits in the queue. For
+//! an endpoint that is not enabled at most so many wait ([`super::backlog`]): the others are counted. What must stay
+//! true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit whose answer
+//! was lost) is found by its worker, which compares what it holds with the database.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 

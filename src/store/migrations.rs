@@ -1,7 +1,8 @@
 //! Migrations: what is refused before the first statement, and what is all or nothing.
 //!
-//! A new database gets all of them in one transaction. One that is in use gets each in a transaction of its own: together
-//! they would hold the locks of the first until the last has ended, and the gateways that go on would wait for them.
+//! A new database gets all of them in one transaction. One that is in use gets each in a transaction of its own:
+//! together they would hold the locks of the first until the last has ended, and the gateways that go on would wait for
+//! them.
 
 use sqlx::Connection as _;
 

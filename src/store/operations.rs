@@ -203,8 +203,9 @@ impl Store {
         idempotency::answer(&mut connection, operation, answer).await
     }
 
-    /// Withdraws a create that nothing was sent of and that nobody relies on: with its idempotency key, so that the same
-    /// request may come again. `false`: it has ended, may have been sent, or somebody relies on it; nothing was written.
+    /// Withdraws a create that nothing was sent of and that nobody relies on: with its idempotency key, so that the
+    /// same request may come again. `false`: it has ended, may have been sent, or somebody relies on it; nothing was
+    /// written.
     ///
     /// Whoever holds it meanwhile can no longer send it: an attempt is noted only of an operation that runs.
     pub async fn withdraw(

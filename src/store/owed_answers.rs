@@ -1,9 +1,9 @@
 //! Answers that are owed to callers of creates through the cloud's own API: recorded with the create, gone once they
 //! were written. The words are [`Owed`]'s.
 //!
-//! What must stay true: an answer leaves only after `sending` is committed; only `unsent` runs out; whoever comes to rely on
-//! the cache ends what is owed. Operations are locked before what is owed for them, and only where the end of one
-//! could come in between: to clear what was told takes no lock of an operation.
+//! What must stay true: an answer leaves only after `sending` is committed; only `unsent` runs out; whoever comes to
+//! rely on the cache ends what is owed. Operations are locked before what is owed for them, and only where the end of
+//! one could come in between: to clear what was told takes no lock of an operation.
 //!
 //! Who calls it: `app`, and the transactions that record a create or an end. What it does not do: remove image caches.
 
@@ -24,8 +24,8 @@ use crate::domain::operation::{OperationState, Owed};
 /// Most answers that wait to be cleared.
 const QUEUE: usize = 8_192;
 
-/// The caller of a create who must be told now or never: shared by the request, which tells it, and the task that carries the
-/// create out. Known to this process alone; what is durable of it stands in `owed_answers`.
+/// The caller of a create who must be told now or never: shared by the request, which tells it, and the task that
+/// carries the create out. Known to this process alone; what is durable of it stands in `owed_answers`.
 #[derive(Debug, Default)]
 pub struct Waiter {
     left: CancellationToken,
@@ -159,14 +159,15 @@ impl Store {
         self.told.ask(id.uuid()).await
     }
 
-    /// Gives up a create whose caller will never be told: nothing is done of it that was not done yet, and what came about is
-    /// removed. Not where nothing is owed: somebody relies on it, or it was given up before.
+    /// Gives up a create whose caller will never be told: nothing is done of it that was not done yet, and what came
+    /// about is removed. Not where nothing is owed: somebody relies on it, or it was given up before.
     pub async fn abandon(&self, id: OperationId) -> Result<(), Error> {
         self.abandon_if(id, |_| true).await?;
         Ok(())
     }
 
-    /// The same of one that runs, as its caller is told that nothing was done. `false`: it has ended, nothing was written.
+    /// The same of one that runs, as its caller is told that nothing was done. `false`: it has ended, nothing was
+    /// written.
     pub async fn abandon_running(&self, id: OperationId) -> Result<bool, Error> {
         self.abandon_if(id, |state| state == OperationState::Running.as_str()).await
     }
@@ -204,7 +205,8 @@ impl Store {
         Ok(abandoned)
     }
 
-    /// Creates recorded before `before` of which nobody knows whether the caller was told; each is named once. They stay.
+    /// Creates recorded before `before` of which nobody knows whether the caller was told; each is named once. They
+    /// stay.
     pub async fn perhaps_untold(&self, before: Instant) -> Result<Vec<(OperationId, CacheId)>, Error> {
         let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
             "UPDATE owed_answers SET reported = true WHERE state = 'sending' AND NOT reported AND created_at < $1
@@ -217,8 +219,8 @@ impl Store {
     }
 }
 
-/// Gives up those of these operations, which are locked, for which something is owed, or this. A key stands for those that
-/// have one.
+/// Gives up those of these operations, which are locked, for which something is owed, or this. A key stands for those
+/// that have one.
 async fn abandon_owed(connection: &mut Connection, operations: &[Uuid], what: Option<Owed>) -> Result<u64, Error> {
     let done = sqlx::query(
         "WITH owed AS (

@@ -6,14 +6,15 @@
 //!
 //! And whose other end may be another server than before, or one that only reads: a restart, a failover, a proxy that
 //! points at a standby. What must stay true there: a connection is used only if its server could be written to when it
-//! was made; trouble on one connection puts all of this process in [`Doubt`], whichever pool they are of; one that rested
-//! for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no connection from
-//! before it. Who comes during one waits for a connection as long as the pool's patience lasts, and what is surely safe to
-//! repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have happened.
+//! was made; trouble on one connection puts all of this process in [`Doubt`], whichever pool they are of; one that
+//! rested for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no connection
+//! from before it. Who comes during one waits for a connection as long as the pool's patience lasts, and what is surely
+//! safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have
+//! happened.
 //!
-//! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble; stale, it
-//! costs a needless test), and what the driver keeps of a connection (prepared statements), which ends with the connection:
-//! after 30 minutes, or with the doubt.
+//! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble;
+//! stale, it costs a needless test), and what the driver keeps of a connection (prepared statements), which ends with
+//! the connection: after 30 minutes, or with the doubt.
 //!
 //! Who calls it: the other files of `store`, as they would a `PgPool`.
 
@@ -99,7 +100,8 @@ impl Pool {
         }
     }
 
-    /// One that rested was tested by the pool's hook; a new one is given its settings here, and asked whether it can write.
+    /// One that rested was tested by the pool's hook; a new one is given its settings here, and asked whether it can
+    /// write.
     async fn fresh_or_tested(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         let mut raw = self.inner.acquire().await?;
         if raw.cached_statements_size() == 0

@@ -164,8 +164,8 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Puts the team's events of a span into the queue that the endpoint wants and never had, the oldest first. A span that
-    /// reaches from the first event that was passed over until now, and was not cut short, has them all again.
+    /// Puts the team's events of a span into the queue that the endpoint wants and never had, the oldest first. A span
+    /// that reaches from the first event that was passed over until now, and was not cut short, has them all again.
     pub async fn replay(
         &self,
         team: &TeamId,

@@ -1,7 +1,7 @@
 //! How a session with the database begins: where it connects to, and which settings it has.
 //!
-//! The settings are set by statements once connected. The protocol could carry them in its first message, but poolers such
-//! as pgbouncer refuse a session that asks for any there.
+//! The settings are set by statements once connected. The protocol could carry them in its first message, but poolers
+//! such as pgbouncer refuse a session that asks for any there.
 //!
 //! Who calls it: [`super::Store`], once for each kind of session; the pools, for each connection.
 
@@ -13,11 +13,11 @@ use url::Url;
 use crate::domain::database::address::{Address, AddressError};
 use crate::domain::database::fault::Target;
 
-/// What the server does for a session of ours that falls silent. Each is below the pools' limit: the server lets go before
-/// we give up, and long before a lease runs out twice. The `tcp_…` ones mean nothing on a Unix socket.
+/// What the server does for a session of ours that falls silent. Each is below the pools' limit: the server lets go
+/// before we give up, and long before a lease runs out twice. The `tcp_…` ones mean nothing on a Unix socket.
 ///
-/// The last tells the planner that no database of today stands on a turning disk: it would rather read a thousand rows in
-/// the order of the table and sort them than in the order of an index.
+/// The last tells the planner that no database of today stands on a turning disk: it would rather read a thousand rows
+/// in the order of the table and sort them than in the order of an index.
 const GUARDED: [(&str, &str); 8] = [
     ("statement_timeout", "8s"),
     ("lock_timeout", "4s"),
@@ -29,10 +29,11 @@ const GUARDED: [(&str, &str); 8] = [
     ("random_page_cost", "1.1"),
 ];
 
-/// What is added where nothing but a few statements runs, again and again, each the same but for its arrays: each is planned
-/// once. The planner would do it every time (a plan for an array of one looks cheaper than one for any), which for a read
-/// of one row takes five times as long as the read. One plan for all sizes must not be that of an empty table: it goes by
-/// an index where there is one, and the price that this puts on the others is no reason to compile anything.
+/// What is added where nothing but a few statements runs, again and again, each the same but for its arrays: each is
+/// planned once. The planner would do it every time (a plan for an array of one looks cheaper than one for any), which
+/// for a read of one row takes five times as long as the read. One plan for all sizes must not be that of an empty
+/// table: it goes by an index where there is one, and the price that this puts on the others is no reason to compile
+/// anything.
 const STEADY: [(&str, &str); 3] =
     [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
 
@@ -40,7 +41,7 @@ const STEADY: [(&str, &str); 3] =
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
     pub(super) options: PgConnectOptions,
-    /// `SET` statements.
+    /// The statements that set them, one behind the other.
     settings: String,
 }
 

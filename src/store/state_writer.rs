@@ -79,8 +79,8 @@ impl Store {
         Ok(begins::goes_along(create) && self.state.begins.ask(Arc::clone(create)).await?)
     }
 
-    /// The same of an end: whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it. None: it
-    /// must go alone.
+    /// The same of an end: whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it.
+    /// None: it must go alone.
     pub(super) async fn settle_together(&self, settlement: &Arc<Settlement>) -> Result<Option<bool>, Error> {
         if !ends::goes_along(settlement) {
             return Ok(None);

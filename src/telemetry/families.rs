@@ -4,17 +4,14 @@
 /// How a family is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Only grows.
     Counter,
-    /// Goes up and down.
     Gauge,
-    /// In buckets.
     Histogram,
 }
 
 use Kind::{Counter, Gauge, Histogram};
 
-/// A family.
+/// One row of the table.
 pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) kind: Kind,

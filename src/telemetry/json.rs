@@ -21,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 /// The most causes that are printed.
 const CAUSES: usize = 32;
 
-/// The form.
+/// One object per line; the fields of the line at its top level.
 pub(super) struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines

@@ -2,8 +2,8 @@
 //!
 //! What must stay true: a name is resolved anew for each connection, and what is not open is not among its addresses. A
 //! literal address never reaches the resolver: whoever calls has judged it ([`super::url::parse`]). Certificates are
-//! verified, against the system's authorities and those of the operator. Nothing of the environment; through a proxy only
-//! where the operator sets one, and then to the same addresses ([`super::tunnel`]).
+//! verified, against the system's authorities and those of the operator. Nothing of the environment; through a proxy
+//! only where the operator sets one, and then to the same addresses ([`super::tunnel`]).
 //!
 //! Who calls it: [`super::sender`]. What it does not do: set a deadline, keep connections ([`super::pool`] does).
 

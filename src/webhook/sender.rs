@@ -1,9 +1,9 @@
 //! One attempt to deliver one message: at most so long, at most so much, and only where the guard lets it.
 //!
 //! The deadline is around everything: name, connection, TLS, sending, headers and body. A 2xx counts the moment its
-//! headers are there, whatever the body does then. Redirects are not followed, proxies of the environment not used (the operator may set one),
-//! bodies not decompressed, requests not repeated. The outcome is told in coarse words: endpoints belong to callers,
-//! and the delivery log must not become a port scanner.
+//! headers are there, whatever the body does then. Redirects are not followed, proxies of the environment not used (the
+//! operator may set one), bodies not decompressed, requests not repeated. The outcome is told in coarse words:
+//! endpoints belong to callers, and the delivery log must not become a port scanner.
 //!
 //! Called by `app` for deliveries and test messages. Signing comes before, deciding about retries after.
 

@@ -1,8 +1,8 @@
 //! The way to a receiver through a proxy of the operator's.
 //!
-//! A proxy that is told a name resolves it itself, behind the guard's back. So the name is resolved and judged here as ever,
-//! and the proxy is told the address (CONNECT): it gets to know neither name nor message, and connects nowhere else.
-//! The proxy's own address is the operator's, and not judged.
+//! A proxy that is told a name resolves it itself, behind the guard's back. So the name is resolved and judged here as
+//! ever, and the proxy is told the address (CONNECT): it gets to know neither name nor message, and connects nowhere
+//! else. The proxy's own address is the operator's, and not judged.
 //!
 //! Who calls it: [`super::dial`].
 

@@ -1,10 +1,10 @@
 //! Floor 3: the workers' door. Loops that call `Gateway` and nothing else: operations that are due, the aftercare
 //! of ended ones, the tracker, the deliverer, the reconciler, the sealer, the janitor.
 //!
-//! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and
-//! stops between two passes when told to. A pass that fails, by a panic too, is tried again after a pause, and logged unless
-//! its kind has just said so: a database that is away costs some 40 lines a minute. Any number of processes may run them:
-//! leases decide.
+//! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and stops
+//! between two passes when told to. A pass that fails, by a panic too, is tried again after a pause, and logged unless
+//! its kind has just said so: a database that is away costs some 40 lines a minute. Any number of processes may run
+//! them: leases decide.
 //!
 //! Tests do not run the loops; they call [`drain`], which does all the work there is and returns.
 

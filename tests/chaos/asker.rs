@@ -1,5 +1,5 @@
-//! Callers through the cloud's own API, without a `ClientToken`: each asks once and waits as long as it likes, often not
-//! long enough. Nobody asks again: what was not told is nobody's.
+//! Callers through the cloud's own API, without a `ClientToken`: each asks once and waits as long as it likes, often
+//! not long enough. Nobody asks again: what was not told is nobody's.
 
 use std::time::{Duration, Instant};
 

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What happens.
+/// What a run consists of.
 #[derive(Debug, Clone, Copy)]
 enum What {
     /// The schedule of the seed, for so long.

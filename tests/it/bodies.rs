@@ -1,4 +1,5 @@
-//! Request bodies as clients and proxies make them: marks, encodings, compression, nulls, and other spellings of the same.
+//! Request bodies as clients and proxies make them: marks, encodings, compression, nulls, and other spellings of the
+//! same.
 #![cfg(test)]
 
 use std::io::Write as _;

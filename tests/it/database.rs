@@ -1,4 +1,5 @@
-//! The database as operators have it: addresses, causes that are told, schemas, poolers, and the keys that belong to it.
+//! The database as operators have it: addresses, causes that are told, schemas, poolers, and the keys that belong to
+//! it.
 #![cfg(test)]
 
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
-//! Processes that share a listener, as a supervisor hands it over: whoever polls through their restarts is never refused.
+//! Processes that share a listener, as a supervisor hands it over: whoever polls through their restarts is never
+//! refused.
 #![cfg(test)]
 
 use std::net::TcpListener;

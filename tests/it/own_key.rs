@@ -1,4 +1,5 @@
-//! A cloud that does not take the gateway's own access key: nobody's fault but the operator's, and nobody else is blamed.
+//! A cloud that does not take the gateway's own access key: nobody's fault but the operator's, and nobody else is
+//! blamed.
 #![cfg(test)]
 
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! What is over its age is forgotten, a little at a time; what is not over, and the audit, stay. And what one team may pile up
-//! at an endpoint that takes nothing is bounded.
+//! What is over its age is forgotten, a little at a time; what is not over, and the audit, stay. And what one team may
+//! pile up at an endpoint that takes nothing is bounded.
 #![cfg(test)]
 
 use std::time::Duration;

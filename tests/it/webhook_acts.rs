@@ -1,5 +1,6 @@
-//! What people do with an endpoint counts for every deliverer at once, whatever it remembers of the endpoint: each act upon
-//! each state, at another gateway than the one that delivers. What the running deliverer leaves unsent, a fresh one leaves, too.
+//! What people do with an endpoint counts for every deliverer at once, whatever it remembers of the endpoint: each act
+//! upon each state, at another gateway than the one that delivers. What the running deliverer leaves unsent, a fresh
+//! one leaves, too.
 #![cfg(test)]
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Endpoints that do not pass their challenge hear why; receivers that verify before they answer can be added all the same.
+//! Endpoints that do not pass their challenge hear why; receivers that verify before they answer can be added all the
+//! same.
 #![cfg(test)]
 
 use std::sync::Arc;

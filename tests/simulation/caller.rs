@@ -1,8 +1,9 @@
 //! A caller through the cloud's own API without a token, the door that answers it, the janitor, and others who come to
 //! rely on the same cache.
 //!
-//! The door belongs to the process of worker 0: it dies with it, and hears at once what that worker has written. A caller
-//! that left and one that is there look the same to the database; what was written to a caller that is there is heard.
+//! The door belongs to the process of worker 0: it dies with it, and hears at once what that worker has written. A
+//! caller that left and one that is there look the same to the database; what was written to a caller that is there is
+//! heard.
 
 use eci_cache_gateway::domain::operation::{OperationState, Owed};
 use eci_cache_gateway::domain::status::Status;

@@ -49,8 +49,8 @@ impl Place {
         self.take(team, Duration::ZERO).map(drop)
     }
 
-    /// The same for a request of that class, which holds no place meanwhile: what a caller reads who takes a refusal for a
-    /// failure waits until the rate lets it through, if that is soon enough.
+    /// The same for a request of that class, which holds no place meanwhile: what a caller reads who takes a refusal
+    /// for a failure waits until the rate lets it through, if that is soon enough.
     pub async fn count_delayed(&self, team: &TeamId, class: Class) -> Result<(), Error> {
         let left = self.deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(Instant::now()));
         let patience = if self.is_delayed(class) { left.min(RATE_DELAY) } else { Duration::ZERO };
@@ -81,8 +81,8 @@ impl Place {
         self.deadline.is_some() && class != Class::Change
     }
 
-    /// Stands in line for a place, if there is none at once. Refused where the gateway has too much to do, or the team too
-    /// much in hand: who stands in line is not.
+    /// Stands in line for a place, if there is none at once. Refused where the gateway has too much to do, or the team
+    /// too much in hand: who stands in line is not.
     pub async fn enter(&self, class: Class, party: Party) -> Result<(), Error> {
         let admission = self.gateway.admission();
         let (until, delayed) = (admission.until(self.deadline), self.is_delayed(class));

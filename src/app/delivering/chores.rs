@@ -1,8 +1,8 @@
 //! The deliverer's statements: each kind at most once at a time, all of them beside the sending.
 //!
 //! *Look*: take what is due in hand. *Record*: how attempts ended. *Return*: what is in hand and cannot be used.
-//! *Beat*: show that this worker lives, take from the dead, and find what has gone astray. *Compare*: hear which endpoints
-//! somebody acted upon, at whichever gateway.
+//! *Beat*: show that this worker lives, take from the dead, and find what has gone astray. *Compare*: hear which
+//! endpoints somebody acted upon, at whichever gateway.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

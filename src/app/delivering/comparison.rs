@@ -1,5 +1,5 @@
-//! Comparing what the desk remembers of endpoints with the database: whoever acts upon an endpoint, at whichever gateway,
-//! raises its revision, and what is remembered of an older one no longer holds.
+//! Comparing what the desk remembers of endpoints with the database: whoever acts upon an endpoint, at whichever
+//! gateway, raises its revision, and what is remembered of an older one no longer holds.
 //!
 //! Who calls it: [`super::chores`]. Deliveries that are claimed meanwhile carry the revision, too.
 

@@ -84,7 +84,8 @@ impl Gateway {
         self.own_endpoint(caller, id).await.map(Into::into)
     }
 
-    /// Makes a new secret, or takes the one that is brought; the old one signs beside it for `keep_old_hours` (0 to 168).
+    /// Makes a new secret, or takes the one that is brought; the old one signs beside it for `keep_old_hours` (0 to
+    /// 168).
     pub async fn rotate_webhook_secret(
         &self,
         caller: &Caller,

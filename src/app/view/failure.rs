@@ -15,8 +15,8 @@ pub struct FailureView {
     /// The cloud's own words, with secrets blanked.
     pub message: String,
     /// Why, as a stable word: `image_not_found`, `registry_login`, `image_too_large`, `network`, `quota`,
-    /// `subnet_full`, `zone_mismatch`, `no_stock`, `account_disabled`, `gateway_key`, `permission`, …; `unclear` where the
-    /// gateway does not know the cloud's reason. New words may appear.
+    /// `subnet_full`, `zone_mismatch`, `no_stock`, `account_disabled`, `gateway_key`, `permission`, …; `unclear` where
+    /// the gateway does not know the cloud's reason. New words may appear.
     #[serde(default)]
     #[schema(required = true)]
     pub cause: String,

@@ -10,9 +10,9 @@ use std::fmt;
 pub struct Target {
     /// The host, or the folder of its socket.
     pub host: String,
-    /// The port.
+    /// The TCP port; of a socket, the number in its name.
     pub port: u16,
-    /// The database.
+    /// The name of the database on that server.
     pub database: String,
     /// The role that logs in.
     pub role: String,

@@ -31,9 +31,9 @@ impl Limits {
 /// What is known of an endpoint when something for it comes in.
 #[derive(Debug, Clone)]
 pub struct Address {
-    /// Whose.
+    /// The team that it belongs to.
     pub team: TeamId,
-    /// Which.
+    /// The endpoint itself.
     pub endpoint: EndpointId,
     /// The least time between two deliveries to it.
     pub spacing: Option<Duration>,

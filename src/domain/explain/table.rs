@@ -17,8 +17,8 @@ pub(super) struct Entry {
     pub(super) retryable: bool,
 }
 
-/// Parts of the codes that refuse whoever signed, and nothing that was asked: the key's id or its secret is wrong, or the key
-/// was disabled or deleted.
+/// Parts of the codes that refuse whoever signed, and nothing that was asked: the key's id or its secret is wrong, or
+/// the key was disabled or deleted.
 const KEY_CODES: [&str; 9] = [
     "InvalidAccessKey",
     "InvalidAccessKeySecret",

@@ -7,7 +7,7 @@ use super::{likely, placeholder};
 /// What is wrong with a text that is no image reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Nothing there.
+    /// The text is empty.
     #[error("must not be empty: was a variable empty?")]
     Empty,
     /// A variable or a template's placeholder, which the sender's tool should have replaced.
@@ -72,7 +72,8 @@ impl fmt::Display for ImageRefError {
     }
 }
 
-/// The grammar stops at the first letter that does not fit; the sender wants to hear what the text as a whole looks like.
+/// The grammar stops at the first letter that does not fit; the sender wants to hear what the text as a whole looks
+/// like.
 pub(super) fn explain(text: &str, fault: Fault) -> ImageRefError {
     let fault = at_first_sight(text).unwrap_or(fault);
     let silent = matches!(fault, Fault::Empty | Fault::Placeholder(_) | Fault::Login | Fault::ImageId);

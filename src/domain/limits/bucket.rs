@@ -55,8 +55,8 @@ impl Bucket {
         self.take_within(rate, now, std::time::Duration::ZERO).0
     }
 
-    /// The same, where one that is there within `patience` will do: it is taken in advance, in the order in which they are
-    /// asked for. Answers after how long it is there, too.
+    /// The same, where one that is there within `patience` will do: it is taken in advance, in the order in which they
+    /// are asked for. Answers after how long it is there, too.
     pub fn take_within(
         &mut self,
         rate: Rate,

@@ -5,14 +5,14 @@
 //! place in [`LEFT_OVER`] goes to the lowest class, so that none starves. So a party that sends ten times its share waits
 //! in its own line, ten times as long.
 //!
-//! A line that empties is a burst, and borne: whoever stands there waits as long as its caller would. Only whom the line, as
-//! fast as it really drains ([`drain`]), would not reach within that time is turned away at once.
-//! A line that never empties is an overload, and waiting only makes everybody late. So where the line of a party stands
-//! ([`congestion`]), nobody waits there for longer than [`Room::target`] (the controlled delay of RFC 8289): half of it in the
-//! lowest class, twice in the highest; and whoever came last is the next: who came first has waited nearly too long already,
-//! and everybody who is worked for would have. Those whose callers take a refusal for a failure ([`Asking::delayed`]) go
-//! before them, in their order, and are turned away by their deadline alone. Where the lines are full, the newest of the
-//! longest line of the lowest class is turned away.
+//! A line that empties is a burst, and borne: whoever stands there waits as long as its caller would. Only whom the
+//! line, as fast as it really drains ([`drain`]), would not reach within that time is turned away at once. A line that
+//! never empties is an overload, and waiting only makes everybody late. So where the line of a party stands
+//! ([`congestion`]), nobody waits there for longer than [`Room::target`] (the controlled delay of RFC 8289): half of it
+//! in the lowest class, twice in the highest; and whoever came last is the next: who came first has waited nearly too
+//! long already, and everybody who is worked for would have. Those whose callers take a refusal for a failure
+//! ([`Asking::delayed`]) go before them, in their order, and are turned away by their deadline alone. Where the lines
+//! are full, the newest of the longest line of the lowest class is turned away.
 //!
 //! Taking turns alone would leave the others behind whatever the greedy one has just begun: every core is busy with it. So a
 //! party that had more than its share of lists lately ([`super::shares`]) begins another only while fewer than half of

@@ -1,12 +1,13 @@
-//! The answer that is owed to whoever creates an image cache through the cloud's own API. That API has no word for "later",
-//! so a caller who was not answered takes it that nothing was done, and without a `ClientToken` can never learn otherwise.
+//! The answer that is owed to whoever creates an image cache through the cloud's own API. That API has no word for
+//! "later", so a caller who was not answered takes it that nothing was done, and without a `ClientToken` can never
+//! learn otherwise.
 //!
 //! What must stay true: nobody who was told the ids loses the cache without asking. An answer leaves only after
 //! [`Owed::Sending`] is durable, so [`Owed::Unsent`] means that surely nobody was told; only such a create is
 //! given up, and only as long as nobody else relies on it (who joins or changes the cache ends what is owed).
 //!
-//! Where a gateway ends between recording [`Owed::Sending`] and clearing it, nobody can know whether its caller heard: the
-//! cache stays, and so does the record of that. While it lives it knows, however late: an answer that could not be
+//! Where a gateway ends between recording [`Owed::Sending`] and clearing it, nobody can know whether its caller heard:
+//! the cache stays, and so does the record of that. While it lives it knows, however late: an answer that could not be
 //! written gives the create up.
 //!
 //! Who calls it: `app`, and the simulation.
@@ -30,8 +31,8 @@ impl Owed {
         }
     }
 
-    /// What is owed once the cloud has created it. `waits`: the caller is there, at the process that records this, and is
-    /// answered next. `keyed`: a repeat with the same key is told the ids.
+    /// What is owed once the cloud has created it. `waits`: the caller is there, at the process that records this, and
+    /// is answered next. `keyed`: a repeat with the same key is told the ids.
     pub fn after_success(waits: bool, keyed: bool) -> Option<Self> {
         match (keyed, waits) {
             (true, _) => None,

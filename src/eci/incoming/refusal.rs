@@ -1,8 +1,9 @@
 //! Why a request is not let in, with the cloud's code, HTTP status and message for each.
 //!
 //! What must stay true: no message holds an STS token or a password; the message of `SignatureDoesNotMatch` under V1
-//! ends in `server string to sign is:` and a string, else an old SDK dies. Where that string is exactly what was signed,
-//! the message is exactly the cloud's: SDKs compare the two, and tell from it that the secret is wrong and not the SDK.
+//! ends in `server string to sign is:` and a string, else an old SDK dies. Where that string is exactly what was
+//! signed, the message is exactly the cloud's: SDKs compare the two, and tell from it that the secret is wrong and not
+//! the SDK.
 
 use std::borrow::Cow;
 

@@ -14,9 +14,9 @@ use crate::domain::dry_run;
 /// What an action takes beside `RegionId`.
 #[derive(Debug)]
 pub struct Parameters {
-    /// The action.
+    /// The name of the action, as `Action` says it.
     pub action: &'static str,
-    /// Its parameters.
+    /// The names that it has, without the numbers of lists.
     pub taken: &'static [&'static str],
     /// Whether those of other actions may stand beside them: nothing that they say can change what is done.
     pub others: bool,
@@ -180,7 +180,8 @@ pub fn dry_run(params: &[(String, String)]) -> Result<bool, Refused> {
     Ok(said)
 }
 
-/// A name with `N` for each place: `Tag.12.Key` is `Tag.N.Key`, and so is `AcrRegistryInfo.1Domain.1`, which one SDK sends.
+/// A name with `N` for each place: `Tag.12.Key` is `Tag.N.Key`, and so is `AcrRegistryInfo.1Domain.1`, which one SDK
+/// sends.
 fn form(name: &str) -> String {
     let part = |part: &str| match part.trim_start_matches(|digit: char| digit.is_ascii_digit()) {
         rest if rest.len() == part.len() => rest.to_owned(),

@@ -124,8 +124,8 @@ fn versions(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Versions>, 
 
 /// The version that a well-formed tag names; none, if it is not ours. Fails where it is no tag.
 ///
-/// A proxy that compresses changes the tag: nginx and Envoy make it weak (`W/"v3"`), Apache and others append the coding
-/// (`"v3-gzip"`, `"v3;br"`). A version of ours says all there is to say, so it is read through both.
+/// A proxy that compresses changes the tag: nginx and Envoy make it weak (`W/"v3"`), Apache and others append the
+/// coding (`"v3-gzip"`, `"v3;br"`). A version of ours says all there is to say, so it is read through both.
 fn version(tag: &str) -> Result<Option<i64>, ()> {
     let quoted = tag.strip_prefix("W/").unwrap_or(tag);
     let opaque = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(())?;

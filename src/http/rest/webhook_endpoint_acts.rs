@@ -34,8 +34,8 @@ pub(super) async fn update_webhook_endpoint(
 
 /// Verify a webhook endpoint
 ///
-/// For one that was created with `verify_later`: it must echo a challenge now, as in the create, signed with the secret that
-/// its receiver has by now. From then on it gets events. One that was verified before stays as it is.
+/// For one that was created with `verify_later`: it must echo a challenge now, as in the create, signed with the secret
+/// that its receiver has by now. From then on it gets events. One that was verified before stays as it is.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/verify", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint, verified.", body = EndpointView)),
@@ -51,8 +51,8 @@ pub(super) async fn verify_webhook_endpoint(
 
 /// Rotate the secret of a webhook endpoint
 ///
-/// The new `secret` is made here, or is the one that is brought. It is shown in this answer and never again. The old one signs beside it for `keep_old_hours`; at most
-/// two are live, so one that is older than that goes at once.
+/// The new `secret` is made here, or is the one that is brought. It is shown in this answer and never again. The old
+/// one signs beside it for `keep_old_hours`; at most two are live, so one that is older than that goes at once.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/rotate-secret", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint, with its new secret.", body = EndpointView)),
@@ -70,9 +70,9 @@ pub(super) async fn rotate_webhook_secret(
 
 /// Test a webhook endpoint
 ///
-/// Sends one signed message of type `webhook_endpoint.test` now, and answers with what came back. It is tried once, also
-/// while the endpoint is paused. One that arrives is a success as any other: it ends a rest, and the endpoint's failures
-/// are forgotten.
+/// Sends one signed message of type `webhook_endpoint.test` now, and answers with what came back. It is tried once,
+/// also while the endpoint is paused. One that arrives is a success as any other: it ends a rest, and the endpoint's
+/// failures are forgotten.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/test", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "What came back.", body = EndpointTestView)),
@@ -88,8 +88,8 @@ pub(super) async fn test_webhook_endpoint(
 
 /// Pause a webhook endpoint
 ///
-/// What happens meanwhile waits for it, up to a bound that the operator sets; what is beyond it is passed over and counted
-/// (`passed_over`), and can be replayed.
+/// What happens meanwhile waits for it, up to a bound that the operator sets; what is beyond it is passed over and
+/// counted (`passed_over`), and can be replayed.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/pause", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint, paused.", body = EndpointView)),
@@ -105,7 +105,8 @@ pub(super) async fn pause_webhook_endpoint(
 
 /// Resume a webhook endpoint
 ///
-/// Whether it was paused or switched off, or rests: everything that waits is due at once, and its failures are forgotten.
+/// Whether it was paused or switched off, or rests: everything that waits is due at once, and its failures are
+/// forgotten.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/resume", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint, enabled.", body = EndpointView)),

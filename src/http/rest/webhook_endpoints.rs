@@ -21,9 +21,9 @@ use crate::http::{DoorState, answer};
 /// First the URL must answer a challenge: a `POST` of type `webhook_endpoint.challenge` whose `data.challenge` it sends
 /// back, as text or as JSON `{"challenge": "…"}`, with 2xx. No event goes to one that does not.
 ///
-/// A receiver that verifies signatures before anything else needs the secret first: bring one (`secret`), or create with
-/// `verify_later`, give it the secret of the answer, then `POST …/verify`. Until then the endpoint is `pending`, and no event
-/// is kept for it.
+/// A receiver that verifies signatures before anything else needs the secret first: bring one (`secret`), or create
+/// with `verify_later`, give it the secret of the answer, then `POST …/verify`. Until then the endpoint is `pending`,
+/// and no event is kept for it.
 #[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", responses(
     (status = 201, description = "The webhook endpoint, with its secret.", body = EndpointView),
 ))]

@@ -148,8 +148,8 @@ impl Asked<'_> {
         told.map_err(words::of_error).transpose().map(|told| told.and_then(|over| ended(over, action)))
     }
 
-    /// The end of a change that was recorded. One that was put off (throttled, or behind another) is waited for as long as
-    /// the caller waits; then it goes on by itself, and cannot be called back.
+    /// The end of a change that was recorded. One that was put off (throttled, or behind another) is waited for as long
+    /// as the caller waits; then it goes on by itself, and cannot be called back.
     async fn changed(&self, action: Action, changed: Result<Changed, Error>) -> Answered {
         let changed = changed.map_err(words::of_error)?;
         if changed.settled {

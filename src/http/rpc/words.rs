@@ -116,8 +116,8 @@ fn who_can(contact: Option<&str>) -> String {
     format!("Who can change it: {}.", contact.unwrap_or("the gateway's administrators"))
 }
 
-/// As the cloud said it; its texts are redacted where they come in. What it says of the gateway's own key would be taken for
-/// the caller's.
+/// As the cloud said it; its texts are redacted where they come in. What it says of the gateway's own key would be
+/// taken for the caller's.
 fn cloud(error: CloudError) -> Refusal {
     if is_of_key(&error.code) {
         // In the cloud's own words the caller would look for the fault in a key that is good.

@@ -8,7 +8,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http::receipts::Unflushed;
 
-/// The stream.
 pub(super) struct Flushes<S> {
     stream: S,
     unflushed: Unflushed,

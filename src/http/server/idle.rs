@@ -1,8 +1,8 @@
-//! A stream that gives up on a peer that sends no request, or half a head, for too long. hyper has one deadline for both; but
-//! a connection may be kept idle for longer than a head may take, so that a proxy closes it before we do.
+//! A stream that gives up on a peer that sends no request, or half a head, for too long. hyper has one deadline for
+//! both; but a connection may be kept idle for longer than a head may take, so that a proxy closes it before we do.
 //!
-//! What must stay true: a new connection and a head that has begun have the head's deadline; a kept one has its own, but
-//! once connections run short only the head's, so that whoever makes one request on each cannot hold them all.
+//! What must stay true: a new connection and a head that has begun have the head's deadline; a kept one has its own,
+//! but once connections run short only the head's, so that whoever makes one request on each cannot hold them all.
 
 use std::io;
 use std::pin::Pin;
@@ -32,7 +32,7 @@ pub(super) struct Underway(Arc<Counts>);
 struct Counts {
     /// Read, and their answers not all written.
     underway: AtomicUsize,
-    /// Read, ever.
+    /// All that were ever read.
     read: AtomicUsize,
 }
 

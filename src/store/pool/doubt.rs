@@ -3,9 +3,9 @@
 //! There are two: that something broke (a connection, or that a server only reads), after which every connection from
 //! before is asked or closed; and that something is silent, after which each has to answer soon for a while.
 //!
-//! What must stay true: a test is bounded; what fails it is closed, without a word in the log, for the trouble itself was
-//! told by whoever met it. A test that takes too long says nothing of other connections: a database that has much to do
-//! must not be made to connect all of them anew.
+//! What must stay true: a test is bounded; what fails it is closed, without a word in the log, for the trouble itself
+//! was told by whoever met it. A test that takes too long says nothing of other connections: a database that has much
+//! to do must not be made to connect all of them anew.
 
 use std::fmt;
 use std::io;
@@ -111,8 +111,8 @@ impl Doubt {
         Err(error)
     }
 
-    /// Whether a connection that rested for so long may be used. One from before something broke is asked; one that rested
-    /// for long, and any while something is silent, must give a sign of life.
+    /// Whether a connection that rested for so long may be used. One from before something broke is asked; one that
+    /// rested for long, and any while something is silent, must give a sign of life.
     pub(super) async fn passes(&self, connection: &mut PgConnection, rested: Duration) -> bool {
         let broke = self.state().broke;
         if broke.is_some_and(|broke| rested >= broke.elapsed()) {

@@ -5,8 +5,8 @@
 
 use std::io;
 
-/// Whether the connection broke, or its server cannot do what ours is for: another connection may do better. A statement
-/// that failed so has done nothing, unless it commits and its answer is what was lost ([`has_refused`]).
+/// Whether the connection broke, or its server cannot do what ours is for: another connection may do better. A
+/// statement that failed so has done nothing, unless it commits and its answer is what was lost ([`has_refused`]).
 pub(super) fn is_of_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => true,

@@ -1,7 +1,7 @@
 //! Statements, each waited for no longer than the limit: what makes [`Pool`] and [`Connection`] executors.
 //!
-//! On the pool, where each statement is by itself, one that only reads is repeated if its connection breaks, and so is any
-//! that the server refused to begin.
+//! On the pool, where each statement is by itself, one that only reads is repeated if its connection breaks, and so is
+//! any that the server refused to begin.
 
 use std::time::Instant;
 

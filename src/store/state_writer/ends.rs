@@ -1,5 +1,5 @@
-//! Creates that end: operations, their last attempts, image caches, answers that are owed, transitions, answers of keys,
-//! events, deliveries, audit entries, the tracker's groups.
+//! Creates that end: operations, their last attempts, image caches, answers that are owed, transitions, answers of
+//! keys, events, deliveries, audit entries, the tracker's groups.
 //!
 //! What must stay true: whatever [`super::super::settling`] writes of one end alone, this writes of many; of the row
 //! of an image cache, whatever the outcome of a create may change (`domain::change::created` and `refused`). Who does
@@ -146,8 +146,8 @@ static END: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Ending {
-    /// Writes those that fit, and hands over what they have for the deliverer; their operations, and of which of them the
-    /// ids may be told.
+    /// Writes those that fit, and hands over what they have for the deliverer; their operations, and of which of them
+    /// the ids may be told.
     async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, Error> {
         let rows = self.end(ends).await?;
         if let Some(hand_over) = hand_over(ends) {

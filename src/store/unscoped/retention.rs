@@ -1,5 +1,5 @@
-//! Forgetting what is over its age, in small parts: each a statement that looks at a few hundred rows in the order in which
-//! they were written, whatever the tables hold. One process does each kind at a time; the audit is never touched.
+//! Forgetting what is over its age, in small parts: each a statement that looks at a few hundred rows in the order in
+//! which they were written, whatever the tables hold. One process does each kind at a time; the audit is never touched.
 //!
 //! Who calls it: `app`'s janitor. What it does not do: decide on ages.
 
@@ -25,7 +25,8 @@ pub struct Forgotten {
 
 impl Store {
     /// Removes the oldest events if they happened before `before`, with their deliveries, and notes for each team up to
-    /// where. What they were told under stays as long as their image cache, so that none is told again. One whose delivery is just being sent stays until that is over.
+    /// where. What they were told under stays as long as their image cache, so that none is told again. One whose
+    /// delivery is just being sent stays until that is over.
     pub async fn forget_events(&self, before: Instant) -> Result<Forgotten, Error> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "events").await? {
@@ -61,7 +62,8 @@ impl Store {
         Ok(forgotten(gone))
     }
 
-    /// Removes what became of deliveries whose event happened before `before`; what still waits stays until the event goes.
+    /// Removes what became of deliveries whose event happened before `before`; what still waits stays until the event
+    /// goes.
     pub async fn forget_deliveries(&self, before: Instant) -> Result<Forgotten, Error> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "deliveries").await? {
@@ -90,9 +92,9 @@ impl Store {
         Ok(Forgotten { rows: gone.unsigned_abs(), more: seen == PART })
     }
 
-    /// Removes image caches that ended before `before`, with their transitions, operations and attempts. One that is named by
-    /// anything that still lives stays: an operation that is not over, or whose caller was not told, an event, an
-    /// idempotency key, something that was found in the cloud.
+    /// Removes image caches that ended before `before`, with their transitions, operations and attempts. One that is
+    /// named by anything that still lives stays: an operation that is not over, or whose caller was not told, an event,
+    /// an idempotency key, something that was found in the cloud.
     pub async fn forget_image_caches(&self, before: Instant) -> Result<Forgotten, Error> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "image_caches").await? {

@@ -37,7 +37,7 @@ pub(crate) enum ClientFact {
     },
     /// A create without a token was answered with the cloud's id of its cache.
     Told {
-        /// `imc-…`.
+        /// The cloud's id, as it was told.
         eci_cache_id: String,
     },
     /// No answer came in all the time that a client was willing to wait.
@@ -84,7 +84,7 @@ pub(crate) struct Hook {
 pub(crate) struct CacheRow {
     /// `ic_…`.
     pub(crate) id: String,
-    /// The name.
+    /// The name that its client gave it.
     pub(crate) name: String,
     /// The status.
     pub(crate) status: String,

@@ -1,5 +1,5 @@
-//! Why a database cannot be used is said at once, in words and without a secret; what only other settings can mend ends the
-//! process.
+//! Why a database cannot be used is said at once, in words and without a secret; what only other settings can mend ends
+//! the process.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;

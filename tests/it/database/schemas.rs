@@ -1,5 +1,5 @@
-//! The tables live in `public`: another schema is refused before the first statement, and a new database is migrated as a
-//! whole or not at all.
+//! The tables live in `public`: another schema is refused before the first statement, and a new database is migrated as
+//! a whole or not at all.
 
 use sqlx::{Connection as _, PgConnection};
 

@@ -1,4 +1,5 @@
-//! A database that restarts, fails over or only reads: what was promised stays, and nobody meets a connection from before.
+//! A database that restarts, fails over or only reads: what was promised stays, and nobody meets a connection from
+//! before.
 #![cfg(test)]
 
 mod sessions;

@@ -1,4 +1,5 @@
-//! Real failovers: a primary and its standby, a proxy in front of them, as an address that is moved, and a gateway process.
+//! Real failovers: a primary and its standby, a proxy in front of them, as an address that is moved, and a gateway
+//! process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! The calls of Terraform's provider, and what comes between: everything in the query of a POST, no ClientToken; a create
-//! is followed by reads of the one id until it is Ready, where only Preparing and Creating may come before; a delete is
-//! one call; 404 on any of them means that the cache is gone, and takes it out of the state.
+//! The calls of Terraform's provider, and what comes between: everything in the query of a POST, no ClientToken; a
+//! create is followed by reads of the one id until it is Ready, where only Preparing and Creating may come before; a
+//! delete is one call; 404 on any of them means that the cache is gone, and takes it out of the state.
 #![cfg(test)]
 
 use futures_util::future::join_all;

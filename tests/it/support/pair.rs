@@ -1,6 +1,7 @@
 //! Two PostgreSQL servers, one of which follows the other: what a failover needs.
 //!
-//! Who uses it: `tests/it` and `tests/chaos`. Needs `pg_basebackup`, which every PostgreSQL package has beside `initdb`.
+//! Who uses it: `tests/it` and `tests/chaos`. Needs `pg_basebackup`, which every PostgreSQL package has beside
+//! `initdb`.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;

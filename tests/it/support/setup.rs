@@ -149,8 +149,8 @@ impl Default for Setup {
 }
 
 impl super::gateway::TestGateway {
-    /// The feed's cursor behind every event. The feed stays behind the oldest transaction of the whole server, and other tests
-    /// run there.
+    /// The feed's cursor behind every event. The feed stays behind the oldest transaction of the whole server, and
+    /// other tests run there.
     pub(crate) async fn end_of_feed(&self) -> String {
         let events = self.count("SELECT count(*) FROM events").await;
         loop {

@@ -15,7 +15,7 @@ enum Rule {
     Keep(&'static str),
     /// Kept under this name; a number of up to 65535.
     Number(&'static str),
-    /// `sslmode`.
+    /// How TLS is used; one of [`MODES`].
     Tls,
     /// `ssl=true`, as JDBC writes it.
     TlsFlag,

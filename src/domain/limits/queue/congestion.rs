@@ -2,8 +2,8 @@
 //!
 //! A burst is a line that empties; an overload is one that does not (the standing queue of RFC 8289). A line stands
 //! once every request of the party that began within [`Congestion::AFTER`] had waited behind more than
-//! [`Congestion::LONG`] others. Counted in requests, not in time, so that a slow machine is no overload. Each party is judged
-//! by its own line: nobody's burst is cut short by another's overload.
+//! [`Congestion::LONG`] others. Counted in requests, not in time, so that a slow machine is no overload. Each party is
+//! judged by its own line: nobody's burst is cut short by another's overload.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -31,8 +31,8 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
     pub(super) const LONG: u64 = 128;
     /// For how long all waits must be long. Whatever an idle gateway could serve within it is a burst.
     pub(super) const AFTER: Duration = Duration::from_secs(2);
-    /// How long nobody must have been turned away until a line stands no more. Sooner, and each moment of relief would let
-    /// it grow again.
+    /// How long nobody must have been turned away until a line stands no more. Sooner, and each moment of relief would
+    /// let it grow again.
     pub(super) const RELIEF: Duration = Duration::from_millis(500);
 
     pub(super) fn new() -> Self {

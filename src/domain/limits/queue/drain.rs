@@ -1,7 +1,7 @@
 //! How fast a line drains: a rate measured from what was called out of it.
 //!
-//! What must stay true: it says nothing before it knows; what is long ago does not count, for a database that was slow an
-//! hour ago is no reason to refuse anybody now.
+//! What must stay true: it says nothing before it knows; what is long ago does not count, for a database that was slow
+//! an hour ago is no reason to refuse anybody now.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use super::congestion::Congestion;
 /// Who stands in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waiter {
-    /// Its number.
+    /// The number by which the queue names it.
     pub(super) id: u64,
     pub(super) since: Duration,
     /// When its caller gives up.
@@ -59,8 +59,8 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         self.lines.get(party).map_or(0, Line::len)
     }
 
-    /// How many are called before a new one of `party`, where parties take turns: what stands in its own line, and as many
-    /// of each other's and one more.
+    /// How many are called before a new one of `party`, where parties take turns: what stands in its own line, and as
+    /// many of each other's and one more.
     pub(super) fn ahead_of(&self, party: &K) -> usize {
         let own = self.length(party);
         let others = self.lines.iter().filter(|(other, _)| *other != party);
@@ -76,7 +76,8 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         self.waiting += 1;
     }
 
-    /// One of the party whose turn it is among those that `may`, and whether its line stands; then it is the next one's.
+    /// One of the party whose turn it is among those that `may`, and whether its line stands; then it is the next
+    /// one's.
     pub(super) fn pop(&mut self, now: Duration, may: impl Fn(&K) -> bool) -> Option<(K, Waiter, bool)> {
         let place = self.turns.iter().position(may)?;
         let party = self.turns.remove(place)?;

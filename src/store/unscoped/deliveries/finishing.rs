@@ -21,8 +21,8 @@ pub struct Finished {
     pub worker: Uuid,
     /// Which attempt.
     pub attempt: i16,
-    /// The endpoint's revision as it was read for the attempt. If somebody acted upon the endpoint since, how the attempt
-    /// ended says nothing about the endpoint any more.
+    /// The endpoint's revision as it was read for the attempt. If somebody acted upon the endpoint since, how the
+    /// attempt ended says nothing about the endpoint any more.
     pub revision: i64,
     /// `delivered`, `failed`, `gone` or `refused`.
     pub outcome: &'static str,
