@@ -268,12 +268,10 @@ impl Gateway {
 impl Error {
     /// The database cannot be asked.
     pub(super) fn database_away() -> Self {
-        let detail = "the database cannot be reached at the moment";
+        let detail = "the database cannot be used at the moment";
         Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
     }
-}
 
-impl Error {
     /// Nobody is served before database and keys were looked at.
     pub fn not_begun() -> Self {
         Self::database_away()

@@ -87,7 +87,10 @@ impl Gateway {
             return Ok(None);
         }
         let Some(cache) = self.store().image_cache(&operation.team, operation.cache).await? else { return Ok(None) };
-        Ok(self.cloud_of(&cache.account).await.is_err().then_some("cloud_account"))
+        Ok(match self.cloud_of(&cache.account).await {
+            Err(_) => Some("cloud_account"),
+            Ok(cloud) => cloud.lacks_credentials().then_some("cloud_credentials"),
+        })
     }
 
     /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.

@@ -252,8 +252,9 @@ pub struct OperationView {
     pub state: String,
     /// The image cache that it is about.
     pub image_cache_id: String,
-    /// What it waits for, where that is known: `cloud_account`, with which nothing can be sent at the moment; an
-    /// administrator disabled it, or its credentials cannot be opened. New words may appear.
+    /// What it waits for, where that is known: `cloud_account`, with which nothing can be sent at the moment (an
+    /// administrator disabled it, or its credentials cannot be opened); `cloud_credentials`, for the cloud does not let
+    /// the account assume its role. The gateway's administrators can mend either. New words may appear.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub waits_for: Option<String>,

@@ -199,6 +199,11 @@ impl Client {
         }
     }
 
+    /// Whether its role could not be assumed when that was last tried, so that nothing can be sent.
+    pub fn lacks_credentials(&self) -> bool {
+        matches!(&self.0.signer, Signer::Session(session) if session.is_without())
+    }
+
     fn of(settings: Settings, keys: Keys, post: Post) -> Result<Self, BuildError> {
         endpoint::check(&settings.endpoint)?;
         let signer = match keys {

@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+/// What is left for the way at least, however soon an answer is wanted.
+const LEAST_WAY: Duration = Duration::from_millis(500);
 /// What an SDK of the cloud says first.
 const SDK: &str = "alibabacloud";
 /// A word of the `User-Agent` in lower case, and how many seconds that SDK waits for an answer.
@@ -29,6 +31,11 @@ pub fn read_timeout(user_agent: &str) -> Option<Duration> {
 /// By when such a caller must have its answer: a sixth of its patience is left for the way.
 pub fn answer_within(user_agent: &str) -> Option<Duration> {
     read_timeout(user_agent).map(|timeout| timeout * 5 / 6)
+}
+
+/// What such a caller waits for beyond that: the way, and what must be done before it can be answered.
+pub fn way(answer_within: Duration) -> Duration {
+    (answer_within / 5).max(LEAST_WAY)
 }
 
 /// The minor release in `provider/1.212.0`.

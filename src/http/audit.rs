@@ -10,6 +10,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -32,6 +33,9 @@ use crate::domain::audit::Outcome;
 use crate::domain::dry_run;
 use crate::domain::field::FieldError;
 use crate::domain::limits::bucket::Quota;
+
+/// The least time for the audit entry of a request whose caller is about to give up.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// What the layer works with.
 #[derive(Clone)]
@@ -108,8 +112,8 @@ async fn recorded(
         door.gateway.note_turned_away(&exchange.actor(), status, refusal.code());
         return Some(refusal.clone());
     }
-    // The work is done; what is left is to wait for a commit that many share.
-    exchange.place.stand_aside();
+    // The work is done, and no longer in its team's hands; what is left is to wait for a commit that many share.
+    exchange.place.end();
     let ending = ending(exchange, status, refusal.as_ref());
     write_entry(door, exchange, ending).await.err().map(|unavailable| exchange.worded(unavailable)).or(refusal)
 }
@@ -173,7 +177,11 @@ fn outcome_of(status: StatusCode) -> Outcome {
 async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> Result<(), Refusal> {
     let actor = exchange.actor();
     let work = door.gateway.audit_request(&actor, &exchange.call, ending);
-    match timeout(exchange.settings.audit_deadline, work).await {
+    let within = match exchange.rpc {
+        Some(_) => exchange.gone.saturating_duration_since(Instant::now()).max(LAST_MOMENT),
+        None => exchange.settings.audit_deadline,
+    };
+    match timeout(within.min(exchange.settings.audit_deadline), work).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             let inner = Refusal::from(error);

@@ -60,8 +60,10 @@ pub struct Exchange {
     pub settings: Settings,
     /// What stands before the path of a link in the answer.
     pub base: Arc<str>,
-    /// By when its answer must be ready: its caller waits no longer.
+    /// By when its answer must be ready.
     pub deadline: Instant,
+    /// When its caller gives up: whatever it waits for then, it is answered.
+    pub gone: Instant,
 }
 
 impl Exchange {
@@ -79,14 +81,16 @@ impl Exchange {
             let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
             call.asks(query.into_owned().take(MOST_PARAMETERS));
         }
-        let within = if rpc.is_some() {
-            rpc_patience(request.headers(), &door.settings)
+        let (within, way) = if rpc.is_some() {
+            let patience = rpc_patience(request.headers(), &door.settings);
+            (patience, user_agent::way(patience))
         } else {
-            door.settings.request_deadline
+            (door.settings.request_deadline, Duration::ZERO)
         };
         let deadline = Instant::now() + within;
         Arc::new(Self {
             deadline,
+            gone: deadline + way,
             call,
             operation: route.as_ref().and_then(|route| operations.of(request.method(), route.as_str())),
             resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use tokio::time::timeout_at;
 
 use super::DoorState;
 use super::exchange::Exchange;
@@ -32,6 +33,9 @@ mod actions;
 pub(super) mod envelope;
 mod object;
 pub(super) mod words;
+
+const TOO_LATE: &str = "(No answer was ready in time. A read may be repeated at once; look whether a change was made before \
+                        you repeat it, unless it has a ClientToken.)";
 
 /// One request to `/`, with whatever method.
 pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Result<Response, Refusal> {
@@ -57,12 +61,26 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     if let Some(action) = action {
         set(&rpc.action, action.operation());
     }
-    let class = action.map_or(Class::Read, |action| action.class(&incoming));
+    match timeout_at(exchange.gone, answer(&door, &exchange, &parts, &incoming, action)).await {
+        Ok(answered) => answered,
+        Err(_) => Err(words::unavailable(TOO_LATE)),
+    }
+}
+
+/// Lets the caller in, and carries out what was asked.
+async fn answer(
+    door: &DoorState,
+    exchange: &Exchange,
+    parts: &Parts,
+    incoming: &Incoming,
+    action: Option<Action>,
+) -> Result<Response, Refusal> {
+    let class = action.map_or(Class::Read, |action| action.class(incoming));
     let address = exchange.call.origin.address.map(neighbourhood);
     // To find the key's owner costs queries, too, but never as much as a list.
     let lookup = if class == Class::List { Class::Read } else { class };
     exchange.place.enter(lookup, Party::Stranger(address)).await.map_err(words::of_error)?;
-    let caller = let_in(&door, &exchange, &incoming).await?;
+    let caller = let_in(door, exchange, incoming).await?;
     exchange.place.stand_aside();
     exchange.place.count_delayed(&caller.team, class).await.map_err(words::of_error)?;
     exchange.place.enter(class, Party::Team(caller.team.clone())).await.map_err(words::of_error)?;
@@ -71,13 +89,14 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     known::check(&incoming.action, &incoming.params).map_err(|refused| words::of_refused(&refused))?;
     let in_params = known::dry_run(&incoming.params).map_err(|refused| words::of_refused(&refused))?;
     let dry_run = in_params || dry_run(&parts.headers)?;
+    let rpc = exchange.rpc.as_ref().ok_or_else(|| Refusal::internal("this is not the cloud's API"))?;
     let receipt = OnceLock::new();
     let asked = Asked {
         gateway: &door.gateway,
         caller,
         call: &exchange.call,
         rpc,
-        incoming: &incoming,
+        incoming,
         deadline: exchange.deadline,
         dry_run,
         receipt: &receipt,

@@ -5,21 +5,14 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use eci_cache_gateway::auth::mint::{Claims, mint};
-use eci_cache_gateway::domain::caller::Scope;
-use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
-use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::sim::{self, StandIn};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::restart::{KEY, stand_in, token};
 use crate::support::database::TestDatabase;
 use crate::support::hook::Hook;
 use crate::webhook_faults::worker_on;
 
-const KEY: &str = "process-key";
-const TOKENS: &str = "a secret for the tokens of tests, 32 bytes or more";
 /// Within which a process that was told to stop is gone.
 const GONE: Duration = Duration::from_secs(20);
 
@@ -77,31 +70,6 @@ impl Drop for Running {
         let _ended = self.0.kill();
         let _reaped = self.0.wait();
     }
-}
-
-async fn stand_in() -> StandIn {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = sim::Settings {
-        access_key_id: KEY.into(),
-        access_key_secret: KEY.into(),
-        further: Vec::new(),
-        speed: 100.0,
-        state_file: None,
-        journal: None,
-    };
-    StandIn::start(listener, settings, std::sync::Arc::new(SystemClock), std::sync::Arc::new(Entropy::from_seed(1)))
-}
-
-fn token() -> String {
-    let claims = Claims {
-        subject: "test".into(),
-        teams: vec!["web".parse().unwrap()],
-        scopes: Scope::ALL.to_vec(),
-        lifetime: chrono::Duration::hours(1),
-        issuer: "https://issuer.example".into(),
-        audience: "eci-cache-gateway".into(),
-    };
-    mint(&SecretString::from(TOKENS), &claims, SystemClock.now(), "process").unwrap().expose_secret().to_owned()
 }
 
 /// A create, its Ready, its webhook, and then the end; `unread` is what becomes of the logs' reader.

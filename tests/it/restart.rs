@@ -23,7 +23,7 @@ use crate::support::gateway::stamp;
 use crate::support::hook::Hook;
 use crate::support::server::{options_for, tmp};
 
-const KEY: &str = "restart-key";
+pub(crate) const KEY: &str = "restart-key";
 const TOKENS: &str = "a secret for the tokens of tests, 32 bytes or more";
 const MASTER: &str = "3a7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
 /// Of a minute; here of the whole life of the process.
@@ -126,17 +126,8 @@ impl Gateway {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
-        let claims = Claims {
-            subject: "test".into(),
-            teams: vec!["web".parse().unwrap()],
-            scopes: Scope::ALL.to_vec(),
-            lifetime: chrono::Duration::hours(1),
-            issuer: "https://issuer.example".into(),
-            audience: "eci-cache-gateway".into(),
-        };
-        let token = mint(&SecretString::from(TOKENS), &claims, SystemClock.now(), "restart").unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { process, lines, http, token: token.expose_secret().to_owned() }
+        Self { process, lines, http, token: token() }
     }
 
     pub(crate) fn said(&self) -> Vec<String> {
@@ -172,6 +163,19 @@ impl Drop for Gateway {
         let _ended = self.process.kill();
         let _reaped = self.process.wait();
     }
+}
+
+/// A token with every scope, for processes that have the settings of this module.
+pub(crate) fn token() -> String {
+    let claims = Claims {
+        subject: "test".into(),
+        teams: vec!["web".parse().unwrap()],
+        scopes: Scope::ALL.to_vec(),
+        lifetime: chrono::Duration::hours(1),
+        issuer: "https://issuer.example".into(),
+        audience: "eci-cache-gateway".into(),
+    };
+    mint(&SecretString::from(TOKENS), &claims, SystemClock.now(), "restart").unwrap().expose_secret().to_owned()
 }
 
 pub(crate) async fn stand_in() -> StandIn {

@@ -48,9 +48,12 @@ async fn while_the_role_cannot_be_assumed_nothing_is_in_doubt() {
     let cache = app.create("nginx:1.27").await.expect(202);
     let id = cache["id"].as_str().unwrap();
     assert_eq!(app.creations().await, 0);
+    let operation = format!("/v1/operations/{}", cache["operation_id"].as_str().unwrap());
+    assert_eq!(app.get(&operation).await.expect(200)["waits_for"], "cloud_credentials");
     assert_eq!(app.count("SELECT count(*) FROM operations WHERE in_doubt").await, 0);
     assert_eq!(app.count("SELECT count(*) FROM operation_attempts WHERE outcome = 'not_sent'").await, 1);
     app.until(id, "ready").await;
+    assert_eq!(app.get(&operation).await.expect(200).get("waits_for"), None);
     assert_eq!(app.creations().await, 1);
 }
 

@@ -253,6 +253,11 @@ pub(crate) fn worker_on(database: &PgConnectOptions) -> Command {
             ("ECG_KEYS_AUDIT", AUDIT),
             ("ECG_WEBHOOK_ALLOW_HTTP", "true"),
             ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
+            // To the process, whose clock is the machine's, what a test wrote by its own clock is months old.
+            ("ECG_RETENTION_EVENTS_DAYS", "3650"),
+            ("ECG_RETENTION_DELIVERIES_DAYS", "3650"),
+            ("ECG_RETENTION_IMAGE_CACHES_DAYS", "3650"),
+            ("ECG_RETENTION_CREDENTIALS_DAYS", "3650"),
         ])
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -91,6 +91,11 @@ impl Session {
         Ok(held.credentials)
     }
 
+    /// Whether there are none, and the last fetch failed.
+    pub(super) fn is_without(&self) -> bool {
+        self.good(self.post.clock.now()).is_none() && self.held().failed.is_some()
+    }
+
     /// Others than `refused`, which the cloud no longer takes.
     pub(super) async fn others_than(&self, refused: &Arc<Credentials>) -> Result<Arc<Credentials>, Fault> {
         self.fetch_unless(Some(refused)).await

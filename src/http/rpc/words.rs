@@ -177,7 +177,10 @@ pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
             let status = refusal.status();
             refusal.reworded(status, "RequestEntityTooLarge", detail)
         }
-        503 => refusal.reworded(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", UNAVAILABLE),
+        503 => {
+            let detail = format!("{UNAVAILABLE} ({detail})");
+            refusal.reworded(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", detail)
+        }
         500.. => refusal.reworded(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", INTERNAL),
         status => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);

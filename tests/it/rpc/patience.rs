@@ -122,3 +122,14 @@ async fn a_wait_that_is_asked_for_counts() {
     let request = key.v3(&app, "CreateImageCache", &create, true).header("prefer", "wait=1");
     error(&crate::support::answer::Answer::of(request).await, 503, "ServiceUnavailable");
 }
+
+#[tokio::test]
+async fn whoever_waits_for_the_database_is_answered_before_giving_up() {
+    let app = TestGateway::with(waiting(Duration::from_millis(50))).await;
+    let key = Key::new(&app).await;
+    let mut held = app.sql().begin().await.unwrap();
+    sqlx::query("LOCK TABLE access_keys IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
+    let told = error(&key.post(&app, "DescribeImageCaches", &[REGION]).await, 503, "ServiceUnavailable");
+    assert!(told["Message"].as_str().unwrap().contains("No answer was ready in time"), "{told}");
+    held.rollback().await.unwrap();
+}
