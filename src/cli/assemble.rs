@@ -29,8 +29,25 @@ use crate::store::{PoolSizes, Stamp, Store};
 use crate::webhook::address::Policy;
 use crate::webhook::sender::{Sender, SenderSettings};
 
-/// Puts a gateway together. Must be called within a runtime. `ours` are our own listeners: no webhook goes there.
+/// A setting reads well, and what it names does not work: a file, a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unusable;
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a setting cannot be used")
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+/// Puts a gateway together; fails as [`Unusable`]. Must be called within a runtime. `ours` are our own listeners: no
+/// webhook goes there.
 pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
+    put_together(config, ours).context(Unusable)
+}
+
+fn put_together(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
     let clock: Arc<dyn Clock> = Arc::new(SteadyClock::set_by(&SystemClock));
     let entropy = Arc::new(Entropy::from_os());
     let audit = audit_keys(&config.audit)?;

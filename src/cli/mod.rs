@@ -120,6 +120,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::Code(code) => *code,
+            Self::Failed(error) if error.is::<assemble::Unusable>() => 2,
             Self::Failed(error) if error.is::<shutdown::Dead>() => PART_DIED,
             Self::Failed(error) => error.downcast_ref().map_or(1, startup::exit_code),
         }

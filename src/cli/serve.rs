@@ -2,7 +2,7 @@
 
 use super::process::{Process, listen_for_operators, worker_name};
 use super::{Failure, assemble, inherited, runtime, wrong};
-use crate::config::{Config, ServeConfig};
+use crate::config::{Config, ServeConfig, SettingError};
 use crate::{shutdown, telemetry};
 
 /// How to serve.
@@ -15,6 +15,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
     let config = config.for_serve().map_err(wrong)?;
+    if config.metrics_listen.is_some_and(|metrics| metrics.port() != 0 && metrics == config.listen) {
+        let message =
+            "is the same as ECG_LISTEN: give it another port, or leave it out, and the API serves /metrics too";
+        return Err(wrong(vec![SettingError {
+            setting: "ECG_METRICS_LISTEN".to_owned(),
+            message: message.to_owned(),
+        }]));
+    }
     Ok(runtime()?.block_on(serve(&config, !arguments.no_worker))?)
 }
 

@@ -18,9 +18,11 @@ use super::caller::TeamId;
 use super::clock::Instant;
 use super::ids::EndpointId;
 
+mod memory;
 mod place;
 mod words;
 
+pub use memory::Memory;
 use place::Place;
 pub use words::{Address, End, Limits, Room};
 
@@ -68,18 +70,20 @@ impl<T> Desk<T> {
     /// acted upon since it was read; what was read before this one if it is of a newer revision.
     pub fn take(&mut self, address: Address, item: T, now: Instant) -> Vec<T> {
         let endpoint = address.endpoint;
-        let renewed = self.places.get(&endpoint).is_some_and(|place| place.address.revision < address.revision);
+        let renewed = self.places.get(&endpoint).is_some_and(|place| place.memory.revision() < address.revision);
         let mut unused = self.renew(endpoint, address.revision);
         let trust = self.limits.first_hand();
         let place = self.places.entry(endpoint).or_insert_with(|| Place::new(address.clone(), trust, now));
-        if address.revision < place.address.revision {
+        if address.revision < place.memory.revision() {
             unused.push(item);
             return unused;
         }
         if renewed {
+            place.memory.set_failures(address.failures);
             place.address = address;
         } else if place.is_idle() {
             // While nothing is under way, what the database says is newer than what we remember.
+            place.memory.set_failures(address.failures);
             let free_at = place.address.free_at.max(address.free_at);
             place.address = Address { free_at, ..address };
         } else {
@@ -100,25 +104,27 @@ impl<T> Desk<T> {
     /// endpoint no longer holds, and what waits here for it is given back, to be read anew.
     pub fn renew(&mut self, endpoint: EndpointId, revision: i64) -> Vec<T> {
         let trust = self.limits.first_hand();
-        let Some(place) = self.places.get_mut(&endpoint).filter(|place| place.address.revision < revision) else {
+        let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
+        if !place.memory.renew(revision) {
             return Vec::new();
-        };
-        place.address = Address { revision, failures: 0, free_at: None, ..place.address.clone() };
-        (place.paused_until, place.trust, place.more) = (None, trust, true);
+        }
+        (place.address.free_at, place.trust, place.more) = (None, trust, true);
         self.hungry = true;
         self.clear(endpoint)
     }
 
     /// The endpoints of which something is remembered that another's act may end, each with its revision.
     pub fn remembered(&self, now: Instant) -> Vec<(EndpointId, i64)> {
-        let holds = |place: &Place<T>| !place.queue.is_empty() || place.is_resting(now) || place.is_failing();
+        let holds =
+            |place: &Place<T>| !place.queue.is_empty() || place.memory.is_resting(now) || place.memory.is_failing();
         let held = self.places.iter().filter(|(_, place)| holds(place));
-        held.map(|(endpoint, place)| (*endpoint, place.address.revision)).collect()
+        held.map(|(endpoint, place)| (*endpoint, place.memory.revision())).collect()
     }
 
     /// Forgets the endpoints for which nothing was under way for long.
     pub fn forget_idle(&mut self, now: Instant) {
-        self.places.retain(|_, place| !place.is_idle() || place.is_resting(now) || place.used_at + KEEP_IDLE > now);
+        self.places
+            .retain(|_, place| !place.is_idle() || place.memory.is_resting(now) || place.used_at + KEEP_IDLE > now);
         self.teams.retain(|_, team| team.flying > 0 || team.in_turns || !team.ready.is_empty());
     }
 
@@ -192,16 +198,15 @@ impl<T> Desk<T> {
         let name = place.address.team.clone();
         place.flying = place.flying.saturating_sub(1);
         place.used_at = now;
-        let counts = end.revision == place.address.revision;
+        let counts = place.memory.count(end);
         if counts {
-            place.count(end.good, &self.limits);
-            place.paused_until = place.paused_until.max(end.paused_until);
+            place.adjust_trust(end.good, &self.limits);
         }
         self.flying = self.flying.saturating_sub(1);
         if let Some(team) = self.teams.get_mut(&name) {
             team.flying = team.flying.saturating_sub(1);
         }
-        let rests = counts && (end.paused_until.is_some() || place.is_failing());
+        let rests = counts && (end.paused_until.is_some() || place.memory.is_failing());
         let unused = if rests { self.clear(endpoint) } else { Vec::new() };
         self.hungry |= self.places.get(&endpoint).is_some_and(|place| place.is_hungry(now));
         self.list(endpoint);
@@ -225,7 +230,7 @@ impl<T> Desk<T> {
 
     /// Failures in a row of an endpoint, as far as we know.
     pub fn failures(&self, endpoint: EndpointId) -> i32 {
-        self.places.get(&endpoint).map_or(0, |place| place.address.failures)
+        self.places.get(&endpoint).map_or(0, |place| place.memory.failures())
     }
 
     /// Before what time an endpoint's rate lets nothing go.
@@ -248,7 +253,7 @@ impl<T> Desk<T> {
         let usual = self.limits.first_hand();
         let room = |(endpoint, place): (&EndpointId, &Place<T>)| Room {
             endpoint: *endpoint,
-            revision: place.address.revision,
+            revision: place.memory.revision(),
             most: place.room(now),
         };
         self.places.iter().map(room).filter(|room| room.most != usual).collect()
@@ -256,7 +261,7 @@ impl<T> Desk<T> {
 
     /// The endpoints for which nothing is to be handed over past the queue.
     pub fn closed(&self, now: Instant) -> Vec<EndpointId> {
-        let closed = |place: &Place<T>| place.more || place.is_failing() || place.room(now) == 0;
+        let closed = |place: &Place<T>| place.more || place.memory.is_failing() || place.room(now) == 0;
         self.places.iter().filter(|(_, place)| closed(place)).map(|(endpoint, _)| *endpoint).collect()
     }
 

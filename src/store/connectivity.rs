@@ -118,6 +118,7 @@ fn fault_of(error: &sqlx::Error) -> Fault {
         sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS") => Fault::NoTls,
         sqlx::Error::Tls(error) => Fault::Tls(chain(&**error)),
         sqlx::Error::Database(error) => of_server(error.code().as_deref().unwrap_or_default(), error.message()),
+        sqlx::Error::Protocol(_) => Fault::NotPostgres,
         other => Fault::Other(other.to_string()),
     }
 }

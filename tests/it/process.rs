@@ -180,14 +180,19 @@ async fn a_failure_of_a_process_that_logs_json_has_its_causes_as_an_array() {
     command.env("ECG_WEBHOOK_EXTRA_CA_FILE", "/nowhere/ca.pem").stderr(Stdio::piped());
     let Output { status, stderr, .. } = command.output().unwrap();
     let line = last_line(&stderr);
-    assert_eq!((status.code(), &line["error"]), (Some(1), &json!("the CA bundle /nowhere/ca.pem")));
-    assert!(line["causes"][0].as_str().is_some_and(|cause| cause.contains("No such file")), "{line}");
+    assert_eq!((status.code(), &line["error"]), (Some(2), &json!("a setting cannot be used")));
+    assert_eq!(line["causes"][0], "the CA bundle /nowhere/ca.pem");
+    assert!(line["causes"][1].as_str().is_some_and(|cause| cause.contains("No such file")), "{line}");
     let mut command = serve_on(&database, "http://127.0.0.1:9");
     let Output { status, stderr, .. } =
         command.env("ECG_LISTEN", taken.local_addr().unwrap().to_string()).output().unwrap();
     let line = last_line(&stderr);
     assert_eq!(status.code(), Some(1));
     assert!(line["error"].as_str().is_some_and(|error| error.contains("is taken by another program")), "{line}");
+    let mut command = serve_on(&database, "http://127.0.0.1:9");
+    let Output { status, stderr, .. } =
+        command.env("ECG_LISTEN", "127.0.0.1:18080").env("ECG_METRICS_LISTEN", "127.0.0.1:18080").output().unwrap();
+    assert_eq!((status.code(), &last_line(&stderr)["setting"]), (Some(2), &json!("ECG_METRICS_LISTEN")));
 }
 
 #[test]

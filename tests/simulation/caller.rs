@@ -12,7 +12,7 @@ use crate::cloud::{NEVER, Time};
 use crate::schedule::{Boundary, Fault};
 use crate::store::{DELETE, Store};
 use crate::twin::Twin;
-use crate::worker::{LONG_PAUSE, PAUSE, is_over};
+use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY, is_over};
 use crate::world::World;
 
 /// How long the caller is let wait.
@@ -97,8 +97,16 @@ impl World {
             Next::Tell => Boundary::Tell,
             Next::Wait | Next::Claim | Next::Clear | Next::Abandon => Boundary::Write,
         };
+        let writes = boundary.writes() && !(self.door.next == Next::Wait && is_over(self.store.operations[0].state));
+        if writes && self.now < self.read_only_until {
+            return self.door_may_not_write();
+        }
         let fault = self.fault(boundary);
         match fault {
+            Some(Fault::ReadOnly) => {
+                self.read_only_until = self.now + READ_ONLY;
+                self.door_may_not_write();
+            }
             Some(Fault::Crash) => self.door.die(),
             Some(Fault::Outage) => self.outage(),
             Some(Fault::Pause) => self.door.resume = self.now + PAUSE,
@@ -113,6 +121,18 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The database takes no writes. What was told counts as told, recorded or not; any other caller is told nothing, and
+    /// that is tried to be recorded again and again.
+    fn door_may_not_write(&mut self) {
+        let once = self.twin == Twin::GivesUpOnce;
+        self.door.next = match self.door.next {
+            Next::Clear | Next::Nothing => Next::Nothing,
+            Next::Abandon if once => Next::Nothing,
+            _ => Next::Abandon,
+        };
+        self.door.resume = self.read_only_until;
     }
 
     fn answered(&mut self) -> Next {

@@ -23,6 +23,7 @@ impl World {
             (self.is_undone(), "an older update undid a newer one"),
             (self.lives_untold(), "a cache lives that nobody was told of"),
             (self.was_lost(), "somebody lost the cache that they were given"),
+            (self.endpoint.was_let_wait(), "an endpoint rested although its team had resumed it"),
         ];
         checks.into_iter().find(|(wrong, _)| *wrong).map(|(_, what)| what)
     }

@@ -17,6 +17,7 @@ mod arguments;
 mod caller;
 mod check;
 mod cloud;
+mod endpoint;
 mod enumerate;
 mod random;
 mod rows;

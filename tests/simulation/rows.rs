@@ -80,6 +80,15 @@ pub(crate) struct Delivery {
     pub(crate) delivered: bool,
 }
 
+/// The endpoint that the deliveries go to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endpoint {
+    /// Rises with each act of its team.
+    pub(crate) revision: i64,
+    /// Nothing is sent to it before.
+    pub(crate) rests_until: Time,
+}
+
 /// Something to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {

@@ -34,10 +34,12 @@ pub(crate) enum Script {
     AskJoinReady,
     /// A create through the cloud's own API, without a token; once ready somebody updates it.
     AskUpdate,
+    /// A create; two seconds after the receiver asks for a rest, its team resumes the endpoint.
+    Resume,
 }
 
 impl Script {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Create,
         Self::CreateDelete,
         Self::ReadyDelete,
@@ -48,6 +50,7 @@ impl Script {
         Self::AskJoin,
         Self::AskJoinReady,
         Self::AskUpdate,
+        Self::Resume,
     ];
 
     /// Whether the create's caller must be answered now or never.
@@ -118,17 +121,21 @@ pub(crate) enum Fault {
     HookFails,
     /// The receiver takes it; the answer is lost.
     HookUnheard,
+    /// The receiver asks for a day without deliveries.
+    HookRests,
     /// The caller is gone.
     Leaves,
+    /// The database takes no writes for eight seconds: this one is refused, and so is whatever else is written then.
+    ReadOnly,
 }
 
 use Fault::{
-    BuildFails, Crash, HookFails, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves, LongPause, LookFails, LostAnswer,
-    LostRequest, Mismatch, Outage, Pause, Refuse, Throttle, Unheard,
+    BuildFails, Crash, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves, LongPause, LookFails,
+    LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle, Unheard,
 };
 
 impl Fault {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 21] = [
         Crash,
         Unheard,
         Pause,
@@ -147,17 +154,24 @@ impl Fault {
         Lag,
         HookFails,
         HookUnheard,
+        HookRests,
         Leaves,
+        ReadOnly,
     ];
 }
 
 impl Boundary {
+    /// Whether the database is written to.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Note | Self::Settle | Self::Write)
+    }
+
     /// What can go wrong there.
     pub(crate) fn faults(self) -> &'static [Fault] {
         match self {
-            Self::Note => &[Crash, Unheard, Pause, Outage],
-            Self::Settle => &[Crash, Unheard, Pause, LongPause, Outage],
-            Self::Write => &[Crash, Pause, LongPause, Outage],
+            Self::Note => &[Crash, Unheard, Pause, Outage, ReadOnly],
+            Self::Settle => &[Crash, Unheard, Pause, LongPause, Outage, ReadOnly],
+            Self::Write => &[Crash, Pause, LongPause, Outage, ReadOnly],
             Self::Build => &[
                 Crash,
                 Unheard,
@@ -177,7 +191,7 @@ impl Boundary {
                 &[Crash, Unheard, Outage, LostRequest, LostAnswer, Late, LateEnd, Throttle, Refuse, Mismatch]
             }
             Self::Look => &[Crash, Pause, Outage, LookFails, Lag],
-            Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard],
+            Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard, HookRests],
             Self::Ask => &[Crash, Leaves],
             Self::Tell => &[Crash, Unheard, Pause, LongPause, Outage, Leaves],
         }

@@ -7,7 +7,7 @@ use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState
 use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Time};
-pub(crate) use crate::rows::{Delivery, LEASE, Lease, Operation, Row, Work, instant, time};
+pub(crate) use crate::rows::{Delivery, Endpoint, LEASE, Lease, Operation, Row, Work, instant, time};
 use crate::twin::Twin;
 
 /// The tracker's pause between two looks.
@@ -26,6 +26,7 @@ pub(crate) struct Store {
     pub(crate) look_due: Time,
     pub(crate) group: Lease,
     pub(crate) deliveries: [Delivery; EVENTS],
+    pub(crate) endpoint: Endpoint,
     /// Which operation made each generation.
     pub(crate) made_by: [usize; EVENTS + 1],
     /// Dedupe keys of the events, by generation and type.
@@ -72,6 +73,7 @@ impl Store {
             look_due: NEVER,
             group: Lease::default(),
             deliveries: [delivery; EVENTS],
+            endpoint: Endpoint { revision: 1, rests_until: 0 },
             made_by: [0; EVENTS + 1],
             told: 0,
             events: 0,
@@ -106,7 +108,8 @@ impl Store {
         }
         for (place, delivery) in self.deliveries.iter().enumerate() {
             if delivery.due != NEVER {
-                offer(delivery.due.max(delivery.lease.free_at()), Work::Deliver(place));
+                let due = delivery.due.max(self.endpoint.rests_until);
+                offer(due.max(delivery.lease.free_at()), Work::Deliver(place));
             }
         }
         first
@@ -289,6 +292,27 @@ impl Store {
         if self.group.is(token) {
             self.group = Lease::default();
             self.look_due = if self.row.core.status.is_in_motion() { now + LOOK_EVERY } else { NEVER };
+        }
+    }
+
+    /// The team resumes the endpoint.
+    pub(crate) fn resume(&mut self) {
+        self.endpoint = Endpoint { revision: self.endpoint.revision + 1, rests_until: 0 };
+    }
+
+    /// The endpoint rests, because of an attempt that was read under that revision.
+    pub(crate) fn rest(&mut self, revision: i64, until: Time) {
+        if revision == self.endpoint.revision || self.twin == Twin::CountsOldEnds {
+            self.endpoint.rests_until = self.endpoint.rests_until.max(until);
+        }
+    }
+
+    /// Gives a delivery back that its worker may not send yet.
+    pub(crate) fn give_back(&mut self, place: usize, token: u32, until: Time) {
+        let delivery = &mut self.deliveries[place];
+        if delivery.lease.is(token) {
+            (delivery.lease, delivery.due) = (Lease::default(), until);
+            delivery.attempts -= 1;
         }
     }
 

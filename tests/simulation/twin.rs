@@ -27,10 +27,18 @@ pub(crate) enum Twin {
     AnswersUnasked,
     /// Who joins is not recorded.
     JoinsUnrecorded,
+    /// A request is sent although the database refused to record that it would be.
+    SendsUnrecorded,
+    /// That a caller was not told is tried to be recorded once.
+    GivesUpOnce,
+    /// A deliverer does not hear that somebody acted upon an endpoint.
+    RestsOn,
+    /// How an attempt ended counts for the endpoint although somebody acted upon it meanwhile.
+    CountsOldEnds,
 }
 
 impl Twin {
-    pub(crate) const BROKEN: [Self; 11] = [
+    pub(crate) const BROKEN: [Self; 15] = [
         Self::FreshToken,
         Self::ResendForLookUp,
         Self::RefuseAtOnce,
@@ -42,6 +50,10 @@ impl Twin {
         Self::ClearsAfterwards,
         Self::AnswersUnasked,
         Self::JoinsUnrecorded,
+        Self::SendsUnrecorded,
+        Self::GivesUpOnce,
+        Self::RestsOn,
+        Self::CountsOldEnds,
     ];
 }
 

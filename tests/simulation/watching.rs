@@ -1,11 +1,10 @@
-//! The rest of a worker's work: following the cache, looking after ended operations, delivering webhooks.
+//! The rest of a worker's work: following the cache, looking after ended operations.
 
 use eci_cache_gateway::domain::change::core::{self, Input as Change, Outcome};
-use eci_cache_gateway::domain::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
 
 use crate::cloud::NEVER;
 use crate::schedule::Fault;
-use crate::store::{instant, time};
+use crate::store::instant;
 use crate::worker::{Hand, Worker};
 use crate::world::World;
 
@@ -73,27 +72,6 @@ impl World {
             self.check_early();
         }
         self.store.release(worker.token, self.now);
-        Hand::Idle
-    }
-
-    pub(crate) fn post(&mut self, place: usize, fault: Option<Fault>) -> Hand {
-        let (event, seen) = (self.store.deliveries[place].event, &mut self.received[place]);
-        if fault != Some(Fault::HookFails) {
-            if seen.1 > 0 && seen.0 != event {
-                self.violation = Some("one event was delivered under two ids");
-            }
-            *seen = (event, seen.1 + 1);
-        }
-        Hand::Posted(place, !matches!(fault, Some(Fault::HookFails | Fault::HookUnheard)))
-    }
-
-    pub(crate) fn posted(&mut self, token: u32, place: usize, delivered: bool) -> Hand {
-        let attempts = self.store.deliveries[place].attempts.min(MAX_ATTEMPTS);
-        let again = match after_failure(attempts, None, 0) {
-            AfterFailure::Again(pause) => time(instant(self.now) + pause),
-            AfterFailure::Exhausted => NEVER,
-        };
-        self.store.finish(place, token, delivered, again);
         Hand::Idle
     }
 }

@@ -6,6 +6,7 @@ use eci_cache_gateway::domain::operation::{
 };
 
 use crate::cloud::{NEVER, Request, Time};
+use crate::endpoint::{Ended, NOTHING};
 use crate::schedule::{Boundary, Fault};
 use crate::store::{Row, Work, instant};
 use crate::twin::Twin;
@@ -17,6 +18,8 @@ pub(crate) const PAUSE: Time = 70;
 pub(crate) const LONG_PAUSE: Time = 1_000;
 /// How far a look lags at worst.
 const LAG: Time = 59;
+/// How long the database takes no writes.
+pub(crate) const READ_ONLY: Time = 8;
 
 /// What a worker is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +49,9 @@ pub(crate) enum Hand {
     /// Send a webhook.
     Post(usize),
     /// Write how that went.
-    Posted(usize, bool),
+    Posted(usize, Ended),
+    /// Give a delivery back: the endpoint rests, as far as the worker knows.
+    GiveBack(usize),
     /// Give up creates of which nobody will be told.
     Sweep,
 }
@@ -62,6 +67,8 @@ pub(crate) struct Worker {
     /// What it has read.
     progress: Option<Progress>,
     pub(crate) row: Option<Row>,
+    /// The endpoint's revision as it was read.
+    pub(crate) revision: i64,
 }
 
 impl World {
@@ -78,10 +85,12 @@ impl World {
             Work::Operation(place) => self.due(place, &row),
             Work::Unsettled(place) => Hand::Tidy(place),
             Work::Track => Hand::Track,
+            Work::Deliver(place) if self.rests(worker) => Hand::GiveBack(place),
             Work::Deliver(place) => Hand::Post(place),
             Work::Sweep => Hand::Sweep,
         };
-        self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row) };
+        let revision = self.store.endpoint.revision;
+        self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row), revision };
     }
 
     fn due(&self, place: usize, row: &Row) -> Hand {
@@ -123,6 +132,7 @@ impl World {
             | Hand::LookedAgain(..)
             | Hand::Observed(..)
             | Hand::Posted(..)
+            | Hand::GiveBack(_)
             | Hand::Sweep => Boundary::Write,
             Hand::Settle(..) => Boundary::Settle,
             Hand::Send(operation, _) if self.store.operations[operation].progress.kind == OperationKind::Delete => {
@@ -133,8 +143,15 @@ impl World {
             Hand::LookUp(_) | Hand::Tidy(_) | Hand::Track => Boundary::Look,
             Hand::Post(_) => Boundary::Post,
         };
+        if boundary.writes() && self.now < self.read_only_until {
+            return self.refuse(place);
+        }
         let fault = self.fault(boundary);
         match fault {
+            Some(Fault::ReadOnly) => {
+                self.read_only_until = self.now + READ_ONLY;
+                self.refuse(place);
+            }
             Some(Fault::Crash) => self.die(place),
             Some(Fault::Outage) => self.outage(),
             Some(Fault::Pause) => self.workers[place].resume = self.now + PAUSE,
@@ -149,8 +166,18 @@ impl World {
         }
     }
 
+    /// The database takes no writes: the worker knows that, and leaves the work to whoever has its lease next.
+    fn refuse(&mut self, place: usize) {
+        self.note(|| format!("worker {place} may not write"));
+        self.workers[place].hand = match self.workers[place].hand {
+            Hand::Note(operation) if self.twin == Twin::SendsUnrecorded => Hand::Send(operation, self.now),
+            _ => Hand::Idle,
+        };
+    }
+
     /// A worker dies, and with worker 0 the door of its process.
     fn die(&mut self, place: usize) {
+        self.memories[place] = NOTHING;
         self.workers[place].hand = Hand::Idle;
         if place == 0 {
             self.door.die();
@@ -194,7 +221,11 @@ impl World {
             Hand::Track => self.track(worker, fault),
             Hand::Observed(outcome, snapshot) => self.observed(worker, outcome, snapshot),
             Hand::Post(delivery) => self.post(delivery, fault),
-            Hand::Posted(delivery, delivered) => self.posted(token, delivery, delivered),
+            Hand::Posted(delivery, ended) => self.posted(place, worker, delivery, ended),
+            Hand::GiveBack(delivery) => {
+                self.store.give_back(delivery, token, self.now + 1);
+                Hand::Idle
+            }
             Hand::Sweep => {
                 self.sweep();
                 Hand::Idle

@@ -3,11 +3,13 @@
 //! Whatever is due first happens next. Workers interleave where one is paused, or dies and another takes over;
 //! between two boundaries nothing can go wrong, so a worker does that at once.
 
+use eci_cache_gateway::domain::desk::Memory;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Owed, Rule};
 use eci_cache_gateway::domain::status::Status;
 
 use crate::caller::Door;
 use crate::cloud::{Cloud, NEVER, Time};
+use crate::endpoint::{NOTHING, Receiver};
 use crate::schedule::{Boundary, Fault, MOST_FAULTS, Schedule, Script, Source};
 use crate::store::{DELETE, EVENTS, Operation, Store};
 use crate::twin::Twin;
@@ -48,6 +50,12 @@ pub(crate) struct World {
     pub(crate) setting: Setting,
     pub(crate) twin: Twin,
     pub(crate) rule: Rule,
+    /// What each worker remembers of the endpoint.
+    pub(crate) memories: [Memory; WORKERS],
+    /// What became of the receiver.
+    pub(crate) endpoint: Receiver,
+    /// The database takes no writes before.
+    pub(crate) read_only_until: Time,
     /// Webhooks received: the event's id and how often, by generation.
     pub(crate) received: [(u32, u32); EVENTS],
     /// Of a create through the cloud's own API.
@@ -74,6 +82,7 @@ enum Asked {
     Update(usize),
     Delete,
     Join,
+    Resume,
 }
 
 impl World {
@@ -86,6 +95,9 @@ impl World {
             setting,
             twin,
             rule: Rule::default(),
+            memories: [NOTHING; WORKERS],
+            endpoint: Receiver::default(),
+            read_only_until: 0,
             received: [(0, 0); EVENTS],
             door: if script.asks_without_token() { Door::ASKED } else { Door::NONE },
             relied: false,
@@ -124,7 +136,8 @@ impl World {
         let (asked_at, asked) = self.next_request();
         let (work_at, work) = self.store.next_work();
         let idle = self.workers.iter().position(|worker| worker.hand == Hand::Idle);
-        let work_at = if idle.is_some() { work_at.max(self.away_until) } else { NEVER };
+        let away_until = self.away_until.max(self.read_only_until);
+        let work_at = if idle.is_some() { work_at.max(away_until) } else { NEVER };
         let busy = self.workers.iter().enumerate().filter(|(_, worker)| worker.hand != Hand::Idle);
         let (busy_at, busy) = busy.map(|(place, worker)| (worker.resume, place)).min().unwrap_or((NEVER, 0));
         let door_at = self.door.due(&self.store);
@@ -162,13 +175,15 @@ impl World {
             (Script::Update | Script::UpdateTwice | Script::UpdateDelete | Script::AskUpdate, 0) => {
                 (when_ready, Asked::Update(1))
             }
+            (Script::Resume, 0) => (self.endpoint.is_resumed_at(), Asked::Resume),
             (Script::AskJoin, 0) => (2, Asked::Join),
             (Script::AskJoinReady, 0) => (when_ready, Asked::Join),
             (Script::UpdateTwice, 1) => (when_updatable, Asked::Update(2)),
             (Script::UpdateDelete, 1) => (last + 2, Asked::Delete),
             _ => (NEVER, Asked::Delete),
         };
-        (if at == NEVER { NEVER } else { at.max(self.away_until) }, asked)
+        let away_until = self.away_until.max(self.read_only_until);
+        (if at == NEVER { NEVER } else { at.max(away_until) }, asked)
     }
 
     /// What the door and `app` do with a request, in one transaction.
@@ -180,6 +195,7 @@ impl World {
             Asked::Delete if status.is_final() || status == Status::Deleting => return,
             Asked::Delete => (DELETE, self.delete_state()),
             Asked::Join => return self.join(),
+            Asked::Resume => return self.resume(),
             Asked::Update(place) => (place, OperationState::Running),
         };
         if self.script.asks_without_token() {
@@ -234,6 +250,7 @@ impl World {
     pub(crate) fn outage(&mut self) {
         self.away_until = self.now + OUTAGE;
         self.workers = [Worker::default(); WORKERS];
+        self.memories = [NOTHING; WORKERS];
         self.door.die();
     }
 

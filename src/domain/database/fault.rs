@@ -56,6 +56,8 @@ pub enum Fault {
     Unreachable,
     /// There is no socket in that folder.
     NoSocket,
+    /// Something else listens there: a web server, say.
+    NotPostgres,
     /// The server speaks no TLS, and the address demands it.
     NoTls,
     /// TLS could not be agreed on; with the reason.
@@ -117,6 +119,7 @@ impl Fault {
             Self::NoSuchHost => format!("the name {host} does not resolve: correct the host in the address, or the DNS of this machine"),
             Self::Unreachable => format!("there is no way to {host}: look at routes, firewalls and network policies"),
             Self::NoSocket => format!("there is no socket .s.PGSQL.{port} in {host}: start the server, or correct folder and port in the address"),
+            Self::NotPostgres => format!("what listens at port {port} of {host} does not talk as PostgreSQL does: correct host and port in the address"),
             Self::NoTls => "the server speaks no TLS, and sslmode demands it: turn ssl on there, or write sslmode=prefer".to_owned(),
             Self::Tls(why) => format!("TLS failed ({why}): look at sslmode, sslrootcert and the server's certificate"),
             Self::Starting => "the server is starting, stopping or recovering: it will be tried again".to_owned(),

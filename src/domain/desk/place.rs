@@ -2,14 +2,9 @@
 
 use std::collections::VecDeque;
 
-use chrono::Duration;
-
+use super::memory::Memory;
 use super::words::{Address, Limits};
 use crate::domain::clock::Instant;
-use crate::domain::health::CAREFUL_AFTER;
-
-/// Nobody rests longer than a day; what lies further ahead than this was written by a clock that leapt.
-const LONGEST_REST: Duration = Duration::hours(25);
 
 /// What is remembered of one endpoint, and what waits for it here.
 #[derive(Debug)]
@@ -17,7 +12,7 @@ pub(super) struct Place<T> {
     pub(super) address: Address,
     pub(super) queue: VecDeque<T>,
     pub(super) flying: usize,
-    pub(super) paused_until: Option<Instant>,
+    pub(super) memory: Memory,
     pub(super) listed: bool,
     /// How much of it may be in hand: more with each that arrives, half as much with each that does not.
     pub(super) trust: usize,
@@ -30,10 +25,10 @@ pub(super) struct Place<T> {
 impl<T> Place<T> {
     pub(super) fn new(address: Address, trust: usize, now: Instant) -> Self {
         Self {
+            memory: Memory::new(address.revision, address.failures),
             address,
             queue: VecDeque::new(),
             flying: 0,
-            paused_until: None,
             listed: false,
             trust,
             more: false,
@@ -41,23 +36,19 @@ impl<T> Place<T> {
         }
     }
 
-    pub(super) fn is_resting(&self, now: Instant) -> bool {
-        self.paused_until.is_some_and(|until| until > now && until - now <= LONGEST_REST)
-    }
-
     pub(super) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.flying == 0
     }
 
     pub(super) fn cap(&self, limits: &Limits) -> usize {
-        if self.is_failing() { 1 } else { limits.per_endpoint }
+        if self.memory.is_failing() { 1 } else { limits.per_endpoint }
     }
 
     /// How much of it may be in hand.
     pub(super) fn most(&self, now: Instant) -> usize {
-        match self.is_resting(now) {
+        match self.memory.is_resting(now) {
             true => 0,
-            false if self.is_failing() => 1,
+            false if self.memory.is_failing() => 1,
             false => self.trust,
         }
     }
@@ -72,13 +63,8 @@ impl<T> Place<T> {
         self.more && most > 0 && self.queue.len() + self.flying <= most / 4 * 3
     }
 
-    pub(super) fn count(&mut self, good: bool, limits: &Limits) {
-        self.address.failures = if good { 0 } else { self.address.failures.saturating_add(1) };
+    pub(super) fn adjust_trust(&mut self, good: bool, limits: &Limits) {
         let trust = if good { self.trust + 1 } else { self.trust / 2 };
         self.trust = trust.clamp(limits.first_hand(), limits.hand_per_endpoint);
-    }
-
-    pub(super) fn is_failing(&self) -> bool {
-        self.address.failures >= CAREFUL_AFTER
     }
 }

@@ -60,7 +60,9 @@ async fn what_only_other_settings_can_mend_ends_the_process() {
 async fn what_may_pass_is_told_at_once_and_waited_for() {
     let cloud = stand_in().await;
     let port = closed_port();
+    let web = cloud.url().replace("http://", "");
     for (address, words) in [
+        (format!("postgres://u:hush@{web}/d"), "does not talk as PostgreSQL does".to_owned()),
         (format!("postgres://u:hush@127.0.0.1:{port}/d"), format!("nothing listens at port {port} of 127.0.0.1")),
         (format!("postgres://u:hush@[::1]:{port}/d"), "the database d at [::1]:".to_owned()),
         ("postgres://u:hush@db.invalid/d".to_owned(), "the name db.invalid does not resolve".to_owned()),

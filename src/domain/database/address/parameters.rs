@@ -202,7 +202,7 @@ impl Reading {
     fn unknown(&self, name: &str) -> AddressError {
         if self.secret {
             return AddressError::new(
-                "has a parameter behind the password that is none of libpq's: in a password an & is written %26, or a value with spaces stands in single quotation marks",
+                "has a parameter behind the password that is none of libpq's: leave it out; or, if it is a part of the password, write an & in it as %26, or put a value with spaces in single quotation marks",
             );
         }
         AddressError::new(format!("has the parameter {:?}, which is none of libpq's: leave it out", short(name)))

@@ -1,0 +1,113 @@
+//! The endpoint, its team that resumes it, and the workers that deliver to it: each remembers that it rests, beside the
+//! database, and must hear of what its team does.
+
+use eci_cache_gateway::domain::desk::{End, Memory};
+use eci_cache_gateway::domain::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
+
+use crate::cloud::{NEVER, Time};
+use crate::schedule::Fault;
+use crate::store::{instant, time};
+use crate::twin::Twin;
+use crate::worker::{Hand, Worker};
+use crate::world::World;
+
+/// The rest that a receiver asks for: the longest that is granted.
+const REST: Time = 86_400;
+/// What a worker that has just begun remembers of the endpoint.
+pub(crate) const NOTHING: Memory = Memory::new(0, 0);
+
+/// How an attempt to deliver ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Delivered,
+    Failed,
+    /// And the receiver asks for a rest.
+    Rests,
+}
+
+/// A receiver that may ask for a rest.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Receiver {
+    /// When it asked first, and how often; nothing is asked at 0.
+    asked: (Time, u32),
+    /// Its team resumed the endpoint then.
+    resumed_at: Option<Time>,
+    /// It refused something otherwise, or its answer was lost.
+    refused: bool,
+    /// When the last delivery came.
+    last_at: Time,
+}
+
+impl Receiver {
+    /// When its team resumes the endpoint.
+    pub(crate) fn is_resumed_at(&self) -> Time {
+        if self.asked.1 == 0 { NEVER } else { self.asked.0 + 2 }
+    }
+
+    /// Something was sent to it.
+    fn hear(&mut self, ended: Ended, now: Time) {
+        match ended {
+            Ended::Delivered => self.last_at = now,
+            Ended::Failed => self.refused = true,
+            Ended::Rests if self.asked.1 == 0 => self.asked = (now, 1),
+            Ended::Rests => self.asked.1 += 1,
+        }
+    }
+
+    /// It was let wait although its team had resumed the endpoint, and it refused nothing since.
+    pub(crate) fn was_let_wait(&self) -> bool {
+        let waited = self.resumed_at.is_some_and(|resumed| self.last_at > resumed + REST / 2);
+        waited && self.asked.1 == 1 && !self.refused
+    }
+}
+
+impl World {
+    /// The team resumes the endpoint.
+    pub(crate) fn resume(&mut self) {
+        self.endpoint.resumed_at = Some(self.now);
+        self.store.resume();
+    }
+
+    pub(crate) fn post(&mut self, place: usize, fault: Option<Fault>) -> Hand {
+        let (event, seen) = (self.store.deliveries[place].event, &mut self.received[place]);
+        let ended = match fault {
+            Some(Fault::HookFails | Fault::HookUnheard) => Ended::Failed,
+            Some(Fault::HookRests) => Ended::Rests,
+            _ => Ended::Delivered,
+        };
+        if !matches!(fault, Some(Fault::HookFails | Fault::HookRests)) {
+            if seen.1 > 0 && seen.0 != event {
+                self.violation = Some("one event was delivered under two ids");
+            }
+            *seen = (event, seen.1 + 1);
+        }
+        self.endpoint.hear(ended, self.now);
+        Hand::Posted(place, ended)
+    }
+
+    /// Whether the endpoint rests, as far as the worker knows that reads a delivery to it.
+    pub(crate) fn rests(&mut self, worker: usize) -> bool {
+        let memory = &mut self.memories[worker];
+        if self.twin != Twin::RestsOn || memory.revision() == NOTHING.revision() {
+            memory.renew(self.store.endpoint.revision);
+        }
+        memory.is_resting(instant(self.now))
+    }
+
+    pub(crate) fn posted(&mut self, worker: usize, held: Worker, place: usize, ended: Ended) -> Hand {
+        let (token, delivered) = (held.token, ended == Ended::Delivered);
+        let rests_until = (ended == Ended::Rests).then_some(self.now + REST);
+        let end = End { revision: held.revision, good: delivered, paused_until: rests_until.map(instant) };
+        self.memories[worker].count(&end);
+        if let Some(until) = rests_until {
+            self.store.rest(held.revision, until);
+        }
+        let attempts = self.store.deliveries[place].attempts.min(MAX_ATTEMPTS);
+        let again = match after_failure(attempts, None, 0) {
+            AfterFailure::Again(pause) => time(instant(self.now) + pause),
+            AfterFailure::Exhausted => NEVER,
+        };
+        self.store.finish(place, token, delivered, again);
+        Hand::Idle
+    }
+}
