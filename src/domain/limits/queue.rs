@@ -173,9 +173,18 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         let id = self.next_id;
         self.next_id += 1;
         let begun = self.kinds[kind(class)].begun;
+        self.note_length(class, party, now);
         self.lanes[class as usize].push(party, Waiter { id, since: now, until, delayed, begun });
         self.note_waiting(now);
         Arrival::Wait(id, victim)
+    }
+
+    /// Whether a line that stood until lately is long again.
+    fn note_length(&mut self, class: Class, party: &K, now: Duration) {
+        if self.lanes[class as usize].congestion.is_tried(party, now) {
+            let others = self.waiting_before(class) + self.lanes[class as usize].ahead_of(party);
+            self.lanes[class as usize].congestion.waits_behind(party, others, now);
+        }
     }
 
     /// Whether the line, as fast as it drains, would not reach it in time. In one that stands, the target says more.

@@ -4,6 +4,11 @@
 //! once every request of the party that began within [`Congestion::AFTER`] had waited behind more than
 //! [`Congestion::LONG`] others. Counted in requests, not in time, so that a slow machine is no overload. Each party is
 //! judged by its own line: nobody's burst is cut short by another's overload.
+//!
+//! While a line stands it is kept short, so its length says nothing of how much is asked; nor do refusals: whoever asks
+//! again at once is refused again, and a few callers would keep an overload alive that has long ended. So every
+//! [`Congestion::STANDS`] it is tried: nobody is turned away until the line is long again, which an overload shows
+//! within the blink of an eye.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -22,7 +27,7 @@ struct Line {
     long_since: Option<Duration>,
     /// When one began last that had.
     noted: Duration,
-    /// Until when the line counts as standing, even where it is empty for a moment.
+    /// Until when the line counts as standing, even where it is empty for a moment; then it is tried. Zero: it never did.
     until: Duration,
 }
 
@@ -31,9 +36,10 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
     pub(super) const LONG: u64 = 128;
     /// For how long all waits must be long. Whatever an idle gateway could serve within it is a burst.
     pub(super) const AFTER: Duration = Duration::from_secs(2);
-    /// How long nobody must have been turned away until a line stands no more. Sooner, and each moment of relief would
-    /// let it grow again.
-    pub(super) const RELIEF: Duration = Duration::from_millis(500);
+    /// For how long a line stands before it is tried. Sooner, and what waits in trials would show among all waits.
+    pub(super) const STANDS: Duration = Duration::from_secs(2);
+    /// How many must stand before one in a trial, that the line counts as long again.
+    pub(super) const LONG_AGAIN: usize = 64;
 
     pub(super) fn new() -> Self {
         Self { parties: HashMap::new(), swept: Duration::ZERO }
@@ -59,8 +65,21 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
 
     /// One of `party` is turned away because its line stands.
     pub(super) fn turned_away(&mut self, party: &K, now: Duration) {
-        if let Some(line) = self.parties.get_mut(party) {
-            line.until = now + Self::RELIEF;
+        if let Some(line) = self.parties.get_mut(party).filter(|line| now >= line.until) {
+            line.until = now + Self::STANDS;
+        }
+    }
+
+    /// Whether the line of `party` stood until lately, and is tried.
+    pub(super) fn is_tried(&self, party: &K, now: Duration) -> bool {
+        self.parties.get(party).is_some_and(|line| line.is_tried(Self::AFTER, now))
+    }
+
+    /// One of `party` will stand behind so many others: a trial that shows a long line is over.
+    pub(super) fn waits_behind(&mut self, party: &K, others: usize, now: Duration) {
+        let tried = |line: &&mut Line| line.is_tried(Self::AFTER, now);
+        if let Some(line) = self.parties.get_mut(party).filter(tried).filter(|_| others > Self::LONG_AGAIN) {
+            line.until = now + Self::STANDS;
         }
     }
 
@@ -73,12 +92,18 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
     fn sweep(&mut self, now: Duration) {
         if now.saturating_sub(self.swept) >= Self::AFTER {
             self.swept = now;
-            self.parties.retain(|_, line| now < line.until || now.saturating_sub(line.noted) <= Self::AFTER);
+            let is_needed = |line: &Line| now < line.until || line.is_tried(Self::AFTER, now);
+            self.parties.retain(|_, line| is_needed(line) || now.saturating_sub(line.noted) <= Self::AFTER);
         }
     }
 }
 
 impl Line {
+    /// Whether it stood until a short time ago.
+    fn is_tried(&self, after: Duration, now: Duration) -> bool {
+        !self.until.is_zero() && now >= self.until && now - self.until <= after
+    }
+
     fn is_long(&self, after: Duration, now: Duration) -> bool {
         let lately = now.saturating_sub(self.noted) <= after;
         lately && self.long_since.is_some_and(|since| now.saturating_sub(since) >= after)
@@ -119,12 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_half_a_second_after_the_last_refusal_and_is_forgotten() {
+    fn a_line_that_stands_is_tried_however_many_are_turned_away() {
         let mut congestion = Parties::new();
         (0..=20).for_each(|step| congestion.began(&"a", MANY, ms(step * 100)));
-        congestion.turned_away(&"a", ms(2_000));
-        congestion.began(&"a", 0, ms(2_001));
-        assert!(congestion.is(&"a", ms(2_499)) && !congestion.is(&"a", ms(2_500)));
+        for at in (2_000..4_000).step_by(10) {
+            congestion.began(&"a", 0, ms(at));
+            congestion.turned_away(&"a", ms(at));
+        }
+        let few = Parties::LONG_AGAIN;
+        assert!(congestion.is(&"a", ms(3_999)) && !congestion.is(&"a", ms(4_000)));
+        congestion.waits_behind(&"a", few, ms(4_100));
+        assert!(!congestion.is(&"a", ms(4_100)), "a short line does not stand");
+        congestion.waits_behind(&"a", few + 1, ms(4_100));
+        assert!(congestion.is(&"a", ms(4_100)) && congestion.is(&"a", ms(6_099)) && !congestion.is(&"a", ms(6_100)));
+        congestion.waits_behind(&"a", few + 1, ms(8_200));
+        assert!(!congestion.is(&"a", ms(8_200)), "two seconds without one are the end of it");
         congestion.began(&"b", 0, ms(10_000));
         assert!(congestion.parties.is_empty());
     }

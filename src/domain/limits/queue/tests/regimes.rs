@@ -121,6 +121,24 @@ fn as_many_at_once_as_somebody_likes_are_served_while_few_stand_before_each() {
     assert!(station.begun.len() > 2_300, "{}", station.begun.len());
 }
 
+#[test]
+fn an_overload_ends_with_what_is_asked_and_not_with_who_asks_again_at_once() {
+    let mut station = overloaded(4, false);
+    (station.begun.clear(), station.turned_away.clear());
+    // Sixteen, who ask again as soon as they are answered, or refused.
+    let mut asking = vec!["a"; 16];
+    for step in 10_001..=20_000 {
+        let (begun, refused) = (station.begun.len(), station.turned_away.len());
+        std::mem::take(&mut asking).into_iter().for_each(|party| station.ask(party, false));
+        station.work(ms(step));
+        asking = vec!["a"; station.begun.len() - begun + station.turned_away.len() - refused];
+        if step == 15_000 {
+            station.turned_away.clear();
+        }
+    }
+    assert!(station.turned_away.is_empty(), "{} after five seconds", station.turned_away.len());
+}
+
 /// `much` lists of one party for each that can be served, for 10 s; what begins after the first three seconds.
 fn overloaded(much: u64, delayed: bool) -> Station {
     let mut station = Station::new(ms(2));
@@ -137,9 +155,11 @@ fn overloaded(much: u64, delayed: bool) -> Station {
 #[test]
 fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
     let station = overloaded(4, false);
-    let (begun, longest) = (station.begun.len(), station.begun.iter().map(|(_, waited)| *waited).max());
-    assert!(begun >= 6_990, "7 s with a list each millisecond: {begun}");
-    assert!(longest <= Some(ms(5)), "{longest:?}");
+    let mut waits: Vec<_> = station.begun.iter().map(|(_, waited)| *waited).collect();
+    waits.sort();
+    assert!(waits.len() >= 6_990, "7 s with a list each millisecond: {}", waits.len());
+    // But for who came while it was tried whether the line still stands.
+    assert!(waits[waits.len() * 99 / 100] <= ms(5) && waits.last() <= Some(&ms(25)), "{:?}", waits.last());
     assert!(station.queue.waiting() < 100, "{}", station.queue.waiting());
 }
 
