@@ -156,10 +156,13 @@ class Watch(threading.Thread):
     def run(self):
         good = time.monotonic()
         while not self.over:
-            status, _ = ask("GET", "/healthz", timeout=2)
+            began = time.monotonic()
+            status, _ = ask("GET", "/healthz", timeout=5)
             now = time.monotonic()
             self.asked += 1
             self.failed += status != 200
+            if status != 200 or now - began > GAP:
+                print(time.strftime("%H:%M:%S", time.gmtime()), f"{status} after {now - began:.2f} s", flush=True)
             self.longest = max(self.longest, now - good)
             if status == 200:
                 good = now
@@ -308,7 +311,7 @@ try:
     story()
 except BaseException:
     compose("ps", "--all", check=False)
-    compose("logs", "--tail", "40", check=False)
+    compose("logs", "--timestamps", "--tail", "80", check=False)
     raise
 finally:
     compose("down", "--volumes", "--timeout", "2", check=False)

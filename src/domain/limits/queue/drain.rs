@@ -28,8 +28,9 @@ impl Drain {
     const SPAN: Duration = Duration::from_secs(1);
     /// So many must have been called before a rate is known.
     const FEW: u32 = 8;
-    /// For so long somebody must have stood there before a rate is known.
-    const SHORT: Duration = Duration::from_millis(200);
+    /// For so long somebody must have stood there before a rate is known: the first of a burst may be slow, on connections
+    /// that are yet to be made.
+    const SHORT: Duration = Duration::from_secs(1);
 
     /// Whether anybody stands in the line, from now on.
     pub(super) fn wait(&mut self, anybody: bool, now: Duration) {
@@ -84,29 +85,31 @@ mod tests {
     fn the_rate_is_of_the_time_in_which_somebody_stood_there() {
         let mut drain = Drain::default();
         drain.wait(true, ms(0));
-        (1..=7).for_each(|step| drain.call(ms(step * 40)));
-        assert_eq!(drain.time_for(100, ms(280)), None, "too few to tell");
-        drain.call(ms(320));
-        drain.wait(false, ms(320));
-        assert_eq!(drain.time_for(100, ms(900)), Some(ms(4_000)), "40 ms each; an empty line is not slow");
+        (1..=7).for_each(|step| drain.call(ms(step * 160)));
+        assert_eq!(drain.time_for(100, ms(1_120)), None, "too few to tell");
+        drain.call(ms(1_280));
+        drain.wait(false, ms(1_280));
+        assert_eq!(drain.time_for(100, ms(1_900)), Some(ms(16_000)), "160 ms each; an empty line is not slow");
     }
 
     #[test]
     fn a_line_that_stops_gets_slower_and_then_nothing_is_known() {
         let mut drain = Drain::default();
         drain.wait(true, ms(0));
-        (1..=20).for_each(|step| drain.call(ms(step * 10)));
-        assert_eq!(drain.time_for(10, ms(200)), Some(ms(100)));
-        assert_eq!(drain.time_for(10, ms(800)), Some(ms(400)), "20 in 0.8 s");
-        drain.call(ms(2_900));
-        assert_eq!(drain.time_for(10, ms(2_900)), None, "what was before is long ago");
+        (1..=19).for_each(|step| drain.call(ms(step * 50)));
+        assert_eq!(drain.time_for(10, ms(999)), None, "too short a time");
+        drain.call(ms(1_000));
+        assert_eq!(drain.time_for(10, ms(1_000)), Some(ms(500)));
+        assert_eq!(drain.time_for(10, ms(1_900)), Some(ms(950)), "20 in 1.9 s");
+        drain.call(ms(3_900));
+        assert_eq!(drain.time_for(10, ms(3_900)), None, "what was before is long ago");
     }
 
     #[test]
     fn no_count_is_too_many() {
         let mut drain = Drain::default();
         drain.wait(true, ms(0));
-        (1..=20).for_each(|step| drain.call(ms(step * 20)));
-        assert!(drain.time_for(usize::MAX, ms(400)) > Some(ms(1_000_000)));
+        (1..=20).for_each(|step| drain.call(ms(step * 60)));
+        assert!(drain.time_for(usize::MAX, ms(1_200)) > Some(ms(1_000_000)));
     }
 }
