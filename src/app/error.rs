@@ -100,6 +100,9 @@ pub enum Error {
         /// When to try again.
         retry_after_seconds: u32,
     },
+    /// The record holds what this version does not know: another one wrote it.
+    #[error("a record of another version")]
+    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Our own fault.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -123,13 +126,15 @@ impl Error {
             Self::PolicyRefused { .. } => "policy_refused",
             Self::TeamDisabled { .. } => "team_disabled",
             Self::CloudRefused { .. } => "cloud_refused",
+            Self::Unreadable(_) => "record_of_another_version",
             Self::Internal(_) => "internal_error",
         }
     }
 
     /// Whether the same request may succeed later, unchanged.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::IdempotencyInFlight | Self::TooMany { .. } | Self::Unavailable { .. } | Self::Internal(_))
+        matches!(self, Self::IdempotencyInFlight | Self::TooMany { .. } | Self::Unavailable { .. })
+            || matches!(self, Self::Unreadable(_) | Self::Internal(_))
             || matches!(self, Self::Conflict { code, .. } if ["operation_in_progress", NOT_SEALED].contains(code))
     }
 }

@@ -38,7 +38,7 @@ impl Gateway {
             let stretch = self.store().events(&caller.team, filter, place, limit).await?;
             check_kept(place, &stretch)?;
             if !stretch.events.is_empty() || patience.is_over() {
-                return cursors.page(stretch);
+                return Ok(cursors.page(stretch));
             }
             place = stretch.read_to;
             let Some(told) = self.join_feed(&caller.team, place) else { continue };
@@ -120,11 +120,10 @@ impl<'a> Cursors<'a> {
         self.0.write(&format!("{} {}", place.0, place.1))
     }
 
-    fn page(&self, stretch: Stretch) -> Result<FeedPage, Error> {
+    fn page(&self, stretch: Stretch) -> FeedPage {
         let (has_more, next_cursor) = (stretch.more, self.write(stretch.read_to));
-        let items = stretch.events.into_iter().map(Told::new).map(|told| told.map(|told| told.view));
-        let items = items.collect::<Result<_, _>>().map_err(|error| Error::Internal(error.into()))?;
-        Ok(FeedPage { items, has_more, next_cursor })
+        let items = stretch.events.into_iter().filter_map(Told::new).map(|told| told.view).collect();
+        FeedPage { items, has_more, next_cursor }
     }
 
     fn told(&self, told: &[Arc<Told>], place: Place, has_more: bool) -> FeedPage {

@@ -288,3 +288,6 @@ impl From<store::Error> for Error {
         Self::database_away()
     }
 }
+        if matches!(error, store::Error::Unreadable { .. }) {
+            return Self::Unreadable(Box::new(error));
+        }

@@ -48,12 +48,12 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// The event as it is shown. Fails where the stored body is not ours.
-    pub(super) fn new(event: StoredEvent) -> Result<Self, serde_json::Error> {
-        let body: EventBody = serde_json::from_str(&event.body)?;
+    /// The event as it is shown; none where its body is of a form that this version does not know.
+    pub(super) fn new(event: StoredEvent) -> Option<Self> {
+        let body: EventBody = event.unless_unreadable(serde_json::from_str(&event.body))?;
         let view = EventView { id: event.id.to_string(), body };
-        let json = serde_json::to_string(&view)?;
-        Ok(Self { place: event.place, kind: event.kind, cache: event.cache, view, json })
+        let json = event.unless_unreadable(serde_json::to_string(&view))?;
+        Some(Self { place: event.place, kind: event.kind, cache: event.cache, view, json })
     }
 
     /// Whether somebody who asks for this wants it.
@@ -145,23 +145,12 @@ impl State {
         }
     }
 
-    /// Hands a stretch on. An event that cannot be read ends the feed: who waits reads it themselves, and fails.
+    /// Hands a stretch on.
     fn tell(&mut self, team: &TeamId, stretch: Stretch) {
         let Some(feed) = self.feeds.get_mut(team) else { return };
-        for event in stretch.events {
-            match Told::new(event) {
-                // Nobody may be waiting any more.
-                Ok(told) => drop(feed.told.send(Arc::new(told))),
-                Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        team = team.as_str(),
-                        "an event cannot be read"
-                    );
-                    self.feeds.remove(team);
-                    return;
-                }
-            }
+        for told in stretch.events.into_iter().filter_map(Told::new) {
+            // Nobody may be waiting any more.
+            drop(feed.told.send(Arc::new(told)));
         }
         feed.place = stretch.read_to;
     }

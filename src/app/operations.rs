@@ -116,6 +116,11 @@ impl Gateway {
                 tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
                 None
             }
+            Some(Err(error @ Error::Unreadable(_))) => {
+                // The store has said which row. Its lease runs out, and a gateway that knows it takes it up.
+                tracing::debug!(operation = %operation, error = &error as &dyn std::error::Error, "an operation of another version");
+                None
+            }
             None => {
                 tracing::warn!(operation = %operation, "the lease was lost, and the work dropped");
                 None

@@ -161,10 +161,7 @@ impl EventStream {
         if !stretch.more {
             self.news = self.gateway.join_feed(&self.caller.team, stretch.read_to);
         }
-        let told: Result<Vec<Told>, _> = stretch.events.into_iter().map(Told::new).collect();
-        let told = told
-            .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "an event stream ends"))
-            .ok()?;
+        let told: Vec<Told> = stretch.events.into_iter().filter_map(Told::new).collect();
         self.place = stretch.read_to;
         let events: Vec<Streamed> = told.iter().map(|told| self.streamed(told)).collect();
         Some((!events.is_empty()).then_some(Pulse::Events(events)))

@@ -89,6 +89,8 @@ pub enum StatusView {
     /// Gone without the gateway's doing.
     Lost,
     /// The cloud shows a word that the gateway does not know; see `provider_status`.
+    // In an event of a later version: a status that this one does not know.
+    #[serde(other)]
     Unknown,
 }
 

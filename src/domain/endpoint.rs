@@ -86,6 +86,9 @@ pub enum EventFormat {
 }
 
 impl EventFormat {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Native, Self::CloudEvents];
+
     /// The word in REST and the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,7 +99,7 @@ impl EventFormat {
 
     /// The form of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Native, Self::CloudEvents].into_iter().find(|format| format.as_str() == word)
+        Self::ALL.into_iter().find(|format| format.as_str() == word)
     }
 }
 

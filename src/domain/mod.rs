@@ -40,6 +40,7 @@ pub mod operation;
 pub mod policy;
 pub mod poll;
 pub mod reconcile;
+pub mod quiet;
 pub mod region;
 pub mod retry;
 pub mod revocation;

@@ -1,8 +1,9 @@
 //! One team's access keys.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
+use super::columns::row;
 use super::rows::word;
 use super::{Error, Store, audit_insert};
 use crate::domain::access_key::{AccessKey, AccessKeyId, MAX_ACCESS_KEYS};
@@ -10,17 +11,19 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::caller::{Scope, TeamId};
 use crate::domain::clock::Instant;
 
-/// A row of `access_keys`, without the secret.
-#[derive(FromRow)]
-pub(super) struct AccessKeyRow {
-    id: String,
-    team: String,
-    scopes: Vec<String>,
-    description: Option<String>,
-    created_at: DateTime<Utc>,
-    rotated_at: Option<DateTime<Utc>>,
-    previous_until: Option<DateTime<Utc>>,
-    revoked_at: Option<DateTime<Utc>>,
+row! {
+    /// A row of `access_keys`, without the secret.
+    #[derive(FromRow)]
+    pub(super) struct AccessKeyRow {
+        id: String,
+        team: String,
+        scopes: Vec<String>,
+        description: Option<String>,
+        created_at: DateTime<Utc>,
+        rotated_at: Option<DateTime<Utc>>,
+        previous_until: Option<DateTime<Utc>>,
+        revoked_at: Option<DateTime<Utc>>,
+    }
 }
 
 impl TryFrom<AccessKeyRow> for AccessKey {
@@ -81,17 +84,19 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<AccessKey>, Error> {
         let (at, id) = place.unzip();
-        let rows: Vec<AccessKeyRow> = sqlx::query_as(
-            "SELECT id, team, scopes, description, created_at, rotated_at, previous_until, revoked_at FROM access_keys
+        let sql = format!(
+            "SELECT {} FROM access_keys k
              WHERE team = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
              ORDER BY created_at DESC, id DESC LIMIT $4",
-        )
-        .bind(team.as_str())
-        .bind(at)
-        .bind(id)
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
+            AccessKeyRow::columns("k")
+        );
+        let rows: Vec<AccessKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(at)
+            .bind(id)
+            .bind(limit)
+            .fetch_all(&self.requests)
+            .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
@@ -106,19 +111,21 @@ impl Store {
         entry: &AuditEntry,
     ) -> Result<Option<AccessKey>, Error> {
         let mut transaction = self.requests.begin().await?;
-        let row: Option<AccessKeyRow> = sqlx::query_as(
+        let sql = format!(
             "UPDATE access_keys SET secret = $3, rotated_at = $4,
                  previous_secret = CASE WHEN $5 > $4 THEN secret END, previous_until = CASE WHEN $5 > $4 THEN $5 END
              WHERE team = $1 AND id = $2 AND revoked_at IS NULL
-             RETURNING id, team, scopes, description, created_at, rotated_at, previous_until, revoked_at",
-        )
-        .bind(team.as_str())
-        .bind(id.as_str())
-        .bind(secret)
-        .bind(entry.at)
-        .bind(previous_until)
-        .fetch_optional(&mut *transaction)
-        .await?;
+             RETURNING {}",
+            AccessKeyRow::columns("access_keys")
+        );
+        let row: Option<AccessKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(id.as_str())
+            .bind(secret)
+            .bind(entry.at)
+            .bind(previous_until)
+            .fetch_optional(&mut *transaction)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;

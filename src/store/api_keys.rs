@@ -1,10 +1,11 @@
 //! One team's API keys.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::access_keys::words;
+use super::columns::row;
 use super::rows::word;
 use super::{Error, Store, audit_insert};
 use crate::domain::api_key::{ApiKey, MAX_API_KEYS};
@@ -13,20 +14,22 @@ use crate::domain::caller::{Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::ids::ApiKeyId;
 
-/// A row of `api_keys`, without the hashes.
-#[derive(FromRow)]
-pub(super) struct ApiKeyRow {
-    id: Uuid,
-    team: String,
-    name: String,
-    scopes: Vec<String>,
-    created_by: String,
-    created_at: DateTime<Utc>,
-    rotated_at: Option<DateTime<Utc>>,
-    previous_until: Option<DateTime<Utc>>,
-    expires_at: Option<DateTime<Utc>>,
-    last_used_at: Option<DateTime<Utc>>,
-    revoked_at: Option<DateTime<Utc>>,
+row! {
+    /// A row of `api_keys`, without the hashes.
+    #[derive(FromRow)]
+    pub(super) struct ApiKeyRow {
+        id: Uuid,
+        team: String,
+        name: String,
+        scopes: Vec<String>,
+        created_by: String,
+        created_at: DateTime<Utc>,
+        rotated_at: Option<DateTime<Utc>>,
+        previous_until: Option<DateTime<Utc>>,
+        expires_at: Option<DateTime<Utc>>,
+        last_used_at: Option<DateTime<Utc>>,
+        revoked_at: Option<DateTime<Utc>>,
+    }
 }
 
 impl TryFrom<ApiKeyRow> for ApiKey {
@@ -81,20 +84,19 @@ impl Store {
 
     /// Up to `limit` keys of the team, newest first, after `place`.
     pub async fn api_keys(&self, team: &TeamId, place: Option<ApiKeyId>, limit: i64) -> Result<Vec<ApiKey>, Error> {
-        let rows: Vec<ApiKeyRow> = sqlx::query_as(
-            "SELECT * FROM api_keys WHERE team = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
-        )
-        .bind(team.as_str())
-        .bind(place.map(ApiKeyId::uuid))
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
+        let sql = format!(
+            "SELECT {} FROM api_keys k WHERE team = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+            ApiKeyRow::columns("k")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(team.as_str()).bind(place.map(ApiKeyId::uuid)).bind(limit);
+        let rows: Vec<ApiKeyRow> = query.fetch_all(&self.requests).await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
     /// A key of the team.
     pub async fn api_key(&self, team: &TeamId, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
-        let row: Option<ApiKeyRow> = sqlx::query_as("SELECT * FROM api_keys WHERE team = $1 AND id = $2")
+        let sql = format!("SELECT {} FROM api_keys k WHERE team = $1 AND id = $2", ApiKeyRow::columns("k"));
+        let row: Option<ApiKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(id.uuid())
             .fetch_optional(&self.requests)
@@ -113,18 +115,20 @@ impl Store {
         entry: &AuditEntry,
     ) -> Result<Option<ApiKey>, Error> {
         let mut transaction = self.requests.begin().await?;
-        let row: Option<ApiKeyRow> = sqlx::query_as(
+        let sql = format!(
             "UPDATE api_keys SET hash = $3, rotated_at = $4,
                  previous_hash = CASE WHEN $5 > $4 THEN hash END, previous_until = CASE WHEN $5 > $4 THEN $5 END
-             WHERE team = $1 AND id = $2 AND revoked_at IS NULL RETURNING *",
-        )
-        .bind(team.as_str())
-        .bind(id.uuid())
-        .bind(hash)
-        .bind(entry.at)
-        .bind(previous_until)
-        .fetch_optional(&mut *transaction)
-        .await?;
+             WHERE team = $1 AND id = $2 AND revoked_at IS NULL RETURNING {}",
+            ApiKeyRow::columns("api_keys")
+        );
+        let row: Option<ApiKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .bind(hash)
+            .bind(entry.at)
+            .bind(previous_until)
+            .fetch_optional(&mut *transaction)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::columns::row;
 use super::rows::{json, word};
+use super::unreadable::{self, Keyed as _};
 use super::{Error, Store};
 use crate::domain::audit::record::{AuditBody, AuditRecord};
 use crate::domain::audit::{AuditEntry, Outcome};
@@ -25,30 +27,32 @@ pub struct NumberedEntry {
     pub entry: AuditEntry,
 }
 
-/// A row of `audit_entries`.
-#[derive(Debug, FromRow)]
-pub(super) struct AuditRow {
-    pub(super) id: Uuid,
-    pub(super) seq: i64,
-    pub(super) txid: i64,
-    at: DateTime<Utc>,
-    team: Option<String>,
-    subject: String,
-    credential: Option<String>,
-    door: String,
-    request_id: String,
-    address: Option<String>,
-    action: String,
-    resource: Option<String>,
-    outcome: String,
-    http_status: Option<i32>,
-    code: Option<String>,
-    duration_ms: Option<i32>,
-    cloud_ms: Option<i32>,
-    operation: Option<Uuid>,
-    provider_request_id: Option<String>,
-    parameters: serde_json::Value,
-    stamp: Option<Vec<u8>>,
+row! {
+    /// A row of `audit_entries`.
+    #[derive(Debug, FromRow)]
+    pub(super) struct AuditRow {
+        pub(super) id: Uuid,
+        pub(super) seq: i64,
+        pub(super) txid: i64,
+        at: DateTime<Utc>,
+        team: Option<String>,
+        subject: String,
+        credential: Option<String>,
+        door: String,
+        request_id: String,
+        address: Option<String>,
+        action: String,
+        resource: Option<String>,
+        outcome: String,
+        http_status: Option<i32>,
+        code: Option<String>,
+        duration_ms: Option<i32>,
+        cloud_ms: Option<i32>,
+        operation: Option<Uuid>,
+        provider_request_id: Option<String>,
+        parameters: serde_json::Value,
+        stamp: Option<Vec<u8>>,
+    }
 }
 
 impl TryFrom<AuditRow> for AuditEntry {
@@ -108,7 +112,7 @@ impl TryFrom<AuditRow> for AuditRecord {
 
 /// The entries of `team` that `filter` lets through, without order and end.
 fn select(team: &TeamId, filter: &AuditFilter) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new("SELECT * FROM audit_entries WHERE team = ");
+    let mut query = QueryBuilder::new(format!("SELECT {} FROM audit_entries e WHERE team = ", AuditRow::columns("e")));
     query.push_bind(team.to_string());
     let texts = [
         (" AND subject = ", filter.subject.clone()),
@@ -131,6 +135,10 @@ fn select(team: &TeamId, filter: &AuditFilter) -> QueryBuilder<Postgres> {
     query
 }
 
+fn numbered(row: AuditRow) -> Option<NumberedEntry> {
+    unreadable::read(row.key(), row.try_into())
+}
+
 impl Store {
     /// One entry of the team.
     pub async fn audit_entry(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditEntry>, Error> {
@@ -143,8 +151,12 @@ impl Store {
     }
 
     async fn audit_row(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditRow>, Error> {
-        let sql = "SELECT * FROM audit_entries WHERE team = $1 AND id = $2";
-        Ok(sqlx::query_as(sql).bind(team.as_str()).bind(id.uuid()).fetch_optional(&self.requests).await?)
+        let sql = format!("SELECT {} FROM audit_entries e WHERE team = $1 AND id = $2", AuditRow::columns("e"));
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?)
     }
 
     /// Up to `limit` entries of the team, each with its number, newest first, before number `before`.
@@ -155,13 +167,19 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<NumberedEntry>, Error> {
-        let mut query = select(team, filter);
-        if let Some(before) = before {
-            query.push(" AND seq < ").push_bind(before);
-        }
-        query.push(" ORDER BY seq DESC LIMIT ").push(limit);
-        let rows: Vec<AuditRow> = query.build_query_as().fetch_all(&self.requests).await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let read = |place: Option<i64>, wanted: i64| {
+            let mut query = select(team, filter);
+            if let Some(before) = place.or(before) {
+                query.push(" AND seq < ").push_bind(before);
+            }
+            query.push(" ORDER BY seq DESC LIMIT ").push(wanted);
+            self.audit_rows(query)
+        };
+        unreadable::filled(limit, read, |row| row.seq, numbered).await
+    }
+
+    async fn audit_rows(&self, mut query: QueryBuilder<Postgres>) -> Result<Vec<AuditRow>, Error> {
+        Ok(query.build_query_as().fetch_all(&self.requests).await?)
     }
 
     /// Up to `limit` entries of the team, oldest first, after number `after` and up to number `through`.
@@ -172,11 +190,14 @@ impl Store {
         (after, through): (i64, i64),
         limit: i64,
     ) -> Result<Vec<NumberedEntry>, Error> {
-        let mut query = select(team, filter);
-        query.push(" AND seq > ").push_bind(after).push(" AND seq <= ").push_bind(through);
-        query.push(" ORDER BY seq LIMIT ").push(limit);
-        let rows: Vec<AuditRow> = query.build_query_as().fetch_all(&self.requests).await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let read = |place: Option<i64>, wanted: i64| {
+            let mut query = select(team, filter);
+            query.push(" AND seq > ").push_bind(place.unwrap_or(after));
+            query.push(" AND seq <= ").push_bind(through);
+            query.push(" ORDER BY seq LIMIT ").push(wanted);
+            self.audit_rows(query)
+        };
+        unreadable::filled(limit, read, |row| row.seq, numbered).await
     }
 
     /// The number of the team's newest entry: where an export that begins now ends. 0 for none.

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::rows::word;
-use super::{Error, Store};
+use super::{Error, Store, unreadable};
 use crate::domain::caller::TeamId;
 use crate::domain::filter::DeliveryFilter;
 use crate::domain::ids::DeliveryId;
@@ -72,6 +72,18 @@ impl Store {
         place: Option<(i64, Uuid)>,
         limit: i64,
     ) -> Result<Vec<PlacedDelivery>, Error> {
+        let read = |last: Option<(i64, Uuid)>, wanted: i64| self.delivery_rows(team, filter, last.or(place), wanted);
+        let convert = |row: DeliveryRow| unreadable::read(row.id.to_string(), row.read());
+        unreadable::filled(limit, read, |row| (row.seq, row.id), convert).await
+    }
+
+    async fn delivery_rows(
+        &self,
+        team: &TeamId,
+        filter: &DeliveryFilter,
+        place: Option<(i64, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<DeliveryRow>, Error> {
         let (seq, id) = place.map_or((None, None), |(seq, id)| (Some(seq), Some(id)));
         let sql = format!(
             "{READ} WHERE d.team = $1 AND ($2::bigint IS NULL OR (d.event, d.id) < ($2, $3))
@@ -93,7 +105,7 @@ impl Store {
             .bind(filter.created_before)
             .fetch_all(&self.requests)
             .await?;
-        rows.into_iter().map(DeliveryRow::read).collect()
+        Ok(rows)
     }
 
     /// One delivery of the team.

@@ -4,6 +4,7 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::rows::ImageCacheRow;
+use super::unreadable::{self, Keyed as _};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::filter::DescribeFilter;
@@ -32,16 +33,27 @@ impl Store {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<(Vec<ImageCache>, i64), Error> {
-        let mut page = narrowed("SELECT *", team, filter);
+        let read = |place: Option<Uuid>, wanted: i64| self.described_rows(team, filter, place.or(before), wanted);
+        let convert = |row: ImageCacheRow| unreadable::read(row.key(), row.try_into());
+        let caches = unreadable::filled(limit, read, ImageCacheRow::id, convert).await?;
+        let mut count = narrowed("SELECT count(*)", team, filter);
+        let total = count.build_query_scalar().fetch_one(&self.requests).await?;
+        Ok((caches, total))
+    }
+
+    async fn described_rows(
+        &self,
+        team: &TeamId,
+        filter: &DescribeFilter,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<ImageCacheRow>, Error> {
+        let mut page = narrowed(&format!("SELECT {}", ImageCacheRow::columns("image_caches")), team, filter);
         if let Some(before) = before {
             page.push(" AND id < ").push_bind(before);
         }
         page.push(" ORDER BY id DESC LIMIT ").push(limit);
-        let rows: Vec<ImageCacheRow> = page.build_query_as().fetch_all(&self.requests).await?;
-        let mut count = narrowed("SELECT count(*)", team, filter);
-        let total = count.build_query_scalar().fetch_one(&self.requests).await?;
-        let caches = rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
-        Ok((caches, total))
+        Ok(page.build_query_as().fetch_all(&self.requests).await?)
     }
 
     /// The team's image cache of this id of the cloud, if the cloud lists it still.
@@ -51,15 +63,17 @@ impl Store {
         region: &Region,
         eci_cache_id: &str,
     ) -> Result<Option<ImageCache>, Error> {
-        let sql =
-            format!("SELECT * FROM image_caches WHERE {LISTED} AND team = $1 AND region = $2 AND eci_cache_id = $3");
+        let sql = format!(
+            "SELECT {} FROM image_caches c WHERE {LISTED} AND team = $1 AND region = $2 AND eci_cache_id = $3",
+            ImageCacheRow::columns("c")
+        );
         let row: Option<ImageCacheRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(region.as_str())
             .bind(eci_cache_id)
             .fetch_optional(&self.requests)
             .await?;
-        row.map(TryInto::try_into).transpose()
+        unreadable::alone(row)
     }
 
     /// What the team has in a region of an account.

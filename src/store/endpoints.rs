@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::endpoint_changes::{Failures, end_rest};
+use super::unreadable::{self, Keyed};
 use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
@@ -42,6 +43,12 @@ struct EndpointRow {
     paused_until: Option<DateTime<Utc>>,
     passed_over: i64,
     passed_over_since: Option<DateTime<Utc>>,
+}
+
+impl Keyed for EndpointRow {
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
 }
 
 impl TryFrom<EndpointRow> for Endpoint {
@@ -94,7 +101,9 @@ pub struct EndpointSecrets {
     pub headers: Option<Vec<u8>>,
 }
 
-const READ: &str = "SELECT w.*, s.consecutive_failures, s.first_failure_at, s.last_success_at, s.paused_until,
+const READ: &str = "SELECT w.id, w.team, w.url, w.description, w.event_types, w.name_pattern, w.tags,
+        w.rate_per_second, w.ordered, w.format, w.header_names, w.timeout_seconds, w.retry_schedule, w.public_key,
+        w.old_secret_until, w.enabled, w.disabled_reason, w.created_at, w.version, s.consecutive_failures, s.first_failure_at, s.last_success_at, s.paused_until,
         s.passed_over + COALESCE(p.events, 0) AS passed_over, LEAST(s.passed_over_since, p.since) AS passed_over_since
     FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
         CROSS JOIN LATERAL (
@@ -166,19 +175,20 @@ impl Store {
             .bind(id.uuid())
             .fetch_optional(&self.requests)
             .await?;
-        row.map(TryInto::try_into).transpose()
+        unreadable::alone(row)
     }
 
     /// Up to `limit` endpoints of the team, newest first, older than `before`.
     pub async fn endpoints(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<Endpoint>, Error> {
+        let read = |place: Option<Uuid>, wanted: i64| self.endpoint_rows(team, place.or(before), wanted);
+        let convert = |row: EndpointRow| unreadable::read(row.key(), row.try_into());
+        unreadable::filled(limit, read, |row| row.id, convert).await
+    }
+
+    async fn endpoint_rows(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<EndpointRow>, Error> {
         let sql = format!("{READ} AND ($2::uuid IS NULL OR w.id < $2) ORDER BY w.id DESC LIMIT $3");
-        let rows: Vec<EndpointRow> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(team.as_str())
-            .bind(before)
-            .bind(limit)
-            .fetch_all(&self.requests)
-            .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(team.as_str()).bind(before).bind(limit);
+        Ok(query.fetch_all(&self.requests).await?)
     }
 
     /// Removes an endpoint: its secrets are wiped and what waits for it is cancelled. `false`: there is none.

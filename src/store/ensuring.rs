@@ -7,11 +7,12 @@
 //!
 //! Who calls it: `app::ensuring`, which also chooses. What it does not do: hinder plain creates of the same content.
 
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor};
 
 use super::idempotency::{self, Claimed};
 use super::quota::{self, Quota};
 use super::rows::ImageCacheRow;
+use super::unreadable::{self, Keyed as _};
 use super::{Error, NewOperation, Store, audit_insert, changes, image_caches, operations, owed_answers};
 use crate::domain::audit::AuditEntry;
 use crate::domain::content::fingerprint;
@@ -137,22 +138,26 @@ struct FoundRow {
 
 /// The caches, and of each whether its create's caller is owed its ids.
 async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec<(ImageCache, bool)>, Error> {
-    let rows: Vec<FoundRow> = sqlx::query_as(
-        "SELECT c.*, EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id) AS owed FROM image_caches c WHERE c.team = $1 AND c.region = $2 AND c.content = $3 AND c.account = $4
+    let sql = format!(
+        "SELECT {}, EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id) AS owed
+         FROM image_caches c WHERE c.team = $1 AND c.region = $2 AND c.content = $3 AND c.account = $4
            AND c.status IN ('pending', 'preparing', 'creating', 'updating', 'ready')
            -- What is being updated or removed will not be what it is; what was abandoned will be removed.
            AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id
                AND (o.abandoned OR (o.state NOT IN ('succeeded', 'refused') AND o.kind <> 'create')))
          ORDER BY c.id LIMIT $5",
-    )
-    .bind(cache.team.as_str())
-    .bind(cache.spec.region.as_str())
-    .bind(fingerprint(&cache.spec))
-    .bind(&cache.account)
-    .bind(MOST)
-    .fetch_all(executor)
-    .await?;
-    rows.into_iter().map(|row| Ok((row.cache.try_into()?, row.owed))).collect()
+        ImageCacheRow::columns("c")
+    );
+    let rows: Vec<FoundRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(cache.team.as_str())
+        .bind(cache.spec.region.as_str())
+        .bind(fingerprint(&cache.spec))
+        .bind(&cache.account)
+        .bind(MOST)
+        .fetch_all(executor)
+        .await?;
+    let read = |row: FoundRow| Some((unreadable::read(row.cache.key(), row.cache.try_into())?, row.owed));
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// The key that was claimed for a create stands for what was found instead.

@@ -5,7 +5,7 @@ use super::pool;
 /// A database error, sorted by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database is away, or has no connection free: try later.
+    /// The database is away, has no connection free, or its tables were altered in this moment: try later.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
     /// The answer to a COMMIT did not arrive: it happened, or it did not.
@@ -69,7 +69,7 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(database) => match (database.constraint(), database.code().as_deref()) {
                 (Some(constraint), _) => Self::Constraint { constraint: constraint.to_owned() },
-                (None, Some(code)) if is_passing(code) => Self::Unavailable(error),
+                (None, Some(code)) if is_passing(code) || pool::is_stale_plan(&error) => Self::Unavailable(error),
                 _ => Self::Other(error),
             },
             _ => Self::Other(error),

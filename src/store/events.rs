@@ -7,7 +7,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::handover::{self, HandOver};
-use super::{Error, Store};
+use super::{Error, Store, unreadable};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
@@ -100,6 +100,15 @@ pub struct StoredEvent {
     pub body: String,
 }
 
+impl StoredEvent {
+    /// What was made of its body; none, which is logged once, where that is of a form of another version.
+    pub fn unless_unreadable<T>(&self, made: Result<T, serde_json::Error>) -> Option<T> {
+        let detail = |error: serde_json::Error| error.to_string();
+        let made = made.map_err(detail).map_err(|detail| Error::Unreadable { table: "events", column: "body", detail });
+        unreadable::read(self.id.to_string(), made)
+    }
+}
+
 /// A stretch of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
@@ -190,7 +199,9 @@ impl Store {
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(NOW);
         query.push(" SELECT ").push(COLUMNS).push(", r.txid::text::bigint AS removed_txid, r.seq AS removed_seq");
         query.push(" FROM now LEFT JOIN events_removed r ON r.team = ").push_bind(team.as_str());
-        query.push(" LEFT JOIN LATERAL (SELECT * FROM events WHERE team = ").push_bind(team.as_str());
+        query
+            .push(" LEFT JOIN LATERAL (SELECT id, txid, seq, type, image_cache, body FROM events WHERE team = ")
+            .push_bind(team.as_str());
         query.push(" AND (txid, seq) > (").push_bind(place.0.to_string());
         query.push("::text::xid8, ").push_bind(place.1).push(") AND txid < now.horizon");
         if let Some(cache) = filter.cache {

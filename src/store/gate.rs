@@ -5,6 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use super::image_caches::LIVE;
 use super::rows::ImageCacheRow;
+use super::unreadable::readable;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::image_cache::ImageCache;
@@ -26,9 +27,10 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ImageCache>, Error> {
         let sql = format!(
-            "SELECT * FROM image_caches WHERE team = $1 AND region = $2 AND {LIVE} AND status <> 'deleting'
+            "SELECT {} FROM image_caches c WHERE team = $1 AND region = $2 AND {LIVE} AND status <> 'deleting'
                AND position($3 in array_to_string(images, E'\\n')) > 0
              ORDER BY id DESC LIMIT $4",
+            ImageCacheRow::columns("c")
         );
         let rows: Vec<ImageCacheRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(team.as_str())
@@ -37,7 +39,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&self.requests)
             .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        Ok(readable(rows))
     }
 
     /// How long the team's newest builds in the region took, in the middle of them; nothing where they are few.

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::Error;
-use super::unscoped::deliveries::{AWAKE, COLUMNS, Claim, ClaimRow};
+use super::unscoped::deliveries::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
 use crate::domain::clock::Instant;
 use crate::domain::endpoint::PENDING;
 use crate::domain::ids::EndpointId;
@@ -149,11 +149,12 @@ pub(super) const WANTS: &str = "
 /// Writes one delivery for each that wants an event `told`; they are `c` then. $2 is now, $3 the worker, $4 the closed
 /// endpoints.
 pub(super) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
+    let forms = forms();
     format!(
         "wanting AS (
             SELECT told.seq, told.occurred_at, w.id, w.team,
                 w.enabled OR told.seq <= COALESCE(s.queue_until, told.seq) AS queued, CASE WHEN w.ordered THEN told.image_cache END AS lane,
-                w.enabled AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
+                w.enabled AND w.format IN ({forms}) AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
                     AND {AWAKE}
                     AND NOT (w.ordered AND EXISTS (SELECT FROM webhook_deliveries p
                         WHERE p.endpoint = w.id AND p.lane = told.image_cache AND p.state IN (0, 1))) AS at_once

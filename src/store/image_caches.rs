@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::rows::{ImageCacheRow, jsonb, word};
+use super::unreadable::{Keyed, alone, readable};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -18,12 +19,13 @@ use crate::store::pool::Connection;
 impl Store {
     /// One image cache of the team.
     pub async fn image_cache(&self, team: &TeamId, id: CacheId) -> Result<Option<ImageCache>, Error> {
-        let row: Option<ImageCacheRow> = sqlx::query_as("SELECT * FROM image_caches WHERE team = $1 AND id = $2")
+        let sql = format!("SELECT {} FROM image_caches c WHERE team = $1 AND id = $2", ImageCacheRow::columns("c"));
+        let row: Option<ImageCacheRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(id.uuid())
             .fetch_optional(&self.requests)
             .await?;
-        row.map(TryInto::try_into).transpose()
+        alone(row)
     }
 
     /// Up to `limit` image caches of the team that still exist, as far as they are weighed: those of `region` first, then
@@ -45,7 +47,7 @@ impl Store {
             .bind(region.as_str())
             .fetch_all(&self.requests)
             .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        Ok(readable(rows))
     }
 }
 
@@ -63,6 +65,12 @@ struct WeighedRow {
     size_gib: Option<i32>,
     images: Vec<String>,
     created_at: Instant,
+}
+
+impl Keyed for WeighedRow {
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
 }
 
 impl TryFrom<WeighedRow> for Weighed {

@@ -17,6 +17,7 @@ mod audit_writer;
 mod backlog;
 mod batches;
 mod changes;
+mod columns;
 mod connectivity;
 mod deliveries;
 mod describing;
@@ -43,6 +44,7 @@ mod shown;
 mod state_writer;
 mod tracker;
 mod transitions;
+mod unreadable;
 pub mod unscoped;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
@@ -9,6 +10,7 @@ use super::idempotency::{self, Claimed, NewKey};
 use super::owed_answers::{self, Waiter};
 use super::quota::{self, Quota};
 use super::rows::{OperationRow, jsonb};
+use super::unreadable::alone;
 use super::{Error, Store, audit_insert, image_caches};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
@@ -189,12 +191,13 @@ impl Store {
 
     /// One operation of the team.
     pub async fn operation(&self, team: &TeamId, id: OperationId) -> Result<Option<Operation>, Error> {
-        let row: Option<OperationRow> = sqlx::query_as("SELECT * FROM operations WHERE team = $1 AND id = $2")
+        let sql = format!("SELECT {} FROM operations o WHERE team = $1 AND id = $2", OperationRow::columns("o"));
+        let row: Option<OperationRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(team.as_str())
             .bind(id.uuid())
             .fetch_optional(&self.requests)
             .await?;
-        row.map(TryInto::try_into).transpose()
+        alone(row)
     }
 
     /// Keeps what a request was told that did not wait for the end. `false`: the end came first.

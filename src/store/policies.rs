@@ -4,11 +4,13 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::batches::{Batches, Work};
+use super::columns::row;
 use super::pool::Pool;
 use super::rows::{json, word};
+use super::unreadable::alone;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::policy::{Policy, ProfileId, RegionProfile};
@@ -26,32 +28,36 @@ pub struct Rules {
     pub profiles: Vec<RegionProfile>,
 }
 
-/// A row of `teams`.
-#[derive(FromRow, Deserialize)]
-pub(super) struct TeamRow {
-    id: String,
-    display_name: String,
-    contacts: Vec<String>,
-    cost_centre: Option<String>,
-    policy: Option<serde_json::Value>,
-    disabled_at: Option<DateTime<Utc>>,
-    version: i64,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+row! {
+    /// A row of `teams`.
+    #[derive(FromRow, Deserialize)]
+    pub(super) struct TeamRow {
+        id: String,
+        display_name: String,
+        contacts: Vec<String>,
+        cost_centre: Option<String>,
+        policy: Option<serde_json::Value>,
+        disabled_at: Option<DateTime<Utc>>,
+        version: i64,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
 }
 
-/// A row of `region_profiles`.
-#[derive(FromRow, Deserialize)]
-pub(super) struct ProfileRow {
-    account: String,
-    region: String,
-    vswitch_ids: Vec<String>,
-    security_group_id: Option<String>,
-    eip_instance_id: Option<String>,
-    resource_group_id: Option<String>,
-    zone_id: Option<String>,
-    version: i64,
-    updated_at: DateTime<Utc>,
+row! {
+    /// A row of `region_profiles`.
+    #[derive(FromRow, Deserialize)]
+    pub(super) struct ProfileRow {
+        account: String,
+        region: String,
+        vswitch_ids: Vec<String>,
+        security_group_id: Option<String>,
+        eip_instance_id: Option<String>,
+        resource_group_id: Option<String>,
+        zone_id: Option<String>,
+        version: i64,
+        updated_at: DateTime<Utc>,
+    }
 }
 
 impl TryFrom<TeamRow> for Team {
@@ -169,10 +175,9 @@ impl Store {
 
     /// The team's row.
     pub async fn team(&self, team: &TeamId) -> Result<Option<Team>, Error> {
-        let row: Option<TeamRow> = sqlx::query_as("SELECT * FROM teams WHERE id = $1")
-            .bind(team.as_str())
-            .fetch_optional(&self.requests)
-            .await?;
-        row.map(TryInto::try_into).transpose()
+        let sql = format!("SELECT {} FROM teams t WHERE id = $1", TeamRow::columns("t"));
+        let row: Option<TeamRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(team.as_str()).fetch_optional(&self.requests).await?;
+        alone(row)
     }
 }

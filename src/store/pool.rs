@@ -12,6 +12,11 @@
 //! safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have
 //! happened.
 //!
+//! Nor may tables that a later version alters under us do harm. Statements name their columns ([`super::columns`]), so
+//! that another column changes nothing; where a plan is stale all the same, every connection from before is closed. A
+//! statement by itself is then repeated, and so is a transaction that is repeated where a connection breaks; any other
+//! transaction fails once, as if the database were away.
+//!
 //! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble;
 //! stale, it costs a needless test), and what the driver keeps of a connection (prepared statements), which ends with
 //! the connection: after 30 minutes, or with the doubt.
@@ -32,7 +37,7 @@ use super::session::Sessions;
 pub(super) use connection::{Connection, Tx};
 use doubt::Waiting;
 pub(super) use doubt::{Ailment, Doubt};
-pub(super) use failure::is_code_of_connection;
+pub(super) use failure::{is_code_of_connection, is_stale_plan};
 
 mod connection;
 mod doubt;
@@ -191,6 +196,11 @@ impl Pool {
     }
 }
 
+/// Whether work that failed so may do better on another connection.
+fn may_repeat(error: &sqlx::Error) -> bool {
+    failure::is_of_connection(error) || failure::is_stale_plan(error)
+}
+
 /// How often some work is repeated.
 pub(super) struct Repeats {
     /// Whether it was begun before: then some or all of it may have been done.
@@ -199,13 +209,13 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// Whether it is to be done once more: its connection broke, and there is time. Then it waits a little, too.
+    /// Whether it is to be done once more: its connection broke or its plans are stale, and there is time. Then it waits a little, too.
     pub(super) async fn pass<T>(&mut self, done: &Result<T, Error>) -> bool {
         let Err(error) = done else { return false };
-        if !error.of_driver().is_some_and(failure::is_of_connection) || Instant::now() >= self.until {
+        if !error.of_driver().is_some_and(may_repeat) || Instant::now() >= self.until {
             return false;
         }
-        tracing::debug!(error = error as &dyn std::error::Error, "the connection broke; once more");
+        tracing::debug!(error = error as &dyn std::error::Error, "the connection is of no use; once more");
         sleep(PAUSE).await;
         self.again = true;
         true

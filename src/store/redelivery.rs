@@ -78,7 +78,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<DeliveryAttempt>, Error> {
         let rows: Vec<AttemptRow> = sqlx::query_as(
-            "SELECT a.* FROM (
+            "SELECT a.number, a.outcome, a.http_status, a.duration_ms, a.response_excerpt, a.error, a.at FROM (
                  SELECT number, outcome, http_status, duration_ms, response_excerpt, error, at FROM delivery_attempts WHERE delivery = $2
                  UNION ALL
                  SELECT number, outcome, http_status, duration_ms, response_excerpt, error, at FROM webhook_attempts WHERE delivery = $2) a

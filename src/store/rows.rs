@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Error;
+use super::columns::row;
 use crate::domain::image_cache::{Evidence, Failure, ImageCache, Transition};
 use crate::domain::operation::{Held, Operation, OperationKind, OperationState, Progress};
 use crate::domain::reconcile::Reconciled;
@@ -34,39 +35,48 @@ fn uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
     Uuid::parse_str(&text).map_err(serde::de::Error::custom)
 }
 
-/// A row of `image_caches`; as JSON, what `row_to_json` makes of it.
-#[derive(Debug, FromRow, Deserialize)]
-pub(super) struct ImageCacheRow {
-    #[serde(deserialize_with = "uuid")]
-    id: Uuid,
-    team: String,
-    account: String,
-    spec: serde_json::Value,
-    status: String,
-    provider_status: Option<String>,
-    generation: i32,
-    version: i64,
-    sequence: i64,
-    #[serde(deserialize_with = "uuid")]
-    operation: Uuid,
-    eci_cache_id: Option<String>,
-    container_group_id: Option<String>,
-    snapshot_id: Option<String>,
-    flash_snapshot_id: Option<String>,
-    progress_percent: Option<i32>,
-    failure: Option<serde_json::Value>,
-    evidence: serde_json::Value,
-    misses: i32,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    ready_at: Option<DateTime<Utc>>,
-    expires_at: Option<DateTime<Utc>>,
-    last_matched_at: Option<DateTime<Utc>>,
-    provider: Option<serde_json::Value>,
-    drift: Option<serde_json::Value>,
-    expiry_told: Option<DateTime<Utc>>,
-    gone_at: Option<DateTime<Utc>>,
-    poll_bucket: Option<String>,
+row! {
+    /// A row of `image_caches`; as JSON, what `row_to_json` makes of it.
+    #[derive(Debug, FromRow, Deserialize)]
+    pub(super) struct ImageCacheRow {
+        #[serde(deserialize_with = "uuid")]
+        id: Uuid,
+        team: String,
+        account: String,
+        spec: serde_json::Value,
+        status: String,
+        provider_status: Option<String>,
+        generation: i32,
+        version: i64,
+        sequence: i64,
+        #[serde(deserialize_with = "uuid")]
+        operation: Uuid,
+        eci_cache_id: Option<String>,
+        container_group_id: Option<String>,
+        snapshot_id: Option<String>,
+        flash_snapshot_id: Option<String>,
+        progress_percent: Option<i32>,
+        failure: Option<serde_json::Value>,
+        evidence: serde_json::Value,
+        misses: i32,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+        ready_at: Option<DateTime<Utc>>,
+        expires_at: Option<DateTime<Utc>>,
+        last_matched_at: Option<DateTime<Utc>>,
+        provider: Option<serde_json::Value>,
+        drift: Option<serde_json::Value>,
+        expiry_told: Option<DateTime<Utc>>,
+        gone_at: Option<DateTime<Utc>>,
+        poll_bucket: Option<String>,
+    }
+}
+
+impl ImageCacheRow {
+    /// Its place in its team's list.
+    pub(super) fn id(&self) -> Uuid {
+        self.id
+    }
 }
 
 impl TryFrom<ImageCacheRow> for ImageCache {
@@ -109,30 +119,39 @@ impl TryFrom<ImageCacheRow> for ImageCache {
     }
 }
 
-/// A row of `operations`, without the credentials.
-#[derive(Debug, FromRow)]
-pub(super) struct OperationRow {
-    id: Uuid,
-    team: String,
-    image_cache: Uuid,
-    kind: String,
-    state: String,
-    generation: i32,
-    spec: serde_json::Value,
-    changes: Option<serde_json::Value>,
-    attempts: i32,
-    window_opened_at: Option<DateTime<Utc>>,
-    last_signed_at: Option<DateTime<Utc>>,
-    in_doubt: bool,
-    held: Option<String>,
-    error: Option<serde_json::Value>,
-    provider_request_id: Option<String>,
-    subject: String,
-    credential: Option<String>,
-    request_id: String,
-    created_at: DateTime<Utc>,
-    finished_at: Option<DateTime<Utc>>,
-    marks: serde_json::Value,
+row! {
+    /// A row of `operations`, without the credentials.
+    #[derive(Debug, FromRow)]
+    pub(super) struct OperationRow {
+        id: Uuid,
+        team: String,
+        image_cache: Uuid,
+        kind: String,
+        state: String,
+        generation: i32,
+        spec: serde_json::Value,
+        changes: Option<serde_json::Value>,
+        attempts: i32,
+        window_opened_at: Option<DateTime<Utc>>,
+        last_signed_at: Option<DateTime<Utc>>,
+        in_doubt: bool,
+        held: Option<String>,
+        error: Option<serde_json::Value>,
+        provider_request_id: Option<String>,
+        subject: String,
+        credential: Option<String>,
+        request_id: String,
+        created_at: DateTime<Utc>,
+        finished_at: Option<DateTime<Utc>>,
+        marks: serde_json::Value,
+    }
+}
+
+impl OperationRow {
+    /// Which operation it is of.
+    pub(super) fn id(&self) -> Uuid {
+        self.id
+    }
 }
 
 impl TryFrom<OperationRow> for Operation {
@@ -168,18 +187,27 @@ impl TryFrom<OperationRow> for Operation {
     }
 }
 
-/// A row of `transitions`.
-#[derive(Debug, FromRow)]
-pub(super) struct TransitionRow {
-    id: Uuid,
-    image_cache: Uuid,
-    sequence: i64,
-    generation: i32,
-    from_status: Option<String>,
-    to_status: String,
-    provider_status: Option<String>,
-    reason: String,
-    at: DateTime<Utc>,
+row! {
+    /// A row of `transitions`.
+    #[derive(Debug, FromRow)]
+    pub(super) struct TransitionRow {
+        id: Uuid,
+        image_cache: Uuid,
+        sequence: i64,
+        generation: i32,
+        from_status: Option<String>,
+        to_status: String,
+        provider_status: Option<String>,
+        reason: String,
+        at: DateTime<Utc>,
+    }
+}
+
+impl TransitionRow {
+    /// Its place among those of its image cache.
+    pub(super) fn sequence(&self) -> i64 {
+        self.sequence
+    }
 }
 
 impl TryFrom<TransitionRow> for Transition {

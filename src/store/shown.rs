@@ -15,7 +15,7 @@ use super::batches::{Batches, Work};
 use super::image_caches::narrow_list;
 use super::pool::Pool;
 use super::rows::ImageCacheRow;
-use super::{Error, Store};
+use super::{Error, Store, unreadable};
 use crate::domain::caller::TeamId;
 use crate::domain::filter::CacheFilter;
 use crate::domain::ids::CacheId;
@@ -81,7 +81,7 @@ impl Work for Reading {
         for row in rows {
             let place: i64 = row.try_get(4)?;
             let place = usize::try_from(place - 1).ok().and_then(|place| found.get_mut(place));
-            let place = place.ok_or_else(|| unreadable("place", "a row that was not asked for"))?;
+            let place = place.ok_or_else(not_asked_for)?;
             *place = Some(shown(&row)?);
         }
         Ok(found)
@@ -125,8 +125,8 @@ fn shown(row: &PgRow) -> Result<Shown, Error> {
     Ok(Shown::Kept { id: id.into(), version: row.try_get(1)?, text: row.try_get(2)? })
 }
 
-fn unreadable(column: &'static str, detail: &str) -> Error {
-    Error::Unreadable { table: "image_caches", column, detail: detail.into() }
+fn not_asked_for() -> Error {
+    Error::Unreadable { table: "image_caches", column: "place", detail: "a row that was not asked for".into() }
 }
 
 impl Shown {
@@ -154,8 +154,12 @@ impl Store {
         limit: i64,
         form: i32,
     ) -> Result<Vec<Shown>, Error> {
-        let rows = self.requests.repeated(|_| self.listed(team, filter, before, limit, form)).await?;
-        rows.iter().map(shown).collect()
+        let read = |place: Option<Uuid>, wanted: i64| async move {
+            let before = place.or(before);
+            self.requests.repeated(|_| self.listed(team, filter, before, wanted, form)).await
+        };
+        let convert = |(id, row): (Uuid, PgRow)| unreadable::read(id.to_string(), shown(&row));
+        unreadable::filled(limit, read, |(id, _)| *id, convert).await
     }
 
     async fn listed(
@@ -165,12 +169,13 @@ impl Store {
         before: Option<Uuid>,
         limit: i64,
         form: i32,
-    ) -> Result<Vec<PgRow>, Error> {
+    ) -> Result<Vec<(Uuid, PgRow)>, Error> {
         let mut query = select(form);
         query.push(" FROM image_caches c");
         narrow_list(&mut query, team, filter, before, limit);
         let mut connection = self.requests.acquire().await?;
-        Ok(query.build().fetch_all(connection.unbounded()).await?)
+        let rows = query.build().fetch_all(connection.unbounded()).await?;
+        Ok(rows.into_iter().map(|row| Ok((row.try_get(0)?, row))).collect::<Result<_, sqlx::Error>>()?)
     }
 
     /// Keeps what was rendered, for those that have not changed since and that nobody is changing.

@@ -1,6 +1,9 @@
 //! The status changes of one image cache.
 
+use sqlx::AssertSqlSafe;
+
 use super::rows::TransitionRow;
+use super::unreadable::{self, Keyed as _};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::ids::CacheId;
@@ -15,15 +18,29 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<Transition>, Error> {
-        let rows: Vec<TransitionRow> = sqlx::query_as(
-            "SELECT * FROM transitions WHERE team = $1 AND image_cache = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
-        )
-        .bind(team.as_str())
-        .bind(cache.uuid())
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let read = |place: Option<i64>, wanted: i64| self.transition_rows(team, cache, place.unwrap_or(after), wanted);
+        let key = |row: &TransitionRow| row.sequence();
+        unreadable::filled(limit, read, key, |row| unreadable::read(row.key(), row.try_into())).await
+    }
+
+    async fn transition_rows(
+        &self,
+        team: &TeamId,
+        cache: CacheId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<TransitionRow>, Error> {
+        let sql = format!(
+            "SELECT {} FROM transitions t WHERE team = $1 AND image_cache = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
+            TransitionRow::columns("t")
+        );
+        let rows: Vec<TransitionRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(cache.uuid())
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.requests)
+            .await?;
+        Ok(rows)
     }
 }

@@ -173,6 +173,13 @@ pub(super) const FAMILIES: &[Family] = &[
     family("ecg_transitions_total", Counter, &["to"], "worker", "Changes of status that were observed."),
     family(
         "ecg_unknown_statuses",
+    ),
+    family(
+        "ecg_rows_unreadable_total",
+        Counter,
+        &["table"],
+        "each process",
+        "Times that a row written by another version was passed over.",
         Gauge,
         &["account", "region"],
         "worker",

@@ -46,6 +46,7 @@ mod rotation;
 mod rpc;
 mod security_page;
 mod sender;
+mod second_version;
 mod server;
 mod shown;
 mod signing_v1;

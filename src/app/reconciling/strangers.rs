@@ -4,8 +4,6 @@
 //! What must stay true: the finding and its audit entry are kept before anything is removed; a removal that failed is
 //! tried again with the next pass.
 
-use std::collections::HashMap;
-
 use super::reading::CloudList;
 use super::{RECONCILER, SINGLE_LOOKS, Stop, reading};
 use crate::app::cursor::{List, unreadable};
@@ -52,12 +50,15 @@ impl Gateway {
     async fn judge_strangers(&self, lease: &ReconcileLease, strangers: &[&Seen]) -> Result<(), Error> {
         let tags: Vec<OperationId> = strangers.iter().filter_map(|seen| tagged(seen)).collect();
         let known = self.store().operations_with(&tags).await?;
-        let known: HashMap<OperationId, Operation> = known.into_iter().map(|known| (known.id, known)).collect();
         // After the list: a cache of ours that was listed is either still being created or has its id in its row.
         let group = &lease.group;
         let creating = self.store().taken_caches(&group.account, &reading::region_of(lease)?, &[]).await?.names;
         for seen in strangers {
-            let operation = tagged(seen).and_then(|id| known.get(&id));
+            let operation = match tagged(seen).and_then(|id| known.get(&id)) {
+                // Of another version, which knows what this cache is.
+                Some(None) => continue,
+                known => known.and_then(Option::as_ref),
+            };
             match judge(seen, operation, creating.contains(&seen.name), self.now(), &self.settings().rule) {
                 Stranger::Wait => {}
                 Stranger::Found => self.keep_stranger(lease, seen, None).await?,
@@ -104,7 +105,7 @@ impl Gateway {
         let cloud = self.cloud_of(&lease.group.account).await?;
         for orphan in orphans {
             let id = orphan.orphan_of.map(OperationId::from);
-            let Some(operation) = self.store().operations_with(&Vec::from_iter(id)).await?.pop() else { continue };
+            let Some(operation) = self.operation_that_left(id).await? else { continue };
             let attempt = Attempt {
                 operation: operation.id,
                 client_token: orphan.id.simple().to_string(),
@@ -135,6 +136,16 @@ impl Gateway {
             self.end_orphan(&orphan, &operation, request_id).await?;
         }
         Ok(())
+    }
+
+    /// The create that left an orphan behind; none where it, or its image cache, is of another version.
+    async fn operation_that_left(&self, id: Option<OperationId>) -> Result<Option<Operation>, Error> {
+        let found = self.store().operations_with(&Vec::from_iter(id)).await?;
+        let Some(operation) = found.into_values().flatten().next() else { return Ok(None) };
+        match self.store().image_cache(&operation.team, operation.cache).await {
+            Err(crate::store::Error::Unreadable { .. }) => Ok(None),
+            looked => Ok(looked?.map(|_| operation)),
+        }
     }
 
     async fn end_orphan(

@@ -28,6 +28,7 @@ impl From<Error> for Refusal {
             Error::CloudRefused { error, operation } => cloud_refused(error, operation),
             Error::TooMany { code, detail, retry_after_seconds } => too_many(code, detail, retry_after_seconds),
             Error::Unavailable { code, detail, retry_after_seconds } => unavailable(code, detail, retry_after_seconds),
+            Error::Unreadable(_) => of_another_version(code),
             Error::Internal(cause) => Self::internal(cause),
         };
         if retryable { refusal.retryable() } else { refusal }
@@ -100,6 +101,14 @@ fn too_many(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {
 fn unavailable(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available at the moment", detail)
         .header(RETRY_AFTER, &seconds.to_string())
+}
+
+/// The store has logged which record and why.
+fn of_another_version(code: &'static str) -> Refusal {
+    let detail =
+        "the record was written by another version of the gateway, and this one does not know all that is in it";
+    unavailable(code, detail, 30)
+        .hint("while gateways are being upgraded, another one may answer; if it lasts, one of them runs an old version")
 }
 
 #[cfg(test)]

@@ -89,6 +89,7 @@ pub(super) fn of_error(error: Error) -> Refusal {
         Error::Unavailable { detail, retry_after_seconds, .. } => {
             unavailable(&format!("({detail})")).retry_after(retry_after_seconds)
         }
+        Error::Unreadable(_) => unavailable("(The record was written by another version of the gateway.)"),
         // The wrapper puts it into words and logs the cause.
         Error::Internal(cause) => Refusal::internal(cause),
     }

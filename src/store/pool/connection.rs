@@ -65,8 +65,8 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let Some(mut raw) = self.raw.take() else { return };
-        if self.doubt.broke_since(self.taken) {
-            // It may be this one that broke, or whose server only reads.
+        if self.doubt.broke_since(self.taken) || self.doubt.altered_since(self.taken) {
+            // It may be this one that broke, whose server only reads, or whose statements no longer fit.
             return raw.close_on_drop();
         }
         if self.open {

@@ -1,7 +1,8 @@
 //! What trouble on one connection says about all others of this process, and the questions that settle it.
 //!
-//! There are two: that something broke (a connection, or that a server only reads), after which every connection from
-//! before is asked or closed; and that something is silent, after which each has to answer soon for a while.
+//! There are three: that something broke (a connection, or that a server only reads), after which every connection from
+//! before is asked or closed; that the tables were altered, after which every connection from before is closed, as it
+//! holds statements that no longer fit; and that something is silent, after which each has to answer soon for a while.
 //!
 //! What must stay true: a test is bounded; what fails it is closed, without a word in the log, for the trouble itself
 //! was told by whoever met it. A test that takes too long says nothing of other connections: a database that has much
@@ -16,6 +17,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
 use super::{RESTED, failure};
+use crate::domain::quiet::Quiet;
 
 /// How long a connection that is tested has to answer: far less than a statement, far more than it needs.
 pub(super) const TEST: Duration = Duration::from_secs(3);
@@ -25,6 +27,9 @@ const SHORT_TEST: Duration = Duration::from_secs(1);
 pub(super) const LASTS: Duration = Duration::from_secs(30);
 /// What ends unfinished after this is suspicious.
 const SUSPICIOUS: Duration = Duration::from_secs(2);
+
+/// That the disk is full, which every statement finds that needs more of it.
+static SAID: Quiet = Quiet::new();
 
 /// Whether the server follows another one, and whether it takes writes. In recovery no transaction does.
 const QUESTION: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool";
@@ -36,6 +41,8 @@ pub(in crate::store) enum Ailment {
     InRecovery,
     /// `default_transaction_read_only` is on: for the server, the database or the role.
     ReadOnly,
+    /// There was no room for something that was to be written, moments ago.
+    DiskFull,
 }
 
 impl Ailment {
@@ -44,6 +51,7 @@ impl Ailment {
         match self {
             Self::InRecovery => "the server is in recovery (a standby), so it cannot be written to",
             Self::ReadOnly => "default_transaction_read_only is on, so it cannot be written to",
+            Self::DiskFull => "the disk of its data is full, so it cannot be written to",
         }
     }
 }
@@ -64,6 +72,10 @@ pub(in crate::store) struct Doubt(Mutex<State>);
 struct State {
     /// When something last broke.
     broke: Option<Instant>,
+    /// When the tables were last found to be altered.
+    altered: Option<Instant>,
+    /// When there was last no room for something.
+    full: Option<Instant>,
     /// When something was last silent.
     silent: Option<Instant>,
     /// What was found when a server was last asked.
@@ -84,16 +96,46 @@ impl Doubt {
         self.state().broke.is_some_and(|broke| broke >= instant)
     }
 
-    /// What was the matter with the server that was asked last.
-    pub(in crate::store) fn ailment(&self) -> Option<Ailment> {
-        self.state().ailment
+    /// Whether a connection that was made, or last used, then may hold statements that were prepared for other tables.
+    pub(super) fn altered_since(&self, instant: Instant) -> bool {
+        self.state().altered.is_some_and(|altered| altered >= instant)
     }
 
-    /// A connection that broke, or whose server only reads, says something about the others, too.
+    /// What was the matter with the server that was asked last.
+    pub(in crate::store) fn ailment(&self) -> Option<Ailment> {
+        let full = self.is_full().then_some(Ailment::DiskFull);
+        self.state().ailment.or(full)
+    }
+
+    /// A connection that broke, whose server only reads, or whose prepared statements no longer fit, says something about
+    /// the others, too.
     pub(super) fn judge(&self, error: &sqlx::Error) {
         if failure::is_of_connection(error) {
             self.state().broke = Some(Instant::now());
         }
+        if failure::is_stale_plan(error) {
+            self.state().altered = Some(Instant::now());
+        }
+        if failure::is_full(error) {
+            self.state().full = Some(Instant::now());
+            metrics::counter!("ecg_database_full_total").increment(1);
+            if let Some(left_out) = SAID.may("full", Instant::now()) {
+                tracing::error!(left_out, "the disk of the database's data is full: nothing can be written, make room");
+            }
+        }
+    }
+
+    /// Whether there was room for all that was to be written lately. Small writes go through now and then while others
+    /// do not, so one that does says nothing.
+    pub(in crate::store) fn has_room(&self) -> Result<(), sqlx::Error> {
+        if !self.is_full() {
+            return Ok(());
+        }
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::StorageFull, Ailment::DiskFull)))
+    }
+
+    fn is_full(&self) -> bool {
+        self.state().full.is_some_and(|full| full.elapsed() < LASTS)
     }
 
     /// Asks a connection's server whether it can be written to.
@@ -114,6 +156,9 @@ impl Doubt {
     /// Whether a connection that rested for so long may be used. One from before something broke is asked; one that
     /// rested for long, and any while something is silent, must give a sign of life.
     pub(super) async fn passes(&self, connection: &mut PgConnection, rested: Duration) -> bool {
+        if self.state().altered.is_some_and(|altered| rested >= altered.elapsed()) {
+            return false;
+        }
         let broke = self.state().broke;
         if broke.is_some_and(|broke| rested >= broke.elapsed()) {
             return matches!(timeout(TEST, self.ask(connection)).await, Ok(Ok(())));
@@ -160,5 +205,21 @@ impl Drop for Waiting {
         if !self.ended && self.since.elapsed() >= SUSPICIOUS {
             self.doubt.state().silent = Some(Instant::now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_doubted_for_a_while_after_it_was_last_met() {
+        let doubt = Doubt::default();
+        assert!(doubt.has_room().is_ok() && doubt.ailment().is_none());
+        doubt.state().full = Some(Instant::now());
+        assert!(doubt.has_room().is_err());
+        assert_eq!(doubt.ailment(), Some(Ailment::DiskFull));
+        doubt.state().full = Instant::now().checked_sub(LASTS);
+        assert!(doubt.has_room().is_ok() && doubt.ailment().is_none());
     }
 }

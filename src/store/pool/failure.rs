@@ -5,6 +5,8 @@
 
 use std::io;
 
+use sqlx::postgres::PgDatabaseError;
+
 /// Whether the connection broke, or its server cannot do what ours is for: another connection may do better. A
 /// statement that failed so has done nothing, unless it commits and its answer is what was lost ([`has_refused`]).
 pub(super) fn is_of_connection(error: &sqlx::Error) -> bool {
@@ -24,6 +26,19 @@ pub(in crate::store) fn is_code_of_connection(code: &str) -> bool {
 pub(super) fn has_refused(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["25006", "57P03"].contains(&&*code))
+}
+
+/// Whether the server has no room for what is to be written.
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "53100")
+}
+
+/// Whether a prepared statement no longer fits the tables, as somebody has altered them since. Nothing was done of it, and
+/// what is prepared anew fits. 0A000 alone is said of much else, and the message depends on the server's language; so it is
+/// told as other drivers tell it, by the server's routine.
+pub(in crate::store) fn is_stale_plan(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery"))
 }
 
 /// Whether connecting may succeed in a moment. 53300: no connection is free.

@@ -1,7 +1,7 @@
 //! Statements, each waited for no longer than the limit: what makes [`Pool`] and [`Connection`] executors.
 //!
 //! On the pool, where each statement is by itself, one that only reads is repeated if its connection breaks, and so is
-//! any that the server refused to begin.
+//! any that the server refused to begin, or whose plan no longer fits the tables.
 
 use std::time::Instant;
 
@@ -84,7 +84,7 @@ impl Pool {
             let answers: Result<Answers, _> = connection.fetch_many(statement.clone()).try_collect().await;
             match answers {
                 Err(error) if begun.elapsed() < self.patience && may_repeat(&statement, &error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "the connection broke; once more");
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the connection is of no use; once more");
                     drop(connection);
                     sleep(PAUSE).await;
                 }
@@ -95,7 +95,9 @@ impl Pool {
 }
 
 fn may_repeat(statement: &Again, error: &sqlx::Error) -> bool {
-    failure::has_refused(error) || (statement.reads() && failure::is_of_connection(error))
+    failure::has_refused(error)
+        || failure::is_stale_plan(error)
+        || (statement.reads() && failure::is_of_connection(error))
 }
 
 impl<'p> Executor<'p> for &'p Pool {

@@ -1,6 +1,6 @@
 //! Access keys before it is known whose request it is: found by id, and their nonces spent.
 
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::domain::access_key::{AccessKey, AccessKeyId};
 use crate::domain::clock::Instant;
@@ -29,10 +29,10 @@ struct SealedRow {
 impl Store {
     /// The key of this id, whichever team's.
     pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<SealedKey>, Error> {
-        let row: Option<SealedRow> = sqlx::query_as("SELECT * FROM access_keys WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(&self.requests)
-            .await?;
+        let columns = AccessKeyRow::columns("k");
+        let sql = format!("SELECT {columns}, k.secret, k.previous_secret FROM access_keys k WHERE id = $1");
+        let row: Option<SealedRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(&self.requests).await?;
         let read = |row: SealedRow| {
             Ok(SealedKey { key: row.key.try_into()?, secret: row.secret, previous_secret: row.previous_secret })
         };

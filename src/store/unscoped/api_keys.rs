@@ -1,6 +1,6 @@
 //! API keys before it is known whose request it is: found by id.
 
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Instant;
@@ -30,10 +30,10 @@ struct HashedRow {
 impl Store {
     /// The key of this id, whichever team's.
     pub async fn hashed_key(&self, id: ApiKeyId) -> Result<Option<HashedKey>, Error> {
-        let row: Option<HashedRow> = sqlx::query_as("SELECT * FROM api_keys WHERE id = $1")
-            .bind(id.uuid())
-            .fetch_optional(&self.requests)
-            .await?;
+        let columns = ApiKeyRow::columns("k");
+        let sql = format!("SELECT {columns}, k.hash, k.previous_hash FROM api_keys k WHERE id = $1");
+        let row: Option<HashedRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id.uuid()).fetch_optional(&self.requests).await?;
         let read = |row: HashedRow| {
             Ok(HashedKey { key: row.key.try_into()?, hash: row.hash, previous_hash: row.previous_hash })
         };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
@@ -93,16 +93,14 @@ impl AuditView {
     }
 
     async fn leaves(&mut self, from: i64, limit: i64) -> Result<Vec<FoundLeaf>, Error> {
-        let rows = sqlx::query(
-            "SELECT l.leaf, l.entry, l.hash, e.*
-             FROM (SELECT * FROM audit_leaves WHERE leaf >= $1 ORDER BY leaf LIMIT $2) l
+        let sql = format!(
+            "SELECT l.leaf, l.entry, l.hash, {}
+             FROM (SELECT leaf, entry, hash FROM audit_leaves WHERE leaf >= $1 ORDER BY leaf LIMIT $2) l
                  LEFT JOIN audit_entries e ON e.id = l.entry
              ORDER BY l.leaf, e.seq",
-        )
-        .bind(from)
-        .bind(limit)
-        .fetch_all(&mut *self.0)
-        .await?;
+            AuditRow::columns("e")
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql)).bind(from).bind(limit).fetch_all(&mut *self.0).await?;
         let mut leaves: Vec<FoundLeaf> = Vec::new();
         for row in rows {
             let leaf = row.try_get("leaf")?;
@@ -124,13 +122,12 @@ impl AuditView {
 
     /// Up to `limit` rows that have no leaf, by transaction and number.
     pub async fn unsealed(&mut self, limit: i64) -> Result<Vec<FoundRow>, Error> {
-        let rows: Vec<AuditRow> = sqlx::query_as(
-            "SELECT * FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
+        let sql = format!(
+            "SELECT {} FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
              ORDER BY txid, seq LIMIT $1",
-        )
-        .bind(limit)
-        .fetch_all(&mut *self.0)
-        .await?;
+            AuditRow::columns("e")
+        );
+        let rows: Vec<AuditRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(limit).fetch_all(&mut *self.0).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 }

@@ -4,13 +4,15 @@
 //! records one holds the account's row meanwhile ([`admits`]), and whoever removes one has locked it before it looks.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::domain::audit::AuditEntry;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::region::Region;
+use crate::store::columns::row;
 use crate::store::pool::Connection;
 use crate::store::rows::word;
+use crate::store::unreadable::readable;
 use crate::store::{Error, Store, audit_insert};
 
 const TABLE: &str = "cloud_accounts";
@@ -37,21 +39,23 @@ pub enum AccountRemoval {
     InUse,
 }
 
-#[derive(FromRow)]
-struct AccountRow {
-    name: String,
-    access_key_id: String,
-    secret: Vec<u8>,
-    role_arn: Option<String>,
-    role_session: Option<String>,
-    role_seconds: Option<i32>,
-    external_id: Option<Vec<u8>>,
-    regions: Vec<String>,
-    endpoint: Option<String>,
-    version: i64,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    disabled_at: Option<DateTime<Utc>>,
+row! {
+    #[derive(FromRow)]
+    struct AccountRow {
+        name: String,
+        access_key_id: String,
+        secret: Vec<u8>,
+        role_arn: Option<String>,
+        role_session: Option<String>,
+        role_seconds: Option<i32>,
+        external_id: Option<Vec<u8>>,
+        regions: Vec<String>,
+        endpoint: Option<String>,
+        version: i64,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+        disabled_at: Option<DateTime<Utc>>,
+    }
 }
 
 impl TryFrom<AccountRow> for SealedAccount {
@@ -81,17 +85,16 @@ impl TryFrom<AccountRow> for SealedAccount {
 impl Store {
     /// Every account, by name: few.
     pub async fn cloud_accounts(&self) -> Result<Vec<SealedAccount>, Error> {
-        let rows: Vec<AccountRow> =
-            sqlx::query_as("SELECT * FROM cloud_accounts ORDER BY name").fetch_all(&self.requests).await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let sql = format!("SELECT {} FROM cloud_accounts a ORDER BY name", AccountRow::columns("a"));
+        let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.requests).await?;
+        Ok(readable(rows))
     }
 
     /// One account.
     pub async fn cloud_account(&self, name: &AccountName) -> Result<Option<SealedAccount>, Error> {
-        let row: Option<AccountRow> = sqlx::query_as("SELECT * FROM cloud_accounts WHERE name = $1")
-            .bind(name.as_str())
-            .fetch_optional(&self.requests)
-            .await?;
+        let sql = format!("SELECT {} FROM cloud_accounts a WHERE name = $1", AccountRow::columns("a"));
+        let row: Option<AccountRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(name.as_str()).fetch_optional(&self.requests).await?;
         row.map(TryInto::try_into).transpose()
     }
 

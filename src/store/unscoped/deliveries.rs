@@ -16,9 +16,11 @@ use uuid::Uuid;
 
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
+use crate::domain::endpoint::EventFormat;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::store::Error;
 use crate::store::rows::word;
+use crate::store::unreadable::Keyed;
 
 /// A delivery in a worker's hands, with all that is needed to send it.
 #[derive(Debug, Clone)]
@@ -81,6 +83,11 @@ pub(in crate::store) const COLUMNS: &str = "
 pub(in crate::store) const AWAKE: &str =
     "(s.paused_until IS NULL OR s.paused_until <= $2 OR s.paused_until > $2 + interval '25 hours')";
 
+/// The forms of events that this version can make, as a list of SQL.
+pub(in crate::store) fn forms() -> String {
+    EventFormat::ALL.map(|form| format!("'{}'", form.as_str())).join(", ")
+}
+
 /// A row of [`COLUMNS`].
 #[derive(Debug, FromRow)]
 pub(in crate::store) struct ClaimRow {
@@ -92,6 +99,12 @@ pub(in crate::store) struct ClaimRow {
     endpoint: Uuid,
     #[sqlx(flatten)]
     to: Destination,
+}
+
+impl Keyed for ClaimRow {
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
 }
 
 impl ClaimRow {

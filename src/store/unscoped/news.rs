@@ -10,6 +10,7 @@ use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::store::events::{COLUMNS, EventRow, NOW, Place, Stretch};
 use crate::store::rows::{ImageCacheRow, word};
+use crate::store::unreadable::readable;
 use crate::store::{Error, Store};
 
 #[derive(FromRow)]
@@ -25,7 +26,7 @@ impl Store {
         let sql = format!(
             "{NOW} SELECT w.team, {COLUMNS}
              FROM now CROSS JOIN UNNEST($1::text[], $2::text[], $3::bigint[]) AS w (team, txid, seq)
-             LEFT JOIN LATERAL (SELECT * FROM events WHERE team = w.team
+             LEFT JOIN LATERAL (SELECT id, txid, seq, type, image_cache, body FROM events WHERE team = w.team
                  AND (txid, seq) > (w.txid::xid8, w.seq) AND txid < now.horizon
                  ORDER BY txid, seq LIMIT $4) e ON true
              ORDER BY w.team, e.txid, e.seq"
@@ -53,14 +54,16 @@ impl Store {
 
     /// Those of these image caches that have a higher version than the one named.
     pub async fn moved_caches(&self, known: &[(CacheId, i64)]) -> Result<Vec<ImageCache>, Error> {
-        let rows: Vec<ImageCacheRow> = sqlx::query_as(
-            "SELECT c.* FROM UNNEST($1::uuid[], $2::bigint[]) AS w (id, version)
+        let sql = format!(
+            "SELECT {} FROM UNNEST($1::uuid[], $2::bigint[]) AS w (id, version)
              JOIN image_caches c ON c.id = w.id AND c.version > w.version",
-        )
-        .bind(known.iter().map(|(id, _)| id.uuid()).collect::<Vec<_>>())
-        .bind(known.iter().map(|(_, version)| *version).collect::<Vec<_>>())
-        .fetch_all(&self.workers)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+            ImageCacheRow::columns("c")
+        );
+        let rows: Vec<ImageCacheRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(known.iter().map(|(id, _)| id.uuid()).collect::<Vec<_>>())
+            .bind(known.iter().map(|(_, version)| *version).collect::<Vec<_>>())
+            .fetch_all(&self.workers)
+            .await?;
+        Ok(readable(rows))
     }
 }

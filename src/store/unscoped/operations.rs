@@ -13,6 +13,7 @@ use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Held, Operation, Progress};
 use crate::store::rows::{OperationRow, jsonb};
+use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store, Waiter};
 
 /// An operation in this worker's hands.
@@ -37,6 +38,13 @@ struct LeasedRow {
     #[sqlx(flatten)]
     operation: OperationRow,
     credentials: Option<Vec<u8>>,
+}
+
+impl LeasedRow {
+    /// Its columns, of a statement that writes `operations`.
+    fn columns() -> String {
+        format!("{}, operations.credentials", OperationRow::columns("operations"))
+    }
 }
 
 /// How an attempt ended that did not end its operation.
@@ -114,18 +122,20 @@ impl Store {
                    AND state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1
                    AND (lease_until IS NULL OR lease_until < clock_timestamp())
                  FOR UPDATE SKIP LOCKED)
-             RETURNING *",
-            of_account(account, 5)
+             RETURNING {}",
+            of_account(account, 5),
+            LeasedRow::columns()
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(now).bind(lease_token).bind(lease_seconds).bind(limit);
         let query = if let Some(account) = account { query.bind(account) } else { query };
         let rows: Vec<LeasedRow> = query.fetch_all(&self.workers).await?;
-        rows.into_iter()
-            .map(|row| {
-                let (operation, credentials) = (row.operation.try_into()?, row.credentials);
-                Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true, waiter: None })
-            })
-            .collect()
+        // What cannot be read stays leased: that is its rest before somebody takes it up again, perhaps one who can.
+        let leased = rows.into_iter().filter_map(|row| {
+            let operation = unreadable::read(row.operation.key(), row.operation.try_into())?;
+            let credentials = row.credentials;
+            Some(LeasedOperation { operation, credentials, lease_token, taken, keyed: true, waiter: None })
+        });
+        Ok(leased.collect())
     }
 
     /// Makes the lease of an operation last from now on. `false`: it is not held any more, or the operation has ended.
@@ -150,16 +160,18 @@ impl Store {
         lease_seconds: f64,
     ) -> Result<Option<LeasedOperation>, Error> {
         let taken = std::time::Instant::now();
-        let row: Option<LeasedRow> = sqlx::query_as(
+        let sql = format!(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id = $1 AND state = 'running' AND NOT in_doubt AND (lease_until IS NULL OR lease_until < clock_timestamp())
-             RETURNING *",
-        )
-        .bind(id.uuid())
-        .bind(lease_token)
-        .bind(lease_seconds)
-        .fetch_optional(&self.workers)
-        .await?;
+             RETURNING {}",
+            LeasedRow::columns()
+        );
+        let row: Option<LeasedRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(id.uuid())
+            .bind(lease_token)
+            .bind(lease_seconds)
+            .fetch_optional(&self.workers)
+            .await?;
         row.map(|row| {
             let (operation, credentials) = (row.operation.try_into()?, row.credentials);
             Ok(LeasedOperation { operation, credentials, lease_token, taken, keyed: true, waiter: None })
@@ -169,13 +181,16 @@ impl Store {
 
     /// The operation that runs on a cache.
     pub async fn running_on(&self, team: &TeamId, cache: CacheId) -> Result<Option<Operation>, Error> {
-        let row: Option<OperationRow> =
-            sqlx::query_as("SELECT * FROM operations WHERE team = $1 AND image_cache = $2 AND state = 'running'")
-                .bind(team.as_str())
-                .bind(cache.uuid())
-                .fetch_optional(&self.requests)
-                .await?;
-        row.map(TryInto::try_into).transpose()
+        let sql = format!(
+            "SELECT {} FROM operations o WHERE team = $1 AND image_cache = $2 AND state = 'running'",
+            OperationRow::columns("o")
+        );
+        let row: Option<OperationRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(cache.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        unreadable::alone(row)
     }
 
     /// Records an attempt before it is signed; to record it once more changes nothing. `false`: the lease is lost. The operation is in doubt from here on:
@@ -244,13 +259,12 @@ impl Store {
 
     /// Abandoned creates of which nothing was done so far, and nothing may be any more.
     pub async fn abandoned_unsent(&self, limit: i64) -> Result<Vec<Operation>, Error> {
-        let rows: Vec<OperationRow> = sqlx::query_as(
-            "SELECT * FROM operations WHERE abandoned AND state = 'running' AND NOT in_doubt ORDER BY id LIMIT $1",
-        )
-        .bind(limit)
-        .fetch_all(&self.workers)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let sql = format!(
+            "SELECT {} FROM operations o WHERE abandoned AND state = 'running' AND NOT in_doubt ORDER BY id LIMIT $1",
+            OperationRow::columns("o")
+        );
+        let rows: Vec<OperationRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(limit).fetch_all(&self.workers).await?;
+        Ok(unreadable::readable(rows))
     }
 
     /// Image caches that an abandoned create brought about after all, and whose removal is not begun; none of which a
@@ -260,21 +274,20 @@ impl Store {
         refused_since: Instant,
         limit: i64,
     ) -> Result<Vec<(Operation, ImageCache)>, Error> {
-        let rows: Vec<OperationRow> = sqlx::query_as(
-            "SELECT o.* FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
+        let sql = format!(
+            "SELECT {} FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
              WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
                AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND (r.state = 'running'
                    OR (r.kind = 'delete' AND r.state = 'refused' AND r.finished_at > $2)))
              ORDER BY o.id LIMIT $1",
-        )
-        .bind(limit)
-        .bind(refused_since)
-        .fetch_all(&self.workers)
-        .await?;
+            OperationRow::columns("o")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(limit).bind(refused_since);
+        let rows: Vec<OperationRow> = query.fetch_all(&self.workers).await?;
         let mut found = Vec::new();
-        for row in rows {
-            let operation: Operation = row.try_into()?;
-            if let Some(cache) = self.image_cache(&operation.team, operation.cache).await? {
+        for operation in unreadable::readable::<OperationRow, Operation>(rows) {
+            let cache = self.image_cache(&operation.team, operation.cache).await;
+            if let Some(Some(cache)) = unreadable::passed_over(operation.cache.to_string(), cache)? {
                 found.push((operation, cache));
             }
         }

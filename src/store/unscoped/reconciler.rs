@@ -15,6 +15,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::region::Region;
 use crate::store::changes::{self, CacheWrite};
 use crate::store::rows::ImageCacheRow;
+use crate::store::unreadable::readable;
 use crate::store::{Error, Store, tracker};
 
 /// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::is_at_rest`], and nobody changes them now.
@@ -136,9 +137,10 @@ impl Store {
     /// The group's rows at rest that may differ from what the cloud shows: `seen` is a list of objects, as
     /// `app::reconciling` makes them.
     pub async fn differing(&self, group: &TrackerGroup, seen: &Value) -> Result<Vec<ImageCache>, Error> {
+        let columns = ImageCacheRow::columns("c");
         // A usual row costs a join and a dozen comparisons; what was noted before is judged again every time.
         let sql = format!(
-            "SELECT c.* FROM jsonb_to_recordset($3) AS s(id text, status text, name text, images jsonb, size_gib integer,
+            "SELECT {columns} FROM jsonb_to_recordset($3) AS s(id text, status text, name text, images jsonb, size_gib integer,
                  tags jsonb, resource_group_id text, elimination_strategy text, expires_at timestamptz,
                  last_matched_at timestamptz, snapshot_id text, flash_snapshot_id text)
              JOIN image_caches c ON c.eci_cache_id = s.id
@@ -166,13 +168,14 @@ impl Store {
         before: Instant,
         limit: i64,
     ) -> Result<Vec<ImageCache>, Error> {
+        let columns = ImageCacheRow::columns("c");
         let sql = format!(
             "WITH absent AS MATERIALIZED (
                  -- By the index of what is at rest, and hashed: neither the pages of the table nor 5,000 times 5,000.
                  SELECT eci_cache_id FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
                    AND gone_at IS NULL AND status IN ('ready', 'update_failed', 'failed')
                    AND eci_cache_id NOT IN (SELECT unnest($3::text[])))
-             SELECT c.* FROM absent JOIN image_caches c ON c.eci_cache_id = absent.eci_cache_id
+             SELECT {columns} FROM absent JOIN image_caches c ON c.eci_cache_id = absent.eci_cache_id
              WHERE {AT_REST} AND c.misses = 0 AND c.updated_at <= $4 LIMIT $5"
         );
         self.rest(sql, group, |query| query.bind(ids).bind(before).bind(limit)).await
@@ -185,8 +188,9 @@ impl Store {
         before: Instant,
         limit: i64,
     ) -> Result<Vec<ImageCache>, Error> {
+        let columns = ImageCacheRow::columns("c");
         let sql = format!(
-            "SELECT c.* FROM image_caches c WHERE {AT_REST} AND c.misses > 0 AND c.updated_at <= $3
+            "SELECT {columns} FROM image_caches c WHERE {AT_REST} AND c.misses > 0 AND c.updated_at <= $3
              ORDER BY c.updated_at LIMIT $4"
         );
         self.rest(sql, group, |query| query.bind(before).bind(limit)).await
@@ -201,8 +205,9 @@ impl Store {
 
     /// The group's rows whose retention ends after `now` and not after `until`, and of which nobody was told.
     pub async fn expiring(&self, group: &TrackerGroup, now: Instant, until: Instant) -> Result<Vec<ImageCache>, Error> {
+        let columns = ImageCacheRow::columns("c");
         let sql = format!(
-            "SELECT c.* FROM image_caches c WHERE {AT_REST} AND c.expires_at > $3 AND c.expires_at <= $4
+            "SELECT {columns} FROM image_caches c WHERE {AT_REST} AND c.expires_at > $3 AND c.expires_at <= $4
                AND c.status IN ('ready', 'update_failed') AND c.expiry_told IS DISTINCT FROM c.expires_at ORDER BY c.id"
         );
         self.rest(sql, group, |query| query.bind(now).bind(until)).await
@@ -216,7 +221,7 @@ impl Store {
     ) -> Result<Vec<ImageCache>, Error> {
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(&group.account).bind(&group.region);
         let rows: Vec<ImageCacheRow> = bind(query).fetch_all(&self.workers).await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        Ok(readable(rows))
     }
 
     /// Writes a finding; `follow` says when the tracker shall look, if there is something to follow. `false`: the row has

@@ -1,5 +1,7 @@
 //! Region profiles: of the cloud accounts, so of no team.
 
+use sqlx::AssertSqlSafe;
+
 use crate::domain::audit::AuditEntry;
 use crate::domain::policy::{ProfileId, RegionProfile};
 use crate::store::policies::ProfileRow;
@@ -8,26 +10,29 @@ use crate::store::{Error, Store};
 impl Store {
     /// Up to `limit` profiles by account and region, after `after`.
     pub async fn region_profiles(&self, after: Option<&ProfileId>, limit: i64) -> Result<Vec<RegionProfile>, Error> {
-        let rows: Vec<ProfileRow> = sqlx::query_as(
-            "SELECT * FROM region_profiles WHERE $1::text IS NULL OR (account, region) > ($1, $2)
+        let sql = format!(
+            "SELECT {} FROM region_profiles p WHERE $1::text IS NULL OR (account, region) > ($1, $2)
              ORDER BY account, region LIMIT $3",
-        )
-        .bind(after.map(|id| &id.account))
-        .bind(after.map(|id| id.region.as_str()))
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
+            ProfileRow::columns("p")
+        );
+        let rows: Vec<ProfileRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(after.map(|id| &id.account))
+            .bind(after.map(|id| id.region.as_str()))
+            .bind(limit)
+            .fetch_all(&self.requests)
+            .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
     /// One profile.
     pub async fn region_profile(&self, id: &ProfileId) -> Result<Option<RegionProfile>, Error> {
-        let row: Option<ProfileRow> =
-            sqlx::query_as("SELECT * FROM region_profiles WHERE account = $1 AND region = $2")
-                .bind(&id.account)
-                .bind(id.region.as_str())
-                .fetch_optional(&self.requests)
-                .await?;
+        let sql =
+            format!("SELECT {} FROM region_profiles p WHERE account = $1 AND region = $2", ProfileRow::columns("p"));
+        let row: Option<ProfileRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(&id.account)
+            .bind(id.region.as_str())
+            .fetch_optional(&self.requests)
+            .await?;
         row.map(TryInto::try_into).transpose()
     }
 

@@ -1,25 +1,29 @@
 //! Revoked tokens: of no team, since a token is judged before it is known for which team it acts.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::ids::RevocationId;
 use crate::domain::revocation::{MAX_REVOCATIONS, Revocation, Target};
+use crate::store::columns::row;
+use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store};
 
-#[derive(FromRow)]
-struct RevocationRow {
-    id: Uuid,
-    jti: Option<String>,
-    subject: Option<String>,
-    issued_before: Option<DateTime<Utc>>,
-    reason: Option<String>,
-    created_by: String,
-    created_at: DateTime<Utc>,
-    kept_until: DateTime<Utc>,
+row! {
+    #[derive(FromRow)]
+    struct RevocationRow {
+        id: Uuid,
+        jti: Option<String>,
+        subject: Option<String>,
+        issued_before: Option<DateTime<Utc>>,
+        reason: Option<String>,
+        created_by: String,
+        created_at: DateTime<Utc>,
+        kept_until: DateTime<Utc>,
+    }
 }
 
 #[derive(FromRow)]
@@ -95,19 +99,32 @@ impl Store {
         place: Option<RevocationId>,
         limit: i64,
     ) -> Result<Vec<Revocation>, Error> {
-        let rows: Vec<RevocationRow> = sqlx::query_as(
-            "SELECT * FROM revocations WHERE kept_until > $1 AND ($2::uuid IS NULL OR id < $2)
-             ORDER BY id DESC LIMIT $3",
-        )
-        .bind(now)
-        .bind(place.map(RevocationId::uuid))
-        .bind(limit)
-        .fetch_all(&self.requests)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let read = |last: Option<RevocationId>, wanted: i64| self.revocation_rows(now, last.or(place), wanted);
+        let convert = |row: RevocationRow| unreadable::read(row.key(), row.try_into());
+        unreadable::filled(limit, read, |row| row.id.into(), convert).await
     }
 
-    /// Everything that is revoked.
+    async fn revocation_rows(
+        &self,
+        now: Instant,
+        place: Option<RevocationId>,
+        limit: i64,
+    ) -> Result<Vec<RevocationRow>, Error> {
+        let sql = format!(
+            "SELECT {} FROM revocations r WHERE kept_until > $1 AND ($2::uuid IS NULL OR id < $2)
+             ORDER BY id DESC LIMIT $3",
+            RevocationRow::columns("r")
+        );
+        let rows: Vec<RevocationRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(place.map(RevocationId::uuid))
+            .bind(limit)
+            .fetch_all(&self.requests)
+            .await?;
+        Ok(rows)
+    }
+
+    /// Everything that is revoked. Fails where one cannot be read: a token that it revokes would be let in.
     pub async fn revoked(&self, now: Instant) -> Result<Vec<Target>, Error> {
         let rows: Vec<TargetRow> =
             sqlx::query_as("SELECT jti, subject, issued_before FROM revocations WHERE kept_until > $1")

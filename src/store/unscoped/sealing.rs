@@ -3,6 +3,7 @@
 //! No leader: whoever gets the lock seals, the others come again later. Rows are taken in the order of transaction and
 //! number, and only of transactions that are older than every running one: nothing can still appear before them.
 
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
@@ -84,17 +85,15 @@ impl Sealing {
     /// Up to `limit` rows behind `position` that can be sealed now.
     pub async fn unsealed(&mut self, position: (i64, i64), limit: i64) -> Result<Vec<Unsealed>, Error> {
         let rows: Vec<AuditRow> = if self.is_of_this_life(position.0).await? {
-            sqlx::query_as(
-                "SELECT * FROM audit_entries e
+            let sql = format!(
+                "SELECT {} FROM audit_entries e
                  WHERE (txid, seq) > ($1, $2) AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
                    AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
                  ORDER BY txid, seq LIMIT $3",
-            )
-            .bind(position.0)
-            .bind(position.1)
-            .bind(limit)
-            .fetch_all(&mut *self.0)
-            .await?
+                AuditRow::columns("e")
+            );
+            let query = sqlx::query_as(AssertSqlSafe(sql)).bind(position.0).bind(position.1).bind(limit);
+            query.fetch_all(&mut *self.0).await?
         } else {
             self.after_a_restore(position.1, limit).await?
         };
@@ -110,17 +109,15 @@ impl Sealing {
 
     /// Rows of the life before have committed, whatever their transaction; they come first.
     async fn after_a_restore(&mut self, number: i64, limit: i64) -> Result<Vec<AuditRow>, Error> {
-        let rows = sqlx::query_as(
-            "SELECT e.* FROM audit_entries e, (SELECT pg_current_snapshot() AS now) s
+        let sql = format!(
+            "SELECT {} FROM audit_entries e, (SELECT pg_current_snapshot() AS now) s
              WHERE seq > $1 AND (txid < pg_snapshot_xmin(now)::text::bigint OR txid >= pg_snapshot_xmax(now)::text::bigint)
                AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
              ORDER BY txid >= pg_snapshot_xmax(now)::text::bigint DESC, txid, seq LIMIT $2",
-        )
-        .bind(number - LOOK_BACK)
-        .bind(limit)
-        .fetch_all(&mut *self.0)
-        .await?;
-        Ok(rows)
+            AuditRow::columns("e")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(number - LOOK_BACK).bind(limit);
+        Ok(query.fetch_all(&mut *self.0).await?)
     }
 
     /// Adds a batch to the tree, and gives the right to seal back.

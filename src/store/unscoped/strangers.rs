@@ -2,7 +2,9 @@
 //!
 //! They belong to no team: whoever lists them needs the scope `admin`, as for adoption.
 
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use std::collections::HashMap;
+
+use sqlx::{AssertSqlSafe, FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::tracker::TrackerGroup;
@@ -13,35 +15,39 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::domain::region::Region;
+use crate::store::columns::row;
 use crate::store::events::{self, About, NewEvent};
 use crate::store::rows::OperationRow;
+use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store, audit_insert};
 
-/// A cache of the cloud that no row knows.
-#[derive(Debug, Clone, FromRow)]
-pub struct FoundCache {
-    /// Sorts by the time of finding.
-    pub id: Uuid,
-    /// In which cloud account.
-    pub account: String,
-    /// Where it is.
-    pub region: String,
-    /// The cloud's id.
-    pub eci_cache_id: String,
-    /// Its name.
-    pub name: String,
-    /// Its images.
-    pub images: Vec<String>,
-    /// Its size.
-    pub size_gib: Option<i32>,
-    /// The cloud's word when it was found.
-    pub status: String,
-    /// When it was made, as the cloud says.
-    pub created_at: Option<Instant>,
-    /// When it was found.
-    pub found_at: Instant,
-    /// The create of ours that left it behind: it is to be removed.
-    pub orphan_of: Option<Uuid>,
+row! {
+    /// A cache of the cloud that no row knows.
+    #[derive(Debug, Clone, FromRow)]
+    pub struct FoundCache {
+        /// Sorts by the time of finding.
+        pub id: Uuid,
+        /// In which cloud account.
+        pub account: String,
+        /// Where it is.
+        pub region: String,
+        /// The cloud's id.
+        pub eci_cache_id: String,
+        /// Its name.
+        pub name: String,
+        /// Its images.
+        pub images: Vec<String>,
+        /// Its size.
+        pub size_gib: Option<i32>,
+        /// The cloud's word when it was found.
+        pub status: String,
+        /// When it was made, as the cloud says.
+        pub created_at: Option<Instant>,
+        /// When it was found.
+        pub found_at: Instant,
+        /// The create of ours that left it behind: it is to be removed.
+        pub orphan_of: Option<Uuid>,
+    }
 }
 
 impl Store {
@@ -61,12 +67,13 @@ impl Store {
         Ok(ids)
     }
 
-    /// Those of these operations that this database has.
-    pub async fn operations_with(&self, ids: &[OperationId]) -> Result<Vec<Operation>, Error> {
+    /// Those of these operations that this database has; none in place of one that cannot be read.
+    pub async fn operations_with(&self, ids: &[OperationId]) -> Result<HashMap<OperationId, Option<Operation>>, Error> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-        let rows: Vec<OperationRow> =
-            sqlx::query_as("SELECT * FROM operations WHERE id = ANY ($1)").bind(ids).fetch_all(&self.workers).await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let sql = format!("SELECT {} FROM operations o WHERE id = ANY ($1)", OperationRow::columns("o"));
+        let rows: Vec<OperationRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(ids).fetch_all(&self.workers).await?;
+        let read = |row: OperationRow| (row.id().into(), unreadable::read(row.key(), row.try_into()));
+        Ok(rows.into_iter().map(read).collect())
     }
 
     /// Keeps a finding and its audit entry. `false`: it is known already, nothing was written.
@@ -131,16 +138,13 @@ impl Store {
 
     /// What is left behind in the group and not removed yet.
     pub async fn orphans(&self, group: &TrackerGroup, limit: i64) -> Result<Vec<FoundCache>, Error> {
-        let orphans = sqlx::query_as(
-            "SELECT * FROM found_caches WHERE account = $1 AND region = $2 AND ended_at IS NULL AND orphan_of IS NOT NULL
+        let sql = format!(
+            "SELECT {} FROM found_caches f WHERE account = $1 AND region = $2 AND ended_at IS NULL AND orphan_of IS NOT NULL
              ORDER BY id LIMIT $3",
-        )
-        .bind(&group.account)
-        .bind(&group.region)
-        .bind(limit)
-        .fetch_all(&self.workers)
-        .await?;
-        Ok(orphans)
+            FoundCache::columns("f")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(&group.account).bind(&group.region).bind(limit);
+        Ok(query.fetch_all(&self.workers).await?)
     }
 
     /// Notes that an orphan was removed, with its event (about the image cache of its create) and audit entry. `false`:
@@ -175,8 +179,10 @@ impl Store {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<FoundCache>, Error> {
-        let mut query: QueryBuilder<Postgres> =
-            QueryBuilder::new("SELECT * FROM found_caches f WHERE ended_at IS NULL AND orphan_of IS NULL");
+        let columns = FoundCache::columns("f");
+        let mut query: QueryBuilder<Postgres> = QueryBuilder::new(format!(
+            "SELECT {columns} FROM found_caches f WHERE ended_at IS NULL AND orphan_of IS NULL"
+        ));
         if let Some(before) = before {
             query.push(" AND id < ").push_bind(before);
         }

@@ -1,6 +1,8 @@
 //! Teams and the default policy as the platform's administrators keep them. Each change is one transaction with its audit
 //! entry, and compares the version that was read.
 
+use sqlx::AssertSqlSafe;
+
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -8,18 +10,24 @@ use crate::domain::policy::Policy;
 use crate::domain::team::Team;
 use crate::store::policies::TeamRow;
 use crate::store::rows::{json, jsonb};
+use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store, audit_insert};
 
 impl Store {
     /// Up to `limit` teams by id, after `after`.
     pub async fn teams(&self, after: Option<&TeamId>, limit: i64) -> Result<Vec<Team>, Error> {
-        let rows: Vec<TeamRow> =
-            sqlx::query_as("SELECT * FROM teams WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2")
-                .bind(after.map(TeamId::as_str))
-                .bind(limit)
-                .fetch_all(&self.requests)
-                .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let first = after.map(TeamId::to_string);
+        let read = |place: Option<String>, wanted: i64| self.team_rows(place.or_else(|| first.clone()), wanted);
+        let convert = |row: TeamRow| unreadable::read(row.key(), row.try_into());
+        unreadable::filled(limit, read, TeamRow::key, convert).await
+    }
+
+    async fn team_rows(&self, after: Option<String>, limit: i64) -> Result<Vec<TeamRow>, Error> {
+        let sql = format!(
+            "SELECT {} FROM teams t WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2",
+            TeamRow::columns("t")
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(&self.requests).await?)
     }
 
     /// Registers a team. `false`: it is registered already.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::domain::clock::Instant;
@@ -13,6 +13,7 @@ use crate::domain::observation::Seen;
 use crate::domain::poll::hazard::History;
 use crate::domain::poll::worth::PROGRESS_STEP;
 use crate::store::rows::ImageCacheRow;
+use crate::store::unreadable::readable;
 use crate::store::{Error, Store};
 
 /// An account's caches in one region.
@@ -152,8 +153,8 @@ impl Store {
     /// Those of the seen caches whose rows differ from what was seen in anything that is worth a write, as they
     /// are now. Reads no more than what is compared of all others, and writes nothing.
     pub async fn moved_on(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
-        let rows: Vec<ImageCacheRow> = sqlx::query_as(
-            "SELECT c.* FROM UNNEST($3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
+        let sql = format!(
+            "SELECT {} FROM UNNEST($3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
                      $9::timestamptz[], $10::timestamptz[])
                  AS s (id, status, progress, container_group, snapshot, flash, expires_at, matched_at)
              JOIN image_caches c ON c.account = $1 AND c.region = $2 AND c.eci_cache_id = s.id
@@ -168,34 +169,34 @@ impl Store {
                    OR c.snapshot_id IS DISTINCT FROM COALESCE(s.snapshot, c.snapshot_id)
                    OR c.flash_snapshot_id IS DISTINCT FROM s.flash OR c.expires_at IS DISTINCT FROM s.expires_at
                    OR c.last_matched_at IS DISTINCT FROM COALESCE(s.matched_at, c.last_matched_at))",
-        )
-        .bind(&group.account)
-        .bind(&group.region)
-        .bind(seen.iter().map(|seen| seen.eci_cache_id.as_str()).collect::<Vec<_>>())
-        .bind(seen.iter().map(|seen| seen.status.as_str()).collect::<Vec<_>>())
-        .bind(seen.iter().map(|seen| seen.progress_percent).collect::<Vec<_>>())
-        .bind(seen.iter().map(|seen| seen.container_group_id.as_deref()).collect::<Vec<_>>())
-        .bind(seen.iter().map(|seen| seen.snapshot_id.as_deref()).collect::<Vec<_>>())
-        .bind(seen.iter().map(|seen| seen.flash_snapshot_id.as_deref()).collect::<Vec<_>>())
-        .bind(seen.iter().map(|seen| seen.expires_at).collect::<Vec<_>>())
-        .bind(seen.iter().map(|seen| seen.last_matched_at).collect::<Vec<_>>())
-        .bind(PROGRESS_STEP)
-        .fetch_all(&self.workers)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+            ImageCacheRow::columns("c")
+        );
+        let rows: Vec<ImageCacheRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(&group.account)
+            .bind(&group.region)
+            .bind(seen.iter().map(|seen| seen.eci_cache_id.as_str()).collect::<Vec<_>>())
+            .bind(seen.iter().map(|seen| seen.status.as_str()).collect::<Vec<_>>())
+            .bind(seen.iter().map(|seen| seen.progress_percent).collect::<Vec<_>>())
+            .bind(seen.iter().map(|seen| seen.container_group_id.as_deref()).collect::<Vec<_>>())
+            .bind(seen.iter().map(|seen| seen.snapshot_id.as_deref()).collect::<Vec<_>>())
+            .bind(seen.iter().map(|seen| seen.flash_snapshot_id.as_deref()).collect::<Vec<_>>())
+            .bind(seen.iter().map(|seen| seen.expires_at).collect::<Vec<_>>())
+            .bind(seen.iter().map(|seen| seen.last_matched_at).collect::<Vec<_>>())
+            .bind(PROGRESS_STEP)
+            .fetch_all(&self.workers)
+            .await?;
+        Ok(readable(rows))
     }
 
     /// The group's caches with these ids of the cloud, whole.
     pub async fn caches_of_group(&self, group: &TrackerGroup, ids: &[&str]) -> Result<Vec<ImageCache>, Error> {
-        let rows: Vec<ImageCacheRow> = sqlx::query_as(
-            "SELECT * FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id = ANY ($3) ORDER BY id",
-        )
-        .bind(&group.account)
-        .bind(&group.region)
-        .bind(ids)
-        .fetch_all(&self.workers)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let sql = format!(
+            "SELECT {} FROM image_caches c WHERE account = $1 AND region = $2 AND eci_cache_id = ANY ($3) ORDER BY id",
+            ImageCacheRow::columns("c")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(&group.account).bind(&group.region).bind(ids);
+        let rows: Vec<ImageCacheRow> = query.fetch_all(&self.workers).await?;
+        Ok(readable(rows))
     }
 
     /// How long builds of each class took in the group.

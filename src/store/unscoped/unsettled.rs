@@ -3,6 +3,7 @@
 //! What must stay true: the lease that guards a running operation guards its aftercare too; an audit entry of
 //! what is about to be removed stands before it is.
 
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::operations::LeasedOperation;
@@ -11,6 +12,7 @@ use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::store::rows::OperationRow;
+use crate::store::unreadable::readable;
 use crate::store::{Error, Store, audit_insert};
 
 impl Store {
@@ -23,24 +25,19 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<LeasedOperation>, Error> {
         let taken = std::time::Instant::now();
-        let rows: Vec<OperationRow> = sqlx::query_as(
+        let sql = format!(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations
                  WHERE unsettled_until <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
                  ORDER BY unsettled_until LIMIT $4 FOR UPDATE SKIP LOCKED)
-             RETURNING *",
-        )
-        .bind(now)
-        .bind(lease_token)
-        .bind(lease_seconds)
-        .bind(limit)
-        .fetch_all(&self.workers)
-        .await?;
-        let leased = |row: OperationRow| {
-            let operation = row.try_into()?;
-            Ok(LeasedOperation { operation, credentials: None, lease_token, taken, keyed: true, waiter: None })
-        };
-        rows.into_iter().map(leased).collect()
+             RETURNING {}",
+            OperationRow::columns("operations")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(now).bind(lease_token).bind(lease_seconds).bind(limit);
+        let rows: Vec<OperationRow> = query.fetch_all(&self.workers).await?;
+        let leased =
+            |operation| LeasedOperation { operation, credentials: None, lease_token, taken, keyed: true, waiter: None };
+        Ok(readable(rows).into_iter().map(leased).collect())
     }
 
     /// Keeps audit entries while the lease holds, and puts the aftercare back until `until`; without one it is over.

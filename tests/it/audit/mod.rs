@@ -1,7 +1,7 @@
 //! The audit's tree: what is sealed, what is found, what is proved, and who may touch it.
 #![cfg(test)]
 
-mod alter;
+pub(crate) mod alter;
 mod alterations;
 mod command;
 mod reading;

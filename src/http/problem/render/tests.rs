@@ -88,6 +88,14 @@ async fn what_may_succeed_later_says_so() {
     let answer = written(away);
     assert_eq!(header(&answer, "retry-after").unwrap(), "7");
     assert_eq!(body(answer).await["retryable"], true);
+    let newer = written(Error::Unreadable("image_caches.status holds something unreadable".into()));
+    assert_eq!((newer.status().as_u16(), header(&newer, "retry-after").unwrap().as_str()), (503, "30"));
+    let body_of_newer = body(newer).await;
+    assert_eq!(
+        (&body_of_newer["code"], &body_of_newer["retryable"]),
+        (&json!("record_of_another_version"), &json!(true))
+    );
+    assert!(!body_of_newer.to_string().contains("image_caches"), "{body_of_newer}");
     let busy = Error::Conflict { code: "operation_in_progress", detail: "wait".into() };
     assert_eq!(body(written(busy)).await["retryable"], true);
 }

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use super::{AWAKE, COLUMNS, Claim, ClaimRow};
+use super::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
 use crate::domain::clock::Instant;
 use crate::domain::desk::Room;
 use crate::domain::health::CAREFUL_AFTER;
+use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store};
 
 /// The bounds of a claim.
@@ -50,21 +51,27 @@ impl Store {
             .bind(bounds.rooms.iter().map(|room| room.revision).collect::<Vec<_>>())
             .fetch_all(&self.workers)
             .await?;
-        let read = |claimed: Claimed| Ok((claimed.row.of(worker)?, usize::try_from(claimed.room).unwrap_or(0)));
-        rows.into_iter().map(read).collect()
+        // What cannot be read stays in hand until its worker misses it.
+        let read = |claimed: Claimed| {
+            let room = usize::try_from(claimed.room).unwrap_or(0);
+            Some((unreadable::read(claimed.row.key(), claimed.row.of(worker))?, room))
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 }
 
 /// $1 worker, $2 now, $3 slots, $4 for an unknown endpoint, $5, $6 and $8 the rooms of the others and the revisions for
 /// which they hold, $7 failures that make careful.
 static CLAIM: LazyLock<String> = LazyLock::new(|| {
+    let forms = forms();
     format!(
         "WITH due AS MATERIALIZED (
             SELECT w.id, w.team, w.rate_per_second, s.consecutive_failures, w.version + s.epoch AS revision
             FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
             -- Who is dead to the others takes nothing more.
             WHERE EXISTS (SELECT FROM webhook_workers a WHERE a.worker = $1 AND a.alive_until > clock_timestamp())
-              AND w.enabled AND {AWAKE} AND (s.free_at IS NULL OR s.free_at <= $2 OR s.free_at > $2 + interval '2 seconds')
+              -- What goes out in a form that only a later version knows is left to it.
+              AND w.enabled AND w.format IN ({forms}) AND {AWAKE} AND (s.free_at IS NULL OR s.free_at <= $2 OR s.free_at > $2 + interval '2 seconds')
               AND EXISTS (SELECT FROM webhook_deliveries q WHERE q.endpoint = w.id AND q.state = 0 AND q.next_attempt_at <= $2)),
         -- A team whose worker is dead, or which has none, comes into our hands.
         held AS (

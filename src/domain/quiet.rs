@@ -1,0 +1,67 @@
+//! Log lines that would repeat themselves: one for each cause and minute, which says how many were left out.
+//!
+//! Who uses it: whoever fails as often as there are requests while the database fails.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So long a cause is not told again.
+const QUIET: Duration = Duration::from_secs(60);
+/// More causes than that are not told apart: they are few words of ours.
+const CAUSES: usize = 64;
+
+/// What was told, and when. It decides about log lines, and nothing else.
+#[derive(Debug, Default)]
+pub struct Quiet(Mutex<BTreeMap<String, Said>>);
+
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    left_out: u64,
+}
+
+impl Quiet {
+    /// Nothing was told yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// How many lines about this cause were left out since the last one, where it is to be told now.
+    pub fn may(&self, cause: &str, now: Instant) -> Option<u64> {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(said) = said.get_mut(cause).filter(|said| now.duration_since(said.at) < QUIET) {
+            said.left_out += 1;
+            return None;
+        }
+        if said.len() >= CAUSES {
+            said.clear();
+        }
+        let before = said.insert(cause.to_owned(), Said { at: now, left_out: 0 });
+        Some(before.map_or(0, |before| before.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once_a_minute_with_what_was_left_out() {
+        let (quiet, start) = (Quiet::new(), Instant::now());
+        assert_eq!(quiet.may("disk", start), Some(0));
+        assert_eq!(quiet.may("other", start), Some(0), "each for itself");
+        assert_eq!((quiet.may("disk", start), quiet.may("disk", start + QUIET / 2)), (None, None));
+        assert_eq!(quiet.may("disk", start + QUIET), Some(2));
+        assert_eq!(quiet.may("disk", start + QUIET * 2), Some(0));
+    }
+
+    #[test]
+    fn causes_without_end_take_no_room_without_end() {
+        let (quiet, now) = (Quiet::new(), Instant::now());
+        for number in 0..1_000 {
+            assert_eq!(quiet.may(&number.to_string(), now), Some(0));
+        }
+        assert!(quiet.0.lock().unwrap().len() <= CAUSES);
+    }
+}

@@ -1,0 +1,72 @@
+//! Rows and the names of their columns: one list for both.
+//!
+//! What must stay true: no statement says `*` of a table. A column that a later version adds would change what such a
+//! statement answers, and PostgreSQL refuses to run it once more where it is prepared ("cached plan must not change
+//! result type"): every connection of a gateway that runs would fail with it.
+//!
+//! Who uses it: the other files of `store`, for rows that more than one statement reads.
+
+/// Defines a struct that is read from a row, and `columns`: the names of its columns for a statement. The first one is
+/// what tells it from others in a log line.
+macro_rules! row {
+    (
+        $(#[$meta:meta])* $vis:vis struct $name:ident {
+            $(#[$of_key:meta])* $part_of_key:vis $key:ident: $type_of_key:ty,
+            $($(#[$of:meta])* $part:vis $field:ident: $type:ty,)*
+        }
+    ) => {
+        $(#[$meta])*
+        $vis struct $name {
+            $(#[$of_key])* $part_of_key $key: $type_of_key,
+            $($(#[$of])* $part $field: $type,)*
+        }
+
+        impl $name {
+            /// Its columns, for a statement in which the table is called `table`.
+            pub(in crate::store) fn columns(table: &str) -> String {
+                crate::store::columns::named(table, &[stringify!($key), $(stringify!($field)),*])
+            }
+        }
+
+        impl crate::store::unreadable::Keyed for $name {
+            fn key(&self) -> String {
+                self.$key.to_string()
+            }
+        }
+    };
+}
+pub(in crate::store) use row;
+
+/// These columns of the table: `t.a, t.b`.
+pub(in crate::store) fn named(table: &str, columns: &[&str]) -> String {
+    let mut list = String::with_capacity(columns.len() * 24);
+    for column in columns {
+        if !list.is_empty() {
+            list.push_str(", ");
+        }
+        list.push_str(table);
+        list.push('.');
+        list.push_str(column);
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    row! {
+        /// Two columns.
+        struct Two {
+            /// A number.
+            one: i32,
+            two: Option<String>,
+        }
+    }
+
+    #[test]
+    fn the_columns_are_those_of_the_struct() {
+        let row = Two { one: 1, two: None };
+        assert_eq!((Two::columns("t").as_str(), row.one, row.two), ("t.one, t.two", 1, None));
+    }
+}

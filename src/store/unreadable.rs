@@ -1,0 +1,143 @@
+//! Rows that hold something which this binary does not know: a later version wrote them.
+//!
+//! What must stay true: such a row is passed over where there are others (a list, a pass, a claim), so that one word of
+//! tomorrow stops nobody else; it is logged once in each process, and counted each time. Whoever asks for that very row is
+//! told ([`Error::Unreadable`]). Nothing is written to it. Where passing over would let somebody do what they must not
+//! (revoked tokens, a team's policy), it is not passed over, and whoever depends on it is refused.
+//!
+//! Who calls it: the other files of `store`. What is in memory: which rows were told, for the log alone.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use super::Error;
+
+/// So many rows are told apart; beyond that, they are told anew.
+const TOLD_APART: usize = 10_000;
+
+/// The rows that were told.
+static TOLD: Mutex<Option<HashSet<(&'static str, String)>>> = Mutex::new(None);
+
+/// A row that can be named in a log line.
+pub(in crate::store) trait Keyed {
+    /// Its key: no secret.
+    fn key(&self) -> String;
+}
+
+/// Those of the rows that can be read.
+pub(in crate::store) fn readable<R, T>(rows: Vec<R>) -> Vec<T>
+where
+    R: Keyed + TryInto<T, Error = Error>,
+{
+    rows.into_iter().filter_map(|row| read(row.key(), row.try_into())).collect()
+}
+
+/// What was read of the row of that key; none if it cannot be read.
+pub(in crate::store) fn read<T>(key: String, row: Result<T, Error>) -> Option<T> {
+    match row {
+        Ok(row) => Some(row),
+        Err(error) => {
+            tell(key, &error);
+            None
+        }
+    }
+}
+
+/// What was read of a row that was asked for by itself: what cannot be read is logged, and fails.
+pub(in crate::store) fn alone<R, T>(row: Option<R>) -> Result<Option<T>, Error>
+where
+    R: Keyed + TryInto<T, Error = Error>,
+{
+    let Some(row) = row else { return Ok(None) };
+    let key = row.key();
+    row.try_into().map(Some).inspect_err(|error| tell(key, error))
+}
+
+/// What was read of one row among others; none if it cannot be read. Any other failure is one.
+pub(in crate::store) fn passed_over<T>(key: String, row: Result<T, Error>) -> Result<Option<T>, Error> {
+    match row {
+        Err(error @ Error::Unreadable { .. }) => {
+            tell(key, &error);
+            Ok(None)
+        }
+        row => row.map(Some),
+    }
+}
+
+/// Up to `limit` rows that can be read. `rows` gives up to as many as it is asked for, behind a place in their order:
+/// nothing for the first; `place` is that of a row. More are asked for only where some cannot be read.
+pub(in crate::store) async fn filled<R, T, P, F>(
+    limit: i64,
+    mut rows: impl FnMut(Option<P>, i64) -> F,
+    place: impl Fn(&R) -> P,
+    mut convert: impl FnMut(R) -> Option<T>,
+) -> Result<Vec<T>, Error>
+where
+    F: Future<Output = Result<Vec<R>, Error>>,
+{
+    let (mut found, mut last) = (Vec::new(), None);
+    loop {
+        let wanted = limit - count(&found);
+        let page = rows(last, wanted).await?;
+        let ended = count(&page) < wanted;
+        last = page.last().map(&place);
+        found.extend(page.into_iter().filter_map(&mut convert));
+        if ended || count(&found) >= limit {
+            return Ok(found);
+        }
+    }
+}
+
+fn count<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
+/// Logs that a row cannot be read, unless it was logged before, and counts it.
+fn tell(key: String, error: &Error) {
+    let Error::Unreadable { table, column, detail } = error else { return };
+    metrics::counter!("ecg_rows_unreadable_total", "table" => *table).increment(1);
+    if is_new(table, &key) {
+        tracing::error!(
+            table,
+            column,
+            row = key,
+            detail,
+            "a row of another version is passed over: run the same version everywhere"
+        );
+    }
+}
+
+fn is_new(table: &'static str, key: &str) -> bool {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = told.get_or_insert_default();
+    if told.len() >= TOLD_APART {
+        told.clear();
+    }
+    told.insert((table, key.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_is_filled_behind_what_cannot_be_read() {
+        // Of the numbers from 1 to 9 those can be read that are no multiples of 3.
+        let asked = Mutex::new(Vec::new());
+        let rows = |last: Option<i64>, wanted: i64| {
+            asked.lock().unwrap().push((last, wanted));
+            let first = last.map_or(1, |last| last + 1);
+            std::future::ready(Ok((first..=9).take(usize::try_from(wanted).unwrap()).collect::<Vec<i64>>()))
+        };
+        let readable = |number: i64| (number % 3 != 0).then_some(number);
+        let found = filled(5, rows, |number| *number, readable).await.unwrap();
+        assert_eq!(found, [1, 2, 4, 5, 7]);
+        assert_eq!(*asked.lock().unwrap(), [(None, 5), (Some(5), 1), (Some(6), 1)]);
+        assert_eq!(filled(9, rows, |number| *number, readable).await.unwrap(), [1, 2, 4, 5, 7, 8]);
+    }
+
+    #[test]
+    fn a_row_is_told_once() {
+        assert!(is_new("unreadable.rs", "one") && !is_new("unreadable.rs", "one") && is_new("unreadable.rs", "two"));
+    }
+}

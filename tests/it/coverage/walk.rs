@@ -1,0 +1,30 @@
+//! One request to every operation, by whoever may make it.
+#![cfg(test)]
+
+use reqwest::Method;
+
+use super::{Operation, operations};
+use crate::support::gateway::TestGateway;
+
+/// Asks for everything there is, what reads first and what removes last: of each operation its status.
+///
+/// The team must have an image cache that is ready, and an endpoint.
+pub(crate) async fn walk(app: &TestGateway, credential: &str) -> Vec<(String, u16)> {
+    let mut all = operations();
+    let place = |operation: &Operation| {
+        [Method::GET, Method::POST, Method::PATCH].iter().position(|method| *method == operation.method).unwrap_or(9)
+    };
+    all.sort_by_key(place);
+    let mut answered = Vec::new();
+    for operation in all {
+        let owned = operation.owned(app).await;
+        match operation.id.as_str() {
+            "get_audit_proof" | "get_audit_consistency" => app.seal().await,
+            "update_image_cache" => drop(app.until(&owned, "ready").await),
+            _ => {}
+        }
+        let answer = operation.request(app, &owned).bearer_auth(credential).send().await.unwrap();
+        answered.push((operation.id, answer.status().as_u16()));
+    }
+    answered
+}
