@@ -12,7 +12,7 @@ use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note;
 use crate::crypto::seal::{OpenError, Sealer};
 use crate::domain::database::fault::{Fault, Target};
-use crate::store::{self, SEALED, Store};
+use crate::store::{self, SEALED, Store, Weakness};
 
 /// Why a gateway may not begin.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +170,30 @@ impl Gateway {
         if !powers.is_empty() {
             return Err(Unfit::TooStrong(powers));
         }
-        check_keys(self.store(), Some(&self.parts().audit), Some(&self.parts().sealer)).await
+        check_keys(self.store(), Some(&self.parts().audit), Some(&self.parts().sealer)).await?;
+        self.name_weaknesses().await
+    }
+
+    /// Logs the settings of the database that are weaker than what the gateway is built on.
+    async fn name_weaknesses(&self) -> Result<(), Unfit> {
+        for Weakness { setting, value, needed, mended } in self.store().weaknesses().await? {
+            if mended {
+                tracing::warn!(
+                    setting,
+                    value,
+                    needed,
+                    "a setting of the database is weaker than needed; the gateway's own sessions set it"
+                );
+            } else {
+                tracing::warn!(
+                    setting,
+                    value,
+                    needed,
+                    "a setting of the database is weaker than needed: what was acknowledged can be lost"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Whether what is written with these keys is good, whichever role writes it.

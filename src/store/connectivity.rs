@@ -12,6 +12,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::Store;
+use super::session::EXPECTED;
 use crate::domain::database::fault::{Fault, PoolMode, Target};
 
 /// The longest wait for a connection and for what is asked on it.
@@ -22,6 +23,19 @@ const RESOLVE: Duration = Duration::from_secs(4);
 const OLDEST: i32 = 140_000;
 /// How often two sessions are compared: whoever shares the connections of a pooler might take others in between.
 const ROUNDS: u32 = 2;
+
+/// A setting of the database that is weaker than what the gateway is built on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weakness {
+    /// Its name.
+    pub setting: &'static str,
+    /// What it is, for sessions that ask for nothing.
+    pub value: String,
+    /// What is needed.
+    pub needed: &'static str,
+    /// Whether the gateway's sessions set it themselves. Else only the server's operator can.
+    pub mended: bool,
+}
 
 impl Store {
     /// Which database this is.
@@ -47,6 +61,24 @@ impl Store {
         });
         // The first one was served at once: what is missing is a second connection.
         compared.await.unwrap_or(Err(Fault::TooMany))
+    }
+
+    /// What the server, the database or the role has set, for sessions that ask for nothing, weaker than what the gateway
+    /// is built on.
+    pub async fn weaknesses(&self) -> Result<Vec<Weakness>, super::Error> {
+        let mut one = self.sessions.connect().await?;
+        let names: Vec<&str> = EXPECTED.iter().map(|(name, ..)| *name).collect();
+        // What a session would go back to is what it began with.
+        let found: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, reset_val FROM pg_catalog.pg_settings WHERE name = ANY ($1)")
+                .bind(names)
+                .fetch_all(&mut one)
+                .await?;
+        let weak = |(setting, good, mended): &(&'static str, &'static [&'static str], bool)| {
+            let (_, value) = found.iter().find(|(name, value)| name == setting && !good.contains(&value.as_str()))?;
+            Some(Weakness { setting, value: value.clone(), needed: good[0], mended: *mended })
+        };
+        Ok(EXPECTED.iter().filter_map(weak).collect())
     }
 
     /// Whether the role may bring the database to the form that this binary needs.

@@ -55,6 +55,7 @@ pub use audit::NumberedEntry;
 pub use audit_insert::Stamp;
 pub use audit_owner::DroppedMonth;
 pub use changes::CacheWrite;
+pub use connectivity::Weakness;
 pub use deliveries::PlacedDelivery;
 pub use describing::TeamUsage;
 pub use endpoint_changes::{Enabling, EndpointWrite};
@@ -139,9 +140,10 @@ impl Store {
     }
 
     fn with(sessions: Sessions, sizes: PoolSizes, stamp: Stamp) -> Self {
-        let steady = sessions.steady();
+        let pooled = sessions.pooled();
+        let steady = pooled.steady();
         let doubt = Arc::<Doubt>::default();
-        let pool = |most: u32| Pool::lazy(&sessions, most, sizes.acquire, &doubt);
+        let pool = |most: u32| Pool::lazy(&pooled, most, sizes.acquire, &doubt);
         let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire, &doubt);
         let audit = Arc::new(audit_writer::start(steady(1), stamp.clone()));
         let hot = Arc::new(shown::start(steady(HOT), HOT));

@@ -13,6 +13,43 @@ use url::Url;
 use crate::domain::database::address::{Address, AddressError};
 use crate::domain::database::fault::Target;
 
+/// What is right rests on these, whatever the server, the database or the role has for sessions that ask for nothing:
+/// that a transaction sees what others have committed when it has got its lock (`ensure` makes one image cache so), and
+/// that what is written as text and read again means the same.
+const FIXED: [(&str, &str); 9] = [
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("TimeZone", "UTC"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("standard_conforming_strings", "on"),
+    ("row_security", "on"),
+];
+
+/// What is acknowledged must outlive a crash, and is waited for as long as that takes: a word that promises more stays.
+/// And a limit that servers have from version 17 on; [`GUARDED`] has one for each thing that may take long.
+const CONDITIONAL: &str = "
+    SELECT pg_catalog.set_config('synchronous_commit', 'on', false)
+    WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+    SELECT pg_catalog.set_config('transaction_timeout', '0', false)
+    WHERE pg_catalog.current_setting('server_version_num')::int >= 170000;";
+
+/// Where the pools' statements find their tables, should `search_path` change under a gateway that runs. At its start it
+/// refuses another place ([`super::connectivity`]), so the connections that ask for that are without it.
+const PLACED: [(&str, &str); 1] = [("search_path", "public")];
+
+/// What is named at the start where it is weaker than what the gateway is built on: the setting and the values that will
+/// do. The first ones the sessions set themselves; the others only the server's operator can.
+pub(super) const EXPECTED: [(&str, &[&str], bool); 5] = [
+    ("default_transaction_isolation", &["read committed"], true),
+    ("synchronous_commit", &["on", "remote_apply"], true),
+    ("fsync", &["on"], false),
+    ("full_page_writes", &["on"], false),
+    ("session_replication_role", &["origin"], false),
+];
+
 /// What the server does for a session of ours that falls silent. Each is below the pools' limit: the server lets go
 /// before we give up, and long before a lease runs out twice. The `tcp_…` ones mean nothing on a Unix socket.
 ///
@@ -48,10 +85,17 @@ pub(super) struct Sessions {
 impl Sessions {
     /// Sessions with the limits of all, on top of the operator's own settings.
     pub(super) fn new(options: &PgConnectOptions, own: &[(String, String)]) -> Self {
-        // A pooler refuses this one, too; the server's default shows floats as exactly.
+        // A pooler refuses this one, too, in the first message.
         let sessions = Self { options: options.clone().extra_float_digits(None), settings: String::new() };
         let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        sessions.with(own).with(GUARDED)
+        let mut sessions = sessions.with(own).with(FIXED).with(GUARDED);
+        sessions.settings.push_str(CONDITIONAL);
+        sessions
+    }
+
+    /// The same for the connections of pools.
+    pub(super) fn pooled(&self) -> Self {
+        self.clone().with(PLACED)
     }
 
     /// The same for connections on which a few statements run again and again.
@@ -112,7 +156,7 @@ pub(super) fn read(text: &SecretString) -> Result<(PgConnectOptions, Vec<(String
     if address.get("application_name").is_none() {
         options = options.application_name("eci-cache-gateway");
     }
-    let ours = |name: &str| GUARDED.iter().any(|(guarded, _)| guarded.eq_ignore_ascii_case(name));
+    let ours = |name: &str| FIXED.iter().chain(&GUARDED).any(|(ours, _)| ours.eq_ignore_ascii_case(name));
     for (name, _) in address.settings.iter().filter(|(name, _)| ours(name)) {
         tracing::warn!(
             name,
@@ -158,5 +202,6 @@ mod tests {
         let said = Sessions::new(&options, &settings).settings;
         assert!(said.starts_with(r"SELECT pg_catalog.set_config('a.b', E'it''s\\\\', false);"), "{said}");
         assert!(said.contains("'statement_timeout', E'8s'"), "{said}");
+        assert!(said.contains("'default_transaction_isolation', E'read committed'"), "{said}");
     }
 }

@@ -15,6 +15,7 @@ mod causes;
 mod keys;
 mod poolers;
 mod schemas;
+mod settings;
 
 /// Where no cloud is needed.
 const NO_CLOUD: &str = "http://127.0.0.1:1";
