@@ -13,6 +13,7 @@ use super::admission::Admission;
 use super::authenticating::Credentials;
 use super::budgeting::Purses;
 use super::delivering::Handing;
+use super::horizon::Horizon;
 use super::news::News;
 use super::policing::Disabled;
 use super::settings::Settings;
@@ -81,6 +82,7 @@ struct Inner {
     admission: Arc<Admission>,
     showing: Showing,
     supervision: Supervision,
+    horizon: Horizon,
     /// Whether it serves and works.
     begun: watch::Sender<bool>,
 }
@@ -109,6 +111,7 @@ impl Gateway {
             admission,
             showing: Showing::default(),
             supervision: Supervision::default(),
+            horizon: Horizon::default(),
             begun: watch::Sender::new(true),
         }))
     }
@@ -249,6 +252,11 @@ impl Gateway {
         &self.0.supervision
     }
 
+    /// What was seen of the oldest transaction.
+    pub(super) fn horizon(&self) -> &Horizon {
+        &self.0.horizon
+    }
+
     /// The calls that this process has drawn for changes, by account.
     pub(super) fn purses(&self) -> &tokio::sync::Mutex<Purses> {
         &self.0.purses
@@ -280,6 +288,9 @@ impl Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
+        if matches!(error, store::Error::Unreadable { .. }) {
+            return Self::Unreadable(Box::new(error));
+        }
         if !error.is_away() {
             return Self::Internal(Box::new(error));
         }
@@ -288,6 +299,3 @@ impl From<store::Error> for Error {
         Self::database_away()
     }
 }
-        if matches!(error, store::Error::Unreadable { .. }) {
-            return Self::Unreadable(Box::new(error));
-        }

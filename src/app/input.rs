@@ -296,6 +296,8 @@ pub struct Readiness {
     pub ailment: Option<&'static str>,
     /// The tasks of this process whose last pass has panicked.
     pub ailing_tasks: Vec<&'static str>,
+    /// What does not work as it should although requests are served, a sentence each.
+    pub degraded: Vec<String>,
 }
 
 /// What an instance brings along, as it was asked.

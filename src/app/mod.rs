@@ -19,8 +19,8 @@
 //! - reading: [`reads`], [`showing`] (image caches as JSON) and [`sharing`] (one look for all),
 //!   [`describing`] (under the cloud's names), [`matching`] (what would be taken), [`cursor`] (pages);
 //! - the audit: [`audit`], [`sealing`] and [`proofs`] (its Merkle tree), [`verifying`];
-//! - keeping house: [`startup`] (whether it may begin), [`rotating`] (of keys), [`upkeep`], [`supervision`] (of the
-//!   tasks of this process);
+//! - keeping house: [`horizon`] (what holds the feed), [`startup`] (whether it may begin), [`rotating`] (of keys),
+//!   [`upkeep`], [`supervision`] (of the tasks of this process);
 //! - [`gateway`] and [`settings`] are what everybody works with, [`call`] and [`input`] what comes in, [`view`] what
 //!   everybody sees, [`error`] what everybody is told.
 
@@ -45,6 +45,7 @@ mod feed;
 mod gate;
 mod gateway;
 mod holding;
+mod horizon;
 pub mod input;
 mod intent;
 mod kept;

@@ -77,15 +77,16 @@ impl Gateway {
             self.store().takes_writes().await.ok()?;
             let migrations = self.store().is_migrated().await.ok()?;
             let workers = migrations && self.store().workers_alive().await.ok()?;
-            Some((true, migrations, workers))
+            let held = self.look_at_horizon().await.ok()?;
+            Some((true, migrations, workers, Vec::from_iter(held)))
         };
         let looked = tokio::select! {
             looked = looked => looked,
             () = sleep_until(deadline) => None,
         };
-        let (database, migrations, workers) = looked.unwrap_or_default();
+        let (database, migrations, workers, degraded) = looked.unwrap_or_default();
         let ailment = if database { None } else { self.store().ailment() };
-        Readiness { database, migrations, workers, ailment, ailing_tasks: self.ailing_tasks() }
+        Readiness { database, migrations, workers, ailment, ailing_tasks: self.ailing_tasks(), degraded }
     }
 }
 

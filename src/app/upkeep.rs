@@ -23,6 +23,7 @@ impl Gateway {
         if let Err(error) = store.make_audit_months().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the audit's next months could not be made");
         }
+        self.look_at_horizon().await?;
         self.forget_old().await?;
         let abandoned = self.end_abandoned().await?;
         if store.wake_expired(self.now()).await? > 0 {

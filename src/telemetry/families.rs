@@ -111,6 +111,13 @@ pub(super) const FAMILIES: &[Family] = &[
     family("ecg_creates_untold_total", Counter, &[], "worker", "Creates given up because nobody was told of them."),
     family("ecg_duplicates_removed_total", Counter, &[], "worker", "Second caches of one create that were removed."),
     family("ecg_ensured_total", Counter, &["outcome"], "gateway", "Requests to ensure an image cache."),
+    family(
+        "ecg_feed_held_seconds",
+        Gauge,
+        &[],
+        "each process",
+        "For how long events have waited for the oldest transaction of the server.",
+    ),
     family("ecg_forgotten_total", Counter, &["kind"], "worker", "Rows forgotten because they were over their age."),
     family(
         "ecg_log_lines_dropped_total",
@@ -161,6 +168,13 @@ pub(super) const FAMILIES: &[Family] = &[
         "Requests turned away because there was too much to do.",
     ),
     family(
+        "ecg_rows_unreadable_total",
+        Counter,
+        &["table"],
+        "each process",
+        "Times that a row written by another version was passed over.",
+    ),
+    family(
         "ecg_task_panics_total",
         Counter,
         &["task"],
@@ -173,13 +187,6 @@ pub(super) const FAMILIES: &[Family] = &[
     family("ecg_transitions_total", Counter, &["to"], "worker", "Changes of status that were observed."),
     family(
         "ecg_unknown_statuses",
-    ),
-    family(
-        "ecg_rows_unreadable_total",
-        Counter,
-        &["table"],
-        "each process",
-        "Times that a row written by another version was passed over.",
         Gauge,
         &["account", "region"],
         "worker",

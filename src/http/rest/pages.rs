@@ -46,6 +46,10 @@ pub(in crate::http) struct ReadinessView {
     tasks: bool,
     /// The issuer's keys, which tokens are checked with, are there.
     issuer_keys: bool,
+    /// What does not work as it should although requests are served, a sentence for people each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    degraded: Vec<String>,
 }
 
 /// Tell whether the process lives
@@ -86,7 +90,14 @@ async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
     if !wrong.is_empty() {
         return Err(Refusal::not_ready(format!("not in order: {}", wrong.join(", "))));
     }
-    let view = ReadinessView { database: true, migrations: true, workers: true, tasks: true, issuer_keys: true };
+    let view = ReadinessView {
+        database: true,
+        migrations: true,
+        workers: true,
+        tasks: true,
+        issuer_keys: true,
+        degraded: ready.degraded,
+    };
     Ok(answer::json(StatusCode::OK, &view))
 }
 
