@@ -15,6 +15,7 @@ use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Effect, Input, Operation, OperationKind, Progress, decide};
+use crate::domain::quiet::Quiet;
 use crate::store::LeasedOperation;
 
 mod attempt;
@@ -25,6 +26,9 @@ mod unsettled;
 mod working;
 
 pub(super) use attempt::Ready;
+
+/// Why operations cannot be driven.
+static SAID: Quiet = Quiet::new();
 
 /// What was learned of an operation, for the record.
 #[derive(Default)]
@@ -112,13 +116,23 @@ impl Gateway {
         // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
         match self.holding(lease, Box::pin(self.step(&leased, cache, ready))).await {
             Some(Ok(answer)) => answer,
-            Some(Err(error)) => {
-                tracing::error!(operation = %operation, error = &error as &dyn std::error::Error, "an operation could not be driven");
-                None
-            }
             Some(Err(error @ Error::Unreadable(_))) => {
                 // The store has said which row. Its lease runs out, and a gateway that knows it takes it up.
                 tracing::debug!(operation = %operation, error = &error as &dyn std::error::Error, "an operation of another version");
+                None
+            }
+            Some(Err(error)) => {
+                // What the database cannot do now, it cannot do for any of them.
+                let one = operation.to_string();
+                let cause = if matches!(error, Error::Unavailable { .. }) { error.code() } else { &one };
+                if let Some(left_out) = SAID.may(cause, std::time::Instant::now()) {
+                    tracing::error!(
+                        operation = one,
+                        error = &error as &dyn std::error::Error,
+                        left_out,
+                        "an operation could not be driven"
+                    );
+                }
                 None
             }
             None => {

@@ -33,9 +33,13 @@ use crate::domain::audit::Outcome;
 use crate::domain::dry_run;
 use crate::domain::field::FieldError;
 use crate::domain::limits::bucket::Quota;
+use crate::domain::quiet::Quiet;
 
 /// The least time for the audit entry of a request whose caller is about to give up.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
+
+/// Why audit entries are not written, which every request finds at once.
+static SAID: Quiet = Quiet::new();
 
 /// What the layer works with.
 #[derive(Clone)]
@@ -186,11 +190,15 @@ async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> R
         Ok(Err(error)) => {
             let inner = Refusal::from(error);
             let error = inner.cause().map(|cause| cause as &(dyn std::error::Error + 'static));
-            tracing::error!(code = inner.code(), error, "the audit entry was not written");
+            if let Some(left_out) = SAID.may(inner.code(), std::time::Instant::now()) {
+                tracing::error!(code = inner.code(), error, left_out, "the audit entry was not written");
+            }
             Err(Refusal::audit_unavailable())
         }
         Err(_) => {
-            tracing::error!("the audit entry was not written in time");
+            if let Some(left_out) = SAID.may("in time", std::time::Instant::now()) {
+                tracing::error!(left_out, "the audit entry was not written in time");
+            }
             Err(Refusal::audit_unavailable())
         }
     }

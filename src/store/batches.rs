@@ -11,15 +11,20 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::Error;
+use crate::domain::quiet::Quiet;
 
 /// The most items in one statement.
 const BATCH: usize = 256;
+
+/// Why batches fail while the database does, which all of them do at once.
+static SAID: Quiet = Quiet::new();
 
 /// What is done with a batch.
 pub(super) trait Work: Send + Sync + 'static {
@@ -108,7 +113,9 @@ async fn carry_out<W: Work>(work: &W, items: Vec<W::Item>, told: Vec<oneshot::Se
         }
         Err(error) if error.is_away() => {
             let cause = &error as &dyn std::error::Error;
-            tracing::warn!(error = cause, items = items.len(), "a batch could not be done");
+            if let Some(left_out) = SAID.may(&error.code(), Instant::now()) {
+                tracing::warn!(error = cause, items = items.len(), left_out, "a batch could not be done");
+            }
             for told in told {
                 tell(told, Err(away()));
             }

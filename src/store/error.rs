@@ -49,6 +49,12 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::InDoubt(_))
     }
 
+    /// What tells its cause from others: the database's code, or a word.
+    pub(super) fn code(&self) -> String {
+        let code = self.of_driver().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
+        code.map_or_else(|| "no answer".to_owned(), std::borrow::Cow::into_owned)
+    }
+
     /// What the driver said, where it said something.
     pub(super) fn of_driver(&self) -> Option<&sqlx::Error> {
         match self {

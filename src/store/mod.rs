@@ -169,7 +169,8 @@ impl Store {
 
     /// Whether the database can be written to; fails where it cannot, too.
     pub async fn takes_writes(&self) -> Result<(), Error> {
-        Ok(self.requests.ask().await?)
+        self.requests.ask().await?;
+        Ok(self.doubt.has_room()?)
     }
 
     /// Why the database cannot be used although it answers, as found when it was last asked.

@@ -109,6 +109,13 @@ pub(super) const FAMILIES: &[Family] = &[
         "Creates whose answer may not have arrived and that were kept.",
     ),
     family("ecg_creates_untold_total", Counter, &[], "worker", "Creates given up because nobody was told of them."),
+    family(
+        "ecg_database_full_total",
+        Counter,
+        &[],
+        "each process",
+        "Statements for which the database's disk had no room.",
+    ),
     family("ecg_duplicates_removed_total", Counter, &[], "worker", "Second caches of one create that were removed."),
     family("ecg_ensured_total", Counter, &["outcome"], "gateway", "Requests to ensure an image cache."),
     family(

@@ -2,28 +2,24 @@
 //! of ended ones, the tracker, the deliverer, the reconciler, the sealer, the janitor.
 //!
 //! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and stops
-//! between two passes when told to. A pass that fails, by a panic too, is tried again after a pause, and logged unless
-//! its kind has just said so: a database that is away costs some 40 lines a minute. Any number of processes may run
-//! them: leases decide.
+//! between two passes when told to. A pass that fails, by a panic too, is tried again after a pause, and logged once a
+//! minute for each kind of work and cause. Any number of processes may run them: leases decide.
 //!
 //! Tests do not run the loops; they call [`drain`], which does all the work there is and returns.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{Error, Gateway};
+use crate::domain::quiet::Quiet;
 
 /// After a failed pass, a worker rests that long, and twice as long after each further one.
 const REST: Duration = Duration::from_secs(1);
 /// At most that long: the database is found again soon after it is back.
 const LONGEST_REST: Duration = Duration::from_secs(2);
-/// A kind of work says once in that time that its passes fail, whatever number of loops do it.
-const QUIET: Duration = Duration::from_secs(10);
 /// Operations in hand at a time.
 const OPERATIONS: usize = 32;
 /// Ended operations looked after in one pass, one after the other: within their lease.
@@ -51,7 +47,7 @@ impl Default for Intervals {
 const TRACKERS: usize = 16;
 
 /// Which work a loop does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
     Operations,
     Aftercare,
@@ -62,25 +58,9 @@ enum Work {
     Janitor,
 }
 
-/// When each kind of work last said that a pass failed.
-#[derive(Debug, Default)]
-struct Said(Mutex<HashMap<Work, Instant>>);
-
-impl Said {
-    /// Whether it is to be said now.
-    fn may(&self, work: Work, now: Instant) -> bool {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let quiet = said.get(&work).is_some_and(|at| now.duration_since(*at) < QUIET);
-        if !quiet {
-            said.insert(work, now);
-        }
-        !quiet
-    }
-}
-
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
-    let said = &Said::default();
+    let said = &Quiet::new();
     let turn = |work| turns(gateway, work, name, intervals, said, stop);
     // One looks by itself; whoever finds a group wakes the next, so that idle ones ask the database hardly ever.
     let seldom = Intervals { look: intervals.look * 20, ..intervals };
@@ -112,7 +92,14 @@ pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     }
 }
 
-async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, said: &Said, stop: &CancellationToken) {
+async fn turns(
+    gateway: &Gateway,
+    work: Work,
+    name: &str,
+    intervals: Intervals,
+    said: &Quiet,
+    stop: &CancellationToken,
+) {
     let interval = match work {
         Work::Reconciler | Work::Janitor => intervals.janitor,
         Work::Sealer => intervals.seal,
@@ -126,8 +113,11 @@ async fn turns(gateway: &Gateway, work: Work, name: &str, intervals: Intervals, 
                 more
             }
             Err(error) => {
-                if said.may(work, Instant::now()) {
-                    tracing::warn!(worker = work.name(), error = &error as &dyn std::error::Error, "a pass failed");
+                // Whatever number of loops do it.
+                let cause = format!("{} {}", work.name(), error.code());
+                if let Some(left_out) = said.may(&cause, Instant::now()) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(worker = work.name(), error, left_out, "a pass failed");
                 }
                 rest(stop, pause).await;
                 pause = (pause * 2).min(LONGEST_REST);
@@ -191,18 +181,5 @@ impl Work {
             }
         };
         signal.notified().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_kind_of_work_says_once_in_a_while_that_it_fails() {
-        let (said, now) = (Said::default(), Instant::now());
-        assert!(said.may(Work::Tracker, now) && said.may(Work::Sealer, now));
-        assert!(!said.may(Work::Tracker, now + QUIET / 2));
-        assert!(said.may(Work::Tracker, now + QUIET) && !said.may(Work::Tracker, now + QUIET));
     }
 }

@@ -43,7 +43,7 @@ async fn told(gateway: &Gateway, words: &str) -> Vec<String> {
 }
 
 /// The address of a test's database on its server's socket.
-async fn address(database: &TestDatabase, role: &str) -> String {
+pub(crate) async fn address(database: &TestDatabase, role: &str) -> String {
     let mut connection = PgConnection::connect_with(&database.options).await.unwrap();
     let sql = "SELECT current_setting('unix_socket_directories'), current_setting('port')";
     let (folder, port): (String, String) = sqlx::query_as(sql).fetch_one(&mut connection).await.unwrap();

@@ -9,6 +9,7 @@ mod chaos;
 mod connections;
 mod coverage;
 mod database;
+mod disk;
 mod door;
 mod egress;
 mod ensure;
