@@ -53,8 +53,6 @@ pub(in crate::store) fn named(table: &str, columns: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     row! {
         /// Two columns.
         struct Two {

@@ -51,7 +51,7 @@ impl Error {
 
     /// What tells its cause from others: the database's code, or a word.
     pub(super) fn code(&self) -> String {
-        let code = self.of_driver().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
+        let code = self.of_driver().and_then(sqlx::Error::as_database_error).and_then(sqlx::error::DatabaseError::code);
         code.map_or_else(|| "no answer".to_owned(), std::borrow::Cow::into_owned)
     }
 

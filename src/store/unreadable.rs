@@ -96,24 +96,25 @@ fn count<T>(rows: &[T]) -> i64 {
 fn tell(key: String, error: &Error) {
     let Error::Unreadable { table, column, detail } = error else { return };
     metrics::counter!("ecg_rows_unreadable_total", "table" => *table).increment(1);
-    if is_new(table, &key) {
+    if let Some(row) = first_time(table, key) {
         tracing::error!(
             table,
             column,
-            row = key,
+            row,
             detail,
             "a row of another version is passed over: run the same version everywhere"
         );
     }
 }
 
-fn is_new(table: &'static str, key: &str) -> bool {
+/// The key, where that row was not told before.
+fn first_time(table: &'static str, key: String) -> Option<String> {
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     let told = told.get_or_insert_default();
     if told.len() >= TOLD_APART {
         told.clear();
     }
-    told.insert((table, key.to_owned()))
+    told.insert((table, key.clone())).then_some(key)
 }
 
 #[cfg(test)]
@@ -138,6 +139,7 @@ mod tests {
 
     #[test]
     fn a_row_is_told_once() {
-        assert!(is_new("unreadable.rs", "one") && !is_new("unreadable.rs", "one") && is_new("unreadable.rs", "two"));
+        let told = |key: &str| first_time("unreadable.rs", key.to_owned()).is_some();
+        assert!(told("one") && !told("one") && told("two"));
     }
 }

@@ -105,8 +105,8 @@ async fn a_plan_that_no_longer_fits_is_made_anew() {
     let id = app.created().await;
     app.until(&id, "ready").await;
     let path = format!("/v1/image-caches/{id}/provider-record");
-    let make = json!({"name": "ci", "scopes": ["read"]});
-    let made = of_owner(&app, "/v1/api-keys", &make).await.expect(201);
+    let body = json!({"name": "ci", "scopes": ["read"]});
+    let made = of_owner(&app, "/v1/api-keys", &body).await.expect(201);
     let rotate = format!("/v1/api-keys/{}/rotate", made["id"].as_str().unwrap());
     let rotate = async || of_owner(&app, &rotate, &json!({})).await;
     app.get(&path).await.expect(200);
