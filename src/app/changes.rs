@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::admission::{aside, come_back};
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
+use super::names::Named;
 use super::operations::{Answer, Ready};
 use super::owes::Owes;
 use super::policing::{Case, InAccount, no_account, quota};
@@ -52,6 +53,25 @@ impl Gateway {
         wait: Duration,
         owes: &mut Owes,
     ) -> Result<Changed, Error> {
+        let named = self.named(&caller.team, key.map(|key| self.new_key(CREATE, &key)));
+        if let Some(changed) = self.create_named(caller, call, &new, named.clone(), wait, owes).await? {
+            return Ok(changed);
+        }
+        let named = self.named_anew(&caller.team, named).await?;
+        let created = Box::pin(self.create_named(caller, call, &new, named, wait, owes)).await?;
+        created.ok_or(Error::IdempotencyInFlight)
+    }
+
+    /// None: an earlier create has the operation's id; nothing was done.
+    async fn create_named(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: &NewImageCache,
+        Named { key, operation }: Named,
+        wait: Duration,
+        owes: &mut Owes,
+    ) -> Result<Option<Changed>, Error> {
         access::check(caller, CREATE)?;
         new.check()?;
         self.check_region(&new.spec.region)?;
@@ -59,8 +79,7 @@ impl Gateway {
         let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         let mut case = ruling.create(&spec);
-        let cache = self.new_cache(caller, &spec, &ruling.account);
-        let key = key.map(|key| self.new_key(CREATE, &key));
+        let cache = self.new_cache(caller, &spec, &ruling.account, operation);
         let logins = &new.registry_credentials;
         let mut intent = self.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
         intent.operation.marks = ruling.marks();
@@ -84,11 +103,14 @@ impl Gateway {
             Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
             Claimed::NoAccount => return Err(no_account(&create.cache.account)),
-            Claimed::Earlier { answer, operation } => return self.replayed(caller, replay(answer, operation)?).await,
+            Claimed::IdTaken => return Ok(None),
+            Claimed::Earlier { answer, operation } => {
+                return self.replayed(caller, replay(answer, operation)?).await.map(Some);
+            }
         }
         let NewCreate { new, cache, .. } = Arc::unwrap_or_clone(create);
         // On the heap, as much of this: a request's future is moved about.
-        Box::pin(self.carry_out(new, cache, ready, wait)).await
+        Box::pin(self.carry_out(new, cache, ready, wait)).await.map(Some)
     }
 
     /// Records a create: together with others, unless it is counted or does not fit.

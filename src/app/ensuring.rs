@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::replay;
 use super::input::{Changed, EnsuredCache, IdempotencyKey};
+use super::names::Named;
 use super::policing::{Case, InAccount, no_account, quota};
 use super::view::ImageCacheView;
 use super::{Call, Error, Gateway, access};
@@ -48,8 +49,9 @@ impl Gateway {
         let place = InAccount::Asked(new.cloud_account.as_deref());
         let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
-        let cache = self.new_cache(caller, &spec, &ruling.account);
-        if key.is_none()
+        let mut named = self.named(&caller.team, key.map(|key| self.new_key(ENSURE, &key)));
+        let cache = self.new_cache(caller, &spec, &ruling.account, named.operation);
+        if named.key.is_none()
             && let Some((found, how)) = self.chosen(&self.store().same_content(&cache).await?)
         {
             // Nothing is written but the audit entry, which shares its commit with others: the usual case is cheap.
@@ -57,16 +59,24 @@ impl Gateway {
             call.set_audited();
             return Ok(told(found, how));
         }
-        let key = key.map(|key| self.new_key(ENSURE, &key));
-        let kind = OperationKind::Create;
-        let mut intent = self.intent(caller, call, kind, &cache, spec.clone(), &new.registry_credentials, key);
-        intent.operation.marks = ruling.marks();
-        ENSURE.clone_into(&mut intent.audit.action);
-        intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());
-        // On the heap: it is the rarer and by far the larger part.
-        Box::pin(self.create_unless_found(caller, call, intent, cache, wait, ruling.create(&spec))).await
+        let begin = |named: &Named| {
+            let cache = ImageCache { operation: named.operation, ..cache.clone() };
+            let (kind, logins) = (OperationKind::Create, &new.registry_credentials);
+            let mut intent = self.intent(caller, call, kind, &cache, spec.clone(), logins, named.key.clone());
+            intent.operation.marks = ruling.marks();
+            ENSURE.clone_into(&mut intent.audit.action);
+            intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());
+            // On the heap: it is the rarer and by far the larger part.
+            Box::pin(self.create_unless_found(caller, call, intent, cache, wait, ruling.create(&spec)))
+        };
+        if let Some(ensured) = begin(&named).await? {
+            return Ok(ensured);
+        }
+        named = self.named_anew(&caller.team, named).await?;
+        begin(&named).await?.ok_or(Error::IdempotencyInFlight)
     }
 
+    /// None: an earlier create has the operation's id; nothing was done.
     async fn create_unless_found(
         &self,
         caller: &Caller,
@@ -75,7 +85,7 @@ impl Gateway {
         cache: ImageCache,
         wait: Duration,
         mut case: Case<'_>,
-    ) -> Result<EnsuredCache, Error> {
+    ) -> Result<Option<EnsuredCache>, Error> {
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
         let quota = quota(counts, since, &mut admits);
@@ -92,8 +102,9 @@ impl Gateway {
                 call.set_audited();
                 count(Ensured::Created);
                 let changed = self.carry_out(intent, cache, None, wait).await?;
-                Ok(EnsuredCache { outcome: Ensured::Created, changed })
+                Ok(Some(EnsuredCache { outcome: Ensured::Created, changed }))
             }
+            EnsureBegun::Create(Claimed::IdTaken) => Ok(None),
             EnsureBegun::Create(Claimed::OverQuota) => Err(self.refused(case.into_refusals())),
             EnsureBegun::Create(Claimed::Mismatch) => Err(Error::IdempotencyMismatch),
             EnsureBegun::Create(Claimed::NoAccount) => Err(no_account(&cache.account)),
@@ -102,12 +113,12 @@ impl Gateway {
                     Some(told) => told,
                     None => EnsuredCache { outcome: Ensured::Created, changed: replay(answer, operation)? },
                 };
-                Ok(EnsuredCache { changed: self.replayed(caller, told.changed).await?, ..told })
+                Ok(Some(EnsuredCache { changed: self.replayed(caller, told.changed).await?, ..told }))
             }
             EnsureBegun::Found => {
                 call.set_audited();
                 let (found, how) = taken.ok_or_else(|| Error::Internal("found and not chosen".into()))?;
-                Ok(told(found, how))
+                Ok(Some(told(found, how)))
             }
         }
     }

@@ -32,8 +32,14 @@ struct SealedLogin {
 }
 
 impl Gateway {
-    /// A row for a cache that was just asked for.
-    pub(super) fn new_cache(&self, caller: &Caller, spec: &ImageCacheSpec, account: &str) -> ImageCache {
+    /// A row for a cache that was just asked for; `operation` is its create.
+    pub(super) fn new_cache(
+        &self,
+        caller: &Caller,
+        spec: &ImageCacheSpec,
+        account: &str,
+        operation: OperationId,
+    ) -> ImageCache {
         let now = self.now();
         let id = CacheId::new(now, self.entropy());
         ImageCache {
@@ -46,7 +52,7 @@ impl Gateway {
             generation: 1,
             version: 1,
             sequence: 1,
-            operation: OperationId::new(now, self.entropy()),
+            operation,
             eci_cache_id: None,
             container_group_id: None,
             snapshot_id: None,

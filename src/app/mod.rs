@@ -50,6 +50,7 @@ pub mod input;
 mod intent;
 mod kept;
 mod matching;
+mod names;
 mod news;
 mod operations;
 mod owes;

@@ -60,7 +60,8 @@ impl Gateway {
         let after = case.asked().after(&before, prices);
         let cost = prices.is_set().then(|| prices.cost(&Shape::of(&spec), spec.retention_days));
         let refusals = case.into_refusals();
-        let found = self.chosen(&self.store().same_content(&self.new_cache(caller, &spec, &ruling.account)).await?);
+        let wanted = self.new_cache(caller, &spec, &ruling.account, self.named(&caller.team, None).operation);
+        let found = self.chosen(&self.store().same_content(&wanted).await?);
         let usually = self.store().usual_build(&caller.team, &spec.region).await?;
         let ensure_ready_at = match &found {
             Some((_, Ensured::Reused)) => self.now(),

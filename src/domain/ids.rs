@@ -1,5 +1,6 @@
 //! Ids with prefixes: `ic_`, `op_`, `evt_`, …, then 26 characters of Crockford base32 (lower case) over a
-//! 128-bit UUID version 7, so that ids sort by the time they were made.
+//! 128-bit UUID version 7, so that ids sort by the time they were made. (An operation's id may be made of an
+//! idempotency key instead, [`OperationId::of_print`]: nothing orders operations by their ids.)
 //!
 //! The database keeps the UUID, everyone else sees the text form. Reading is exact: a wrong prefix,
 //! length or letter is an error, there is no second spelling of one id.
@@ -160,6 +161,15 @@ id!(
     "rv_"
 );
 
+impl OperationId {
+    /// The id that is made of this keyed hash, and of no other: a UUID version 8, which does not sort by time.
+    pub fn of_print(print: &[u8; 32]) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&print[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +194,14 @@ mod tests {
             assert_eq!(wrong.parse::<CacheId>(), Err(IdError { prefix: "ic_" }), "{wrong}");
         }
         assert!("ic_80000000000000000000000000".parse::<CacheId>().is_err(), "more than 128 bits");
+    }
+
+    #[test]
+    fn one_print_makes_one_id() {
+        let (one, other) = (OperationId::of_print(&[7; 32]), OperationId::of_print(&[8; 32]));
+        assert_eq!((one, one.uuid().get_version_num()), (OperationId::of_print(&[7; 32]), 8));
+        assert_ne!(one, other);
+        assert_eq!(one.to_string().parse(), Ok(one));
     }
 
     #[test]

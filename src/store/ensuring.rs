@@ -61,6 +61,20 @@ impl Store {
         cache: &ImageCache,
         first: &Transition,
         quota: Option<Quota<'_>>,
+        choose: impl FnMut(&[ImageCache]) -> Option<Chosen>,
+    ) -> Result<EnsureBegun, Error> {
+        match self.write_ensure(new, cache, first, quota, choose).await {
+            Err(error) => operations::unless_taken(Err(error)).map(EnsureBegun::Create),
+            begun => begun,
+        }
+    }
+
+    async fn write_ensure(
+        &self,
+        new: &NewOperation,
+        cache: &ImageCache,
+        first: &Transition,
+        quota: Option<Quota<'_>>,
         mut choose: impl FnMut(&[ImageCache]) -> Option<Chosen>,
     ) -> Result<EnsureBegun, Error> {
         let mut transaction = self.requests.begin().await?;

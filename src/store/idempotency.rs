@@ -46,6 +46,8 @@ pub enum Claimed {
     OverQuota,
     /// Nothing, and the cloud account was removed or disabled in this moment: nothing was written.
     NoAccount,
+    /// Nothing, and another create has the operation's id, from when it had the same key: nothing was written.
+    IdTaken,
 }
 
 impl Store {

@@ -79,7 +79,7 @@ impl Store {
             let work = self.write_create(create, quota.as_mut().map(Quota::lent), repeats.again);
             let done = self.requests.limited(work).await;
             if !repeats.pass(&done).await {
-                return if self.met_itself(create, &done).await? { Ok(Claimed::Fresh) } else { done };
+                return if self.met_itself(create, &done).await? { Ok(Claimed::Fresh) } else { unless_taken(done) };
             }
         }
     }
@@ -89,17 +89,19 @@ impl Store {
         let id = create.new.operation.id;
         let taken =
             |error: &Error| ["image_caches_pkey", "operations_pkey"].iter().any(|name| error.is_constraint(name));
-        match done {
-            Ok(Claimed::Earlier { operation, .. }) => Ok(*operation == id),
-            Err(error) if taken(error) => Ok(state_of(&mut self.requests.acquire().await?, id).await?.is_some()),
-            _ => Ok(false),
-        }
+        let may_be = match done {
+            Ok(Claimed::Earlier { operation, .. }) => *operation == id,
+            Err(error) => taken(error),
+            _ => false,
+        };
+        // Other creates with the same key may have the same id, but no other is about this image cache.
+        Ok(may_be && state_of(&mut self.requests.acquire().await?, &create.new.operation).await?.is_some())
     }
 
     async fn write_create(&self, create: &NewCreate, quota: Option<Quota<'_>>, again: bool) -> Result<Claimed, Error> {
         let NewCreate { new, cache, first } = create;
         let mut transaction = self.requests.begin().await?;
-        if again && state_of(&mut transaction, new.operation.id).await?.is_some() {
+        if again && state_of(&mut transaction, &new.operation).await?.is_some() {
             return Ok(Claimed::Fresh);
         }
         if let Some(key) = &new.key {
@@ -151,7 +153,7 @@ impl Store {
         again: bool,
     ) -> Result<Begun, Error> {
         let mut transaction = self.requests.begin().await?;
-        if again && let Some(state) = state_of(&mut transaction, new.operation.id).await? {
+        if again && let Some(state) = state_of(&mut transaction, &new.operation).await? {
             return Ok(if state == "waiting" { Begun::Waiting } else { Begun::Running });
         }
         if let Some(key) = &new.key {
@@ -187,6 +189,19 @@ impl Store {
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
         Ok(if waits { Begun::Waiting } else { Begun::Running })
+    }
+
+    /// Which of these ids no operation has: the first. None: all are taken.
+    pub async fn free_operation(&self, ids: &[OperationId]) -> Result<Option<OperationId>, Error> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let free: Option<Uuid> = sqlx::query_scalar(
+            "SELECT u.id FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, place)
+             WHERE NOT EXISTS (SELECT FROM operations o WHERE o.id = u.id) ORDER BY u.place LIMIT 1",
+        )
+        .bind(ids)
+        .fetch_optional(&self.requests)
+        .await?;
+        Ok(free.map(OperationId::from))
     }
 
     /// One operation of the team.
@@ -257,9 +272,19 @@ impl Store {
 }
 
 /// The state of an operation whose commit may have been lost; none: it was not committed.
-async fn state_of(connection: &mut Connection, id: OperationId) -> Result<Option<String>, Error> {
-    let state = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1").bind(id.uuid());
+async fn state_of(connection: &mut Connection, operation: &Operation) -> Result<Option<String>, Error> {
+    let state = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1 AND image_cache = $2")
+        .bind(operation.id.uuid())
+        .bind(operation.cache.uuid());
     Ok(state.fetch_optional(connection).await?)
+}
+
+/// An operation's id that an earlier create has is an answer, not an error.
+pub(super) fn unless_taken(done: Result<Claimed, Error>) -> Result<Claimed, Error> {
+    match done {
+        Err(error) if error.is_constraint("operations_pkey") => Ok(Claimed::IdTaken),
+        done => done,
+    }
 }
 
 /// Lets the delete begin that waited for this operation's end.

@@ -19,6 +19,7 @@ mod check;
 mod cloud;
 mod endpoint;
 mod enumerate;
+mod failover;
 mod random;
 mod rows;
 mod schedule;

@@ -36,10 +36,12 @@ pub(crate) enum Script {
     AskUpdate,
     /// A create; two seconds after the receiver asks for a rest, its team resumes the endpoint.
     Resume,
+    /// A create with a key, which its caller repeats where it hears of a failover.
+    Keyed,
 }
 
 impl Script {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Create,
         Self::CreateDelete,
         Self::ReadyDelete,
@@ -51,6 +53,7 @@ impl Script {
         Self::AskJoinReady,
         Self::AskUpdate,
         Self::Resume,
+        Self::Keyed,
     ];
 
     /// Whether the create's caller must be answered now or never.
@@ -80,6 +83,8 @@ pub(crate) enum Boundary {
     Ask,
     /// A caller is answered.
     Tell,
+    /// A caller with a key has been answered.
+    Told,
 }
 
 /// What goes wrong.
@@ -127,15 +132,17 @@ pub(crate) enum Fault {
     Leaves,
     /// The database takes no writes for eight seconds: this one is refused, and so is whatever else is written then.
     ReadOnly,
+    /// A standby takes over that has nothing of the create.
+    Failover,
 }
 
 use Fault::{
-    BuildFails, Crash, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves, LongPause, LookFails,
-    LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle, Unheard,
+    BuildFails, Crash, Failover, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves, LongPause,
+    LookFails, LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle, Unheard,
 };
 
 impl Fault {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Crash,
         Unheard,
         Pause,
@@ -157,6 +164,7 @@ impl Fault {
         HookRests,
         Leaves,
         ReadOnly,
+        Failover,
     ];
 }
 
@@ -194,6 +202,7 @@ impl Boundary {
             Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard, HookRests],
             Self::Ask => &[Crash, Leaves],
             Self::Tell => &[Crash, Unheard, Pause, LongPause, Outage, Leaves],
+            Self::Told => &[Failover],
         }
     }
 }

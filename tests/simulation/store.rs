@@ -86,6 +86,11 @@ impl Store {
         }
     }
 
+    /// The database without anything that was committed; what was leased before is nobody's now.
+    pub(crate) fn lose_all(&mut self) {
+        *self = Self { tokens: self.tokens, ..Self::new(self.twin) };
+    }
+
     /// The work that is due first, and when.
     pub(crate) fn next_work(&self) -> (Time, Work) {
         let mut first = (NEVER, Work::Track);

@@ -35,10 +35,12 @@ pub(crate) enum Twin {
     RestsOn,
     /// How an attempt ended counts for the endpoint although somebody acted upon it meanwhile.
     CountsOldEnds,
+    /// A create that is repeated with its key has a new operation's id where the database has lost the first.
+    ForgetsKeys,
 }
 
 impl Twin {
-    pub(crate) const BROKEN: [Self; 15] = [
+    pub(crate) const BROKEN: [Self; 16] = [
         Self::FreshToken,
         Self::ResendForLookUp,
         Self::RefuseAtOnce,
@@ -54,6 +56,7 @@ impl Twin {
         Self::GivesUpOnce,
         Self::RestsOn,
         Self::CountsOldEnds,
+        Self::ForgetsKeys,
     ];
 }
 

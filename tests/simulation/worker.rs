@@ -200,6 +200,7 @@ impl World {
                 if self.twin == Twin::NoAftercare {
                     self.store.operations[operation].unsettled = NEVER;
                 }
+                self.acknowledge();
                 Hand::Idle
             }
             Hand::Tidy(0) => self.tidy(0, fault),
@@ -267,6 +268,7 @@ impl World {
     ) -> (Answer, usize) {
         let attempt = if self.twin == Twin::FreshToken { progress.attempts } else { 0 };
         let token = u16::try_from(operation * 1_000).unwrap_or(0) + u16::try_from(attempt).unwrap_or(0);
+        let token = token + self.renamed();
         let target = worker.row.and_then(|row| row.cache).unwrap_or(0);
         let fails = fault == Some(Fault::BuildFails);
         let request = Request { kind: progress.kind, operation, token, signed, target, fails };

@@ -10,6 +10,7 @@ use eci_cache_gateway::domain::status::Status;
 use crate::caller::Door;
 use crate::cloud::{Cloud, NEVER, Time};
 use crate::endpoint::{NOTHING, Receiver};
+use crate::failover::Lost;
 use crate::schedule::{Boundary, Fault, MOST_FAULTS, Schedule, Script, Source};
 use crate::store::{DELETE, EVENTS, Operation, Store};
 use crate::twin::Twin;
@@ -62,6 +63,8 @@ pub(crate) struct World {
     pub(crate) door: Door,
     /// Somebody else was given the cache, or changed it.
     pub(crate) relied: bool,
+    /// What failovers took.
+    pub(crate) lost: Lost,
     source: Source,
     pub(crate) script: Script,
     /// Requests made, and when the last was.
@@ -101,6 +104,7 @@ impl World {
             received: [(0, 0); EVENTS],
             door: if script.asks_without_token() { Door::ASKED } else { Door::NONE },
             relied: false,
+            lost: Lost::default(),
             source,
             script,
             requests: (0, 0),
@@ -249,6 +253,11 @@ impl World {
     /// Every worker dies.
     pub(crate) fn outage(&mut self) {
         self.away_until = self.now + OUTAGE;
+        self.drop_all();
+    }
+
+    /// Nobody has anything in hand any more.
+    pub(crate) fn drop_all(&mut self) {
         self.workers = [Worker::default(); WORKERS];
         self.memories = [NOTHING; WORKERS];
         self.door.die();

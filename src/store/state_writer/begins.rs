@@ -2,7 +2,7 @@
 //! entries.
 //!
 //! What must stay true: whatever [`super::super::operations`] writes of one create alone, this writes of many. Nothing is
-//! written of a create whose key somebody had. Keys are claimed in one order, as two batches may want the same ones, and
+//! written of a create whose key somebody had, or whose operation's id somebody had from the same key. Keys are claimed in one order, as two batches may want the same ones, and
 //! before anything else.
 
 use std::collections::HashSet;
@@ -75,7 +75,9 @@ static BEGIN: LazyLock<String> = LazyLock::new(|| {
             action, key, fingerprint, owed, place)),
     claimed AS (
         INSERT INTO idempotency_keys (team, action, key, fingerprint, operation, created_at)
-        SELECT team, action, key, fingerprint, operation, created_at FROM u WHERE key IS NOT NULL ORDER BY team, action, key
+        SELECT team, action, key, fingerprint, operation, created_at FROM u
+        WHERE key IS NOT NULL AND (SELECT true FROM operations o WHERE o.id = u.operation) IS NULL
+        ORDER BY team, action, key
         ON CONFLICT DO NOTHING RETURNING operation),
     fit AS MATERIALIZED (SELECT * FROM u WHERE key IS NULL OR operation IN (SELECT operation FROM claimed)),
     caches AS (
@@ -118,11 +120,13 @@ impl Beginning {
 
     /// The operations that are there.
     async fn written(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
-        let ids: Vec<Uuid> = creates.iter().map(|create| create.new.operation.id.uuid()).collect();
-        let found: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM operations WHERE id = ANY ($1)")
-            .bind(ids)
-            .fetch_all(&mut self.pool.acquire().await?)
-            .await?;
+        let (ids, caches): (Vec<Uuid>, Vec<Uuid>) =
+            creates.iter().map(|create| (create.new.operation.id.uuid(), create.cache.id.uuid())).unzip();
+        // By the image cache as well: another create with the same key may have the same operation's id.
+        let sql = "SELECT o.id FROM unnest($1::uuid[], $2::uuid[]) AS u (id, cache)
+            JOIN operations o ON o.id = u.id AND o.image_cache = u.cache";
+        let found: Vec<Uuid> =
+            sqlx::query_scalar(sql).bind(ids).bind(caches).fetch_all(&mut self.pool.acquire().await?).await?;
         Ok(found.into_iter().collect())
     }
 

@@ -10,7 +10,8 @@ use eci_cache_gateway::localpg::{Durability, Options};
 use eci_cache_gateway::store::{PoolSizes, Store};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinHandle;
 
@@ -100,6 +101,20 @@ impl House {
         let calls = self.gateway.http.get(format!("{}/_admin/calls", self.cloud.url())).send().await.unwrap();
         let calls: Value = calls.json().await.unwrap();
         calls["created"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// From now on the standby hears of no commit, and the primary waits for none.
+    async fn fall_behind(&self) {
+        self.pair.set("synchronous_standby_names = ''").await.unwrap();
+        let (socket, primary) = (self.pair.standby_socket().unwrap(), self.pair.primary().unwrap());
+        let options = PgConnectOptions::new_without_pgpass().socket(socket.parent().unwrap());
+        let mut standby = options.username(primary.user()).database("postgres").connect().await.unwrap();
+        standby.execute("ALTER SYSTEM SET primary_conninfo = ''").await.unwrap();
+        standby.execute("SELECT pg_reload_conf()").await.unwrap();
+        let follows = "SELECT count(*) FROM pg_stat_wal_receiver";
+        while sqlx::query_scalar::<_, i64>(follows).fetch_one(&mut standby).await.unwrap() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn end(self) {
@@ -201,6 +216,27 @@ async fn a_standby_that_takes_over_has_all_that_was_acknowledged_once() {
     let told: Vec<String> = told(&house).into_iter().map(|(cache, _)| cache).collect();
     assert_eq!(told.len(), acknowledged.len(), "one event each: {told:?}");
     assert_eq!(told.iter().collect::<BTreeSet<_>>(), acknowledged.values().collect());
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_create_that_a_standby_lacks_is_repeated_and_made_once() {
+    let mut house = House::build("behind").await;
+    house.pair.attach().await.unwrap();
+    let url = house.at("/v1/image-caches");
+    create(&house.gateway, &url, "before").await;
+    house.fall_behind().await;
+    let lost = create(&house.gateway, &url, "acknowledged").await;
+    house.pair.crash().await.unwrap();
+    house.proxy.lead_to(Target::Postgres(house.pair.standby_socket().unwrap()));
+    house.pair.promote().await.unwrap();
+    house.gateway.until(&house.at("/readyz"), 200).await;
+    assert_eq!(house.get(&format!("/v1/image-caches/{lost}")).await.0, 404, "it was acknowledged, and is lost");
+    let again = create(&house.gateway, &url, "acknowledged").await;
+    let (_, cache) = house.get(&format!("/v1/image-caches/{again}")).await;
+    let made = house.made().await;
+    assert_eq!(made.len(), 2, "one for each key: {made:?}");
+    assert_eq!(cache["eci_cache_id"], made[1].as_str());
     house.end().await;
 }
 

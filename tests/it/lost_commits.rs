@@ -1,0 +1,119 @@
+//! A database that comes back without its last commits, as a standby that followed asynchronously does: who repeats a
+//! create with the key that it had is not given a second cache at the cloud.
+//!
+//! What was lost is taken out of the database here; `failover` does the same with two servers.
+#![cfg(test)]
+
+use std::time::Duration;
+
+use eci_cache_gateway::app;
+use reqwest::Method;
+use serde_json::Value;
+use sqlx::Executor as _;
+
+use crate::rpc::client::{Key, success};
+use crate::support::answer::Answer;
+use crate::support::gateway::{Setup, TestGateway, new_cache};
+
+/// Everything that the database knows of creates, but for the audit.
+const LOST: &str =
+    "DELETE FROM webhook_deliveries; DELETE FROM events; DELETE FROM event_keys; DELETE FROM transitions;
+    DELETE FROM idempotency_keys; DELETE FROM owed_answers; DELETE FROM operation_attempts; DELETE FROM operations;
+    DELETE FROM image_caches";
+
+async fn lose(app: &TestGateway) {
+    app.sql().execute(LOST).await.unwrap();
+}
+
+async fn create(app: &TestGateway, path: &str, key: &str, body: &Value) -> Answer {
+    let request = app.request(Method::POST, path).json(body).header("prefer", "wait=10");
+    Answer::of(request.header("idempotency-key", key)).await
+}
+
+/// A create's answer, of an ensure as well.
+fn cache(answer: &Value) -> &Value {
+    answer.get("image_cache").unwrap_or(answer)
+}
+
+fn text(answer: &Value, name: &str) -> String {
+    answer[name].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_create_is_known_again_by_its_key() {
+    let app = TestGateway::start().await;
+    let body = new_cache("nginx:1.27");
+    for path in ["/v1/image-caches", "/v1/image-caches/ensure"] {
+        let before = app.creations().await;
+        let first = create(&app, path, "key", &body).await.expect(201);
+        lose(&app).await;
+        let again = create(&app, path, "key", &body).await.expect(201);
+        assert_eq!(app.creations().await, before + 1, "{path}: the cloud knew it");
+        let (first, again) = (cache(&first), cache(&again));
+        assert_ne!(first["id"], again["id"], "the row is another one");
+        for name in ["eci_cache_id", "operation_id"] {
+            assert_eq!(first[name], again[name], "{path} {name}");
+        }
+        app.until(&text(again, "id"), "ready").await;
+        lose(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn and_so_is_one_through_the_clouds_own_api_by_its_token() {
+    let app = TestGateway::start().await;
+    let key = Key::new(&app).await;
+    let params =
+        [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27"), ("ClientToken", "token")];
+    let first = success(&key.post(&app, "CreateImageCache", &params).await);
+    lose(&app).await;
+    let again = success(&key.post(&app, "CreateImageCache", &params).await);
+    assert_eq!((app.creations().await, &first["ImageCacheId"]), (1, &again["ImageCacheId"]));
+}
+
+#[tokio::test]
+async fn another_request_another_key_or_another_team_is_not() {
+    let app = TestGateway::start().await;
+    create(&app, "/v1/image-caches", "key", &new_cache("nginx:1.27")).await.expect(201);
+    lose(&app).await;
+    create(&app, "/v1/image-caches", "key", &new_cache("nginx:1.28")).await.expect(201);
+    create(&app, "/v1/image-caches", "other", &new_cache("nginx:1.27")).await.expect(201);
+    let token = app.token("data", &crate::support::gateway::SCOPES);
+    let request = app.bare(Method::POST, "/v1/image-caches").bearer_auth(token).header("idempotency-key", "key");
+    Answer::of(request.json(&new_cache("nginx:1.27"))).await.expect(201);
+    assert_eq!(app.creations().await, 4);
+}
+
+#[tokio::test]
+async fn a_key_that_was_forgotten_makes_a_new_cache_and_that_is_known_again() {
+    // Forgotten long before the cloud forgets its tokens.
+    let settings = app::Settings { keep_keys: Duration::from_mins(1), ..Setup::default().settings };
+    let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
+    let body = new_cache("nginx:1.27");
+    let mut caches = vec![];
+    for made in 1..=3 {
+        app.advance(61);
+        app.gateway.clean().await.unwrap();
+        assert_eq!(app.count("SELECT count(*) FROM idempotency_keys").await, 0);
+        let cache = create(&app, "/v1/image-caches", "nightly", &body).await.expect(201);
+        assert_eq!(app.creations().await, made, "it is not given the cache of before");
+        caches.push((text(&cache, "operation_id"), text(&cache, "eci_cache_id")));
+    }
+    // The last one is lost: the repeat comes to its turn again.
+    let (operation, cache) = caches.last().unwrap();
+    let mut transaction = app.sql().begin().await.unwrap();
+    transaction.execute("SET LOCAL session_replication_role = replica").await.unwrap();
+    let lost = sqlx::query("DELETE FROM image_caches WHERE eci_cache_id = $1").bind(cache);
+    lost.execute(&mut *transaction).await.unwrap();
+    for sql in [
+        "DELETE FROM operations WHERE image_cache NOT IN (SELECT id FROM image_caches)",
+        "DELETE FROM operation_attempts WHERE operation NOT IN (SELECT id FROM operations)",
+        "DELETE FROM idempotency_keys",
+    ] {
+        transaction.execute(sql).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let again = create(&app, "/v1/image-caches", "nightly", &body).await.expect(201);
+    assert_eq!((&text(&again, "operation_id"), &text(&again, "eci_cache_id")), (operation, cache));
+    assert_eq!(app.creations().await, 3);
+}

@@ -1,0 +1,62 @@
+//! A failover that loses commits: a caller with a key was told that its cache is made, a standby takes over that has
+//! nothing of it, and the caller repeats its create with the key.
+
+use eci_cache_gateway::domain::operation::OperationState;
+
+use crate::cloud::Time;
+use crate::schedule::{Boundary, Fault, Script};
+use crate::twin::Twin;
+use crate::world::World;
+
+/// When the caller repeats its create.
+const REPEATS_AFTER: Time = 5;
+
+/// What failovers took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lost {
+    /// How many creates.
+    creates: u16,
+    /// Creates whose repeat was sent after the cloud had forgotten the token: it makes them once more.
+    forgotten: u32,
+}
+
+impl World {
+    /// The caller of a create with a key is told that it is made.
+    pub(crate) fn acknowledge(&mut self) {
+        let made = self.store.operations[0].is(OperationState::Succeeded);
+        let untold = self.store.row.newest == 0 && self.store.row.version == 2;
+        if self.script == Script::Keyed && made && untold && self.fault(Boundary::Told) == Some(Fault::Failover) {
+            self.fail_over();
+        }
+    }
+
+    fn fail_over(&mut self) {
+        self.lost.creates += 1;
+        self.store.lose_all();
+        let create = &mut self.store.operations[0];
+        (create.state, create.due) = (Some(OperationState::Running), self.now + REPEATS_AFTER);
+        self.drop_all();
+        self.note(|| "a standby takes over; the caller repeats its create with its key".to_owned());
+    }
+
+    /// What tells the token of a repeat from that of the create that was lost.
+    pub(crate) fn renamed(&mut self) -> u16 {
+        let last = self.cloud.caches[..self.cloud.count].last().map(|last| last.made + self.cloud.memory);
+        if self.lost.creates > 0 && last.is_some_and(|forgotten_at| self.now >= forgotten_at) {
+            self.lost.forgotten += 1;
+        }
+        if self.twin == Twin::ForgetsKeys { self.lost.creates } else { 0 }
+    }
+
+    /// How many creates may be carried out where no copy comes late.
+    pub(crate) fn most_creates(&self) -> u32 {
+        1 + self.lost.forgotten
+    }
+
+    /// Whether what the database has lost is more than the repeat can bring back: that a copy was on its way, or what
+    /// the cloud made before it refused, or has forgotten.
+    pub(crate) fn is_left_to_the_reconciler(&self) -> bool {
+        let refused = self.store.operations[0].is(OperationState::Refused);
+        self.lost.creates > 0 && (self.cloud.late_create || refused || self.lost.forgotten > 0)
+    }
+}
