@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Error, Gateway};
 use crate::domain::clock::Instant;
+use crate::store::Farthest;
 
 /// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
 const KEEP_NONCES: Duration = Duration::from_mins(31);
@@ -12,28 +13,52 @@ impl Gateway {
     /// One pass of the janitor.
     pub async fn clean(&self) -> Result<(), Error> {
         let store = self.store();
+        self.void_far_times().await?;
         let reclaimed = self.reclaim_deliveries().await?;
         let cancelled = store.cancel_orphans(self.now()).await?;
-        let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
-        let attempts = store.forget_attempts(self.now(), self.before(self.settings().keep_attempts)).await?;
-        let revocations = store.forget_revocations(self.now()).await?;
-        let secrets = store.forget_previous_secrets(self.now()).await?;
-        let nonces = store.forget_nonces(self.before(KEEP_NONCES)).await?;
+        let certain = self.clock().doubt().is_none();
+        if certain {
+            self.forget_past().await?;
+        }
+        let kept_from = if certain { self.before(self.settings().keep_attempts) } else { Instant::UNIX_EPOCH };
+        let attempts = store.forget_attempts(self.now(), kept_from).await?;
         // Without the right to it, rows go to a part of their own: that is told, and stops nothing else.
         if let Err(error) = store.make_audit_months().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the audit's next months could not be made");
         }
         self.look_at_horizon().await?;
-        self.forget_old().await?;
-        let abandoned = self.end_abandoned().await?;
+        let abandoned = if certain { self.end_abandoned().await? } else { 0 };
         if store.wake_expired(self.now()).await? > 0 {
             self.signals().tracker.notify_one();
         }
         if reclaimed > 0 {
             self.outlet().look.notify_one();
         }
-        tracing::debug!(revocations, secrets, "credentials of the past are forgotten");
-        tracing::debug!(reclaimed, cancelled, keys, attempts, nonces, abandoned, "the janitor has passed");
+        tracing::debug!(certain, reclaimed, cancelled, attempts, abandoned, "the janitor has passed");
+        Ok(())
+    }
+
+    /// Forgets what is past: only by a time that is not in doubt, for it cannot be undone.
+    async fn forget_past(&self) -> Result<(), Error> {
+        let store = self.store();
+        let keys = store.forget_keys(self.before(self.settings().keep_keys)).await?;
+        let nonces = store.forget_nonces(self.before(KEEP_NONCES)).await?;
+        let revocations = store.forget_revocations(self.now()).await?;
+        let secrets = store.forget_previous_secrets(self.now()).await?;
+        tracing::debug!(keys, nonces, revocations, secrets, "what is past is forgotten");
+        self.forget_old().await
+    }
+
+    /// Makes good what clocks that leapt have left in the database.
+    async fn void_far_times(&self) -> Result<(), Error> {
+        let settings = self.settings();
+        let comparison = chrono::Duration::from_std(settings.reconcile_every).unwrap_or_default() * 2;
+        let farthest = Farthest { operation: settings.rule.longest_wait() * 2, comparison };
+        let leases = self.store().shorten_leases().await?;
+        let dues = self.store().void_far_dues(self.now(), farthest).await?;
+        if leases + dues > 0 {
+            tracing::warn!(leases, dues, "leases and due times lay too far ahead: a clock was put back");
+        }
         Ok(())
     }
 
@@ -47,11 +72,28 @@ impl Gateway {
     pub async fn keep_time(&self) -> Result<(), Error> {
         let asked = std::time::Instant::now();
         let told = self.store().now().await?;
+        let doubted = self.clock().doubt();
         let moved = self.clock().learn(told, asked);
         if moved.abs() > chrono::Duration::seconds(1) {
             tracing::warn!(milliseconds = moved.num_milliseconds(), "the clock was corrected by the database's");
         }
+        self.tell_doubt(doubted);
         Ok(())
+    }
+
+    /// Tells that the time is in doubt, and that it is no more; `before` is how it was.
+    fn tell_doubt(&self, before: Option<chrono::Duration>) {
+        let doubt = self.clock().doubt();
+        let seconds = |doubt: chrono::Duration| doubt.as_seconds_f64();
+        metrics::gauge!("ecg_clock_doubt_seconds").set(doubt.map_or(0.0, seconds));
+        match (before, doubt) {
+            (None, Some(by)) => tracing::error!(
+                seconds = seconds(by),
+                "the database's clock leapt, or this machine's is wrong: nothing is forgotten until they agree, or it has lasted"
+            ),
+            (Some(_), None) => tracing::warn!("the time is in doubt no more"),
+            _ => {}
+        }
     }
 
     /// Returns once the clock can be gone by: right at the start it is read first.

@@ -48,7 +48,7 @@ pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Resu
 }
 
 fn put_together(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
-    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::set_by(&SystemClock));
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::set_by(Arc::new(SystemClock)));
     let entropy = Arc::new(Entropy::from_os());
     let audit = audit_keys(&config.audit)?;
     Ok(Gateway::new(Parts {

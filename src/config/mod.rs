@@ -32,6 +32,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::domain::clock::LONGEST_LEASE;
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 use crate::egress::Proxy;
@@ -299,7 +300,7 @@ impl Config {
                 acquire: r.seconds("database.acquire_seconds", 1..=30, 5),
                 runtime_role: r.role("database.runtime_role").unwrap_or_else(|| "eci_runtime".to_owned()),
             },
-            lease: r.seconds("worker.lease_seconds", 6..=60, 12),
+            lease: r.seconds("worker.lease_seconds", 6..=LONGEST_LEASE.as_secs(), 12),
             reconcile: ReconcileConfig {
                 every: r.seconds("reconcile.every_seconds", 60..=86_400, 600),
                 expiring_within: r.seconds("reconcile.expiring_within_seconds", 0..=2_592_000, 86_400),

@@ -3,13 +3,20 @@
 //! Every instant the gateway stores is cut to microseconds, as Postgres keeps it: otherwise the answer to
 //! a POST and a later GET of the same thing would differ in their last digits.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
+use course::{Course, Reading};
+
+mod course;
 
 /// An instant in UTC, in microseconds.
 pub type Instant = DateTime<Utc>;
+
+/// The longest that anything is leased for, by the database's clock: an end that is further ahead was written before
+/// that clock leapt back.
+pub const LONGEST_LEASE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Where "now" comes from.
 pub trait Clock: Send + Sync + std::fmt::Debug {
@@ -20,6 +27,12 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Returns by how much this one was put forward. Most clocks know no better than themselves.
     fn learn(&self, _told: Instant, _asked: std::time::Instant) -> Duration {
         Duration::zero()
+    }
+
+    /// By how much the better clock differs from this one (or, at first, from the machine's) while it is not known which
+    /// is right: nothing may be forgotten by its age meanwhile. None: they agree, or there is no other.
+    fn doubt(&self) -> Option<Duration> {
+        None
     }
 
     /// Whether it can be gone by: a clock that is to be set by a better one cannot, until it was.
@@ -45,47 +58,50 @@ impl Clock for SystemClock {
 }
 
 /// A clock that no step of the machine's own can move: it begins with that, goes on by the monotonic clock, and
-/// is corrected by one that all gateways share (the database's). So schedules, signatures and the windows of
-/// "never twice" mean the same to every gateway, whatever happens to the clock of one machine.
+/// is corrected by one that all gateways share (the database's), whose leaps it believes only once they have lasted
+/// ([`course`]). So schedules, signatures and the windows of "never twice" mean the same to every gateway, whatever
+/// happens to the clock of one machine.
 #[derive(Debug)]
 pub struct SteadyClock {
     begun: std::time::Instant,
-    /// What the clock showed at `begun`, as far as is known.
-    then: Mutex<Instant>,
+    machine: Arc<dyn Clock>,
+    course: Mutex<Course>,
     set: AtomicBool,
 }
 
 impl SteadyClock {
-    /// A clock that shows what `clock` shows, to be corrected before it is gone by.
-    pub fn set_by(clock: &dyn Clock) -> Self {
-        Self { begun: std::time::Instant::now(), then: Mutex::new(clock.now()), set: AtomicBool::new(false) }
+    /// A clock that shows what `machine` shows, to be corrected before it is gone by.
+    pub fn set_by(machine: Arc<dyn Clock>) -> Self {
+        let course = Mutex::new(Course::from(machine.now()));
+        Self { begun: std::time::Instant::now(), machine, course, set: AtomicBool::new(false) }
     }
 
-    fn then(&self) -> std::sync::MutexGuard<'_, Instant> {
-        // A panic while holding the lock cannot leave a half-written instant behind.
-        self.then.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn course(&self) -> std::sync::MutexGuard<'_, Course> {
+        // A panic while holding the lock cannot leave a half-written course behind.
+        self.course.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_std(self.begun.elapsed()).unwrap_or(Duration::MAX)
     }
 }
 
 impl Clock for SteadyClock {
     fn now(&self) -> Instant {
-        let passed = Duration::from_std(self.begun.elapsed()).unwrap_or(Duration::MAX);
-        let then = *self.then();
-        then.checked_add_signed(passed).unwrap_or(then).trunc_subsecs(6)
+        let passed = self.passed();
+        self.course().at(passed).trunc_subsecs(6)
     }
 
-    /// Sets it, never adds to it: readings that come at once do not add up. What lies within half of what the reading
-    /// took is no difference.
     fn learn(&self, told: Instant, asked: std::time::Instant) -> Duration {
         let half = Duration::from_std(asked.elapsed() / 2).unwrap_or(Duration::MAX);
-        let passed = Duration::from_std(self.begun.elapsed()).unwrap_or(Duration::MAX);
-        let mut then = self.then();
-        let better = told.checked_add_signed(half).and_then(|now| now.checked_sub_signed(passed)).unwrap_or(*then);
-        let behind = better - *then;
-        let moved = if behind.abs() > half { behind } else { Duration::zero() };
-        *then += moved;
-        self.set.store(true, Ordering::Release);
-        moved
+        let Some(told) = told.checked_add_signed(half) else { return Duration::zero() };
+        let reading = Reading { told, half, machine: self.machine.now(), passed: self.passed() };
+        let mut course = self.course();
+        if self.set.swap(true, Ordering::AcqRel) { course.learn(&reading) } else { course.set(&reading) }
+    }
+
+    fn doubt(&self) -> Option<Duration> {
+        self.course().doubt()
     }
 
     fn is_set(&self) -> bool {
@@ -130,20 +146,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_steady_clock_goes_on_from_where_it_was_set_and_is_corrected() {
+    fn a_steady_clock_goes_on_from_where_it_was_set_and_believes_no_leap() {
         let start = Instant::UNIX_EPOCH + Duration::hours(1);
-        let machine = ManualClock::at(start);
-        let clock = SteadyClock::set_by(&machine);
+        let machine = Arc::new(ManualClock::at(start));
+        let clock = SteadyClock::set_by(machine.clone());
         machine.advance(Duration::days(1));
         assert!(clock.now() >= start && clock.now() < start + Duration::minutes(1), "the step is not seen");
         assert!(!clock.is_set());
-        let (told, asked) = (start + Duration::hours(2), std::time::Instant::now());
-        // Twice at once is as good as once.
-        assert!(clock.learn(told, asked) > Duration::minutes(119));
-        assert!(clock.learn(told, asked) < Duration::minutes(1));
-        assert!(clock.is_set());
+        let (told, asked) = (start + Duration::days(1), std::time::Instant::now());
+        assert!(clock.learn(told, asked) > Duration::hours(23));
+        assert!(clock.is_set() && clock.doubt().is_none());
         assert!(clock.now() >= told && clock.now() < told + Duration::minutes(1));
-        clock.learn(start - Duration::hours(1), std::time::Instant::now());
-        assert!(clock.now() < start);
+        assert_eq!(clock.learn(told + Duration::days(9), std::time::Instant::now()), Duration::zero());
+        assert!(clock.doubt() > Some(Duration::days(8)));
+        assert!(clock.now() < told + Duration::minutes(1));
     }
 }

@@ -83,6 +83,7 @@ pub use unscoped::budgets::KeptBudget;
 pub use unscoped::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
 pub use unscoped::cloud_accounts::{AccountRemoval, SealedAccount};
 pub use unscoped::deliveries::{Ailing, Bounds, Claim, Destination, Finished};
+pub use unscoped::far_times::Farthest;
 pub use unscoped::horizon::OldestTransaction;
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::reconciler::{ComparedList, ReconcileLease};

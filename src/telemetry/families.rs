@@ -36,6 +36,13 @@ const fn family(
 pub(super) const FAMILIES: &[Family] = &[
     family("ecg_audit_sealed_total", Counter, &[], "worker", "Audit entries that were sealed."),
     family(
+        "ecg_clock_doubt_seconds",
+        Gauge,
+        &[],
+        "each process",
+        "By how much the database's clock differs while it is not believed; 0 where the clocks agree.",
+    ),
+    family(
         "ecg_cloud_account_usable",
         Gauge,
         &["account"],
@@ -107,6 +114,13 @@ pub(super) const FAMILIES: &[Family] = &[
         &[],
         "worker",
         "Creates whose answer may not have arrived and that were kept.",
+    ),
+    family(
+        "ecg_creates_unremoved",
+        Gauge,
+        &[],
+        "worker",
+        "Image caches that nobody was told of and that the cloud refuses to remove.",
     ),
     family("ecg_creates_untold_total", Counter, &[], "worker", "Creates given up because nobody was told of them."),
     family(

@@ -192,7 +192,8 @@ async fn pages_for_operators_and_readers() {
     app.gateway.beat("test").await.unwrap();
     assert_eq!(
         open("/readyz").await.expect(200),
-        json!({"database": true, "migrations": true, "workers": true, "tasks": true, "issuer_keys": true})
+        json!({"database": true, "migrations": true, "workers": true, "tasks": true, "issuer_keys": true,
+            "clock": true})
     );
     let metrics = open("/metrics").await;
     assert_eq!((metrics.status, metrics.text.as_str()), (200, "ecg_tests 1\n"));

@@ -47,6 +47,13 @@ pub struct Rule {
     pub list_lag: Duration,
 }
 
+impl Rule {
+    /// The longest that an operation or its aftercare is put off at once.
+    pub fn longest_wait(&self) -> Duration {
+        self.acceptance + self.list_lag + LOOK_AGAIN_AFTER
+    }
+}
+
 impl Default for Rule {
     fn default() -> Self {
         Self { token_window: Duration::minutes(5), acceptance: Duration::minutes(15), list_lag: Duration::minutes(1) }

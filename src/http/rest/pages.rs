@@ -46,6 +46,9 @@ pub(in crate::http) struct ReadinessView {
     tasks: bool,
     /// The issuer's keys, which tokens are checked with, are there.
     issuer_keys: bool,
+    /// The clocks of database and machine agree. `false`: one of them leapt. The gateway goes on, and forgets nothing
+    /// by its age until they agree again or the leap has lasted.
+    clock: bool,
     /// What does not work as it should although requests are served, a sentence for people each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -90,12 +93,14 @@ async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
     if !wrong.is_empty() {
         return Err(Refusal::not_ready(format!("not in order: {}", wrong.join(", "))));
     }
+    let clock = gateway.clock().doubt().is_none();
     let view = ReadinessView {
         database: true,
         migrations: true,
         workers: true,
         tasks: true,
         issuer_keys: true,
+        clock,
         degraded: ready.degraded,
     };
     Ok(answer::json(StatusCode::OK, &view))

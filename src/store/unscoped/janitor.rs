@@ -73,7 +73,9 @@ impl Store {
     /// Whether any worker has shown itself lately.
     pub async fn workers_alive(&self) -> Result<bool, Error> {
         let alive = sqlx::query_scalar(
-            "SELECT COALESCE(bool_or(beat_at > clock_timestamp() - make_interval(secs => $1)), false) FROM worker_heartbeats",
+            // One that is ahead was shown before the clock leapt back, and says nothing.
+            "SELECT COALESCE(bool_or(beat_at > clock_timestamp() - make_interval(secs => $1)
+                 AND beat_at < clock_timestamp() + make_interval(secs => $1)), false) FROM worker_heartbeats",
         )
         .bind(HEARTBEAT_SECONDS)
         .fetch_one(&self.requests)

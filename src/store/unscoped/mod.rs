@@ -10,6 +10,7 @@ pub mod budgets;
 pub mod check;
 pub mod cloud_accounts;
 pub mod deliveries;
+pub mod far_times;
 pub mod horizon;
 pub mod janitor;
 pub mod news;

@@ -86,7 +86,7 @@ impl World {
             Some(name) => Keys::Assumed(credentials, setup.role(name, &self.standin.url())),
             None => Keys::Own(credentials),
         };
-        Client::new(cloud, keys, self.clock.clone(), self.entropy.clone()).unwrap()
+        Client::new(cloud, keys, setup.clock(&self.clock), self.entropy.clone()).unwrap()
     }
 
     fn parts(&self, setup: &Setup) -> Parts {
@@ -101,11 +101,11 @@ impl World {
             store: Store::open(&self.database.as_runtime(), setup.sizes, stamp()),
             audit: audit_keys(),
             cloud: self.client(setup),
-            verifier: Verifier::new(rules, keys, self.clock.clone()),
+            verifier: Verifier::new(rules, keys, setup.clock(&self.clock)),
             sealer: setup.sealer(),
             fingerprint: setup.fingerprint(),
-            sender: Sender::new(setup.policy.clone(), sending, self.clock.clone()).unwrap(),
-            clock: self.clock.clone(),
+            sender: Sender::new(setup.policy.clone(), sending, setup.clock(&self.clock)).unwrap(),
+            clock: setup.clock(&self.clock),
             entropy: self.entropy.clone(),
             settings: setup.settings(&self.standin.url()),
         }

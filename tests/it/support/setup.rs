@@ -7,7 +7,7 @@ use std::time::Duration;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
-use eci_cache_gateway::domain::clock::Instant;
+use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) jwks: Option<String>,
     /// When it begins.
     pub(crate) start: Instant,
+    /// What the gateway goes by, if not by everyone's clock.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     /// The master keys with their ids: the one that seals, and the one before.
     pub(crate) master: (MasterBytes, Option<MasterBytes>),
     /// The role that the cloud's key assumes, if any.
@@ -79,6 +81,11 @@ pub(super) fn further() -> Vec<Key> {
 pub(crate) type MasterBytes = (&'static str, [u8; 32]);
 
 impl Setup {
+    /// What the gateway goes by.
+    pub(super) fn clock(&self, everyones: &Arc<ManualClock>) -> Arc<dyn Clock> {
+        self.clock.clone().unwrap_or_else(|| everyones.clone())
+    }
+
     /// What encrypts at rest.
     pub(super) fn sealer(&self) -> Sealer {
         let (current, previous) = self.master;
@@ -141,6 +148,7 @@ impl Default for Setup {
             patience: Duration::from_secs(30),
             jwks: None,
             start: START.parse().unwrap(),
+            clock: None,
             master: (("k1", [7; 32]), None),
             role: None,
             sizes: PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) },

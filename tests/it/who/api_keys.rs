@@ -12,7 +12,7 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 
 /// A request of `team`'s administrator.
-pub(super) async fn admin(app: &TestGateway, method: Method, path: &str, body: Option<&Value>) -> Answer {
+pub(crate) async fn admin(app: &TestGateway, method: Method, path: &str, body: Option<&Value>) -> Answer {
     let request = app.bare(method, path).bearer_auth(app.token(TEAM, &Scope::ALL));
     Answer::of(match body {
         Some(body) => request.json(body),

@@ -1,0 +1,200 @@
+//! The course of the time that the gateway goes by, as the readings of a shared clock set it; and which readings are
+//! not believed.
+//!
+//! What must stay true: one clock alone never moves the time by a leap. Three are compared: the shared one (the
+//! database's), the monotonic one, and the machine's own. A reading that differs by at most [`DRIFT`] from where the
+//! monotonic clock puts it corrects the time at once. A leap is believed once it has lasted: for [`LASTS`] where the
+//! machine's clock says the same (the machine was suspended, or everybody's clock was wrong before), for
+//! [`LASTS_ALONE`] where it does not. Meanwhile the time goes on by the monotonic clock, and is in doubt.
+//!
+//! The first reading is taken as it is, for all gateways must begin by the same time; but it is in doubt for as long,
+//! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it.
+//!
+//! What it does not do: tell a leap that lasts from the truth.
+
+use chrono::Duration;
+
+use super::Instant;
+
+/// The most that a reading corrects at once: more than servers that take over from one another are apart.
+pub(super) const DRIFT: Duration = Duration::seconds(10);
+/// For how long a leap must last that the machine's own clock confirms.
+pub(super) const LASTS: Duration = Duration::minutes(2);
+/// For how long a leap must last that the machine's own clock denies.
+pub(super) const LASTS_ALONE: Duration = Duration::hours(1);
+
+/// One reading of the shared clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    /// What the shared clock said, put forward by half of what the reading took.
+    pub(super) told: Instant,
+    /// Half of what the reading took: what lies within is no difference.
+    pub(super) half: Duration,
+    /// What the machine's own clock says.
+    pub(super) machine: Instant,
+    /// How long the course has run, by the monotonic clock.
+    pub(super) passed: Duration,
+}
+
+/// The time that is gone by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// What the time was when the course began, as far as is known.
+    begun_at: Instant,
+    doubt: Option<Doubt>,
+}
+
+/// Another time than that of the monotonic or the machine's clock, which may turn out to be right.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// What the time was, by that, when the course began.
+    begun_at: Instant,
+    /// Since when it is told, on the course.
+    since: Duration,
+    /// By how much it differs.
+    by: Duration,
+}
+
+impl Course {
+    /// A course that nothing has set yet.
+    pub(super) fn from(begun_at: Instant) -> Self {
+        Self { begun_at, doubt: None }
+    }
+
+    /// The time, so long after the course began.
+    pub(super) fn at(&self, passed: Duration) -> Instant {
+        self.begun_at.checked_add_signed(passed).unwrap_or(self.begun_at)
+    }
+
+    /// By how much a clock differs that is not believed, if one does.
+    pub(super) fn doubt(&self) -> Option<Duration> {
+        self.doubt.map(|doubt| doubt.by)
+    }
+
+    /// Takes the first reading; by how much it moved the time.
+    pub(super) fn set(&mut self, reading: &Reading) -> Duration {
+        let by = reading.told - reading.machine;
+        let moved = self.correct(reading);
+        self.doubt = (by.abs() > DRIFT).then_some(Doubt { begun_at: self.begun_at, since: reading.passed, by });
+        moved
+    }
+
+    /// Takes a further reading; by how much it moved the time.
+    pub(super) fn learn(&mut self, reading: &Reading) -> Duration {
+        let begun_at = reading.told - reading.passed;
+        let by = begun_at - self.begun_at;
+        let lasting = self.doubt.filter(|doubt| (begun_at - doubt.begun_at).abs() <= DRIFT);
+        if let Some(doubt) = lasting {
+            let confirmed = (reading.told - reading.machine).abs() <= DRIFT;
+            let lasts = if confirmed { LASTS } else { LASTS_ALONE };
+            if reading.passed - doubt.since >= lasts {
+                self.doubt = None;
+                return self.correct(reading);
+            }
+            return if by.abs() <= DRIFT { self.correct(reading) } else { Duration::zero() };
+        }
+        let leaps = by.abs() > DRIFT;
+        self.doubt = leaps.then_some(Doubt { begun_at, since: reading.passed, by });
+        if leaps { Duration::zero() } else { self.correct(reading) }
+    }
+
+    /// Sets it, never adds to it: readings that come at once do not add up.
+    fn correct(&mut self, reading: &Reading) -> Duration {
+        let by = reading.told - reading.passed - self.begun_at;
+        if by.abs() <= reading.half {
+            return Duration::zero();
+        }
+        self.begun_at += by;
+        by
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NINE_DAYS: Duration = Duration::days(9);
+
+    fn start() -> Instant {
+        Instant::UNIX_EPOCH + Duration::days(20_000)
+    }
+
+    /// A reading after so many seconds; how far the shared clock and the machine's are off then.
+    fn reading(seconds: i64, shared: Duration, machine: Duration) -> Reading {
+        let passed = Duration::seconds(seconds);
+        let right = start() + passed;
+        Reading { told: right + shared, half: Duration::milliseconds(1), machine: right + machine, passed }
+    }
+
+    fn set() -> Course {
+        let mut course = Course::from(start());
+        course.set(&reading(0, Duration::zero(), Duration::zero()));
+        course
+    }
+
+    fn off(course: &Course, seconds: i64) -> Duration {
+        course.at(Duration::seconds(seconds)) - start() - Duration::seconds(seconds)
+    }
+
+    #[test]
+    fn a_leap_and_back_moves_nothing() {
+        for leap in [NINE_DAYS, -Duration::seconds(600), -Duration::seconds(300)] {
+            let mut course = set();
+            for seconds in [3, 6, 60, 119] {
+                assert_eq!(course.learn(&reading(seconds, leap, Duration::zero())), Duration::zero());
+                assert_eq!((off(&course, seconds), course.doubt()), (Duration::zero(), Some(leap)));
+            }
+            course.learn(&reading(122, Duration::zero(), Duration::zero()));
+            assert_eq!((off(&course, 122), course.doubt()), (Duration::zero(), None));
+        }
+    }
+
+    #[test]
+    fn a_leap_that_lasts_is_believed_sooner_where_the_machine_agrees() {
+        for (machine, lasts) in [(NINE_DAYS, LASTS), (Duration::zero(), LASTS_ALONE)] {
+            let mut course = set();
+            let until = 3 + lasts.num_seconds();
+            for seconds in [3, 3 + lasts.num_seconds() / 2, until - 1] {
+                course.learn(&reading(seconds, NINE_DAYS, machine));
+                assert_eq!(off(&course, seconds), Duration::zero(), "{seconds}");
+            }
+            assert_eq!(course.learn(&reading(until, NINE_DAYS, machine)), NINE_DAYS);
+            assert_eq!((off(&course, until), course.doubt()), (NINE_DAYS, None));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_leaps_about_is_not_believed() {
+        let mut course = set();
+        for seconds in (3..600).step_by(3) {
+            let leap = NINE_DAYS + Duration::minutes(seconds % 2);
+            course.learn(&reading(seconds, leap, leap));
+            assert_eq!(off(&course, seconds), Duration::zero());
+        }
+    }
+
+    #[test]
+    fn the_first_reading_is_gone_by_and_in_doubt_where_the_machine_denies_it() {
+        let mut course = Course::from(start());
+        assert_eq!(course.set(&reading(0, NINE_DAYS, Duration::zero())), NINE_DAYS);
+        assert_eq!((off(&course, 0), course.doubt()), (NINE_DAYS, Some(NINE_DAYS)));
+        course.learn(&reading(3, NINE_DAYS, Duration::zero()));
+        assert_eq!((off(&course, 3), course.doubt()), (NINE_DAYS, Some(NINE_DAYS)));
+        // Back where the machine's clock was all the time: another leap, which lasts.
+        course.learn(&reading(6, Duration::zero(), Duration::zero()));
+        assert_eq!((off(&course, 6), course.doubt()), (NINE_DAYS, Some(-NINE_DAYS)));
+        course.learn(&reading(6 + 120, Duration::zero(), Duration::zero()));
+        assert_eq!((off(&course, 126), course.doubt()), (Duration::zero(), None));
+    }
+
+    #[test]
+    fn small_differences_are_corrected_at_once() {
+        let mut course = set();
+        let second = Duration::seconds(1);
+        assert_eq!(course.learn(&reading(3, second, Duration::zero())), second);
+        assert_eq!(course.learn(&reading(3, second, Duration::zero())), Duration::zero(), "twice is as good as once");
+        let within = second + Duration::microseconds(900);
+        assert_eq!(course.learn(&reading(6, within, Duration::zero())), Duration::zero(), "what the reading took");
+        assert_eq!((off(&course, 6), course.doubt()), (second, None));
+    }
+}

@@ -1,0 +1,79 @@
+//! Times that are further ahead than anything is put off: they were written before a clock leapt back.
+//!
+//! What must stay true: a lease is shortened, never taken away: its holder renews it, and whoever is dead loses it
+//! within its length. What is due too far ahead is due now; whoever takes it up decides anew.
+//!
+//! Who calls it: the janitor.
+
+use crate::domain::clock::{Instant, LONGEST_LEASE};
+use crate::domain::retry::LONGEST_PAUSE;
+use crate::store::{Error, Store};
+
+/// The longest that an operation, its aftercare and a look are put off, where settings say no more.
+const LEAST_FAR: chrono::Duration = chrono::Duration::hours(1);
+
+/// How far ahead something may be due.
+#[derive(Debug, Clone, Copy)]
+pub struct Farthest {
+    /// An operation, and its aftercare.
+    pub operation: chrono::Duration,
+    /// A comparison with the cloud.
+    pub comparison: chrono::Duration,
+}
+
+impl Store {
+    /// Shortens the leases that end later than any lease may. Returns how many.
+    pub async fn shorten_leases(&self) -> Result<u64, Error> {
+        let mut shortened = 0;
+        for sql in [
+            "UPDATE operations SET lease_until = clock_timestamp() + make_interval(secs => $1)
+             WHERE state = 'running' AND lease_until > clock_timestamp() + make_interval(secs => $1)",
+            "UPDATE operations SET lease_until = clock_timestamp() + make_interval(secs => $1)
+             WHERE unsettled_until IS NOT NULL AND lease_until > clock_timestamp() + make_interval(secs => $1)",
+            "UPDATE tracker_groups SET lease_until = clock_timestamp() + make_interval(secs => $1)
+             WHERE lease_until > clock_timestamp() + make_interval(secs => $1)",
+            "UPDATE reconcile_groups SET lease_until = clock_timestamp() + make_interval(secs => $1)
+             WHERE lease_until > clock_timestamp() + make_interval(secs => $1)",
+            "UPDATE webhook_workers SET alive_until = clock_timestamp() + make_interval(secs => $1)
+             WHERE alive_until > clock_timestamp() + make_interval(secs => $1)",
+            "UPDATE webhook_deliveries SET leased_at = clock_timestamp()
+             WHERE state = 1 AND leased_at > clock_timestamp() + make_interval(secs => $1)",
+        ] {
+            let done = sqlx::query(sql).bind(LONGEST_LEASE.as_secs_f64()).execute(&self.workers).await?;
+            shortened += done.rows_affected();
+        }
+        Ok(shortened)
+    }
+
+    /// Makes due what is due further ahead than it may be. Returns how much.
+    pub async fn void_far_dues(&self, now: Instant, farthest: Farthest) -> Result<u64, Error> {
+        let operation = now + farthest.operation.max(LEAST_FAR);
+        let comparison = now + farthest.comparison.max(LEAST_FAR);
+        // A time of signing that is ahead would have the look for what was done wait until then. What was signed was
+        // signed by now.
+        let operations = "UPDATE operations SET due_at = $1, last_signed_at = LEAST(last_signed_at, $1),
+                window_opened_at = LEAST(window_opened_at, $1)
+            WHERE state = 'running' AND due_at > $2";
+        let aftercare = "UPDATE operations SET unsettled_until = $2, last_signed_at = LEAST(last_signed_at, $1)
+            WHERE unsettled_until > $2";
+        let groups = "UPDATE tracker_groups SET due_at = $1 WHERE due_at > $2";
+        let comparisons = "UPDATE reconcile_groups SET due_at = $1, list_at = LEAST(list_at, $1)
+            WHERE due_at > $2 OR list_at > $2";
+        let deliveries = "UPDATE webhook_deliveries d SET next_attempt_at = $1 FROM webhook_endpoint_state s
+            WHERE d.endpoint = s.endpoint AND d.state = 0 AND d.next_attempt_at > $2";
+        // A pause of a day may be lengthened by a few percent.
+        let delivery = now + LONGEST_PAUSE * 2;
+        let mut made_due = 0;
+        for (sql, limit) in [
+            (operations, operation),
+            (aftercare, operation),
+            (groups, now + LEAST_FAR),
+            (comparisons, comparison),
+            (deliveries, delivery),
+        ] {
+            let done = sqlx::query(sql).bind(now).bind(limit).execute(&self.workers).await?;
+            made_due += done.rows_affected();
+        }
+        Ok(made_due)
+    }
+}

@@ -1,0 +1,120 @@
+//! Clocks that leap: the database's clock is not believed alone, nothing is forgotten meanwhile, and what was written
+//! by a clock that was ahead holds nobody up.
+#![cfg(test)]
+
+use std::sync::Arc;
+use std::time::Instant as Monotonic;
+
+use chrono::Duration;
+use eci_cache_gateway::domain::clock::{Clock, ManualClock, SteadyClock};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::Executor as _;
+
+use crate::support::answer::Answer;
+use crate::support::gateway::{SCOPES, Setup, TestGateway, new_cache};
+use crate::who::api_keys::admin;
+
+/// A gateway that goes by a clock as `serve` has it, and that clock.
+async fn steady() -> (TestGateway, Arc<SteadyClock>) {
+    let start = Setup::default().start;
+    let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(start))));
+    clock.learn(start, Monotonic::now());
+    let app = TestGateway::with(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
+    (app, clock)
+}
+
+async fn create(app: &TestGateway) -> Answer {
+    let request = app.request(Method::POST, "/v1/image-caches").json(&new_cache("nginx:1.27"));
+    Answer::of(request.header("idempotency-key", "key").header("prefer", "wait=10")).await
+}
+
+async fn me(app: &TestGateway, token: &str) -> Answer {
+    Answer::of(app.bare(Method::GET, "/v1/me").bearer_auth(token)).await
+}
+
+async fn readyz(app: &TestGateway) -> Value {
+    app.gateway.beat("a test").await.unwrap();
+    Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200)
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_by_a_leap_of_the_databases_clock() {
+    let (app, clock) = steady().await;
+    let cache = create(&app).await.expect(201);
+    let token = app.token("other", &SCOPES);
+    admin(&app, Method::POST, "/v1/revocations", Some(&json!({"jti": "token-of-other", "reason": "lost"})))
+        .await
+        .expect(201);
+    assert_eq!(readyz(&app).await["clock"], true);
+    for leap in [Duration::days(9), -Duration::seconds(600), Duration::days(4_000)] {
+        clock.learn(app.now() + leap, Monotonic::now());
+        app.gateway.clean().await.unwrap();
+        assert_eq!(readyz(&app).await["clock"], false, "it is told");
+        let again = create(&app).await;
+        assert_eq!((&again.expect(201)["id"], again.header("idempotent-replayed")), (&cache["id"], "true"));
+        me(&app, &token).await.problem(401, "token_revoked");
+    }
+    clock.learn(clock.now(), Monotonic::now());
+    assert_eq!(readyz(&app).await["clock"], true);
+    app.gateway.clean().await.unwrap();
+    let again = create(&app).await;
+    assert_eq!((&again.expect(201)["id"], again.header("idempotent-replayed")), (&cache["id"], "true"));
+    assert_eq!(app.creations().await, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_either_by_a_gateway_that_starts_during_a_leap() {
+    let (first, _) = steady().await;
+    create(&first).await.expect(201);
+    let start = Setup::default().start;
+    let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(start))));
+    clock.learn(start + Duration::days(9), Monotonic::now());
+    let second = first.second_gateway(Setup { clock: Some(clock), ..Setup::default() }).await;
+    assert_eq!(readyz(&second).await["clock"], false);
+    second.gateway.clean().await.unwrap();
+    assert_eq!(create(&first).await.header("idempotent-replayed"), "true");
+}
+
+/// As a clock nine days ahead would have written it.
+const AHEAD: &str = "
+    UPDATE operations SET due_at = due_at + interval '9 days', lease_token = gen_random_uuid(),
+        lease_until = clock_timestamp() + interval '9 days';
+    UPDATE operations SET last_signed_at = last_signed_at + interval '9 days',
+        window_opened_at = window_opened_at + interval '9 days';
+    INSERT INTO reconcile_groups (account, region, due_at, list_at, since)
+        SELECT account, region, created_at + interval '9 days', created_at + interval '9 days', created_at
+        FROM image_caches;
+    INSERT INTO tracker_groups (account, region, due_at, lease_token, lease_until)
+        SELECT account, region, created_at + interval '9 days', gen_random_uuid(), clock_timestamp() + interval '9 days'
+        FROM image_caches;
+    INSERT INTO webhook_workers VALUES (gen_random_uuid(), clock_timestamp() + interval '9 days');
+    INSERT INTO worker_heartbeats VALUES ('dead', clock_timestamp() + interval '9 days')";
+
+/// Everybody who held something is dead: a minute passes at the database.
+const A_MINUTE: &str = "
+    UPDATE operations SET lease_until = lease_until - interval '61 seconds';
+    UPDATE tracker_groups SET lease_until = lease_until - interval '61 seconds';
+    UPDATE webhook_workers SET alive_until = alive_until - interval '61 seconds'";
+
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_has_written_holds_nobody_up() {
+    let app = TestGateway::start().await;
+    app.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": true})).await;
+    let cache = app.create("nginx:1.27").await.expect(202);
+    app.sql().execute(AHEAD).await.unwrap();
+    Answer::of(app.bare(Method::GET, "/readyz")).await.problem(503, "not_ready");
+    app.gateway.clean().await.unwrap();
+    let far = "SELECT (SELECT count(*) FROM operations WHERE lease_until > clock_timestamp() + interval '1 minute')
+        + (SELECT count(*) FROM tracker_groups WHERE lease_until > clock_timestamp() + interval '1 minute')
+        + (SELECT count(*) FROM webhook_workers WHERE alive_until > clock_timestamp() + interval '1 minute')";
+    assert_eq!(app.count(far).await, 0, "no lease is longer than a lease");
+    let held = "SELECT count(*) FROM operations WHERE lease_until > clock_timestamp()";
+    assert_eq!(app.count(held).await, 1, "whoever lives keeps it");
+    app.sql().execute(A_MINUTE).await.unwrap();
+    app.until(cache["id"].as_str().unwrap(), "ready").await;
+    assert_eq!(app.creations().await, 1);
+    assert!(app.gateway.reconcile().await.unwrap(), "the comparison is due");
+    app.gateway.clean().await.unwrap();
+    assert_eq!(app.count("SELECT count(*) FROM webhook_workers").await, 0);
+}
