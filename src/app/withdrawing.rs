@@ -34,8 +34,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const PASS: i64 = 32;
 /// Creates that one pass gives up.
 const UNTOLD: i64 = 1_000;
-/// After a removal that the cloud refused.
+/// After the first removal that the cloud refused; twice as long after each further one.
 const REMOVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
+/// At most that long.
+const REMOVE_AT_LEAST_EACH: Duration = Duration::from_hours(24);
 
 /// How a create stands for a caller that has to be told now.
 #[derive(Debug)]
@@ -226,10 +228,13 @@ impl Gateway {
             let actor = Actor::worker(JANITOR, operation.team.clone(), operation.request_id.clone());
             begun += usize::from(self.withdraw(&actor, &operation).await?);
         }
-        let found = self.store().abandoned_caches(self.before(REMOVE_AGAIN_AFTER), PASS).await?;
+        let rests = (REMOVE_AGAIN_AFTER, REMOVE_AT_LEAST_EACH);
+        let found = self.store().abandoned_caches(self.now(), rests, PASS).await?;
         for (create, cache) in found {
             begun += usize::from(self.begin_removal(&create, cache).await?);
         }
+        let unremoved = self.store().abandoned_unremoved().await?;
+        metrics::gauge!("ecg_creates_unremoved").set(f64::from(u32::try_from(unremoved).unwrap_or(u32::MAX)));
         Ok(begun)
     }
 

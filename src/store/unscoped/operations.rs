@@ -2,6 +2,7 @@
 //! ([`super::super::operations`]).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
@@ -267,22 +268,27 @@ impl Store {
         Ok(unreadable::readable(rows))
     }
 
-    /// Image caches that an abandoned create brought about after all, and whose removal is not begun; none of which a
-    /// removal was refused since `refused_since`.
+    /// Image caches that an abandoned create brought about after all, and whose removal is not begun. After a removal that
+    /// was refused each rests, for as long as the first of `rests`, twice as long after each further refusal, at most as
+    /// long as the second.
     pub async fn abandoned_caches(
         &self,
-        refused_since: Instant,
+        now: Instant,
+        rests: (Duration, Duration),
         limit: i64,
     ) -> Result<Vec<(Operation, ImageCache)>, Error> {
         let sql = format!(
             "SELECT {} FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
              WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
-               AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND (r.state = 'running'
-                   OR (r.kind = 'delete' AND r.state = 'refused' AND r.finished_at > $2)))
+               AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND r.state = 'running')
+               AND NOT EXISTS (
+                   SELECT FROM operations r WHERE r.image_cache = c.id AND r.kind = 'delete' AND r.state = 'refused'
+                   HAVING max(r.finished_at) + make_interval(secs => LEAST($3 * 2 ^ (LEAST(count(*), 30) - 1), $4)) > $2)
              ORDER BY o.id LIMIT $1",
             OperationRow::columns("o")
         );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(limit).bind(refused_since);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(limit).bind(now);
+        let query = query.bind(rests.0.as_secs_f64()).bind(rests.1.as_secs_f64());
         let rows: Vec<OperationRow> = query.fetch_all(&self.workers).await?;
         let mut found = Vec::new();
         for operation in unreadable::readable::<OperationRow, Operation>(rows) {
@@ -292,6 +298,15 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// How many image caches of abandoned creates stand because the cloud refused to remove them.
+    pub async fn abandoned_unremoved(&self) -> Result<i64, Error> {
+        let unremoved = sqlx::query_scalar(
+            "SELECT count(*) FROM operations o WHERE o.abandoned AND o.state = 'succeeded' AND EXISTS (
+                 SELECT FROM operations r WHERE r.image_cache = o.image_cache AND r.kind = 'delete' AND r.state = 'refused')",
+        );
+        Ok(unremoved.fetch_one(&self.workers).await?)
     }
 
     /// Forgets the mark of abandoned creates whose caches are gone, or never were, and what is owed for such.

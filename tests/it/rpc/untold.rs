@@ -205,9 +205,21 @@ async fn a_refused_removal_of_what_was_not_told_rests() {
     settle(&app).await;
     let deletes = "SELECT count(*) FROM operations WHERE kind = 'delete'";
     assert_eq!((app.count(deletes).await, app.count(REMOVED).await), (1, 0));
-    app.advance(600);
+    // Ten minutes, then twice as long each time, at most a day; two entries each.
+    for (minutes, begun) in [(10, 2), (10, 2), (10, 3), (20, 3), (20, 4)] {
+        app.advance(minutes * 60);
+        settle(&app).await;
+        assert_eq!(app.count(deletes).await, begun, "after {minutes} more minutes");
+    }
+    let entries = "SELECT count(*) FROM audit_entries WHERE action = 'delete_image_cache'";
+    assert_eq!(app.count(entries).await, 8);
+    app.advance(30 * 86_400);
     settle(&app).await;
-    assert_eq!(app.count(deletes).await, 2);
+    for _ in 0..4 {
+        app.advance(86_400);
+        settle(&app).await;
+    }
+    assert_eq!((app.count(deletes).await, app.count(REMOVED).await), (9, 1), "in the end it is removed");
 }
 
 /// As if the gateway that answers the only create had ended.
