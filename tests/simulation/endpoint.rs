@@ -13,6 +13,8 @@ use crate::world::World;
 
 /// The rest that a receiver asks for: the longest that is granted.
 const REST: Time = 86_400;
+/// So often something is sent before its pauses are as long as half a rest.
+const SOON: u32 = 6;
 /// What a worker that has just begun remembers of the endpoint.
 pub(crate) const NOTHING: Memory = Memory::new(0, 0);
 
@@ -36,6 +38,8 @@ pub(crate) struct Receiver {
     refused: bool,
     /// When the last delivery came.
     last_at: Time,
+    /// How often something was sent to it.
+    sent: u32,
 }
 
 impl Receiver {
@@ -46,6 +50,7 @@ impl Receiver {
 
     /// Something was sent to it.
     fn hear(&mut self, ended: Ended, now: Time) {
+        self.sent += 1;
         match ended {
             Ended::Delivered => self.last_at = now,
             Ended::Failed => self.refused = true,
@@ -54,10 +59,11 @@ impl Receiver {
         }
     }
 
-    /// It was let wait although its team had resumed the endpoint, and it refused nothing since.
+    /// It was let wait although its team had resumed the endpoint, and it refused nothing since; nor was so much sent
+    /// already that the schedule's own pauses are as long.
     pub(crate) fn was_let_wait(&self) -> bool {
         let waited = self.resumed_at.is_some_and(|resumed| self.last_at > resumed + REST / 2);
-        waited && self.asked.1 == 1 && !self.refused
+        waited && self.asked.1 == 1 && !self.refused && self.sent <= SOON
     }
 }
 
