@@ -12,7 +12,8 @@
 //! and a database that lost its last commits still has the earlier turns, so the repeat comes to the same turn.
 //!
 //! What it does not do: help where the lost commits ended a turn as well (a create that was withdrawn unsent, and at
-//! once repeated), or where the master key was changed in between: then there are two, and the reconciler finds the other.
+//! once repeated), or where the master key was changed in between: then there are two, and the reconciler finds the
+//! other.
 
 use super::{Error, Gateway};
 use crate::domain::caller::TeamId;
@@ -25,9 +26,9 @@ const TURNS: u32 = 256;
 /// What a create is known by.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
-    /// Its key.
+    /// The idempotency key that its caller gave.
     pub(super) key: Option<NewKey>,
-    /// Its operation.
+    /// The id that its operation has or will have.
     pub(super) operation: OperationId,
 }
 

@@ -118,7 +118,8 @@ impl Gateway {
             Some(Ok(answer)) => answer,
             Some(Err(error @ Error::Unreadable(_))) => {
                 // The store has said which row. Its lease runs out, and a gateway that knows it takes it up.
-                tracing::debug!(operation = %operation, error = &error as &dyn std::error::Error, "an operation of another version");
+                let cause = &error as &dyn std::error::Error;
+                tracing::debug!(operation = %operation, error = cause, "an operation of another version");
                 None
             }
             Some(Err(error)) => {

@@ -89,7 +89,8 @@ impl Gateway {
         match (before, doubt) {
             (None, Some(by)) => tracing::error!(
                 seconds = seconds(by),
-                "the database's clock leapt, or this machine's is wrong: nothing is forgotten until they agree, or it has lasted"
+                "the database's clock leapt, or this machine's is wrong: nothing is forgotten until they agree, or it has \
+                 lasted"
             ),
             (Some(_), None) => tracing::warn!("the time is in doubt no more"),
             _ => {}

@@ -76,8 +76,8 @@ enum Command {
     ApiKey(api_key::Arguments),
     /// Run the stand-in alone: a local server that speaks the cloud's API.
     Sim(sim::Arguments),
-    /// Receive webhooks on this machine, verify them and print them. Standard input gives the secret: `whsec_…`, or what
-    /// the gateway answered when the endpoint was created.
+    /// Receive webhooks on this machine, verify them and print them. Standard input gives the secret: `whsec_…`, or
+    /// what the gateway answered when the endpoint was created.
     Receive(receive::Arguments),
     /// Ask the gateway on this machine whether it lives; for container health checks.
     Healthcheck,

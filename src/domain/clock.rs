@@ -29,8 +29,8 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
         Duration::zero()
     }
 
-    /// By how much the better clock differs from this one (or, at first, from the machine's) while it is not known which
-    /// is right: nothing may be forgotten by its age meanwhile. None: they agree, or there is no other.
+    /// By how much the better clock differs from this one (or, at first, from the machine's) while it is not known
+    /// which is right: nothing may be forgotten by its age meanwhile. None: they agree, or there is no other.
     fn doubt(&self) -> Option<Duration> {
         None
     }

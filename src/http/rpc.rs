@@ -34,8 +34,8 @@ pub(super) mod envelope;
 mod object;
 pub(super) mod words;
 
-const TOO_LATE: &str = "(No answer was ready in time. A read may be repeated at once; look whether a change was made before \
-                        you repeat it, unless it has a ClientToken.)";
+const TOO_LATE: &str = "(No answer was ready in time. A read may be repeated at once; look whether a change was made \
+                        before you repeat it, unless it has a ClientToken.)";
 
 /// One request to `/`, with whatever method.
 pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Result<Response, Refusal> {

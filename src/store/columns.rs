@@ -54,9 +54,7 @@ pub(in crate::store) fn named(table: &str, columns: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     row! {
-        /// Two columns.
         struct Two {
-            /// A number.
             one: i32,
             two: Option<String>,
         }

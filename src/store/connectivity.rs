@@ -27,7 +27,7 @@ const ROUNDS: u32 = 2;
 /// A setting of the database that is weaker than what the gateway is built on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weakness {
-    /// Its name.
+    /// Its name, as `SHOW` takes it.
     pub setting: &'static str,
     /// What it is, for sessions that ask for nothing.
     pub value: String,
@@ -63,8 +63,8 @@ impl Store {
         compared.await.unwrap_or(Err(Fault::TooMany))
     }
 
-    /// What the server, the database or the role has set, for sessions that ask for nothing, weaker than what the gateway
-    /// is built on.
+    /// What the server, the database or the role has set, for sessions that ask for nothing, weaker than what the
+    /// gateway is built on.
     pub async fn weaknesses(&self) -> Result<Vec<Weakness>, super::Error> {
         let mut one = self.sessions.connect().await?;
         let names: Vec<&str> = EXPECTED.iter().map(|(name, ..)| *name).collect();

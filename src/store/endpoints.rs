@@ -103,7 +103,8 @@ pub struct EndpointSecrets {
 
 const READ: &str = "SELECT w.id, w.team, w.url, w.description, w.event_types, w.name_pattern, w.tags,
         w.rate_per_second, w.ordered, w.format, w.header_names, w.timeout_seconds, w.retry_schedule, w.public_key,
-        w.old_secret_until, w.enabled, w.disabled_reason, w.created_at, w.version, s.consecutive_failures, s.first_failure_at, s.last_success_at, s.paused_until,
+        w.old_secret_until, w.enabled, w.disabled_reason, w.created_at, w.version, s.consecutive_failures,
+        s.first_failure_at, s.last_success_at, s.paused_until,
         s.passed_over + COALESCE(p.events, 0) AS passed_over, LEAST(s.passed_over_since, p.since) AS passed_over_since
     FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
         CROSS JOIN LATERAL (

@@ -209,7 +209,8 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// Whether it is to be done once more: its connection broke or its plans are stale, and there is time. Then it waits a little, too.
+    /// Whether it is to be done once more: its connection broke or its plans are stale, and there is time. Then it
+    /// waits a little, too.
     pub(super) async fn pass<T>(&mut self, done: &Result<T, Error>) -> bool {
         let Err(error) = done else { return false };
         if !error.of_driver().is_some_and(may_repeat) || Instant::now() >= self.until {

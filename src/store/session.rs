@@ -36,12 +36,12 @@ const CONDITIONAL: &str = "
     SELECT pg_catalog.set_config('transaction_timeout', '0', false)
     WHERE pg_catalog.current_setting('server_version_num')::int >= 170000;";
 
-/// Where the pools' statements find their tables, should `search_path` change under a gateway that runs. At its start it
-/// refuses another place ([`super::connectivity`]), so the connections that ask for that are without it.
+/// Where the pools' statements find their tables, should `search_path` change under a gateway that runs. At its start
+/// it refuses another place ([`super::connectivity`]), so the connections that ask for that are without it.
 const PLACED: [(&str, &str); 1] = [("search_path", "public")];
 
-/// What is named at the start where it is weaker than what the gateway is built on: the setting and the values that will
-/// do. The first ones the sessions set themselves; the others only the server's operator can.
+/// What is named at the start where it is weaker than what the gateway is built on: the setting and the values that
+/// will do. The first ones the sessions set themselves; the others only the server's operator can.
 pub(super) const EXPECTED: [(&str, &[&str], bool); 5] = [
     ("default_transaction_isolation", &["read committed"], true),
     ("synchronous_commit", &["on", "remote_apply"], true),

@@ -31,7 +31,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<TransitionRow>, Error> {
         let sql = format!(
-            "SELECT {} FROM transitions t WHERE team = $1 AND image_cache = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
+            "SELECT {} FROM transitions t WHERE team = $1 AND image_cache = $2 AND sequence > $3
+             ORDER BY sequence LIMIT $4",
             TransitionRow::columns("t")
         );
         let rows: Vec<TransitionRow> = sqlx::query_as(AssertSqlSafe(sql))

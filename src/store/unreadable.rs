@@ -1,9 +1,9 @@
 //! Rows that hold something which this binary does not know: a later version wrote them.
 //!
 //! What must stay true: such a row is passed over where there are others (a list, a pass, a claim), so that one word of
-//! tomorrow stops nobody else; it is logged once in each process, and counted each time. Whoever asks for that very row is
-//! told ([`Error::Unreadable`]). Nothing is written to it. Where passing over would let somebody do what they must not
-//! (revoked tokens, a team's policy), it is not passed over, and whoever depends on it is refused.
+//! tomorrow stops nobody else; it is logged once in each process, and counted each time. Whoever asks for that very row
+//! is told ([`Error::Unreadable`]). Nothing is written to it. Where passing over would let somebody do what they must
+//! not (revoked tokens, a team's policy), it is not passed over, and whoever depends on it is refused.
 //!
 //! Who calls it: the other files of `store`. What is in memory: which rows were told, for the log alone.
 

@@ -123,8 +123,8 @@ impl World {
         }
     }
 
-    /// The database takes no writes. What was told counts as told, recorded or not; any other caller is told nothing, and
-    /// that is tried to be recorded again and again.
+    /// The database takes no writes. What was told counts as told, recorded or not; any other caller is told nothing,
+    /// and that is tried to be recorded again and again.
     fn door_may_not_write(&mut self) {
         let once = self.twin == Twin::GivesUpOnce;
         self.door.next = match self.door.next {

@@ -1,7 +1,7 @@
 //! What a deliverer remembers of an endpoint beside the database, and for how long that holds.
 //!
-//! It holds for one revision of the endpoint: whoever acts upon an endpoint raises the revision, and the deliverer hears
-//! of it with the next delivery that it reads or when it compares, twice a second. The simulation runs this, too.
+//! It holds for one revision of the endpoint: whoever acts upon an endpoint raises the revision, and the deliverer
+//! hears of it with the next delivery that it reads or when it compares, twice a second. The simulation runs this, too.
 
 use chrono::Duration;
 
@@ -50,8 +50,8 @@ impl Memory {
         self.failures = failures;
     }
 
-    /// Counts how an attempt ended. `false`: somebody acted upon the endpoint since the attempt was read, so that its end
-    /// says nothing of the endpoint any more.
+    /// Counts how an attempt ended. `false`: somebody acted upon the endpoint since the attempt was read, so that its
+    /// end says nothing of the endpoint any more.
     pub fn count(&mut self, end: &End) -> bool {
         if end.revision != self.revision {
             return false;

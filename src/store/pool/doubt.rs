@@ -107,8 +107,8 @@ impl Doubt {
         self.state().ailment.or(full)
     }
 
-    /// A connection that broke, whose server only reads, or whose prepared statements no longer fit, says something about
-    /// the others, too.
+    /// A connection that broke, whose server only reads, or whose prepared statements no longer fit, says something
+    /// about the others, too.
     pub(super) fn judge(&self, error: &sqlx::Error) {
         if failure::is_of_connection(error) {
             self.state().broke = Some(Instant::now());

@@ -2,8 +2,8 @@
 //! entries.
 //!
 //! What must stay true: whatever [`super::super::operations`] writes of one create alone, this writes of many. Nothing is
-//! written of a create whose key somebody had, or whose operation's id somebody had from the same key. Keys are claimed in one order, as two batches may want the same ones, and
-//! before anything else.
+//! written of a create whose key somebody had, or whose operation's id somebody had from the same key. Keys are claimed
+//! in one order, as two batches may want the same ones, and before anything else.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};

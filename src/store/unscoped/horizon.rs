@@ -9,15 +9,15 @@ use crate::store::{Error, Store};
 /// The oldest transaction that runs, in whichever database of the server.
 #[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct OldestTransaction {
-    /// Its number.
+    /// The whole transaction id, as `pg_current_xact_id` tells it.
     pub number: i64,
     /// The process that has it, as `pg_terminate_backend` takes it; none for a prepared one.
     pub pid: Option<i32>,
     /// The name of a prepared one, as `ROLLBACK PREPARED` takes it.
     pub prepared: Option<String>,
-    /// In which database.
+    /// The database that it works on.
     pub database: Option<String>,
-    /// Whose.
+    /// The role that began it, where the server tells ours.
     pub role: Option<String>,
     /// For how many seconds, where the server tells our role.
     pub seconds: Option<f64>,

@@ -268,9 +268,9 @@ impl Store {
         Ok(unreadable::readable(rows))
     }
 
-    /// Image caches that an abandoned create brought about after all, and whose removal is not begun. After a removal that
-    /// was refused each rests, for as long as the first of `rests`, twice as long after each further refusal, at most as
-    /// long as the second.
+    /// Image caches that an abandoned create brought about after all, and whose removal is not begun. After a removal
+    /// that was refused each rests, for as long as the first of `rests`, twice as long after each further refusal, at
+    /// most as long as the second.
     pub async fn abandoned_caches(
         &self,
         now: Instant,
@@ -283,7 +283,8 @@ impl Store {
                AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND r.state = 'running')
                AND NOT EXISTS (
                    SELECT FROM operations r WHERE r.image_cache = c.id AND r.kind = 'delete' AND r.state = 'refused'
-                   HAVING max(r.finished_at) + make_interval(secs => LEAST($3 * 2 ^ (LEAST(count(*), 30) - 1), $4)) > $2)
+                   HAVING max(r.finished_at)
+                       + make_interval(secs => LEAST($3 * 2 ^ (LEAST(count(*), 30) - 1), $4)) > $2)
              ORDER BY o.id LIMIT $1",
             OperationRow::columns("o")
         );
@@ -304,7 +305,8 @@ impl Store {
     pub async fn abandoned_unremoved(&self) -> Result<i64, Error> {
         let unremoved = sqlx::query_scalar(
             "SELECT count(*) FROM operations o WHERE o.abandoned AND o.state = 'succeeded' AND EXISTS (
-                 SELECT FROM operations r WHERE r.image_cache = o.image_cache AND r.kind = 'delete' AND r.state = 'refused')",
+                 SELECT FROM operations r
+                 WHERE r.image_cache = o.image_cache AND r.kind = 'delete' AND r.state = 'refused')",
         );
         Ok(unremoved.fetch_one(&self.workers).await?)
     }

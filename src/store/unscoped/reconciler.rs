@@ -140,8 +140,9 @@ impl Store {
         let columns = ImageCacheRow::columns("c");
         // A usual row costs a join and a dozen comparisons; what was noted before is judged again every time.
         let sql = format!(
-            "SELECT {columns} FROM jsonb_to_recordset($3) AS s(id text, status text, name text, images jsonb, size_gib integer,
-                 tags jsonb, resource_group_id text, elimination_strategy text, expires_at timestamptz,
+            "SELECT {columns}
+             FROM jsonb_to_recordset($3) AS s(id text, status text, name text, images jsonb, size_gib integer, tags jsonb,
+                 resource_group_id text, elimination_strategy text, expires_at timestamptz,
                  last_matched_at timestamptz, snapshot_id text, flash_snapshot_id text)
              JOIN image_caches c ON c.eci_cache_id = s.id
              WHERE {AT_REST} AND (c.drift IS NOT NULL OR c.misses > 0

@@ -29,15 +29,15 @@ row! {
         pub id: Uuid,
         /// In which cloud account.
         pub account: String,
-        /// Where it is.
+        /// The region that it is in.
         pub region: String,
         /// The cloud's id.
         pub eci_cache_id: String,
-        /// Its name.
+        /// The name that it has at the cloud.
         pub name: String,
-        /// Its images.
+        /// The images in it, as the cloud writes them.
         pub images: Vec<String>,
-        /// Its size.
+        /// Its size in GiB, where the cloud says it.
         pub size_gib: Option<i32>,
         /// The cloud's word when it was found.
         pub status: String,
@@ -139,7 +139,8 @@ impl Store {
     /// What is left behind in the group and not removed yet.
     pub async fn orphans(&self, group: &TrackerGroup, limit: i64) -> Result<Vec<FoundCache>, Error> {
         let sql = format!(
-            "SELECT {} FROM found_caches f WHERE account = $1 AND region = $2 AND ended_at IS NULL AND orphan_of IS NOT NULL
+            "SELECT {} FROM found_caches f
+             WHERE account = $1 AND region = $2 AND ended_at IS NULL AND orphan_of IS NOT NULL
              ORDER BY id LIMIT $3",
             FoundCache::columns("f")
         );

@@ -72,20 +72,22 @@ async fn a_life(app: &TestGateway) {
     assert_eq!(app.cache(&id).await["status"], "ready");
 }
 
-#[tokio::test]
-async fn what_the_database_sets_for_its_sessions_changes_nothing() {
+/// All is as ever for a gateway whose sessions begin so.
+async fn changes_nothing(scope: &str) {
     let first = TestGateway::start().await;
-    let app = odd(&first, "DATABASE {}").await;
+    let app = odd(&first, scope).await;
     ten_ensures_make_one(&app).await;
     a_life(&app).await;
 }
 
 #[tokio::test]
+async fn what_the_database_sets_for_its_sessions_changes_nothing() {
+    changes_nothing("DATABASE {}").await;
+}
+
+#[tokio::test]
 async fn what_the_role_sets_for_its_sessions_changes_nothing() {
-    let first = TestGateway::start().await;
-    let app = odd(&first, "ROLE eci_runtime IN DATABASE {}").await;
-    ten_ensures_make_one(&app).await;
-    a_life(&app).await;
+    changes_nothing("ROLE eci_runtime IN DATABASE {}").await;
 }
 
 #[tokio::test]

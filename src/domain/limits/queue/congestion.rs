@@ -27,7 +27,8 @@ struct Line {
     long_since: Option<Duration>,
     /// When one began last that had.
     noted: Duration,
-    /// Until when the line counts as standing, even where it is empty for a moment; then it is tried. Zero: it never did.
+    /// Until when the line counts as standing, even where it is empty for a moment; then it is tried. Zero: it never
+    /// did.
     until: Duration,
 }
 
@@ -101,7 +102,7 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
 impl Line {
     /// Whether it stood until a short time ago.
     fn is_tried(&self, after: Duration, now: Duration) -> bool {
-        !self.until.is_zero() && now >= self.until && now - self.until <= after
+        !self.until.is_zero() && now >= self.until && now.saturating_sub(self.until) <= after
     }
 
     fn is_long(&self, after: Duration, now: Duration) -> bool {

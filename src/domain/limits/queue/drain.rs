@@ -28,8 +28,8 @@ impl Drain {
     const SPAN: Duration = Duration::from_secs(1);
     /// So many must have been called before a rate is known.
     const FEW: u32 = 8;
-    /// For so long somebody must have stood there before a rate is known: the first of a burst may be slow, on connections
-    /// that are yet to be made.
+    /// For so long somebody must have stood there before a rate is known: the first of a burst may be slow, on
+    /// connections that are yet to be made.
     const SHORT: Duration = Duration::from_secs(1);
 
     /// Whether anybody stands in the line, from now on.

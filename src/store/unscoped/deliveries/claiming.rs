@@ -71,7 +71,8 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
             -- Who is dead to the others takes nothing more.
             WHERE EXISTS (SELECT FROM webhook_workers a WHERE a.worker = $1 AND a.alive_until > clock_timestamp())
               -- What goes out in a form that only a later version knows is left to it.
-              AND w.enabled AND w.format IN ({forms}) AND {AWAKE} AND (s.free_at IS NULL OR s.free_at <= $2 OR s.free_at > $2 + interval '2 seconds')
+              AND w.enabled AND w.format IN ({forms}) AND {AWAKE}
+              AND (s.free_at IS NULL OR s.free_at <= $2 OR s.free_at > $2 + interval '2 seconds')
               AND EXISTS (SELECT FROM webhook_deliveries q WHERE q.endpoint = w.id AND q.state = 0 AND q.next_attempt_at <= $2)),
         -- A team whose worker is dead, or which has none, comes into our hands.
         held AS (

@@ -124,12 +124,15 @@ fn as_many_at_once_as_somebody_likes_are_served_while_few_stand_before_each() {
 #[test]
 fn an_overload_ends_with_what_is_asked_and_not_with_who_asks_again_at_once() {
     let mut station = overloaded(4, false);
-    (station.begun.clear(), station.turned_away.clear());
+    station.begun.clear();
+    station.turned_away.clear();
     // Sixteen, who ask again as soon as they are answered, or refused.
     let mut asking = vec!["a"; 16];
     for step in 10_001..=20_000 {
         let (begun, refused) = (station.begun.len(), station.turned_away.len());
-        std::mem::take(&mut asking).into_iter().for_each(|party| station.ask(party, false));
+        for party in std::mem::take(&mut asking) {
+            station.ask(party, false);
+        }
         station.work(ms(step));
         asking = vec!["a"; station.begun.len() - begun + station.turned_away.len() - refused];
         if step == 15_000 {
