@@ -95,6 +95,7 @@ class Story:
         rotated = call(self.webhooks.rotate_webhook_secret, endpoint.id, rotation)
         assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
         assert call(self.webhooks.test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
+        assert call(self.webhooks.verify_webhook_endpoint, endpoint.id).enabled, "it was verified before"
         assert not call(self.webhooks.pause_webhook_endpoint, endpoint.id).enabled
         ready = "image_cache.ready"
         waiting = call(

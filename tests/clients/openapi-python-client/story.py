@@ -75,6 +75,7 @@ from ecg_client.api.webhooks import (
     rotate_webhook_secret,
     test_webhook_endpoint,
     update_webhook_endpoint,
+    verify_webhook_endpoint,
 )
 from ecg_client.models import (
     AdoptionFilter,
@@ -180,6 +181,7 @@ def turn_the_endpoint(endpoint):
     rotated = call(rotate_webhook_secret, endpoint.id, body=SecretRotation(keep_old_hours=1))
     assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
     assert call(test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
+    assert call(verify_webhook_endpoint, endpoint.id).enabled, "it was verified before"
     assert not call(pause_webhook_endpoint, endpoint.id).enabled
     waiting = call(list_deliveries, endpoint_id=endpoint.id, state="waiting", event_type="image_cache.ready").items
     assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id

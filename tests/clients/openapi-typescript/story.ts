@@ -137,6 +137,8 @@ async function turnTheEndpoint(endpoint: components["schemas"]["WebhookEndpoint"
   assert(rotated.secret && rotated.secret !== endpoint.secret && rotated.old_secret_until);
   const test = await call("test_webhook_endpoint", client.POST(`${path}/test`, { params }));
   assert.equal(test.outcome, "failed", "nobody is at that port");
+  const verified = await call("verify_webhook_endpoint", client.POST(`${path}/verify`, { params }));
+  assert(verified.enabled, "it was verified before");
   assert(!(await call("pause_webhook_endpoint", client.POST(`${path}/pause`, { params }))).enabled);
   await sendADeliveryAgain(endpoint.id);
   const since = { since: endpoint.created_at };

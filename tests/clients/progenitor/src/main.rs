@@ -141,6 +141,8 @@ impl Story {
         demand(rotated.secret.is_some() && rotated.secret != endpoint.secret, "the same secret")?;
         let test = call!(self.test_webhook_endpoint.webhook_endpoint_id(id));
         demand(test.outcome == "failed", "somebody is at that port")?;
+        let verified = call!(self.verify_webhook_endpoint.webhook_endpoint_id(id));
+        demand(verified.enabled, "it was verified before")?;
         demand(!call!(self.pause_webhook_endpoint.webhook_endpoint_id(id)).enabled, "not paused")?;
         self.send_a_delivery_again(id).await?;
         let recovery = Recovery::builder().since(endpoint.created_at);
