@@ -1,7 +1,8 @@
 //! Taking over caches that exist in the cloud and not here: the `import` of REST.
 //!
 //! What must stay true: the cloud is only read; a cache that a row has, or that a running create may be
-//! about to learn of, is left alone, and nobody hears whose it is; each cache is taken over in a transaction
+//! about to learn of, or whose removal may be under way, is left alone, and nobody hears whose it is; one whose row has
+//! ended goes on under that row; each cache is taken over in a transaction
 //! of its own, so a failure half way leaves whole rows. A taken-over cache has an operation like any other:
 //! a create that has succeeded already, without an attempt.
 
@@ -16,6 +17,7 @@ use crate::domain::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::Caller;
 use crate::domain::change::Change;
+use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
 use crate::domain::failure::Fault;
 use crate::domain::ids::{CacheId, OperationId};
@@ -23,10 +25,11 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use crate::domain::policy::{Holdings, Refusal, Shape};
+use crate::domain::reconcile::comes_back;
 use crate::domain::region::Region;
 use crate::domain::status::Status;
 use crate::eci::{Client, DescribeQuery};
-use crate::store::{Adopted, CacheWrite, NewAdoption};
+use crate::store::{Adopted, CacheWrite, NewAdoption, TrackerGroup};
 
 const ADOPT: &str = "adopt_image_caches";
 
@@ -47,6 +50,8 @@ struct Source<'a> {
 #[derive(Default)]
 struct Found {
     free: Vec<Sighted>,
+    /// Rows of ours that have ended know them.
+    ended: Vec<Seen>,
     skipped: Vec<SkippedCacheView>,
     has_more: bool,
 }
@@ -85,10 +90,15 @@ impl Gateway {
             region: &order.region,
             cloud: self.cloud_of(&ruling.account).await.map_err(unread)?,
         };
+        let looked_at = self.now();
         let mut found = match &order.target {
             AdoptionTarget::Id(id) => self.find_one(&source, id).await?,
             AdoptionTarget::Filter(_) => self.find_all(&source, order).await?,
         };
+        for seen in std::mem::take(&mut found.ended) {
+            let revived = self.revive(&source, &seen, looked_at, order.dry_run).await?;
+            found.skip(&seen.eci_cache_id, if revived { Skip::Revived } else { Skip::AlreadyManaged });
+        }
         let mut holdings = self.store().holdings(&caller.team, ruling.since()).await?;
         let mut adopted = Vec::new();
         for sighted in std::mem::take(&mut found.free) {
@@ -106,6 +116,7 @@ impl Gateway {
             match self.adopt(caller, call, &cache, sighted.request_id, &mut case).await? {
                 Adopted::Done => adopted.push(shown(&cache, true)),
                 Adopted::Taken => found.skip(id, Skip::AlreadyManaged),
+                Adopted::BeingRemoved => found.skip(id, Skip::BeingRemoved),
                 Adopted::OverQuota => found.refuse(id, case.into_refusals()),
                 Adopted::NoAccount => return Err(no_account(&cache.account)),
             }
@@ -155,7 +166,9 @@ impl Gateway {
         let ids: Vec<String> = seen.iter().map(|seen| seen.eci_cache_id.clone()).collect();
         let taken = self.store().taken_caches(source.account, source.region, &ids).await?;
         for seen in seen {
-            if taken.ids.contains(&seen.eci_cache_id) {
+            if taken.ended.contains(&seen.eci_cache_id) && found.ended.len() < MAX_ADOPTIONS {
+                found.ended.push(seen);
+            } else if taken.ids.contains(&seen.eci_cache_id) {
                 found.skip(&seen.eci_cache_id, Skip::AlreadyManaged);
             } else if taken.names.contains(&seen.name) {
                 found.skip(&seen.eci_cache_id, Skip::CreateInProgress);
@@ -166,6 +179,20 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// Whether a row that has ended goes on because the cloud shows its cache, as the reconciler would find with its next
+    /// pass. Nobody hears whose it is.
+    async fn revive(&self, source: &Source<'_>, seen: &Seen, looked_at: Instant, dry_run: bool) -> Result<bool, Error> {
+        let group = TrackerGroup { account: source.account.to_owned(), region: source.region.to_string() };
+        let rows = self.store().caches_of_group(&group, &[&seen.eci_cache_id]).await?;
+        let rule = self.reconcile_rule();
+        let back = |row: &ImageCache| comes_back(row, seen, looked_at, self.now(), &rule);
+        let Some(change) = rows.first().and_then(back) else { return Ok(false) };
+        if !dry_run {
+            self.keep_finding(change).await?;
+        }
+        Ok(true)
     }
 
     fn row_of(&self, caller: &Caller, source: &Source<'_>, seen: &Seen) -> ImageCache {

@@ -157,7 +157,8 @@ impl Gateway {
     ) -> Result<Changed, Error> {
         access::check(caller, DELETE)?;
         let cache = self.current(caller, id, &options).await?;
-        if cache.status.is_final() || cache.status == Status::Deleting {
+        let asked = cache.status == Status::Deleting && !self.may_send_again(&cache).await?;
+        if cache.status.is_final() || asked {
             // Asking twice for the same end is no error: it has been, or is being, reached.
             return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false, status_now: None });
         }

@@ -11,7 +11,7 @@ use super::waiting::Patience;
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::field::{FieldError, Findings};
-use crate::domain::gate::{Asked, Verdict, expected_at, is_coming, judge};
+use crate::domain::gate::{Asked, Verdict, expected_at, is_coming, judge, unusable};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::size_gib;
@@ -96,7 +96,8 @@ impl Gateway {
                 GateAnswer::NotYet { id: cache.id, status: cache.status, expected_at, retry_after_seconds }
             }
             Verdict::Failed(cache) => {
-                let failure = cache.failure.clone().map(|why| FailureView::explained(why, Some(size_gib(cache))));
+                let failure = unusable(cache).or_else(|| cache.failure.clone());
+                let failure = failure.map(|why| FailureView::explained(why, Some(size_gib(cache))));
                 GateAnswer::Failed { id: cache.id, status: cache.status, failure: failure.map(Box::new) }
             }
             Verdict::Nothing => GateAnswer::Nothing,

@@ -12,8 +12,9 @@
 //! - the cloud: [`accounts`] (a client for each account) and [`cloud_accounts`] (who keeps them), [`budgeting`] (calls);
 //! - changes: [`changes`] (create, update, delete), [`ensuring`] (one of a content), [`planning`] (the dry run),
 //!   [`intent`] (what is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours),
-//!   [`withdrawing`] (for whom there is no "later"), [`adoption`] (taking over), [`write`] (what is written of a change);
-//! - the truth: [`tracking`] (following the cloud), [`reconciling`] (the cloud against the rows);
+//!   [`withdrawing`] (for whom there is no "later"), [`removal`] (by the gateway itself), [`adoption`] (taking over), [`write`] (what is written of a change);
+//! - the truth: [`tracking`] (following the cloud), [`reconciling`] (the cloud against the rows), [`vanishing`] (whether
+//!   what is not shown is believed);
 //! - telling: [`delivering`] (webhooks), [`redelivering`], [`endpoints`], [`feed`] and [`stream`] (events), [`waiting`],
 //!   [`gate`], [`news`] (what those who wait share), [`signals`] (who is woken);
 //! - reading: [`reads`], [`showing`] (image caches as JSON) and [`sharing`] (one look for all),
@@ -62,6 +63,7 @@ mod reads;
 mod reconciling;
 mod redelivering;
 mod region_profiles;
+mod removal;
 mod retention;
 mod revoking;
 pub mod rotating;
@@ -77,6 +79,7 @@ pub mod supervision;
 mod teams;
 mod tracking;
 mod upkeep;
+mod vanishing;
 pub mod verifying;
 pub mod view;
 mod waiting;

@@ -78,7 +78,8 @@ impl Gateway {
             let migrations = self.store().is_migrated().await.ok()?;
             let workers = migrations && self.store().workers_alive().await.ok()?;
             let held = self.look_at_horizon().await.ok()?;
-            Some((true, migrations, workers, Vec::from_iter(held)))
+            let vanishings = if migrations { self.vanishings().await.ok()? } else { Vec::new() };
+            Some((true, migrations, workers, held.into_iter().chain(vanishings).collect()))
         };
         let looked = tokio::select! {
             looked = looked => looked,

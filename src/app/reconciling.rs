@@ -1,7 +1,8 @@
-//! Comparing the cloud with the rows, one (account, region) at a time: what vanished and which way, what was changed
-//! past the gateway, what will expire, and what no row knows.
+//! Comparing the cloud with the rows, one (account, region) at a time: what vanished and which way, what came back, what
+//! was changed past the gateway, what will expire, and what no row knows.
 //!
-//! What must stay true: an incomplete list proves nothing, so nothing at all follows from one; a finding is one
+//! What must stay true: an incomplete list proves nothing, so nothing at all follows from one, nor from one in which too
+//! much is missing at once ([`super::vanishing`]); a finding is one
 //! transaction with its event and audit entry, and compare-and-set on the row makes it one finding, however many
 //! gateways look; what is as it was is not written.
 //!
@@ -82,13 +83,15 @@ impl Gateway {
         Ok(true)
     }
 
-    /// How long ago the group was compared that waits longest: what an alarm watches.
+    /// How long ago the group was compared that waits longest, and how many are not judged: what an alarm watches.
     async fn note_age(&self) -> Result<(), Error> {
         if let Some(oldest) = self.store().oldest_reconciliation().await? {
             #[expect(clippy::cast_precision_loss, reason = "an age in seconds is far below 2^52")]
             let seconds = (self.now() - oldest).num_seconds() as f64;
             metrics::gauge!("ecg_reconcile_oldest_pass_seconds").set(seconds);
         }
+        let vanishings = u32::try_from(self.store().mass_vanishings().await?.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("ecg_mass_vanishings").set(vanishings);
         Ok(())
     }
 
@@ -99,10 +102,17 @@ impl Gateway {
                 // Somebody else's by now, or longer than we may read: no judgement.
                 return Ok(self.now() + REST_AFTER_FAULT);
             };
+            if !self.believes(lease, &read).await? {
+                self.warn_of_expiry(lease).await?;
+                return Ok(self.now() + REST_AFTER_FAULT);
+            }
             self.compare_list(lease, &read).await?;
             let listed = i64::try_from(read.seen.len()).unwrap_or(i64::MAX);
             *list = Some(ComparedList { at: read.begun_at, listed, next_at: self.next_list() });
+            self.revive_listed(lease, &read).await?;
             self.look_for_unlisted(lease, &read).await?;
+        } else if self.is_doubted(&lease.group).await? {
+            return Ok(self.now() + REST_AFTER_FAULT);
         }
         let listed = list.map_or(0, |list| list.listed).max(lease.listed);
         self.look_again(lease, listed).await?;
@@ -120,7 +130,7 @@ impl Gateway {
         self.now() + every + every * self.entropy().permille() / 10_000
     }
 
-    fn reconcile_rule(&self) -> Rule {
+    pub(super) fn reconcile_rule(&self) -> Rule {
         let within = Duration::from_std(self.settings().expiring_within).unwrap_or(Duration::days(1));
         Rule { list_lag: self.settings().rule.list_lag, expiring_within: within }
     }
@@ -135,6 +145,27 @@ impl Gateway {
             }
         }
         self.keep_strangers(lease, list).await
+    }
+
+    /// Whether so much is missing in the list that nothing follows from it.
+    async fn believes(&self, lease: &ReconcileLease, list: &CloudList) -> Result<bool, Error> {
+        let before = list.begun_at - self.reconcile_rule().list_lag;
+        let census = self.store().census(&lease.group, &list.ids(), before, self.now()).await?;
+        self.is_list_believed(&lease.group, census).await
+    }
+
+    /// What has ended here and is listed goes on, if a look by its id shows it, too.
+    async fn revive_listed(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Stop> {
+        let rule = self.reconcile_rule();
+        let before = list.begun_at - rule.list_lag;
+        for cache in self.store().ended_and_listed(&lease.group, &list.ids(), before, SINGLE_LOOKS).await? {
+            let at = self.now();
+            let Some(seen) = self.read_one(lease, &cache).await? else { return Ok(()) };
+            if let Some(change) = seen.and_then(|seen| reconcile::comes_back(&cache, &seen, at, self.now(), &rule)) {
+                self.keep_finding(change).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The first looks at what the list does not show.
@@ -184,7 +215,7 @@ impl Gateway {
     }
 
     /// Row, transition, event, deliveries and audit entry at once; or nothing, where the row has moved on.
-    async fn keep_finding(&self, change: Change) -> Result<(), Error> {
+    pub(super) async fn keep_finding(&self, change: Change) -> Result<(), Error> {
         let write = self.write_of(&change, self.finding_entry(&change));
         let follow = change.next.status.is_in_motion().then(|| self.now());
         if !self.store().write_finding(&write, follow).await? {

@@ -5,7 +5,8 @@
 //! the budget cuts short goes on where it stopped, at whichever gateway claims the group next.
 //!
 //! What must stay true: nothing is remembered in memory between two passes; a cache that a list does not show is
-//! asked for by id before it counts as missed; nothing is written for what did not change.
+//! asked for by id before it counts as missed; it is called gone only where the cloud shows others ([`super::vanishing`]);
+//! nothing is written for what did not change.
 
 use std::collections::BTreeMap;
 
@@ -38,6 +39,8 @@ struct Pass {
     group: TrackerGroup,
     region: Region,
     round: Round,
+    /// The cloud has shown something that is followed.
+    shows: bool,
 }
 
 impl Gateway {
@@ -117,7 +120,13 @@ impl Gateway {
         let rhythm = Rhythm::new(usual, &format!("{} {}", group.account, group.region));
         let round_at = lease.round_at.filter(|_| lease.cursor.is_some()).unwrap_or(now);
         let followed = followed.into_iter().map(following).collect();
-        Ok(Pass { cloud, group, region, round: Round::new(rhythm, lease.looked_at, round_at, followed, histories) })
+        Ok(Pass {
+            cloud,
+            group,
+            region,
+            round: Round::new(rhythm, lease.looked_at, round_at, followed, histories),
+            shows: false,
+        })
     }
 
     async fn plan(&self, pass: &Pass, due: &[Due], cursor: Option<&str>) -> Result<Vec<Read>, Error> {

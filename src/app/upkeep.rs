@@ -28,13 +28,14 @@ impl Gateway {
         }
         self.look_at_horizon().await?;
         let abandoned = if certain { self.end_abandoned().await? } else { 0 };
+        let again = self.send_deletes_again().await?;
         if store.wake_expired(self.now()).await? > 0 {
             self.signals().tracker.notify_one();
         }
         if reclaimed > 0 {
             self.outlet().look.notify_one();
         }
-        tracing::debug!(certain, reclaimed, cancelled, attempts, abandoned, "the janitor has passed");
+        tracing::debug!(certain, reclaimed, cancelled, attempts, abandoned, again, "the janitor has passed");
         Ok(())
     }
 

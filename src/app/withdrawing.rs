@@ -13,21 +13,19 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use super::admission::aside;
 use super::input::{Changed, IdempotencyKey};
 use super::owes::{Owes, Receipt};
+use super::removal::JANITOR;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, Outcome};
-use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
+use crate::domain::caller::Caller;
 use crate::domain::change;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Operation, OperationKind, OperationState, WITHDRAWN};
 use crate::domain::spec::NewImageCache;
-use crate::store::Begun;
 
 /// The action of creates and of their keys.
 const CREATE: &str = "create_image_cache";
-/// Who ends what was abandoned, in audit entries.
-const JANITOR: &str = "janitor";
 /// How often a waiting request looks by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Abandoned caches that one pass removes.
@@ -250,32 +248,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// Records the delete as the janitor's own; the worker of operations carries it out. `false`: the row moved.
     async fn begin_removal(&self, create: &Operation, cache: ImageCache) -> Result<bool, Error> {
-        let caller = Caller {
-            team: cache.team.clone(),
-            subject: format!("worker:{JANITOR}"),
-            credential: create.credential.clone().unwrap_or_default(),
-            kind: CredentialKind::Own,
-            scopes: vec![Scope::Write],
-            expires_at: None,
-        };
-        let origin = Origin { door: Door::Worker, request_id: create.request_id.clone(), address: None };
-        let call = Call::new(origin, self.now());
-        let spec = cache.spec.clone();
-        let mut intent = self.intent(&caller, &call, OperationKind::Delete, &cache, spec, &[], None);
-        intent.audit.parameters.insert("reason".to_owned(), "abandoned".to_owned());
-        // In nobody's hands: whichever worker comes first takes it up.
-        intent.lease_seconds = 0.0;
-        let begun = match self.store().begin_change(&intent, cache.version, None).await {
-            Ok(begun) => begun != Begun::Moved,
-            Err(error) if error.is_constraint("operations_one_running") => false,
-            Err(error) if error.is_constraint("operations_one_waiting") => false,
-            Err(error) => return Err(error.into()),
-        };
+        let begun = self.begin_own_delete(&cache, create, "abandoned").await?;
         if begun {
             tracing::warn!(image_cache = %cache.id, "removing a cache whose caller was told that nothing was done");
-            self.signals().operations.notify_one();
         }
         Ok(begun)
     }

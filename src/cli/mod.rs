@@ -9,6 +9,7 @@
 //!
 //! Who calls it: `main`. What it does not do: anything that a door could do.
 
+mod accept_vanished;
 mod api_key;
 mod assemble;
 mod audit;
@@ -74,6 +75,8 @@ enum Command {
     Token(token::Arguments),
     /// Make an API key past every door: for the first administrator.
     ApiKey(api_key::Arguments),
+    /// Say that image caches which the cloud no longer shows, too many at once, are gone.
+    AcceptVanished(accept_vanished::Arguments),
     /// Run the stand-in alone: a local server that speaks the cloud's API.
     Sim(sim::Arguments),
     /// Receive webhooks on this machine, verify them and print them. Standard input gives the secret: `whsec_…`, or
@@ -173,6 +176,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, load()?),
         Command::ApiKey(arguments) => api_key::run(&arguments, load()?),
+        Command::AcceptVanished(arguments) => accept_vanished::run(&arguments, load()?),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Healthcheck => healthcheck::run(&load()?),

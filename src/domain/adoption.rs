@@ -61,6 +61,10 @@ pub enum Skip {
     PolicyRefused,
     /// The cloud does not list it.
     NotFound,
+    /// A team had it, it had counted as gone, and it goes on there.
+    Revived,
+    /// A create left it behind, and its removal may be under way.
+    BeingRemoved,
 }
 
 impl Skip {
@@ -71,6 +75,8 @@ impl Skip {
             Self::CreateInProgress => "create_in_progress",
             Self::PolicyRefused => "policy_refused",
             Self::NotFound => "not_found",
+            Self::Revived => "revived",
+            Self::BeingRemoved => "being_removed",
         }
     }
 }

@@ -9,8 +9,10 @@
 
 pub mod core;
 
+use chrono::Duration;
+
 use self::core::{Core, Input};
-pub use self::core::{LOOKS_LAG, MISSES_UNTIL_GONE, STALE_READY_LIMIT};
+pub use self::core::{MISSES_UNTIL_GONE, STALE_READY_LIMIT};
 use super::clock::Instant;
 use super::event::EventType;
 use super::failure::CloudError;
@@ -51,10 +53,23 @@ fn core_of(cache: &ImageCache) -> Core {
     }
 }
 
-/// Decides what `input` means for `before`, and writes it into `next`, which holds all else that is new.
-fn step(before: &ImageCache, mut next: ImageCache, input: Input, reason: &'static str, now: Instant) -> Change {
+/// Decides what `input`, which no look has brought, means for `before`, and writes it into `next`, which holds all else
+/// that is new.
+fn step(before: &ImageCache, next: ImageCache, input: Input, reason: &'static str, now: Instant) -> Change {
+    look(before, next, input, reason, now, Duration::zero())
+}
+
+/// The same of what a look has brought, which may lag behind by `lag`.
+fn look(
+    before: &ImageCache,
+    mut next: ImageCache,
+    input: Input,
+    reason: &'static str,
+    now: Instant,
+    lag: Duration,
+) -> Change {
     let core = Core { expires_at: next.expires_at, ..core_of(before) };
-    let outcome = core::step(core, input, now);
+    let outcome = core::step(core, input, now, lag);
     next.status = outcome.next.status;
     next.generation = outcome.next.generation;
     next.misses = outcome.next.misses;
@@ -123,20 +138,31 @@ pub fn withdrawn(before: &ImageCache, now: Instant) -> Change {
 }
 
 /// What one look means: `seen` is the cache as the cloud shows it; nothing means that a clean look *by its id* did
-/// not find it. That a list does not show it proves nothing, and is not told here. `None` if there is nothing to write.
-pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant) -> Option<Change> {
+/// not find it. That a list does not show it proves nothing, and is not told here. A look may show what was up to `lag`
+/// ago. `None` if there is nothing to write.
+pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant, lag: Duration) -> Option<Change> {
     if before.status.is_final() {
         return None;
     }
     let change = match seen {
-        Some(seen) => found(before, seen, now),
-        None => reconcile::worded(step(before, before.clone(), Input::Missed, "vanished", now)),
+        Some(seen) => found(before, seen, false, now, lag),
+        None => reconcile::worded(look(before, before.clone(), Input::Missed, "vanished", now, lag)),
     };
     let unchanged = ImageCache { updated_at: before.updated_at, ..change.next.clone() } == *before;
     (!unchanged).then_some(change)
 }
 
-fn found(before: &ImageCache, seen: &Seen, now: Instant) -> Change {
+/// The cloud shows a cache that has ended here: it goes on under its id. `None` if it has not ended.
+pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Option<Change> {
+    if !reconcile::has_ended(before) {
+        return None;
+    }
+    let mut change = found(before, seen, true, now, lag);
+    change.next.reconciled = reconcile::Reconciled { expiry_told: before.reconciled.expiry_told, ..Default::default() };
+    Some(Change { reason: reconcile::SHOWN_AGAIN, ..change })
+}
+
+fn found(before: &ImageCache, seen: &Seen, again: bool, now: Instant, lag: Duration) -> Change {
     let mut next = before.clone();
     next.provider_status = Some(seen.status.clone());
     next.progress_percent = seen.progress_percent;
@@ -148,7 +174,8 @@ fn found(before: &ImageCache, seen: &Seen, now: Instant) -> Change {
     next.provider = Some(seen.raw.clone());
     let shown = Status::from_provider(&seen.status);
     let rebuilt = is_rebuilt(&before.evidence, seen);
-    let mut change = step(before, next, Input::Seen { shown, rebuilt }, "observed", now);
+    let input = if again { Input::ShownAgain { shown, rebuilt } } else { Input::Seen { shown, rebuilt } };
+    let mut change = look(before, next, input, "observed", now, lag);
     if matches!(change.moved, Some((_, Status::Failed | Status::UpdateFailed))) {
         change.next.failure = Some(failure_of(&seen.events));
     }

@@ -29,6 +29,8 @@ pub enum EventType {
     Lost,
     /// A failed one that the cloud no longer keeps.
     Dropped,
+    /// It had ended here, and the cloud shows it.
+    Revived,
     /// Changed past the gateway.
     Drifted,
     /// As it was asked for again.
@@ -47,7 +49,7 @@ pub enum EventType {
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Created,
         Self::Ready,
         Self::Failed,
@@ -59,6 +61,7 @@ impl EventType {
         Self::Evicted,
         Self::Lost,
         Self::Dropped,
+        Self::Revived,
         Self::Drifted,
         Self::DriftResolved,
         Self::Expiring,
@@ -82,6 +85,7 @@ impl EventType {
             Self::Evicted => "image_cache.evicted",
             Self::Lost => "image_cache.lost",
             Self::Dropped => "image_cache.dropped",
+            Self::Revived => "image_cache.revived",
             Self::Drifted => "image_cache.drifted",
             Self::DriftResolved => "image_cache.drift_resolved",
             Self::Expiring => "image_cache.expiring",
@@ -111,6 +115,9 @@ impl EventType {
             Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",
             Self::Dropped => {
                 "The cloud no longer keeps a failed image cache, as it does with all after a day; its status stays `failed`."
+            }
+            Self::Revived => {
+                "An image cache that had counted as gone is shown by the cloud, and goes on under its id; one that was deleted is removed again."
             }
             Self::Drifted => "The image cache was changed past the gateway; `drift` says what.",
             Self::DriftResolved => "The image cache is as it was asked for again.",
@@ -154,10 +161,17 @@ impl EventType {
     }
 
     /// The key that makes it happen once, whoever observes it how often: per cache and generation; an end of retention
-    /// is told of once, and what may come and go once for each change of the row.
+    /// is told of once, and what may come and go (an end, too) once for each change of the row.
     pub fn dedupe_key_of(self, cache: &ImageCache) -> String {
         match self {
-            Self::Drifted | Self::DriftResolved => {
+            Self::Drifted
+            | Self::DriftResolved
+            | Self::Revived
+            | Self::Deleted
+            | Self::Expired
+            | Self::Evicted
+            | Self::Lost
+            | Self::Dropped => {
                 format!("{}:v{}:{}", cache.id, cache.version + 1, self.as_str())
             }
             Self::Expiring => {

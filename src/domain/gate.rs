@@ -1,14 +1,14 @@
 //! Whether a pipeline may go on: is there an image cache that holds what it wants, or when, or why not.
 //!
 //! What must stay true: a cache counts only if it holds every image that was asked for, exactly; a usable one
-//! outweighs all others, one that may still become usable outweighs those that failed.
+//! outweighs all others, one that may still become usable outweighs those that failed, or that the cloud shows as failed.
 //!
 //! Who calls it: `app`. What it does not do: choose as ECI's automatic matching would ([`super::matching`] does).
 
 use chrono::Duration;
 
 use super::clock::Instant;
-use super::image_cache::ImageCache;
+use super::image_cache::{Failure, ImageCache};
 use super::image_ref::ImageRef;
 use super::matching::{Degree, size_gib};
 use super::region::Region;
@@ -57,8 +57,7 @@ pub enum Verdict<'a> {
 
 /// Judges caches that are newest first and all hold what was asked for.
 pub fn judge<'a>(caches: &[&'a ImageCache]) -> Verdict<'a> {
-    let first = |fits: fn(Status) -> bool| caches.iter().copied().find(|cache| fits(cache.status));
-    if let Some(usable) = first(|status| status == Status::Ready) {
+    if let Some(usable) = caches.iter().copied().find(|cache| is_usable(cache)) {
         return Verdict::Usable(usable);
     }
     // The one that was begun first is ready first, as far as anyone can tell.
@@ -66,7 +65,20 @@ pub fn judge<'a>(caches: &[&'a ImageCache]) -> Verdict<'a> {
     if let Some(coming) = coming {
         return Verdict::NotYet(coming);
     }
-    first(|status| matches!(status, Status::Failed | Status::UpdateFailed)).map_or(Verdict::Nothing, Verdict::Failed)
+    let failed = |cache: &ImageCache| matches!(cache.status, Status::Ready | Status::Failed | Status::UpdateFailed);
+    caches.iter().copied().find(|cache| failed(cache)).map_or(Verdict::Nothing, Verdict::Failed)
+}
+
+/// Ready here, and as far as is known at the cloud.
+fn is_usable(cache: &ImageCache) -> bool {
+    cache.status == Status::Ready && !cache.reconciled.is_unusable()
+}
+
+/// Why a cache that is ready here cannot be used.
+pub fn unusable(cache: &ImageCache) -> Option<Failure> {
+    let word = cache.provider_status.clone().filter(|_| cache.reconciled.is_unusable())?;
+    let message = format!("the image cache was ready, and the cloud shows it as {word} now");
+    Some(Failure { code: word, message, retryable: false, provider_request_id: None })
 }
 
 /// Whether it may become usable without another request.
@@ -96,6 +108,7 @@ pub fn expected_at(cache: &ImageCache, usually: Option<Duration>, now: Instant) 
 mod tests {
     use super::*;
     use crate::domain::matching::tests::cache;
+    use crate::domain::reconcile::drift::{Drift, STATUS};
 
     fn cache_of(status: Status, images: &[&str], size_gib: Option<i32>) -> ImageCache {
         let mut cache = cache("web", 1, images);
@@ -145,6 +158,19 @@ mod tests {
             let caches: Vec<ImageCache> = statuses.iter().map(|status| cache_of(*status, &["nginx:1"], None)).collect();
             assert_eq!(word(judge(&caches.iter().collect::<Vec<_>>())), expected, "{statuses:?}");
         }
+    }
+
+    #[test]
+    fn what_the_cloud_shows_as_failed_is_not_usable() {
+        let mut cache = cache_of(Status::Ready, &["nginx:1"], None);
+        assert_eq!(unusable(&cache), None);
+        cache.provider_status = Some("Failed".into());
+        cache.reconciled.drift =
+            vec![Drift { field: STATUS.into(), expected: vec!["ready".into()], seen: vec!["failed".into()] }];
+        assert_eq!(word(judge(&[&cache])), "failed");
+        assert_eq!(unusable(&cache).map(|why| why.code).as_deref(), Some("Failed"));
+        let other = cache_of(Status::Ready, &["nginx:1"], None);
+        assert_eq!(word(judge(&[&cache, &other])), "usable");
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub struct Transition {
     /// The cloud's word at that moment.
     pub provider_status: Option<String>,
     /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`,
-    /// `retention_ended`, `evicted_at_quota`, `deleted_elsewhere`.
+    /// `retention_ended`, `evicted_at_quota`, `deleted_elsewhere`, `shown_again`.
     pub reason: String,
     /// When we learned of it.
     pub at: Instant,

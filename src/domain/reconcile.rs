@@ -2,17 +2,18 @@
 //!
 //! What must stay true: a list is no proof of absence, so a cache counts as gone only after two looks by its id, apart
 //! from each other, that found nothing; a row that changed while the cloud was read is not judged by what was read; a
-//! cache that the cloud lets go of by its own rules is never called lost.
+//! cache that the cloud lets go of by its own rules is never called lost; where too much vanishes at once, nothing is
+//! judged; what has ended here and is shown by the cloud goes on.
 //!
-//! The rooms: this page judges caches that vanished and those that will expire; [`drift`] what was changed past the
-//! gateway; [`stranger`] caches that no row knows.
+//! The rooms: this page judges caches that vanished, those that came back and those that will expire; [`census`] whether
+//! a list is believed; [`drift`] what was changed past the gateway; [`stranger`] caches that no row knows.
 //!
 //! Who calls it: `app::reconciling`, and [`super::change`] for the words of a vanishing. What it does not do: look, or
 //! write.
 
 use chrono::Duration;
 
-use super::change::{Change, MISSES_UNTIL_GONE, observe};
+use super::change::{Change, MISSES_UNTIL_GONE, observe, revive};
 use super::clock::Instant;
 use super::event::EventType;
 use super::image_cache::{Evidence, ImageCache};
@@ -20,9 +21,11 @@ use super::observation::Seen;
 use super::spec::EliminationStrategy;
 use super::status::Status;
 
+pub mod census;
 pub mod drift;
 pub mod stranger;
 
+pub use census::Census;
 pub use drift::Drift;
 
 /// Why a cache is no longer there: its retention had ended.
@@ -33,6 +36,8 @@ pub const EVICTED: &str = "evicted_at_quota";
 pub const DROPPED: &str = "dropped_after_failure";
 /// Nothing of that: somebody removed it past the gateway.
 pub const DELETED_ELSEWHERE: &str = "deleted_elsewhere";
+/// Why a cache that had ended goes on: the cloud shows it.
+pub const SHOWN_AGAIN: &str = "shown_again";
 /// How long the cloud keeps a failed cache.
 pub const FAILED_KEPT: Duration = Duration::days(1);
 /// The quota counts as under pressure from that share of it on, in percent.
@@ -53,6 +58,11 @@ impl Reconciled {
     /// Whether what it holds is no longer what was asked for.
     pub fn content_drifted(&self) -> bool {
         self.drift.iter().any(Drift::is_of_content)
+    }
+
+    /// Whether the cloud shows it in a status in which no instance can use it.
+    pub fn is_unusable(&self) -> bool {
+        self.drift.iter().any(|drift| drift.field == drift::STATUS)
     }
 }
 
@@ -122,7 +132,7 @@ pub fn compare(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant,
     if !is_at_rest(before) || seen_at < before.updated_at + rule.list_lag {
         return None;
     }
-    let observed = observe(before, Some(seen), now);
+    let observed = observe(before, Some(seen), now, rule.list_lag);
     if let Some(change) = observed.as_ref().filter(|change| change.moved.is_some()) {
         return Some(begun_elsewhere(before, change.clone()));
     }
@@ -154,6 +164,18 @@ pub fn expiring(before: &ImageCache, now: Instant, rule: &Rule) -> Option<Change
 pub fn is_at_rest(cache: &ImageCache) -> bool {
     let rests = matches!(cache.status, Status::Ready | Status::UpdateFailed | Status::Failed);
     rests && cache.eci_cache_id.is_some() && cache.reconciled.gone_at.is_none()
+}
+
+/// Whether nobody follows it any more.
+pub fn has_ended(cache: &ImageCache) -> bool {
+    cache.status.is_final() || cache.reconciled.gone_at.is_some()
+}
+
+/// The cloud showed a cache that has ended here, read at `seen_at`: it goes on. `None` where it has not ended, or so
+/// lately that the cloud may still show what was before.
+pub fn comes_back(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
+    let late = seen_at < before.updated_at + rule.list_lag;
+    if late { None } else { revive(before, seen, now, rule.list_lag) }
 }
 
 /// The reason of a vanishing that the tracker saw, in the same words.

@@ -95,7 +95,8 @@ impl Status {
         }
     }
 
-    /// Nothing more will come: neither we nor the cloud change it any further.
+    /// Nothing more is expected: it counts as gone, and nobody follows it. Only that the cloud shows it again leads out
+    /// (`domain::reconcile`), never a step along the graph.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Deleted | Self::Expired | Self::Evicted | Self::Lost)
     }
@@ -113,7 +114,7 @@ impl Status {
     /// Whether the graph has an edge from `self` to `to`.
     ///
     /// Observations skip what happened between two looks, so any later stage of the same build is allowed;
-    /// going back is not, and a final status has no way out.
+    /// going back is not, and a final status has no way out here.
     pub fn may_become(self, to: Self) -> bool {
         use Status::{
             Creating, Deleted, Deleting, Evicted, Expired, Failed, Lost, Pending, Preparing, Ready, Unknown,

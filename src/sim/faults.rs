@@ -89,6 +89,12 @@ pub(super) struct Fault {
     times: u32,
 }
 
+/// Whether the fault has a status that its kind can answer with.
+fn is_possible(fault: &Fault) -> bool {
+    let least = if fault.kind == Kind::Status { 200 } else { 400 };
+    (least..=599).contains(&fault.http)
+}
+
 /// One fault or several.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -112,8 +118,8 @@ impl Faults {
         if asked.iter().any(unknown) {
             return Err("action must be absent or one of the actions");
         }
-        if asked.iter().any(|fault| !(400..=599).contains(&fault.http)) {
-            return Err("http must be 400 to 599");
+        if asked.iter().any(|fault| !is_possible(fault)) {
+            return Err("http must be 400 to 599, or 200 to 599 of the kind status");
         }
         if asked.iter().any(|fault| fault.ms > LATENCY) {
             return Err("ms must be an hour at most");

@@ -6,6 +6,7 @@ use super::quota::{self, Quota};
 use super::rows::jsonb;
 use super::{Error, Store, image_caches, tracker};
 use crate::domain::clock::Instant;
+use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::store::pool::Connection;
 use crate::store::unscoped::cloud_accounts;
@@ -33,6 +34,8 @@ pub enum Adopted {
     Done,
     /// A row has it by now: nothing was written.
     Taken,
+    /// Its removal may be under way: nothing was written.
+    BeingRemoved,
     /// The team may not have more: nothing was written.
     OverQuota,
     /// The cloud account was removed or disabled in this moment: nothing was written.
@@ -56,6 +59,9 @@ impl Store {
         if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
             return Ok(Adopted::NoAccount);
         }
+        if !end_finding(&mut transaction, &new.write.next, new.operation.created_at).await? {
+            return Ok(Adopted::BeingRemoved);
+        }
         image_caches::insert(&mut transaction, &new.write.next).await?;
         insert_done(&mut transaction, &new.operation).await?;
         // The row that was just written cannot have moved on.
@@ -67,6 +73,47 @@ impl Store {
         new.write.committed();
         Ok(Adopted::Done)
     }
+}
+
+/// Holds a cache of the cloud, by account, region and id, until the transaction has ended: it is either taken over or
+/// removed. A lock of its own, because neither of the two need have a row.
+pub(super) async fn hold(connection: &mut Connection, cache: [&str; 3]) -> Result<(), Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(format!("cloud cache {}", cache.join(" ")))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Ends what was found of it, under the lock that whoever removes an orphan takes, too. `false`: its removal may be under
+/// way.
+async fn end_finding(connection: &mut Connection, cache: &ImageCache, now: Instant) -> Result<bool, Error> {
+    let id = cache.eci_cache_id.as_deref().unwrap_or_default();
+    hold(connection, [&cache.account, cache.spec.region.as_str(), id]).await?;
+    let removing: Option<bool> = sqlx::query_scalar(
+        "SELECT COALESCE(removing_until > $4, false) FROM found_caches
+         WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND ended_at IS NULL FOR UPDATE",
+    )
+    .bind(&cache.account)
+    .bind(cache.spec.region.as_str())
+    .bind(&cache.eci_cache_id)
+    .bind(now)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if removing == Some(true) {
+        return Ok(false);
+    }
+    sqlx::query(
+        "UPDATE found_caches SET ended_at = $4
+         WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND ended_at IS NULL",
+    )
+    .bind(&cache.account)
+    .bind(cache.spec.region.as_str())
+    .bind(&cache.eci_cache_id)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(true)
 }
 
 /// An operation that has ended before it was recorded.

@@ -92,6 +92,7 @@ pub use unscoped::rotating::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, SEALED, Sealed, S
 pub use unscoped::sealing::{SealedBatch, Sealing, Unsealed};
 pub use unscoped::strangers::FoundCache;
 pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};
+pub use unscoped::vanishings::MassVanishing;
 
 use crate::domain::clock::Instant;
 use crate::domain::database::address::AddressError;

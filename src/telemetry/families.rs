@@ -130,6 +130,13 @@ pub(super) const FAMILIES: &[Family] = &[
         "each process",
         "Statements for which the database's disk had no room.",
     ),
+    family(
+        "ecg_deletes_sent_again_total",
+        Counter,
+        &[],
+        "worker",
+        "Deletes sent again because the cloud had accepted one and not carried it out.",
+    ),
     family("ecg_duplicates_removed_total", Counter, &[], "worker", "Second caches of one create that were removed."),
     family("ecg_ensured_total", Counter, &["outcome"], "gateway", "Requests to ensure an image cache."),
     family(
@@ -148,6 +155,13 @@ pub(super) const FAMILIES: &[Family] = &[
         "Log lines that nobody read in time or that could not be written.",
     ),
     family("ecg_looks_total", Counter, &[], "gateway", "Looks at the database for those who wait."),
+    family(
+        "ecg_mass_vanishings",
+        Gauge,
+        &[],
+        "worker",
+        "Regions where so much is missing at the cloud that nothing is called gone.",
+    ),
     family(
         "ecg_operations_quarantined_total",
         Counter,

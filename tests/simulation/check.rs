@@ -16,10 +16,10 @@ impl World {
             (!self.all_over(), "stuck: an operation has not ended"),
             (self.store.row.core.status.is_in_motion(), "stuck: a cache in motion is not followed"),
             (
-                !self.cloud.late_create && self.cloud.creates > self.most_creates(),
+                !self.cloud.late_create && !self.saw_nothing() && self.cloud.creates > self.most_creates(),
                 "two creates were carried out, and none was late",
             ),
-            (self.has_orphan(), "an orphan at rest"),
+            (self.has_orphan(), "the cloud has a cache that no living row and no open finding names"),
             (!self.row_is_true(), "the row does not say what is the case"),
             (self.untold(), "a Ready of which nobody was told"),
             (self.refused_and_done(), "an operation counts as refused, and was carried out"),
@@ -36,13 +36,20 @@ impl World {
         operations.iter().all(|operation| is_over(operation.state) && operation.unsettled == NEVER)
     }
 
-    /// A cache that no row knows.
+    /// A cache that no living row knows, and no open finding either.
     fn has_orphan(&self) -> bool {
         if self.is_left_to_the_reconciler() {
             return false;
         }
         let known = self.store.row.cache.filter(|_| !self.store.row.core.status.is_final());
-        (0..self.cloud.count).any(|place| self.cloud.look(place, NEVER - 1).is_some() && Some(place) != known)
+        let found = |place: usize| self.store.found & (1 << place) != 0;
+        let named = |place: usize| Some(place) == known || found(place);
+        (0..self.cloud.count).any(|place| self.cloud.look(place, NEVER - 1).is_some() && !named(place))
+    }
+
+    /// The cloud showed nothing, and there was nothing else by which to tell.
+    fn saw_nothing(&self) -> bool {
+        self.setting.alone && self.cloud.has_hidden()
     }
 
     /// Whether the cloud still has it.
@@ -91,7 +98,7 @@ impl World {
             self.store.operations[place].is(OperationState::Refused) && self.cloud.carried_out[place] > 0
         };
         let gone = self.store.row.core.status.is_final();
-        (done(0) && !self.was_withdrawn() && !self.is_left_to_the_reconciler())
+        (done(0) && !self.was_withdrawn() && !self.is_left_to_the_reconciler() && !self.saw_nothing())
             || (self.setting.comparable && !gone && (done(1) || (done(2) && !self.first_failed())))
     }
 
@@ -115,10 +122,16 @@ impl World {
     /// A Ready event before the cloud's Ready.
     pub(crate) fn check_early(&mut self) {
         for (place, delivery) in self.store.deliveries.iter().enumerate() {
-            let ready = self.cloud.first_ready[self.store.made_by[place + 1]];
-            if delivery.event != 0 && ready > self.now {
+            let by = self.store.made_by[place + 1];
+            // Of an update that it has only said to carry out, it shows the Ready that there was before.
+            let ready = self.cloud.first_ready[by];
+            if delivery.event != 0 && ready > self.now && !self.cloud.denied[by] {
                 self.violation = Some("a Ready event before the cloud's Ready");
             }
+        }
+        let row = &self.store.row;
+        if row.core.status == Status::Lost && row.cache.is_some_and(|cache| self.exists(cache)) {
+            self.violation = Some("a cache was called lost that the cloud has");
         }
     }
 }

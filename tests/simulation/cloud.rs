@@ -1,7 +1,8 @@
 //! The cloud: builds, tokens that it forgets, lists that lag, requests that arrive late.
 //!
 //! It is what the contract says, at its worst: a token is remembered for no longer than we assume, a request is
-//! accepted up to 15 minutes after it was signed, a look may show what was 59 s ago.
+//! accepted up to 15 minutes after it was signed, a look may show what was 59 s ago. And now and then it lies: it shows
+//! nothing for a while, or says that something was done and does nothing.
 
 use eci_cache_gateway::domain::operation::{Answer, OperationKind};
 use eci_cache_gateway::domain::status::Status;
@@ -72,6 +73,10 @@ pub(crate) struct Cloud {
     pub(crate) first_ready: [Time; 4],
     /// Something of a create arrived late.
     pub(crate) late_create: bool,
+    /// When it shows nothing.
+    hidden: (Time, Time),
+    /// Requests that it said were done, and did not do.
+    pub(crate) denied: [bool; 4],
     snapshots: u8,
 }
 
@@ -103,8 +108,40 @@ impl Cloud {
             carried_out: [0; 4],
             first_ready: [NEVER; 4],
             late_create: false,
+            hidden: (NEVER, NEVER),
+            denied: [false; 4],
             snapshots: 0,
         }
+    }
+
+    /// Shows nothing from `now` on until then.
+    pub(crate) fn hide(&mut self, now: Time, until: Time) {
+        self.hidden = (now, until);
+    }
+
+    /// Whether it shows nothing.
+    pub(crate) fn is_hidden(&self, then: Time) -> bool {
+        self.hidden.0 <= then && then < self.hidden.1
+    }
+
+    /// When it shows everything again.
+    pub(crate) fn hidden_until(&self) -> Time {
+        if self.has_hidden() { self.hidden.1 } else { 0 }
+    }
+
+    /// Whether it ever showed nothing.
+    pub(crate) fn has_hidden(&self) -> bool {
+        self.hidden.0 != NEVER
+    }
+
+    /// Says that the request was carried out, and does nothing: a create has the id of a cache that is not there.
+    pub(crate) fn deny(&mut self, request: Request) -> (Answer, usize) {
+        self.denied[request.operation] = true;
+        if request.kind != OperationKind::Create || self.count == CACHES {
+            return (Answer::Done, request.target);
+        }
+        self.count += 1;
+        (Answer::Done, self.count - 1)
     }
 
     /// A request that will arrive at `at`.
@@ -203,7 +240,8 @@ impl Cloud {
 
     /// What a look by id at `then` shows.
     pub(crate) fn look(&self, place: usize, then: Time) -> Option<Shown> {
-        let cache = self.caches.get(place).filter(|cache| cache.made <= then && then < cache.gone)?;
+        let there = |cache: &&Cache| cache.made <= then && then < cache.gone && !self.is_hidden(then);
+        let cache = self.caches.get(place).filter(there)?;
         let first = cache.began == cache.made;
         let (status, snapshot) = if then < cache.began {
             (cache.ended_before, cache.snapshot_before)

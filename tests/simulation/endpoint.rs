@@ -6,7 +6,7 @@ use eci_cache_gateway::domain::retry::{AfterFailure, MAX_ATTEMPTS, after_failure
 
 use crate::cloud::{NEVER, Time};
 use crate::schedule::Fault;
-use crate::store::{instant, time};
+use crate::store::{Endpoint, Lease, Store, instant, time};
 use crate::twin::Twin;
 use crate::worker::{Hand, Worker};
 use crate::world::World;
@@ -115,5 +115,38 @@ impl World {
         };
         self.store.finish(place, token, delivered, again);
         Hand::Idle
+    }
+}
+
+impl Store {
+    /// The team resumes the endpoint.
+    pub(crate) fn resume(&mut self) {
+        self.endpoint = Endpoint { revision: self.endpoint.revision + 1, rests_until: 0 };
+    }
+
+    /// The endpoint rests, because of an attempt that was read under that revision.
+    pub(crate) fn rest(&mut self, revision: i64, until: Time) {
+        if revision == self.endpoint.revision || self.twin == Twin::CountsOldEnds {
+            self.endpoint.rests_until = self.endpoint.rests_until.max(until);
+        }
+    }
+
+    /// Gives a delivery back that its worker may not send yet.
+    pub(crate) fn give_back(&mut self, place: usize, token: u32, until: Time) {
+        let delivery = &mut self.deliveries[place];
+        if delivery.lease.is(token) {
+            (delivery.lease, delivery.due) = (Lease::default(), until);
+            delivery.attempts -= 1;
+        }
+    }
+
+    /// Ends an attempt to deliver; `again` is when the next is due.
+    pub(crate) fn finish(&mut self, place: usize, token: u32, delivered: bool, again: Time) {
+        let delivery = &mut self.deliveries[place];
+        if delivery.lease.is(token) {
+            delivery.lease = Lease::default();
+            delivery.delivered = delivered;
+            delivery.due = if delivered { NEVER } else { again };
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use eci_cache_gateway::domain::operation::OperationState;
 
-use crate::cloud::Time;
+use crate::cloud::{NEVER, Time};
 use crate::schedule::{Boundary, Fault, Script};
 use crate::twin::Twin;
 use crate::world::World;
@@ -33,6 +33,9 @@ impl World {
     fn fail_over(&mut self) {
         self.lost.creates += 1;
         self.store.lose_all();
+        if self.cloud.has_hidden() || self.cloud.denied.contains(&true) {
+            self.lied();
+        }
         let create = &mut self.store.operations[0];
         (create.state, create.due) = (Some(OperationState::Running), self.now + REPEATS_AFTER);
         self.drop_all();
@@ -41,7 +44,8 @@ impl World {
 
     /// What tells the token of a repeat from that of the create that was lost.
     pub(crate) fn renamed(&mut self) -> u16 {
-        let last = self.cloud.caches[..self.cloud.count].last().map(|last| last.made + self.cloud.memory);
+        let made = self.cloud.caches[..self.cloud.count].iter().rfind(|cache| cache.made != NEVER);
+        let last = made.map(|last| last.made + self.cloud.memory);
         if self.lost.creates > 0 && last.is_some_and(|forgotten_at| self.now >= forgotten_at) {
             self.lost.forgotten += 1;
         }

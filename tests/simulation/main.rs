@@ -15,8 +15,10 @@
 
 mod arguments;
 mod caller;
+mod calls;
 mod check;
 mod cloud;
+mod comparing;
 mod endpoint;
 mod enumerate;
 mod failover;
@@ -77,6 +79,8 @@ fn drawn(seed: u64, twin: Twin) -> World {
         build: random.pick(&[20, 50, 50, 200]),
         lag: random.pick(&[0, 0, 5, 59]),
         comparable: random.below(4) > 0,
+        vanish: random.pick(&[60, 120, 300, 600]),
+        alone: random.below(2) == 0,
     };
     let odds = random.pick(&[8, 24, 64, 128]);
     World::new(script, setting, Source::Drawn { random, odds, left: MOST_FAULTS }, twin)

@@ -14,6 +14,14 @@ pub(crate) fn instant(time: Time) -> Instant {
     Instant::UNIX_EPOCH + chrono::Duration::seconds(i64::from(time))
 }
 
+/// How long a look, or a list, may show what was before.
+pub(crate) const LAG: Time = 60;
+
+/// The same, as the domain counts.
+pub(crate) fn lag() -> chrono::Duration {
+    chrono::Duration::seconds(i64::from(LAG))
+}
+
 /// And back.
 pub(crate) fn time(instant: Instant) -> Time {
     Time::try_from(instant.timestamp()).unwrap_or(NEVER)
@@ -97,4 +105,6 @@ pub(crate) enum Work {
     Track,
     Deliver(usize),
     Sweep,
+    Resend,
+    Compare,
 }

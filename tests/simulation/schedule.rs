@@ -134,15 +134,20 @@ pub(crate) enum Fault {
     ReadOnly,
     /// A standby takes over that has nothing of the create.
     Failover,
+    /// From now on the cloud shows nothing for a while, and says of each cache that it is not there.
+    Vanish,
+    /// The cloud says that it was done, and does nothing.
+    AckedNotDone,
 }
 
 use Fault::{
-    BuildFails, Crash, Failover, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves, LongPause,
-    LookFails, LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle, Unheard,
+    AckedNotDone, BuildFails, Crash, Failover, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves,
+    LongPause, LookFails, LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle, Unheard,
+    Vanish,
 };
 
 impl Fault {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Crash,
         Unheard,
         Pause,
@@ -165,6 +170,8 @@ impl Fault {
         Leaves,
         ReadOnly,
         Failover,
+        Vanish,
+        AckedNotDone,
     ];
 }
 
@@ -194,11 +201,22 @@ impl Boundary {
                 Refuse,
                 Mismatch,
                 BuildFails,
+                AckedNotDone,
             ],
-            Self::Delete => {
-                &[Crash, Unheard, Outage, LostRequest, LostAnswer, Late, LateEnd, Throttle, Refuse, Mismatch]
-            }
-            Self::Look => &[Crash, Pause, Outage, LookFails, Lag],
+            Self::Delete => &[
+                Crash,
+                Unheard,
+                Outage,
+                LostRequest,
+                LostAnswer,
+                Late,
+                LateEnd,
+                Throttle,
+                Refuse,
+                Mismatch,
+                AckedNotDone,
+            ],
+            Self::Look => &[Crash, Pause, Outage, LookFails, Lag, Vanish],
             Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard, HookRests],
             Self::Ask => &[Crash, Leaves],
             Self::Tell => &[Crash, Unheard, Pause, LongPause, Outage, Leaves],

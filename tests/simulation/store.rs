@@ -7,7 +7,8 @@ use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState
 use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Time};
-pub(crate) use crate::rows::{Delivery, Endpoint, LEASE, Lease, Operation, Row, Work, instant, time};
+use crate::comparing::Doubt;
+pub(crate) use crate::rows::{Delivery, Endpoint, LAG, LEASE, Lease, Operation, Row, Work, instant, lag, time};
 use crate::twin::Twin;
 
 /// The tracker's pause between two looks.
@@ -30,7 +31,7 @@ pub(crate) struct Store {
     /// Which operation made each generation.
     pub(crate) made_by: [usize; EVENTS + 1],
     /// Dedupe keys of the events, by generation and type.
-    told: u64,
+    told: u128,
     events: u32,
     tokens: u32,
     /// A transition that must not be, or a Ready that came twice or too early.
@@ -41,6 +42,16 @@ pub(crate) struct Store {
     pub(crate) abandoned: bool,
     /// It was withdrawn, or its removal begun, without anybody asking.
     pub(crate) given_up: bool,
+    /// When the row last changed.
+    pub(crate) changed: Time,
+    /// When the whole list is compared next; never, while the cloud has not lied.
+    pub(crate) compare_due: Time,
+    /// Too much vanished at once.
+    pub(crate) doubt: Option<Doubt>,
+    /// Caches that were found and that no row knows, one bit each.
+    pub(crate) found: u8,
+    /// How often a removal was asked for again.
+    pub(crate) resends: u16,
     pub(crate) twin: Twin,
 }
 
@@ -82,6 +93,11 @@ impl Store {
             owed: None,
             abandoned: false,
             given_up: false,
+            changed: 0,
+            compare_due: NEVER,
+            doubt: None,
+            found: 0,
+            resends: 0,
             twin,
         }
     }
@@ -108,6 +124,8 @@ impl Store {
             }
         }
         offer(self.sweep_due(), Work::Sweep);
+        offer(self.resend_due(), Work::Resend);
+        offer(self.compare_due, Work::Compare);
         if self.look_due != NEVER {
             offer(self.look_due.max(self.group.free_at()), Work::Track);
         }
@@ -127,7 +145,9 @@ impl Store {
         match work {
             Work::Operation(place) | Work::Unsettled(place) => self.operations[place].lease = lease,
             Work::Track => self.group = lease,
-            Work::Sweep => {}
+            Work::Sweep | Work::Resend => {}
+            // Somebody else comes for it where this one dies.
+            Work::Compare => self.compare_due = now + LEASE,
             Work::Deliver(place) => {
                 self.deliveries[place].lease = lease;
                 // Counted at the claim, so that a body that kills its worker still comes to an end.
@@ -211,7 +231,7 @@ impl Store {
     }
 
     fn moved_by(&mut self, place: usize, input: Input, cache: usize, now: Time) {
-        let outcome = core::step(self.row.core, input, instant(now));
+        let outcome = core::step(self.row.core, input, instant(now), lag());
         if input == Input::Created {
             self.row.cache = Some(cache);
         }
@@ -245,16 +265,17 @@ impl Store {
             self.fault = Some("a step from a status that is not the row's");
         }
         self.row.core = outcome.next;
+        self.changed = now;
         if let Some(kind) = outcome.event {
             self.tell(kind, outcome.next.generation, now);
         }
     }
 
     /// Writes an event once per generation and type, with its delivery.
-    fn tell(&mut self, kind: EventType, generation: i32, now: Time) {
+    pub(crate) fn tell(&mut self, kind: EventType, generation: i32, now: Time) {
         let place = EventType::ALL.iter().position(|known| *known == kind).unwrap_or(0);
         let generation = usize::try_from(generation).unwrap_or(0);
-        let bit = 1_u64 << (place + EventType::ALL.len() * generation.min(5));
+        let bit = 1_u128 << (place + EventType::ALL.len() * generation.min(5));
         if self.told & bit != 0 {
             return;
         }
@@ -297,37 +318,6 @@ impl Store {
         if self.group.is(token) {
             self.group = Lease::default();
             self.look_due = if self.row.core.status.is_in_motion() { now + LOOK_EVERY } else { NEVER };
-        }
-    }
-
-    /// The team resumes the endpoint.
-    pub(crate) fn resume(&mut self) {
-        self.endpoint = Endpoint { revision: self.endpoint.revision + 1, rests_until: 0 };
-    }
-
-    /// The endpoint rests, because of an attempt that was read under that revision.
-    pub(crate) fn rest(&mut self, revision: i64, until: Time) {
-        if revision == self.endpoint.revision || self.twin == Twin::CountsOldEnds {
-            self.endpoint.rests_until = self.endpoint.rests_until.max(until);
-        }
-    }
-
-    /// Gives a delivery back that its worker may not send yet.
-    pub(crate) fn give_back(&mut self, place: usize, token: u32, until: Time) {
-        let delivery = &mut self.deliveries[place];
-        if delivery.lease.is(token) {
-            (delivery.lease, delivery.due) = (Lease::default(), until);
-            delivery.attempts -= 1;
-        }
-    }
-
-    /// Ends an attempt to deliver; `again` is when the next is due.
-    pub(crate) fn finish(&mut self, place: usize, token: u32, delivered: bool, again: Time) {
-        let delivery = &mut self.deliveries[place];
-        if delivery.lease.is(token) {
-            delivery.lease = Lease::default();
-            delivery.delivered = delivered;
-            delivery.due = if delivered { NEVER } else { again };
         }
     }
 

@@ -37,10 +37,16 @@ pub(crate) enum Twin {
     CountsOldEnds,
     /// A create that is repeated with its key has a new operation's id where the database has lost the first.
     ForgetsKeys,
+    /// What the cloud does not show is gone, however much that is at once.
+    BelievesVanishing,
+    /// What has ended stays so, whatever the cloud shows.
+    NeverRevives,
+    /// A removal that the cloud has accepted is not asked for again.
+    NeverSendsAgain,
 }
 
 impl Twin {
-    pub(crate) const BROKEN: [Self; 16] = [
+    pub(crate) const BROKEN: [Self; 19] = [
         Self::FreshToken,
         Self::ResendForLookUp,
         Self::RefuseAtOnce,
@@ -57,6 +63,9 @@ impl Twin {
         Self::RestsOn,
         Self::CountsOldEnds,
         Self::ForgetsKeys,
+        Self::BelievesVanishing,
+        Self::NeverRevives,
+        Self::NeverSendsAgain,
     ];
 }
 

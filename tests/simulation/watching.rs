@@ -1,10 +1,11 @@
 //! The rest of a worker's work: following the cache, looking after ended operations.
 
 use eci_cache_gateway::domain::change::core::{self, Input as Change, Outcome};
+use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::NEVER;
 use crate::schedule::Fault;
-use crate::store::instant;
+use crate::store::{instant, lag};
 use crate::worker::{Hand, Worker};
 use crate::world::World;
 
@@ -13,8 +14,12 @@ impl World {
         if fault == Some(Fault::LookFails) {
             return Hand::Tidied(operation, self.now + 30);
         }
-        let own = self.store.row.cache;
-        let extra = self.cloud.listed(self.seen_at(fault)).find(|cache| Some(*cache) != own);
+        let (own, then) = (self.store.row.cache, self.seen_at(fault));
+        let nothing = self.cloud.listed(then).next().is_none() && should_be_there(self.store.row.core.status);
+        if nothing && !self.is_absence_believed(false, then) {
+            return Hand::Tidied(operation, self.now + 30);
+        }
+        let extra = self.cloud.listed(then).find(|cache| Some(*cache) != own);
         extra.map_or(Hand::Tidied(operation, NEVER), |cache| Hand::Remove(operation, cache))
     }
 
@@ -22,10 +27,14 @@ impl World {
         let Some(row) = worker.row.filter(|_| fault != Some(Fault::LookFails)) else {
             return Hand::Tidied(operation, self.now + 30);
         };
-        let seen = row.cache.and_then(|cache| self.cloud.look(cache, self.seen_at(fault)));
+        let then = self.seen_at(fault);
+        let seen = row.cache.and_then(|cache| self.cloud.look(cache, then));
+        if seen.is_none() && should_be_there(row.core.status) && !self.is_absence_believed(true, then) {
+            return Hand::Tidied(operation, self.now + 30);
+        }
         let Some(seen) = seen.filter(|_| !row.core.status.is_final()) else { return Hand::Tidied(operation, NEVER) };
         let rebuilt = self.is_rebuilt(seen.snapshot, row.snapshot_before);
-        let outcome = core::step(row.core, Change::Seen { shown: seen.status, rebuilt }, instant(self.now));
+        let outcome = core::step(row.core, Change::Seen { shown: seen.status, rebuilt }, instant(self.now), lag());
         let snapshot = Some(seen.snapshot).filter(|snapshot| *snapshot != 0);
         if outcome.next == row.core && snapshot.is_none_or(|new| new == row.snapshot) {
             return Hand::Tidied(operation, NEVER);
@@ -34,8 +43,16 @@ impl World {
     }
 
     pub(crate) fn remove(&mut self, cache: usize, fault: Option<Fault>) {
-        let lost = [Fault::LostRequest, Fault::Throttle, Fault::Refuse, Fault::Mismatch, Fault::Late, Fault::LateEnd];
-        if !fault.is_some_and(|fault| lost.contains(&fault)) {
+        let lost = [
+            Fault::LostRequest,
+            Fault::Throttle,
+            Fault::Refuse,
+            Fault::Mismatch,
+            Fault::Late,
+            Fault::LateEnd,
+            Fault::AckedNotDone,
+        ];
+        if !fault.is_some_and(|fault| lost.contains(&fault)) && !self.cloud.is_hidden(self.now) {
             self.note(|| format!("the second cache {cache} is removed"));
             self.cloud.remove(cache, self.now);
         }
@@ -46,7 +63,8 @@ impl World {
             self.store.release(worker.token, self.now);
             return Hand::Idle;
         };
-        let shown = row.cache.and_then(|cache| self.cloud.look(cache, self.seen_at(fault)));
+        let then = self.seen_at(fault);
+        let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
         let input = match shown {
             _ if fault == Some(Fault::LookFails) => None,
             Some(seen) => {
@@ -55,7 +73,10 @@ impl World {
             None => Some(Change::Missed),
         };
         self.note(|| format!("the tracker sees {shown:?}"));
-        let outcome = input.map(|input| core::step(row.core, input, instant(self.now)));
+        let outcome = input.map(|input| core::step(row.core, input, instant(self.now), lag()));
+        let end = outcome.and_then(|outcome| outcome.moved).map(|(_, to)| to).filter(|to| to.is_final());
+        // That it is gone is believed only where others are shown.
+        let outcome = outcome.filter(|_| end.is_none_or(|to| self.is_absence_believed(to != Status::Deleted, then)));
         let snapshot = shown.map(|seen| seen.snapshot).filter(|snapshot| *snapshot != 0);
         let new = snapshot.is_some_and(|new| new != row.snapshot);
         if let Some(outcome) = outcome.filter(|outcome| new || outcome.next != row.core) {
@@ -74,4 +95,9 @@ impl World {
         self.store.release(worker.token, self.now);
         Hand::Idle
     }
+}
+
+/// Nobody has asked to remove it, and it has not ended.
+fn should_be_there(status: Status) -> bool {
+    !status.is_final() && status != Status::Deleting
 }

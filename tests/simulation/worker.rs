@@ -1,14 +1,15 @@
 //! A worker: what it has in hand, and what it does next. The hands of `app`, with the same rules underneath.
 
-use eci_cache_gateway::domain::change::core::{self, Outcome};
+use eci_cache_gateway::domain::change::core::Outcome;
 use eci_cache_gateway::domain::operation::{
-    Answer, Effect, Input, OperationKind, OperationState, Owed, Progress, Sight, decide, is_stale,
+    Answer, Effect, Input, OperationKind, OperationState, Owed, Progress, decide, is_stale,
 };
 
-use crate::cloud::{NEVER, Request, Time};
+use crate::cloud::{NEVER, Time};
+use crate::comparing::Finding;
 use crate::endpoint::{Ended, NOTHING};
 use crate::schedule::{Boundary, Fault};
-use crate::store::{Row, Work, instant};
+use crate::store::{LAG, Row, Work, instant};
 use crate::twin::Twin;
 use crate::world::World;
 
@@ -16,8 +17,6 @@ use crate::world::World;
 pub(crate) const PAUSE: Time = 70;
 /// Longer than the cloud remembers a token, and than a request is accepted.
 pub(crate) const LONG_PAUSE: Time = 1_000;
-/// How far a look lags at worst.
-const LAG: Time = 59;
 /// How long the database takes no writes.
 pub(crate) const READ_ONLY: Time = 8;
 
@@ -54,6 +53,14 @@ pub(crate) enum Hand {
     GiveBack(usize),
     /// Give up creates of which nobody will be told.
     Sweep,
+    /// Ask again for a removal that was not carried out.
+    Resend,
+    /// Read the whole list.
+    Compare,
+    /// Write what it shows.
+    Compared(Finding),
+    /// Remove what no row knows.
+    RemoveFound(usize),
 }
 
 /// A worker.
@@ -65,7 +72,7 @@ pub(crate) struct Worker {
     /// Its lease.
     pub(crate) token: u32,
     /// What it has read.
-    progress: Option<Progress>,
+    pub(crate) progress: Option<Progress>,
     pub(crate) row: Option<Row>,
     /// The endpoint's revision as it was read.
     pub(crate) revision: i64,
@@ -79,7 +86,7 @@ impl World {
         let row = self.store.row;
         let progress = match work {
             Work::Operation(place) | Work::Unsettled(place) => Some(self.store.operations[place].progress),
-            Work::Track | Work::Deliver(_) | Work::Sweep => None,
+            Work::Track | Work::Deliver(_) | Work::Sweep | Work::Resend | Work::Compare => None,
         };
         let hand = match work {
             Work::Operation(place) => self.due(place, &row),
@@ -88,6 +95,8 @@ impl World {
             Work::Deliver(place) if self.rests(worker) => Hand::GiveBack(place),
             Work::Deliver(place) => Hand::Post(place),
             Work::Sweep => Hand::Sweep,
+            Work::Resend => Hand::Resend,
+            Work::Compare => Hand::Compare,
         };
         let revision = self.store.endpoint.revision;
         self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row), revision };
@@ -133,14 +142,16 @@ impl World {
             | Hand::Observed(..)
             | Hand::Posted(..)
             | Hand::GiveBack(_)
+            | Hand::Compared(_)
+            | Hand::Resend
             | Hand::Sweep => Boundary::Write,
             Hand::Settle(..) => Boundary::Settle,
             Hand::Send(operation, _) if self.store.operations[operation].progress.kind == OperationKind::Delete => {
                 Boundary::Delete
             }
             Hand::Send(..) => Boundary::Build,
-            Hand::Remove(..) => Boundary::Delete,
-            Hand::LookUp(_) | Hand::Tidy(_) | Hand::Track => Boundary::Look,
+            Hand::Remove(..) | Hand::RemoveFound(_) => Boundary::Delete,
+            Hand::LookUp(_) | Hand::Tidy(_) | Hand::Track | Hand::Compare => Boundary::Look,
             Hand::Post(_) => Boundary::Post,
         };
         if boundary.writes() && self.now < self.read_only_until {
@@ -157,6 +168,7 @@ impl World {
             Some(Fault::Pause) => self.workers[place].resume = self.now + PAUSE,
             Some(Fault::LongPause) => self.workers[place].resume = self.now + LONG_PAUSE,
             _ => {
+                self.let_lie(fault);
                 let next = self.carry_out(place, worker, fault);
                 self.workers[place].hand = next;
                 if fault == Some(Fault::Unheard) {
@@ -213,7 +225,7 @@ impl World {
             }
             Hand::Remove(operation, cache) => {
                 self.remove(cache, fault);
-                Hand::Tidied(operation, self.now + LAG + 1)
+                Hand::Tidied(operation, self.now + LAG)
             }
             Hand::Tidied(operation, until) => {
                 self.store.note_unsettled(operation, token, until);
@@ -231,6 +243,13 @@ impl World {
                 self.sweep();
                 Hand::Idle
             }
+            Hand::Resend => {
+                self.store.resend(self.now);
+                Hand::Idle
+            }
+            Hand::Compare => self.compare(place, fault),
+            Hand::Compared(finding) => self.write_finding(worker, finding),
+            Hand::RemoveFound(cache) => self.remove_found(cache, fault),
         }
     }
 
@@ -258,84 +277,13 @@ impl World {
         Hand::Settle(operation, effect, cache)
     }
 
-    fn call(
-        &mut self,
-        operation: usize,
-        progress: Progress,
-        worker: Worker,
-        signed: Time,
-        fault: Option<Fault>,
-    ) -> (Answer, usize) {
-        let attempt = if self.twin == Twin::FreshToken { progress.attempts } else { 0 };
-        let token = u16::try_from(operation * 1_000).unwrap_or(0) + u16::try_from(attempt).unwrap_or(0);
-        let token = token + self.renamed();
-        let target = worker.row.and_then(|row| row.cache).unwrap_or(0);
-        let fails = fault == Some(Fault::BuildFails);
-        let request = Request { kind: progress.kind, operation, token, signed, target, fails };
-        match fault {
-            Some(Fault::LostRequest) => (Answer::Unknown, 0),
-            Some(Fault::Late) => self.delay(90, request),
-            Some(Fault::LateMid) => self.delay(400, request),
-            Some(Fault::LateEnd) => self.delay(840, request),
-            Some(Fault::Throttle) => (Answer::NotDone, 0),
-            Some(Fault::Refuse) => (Answer::Refused, 0),
-            Some(Fault::Mismatch) => (Answer::Mismatch, 0),
-            Some(Fault::LostAnswer) => {
-                self.cloud.arrive(request, self.now);
-                (Answer::Unknown, 0)
-            }
-            _ => self.cloud.arrive(request, self.now),
-        }
-    }
-
-    fn delay(&mut self, by: Time, request: Request) -> (Answer, usize) {
-        self.cloud.delay(self.now + by, request);
-        (Answer::Unknown, 0)
-    }
-
-    /// Which moment a look shows.
-    pub(crate) fn seen_at(&self, fault: Option<Fault>) -> Time {
-        self.now - if fault == Some(Fault::Lag) { LAG } else { self.setting.lag }
-    }
-
-    fn look_up(&mut self, place: usize, worker: Worker, operation: usize, fault: Option<Fault>) -> Hand {
-        let (Some(progress), Some(row)) = (worker.progress, worker.row) else { return Hand::Idle };
-        let then = self.seen_at(fault);
-        let mut cache = 0;
-        let sight = match progress.kind {
-            _ if fault == Some(Fault::LookFails) => Sight::Failed,
-            OperationKind::Create => {
-                let mut found = self.cloud.listed(then);
-                let first = found.next();
-                cache = first.unwrap_or(0);
-                let twice = found.next().is_some();
-                if first.is_some() { Sight::Found { twice } } else { Sight::Nothing }
-            }
-            OperationKind::Update | OperationKind::Delete => {
-                let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
-                let done = if progress.kind == OperationKind::Delete {
-                    shown.is_none()
-                } else {
-                    let rebuilt = |snapshot| self.is_rebuilt(snapshot, row.snapshot);
-                    shown.is_some_and(|s| core::was_updated(row.core.status, s.status, rebuilt(s.snapshot)))
-                };
-                if done { Sight::Found { twice: false } } else { Sight::Nothing }
-            }
-        };
-        self.note(|| format!("operation {operation}: the look shows {sight:?}"));
-        let input = Input::Looked { sight, unwanted: unwanted(progress, operation, &row) };
-        let (progress, effect) = decide(progress, input, instant(self.now), &self.rule);
-        self.workers[place].progress = Some(progress);
-        Hand::Settle(operation, effect, cache)
-    }
-
     pub(crate) fn is_rebuilt(&self, shown: u8, before: u8) -> bool {
         self.twin == Twin::NoEvidence || (self.setting.comparable && before != 0 && shown != before)
     }
 }
 
 /// A delete waits for the create.
-fn unwanted(progress: Progress, place: usize, row: &Row) -> bool {
+pub(crate) fn unwanted(progress: Progress, place: usize, row: &Row) -> bool {
     progress.kind == OperationKind::Create && row.newest != place
 }
 

@@ -35,11 +35,15 @@ pub(crate) struct Setting {
     pub(crate) lag: Time,
     /// Whether snapshots tell builds apart.
     pub(crate) comparable: bool,
+    /// How long the cloud shows nothing, where it does.
+    pub(crate) vanish: Time,
+    /// Whether the account has no other caches.
+    pub(crate) alone: bool,
 }
 
 impl Setting {
     /// The worst memory that we allow for, and nothing else in the way.
-    pub(crate) const PLAIN: Self = Self { memory: 300, build: 50, lag: 0, comparable: true };
+    pub(crate) const PLAIN: Self = Self { memory: 300, build: 50, lag: 0, comparable: true, vanish: 300, alone: false };
 }
 
 /// The world of one run.

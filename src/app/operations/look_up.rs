@@ -1,11 +1,13 @@
 //! Looking for what an operation may have done although nobody heard the answer.
 //!
 //! What must stay true: a cache that some row has is never taken for this operation's; of several the oldest is
-//! adopted, and the others are removed once nothing more can come ([`super::unsettled`]).
+//! adopted, and the others are removed once nothing more can come ([`super::unsettled`]); that nothing is there proves
+//! something only where the cloud shows others.
 
 use super::attempt::Done;
 use super::{Answer, Gateway, Learned, is_unwanted};
 use crate::app::Error;
+use crate::app::vanishing::Absence;
 use crate::domain::change::was_updated;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
@@ -13,10 +15,15 @@ use crate::domain::observation::Seen;
 use crate::domain::operation::{Input, Operation, OperationKind, Sight};
 use crate::domain::spec::MAX_TAGS;
 use crate::eci::{Client, DescribeQuery};
-use crate::store::LeasedOperation;
+use crate::store::{LeasedOperation, TrackerGroup};
 
 /// A look's answer, and what can be kept of it.
-type Sighting = (Sight, Option<Done>);
+struct Sighting {
+    sight: Sight,
+    done: Option<Done>,
+    /// Whether it rests on what was not shown.
+    absent: bool,
+}
 
 impl Gateway {
     /// Looks for what an earlier attempt may have done; the rule says what that means.
@@ -36,14 +43,30 @@ impl Gateway {
         if let Err(fault) = &looked {
             self.note_fault(&cache.account, fault).await?;
         }
-        let (sight, done) = looked.unwrap_or_else(|fault| {
+        let Sighting { mut sight, done, absent } = looked.unwrap_or_else(|fault| {
             tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
-            (Sight::Failed, None)
+            Sighting { sight: Sight::Failed, done: None, absent: false }
         });
+        if absent && !self.is_absent(&cloud, operation, &cache).await? {
+            sight = Sight::Failed;
+        }
         let unwanted = is_unwanted(operation, &cache);
         let (progress, effect) = self.decide(operation.progress, Input::Looked { sight, unwanted });
         let learned = Learned { done, ..Learned::default() };
         self.carry_on(leased, cache, progress, effect, learned).await
+    }
+
+    /// Whether it is believed that there is nothing.
+    pub(super) async fn is_absent(
+        &self,
+        cloud: &Client,
+        operation: &Operation,
+        cache: &ImageCache,
+    ) -> Result<bool, Error> {
+        let group = TrackerGroup { account: cache.account.clone(), region: cache.spec.region.to_string() };
+        let own: Vec<&str> = cache.eci_cache_id.as_deref().into_iter().collect();
+        let strict = operation.progress.kind == OperationKind::Update;
+        self.is_absence_believed(&Absence { group: &group, cloud, ids: &own, strict }).await
     }
 
     async fn look_for_create(
@@ -59,9 +82,11 @@ impl Gateway {
         self.without_taken(cache, &mut found).await?;
         found.sort_by_key(|seen| seen.created_at);
         let twice = found.len() > 1;
-        let Some(first) = found.into_iter().next() else { return Ok(Ok((Sight::Nothing, None))) };
-        let created = Some((first.eci_cache_id, first.container_group_id));
-        Ok(Ok((Sight::Found { twice }, Some(Done { created, request_id }))))
+        let Some(first) = found.into_iter().next() else {
+            return Ok(Ok(Sighting { sight: Sight::Nothing, done: None, absent: true }));
+        };
+        let done = Some(Done { created: Some((first.eci_cache_id, first.container_group_id)), request_id });
+        Ok(Ok(Sighting { sight: Sight::Found { twice }, done, absent: false }))
     }
 
     /// Leaves only what no row has.
@@ -117,8 +142,9 @@ impl Gateway {
             OperationKind::Delete => seen.is_none(),
             OperationKind::Create | OperationKind::Update => seen.is_some_and(|seen| was_updated(cache, seen)),
         };
-        let what = Done { created: None, request_id: page.request_id };
-        Ok(if done { (Sight::Found { twice: false }, Some(what)) } else { (Sight::Nothing, None) })
+        let sight = if done { Sight::Found { twice: false } } else { Sight::Nothing };
+        let done = done.then_some(Done { created: None, request_id: page.request_id });
+        Ok(Sighting { sight, done, absent: seen.is_none() })
     }
 }
 

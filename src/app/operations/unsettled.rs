@@ -5,7 +5,7 @@
 //! repeated until it is clean. A copy of an update builds the same once more: the cache is looked at again.
 //!
 //! What must stay true: only what carries the operation's own tag is removed, and only if no row has it; the
-//! audit entry stands before the cloud is told.
+//! audit entry stands before the cloud is told; that nothing at all is shown ends nothing, unless others are shown.
 
 use chrono::Duration;
 
@@ -19,6 +19,8 @@ use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Operation, OperationKind};
+use crate::domain::reconcile::has_ended;
+use crate::domain::status::Status;
 use crate::eci::{Attempt, Client, DescribeQuery};
 use crate::store::LeasedOperation;
 
@@ -68,6 +70,10 @@ impl Gateway {
             return Ok(());
         }
         let extra = match self.find_by_tag(&cloud, operation).await {
+            Ok((found, _)) if found.is_empty() && self.is_hidden(&cloud, operation, &cache).await? => {
+                self.store().note_unsettled(leased, Some(self.now() + AGAIN_AFTER), false, &[]).await?;
+                return Ok(());
+            }
             Ok((mut found, _)) => {
                 self.without_taken(&cache, &mut found).await?;
                 found
@@ -100,8 +106,14 @@ impl Gateway {
             }
         };
         let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
+        if seen.is_none() && self.is_hidden(cloud, operation, &cache).await? {
+            return Ok(false);
+        }
         // One that is not there any more is the tracker's and the reconciler's to find.
-        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now())) else { return Ok(true) };
+        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now(), self.settings().rule.list_lag))
+        else {
+            return Ok(true);
+        };
         let audit = self.observed(WORKER, &change);
         let written = self.store().write_change(&self.write_of(&change, audit)).await?;
         if written {
@@ -109,6 +121,12 @@ impl Gateway {
             self.signals().tracker.notify_one();
         }
         Ok(written)
+    }
+
+    /// Whether a cache that should be there is not shown, and that is not believed. (One that is being removed should not.)
+    async fn is_hidden(&self, cloud: &Client, operation: &Operation, cache: &ImageCache) -> Result<bool, Error> {
+        let gone = cache.eci_cache_id.is_none() || cache.status == Status::Deleting || has_ended(cache);
+        Ok(!gone && !self.is_absent(cloud, operation, cache).await?)
     }
 
     async fn looked_after(&self, operation: &Operation) -> Result<ImageCache, Error> {

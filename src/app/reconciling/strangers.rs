@@ -1,8 +1,8 @@
 //! Caches that no row knows: kept as found, offered for adoption; and those that an ended create of ours left behind:
 //! removed, once nothing of it can be accepted any more.
 //!
-//! What must stay true: the finding and its audit entry are kept before anything is removed; a removal that failed is
-//! tried again with the next pass.
+//! What must stay true: the finding and its audit entry are kept before anything is removed; nobody takes over what is
+//! being removed, and what was taken over is not removed; a removal that failed is tried again with the next pass.
 
 use super::reading::CloudList;
 use super::{RECONCILER, SINGLE_LOOKS, Stop, reading};
@@ -81,6 +81,7 @@ impl Gateway {
             created_at: seen.created_at,
             found_at: self.now(),
             orphan_of: of.map(|operation| operation.id.uuid()),
+            removing_until: None,
         };
         let kind = if of.is_some() { "orphan" } else { "stranger" };
         let entry = self.stranger_entry("find_image_cache", kind, &found, of);
@@ -117,7 +118,10 @@ impl Gateway {
                 // The account is busy; the next pass comes soon enough.
                 return Ok(());
             }
-            let region = reading::region_of(lease)?;
+            let (region, rule) = (reading::region_of(lease)?, self.settings().rule);
+            if !self.store().claim_orphan(&orphan, self.now() + rule.acceptance + rule.list_lag).await? {
+                continue;
+            }
             let removed = cloud.delete(&region, &orphan.eci_cache_id, &attempt).await;
             let request_id = match removed {
                 Ok(done) => Some(done.request_id),
@@ -129,9 +133,15 @@ impl Gateway {
                         code = error.code,
                         "an orphan cannot be removed"
                     );
+                    self.store().release_orphan(&orphan, orphan.removing_until).await?;
                     continue;
                 }
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => {
+                    if matches!(fault, Fault::Throttled(_) | Fault::NotSent(_)) {
+                        self.store().release_orphan(&orphan, orphan.removing_until).await?;
+                    }
+                    return Err(fault.into());
+                }
             };
             self.end_orphan(&orphan, &operation, request_id).await?;
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Pass;
+use crate::app::vanishing::Absence;
 use crate::app::{Error, Gateway};
 use crate::domain::change::{Change, observe};
 use crate::domain::ids::CacheId;
@@ -26,9 +27,12 @@ impl Gateway {
         if !absent.is_empty() {
             let ids: Vec<&str> = absent.iter().map(String::as_str).collect();
             let missed = self.store().caches_of_group(&pass.group, &ids).await?;
-            changes.extend(missed.iter().filter_map(|cache| self.change_of(cache, None)));
+            let missed = missed.iter().filter_map(|cache| self.change_of(cache, None)).collect();
+            pass.shows |= !ours.is_empty();
+            changes.extend(self.believed(pass, missed).await?);
         }
         for seen in ours {
+            pass.shows = true;
             pass.round.shown(&seen.eci_cache_id);
         }
         // What is absent is no suspect any more: its own id was asked for.
@@ -39,7 +43,25 @@ impl Gateway {
     }
 
     fn change_of(&self, cache: &ImageCache, seen: Option<&Seen>) -> Option<Change> {
-        observe(cache, seen, self.now()).filter(|change| is_worth_writing(cache, change))
+        let lag = self.settings().rule.list_lag;
+        observe(cache, seen, self.now(), lag).filter(|change| is_worth_writing(cache, change))
+    }
+
+    /// Without those ends that rest on a cloud which does not show anything else either. What ends by its own date does.
+    async fn believed(&self, pass: &Pass, mut changes: Vec<Change>) -> Result<Vec<Change>, Error> {
+        let end = |change: &Change| change.moved.map(|(_, to)| to).filter(|to| to.is_final() && *to != Status::Expired);
+        let ends: Vec<Status> = changes.iter().filter_map(end).collect();
+        if ends.is_empty() || pass.shows && !self.is_doubted(&pass.group).await? {
+            return Ok(changes);
+        }
+        let ids: Vec<String> = changes.iter().filter_map(|change| change.next.eci_cache_id.clone()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let strict = ends.iter().any(|end| *end != Status::Deleted);
+        let absence = Absence { group: &pass.group, cloud: &pass.cloud, ids: &ids, strict };
+        if !self.is_absence_believed(&absence).await? {
+            changes.retain(|change| end(change).is_none());
+        }
+        Ok(changes)
     }
 
     async fn write_changes(&self, pass: &mut Pass, changes: Vec<Change>) -> Result<(), Error> {

@@ -44,7 +44,9 @@ pub struct SkippedCacheView {
     /// The cloud's id, imc-….
     pub eci_cache_id: String,
     /// Why: `already_managed` (by some team of this gateway), `create_in_progress` (a create of that name has not
-    /// ended: try again later), `policy_refused` (the team may not have it) or `not_found`. New words may appear.
+    /// ended: try again later), `policy_refused` (the team may not have it), `not_found`, `revived` (some team of this
+    /// gateway had it, it had counted as gone, and goes on there) or `being_removed` (a create that was refused left it
+    /// behind, and its removal is under way: try again after 20 minutes). New words may appear.
     pub reason: String,
     /// For `policy_refused`: everything that the policy refuses.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -5,7 +5,10 @@
 //!
 //! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready;
 //! after an update, Ready counts only with evidence that the new build is meant; a cache is gone only when
-//! two clean looks by its id, one after the other, did not find it.
+//! two clean looks by its id, one after the other, did not find it; what has ended goes on where the cloud shows it again.
+//!
+//! `lag` is everywhere how long a look may show what was before a change that the cloud has accepted
+//! (`cloud.list_lag_seconds`).
 
 use chrono::Duration;
 
@@ -17,8 +20,6 @@ use crate::domain::status::Status;
 pub const MISSES_UNTIL_GONE: i32 = 2;
 /// How long an update may show the old build's Ready before we believe that nothing had to be built.
 pub const STALE_READY_LIMIT: Duration = Duration::minutes(10);
-/// How long a look may show what was before the change that the cloud has accepted.
-pub const LOOKS_LAG: Duration = Duration::minutes(1);
 
 /// What the decisions look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,13 @@ pub enum Input {
     },
     /// A clean look by its id did not find it.
     Missed,
+    /// The cloud shows it, although it has ended here.
+    ShownAgain {
+        /// The cloud's word, read.
+        shown: Status,
+        /// As for [`Self::Seen`].
+        rebuilt: bool,
+    },
 }
 
 /// What follows.
@@ -79,8 +87,8 @@ pub struct Outcome {
     pub event: Option<EventType>,
 }
 
-/// What `input` means for the cache. A final status stays as it is.
-pub fn step(before: Core, input: Input, now: Instant) -> Outcome {
+/// What `input` means for the cache. Only [`Input::ShownAgain`] leads out of a final status.
+pub fn step(before: Core, input: Input, now: Instant, lag: Duration) -> Outcome {
     match input {
         Input::Created => {
             let next = Core { known: true, accepted_at: Some(now), ..before };
@@ -93,8 +101,9 @@ pub fn step(before: Core, input: Input, now: Instant) -> Outcome {
         }
         Input::CreateRefused => go(before, before, Status::Failed),
         Input::Seen { .. } | Input::Missed if before.status.is_final() => go(before, before, before.status),
-        Input::Seen { shown, rebuilt } => seen(before, shown, rebuilt, now),
-        Input::Missed => missed(before, now),
+        Input::Seen { shown, rebuilt } => seen(before, shown, rebuilt, now, lag),
+        Input::Missed => missed(before, now, lag),
+        Input::ShownAgain { shown, rebuilt } => shown_again(before, shown, rebuilt, now, lag),
     }
 }
 
@@ -120,16 +129,27 @@ fn updated(before: Core, now: Instant) -> Outcome {
     go(before, next, Status::Updating)
 }
 
-fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant) -> Outcome {
+fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
     let awaits_build = before.awaits_build();
     let build_seen = before.build_seen || (awaits_build && shown == Status::Updating);
     let next = Core { misses: 0, shown: true, build_seen, ..before };
     let to = match before.status {
         Status::Deleting => Status::Deleting,
-        status if awaits_build && !next.is_meant(shown, rebuilt, now) => status,
+        status if awaits_build && !next.is_meant(shown, rebuilt, now, lag) => status,
         _ => shown,
     };
     go(before, next, to)
+}
+
+/// It goes on as the cloud shows it. One that somebody asked to remove is still to be removed: the cloud has not done it.
+fn shown_again(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
+    let asked_to_go = before.status == Status::Deleted;
+    let status = if asked_to_go { Status::Deleting } else { Status::Unknown };
+    let outcome = seen(Core { status, ..before }, shown, rebuilt, now, lag);
+    let to = outcome.next.status;
+    // The first Ready of a build is told as such.
+    let event = outcome.event.filter(|_| to == Status::Ready && !before.ready).or(Some(EventType::Revived));
+    Outcome { next: outcome.next, moved: (to != before.status).then_some((before.status, to)), event }
 }
 
 impl Core {
@@ -141,13 +161,13 @@ impl Core {
 
     /// Whether what the cloud shows after an update can only be the new build's: a look may lag, and then shows
     /// the old one's, even after an earlier look has shown the new build.
-    fn is_meant(&self, shown: Status, rebuilt: bool, now: Instant) -> bool {
+    fn is_meant(&self, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> bool {
         let since = |limit| self.accepted_at.is_none_or(|accepted| now - accepted >= limit);
-        let built = self.build_seen && since(LOOKS_LAG);
+        let built = self.build_seen && since(lag);
         match shown {
             // It failed, and is Ready all the same: a late copy of the request was built. The old build's Ready
             // was only shown before the failed one began.
-            Status::Ready if self.status == Status::UpdateFailed => rebuilt || since(LOOKS_LAG),
+            Status::Ready if self.status == Status::UpdateFailed => rebuilt || since(lag),
             Status::Ready => rebuilt || built || since(STALE_READY_LIMIT),
             Status::UpdateFailed => built || !self.failed_before || since(STALE_READY_LIMIT),
             _ => true,
@@ -163,9 +183,9 @@ pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
     rebuilt || ended || shown == Status::Updating
 }
 
-fn missed(before: Core, now: Instant) -> Outcome {
+fn missed(before: Core, now: Instant, lag: Duration) -> Outcome {
     // A new cache may not be shown yet.
-    let early = !before.shown && before.accepted_at.is_some_and(|accepted| now - accepted < LOOKS_LAG);
+    let early = !before.shown && before.accepted_at.is_some_and(|accepted| now - accepted < lag);
     if early && before.status != Status::Deleting {
         return go(before, before, before.status);
     }

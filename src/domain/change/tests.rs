@@ -6,6 +6,8 @@ use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
 
+const LAG: Duration = Duration::minutes(1);
+
 fn at(minutes: i64) -> Instant {
     Instant::UNIX_EPOCH + Duration::minutes(minutes)
 }
@@ -66,7 +68,7 @@ fn seen(status: &str) -> Seen {
 
 #[test]
 fn ready_is_ready_below_a_hundred_percent() {
-    let change = observe(&cache(Status::Creating), Some(&seen("Ready")), at(3)).unwrap();
+    let change = observe(&cache(Status::Creating), Some(&seen("Ready")), at(3), LAG).unwrap();
     assert_eq!(change.moved, Some((Status::Creating, Status::Ready)));
     assert_eq!(change.event, Some(EventType::Ready));
     assert_eq!(change.next.ready_at, Some(at(3)));
@@ -74,9 +76,9 @@ fn ready_is_ready_below_a_hundred_percent() {
 
 #[test]
 fn a_second_look_that_shows_nothing_new_writes_nothing() {
-    let first = observe(&cache(Status::Creating), Some(&seen("Creating")), at(1)).unwrap();
+    let first = observe(&cache(Status::Creating), Some(&seen("Creating")), at(1), LAG).unwrap();
     assert_eq!(first.moved, None, "only the progress was new");
-    assert_eq!(observe(&first.next, Some(&seen("Creating")), at(2)), None);
+    assert_eq!(observe(&first.next, Some(&seen("Creating")), at(2), LAG), None);
 }
 
 #[test]
@@ -86,13 +88,13 @@ fn after_an_update_the_old_builds_ready_moves_nothing() {
     let updating = updating(&ready, ready.spec.clone(), at(1)).next;
     assert_eq!((updating.status, updating.generation), (Status::Updating, 2));
     let old = Seen { snapshot_id: Some("s-old".into()), ..seen("Ready") };
-    assert_eq!(observe(&updating, Some(&old), at(2)).unwrap().moved, None);
+    assert_eq!(observe(&updating, Some(&old), at(2), LAG).unwrap().moved, None);
     let new = Seen { snapshot_id: Some("s-new".into()), ..seen("Ready") };
-    assert_eq!(observe(&updating, Some(&new), at(2)).unwrap().event, Some(EventType::Updated));
-    let building = observe(&updating, Some(&seen("Updating")), at(2)).unwrap().next;
-    assert_eq!(observe(&building, Some(&old), at(3)).unwrap().event, Some(EventType::Updated));
+    assert_eq!(observe(&updating, Some(&new), at(2), LAG).unwrap().event, Some(EventType::Updated));
+    let building = observe(&updating, Some(&seen("Updating")), at(2), LAG).unwrap().next;
+    assert_eq!(observe(&building, Some(&old), at(3), LAG).unwrap().event, Some(EventType::Updated));
     assert_eq!(
-        observe(&updating, Some(&old), at(11)).unwrap().event,
+        observe(&updating, Some(&old), at(11), LAG).unwrap().event,
         Some(EventType::Updated),
         "nothing had to be built"
     );
@@ -103,7 +105,7 @@ fn a_stale_update_failed_is_not_the_new_builds() {
     let mut failed = cache(Status::UpdateFailed);
     failed.snapshot_id = Some("s-old".into());
     let updating = updating(&failed, failed.spec.clone(), at(1)).next;
-    assert_eq!(observe(&updating, Some(&seen("UpdateFailed")), at(1)).unwrap().moved, None);
+    assert_eq!(observe(&updating, Some(&seen("UpdateFailed")), at(1), LAG).unwrap().moved, None);
 }
 
 #[test]
@@ -112,9 +114,9 @@ fn a_flash_caches_late_snapshot_is_not_the_new_build() {
     ready.flash_snapshot_id = Some("s-flash".into());
     let updating = updating(&ready, ready.spec.clone(), at(1)).next;
     let old = Seen { snapshot_id: Some("s-late".into()), ..seen("Ready") };
-    assert_eq!(observe(&updating, Some(&old), at(2)).unwrap().moved, None, "the old build's standard snapshot");
+    assert_eq!(observe(&updating, Some(&old), at(2), LAG).unwrap().moved, None, "the old build's standard snapshot");
     let new = Seen { flash_snapshot_id: Some("s-flash-2".into()), ..seen("Ready") };
-    assert_eq!(observe(&updating, Some(&new), at(2)).unwrap().event, Some(EventType::Updated));
+    assert_eq!(observe(&updating, Some(&new), at(2), LAG).unwrap().event, Some(EventType::Updated));
 }
 
 #[test]
@@ -122,11 +124,11 @@ fn a_look_that_lags_behind_an_earlier_one_moves_nothing() {
     let mut ready = cache(Status::Ready);
     ready.snapshot_id = Some("s-old".into());
     let updating = updating(&ready, ready.spec.clone(), at(1)).next;
-    let building = observe(&updating, Some(&seen("Updating")), at(1)).unwrap().next;
+    let building = observe(&updating, Some(&seen("Updating")), at(1), LAG).unwrap().next;
     let old = Seen { snapshot_id: Some("s-old".into()), ..seen("Ready") };
-    assert_eq!(observe(&building, Some(&old), at(1)).unwrap().moved, None);
-    let odd = observe(&updating, Some(&seen("Warming")), at(1)).unwrap().next;
-    assert_eq!(observe(&odd, Some(&old), at(1)).unwrap().moved, None, "nor after a word of tomorrow");
+    assert_eq!(observe(&building, Some(&old), at(1), LAG).unwrap().moved, None);
+    let odd = observe(&updating, Some(&seen("Warming")), at(1), LAG).unwrap().next;
+    assert_eq!(observe(&odd, Some(&old), at(1), LAG).unwrap().moved, None, "nor after a word of tomorrow");
 }
 
 #[test]
@@ -141,21 +143,21 @@ fn an_update_that_was_carried_out_shows() {
 #[test]
 fn a_new_cache_may_not_be_shown_yet() {
     let new = created(&ImageCache { eci_cache_id: None, ..cache(Status::Pending) }, "imc-1", None, at(0)).next;
-    assert_eq!(observe(&new, None, at(0)), None);
-    assert_eq!(observe(&new, None, at(1)).unwrap().next.misses, 1);
-    let shown = observe(&new, Some(&seen("Creating")), at(0)).unwrap().next;
-    assert_eq!(observe(&shown, None, at(0)).unwrap().next.misses, 1, "it was shown before");
+    assert_eq!(observe(&new, None, at(0), LAG), None);
+    assert_eq!(observe(&new, None, at(1), LAG).unwrap().next.misses, 1);
+    let shown = observe(&new, Some(&seen("Creating")), at(0), LAG).unwrap().next;
+    assert_eq!(observe(&shown, None, at(0), LAG).unwrap().next.misses, 1, "it was shown before");
 }
 
 #[test]
 fn one_miss_is_lag_two_are_gone() {
-    let once = observe(&cache(Status::Creating), None, at(1)).unwrap();
+    let once = observe(&cache(Status::Creating), None, at(1), LAG).unwrap();
     assert_eq!((once.moved, once.next.misses), (None, 1));
-    let twice = observe(&once.next, None, at(2)).unwrap();
+    let twice = observe(&once.next, None, at(2), LAG).unwrap();
     assert_eq!(twice.event, Some(EventType::Lost));
     let mut deleting = once.next.clone();
     deleting.status = Status::Deleting;
-    assert_eq!(observe(&deleting, None, at(2)).unwrap().event, Some(EventType::Deleted));
+    assert_eq!(observe(&deleting, None, at(2), LAG).unwrap().event, Some(EventType::Deleted));
 }
 
 #[test]
@@ -170,14 +172,14 @@ fn a_failed_build_says_why() {
         last_at: Some(at),
     };
     let failed = Seen { events: vec![warning("Pulling", at(1)), warning("Failed", at(2))], ..seen("Failed") };
-    let change = observe(&cache(Status::Creating), Some(&failed), at(3)).unwrap();
+    let change = observe(&cache(Status::Creating), Some(&failed), at(3), LAG).unwrap();
     assert_eq!(change.next.failure.unwrap().code, "Failed");
     assert_eq!(change.event, Some(EventType::Failed));
 }
 
 #[test]
 fn a_word_of_tomorrow_is_shown_and_left_again() {
-    let odd = observe(&cache(Status::Creating), Some(&seen("Warming")), at(1)).unwrap();
+    let odd = observe(&cache(Status::Creating), Some(&seen("Warming")), at(1), LAG).unwrap();
     assert_eq!((odd.next.status, odd.event), (Status::Unknown, None));
-    assert_eq!(observe(&odd.next, Some(&seen("Ready")), at(2)).unwrap().event, Some(EventType::Ready));
+    assert_eq!(observe(&odd.next, Some(&seen("Ready")), at(2), LAG).unwrap().event, Some(EventType::Ready));
 }

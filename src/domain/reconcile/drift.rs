@@ -18,7 +18,10 @@ use crate::domain::content::plain;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::spec::EliminationStrategy;
+use crate::domain::status::Status;
 
+/// The field of a cache that was ready, and that the cloud shows as something else.
+pub const STATUS: &str = "status";
 const EXPIRES_AT: &str = "expires_at";
 
 /// One field that differs.
@@ -35,7 +38,7 @@ pub struct Drift {
 impl Drift {
     /// Whether it changes which instances the cache serves.
     pub fn is_of_content(&self) -> bool {
-        ["images", "size_gib"].contains(&self.field.as_str())
+        [STATUS, "images", "size_gib"].contains(&self.field.as_str())
     }
 }
 
@@ -48,6 +51,9 @@ pub fn between(cache: &ImageCache, seen: &Seen) -> Vec<Drift> {
             found.push(Drift { field: field.to_owned(), expected, seen });
         }
     };
+    // A word that we do not know has made the row unknown, and is not compared.
+    let status = Status::from_provider(&seen.status);
+    note(STATUS, status == Status::Ready, vec![Status::Ready.to_string()], vec![status.to_string()]);
     let named = seen.name.is_empty() || seen.name == spec.name;
     note("name", named, vec![spec.name.clone()], vec![seen.name.clone()]);
     let set = |images: &[String]| images.iter().map(|image| plain(image)).collect::<BTreeSet<_>>();

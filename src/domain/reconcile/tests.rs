@@ -184,6 +184,50 @@ fn a_build_that_somebody_else_began_is_followed() {
 }
 
 #[test]
+fn a_ready_cache_that_the_cloud_shows_as_failed_has_drifted() {
+    let change = compare(&cache("Ready"), &seen("Failed"), at(1), at(1), &RULE).unwrap();
+    assert_eq!((change.moved, change.event), (None, Some(EventType::Drifted)));
+    let reconciled = &change.next.reconciled;
+    assert!(reconciled.is_unusable() && reconciled.content_drifted(), "{reconciled:?}");
+    assert_eq!(
+        (reconciled.drift[0].field.as_str(), reconciled.drift[0].seen.as_slice()),
+        ("status", &["failed".to_owned()][..])
+    );
+    let back = compare(&change.next, &seen("Ready"), at(9), at(9), &RULE).unwrap();
+    assert_eq!((back.event, back.next.reconciled.is_unusable()), (Some(EventType::DriftResolved), false));
+}
+
+#[test]
+fn what_had_ended_goes_on_as_the_cloud_shows_it() {
+    let ended = |status| ImageCache { status, misses: 2, ..cache("Ready") };
+    let back = |cache: &ImageCache, word, minute| comes_back(cache, &seen(word), at(minute), at(minute), &RULE);
+    assert_eq!(back(&cache("Ready"), "Ready", 9), None, "it has not ended");
+    assert_eq!(back(&ended(Status::Lost), "Ready", 0), None, "the cloud may show what was before");
+    for status in [Status::Lost, Status::Expired, Status::Evicted] {
+        let change = back(&ended(status), "Ready", 9).unwrap();
+        assert_eq!((change.moved, change.reason), (Some((status, Status::Ready)), SHOWN_AGAIN));
+        assert_eq!((change.event, change.next.misses, change.next.sequence), (Some(EventType::Revived), 0, 2));
+    }
+    let asked = back(&ended(Status::Deleted), "Ready", 9).unwrap();
+    assert_eq!(asked.moved, Some((Status::Deleted, Status::Deleting)), "it is still to be removed");
+    let odd = back(&ended(Status::Lost), "Warming", 9).unwrap();
+    assert_eq!(odd.moved, Some((Status::Lost, Status::Unknown)));
+    let never_ready = ImageCache { ready_at: None, ..ended(Status::Lost) };
+    assert_eq!(back(&never_ready, "Ready", 9).unwrap().event, Some(EventType::Ready), "told as what it is");
+    let mut dropped = cache("Failed");
+    dropped.reconciled.gone_at = Some(at(0));
+    let change = back(&dropped, "Failed", 9).unwrap();
+    assert_eq!((change.moved, change.event, change.next.reconciled.gone_at), (None, Some(EventType::Revived), None));
+}
+
+#[test]
+fn each_end_of_a_cache_that_came_back_is_told() {
+    let key = |cache: &ImageCache| EventType::Lost.dedupe_key_of(cache);
+    let once = cache("Ready");
+    assert_ne!(key(&once), key(&ImageCache { version: once.version + 2, ..once.clone() }));
+}
+
+#[test]
 fn one_warning_for_each_end_of_retention() {
     let before = cache("Ready");
     assert_eq!(expiring(&before, at(2 * 1_440 - 1), &RULE), None, "not yet");

@@ -49,7 +49,9 @@ pub(in crate::http) struct ReadinessView {
     /// The clocks of database and machine agree. `false`: one of them leapt. The gateway goes on, and forgets nothing
     /// by its age until they agree again or the leap has lasted.
     clock: bool,
-    /// What does not work as it should although requests are served, a sentence for people each.
+    /// What does not go on as it should although requests are served, each in a sentence that says how it goes on:
+    /// events that wait for an open transaction of the server, regions where so many image caches are missing at once
+    /// that none of them is called gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     degraded: Vec<String>,

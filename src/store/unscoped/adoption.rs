@@ -13,6 +13,8 @@ use crate::store::{Error, Store};
 pub struct Taken {
     /// The cloud's ids that a row has.
     pub ids: HashSet<String>,
+    /// Those of them whose row has ended: nobody manages them.
+    pub ended: HashSet<String>,
     /// The names of caches whose create has not ended: the cloud may have them already, and we not their ids.
     pub names: HashSet<String>,
 }
@@ -21,6 +23,7 @@ pub struct Taken {
 struct TakenRow {
     eci_cache_id: Option<String>,
     name: String,
+    ended: bool,
 }
 
 impl Store {
@@ -28,9 +31,11 @@ impl Store {
     /// read: a cache of ours that was listed is either still being created or has its id in its row.
     pub async fn taken_caches(&self, account: &str, region: &Region, ids: &[String]) -> Result<Taken, Error> {
         let rows: Vec<TakenRow> = sqlx::query_as(
-            "SELECT eci_cache_id, name FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id = ANY ($3)
+            "SELECT eci_cache_id, name,
+                 status IN ('deleted', 'expired', 'evicted', 'lost') OR gone_at IS NOT NULL AS ended
+             FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id = ANY ($3)
              UNION ALL
-             SELECT NULL, c.name FROM operations o JOIN image_caches c ON c.id = o.image_cache
+             SELECT NULL, c.name, false FROM operations o JOIN image_caches c ON c.id = o.image_cache
              WHERE o.state = 'running' AND o.kind = 'create' AND c.account = $1 AND c.region = $2",
         )
         .bind(account)
@@ -40,6 +45,9 @@ impl Store {
         .await?;
         let mut taken = Taken::default();
         for row in rows {
+            if let Some(id) = row.eci_cache_id.as_ref().filter(|_| row.ended) {
+                taken.ended.insert(id.clone());
+            }
             match row.eci_cache_id {
                 Some(id) => taken.ids.insert(id),
                 None => taken.names.insert(row.name),

@@ -152,6 +152,7 @@ impl Store {
             "DELETE FROM cloud_accounts WHERE name = $1",
             "DELETE FROM tracker_groups WHERE account = $1",
             "DELETE FROM reconcile_groups WHERE account = $1",
+            "DELETE FROM mass_vanishings WHERE account = $1",
             "UPDATE found_caches SET ended_at = clock_timestamp() WHERE account = $1 AND ended_at IS NULL",
         ] {
             sqlx::query(sql).bind(name.as_str()).execute(&mut *transaction).await?;

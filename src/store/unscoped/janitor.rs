@@ -1,6 +1,9 @@
 //! What the janitor clears away, and the workers' signs of life.
 
 use crate::domain::clock::Instant;
+use crate::domain::image_cache::ImageCache;
+use crate::store::rows::ImageCacheRow;
+use crate::store::unreadable::readable;
 use crate::store::{Error, Store};
 
 /// A sign of life older than this means that no worker runs.
@@ -56,6 +59,21 @@ impl Store {
         .execute(&self.workers)
         .await?;
         Ok(done.rows_affected())
+    }
+
+    /// Up to `limit` caches whose delete has ended, that have not changed since `before`, and that looks still find.
+    pub async fn undone_deletes(&self, before: Instant, limit: i64) -> Result<Vec<ImageCache>, Error> {
+        let sql = format!(
+            "SELECT {} FROM image_caches c
+             WHERE c.status = 'deleting' AND c.eci_cache_id IS NOT NULL AND c.misses = 0 AND c.updated_at <= $1
+               AND NOT EXISTS (SELECT FROM operations o
+                   WHERE o.image_cache = c.id AND o.state NOT IN ('succeeded', 'refused'))
+             LIMIT $2",
+            ImageCacheRow::columns("c")
+        );
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(before).bind(limit);
+        let rows: Vec<ImageCacheRow> = query.fetch_all(&self.workers).await?;
+        Ok(readable(rows))
     }
 
     /// Shows that `worker` is alive.

@@ -150,7 +150,7 @@ impl Store {
                  OR (s.last_matched_at IS NOT NULL AND s.last_matched_at IS DISTINCT FROM c.last_matched_at)
                  OR (s.snapshot_id IS NOT NULL AND s.snapshot_id IS DISTINCT FROM c.snapshot_id)
                  OR s.flash_snapshot_id IS DISTINCT FROM c.flash_snapshot_id
-                 OR (c.status = 'ready' AND (c.name <> s.name
+                 OR (c.status = 'ready' AND (s.status <> 'Ready' OR c.name <> s.name
                      OR NOT (to_jsonb(c.images) @> s.images AND s.images @> to_jsonb(c.images))
                      OR (c.spec ->> 'size_gib')::integer <> s.size_gib
                      OR COALESCE(c.spec -> 'tags', '{{}}') <> s.tags
@@ -159,6 +159,26 @@ impl Store {
              ORDER BY c.id"
         );
         self.rest(sql, group, |query| query.bind(seen)).await
+    }
+
+    /// The group's rows that have ended, not changed since `before`, and that the cloud lists.
+    pub async fn ended_and_listed(
+        &self,
+        group: &TrackerGroup,
+        ids: &[String],
+        before: Instant,
+        limit: i64,
+    ) -> Result<Vec<ImageCache>, Error> {
+        let columns = ImageCacheRow::columns("c");
+        let sql = format!(
+            "SELECT {columns} FROM unnest($3::text[]) AS s(id)
+             JOIN image_caches c ON (c.account, c.region, c.eci_cache_id) = ($1, $2, s.id)
+             WHERE (c.status IN ('deleted', 'expired', 'evicted', 'lost') OR c.gone_at IS NOT NULL) AND c.updated_at <= $4
+               AND NOT EXISTS (SELECT FROM operations o
+                   WHERE o.image_cache = c.id AND o.state NOT IN ('succeeded', 'refused'))
+             ORDER BY c.id LIMIT $5"
+        );
+        self.rest(sql, group, |query| query.bind(ids).bind(before).bind(limit)).await
     }
 
     /// The group's rows at rest that are not among `ids`, have not changed since `before`, and were not missed already.

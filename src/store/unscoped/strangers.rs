@@ -19,7 +19,7 @@ use crate::store::columns::row;
 use crate::store::events::{self, About, NewEvent};
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::{self, Keyed as _};
-use crate::store::{Error, Store, audit_insert};
+use crate::store::{Error, Store, adoption, audit_insert};
 
 row! {
     /// A cache of the cloud that no row knows.
@@ -47,6 +47,8 @@ row! {
         pub found_at: Instant,
         /// The create of ours that left it behind: it is to be removed.
         pub orphan_of: Option<Uuid>,
+        /// Until when a removal that was begun may be carried out.
+        pub removing_until: Option<Instant>,
     }
 }
 
@@ -91,7 +93,8 @@ impl Store {
              -- One that was away, or taken over, and is a stranger again, is found anew.
              ON CONFLICT (account, region, eci_cache_id) DO UPDATE SET id = EXCLUDED.id, name = EXCLUDED.name,
                  images = EXCLUDED.images, size_gib = EXCLUDED.size_gib, status = EXCLUDED.status,
-                 found_at = EXCLUDED.found_at, orphan_of = EXCLUDED.orphan_of, ended_at = NULL
+                 found_at = EXCLUDED.found_at, orphan_of = EXCLUDED.orphan_of, ended_at = NULL,
+                 removing_until = NULL
              WHERE f.ended_at IS NOT NULL",
         )
         .bind(found.id)
@@ -121,8 +124,8 @@ impl Store {
     ) -> Result<u64, Error> {
         let done = sqlx::query(
             "UPDATE found_caches f SET ended_at = $4
-             WHERE f.account = $1 AND f.region = $2 AND f.ended_at IS NULL AND f.orphan_of IS NULL
-               AND ((f.found_at <= $5 AND f.eci_cache_id NOT IN (SELECT unnest($3::text[])))
+             WHERE f.account = $1 AND f.region = $2 AND f.ended_at IS NULL
+               AND ((f.orphan_of IS NULL AND f.found_at <= $5 AND f.eci_cache_id NOT IN (SELECT unnest($3::text[])))
                     OR EXISTS (SELECT FROM image_caches c
                         WHERE (c.account, c.region, c.eci_cache_id) = (f.account, f.region, f.eci_cache_id)))",
         )
@@ -134,6 +137,34 @@ impl Store {
         .execute(&self.workers)
         .await?;
         Ok(done.rows_affected())
+    }
+
+    /// Claims an orphan for its removal, which may be carried out until then: nobody takes it over before. `false`: it was
+    /// taken over, or is gone.
+    pub async fn claim_orphan(&self, orphan: &FoundCache, until: Instant) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        adoption::hold(&mut transaction, [&orphan.account, &orphan.region, &orphan.eci_cache_id]).await?;
+        let done = sqlx::query(
+            "UPDATE found_caches f SET removing_until = $2 WHERE f.id = $1 AND f.ended_at IS NULL
+               AND NOT EXISTS (SELECT FROM image_caches c
+                   WHERE (c.account, c.region, c.eci_cache_id) = (f.account, f.region, f.eci_cache_id))",
+        )
+        .bind(orphan.id)
+        .bind(until)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The removal was surely not carried out. What an earlier one may still do stays: `until` is the end of this one.
+    pub async fn release_orphan(&self, orphan: &FoundCache, before: Option<Instant>) -> Result<(), Error> {
+        sqlx::query("UPDATE found_caches SET removing_until = $2 WHERE id = $1")
+            .bind(orphan.id)
+            .bind(before)
+            .execute(&self.workers)
+            .await?;
+        Ok(())
     }
 
     /// What is left behind in the group and not removed yet.

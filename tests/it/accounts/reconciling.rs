@@ -1,7 +1,8 @@
 //! The cloud against the rows in every account: strangers, what vanished, and adoption.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::app::Call;
+use eci_cache_gateway::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::eci::Attempt;
@@ -13,6 +14,23 @@ use crate::policy::admin;
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 use crate::support::setup::{KEY, SECOND};
+
+/// Whoever runs a command on the gateway's machine.
+fn operator() -> Caller {
+    Caller {
+        team: TEAM.parse().unwrap(),
+        subject: "command line".into(),
+        credential: "command line".into(),
+        kind: CredentialKind::Own,
+        scopes: vec![Scope::Admin],
+        expires_at: None,
+    }
+}
+
+fn call(app: &TestGateway) -> Call {
+    let origin = Origin { door: Door::Cli, request_id: app.gateway.new_request_id(), address: None };
+    Call::new(origin, app.now())
+}
 
 async fn compare(app: &TestGateway) {
     while app.gateway.reconcile().await.unwrap() {}
@@ -68,13 +86,26 @@ async fn what_vanishes_in_an_account_is_noticed() {
     let region = "cn-beijing".parse().unwrap();
     app.cloud_client_of(SECOND).delete(&region, &gone, &attempt(&app)).await.unwrap();
     let before = calls(&app, KEY, "DescribeImageCaches").await;
-    for _ in 0..4 {
-        app.advance(661);
-        compare(&app).await;
-        app.advance(61);
-        compare(&app).await;
-    }
+    let turns = async || {
+        for _ in 0..2 {
+            app.advance(661);
+            compare(&app).await;
+            app.advance(61);
+            compare(&app).await;
+        }
+    };
+    turns().await;
+    assert_eq!(app.cache(&other).await["status"], "ready", "an empty list is an alarm");
+    let accepted = app.gateway.accept_vanished(&operator(), &call(&app), "second", &region).await.unwrap();
+    assert_eq!(accepted, "1 of 1 image caches of second in cn-beijing count as gone");
+    turns().await;
     assert_eq!(app.cache(&other).await["status"], "lost");
+    assert_eq!(app.count("SELECT count(*) FROM mass_vanishings").await, 0, "there is nothing to doubt any more");
+    let entries = "SELECT count(*) FROM audit_entries WHERE action = 'accept_mass_vanishing' AND team IS NULL
+        AND parameters ->> 'cloud_account' = 'second'";
+    assert_eq!(app.count(entries).await, 1);
+    let again = app.gateway.accept_vanished(&operator(), &call(&app), "second", &region).await;
+    assert!(again.is_err(), "{again:?}");
     assert_eq!(app.cache(&usual).await["status"], "ready", "the other account's list says nothing of it");
     assert!(calls(&app, KEY, "DescribeImageCaches").await > before, "both were compared");
     assert_eq!(app.count("SELECT count(*) FROM found_caches").await, 0, "nobody's cache is another account's stranger");

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 
 mod drift;
+mod lying;
 mod strangers;
 mod vanished;
 

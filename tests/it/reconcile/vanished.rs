@@ -39,6 +39,7 @@ async fn what_somebody_removed_is_lost_and_two_gateways_find_it_once() {
     let app = TestGateway::start().await;
     let second = app.second_gateway(Setup::default()).await;
     let id = ready(&app, &json!({})).await;
+    made_outside(&app, "other").await;
     removed_outside(&app, &id).await;
     app.advance(APART);
     // Both look at once, again and again.
@@ -59,6 +60,7 @@ async fn two_that_judge_the_same_row_write_one_finding() {
     let app = TestGateway::start().await;
     let second = app.second_gateway(Setup::default()).await;
     let id = ready(&app, &json!({})).await;
+    made_outside(&app, "other").await;
     removed_outside(&app, &id).await;
     app.advance(APART);
     compare(&app).await;

@@ -46,6 +46,11 @@ impl TestGateway {
         Answer::of(self.http.post(url).json(fault)).await.expect(200);
     }
 
+    /// No fault waits any more.
+    pub(crate) async fn forget_faults(&self) {
+        Answer::of(self.http.delete(format!("{}/_admin/faults", self.cloud()))).await.expect(200);
+    }
+
     /// The cloud forgets every `ClientToken`.
     pub(crate) async fn forget_tokens(&self) {
         Answer::of(self.http.post(format!("{}/_admin/forget-tokens", self.cloud()))).await.expect(200);

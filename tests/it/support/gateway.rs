@@ -18,7 +18,7 @@ use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::eci::{self, Client, Credentials, Keys};
+use eci_cache_gateway::eci::{self, Client, Keys};
 use eci_cache_gateway::http::server;
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::sim::{self, StandIn};
@@ -78,8 +78,7 @@ impl World {
     }
 
     pub(super) fn client(&self, setup: &Setup) -> Client {
-        let credentials =
-            Credentials { access_key_id: KEY.into(), access_key_secret: CLOUD_SECRET.into(), security_token: None };
+        let credentials = setup.credentials();
         let endpoint = setup.cloud.clone().unwrap_or_else(|| self.standin.url());
         let cloud = eci::Settings { egress: setup.egress.clone(), ..cloud::settings(endpoint, setup.patience) };
         let keys = match setup.role {

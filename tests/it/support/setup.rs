@@ -11,7 +11,7 @@ use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
-use eci_cache_gateway::eci::Role;
+use eci_cache_gateway::eci::{Credentials, Role};
 use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::http::links::Links;
 use eci_cache_gateway::http::server::Limits;
@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     /// The master keys with their ids: the one that seals, and the one before.
     pub(crate) master: (MasterBytes, Option<MasterBytes>),
+    /// The cloud's key: its id and its secret.
+    pub(crate) key: CloudKey,
     /// The role that the cloud's key assumes, if any.
     pub(crate) role: Option<&'static str>,
     /// Connections to the database.
@@ -84,6 +86,12 @@ impl Setup {
     /// What the gateway goes by.
     pub(super) fn clock(&self, everyones: &Arc<ManualClock>) -> Arc<dyn Clock> {
         self.clock.clone().unwrap_or_else(|| everyones.clone())
+    }
+
+    /// The cloud's key, as a client takes it.
+    pub(super) fn credentials(&self) -> Credentials {
+        let (id, secret) = self.key;
+        Credentials { access_key_id: id.into(), access_key_secret: secret.into(), security_token: None }
     }
 
     /// What encrypts at rest.
@@ -150,6 +158,7 @@ impl Default for Setup {
             start: START.parse().unwrap(),
             clock: None,
             master: (("k1", [7; 32]), None),
+            key: (KEY, super::gateway::CLOUD_SECRET),
             role: None,
             sizes: PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) },
         }

@@ -1,0 +1,213 @@
+//! What the cloud does not show, and whether that is believed.
+//!
+//! A list that is empty for a minute, and the key of another account, look like an account from which everything was
+//! removed. Where too much is missing at once nothing is judged there: no cache becomes `lost` or `deleted`, nothing is
+//! offered for adoption. `/readyz` and a metric say so. It ends by itself once the caches are shown again, or by an
+//! operator's word that they are gone.
+//!
+//! What must stay true: before the tracker says that a cache is gone, others of the account's region were looked at and
+//! found; an operator's word covers no more than what was missing when it was given.
+//!
+//! Who calls it: the tracker, the reconciler, look-ups of operations, the command line. What it does not do: decide what is
+//! too much (`domain::reconcile::census`).
+
+use super::{Call, Error, Gateway};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Caller, Door, Origin, Scope};
+use crate::domain::failure::Fault;
+use crate::domain::reconcile::Census;
+use crate::domain::reconcile::census::is_absence_believed;
+use crate::domain::region::Region;
+use crate::eci::{Client, DescribeQuery};
+use crate::store::{MassVanishing, TrackerGroup};
+
+const NOTE: &str = "note_mass_vanishing";
+const END: &str = "end_mass_vanishing";
+const ACCEPT: &str = "accept_mass_vanishing";
+/// How many others are asked for by their ids.
+const WITNESSES: i64 = 3;
+
+/// What was looked for in vain.
+pub(super) struct Absence<'a> {
+    /// Where.
+    pub(super) group: &'a TrackerGroup,
+    /// With what.
+    pub(super) cloud: &'a Client,
+    /// The cloud's ids.
+    pub(super) ids: &'a [&'a str],
+    /// Whether it is also doubted where there are no others of ours: the list must then show something.
+    pub(super) strict: bool,
+}
+
+/// What looks at others showed.
+#[derive(Default)]
+struct Others {
+    asked: usize,
+    found: usize,
+}
+
+impl Gateway {
+    /// Whether a look by id that found nothing is believed. Where it is not although the cloud answers, that is noted, and
+    /// the whole list is read next.
+    pub(super) async fn is_absence_believed(&self, absence: &Absence<'_>) -> Result<bool, Error> {
+        let group = absence.group;
+        if let Some(noted) = self.store().mass_vanishing(group).await? {
+            return Ok(noted.accepted_missing.is_some());
+        }
+        let Some(others) = self.look_at_others(absence).await? else { return Ok(false) };
+        let believed = is_absence_believed(others.asked, others.found);
+        if !believed {
+            let missing = i64::try_from(others.asked.max(absence.ids.len())).unwrap_or(i64::MAX);
+            self.note_vanishing(group, Census { known: missing, missing, listed: 0 }).await?;
+        }
+        Ok(believed)
+    }
+
+    /// `None`: the cloud could not be asked.
+    async fn look_at_others(&self, absence: &Absence<'_>) -> Result<Option<Others>, Error> {
+        let Absence { group, cloud, ids, strict } = absence;
+        let lag = self.settings().rule.list_lag;
+        let witnesses = self.store().witnesses(group, ids, lag, self.now(), WITNESSES).await?;
+        let mut queries: Vec<DescribeQuery> = witnesses
+            .into_iter()
+            .map(|id| DescribeQuery { eci_cache_id: Some(id), ..DescribeQuery::default() })
+            .collect();
+        if queries.is_empty() && *strict {
+            queries.push(DescribeQuery::default());
+        }
+        let (mut others, region) = (Others::default(), region_of(group)?);
+        for query in queries {
+            match self.shows_any(group, cloud, &region, &query).await? {
+                Some(true) => return Ok(Some(Others { asked: others.asked + 1, found: 1 })),
+                Some(false) => others.asked += 1,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(others))
+    }
+
+    async fn shows_any(
+        &self,
+        group: &TrackerGroup,
+        cloud: &Client,
+        region: &Region,
+        query: &DescribeQuery,
+    ) -> Result<Option<bool>, Error> {
+        if self.draw_looks(&group.account, 1).await?.granted == 0 {
+            return Ok(None);
+        }
+        metrics::counter!("ecg_cloud_looks_total", "way" => "witness").increment(1);
+        match cloud.describe(region, query).await {
+            Ok(page) => Ok(Some(!page.caches.is_empty())),
+            Err(fault) => {
+                self.unwitnessed(&group.account, &fault).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn unwitnessed(&self, account: &str, fault: &Fault) -> Result<(), Error> {
+        tracing::warn!(account, fault = %fault, "it could not be seen whether other image caches are there");
+        self.note_fault(account, fault).await
+    }
+
+    /// Whether a whole list is believed. Notes what it shows, where it is not; ends what was noted, where it is.
+    pub(super) async fn is_list_believed(&self, group: &TrackerGroup, census: Census) -> Result<bool, Error> {
+        let noted = self.store().mass_vanishing(group).await?;
+        if !census.is_believed(noted.as_ref().and_then(|noted| noted.accepted_missing)) {
+            self.note_vanishing(group, census).await?;
+            return Ok(false);
+        }
+        if noted.is_some() && !census.is_doubtful() {
+            let entry = self.vanishing_entry(END, group, Some(census));
+            if self.store().end_mass_vanishing(group, &entry).await? {
+                tracing::warn!(
+                    account = group.account,
+                    region = group.region,
+                    "what was missing is shown again, or gone: judged again"
+                );
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the group is not judged at the moment.
+    pub(super) async fn is_doubted(&self, group: &TrackerGroup) -> Result<bool, Error> {
+        let noted = self.store().mass_vanishing(group).await?;
+        Ok(noted.is_some_and(|noted| noted.accepted_missing.is_none()))
+    }
+
+    async fn note_vanishing(&self, group: &TrackerGroup, census: Census) -> Result<(), Error> {
+        let entry = self.vanishing_entry(NOTE, group, Some(census));
+        if self.store().note_mass_vanishing(group, census, self.now(), &entry).await? {
+            metrics::counter!("ecg_reconcile_findings_total", "kind" => "mass_vanishing").increment(1);
+            let Census { known, missing, listed } = census;
+            tracing::error!(
+                account = group.account,
+                region = group.region,
+                known,
+                missing,
+                listed,
+                "too many image caches are missing at the cloud at once: none of them is called gone"
+            );
+        }
+        Ok(())
+    }
+
+    /// What of the cloud is not judged at the moment, in sentences for an operator.
+    pub(super) async fn vanishings(&self) -> Result<Vec<String>, Error> {
+        Ok(self.store().mass_vanishings().await?.iter().map(told).collect())
+    }
+
+    /// An operator says that the image caches which are missing in an account's region are gone: they are judged as if
+    /// they had vanished one by one. Tells what was accepted.
+    pub async fn accept_vanished(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        account: &str,
+        region: &Region,
+    ) -> Result<String, Error> {
+        if !caller.may(Scope::Admin) {
+            return Err(Error::Forbidden(Scope::Admin));
+        }
+        let group = TrackerGroup { account: account.to_owned(), region: region.to_string() };
+        let mut entry = self.admin_entry(caller, call, ACCEPT, &format!("{account}:{region}"));
+        entry.team = None;
+        entry.parameters.extend(self.vanishing_entry(ACCEPT, &group, None).parameters);
+        let accepted = self.store().accept_mass_vanishing(&group, self.now(), &entry).await?;
+        let MassVanishing { known, missing, .. } = accepted.ok_or(Error::NotFound("mass vanishing"))?;
+        Ok(format!("{missing} of {known} image caches of {account} in {region} count as gone"))
+    }
+
+    /// Without a team: the account is shared by all.
+    fn vanishing_entry(&self, action: &str, group: &TrackerGroup, census: Option<Census>) -> AuditEntry {
+        let origin = Origin { door: Door::Worker, request_id: self.new_request_id(), address: None };
+        let actor = Actor { team: None, subject: "worker:reconciler".to_owned(), credential: None, origin };
+        let mut entry = actor.entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
+        keep("cloud_account", group.account.clone());
+        keep("region", group.region.clone());
+        if let Some(Census { known, missing, listed }) = census {
+            keep("known", known.to_string());
+            keep("missing", missing.to_string());
+            keep("listed", listed.to_string());
+        }
+        entry
+    }
+}
+
+/// What was seen, what it was compared with, and how it goes on.
+fn told(vanishing: &MassVanishing) -> String {
+    let MassVanishing { group: TrackerGroup { account, region }, since, known, missing, .. } = vanishing;
+    let since = since.format("%Y-%m-%dT%H:%M:%SZ");
+    format!(
+        "cloud account {account}, {region}: since {since} the cloud does not show {missing} of the {known} image caches \
+         that it should; none of them is called gone until it shows them again, or `accept-vanished --account {account} \
+         --region {region}` says that they are"
+    )
+}
+
+fn region_of(group: &TrackerGroup) -> Result<Region, Error> {
+    group.region.parse().map_err(|_| Error::Internal("a group whose region is none".into()))
+}

@@ -1,0 +1,117 @@
+//! Calls to the cloud: what is sent, what a look shows, and when the cloud begins to lie.
+
+use eci_cache_gateway::domain::change::core;
+use eci_cache_gateway::domain::operation::{Answer, Input, OperationKind, Progress, Sight, decide};
+
+use crate::cloud::{Request, Time};
+use crate::schedule::Fault;
+use crate::store::instant;
+use crate::twin::Twin;
+use crate::worker::{Hand, Worker, unwanted};
+use crate::world::World;
+
+/// How far a look lags at worst.
+const WORST_LAG: Time = 59;
+
+impl World {
+    /// The cloud begins to lie.
+    pub(crate) fn let_lie(&mut self, fault: Option<Fault>) {
+        if fault == Some(Fault::Vanish) {
+            self.cloud.hide(self.now, self.now + self.setting.vanish);
+        }
+        if matches!(fault, Some(Fault::Vanish | Fault::AckedNotDone)) {
+            self.lied();
+        }
+    }
+
+    pub(crate) fn call(
+        &mut self,
+        operation: usize,
+        progress: Progress,
+        worker: Worker,
+        signed: Time,
+        fault: Option<Fault>,
+    ) -> (Answer, usize) {
+        let attempt = if self.twin == Twin::FreshToken { progress.attempts } else { 0 };
+        let again = if progress.kind == OperationKind::Delete { 100 * self.store.resends } else { 0 };
+        let token = u16::try_from(operation * 1_000).unwrap_or(0) + again + u16::try_from(attempt).unwrap_or(0);
+        let token = token + self.renamed();
+        let target = worker.row.and_then(|row| row.cache).unwrap_or(0);
+        let fails = fault == Some(Fault::BuildFails);
+        let request = Request { kind: progress.kind, operation, token, signed, target, fails };
+        match fault {
+            Some(Fault::LostRequest) => (Answer::Unknown, 0),
+            Some(Fault::Late) => self.delay(90, request),
+            Some(Fault::LateMid) => self.delay(400, request),
+            Some(Fault::LateEnd) => self.delay(840, request),
+            Some(Fault::Throttle) => (Answer::NotDone, 0),
+            Some(Fault::Refuse) => (Answer::Refused, 0),
+            Some(Fault::Mismatch) => (Answer::Mismatch, 0),
+            Some(Fault::AckedNotDone) => self.cloud.deny(request),
+            Some(Fault::LostAnswer) => {
+                self.reach(request);
+                (Answer::Unknown, 0)
+            }
+            _ => self.reach(request),
+        }
+    }
+
+    /// While the cloud shows nothing, it does not find what is to be changed: a removal counts as done then.
+    fn reach(&mut self, request: Request) -> (Answer, usize) {
+        match request.kind {
+            OperationKind::Update if self.cloud.is_hidden(self.now) => (Answer::Refused, 0),
+            OperationKind::Delete if self.cloud.is_hidden(self.now) => (Answer::Done, request.target),
+            _ => self.cloud.arrive(request, self.now),
+        }
+    }
+
+    fn delay(&mut self, by: Time, request: Request) -> (Answer, usize) {
+        self.cloud.delay(self.now + by, request);
+        (Answer::Unknown, 0)
+    }
+
+    /// Which moment a look shows.
+    pub(crate) fn seen_at(&self, fault: Option<Fault>) -> Time {
+        self.now - if fault == Some(Fault::Lag) { WORST_LAG } else { self.setting.lag }
+    }
+
+    pub(crate) fn look_up(&mut self, place: usize, worker: Worker, operation: usize, fault: Option<Fault>) -> Hand {
+        let (Some(progress), Some(row)) = (worker.progress, worker.row) else { return Hand::Idle };
+        let then = self.seen_at(fault);
+        let mut cache = 0;
+        let sight = match progress.kind {
+            _ if fault == Some(Fault::LookFails) => Sight::Failed,
+            OperationKind::Create => {
+                let mut found = self.cloud.listed(then);
+                let first = found.next();
+                cache = first.unwrap_or(0);
+                let twice = found.next().is_some();
+                if first.is_some() { Sight::Found { twice } } else { Sight::Nothing }
+            }
+            OperationKind::Update | OperationKind::Delete => {
+                let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
+                let done = if progress.kind == OperationKind::Delete {
+                    shown.is_none()
+                } else {
+                    let rebuilt = |snapshot| self.is_rebuilt(snapshot, row.snapshot);
+                    shown.is_some_and(|s| core::was_updated(row.core.status, s.status, rebuilt(s.snapshot)))
+                };
+                if done { Sight::Found { twice: false } } else { Sight::Nothing }
+            }
+        };
+        // What is not there proves something only where others are.
+        let is_delete = progress.kind == OperationKind::Delete;
+        let absent = match sight {
+            Sight::Found { .. } => is_delete,
+            Sight::Nothing => !is_delete && !row.cache.is_some_and(|cache| self.cloud.look(cache, then).is_some()),
+            Sight::Failed => false,
+        };
+        let strict = progress.kind == OperationKind::Update;
+        let sight = if absent && !self.is_absence_believed(strict, then) { Sight::Failed } else { sight };
+        self.note(|| format!("operation {operation}: the look shows {sight:?}"));
+        let input = Input::Looked { sight, unwanted: unwanted(progress, operation, &row) };
+        let (progress, effect) = decide(progress, input, instant(self.now), &self.rule);
+        self.workers[place].progress = Some(progress);
+        Hand::Settle(operation, effect, cache)
+    }
+}

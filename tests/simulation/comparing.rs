@@ -1,0 +1,262 @@
+//! The reconciler, the janitor of removals, and the operator: what they do once the cloud has lied. Before that the whole
+//! list says nothing that the tracker does not know, so no run is made longer by it.
+//!
+//! Beside the row's cache the account may have others, which this simulation does not follow: they are shown whenever
+//! anything is, and tell whether an absence is believed.
+
+use eci_cache_gateway::domain::change::core::{self, Input as Change, Outcome};
+use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progress};
+use eci_cache_gateway::domain::reconcile::Census;
+use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
+use eci_cache_gateway::domain::status::Status;
+
+use crate::cloud::{NEVER, Shown, Time};
+use crate::schedule::Fault;
+use crate::store::{DELETE, LAG, Row, Store, instant, lag};
+use crate::twin::Twin;
+use crate::worker::{Hand, Worker, is_over};
+use crate::world::World;
+
+/// From one list to the next.
+const EVERY: Time = 600;
+/// While something is open.
+const AGAIN: Time = 60;
+/// Caches of the account that are not followed here.
+const OTHERS: i64 = 10;
+/// How long an alarm lasts before somebody looks at it.
+const OPERATOR_AFTER: Time = 700;
+/// A removal that is not carried out is asked for again after that.
+const SEND_AGAIN_AFTER: Time = 300;
+
+/// So much vanished at once that nothing is judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doubt {
+    since: Time,
+    missing: i64,
+    /// An operator has said that it is so.
+    accepted: bool,
+}
+
+/// What a list says of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finding {
+    outcome: Outcome,
+    snapshot: Option<u8>,
+    again: bool,
+}
+
+impl World {
+    /// The cloud lies from now on, or has just lied.
+    pub(crate) fn lied(&mut self) {
+        self.store.compare_due = self.store.compare_due.min(self.now + EVERY);
+    }
+
+    /// Reads the whole list, and judges it.
+    pub(crate) fn compare(&mut self, place: usize, fault: Option<Fault>) -> Hand {
+        if fault == Some(Fault::LookFails) {
+            return self.compared(false);
+        }
+        // Rows are read after the list: what it shows is known by then, or still being created.
+        let row = self.store.row;
+        self.workers[place].row = Some(row);
+        let then = self.seen_at(fault);
+        let census = self.census(&row, then);
+        if !self.believes(census) {
+            return self.compared(false);
+        }
+        self.find(&row, then);
+        if let Some(finding) = self.differs(&row, then) {
+            return Hand::Compared(finding);
+        }
+        match self.removable() {
+            Some(cache) => Hand::RemoveFound(cache),
+            None => self.compared(true),
+        }
+    }
+
+    fn census(&self, row: &Row, then: Time) -> Census {
+        let others = if self.setting.alone { 0 } else { OTHERS };
+        let hidden = self.cloud.is_hidden(then);
+        let gone = row.core.status.is_final() || row.core.status == Status::Deleting;
+        let old = row.core.accepted_at.is_none_or(|at| at + lag() <= instant(then));
+        let living = i64::from(row.core.known && !gone && old);
+        let shown = row.cache.is_some_and(|cache| self.cloud.look(cache, then).is_some());
+        let listed = i64::try_from(self.cloud.listed(then).count()).unwrap_or(0);
+        Census {
+            known: others + living,
+            missing: if hidden { others } else { 0 } + if shown { 0 } else { living },
+            listed: if hidden { 0 } else { others } + listed,
+        }
+    }
+
+    /// Whether a list is believed; where it is not, an operator looks at it in the end.
+    fn believes(&mut self, census: Census) -> bool {
+        let known = self.store.doubt.filter(|doubt| doubt.accepted).map(|doubt| doubt.missing);
+        if self.twin == Twin::BelievesVanishing || census.is_believed(known) {
+            if !census.is_doubtful() {
+                self.store.doubt = None;
+            }
+            return true;
+        }
+        let since = self.store.doubt.map_or(self.now, |doubt| doubt.since);
+        let accepted = self.now - since >= OPERATOR_AFTER && self.now >= self.cloud.hidden_until() + LAG;
+        self.store.doubt = Some(Doubt { since, missing: census.missing, accepted });
+        self.note(|| format!("{census:?} is not believed; accepted by an operator: {accepted}"));
+        false
+    }
+
+    /// Whether a look by id that found nothing is believed. `strict`: also where there is nothing else to look at.
+    pub(crate) fn is_absence_believed(&mut self, strict: bool, then: Time) -> bool {
+        if self.twin == Twin::BelievesVanishing {
+            return true;
+        }
+        if let Some(doubt) = self.store.doubt {
+            return doubt.accepted;
+        }
+        let (others, found) = match (self.setting.alone, strict) {
+            (true, false) => (0, 0),
+            // The list stands for the others.
+            (true, true) => (1, usize::from(self.cloud.listed(then).next().is_some())),
+            (false, _) => (3, if self.cloud.is_hidden(then) { 0 } else { 3 }),
+        };
+        let believed = is_absence_believed(others, found);
+        if !believed {
+            self.note(|| "nothing is shown where others should be: not believed".to_owned());
+            self.store.doubt = Some(Doubt { since: self.now, missing: 1, accepted: false });
+            self.store.compare_due = self.store.compare_due.min(self.now);
+        }
+        believed
+    }
+
+    /// Keeps what no row knows, and forgets what is no longer there.
+    fn find(&mut self, row: &Row, then: Time) {
+        self.store.found = 0;
+        for place in self.cloud.listed(then).filter(|place| Some(*place) != row.cache) {
+            self.store.found |= 1 << place;
+        }
+    }
+
+    /// Whether the list shows the row's cache otherwise than the row says.
+    fn differs(&self, row: &Row, then: Time) -> Option<Finding> {
+        // Nor while somebody changes it.
+        let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
+        if changing || then < self.store.changed + LAG {
+            return None;
+        }
+        let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
+        let at_rest = matches!(row.core.status, Status::Ready | Status::UpdateFailed | Status::Failed);
+        match shown {
+            Some(seen) if row.core.status.is_final() && self.twin != Twin::NeverRevives => {
+                Some(self.seen_in_list(row, seen, true))
+            }
+            Some(seen) if at_rest => Some(self.seen_in_list(row, seen, false)),
+            // A failed one keeps its status.
+            None if at_rest && row.core.status != Status::Failed => {
+                let outcome = core::step(row.core, Change::Missed, instant(self.now), lag());
+                Some(Finding { outcome, snapshot: None, again: false })
+            }
+            _ => None,
+        }
+        .filter(|finding| finding.outcome.next != row.core || finding.snapshot.is_some_and(|new| new != row.snapshot))
+    }
+
+    fn seen_in_list(&self, row: &Row, seen: Shown, again: bool) -> Finding {
+        let (shown, rebuilt) = (seen.status, self.is_rebuilt(seen.snapshot, row.snapshot_before));
+        let input = if again { Change::ShownAgain { shown, rebuilt } } else { Change::Seen { shown, rebuilt } };
+        let mut outcome = core::step(row.core, input, instant(self.now), lag());
+        if !again && outcome.moved.is_some_and(|(_, to)| to == Status::Updating) {
+            // The cloud itself says that it builds.
+            (outcome.next.build_seen, outcome.next.accepted_at) = (true, None);
+        }
+        Finding { outcome, snapshot: Some(seen.snapshot).filter(|snapshot| *snapshot != 0), again }
+    }
+
+    /// What a create that has ended left behind, once nothing of it can be accepted any more.
+    fn removable(&self) -> Option<usize> {
+        let create = &self.store.operations[0];
+        let closed = create
+            .progress
+            .last_signed_at
+            .is_none_or(|last| last + self.rule.acceptance + self.rule.list_lag <= instant(self.now));
+        let ended = is_over(create.state) && closed;
+        (ended && self.store.found != 0).then(|| self.store.found.trailing_zeros() as usize)
+    }
+
+    /// Removes what was found, if still no row knows it.
+    pub(crate) fn remove_found(&mut self, cache: usize, fault: Option<Fault>) -> Hand {
+        if self.store.row.cache != Some(cache) {
+            self.remove(cache, fault);
+        }
+        self.compared(false)
+    }
+
+    pub(crate) fn write_finding(&mut self, worker: Worker, finding: Finding) -> Hand {
+        if let Some(row) = worker.row {
+            let Finding { outcome, snapshot, again } = finding;
+            let written = if again {
+                self.store.revive(&row, outcome, snapshot, self.now)
+            } else {
+                self.store.observe(&row, outcome, snapshot, self.now)
+            };
+            self.note(|| format!("the list moves the row: {:?}, {written}", outcome.moved));
+            self.check_early();
+        }
+        self.compared(false)
+    }
+
+    /// Gives the list back; `clean`: nothing was to be done.
+    pub(crate) fn compared(&mut self, clean: bool) -> Hand {
+        let operations = &self.store.operations;
+        let over = operations.iter().all(|operation| is_over(operation.state) && operation.unsettled == NEVER);
+        // Also by a look that lags.
+        let shown = self.now >= self.cloud.hidden_until() + LAG && self.now >= self.store.changed + 2 * LAG;
+        let row = &self.store.row.core;
+        let rests = !row.status.is_in_motion() && row.misses == 0 && row.status != Status::Pending;
+        let gone = row.status.is_final() || row.status == Status::Failed;
+        let settled = clean && over && shown && (rests || gone) && self.store.found == 0;
+        self.store.compare_due = if settled { NEVER } else { self.now + AGAIN };
+        Hand::Idle
+    }
+}
+
+impl Store {
+    /// When a removal that was not carried out is asked for again.
+    pub(crate) fn resend_due(&self) -> Time {
+        let core = &self.row.core;
+        let asked = self.operations[DELETE].state.is_some_and(OperationState::is_over);
+        let undone = core.status == Status::Deleting && core.misses == 0 && asked;
+        if undone && self.twin != Twin::NeverSendsAgain { self.changed + SEND_AGAIN_AFTER } else { NEVER }
+    }
+
+    /// Asks for the removal again, with a token of its own.
+    pub(crate) fn resend(&mut self, now: Time) {
+        if self.resend_due() > now {
+            return;
+        }
+        let delete = &mut self.operations[DELETE];
+        (delete.state, delete.due) = (Some(OperationState::Running), now);
+        delete.progress = Progress::new(OperationKind::Delete);
+        self.resends += 1;
+        self.row.newest = DELETE;
+        self.row.version += 1;
+        self.changed = now;
+    }
+
+    /// What had ended goes on, as the cloud shows it. `false`: the row has moved on.
+    fn revive(&mut self, read: &Row, outcome: Outcome, snapshot: Option<u8>, now: Time) -> bool {
+        if read.version != self.row.version {
+            return false;
+        }
+        self.row.core = outcome.next;
+        self.row.snapshot = snapshot.unwrap_or(self.row.snapshot);
+        self.row.version += 1;
+        self.changed = now;
+        if let Some(kind) = outcome.event {
+            self.tell(kind, outcome.next.generation, now);
+        }
+        if self.row.core.status.is_in_motion() {
+            self.look_due = self.look_due.min(now);
+        }
+        true
+    }
+}
