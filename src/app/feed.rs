@@ -37,6 +37,10 @@ impl Gateway {
         loop {
             let stretch = self.store().events(&caller.team, filter, place, limit).await?;
             check_kept(place, &stretch)?;
+            if stretch.events.is_empty() && stretch.more {
+                place = stretch.read_to;
+                continue;
+            }
             if !stretch.events.is_empty() || patience.is_over() {
                 return Ok(cursors.page(stretch));
             }
@@ -58,7 +62,13 @@ impl Gateway {
 /// Refuses a place after which events were removed that whoever comes from there has not read. Who begins at the
 /// beginning gets what there is.
 pub(super) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), Error> {
-    if place == (0, 0) || place >= stretch.removed_to {
+    if !stretch.known {
+        let detail = "this cursor is of another database, or of a later state of this one than the copy that it was restored \
+                      from; read on without a cursor, from the oldest event that is kept, and compare with the image caches \
+                      as they are";
+        return Err(Error::NoLongerKept { code: "events_no_longer_kept", detail });
+    }
+    if place == Place::BEGINNING || place >= stretch.removed_to {
         return Ok(());
     }
     let detail = "events after this cursor are no longer kept; read on without a cursor, from the oldest that is, and compare \
@@ -109,7 +119,7 @@ impl<'a> Cursors<'a> {
 
     /// The place that a cursor names; the beginning where there is none.
     pub(super) fn read(&self, cursor: Option<&str>) -> Result<Place, Error> {
-        let Some(cursor) = cursor else { return Ok((0, 0)) };
+        let Some(cursor) = cursor else { return Ok(Place::BEGINNING) };
         let page = Page { limit: Page::DEFAULT_LIMIT, cursor: Some(cursor.to_owned()) };
         let place = self.0.place(&page)?.ok_or_else(unreadable)?;
         parsed(&place).ok_or_else(unreadable)
@@ -117,7 +127,7 @@ impl<'a> Cursors<'a> {
 
     /// The cursor of a place.
     pub(super) fn write(&self, place: Place) -> String {
-        self.0.write(&format!("{} {}", place.0, place.1))
+        self.0.write(&format!("{} {} {}", place.transaction, place.number, place.life))
     }
 
     fn page(&self, stretch: Stretch) -> FeedPage {
@@ -132,7 +142,10 @@ impl<'a> Cursors<'a> {
     }
 }
 
+/// Cursors from before there were lives of the database have two parts: they are of the first.
 fn parsed(place: &str) -> Option<Place> {
-    let (transaction, sequence) = place.split_once(' ')?;
-    Some((transaction.parse().ok()?, sequence.parse().ok()?))
+    let mut parts = place.split(' ');
+    let (transaction, number) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let life = parts.next().map_or(Some(0), |life| life.parse().ok())?;
+    parts.next().is_none().then_some(Place { life, transaction, number })
 }

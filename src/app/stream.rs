@@ -100,7 +100,7 @@ impl Gateway {
     }
 
     async fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
-        if place != (0, 0) {
+        if place != Place::BEGINNING {
             check_kept(place, &self.store().events(&caller.team, &filter, place, 1).await?)?;
         }
         let slot = self.take_slot(&caller.team)?;

@@ -16,15 +16,16 @@ use crate::domain::ids::EndpointId;
 /// Endpoints that one pass of the janitor counts anew.
 const COUNTED: i64 = 50;
 
-/// What waits for the endpoint `w`, counted up to $1; and the number up to which events are queued for it.
-const BOUND: &str = "
-    SELECT (SELECT GREATEST((SELECT max(seq) FROM events), (SELECT max(seq) FROM events_removed), 0)) + $1 - (
+/// The last number that was given to an event, or that a life of the database began behind.
+const LAST: &str = "GREATEST((SELECT max(seq) FROM events), (SELECT max(seq) FROM events_removed), (SELECT max(first_seq) FROM feed_lives))";
+/// What waits for the endpoint `w`, counted up to $1; and the number up to which events are queued for it, behind [`LAST`].
+const BOUND: &str = "$1 - (
         SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 0 LIMIT $1) waiting)";
 
 /// Counts what waits for an endpoint that is switched off just now, of which at most `most` may.
 pub(super) async fn bound(connection: &mut Connection, id: EndpointId, most: i64) -> Result<(), Error> {
     let sql = format!(
-        "UPDATE webhook_endpoint_state s SET queue_until = ({BOUND}) FROM webhook_endpoints w
+        "UPDATE webhook_endpoint_state s SET queue_until = {LAST} + {BOUND} FROM webhook_endpoints w
          WHERE s.endpoint = $2 AND w.id = s.endpoint"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql)).bind(most).bind(id.uuid()).execute(connection).await?;
@@ -71,9 +72,9 @@ impl Store {
             "WITH due AS MATERIALIZED (
                  SELECT s.endpoint FROM webhook_endpoint_state s JOIN webhook_endpoints w ON w.id = s.endpoint
                  WHERE NOT w.enabled AND NOT w.deleted AND (s.queue_until IS NULL
-                     OR s.queue_until - GREATEST((SELECT max(seq) FROM events), (SELECT max(seq) FROM events_removed), 0) <= $1 / 2)
+                     OR s.queue_until - {LAST} <= $1 / 2)
                  ORDER BY random() LIMIT $2)
-             UPDATE webhook_endpoint_state s SET queue_until = ({BOUND}) FROM webhook_endpoints w
+             UPDATE webhook_endpoint_state s SET queue_until = {LAST} + {BOUND} FROM webhook_endpoints w
              WHERE w.id = s.endpoint AND s.endpoint IN (SELECT endpoint FROM due) AND NOT w.enabled"
         );
         sqlx::query(sqlx::AssertSqlSafe(sql)).bind(most).bind(COUNTED).execute(&self.workers).await?;

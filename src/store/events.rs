@@ -7,7 +7,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::handover::{self, HandOver};
-use super::{Error, Store, unreadable};
+use super::{Error, Place, Store, unreadable};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
@@ -82,9 +82,6 @@ pub(super) async fn insert(connection: &mut Connection, about: About<'_>, event:
     handover::enqueue(connection, &[seq], event.at, &event.hand_over).await
 }
 
-/// A place in the feed: transaction, then number. Numbers begin at 1, so `(transaction, 0)` is before all of it.
-pub type Place = (u64, i64);
-
 /// One event as it is read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -114,18 +111,23 @@ impl StoredEvent {
 pub struct Stretch {
     /// Its events, oldest first.
     pub events: Vec<StoredEvent>,
-    /// Whether there were more than could be read at once.
+    /// Whether there were more than could be read at once, or there is a later life of the database to read.
     pub more: bool,
     /// Up to where the feed has been read: nothing before this place is unread.
     pub read_to: Place,
     /// Up to where events of the team are no longer kept; none were removed yet: the beginning.
     pub removed_to: Place,
+    /// Whether this database has had the life that was asked for. It was restored from another one, or from before,
+    /// if not.
+    pub known: bool,
 }
 
 /// An event, or nothing but how far the feed can be read.
 #[derive(FromRow)]
 pub(super) struct EventRow {
     horizon: i64,
+    life: Option<i64>,
+    next_life: Option<i64>,
     id: Option<Uuid>,
     txid: Option<i64>,
     seq: Option<i64>,
@@ -133,14 +135,23 @@ pub(super) struct EventRow {
     image_cache: Option<Uuid>,
     body: Option<String>,
     #[sqlx(default)]
+    removed_life: Option<i64>,
+    #[sqlx(default)]
     removed_txid: Option<i64>,
     #[sqlx(default)]
     removed_seq: Option<i64>,
 }
 
-/// What an [`EventRow`] is read from: `now` has the horizon, `e` the event.
-pub(super) const COLUMNS: &str = "now.horizon::text::bigint AS horizon, e.id, e.txid::text::bigint AS txid, e.seq,
-     e.type AS kind, e.image_cache, e.body";
+/// What an [`EventRow`] is read from: `now` has the horizon, `l` the life, `e` the event.
+pub(super) const COLUMNS: &str = "now.horizon::text::bigint AS horizon, l.life, l.next_life, e.id,
+     e.txid::text::bigint AS txid, e.seq, e.type AS kind, e.image_cache, e.body";
+/// The lives of the database, each with the one after it.
+pub(super) const LIVES: &str =
+    "(SELECT first_seq AS life, lead(first_seq) OVER (ORDER BY first_seq) AS next_life FROM feed_lives)";
+/// An event of the life `l` that is settled: of the last life, what is older than every transaction that runs; of those
+/// before, all. Numbers are added to so that no index by number is gone by: it has another order.
+pub(super) const SETTLED: &str = "seq + 0 >= l.life AND (l.next_life IS NULL OR seq + 0 < l.next_life)
+     AND txid < CASE WHEN l.next_life IS NULL THEN now.horizon ELSE '18446744073709551615'::xid8 END";
 /// The oldest transaction that is still running: from there on the feed is not settled.
 pub(super) const NOW: &str = "WITH now AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon)";
 
@@ -149,43 +160,49 @@ impl EventRow {
     pub(super) fn event(self) -> Option<StoredEvent> {
         Some(StoredEvent {
             id: self.id?.into(),
-            place: (self.txid?.unsigned_abs(), self.seq?),
+            place: Place { life: self.life?, transaction: self.txid?.unsigned_abs(), number: self.seq? },
             kind: self.kind?,
             cache: self.image_cache.map(CacheId::from),
             body: self.body?,
         })
     }
 
-    fn removed_to(&self) -> Place {
-        self.removed_txid.zip(self.removed_seq).map_or((0, 0), |(txid, seq)| (txid.unsigned_abs(), seq))
-    }
-
-    /// The place before everything that cannot be read yet.
-    pub(super) fn horizon(&self) -> Place {
-        (self.horizon.unsigned_abs(), 0)
+    fn removed_to(&self) -> Option<Place> {
+        let (life, transaction) = (self.removed_life?, self.removed_txid?.unsigned_abs());
+        Some(Place { life, transaction, number: self.removed_seq? })
     }
 }
 
 impl Stretch {
     /// Of rows that were asked for as one more than `limit`. Nothing was read before `place`.
     pub(super) fn of(rows: Vec<EventRow>, limit: usize, place: Place) -> Self {
-        let horizon = rows.first().map_or(place, EventRow::horizon);
-        let removed_to = rows.first().map_or((0, 0), EventRow::removed_to);
+        let head = rows.first();
+        let removed_to = head.and_then(EventRow::removed_to).unwrap_or(Place::BEGINNING);
+        let known = head.is_some_and(|head| head.life.is_some());
+        let next_life = head.and_then(|head| head.next_life);
+        let horizon = head.map_or(0, |head| head.horizon.unsigned_abs());
         let mut events: Vec<StoredEvent> = rows.into_iter().filter_map(EventRow::event).collect();
-        let more = events.len() > limit;
+        let cut = events.len() > limit;
         events.truncate(limit);
         let last = events.last().map_or(place, |last| last.place);
-        Self { events, more, read_to: if more { last } else { last.max(horizon) }, removed_to }
+        let read_to = match next_life {
+            _ if cut || !known => last,
+            Some(next) => Place::before(next, 0),
+            None => last.max(Place::before(place.life, horizon)),
+        };
+        Self { events, more: cut || next_life.is_some(), read_to, removed_to, known }
     }
 }
 
 impl Store {
     /// The place before everything that cannot be read yet.
     pub async fn feed_end(&self) -> Result<Place, Error> {
-        let horizon: i64 = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-            .fetch_one(&self.requests)
-            .await?;
-        Ok((horizon.unsigned_abs(), 0))
+        let (life, horizon): (i64, i64) = sqlx::query_as(
+            "SELECT max(first_seq), pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM feed_lives",
+        )
+        .fetch_one(&self.requests)
+        .await?;
+        Ok(Place::before(life, horizon.unsigned_abs()))
     }
 
     /// Up to `limit` events after `place` that pass `filter`, oldest first, gap-free.
@@ -197,13 +214,15 @@ impl Store {
         limit: usize,
     ) -> Result<Stretch, Error> {
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(NOW);
-        query.push(" SELECT ").push(COLUMNS).push(", r.txid::text::bigint AS removed_txid, r.seq AS removed_seq");
-        query.push(" FROM now LEFT JOIN events_removed r ON r.team = ").push_bind(team.as_str());
+        query.push(" SELECT ").push(COLUMNS).push(", feed_life(r.seq) AS removed_life");
+        query.push(", r.txid::text::bigint AS removed_txid, r.seq AS removed_seq");
+        query.push(" FROM now LEFT JOIN ").push(LIVES).push(" l ON l.life = ").push_bind(place.life);
+        query.push(" LEFT JOIN events_removed r ON r.team = ").push_bind(team.as_str());
         query
             .push(" LEFT JOIN LATERAL (SELECT id, txid, seq, type, image_cache, body FROM events WHERE team = ")
             .push_bind(team.as_str());
-        query.push(" AND (txid, seq) > (").push_bind(place.0.to_string());
-        query.push("::text::xid8, ").push_bind(place.1).push(") AND txid < now.horizon");
+        query.push(" AND (txid, seq) > (").push_bind(place.transaction.to_string());
+        query.push("::text::xid8, ").push_bind(place.number).push(") AND ").push(SETTLED);
         if let Some(cache) = filter.cache {
             query.push(" AND image_cache = ").push_bind(cache.uuid());
         }
@@ -226,37 +245,57 @@ mod tests {
         let text = place.map(|_| String::new());
         let id = place.map(|_| Uuid::nil());
         let (txid, seq) = (place.map(|place| place.0), place.map(|place| place.1));
-        let (removed_txid, removed_seq) = (None, None);
         EventRow {
             horizon,
+            life: Some(0),
+            next_life: None,
             id,
             txid,
             seq,
             kind: text.clone(),
             image_cache: None,
             body: text,
-            removed_txid,
-            removed_seq,
+            removed_life: None,
+            removed_txid: None,
+            removed_seq: None,
         }
+    }
+
+    fn at(transaction: u64, number: i64) -> Place {
+        Place { life: 0, transaction, number }
     }
 
     #[test]
     fn what_was_read_to_its_end_is_read_to_the_horizon() {
-        let stretch = Stretch::of(vec![row(9, Some((5, 1))), row(9, Some((7, 2)))], 2, (1, 1));
-        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (2, false, (9, 0)));
-        let stretch = Stretch::of(vec![row(9, None)], 2, (4, 3));
-        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (0, false, (9, 0)));
+        let stretch = Stretch::of(vec![row(9, Some((5, 1))), row(9, Some((7, 2)))], 2, at(1, 1));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (2, false, at(9, 0)));
+        let stretch = Stretch::of(vec![row(9, None)], 2, at(4, 3));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (0, false, at(9, 0)));
     }
 
     #[test]
     fn what_was_not_is_read_to_its_last_event() {
-        let stretch = Stretch::of(vec![row(9, Some((5, 1))), row(9, Some((7, 2)))], 1, (1, 1));
-        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (1, true, (5, 1)));
+        let stretch = Stretch::of(vec![row(9, Some((5, 1))), row(9, Some((7, 2)))], 1, at(1, 1));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (1, true, at(5, 1)));
     }
 
     #[test]
     fn a_reader_never_goes_back() {
-        assert_eq!(Stretch::of(vec![row(3, None)], 2, (4, 3)).read_to, (4, 3));
-        assert_eq!(Stretch::of(Vec::new(), 2, (4, 3)).read_to, (4, 3));
+        assert_eq!(Stretch::of(vec![row(3, None)], 2, at(4, 3)).read_to, at(4, 3));
+    }
+
+    #[test]
+    fn behind_a_life_that_has_ended_comes_the_next() {
+        let of_before = |place| EventRow { next_life: Some(500), ..row(9, place) };
+        let stretch = Stretch::of(vec![of_before(Some((90, 1)))], 2, at(80, 1));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (1, true, Place::before(500, 0)));
+        let cut = Stretch::of(vec![of_before(Some((90, 1))), of_before(Some((90, 2)))], 1, at(80, 1));
+        assert_eq!((cut.more, cut.read_to), (true, at(90, 1)));
+    }
+
+    #[test]
+    fn of_a_life_that_was_not_here_nothing_is_known() {
+        let stretch = Stretch::of(vec![EventRow { life: None, ..row(9, None) }], 2, Place::before(77, 5));
+        assert_eq!((stretch.known, stretch.read_to), (false, Place::before(77, 5)));
     }
 }

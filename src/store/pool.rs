@@ -33,6 +33,7 @@ use sqlx::{Connection as _, Executor as _, PgPool, Postgres, SqlSafeStr as _};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Error;
+use super::lives;
 use super::session::Sessions;
 pub(super) use connection::{Connection, Tx};
 use doubt::Waiting;
@@ -122,6 +123,7 @@ impl Pool {
     async fn take_into_use(&self, raw: &mut PoolConnection<Postgres>) -> Result<(), sqlx::Error> {
         self.sessions.begin(raw).await?;
         self.doubt.ask(raw).await?;
+        lives::begin(raw).await?;
         raw.prepare(MARK.into_sql_str()).await?;
         Ok(())
     }

@@ -29,6 +29,7 @@ mod jwks;
 mod life;
 mod limits;
 mod links;
+mod lives;
 mod localpg;
 mod lost_commits;
 mod matches;

@@ -103,7 +103,7 @@ impl World {
         let is_delete = progress.kind == OperationKind::Delete;
         let absent = match sight {
             Sight::Found { .. } => is_delete,
-            Sight::Nothing => !is_delete && !row.cache.is_some_and(|cache| self.cloud.look(cache, then).is_some()),
+            Sight::Nothing => !is_delete && row.cache.is_none_or(|cache| self.cloud.look(cache, then).is_none()),
             Sight::Failed => false,
         };
         let strict = progress.kind == OperationKind::Update;

@@ -8,10 +8,10 @@ use sqlx::{AssertSqlSafe, FromRow};
 use crate::domain::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::store::events::{COLUMNS, EventRow, NOW, Place, Stretch};
+use crate::store::events::{COLUMNS, EventRow, LIVES, NOW, SETTLED, Stretch};
 use crate::store::rows::{ImageCacheRow, word};
 use crate::store::unreadable::readable;
-use crate::store::{Error, Store};
+use crate::store::{Error, Place, Store};
 
 #[derive(FromRow)]
 struct NewsRow {
@@ -25,17 +25,19 @@ impl Store {
     pub async fn news(&self, places: &[(TeamId, Place)], limit: usize) -> Result<Vec<(TeamId, Stretch)>, Error> {
         let sql = format!(
             "{NOW} SELECT w.team, {COLUMNS}
-             FROM now CROSS JOIN UNNEST($1::text[], $2::text[], $3::bigint[]) AS w (team, txid, seq)
+             FROM now CROSS JOIN UNNEST($1::text[], $2::text[], $3::bigint[], $5::bigint[]) AS w (team, txid, seq, life)
+             LEFT JOIN {LIVES} l ON l.life = w.life
              LEFT JOIN LATERAL (SELECT id, txid, seq, type, image_cache, body FROM events WHERE team = w.team
-                 AND (txid, seq) > (w.txid::xid8, w.seq) AND txid < now.horizon
+                 AND (txid, seq) > (w.txid::xid8, w.seq) AND {SETTLED}
                  ORDER BY txid, seq LIMIT $4) e ON true
              ORDER BY w.team, e.txid, e.seq"
         );
         let rows: Vec<NewsRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(places.iter().map(|(team, _)| team.as_str()).collect::<Vec<_>>())
-            .bind(places.iter().map(|(_, place)| place.0.to_string()).collect::<Vec<_>>())
-            .bind(places.iter().map(|(_, place)| place.1).collect::<Vec<_>>())
+            .bind(places.iter().map(|(_, place)| place.transaction.to_string()).collect::<Vec<_>>())
+            .bind(places.iter().map(|(_, place)| place.number).collect::<Vec<_>>())
             .bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1))
+            .bind(places.iter().map(|(_, place)| place.life).collect::<Vec<_>>())
             .fetch_all(&self.workers)
             .await?;
         let mut found: Vec<(TeamId, Stretch)> = Vec::new();
@@ -46,7 +48,7 @@ impl Store {
             while let Some(row) = rows.next_if(|row| row.team == team.as_str()) {
                 of_team.push(row.event);
             }
-            let place = places.iter().find(|(known, _)| *known == team).map_or((0, 0), |(_, place)| *place);
+            let place = places.iter().find(|(known, _)| *known == team).map_or(Place::BEGINNING, |(_, place)| *place);
             found.push((team, Stretch::of(of_team, limit, place)));
         }
         Ok(found)

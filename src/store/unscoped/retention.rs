@@ -49,9 +49,9 @@ impl Store {
                  SELECT dedupe_key, image_cache FROM gone WHERE image_cache IS NOT NULL ON CONFLICT DO NOTHING),
              noted AS (
                  INSERT INTO events_removed AS r (team, txid, seq)
-                 SELECT DISTINCT ON (team) team, txid, seq FROM gone ORDER BY team, txid DESC, seq DESC
+                 SELECT DISTINCT ON (team) team, txid, seq FROM gone ORDER BY team, feed_life(seq) DESC, txid DESC, seq DESC
                  ON CONFLICT (team) DO UPDATE SET txid = EXCLUDED.txid, seq = EXCLUDED.seq
-                     WHERE (EXCLUDED.txid, EXCLUDED.seq) > (r.txid, r.seq))
+                     WHERE (feed_life(EXCLUDED.seq), EXCLUDED.txid, EXCLUDED.seq) > (feed_life(r.seq), r.txid, r.seq))
              SELECT count(*) FROM gone",
         )
         .bind(before)

@@ -241,6 +241,29 @@ async fn a_create_that_a_standby_lacks_is_repeated_and_made_once() {
 }
 
 #[tokio::test]
+async fn whoever_has_read_what_a_standby_lacks_hears_what_comes_after() {
+    let mut house = House::build("events").await;
+    house.pair.attach().await.unwrap();
+    let url = house.at("/v1/image-caches");
+    create(&house.gateway, &url, "before").await;
+    house.fall_behind().await;
+    for number in 0..20 {
+        create(&house.gateway, &url, &format!("lost-{number}")).await;
+    }
+    let (_, page) = house.get("/v1/events?type=image_cache.created&limit=100").await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 21);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    house.pair.crash().await.unwrap();
+    house.proxy.lead_to(Target::Postgres(house.pair.standby_socket().unwrap()));
+    house.pair.promote().await.unwrap();
+    house.gateway.until(&house.at("/readyz"), 200).await;
+    create(&house.gateway, &url, "after").await;
+    let (_, page) = house.get(&format!("/v1/events?type=image_cache.created&wait=20&cursor={cursor}")).await;
+    assert_eq!(page["items"][0]["data"]["image_cache"]["name"], "after", "{page}");
+    house.end().await;
+}
+
+#[tokio::test]
 async fn connections_to_a_standby_are_given_up_once_the_address_leads_back() {
     let mut house = House::build("spell").await;
     house.pair.attach().await.unwrap();

@@ -141,8 +141,7 @@ impl Story {
         demand(rotated.secret.is_some() && rotated.secret != endpoint.secret, "the same secret")?;
         let test = call!(self.test_webhook_endpoint.webhook_endpoint_id(id));
         demand(test.outcome == "failed", "somebody is at that port")?;
-        let verified = call!(self.verify_webhook_endpoint.webhook_endpoint_id(id));
-        demand(verified.enabled, "it was verified before")?;
+        demand(call!(self.verify_webhook_endpoint.webhook_endpoint_id(id)).enabled, "not verified")?;
         demand(!call!(self.pause_webhook_endpoint.webhook_endpoint_id(id)).enabled, "not paused")?;
         self.send_a_delivery_again(id).await?;
         let recovery = Recovery::builder().since(endpoint.created_at);
@@ -154,9 +153,8 @@ impl Story {
     }
 
     async fn send_a_delivery_again(&mut self, endpoint: &str) -> Outcome<()> {
-        let waiting =
-            call!(self.list_deliveries.endpoint_id(endpoint).state("waiting").event_type("image_cache.ready"));
-        let delivery = waiting.items.first().ok_or("nothing waits")?;
+        let page = call!(self.list_deliveries.endpoint_id(endpoint).state("waiting").event_type("image_cache.ready"));
+        let delivery = page.items.first().ok_or("nothing waits")?;
         let again = call!(self.get_delivery.delivery_id(&delivery.id));
         demand(again.event_id == delivery.event_id, "another delivery")?;
         let attempts = call!(self.list_delivery_attempts.delivery_id(&delivery.id)).items;
