@@ -2,8 +2,8 @@
 //!
 //! A list that is empty for a minute, and the key of another account, look like an account from which everything was
 //! removed. Where too much is missing at once nothing is judged there: no cache becomes `lost` or `deleted`, nothing is
-//! offered for adoption. `/readyz` and a metric say so. It ends by itself once the caches are shown again, or by an
-//! operator's word that they are gone.
+//! offered for adoption. `/readyz` and a metric say so. It ends by itself once the caches are shown again, by an operator's
+//! word that they are gone, or, where they are few, once it has lasted for an hour of a clock that is not in doubt.
 //!
 //! What must stay true: before the tracker says that a cache is gone, others of the account's region were looked at and
 //! found; an operator's word covers no more than what was missing when it was given.
@@ -14,6 +14,7 @@
 use super::{Call, Error, Gateway};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::{Caller, Door, Origin, Scope};
+use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::reconcile::Census;
 use crate::domain::reconcile::census::is_absence_believed;
@@ -116,7 +117,7 @@ impl Gateway {
         let noted = self.store().mass_vanishing(group).await?;
         if !census.is_believed(noted.as_ref().and_then(|noted| noted.accepted_missing)) {
             self.note_vanishing(group, census).await?;
-            return Ok(false);
+            return self.has_lasted(noted.as_ref(), census).await;
         }
         if noted.is_some() && !census.is_doubtful() {
             let entry = self.vanishing_entry(END, group, Some(census));
@@ -129,6 +130,18 @@ impl Gateway {
             }
         }
         Ok(true)
+    }
+
+    /// Whether so few have been missing for so long that they count as gone from now on.
+    async fn has_lasted(&self, noted: Option<&MassVanishing>, census: Census) -> Result<bool, Error> {
+        let (Some(noted), Some(after), None) = (noted, census.believed_after(), self.clock().doubt()) else {
+            return Ok(false);
+        };
+        if self.now() - noted.since < after {
+            return Ok(false);
+        }
+        let entry = self.vanishing_entry(ACCEPT, &noted.group, Some(census));
+        Ok(self.store().accept_mass_vanishing(&noted.group, self.now(), &entry).await?.is_some())
     }
 
     /// Whether the group is not judged at the moment.
@@ -199,12 +212,17 @@ impl Gateway {
 
 /// What was seen, what it was compared with, and how it goes on.
 fn told(vanishing: &MassVanishing) -> String {
-    let MassVanishing { group: TrackerGroup { account, region }, since, known, missing, .. } = vanishing;
-    let since = since.format("%Y-%m-%dT%H:%M:%SZ");
+    let MassVanishing { group: TrackerGroup { account, region }, since, known, missing, listed, .. } = vanishing;
+    let census = Census { known: *known, missing: *missing, listed: *listed };
+    let written = |time: Instant| time.format("%Y-%m-%dT%H:%M:%SZ");
+    let lasts = census
+        .believed_after()
+        .map_or(String::new(), |after| format!(", or it lasts until {}", written(*since + after)));
     format!(
-        "cloud account {account}, {region}: since {since} the cloud does not show {missing} of the {known} image caches \
-         that it should; none of them is called gone until it shows them again, or `accept-vanished --account {account} \
-         --region {region}` says that they are"
+        "cloud account {account}, {region}: since {} the cloud does not show {missing} of the {known} image caches that it \
+         should; none of them is called gone until it shows them again, `accept-vanished --account {account} --region \
+         {region}` says that they are{lasts}",
+        written(*since)
     )
 }
 

@@ -1,15 +1,21 @@
 //! Whether what the cloud does not show is believed to be gone: nothing that it says in one moment is final.
 //!
 //! A list that is empty, or is another account's, looks like one from which everything was removed. So where many caches
-//! are missing at once, nothing is judged until they are shown again or an operator has said that they are gone; and a
-//! single look that finds nothing counts only where looks at others find something.
+//! are missing at once, nothing is judged until they are shown again or an operator has said that they are gone. A few
+//! that stay away for an hour are believed to be gone after all: whoever has one image cache and removes it at the cloud
+//! must not need an operator, and what counts as gone wrongly comes back once it is shown. And a single look that finds nothing counts only where looks at others find something.
 //!
 //! Who calls it: `app::vanishing`, and the simulation. What it does not do: ask.
+
+use chrono::Duration;
 
 /// Up to so many missing caches are a usual day.
 const FEW: i64 = 3;
 /// More than one part in so many is not.
 const SHARE: i64 = 3;
+
+/// How long so few must be missing at a stretch where that alone raised the alarm.
+const LONG: Duration = Duration::hours(1);
 
 /// What a list shows of the caches that it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +41,11 @@ impl Census {
     /// Whether it is believed. `accepted`: so many missing ones an operator has said to be gone.
     pub fn is_believed(self, accepted: Option<i64>) -> bool {
         !self.is_doubtful() || accepted.is_some_and(|most| self.missing <= most)
+    }
+
+    /// How long it must last until it is believed without an operator's word; none: it never is.
+    pub fn believed_after(self) -> Option<Duration> {
+        (self.missing <= FEW).then_some(LONG)
     }
 }
 
@@ -74,6 +85,12 @@ mod tests {
         let census = Census { known: 9, missing: 6, listed: 3 };
         assert!(!census.is_believed(None) && census.is_believed(Some(6)) && !census.is_believed(Some(5)));
         assert!(Census { missing: 1, ..census }.is_believed(None));
+    }
+
+    #[test]
+    fn a_few_are_believed_in_the_end() {
+        let after = |missing| Census { known: 9, missing, listed: 0 }.believed_after();
+        assert_eq!((after(1), after(3), after(4)), (Some(LONG), Some(LONG), None));
     }
 
     #[test]

@@ -109,6 +109,25 @@ async fn one_build_alone_is_not_lost_because_nothing_is_shown() {
 }
 
 #[tokio::test]
+async fn the_only_one_is_gone_once_that_has_lasted() {
+    let app = TestGateway::start().await;
+    let id = ready(&app, &json!({"name": "only"})).await;
+    removed_outside(&app, &id).await;
+    turn(&app).await;
+    turn(&app).await;
+    assert_eq!(status(&app, &id).await, "ready");
+    let told = degraded(&app).await;
+    assert!(told.len() == 1 && told[0].contains("or it lasts until "), "{told:?}");
+    app.advance(3_600);
+    for _ in 0..3 {
+        turn(&app).await;
+    }
+    assert_eq!(last_step(&app, &id).await, "ready lost deleted_elsewhere");
+    turn(&app).await;
+    assert_eq!(degraded(&app).await, [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn what_had_ended_and_is_shown_again_goes_on_under_its_id() {
     let app = TestGateway::start().await;
     let id = ready(&app, &json!({"name": "back"})).await;
