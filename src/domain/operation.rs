@@ -21,6 +21,8 @@ use super::spec::{ImageCacheChanges, ImageCacheSpec};
 const MISMATCH: &str = "IdempotentParameterMismatch";
 /// The code in the record of a create that was ended before the cloud had heard of it.
 pub const WITHDRAWN: &str = "withdrawn";
+/// The code in the record of a create whose image cache at the cloud is another one's here.
+pub const TAKEN: &str = "image_cache_taken";
 
 /// What is intended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,7 +12,7 @@ use crate::store::pool::Connection;
 use crate::store::unscoped::cloud_accounts;
 
 /// The unique index that lets one cloud cache belong to one row.
-const ONE_ROW: &str = "image_caches_provider";
+pub(super) const ONE_ROW: &str = "image_caches_provider";
 
 /// A cache to take over.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::changes::{self, CacheWrite};
 use super::operations::begin_waiting;
 use super::owed_answers::{self, OwedAnswer};
 use super::rows::jsonb;
-use super::{Error, Store, idempotency, tracker};
+use super::{Error, Store, adoption, idempotency, tracker};
 use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
@@ -61,6 +61,8 @@ pub enum Settled {
     LeaseLost,
     /// The image cache has another version by now: nothing was written; read it and try again.
     Moved,
+    /// Another image cache, which has not ended, has that id of the cloud: nothing was written.
+    Taken,
 }
 
 impl Store {
@@ -70,6 +72,30 @@ impl Store {
         if let Some(sending) = self.settle_together(settlement).await? {
             return Ok(Settled::Done { sending });
         }
+        match self.workers.limited(self.write_settlement(settlement)).await {
+            Err(error) if error.is_constraint(adoption::ONE_ROW) => self.settle_in_place_of_another(settlement).await,
+            settled => settled,
+        }
+    }
+
+    /// An image cache that has ended gives up its id: the cloud uses it again, or shows anew what was thought gone.
+    async fn settle_in_place_of_another(&self, settlement: &Settlement) -> Result<Settled, Error> {
+        let next = &settlement.write.next;
+        let freed = sqlx::query(
+            "UPDATE image_caches SET eci_cache_id = NULL, version = version + 1
+             WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND id <> $4
+               AND (status IN ('deleted', 'expired', 'evicted', 'lost') OR gone_at IS NOT NULL)",
+        )
+        .bind(&next.account)
+        .bind(next.spec.region.as_str())
+        .bind(&next.eci_cache_id)
+        .bind(next.id.uuid())
+        .execute(&self.workers)
+        .await?;
+        if freed.rows_affected() == 0 {
+            return Ok(Settled::Taken);
+        }
+        tracing::warn!(image_cache = %next.id, "the cloud uses an id again: the image cache that had it has ended");
         self.workers.limited(self.write_settlement(settlement)).await
     }
 

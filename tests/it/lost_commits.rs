@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use eci_cache_gateway::app;
+use eci_cache_gateway::domain::caller::Scope;
 use reqwest::Method;
 use serde_json::Value;
 use sqlx::Executor as _;
 
 use crate::rpc::client::{Key, success};
 use crate::support::answer::Answer;
-use crate::support::gateway::{Setup, TestGateway, new_cache};
+use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 
 /// Everything that the database knows of creates, but for the audit.
 const LOST: &str =
@@ -82,6 +83,43 @@ async fn another_request_another_key_or_another_team_is_not() {
     let request = app.bare(Method::POST, "/v1/image-caches").bearer_auth(token).header("idempotency-key", "key");
     Answer::of(request.json(&new_cache("nginx:1.27"))).await.expect(201);
     assert_eq!(app.creations().await, 4);
+}
+
+/// Takes over what the cloud has: its id.
+async fn adopt(app: &TestGateway, imc: &str) -> String {
+    let order = serde_json::json!({"region": "cn-beijing", "eci_cache_id": imc});
+    let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &[Scope::Admin]));
+    let adopted = Answer::of(request.json(&order)).await.expect(200);
+    text(&adopted["adopted"][0], "image_cache_id")
+}
+
+#[tokio::test]
+async fn what_was_adopted_meanwhile_is_not_given_to_the_repeat() {
+    let app = TestGateway::start().await;
+    let body = new_cache("nginx:1.27");
+    let first = create(&app, "/v1/image-caches", "key", &body).await.expect(201);
+    lose(&app).await;
+    let adopted = adopt(&app, &text(&first, "eci_cache_id")).await;
+    let again = create(&app, "/v1/image-caches", "key", &body).await.expect(422);
+    assert_eq!(again["provider_code"], "image_cache_taken", "{again}");
+    assert_eq!(app.creations().await, 1);
+    assert_eq!(app.count("SELECT count(*) FROM operations WHERE state NOT IN ('succeeded', 'refused')").await, 0);
+    app.until(&adopted, "ready").await;
+}
+
+#[tokio::test]
+async fn an_id_that_the_cloud_uses_again_is_taken_from_what_has_ended() {
+    let app = TestGateway::start().await;
+    let body = new_cache("nginx:1.27");
+    let first = create(&app, "/v1/image-caches", "key", &body).await.expect(201);
+    lose(&app).await;
+    let adopted = adopt(&app, &text(&first, "eci_cache_id")).await;
+    let ended = "UPDATE image_caches SET status = 'deleted', version = version + 1";
+    app.sql().execute(ended).await.unwrap();
+    let again = create(&app, "/v1/image-caches", "key", &body).await.expect(201);
+    assert_eq!(again["eci_cache_id"], first["eci_cache_id"]);
+    assert_eq!(app.cache(&adopted).await["eci_cache_id"], Value::Null, "it has ended, and has it no more");
+    app.until(&text(&again, "id"), "ready").await;
 }
 
 #[tokio::test]

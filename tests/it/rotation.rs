@@ -59,6 +59,26 @@ async fn endpoint(app: &TestGateway, hook: &Hook) -> String {
 }
 
 #[tokio::test]
+async fn what_waits_with_logins_of_another_key_is_not_recorded_as_sent() {
+    let app = TestGateway::with(setup(OLD, None)).await;
+    app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
+    let mut body = new_cache("private.example.com/a:1");
+    body["registry_credentials"] = json!([{"server": "private.example.com", "user_name": "u", "password": "right"}]);
+    let waiting = app.post("/v1/image-caches", &body).await.expect(202);
+    let other = app.second_gateway(setup(NEW, None)).await;
+    for _ in 0..5 {
+        app.advance(61);
+        other.drain().await;
+    }
+    assert_eq!(app.count("SELECT max(number)::bigint FROM operation_attempts").await, 1, "the throttled one");
+    assert_eq!(app.count("SELECT attempts::bigint FROM operations").await, 1);
+    // One that has the key goes on.
+    app.advance(61);
+    app.drain().await;
+    app.until(waiting["id"].as_str().unwrap(), "ready").await;
+}
+
+#[tokio::test]
 async fn everything_opens_under_the_new_key_alone() {
     let app = TestGateway::with(setup(OLD, None)).await;
     let hook = Hook::start().await;

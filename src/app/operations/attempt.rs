@@ -8,11 +8,14 @@ use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{self as rule, Input, Operation, OperationKind, Progress, client_token, is_stale};
+use crate::domain::spec::RegistryCredential;
 use crate::eci::{self, Attempt, Client, Created};
 use crate::store::{LeasedOperation, Postponed};
 
 /// When it is looked again whether something can be sent with an account.
 const WITHOUT_ACCOUNT: Duration = Duration::seconds(5);
+/// When an operation whose logins cannot be opened is tried again: a gateway with the key may have been started.
+const WITHOUT_KEY: Duration = Duration::minutes(1);
 
 /// What the cloud did: the create's answer, or nothing but a request id.
 pub(super) struct Done {
@@ -40,6 +43,9 @@ impl Ready {
     }
 }
 
+/// What an attempt is sent with: the account's client, and the logins at registries.
+type Means<'a> = (&'a Client, &'a [RegistryCredential]);
+
 impl Gateway {
     /// Sees to it that a create in this account can be sent at once, so that its first attempt is recorded together
     /// with it: a call is spent. None: it waits for its account, or for a call, once it is recorded.
@@ -58,7 +64,8 @@ impl Gateway {
         cache: ImageCache,
         ready: &Ready,
     ) -> Result<Option<Answer>, Error> {
-        self.make_attempt(leased, cache, &ready.cloud, ready.signed).await
+        let logins = self.open_logins(leased.operation.id, leased.credentials.as_deref())?;
+        self.make_attempt(leased, cache, (&ready.cloud, &logins), ready.signed).await
     }
 
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
@@ -66,6 +73,11 @@ impl Gateway {
         let cloud = match self.cloud_of(&cache.account).await {
             Ok(cloud) => cloud,
             Err(fault) => return self.wait_for_account(leased, &cache, &fault).await,
+        };
+        // Before anything is recorded: an attempt that can never be sent is none.
+        let logins = match self.open_logins(operation.id, leased.credentials.as_deref()) {
+            Ok(logins) => logins,
+            Err(error) => return self.wait_for_key(leased, &error).await,
         };
         if let Some(at) = self.spend_for_change(&cache.account).await? {
             return self.put_back(leased, operation.progress, at, Learned::default()).await;
@@ -75,7 +87,7 @@ impl Gateway {
             tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
             return Ok(None);
         }
-        self.make_attempt(leased, cache, &cloud, signed).await
+        self.make_attempt(leased, cache, (&cloud, &logins), signed).await
     }
 
     /// Signs and sends an attempt that is recorded, and does what its answer says.
@@ -83,7 +95,7 @@ impl Gateway {
         &self,
         leased: &LeasedOperation,
         cache: ImageCache,
-        cloud: &Client,
+        means: Means<'_>,
         signed: Progress,
     ) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
@@ -91,7 +103,7 @@ impl Gateway {
         let sent = if is_stale(signed_at, self.now()) {
             Err(Fault::NotSent("the worker was paused between signing and sending".into()))
         } else {
-            self.send(cloud, leased, &cache, signed_at).await?
+            self.send(means, leased, &cache, signed_at).await?
         };
         let outcome = sent.as_ref().err().map_or("succeeded", word);
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
@@ -118,7 +130,7 @@ impl Gateway {
     /// Signs with the time that was recorded, never a later one: the look-up counts on it.
     async fn send(
         &self,
-        cloud: &Client,
+        (cloud, logins): Means<'_>,
         leased: &LeasedOperation,
         cache: &ImageCache,
         signed_at: Instant,
@@ -128,12 +140,11 @@ impl Gateway {
         let (bucket, marks) = (cache.poll_bucket.clone(), operation.marks.clone());
         let attempt = Attempt { operation: operation.id, client_token, signed_at, bucket, marks };
         let spec = &operation.spec;
-        let logins = self.open_logins(operation.id, leased.credentials.as_deref())?;
         Ok(match operation.progress.kind {
-            OperationKind::Create => cloud.create(spec, &logins, &attempt).await.map(Done::from),
+            OperationKind::Create => cloud.create(spec, logins, &attempt).await.map(Done::from),
             OperationKind::Update => {
                 let changes = operation.changes.clone().unwrap_or_default();
-                let updated = cloud.update(&spec.region, Self::target(cache)?, &changes, &logins, &attempt);
+                let updated = cloud.update(&spec.region, Self::target(cache)?, &changes, logins, &attempt);
                 updated.await.map(done)
             }
             OperationKind::Delete => {
@@ -141,6 +152,17 @@ impl Gateway {
                 deleted.or_else(gone_already)
             }
         })
+    }
+
+    /// Puts the operation back as it is: its registry logins were sealed with a key that is not at hand.
+    async fn wait_for_key(&self, leased: &LeasedOperation, error: &Error) -> Result<Option<Answer>, Error> {
+        let operation = &leased.operation;
+        tracing::error!(
+            operation = %operation.id, error = error as &dyn std::error::Error,
+            "its registry logins cannot be opened: it waits for a gateway that has the master key of before as \
+             `keys.master_previous`; deleting its image cache ends it"
+        );
+        self.put_back(leased, operation.progress, self.now() + WITHOUT_KEY, Learned::default()).await
     }
 
     /// Puts the operation back as it is: nothing can be sent with its account. It is not lost, and no attempt was made.

@@ -15,7 +15,7 @@ use crate::domain::change::{self, Change};
 use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{OperationKind, OperationState, Owed, WITHDRAWN};
+use crate::domain::operation::{OperationKind, OperationState, Owed, TAKEN, WITHDRAWN};
 use crate::store::{LeasedOperation, OwedAnswer, Settled, Settlement};
 
 /// How an operation ends.
@@ -81,6 +81,21 @@ impl Gateway {
         self.settle(leased, cache, change, &ending).await
     }
 
+    /// The cloud has made it already, and somebody has taken that over.
+    async fn settle_taken(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+        let error = CloudError {
+            code: TAKEN.to_owned(),
+            message:
+                "the cloud had made this image cache already, and it was adopted as another one since: look for it by \
+                      name or images, or create with another key"
+                    .to_owned(),
+            request_id: None,
+            http_status: 409,
+        };
+        tracing::warn!(operation = %leased.operation.id, "refused: what the cloud made was adopted meanwhile");
+        self.settle_refused(leased, cache, &error).await
+    }
+
     async fn settle(
         &self,
         leased: &LeasedOperation,
@@ -101,6 +116,7 @@ impl Gateway {
                     return Ok(Some(answer));
                 }
                 Settled::LeaseLost => return Ok(None),
+                Settled::Taken => return Box::pin(self.settle_taken(leased, cache)).await,
                 Settled::Moved => {
                     let fresh = self.store().image_cache(&cache.team, cache.id).await?;
                     cache = fresh.ok_or_else(|| Error::Internal("an image cache vanished from the database".into()))?;
