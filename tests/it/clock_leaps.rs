@@ -50,7 +50,9 @@ async fn nothing_is_forgotten_by_a_leap_of_the_databases_clock() {
     for leap in [Duration::days(9), -Duration::seconds(600), Duration::days(4_000)] {
         clock.learn(app.now() + leap, Monotonic::now());
         app.gateway.clean().await.unwrap();
-        assert_eq!(readyz(&app).await["clock"], false, "it is told");
+        let page = readyz(&app).await;
+        assert_eq!(page["clock"], false, "it is told");
+        assert!(page["degraded"][0].as_str().unwrap().contains("clock leapt by"), "{page}");
         let again = create(&app).await;
         assert_eq!((&again.expect(201)["id"], again.header("idempotent-replayed")), (&cache["id"], "true"));
         me(&app, &token).await.problem(401, "token_revoked");

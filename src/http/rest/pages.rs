@@ -14,6 +14,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use chrono::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -50,7 +51,7 @@ pub(in crate::http) struct ReadinessView {
     /// by its age until they agree again or the leap has lasted.
     clock: bool,
     /// What does not go on as it should although requests are served, each in a sentence that says how it goes on:
-    /// events that wait for an open transaction of the server, regions where so many image caches are missing at once
+    /// events that wait for an open transaction of the server, a clock that leapt, regions where so many image caches are missing at once
     /// that none of them is called gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -95,17 +96,26 @@ async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
     if !wrong.is_empty() {
         return Err(Refusal::not_ready(format!("not in order: {}", wrong.join(", "))));
     }
-    let clock = gateway.clock().doubt().is_none();
+    let doubt = gateway.clock().doubt();
     let view = ReadinessView {
         database: true,
         migrations: true,
         workers: true,
         tasks: true,
         issuer_keys: true,
-        clock,
-        degraded: ready.degraded,
+        clock: doubt.is_none(),
+        degraded: ready.degraded.into_iter().chain(doubt.map(doubted)).collect(),
     };
     Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// What was seen of the clocks, and how it goes on.
+fn doubted(by: Duration) -> String {
+    format!(
+        "the database's clock leapt by {} s against this machine's: nothing is forgotten by its age and no leap is followed \
+         until they agree again or it has lasted; look at the time service of both",
+        by.num_seconds()
+    )
 }
 
 /// Health, readiness and metrics alone, for a listener of the operator's.
