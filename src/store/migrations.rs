@@ -5,6 +5,7 @@
 //! them.
 
 use sqlx::Connection as _;
+use sqlx::migrate::Migrator;
 
 use super::{Error, MIGRATIONS, Store, session};
 use crate::domain::database::fault::Fault;
@@ -27,12 +28,15 @@ impl Store {
         connection.close_on_drop();
         sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await?;
         let failed = |error: sqlx::migrate::MigrateError| Error::Migration(error.into());
+        // What a later version applied is none of ours, and no reason to refuse: so the program alone can go back.
+        let mut migrations = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+        migrations.set_ignore_missing(true);
         if is_new(&mut connection).await? {
             let mut transaction = connection.begin().await?;
-            MIGRATIONS.run(&mut *transaction).await.map_err(failed)?;
+            migrations.run(&mut *transaction).await.map_err(failed)?;
             Ok(transaction.commit().await?)
         } else {
-            MIGRATIONS.run(&mut *connection).await.map_err(failed)
+            migrations.run(&mut *connection).await.map_err(failed)
         }
     }
 }
