@@ -3,10 +3,7 @@
 Lines that begin with three spaces are the report. Fails at the first thing that is not as it must be.
 """
 
-import base64
 import hashlib
-import hmac
-import http.server
 import json
 import os
 import pathlib
@@ -17,6 +14,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+
+from story import Hook, say, start_hook, verified, wait_for
 
 DOCKER = os.environ["DOCKER"].split()
 COMPOSE = os.environ["COMPOSE"].split()
@@ -63,10 +62,6 @@ services:
 """
 
 
-def say(text):
-    print(f"   {text}", flush=True)
-
-
 def run(*command, check=True, timeout=300, **variables):
     print("+", *command, flush=True)
     ended = subprocess.run(
@@ -99,51 +94,6 @@ def ask(method, path, body=None, token=None, timeout=60):
         return refused.code, json.loads(text) if text.startswith(b"{") else None
     except OSError:
         return 0, None
-
-
-class Hook(http.server.BaseHTTPRequestHandler):
-    """A receiver of webhooks on this machine: echoes the challenge, keeps the rest."""
-
-    received = []
-
-    def do_POST(self):
-        text = self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.loads(text)
-        answer = b"{}"
-        if body["type"] == "webhook_endpoint.challenge":
-            answer = json.dumps({"challenge": body["data"]["challenge"]}).encode()
-        else:
-            self.received.append((dict(self.headers), text))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_):
-        pass
-
-
-def start_hook():
-    server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Hook)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.server_port
-
-
-def wait_for(what, condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.1)
-    return found
-
-
-def verified(secret, headers, text):
-    """Whether a webhook is signed as Standard Webhooks says."""
-    headers = {name.lower(): value for name, value in headers.items()}
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + text
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    wanted = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    return wanted in headers["webhook-signature"].split()
 
 
 class Watch(threading.Thread):
