@@ -125,9 +125,12 @@ impl<'a> Cursors<'a> {
         parsed(&place).ok_or_else(unreadable)
     }
 
-    /// The cursor of a place.
+    /// The cursor of a place. Of the first life it has two parts, as gateways read it that know of no other: while one
+    /// version takes the place of another, consumers meet both.
     pub(super) fn write(&self, place: Place) -> String {
-        self.0.write(&format!("{} {} {}", place.transaction, place.number, place.life))
+        let Place { life, transaction, number } = place;
+        let life = if life == 0 { String::new() } else { format!(" {life}") };
+        self.0.write(&format!("{transaction} {number}{life}"))
     }
 
     fn page(&self, stretch: Stretch) -> FeedPage {
@@ -142,7 +145,7 @@ impl<'a> Cursors<'a> {
     }
 }
 
-/// Cursors from before there were lives of the database have two parts: they are of the first.
+/// With two parts it is of the first life.
 fn parsed(place: &str) -> Option<Place> {
     let mut parts = place.split(' ');
     let (transaction, number) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);

@@ -114,7 +114,7 @@ impl Status {
     /// Whether the graph has an edge from `self` to `to`.
     ///
     /// Observations skip what happened between two looks, so any later stage of the same build is allowed;
-    /// going back is not, and a final status has no way out here.
+    /// going back is not, and a final status has no way out but [`Self::may_come_back_as`].
     pub fn may_become(self, to: Self) -> bool {
         use Status::{
             Creating, Deleted, Deleting, Evicted, Expired, Failed, Lost, Pending, Preparing, Ready, Unknown,
@@ -136,6 +136,16 @@ impl Status {
             Deleting => matches!(to, Deleted),
             Unknown => to != Pending,
             Deleted | Expired | Evicted | Lost => false,
+        }
+    }
+
+    /// Whether one that has ended may go on as `to`, because the cloud shows it again: as what is shown; one that was
+    /// deleted is still to be removed.
+    pub fn may_come_back_as(self, to: Self) -> bool {
+        match self {
+            Self::Deleted => to == Self::Deleting,
+            Self::Expired | Self::Evicted | Self::Lost => !to.is_final() && to != Self::Pending,
+            _ => false,
         }
     }
 }

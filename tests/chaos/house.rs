@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use eci_cache_gateway::localpg::Durability;
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::sync::Mutex as Turn;
 
 use crate::pair::Pair;
-use crate::plan::Who;
+use crate::plan::{Setting, Who};
 use crate::process::{Program, Running, libfaketime};
 use crate::proxy::{Proxy, Target};
 use crate::server::options_for;
@@ -113,6 +114,26 @@ impl House {
         postgres.set("default_transaction_read_only = on").await?;
         tokio::time::sleep(pause).await;
         postgres.set("default_transaction_read_only = off").await
+    }
+
+    /// A setting of the server's is another one for `pause`.
+    pub(crate) async fn set(&self, setting: Setting, pause: Duration) -> anyhow::Result<()> {
+        let postgres = self.postgres.lock().await;
+        postgres.set(&format!("{} = {}", setting.name, setting.odd)).await?;
+        tokio::time::sleep(pause).await;
+        postgres.set(&format!("{} = {}", setting.name, setting.usual)).await
+    }
+
+    /// Somebody has a transaction open for `pause`, or until the server ends it.
+    pub(crate) async fn hold_transaction(&self, pause: Duration) -> anyhow::Result<()> {
+        let url = self.database_url().await?;
+        // The server may be away just now: then nobody has one.
+        let Ok(mut somebody) = PgConnection::connect(&url).await else { return Ok(()) };
+        if somebody.execute("BEGIN; SELECT pg_current_xact_id()").await.is_ok() {
+            tokio::time::sleep(pause).await;
+        }
+        drop(somebody.close().await);
+        Ok(())
     }
 
     /// A crash of the primary, after which its address leads to a standby, which takes over after `pause`; when it had.

@@ -99,12 +99,18 @@ impl Injector {
                 };
                 house.of(*who).set_clock(offset)?;
             }
-            Fault::Cloud(fault) => {
-                let url = format!("{}/_admin/faults", house.standin);
-                let told = settings::http()?.post(url).body(fault.clone()).send().await?;
-                anyhow::ensure!(told.status().is_success(), "the stand-in takes {fault}");
-            }
+            Fault::Setting(setting, pause) => house.set(*setting, *pause).await?,
+            Fault::Hold(pause) => house.hold_transaction(*pause).await?,
+            Fault::Cloud(fault) => self.tell_standin(fault.clone()).await?,
+            Fault::Vanish(times) => self.tell_standin(nothing(*times)).await?,
         }
+        Ok(())
+    }
+
+    async fn tell_standin(&self, fault: String) -> anyhow::Result<()> {
+        let url = format!("{}/_admin/faults", self.clients.house.standin);
+        let told = settings::http()?.post(url).body(fault.clone()).send().await?;
+        anyhow::ensure!(told.status().is_success(), "the stand-in takes {fault}");
         Ok(())
     }
 
@@ -151,6 +157,12 @@ impl Injector {
         let recovery = |(fault, at): (String, Instant)| Recovery { fault, took: probes.first_after(at) };
         inflicted.into_iter().map(recovery).collect()
     }
+}
+
+/// So many answers to looks that are well formed, and empty.
+fn nothing(times: usize) -> String {
+    let body = r#"{\"RequestId\":\"5E5E8A70-9C1F-4A53-8E0B-000000000000\",\"TotalCount\":0,\"ImageCaches\":[]}"#;
+    format!(r#"{{"action":"DescribeImageCaches","kind":"status","http":200,"body":"{body}","times":{times}}}"#)
 }
 
 /// Whom a fault takes away from its callers.

@@ -40,6 +40,10 @@ pub(crate) enum Fault {
     StopPostgres(Duration),
     /// Postgres takes no writes for so long, from nobody.
     ReadOnly(Duration),
+    /// A setting of the server's is another one for so long: for sessions that ask for nothing.
+    Setting(Setting, Duration),
+    /// Somebody else's transaction, with a number, is open for so long: events wait behind it.
+    Hold(Duration),
     /// The primary is gone for good. Its address leads to a standby, which only reads for so long and then takes over.
     FailOver(Duration),
     /// The next COMMIT is carried out, its answer lost.
@@ -56,7 +60,28 @@ pub(crate) enum Fault {
     Storm(Who, Link),
     /// The stand-in's fault door is told this.
     Cloud(String),
+    /// So many looks show nothing, as if everything were gone.
+    Vanish(usize),
 }
+
+/// A setting that is weaker, or reads otherwise, than what the gateway is built on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it is for a while.
+    pub(crate) odd: &'static str,
+    /// What it is otherwise.
+    pub(crate) usual: &'static str,
+}
+
+const SETTINGS: [Setting; 5] = [
+    Setting { name: "default_transaction_isolation", odd: "'repeatable read'", usual: "'read committed'" },
+    Setting { name: "default_transaction_isolation", odd: "serializable", usual: "'read committed'" },
+    Setting { name: "synchronous_commit", odd: "off", usual: "on" },
+    Setting { name: "TimeZone", odd: "'Asia/Kolkata'", usual: "'UTC'" },
+    Setting { name: "DateStyle", odd: "'SQL, DMY'", usual: "'ISO, MDY'" },
+];
 
 /// Faults of one lane come one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +89,13 @@ pub(crate) enum Lane {
     Doors,
     Worker,
     Postgres,
+    Holder,
     Air,
 }
 
 impl Lane {
     /// All lanes.
-    pub(crate) const ALL: [Self; 4] = [Self::Doors, Self::Worker, Self::Postgres, Self::Air];
+    pub(crate) const ALL: [Self; 5] = [Self::Doors, Self::Worker, Self::Postgres, Self::Holder, Self::Air];
 }
 
 impl Fault {
@@ -78,7 +104,8 @@ impl Fault {
         match self {
             Self::Kill(Who::C, _) | Self::Freeze(Who::C, _) | Self::Partition(Who::C, ..) => Lane::Worker,
             Self::Kill(..) | Self::Freeze(..) | Self::Partition(..) => Lane::Doors,
-            Self::StopPostgres(_) | Self::ReadOnly(_) | Self::FailOver(_) => Lane::Postgres,
+            Self::StopPostgres(_) | Self::ReadOnly(_) | Self::FailOver(_) | Self::Setting(..) => Lane::Postgres,
+            Self::Hold(_) => Lane::Holder,
             _ => Lane::Air,
         }
     }
@@ -91,6 +118,8 @@ impl Fault {
             Self::Partition(..) => "partition",
             Self::StopPostgres(_) => "immediate stop of Postgres",
             Self::ReadOnly(_) => "read-only spell of Postgres",
+            Self::Setting(..) => "another setting of Postgres",
+            Self::Hold(_) => "transaction left open",
             Self::FailOver(_) => "failover to a standby",
             Self::LoseCommit(_) => "lost COMMIT",
             Self::LoseStatement(_) => "lost single statement",
@@ -99,6 +128,7 @@ impl Fault {
             Self::Cut(..) => "cut at byte k",
             Self::Storm(..) => "reset of all connections",
             Self::Cloud(_) => "fault of the cloud",
+            Self::Vanish(_) => "cloud that shows nothing",
         }
     }
 }
@@ -113,7 +143,7 @@ impl fmt::Display for Fault {
 type Throw = fn(&mut StdRng) -> Fault;
 
 /// How many of each kind come in five minutes.
-const PER_FIVE_MINUTES: [(usize, Throw); 15] = [
+const PER_FIVE_MINUTES: [(usize, Throw); 18] = [
     (25, |dice| Fault::Kill(door(dice), between(dice, 100, 900))),
     (17, |dice| Fault::Kill(Who::C, between(dice, 100, 900))),
     (3, |dice| Fault::Freeze(door(dice), between(dice, 13_000, 15_000))),
@@ -122,6 +152,9 @@ const PER_FIVE_MINUTES: [(usize, Throw); 15] = [
     (3, |dice| Fault::Partition(Who::C, Link::Database, between(dice, 4_000, 16_000))),
     (4, |dice| Fault::StopPostgres(between(dice, 0, 1_500))),
     (2, |dice| Fault::ReadOnly(between(dice, 1_000, 9_000))),
+    (4, |dice| Fault::Setting(SETTINGS[dice.random_range(0..SETTINGS.len())], between(dice, 2_000, 8_000))),
+    (2, |dice| Fault::Hold(between(dice, 10_000, 30_000))),
+    (3, |dice| Fault::Vanish(dice.random_range(5..60))),
     (1, |dice| Fault::FailOver(between(dice, 0, 3_000))),
     (42, |dice| Fault::LoseCommit(any(dice))),
     (16, |dice| Fault::LoseStatement(any(dice))),

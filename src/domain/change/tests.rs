@@ -183,3 +183,16 @@ fn a_word_of_tomorrow_is_shown_and_left_again() {
     assert_eq!((odd.next.status, odd.event), (Status::Unknown, None));
     assert_eq!(observe(&odd.next, Some(&seen("Ready")), at(2), LAG).unwrap().event, Some(EventType::Ready));
 }
+
+#[test]
+fn what_had_ended_goes_on_along_the_graph() {
+    let ended = Status::ALL.into_iter().filter(|status| status.is_final());
+    for before in ended {
+        for word in ["Preparing", "Creating", "Ready", "Updating", "UpdateFailed", "Failed", "A word of tomorrow"] {
+            let (from, to) = found(&cache(before), &seen(word), true, at(9), LAG).moved.unwrap();
+            assert!(from == before && from.may_come_back_as(to), "{from} to {to}, shown as {word}");
+            assert_eq!(to == Status::Deleting, before == Status::Deleted, "one is still to be removed");
+        }
+    }
+    assert!(!Status::Ready.may_come_back_as(Status::Creating) && !Status::Lost.may_come_back_as(Status::Pending));
+}
