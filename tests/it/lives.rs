@@ -74,17 +74,20 @@ impl House {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// The names of the caches that were created, as the feed tells it behind the cursor, one event at a time; and the
-    /// cursor behind the last.
-    async fn read(&self, mut cursor: String) -> (Vec<String>, String) {
+    /// The names of the caches that were created, as the feed tells it behind the cursor, one event at a time, until so
+    /// many came and there are no more just now; and the cursor behind the last. An event waits for the transactions
+    /// that run, so the feed is asked to wait for it.
+    async fn read(&self, mut cursor: String, wanted: usize) -> (Vec<String>, String) {
         let mut names = Vec::new();
         loop {
-            let (status, page) = self.get(&format!("/v1/events?type=image_cache.created&limit=1{cursor}")).await;
+            let wait = if names.len() < wanted { 55 } else { 0 };
+            let path = format!("/v1/events?type=image_cache.created&limit=1&wait={wait}{cursor}");
+            let (status, page) = self.get(&path).await;
             assert_eq!(status, 200, "{page}");
             let items = page["items"].as_array().unwrap();
             names.extend(items.iter().map(|event| event["data"]["image_cache"]["name"].as_str().unwrap().to_owned()));
             cursor = format!("&cursor={}", page["next_cursor"].as_str().unwrap());
-            if page["has_more"] == false {
+            if page["has_more"] == false && names.len() >= wanted {
                 return (names, cursor);
             }
         }
@@ -130,25 +133,25 @@ async fn whoever_comes_with_a_cursor_from_before_a_restore_misses_nothing() {
     old.prepare().await;
     old.serve().await;
     old.create("first").await;
-    let (told, middle) = old.read(String::new()).await;
+    let (told, middle) = old.read(String::new(), 1).await;
     assert_eq!(told, ["first"]);
     old.create("second").await;
-    let (_, end) = old.read(middle.clone()).await;
+    let (_, end) = old.read(middle.clone(), 1).await;
     old.gateway = None;
     old.restore(&new).await;
     new.serve().await;
 
-    assert_eq!(new.read(String::new()).await.0, ["first", "second"], "what was told is still there");
-    assert_eq!(new.read(middle.clone()).await.0, ["second"]);
-    let (told, of_new) = new.read(end.clone()).await;
+    assert_eq!(new.read(String::new(), 2).await.0, ["first", "second"], "what was told is still there");
+    assert_eq!(new.read(middle.clone(), 1).await.0, ["second"]);
+    let (told, of_new) = new.read(end.clone(), 0).await;
     assert!(told.is_empty(), "{told:?}");
     // Somebody waits with the cursor of before, and is told of what comes now.
     let path = format!("/v1/events?type=image_cache.created&wait=55{end}");
     let (waited, ()) = tokio::join!(new.get(&path), new.create("third"));
     assert_eq!(waited.1["items"][0]["data"]["image_cache"]["name"], "third", "{waited:?}");
-    assert_eq!(new.read(middle).await.0, ["second", "third"]);
-    assert_eq!(new.read(end.clone()).await.0, ["third"]);
-    assert_eq!(new.read(of_new.clone()).await.0, ["third"]);
+    assert_eq!(new.read(middle, 2).await.0, ["second", "third"]);
+    assert_eq!(new.read(end.clone(), 1).await.0, ["third"]);
+    assert_eq!(new.read(of_new.clone(), 1).await.0, ["third"]);
 
     // The database of before knows nothing of the life of the other one; and goes on with its own.
     old.serve().await;
@@ -156,7 +159,7 @@ async fn whoever_comes_with_a_cursor_from_before_a_restore_misses_nothing() {
     assert_eq!((status, &problem["code"]), (410, &json!("events_no_longer_kept")), "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("another database"), "{problem}");
     old.create("fourth").await;
-    assert_eq!(old.read(end).await.0, ["fourth"]);
+    assert_eq!(old.read(end, 1).await.0, ["fourth"]);
     old.end().await;
     new.end().await;
 }
