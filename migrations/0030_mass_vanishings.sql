@@ -1,6 +1,7 @@
 -- A cloud that shows nothing for a while, or another account: what it says then is not taken for a fact.
 
--- The regions of accounts where so much is missing at once that nothing is judged; a row goes once the caches are shown again.
+-- The regions of accounts where so much is missing at once that nothing is judged; a row goes once the caches are shown
+-- again.
 CREATE TABLE mass_vanishings (
     account          text NOT NULL,
     region           text NOT NULL,

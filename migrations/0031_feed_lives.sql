@@ -1,5 +1,6 @@
--- Places in the feed of events hold only within one life of the database: transactions are numbered anew where a dump is
--- restored into another server, and again from an earlier number where a standby takes over that lacks the last of them.
+-- Places in the feed of events hold only within one life of the database: transactions are numbered anew where a dump
+-- is restored into another server, and again from an earlier number where a standby takes over that lacks the last of
+-- them.
 --
 -- Expands only. A gateway of before reads its feed as it did; so the first life takes over on a server that runs on.
 
@@ -31,9 +32,9 @@ END $$;
 CREATE FUNCTION feed_life(number bigint) RETURNS bigint LANGUAGE sql STABLE AS
     'SELECT max(first_seq) FROM feed_lives WHERE first_seq <= number';
 
--- Begins a life where the server is another one than that of the last. Each session does this before it writes, so that no
--- event of a new life has a number of the old one. Numbers leap: of two databases that were restored from one dump, neither
--- takes a place of the other's for its own.
+-- Begins a life where the server is another one than that of the last. Each session does this before it writes, so that
+-- no event of a new life has a number of the old one. Numbers leap: of two databases that were restored from one dump,
+-- neither takes a place of the other's for its own.
 CREATE FUNCTION feed_begin_life() RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, public AS $$
 DECLARE
@@ -54,8 +55,8 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION feed_server(), feed_begin_life() FROM PUBLIC;
 
--- All that there is is of one life, unless it was restored before: then it has transactions that this server is still to
--- come to.
+-- All that there is is of one life, unless it was restored before: then it has transactions that this server is still
+-- to come to.
 INSERT INTO feed_lives (first_seq, server)
     SELECT 0, CASE WHEN EXISTS (SELECT FROM events WHERE txid >= pg_snapshot_xmax(pg_current_snapshot()))
         THEN 'another' ELSE feed_server() END;

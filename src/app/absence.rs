@@ -2,14 +2,15 @@
 //!
 //! A list that is empty for a minute, and the key of another account, look like an account from which everything was
 //! removed. Where too much is missing at once nothing is judged there: no cache becomes `lost` or `deleted`, nothing is
-//! offered for adoption. `/readyz` and a metric say so. It ends by itself once the caches are shown again, by an operator's
-//! word that they are gone, or, where they are few, once it has lasted for an hour of a clock that is not in doubt.
+//! offered for adoption. `/readyz` and a metric say so. It ends by itself once the caches are shown again, by an
+//! operator's word that they are gone, or, where they are few, once it has lasted for an hour of a clock that is not in
+//! doubt.
 //!
 //! What must stay true: before the tracker says that a cache is gone, others of the account's region were looked at and
 //! found; an operator's word covers no more than what was missing when it was given.
 //!
-//! Who calls it: the tracker, the reconciler, look-ups of operations, the command line. What it does not do: decide what is
-//! too much (`domain::reconcile::census`).
+//! Who calls it: the tracker, the reconciler, look-ups of operations, the command line. What it does not do: decide
+//! what is too much (`domain::reconcile::census`).
 
 use super::{Call, Error, Gateway};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -30,9 +31,9 @@ const WITNESSES: i64 = 3;
 
 /// What was looked for in vain.
 pub(super) struct Absence<'a> {
-    /// Where.
+    /// The account's region in which it should be.
     pub(super) group: &'a TrackerGroup,
-    /// With what.
+    /// The account's client, for looks at others.
     pub(super) cloud: &'a Client,
     /// The cloud's ids.
     pub(super) ids: &'a [&'a str],
@@ -48,8 +49,8 @@ struct Others {
 }
 
 impl Gateway {
-    /// Whether a look by id that found nothing is believed. Where it is not although the cloud answers, that is noted, and
-    /// the whole list is read next.
+    /// Whether a look by id that found nothing is believed. Where it is not although the cloud answers, that is noted,
+    /// and the whole list is read next.
     pub(super) async fn is_absence_believed(&self, absence: &Absence<'_>) -> Result<bool, Error> {
         let group = absence.group;
         if let Some(noted) = self.store().mass_vanishing(group).await? {

@@ -181,8 +181,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Whether a row that has ended goes on because the cloud shows its cache, as the reconciler would find with its next
-    /// pass. Nobody hears whose it is.
+    /// Whether a row that has ended goes on because the cloud shows its cache, as the reconciler would find with its
+    /// next pass. Nobody hears whose it is.
     async fn revive(&self, source: &Source<'_>, seen: &Seen, looked_at: Instant, dry_run: bool) -> Result<bool, Error> {
         let group = TrackerGroup { account: source.account.to_owned(), region: source.region.to_string() };
         let rows = self.store().caches_of_group(&group, &[&seen.eci_cache_id]).await?;

@@ -1,9 +1,9 @@
 //! Create, update and delete: one transaction records the intent, a task of its own carries it out, the
 //! caller waits for that as long as it likes.
 //!
-//! What must stay true: nothing is sent before it is recorded; a caller that leaves stops nothing; one key
-//! means one create. A create that can be sent at once is recorded with its first attempt, and together with others that
-//! begin just now; it needs no place among those worked on while it waits for that.
+//! What must stay true: nothing is sent before it is recorded; a caller that leaves stops nothing; one key means one
+//! create. A create that can be sent at once is recorded with its first attempt, and together with others that begin
+//! just now; it needs no place among those worked on while it waits for that.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,14 +9,16 @@
 //! - who calls, and what they may do: [`access`] (the one table), [`admission`] (who may begin), [`authenticating`]
 //!   and [`kept`] (what that keeps in memory), [`api_keys`], [`rpc_keys`] and [`revoking`], [`teams`],
 //!   [`region_profiles`] and [`policing`] (what a team may do);
-//! - the cloud: [`accounts`] (a client for each account) and [`cloud_accounts`] (who keeps them), [`budgeting`] (calls);
+//! - the cloud: [`accounts`] (a client for each account) and [`cloud_accounts`] (who keeps them), [`budgeting`]
+//!   (calls);
 //! - changes: [`changes`] (create, update, delete), [`ensuring`] (one of a content), [`planning`] (the dry run),
 //!   [`intent`] (what is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours),
-//!   [`withdrawing`] (for whom there is no "later"), [`removal`] (by the gateway itself), [`adoption`] (taking over), [`write`] (what is written of a change);
-//! - the truth: [`tracking`] (following the cloud), [`reconciling`] (the cloud against the rows), [`vanishing`] (whether
+//!   [`withdrawing`] (for whom there is no "later"), [`removal`] (by the gateway itself), [`adoption`] (taking over),
+//!   [`write`] (what is written of a change);
+//! - the truth: [`tracking`] (following the cloud), [`reconciling`] (the cloud against the rows), [`absence`] (whether
 //!   what is not shown is believed);
-//! - telling: [`delivering`] (webhooks), [`redelivering`], [`endpoints`], [`feed`] and [`stream`] (events), [`waiting`],
-//!   [`gate`], [`news`] (what those who wait share), [`signals`] (who is woken);
+//! - telling: [`delivering`] (webhooks), [`redelivering`], [`endpoints`], [`feed`] and [`stream`] (events),
+//!   [`waiting`], [`gate`], [`news`] (what those who wait share), [`signals`] (who is woken);
 //! - reading: [`reads`], [`showing`] (image caches as JSON) and [`sharing`] (one look for all),
 //!   [`describing`] (under the cloud's names), [`matching`] (what would be taken), [`cursor`] (pages);
 //! - the audit: [`audit`], [`sealing`] and [`proofs`] (its Merkle tree), [`verifying`];
@@ -25,6 +27,7 @@
 //! - [`gateway`] and [`settings`] are what everybody works with, [`call`] and [`input`] what comes in, [`view`] what
 //!   everybody sees, [`error`] what everybody is told.
 
+mod absence;
 pub mod access;
 mod accounts;
 pub mod admission;
@@ -79,7 +82,6 @@ pub mod supervision;
 mod teams;
 mod tracking;
 mod upkeep;
-mod vanishing;
 pub mod verifying;
 pub mod view;
 mod waiting;

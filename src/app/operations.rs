@@ -1,9 +1,9 @@
 //! Carrying out operations: sign, send, learn, settle. The rule is `domain::operation`; this is its hands.
 //!
 //! What must stay true: an attempt is recorded before it is signed, and signed with the time that was recorded; an
-//! outcome is written together with all that follows from it; a worker that lost its lease writes nothing. A create that
-//! can be sent at once has its first attempt recorded with it: as if nothing had come between the two, which is one of the
-//! schedules of `tests/simulation`, so it leaves no state that was not there before.
+//! outcome is written together with all that follows from it; a worker that lost its lease writes nothing. A create
+//! that can be sent at once has its first attempt recorded with it: as if nothing had come between the two, which is
+//! one of the schedules of `tests/simulation`, so it leaves no state that was not there before.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,9 @@
-//! Comparing the cloud with the rows, one (account, region) at a time: what vanished and which way, what came back, what
-//! was changed past the gateway, what will expire, and what no row knows.
+//! Comparing the cloud with the rows, one (account, region) at a time: what vanished and which way, what came back,
+//! what was changed past the gateway, what will expire, and what no row knows.
 //!
-//! What must stay true: an incomplete list proves nothing, so nothing at all follows from one, nor from one in which too
-//! much is missing at once ([`super::vanishing`]); a finding is one
-//! transaction with its event and audit entry, and compare-and-set on the row makes it one finding, however many
-//! gateways look; what is as it was is not written.
+//! What must stay true: an incomplete list proves nothing, so nothing at all follows from one, nor from one in which
+//! too much is missing at once ([`super::absence`]); a finding is one transaction with its event and audit entry, and
+//! compare-and-set on the row makes it one finding, however many gateways look; what is as it was is not written.
 //!
 //! The rooms: this page is the pass; [`reading`] reads the cloud, [`strangers`] keeps what no row knows. What a
 //! difference means is decided by `domain::reconcile`.
@@ -30,7 +29,8 @@ use reading::CloudList;
 
 /// Who finds, in audit entries.
 const RECONCILER: &str = "reconciler";
-/// Single looks of one pass: the rest waits for the next, so that a mass of deletions does not eat the account's budget.
+/// Single looks of one pass: the rest waits for the next, so that a mass of deletions does not eat the account's
+/// budget.
 const SINGLE_LOOKS: i64 = 100;
 /// After a fault the group rests that long.
 const REST_AFTER_FAULT: Duration = Duration::seconds(60);

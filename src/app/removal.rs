@@ -1,8 +1,8 @@
-//! Removals that the gateway begins by itself: of what nobody was told of, and once more of what the cloud has accepted to
-//! remove and still has.
+//! Removals that the gateway begins by itself: of what nobody was told of, and once more of what the cloud has accepted
+//! to remove and still has.
 //!
-//! What must stay true: such a removal is an operation like any other, with its audit entry; the cloud has had time to carry
-//! the one before out.
+//! What must stay true: such a removal is an operation like any other, with its audit entry; the cloud has had time to
+//! carry the one before out.
 //!
 //! Who calls it: the janitor, and deletes that are repeated. What it does not do: send (`super::operations`).
 

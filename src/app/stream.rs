@@ -1,8 +1,9 @@
 //! Events as they happen, on one long answer: for the team, or for one image cache.
 //!
 //! What must stay true: the consumer pulls, so a slow one is never buffered for; it reads the database again from its
-//! own place where it has fallen behind. A stream ends when its credential does or is revoked, when this process stops, and when
-//! the database cannot be read; whoever comes back with the last id loses nothing. A team holds a bounded number.
+//! own place where it has fallen behind. A stream ends when its credential does or is revoked, when this process stops,
+//! and when the database cannot be read; whoever comes back with the last id loses nothing. A team holds a bounded
+//! number.
 //!
 //! Who calls it: the door's server-sent events. How it hears of events: [`super::news`].
 

@@ -4,8 +4,8 @@
 //! show it with the fewest calls, as many of them as the budget gives, and the writes of what changed. A round that
 //! the budget cuts short goes on where it stopped, at whichever gateway claims the group next.
 //!
-//! What must stay true: nothing is remembered in memory between two passes; a cache that a list does not show is
-//! asked for by id before it counts as missed; it is called gone only where the cloud shows others ([`super::vanishing`]);
+//! What must stay true: nothing is remembered in memory between two passes; a cache that a list does not show is asked
+//! for by id before it counts as missed; it is called gone only where the cloud shows others ([`super::absence`]);
 //! nothing is written for what did not change.
 
 use std::collections::BTreeMap;

@@ -30,8 +30,8 @@ pub struct Change {
     pub next: ImageCache,
     /// Before and after, where the status moved.
     pub moved: Option<(Status, Status)>,
-    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or one of
-    /// [`reconcile`]'s.
+    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or
+    /// one of [`reconcile`]'s.
     pub reason: &'static str,
     /// What consumers hear.
     pub event: Option<EventType>,

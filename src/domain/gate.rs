@@ -1,7 +1,7 @@
 //! Whether a pipeline may go on: is there an image cache that holds what it wants, or when, or why not.
 //!
-//! What must stay true: a cache counts only if it holds every image that was asked for, exactly; a usable one
-//! outweighs all others, one that may still become usable outweighs those that failed, or that the cloud shows as failed.
+//! What must stay true: a cache counts only if it holds every image that was asked for, exactly; a usable one outweighs
+//! all others, one that may still become usable outweighs those that failed, or that the cloud shows as failed.
 //!
 //! Who calls it: `app`. What it does not do: choose as ECI's automatic matching would ([`super::matching`] does).
 

@@ -5,8 +5,8 @@
 //! cache that the cloud lets go of by its own rules is never called lost; where too much vanishes at once, nothing is
 //! judged; what has ended here and is shown by the cloud goes on.
 //!
-//! The rooms: this page judges caches that vanished, those that came back and those that will expire; [`census`] whether
-//! a list is believed; [`drift`] what was changed past the gateway; [`stranger`] caches that no row knows.
+//! The rooms: this page judges caches that vanished, those that came back and those that will expire; [`census`]
+//! whether a list is believed; [`drift`] what was changed past the gateway; [`stranger`] caches that no row knows.
 //!
 //! Who calls it: `app::reconciling`, and [`super::change`] for the words of a vanishing. What it does not do: look, or
 //! write.

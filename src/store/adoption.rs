@@ -85,8 +85,8 @@ pub(super) async fn hold(connection: &mut Connection, cache: [&str; 3]) -> Resul
     Ok(())
 }
 
-/// Ends what was found of it, under the lock that whoever removes an orphan takes, too. `false`: its removal may be under
-/// way.
+/// Ends what was found of it, under the lock that whoever removes an orphan takes, too. `false`: its removal may be
+/// under way.
 async fn end_finding(connection: &mut Connection, cache: &ImageCache, now: Instant) -> Result<bool, Error> {
     let id = cache.eci_cache_id.as_deref().unwrap_or_default();
     hold(connection, [&cache.account, cache.spec.region.as_str(), id]).await?;

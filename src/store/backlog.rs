@@ -18,7 +18,8 @@ const COUNTED: i64 = 50;
 
 /// The last number that was given to an event, or that a life of the database began behind.
 const LAST: &str = "GREATEST((SELECT max(seq) FROM events), (SELECT max(seq) FROM events_removed), (SELECT max(first_seq) FROM feed_lives))";
-/// What waits for the endpoint `w`, counted up to $1; and the number up to which events are queued for it, behind [`LAST`].
+/// What waits for the endpoint `w`, counted up to $1; and the number up to which events are queued for it, behind
+/// [`LAST`].
 const BOUND: &str = "$1 - (
         SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 0 LIMIT $1) waiting)";
 

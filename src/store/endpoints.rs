@@ -1,4 +1,5 @@
-//! One team's webhook endpoints: added, read, removed. What else a person may do with one is [`super::endpoint_changes`].
+//! One team's webhook endpoints: added, read, removed. What else a person may do with one is
+//! [`super::endpoint_changes`].
 
 use std::collections::BTreeMap;
 

@@ -17,14 +17,14 @@ const UNDEFINED_FUNCTION: &str = "42883";
 pub struct Place {
     /// Which life of the database: the number from which on events are of it.
     pub life: i64,
-    /// The transaction.
+    /// The transaction that wrote the event, as the server of that life numbers it.
     pub transaction: u64,
     /// The event's number in it. They begin at 1, so 0 is before all of the transaction.
     pub number: i64,
 }
 
 impl Place {
-    /// Before everything.
+    /// Before all that was ever told.
     pub const BEGINNING: Self = Self::before(0, 0);
 
     /// Before all of a transaction.

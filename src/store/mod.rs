@@ -138,8 +138,8 @@ impl Store {
         Ok(Self::with(Sessions::new(&options, &settings), sizes, stamp))
     }
 
-    /// Opens the pools. No connection is made yet, so it works while the database is still starting.
-    /// Must be called within a tokio runtime: the writers are tasks, and so are the hot reads. `stamp` goes on every audit entry.
+    /// Opens the pools. No connection is made yet, so it works while the database is still starting. Must be called
+    /// within a tokio runtime: the writers are tasks, and so are the hot reads. `stamp` goes on every audit entry.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes, stamp: Stamp) -> Self {
         Self::with(Sessions::new(options, &[]), sizes, stamp)
     }

@@ -1,7 +1,7 @@
 //! Ending an operation: its outcome and all that follows from it, in one transaction.
 //!
-//! What must stay true: whoever settles holds the operation, by the database's clock; operations are locked before image
-//! caches. Ends of creates share their transaction where they can ([`super::state_writer`]); here each is alone.
+//! What must stay true: whoever settles holds the operation, by the database's clock; operations are locked before
+//! image caches. Ends of creates share their transaction where they can ([`super::state_writer`]); here each is alone.
 //!
 //! Who calls it: `app::operations`. What it does not do: decide.
 

@@ -1,5 +1,5 @@
-//! The reconciler, the janitor of removals, and the operator: what they do once the cloud has lied. Before that the whole
-//! list says nothing that the tracker does not know, so no run is made longer by it.
+//! The reconciler, the janitor of removals, and the operator: what they do once the cloud has lied. Before that the
+//! whole list says nothing that the tracker does not know, so no run is made longer by it.
 //!
 //! Beside the row's cache the account may have others, which this simulation does not follow: they are shown whenever
 //! anything is, and tell whether an absence is believed.

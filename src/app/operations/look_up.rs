@@ -7,7 +7,7 @@
 use super::attempt::Done;
 use super::{Answer, Gateway, Learned, is_unwanted};
 use crate::app::Error;
-use crate::app::vanishing::Absence;
+use crate::app::absence::Absence;
 use crate::domain::change::was_updated;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;

@@ -123,7 +123,8 @@ impl Gateway {
         Ok(written)
     }
 
-    /// Whether a cache that should be there is not shown, and that is not believed. (One that is being removed should not.)
+    /// Whether a cache that should be there is not shown, and that is not believed. (One that is being removed should
+    /// not.)
     async fn is_hidden(&self, cloud: &Client, operation: &Operation, cache: &ImageCache) -> Result<bool, Error> {
         let gone = cache.eci_cache_id.is_none() || cache.status == Status::Deleting || has_ended(cache);
         Ok(!gone && !self.is_absent(cloud, operation, cache).await?)

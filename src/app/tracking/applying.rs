@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Pass;
-use crate::app::vanishing::Absence;
+use crate::app::absence::Absence;
 use crate::app::{Error, Gateway};
 use crate::domain::change::{Change, observe};
 use crate::domain::ids::CacheId;
@@ -47,7 +47,8 @@ impl Gateway {
         observe(cache, seen, self.now(), lag).filter(|change| is_worth_writing(cache, change))
     }
 
-    /// Without those ends that rest on a cloud which does not show anything else either. What ends by its own date does.
+    /// Without those ends that rest on a cloud which does not show anything else either. What ends by its own date
+    /// does.
     async fn believed(&self, pass: &Pass, mut changes: Vec<Change>) -> Result<Vec<Change>, Error> {
         let end = |change: &Change| change.moved.map(|(_, to)| to).filter(|to| to.is_final() && *to != Status::Expired);
         let ends: Vec<Status> = changes.iter().filter_map(end).collect();

@@ -9,7 +9,8 @@ use crate::domain::reconcile::Drift;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Drift)]
 pub struct DriftView {
-    /// Which: `status` (it was ready, and the cloud shows it as something else), `name`, `images`, `size_gib`, `expires_at`, `tags`, `resource_group_id` or `elimination_strategy`.
+    /// Which: `status` (it was ready, and the cloud shows it as something else), `name`, `images`, `size_gib`,
+    /// `expires_at`, `tags`, `resource_group_id` or `elimination_strategy`.
     pub field: String,
     /// What was asked for; empty where nothing is set.
     pub expected: Vec<String>,

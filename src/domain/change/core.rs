@@ -3,9 +3,9 @@
 //! [`super`] reduces a row and a look to this, and writes what follows into the row. The simulation runs it
 //! as it is.
 //!
-//! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready;
-//! after an update, Ready counts only with evidence that the new build is meant; a cache is gone only when
-//! two clean looks by its id, one after the other, did not find it; what has ended goes on where the cloud shows it again.
+//! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready; after an
+//! update, Ready counts only with evidence that the new build is meant; a cache is gone only when two clean looks by
+//! its id, one after the other, did not find it; what has ended goes on where the cloud shows it again.
 //!
 //! `lag` is everywhere how long a look may show what was before a change that the cloud has accepted
 //! (`cloud.list_lag_seconds`).
@@ -141,7 +141,8 @@ fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration)
     go(before, next, to)
 }
 
-/// It goes on as the cloud shows it. One that somebody asked to remove is still to be removed: the cloud has not done it.
+/// It goes on as the cloud shows it. One that somebody asked to remove is still to be removed: the cloud has not done
+/// it.
 fn shown_again(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
     let asked_to_go = before.status == Status::Deleted;
     let status = if asked_to_go { Status::Deleting } else { Status::Unknown };

@@ -1,11 +1,12 @@
 //! Whether what the cloud does not show is believed to be gone: nothing that it says in one moment is final.
 //!
-//! A list that is empty, or is another account's, looks like one from which everything was removed. So where many caches
-//! are missing at once, nothing is judged until they are shown again or an operator has said that they are gone. A few
-//! that stay away for an hour are believed to be gone after all: whoever has one image cache and removes it at the cloud
-//! must not need an operator, and what counts as gone wrongly comes back once it is shown. And a single look that finds nothing counts only where looks at others find something.
+//! A list that is empty, or is another account's, looks like one from which everything was removed. So where many
+//! caches are missing at once, nothing is judged until they are shown again or an operator has said that they are gone.
+//! A few that stay away for an hour are believed to be gone after all: whoever has one image cache and removes it at
+//! the cloud must not need an operator, and what counts as gone wrongly comes back once it is shown. And a single look
+//! that finds nothing counts only where looks at others find something.
 //!
-//! Who calls it: `app::vanishing`, and the simulation. What it does not do: ask.
+//! Who calls it: `app::absence`, and the simulation. What it does not do: ask.
 
 use chrono::Duration;
 

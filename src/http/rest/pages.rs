@@ -51,8 +51,8 @@ pub(in crate::http) struct ReadinessView {
     /// by its age until they agree again or the leap has lasted.
     clock: bool,
     /// What does not go on as it should although requests are served, each in a sentence that says how it goes on:
-    /// events that wait for an open transaction of the server, a clock that leapt, regions where so many image caches are missing at once
-    /// that none of them is called gone.
+    /// events that wait for an open transaction of the server, a clock that leapt, regions where so many image caches
+    /// are missing at once that none of them is called gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     degraded: Vec<String>,

@@ -1,7 +1,8 @@
 //! Cloud accounts that an administrator added: of no team.
 //!
-//! What must stay true: no image cache is recorded for an account that is gone or disabled, at whichever gateway: whoever
-//! records one holds the account's row meanwhile ([`admits`]), and whoever removes one has locked it before it looks.
+//! What must stay true: no image cache is recorded for an account that is gone or disabled, at whichever gateway:
+//! whoever records one holds the account's row meanwhile ([`admits`]), and whoever removes one has locked it before it
+//! looks.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
@@ -179,8 +180,8 @@ async fn is_used(connection: &mut Connection, name: &AccountName) -> Result<bool
     Ok(used)
 }
 
-/// Holds an account that has a row until the transaction has ended. `false`: it is gone, or nothing may be made in it any
-/// more.
+/// Holds an account that has a row until the transaction has ended. `false`: it is gone, or nothing may be made in it
+/// any more.
 pub(in crate::store) async fn admits(connection: &mut Connection, name: Option<&str>) -> Result<bool, Error> {
     let Some(name) = name else { return Ok(true) };
     let held: Option<i32> =

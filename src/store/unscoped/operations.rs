@@ -76,7 +76,8 @@ fn of_account(account: Option<&str>, place: u8) -> String {
 }
 
 impl Store {
-    /// How many operations are due and in nobody's hands, counted up to `limit`; of one account only where one is given.
+    /// How many operations are due and in nobody's hands, counted up to `limit`; of one account only where one is
+    /// given.
     pub async fn operations_due(&self, account: Option<&str>, now: Instant, limit: i64) -> Result<i64, Error> {
         let sql = format!(
             "SELECT count(*) FROM (SELECT FROM operations
@@ -194,8 +195,8 @@ impl Store {
         unreadable::alone(row)
     }
 
-    /// Records an attempt before it is signed; to record it once more changes nothing. `false`: the lease is lost. The operation is in doubt from here on:
-    /// a crash now is an unknown outcome.
+    /// Records an attempt before it is signed; to record it once more changes nothing. `false`: the lease is lost. The
+    /// operation is in doubt from here on: a crash now is an unknown outcome.
     pub async fn note_attempt(
         &self,
         id: OperationId,

@@ -18,7 +18,8 @@ use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
 use crate::store::{Error, Store, tracker};
 
-/// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::is_at_rest`], and nobody changes them now.
+/// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::is_at_rest`], and nobody changes them
+/// now.
 const AT_REST: &str = "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
     AND c.status IN ('ready', 'update_failed', 'failed')
     AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id AND o.state NOT IN ('succeeded', 'refused'))";
@@ -245,8 +246,8 @@ impl Store {
         Ok(readable(rows))
     }
 
-    /// Writes a finding; `follow` says when the tracker shall look, if there is something to follow. `false`: the row has
-    /// moved on, nothing was written.
+    /// Writes a finding; `follow` says when the tracker shall look, if there is something to follow. `false`: the row
+    /// has moved on, nothing was written.
     pub async fn write_finding(&self, write: &CacheWrite, follow: Option<Instant>) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
         if !changes::apply(&mut transaction, &self.stamp, write).await? {

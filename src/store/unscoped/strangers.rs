@@ -139,8 +139,8 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Claims an orphan for its removal, which may be carried out until then: nobody takes it over before. `false`: it was
-    /// taken over, or is gone.
+    /// Claims an orphan for its removal, which may be carried out until then: nobody takes it over before. `false`: it
+    /// was taken over, or is gone.
     pub async fn claim_orphan(&self, orphan: &FoundCache, until: Instant) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
         adoption::hold(&mut transaction, [&orphan.account, &orphan.region, &orphan.eci_cache_id]).await?;

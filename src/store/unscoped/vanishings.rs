@@ -1,8 +1,9 @@
-//! Regions of accounts where so much is missing at the cloud that nothing is judged; and what is asked to find that out.
+//! Regions of accounts where so much is missing at the cloud that nothing is judged; and what is asked to find that
+//! out.
 //!
 //! What must stay true: a beginning, an end and an operator's word are one transaction with their audit entry.
 //!
-//! Who calls it: `app::vanishing`. What it does not do: decide what is too much (`domain::reconcile::census`).
+//! Who calls it: `app::absence`. What it does not do: decide what is too much (`domain::reconcile::census`).
 
 use chrono::Duration;
 use sqlx::FromRow;
@@ -13,8 +14,8 @@ use crate::domain::clock::Instant;
 use crate::domain::reconcile::{Census, FAILED_KEPT};
 use crate::store::{Error, Store, audit_insert};
 
-/// Rows that the cloud should show: it has them, nobody has asked to remove them, and their time is not over. `$3` is now,
-/// `$4` the last moment from which a list knows everything, `$5` how long the cloud keeps what failed, in seconds.
+/// Rows that the cloud should show: it has them, nobody has asked to remove them, and their time is not over. `$3` is
+/// now, `$4` the last moment from which a list knows everything, `$5` how long the cloud keeps what failed, in seconds.
 const SHOULD_SHOW: &str = "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
     AND c.status IN ('preparing', 'creating', 'ready', 'failed', 'updating', 'update_failed', 'unknown')
     AND COALESCE((c.evidence ->> 'accepted_at')::timestamptz, c.created_at) <= $4
@@ -27,10 +28,10 @@ const SHOULD_SHOW: &str = "c.account = $1 AND c.region = $2 AND c.eci_cache_id I
 /// A region of an account that is not judged.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct MassVanishing {
-    /// Which.
+    /// The account and its region.
     #[sqlx(flatten)]
     pub group: TrackerGroup,
-    /// Since when.
+    /// When the alarm began.
     pub since: Instant,
     /// Image caches that the cloud should have shown when it was last looked at.
     pub known: i64,
@@ -45,8 +46,8 @@ pub struct MassVanishing {
 const COLUMNS: &str = "account, region, since, known, missing, listed, accepted_missing";
 
 impl Store {
-    /// How a whole list, with these ids of the cloud, compares with the rows that it should show. It knows everything that
-    /// was there at `before`.
+    /// How a whole list, with these ids of the cloud, compares with the rows that it should show. It knows everything
+    /// that was there at `before`.
     pub async fn census(
         &self,
         group: &TrackerGroup,

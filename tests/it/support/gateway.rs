@@ -223,7 +223,8 @@ impl TestGateway {
         page["items"].as_array().unwrap().clone()
     }
 
-    /// The team's events. The feed stays behind the oldest transaction of the whole server: first wait for other tests'.
+    /// The team's events. The feed stays behind the oldest transaction of the whole server: first wait for other
+    /// tests'.
     pub(crate) async fn events(&self) -> Vec<Value> {
         let overtaken = "SELECT count(*) FROM events WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())";
         while self.count(overtaken).await > 0 {

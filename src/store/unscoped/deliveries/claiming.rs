@@ -87,7 +87,8 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
             SELECT due.*, LEAST(COALESCE(r.room, $4), due.rate_per_second,
                     CASE WHEN due.consecutive_failures >= $7 THEN 1 END) AS most,
                 row_number() OVER (PARTITION BY due.team ORDER BY random()) AS turn
-            -- What is remembered of an older revision no longer holds: such an endpoint is as one of which nothing is known.
+            -- What is remembered of an older revision no longer holds: such an endpoint is as one of which nothing is
+            -- known.
             FROM due LEFT JOIN unnest($5::uuid[], $6::bigint[], $8::bigint[]) AS r (id, room, revision)
                 ON r.id = due.id AND r.revision >= due.revision
             WHERE COALESCE(r.room, $4) > 0
@@ -107,8 +108,8 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
         c AS (
             UPDATE webhook_deliveries d SET state = 1, attempts = d.attempts + 1, lease_token = $1, lease_until = NULL,
                 leased_at = clock_timestamp()
-            -- By their places: they are locked, so they do not move. By their ids, the planner would rather read the whole
-            -- table than look up that many, until the table is large.
+            -- By their places: they are locked, so they do not move. By their ids, the planner would rather read the
+            -- whole table than look up that many, until the table is large.
             WHERE d.ctid = ANY (ARRAY (SELECT place FROM picked))
             RETURNING d.id, d.attempts, d.team, d.event, d.endpoint)
         SELECT {COLUMNS}, shares.room FROM c JOIN shares ON shares.id = c.endpoint JOIN events e ON e.seq = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
