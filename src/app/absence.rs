@@ -12,9 +12,9 @@
 //! Who calls it: the tracker, the reconciler, look-ups of operations, the command line. What it does not do: decide
 //! what is too much (`domain::reconcile::census`).
 
-use super::{Call, Error, Gateway};
+use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Caller, Door, Origin, Scope};
+use crate::domain::caller::{Caller, Door, Origin};
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::reconcile::Census;
@@ -182,8 +182,8 @@ impl Gateway {
         account: &str,
         region: &Region,
     ) -> Result<String, Error> {
-        if !caller.may(Scope::Admin) {
-            return Err(Error::Forbidden(Scope::Admin));
+        if !caller.may_one(access::POLICY) {
+            return Err(Error::Forbidden(access::POLICY));
         }
         let group = TrackerGroup { account: account.to_owned(), region: region.to_string() };
         let mut entry = self.admin_entry(caller, call, ACCEPT, &format!("{account}:{region}"));

@@ -9,8 +9,8 @@ use crate::domain::limits::queue::Class;
 pub struct Access {
     /// The operation id: the handler's name.
     pub operation: &'static str,
-    /// The scope that it needs; none for what any valid credential may see of itself.
-    pub scope: Option<Scope>,
+    /// The scopes that let somebody in: one of them is enough. None for what any valid credential may see of itself.
+    pub scopes: &'static [Scope],
     /// Whether it changes something (its audit entry is then part of the change).
     pub changes: bool,
 }
@@ -27,90 +27,102 @@ impl Access {
     }
 }
 
-const fn read(operation: &'static str, scope: Scope) -> Access {
-    Access { operation, scope: Some(scope), changes: false }
+const fn read(operation: &'static str, scopes: &'static [Scope]) -> Access {
+    Access { operation, scopes, changes: false }
 }
 
-const fn change(operation: &'static str, scope: Scope) -> Access {
-    Access { operation, scope: Some(scope), changes: true }
+const fn change(operation: &'static str, scopes: &'static [Scope]) -> Access {
+    Access { operation, scopes, changes: true }
 }
+
+const READ: &[Scope] = &[Scope::Read];
+const WRITE: &[Scope] = &[Scope::Write];
+const WEBHOOKS: &[Scope] = &[Scope::Webhooks];
+const AUDIT: &[Scope] = &[Scope::Audit, Scope::PlatformAudit];
+const KEYS: &[Scope] = &[Scope::Keys];
+const REVOCATIONS: &[Scope] = &[Scope::Keys, Scope::PlatformSecurity];
+const PLATFORM: &[Scope] = &[Scope::PlatformRead];
+const SECURITY: &[Scope] = &[Scope::PlatformSecurity];
+const ACCOUNTS: &[Scope] = &[Scope::PlatformAccounts];
+/// What changes what holds for every team.
+pub(super) const POLICY: &[Scope] = &[Scope::PlatformPolicy];
 
 /// Every operation that needs a credential.
 pub const TABLE: &[Access] = &[
-    change("create_image_cache", Scope::Write),
-    change("ensure_image_cache", Scope::Write),
-    read("dry_run_image_cache", Scope::Write),
-    read("list_image_caches", Scope::Read),
-    read("get_image_cache", Scope::Read),
-    change("update_image_cache", Scope::Write),
-    change("delete_image_cache", Scope::Write),
-    read("wait_for_image_cache", Scope::Read),
-    read("list_transitions", Scope::Read),
-    read("match_image_caches", Scope::Read),
-    // The cloud account is shared by the teams: only its admins may say whose a cache is.
-    change("adopt_image_caches", Scope::Admin),
-    read("list_found_image_caches", Scope::Admin),
-    read("get_provider_record", Scope::Read),
-    read("list_usage", Scope::Read),
-    read("get_operation", Scope::Read),
-    read("list_events", Scope::Read),
-    read("stream_events", Scope::Read),
-    read("stream_image_cache_events", Scope::Read),
-    read("check_gate", Scope::Read),
-    change("create_webhook_endpoint", Scope::Webhooks),
-    read("list_webhook_endpoints", Scope::Webhooks),
-    read("get_webhook_endpoint", Scope::Webhooks),
-    change("update_webhook_endpoint", Scope::Webhooks),
-    change("delete_webhook_endpoint", Scope::Webhooks),
-    change("verify_webhook_endpoint", Scope::Webhooks),
-    change("rotate_webhook_secret", Scope::Webhooks),
-    change("test_webhook_endpoint", Scope::Webhooks),
-    change("pause_webhook_endpoint", Scope::Webhooks),
-    change("resume_webhook_endpoint", Scope::Webhooks),
-    change("recover_webhook_endpoint", Scope::Webhooks),
-    change("replay_webhook_endpoint", Scope::Webhooks),
-    read("list_deliveries", Scope::Webhooks),
-    read("get_delivery", Scope::Webhooks),
-    read("list_delivery_attempts", Scope::Webhooks),
-    change("resend_delivery", Scope::Webhooks),
-    read("list_audit_entries", Scope::Audit),
-    read("get_audit_entry", Scope::Audit),
-    read("get_audit_proof", Scope::Audit),
-    read("export_audit_entries", Scope::Audit),
-    read("list_audit_checkpoints", Scope::Audit),
-    read("get_audit_consistency", Scope::Audit),
-    change("create_access_key", Scope::Admin),
-    read("list_access_keys", Scope::Admin),
-    change("rotate_access_key", Scope::Admin),
-    change("revoke_access_key", Scope::Admin),
-    change("create_api_key", Scope::Admin),
-    read("list_api_keys", Scope::Admin),
-    read("get_api_key", Scope::Admin),
-    change("rotate_api_key", Scope::Admin),
-    change("revoke_api_key", Scope::Admin),
-    change("create_revocation", Scope::Admin),
-    read("list_revocations", Scope::Admin),
-    change("delete_revocation", Scope::Admin),
-    read("get_policy", Scope::Read),
+    change("create_image_cache", WRITE),
+    change("ensure_image_cache", WRITE),
+    read("dry_run_image_cache", WRITE),
+    read("list_image_caches", READ),
+    read("get_image_cache", READ),
+    change("update_image_cache", WRITE),
+    change("delete_image_cache", WRITE),
+    read("wait_for_image_cache", READ),
+    read("list_transitions", READ),
+    read("match_image_caches", READ),
+    // The cloud account is shared by the teams: only the platform says whose a cache is.
+    change("adopt_image_caches", POLICY),
+    read("list_found_image_caches", PLATFORM),
+    read("get_provider_record", READ),
+    read("list_usage", READ),
+    read("get_operation", READ),
+    read("list_events", READ),
+    read("stream_events", READ),
+    read("stream_image_cache_events", READ),
+    read("check_gate", READ),
+    change("create_webhook_endpoint", WEBHOOKS),
+    read("list_webhook_endpoints", WEBHOOKS),
+    read("get_webhook_endpoint", WEBHOOKS),
+    change("update_webhook_endpoint", WEBHOOKS),
+    change("delete_webhook_endpoint", WEBHOOKS),
+    change("verify_webhook_endpoint", WEBHOOKS),
+    change("rotate_webhook_secret", WEBHOOKS),
+    change("test_webhook_endpoint", WEBHOOKS),
+    change("pause_webhook_endpoint", WEBHOOKS),
+    change("resume_webhook_endpoint", WEBHOOKS),
+    change("recover_webhook_endpoint", WEBHOOKS),
+    change("replay_webhook_endpoint", WEBHOOKS),
+    read("list_deliveries", WEBHOOKS),
+    read("get_delivery", WEBHOOKS),
+    read("list_delivery_attempts", WEBHOOKS),
+    change("resend_delivery", WEBHOOKS),
+    read("list_audit_entries", AUDIT),
+    read("get_audit_entry", AUDIT),
+    read("get_audit_proof", AUDIT),
+    read("export_audit_entries", AUDIT),
+    read("list_audit_checkpoints", AUDIT),
+    read("get_audit_consistency", AUDIT),
+    change("create_access_key", KEYS),
+    read("list_access_keys", KEYS),
+    change("rotate_access_key", KEYS),
+    change("revoke_access_key", KEYS),
+    change("create_api_key", KEYS),
+    read("list_api_keys", KEYS),
+    read("get_api_key", KEYS),
+    change("rotate_api_key", KEYS),
+    change("revoke_api_key", KEYS),
+    change("create_revocation", REVOCATIONS),
+    read("list_revocations", REVOCATIONS),
+    change("delete_revocation", REVOCATIONS),
+    read("get_policy", READ),
     // The platform's: what they say holds for every team.
-    change("create_team", Scope::Admin),
-    read("list_teams", Scope::Admin),
-    read("get_team", Scope::Admin),
-    change("update_team", Scope::Admin),
-    read("get_team_policy", Scope::Admin),
-    change("put_team_policy", Scope::Admin),
-    change("delete_team_policy", Scope::Admin),
-    read("get_default_policy", Scope::Admin),
-    change("put_default_policy", Scope::Admin),
-    read("list_region_profiles", Scope::Admin),
-    read("get_region_profile", Scope::Admin),
-    change("put_region_profile", Scope::Admin),
-    change("delete_region_profile", Scope::Admin),
-    read("list_cloud_accounts", Scope::Admin),
-    read("get_cloud_account", Scope::Admin),
-    change("put_cloud_account", Scope::Admin),
-    change("delete_cloud_account", Scope::Admin),
-    Access { operation: "get_me", scope: None, changes: false },
+    change("create_team", POLICY),
+    read("list_teams", PLATFORM),
+    read("get_team", PLATFORM),
+    change("update_team", POLICY),
+    read("get_team_policy", PLATFORM),
+    change("put_team_policy", POLICY),
+    change("delete_team_policy", POLICY),
+    read("get_default_policy", PLATFORM),
+    change("put_default_policy", POLICY),
+    read("list_region_profiles", PLATFORM),
+    read("get_region_profile", PLATFORM),
+    change("put_region_profile", POLICY),
+    change("delete_region_profile", POLICY),
+    read("list_cloud_accounts", PLATFORM),
+    read("get_cloud_account", PLATFORM),
+    change("put_cloud_account", ACCOUNTS),
+    change("delete_cloud_account", ACCOUNTS),
+    Access { operation: "get_me", scopes: &[], changes: false },
 ];
 
 /// The row of an operation.
@@ -118,12 +130,19 @@ pub fn of(operation: &str) -> Option<&'static Access> {
     TABLE.iter().find(|access| access.operation == operation)
 }
 
-/// Refuses a caller that lacks the scope of `operation`. An operation that is not in the table is refused.
+/// Refuses a caller that has none of the scopes of `operation`. An operation that is not in the table is refused.
 pub fn check(caller: &Caller, operation: &'static str) -> Result<(), Error> {
     match of(operation) {
-        Some(Access { scope: None, .. }) => Ok(()),
-        Some(Access { scope: Some(scope), .. }) if caller.may(*scope) => Ok(()),
-        Some(Access { scope: Some(scope), .. }) => Err(Error::Forbidden(*scope)),
-        None => Err(Error::Forbidden(Scope::Admin)),
+        Some(Access { scopes: [], .. }) => Ok(()),
+        Some(Access { scopes, .. }) if caller.may_one(scopes) => Ok(()),
+        Some(Access { scopes, .. }) => Err(Error::Forbidden(scopes)),
+        None => Err(Error::Forbidden(&Scope::ALL)),
     }
+}
+
+/// Whether it is the platform that acts here: then it does not matter that the caller's own team is disabled.
+pub fn is_platforms(caller: &Caller, operation: &str) -> bool {
+    let scopes = of(operation).map_or(&[][..], |access| access.scopes);
+    let scopes = if scopes.is_empty() { &Scope::PLATFORM } else { scopes };
+    scopes.iter().any(|scope| scope.is_platforms() && caller.may(*scope))
 }

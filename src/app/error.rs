@@ -21,9 +21,9 @@ pub enum Error {
         /// What is wrong, safe to show.
         detail: String,
     },
-    /// The credential lacks a scope.
-    #[error("the scope {} is missing", .0.as_str())]
-    Forbidden(Scope),
+    /// The credential has none of these scopes, one of which would be enough.
+    #[error("the scope {} is missing", Scope::any_of(.0))]
+    Forbidden(&'static [Scope]),
     /// Absent, or another team's: the two must not be told apart.
     #[error("no such {0}")]
     NotFound(&'static str),

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use chrono::{Datelike as _, Duration, NaiveTime};
 
 use super::{Error, Gateway, kept};
-use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::caller::{Caller, TeamId};
 use crate::domain::clock::{Instant, within};
 use crate::domain::cloud_account::{CloudAccount, choose};
 use crate::domain::field::FieldError;
@@ -67,10 +67,10 @@ pub(super) struct Case<'a> {
 }
 
 impl Gateway {
-    /// Refuses a caller whose team is disabled; within a second after it was. An administrator is let in: somebody must
-    /// be able to undo it.
+    /// Refuses a caller whose team is disabled; within a second after it was. The platform's own doings go on
+    /// ([`access::is_platforms`](super::access::is_platforms)): somebody must be able to undo it.
     pub async fn check_team(&self, caller: &Caller) -> Result<(), Error> {
-        if caller.may(Scope::Admin) || !self.is_disabled(&caller.team).await? {
+        if !self.is_disabled(&caller.team).await? {
             return Ok(());
         }
         Err(Error::TeamDisabled { contact: self.settings().policy_contact.clone() })

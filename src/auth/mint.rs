@@ -80,7 +80,7 @@ mod tests {
         Claims {
             subject: "developer".into(),
             teams: teams.iter().map(|team| team.parse().unwrap()).collect(),
-            scopes: vec![Scope::Read, Scope::Admin],
+            scopes: vec![Scope::Read, Scope::Keys],
             lifetime: Duration::hours(1),
             issuer: "dev".into(),
             audience: "gateway".into(),
@@ -98,7 +98,7 @@ mod tests {
             let token = mint(&secret, &claims(teams), now, "t-1").unwrap();
             let caller = verifier.verify(token.expose_secret(), wanted).await.unwrap();
             assert_eq!((caller.team.as_str(), caller.credential.as_str()), ("a", "t-1"));
-            assert_eq!(caller.scopes, [Scope::Read, Scope::Admin]);
+            assert_eq!(caller.scopes, [Scope::Read, Scope::Keys]);
         }
     }
 

@@ -33,7 +33,7 @@ async fn accept(arguments: &Arguments, config: &ServeConfig) -> Result<String, F
         subject: "command line".to_owned(),
         credential: "command line".to_owned(),
         kind: CredentialKind::Own,
-        scopes: vec![Scope::Admin],
+        scopes: vec![Scope::PlatformPolicy],
         expires_at: None,
     };
     let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };

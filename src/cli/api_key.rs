@@ -15,9 +15,10 @@ pub(super) struct Arguments {
     /// The team that it acts for.
     #[arg(long, value_name = "TEAM")]
     team: TeamId,
-    /// What it may do: read, write, webhooks, audit, admin.
-    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', value_parser = super::token::scope,
-        default_values_t = [String::from("admin")])]
+    /// What it may do, by name: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
+    /// platform:security, platform:audit.
+    #[arg(long = "scope", required = true, value_name = "SCOPE", value_delimiter = ',',
+        value_parser = super::token::scope)]
     scopes: Vec<String>,
     /// What it is for.
     #[arg(long, default_value = "made on the command line")]

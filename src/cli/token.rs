@@ -16,7 +16,8 @@ pub(super) struct Arguments {
     /// The team that it acts for; several make a token that says which with X-Team.
     #[arg(long = "team", required = true, value_name = "TEAM")]
     teams: Vec<TeamId>,
-    /// What it may do: read, write, webhooks, audit, admin.
+    /// What it may do: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
+    /// platform:security, platform:audit.
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', value_parser = scope,
         default_values_t = ["read", "write", "webhooks", "audit"].map(String::from))]
     scopes: Vec<String>,
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn scope(word: &str) -> Result<String, String> {
-    let known = Scope::from_word(word).ok_or("must be read, write, webhooks, audit or admin")?;
+    let known = Scope::from_word(word).ok_or_else(Scope::allowed)?;
     Ok(known.as_str().to_owned())
 }
 

@@ -56,7 +56,8 @@ impl fmt::Display for TeamId {
     }
 }
 
-/// What a credential may be used for.
+/// What a credential may be used for. There are two planes: those of the team that it acts for, and, as
+/// `platform:…`, those of the platform, which hold for every team. No scope implies another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// See image caches, operations, transitions and events.
@@ -67,13 +68,39 @@ pub enum Scope {
     Webhooks,
     /// Read the team's audit entries.
     Audit,
-    /// Manage teams and read every team's audit entries.
-    Admin,
+    /// Make, list, rotate and revoke the team's API keys and access keys, and revoke the team's tokens.
+    Keys,
+    /// See teams, policies, profiles, accounts, found image caches, and what all teams do and cost.
+    PlatformRead,
+    /// Change teams, policies and region profiles; adopt image caches.
+    PlatformPolicy,
+    /// Change cloud accounts and where their calls go.
+    PlatformAccounts,
+    /// Revoke credentials of any team, list and revoke any team's keys, change issuers.
+    PlatformSecurity,
+    /// Read the audit entries of all teams.
+    PlatformAudit,
 }
 
 impl Scope {
     /// Every scope, in the order in which they are documented.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Webhooks, Self::Audit, Self::Admin];
+    pub const ALL: [Self; 10] = [
+        Self::Read,
+        Self::Write,
+        Self::Webhooks,
+        Self::Audit,
+        Self::Keys,
+        Self::PlatformRead,
+        Self::PlatformPolicy,
+        Self::PlatformAccounts,
+        Self::PlatformSecurity,
+        Self::PlatformAudit,
+    ];
+    /// Those of a team.
+    pub const TEAM: [Self; 5] = [Self::Read, Self::Write, Self::Webhooks, Self::Audit, Self::Keys];
+    /// Those of the platform.
+    pub const PLATFORM: [Self; 5] =
+        [Self::PlatformRead, Self::PlatformPolicy, Self::PlatformAccounts, Self::PlatformSecurity, Self::PlatformAudit];
 
     /// The word that stands in a token's `scope` claim.
     pub fn as_str(self) -> &'static str {
@@ -82,13 +109,33 @@ impl Scope {
             Self::Write => "write",
             Self::Webhooks => "webhooks",
             Self::Audit => "audit",
-            Self::Admin => "admin",
+            Self::Keys => "keys",
+            Self::PlatformRead => "platform:read",
+            Self::PlatformPolicy => "platform:policy",
+            Self::PlatformAccounts => "platform:accounts",
+            Self::PlatformSecurity => "platform:security",
+            Self::PlatformAudit => "platform:audit",
         }
     }
 
     /// The scope of that word; words of other systems are not ours to refuse.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+
+    /// Whether it is the platform's.
+    pub fn is_platforms(self) -> bool {
+        Self::PLATFORM.contains(&self)
+    }
+
+    /// Scopes of which one is enough, as a sentence names them.
+    pub fn any_of(scopes: &[Self]) -> String {
+        scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// What a word must be to be a scope, as a refusal says it.
+    pub fn allowed() -> String {
+        format!("must be one of {}", Self::ALL.map(Self::as_str).join(", "))
     }
 }
 
@@ -132,6 +179,11 @@ impl Caller {
     /// Whether the credential carries `scope`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// Whether the credential carries one of `scopes`.
+    pub fn may_one(&self, scopes: &[Scope]) -> bool {
+        scopes.iter().any(|scope| self.may(*scope))
     }
 }
 

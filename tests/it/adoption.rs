@@ -30,7 +30,7 @@ fn spec(name: &str, image: &str) -> Value {
 }
 
 async fn adopt(app: &TestGateway, team: &str, body: &Value) -> Answer {
-    let token = app.token(team, &[Scope::Admin]);
+    let token = app.token(team, &Scope::PLATFORM);
     Answer::of(app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(token).json(body)).await
 }
 

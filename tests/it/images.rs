@@ -157,7 +157,7 @@ async fn what_cannot_be_pulled_is_refused_alike_at_every_door() {
         assert!(created.contains(told) && !created.contains("hush"), "{image:?}: {created}");
         let question = json!({"region": "cn-beijing", "images": [image]});
         let adopt = json!({"region": "cn-beijing", "filter": {"image": image}, "dry_run": true});
-        let admin = app.token(TEAM, &[Scope::Admin]);
+        let admin = app.token(TEAM, &Scope::PLATFORM);
         let adopt = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(admin).json(&adopt);
         for verdict in [
             said(&app.post("/v1/image-caches/ensure", &body).await, "/images/0"),
@@ -219,7 +219,7 @@ async fn a_row_from_before_these_rules_stays_readable_and_changeable() {
 async fn patterns_of_a_policy_are_refused_in_words() {
     let app = TestGateway::start().await;
     let put = |pattern: &str| {
-        let admin = app.token(TEAM, &[Scope::Admin]);
+        let admin = app.token(TEAM, &Scope::PLATFORM);
         let policy: Value = json!({"registries": [pattern]});
         Answer::of(app.bare(Method::PUT, "/v1/default-policy").bearer_auth(admin).json(&policy))
     };

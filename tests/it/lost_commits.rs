@@ -88,7 +88,7 @@ async fn another_request_another_key_or_another_team_is_not() {
 /// Takes over what the cloud has: its id.
 async fn adopt(app: &TestGateway, imc: &str) -> String {
     let order = serde_json::json!({"region": "cn-beijing", "eci_cache_id": imc});
-    let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &[Scope::Admin]));
+    let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &Scope::PLATFORM));
     let adopted = Answer::of(request.json(&order)).await.expect(200);
     text(&adopted["adopted"][0], "image_cache_id")
 }

@@ -41,7 +41,7 @@ impl Guide {
     ) -> anyhow::Result<Self> {
         let mut exports = vec![
             ("ECG_URL", format!("http://{api}")),
-            ("ECG_TOKEN", token(keys, TEAM, "developer", &Scope::ALL)?),
+            ("ECG_TOKEN", token(keys, TEAM, "developer", &Scope::TEAM)?),
             ("ECG_ADMIN_TOKEN", token(keys, "platform", "administrator", &Scope::ALL)?),
             ("ECG_STANDIN_URL", stand_in.url()),
             ("ECG_DATABASE_URL", postgres.database_url()),

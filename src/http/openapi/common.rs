@@ -55,7 +55,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
         return;
     };
     operation.insert("security".into(), json!([{"bearer": []}, {"api_key": []}]));
-    let scopes: Vec<&str> = access.scope.iter().map(|scope| scope.as_str()).collect();
+    let scopes: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
     operation.insert("x-required-scopes".into(), json!(scopes));
     operation.insert("x-audit-level".into(), if access.changes { "change" } else { "read" }.into());
     add_parameters(operation, parameters_of(access));

@@ -15,7 +15,7 @@ impl From<Error> for Refusal {
         let (code, retryable) = (error.code(), error.retryable());
         let refusal = match error {
             Error::Unauthenticated { code, detail } => unauthenticated(code, detail),
-            Error::Forbidden(scope) => forbidden(scope),
+            Error::Forbidden(scopes) => forbidden(scopes),
             Error::NotFound(_) => Self::not_found(),
             Error::Invalid(errors) => Self::invalid(errors),
             Error::Conflict { code, detail } => conflict(code, detail),
@@ -46,9 +46,11 @@ fn unauthenticated(code: &'static str, detail: String) -> Refusal {
         .hint("send Authorization: Bearer and a token that is valid now")
 }
 
-fn forbidden(scope: Scope) -> Refusal {
-    let scope = scope.as_str();
-    let challenge = format!(r#"Bearer realm="eci-cache-gateway", error="insufficient_scope", scope="{scope}""#);
+fn forbidden(scopes: &[Scope]) -> Refusal {
+    // One is enough, and the header cannot say "or" (RFC 6750, section 3): the first is the least that does.
+    let least = scopes.first().map_or("", |scope| scope.as_str());
+    let challenge = format!(r#"Bearer realm="eci-cache-gateway", error="insufficient_scope", scope="{least}""#);
+    let scope = Scope::any_of(scopes);
     let detail = format!("the credential lacks the scope {scope}");
     Refusal::new(StatusCode::FORBIDDEN, "scope_missing", "A scope is missing", detail)
         .header(WWW_AUTHENTICATE, &challenge)

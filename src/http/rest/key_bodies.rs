@@ -21,7 +21,7 @@ pub(super) struct NewApiKeyBody {
     #[schema(min_length = 1, max_length = 128, example = "ci")]
     name: String,
     /// What it may do: any of your own scopes.
-    #[schema(min_items = 1, max_items = 5, example = json!(["read", "write"]))]
+    #[schema(min_items = 1, max_items = 10, example = json!(["read", "write"]))]
     scopes: Vec<String>,
     /// Until when it is good; where nothing is said, until it is revoked.
     #[serde(default, deserialize_with = "given")]
@@ -39,8 +39,7 @@ impl TryFrom<NewApiKeyBody> for NewApiKey {
                 Some(scope) if scopes.contains(&scope) => {}
                 Some(scope) => scopes.push(scope),
                 None => {
-                    let allowed = "must be read, write, webhooks, audit or admin";
-                    errors.push(FieldError::new(format!("/scopes/{place}"), "not_allowed", allowed));
+                    errors.push(FieldError::new(format!("/scopes/{place}"), "not_allowed", Scope::allowed()));
                 }
             }
         }

@@ -64,7 +64,7 @@ fn throttled(detail: &str) -> Refusal {
 pub(super) fn of_error(error: Error) -> Refusal {
     match error {
         Error::Unauthenticated { .. } => of_incoming(&incoming::Refusal::UnknownKey),
-        Error::Forbidden(scope) => forbidden(scope),
+        Error::Forbidden(scopes) => forbidden(scopes),
         Error::NotFound("image cache") => refusal(404, NOT_THERE, "The specified ImageCacheId does not exist."),
         Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} is not there.")),
         Error::Invalid(fields) => invalid(&fields),
@@ -95,9 +95,9 @@ pub(super) fn of_error(error: Error) -> Refusal {
     }
 }
 
-fn forbidden(scope: Scope) -> Refusal {
-    let message =
-        format!("The specified action is not available for you. (The access key lacks the scope {}.)", scope.as_str());
+fn forbidden(scopes: &[Scope]) -> Refusal {
+    let scopes = Scope::any_of(scopes);
+    let message = format!("The specified action is not available for you. (The access key lacks the scope {scopes}.)");
     refusal(403, "Forbidden.SubUser", message)
 }
 

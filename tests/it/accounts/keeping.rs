@@ -61,7 +61,7 @@ async fn an_account_is_shown_without_its_secrets() {
 async fn a_put_replaces_by_its_version_and_keeps_the_secret() {
     let app = TestGateway::start().await;
     let put = async |tag: &str, body: &Value| {
-        let request = app.bare(Method::PUT, PATH).bearer_auth(app.token("platform", &[Scope::Admin]));
+        let request = app.bare(Method::PUT, PATH).bearer_auth(app.token("platform", &Scope::PLATFORM));
         Answer::of(request.header("if-match", tag).json(body)).await
     };
     put("\"v1\"", &account(SECOND)).await.problem(412, "precondition_failed");

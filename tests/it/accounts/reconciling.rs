@@ -22,7 +22,7 @@ fn operator() -> Caller {
         subject: "command line".into(),
         credential: "command line".into(),
         kind: CredentialKind::Own,
-        scopes: vec![Scope::Admin],
+        scopes: Scope::PLATFORM.to_vec(),
         expires_at: None,
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn setup() -> Setup {
 
 /// A request of an administrator.
 pub(crate) async fn admin(app: &TestGateway, method: Method, path: &str, body: Option<&Value>) -> Answer {
-    let request = app.bare(method, path).bearer_auth(app.token("platform", &[Scope::Admin]));
+    let request = app.bare(method, path).bearer_auth(app.token("platform", &Scope::PLATFORM));
     Answer::of(match body {
         Some(body) => request.json(body),
         None => request,

@@ -139,7 +139,7 @@ async fn a_region_profile_fills_in_and_opens_what_it_names() {
     assert_eq!(elsewhere.get("vswitch_ids"), None);
 
     let stale =
-        app.bare(Method::PUT, path).bearer_auth(app.token("platform", &[Scope::Admin])).header("if-match", "\"v9\"");
+        app.bare(Method::PUT, path).bearer_auth(app.token("platform", &Scope::PLATFORM)).header("if-match", "\"v9\"");
     Answer::of(stale.json(&json!({}))).await.problem(412, "precondition_failed");
     let wrong = json!({"vswitch_ids": ["a b"]});
     admin(&app, Method::PUT, path, Some(&wrong)).await.problem(422, "invalid_request");
@@ -164,7 +164,7 @@ async fn an_adoption_is_judged_like_a_create() {
     }
     for dry_run in [true, false] {
         let order = json!({"region": "cn-beijing", "filter": {}, "dry_run": dry_run});
-        let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &[Scope::Admin]));
+        let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &Scope::PLATFORM));
         let done = Answer::of(request.json(&order)).await.expect(200);
         assert_eq!(done["adopted"].as_array().unwrap().len(), 1, "{done}");
         let rules: Vec<&Value> = done["skipped"]

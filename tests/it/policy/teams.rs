@@ -30,7 +30,7 @@ async fn a_team_is_registered_changed_and_listed() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     let change = json!({"cost_centre": "4711"});
-    let token = app.token("platform", &[Scope::Admin]);
+    let token = app.token("platform", &Scope::PLATFORM);
     let with =
         |tag: &str| app.bare(Method::PATCH, "/v1/teams/web").bearer_auth(&token).header("if-match", tag).json(&change);
     Answer::of(with("\"v9\"")).await.problem(412, "precondition_failed");
@@ -123,7 +123,7 @@ async fn a_disabled_team_is_refused_everywhere_within_a_second() {
     app.advance(1);
     second.get("/v1/image-caches").await.problem(403, "team_disabled");
     // An administrator of that very team can undo it, and create nothing for it.
-    let scopes = [&SCOPES[..], &[Scope::Admin]].concat();
+    let scopes = [&SCOPES[..], &Scope::PLATFORM].concat();
     let as_admin = |method, path: &str| app.bare(method, path).bearer_auth(app.token("web", &scopes));
     Answer::of(as_admin(Method::GET, "/v1/me")).await.expect(200);
     let create = as_admin(Method::POST, "/v1/image-caches").json(&body(&json!({})));

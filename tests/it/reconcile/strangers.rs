@@ -9,14 +9,14 @@ use crate::support::gateway::TEAM;
 
 /// What an admin sees.
 async fn found(app: &TestGateway, query: &str) -> Vec<Value> {
-    let token = app.token(TEAM, &[Scope::Admin]);
+    let token = app.token(TEAM, &Scope::PLATFORM);
     let request = app.bare(Method::GET, &format!("/v1/found-image-caches{query}")).bearer_auth(token);
     Answer::of(request).await.expect(200)["items"].as_array().unwrap().clone()
 }
 
 async fn adopt(app: &TestGateway, imc: &str) {
     let order = json!({"region": "cn-beijing", "eci_cache_id": imc});
-    let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &[Scope::Admin]));
+    let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &Scope::PLATFORM));
     Answer::of(request.json(&order)).await.expect(200);
 }
 

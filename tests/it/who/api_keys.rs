@@ -85,7 +85,7 @@ async fn nobody_gives_more_than_they_have() {
         Answer::of(app.bare(Method::POST, "/v1/api-keys").bearer_auth(app.token(TEAM, scopes)).json(&body)).await
     };
     let refused = async |body: Value, field: &str| {
-        let problem = create(&[Scope::Admin, Scope::Read], body).await.problem(422, "invalid_request");
+        let problem = create(&[Scope::Keys, Scope::Read], body).await.problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["pointer"], field, "{problem}");
     };
     refused(json!({"name": "ci", "scopes": ["read", "write"]}), "/scopes/1").await;
@@ -94,14 +94,14 @@ async fn nobody_gives_more_than_they_have() {
     refused(json!({"name": "", "scopes": ["read"]}), "/name").await;
     refused(json!({"name": "a\u{0}b", "scopes": ["read"]}), "/name").await;
     refused(json!({"name": "ci", "scopes": ["read"], "expires_at": app.now()}), "/expires_at").await;
-    let made = create(&[Scope::Admin], json!({"name": "ci", "scopes": ["admin"]})).await.expect(201);
+    let made = create(&[Scope::Keys], json!({"name": "ci", "scopes": ["keys"]})).await.expect(201);
     let key = made["key"].as_str().unwrap();
     let again = app.bare(Method::POST, "/v1/api-keys").bearer_auth(key).json(&json!({"name": "x", "scopes": ["read"]}));
     Answer::of(again).await.problem(422, "invalid_request");
     let sql = "INSERT INTO api_keys (id, team, name, scopes, hash, created_by, created_at)
         SELECT gen_random_uuid(), $1, 'x', '{}', '', 'x', now() FROM generate_series(1, 99)";
     sqlx::query(sql).bind(TEAM).execute(app.sql()).await.unwrap();
-    create(&[Scope::Admin], json!({"name": "ci", "scopes": ["admin"]})).await.problem(409, "too_many_api_keys");
+    create(&[Scope::Keys], json!({"name": "ci", "scopes": ["keys"]})).await.problem(409, "too_many_api_keys");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn a_hot_key_costs_a_query_a_second() {
 async fn the_first_key_is_made_on_the_command_line() {
     let app = TestGateway::start().await;
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
-    command.args(["api-key", "--team", TEAM, "--scope", "admin,read", "--days", "1"]).env_clear();
+    command.args(["api-key", "--team", TEAM, "--scope", "keys,read", "--days", "1"]).env_clear();
     let numbers = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     for (name, value) in [
         ("DATABASE_URL", app.database_url().await.as_str()),
@@ -214,7 +214,7 @@ async fn the_first_key_is_made_on_the_command_line() {
     let key = Presented::parse(std::str::from_utf8(&made.stdout).unwrap().trim()).unwrap();
     let list = admin(&app, Method::GET, "/v1/api-keys", None).await.expect(200);
     let shown = &list["items"][0];
-    assert_eq!((shown["id"].as_str(), &shown["scopes"]), (Some(&*key.id.to_string()), &json!(["admin", "read"])));
+    assert_eq!((shown["id"].as_str(), &shown["scopes"]), (Some(&*key.id.to_string()), &json!(["keys", "read"])));
     assert!(shown["expires_at"].is_string(), "{shown}");
     let sql = "SELECT count(*) FROM audit_entries WHERE door = 'cli' AND action = 'create_api_key'";
     assert_eq!(app.count(sql).await, 1);

@@ -28,7 +28,7 @@ async fn a_missing_and_a_bad_token_are_challenged_apart() {
     let expired = written(Error::Unauthenticated { code: "token_expired", detail: "it ended".into() });
     assert!(header(&expired, "www-authenticate").unwrap().contains(r#"error="invalid_token""#));
     assert_eq!(header(&expired, "content-type").unwrap(), MEDIA);
-    let scope = written(Error::Forbidden(Scope::Write));
+    let scope = written(Error::Forbidden(&[Scope::Write]));
     assert!(header(&scope, "www-authenticate").unwrap().contains(r#"error="insufficient_scope", scope="write""#));
 }
 
