@@ -40,9 +40,11 @@ const WRITE: &[Scope] = &[Scope::Write];
 const WEBHOOKS: &[Scope] = &[Scope::Webhooks];
 const AUDIT: &[Scope] = &[Scope::Audit, Scope::PlatformAudit];
 const KEYS: &[Scope] = &[Scope::Keys];
-const REVOCATIONS: &[Scope] = &[Scope::Keys, Scope::PlatformSecurity];
+/// What withdraws credentials is the team's for its own, and the platform's for all.
+const CONTAINMENT: &[Scope] = &[Scope::Keys, Scope::PlatformSecurity];
+/// A team sees its own, the platform all.
+const OPERATIONS: &[Scope] = &[Scope::Read, Scope::PlatformRead];
 const PLATFORM: &[Scope] = &[Scope::PlatformRead];
-const SECURITY: &[Scope] = &[Scope::PlatformSecurity];
 const ACCOUNTS: &[Scope] = &[Scope::PlatformAccounts];
 /// What changes what holds for every team.
 pub(super) const POLICY: &[Scope] = &[Scope::PlatformPolicy];
@@ -64,7 +66,9 @@ pub const TABLE: &[Access] = &[
     read("list_found_image_caches", PLATFORM),
     read("get_provider_record", READ),
     read("list_usage", READ),
-    read("get_operation", READ),
+    read("get_operation", OPERATIONS),
+    read("list_operations", OPERATIONS),
+    read("list_team_costs", PLATFORM),
     read("list_events", READ),
     read("stream_events", READ),
     read("stream_image_cache_events", READ),
@@ -92,17 +96,17 @@ pub const TABLE: &[Access] = &[
     read("list_audit_checkpoints", AUDIT),
     read("get_audit_consistency", AUDIT),
     change("create_access_key", KEYS),
-    read("list_access_keys", KEYS),
+    read("list_access_keys", CONTAINMENT),
     change("rotate_access_key", KEYS),
-    change("revoke_access_key", KEYS),
+    change("revoke_access_key", CONTAINMENT),
     change("create_api_key", KEYS),
-    read("list_api_keys", KEYS),
-    read("get_api_key", KEYS),
+    read("list_api_keys", CONTAINMENT),
+    read("get_api_key", CONTAINMENT),
     change("rotate_api_key", KEYS),
-    change("revoke_api_key", KEYS),
-    change("create_revocation", REVOCATIONS),
-    read("list_revocations", REVOCATIONS),
-    change("delete_revocation", REVOCATIONS),
+    change("revoke_api_key", CONTAINMENT),
+    change("create_revocation", CONTAINMENT),
+    read("list_revocations", CONTAINMENT),
+    change("delete_revocation", CONTAINMENT),
     read("get_policy", READ),
     // The platform's: what they say holds for every team.
     change("create_team", POLICY),

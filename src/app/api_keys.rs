@@ -1,17 +1,19 @@
-//! API keys of a team: made, shown, rotated and revoked by its administrator. How they let somebody in is
-//! [`super::authenticating`]'s.
+//! API keys of a team: made, shown, rotated and revoked by whoever holds its scope `keys`, listed and revoked by the
+//! platform. How they let somebody in is [`super::authenticating`]'s.
 //!
-//! What must stay true: nobody gives a key more than they have; a secret is in one answer and nowhere else.
+//! What must stay true: nobody gives a key more than they have, or takes one over that has more; a key is good for no
+//! longer than what it is made with, unless a policy says so; a secret is in one answer and nowhere else.
 
 use chrono::Duration;
 
 use super::authenticating::API_KEY;
 use super::cursor::{List, one_more, unreadable};
 use super::input::NewApiKey;
+use super::making_keys::{has_all, keys_of, was_added, was_turned, withdraws_from};
 use super::view::ApiKeyView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, Presented};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
@@ -26,43 +28,53 @@ impl Gateway {
     pub async fn create_api_key(&self, caller: &Caller, call: &Call, new: NewApiKey) -> Result<ApiKeyView, Error> {
         access::check(caller, CREATE)?;
         check(caller, &new, self.now())?;
+        let expires_at = self.key_end(caller, new.expires_at).await?;
         let key = ApiKey {
             id: ApiKeyId::new(self.now(), self.entropy()),
             team: caller.team.clone(),
             name: new.name,
             scopes: new.scopes,
             created_by: caller.subject.clone(),
+            made_with: Some(caller.credential.clone()),
             created_at: self.now(),
             rotated_at: None,
+            rotated_by: None,
             previous_until: None,
-            expires_at: new.expires_at,
+            expires_at,
             last_used_at: None,
             revoked_at: None,
         };
         let secret = Presented::fresh(key.id, self.entropy());
         let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
-        if !self.store().add_api_key(&key, &hash, &entry).await? {
+        let full = || {
             let detail = format!("the team has {MAX_API_KEYS} API keys, which is the most; revoke one first");
-            return Err(Error::Conflict { code: "too_many_api_keys", detail });
-        }
+            Error::Conflict { code: "too_many_api_keys", detail }
+        };
+        was_added(self.store().add_api_key(&key, caller, &hash, &entry).await?, full)?;
         call.set_audited();
         Ok(shown(key, &secret))
     }
 
-    /// The team's keys, newest first, the revoked ones among them.
-    pub async fn list_api_keys(&self, caller: &Caller, page: &Page) -> Result<Slice<ApiKeyView>, Error> {
+    /// The keys of a team, newest first, the revoked ones among them: of the caller's own, unless one is named.
+    pub async fn list_api_keys(
+        &self,
+        caller: &Caller,
+        team: Option<&TeamId>,
+        page: &Page,
+    ) -> Result<Slice<ApiKeyView>, Error> {
         access::check(caller, "list_api_keys")?;
-        let list = List::new(self, caller, "api_keys", &());
+        let team = keys_of(caller, team)?;
+        let list = List::new(self, caller, "api_keys", &team.as_str());
         let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let keys = self.store().api_keys(&caller.team, place, one_more(page)).await?;
+        let keys = self.store().api_keys(team, place, one_more(page)).await?;
         Ok(list.slice(keys, page, |key| key.id.to_string()))
     }
 
-    /// A key of the team.
+    /// A key of the team, or of any for the platform.
     pub async fn get_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKeyView, Error> {
         access::check(caller, "get_api_key")?;
-        let found = self.store().api_key(&caller.team, id).await?;
+        let found = self.store().api_key(withdraws_from(caller), id).await?;
         found.map(Into::into).ok_or(Error::NotFound("API key"))
     }
 
@@ -76,22 +88,24 @@ impl Gateway {
     ) -> Result<ApiKeyView, Error> {
         access::check(caller, ROTATE)?;
         check_overlap(hours)?;
+        let found = self.store().api_key(Some(&caller.team), id).await?.ok_or(Error::NotFound("API key"))?;
+        has_all(caller, &found.scopes)?;
         let secret = Presented::fresh(id, self.entropy());
         let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
         let entry = self.credential_entry(caller, call, ROTATE, &id);
         let until = entry.at + Duration::hours(hours.into());
-        let key = self.store().rotate_api_key(&caller.team, id, &hash, until, &entry).await?;
-        let key = key.ok_or(Error::NotFound("API key"))?;
+        let turned = self.store().rotate_api_key(caller, id, &hash, until, &entry).await?;
+        let key = was_turned(turned, "API key")?;
         call.set_audited();
         self.ask_for_key(id).await;
         Ok(shown(key, &secret))
     }
 
-    /// Revokes a key of the team: it is refused at once here, and within a second at every other gateway.
+    /// Revokes a key of the team, or of any for the platform: it is refused at once here, and within a second at every other gateway.
     pub async fn revoke_api_key(&self, caller: &Caller, call: &Call, id: ApiKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
         let entry = self.credential_entry(caller, call, REVOKE, &id);
-        if !self.store().revoke_api_key(&caller.team, id, &entry).await? {
+        if !self.store().revoke_api_key(withdraws_from(caller), id, &entry).await? {
             return Err(Error::NotFound("API key"));
         }
         call.set_audited();

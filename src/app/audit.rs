@@ -7,8 +7,8 @@ use super::input::Ending;
 use super::view::AuditEntryView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, parameters};
-use crate::domain::caller::Caller;
-use crate::domain::filter::AuditFilter;
+use crate::domain::caller::{Caller, Scope};
+use crate::domain::filter::{AuditFilter, Reach};
 
 /// Entries in one part of an export.
 const PART: i64 = 500;
@@ -16,6 +16,7 @@ const PART: i64 = 500;
 /// An export of a team's entries: what it lets through, and where it ends.
 #[derive(Debug, Clone)]
 pub struct AuditExport {
+    reach: Reach,
     filter: AuditFilter,
     through: i64,
 }
@@ -49,8 +50,9 @@ impl Gateway {
     /// Begins an export of the team's entries: it ends with the newest of now.
     pub async fn export_audit_entries(&self, caller: &Caller, filter: AuditFilter) -> Result<AuditExport, Error> {
         access::check(caller, "export_audit_entries")?;
-        let through = self.store().newest_audit_number(&caller.team).await?;
-        Ok(AuditExport { filter, through })
+        let reach = audit_reach(caller, &filter)?;
+        let through = self.store().newest_audit_number(&reach).await?;
+        Ok(AuditExport { reach, filter, through })
     }
 
     /// The entries after number `after`, oldest first, and after which number the next part begins, if there is one.
@@ -62,9 +64,22 @@ impl Gateway {
     ) -> Result<(Vec<AuditEntryView>, Option<i64>), Error> {
         access::check(caller, "export_audit_entries")?;
         let range = (after, export.through);
-        let found = self.store().audit_entries_after(&caller.team, &export.filter, range, PART).await?;
+        let found = self.store().audit_entries_after(&export.reach, &export.filter, range, PART).await?;
         let full = i64::try_from(found.len()) == Ok(PART);
         let next = found.last().filter(|_| full).map(|last| last.number);
         Ok((found.into_iter().map(Into::into).collect(), next))
     }
+}
+
+/// Whose entries are listed: the caller's own team's, or those that the platform asks for.
+pub(super) fn audit_reach(caller: &Caller, filter: &AuditFilter) -> Result<Reach, Error> {
+    let own = Reach::Team(caller.team.clone());
+    let asked = filter.team.clone().unwrap_or_else(|| own.clone());
+    let other = asked != own && !caller.may(Scope::PlatformAudit);
+    if other { Err(Error::Forbidden(&[Scope::PlatformAudit])) } else { Ok(asked) }
+}
+
+/// Whose entries the caller may see by id.
+pub(super) fn any_audit(caller: &Caller) -> Reach {
+    if caller.may(Scope::PlatformAudit) { Reach::All } else { Reach::Team(caller.team.clone()) }
 }

@@ -49,7 +49,7 @@ impl Gateway {
 
     async fn bearer_of(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
         let caller = self.parts().verifier.verify(token, wanted_team).await.map_err(refused)?;
-        let revoked = self.revoked_tokens().await?.covers(&caller.subject, &caller.kind);
+        let revoked = self.revoked_tokens().await?.covers(&caller);
         if revoked { Err(refused(Refusal::Revoked)) } else { Ok(caller) }
     }
 
@@ -106,13 +106,16 @@ impl Gateway {
             return false;
         }
         match &caller.kind {
-            CredentialKind::Token { .. } => {
-                self.revoked_tokens().await.is_ok_and(|revoked| !revoked.covers(&caller.subject, &caller.kind))
-            }
+            CredentialKind::Token { .. } => self.revoked_tokens().await.is_ok_and(|revoked| !revoked.covers(caller)),
             CredentialKind::ApiKey(id) => self.key_holds(*id).await,
             CredentialKind::AccessKey | CredentialKind::Own => true,
         }
     }
+}
+
+/// It was revoked while it was at work.
+pub(super) fn revoked() -> Error {
+    refused(Refusal::Revoked)
 }
 
 fn denied(denied: Denied) -> Error {

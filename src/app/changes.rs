@@ -162,7 +162,7 @@ impl Gateway {
             // Asking twice for the same end is no error: it has been, or is being, reached.
             return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false, status_now: None });
         }
-        let newest = self.store().operation(&caller.team, cache.operation).await?;
+        let newest = self.store().operation(Some(&caller.team), cache.operation).await?;
         if newest.is_some_and(|newest| newest.progress.kind == OperationKind::Delete && !newest.state.is_over()) {
             return Ok(Changed { image_cache: cache.into(), settled: false, replayed: false, status_now: None });
         }

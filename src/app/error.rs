@@ -24,6 +24,9 @@ pub enum Error {
     /// The credential has none of these scopes, one of which would be enough.
     #[error("the scope {} is missing", Scope::any_of(.0))]
     Forbidden(&'static [Scope]),
+    /// A key has these scopes, which whoever wants its secret lacks.
+    #[error("the key has the scope {}, which the credential lacks", Scope::any_of(.0))]
+    KeyHasMore(Vec<Scope>),
     /// Absent, or another team's: the two must not be told apart.
     #[error("no such {0}")]
     NotFound(&'static str),
@@ -118,6 +121,7 @@ impl Error {
             | Self::TooMany { code, .. }
             | Self::Unavailable { code, .. } => code,
             Self::Forbidden(_) => "scope_missing",
+            Self::KeyHasMore(_) => "key_has_more_scopes",
             Self::NotFound(_) => "not_found",
             Self::Invalid(_) => "invalid_request",
             Self::PreconditionFailed { .. } => "precondition_failed",

@@ -182,6 +182,8 @@ pub struct NewAccessKey {
     pub description: Option<String>,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// Until when.
+    pub expires_at: Option<Instant>,
 }
 
 /// An API key as it was asked for.
@@ -198,6 +200,10 @@ pub struct NewApiKey {
 /// A revocation of tokens as it was asked for.
 #[derive(Debug, Clone)]
 pub struct NewRevocation {
+    /// As far as they act for this team.
+    pub team: Option<TeamId>,
+    /// Whether keys that were made with them stay.
+    pub keep_keys: bool,
     /// Of one token.
     pub jti: Option<String>,
     /// Of a subject's.

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::audit::any_audit;
 use super::cursor::{List, one_more, unreadable};
 use super::error::NOT_SEALED;
 use super::sealing::place;
@@ -38,7 +39,7 @@ impl Gateway {
         tree_size: Option<i64>,
     ) -> Result<InclusionProofView, Error> {
         access::check(caller, "get_audit_proof")?;
-        let record = self.store().audit_record(&caller.team, id).await?.ok_or(Error::NotFound("audit entry"))?;
+        let record = self.store().audit_record(&any_audit(caller), id).await?.ok_or(Error::NotFound("audit entry"))?;
         let leaf = self.store().audit_leaf(id).await?.ok_or_else(not_sealed)?;
         let checkpoint = self.checkpoint_of("tree_size", tree_size).await?;
         let path = merkle::inclusion(leaf, checkpoint.tree_size);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, sleep_until};
 
+use super::audit::{any_audit, audit_reach};
 use super::cursor::{List, one_more, unreadable};
 use super::input::Readiness;
 use super::view::{AuditEntryView, DeliveryView, ProviderRecordView, TransitionView};
@@ -59,14 +60,14 @@ impl Gateway {
         access::check(caller, "list_audit_entries")?;
         let list = List::new(self, caller, "audit_entries", filter);
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let entries = self.store().audit_entries(&caller.team, filter, before, one_more(page)).await?;
+        let entries = self.store().audit_entries(&audit_reach(caller, filter)?, filter, before, one_more(page)).await?;
         Ok(list.slice(entries, page, |numbered| numbered.number.to_string()))
     }
 
     /// One audit entry of the team.
     pub async fn get_audit_entry(&self, caller: &Caller, id: AuditId) -> Result<AuditEntryView, Error> {
         access::check(caller, "get_audit_entry")?;
-        let entry = self.store().audit_entry(&caller.team, id).await?;
+        let entry = self.store().audit_entry(&any_audit(caller), id).await?;
         entry.map(Into::into).ok_or(Error::NotFound("audit entry"))
     }
 

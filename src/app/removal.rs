@@ -24,7 +24,7 @@ const PASS: i64 = 32;
 impl Gateway {
     /// Whether a delete may be sent once more: the one before has ended, so long ago that looks show what came of it.
     pub(super) async fn may_send_again(&self, cache: &ImageCache) -> Result<bool, Error> {
-        let Some(last) = self.store().operation(&cache.team, cache.operation).await? else { return Ok(false) };
+        let Some(last) = self.store().operation(Some(&cache.team), cache.operation).await? else { return Ok(false) };
         let lag = self.settings().rule.list_lag;
         Ok(last.finished_at.is_some_and(|ended| ended + lag <= self.now()))
     }
@@ -33,7 +33,7 @@ impl Gateway {
     pub(super) async fn send_deletes_again(&self) -> Result<usize, Error> {
         let mut begun = 0;
         for cache in self.store().undone_deletes(self.now() - SEND_AGAIN_AFTER, PASS).await? {
-            let Some(last) = self.store().operation(&cache.team, cache.operation).await? else { continue };
+            let Some(last) = self.store().operation(Some(&cache.team), cache.operation).await? else { continue };
             if self.begin_own_delete(&cache, &last, "not_carried_out").await? {
                 metrics::counter!("ecg_deletes_sent_again_total").increment(1);
                 tracing::warn!(image_cache = %cache.id, "the cloud accepted a delete and still has the image cache: sent again");

@@ -1,17 +1,21 @@
-//! Revocations of tokens: made, listed and taken back by the platform's administrators. How they count is
-//! [`super::authenticating`]'s.
+//! Revocations of tokens: made, listed and taken back by the platform for every team or for one, and by whoever holds a
+//! team's scope `keys` for that team alone. How they count is [`super::authenticating`]'s.
+//!
+//! What must stay true: the keys that were made with what is revoked go with it, in the same transaction, unless they
+//! are to stay; what the platform revoked the team cannot take back.
 
 use super::cursor::{List, one_more, unreadable};
 use super::input::NewRevocation;
+use super::making_keys::withdraws_from;
 use super::view::RevocationView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::ids::RevocationId;
-use crate::domain::revocation::{KEPT, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, Target};
+use crate::domain::revocation::{KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, Target};
 
 const CREATE: &str = "create_revocation";
 const DELETE: &str = "delete_revocation";
@@ -28,29 +32,32 @@ impl Gateway {
         let now = self.now();
         let made = Revocation {
             id: RevocationId::new(now, self.entropy()),
-            target: target(&new, now)?,
+            target: target(caller, &new, now)?,
+            team: new.team.or_else(|| withdraws_from(caller).cloned()),
+            by_platform: caller.may(Scope::PlatformSecurity),
             reason: new.reason,
             created_by: caller.subject.clone(),
             created_at: now,
             kept_until: now + KEPT,
         };
-        let entry = self.credential_entry(caller, call, CREATE, &made.id);
-        if !self.store().add_revocation(&made, &entry).await? {
-            let detail =
-                format!("{MAX_REVOCATIONS} revocations are in force, which is the most; revoke by subject instead");
-            return Err(Error::Conflict { code: "too_many_revocations", detail });
-        }
+        let mut entry = self.credential_entry(caller, call, CREATE, &made.id);
+        let taken = self.store().add_revocation(&made, new.keep_keys, &mut entry).await?;
+        let taken = taken.ok_or_else(|| too_many(&made))?;
         call.set_audited();
         self.ask_for_revocations().await;
-        Ok(made.into())
+        for id in &taken.api_keys {
+            self.ask_for_key(*id).await;
+        }
+        Ok(RevocationView::made(made, taken))
     }
 
     /// The revocations in force, newest first.
     pub async fn list_revocations(&self, caller: &Caller, page: &Page) -> Result<Slice<RevocationView>, Error> {
         access::check(caller, "list_revocations")?;
-        let list = List::new(self, caller, "revocations", &());
+        let own = withdraws_from(caller);
+        let list = List::new(self, caller, "revocations", &own.map(TeamId::as_str));
         let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let found = self.store().revocations(self.now(), place, one_more(page)).await?;
+        let found = self.store().revocations(own, self.now(), place, one_more(page)).await?;
         Ok(list.slice(found, page, |revocation| revocation.id.to_string()))
     }
 
@@ -58,7 +65,7 @@ impl Gateway {
     pub async fn delete_revocation(&self, caller: &Caller, call: &Call, id: RevocationId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         let entry = self.credential_entry(caller, call, DELETE, &id);
-        if !self.store().delete_revocation(id, &entry).await? {
+        if !self.store().delete_revocation(withdraws_from(caller), id, &entry).await? {
             return Err(Error::NotFound("revocation"));
         }
         call.set_audited();
@@ -83,9 +90,17 @@ impl Gateway {
     }
 }
 
+fn too_many(made: &Revocation) -> Error {
+    let most = if made.by_platform { MAX_REVOCATIONS } else { MAX_OF_A_TEAM };
+    let detail = format!("{most} revocations are in force, which is the most; revoke by subject instead");
+    Error::Conflict { code: "too_many_revocations", detail }
+}
+
 /// What is revoked: exactly one of the two.
-fn target(new: &NewRevocation, now: Instant) -> Result<Target, Error> {
+fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<Target, Error> {
     let mut findings = Findings::default();
+    let own = new.team.is_none() || withdraws_from(caller).is_none_or(|own| new.team.as_ref() == Some(own));
+    findings.require(own, "/team", "not_allowed", "must be your own team, without the scope platform:security");
     let plain =
         |text: &str, most: usize| (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
     let one = new.jti.is_some() != new.subject.is_some();

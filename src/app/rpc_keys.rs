@@ -1,4 +1,5 @@
-//! Access keys of the RPC front: made, listed, rotated, revoked by a team's administrator.
+//! Access keys of the RPC front: made, listed, rotated and revoked by whoever holds the team's scope `keys`, listed and
+//! revoked by the platform. What holds for API keys holds for them.
 
 use chrono::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -6,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::api_keys::check_overlap;
 use super::cursor::{List, one_more, unreadable};
 use super::input::NewAccessKey;
+use super::making_keys::{has_all, keys_of, was_added, was_turned, withdraws_from};
 use super::view::AccessKeyView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
@@ -47,7 +49,7 @@ impl Gateway {
     pub async fn authenticate_signed(&self, incoming: &Incoming) -> Result<Caller, NotLetIn> {
         let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
         let found = self.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
-        if found.key.revoked_at.is_some() {
+        if !found.key.is_active(self.now()) {
             return Err(incoming::Refusal::InactiveKey.into());
         }
         self.verify_signed(&id, &found, incoming)?;
@@ -56,9 +58,9 @@ impl Gateway {
         if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
             return Err(incoming::Refusal::NonceUsed.into());
         }
-        let AccessKey { team, scopes, .. } = found.key;
+        let AccessKey { team, scopes, expires_at, .. } = found.key;
         let (subject, credential) = (format!("access_key:{id}"), id.to_string());
-        Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at: None })
+        Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at })
     }
 
     /// Signed with the key's secret, or as long as it is taken with the one before. A refusal is about the new one.
@@ -80,33 +82,46 @@ impl Gateway {
         new: NewAccessKey,
     ) -> Result<AccessKeyView, Error> {
         access::check(caller, CREATE)?;
-        check(&new)?;
+        check(caller, &new, self.now())?;
+        let expires_at = self.key_end(caller, new.expires_at).await?;
         let key = AccessKey {
             id: AccessKeyId::new(self.entropy()),
             team: caller.team.clone(),
             scopes: new.scopes,
             description: new.description,
+            created_by: Some(caller.subject.clone()),
+            made_with: Some(caller.credential.clone()),
             created_at: self.now(),
             rotated_at: None,
+            rotated_by: None,
+            expires_at,
             previous_until: None,
             revoked_at: None,
         };
         let secret = new_secret(self.entropy());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
-        if !self.store().add_access_key(&key, &self.seal_key(&key.id, &secret), &entry).await? {
+        let full = || {
             let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the most; revoke one first");
-            return Err(Error::Conflict { code: "too_many_access_keys", detail });
-        }
+            Error::Conflict { code: "too_many_access_keys", detail }
+        };
+        let sealed = self.seal_key(&key.id, &secret);
+        was_added(self.store().add_access_key(&key, caller, &sealed, &entry).await?, full)?;
         call.set_audited();
         Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
-    /// The team's keys, newest first, the revoked ones among them.
-    pub async fn list_access_keys(&self, caller: &Caller, page: &Page) -> Result<Slice<AccessKeyView>, Error> {
+    /// The keys of a team, newest first, the revoked ones among them: of the caller's own, unless one is named.
+    pub async fn list_access_keys(
+        &self,
+        caller: &Caller,
+        team: Option<&TeamId>,
+        page: &Page,
+    ) -> Result<Slice<AccessKeyView>, Error> {
         access::check(caller, "list_access_keys")?;
-        let list = List::new(self, caller, "access_keys", &());
+        let team = keys_of(caller, team)?;
+        let list = List::new(self, caller, "access_keys", &team.as_str());
         let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
-        let keys = self.store().access_keys(&caller.team, place, one_more(page)).await?;
+        let keys = self.store().access_keys(team, place, one_more(page)).await?;
         Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))
     }
 
@@ -120,21 +135,23 @@ impl Gateway {
     ) -> Result<AccessKeyView, Error> {
         access::check(caller, ROTATE)?;
         check_overlap(hours)?;
+        let found = self.store().access_key_of(&caller.team, &id).await?.ok_or(Error::NotFound("access key"))?;
+        has_all(caller, &found.scopes)?;
         let secret = new_secret(self.entropy());
         let entry = self.credential_entry(caller, call, ROTATE, &id);
         let until = entry.at + Duration::hours(hours.into());
         let sealed = self.seal_key(&id, &secret);
-        let key = self.store().rotate_access_key(&caller.team, &id, &sealed, until, &entry).await?;
-        let key = key.ok_or(Error::NotFound("access key"))?;
+        let turned = self.store().rotate_access_key(caller, &id, &sealed, until, &entry).await?;
+        let key = was_turned(turned, "access key")?;
         call.set_audited();
         Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
-    /// Revokes a key of the team: the next request that is signed with it is refused.
+    /// Revokes a key of the team, or of any for the platform: the next request that is signed with it is refused.
     pub async fn revoke_access_key(&self, caller: &Caller, call: &Call, id: AccessKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
         let entry = self.credential_entry(caller, call, REVOKE, &id);
-        if !self.store().revoke_access_key(&caller.team, &id, &entry).await? {
+        if !self.store().revoke_access_key(withdraws_from(caller), &id, &entry).await? {
             return Err(Error::NotFound("access key"));
         }
         call.set_audited();
@@ -156,8 +173,12 @@ impl Gateway {
             team,
             scopes: scopes.to_vec(),
             description,
+            created_by: None,
+            made_with: None,
             created_at: self.now(),
             rotated_at: None,
+            rotated_by: None,
+            expires_at: None,
             previous_until: None,
             revoked_at: None,
         };
@@ -181,7 +202,7 @@ fn context(id: &AccessKeyId) -> String {
     format!("access_key:{id}")
 }
 
-fn check(new: &NewAccessKey) -> Result<(), Error> {
+fn check(caller: &Caller, new: &NewAccessKey, now: Instant) -> Result<(), Error> {
     let mut findings = Findings::default();
     let length =
         new.description.as_ref().is_none_or(|text| text.chars().count() <= 256 && !text.contains(char::is_control));
@@ -189,8 +210,12 @@ fn check(new: &NewAccessKey) -> Result<(), Error> {
     findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
     for (place, scope) in new.scopes.iter().enumerate() {
         let field = format!("/scopes/{place}");
-        findings.require(KEY_SCOPES.contains(scope), field, "not_allowed", "must be read or write");
+        findings.require(KEY_SCOPES.contains(scope), field.as_str(), "not_allowed", "must be read or write");
+        let has = caller.may(*scope) || !KEY_SCOPES.contains(scope);
+        findings.require(has, field, "not_allowed", "must be among your own scopes");
     }
+    let future = new.expires_at.is_none_or(|end| end > now);
+    findings.require(future, "/expires_at", "out_of_range", "must lie ahead");
     Ok(findings.into_result()?)
 }
 

@@ -55,7 +55,7 @@ pub use gate::GateView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
 pub use planning::{CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView};
-pub use policies::{AmountsView, PolicyView, RegionProfileView, TeamPolicyView, TeamView};
+pub use policies::{AmountsView, PolicyView, RegionProfileView, TeamCostView, TeamPolicyView, TeamView};
 pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
 pub use webhooks::*;
 
@@ -246,6 +246,8 @@ pub struct ImageCacheView {
 pub struct OperationView {
     /// The gateway's id, `op_…`.
     pub id: String,
+    /// The team that asked for it.
+    pub team: String,
     /// `create`, `update` or `delete`.
     pub kind: String,
     /// `waiting` (a delete, for the operation that runs on the same image cache), `running`, `quarantined` (the cloud

@@ -181,7 +181,7 @@ impl Gateway {
     }
 
     async fn operation_of(&self, caller: &Caller, id: OperationId) -> Result<Operation, Error> {
-        let operation = self.store().operation(&caller.team, id).await?;
+        let operation = self.store().operation(Some(&caller.team), id).await?;
         operation.ok_or_else(lost)
     }
 

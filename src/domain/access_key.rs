@@ -69,10 +69,18 @@ pub struct AccessKey {
     pub scopes: Vec<Scope>,
     /// For people.
     pub description: Option<String>,
+    /// The subject of who made it; none where that was not kept yet.
+    pub created_by: Option<String>,
+    /// The credential that it was made with, as the audit names it.
+    pub made_with: Option<String>,
     /// When it was made.
     pub created_at: Instant,
     /// When its secret was last replaced.
     pub rotated_at: Option<Instant>,
+    /// The subject of who did, and has known it since.
+    pub rotated_by: Option<String>,
+    /// Until when it is good; none: until it is revoked.
+    pub expires_at: Option<Instant>,
     /// Until when the secret before that is taken, where it still may be.
     pub previous_until: Option<Instant>,
     /// Since when it is no longer taken.
@@ -80,6 +88,11 @@ pub struct AccessKey {
 }
 
 impl AccessKey {
+    /// Whether it is taken at all: not revoked, and its time is not over.
+    pub fn is_active(&self, now: Instant) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
     /// Whether the secret before the last rotation is still taken.
     pub fn takes_previous(&self, now: Instant) -> bool {
         self.previous_until.is_some_and(|until| now < until)

@@ -38,10 +38,14 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// The subject of who made it.
     pub created_by: String,
+    /// The credential that it was made with, as the audit names it; none where that was not kept yet.
+    pub made_with: Option<String>,
     /// When it was made.
     pub created_at: Instant,
     /// When its secret was last replaced.
     pub rotated_at: Option<Instant>,
+    /// The subject of who did, and has known it since.
+    pub rotated_by: Option<String>,
     /// Until when the secret before that is taken.
     pub previous_until: Option<Instant>,
     /// Until when it is good; none: until it is revoked.
@@ -193,8 +197,10 @@ mod tests {
             name: "ci".into(),
             scopes: vec![Scope::Read],
             created_by: "alice".into(),
+            made_with: None,
             created_at: now,
             rotated_at: None,
+            rotated_by: None,
             previous_until,
             expires_at,
             last_used_at: None,

@@ -1,5 +1,6 @@
 //! What lists are asked for.
 
+use super::caller::TeamId;
 use super::clock::Instant;
 use super::event::EventType;
 use super::ids::{CacheId, EndpointId};
@@ -136,9 +137,35 @@ pub struct EventFilter {
     pub cache: Option<CacheId>,
 }
 
+/// Of one team, or of all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Of this one.
+    Team(TeamId),
+    /// Of every team, and what is of none.
+    All,
+}
+
+impl Reach {
+    /// A team's id, or `*`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        if word == "*" { Some(Self::All) } else { word.parse().ok().map(Self::Team) }
+    }
+
+    /// The one team.
+    pub fn team(&self) -> Option<&TeamId> {
+        match self {
+            Self::Team(team) => Some(team),
+            Self::All => None,
+        }
+    }
+}
+
 /// Which audit entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
+    /// Of which team; none: the caller's own.
+    pub team: Option<Reach>,
     /// By this subject.
     pub subject: Option<String>,
     /// With this action.

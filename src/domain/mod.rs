@@ -34,6 +34,7 @@ pub mod horizon;
 pub mod ids;
 pub mod image_cache;
 pub mod image_ref;
+pub mod key_life;
 pub mod limits;
 pub mod matching;
 pub mod observation;

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::field::{FieldError, Findings};
+use super::key_life::MOST_DAYS;
 use super::region::Region;
 use super::spec::{RETENTION_DAYS, SIZE_GIB};
 
@@ -125,6 +126,11 @@ pub struct Policy {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>, example = "120.50")]
     pub monthly_budget: Option<Money>,
+    /// How many days, 1 to 3650, a key that the team makes is good at the longest, and where nothing is asked. Where
+    /// left out a key ends with the credential that it is made with.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, maximum = 3650)]
+    pub longest_key_life_days: Option<i32>,
 }
 
 /// What is given is not null: leaving a member out is the way to say nothing.
@@ -165,6 +171,7 @@ impl Policy {
             ("longest_retention_days", self.longest_retention_days, RETENTION_DAYS, "must be 1 to 65536 (days)"),
             ("most_image_caches", self.most_image_caches, 0..=i32::MAX, "must be 0 or more"),
             ("most_total_gib", self.most_total_gib, 0..=i32::MAX, "must be 0 or more"),
+            ("longest_key_life_days", self.longest_key_life_days, 1..=MOST_DAYS, "must be 1 to 3650 (days)"),
         ];
         for (name, value, range, allowed) in ranges {
             let fits = value.is_none_or(|value| range.contains(&value));

@@ -1,19 +1,22 @@
-//! Tokens that are refused although their signature is good: one by its `jti`, or all of a subject that were issued
-//! before an instant.
+//! Credentials that are refused although they are good otherwise: a token by its `jti`, or all of a subject that were
+//! issued before an instant; and the keys that were made with them.
 //!
 //! What must stay true: a token that does not say when it was issued counts as issued before. A revocation is kept as
-//! long as a token that it can be about may live, and a while longer. Called by `app`.
+//! long as a token that it can be about may live, and a while longer. One that is a team's own reaches nobody else's.
+//! Called by `app`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::Duration;
 
-use super::caller::CredentialKind;
+use super::caller::{Caller, CredentialKind, TeamId};
 use super::clock::Instant;
 use super::ids::RevocationId;
 
 /// How many may be in force at once: every gateway holds all of them in memory.
 pub const MAX_REVOCATIONS: i64 = 10_000;
+/// How many of them may be one team's own, made by itself.
+pub const MAX_OF_A_TEAM: i64 = 1_000;
 /// How long one is in force: longer than any token may live, which is 7 days at most.
 pub const KEPT: Duration = Duration::days(8);
 /// The longest reason, in characters.
@@ -24,7 +27,7 @@ pub const MAX_REASON_CHARS: usize = 256;
 pub enum Target {
     /// The token with this `jti`.
     Token(String),
-    /// Every token of a subject from before an instant.
+    /// Every token of a subject from before an instant. `api_key:…` and `access_key:…` are keys themselves.
     Subject {
         /// `sub`.
         subject: String,
@@ -40,6 +43,10 @@ pub struct Revocation {
     pub id: RevocationId,
     /// Of what.
     pub target: Target,
+    /// As far as it acts for this team; none for every team.
+    pub team: Option<TeamId>,
+    /// The platform made it: the team cannot take it back.
+    pub by_platform: bool,
     /// For people.
     pub reason: Option<String>,
     /// The subject of who made it.
@@ -53,33 +60,37 @@ pub struct Revocation {
 /// All revocations in force, as every request meets them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevokedTokens {
-    tokens: HashSet<String>,
-    subjects: HashMap<String, Instant>,
+    tokens: HashMap<String, Vec<Reach>>,
+    subjects: HashMap<String, Vec<(Reach, Instant)>>,
 }
 
+/// For which team; none: for every one.
+type Reach = Option<TeamId>;
+
 impl RevokedTokens {
-    /// These. Of several about one subject the latest counts.
-    pub fn new(targets: impl IntoIterator<Item = Target>) -> Self {
+    /// These, each with the team that it is for.
+    pub fn new(targets: impl IntoIterator<Item = (Option<TeamId>, Target)>) -> Self {
         let mut all = Self::default();
-        for target in targets {
+        for (team, target) in targets {
             match target {
-                Target::Token(jti) => {
-                    all.tokens.insert(jti);
-                }
+                Target::Token(jti) => all.tokens.entry(jti).or_default().push(team),
                 Target::Subject { subject, issued_before } => {
-                    let latest = all.subjects.entry(subject).or_insert(issued_before);
-                    *latest = issued_before.max(*latest);
+                    all.subjects.entry(subject).or_default().push((team, issued_before));
                 }
             }
         }
         all
     }
 
-    /// Whether a credential of `subject` is revoked. Keys have revocations of their own.
-    pub fn covers(&self, subject: &str, kind: &CredentialKind) -> bool {
-        let CredentialKind::Token { jti, issued_at } = kind else { return false };
+    /// Whether a credential is revoked. Keys have revocations of their own.
+    pub fn covers(&self, caller: &Caller) -> bool {
+        let CredentialKind::Token { jti, issued_at } = &caller.kind else { return false };
+        let reaches = |team: &Reach| team.as_ref().is_none_or(|team| *team == caller.team);
         let before = |limit: &Instant| issued_at.is_none_or(|issued| issued < *limit);
-        jti.as_ref().is_some_and(|jti| self.tokens.contains(jti)) || self.subjects.get(subject).is_some_and(before)
+        let by_token = jti.as_ref().and_then(|jti| self.tokens.get(jti));
+        let by_subject = self.subjects.get(&caller.subject);
+        by_token.is_some_and(|teams| teams.iter().any(reaches))
+            || by_subject.is_some_and(|some| some.iter().any(|(team, limit)| reaches(team) && before(limit)))
     }
 }
 
@@ -95,10 +106,16 @@ mod tests {
         CredentialKind::Token { jti: jti.map(str::to_owned), issued_at: issued.map(at) }
     }
 
+    fn caller(team: &str, subject: &str, kind: CredentialKind) -> Caller {
+        let (team, subject) = (team.parse().unwrap(), subject.to_owned());
+        Caller { team, subject, credential: "c".into(), kind, scopes: Vec::new(), expires_at: None }
+    }
+
     #[test]
     fn by_token_or_by_subject_and_time() {
         let before = |seconds| Target::Subject { subject: "alice".into(), issued_before: at(seconds) };
-        let revoked = RevokedTokens::new([Target::Token("t-1".into()), before(100), before(50)]);
+        let targets = [Target::Token("t-1".into()), before(100), before(50)];
+        let revoked = RevokedTokens::new(targets.map(|target| (None, target)));
         for (subject, kind, expected) in [
             ("bob", token(Some("t-1"), Some(500)), true),
             ("bob", token(Some("t-2"), Some(0)), false),
@@ -108,7 +125,23 @@ mod tests {
             ("alice", token(None, None), true),
             ("alice", CredentialKind::AccessKey, false),
         ] {
-            assert_eq!(revoked.covers(subject, &kind), expected, "{subject} {kind:?}");
+            assert_eq!(revoked.covers(&caller("web", subject, kind.clone())), expected, "{subject} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_teams_own_reaches_nobody_elses() {
+        let web: Option<TeamId> = Some("web".parse().unwrap());
+        let subject = Target::Subject { subject: "alice".into(), issued_before: at(100) };
+        let revoked = RevokedTokens::new([(web.clone(), Target::Token("t-1".into())), (web, subject)]);
+        for (team, subject, jti, expected) in [
+            ("web", "bob", "t-1", true),
+            ("other", "bob", "t-1", false),
+            ("web", "alice", "t-2", true),
+            ("other", "alice", "t-2", false),
+        ] {
+            let caller = caller(team, subject, token(Some(jti), Some(0)));
+            assert_eq!(revoked.covers(&caller), expected, "{team} {subject} {jti}");
         }
     }
 }

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::columns::row;
+use super::makers::{self, Added, Turned};
 use super::rows::word;
 use super::{Error, Store, audit_insert};
 use crate::domain::access_key::{AccessKey, AccessKeyId, MAX_ACCESS_KEYS};
 use crate::domain::audit::AuditEntry;
-use crate::domain::caller::{Scope, TeamId};
+use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
 
 row! {
@@ -19,8 +20,12 @@ row! {
         team: String,
         scopes: Vec<String>,
         description: Option<String>,
+        created_by: Option<String>,
+        made_with: Option<String>,
         created_at: DateTime<Utc>,
         rotated_at: Option<DateTime<Utc>>,
+        rotated_by: Option<String>,
+        expires_at: Option<DateTime<Utc>>,
         previous_until: Option<DateTime<Utc>>,
         revoked_at: Option<DateTime<Utc>>,
     }
@@ -37,8 +42,12 @@ impl TryFrom<AccessKeyRow> for AccessKey {
             // A scope that a later version knows opens nothing here.
             scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
             description: row.description,
+            created_by: row.created_by,
+            made_with: row.made_with,
             created_at: row.created_at,
             rotated_at: row.rotated_at,
+            rotated_by: row.rotated_by,
+            expires_at: row.expires_at,
             previous_until: row.previous_until,
             revoked_at: row.revoked_at,
         })
@@ -51,18 +60,29 @@ pub(super) fn words(scopes: &[Scope]) -> Vec<&'static str> {
 }
 
 impl Store {
-    /// Adds a key with its encrypted secret. `false`: the team has [`MAX_ACCESS_KEYS`] already.
-    pub async fn add_access_key(&self, key: &AccessKey, secret: &[u8], entry: &AuditEntry) -> Result<bool, Error> {
+    /// Adds a key of `maker`'s with its encrypted secret; [`Added::Full`]: the team has [`MAX_ACCESS_KEYS`] already.
+    pub async fn add_access_key(
+        &self,
+        key: &AccessKey,
+        maker: &Caller,
+        secret: &[u8],
+        entry: &AuditEntry,
+    ) -> Result<Added, Error> {
         let mut transaction = self.requests.begin().await?;
+        if !makers::hold(&mut transaction, maker, entry.at).await? {
+            return Ok(Added::MakerRevoked);
+        }
         // One team's additions queue up, so that two at once cannot both be the last that fits.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('access_keys:' || $1, 0))")
             .bind(key.team.as_str())
             .execute(&mut *transaction)
             .await?;
         let done = sqlx::query(
-            "INSERT INTO access_keys (id, team, secret, scopes, description, created_at)
-             SELECT $1, $2, $3, $4, $5, $6
-             WHERE (SELECT count(*) FROM access_keys WHERE team = $2 AND revoked_at IS NULL) < $7",
+            "INSERT INTO access_keys
+                 (id, team, secret, scopes, description, created_at, created_by, made_with, expires_at)
+             SELECT $1, $2, $3, $4, $5, $6, $8, $9, $10
+             WHERE (SELECT count(*) FROM access_keys WHERE team = $2 AND revoked_at IS NULL
+                    AND (expires_at IS NULL OR expires_at > $6)) < $7",
         )
         .bind(key.id.as_str())
         .bind(key.team.as_str())
@@ -71,9 +91,12 @@ impl Store {
         .bind(&key.description)
         .bind(key.created_at)
         .bind(MAX_ACCESS_KEYS)
+        .bind(&key.created_by)
+        .bind(&key.made_with)
+        .bind(key.expires_at)
         .execute(&mut *transaction)
         .await?;
-        self.end_audited(transaction, &done, entry).await
+        Ok(if self.end_audited(transaction, &done, entry).await? { Added::Added } else { Added::Full })
     }
 
     /// Up to `limit` keys of the team, newest first, after `place` (when it was made, and its id).
@@ -100,47 +123,69 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Gives a key that is not revoked another secret; the one before is taken until `previous_until`, and not at all
-    /// where that has passed already. None: the team has no such key.
+    /// A key of the team.
+    pub async fn access_key_of(&self, team: &TeamId, id: &AccessKeyId) -> Result<Option<AccessKey>, Error> {
+        let sql = format!("SELECT {} FROM access_keys k WHERE team = $1 AND id = $2", AccessKeyRow::columns("k"));
+        let row: Option<AccessKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(id.as_str())
+            .fetch_optional(&self.requests)
+            .await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Gives a key of `maker`'s team that is not revoked another secret; the one before is taken until
+    /// `previous_until`, and not at all where that has passed already. [`Turned::Absent`]: the team has no such key.
     pub async fn rotate_access_key(
         &self,
-        team: &TeamId,
+        maker: &Caller,
         id: &AccessKeyId,
         secret: &[u8],
         previous_until: Instant,
         entry: &AuditEntry,
-    ) -> Result<Option<AccessKey>, Error> {
+    ) -> Result<Turned<AccessKey>, Error> {
         let mut transaction = self.requests.begin().await?;
+        if !makers::hold(&mut transaction, maker, entry.at).await? {
+            return Ok(Turned::MakerRevoked);
+        }
         let sql = format!(
-            "UPDATE access_keys SET secret = $3, rotated_at = $4,
+            "UPDATE access_keys SET secret = $3, rotated_at = $4, rotated_by = $6, rotated_with = $7,
                  previous_secret = CASE WHEN $5 > $4 THEN secret END, previous_until = CASE WHEN $5 > $4 THEN $5 END
              WHERE team = $1 AND id = $2 AND revoked_at IS NULL
              RETURNING {}",
             AccessKeyRow::columns("access_keys")
         );
         let row: Option<AccessKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(team.as_str())
+            .bind(maker.team.as_str())
             .bind(id.as_str())
             .bind(secret)
             .bind(entry.at)
             .bind(previous_until)
+            .bind(&maker.subject)
+            .bind(&maker.credential)
             .fetch_optional(&mut *transaction)
             .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else { return Ok(Turned::Absent) };
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
-        row.try_into().map(Some)
+        row.try_into().map(Turned::Turned)
     }
 
-    /// Revokes a key and wipes its secret. The row stays: audit entries name it. `false`: the team has no such key.
-    pub async fn revoke_access_key(&self, team: &TeamId, id: &AccessKeyId, entry: &AuditEntry) -> Result<bool, Error> {
+    /// Revokes a key of the team, or of whichever where none is named, and wipes its secret. The row stays: audit
+    /// entries name it. `false`: there is no such key.
+    pub async fn revoke_access_key(
+        &self,
+        team: Option<&TeamId>,
+        id: &AccessKeyId,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE access_keys SET revoked_at = COALESCE(revoked_at, $3), secret = '', previous_secret = NULL,
                  previous_until = NULL
-             WHERE team = $1 AND id = $2",
+             WHERE ($1::text IS NULL OR team = $1) AND id = $2",
         )
-        .bind(team.as_str())
+        .bind(team.map(TeamId::as_str))
         .bind(id.as_str())
         .bind(entry.at)
         .execute(&mut *transaction)

@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::access_keys::words;
 use super::columns::row;
+use super::makers::{self, Added, Turned};
 use super::rows::word;
 use super::{Error, Store, audit_insert};
 use crate::domain::api_key::{ApiKey, MAX_API_KEYS};
 use crate::domain::audit::AuditEntry;
-use crate::domain::caller::{Scope, TeamId};
+use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::ids::ApiKeyId;
 
@@ -23,8 +24,10 @@ row! {
         name: String,
         scopes: Vec<String>,
         created_by: String,
+        made_with: Option<String>,
         created_at: DateTime<Utc>,
         rotated_at: Option<DateTime<Utc>>,
+        rotated_by: Option<String>,
         previous_until: Option<DateTime<Utc>>,
         expires_at: Option<DateTime<Utc>>,
         last_used_at: Option<DateTime<Utc>>,
@@ -43,8 +46,10 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             // A scope that a later version knows opens nothing here.
             scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
             created_by: row.created_by,
+            made_with: row.made_with,
             created_at: row.created_at,
             rotated_at: row.rotated_at,
+            rotated_by: row.rotated_by,
             previous_until: row.previous_until,
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
@@ -54,17 +59,26 @@ impl TryFrom<ApiKeyRow> for ApiKey {
 }
 
 impl Store {
-    /// Adds a key with the hash of its secret. `false`: the team has [`MAX_API_KEYS`] already.
-    pub async fn add_api_key(&self, key: &ApiKey, hash: &[u8], entry: &AuditEntry) -> Result<bool, Error> {
+    /// Adds a key of `maker`'s with the hash of its secret; [`Added::Full`]: the team has [`MAX_API_KEYS`] already.
+    pub async fn add_api_key(
+        &self,
+        key: &ApiKey,
+        maker: &Caller,
+        hash: &[u8],
+        entry: &AuditEntry,
+    ) -> Result<Added, Error> {
         let mut transaction = self.requests.begin().await?;
+        if !makers::hold(&mut transaction, maker, entry.at).await? {
+            return Ok(Added::MakerRevoked);
+        }
         // One team's additions queue up, so that two at once cannot both be the last that fits.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('api_keys:' || $1, 0))")
             .bind(key.team.as_str())
             .execute(&mut *transaction)
             .await?;
         let done = sqlx::query(
-            "INSERT INTO api_keys (id, team, name, scopes, hash, created_by, created_at, expires_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8
+            "INSERT INTO api_keys (id, team, name, scopes, hash, created_by, created_at, expires_at, made_with)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $10
              WHERE (SELECT count(*) FROM api_keys WHERE team = $2 AND revoked_at IS NULL
                     AND (expires_at IS NULL OR expires_at > $7)) < $9",
         )
@@ -77,9 +91,10 @@ impl Store {
         .bind(key.created_at)
         .bind(key.expires_at)
         .bind(MAX_API_KEYS)
+        .bind(&key.made_with)
         .execute(&mut *transaction)
         .await?;
-        self.end_audited(transaction, &done, entry).await
+        Ok(if self.end_audited(transaction, &done, entry).await? { Added::Added } else { Added::Full })
     }
 
     /// Up to `limit` keys of the team, newest first, after `place`.
@@ -93,57 +108,69 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// A key of the team.
-    pub async fn api_key(&self, team: &TeamId, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
-        let sql = format!("SELECT {} FROM api_keys k WHERE team = $1 AND id = $2", ApiKeyRow::columns("k"));
+    /// A key of the team, or of whichever where none is named.
+    pub async fn api_key(&self, team: Option<&TeamId>, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
+        let sql = format!(
+            "SELECT {} FROM api_keys k WHERE ($1::text IS NULL OR team = $1) AND id = $2",
+            ApiKeyRow::columns("k")
+        );
         let row: Option<ApiKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(team.as_str())
+            .bind(team.map(TeamId::as_str))
             .bind(id.uuid())
             .fetch_optional(&self.requests)
             .await?;
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Gives a key that is not revoked another secret; the one before is taken until `previous_until`, and not at all
-    /// where that has passed already. None: the team has no such key.
+    /// Gives a key of `maker`'s team that is not revoked another secret; the one before is taken until
+    /// `previous_until`, and not at all where that has passed already. [`Turned::Absent`]: the team has no such key.
     pub async fn rotate_api_key(
         &self,
-        team: &TeamId,
+        maker: &Caller,
         id: ApiKeyId,
         hash: &[u8],
         previous_until: Instant,
         entry: &AuditEntry,
-    ) -> Result<Option<ApiKey>, Error> {
+    ) -> Result<Turned<ApiKey>, Error> {
         let mut transaction = self.requests.begin().await?;
+        if !makers::hold(&mut transaction, maker, entry.at).await? {
+            return Ok(Turned::MakerRevoked);
+        }
         let sql = format!(
-            "UPDATE api_keys SET hash = $3, rotated_at = $4,
+            "UPDATE api_keys SET hash = $3, rotated_at = $4, rotated_by = $6, rotated_with = $7,
                  previous_hash = CASE WHEN $5 > $4 THEN hash END, previous_until = CASE WHEN $5 > $4 THEN $5 END
              WHERE team = $1 AND id = $2 AND revoked_at IS NULL RETURNING {}",
             ApiKeyRow::columns("api_keys")
         );
         let row: Option<ApiKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(team.as_str())
+            .bind(maker.team.as_str())
             .bind(id.uuid())
             .bind(hash)
             .bind(entry.at)
             .bind(previous_until)
+            .bind(&maker.subject)
+            .bind(&maker.credential)
             .fetch_optional(&mut *transaction)
             .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else { return Ok(Turned::Absent) };
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
-        row.try_into().map(Some)
+        row.try_into().map(Turned::Turned)
     }
 
-    /// Revokes a key. The row stays: audit entries name it. `false`: the team has no such key.
-    pub async fn revoke_api_key(&self, team: &TeamId, id: ApiKeyId, entry: &AuditEntry) -> Result<bool, Error> {
+    /// Revokes a key of the team, or of whichever where none is named. The row stays: audit entries name it. `false`:
+    /// there is no such key.
+    pub async fn revoke_api_key(&self, team: Option<&TeamId>, id: ApiKeyId, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
-        let done = sqlx::query("UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE team = $1 AND id = $2")
-            .bind(team.as_str())
-            .bind(id.uuid())
-            .bind(entry.at)
-            .execute(&mut *transaction)
-            .await?;
+        let done = sqlx::query(
+            "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3)
+             WHERE ($1::text IS NULL OR team = $1) AND id = $2",
+        )
+        .bind(team.map(TeamId::as_str))
+        .bind(id.uuid())
+        .bind(entry.at)
+        .execute(&mut *transaction)
+        .await?;
         self.end_audited(transaction, &done, entry).await
     }
 }

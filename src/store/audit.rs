@@ -1,4 +1,4 @@
-//! Audit entries as a team reads them. They are added by [`super::audit_insert`], and never changed.
+//! Audit entries as a team reads them, and the platform those of all teams. They are added by [`super::audit_insert`], and never changed.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{Error, Store};
 use crate::domain::audit::record::{AuditBody, AuditRecord};
 use crate::domain::audit::{AuditEntry, Outcome};
 use crate::domain::caller::TeamId;
-use crate::domain::filter::AuditFilter;
+use crate::domain::filter::{AuditFilter, Reach};
 use crate::domain::ids::AuditId;
 
 const TABLE: &str = "audit_entries";
@@ -110,10 +110,13 @@ impl TryFrom<AuditRow> for AuditRecord {
     }
 }
 
-/// The entries of `team` that `filter` lets through, without order and end.
-fn select(team: &TeamId, filter: &AuditFilter) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(format!("SELECT {} FROM audit_entries e WHERE team = ", AuditRow::columns("e")));
-    query.push_bind(team.to_string());
+/// The entries in `reach` that `filter` lets through, without order and end.
+fn select(reach: &Reach, filter: &AuditFilter) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(format!("SELECT {} FROM audit_entries e WHERE ", AuditRow::columns("e")));
+    match reach {
+        Reach::Team(team) => query.push("team = ").push_bind(team.to_string()),
+        Reach::All => query.push("true"),
+    };
     let texts = [
         (" AND subject = ", filter.subject.clone()),
         (" AND action = ", filter.action.clone()),
@@ -140,35 +143,38 @@ fn numbered(row: AuditRow) -> Option<NumberedEntry> {
 }
 
 impl Store {
-    /// One entry of the team.
-    pub async fn audit_entry(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditEntry>, Error> {
-        self.audit_row(team, id).await?.map(TryInto::try_into).transpose()
+    /// One entry in `reach`.
+    pub async fn audit_entry(&self, reach: &Reach, id: AuditId) -> Result<Option<AuditEntry>, Error> {
+        self.audit_row(reach, id).await?.map(TryInto::try_into).transpose()
     }
 
     /// The same, as its row holds it: what its leaf was made of.
-    pub async fn audit_record(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditRecord>, Error> {
-        self.audit_row(team, id).await?.map(TryInto::try_into).transpose()
+    pub async fn audit_record(&self, reach: &Reach, id: AuditId) -> Result<Option<AuditRecord>, Error> {
+        self.audit_row(reach, id).await?.map(TryInto::try_into).transpose()
     }
 
-    async fn audit_row(&self, team: &TeamId, id: AuditId) -> Result<Option<AuditRow>, Error> {
-        let sql = format!("SELECT {} FROM audit_entries e WHERE team = $1 AND id = $2", AuditRow::columns("e"));
+    async fn audit_row(&self, reach: &Reach, id: AuditId) -> Result<Option<AuditRow>, Error> {
+        let sql = format!(
+            "SELECT {} FROM audit_entries e WHERE ($1::text IS NULL OR team = $1) AND id = $2",
+            AuditRow::columns("e")
+        );
         Ok(sqlx::query_as(AssertSqlSafe(sql))
-            .bind(team.as_str())
+            .bind(reach.team().map(TeamId::as_str))
             .bind(id.uuid())
             .fetch_optional(&self.requests)
             .await?)
     }
 
-    /// Up to `limit` entries of the team, each with its number, newest first, before number `before`.
+    /// Up to `limit` entries in `reach`, each with its number, newest first, before number `before`.
     pub async fn audit_entries(
         &self,
-        team: &TeamId,
+        reach: &Reach,
         filter: &AuditFilter,
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<NumberedEntry>, Error> {
         let read = |place: Option<i64>, wanted: i64| {
-            let mut query = select(team, filter);
+            let mut query = select(reach, filter);
             if let Some(before) = place.or(before) {
                 query.push(" AND seq < ").push_bind(before);
             }
@@ -182,16 +188,16 @@ impl Store {
         Ok(query.build_query_as().fetch_all(&self.requests).await?)
     }
 
-    /// Up to `limit` entries of the team, oldest first, after number `after` and up to number `through`.
+    /// Up to `limit` entries in `reach`, oldest first, after number `after` and up to number `through`.
     pub async fn audit_entries_after(
         &self,
-        team: &TeamId,
+        reach: &Reach,
         filter: &AuditFilter,
         (after, through): (i64, i64),
         limit: i64,
     ) -> Result<Vec<NumberedEntry>, Error> {
         let read = |place: Option<i64>, wanted: i64| {
-            let mut query = select(team, filter);
+            let mut query = select(reach, filter);
             query.push(" AND seq > ").push_bind(place.unwrap_or(after));
             query.push(" AND seq <= ").push_bind(through);
             query.push(" ORDER BY seq LIMIT ").push(wanted);
@@ -200,12 +206,14 @@ impl Store {
         unreadable::filled(limit, read, |row| row.seq, numbered).await
     }
 
-    /// The number of the team's newest entry: where an export that begins now ends. 0 for none.
-    pub async fn newest_audit_number(&self, team: &TeamId) -> Result<i64, Error> {
-        let newest: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM audit_entries WHERE team = $1")
-            .bind(team.as_str())
-            .fetch_one(&self.requests)
-            .await?;
+    /// The number of the newest entry in `reach`: where an export that begins now ends. 0 for none.
+    pub async fn newest_audit_number(&self, reach: &Reach) -> Result<i64, Error> {
+        let sql = match reach {
+            Reach::Team(_) => "SELECT max(seq) FROM audit_entries WHERE team = $1",
+            Reach::All => "SELECT max(seq) FROM audit_entries WHERE $1::text IS NULL",
+        };
+        let team = reach.team().map(TeamId::as_str);
+        let newest: Option<i64> = sqlx::query_scalar(sql).bind(team).fetch_one(&self.requests).await?;
         Ok(newest.unwrap_or(0))
     }
 }

@@ -204,11 +204,12 @@ impl Store {
         Ok(free.map(OperationId::from))
     }
 
-    /// One operation of the team.
-    pub async fn operation(&self, team: &TeamId, id: OperationId) -> Result<Option<Operation>, Error> {
-        let sql = format!("SELECT {} FROM operations o WHERE team = $1 AND id = $2", OperationRow::columns("o"));
+    /// One operation of the team, or of whichever where none is named.
+    pub async fn operation(&self, team: Option<&TeamId>, id: OperationId) -> Result<Option<Operation>, Error> {
+        let columns = OperationRow::columns("o");
+        let sql = format!("SELECT {columns} FROM operations o WHERE ($1::text IS NULL OR team = $1) AND id = $2");
         let row: Option<OperationRow> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(team.as_str())
+            .bind(team.map(TeamId::as_str))
             .bind(id.uuid())
             .fetch_optional(&self.requests)
             .await?;

@@ -152,6 +152,11 @@ impl OperationRow {
     pub(super) fn id(&self) -> Uuid {
         self.id
     }
+
+    /// Where it stands among those that were asked for one after the other.
+    pub(super) fn place(&self) -> (DateTime<Utc>, Uuid) {
+        (self.created_at, self.id)
+    }
 }
 
 impl TryFrom<OperationRow> for Operation {

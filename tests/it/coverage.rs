@@ -94,6 +94,8 @@ impl Operation {
             | "wait_for_image_cache"
             | "list_transitions"
             | "get_operation"
+            | "list_operations"
+            | "list_team_costs"
             | "get_provider_record"
             | "list_usage"
             | "list_found_image_caches"

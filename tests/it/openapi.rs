@@ -93,7 +93,7 @@ fn scopes_and_audit_levels_are_those_of_the_checks() {
             assert_eq!(operation["security"], serde_json::json!([]));
             continue;
         };
-        let scopes: Vec<&str> = row.scope.iter().map(|scope| scope.as_str()).collect();
+        let scopes: Vec<&str> = row.scopes.iter().map(|scope| scope.as_str()).collect();
         assert_eq!(operation["x-required-scopes"], serde_json::json!(scopes));
         assert_eq!(operation["x-audit-level"], if row.changes { "change" } else { "read" });
         assert_eq!(operation["security"], serde_json::json!([{"bearer": []}, {"api_key": []}]));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::accounts::account;
 use crate::policy::admin;
 use crate::support::answer::Answer;
-use crate::support::gateway::{SCOPES, TEAM, TestGateway};
+use crate::support::gateway::{TEAM, TestGateway};
 use crate::support::setup::SECOND;
 
 /// A change, and the resource whose `ETag` guards it.

@@ -48,9 +48,14 @@ impl Maker {
         let id: CacheId = app.created().await.parse().unwrap();
         let (store, team) = (app.store(false), TEAM.parse().unwrap());
         let cache = store.image_cache(&team, id).await.unwrap().unwrap();
-        let operation = store.operation(&team, cache.operation).await.unwrap().unwrap();
+        let operation = store.operation(Some(&team), cache.operation).await.unwrap().unwrap();
         let filter = AuditFilter::default();
-        let audit = store.audit_entries(&team, &filter, None, 1).await.unwrap().remove(0).entry;
+        let audit = store
+            .audit_entries(&eci_cache_gateway::domain::filter::Reach::Team(team.clone()), &filter, None, 1)
+            .await
+            .unwrap()
+            .remove(0)
+            .entry;
         let (to, _) = tokio::sync::mpsc::unbounded_channel();
         let outlet = Arc::new(Outlet { to, look: tokio::sync::Notify::new() });
         Self { app, store, cache, operation, audit, outlet, entropy: Entropy::from_seed(11) }

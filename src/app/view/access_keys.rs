@@ -25,12 +25,24 @@ pub struct AccessKeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
     pub access_key_secret: Option<ShownOnce>,
+    /// Who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub created_by: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When its secret was last replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rotated_at: Option<DateTime<Utc>>,
+    /// Who replaced it, and knows it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rotated_by: Option<String>,
+    /// Until when it is good; absent where it is so until it is revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expires_at: Option<DateTime<Utc>>,
     /// Until when the secret before that is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -49,8 +61,11 @@ impl From<AccessKey> for AccessKeyView {
             scopes: key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
             description: key.description,
             access_key_secret: None,
+            created_by: key.created_by,
             created_at: key.created_at,
             rotated_at: key.rotated_at,
+            rotated_by: key.rotated_by,
+            expires_at: key.expires_at,
             old_secret_until: key.previous_until,
             revoked_at: key.revoked_at,
         }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::shown::ShownOnce;
 use crate::domain::api_key::ApiKey;
 use crate::domain::revocation::{Revocation, Target};
+use crate::store::TakenKeys;
 
 /// A key for this API, as an alternative to tokens of an identity provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -32,6 +33,10 @@ pub struct ApiKeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rotated_at: Option<DateTime<Utc>>,
+    /// Who replaced it, and knows it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rotated_by: Option<String>,
     /// Until when the key as it was before that is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -61,6 +66,7 @@ impl From<ApiKey> for ApiKeyView {
             created_by: key.created_by,
             created_at: key.created_at,
             rotated_at: key.rotated_at,
+            rotated_by: key.rotated_by,
             old_key_until: key.previous_until,
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,
@@ -87,6 +93,18 @@ pub struct RevocationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub issued_before: Option<DateTime<Utc>>,
+    /// As far as they act for this team; absent where it is every team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub team: Option<String>,
+    /// The API keys that went with it, by id: in the answer to the create only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub revoked_api_keys: Option<Vec<String>>,
+    /// The access keys that went with it, by id: in the answer to the create only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub revoked_access_keys: Option<Vec<String>>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -97,6 +115,17 @@ pub struct RevocationView {
     pub created_at: DateTime<Utc>,
     /// When it is forgotten: every token that it is about has ended by then.
     pub kept_until: DateTime<Utc>,
+}
+
+impl RevocationView {
+    /// One that was made just now, with the keys that went with it.
+    pub(in crate::app) fn made(revocation: Revocation, taken: TakenKeys) -> Self {
+        Self {
+            revoked_api_keys: Some(taken.api_keys.iter().map(ToString::to_string).collect()),
+            revoked_access_keys: Some(taken.access_keys.iter().map(ToString::to_string).collect()),
+            ..revocation.into()
+        }
+    }
 }
 
 impl From<Revocation> for RevocationView {
@@ -110,6 +139,9 @@ impl From<Revocation> for RevocationView {
             jti,
             subject,
             issued_before,
+            team: revocation.team.map(Into::into),
+            revoked_api_keys: None,
+            revoked_access_keys: None,
             reason: revocation.reason,
             created_by: revocation.created_by,
             created_at: revocation.created_at,

@@ -103,6 +103,7 @@ impl From<Operation> for OperationView {
     fn from(operation: Operation) -> Self {
         Self {
             id: operation.id.to_string(),
+            team: operation.team.to_string(),
             kind: operation.progress.kind.as_str().into(),
             state: operation.shown_state().into(),
             image_cache_id: operation.cache.to_string(),

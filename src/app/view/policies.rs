@@ -128,6 +128,24 @@ impl AmountsView {
     }
 }
 
+/// What a team has, and what it costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TeamCost)]
+pub struct TeamCostView {
+    /// The team's id.
+    pub team: String,
+    /// Whether it is registered.
+    pub is_registered: bool,
+    /// What it uses.
+    pub used: AmountsView,
+    /// What its policy allows at most; a member is absent where there is no limit.
+    pub limits: AmountsView,
+    /// The currency of what things cost; absent without prices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub currency: Option<String>,
+}
+
 /// What a create in one region of one cloud account need not say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RegionProfile)]

@@ -16,6 +16,7 @@ impl From<Error> for Refusal {
         let refusal = match error {
             Error::Unauthenticated { code, detail } => unauthenticated(code, detail),
             Error::Forbidden(scopes) => forbidden(scopes),
+            Error::KeyHasMore(lacking) => key_has_more(code, &lacking),
             Error::NotFound(_) => Self::not_found(),
             Error::Invalid(errors) => Self::invalid(errors),
             Error::Conflict { code, detail } => conflict(code, detail),
@@ -55,6 +56,13 @@ fn forbidden(scopes: &[Scope]) -> Refusal {
     Refusal::new(StatusCode::FORBIDDEN, "scope_missing", "A scope is missing", detail)
         .header(WWW_AUTHENTICATE, &challenge)
         .hint(format!("use a credential with the scope {scope}"))
+}
+
+fn key_has_more(code: &'static str, lacking: &[Scope]) -> Refusal {
+    let words: Vec<&str> = lacking.iter().map(|scope| scope.as_str()).collect();
+    let detail = format!("the key has scopes that your credential lacks: {}", words.join(", "));
+    Refusal::new(StatusCode::FORBIDDEN, code, "The key may do more than you", detail)
+        .hint("use a credential with all of the key's scopes, or revoke the key and make another")
 }
 
 fn conflict(code: &'static str, detail: String) -> Refusal {

@@ -5,7 +5,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::bodies::NewAccessKeyBody;
-use super::events::PageQuery;
+use super::events::TeamQuery;
 use super::key_bodies::{KEEP_OLD_HOURS, KeyRotationBody};
 use super::lists::AccessKeyList;
 use crate::app::view::AccessKeyView;
@@ -34,16 +34,16 @@ pub(super) async fn create_access_key(
 /// List access keys
 ///
 /// The revoked ones are among them.
-#[utoipa::path(get, path = "/v1/access-keys", tag = "access-keys",
+#[utoipa::path(get, path = "/v1/access-keys", tag = "access-keys", params(TeamQuery),
     responses((status = 200, description = "One page of the list.", body = AccessKeyList)),
 )]
 pub(super) async fn list_access_keys(
     State(door): State<DoorState>,
     who: Authorized,
     uri: Uri,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<TeamQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_access_keys(&who.caller, &query.page).await?;
+    let slice = door.gateway.list_access_keys(&who.caller, query.team.as_ref(), &query.page).await?;
     Ok(answer::listed::<_, AccessKeyList>(&uri, slice))
 }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use super::events::PageQuery;
+use super::events::TeamQuery;
 use super::key_bodies::{KEEP_OLD_HOURS, KeyRotationBody, NewApiKeyBody};
 use super::lists::ApiKeyList;
 use crate::app::view::ApiKeyView;
@@ -33,20 +33,22 @@ pub(super) async fn create_api_key(
 /// List API keys
 ///
 /// The revoked ones are among them.
-#[utoipa::path(get, path = "/v1/api-keys", tag = "api-keys",
+#[utoipa::path(get, path = "/v1/api-keys", tag = "api-keys", params(TeamQuery),
     responses((status = 200, description = "One page of the list.", body = ApiKeyList)),
 )]
 pub(super) async fn list_api_keys(
     State(door): State<DoorState>,
     who: Authorized,
     uri: Uri,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<TeamQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_api_keys(&who.caller, &query.page).await?;
+    let slice = door.gateway.list_api_keys(&who.caller, query.team.as_ref(), &query.page).await?;
     Ok(answer::listed::<_, ApiKeyList>(&uri, slice))
 }
 
 /// Get an API key
+///
+/// Of the caller's team, or of any with the scope `platform:security`.
 #[utoipa::path(get, path = "/v1/api-keys/{api_key_id}", tag = "api-keys",
     params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
     responses((status = 200, description = "The API key.", body = ApiKeyView)),
@@ -62,7 +64,7 @@ pub(super) async fn get_api_key(
 
 /// Rotate an API key
 ///
-/// Another secret under the same id; the new `key` is shown in this answer and never again. The old one is taken for
+/// For who has all of its scopes. /// Another secret under the same id; the new `key` is shown in this answer and never again. The old one is taken for
 /// `keep_old_hours` more; one from before an earlier rotation goes at once.
 #[utoipa::path(post, path = "/v1/api-keys/{api_key_id}/rotate", tag = "api-keys",
     params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
@@ -81,7 +83,7 @@ pub(super) async fn rotate_api_key(
 
 /// Revoke an API key
 ///
-/// It is refused from now on, at other gateways within a second; streams and waits that it opened end. Its row stays,
+/// Of the caller's team, or of any with the scope `platform:security`. /// It is refused from now on, at other gateways within a second; streams and waits that it opened end. Its row stays,
 /// because audit entries name it.
 #[utoipa::path(delete, path = "/v1/api-keys/{api_key_id}", tag = "api-keys",
     params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),

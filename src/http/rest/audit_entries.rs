@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::lists::AuditEntryList;
 use crate::app::view::AuditEntryView;
 use crate::domain::audit::Outcome;
-use crate::domain::filter::{AuditFilter, Page};
+use crate::domain::filter::{AuditFilter, Page, Reach};
 use crate::domain::ids::AuditId;
 use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
 use crate::http::problem::Refusal;
@@ -19,6 +19,10 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditFilters {
+    /// Of this team, or of all and of none (`*`): with the scope `platform:audit`. The caller's own where nothing is
+    /// asked.
+    #[param(value_type = Option<String>, nullable = false)]
+    team: Option<Reach>,
     /// By this subject.
     #[param(nullable = false)]
     subject: Option<String>,
@@ -45,6 +49,7 @@ pub(super) struct AuditFilters {
 impl AuditFilters {
     pub(super) fn read(pairs: &mut Pairs) -> Self {
         Self {
+            team: pairs.word("team", Reach::from_word, "a team's id, or *"),
             subject: pairs.text("subject"),
             action: pairs.text("action"),
             resource: pairs.text("resource"),
@@ -57,6 +62,7 @@ impl AuditFilters {
 
     pub(super) fn filter(self) -> AuditFilter {
         AuditFilter {
+            team: self.team,
             subject: self.subject,
             action: self.action,
             resource: self.resource,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -235,10 +236,15 @@ pub(super) struct NewAccessKeyBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 256)]
     description: Option<String>,
-    /// What it may do: `read`, `write`; both where nothing is said.
+    /// What it may do: `read`, `write`, and only what you may; both where nothing is said.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     scopes: Option<Vec<String>>,
+    /// Until when it is good. As for API keys: no later than your own credential, unless the team's policy names
+    /// `longest_key_life_days` or you have the scope `platform:security`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    expires_at: Option<DateTime<Utc>>,
 }
 
 #[cfg(test)]

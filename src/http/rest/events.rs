@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 
 use super::lists::EventList;
 use super::waits::seconds;
+use crate::domain::caller::TeamId;
 use crate::domain::event::EventType;
 use crate::domain::filter::{EventFilter, Page};
 use crate::domain::ids::CacheId;
@@ -25,6 +26,24 @@ pub(super) struct PageQuery {
 impl FromQuery for PageQuery {
     fn read(pairs: &mut Pairs) -> Self {
         Self { page: pairs.page() }
+    }
+}
+
+/// The keys of which team.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TeamQuery {
+    /// Of this team: another one than the caller's with the scope `platform:security`. The caller's own where nothing is
+    /// asked.
+    #[param(value_type = Option<String>, nullable = false)]
+    pub(super) team: Option<TeamId>,
+    #[param(ignore)]
+    pub(super) page: Page,
+}
+
+impl FromQuery for TeamQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self { team: pairs.word("team", |word| word.parse().ok(), "a team's id"), page: pairs.page() }
     }
 }
 

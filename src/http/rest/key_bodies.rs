@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::bodies::given;
 use crate::app::input::{NewApiKey, NewRevocation};
-use crate::domain::caller::Scope;
+use crate::domain::caller::{Scope, TeamId};
 use crate::domain::field::FieldError;
 
 /// How long an old secret is taken where nothing is said.
@@ -23,7 +23,9 @@ pub(super) struct NewApiKeyBody {
     /// What it may do: any of your own scopes.
     #[schema(min_items = 1, max_items = 10, example = json!(["read", "write"]))]
     scopes: Vec<String>,
-    /// Until when it is good; where nothing is said, until it is revoked.
+    /// Until when it is good: no later than your own credential ends, or as many days as the team's policy names in
+    /// `longest_key_life_days`; as long as that where nothing is said. Without an end where your credential has none, or
+    /// you have the scope `platform:security`.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,
@@ -77,6 +79,16 @@ pub(super) struct NewRevocationBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     issued_before: Option<DateTime<Utc>>,
+    /// Only as far as they act for this team: with the scope `platform:security`. Where nothing is said every team; for
+    /// who lacks that scope their own.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>)]
+    team: Option<TeamId>,
+    /// Whether keys that were made or rotated with what is revoked are kept; where nothing is said they are revoked too,
+    /// and what was made with those, and so on.
+    #[serde(default)]
+    #[schema(required = false)]
+    keep_keys: bool,
     /// For people: 1 to 256 characters.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 256)]
@@ -86,6 +98,7 @@ pub(super) struct NewRevocationBody {
 impl From<NewRevocationBody> for NewRevocation {
     fn from(body: NewRevocationBody) -> Self {
         let issued_before = body.issued_before.map(|before| before.trunc_subsecs(6));
-        Self { jti: body.jti, subject: body.subject, issued_before, reason: body.reason }
+        let NewRevocationBody { jti, subject, team, keep_keys, reason, .. } = body;
+        Self { team, keep_keys, jti, subject, issued_before, reason }
     }
 }

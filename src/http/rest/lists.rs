@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use crate::app::input::FeedPage;
 use crate::app::view::{
     AccessKeyView, ApiKeyView, AttemptView, AuditEntryView, CheckpointView, CloudAccountView, DeliveryView,
-    EndpointView, EventView, FoundCacheView, ImageCacheView, RegionProfileView, RevocationView, TeamView,
-    TransitionView,
+    EndpointView, EventView, FoundCacheView, ImageCacheView, OperationView, RegionProfileView, RevocationView,
+    TeamCostView, TeamView, TransitionView,
 };
 use crate::domain::filter::Slice;
 
@@ -102,6 +102,14 @@ list!(
 list!(
     /// API keys, the newest first.
     ApiKeyList of ApiKeyView
+);
+list!(
+    /// Operations that have not ended, those first that were asked for first.
+    OperationList of OperationView
+);
+list!(
+    /// What each team costs, by its id.
+    TeamCostList of TeamCostView
 );
 list!(
     /// Revocations in force, the newest first.

@@ -1,16 +1,72 @@
-//! Operations: what became of a change that was answered with 202.
+//! Operations: what became of a change that was answered with 202, what goes on, and what all of it costs.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use utoipa::IntoParams;
 
+use super::events::PageQuery;
+use super::lists::{OperationList, TeamCostList};
 use crate::app::view::OperationView;
+use crate::domain::filter::{Page, Reach};
 use crate::domain::ids::OperationId;
-use crate::http::extract::{Authorized, Id};
+use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
+/// Whose operations.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OperationQuery {
+    /// Of this team, or of all (`*`): with the scope `platform:read`. The caller's own where nothing is asked.
+    #[param(value_type = Option<String>, nullable = false)]
+    team: Option<Reach>,
+    #[param(ignore)]
+    page: Page,
+}
+
+impl FromQuery for OperationQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self { team: pairs.word("team", Reach::from_word, "a team's id, or *"), page: pairs.page() }
+    }
+}
+
+/// List operations that have not ended
+///
+/// Those first that were asked for first: what takes long stands at the top. An operation that has ended is found by its
+/// id, and its outcome in the image cache's transitions.
+#[utoipa::path(get, path = "/v1/operations", tag = "operations", params(OperationQuery),
+    responses((status = 200, description = "One page of the list.", body = OperationList)),
+)]
+pub(super) async fn list_operations(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<OperationQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_operations(&who.caller, query.team, &query.page).await?;
+    Ok(answer::listed::<_, OperationList>(&uri, slice))
+}
+
+/// List what teams cost
+///
+/// Of every team that is registered or has, or had, image caches: what it uses and may use, and what a month of it costs.
+#[utoipa::path(get, path = "/v1/team-costs", tag = "teams",
+    responses((status = 200, description = "One page of the list.", body = TeamCostList)),
+)]
+pub(super) async fn list_team_costs(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_team_costs(&who.caller, &query.page).await?;
+    Ok(answer::listed::<_, TeamCostList>(&uri, slice))
+}
+
 /// Get an operation
+///
+/// Of the caller's team, or of any with the scope `platform:read`.
 #[utoipa::path(get, path = "/v1/operations/{operation_id}", tag = "operations",
     params(("operation_id" = String, Path, description = "The id, `op_…`.")),
     responses((status = 200, description = "The operation.", body = OperationView)),

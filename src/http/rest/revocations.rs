@@ -15,9 +15,10 @@ use crate::http::{DoorState, answer};
 
 /// Revoke tokens
 ///
-/// One by its `jti`, or all of a subject that were issued before an instant, of whatever team. They are refused from
-/// now on, at other gateways within a second; streams and waits that they opened end. API keys have a revocation of
-/// their own.
+/// One by its `jti`, or all of a subject that were issued before an instant: of every team with the scope
+/// `platform:security`, else of the caller's own. They are refused from now on, at other gateways within a second; streams
+/// and waits that they opened end. The API keys and access keys that were made or rotated with them are revoked too, and
+/// the answer names them, unless `keep_keys` is asked for. A `subject` may be a key: `api_key:ak_…`, `access_key:LTAI…`.
 #[utoipa::path(post, path = "/v1/revocations", tag = "revocations", responses(
     (status = 201, description = "The revocation.", body = RevocationView),
 ))]
@@ -32,7 +33,7 @@ pub(super) async fn create_revocation(
 
 /// List revocations
 ///
-/// Those in force. They are the platform's, not one team's.
+/// Those in force: all with the scope `platform:security`, else those for the caller's team.
 #[utoipa::path(get, path = "/v1/revocations", tag = "revocations",
     responses((status = 200, description = "One page of the list.", body = RevocationList)),
 )]
@@ -48,7 +49,8 @@ pub(super) async fn list_revocations(
 
 /// Take a revocation back
 ///
-/// Its tokens are taken again as long as they are good otherwise.
+/// Its tokens are taken again as long as they are good otherwise; keys that went with it stay revoked. What the platform
+/// revoked only the platform takes back.
 #[utoipa::path(delete, path = "/v1/revocations/{revocation_id}", tag = "revocations",
     params(("revocation_id" = String, Path, description = "The id, `rv_…`.")),
     responses((status = 204, description = "It no longer counts.")),

@@ -65,6 +65,7 @@ pub(super) fn of_error(error: Error) -> Refusal {
     match error {
         Error::Unauthenticated { .. } => of_incoming(&incoming::Refusal::UnknownKey),
         Error::Forbidden(scopes) => forbidden(scopes),
+        Error::KeyHasMore(lacking) => forbidden(&lacking),
         Error::NotFound("image cache") => refusal(404, NOT_THERE, "The specified ImageCacheId does not exist."),
         Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} is not there.")),
         Error::Invalid(fields) => invalid(&fields),

@@ -4,6 +4,7 @@
 pub(crate) mod api_keys;
 mod cases;
 mod claims;
+mod containment;
 mod malformed;
 mod requests;
 mod revocations;

@@ -1,5 +1,7 @@
 //! From bodies to the domain's words.
 
+use chrono::SubsecRound as _;
+
 use super::{AcrRegistryBody, ImageCacheChangesBody, NewAccessKeyBody, NewImageCacheBody, RegistryCredentialBody};
 use crate::app::input::NewAccessKey;
 use crate::domain::access_key::KEY_SCOPES;
@@ -130,8 +132,9 @@ impl TryFrom<NewAccessKeyBody> for NewAccessKey {
     type Error = Vec<FieldError>;
 
     fn try_from(body: NewAccessKeyBody) -> Result<Self, Vec<FieldError>> {
+        let expires_at = body.expires_at.map(|end| end.trunc_subsecs(6));
         let Some(words) = body.scopes else {
-            return Ok(Self { description: body.description, scopes: KEY_SCOPES.to_vec() });
+            return Ok(Self { description: body.description, scopes: KEY_SCOPES.to_vec(), expires_at });
         };
         let (mut scopes, mut errors) = (Vec::new(), Vec::new());
         for (place, word) in words.iter().enumerate() {
@@ -144,7 +147,7 @@ impl TryFrom<NewAccessKeyBody> for NewAccessKey {
                 }
             }
         }
-        let new = Self { description: body.description, scopes };
+        let new = Self { description: body.description, scopes, expires_at };
         if errors.is_empty() { Ok(new) } else { Err(errors) }
     }
 }
