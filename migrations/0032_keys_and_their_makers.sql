@@ -2,17 +2,17 @@
 -- reaches what was made with what it revokes. A revocation may be one team's own.
 
 ALTER TABLE api_keys
-    -- The credential that it was made with, as the audit names it.
-    ADD COLUMN made_with    text,
-    -- Who has known its secret since the last rotation, and with which credential they came.
+    -- The credential that it was made with, as the audit names it, and the one that that was exchanged for.
+    ADD COLUMN made_with    text[],
+    -- Who has known its secret since the last rotation, and with which credentials they came.
     ADD COLUMN rotated_by   text,
-    ADD COLUMN rotated_with text;
+    ADD COLUMN rotated_with text[];
 
 ALTER TABLE access_keys
     ADD COLUMN created_by   text,
-    ADD COLUMN made_with    text,
+    ADD COLUMN made_with    text[],
     ADD COLUMN rotated_by   text,
-    ADD COLUMN rotated_with text,
+    ADD COLUMN rotated_with text[],
     -- Until when it is good; none: until it is revoked.
     ADD COLUMN expires_at   timestamptz;
 

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use eci_cache_gateway::app::{self, Gateway, Parts};
 use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::auth::own::OwnTokens;
 use eci_cache_gateway::auth::verify::{self, Verifier};
 use eci_cache_gateway::crypto::audit_keys::AuditKeys;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
@@ -254,6 +255,7 @@ fn parts(
         cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: Verifier::new(verify::Settings::new(ISSUER, AUDIENCE), keys, Arc::clone(&clock)),
         sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?,
+        own_tokens: OwnTokens::new("bench", "bench", &MasterKey::new([7; 32]).token_seed(), None),
         audit: audit_keys(),
         fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
         sender: Sender::new(Policy::default(), SenderSettings::default(), Arc::clone(&clock))?,

@@ -25,7 +25,7 @@ struct Kind {
 }
 
 /// What the waiters ask for.
-const KINDS: [(&str, &str); 2] = [("long polls", "/v1/events?wait=55"), ("streams", "/v1/events/stream")];
+const KINDS: [(&str, &str); 2] = [("long polls", "/v1/events?timeout=55"), ("streams", "/v1/events/stream")];
 
 /// Measures both kinds, each `rounds` times; the medians, in milliseconds.
 pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::Result<Vec<Fact>> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use eci_cache_gateway::app::{self, Gateway, Parts};
 use eci_cache_gateway::auth::jwks::KeySource;
+use eci_cache_gateway::auth::own::OwnTokens;
 use eci_cache_gateway::auth::verify::{self, Verifier};
 use eci_cache_gateway::crypto::audit_keys::AuditKeys;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
@@ -196,6 +197,7 @@ fn parts(store: Store, sender: Sender, clock: Arc<dyn Clock>, entropy: Arc<Entro
         cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: Verifier::new(rules, keys, Arc::clone(&clock)),
         sealer: sealer()?,
+        own_tokens: OwnTokens::new("bench", "bench", &MasterKey::new([7; 32]).token_seed(), None),
         audit: audit_keys(),
         fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
         sender,

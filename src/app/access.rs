@@ -126,8 +126,22 @@ pub const TABLE: &[Access] = &[
     read("get_cloud_account", PLATFORM),
     change("put_cloud_account", ACCOUNTS),
     change("delete_cloud_account", ACCOUNTS),
+    read("list_issuers", SECURITY),
+    read("get_issuer", SECURITY),
+    change("put_issuer", SECURITY),
+    change("delete_issuer", SECURITY),
+    read("explain_token", SECURITY),
     Access { operation: "get_me", scopes: &[], changes: false },
 ];
+
+/// The exchange of a token needs none: what is exchanged is itself the credential.
+pub const TOKEN_EXCHANGE: &str = "exchange_token";
+
+/// The name of an operation of the API, whether or not it needs a credential.
+pub fn known(operation: &str) -> Option<&'static str> {
+    let named = of(operation).map(|access| access.operation);
+    named.or_else(|| (operation == TOKEN_EXCHANGE).then_some(TOKEN_EXCHANGE))
+}
 
 /// The row of an operation.
 pub fn of(operation: &str) -> Option<&'static Access> {

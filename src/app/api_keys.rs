@@ -35,7 +35,7 @@ impl Gateway {
             name: new.name,
             scopes: new.scopes,
             created_by: caller.subject.clone(),
-            made_with: Some(caller.credential.clone()),
+            made_with: caller.credentials(),
             created_at: self.now(),
             rotated_at: None,
             rotated_by: None,

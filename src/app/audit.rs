@@ -1,5 +1,5 @@
-//! The audit as a room of its own: the entry of a request that changed nothing, what all entries keep of what was asked, and
-//! exports.
+//! The audit as a room of its own: the entry of a request that changed nothing, what all entries keep of what was asked and
+//! of the token that asked, and exports.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,10 @@ impl Gateway {
             let print = fingerprint.of("audit", bytes);
             print[..16].iter().fold("hmac:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
         };
-        parameters::kept(&call.asked(), hash)
+        let mut kept = parameters::kept(&call.asked(), hash);
+        kept.extend(call.provenance().map(parameters::of_token).into_iter().flatten());
+        kept.extend(call.noted());
+        kept
     }
 
     /// Begins an export of the team's entries: it ends with the newest of now.

@@ -31,6 +31,8 @@ pub(super) const API_KEY: &str = "api_key";
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     revoked: Kept<Arc<RevokedTokens>>,
+    /// Whether the verifier has the issuers of the table ([`super::issuers`]).
+    pub(super) issuers: Kept<()>,
     keys: KnownKeys,
 }
 
@@ -44,11 +46,26 @@ impl Gateway {
         let Some(presented) = presented else { return self.bearer_of(token, wanted_team).await };
         let caller = self.holder_of(&presented).await?;
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
-        if other { Err(refused(Refusal::WrongTeam)) } else { Ok(caller) }
+        if other {
+            Err(refused(Refusal::WrongTeam("an API key is for the team that it was made in".to_owned())))
+        } else {
+            Ok(caller)
+        }
     }
 
     async fn bearer_of(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
-        let caller = self.parts().verifier.verify(token, wanted_team).await.map_err(refused)?;
+        let own = &self.parts().own_tokens;
+        self.know_issuers().await?;
+        let caller = if own.is_meant(token) {
+            own.verify(token, wanted_team, self.now()).map_err(refused)?
+        } else {
+            self.parts().verifier.verify(token, wanted_team).await.map_err(refused)?
+        };
+        if let CredentialKind::Exchanged(bond) = &caller.kind
+            && !self.bond_holds(&caller, bond).await?
+        {
+            return Err(refused(Refusal::RuleChanged));
+        }
         let revoked = self.revoked_tokens().await?.covers(&caller);
         if revoked { Err(refused(Refusal::Revoked)) } else { Ok(caller) }
     }
@@ -72,6 +89,7 @@ impl Gateway {
             kind: CredentialKind::ApiKey(presented.id),
             scopes: found.key.scopes.clone(),
             expires_at,
+            provenance: None,
         }))
     }
 
@@ -106,7 +124,17 @@ impl Gateway {
             return false;
         }
         match &caller.kind {
-            CredentialKind::Token { .. } => self.revoked_tokens().await.is_ok_and(|revoked| !revoked.covers(caller)),
+            CredentialKind::Token { .. } => {
+                let revoked = self.revoked_tokens().await;
+                revoked.is_ok_and(|revoked| !revoked.covers(caller))
+                    // The issuer, or its rule, may be gone.
+                    && (caller.provenance.is_none() || self.seal_of(caller).await.is_ok_and(|seal| seal.is_some()))
+            }
+            CredentialKind::Exchanged(bond) => {
+                let revoked = self.revoked_tokens().await;
+                revoked.is_ok_and(|revoked| !revoked.covers(caller))
+                    && self.bond_holds(caller, bond).await.unwrap_or(false)
+            }
             CredentialKind::ApiKey(id) => self.key_holds(*id).await,
             CredentialKind::AccessKey | CredentialKind::Own => true,
         }
@@ -127,9 +155,10 @@ fn denied(denied: Denied) -> Error {
 }
 
 fn refused(refusal: Refusal) -> Error {
-    if refusal == Refusal::KeysUnavailable {
-        let detail = "the token issuer's keys cannot be fetched at the moment";
-        return Error::Unavailable { code: "keys_unavailable", detail, retry_after_seconds: 5 };
+    let (code, detail) = (refusal.code(), refusal.to_string());
+    match refusal {
+        Refusal::KeysUnavailable(issuer) => Error::IssuerUnavailable { issuer },
+        Refusal::NoRule(_) => Error::NotAdmitted { code, detail },
+        _ => Error::Unauthenticated { code, detail },
     }
-    Error::Unauthenticated { code: refusal.code(), detail: refusal.to_string() }
 }

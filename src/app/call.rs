@@ -1,11 +1,12 @@
 //! What every call of a door carries beside its own input.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::caller::Origin;
+use crate::domain::caller::{Origin, Provenance};
 use crate::domain::clock::Instant;
 
 /// One request: where it came from, when, and whether its audit entry is written already.
@@ -17,14 +18,16 @@ pub struct Call {
     pub arrived_at: Instant,
     audited: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<(String, String)>>>,
+    provenance: Arc<OnceLock<Provenance>>,
+    noted: Arc<Mutex<BTreeMap<String, String>>>,
     left: CancellationToken,
 }
 
 impl Call {
     /// A request that arrived just now.
     pub fn new(origin: Origin, arrived_at: Instant) -> Self {
-        let (audited, asked, left) = (Arc::default(), Arc::default(), CancellationToken::new());
-        Self { origin, arrived_at, audited, asked, left }
+        let (audited, asked, noted, provenance) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        Self { origin, arrived_at, audited, asked, noted, provenance, left: CancellationToken::new() }
     }
 
     /// Notes parameters, as they were sent; what of them the audit keeps is decided when an entry is written.
@@ -32,9 +35,30 @@ impl Call {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).extend(parameters);
     }
 
+    /// Notes what the gateway itself found out: it stands in the audit entry as it is, before a parameter of that name.
+    pub fn notes(&self, found: impl IntoIterator<Item = (String, String)>) {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    }
+
+    /// What the gateway itself found out.
+    pub(super) fn noted(&self) -> BTreeMap<String, String> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The parameters that were noted.
     pub(super) fn asked(&self) -> Vec<(String, String)> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes by what the caller's token was accepted, for the audit.
+    pub fn comes_by(&self, provenance: &Provenance) {
+        // There is one caller of one call.
+        let _first = self.provenance.set(provenance.clone());
+    }
+
+    /// By what the caller's token was accepted.
+    pub(super) fn provenance(&self) -> Option<&Provenance> {
+        self.provenance.get()
     }
 
     /// Notes that the entry was written together with the change that it records.

@@ -6,6 +6,7 @@ use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::ids::OperationId;
 use crate::domain::policy::Refusal;
+use crate::domain::token_exchange::Fault;
 
 /// The code of what is asked of an audit entry before the sealer has come by.
 pub(super) const NOT_SEALED: &str = "audit_entry_not_sealed";
@@ -27,6 +28,20 @@ pub enum Error {
     /// A key has these scopes, which whoever wants its secret lacks.
     #[error("the key has the scope {}, which the credential lacks", Scope::any_of(.0))]
     KeyHasMore(Vec<Scope>),
+    /// The credential is good, and nothing here is for it.
+    #[error("not admitted: {detail}")]
+    NotAdmitted {
+        /// A stable word: `no_rule_matches`.
+        code: &'static str,
+        /// What does not hold, safe to show.
+        detail: String,
+    },
+    /// The keys of an issuer cannot be had, so that its tokens cannot be checked.
+    #[error("the keys of the issuer {issuer} are not available")]
+    IssuerUnavailable {
+        /// Its name.
+        issuer: String,
+    },
     /// Absent, or another team's: the two must not be told apart.
     #[error("no such {0}")]
     NotFound(&'static str),
@@ -49,6 +64,9 @@ pub enum Error {
         /// What is gone, and how to go on.
         detail: &'static str,
     },
+    /// A token that cannot be exchanged, or is asked for in another way than RFC 8693 knows.
+    #[error("no token is exchanged: {}", .0.detail)]
+    Exchange(Fault),
     /// `If-Match` names another version.
     #[error("the version is {current}")]
     PreconditionFailed {
@@ -116,10 +134,13 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated { code, .. }
+            | Self::NotAdmitted { code, .. }
             | Self::Conflict { code, .. }
             | Self::NoLongerKept { code, .. }
             | Self::TooMany { code, .. }
             | Self::Unavailable { code, .. } => code,
+            Self::Exchange(fault) => fault.code,
+            Self::IssuerUnavailable { .. } => "issuer_unavailable",
             Self::Forbidden(_) => "scope_missing",
             Self::KeyHasMore(_) => "key_has_more_scopes",
             Self::NotFound(_) => "not_found",
@@ -138,7 +159,7 @@ impl Error {
     /// Whether the same request may succeed later, unchanged.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::IdempotencyInFlight | Self::TooMany { .. } | Self::Unavailable { .. })
-            || matches!(self, Self::Unreadable(_) | Self::Internal(_))
+            || matches!(self, Self::IssuerUnavailable { .. } | Self::Unreadable(_) | Self::Internal(_))
             || matches!(self, Self::Conflict { code, .. } if ["operation_in_progress", NOT_SEALED].contains(code))
     }
 }

@@ -21,6 +21,7 @@ use super::showing::Showing;
 use super::signals::Signals;
 use super::stream::Streams;
 use super::supervision::Supervision;
+use crate::auth::own::OwnTokens;
 use crate::auth::verify::Verifier;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub cloud: Client,
     /// Who calls.
     pub verifier: Verifier,
+    /// Issues tokens of our own, and reads them.
+    pub own_tokens: OwnTokens,
     /// Encrypts what is secret.
     pub sealer: Sealer,
     /// Signs, stamps and recognizes what is of the audit.

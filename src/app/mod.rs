@@ -7,7 +7,7 @@
 //! The rooms, by what they are for:
 //!
 //! - who calls, and what they may do: [`access`] (the one table), [`admission`] (who may begin), [`authenticating`]
-//!   and [`kept`] (what that keeps in memory), [`api_keys`], [`rpc_keys`] and [`revoking`], [`teams`],
+//!   and [`kept`] (what that keeps in memory), [`api_keys`], [`rpc_keys`], [`revoking`], [`issuers`], [`token_exchange`], [`teams`],
 //!   [`region_profiles`] and [`policing`] (what a team may do);
 //! - the cloud: [`accounts`] (a client for each account) and [`cloud_accounts`] (who keeps them), [`budgeting`]
 //!   (calls);
@@ -52,6 +52,8 @@ mod holding;
 mod horizon;
 pub mod input;
 mod intent;
+mod issuer_keys;
+mod issuers;
 mod kept;
 mod making_keys;
 mod matching;
@@ -82,6 +84,7 @@ pub mod startup;
 mod stream;
 pub mod supervision;
 mod teams;
+mod token_exchange;
 mod tracking;
 mod upkeep;
 pub mod verifying;
@@ -101,5 +104,6 @@ pub use settings::Settings;
 pub use showing::{ShownImageCache, ShownList};
 pub use signals::Signals;
 pub use stream::{EventStream, Pulse, Streamed};
+pub use token_exchange::Exchanged;
 pub use waiting::LONGEST_WAIT;
 pub use withdrawing::Told;

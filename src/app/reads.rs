@@ -86,7 +86,8 @@ impl Gateway {
             looked = looked => looked,
             () = sleep_until(deadline) => None,
         };
-        let (database, migrations, workers, degraded) = looked.unwrap_or_default();
+        let (database, migrations, workers, mut degraded): (_, _, _, Vec<String>) = looked.unwrap_or_default();
+        degraded.extend(self.ailing_issuers());
         let ailment = if database { None } else { self.store().ailment() };
         Readiness { database, migrations, workers, ailment, ailing_tasks: self.ailing_tasks(), degraded }
     }

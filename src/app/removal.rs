@@ -58,6 +58,7 @@ impl Gateway {
             kind: CredentialKind::Own,
             scopes: vec![Scope::Write],
             expires_at: None,
+            provenance: None,
         };
         let origin = Origin { door: Door::Worker, request_id: operation.request_id.clone(), address: None };
         let call = Call::new(origin, self.now());

@@ -60,7 +60,7 @@ impl Gateway {
         }
         let AccessKey { team, scopes, expires_at, .. } = found.key;
         let (subject, credential) = (format!("access_key:{id}"), id.to_string());
-        Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at })
+        Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at, provenance: None })
     }
 
     /// Signed with the key's secret, or as long as it is taken with the one before. A refusal is about the new one.
@@ -90,7 +90,7 @@ impl Gateway {
             scopes: new.scopes,
             description: new.description,
             created_by: Some(caller.subject.clone()),
-            made_with: Some(caller.credential.clone()),
+            made_with: caller.credentials(),
             created_at: self.now(),
             rotated_at: None,
             rotated_by: None,
@@ -174,7 +174,7 @@ impl Gateway {
             scopes: scopes.to_vec(),
             description,
             created_by: None,
-            made_with: None,
+            made_with: Vec::new(),
             created_at: self.now(),
             rotated_at: None,
             rotated_by: None,

@@ -207,17 +207,6 @@ impl Gateway {
         self.store().reach().await.map_err(|fault| unfit(self.store(), fault))
     }
 
-    /// Fetches the keys that tokens are checked with, so that it is known at once where that fails. Whether they are
-    /// there.
-    pub async fn prepare_tokens(&self) -> bool {
-        self.parts().verifier.prepare().await
-    }
-
-    /// Whether tokens cannot be checked because the issuer's keys were never there.
-    pub fn lacks_issuer_keys(&self) -> bool {
-        self.parts().verifier.lacks_keys()
-    }
-
     /// Serves nobody and does no work until [`Self::begin`].
     pub fn hold_back(&self) {
         self.beginning().send_replace(false);

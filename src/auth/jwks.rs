@@ -1,37 +1,28 @@
 //! Where the issuer's keys come from, and how they are kept fresh.
 //!
-//! A fixed set is what it is. A URL is fetched when it is first needed, again when the set is older than 5 minutes, and
-//! again when a token names a key that the set does not have, since issuers rotate. What must stay true: however many
-//! requests want a refresh, one is under way at a time; unknown key ids, which anybody can make up, cause at most one
-//! in 30 s; a failed one leaves the old keys in place and is not repeated within 5 s; why it failed is logged with the
-//! host's name, at once where that is new and else every 10 s, and never with the rest of the URL. A fetch runs in a
-//! task of its own, so that a client that hangs up cannot abort it.
+//! A fixed set is what it is. What is behind an address ([`remote`]) is fetched when it is first needed, again when the
+//! set is older than 5 minutes, and again when a token names a key that the set does not have, since issuers rotate. A
+//! set that cannot be renewed is trusted for as long as the issuer's configuration says, and then not at all.
 //!
-//! Called by [`super::verify`]. It verifies nothing itself.
+//! Called by [`super::issuer`]. It verifies nothing itself.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::Duration;
-use reqwest::{Client, redirect};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Mutex as Flight, OwnedMutexGuard};
 use url::{Host, Url};
 
-use super::keys::{KeySet, KeySetError, Secrets};
-use crate::domain::clock::{Clock, Instant, within};
+use super::keys::{KeySet, KeySetError, Secrets, public_algorithms};
+use crate::domain::clock::Clock;
+use crate::domain::issuer::{ALGORITHMS, DEFAULT, Issuer, Keys, KeysFrom, discovery_url};
 use crate::egress::Egress;
 
-const MAX_AGE: Duration = Duration::minutes(5);
-const UNKNOWN_KID_PAUSE: Duration = Duration::seconds(30);
-const FAILURE_PAUSE: Duration = Duration::seconds(5);
-/// How often a reason that lasts is told again.
-const TELL_AGAIN: Duration = Duration::seconds(10);
-const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
-const TOTAL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
-const MAX_BYTES: usize = 1024 * 1024;
+mod remote;
 
-/// Why keys cannot be had from a URL.
+use remote::{Address, Remote};
+
+/// Why keys cannot be had from there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// Not an `https` URL; `http` is for loopback and for hosts that the operator names.
@@ -40,6 +31,12 @@ pub enum SourceError {
     /// The HTTP client could not be set up.
     #[error("the HTTP client cannot be set up: no certificate store, or the extra certificates are not a PEM bundle")]
     NoClient,
+    /// The file could not be read.
+    #[error("cannot be read: {0}")]
+    NoFile(String),
+    /// What is in it is of no use.
+    #[error("{0}")]
+    Keys(#[from] KeySetError),
 }
 
 /// How to reach the issuer.
@@ -51,10 +48,23 @@ pub struct Reach {
     pub http_hosts: Vec<String>,
 }
 
-/// No keys have been fetched yet, and the last try failed.
+/// There are no keys that can be trusted: none were fetched yet, or they could not be renewed for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the issuer's keys are not available")]
 pub struct Unavailable;
+
+/// How it stands with the keys of one issuer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyState {
+    /// How long ago they were fetched; none where they were not, or need not be.
+    pub age: Option<Duration>,
+    /// Why they could not be fetched at the last try.
+    pub failure: Option<String>,
+    /// Whether there are none that can be trusted, although they were looked for.
+    pub missing: bool,
+    /// How many entries of the document are wrong.
+    pub faults: usize,
+}
 
 /// Where the keys come from.
 #[derive(Debug)]
@@ -62,7 +72,8 @@ pub struct KeySource(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Fixed(Arc<KeySet>),
+    /// With whether whoever has them is ourselves: the secret or the file of the operator's.
+    Fixed(Arc<KeySet>, bool),
     Remote(Arc<Remote>),
 }
 
@@ -70,53 +81,100 @@ impl KeySource {
     /// One HS256 secret, for development: the bytes of the text, at least 32 of them.
     pub fn secret(secret: &SecretString) -> Result<Self, KeySetError> {
         let set = KeySet::from_secret(secret.expose_secret().as_bytes())?;
-        Ok(Self(Kind::Fixed(Arc::new(set))))
+        Ok(Self(Kind::Fixed(Arc::new(set), true)))
     }
 
-    /// A JWKS document that the operator has put into a file.
+    /// A JWKS document that the operator has put into a file, for the issuer of the settings.
     pub fn document(json: &[u8]) -> Result<Self, KeySetError> {
-        Ok(Self(Kind::Fixed(Arc::new(KeySet::from_jwks(json, Secrets::Allowed)?))))
+        Self::fixed(DEFAULT, json, Secrets::Allowed, &ALGORITHMS)
     }
 
-    /// A JWKS document behind a URL; nothing is fetched yet.
+    fn fixed<S: AsRef<str>>(
+        issuer: &str,
+        json: &[u8],
+        secrets: Secrets,
+        algorithms: &[S],
+    ) -> Result<Self, KeySetError> {
+        let set = KeySet::from_jwks(json, secrets, algorithms)?;
+        tell_faults(issuer, &set);
+        Ok(Self(Kind::Fixed(Arc::new(set), secrets == Secrets::Allowed)))
+    }
+
+    /// A JWKS document behind a URL, for the issuer of the settings; nothing is fetched yet.
     pub fn url(url: &str, reach: &Reach, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
-        let good = |url: &Url| is_safe(url, &reach.http_hosts);
-        let url = Url::parse(url).ok().filter(good).ok_or(SourceError::BadUrl)?;
-        let out = reach.egress.client().map_err(|_| SourceError::NoClient)?;
-        let client = out
-            .user_agent("eci-cache-gateway")
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .build()
-            .map_err(|_| SourceError::NoClient)?;
-        let remote = Remote { url, client, clock, state: Mutex::default(), flight: Arc::default() };
+        let keys = Keys { from: KeysFrom::JwksUrl, url: Some(url.to_owned()), ..Keys::default() };
+        Self::of(&Issuer { keys, ..of_settings() }, reach, clock)
+    }
+
+    /// The keys that `OpenID` discovery finds of this issuer, for the issuer of the settings; nothing is fetched yet.
+    pub fn discovered(issuer: &str, reach: &Reach, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+        Self::of(&Issuer { issuer: issuer.to_owned(), ..of_settings() }, reach, clock)
+    }
+
+    /// Where that issuer's keys come from; nothing is fetched yet.
+    pub fn of(issuer: &Issuer, reach: &Reach, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+        let Keys { from, url, file, document } = &issuer.keys;
+        let safe = |url: &Url| is_safe(url, &reach.http_hosts);
+        let address = match from {
+            KeysFrom::Document => {
+                let text = document.as_ref().map(ToString::to_string).unwrap_or_default();
+                return Ok(Self::fixed(&issuer.name, text.as_bytes(), Secrets::Refused, &issuer.algorithms)?);
+            }
+            KeysFrom::JwksFile => {
+                let path = file.as_deref().unwrap_or_default();
+                let text = std::fs::read(path).map_err(|error| SourceError::NoFile(error.to_string()))?;
+                return Ok(Self::fixed(&issuer.name, &text, Secrets::Allowed, &issuer.algorithms)?);
+            }
+            KeysFrom::JwksUrl => Url::parse(url.as_deref().unwrap_or_default()).ok().filter(safe).map(Address::Keys),
+            KeysFrom::Discovery => discovery_url(&issuer.issuer)
+                .filter(safe)
+                .map(|url| Address::Discovery { url, issuer: issuer.issuer.clone() }),
+        };
+        let remote = Remote::new(issuer, address.ok_or(SourceError::BadUrl)?, reach, clock)?;
         Ok(Self(Kind::Remote(Arc::new(remote))))
     }
 
     /// The keys, refreshed if they are old or lack `kid`. They may lack it still.
     pub async fn keys_for(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Unavailable> {
         match &self.0 {
-            Kind::Fixed(set) => Ok(Arc::clone(set)),
+            Kind::Fixed(set, _) => Ok(Arc::clone(set)),
             Kind::Remote(remote) => remote.keys_for(kid).await,
         }
     }
 
-    /// Whether keys were looked for, and none were ever found.
-    pub fn is_missing(&self) -> bool {
+    /// Whether only the operator can make tokens for these keys: a shared secret, or a file.
+    pub fn is_own(&self) -> bool {
+        matches!(self.0, Kind::Fixed(_, true))
+    }
+
+    /// How it stands with them.
+    pub fn state(&self) -> KeyState {
         match &self.0 {
-            Kind::Fixed(_) => false,
-            Kind::Remote(remote) => remote.state(|state| state.keys.is_none() && state.failed.is_some()),
+            Kind::Fixed(set, _) => KeyState { faults: set.count_faults(), ..KeyState::default() },
+            Kind::Remote(remote) => remote.key_state(),
         }
     }
 
     /// Which set of keys is in use, while no refresh of it is due.
     pub fn generation(&self) -> Option<u64> {
         match &self.0 {
-            Kind::Fixed(_) => Some(0),
+            Kind::Fixed(..) => Some(0),
             Kind::Remote(remote) => remote.generation(),
         }
+    }
+}
+
+/// The issuer of the settings, as far as its keys are concerned: it may sign with anything that is no secret.
+fn of_settings() -> Issuer {
+    let algorithms = public_algorithms().map(str::to_owned).collect();
+    Issuer { name: DEFAULT.to_owned(), algorithms, ..Issuer::default() }
+}
+
+/// Says which entries of a key set are wrong, if any are.
+fn tell_faults(issuer: &str, set: &KeySet) {
+    let faults = set.faults();
+    if !faults.is_empty() {
+        tracing::warn!(issuer, "of the issuer's keys some cannot be used and are skipped{faults}");
     }
 }
 
@@ -132,176 +190,6 @@ pub fn is_safe(url: &Url, http_hosts: &[String]) -> bool {
     };
     let scheme = url.scheme() == "https" || (url.scheme() == "http" && (loopback || named));
     scheme && url.username().is_empty() && url.password().is_none()
-}
-
-#[derive(Debug)]
-struct Remote {
-    url: Url,
-    client: Client,
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    /// Held by the one fetch that is under way.
-    flight: Arc<Flight<()>>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct State {
-    keys: Option<Arc<KeySet>>,
-    /// When `keys` were fetched.
-    fetched: Option<Instant>,
-    /// When a fetch last failed.
-    failed: Option<Instant>,
-    /// When an unknown key id last caused a fetch.
-    asked: Option<Instant>,
-    /// Why it failed, and when that was last told.
-    told: Option<(String, Instant)>,
-    /// Counts finished fetches, so that whoever waited for one knows.
-    round: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
-    /// The keys will do.
-    Nothing,
-    /// They are old: refresh, but nobody needs to wait for another's fetch.
-    Newer,
-    /// There are none, or not the wanted one: wait.
-    Other,
-}
-
-impl State {
-    fn need(&self, kid: Option<&str>, now: Instant) -> Need {
-        let Some(keys) = &self.keys else { return Need::Other };
-        if kid.is_some() && keys.find(kid).is_none() {
-            Need::Other
-        } else if within(self.fetched, MAX_AGE, now) {
-            Need::Nothing
-        } else {
-            Need::Newer
-        }
-    }
-
-    /// Whether a fetch may begin; if so for an unknown key id, that is noted.
-    fn allow(&mut self, need: Need, now: Instant) -> bool {
-        if within(self.failed, FAILURE_PAUSE, now) {
-            return false;
-        }
-        let stale = !within(self.fetched, MAX_AGE, now);
-        if need == Need::Other && !stale {
-            if within(self.asked, UNKNOWN_KID_PAUSE, now) {
-                return false;
-            }
-            self.asked = Some(now);
-        }
-        true
-    }
-}
-
-impl Remote {
-    fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
-        // A panic while holding the lock cannot leave a half-written state behind.
-        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn generation(&self) -> Option<u64> {
-        let now = self.clock.now();
-        self.state(|state| (state.need(None, now) == Need::Nothing).then_some(state.round))
-    }
-
-    async fn keys_for(self: &Arc<Self>, kid: Option<&str>) -> Result<Arc<KeySet>, Unavailable> {
-        let seen = self.state(|state| state.clone());
-        let turn = match seen.need(kid, self.clock.now()) {
-            Need::Nothing => None,
-            Need::Newer => Arc::clone(&self.flight).try_lock_owned().ok().map(|turn| (turn, Need::Newer)),
-            Need::Other => Some((Arc::clone(&self.flight).lock_owned().await, Need::Other)),
-        };
-        if let Some((turn, need)) = turn {
-            self.take_turn(turn, need, seen.round).await;
-        }
-        self.state(|state| state.keys.clone()).ok_or(Unavailable)
-    }
-
-    async fn take_turn(self: &Arc<Self>, turn: OwnedMutexGuard<()>, need: Need, seen: u64) {
-        let now = self.clock.now();
-        // Somebody may have fetched while we waited for our turn: that answer is ours too.
-        if self.state(|state| state.round != seen || !state.allow(need, now)) {
-            return;
-        }
-        let this = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let fetched = this.fetch().await;
-            this.record(fetched);
-            drop(turn);
-        });
-        // The task cannot be cancelled by us; if it panicked, the old keys stay.
-        let _ = task.await;
-    }
-
-    fn record(&self, fetched: Result<KeySet, String>) {
-        let now = self.clock.now();
-        self.state(|state| {
-            state.round += 1;
-            match fetched {
-                Ok(keys) => {
-                    state.keys = Some(Arc::new(keys));
-                    state.fetched = Some(now);
-                    state.failed = None;
-                    if state.told.take().is_some() {
-                        tracing::info!(host = self.host(), "the issuer's keys could be fetched again");
-                    }
-                }
-                Err(reason) => {
-                    state.failed = Some(now);
-                    self.tell(state, reason, now);
-                }
-            }
-        });
-    }
-
-    fn host(&self) -> &str {
-        self.url.host_str().unwrap_or_default()
-    }
-
-    fn tell(&self, state: &mut State, reason: String, now: Instant) {
-        let known = state.told.as_ref().is_some_and(|(last, at)| *last == reason && within(Some(*at), TELL_AGAIN, now));
-        if !known {
-            let kept = state.keys.is_some();
-            let meanwhile = if kept { "those fetched before go on" } else { "no token can be checked until they can" };
-            tracing::warn!(host = self.host(), reason, kept, "the issuer's keys could not be fetched; {meanwhile}");
-            state.told = Some((reason, now));
-        }
-    }
-
-    async fn fetch(&self) -> Result<KeySet, String> {
-        let request = self.client.get(self.url.clone()).header("accept", "application/json");
-        let mut response = request.send().await.map_err(reason)?;
-        if response.status() != 200 {
-            return Err(format!("HTTP status {}", response.status().as_u16()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(reason)? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err("the answer is longer than 1 MiB".to_owned());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        KeySet::from_jwks(&body, Secrets::Refused).map_err(|error| format!("what is served there {error}"))
-    }
-}
-
-/// The chain of causes, without the URL.
-fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = if error.is_timeout() { "no answer in time".to_owned() } else { error.to_string() };
-    let mut next = std::error::Error::source(&error);
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

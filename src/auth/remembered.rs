@@ -1,7 +1,8 @@
 //! Tokens that were verified lately: a token in use costs a hash, not a signature.
 //!
 //! What must stay true: only what was verified is remembered, as a hash and never the token; for [`AGE`] at most, not
-//! past its end, and not beyond the set of keys that verified it; the number is bounded. What else may end a token
+//! past its end, and not beyond the configuration of its issuer and the set of keys that verified it (the [`Stamp`], which
+//! whoever asks compares); the number is bounded. What else may end a token
 //! (revocations, disabled teams) is looked at for each request, elsewhere.
 //!
 //! Who calls it: [`super::verify`].
@@ -31,8 +32,16 @@ pub(super) struct Remembered(Mutex<HashMap<Print, Verified>>);
 struct Verified {
     caller: Arc<Caller>,
     at: Instant,
-    /// Of the key set.
-    generation: u64,
+    stamp: Stamp,
+}
+
+/// What verified it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Which configuration of which issuer.
+    pub(super) epoch: u64,
+    /// Which set of its keys.
+    pub(super) generation: u64,
 }
 
 /// What is remembered of this token stands under this.
@@ -50,30 +59,35 @@ pub(super) fn print(token: &str, wanted_team: Option<&str>) -> Print {
 }
 
 impl Remembered {
-    /// Whose it is, if it was verified lately with that generation of keys.
-    pub(super) fn find(&self, print: &Print, generation: u64, now: Instant) -> Option<Arc<Caller>> {
+    /// Whose it is, if it was verified lately, and with what.
+    pub(super) fn find(&self, print: &Print, now: Instant) -> Option<(Arc<Caller>, Stamp)> {
         let verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = verified.get(print).filter(|found| found.holds(generation, now))?;
-        Some(Arc::clone(&found.caller))
+        let found = verified.get(print).filter(|found| found.holds(now))?;
+        Some((Arc::clone(&found.caller), found.stamp))
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Remembers what was verified.
-    pub(super) fn keep(&self, print: Print, caller: &Arc<Caller>, generation: u64, now: Instant) {
+    pub(super) fn keep(&self, print: Print, caller: &Arc<Caller>, stamp: Stamp, now: Instant) {
         let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST {
-            verified.retain(|_, one| one.holds(generation, now));
+            verified.retain(|_, one| one.holds(now));
             if verified.len() >= MOST {
                 verified.clear();
             }
         }
-        verified.insert(print, Verified { caller: Arc::clone(caller), at: now, generation });
+        verified.insert(print, Verified { caller: Arc::clone(caller), at: now, stamp });
     }
 }
 
 impl Verified {
-    fn holds(&self, generation: u64, now: Instant) -> bool {
+    fn holds(&self, now: Instant) -> bool {
         let lasts = self.caller.expires_at.is_none_or(|end| now < end);
-        self.generation == generation && lasts && within(Some(self.at), AGE, now)
+        lasts && within(Some(self.at), AGE, now)
     }
 }
 
@@ -90,8 +104,11 @@ mod tests {
             kind: CredentialKind::Token { jti: None, issued_at: None },
             scopes: Vec::new(),
             expires_at: Some(expires_at),
+            provenance: None,
         })
     }
+
+    const STAMP: Stamp = Stamp { epoch: 1, generation: 1 };
 
     #[test]
     fn it_is_forgotten_in_time() {
@@ -99,13 +116,16 @@ mod tests {
         let (remembered, long) = (Remembered::default(), caller(start + AGE * 2));
         let (one, other) = (print("token", None), print("token", Some("a")));
         assert_ne!(one, other);
-        remembered.keep(one, &long, 1, start);
-        assert!(remembered.find(&one, 1, start).is_some() && remembered.find(&other, 1, start).is_none());
-        assert!(remembered.find(&one, 2, start).is_none(), "other keys");
-        assert!(remembered.find(&one, 1, start + AGE).is_none(), "old");
-        remembered.keep(one, &caller(start + AGE / 2), 1, start);
-        assert!(remembered.find(&one, 1, start + AGE / 2 - Duration::microseconds(1)).is_some());
-        assert!(remembered.find(&one, 1, start + AGE / 2).is_none(), "over");
+        remembered.keep(one, &long, STAMP, start);
+        assert!(remembered.find(&one, start).is_some() && remembered.find(&other, start).is_none());
+        assert_eq!(remembered.find(&one, start).unwrap().1, STAMP, "whoever asks compares it");
+        assert!(remembered.find(&one, start + AGE).is_none(), "old");
+        remembered.keep(one, &caller(start + AGE / 2), STAMP, start);
+        assert!(remembered.find(&one, start + AGE / 2 - Duration::microseconds(1)).is_some());
+        assert!(remembered.find(&one, start + AGE / 2).is_none(), "over");
+        remembered.keep(one, &long, STAMP, start);
+        remembered.forget();
+        assert!(remembered.find(&one, start).is_none(), "all of it");
     }
 
     #[test]
@@ -113,10 +133,10 @@ mod tests {
         let (remembered, start) = (Remembered::default(), Instant::UNIX_EPOCH);
         let short = caller(start + Duration::seconds(1));
         for number in 0..MOST {
-            remembered.keep(print(&number.to_string(), None), &short, 1, start);
+            remembered.keep(print(&number.to_string(), None), &short, STAMP, start);
         }
         let later = start + Duration::seconds(1);
-        remembered.keep(print("x", None), &caller(later + AGE), 1, later);
+        remembered.keep(print("x", None), &caller(later + AGE), STAMP, later);
         assert_eq!(remembered.0.lock().unwrap().len(), 1, "what is over goes first");
     }
 }

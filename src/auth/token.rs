@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::keys::{KeySet, MAX_KID_BYTES};
+use super::keys::MAX_KID_BYTES;
 use super::refusal::Refusal;
+use crate::domain::issuer::ALGORITHMS;
 
 /// The longest token, in bytes.
 pub(super) const MAX_BYTES: usize = 8 * 1024;
@@ -30,7 +31,7 @@ pub(super) struct Token<'a> {
     pub(super) algorithm: String,
     /// `kid`.
     pub(super) kid: Option<String>,
-    claims: Vec<u8>,
+    claims: Map<String, Value>,
 }
 
 impl<'a> Token<'a> {
@@ -48,12 +49,12 @@ impl<'a> Token<'a> {
         let (header, claims) = (decode(header)?, decode(claims)?);
         decode(signature)?;
         let (algorithm, kid) = judge_header(&object(&header)?)?;
-        Ok(Self { message, signature, algorithm, kid, claims })
+        Ok(Self { message, signature, algorithm, kid, claims: object(&claims)? })
     }
 
-    /// The claims. To be asked for only once the signature has been checked.
-    pub(super) fn claims(&self) -> Result<Map<String, Value>, Refusal> {
-        object(&self.claims)
+    /// The claims. Nothing but `iss`, to choose the keys, is to be read before the signature has been checked.
+    pub(super) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
     }
 }
 
@@ -71,7 +72,7 @@ fn judge_header(header: &Map<String, Value>) -> Result<(String, Option<String>),
         Some(_) => return Err(Refusal::WrongType),
     }
     let algorithm = header.get("alg").and_then(Value::as_str).ok_or(Refusal::Malformed)?;
-    if !KeySet::ALGORITHMS.contains(&algorithm) {
+    if !ALGORITHMS.contains(&algorithm) {
         return Err(Refusal::WrongAlgorithm);
     }
     let kid = match header.get("kid") {

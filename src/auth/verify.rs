@@ -1,231 +1,272 @@
-//! From a bearer token to a [`Caller`].
+//! From a bearer token to a [`Caller`], with the keys and rules of the issuer that it names.
 //!
-//! The order is the point: form, header, key, algorithm, signature, and only then claims: issuer, audience, times,
-//! subject, team, scopes. A token learns nothing about the rules behind the one that it broke.
+//! The order is the point: form, header, then `iss`, which nothing has proved yet and which only chooses whose keys and
+//! rules are used; key, algorithm, signature, and only then what the token says: audience, times, subject, rules. A
+//! token learns nothing about the checks behind the one that it failed.
 //!
-//! Called by the doors for every request. It keeps no state besides the keys and what it verified lately
-//! ([`super::remembered`]); revocation is decided by `app`.
+//! Called by the doors for every request. It keeps no state besides the issuers with their keys and what it verified
+//! lately ([`super::remembered`]); revocation is decided by `app`.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use chrono::{DateTime, Duration};
-use serde_json::{Map, Value};
+use futures_util::future::join_all;
 
-use super::jwks::KeySource;
+use super::claims::{Claims, bad};
+use super::issuer::Configured;
+pub use super::issuer::Settings;
+use super::jwks::{KeySource, KeyState, Reach};
 use super::refusal::Refusal;
-use super::remembered::{Remembered, print};
+use super::remembered::{Remembered, Stamp, print};
 use super::token::Token;
-use crate::domain::caller::{Caller, CredentialKind, Scope, TeamId};
-use crate::domain::clock::{Clock, Instant};
+use crate::domain::caller::Caller;
+use crate::domain::clock::Clock;
+use crate::domain::field::FieldError;
+use crate::domain::issuer::rules::Rules;
+use crate::domain::issuer::{DEFAULT, Issuer, KeysFrom, MAX_ISSUERS};
 
-const MAX_SUBJECT_CHARS: usize = 256;
-const MAX_CREDENTIAL_CHARS: usize = 128;
-
-/// What a token must say.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The one `iss` that is accepted, exactly.
-    pub issuer: String,
-    /// What `aud` must be or contain.
-    pub audience: String,
-    /// How far the issuer's clock may be from ours. 5 s.
-    pub leeway: Duration,
-    /// The longest time from `iat` (or from now, where there is none) to `exp`. 24 h.
-    pub max_lifetime: Duration,
-    /// The claims with the team or teams, each a string or an array of strings. `team` and `teams`.
-    pub team_claims: Vec<String>,
-    /// The claim with the scopes, a string with spaces or an array of strings. `scope`.
-    pub scope_claim: String,
-}
-
-impl Settings {
-    /// Tokens of this issuer for this audience; everything else as usual.
-    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self {
-            issuer: issuer.into(),
-            audience: audience.into(),
-            leeway: Duration::seconds(5),
-            max_lifetime: Duration::hours(24),
-            team_claims: vec!["team".into(), "teams".into()],
-            scope_claim: "scope".into(),
-        }
-    }
-}
-
-/// Reads tokens of one issuer.
+/// Reads tokens of every issuer that is configured.
 #[derive(Debug)]
 pub struct Verifier {
-    settings: Settings,
-    source: KeySource,
-    clock: Arc<dyn Clock>,
+    issuers: RwLock<Arc<Issuers>>,
+    reach: Reach,
+    pub(super) clock: Arc<dyn Clock>,
     remembered: Remembered,
+    epochs: AtomicU64,
+}
+
+/// Every issuer: first those of the settings, which stay as they are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Issuers {
+    all: Vec<Arc<Configured>>,
+    of_settings: usize,
+    pub(super) names: Vec<String>,
+}
+
+impl Issuers {
+    fn add(&mut self, one: Arc<Configured>) {
+        self.names.push(one.issuer.name.clone());
+        self.all.push(one);
+    }
+
+    /// The issuer that the token names itself. Nothing has proved that it is.
+    pub(super) fn of(&self, token: &Token) -> Result<Arc<Configured>, Refusal> {
+        let missing = || Refusal::MissingClaim("iss", "it says whose token it is".to_owned());
+        let found = match Claims(token.claims()).get("iss").ok_or_else(missing)? {
+            serde_json::Value::String(iss) => self.all.iter().find(|one| one.issuer.issuer == *iss),
+            _ => return Err(bad("iss", "it must be a text")),
+        };
+        found.cloned().ok_or(Refusal::WrongIssuer)
+    }
+
+    fn has(&self, stamp: &Stamp) -> bool {
+        let found = self.all.iter().find(|one| one.epoch == stamp.epoch);
+        found.is_some_and(|one| one.source.generation() == Some(stamp.generation))
+    }
+
+    /// What stands in the way of another issuer beside those of the settings and these.
+    fn check_new(&self, issuer: &Issuer) -> Vec<FieldError> {
+        let mut wrong = Vec::new();
+        let mut require = |good: bool, field: &str, code, detail: &str| {
+            if !good {
+                wrong.push(FieldError::new(field, code, detail.to_owned()));
+            }
+        };
+        require(
+            issuer.name != DEFAULT,
+            "/name",
+            "invalid",
+            "must not be default, which is the issuer of ECG_AUTH_ISSUER",
+        );
+        let named = self.all.iter().any(|one| one.issuer.name == issuer.name);
+        require(!named, "/name", "duplicate", "must be another name than those of the other issuers");
+        let known = self.all.iter().any(|one| one.issuer.issuer == issuer.issuer);
+        let told = "must be another than those of the other issuers: it alone chooses whose rules hold for a token";
+        require(!known, "/issuer", "duplicate", told);
+        require(self.all.len() < MAX_ISSUERS, "/name", "out_of_range", "must not be one more than 50 issuers");
+        wrong
+    }
 }
 
 impl Verifier {
-    /// Fetches the issuer's keys, where they are to be fetched and were not yet. Whether they are there.
-    pub async fn prepare(&self) -> bool {
-        self.source.keys_for(None).await.is_ok()
-    }
-
-    /// Whether the issuer's keys were looked for, and none were ever found.
-    pub fn lacks_keys(&self) -> bool {
-        self.source.is_missing()
-    }
-
-    /// A verifier with these rules, keys and clock.
+    /// A verifier of the tokens of one issuer, as the settings describe it.
     pub fn new(settings: Settings, source: KeySource, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, source, clock, remembered: Remembered::default() }
+        let mut verifier = Self::empty(Reach::default(), clock);
+        verifier.settle(Some(settings.configured(source)));
+        verifier
+    }
+
+    /// A verifier that knows no issuer yet, and reaches those to come in this way.
+    pub fn empty(reach: Reach, clock: Arc<dyn Clock>) -> Self {
+        let (issuers, epochs) = (RwLock::default(), AtomicU64::new(1));
+        Self { issuers, reach, clock, remembered: Remembered::default(), epochs }
+    }
+
+    /// With the issuer that the settings `ECG_AUTH_*` describe, named `default`, whose scopes and teams need no rule.
+    pub fn with_default(mut self, settings: Settings, source: KeySource) -> Self {
+        self.settle(Some(settings.configured(source)));
+        self
+    }
+
+    /// With issuers of the operator's file, which [`Self::replace`] leaves alone.
+    pub fn with_issuers(mut self, issuers: &[Issuer]) -> Result<Self, Vec<FieldError>> {
+        let mut wrong = Vec::new();
+        for (place, issuer) in issuers.iter().enumerate() {
+            let place = format!("/{place}");
+            match self.configure(issuer, &self.issuers()) {
+                Ok(one) => self.settle(Some(one)),
+                Err(errors) => wrong.extend(errors.into_iter().map(|error| below(&place, error))),
+            }
+        }
+        if wrong.is_empty() { Ok(self) } else { Err(wrong) }
+    }
+
+    fn settle(&mut self, one: Option<Configured>) {
+        let mut issuers = Issuers::clone(&self.issuers());
+        one.into_iter().for_each(|one| issuers.add(Arc::new(one)));
+        issuers.of_settings = issuers.all.len();
+        *self.issuers.get_mut().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuers);
+    }
+
+    pub(super) fn issuers(&self) -> Arc<Issuers> {
+        Arc::clone(&self.issuers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The issuers of the settings, as they are gone by.
+    pub fn of_settings(&self) -> Vec<Issuer> {
+        self.settled().all.iter().map(|one| one.issuer.clone()).collect()
+    }
+
+    /// The issuer of that name that tokens are judged by now.
+    pub fn issuer(&self, name: &str) -> Option<Issuer> {
+        self.issuers().all.iter().find(|one| one.issuer.name == name).map(|one| one.issuer.clone())
+    }
+
+    /// What is wrong with an issuer that is to be taken beside those of the settings: its form, its keys (as far as they
+    /// are in it), its name or `issuer` that one of the settings has. What others have is the caller's to check.
+    pub fn check(&self, issuer: &Issuer) -> Result<(), Vec<FieldError>> {
+        self.configure_other(issuer, &self.settled()).map(drop)
+    }
+
+    /// Takes these issuers in the place of all that are not of the settings, and says which cannot be used, and why.
+    ///
+    /// Keys of an issuer that is still there are kept; tokens of one that changed or is gone are forgotten, and all of
+    /// them where a name came or went, since no subject may begin with an issuer's name.
+    #[must_use = "an issuer that cannot be used is left out"]
+    pub fn replace(&self, issuers: &[Issuer]) -> Vec<(String, Vec<FieldError>)> {
+        let (before, mut after) = (self.issuers(), self.settled());
+        let mut wrong = Vec::new();
+        for issuer in issuers {
+            let same = before.all[before.of_settings..].iter().find(|one| one.issuer == *issuer);
+            let known = after.check_new(issuer);
+            match same.filter(|_| known.is_empty()) {
+                Some(same) => after.add(Arc::clone(same)),
+                None => match self.configure_other(issuer, &after) {
+                    Ok(one) => after.add(Arc::new(one.keeping_keys(&before))),
+                    Err(errors) => wrong.push((issuer.name.clone(), errors)),
+                },
+            }
+        }
+        let renamed = before.names != after.names;
+        *self.issuers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        if renamed {
+            self.remembered.forget();
+        }
+        wrong
+    }
+
+    /// Those of the settings alone.
+    fn settled(&self) -> Issuers {
+        let mut settled = Issuers::clone(&self.issuers());
+        settled.all.truncate(settled.of_settings);
+        settled.names.truncate(settled.of_settings);
+        settled
+    }
+
+    /// One that is not the operator's own: it names no file of this machine.
+    fn configure_other(&self, issuer: &Issuer, beside: &Issuers) -> Result<Configured, Vec<FieldError>> {
+        if issuer.keys.from == KeysFrom::JwksFile {
+            let told = "must not be jwks_file: a file is for issuers in the operator's settings";
+            return Err(vec![FieldError::new("/keys/from", "invalid", told)]);
+        }
+        self.configure(issuer, beside)
+    }
+
+    fn configure(&self, issuer: &Issuer, beside: &Issuers) -> Result<Configured, Vec<FieldError>> {
+        let rules = Rules::of(issuer)?;
+        let wrong = beside.check_new(issuer);
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let source = KeySource::of(issuer, &self.reach, Arc::clone(&self.clock)).map_err(|error| {
+            let field = match issuer.keys.from {
+                KeysFrom::Discovery => "/issuer",
+                KeysFrom::JwksUrl => "/keys/url",
+                KeysFrom::JwksFile => "/keys/file",
+                KeysFrom::Document => "/keys/document",
+            };
+            vec![FieldError::new(field, "invalid", error.to_string())]
+        })?;
+        let epoch = self.epochs.fetch_add(1, Ordering::Relaxed);
+        Ok(Configured { issuer: issuer.clone(), rules, source: Arc::new(source), epoch })
     }
 
     /// Who sent `token` (without `Bearer`), acting for `wanted_team` (the header `X-Team`) if given.
     pub async fn verify(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Refusal> {
-        let (print, generation) = (print(token, wanted_team), self.source.generation());
-        if let Some(caller) = generation.and_then(|of| self.remembered.find(&print, of, self.clock.now())) {
+        let (print, issuers) = (print(token, wanted_team), self.issuers());
+        if let Some((caller, stamp)) = self.remembered.find(&print, self.clock.now())
+            && issuers.has(&stamp)
+        {
             return Ok(caller);
         }
-        let caller = Arc::new(self.read(token, wanted_team).await?);
+        let token = Token::parse(token)?;
+        let issuer = issuers.of(&token)?;
         // Remembered under the generation of before: one that has come meanwhile may lack its key.
+        let generation = issuer.source.generation();
+        let unavailable = |_| Refusal::KeysUnavailable(issuer.issuer.name.clone());
+        let keys = issuer.source.keys_for(token.kid.as_deref()).await.map_err(unavailable)?;
+        let caller = issuer.admit(&token, &keys, &issuers.names, wanted_team, self.clock.now()).map(Arc::new)?;
         if let Some(generation) = generation {
-            self.remembered.keep(print, &caller, generation, self.clock.now());
+            let stamp = Stamp { epoch: issuer.epoch, generation };
+            self.remembered.keep(print, &caller, stamp, self.clock.now());
         }
         Ok(caller)
     }
 
-    async fn read(&self, token: &str, wanted_team: Option<&str>) -> Result<Caller, Refusal> {
-        let token = Token::parse(token)?;
-        let keys = self.source.keys_for(token.kid.as_deref()).await.map_err(|_| Refusal::KeysUnavailable)?;
-        let key = keys.find(token.kid.as_deref()).ok_or(Refusal::UnknownKey)?;
-        if !key.is_for(&token.algorithm) {
-            return Err(Refusal::WrongAlgorithm);
-        }
-        if !key.verifies(token.message, token.signature) {
-            return Err(Refusal::BadSignature);
-        }
-        let claims = Claims(token.claims()?);
-        self.settings.check_origin(&claims)?;
-        let expires_at = self.settings.check_times(&claims, self.clock.now())?;
-        let jti = claims.text("jti", MAX_CREDENTIAL_CHARS)?;
-        Ok(Caller {
-            subject: claims.text("sub", MAX_SUBJECT_CHARS)?.ok_or(Refusal::MissingClaim("sub"))?,
-            credential: jti.clone().unwrap_or_else(|| format!("kid:{}", key.kid.as_deref().unwrap_or("none"))),
-            kind: CredentialKind::Token { jti, issued_at: claims.instant("iat")? },
-            team: self.settings.pick_team(&claims, wanted_team)?,
-            scopes: self.settings.scopes(&claims)?,
-            expires_at: Some(expires_at),
-        })
+    /// Fetches keys that are to be fetched and were not yet, or are old, of every issuer. Whether all are there.
+    pub async fn prepare(&self) -> bool {
+        let issuers = self.issuers();
+        let fetched = join_all(issuers.all.iter().map(|one| one.source.keys_for(None))).await;
+        fetched.iter().all(Result::is_ok)
+    }
+
+    /// How it stands with the keys of every issuer, by its name.
+    pub fn key_states(&self) -> Vec<(String, KeyState)> {
+        self.issuers().all.iter().map(|one| (one.issuer.name.clone(), one.source.state())).collect()
+    }
+
+    /// Whether no token can be checked: keys were looked for, and no issuer has any.
+    pub fn lacks_keys(&self) -> bool {
+        let states = self.key_states();
+        !states.is_empty() && states.iter().all(|(_, state)| state.missing)
     }
 }
 
-impl Settings {
-    fn check_origin(&self, claims: &Claims) -> Result<(), Refusal> {
-        match claims.get("iss").ok_or(Refusal::MissingClaim("iss"))? {
-            Value::String(issuer) if *issuer == self.issuer => {}
-            Value::String(_) => return Err(Refusal::WrongIssuer),
-            _ => return Err(Refusal::BadClaim("iss")),
-        }
-        let audiences = match claims.get("aud").ok_or(Refusal::MissingClaim("aud"))? {
-            Value::String(one) => vec![one.as_str()],
-            Value::Array(many) => strings(many).ok_or(Refusal::BadClaim("aud"))?,
-            _ => return Err(Refusal::BadClaim("aud")),
+impl Configured {
+    /// With the keys that were fetched already, if they are those of the same issuer, fetched in the same way.
+    fn keeping_keys(mut self, before: &Issuers) -> Self {
+        let same = |one: &&Arc<Self>| {
+            let (a, b) = (&one.issuer, &self.issuer);
+            (&a.name, &a.issuer, &a.keys, &a.algorithms) == (&b.name, &b.issuer, &b.keys, &b.algorithms)
+                && a.max_key_age_seconds == b.max_key_age_seconds
         };
-        if audiences.contains(&self.audience.as_str()) { Ok(()) } else { Err(Refusal::WrongAudience) }
-    }
-
-    fn check_times(&self, claims: &Claims, now: Instant) -> Result<Instant, Refusal> {
-        let expires = claims.instant("exp")?.ok_or(Refusal::MissingClaim("exp"))?;
-        let issued = claims.instant("iat")?;
-        let begins = claims.instant("nbf")?;
-        if now - self.leeway >= expires {
-            return Err(Refusal::Expired);
+        if let Some(one) = before.all.iter().find(same) {
+            self.source = Arc::clone(&one.source);
         }
-        if issued.into_iter().chain(begins).any(|start| start > now + self.leeway) {
-            return Err(Refusal::NotYetValid);
-        }
-        // Without `iat` nobody knows when its life began: now at the latest.
-        let begun = issued.unwrap_or(now + self.leeway);
-        if expires - begun > self.max_lifetime { Err(Refusal::LifetimeTooLong) } else { Ok(expires) }
-    }
-
-    fn pick_team(&self, claims: &Claims, wanted: Option<&str>) -> Result<TeamId, Refusal> {
-        let mut teams = self.teams(claims)?;
-        match wanted {
-            Some(wanted) => teams.into_iter().find(|team| team.as_str() == wanted).ok_or(Refusal::WrongTeam),
-            None if teams.len() > 1 => Err(Refusal::TeamRequired),
-            None => teams.pop().ok_or(Refusal::NoTeam),
-        }
-    }
-
-    /// Every team that the token names. Words that cannot be a team's id (a group of another system) are skipped.
-    fn teams(&self, claims: &Claims) -> Result<Vec<TeamId>, Refusal> {
-        let mut words = Vec::new();
-        for name in &self.team_claims {
-            match claims.get(name) {
-                None | Some(Value::Null) => {}
-                Some(Value::String(one)) => words.push(one.as_str()),
-                Some(Value::Array(many)) => words.extend(strings(many).ok_or(Refusal::BadClaim("team"))?),
-                Some(_) => return Err(Refusal::BadClaim("team")),
-            }
-        }
-        let mut teams: Vec<TeamId> = words.into_iter().filter_map(|word| word.parse().ok()).collect();
-        teams.sort_unstable();
-        teams.dedup();
-        Ok(teams)
-    }
-
-    fn scopes(&self, claims: &Claims) -> Result<Vec<Scope>, Refusal> {
-        let words = match claims.get(&self.scope_claim) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::String(text)) => text.split(' ').collect(),
-            Some(Value::Array(many)) => strings(many).ok_or(Refusal::BadClaim("scope"))?,
-            Some(_) => return Err(Refusal::BadClaim("scope")),
-        };
-        let mut scopes: Vec<Scope> = words.into_iter().filter_map(Scope::from_word).collect();
-        scopes.sort_unstable();
-        scopes.dedup();
-        Ok(scopes)
+        self
     }
 }
 
-fn strings(values: &[Value]) -> Option<Vec<&str>> {
-    values.iter().map(Value::as_str).collect()
-}
-
-/// The claims of a token whose signature has been checked.
-struct Claims(Map<String, Value>);
-
-impl Claims {
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
-    }
-
-    /// A text that may stand in logs and audit entries: 1 to `max` characters, none of them a control character.
-    fn text(&self, name: &'static str, max: usize) -> Result<Option<String>, Refusal> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) if is_plain(text, max) => Ok(Some(text.clone())),
-            Some(_) => Err(Refusal::BadClaim(name)),
-        }
-    }
-
-    /// A `NumericDate`: seconds since 1970, possibly with a fraction.
-    fn instant(&self, name: &'static str) -> Result<Option<Instant>, Refusal> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let micros = match (value.as_i64(), value.as_f64()) {
-            (Some(seconds), _) => seconds.checked_mul(1_000_000),
-            (None, Some(seconds)) => micros(seconds),
-            (None, None) => None,
-        };
-        // The year 9999 at the latest, so that no later sum can overflow.
-        let sane = micros.filter(|micros| (0..=253_402_300_799_000_000).contains(micros));
-        sane.and_then(DateTime::from_timestamp_micros).map(Some).ok_or(Refusal::BadClaim(name))
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked first; a microsecond does not matter")]
-fn micros(seconds: f64) -> Option<i64> {
-    (0.0..1e12).contains(&seconds).then_some((seconds * 1e6) as i64)
-}
-
-fn is_plain(text: &str, max: usize) -> bool {
-    !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
+fn below(place: &str, error: FieldError) -> FieldError {
+    FieldError { field: format!("{place}{}", error.field), ..error }
 }

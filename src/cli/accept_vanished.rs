@@ -35,6 +35,7 @@ async fn accept(arguments: &Arguments, config: &ServeConfig) -> Result<String, F
         kind: CredentialKind::Own,
         scopes: vec![Scope::PlatformPolicy],
         expires_at: None,
+        provenance: None,
     };
     let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };
     let call = Call::new(origin, gateway.clock().now());

@@ -51,6 +51,7 @@ async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Fai
         kind: CredentialKind::Own,
         scopes: Scope::ALL.to_vec(),
         expires_at: None,
+        provenance: None,
     };
     let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };
     let made = gateway.create_api_key(&caller, &Call::new(origin, now), new).await;

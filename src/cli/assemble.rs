@@ -10,10 +10,11 @@ use secrecy::SecretString;
 
 use crate::app::{Gateway, Parts, Settings};
 use crate::auth::jwks::{KeySource, Reach};
+use crate::auth::own::OwnTokens;
 use crate::auth::verify::{self, Verifier};
 use crate::config::{
-    AuthKeys, DatabaseConfig, JwksConfig, RoleConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys,
-    WebhookConfig,
+    AuthKeys, DatabaseConfig, DefaultIssuer, JwksConfig, RoleConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig,
+    ServeKeys, WebhookConfig,
 };
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
@@ -56,6 +57,7 @@ fn put_together(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gat
         audit,
         cloud: cloud(&config.cloud, Arc::clone(&clock), Arc::clone(&entropy))?,
         verifier: verifier(&config.auth, Arc::clone(&clock))?,
+        own_tokens: own_tokens(config)?,
         fingerprint: fingerprint(&config.keys)?,
         sealer: sealer(&config.keys)?,
         sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
@@ -114,6 +116,16 @@ fn fingerprint(keys: &ServeKeys) -> anyhow::Result<Fingerprint> {
     Ok(Fingerprint::new(&master_key(&keys.master)?).with_former(former.as_ref()))
 }
 
+/// What issues the gateway's own tokens: with the master key that seals, and known by the one before, too.
+fn own_tokens(config: &ServeConfig) -> anyhow::Result<OwnTokens> {
+    let current = master_key(&config.keys.master)?.token_seed();
+    let previous = config.keys.previous.as_ref().map(|(_, key)| master_key(key)).transpose()?;
+    let previous = previous.map(|key| key.token_seed());
+    let (own, default) = (&config.own_issuer, config.auth.default.as_ref());
+    let audience = default.map_or(own, |default| &default.audience);
+    Ok(OwnTokens::new(own, audience, &current, previous.as_ref()))
+}
+
 fn master_key(text: &SecretString) -> anyhow::Result<MasterKey> {
     MasterKey::parse(secrecy::ExposeSecret::expose_secret(text)).context("the master key")
 }
@@ -165,26 +177,46 @@ fn assumed(role: &RoleConfig, endpoint: &str) -> eci::Role {
     eci::Role { arn, session, lasts, external_id, endpoint: endpoint.to_owned() }
 }
 
-fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
-    let source = match &config.keys {
-        AuthKeys::JwksUrl(url) => {
-            let JwksConfig { proxy, ca_file, http_hosts } = &config.jwks;
-            let reach = Reach { egress: egress(proxy.as_ref(), ca_file.as_deref())?, http_hosts: http_hosts.clone() };
-            KeySource::url(url.as_str(), &reach, Arc::clone(&clock)).context("the JWK set's address")?
+/// What reads tokens of every issuer of the settings.
+pub(super) fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
+    let JwksConfig { proxy, ca_file, http_hosts } = &config.jwks;
+    let reach = Reach { egress: egress(proxy.as_ref(), ca_file.as_deref())?, http_hosts: http_hosts.clone() };
+    let mut verifier = Verifier::empty(reach.clone(), Arc::clone(&clock));
+    if let Some(default) = &config.default {
+        let source = key_source(default, &reach, clock)?;
+        verifier = verifier.with_default(token_settings(default)?, source);
+    }
+    verifier.with_issuers(&config.issuers).map_err(|errors| {
+        let told = errors.iter().map(|error| format!("/issuers{} {}", error.field, error.detail));
+        anyhow::anyhow!("ECG_AUTH_ISSUERS_FILE: {}", told.collect::<Vec<_>>().join("; "))
+    })
+}
+
+fn key_source(config: &DefaultIssuer, reach: &Reach, clock: Arc<dyn Clock>) -> anyhow::Result<KeySource> {
+    Ok(match &config.keys {
+        AuthKeys::JwksUrl(url) => KeySource::url(url.as_str(), reach, clock).context("the JWK set's address")?,
+        AuthKeys::Discovery => {
+            let discovered = KeySource::discovered(&config.issuer, reach, clock);
+            discovered.context("ECG_AUTH_ISSUER, whose keys are to be discovered")?
         }
         AuthKeys::JwksFile(path) => {
             let read = || format!("the JWK set {}", path.display());
             KeySource::document(&std::fs::read(path).with_context(read)?).with_context(read)?
         }
         AuthKeys::Hs256(secret) => KeySource::secret(secret).context("the shared secret")?,
-    };
+    })
+}
+
+fn token_settings(config: &DefaultIssuer) -> anyhow::Result<verify::Settings> {
     let mut settings = verify::Settings::new(config.issuer.clone(), config.audience.clone());
     if let Some(team) = &config.claims.team {
         settings.team_claims = vec![team.clone()];
     }
     settings.scope_claim.clone_from(&config.claims.scope);
+    settings.scope_prefix.clone_from(&config.claims.scope_prefix);
     settings.max_lifetime = chrono::Duration::from_std(config.claims.max_lifetime)?;
-    Ok(Verifier::new(settings, source, clock))
+    settings.leeway = chrono::Duration::from_std(config.claims.leeway)?;
+    Ok(settings)
 }
 
 fn sender(config: &WebhookConfig, ours: &[SocketAddr], clock: Arc<dyn Clock>) -> anyhow::Result<Sender> {

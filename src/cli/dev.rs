@@ -13,9 +13,9 @@ use secrecy::SecretString;
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, console, runtime};
 use crate::config::{
-    AuthKeys, ClaimsConfig, DatabaseConfig, DevEnvironment, Environment, JwksConfig, LimitsConfig, PaceConfig,
-    PolicyConfig, ReconcileConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys,
-    WebhookConfig,
+    AuthKeys, ClaimsConfig, DatabaseConfig, DefaultIssuer, DevEnvironment, Environment, JwksConfig, LimitsConfig,
+    PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig,
+    ServeKeys, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -148,12 +148,16 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
             rule: Rule::default(),
         },
         auth: ServeAuth {
-            issuer: guide::ISSUER.into(),
-            audience: guide::AUDIENCE.into(),
-            keys: AuthKeys::Hs256(keys.tokens.clone()),
+            default: Some(DefaultIssuer {
+                issuer: guide::ISSUER.into(),
+                audience: guide::AUDIENCE.into(),
+                keys: AuthKeys::Hs256(keys.tokens.clone()),
+                claims: ClaimsConfig::default(),
+            }),
+            issuers: Vec::new(),
             jwks: JwksConfig::default(),
-            claims: ClaimsConfig::default(),
         },
+        own_issuer: guide::OWN_ISSUER.into(),
         keys: ServeKeys { master: keys.master.clone(), master_id: "dev".into(), previous: None },
         audit: ServeAudit { origin: guide::ISSUER.into(), key: keys.audit.clone(), previous_key: None },
         webhook: WebhookConfig {

@@ -2,7 +2,7 @@
 //!
 //! A person gets sentences on standard error, a machine gets what it asked for on standard output. Of a command that
 //! logs as JSON, what ends it is a JSON line, too, wrong settings among them. Exit codes: 0 done, 1 failed (of `audit
-//! verify`: something was altered), 2 wrong use or wrong settings, 3 (`audit verify` alone) not verified, 4 the
+//! verify`: something was altered), 2 wrong use or wrong settings, 3 (`audit verify`) not verified or (`auth explain`) no keys to check with, 4 the
 //! database refuses the gateway, whatever it tries (password, role, name, schema, pooler), 5 the audit key or the
 //! master key is not the one of this database, 70 a part of the process died, 130 interrupted twice, 141 nobody reads
 //! the answer.
@@ -13,6 +13,7 @@ mod accept_vanished;
 mod api_key;
 mod assemble;
 mod audit;
+mod auth;
 mod console;
 mod dev;
 mod healthcheck;
@@ -69,6 +70,9 @@ enum Command {
     /// Verify, export or prune the audit.
     #[command(subcommand)]
     Audit(audit::Arguments),
+    /// Explain what a token would become, and print issuers of the usual providers.
+    #[command(subcommand)]
+    Auth(auth::Arguments),
     /// Print the OpenAPI document.
     Openapi(openapi::Arguments),
     /// Mint a development token with the secret that the gateway checks tokens with.
@@ -173,6 +177,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate => migrate::run(&logged()?),
         Command::RotateKeys => rotate_keys::run(logged()?),
         Command::Audit(arguments) => audit::run(&arguments, &load()?),
+        Command::Auth(arguments) => auth::run(&arguments, load),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, load()?),
         Command::ApiKey(arguments) => api_key::run(&arguments, load()?),

@@ -18,8 +18,10 @@ use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
 
-/// How often the issuer's keys are asked for until they were there once: when they may be again, after a failure.
+/// How often the issuers' keys are asked for until they were there once: when they may be again, after a failure.
 const ISSUER_KEYS: Duration = Duration::from_secs(5);
+/// How often it is looked whether they are old.
+const FRESH_KEYS: Duration = Duration::from_secs(30);
 /// How often the clock is set by the database's.
 const CLOCK: Duration = Duration::from_secs(3);
 /// How often that is tried, and looked for, until it was set once.
@@ -142,10 +144,14 @@ impl Process {
         }
     }
 
-    /// Fetches the issuer's keys until they are there, so that whoever comes first need not wait for them.
+    /// Fetches the issuers' keys until they are there, so that whoever comes first need not wait for them; then keeps
+    /// them fresh, so that it is told where that fails before anybody comes with a token.
     async fn fetch_issuer_keys(&self) {
-        while !self.gateway.prepare_tokens().await && self.stop.run_until_cancelled(sleep(ISSUER_KEYS)).await.is_some()
-        {
+        loop {
+            let pause = if self.gateway.prepare_tokens().await { FRESH_KEYS } else { ISSUER_KEYS };
+            if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                return;
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 //!
 //! Who calls it: `cli`, which hands the values to the lower floors. What it does not do: act on them.
 
+mod auth;
 mod credentials;
 mod environment;
 mod jwks;
@@ -30,13 +31,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use url::Url;
 
 use crate::domain::clock::LONGEST_LEASE;
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 use crate::egress::Proxy;
 
+pub use auth::{AuthConfig, AuthKeys, ClaimsConfig};
 pub use credentials::{KeysConfig, RoleConfig};
 pub use environment::{DevEnvironment, Environment};
 pub use jwks::JwksConfig;
@@ -44,7 +45,7 @@ pub use limits::LimitsConfig;
 pub use policy::PolicyConfig;
 pub use retention::RetentionConfig;
 pub use rotation::RotationConfig;
-pub use serve::{ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
+pub use serve::{DefaultIssuer, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 pub use webhook::WebhookConfig;
 
 /// One thing that is wrong with the settings.
@@ -80,6 +81,8 @@ pub struct Config {
     pub cloud: CloudConfig,
     /// Who may call.
     pub auth: AuthConfig,
+    /// `auth.own_issuer`: the `iss` of the tokens that the gateway itself issues.
+    pub own_issuer: Option<String>,
     /// Encryption at rest.
     pub keys: KeysConfig,
     /// Where webhooks may go.
@@ -151,49 +154,6 @@ pub struct PaceConfig {
     pub look: Duration,
 }
 
-/// `auth.*`: whose tokens are accepted.
-#[derive(Debug)]
-pub struct AuthConfig {
-    /// The `iss` of a token.
-    pub issuer: Option<String>,
-    /// The `aud` of a token.
-    pub audience: Option<String>,
-    /// What its signature is checked with.
-    pub keys: Option<AuthKeys>,
-    /// How `auth.jwks_url` is reached.
-    pub jwks: JwksConfig,
-    /// What it says where.
-    pub claims: ClaimsConfig,
-}
-
-/// Which claims mean what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimsConfig {
-    /// `auth.team_claim`: the claim with the team or teams; none: `team` and `teams`.
-    pub team: Option<String>,
-    /// `auth.scope_claim`: the claim with the scopes.
-    pub scope: String,
-    /// `auth.max_lifetime_seconds`: the longest time from `iat` to `exp`.
-    pub max_lifetime: Duration,
-}
-
-impl Default for ClaimsConfig {
-    fn default() -> Self {
-        Self { team: None, scope: "scope".to_owned(), max_lifetime: Duration::from_hours(24) }
-    }
-}
-
-/// What tokens are checked with.
-#[derive(Debug)]
-pub enum AuthKeys {
-    /// `auth.jwks_url`: a JWK set to fetch; https, or http on loopback.
-    JwksUrl(Url),
-    /// `auth.jwks_file`: a JWK set in a file.
-    JwksFile(PathBuf),
-    /// `auth.hs256_secret`: a shared secret of at least 32 bytes.
-    Hs256(SecretString),
-}
-
 /// `audit.*` and its keys: what seals the audit. Every gateway on one database has the same.
 #[derive(Debug, Clone)]
 pub struct AuditConfig {
@@ -240,7 +200,8 @@ impl Config {
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<SettingError>> {
         let mut reader = reader::Reader::new(source::Source::merge(file, env));
-        let config = Self::read(&mut reader);
+        let mut config = Self::read(&mut reader);
+        config.notes.extend(config.auth.note());
         reader.finish(config)
     }
 
@@ -275,18 +236,8 @@ impl Config {
                 },
                 rule: Self::read_rule(r),
             },
-            auth: AuthConfig {
-                issuer: r.word("auth.issuer"),
-                audience: r.word("auth.audience"),
-                jwks: JwksConfig::read(r),
-                keys: r.auth_keys(),
-                claims: ClaimsConfig {
-                    team: r.word("auth.team_claim"),
-                    scope: r.word("auth.scope_claim").unwrap_or_else(|| "scope".to_owned()),
-                    // Revocations are kept for 8 days.
-                    max_lifetime: r.seconds("auth.max_lifetime_seconds", 60..=604_800, 86_400),
-                },
-            },
+            auth: AuthConfig::read(r),
+            own_issuer: r.word("auth.own_issuer"),
             keys: KeysConfig::read(r),
             webhook: WebhookConfig::read(r),
             limits: LimitsConfig::read(r),

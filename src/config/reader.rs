@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
+use super::auth::read_issuers;
 use super::keys::{SECRET, variable_of};
 use super::source::{Raw, Source, Value};
 use super::{AuthKeys, LogFormat, SettingError};
@@ -20,6 +21,7 @@ use crate::domain::cloud_account::{
     ACCOUNT_NAMES, ROLE_ARNS, ROLE_SESSIONS, is_account_name, is_role_arn, is_role_session,
 };
 use crate::domain::database::address::Address;
+use crate::domain::issuer::Issuer;
 use crate::domain::policy::Prices;
 use crate::domain::region::Region;
 use crate::domain::team::UnknownTeams;
@@ -272,9 +274,18 @@ impl Reader {
         self.one(key, allowed, |text| is_32_bytes(text).then(|| SecretString::from(text)))
     }
 
-    /// At most one of `auth.jwks_url`, `auth.jwks_file` and `auth.hs256_secret`.
+    /// The issuers of `auth.issuers_file`.
+    pub(super) fn issuers(&mut self) -> Vec<Issuer> {
+        let Some(path) = self.path("auth.issuers_file") else { return Vec::new() };
+        read_issuers(&path).unwrap_or_else(|errors| {
+            errors.into_iter().for_each(|(place, told)| self.0.refuse(place, told));
+            Vec::new()
+        })
+    }
+
+    /// At most one of `auth.jwks_url`, `auth.jwks_file`, `auth.hs256_secret` and `auth.discovery`.
     pub(super) fn auth_keys(&mut self) -> Option<AuthKeys> {
-        let names = ["auth.jwks_url", "auth.jwks_file", "auth.hs256_secret"];
+        let names = ["auth.jwks_url", "auth.jwks_file", "auth.hs256_secret", "auth.discovery"];
         let set: Vec<String> = names.iter().filter_map(|key| Some(self.0.values.get(key)?.origin.clone())).collect();
         if let [one, others @ ..] = &set[..]
             && !others.is_empty()
@@ -290,7 +301,7 @@ impl Reader {
         let secret = self.one("auth.hs256_secret", "at least 32 bytes long", |text| {
             (text.len() >= 32).then(|| AuthKeys::Hs256(SecretString::from(text)))
         });
-        url.or(file).or(secret)
+        url.or(file).or(secret).or(self.flag("auth.discovery").then_some(AuthKeys::Discovery))
     }
 }
 

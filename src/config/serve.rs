@@ -8,9 +8,10 @@ use secrecy::SecretString;
 
 use super::reader::missing;
 use super::{
-    AuditConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, JwksConfig, KeysConfig, LimitsConfig,
-    PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, RoleConfig, SettingError, WebhookConfig,
+    AuditConfig, AuthConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, JwksConfig, KeysConfig,
+    LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, RoleConfig, SettingError, WebhookConfig,
 };
+use crate::domain::issuer::Issuer;
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
 use crate::egress::Proxy;
@@ -34,6 +35,8 @@ pub struct ServeConfig {
     pub cloud: ServeCloud,
     /// Who may call.
     pub auth: ServeAuth,
+    /// The `iss` of the tokens that the gateway itself issues: where nothing is set, `public_url`, or else its name.
+    pub own_issuer: String,
     /// What encrypts at rest.
     pub keys: ServeKeys,
     /// What seals the audit.
@@ -106,14 +109,23 @@ pub struct ServeAudit {
 /// [`super::AuthConfig`] with everything in it.
 #[derive(Debug)]
 pub struct ServeAuth {
+    /// The issuer that the settings describe, if they do.
+    pub default: Option<DefaultIssuer>,
+    /// Those of the operator's file.
+    pub issuers: Vec<Issuer>,
+    /// How keys are fetched, of every issuer.
+    pub jwks: JwksConfig,
+}
+
+/// The issuer that the settings describe.
+#[derive(Debug)]
+pub struct DefaultIssuer {
     /// The `iss` of a token.
     pub issuer: String,
     /// The `aud` of a token.
     pub audience: String,
     /// What its signature is checked with.
     pub keys: AuthKeys,
-    /// How an issuer's keys are fetched.
-    pub jwks: JwksConfig,
     /// What it says where.
     pub claims: ClaimsConfig,
 }
@@ -140,6 +152,22 @@ impl Missing {
         Some(ServeKeys { master, master_id, previous })
     }
 
+    /// The settings may leave the issuer out that they describe, if there are others in the file.
+    fn auth(&mut self, auth: AuthConfig) -> Option<ServeAuth> {
+        let described = auth.describes_one();
+        let AuthConfig { issuer, audience, keys, jwks, claims, issuers } = auth;
+        if !described {
+            return Some(ServeAuth { default: None, issuers, jwks });
+        }
+        let issuer = self.need("auth.issuer", "must be set: the iss of the tokens to accept", issuer);
+        let audience = self.need("auth.audience", "must be set: the aud of the tokens to accept", audience);
+        let why = "or ECG_AUTH_DISCOVERY, ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: what tokens are \
+                   checked with";
+        let keys = self.need("auth.jwks_url", why, keys);
+        let default = Some(DefaultIssuer { issuer: issuer?, audience: audience?, keys: keys?, claims });
+        Some(ServeAuth { default, issuers, jwks })
+    }
+
     pub(super) fn audit(&mut self, audit: AuditConfig) -> Option<ServeAudit> {
         let why = "must be set: 32 bytes that sign the audit (openssl rand -base64 32)";
         let key = self.need("keys.audit", why, audit.key)?;
@@ -148,6 +176,12 @@ impl Missing {
 }
 
 impl Config {
+    /// The settings of who may call, or everything that is missing for them.
+    pub fn for_auth(self) -> Result<ServeAuth, Vec<SettingError>> {
+        let mut m = Missing::default();
+        m.auth(self.auth).ok_or(m.0)
+    }
+
     /// The settings of `serve` and `worker`, or everything that is missing for them.
     pub fn for_serve(self) -> Result<ServeConfig, Vec<SettingError>> {
         let mut m = Missing::default();
@@ -155,21 +189,19 @@ impl Config {
         let id = m.need("cloud.access_key_id", "must be set: the cloud's access key", self.cloud.access_key_id);
         let secret =
             m.need("cloud.access_key_secret", "must be set: the access key's secret", self.cloud.access_key_secret);
-        let issuer = m.need("auth.issuer", "must be set: the iss of the tokens to accept", self.auth.issuer);
-        let audience = m.need("auth.audience", "must be set: the aud of the tokens to accept", self.auth.audience);
-        let keys = "or ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: what tokens are checked with";
-        let keys = m.need("auth.jwks_url", keys, self.auth.keys);
+        let auth = m.auth(self.auth);
         let keys_at_rest = m.keys(self.keys);
         let audit = m.audit(self.audit);
-        let all = (database_url, id, secret, issuer, audience, keys, (keys_at_rest, audit));
-        let (Some(database_url), Some(id), Some(secret), Some(issuer), Some(audience), Some(keys), sealing) = all
-        else {
+        let all = (database_url, id, secret, auth, keys_at_rest, audit);
+        let (Some(database_url), Some(id), Some(secret), Some(auth), Some(keys_at_rest), Some(audit)) = all else {
             return Err(m.0);
         };
-        let (Some(keys_at_rest), Some(audit)) = sealing else { return Err(m.0) };
         let CloudConfig { endpoint, account, role, sts_endpoint, regions, proxy, ca_file, timeout, pace, rule, .. } =
             self.cloud;
         let (access_key_id, access_key_secret) = (id, secret);
+        let own_issuer = self.own_issuer.or_else(|| self.public_url.clone());
+        let own_issuer = own_issuer.unwrap_or_else(|| "eci-cache-gateway".to_owned());
+        check_own(&own_issuer, &auth)?;
         Ok(ServeConfig {
             database_url,
             database: self.database,
@@ -191,7 +223,8 @@ impl Config {
                 pace,
                 rule,
             },
-            auth: ServeAuth { issuer, audience, keys, jwks: self.auth.jwks, claims: self.auth.claims },
+            auth,
+            own_issuer,
             keys: keys_at_rest,
             audit,
             webhook: self.webhook,
@@ -202,4 +235,14 @@ impl Config {
             retention: self.retention,
         })
     }
+}
+
+/// No issuer may have our own `iss`: whose token is it?
+fn check_own(own: &str, auth: &ServeAuth) -> Result<(), Vec<SettingError>> {
+    let mut others = auth.default.iter().map(|one| &one.issuer).chain(auth.issuers.iter().map(|one| &one.issuer));
+    if others.all(|other| other != own) {
+        return Ok(());
+    }
+    let message = "must be another iss than those of the issuers (set it where ECG_PUBLIC_URL is one of theirs)";
+    Err(vec![SettingError { setting: "ECG_AUTH_OWN_ISSUER".to_owned(), message: message.to_owned() }])
 }

@@ -7,6 +7,8 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
+mod auth;
+
 fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     said(Config::load(None, Environment::of(variables).variables()))
 }
@@ -149,7 +151,7 @@ fn serve_names_everything_that_is_missing() {
         "ECG_CLOUD_ACCESS_KEY_SECRET: must be set: the access key's secret (cloud.access_key_secret in the file)",
         "ECG_AUTH_ISSUER: must be set: the iss of the tokens to accept (auth.issuer in the file)",
         "ECG_AUTH_AUDIENCE: must be set: the aud of the tokens to accept (auth.audience in the file)",
-        "ECG_AUTH_JWKS_URL: or ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: \
+        "ECG_AUTH_JWKS_URL: or ECG_AUTH_DISCOVERY, ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: \
          what tokens are checked with (auth.jwks_url in the file)",
         "ECG_KEYS_MASTER: must be set: 32 bytes (openssl rand -base64 32) (keys.master in the file)",
         "ECG_KEYS_AUDIT: must be set: 32 bytes that sign the audit (openssl rand -base64 32) (keys.audit in the file)",
@@ -308,20 +310,4 @@ fn the_key_before_has_an_id_of_its_own() {
         load(&both[..1]).unwrap_err()[0].ends_with("must be set with keys.master_previous: the id that this key had")
     );
     assert!(load(&both[1..]).unwrap_err()[0].ends_with("must be set only with keys.master_previous"));
-}
-
-#[test]
-fn the_claims_of_tokens_have_names_and_a_longest_life() {
-    let claims = |variables: &[(&str, &str)]| load(variables).map(|config| config.auth.claims);
-    assert_eq!(claims(&[]), Ok(super::ClaimsConfig::default()));
-    let set = [("TEAM_CLAIM", "groups"), ("SCOPE_CLAIM", "scp"), ("MAX_LIFETIME_SECONDS", "3600")];
-    let set = set.map(|(name, value)| (format!("ECG_AUTH_{name}"), value));
-    let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let max_lifetime = std::time::Duration::from_hours(1);
-    let expected = super::ClaimsConfig { team: Some("groups".into()), scope: "scp".into(), max_lifetime };
-    assert_eq!(claims(&set), Ok(expected));
-    for seconds in ["59", "604801"] {
-        let refused = claims(&[("ECG_AUTH_MAX_LIFETIME_SECONDS", seconds)]).unwrap_err();
-        assert!(refused[0].contains("from 60 to 604800"), "{refused:?}");
-    }
 }

@@ -11,6 +11,8 @@ use secrecy::{ExposeSecret, SecretBox};
 
 /// The length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;
+/// What the key is derived for that signs the gateway's own tokens.
+const TOKENS: &str = "eci-cache-gateway tokens ed25519 v1";
 
 /// 32 secret bytes, wiped when dropped.
 pub struct MasterKey(SecretBox<[u8; KEY_BYTES]>);
@@ -38,6 +40,11 @@ impl MasterKey {
     /// The signing key whose seed these bytes are.
     pub(super) fn ed25519(&self) -> Ed25519KeyPair {
         Ed25519KeyPair::from_seed_unchecked(self.0.expose_secret()).expect("any 32 bytes are a seed")
+    }
+
+    /// The seed of the Ed25519 key that signs the gateway's own tokens: every gateway with this master key has the same.
+    pub fn token_seed(&self) -> SecretBox<[u8; KEY_BYTES]> {
+        self.derive(TOKENS)
     }
 
     /// The key for one purpose: HMAC-SHA256 of the purpose's label under the master key.

@@ -71,8 +71,8 @@ pub struct AccessKey {
     pub description: Option<String>,
     /// The subject of who made it; none where that was not kept yet.
     pub created_by: Option<String>,
-    /// The credential that it was made with, as the audit names it.
-    pub made_with: Option<String>,
+    /// The credential that it was made with, as the audit names it, and the one that that was exchanged for.
+    pub made_with: Vec<String>,
     /// When it was made.
     pub created_at: Instant,
     /// When its secret was last replaced.

@@ -38,8 +38,9 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// The subject of who made it.
     pub created_by: String,
-    /// The credential that it was made with, as the audit names it; none where that was not kept yet.
-    pub made_with: Option<String>,
+    /// The credential that it was made with, as the audit names it, and the one that that was exchanged for; none where
+    /// that was not kept yet.
+    pub made_with: Vec<String>,
     /// When it was made.
     pub created_at: Instant,
     /// When its secret was last replaced.
@@ -197,7 +198,7 @@ mod tests {
             name: "ci".into(),
             scopes: vec![Scope::Read],
             created_by: "alice".into(),
-            made_with: None,
+            made_with: Vec::new(),
             created_at: now,
             rotated_at: None,
             rotated_by: None,

@@ -1,5 +1,6 @@
 //! Who acts, for which team, with which scopes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Instant;
 use super::ids::ApiKeyId;
+use super::token_exchange::Bond;
 
 /// A team's id: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,6 +151,8 @@ pub enum CredentialKind {
         /// `iat`, where it has one.
         issued_at: Option<Instant>,
     },
+    /// A token of our own, which somebody got in exchange for one of an identity provider.
+    Exchanged(Box<Bond>),
     /// An API key.
     ApiKey(ApiKeyId),
     /// An access key: looked at anew for each request.
@@ -173,12 +177,35 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// Until when its credential is good; none where it has no end of its own.
     pub expires_at: Option<Instant>,
+    /// By what a token was accepted; none of other credentials.
+    pub provenance: Option<Box<Provenance>>,
+}
+
+/// By what a token was accepted: what the audit keeps of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The issuer's name.
+    pub issuer: String,
+    /// The rule of it that matched.
+    pub rule: String,
+    /// Claims that the rule notes, by JSON pointer: `/repository`, `/ref`.
+    pub noted: BTreeMap<String, String>,
 }
 
 impl Caller {
     /// Whether the credential carries `scope`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// The credential, and where it was exchanged for another the other one: whichever is revoked takes with it what was
+    /// made with this.
+    pub fn credentials(&self) -> Vec<String> {
+        let exchanged_for = match &self.kind {
+            CredentialKind::Exchanged(bond) => bond.subject_jti.clone(),
+            _ => None,
+        };
+        std::iter::once(self.credential.clone()).chain(exchanged_for).collect()
     }
 
     /// Whether the credential carries one of `scopes`.

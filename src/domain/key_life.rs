@@ -53,6 +53,7 @@ mod tests {
             kind: CredentialKind::Own,
             scopes: scopes.to_vec(),
             expires_at,
+            provenance: None,
         }
     }
 

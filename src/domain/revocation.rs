@@ -84,12 +84,17 @@ impl RevokedTokens {
 
     /// Whether a credential is revoked. Keys have revocations of their own.
     pub fn covers(&self, caller: &Caller) -> bool {
-        let CredentialKind::Token { jti, issued_at } = &caller.kind else { return false };
+        let (ids, issued_at) = match &caller.kind {
+            CredentialKind::Token { jti, issued_at } => ([jti.as_ref(), None], issued_at),
+            // By when its subject token was issued: one that was exchanged at the last moment is no younger.
+            CredentialKind::Exchanged(bond) => ([Some(&bond.jti), bond.subject_jti.as_ref()], &bond.subject_issued_at),
+            CredentialKind::ApiKey(_) | CredentialKind::AccessKey | CredentialKind::Own => return false,
+        };
         let reaches = |team: &Reach| team.as_ref().is_none_or(|team| *team == caller.team);
         let before = |limit: &Instant| issued_at.is_none_or(|issued| issued < *limit);
-        let by_token = jti.as_ref().and_then(|jti| self.tokens.get(jti));
+        let by_token = |jti| self.tokens.get(jti).is_some_and(|teams| teams.iter().any(reaches));
         let by_subject = self.subjects.get(&caller.subject);
-        by_token.is_some_and(|teams| teams.iter().any(reaches))
+        ids.into_iter().flatten().any(by_token)
             || by_subject.is_some_and(|some| some.iter().any(|(team, limit)| reaches(team) && before(limit)))
     }
 }
@@ -97,6 +102,7 @@ impl RevokedTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::token_exchange::Bond;
 
     fn at(seconds: i64) -> Instant {
         Instant::UNIX_EPOCH + Duration::seconds(seconds)
@@ -108,7 +114,13 @@ mod tests {
 
     fn caller(team: &str, subject: &str, kind: CredentialKind) -> Caller {
         let (team, subject) = (team.parse().unwrap(), subject.to_owned());
-        Caller { team, subject, credential: "c".into(), kind, scopes: Vec::new(), expires_at: None }
+        let (credential, scopes) = ("c".into(), Vec::new());
+        Caller { team, subject, credential, kind, scopes, expires_at: None, provenance: None }
+    }
+
+    fn exchanged(jti: &str, subject: &str, issued: i64) -> CredentialKind {
+        let (subject_jti, subject_issued_at) = (Some(subject.into()), Some(at(issued)));
+        CredentialKind::Exchanged(Box::new(Bond { jti: jti.into(), subject_jti, subject_issued_at, seal: "s".into() }))
     }
 
     #[test]
@@ -124,6 +136,11 @@ mod tests {
             ("alice", token(Some("t-2"), Some(100)), false),
             ("alice", token(None, None), true),
             ("alice", CredentialKind::AccessKey, false),
+            ("bob", exchanged("t-1", "x-1", 500), true),
+            ("bob", exchanged("x-1", "t-1", 500), true),
+            ("bob", exchanged("x-1", "x-2", 0), false),
+            ("alice", exchanged("x-1", "x-2", 99), true),
+            ("alice", exchanged("x-1", "x-2", 100), false),
         ] {
             assert_eq!(revoked.covers(&caller("web", subject, kind.clone())), expected, "{subject} {kind:?}");
         }

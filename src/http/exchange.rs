@@ -174,7 +174,11 @@ impl Rpc {
 impl Exchange {
     /// A refusal in the words of the door that it leaves by.
     pub fn worded(&self, refusal: Refusal) -> Refusal {
-        if self.rpc.is_some() { rpc::words::of_layer(refusal) } else { refusal }
+        match self.operation {
+            _ if self.rpc.is_some() => rpc::words::of_layer(refusal),
+            Some(access::TOKEN_EXCHANGE) => refusal.in_oauth(),
+            _ => refusal,
+        }
     }
 }
 
@@ -217,8 +221,8 @@ impl Operations {
             ];
             for (method, operation) in methods {
                 let id = operation.as_ref().and_then(|operation| operation.operation_id.as_deref());
-                if let Some(access) = id.and_then(access::of) {
-                    known.insert((method, path.clone()), access.operation);
+                if let Some(id) = id.and_then(access::known) {
+                    known.insert((method, path.clone()), id);
                 }
             }
         }

@@ -32,6 +32,8 @@ Times are RFC 3339 in UTC. What is unset is absent, never null. Refusals are RFC
         (name = "audit", description = "Who did what, when, with what outcome."),
         (name = "access-keys", description = "Keys for the cloud's own API at `/`, for unmodified SDKs and Terraform."),
         (name = "api-keys", description = "Keys for this API, as an alternative to tokens of an identity provider."),
+        (name = "issuers", description = "Identity providers whose tokens are accepted, and what their claims mean."),
+        (name = "token-exchange", description = "Tokens of the gateway's own for those of an identity provider (RFC 8693)."),
         (name = "revocations", description = "Tokens that are refused although their signature is good."),
         (name = "policy", description = "What the team may do, and what it has."),
         (name = "teams", description = "Teams, their policies and what regions fill in: for the platform's administrators."),

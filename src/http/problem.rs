@@ -19,6 +19,7 @@ use crate::domain::field::FieldError;
 mod cloud;
 mod door;
 mod gate;
+mod oauth;
 mod policy;
 mod render;
 
@@ -88,6 +89,14 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_request_id: Option<String>,
+    /// From the token exchange: OAuth's word for it (RFC 6749, 5.2 and RFC 8693, 2.2.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<String>,
+    /// From the token exchange: `detail` once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error_description: Option<String>,
 }
 
 /// One field that was not allowed.
@@ -161,6 +170,8 @@ impl Refusal {
             operation_id: None,
             provider_code: None,
             provider_request_id: None,
+            error: None,
+            error_description: None,
         };
         Self(Box::new(Inner { status, problem, headers: HeaderMap::new(), cause: None }))
     }

@@ -22,6 +22,7 @@ mod found;
 mod gate;
 mod image_cache_query;
 mod image_caches;
+mod issuers;
 mod key_bodies;
 mod lists;
 mod matches;
@@ -35,6 +36,7 @@ mod region_profiles;
 mod revocations;
 mod streams;
 mod teams;
+mod token_exchange;
 mod waits;
 mod webhook_bodies;
 mod webhook_endpoint_acts;
@@ -98,6 +100,7 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(api_keys::rotate_api_key))
         .routes(routes!(revocations::create_revocation, revocations::list_revocations))
         .routes(routes!(revocations::delete_revocation))
+        .routes(routes!(token_exchange::exchange_token))
         .routes(routes!(policies::get_policy))
         .routes(routes!(teams::create_team, teams::list_teams))
         .routes(routes!(teams::get_team, teams::update_team))
@@ -115,6 +118,9 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             cloud_accounts::put_cloud_account,
             cloud_accounts::delete_cloud_account
         ))
+        .routes(routes!(issuers::list_issuers))
+        .routes(routes!(issuers::get_issuer, issuers::put_issuer, issuers::delete_issuer))
+        .routes(routes!(issuers::explain_token))
         .routes(routes!(me::get_me))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))

@@ -21,7 +21,7 @@ row! {
         scopes: Vec<String>,
         description: Option<String>,
         created_by: Option<String>,
-        made_with: Option<String>,
+        made_with: Option<Vec<String>>,
         created_at: DateTime<Utc>,
         rotated_at: Option<DateTime<Utc>>,
         rotated_by: Option<String>,
@@ -43,7 +43,7 @@ impl TryFrom<AccessKeyRow> for AccessKey {
             scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
             description: row.description,
             created_by: row.created_by,
-            made_with: row.made_with,
+            made_with: row.made_with.unwrap_or_default(),
             created_at: row.created_at,
             rotated_at: row.rotated_at,
             rotated_by: row.rotated_by,
@@ -162,7 +162,7 @@ impl Store {
             .bind(entry.at)
             .bind(previous_until)
             .bind(&maker.subject)
-            .bind(&maker.credential)
+            .bind(maker.credentials())
             .fetch_optional(&mut *transaction)
             .await?;
         let Some(row) = row else { return Ok(Turned::Absent) };

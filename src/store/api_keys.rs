@@ -24,7 +24,7 @@ row! {
         name: String,
         scopes: Vec<String>,
         created_by: String,
-        made_with: Option<String>,
+        made_with: Option<Vec<String>>,
         created_at: DateTime<Utc>,
         rotated_at: Option<DateTime<Utc>>,
         rotated_by: Option<String>,
@@ -46,7 +46,7 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             // A scope that a later version knows opens nothing here.
             scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
             created_by: row.created_by,
-            made_with: row.made_with,
+            made_with: row.made_with.unwrap_or_default(),
             created_at: row.created_at,
             rotated_at: row.rotated_at,
             rotated_by: row.rotated_by,
@@ -149,7 +149,7 @@ impl Store {
             .bind(entry.at)
             .bind(previous_until)
             .bind(&maker.subject)
-            .bind(&maker.credential)
+            .bind(maker.credentials())
             .fetch_optional(&mut *transaction)
             .await?;
         let Some(row) = row else { return Ok(Turned::Absent) };

@@ -38,18 +38,19 @@ pub(super) async fn hold(connection: &mut Connection, maker: &Caller, now: Insta
     sqlx::query("SELECT pg_advisory_xact_lock_shared(hashtextextended('makers of keys', 0))")
         .execute(&mut *connection)
         .await?;
-    let (jti, issued_at) = match &maker.kind {
-        CredentialKind::Token { jti, issued_at } => (jti.as_deref(), *issued_at),
+    let issued_at = match &maker.kind {
+        CredentialKind::Token { issued_at, .. } => *issued_at,
+        CredentialKind::Exchanged(bond) => bond.subject_issued_at,
         CredentialKind::ApiKey(id) => return key_holds(connection, *id).await,
         CredentialKind::AccessKey | CredentialKind::Own => return Ok(true),
     };
     let holds = sqlx::query_scalar(
         "SELECT NOT EXISTS (SELECT FROM revocations WHERE kept_until > $1 AND (team IS NULL OR team = $2)
-             AND (jti = $3 OR (subject = $4 AND ($5::timestamptz IS NULL OR $5 < issued_before))))",
+             AND (jti = ANY($3) OR (subject = $4 AND ($5::timestamptz IS NULL OR $5 < issued_before))))",
     )
     .bind(now)
     .bind(maker.team.as_str())
-    .bind(jti)
+    .bind(maker.credentials())
     .bind(&maker.subject)
     .bind(issued_at)
     .fetch_one(&mut *connection)

@@ -90,6 +90,7 @@ pub use unscoped::containment::TakenKeys;
 pub use unscoped::deliveries::{Ailing, Bounds, Claim, Destination, Finished};
 pub use unscoped::far_times::Farthest;
 pub use unscoped::horizon::OldestTransaction;
+pub use unscoped::issuers::{IssuerChange, StoredIssuer};
 pub use unscoped::operations::{LeasedOperation, Postponed};
 pub use unscoped::reconciler::{ComparedList, ReconcileLease};
 pub use unscoped::retention::Forgotten;

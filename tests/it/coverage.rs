@@ -24,12 +24,12 @@ mod walk;
 
 pub(crate) use walk::walk;
 
-use having::{accounted, api_key, blanked, entry, made, profiled, registered};
+use having::{accounted, api_key, blanked, entry, issuer, made, profiled, registered, trusted};
 
 /// Ids that look right and are nobody's.
 const NOBODYS: &str = "00000000000000000000000001";
 /// Ids of what belongs to the platform: its administrators see it whichever team they act for.
-const PLATFORMS: [&str; 4] = ["revocation_id", "team_id", "region_profile_id", "cloud_account_name"];
+const PLATFORMS: [&str; 5] = ["revocation_id", "team_id", "region_profile_id", "cloud_account_name", "issuer_name"];
 /// Operations that may say "not now" to the team itself.
 const SAYS_NO: [&str; 2] = ["check_gate", "resend_delivery"];
 
@@ -45,12 +45,17 @@ struct Operation {
     scopes: Vec<Scope>,
 }
 
-/// Every operation under `/v1`.
+/// Every operation under `/v1` that needs a credential.
 fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(&document_3_1()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|_| path.starts_with("/v1/")) {
+            // What is exchanged is itself the credential.
+            if operation["security"] == json!([]) {
+                assert_eq!(operation["operationId"], "exchange_token", "{operation}");
+                continue;
+            }
             let scopes = operation["x-required-scopes"].as_array().unwrap();
             let name = path.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(name, _)| name.to_owned());
             found.push(Operation {
@@ -79,6 +84,8 @@ impl Operation {
             | "put_default_policy"
             | "put_region_profile" => Some(json!({})),
             "put_cloud_account" => Some(account(SECOND)),
+            "put_issuer" => Some(issuer()),
+            "explain_token" => Some(json!({"token": "no token"})),
             "create_api_key" => Some(json!({"name": "ci", "scopes": ["read"]})),
             "create_revocation" => Some(json!({"jti": "nobodys"})),
             "create_team" => Some(json!({"id": "web", "display_name": "Web"})),
@@ -136,6 +143,9 @@ impl Operation {
             | "list_region_profiles"
             | "get_region_profile"
             | "delete_region_profile"
+            | "list_issuers"
+            | "get_issuer"
+            | "delete_issuer"
             | "list_cloud_accounts"
             | "get_cloud_account"
             | "delete_cloud_account"
@@ -175,7 +185,7 @@ impl Operation {
             Some("api_key_id") => "ak_",
             Some("revocation_id") => "rv_",
             // The platform's, whatever the team: nobody's id is another team's.
-            Some("team_id" | "region_profile_id" | "cloud_account_name") | None => "",
+            Some("team_id" | "region_profile_id" | "cloud_account_name" | "issuer_name") | None => "",
             Some(other) => panic!("{other} has no case: give it one"),
         }
     }
@@ -194,6 +204,7 @@ impl Operation {
             Some("team_id") => return registered(app).await,
             Some("region_profile_id") => return profiled(app).await,
             Some("cloud_account_name") => return accounted(app).await,
+            Some("issuer_name") => return trusted(app).await,
             Some("operation_id") => {
                 return app.items("/v1/image-caches").await[0]["operation_id"].as_str().unwrap().to_owned();
             }
@@ -346,7 +357,7 @@ async fn lists_are_empty_for_others(app: &TestGateway, other: &str) {
     let lists =
         operations().into_iter().filter(|operation| operation.id_name.is_none() && operation.id.starts_with("list_"));
     // Usage is the account's, and no list in spite of its name; accounts are the platform's, one of them the operator's.
-    let others = ["list_audit_entries", "list_usage", "list_cloud_accounts"];
+    let others = ["list_audit_entries", "list_usage", "list_cloud_accounts", "list_issuers"];
     for list in lists.filter(|list| !others.contains(&list.id.as_str())) {
         let page = Answer::of(list.request(app, "").bearer_auth(other)).await.expect(200);
         assert_eq!(page["items"], json!([]), "{}", list.id);

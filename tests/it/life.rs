@@ -59,7 +59,7 @@ async fn a_cache_lives_and_everybody_hears_of_it() {
     assert_eq!(app.cache(id).await, cache, "what the create answered is what a read shows");
 
     // Somebody waits while it is built.
-    let waiting = format!("{path}/wait?timeout_seconds=55");
+    let waiting = format!("{path}/wait?timeout=55");
     let (waited, _) = tokio::join!(app.get(&waiting), app.until(id, "ready"));
     let waited = waited.expect(200);
     assert_eq!(waited["condition_met"], true);

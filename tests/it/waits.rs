@@ -33,7 +33,7 @@ async fn a_wait_ends_with_the_transition_whichever_gateway_makes_it() {
 async fn many_waits_hold_no_connection_and_end_together() {
     let app = TestGateway::start().await;
     let id = app.created().await;
-    let path = format!("/v1/image-caches/{id}/wait?timeout_seconds=55");
+    let path = format!("/v1/image-caches/{id}/wait?timeout=55");
     let waits = futures_util::future::join_all((0..MANY).map(|_| app.get(&path)));
     let work = async {
         app.waiting(MANY).await;
@@ -60,7 +60,7 @@ async fn a_wait_for_what_will_never_be_ends_when_that_is_known() {
     assert_eq!(app.get(&path).await.expect(200), failed, "at once");
     let leaving = app.created().await;
     app.delete(&format!("/v1/image-caches/{leaving}")).await.expect(200);
-    let waited = app.get(&format!("/v1/image-caches/{leaving}/wait?timeout_seconds=55")).await.expect(200);
+    let waited = app.get(&format!("/v1/image-caches/{leaving}/wait?timeout=55")).await.expect(200);
     assert_eq!((&waited["condition_met"], &waited["image_cache"]["status"]), (&json!(false), &json!("deleting")));
 }
 
@@ -87,9 +87,9 @@ async fn a_wait_whose_time_is_over_shows_the_cache_as_it_is() {
 async fn a_stop_answers_those_who_wait() {
     let app = TestGateway::start().await;
     let id = app.created().await;
-    let (wait, events) = (format!("/v1/image-caches/{id}/wait?timeout_seconds=55"), end_of_feed(&app).await);
-    let events = format!("/v1/events?wait=55&cursor={events}");
-    let gate = "/v1/gate?image=nginx:1.27&region=cn-beijing&wait=55";
+    let (wait, events) = (format!("/v1/image-caches/{id}/wait?timeout=55"), end_of_feed(&app).await);
+    let events = format!("/v1/events?timeout=55&cursor={events}");
+    let gate = "/v1/gate?image=nginx:1.27&region=cn-beijing&timeout=55";
     let stop = async {
         app.waiting(3).await;
         app.gateway.stop_waiting();
@@ -113,7 +113,7 @@ async fn a_client_that_leaves_ends_its_wait_and_is_in_the_audit_trail() {
     let token = app.token(TEAM, &SCOPES);
     let mut client = TcpStream::connect(app.address).await.unwrap();
     let head = format!(
-        "GET /v1/image-caches/{id}/wait?timeout_seconds=55 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+        "GET /v1/image-caches/{id}/wait?timeout=55 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
     );
     client.write_all(head.as_bytes()).await.unwrap();
     app.waiting(1).await;

@@ -17,6 +17,8 @@ use crate::sim::StandIn;
 
 /// The `iss` of development tokens.
 pub(super) const ISSUER: &str = "eci-cache-gateway-dev";
+/// The `iss` of the tokens that it issues itself.
+pub(super) const OWN_ISSUER: &str = "eci-cache-gateway";
 /// The `aud` of development tokens.
 pub(super) const AUDIENCE: &str = "eci-cache-gateway";
 /// The team of the development token, and of the access key for unmodified SDKs.
@@ -104,7 +106,7 @@ const LINES: &str = r#"
   ID=$(curl -sS "$ECG_URL/v1/image-caches" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"name":"web","region":"cn-hangzhou","images":["nginx:1.27"]}' | tee /dev/stderr | sed -n 's/^{"id":"\(ic_[^"]*\)".*/\1/p')
 
   # watch it until it is ready
-  curl -sS "$ECG_URL/v1/image-caches/$ID/wait?timeout_seconds=55" -H "Authorization: Bearer $ECG_TOKEN"
+  curl -sS "$ECG_URL/v1/image-caches/$ID/wait?timeout=55" -H "Authorization: Bearer $ECG_TOKEN"
 
   # receive the webhooks of the next one, verified (Ctrl-C ends it)
   curl -fsS --retry 5 --retry-all-errors "$ECG_URL/v1/webhook-endpoints" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"url":"http://127.0.0.1:9099/"}' | cargo run -q -- receive --port 9099

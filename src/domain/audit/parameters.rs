@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::caller::Provenance;
+use crate::domain::issuer::DEFAULT;
+
 /// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API.
 const SHOWN: &[&str] = &[
     "name",
@@ -43,6 +46,7 @@ const SHOWN: &[&str] = &[
     "tree_size",
     "first_size",
     "second_size",
+    "timeout",
     "timeout_seconds",
     "full_match",
     "minimum_matches",
@@ -148,6 +152,7 @@ const PLAIN: &[&str] = &[
     "tree_size",
     "first_size",
     "second_size",
+    "timeout",
     "timeout_seconds",
     "full_match",
     "minimum_matches",
@@ -192,6 +197,17 @@ pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTree
         kept.insert("other".to_owned(), hash(&other));
     }
     kept
+}
+
+/// What is kept of a token of another issuer than that of the settings: which issuer and rule accepted it, and the claims
+/// that the rule notes, each under its JSON pointer.
+pub fn of_token(provenance: &Provenance) -> BTreeMap<String, String> {
+    if provenance.issuer == DEFAULT {
+        return BTreeMap::new();
+    }
+    let rows = [("token_issuer", &provenance.issuer), ("token_rule", &provenance.rule)];
+    let noted = provenance.noted.iter().map(|(pointer, value)| (format!("token{pointer}"), value.clone()));
+    rows.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).chain(noted).collect()
 }
 
 /// Whether it can be a number, a truth or an instant, and nothing else.

@@ -39,6 +39,7 @@ impl FromRequestParts<DoorState> for Authorized {
         let caller = door.gateway.authenticate(token, team(&parts.headers)).await?;
         // The wrapper names the caller even if the next line refuses them.
         let caller = Arc::clone(exchange.caller.get_or_init(|| caller));
+        caller.provenance.iter().for_each(|provenance| exchange.call.comes_by(provenance));
         exchange.place.count(&caller.team)?;
         access::check(&caller, operation)?;
         if !access::is_platforms(&caller, operation) {
@@ -52,7 +53,7 @@ impl FromRequestParts<DoorState> for Authorized {
 
 /// The team that is asked for. What is not even ASCII, or stands there twice, is no team's name: it is refused as any
 /// other wrong one.
-fn team(headers: &HeaderMap) -> Option<&str> {
+pub fn team(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all("x-team").iter();
     let only = values.next()?;
     Some(only.to_str().ok().filter(|_| values.next().is_none()).unwrap_or("?"))

@@ -51,6 +51,14 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
     let Some(access) = access::of(&id) else {
         // Open to all: it refuses only where the gateway itself is not well.
         operation.insert("security".into(), json!([]));
+        if id == access::TOKEN_EXCHANGE {
+            operation.insert("x-required-scopes".into(), json!([]));
+            operation.insert("x-audit-level".into(), "change".into());
+            let team = text("X-Team", "header", "The team to act for, where the rule gives several.");
+            add_parameters(operation, vec![team]);
+            add_refusals(operation, None, &[400, 403, 408, 413, 415, 429, 500, 503]);
+            return;
+        }
         add_refusals(operation, None, &[500, 503]);
         return;
     };
@@ -91,7 +99,7 @@ fn parameters_of(access: &Access) -> Vec<Value> {
             found.push(text("Last-Event-ID", "header", detail));
         }
         "update_image_cache" | "delete_image_cache" | "update_team" | "put_team_policy" | "delete_team_policy"
-        | "put_default_policy" | "put_region_profile" | "put_cloud_account" => {
+        | "put_default_policy" | "put_region_profile" | "put_cloud_account" | "put_issuer" | "delete_issuer" => {
             found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
         }
         _ => {}
@@ -187,7 +195,7 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
 
 /// What administrators keep, and change by `If-Match`.
 fn is_kept_by_version(access: &Access) -> bool {
-    let subjects = ["_team", "_team_policy", "_default_policy", "_region_profile", "_cloud_account"];
+    let subjects = ["_team", "_team_policy", "_default_policy", "_region_profile", "_cloud_account", "_issuer"];
     let deletes = access.operation.starts_with("delete_");
     !deletes && subjects.iter().any(|subject| access.operation.ends_with(subject))
 }

@@ -35,7 +35,7 @@ fn not_yet(expected_at: Instant, seconds: u32) -> Refusal {
     let mut refusal = Refusal::new(StatusCode::TOO_EARLY, "image_cache_not_ready", "Not usable yet", detail)
         .retryable()
         .header(RETRY_AFTER, &seconds.to_string())
-        .hint("ask again; with wait=55 the answer comes as soon as it is usable");
+        .hint("ask again; with timeout=55 the answer comes as soon as it is usable");
     refusal.0.problem.expected_at = Some(expected_at);
     refusal
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::{Refusal, cloud, policy};
+use super::{Refusal, cloud, oauth, policy};
 use crate::app::Error;
 use crate::domain::caller::Scope;
 use crate::domain::explain::explain;
@@ -17,10 +17,13 @@ impl From<Error> for Refusal {
             Error::Unauthenticated { code, detail } => unauthenticated(code, detail),
             Error::Forbidden(scopes) => forbidden(scopes),
             Error::KeyHasMore(lacking) => key_has_more(code, &lacking),
+            Error::NotAdmitted { code, detail } => not_admitted(code, detail),
+            Error::IssuerUnavailable { issuer } => issuer_unavailable(code, &issuer),
             Error::NotFound(_) => Self::not_found(),
             Error::Invalid(errors) => Self::invalid(errors),
             Error::Conflict { code, detail } => conflict(code, detail),
             Error::NoLongerKept { code, detail } => Self::new(StatusCode::GONE, code, "It is no longer kept", detail),
+            Error::Exchange(fault) => oauth::refused(fault),
             Error::PreconditionFailed { current } => precondition_failed(current),
             Error::IdempotencyMismatch => idempotency_mismatch(code),
             Error::IdempotencyInFlight => idempotency_in_flight(code),
@@ -42,9 +45,32 @@ fn unauthenticated(code: &'static str, detail: String) -> Refusal {
         "token_missing" => r#"Bearer realm="eci-cache-gateway""#,
         _ => r#"Bearer realm="eci-cache-gateway", error="invalid_token""#,
     };
-    Refusal::new(StatusCode::UNAUTHORIZED, code, "Not authenticated", detail)
-        .header(WWW_AUTHENTICATE, challenge)
-        .hint("send Authorization: Bearer and a token that is valid now")
+    Refusal::new(StatusCode::UNAUTHORIZED, code, "Not authenticated", detail).header(WWW_AUTHENTICATE, challenge).hint(
+        match code {
+            "no_team" | "wrong_team" => {
+                "a rule of the token's issuer says which claim is the team; an operator sees what a token becomes with \
+                 `eci-cache-gateway auth explain`"
+            }
+            "team_required" => "send X-Team with one of the token's teams",
+            "token_wrong_issuer" | "token_wrong_audience" => {
+                "ask the issuer for a token that is made for this gateway, or have an operator configure the issuer"
+            }
+            _ => "send Authorization: Bearer and a token that is valid now",
+        },
+    )
+}
+
+/// The token is good: another one of its kind would be refused as well, so nobody is asked for one.
+fn not_admitted(code: &'static str, detail: String) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, code, "Not admitted", detail).hint(
+        "an operator sees what the rules expect and what a token becomes with `eci-cache-gateway auth explain`, and can \
+         add a rule to the issuer",
+    )
+}
+
+fn issuer_unavailable(code: &'static str, issuer: &str) -> Refusal {
+    let detail = format!("the keys of the token's issuer ({issuer}) cannot be fetched at the moment");
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available at the moment", detail).header(RETRY_AFTER, "5")
 }
 
 fn forbidden(scopes: &[Scope]) -> Refusal {

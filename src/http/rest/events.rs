@@ -59,7 +59,7 @@ pub(super) struct EventQuery {
     image_cache_id: Option<CacheId>,
     /// How many seconds to wait for an event where there is none yet: 0 to 55, and not at all where nothing is asked.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
-    wait: u64,
+    timeout: u64,
     #[param(ignore)]
     page: Page,
 }
@@ -69,7 +69,7 @@ impl FromQuery for EventQuery {
         Self {
             r#type: kinds(pairs),
             image_cache_id: pairs.one("image_cache_id"),
-            wait: seconds(pairs, "wait", 0),
+            timeout: seconds(pairs, "timeout", 0),
             page: pairs.page(),
         }
     }
@@ -88,7 +88,7 @@ pub(super) fn kinds(pairs: &mut Pairs) -> Vec<EventType> {
 
 /// List events
 ///
-/// The oldest first, without gaps: keep `next_cursor` and come back with it. With `wait`, a page that would be empty is
+/// The oldest first, without gaps: keep `next_cursor` and come back with it. With `timeout`, a page that would be empty is
 /// answered when the first event happens, or empty when the time is over. The cursor is the place in the team's
 /// feed: it continues with any filter, and as `Last-Event-ID` of an event stream.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
@@ -102,7 +102,7 @@ pub(super) async fn list_events(
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Refusal> {
     let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id };
-    let wait = Duration::from_secs(query.wait);
+    let wait = Duration::from_secs(query.timeout);
     let page = door.gateway.list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;
     Ok(answer::fed(&uri, &page.into()))
 }

@@ -29,7 +29,7 @@ pub(super) struct GateQuery {
     ephemeral_storage_gib: Option<i32>,
     /// How many seconds to wait for one that is on its way: 0 to 55, and not at all where nothing is asked.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
-    wait: u64,
+    timeout: u64,
 }
 
 impl FromQuery for GateQuery {
@@ -38,7 +38,7 @@ impl FromQuery for GateQuery {
             image: pairs.many("image"),
             region: pairs.text("region"),
             ephemeral_storage_gib: pairs.one("ephemeral_storage_gib"),
-            wait: seconds(pairs, "wait", 0),
+            timeout: seconds(pairs, "timeout", 0),
         }
     }
 }
@@ -47,7 +47,7 @@ impl FromQuery for GateQuery {
 ///
 /// For pipelines: 200 if a usable image cache holds all the images, with the pod annotations to pin it; 425 if one is
 /// on its way (`expected_at`, `Retry-After`); 409 if what there is has failed (`cause`, `hint`); 404 if nothing holds
-/// them. With `wait` the answer 425 comes only after that many seconds, and every other as soon as it is certain.
+/// them. With `timeout` the answer 425 comes only after that many seconds, and every other as soon as it is certain.
 #[utoipa::path(get, path = "/v1/gate", tag = "image-caches",
     params(GateQuery),
     responses((status = 200, description = "Go on with this image cache.", body = GateView)),
@@ -59,7 +59,7 @@ pub(super) async fn check_gate(
 ) -> Result<Response, Refusal> {
     let question =
         GateQuestion { region: query.region, images: query.image, ephemeral_storage_gib: query.ephemeral_storage_gib };
-    let wait = Duration::from_secs(query.wait);
+    let wait = Duration::from_secs(query.timeout);
     Ok(match door.gateway.check_gate(&who.caller, &who.call, &question, wait).await? {
         GateAnswer::Usable(view) => answer::json(StatusCode::OK, &view),
         closed => Refusal::gate(closed).into_response(),

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use crate::app::input::FeedPage;
 use crate::app::view::{
     AccessKeyView, ApiKeyView, AttemptView, AuditEntryView, CheckpointView, CloudAccountView, DeliveryView,
-    EndpointView, EventView, FoundCacheView, ImageCacheView, OperationView, RegionProfileView, RevocationView,
-    TeamCostView, TeamView, TransitionView,
+    EndpointView, EventView, FoundCacheView, ImageCacheView, IssuerView, OperationView, RegionProfileView,
+    RevocationView, TeamCostView, TeamView, TransitionView,
 };
 use crate::domain::filter::Slice;
 
@@ -94,6 +94,10 @@ list!(
 list!(
     /// Cloud accounts, by name.
     CloudAccountList of CloudAccountView
+);
+list!(
+    /// Issuers, by name.
+    IssuerList of IssuerView
 );
 list!(
     /// Access keys, the newest first.

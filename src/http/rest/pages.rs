@@ -20,6 +20,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::token_exchange;
 use crate::app::Gateway;
 use crate::http::exchange::Exchange;
 use crate::http::problem::Refusal;
@@ -149,6 +150,8 @@ pub(in crate::http) fn documents() -> Router<DoorState> {
     let page: Router<DoorState> = Router::from(ui).route_layer(map_response(secured));
     page.route("/openapi.json", document(openapi::document_3_1()))
         .route("/openapi-3.0.json", document(openapi::document_3_0()))
+        .route("/.well-known/jwks.json", get(token_exchange::jwks))
+        .route("/.well-known/openid-configuration", get(token_exchange::configuration))
 }
 
 /// A document, whose server is where the reader found it.

@@ -64,12 +64,12 @@ impl WaitForQuery {
 pub(super) struct WaitQuery {
     /// How many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
-    timeout_seconds: u64,
+    timeout: u64,
 }
 
 impl FromQuery for WaitQuery {
     fn read(pairs: &mut Pairs) -> Self {
-        Self { timeout_seconds: seconds(pairs, "timeout_seconds", 30) }
+        Self { timeout: seconds(pairs, "timeout", 30) }
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn wait_for_image_cache(
     Id(id): Id<CacheId>,
     Query(query): Query<WaitQuery>,
 ) -> Result<Response, Refusal> {
-    let timeout = Duration::from_secs(query.timeout_seconds);
+    let timeout = Duration::from_secs(query.timeout);
     let waited = door.gateway.wait_for_image_cache(&who.caller, &who.call, id, timeout).await?;
     let body = ImageCacheWait { condition_met: waited.condition_met, image_cache: waited.image_cache };
     Ok(answer::json(StatusCode::OK, &body))

@@ -63,9 +63,12 @@ fn throttled(detail: &str) -> Refusal {
 /// What `app` refused.
 pub(super) fn of_error(error: Error) -> Refusal {
     match error {
-        Error::Unauthenticated { .. } => of_incoming(&incoming::Refusal::UnknownKey),
         Error::Forbidden(scopes) => forbidden(scopes),
         Error::KeyHasMore(lacking) => forbidden(&lacking),
+        // Tokens have no door here, whose issuers the second and third are about.
+        Error::Unauthenticated { .. } | Error::NotAdmitted { .. } | Error::IssuerUnavailable { .. } => {
+            of_incoming(&incoming::Refusal::UnknownKey)
+        }
         Error::NotFound("image cache") => refusal(404, NOT_THERE, "The specified ImageCacheId does not exist."),
         Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} is not there.")),
         Error::Invalid(fields) => invalid(&fields),
@@ -73,6 +76,7 @@ pub(super) fn of_error(error: Error) -> Refusal {
             refusal(400, "ImageCache.IncorrectStatus", format!("The status of the image cache is wrong: {detail}."))
         }
         Error::Conflict { detail, .. } => refusal(400, "OperationConflict", format!("{CONFLICT} ({detail})")),
+        Error::Exchange(fault) => refusal(400, "InvalidParameter", fault.detail),
         Error::NoLongerKept { detail, .. } => refusal(400, "InvalidParameter", detail),
         Error::PreconditionFailed { .. } | Error::IdempotencyInFlight => refusal(400, "OperationConflict", CONFLICT),
         Error::IdempotencyMismatch => {

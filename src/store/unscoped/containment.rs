@@ -74,7 +74,7 @@ async fn take_api_keys(
     let rows: Vec<Uuid> = sqlx::query_scalar(
         "UPDATE api_keys SET revoked_at = $1
          WHERE revoked_at IS NULL AND ($2::text IS NULL OR team = $2)
-           AND (created_by = ANY($3) OR rotated_by = ANY($3) OR made_with = ANY($4) OR rotated_with = ANY($4)
+           AND (created_by = ANY($3) OR rotated_by = ANY($3) OR made_with && $4 OR rotated_with && $4
                 OR id = ANY($5))
          RETURNING id",
     )
@@ -97,7 +97,7 @@ async fn take_access_keys(
     let rows: Vec<String> = sqlx::query_scalar(
         "UPDATE access_keys SET revoked_at = $1, secret = '', previous_secret = NULL, previous_until = NULL
          WHERE revoked_at IS NULL AND ($2::text IS NULL OR team = $2)
-           AND (created_by = ANY($3) OR rotated_by = ANY($3) OR made_with = ANY($4) OR rotated_with = ANY($4)
+           AND (created_by = ANY($3) OR rotated_by = ANY($3) OR made_with && $4 OR rotated_with && $4
                 OR id = ANY($5))
          RETURNING id",
     )

@@ -1,5 +1,5 @@
 //! The few statements that look across teams: what workers need, what those who wait share ([`news`]), what an
-//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`cloud_accounts`], [`revocations`]), what must
+//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`cloud_accounts`], [`issuers`], [`revocations`]), what must
 //! be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]) or called gone
 //! ([`vanishings`]), and credentials before it is known whose they are; nothing else. Every row they return carries its
 //! team, and every write they make names it or holds a lease.
@@ -14,6 +14,7 @@ pub mod containment;
 pub mod deliveries;
 pub mod far_times;
 pub mod horizon;
+pub mod issuers;
 pub mod janitor;
 pub mod news;
 pub mod observed;

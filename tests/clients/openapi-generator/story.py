@@ -43,7 +43,7 @@ class Story:
     def wait_until_ready(self, cache_id):
         """Repeat the bounded wait until the image cache is ready."""
         for _ in range(12):
-            waited = call(self.caches.wait_for_image_cache, cache_id, timeout_seconds=10)
+            waited = call(self.caches.wait_for_image_cache, cache_id, timeout=10)
             if waited.condition_met:
                 return waited.image_cache
         raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
@@ -51,7 +51,7 @@ class Story:
     def find_ready_event(self, cache_id):
         """Find the event in the feed that tells of this image cache."""
         kinds = ["image_cache.ready"]
-        page = call(self.events.list_events, type=kinds, image_cache_id=cache_id, wait=10)
+        page = call(self.events.list_events, type=kinds, image_cache_id=cache_id, timeout=10)
         assert page.items, f"no image_cache.ready of {cache_id} in the feed"
         event = page.items[0]
         assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
@@ -68,7 +68,7 @@ class Story:
         ready = self.wait_until_ready(cache.id)
         again = call(self.caches.get_image_cache, cache.id, wait_for="ready", timeout=10)
         assert again.eci_cache_id == ready.eci_cache_id
-        gate = call(self.caches.check_gate, new.images, new.region, wait=10)
+        gate = call(self.caches.check_gate, new.images, new.region, timeout=10)
         assert gate.image_cache.eci_cache_id, gate
         status = [ecg_client.ImageCacheStatus.READY]
         listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)

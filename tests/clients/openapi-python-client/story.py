@@ -129,7 +129,7 @@ def call(operation, *path, statuses=(200,), client=CLIENT, **arguments):
 def wait_until_ready(cache_id):
     """Repeat the bounded wait until the image cache is ready."""
     for _ in range(12):
-        waited = call(wait_for_image_cache, cache_id, timeout_seconds=10)
+        waited = call(wait_for_image_cache, cache_id, timeout=10)
         if waited.condition_met:
             return waited.image_cache
     raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
@@ -137,7 +137,7 @@ def wait_until_ready(cache_id):
 
 def find_ready_event(cache_id):
     """Find the event in the feed that tells of this image cache."""
-    page = call(list_events, type_=["image_cache.ready"], image_cache_id=cache_id, wait=10)
+    page = call(list_events, type_=["image_cache.ready"], image_cache_id=cache_id, timeout=10)
     assert page.items, f"no image_cache.ready of {cache_id} in the feed"
     event = page.items[0]
     assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
@@ -155,7 +155,7 @@ def follow_a_cache(endpoint):
     ready = wait_until_ready(cache.id)
     again = call(get_image_cache, cache.id, wait_for="ready", timeout=10)
     assert again.eci_cache_id == ready.eci_cache_id
-    gate = call(check_gate, image=new.images, region=new.region, wait=10)
+    gate = call(check_gate, image=new.images, region=new.region, timeout=10)
     assert gate.image_cache.eci_cache_id, gate
     listed = call(list_image_caches, status=[ImageCacheStatus.READY], name=new.name, limit=100)
     assert cache.id in [item.id for item in listed.items]

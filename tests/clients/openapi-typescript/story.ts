@@ -49,7 +49,7 @@ const one = (id: string) => ({ params: { path: { image_cache_id: id } } });
 
 async function waitUntilReady(id: string): Promise<ImageCache> {
   for (let turn = 0; turn < 12; turn += 1) {
-    const params = { path: { image_cache_id: id }, query: { timeout_seconds: 10 } };
+    const params = { path: { image_cache_id: id }, query: { timeout: 10 } };
     const waited = await call(
       "wait_for_image_cache",
       client.GET("/v1/image-caches/{image_cache_id}/wait", { params }),
@@ -60,7 +60,7 @@ async function waitUntilReady(id: string): Promise<ImageCache> {
 }
 
 async function findReadyEvent(id: string): Promise<components["schemas"]["Event"]> {
-  const query = { type: ["image_cache.ready"], image_cache_id: id, wait: 10 };
+  const query = { type: ["image_cache.ready"], image_cache_id: id, timeout: 10 };
   const page = await call("list_events", client.GET("/v1/events", { params: { query } }));
   const event = page.items[0];
   assert(event, `no image_cache.ready of ${id} in the feed`);
@@ -88,7 +88,7 @@ async function followACache(endpoint: string): Promise<ImageCache> {
   const again = await call("get_image_cache", client.GET("/v1/image-caches/{image_cache_id}", waiting));
   assert.equal(again.eci_cache_id, ready.eci_cache_id);
   const { region, images } = body;
-  const query = { image: images, region, wait: 10 };
+  const query = { image: images, region, timeout: 10 };
   const gate = await call("check_gate", client.GET("/v1/gate", { params: { query } }));
   assert(gate.image_cache.eci_cache_id);
   const match = await call("match_image_caches", client.POST("/v1/matches", { body: { region, images } }));

@@ -24,6 +24,7 @@ fn operator() -> Caller {
         kind: CredentialKind::Own,
         scopes: Scope::PLATFORM.to_vec(),
         expires_at: None,
+        provenance: None,
     }
 }
 

@@ -38,6 +38,19 @@ pub(super) async fn accounted(app: &TestGateway) -> String {
     "second".to_owned()
 }
 
+/// An issuer that an administrator adds.
+pub(super) fn issuer() -> Value {
+    json!({"name": "added", "issuer": "https://added.example", "audiences": ["eci-cache-gateway"],
+        "rules": [{"name": "one", "match": {"/sub": ["one"]}, "team": {"fixed": TEAM}}]})
+}
+
+/// That issuer.
+pub(super) async fn trusted(app: &TestGateway) -> String {
+    let put = app.bare(Method::PUT, "/v1/issuers/added").bearer_auth(app.token(TEAM, &Scope::ALL));
+    Answer::of(put.json(&issuer())).await.expect(200);
+    "added".to_owned()
+}
+
 /// An API key of `team` with these scopes.
 pub(super) async fn api_key(app: &TestGateway, team: &str, scopes: &[Scope]) -> String {
     let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();

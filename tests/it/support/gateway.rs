@@ -89,7 +89,8 @@ impl World {
     }
 
     fn parts(&self, setup: &Setup) -> Parts {
-        let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
+        let mut rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
+        rules.leeway = chrono::Duration::seconds(5);
         let keys = match &setup.jwks {
             Some(document) => KeySource::document(document.as_bytes()).unwrap(),
             None => KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap(),
@@ -100,7 +101,8 @@ impl World {
             store: Store::open(&self.database.as_runtime(), setup.sizes, stamp()),
             audit: audit_keys(),
             cloud: self.client(setup),
-            verifier: Verifier::new(rules, keys, setup.clock(&self.clock)),
+            verifier: Verifier::new(rules, keys, setup.clock(&self.clock)).with_issuers(&setup.issuers).unwrap(),
+            own_tokens: setup.own_tokens(),
             sealer: setup.sealer(),
             fingerprint: setup.fingerprint(),
             sender: Sender::new(setup.policy.clone(), sending, setup.clock(&self.clock)).unwrap(),

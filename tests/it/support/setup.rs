@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eci_cache_gateway::auth::own::OwnTokens;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
+use eci_cache_gateway::domain::issuer::Issuer;
 use eci_cache_gateway::domain::limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
@@ -46,6 +48,10 @@ pub(crate) struct Setup {
     pub(crate) patience: Duration,
     /// The keys of the identity provider, as a JWKS document, if not the tests' own secret.
     pub(crate) jwks: Option<String>,
+    /// Other issuers of tokens.
+    pub(crate) issuers: Vec<Issuer>,
+    /// The `iss` of the gateway's own tokens.
+    pub(crate) own_issuer: &'static str,
     /// When it begins.
     pub(crate) start: Instant,
     /// What the gateway goes by, if not by everyone's clock.
@@ -99,6 +105,13 @@ impl Setup {
         let (current, previous) = self.master;
         let keys = [Some(current), previous].into_iter().flatten();
         Sealer::new(keys.map(|(id, bytes)| (id.into(), MasterKey::new(bytes))).collect(), current.0).unwrap()
+    }
+
+    /// What issues tokens of its own.
+    pub(super) fn own_tokens(&self) -> OwnTokens {
+        let seed = |(_, bytes): MasterBytes| MasterKey::new(bytes).token_seed();
+        let (current, previous) = self.master;
+        OwnTokens::new(self.own_issuer, "eci-cache-gateway", &seed(current), previous.map(seed).as_ref())
     }
 
     /// The role of that name, assumed where the cloud is.
@@ -155,6 +168,8 @@ impl Default for Setup {
             egress: Egress::default(),
             patience: Duration::from_secs(30),
             jwks: None,
+            issuers: Vec::new(),
+            own_issuer: "https://gateway.example",
             start: START.parse().unwrap(),
             clock: None,
             master: (("k1", [7; 32]), None),

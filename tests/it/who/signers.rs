@@ -42,6 +42,11 @@ impl Signer {
         ]
     }
 
+    /// An RSA key, which most providers sign with.
+    pub(super) fn rsa() -> Self {
+        Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())
+    }
+
     pub(super) fn algorithm(&self) -> &'static str {
         match self {
             Self::Rsa(_) => "RS256",
@@ -67,6 +72,13 @@ impl Signer {
             Self::Hmac => json!({"kty": "oct", "k": b64(SECRET)}),
         };
         jwk["kid"] = self.algorithm().into();
+        jwk
+    }
+
+    /// Its public half under another id.
+    pub(super) fn jwk_as(&self, kid: &str) -> Value {
+        let mut jwk = self.jwk();
+        jwk["kid"] = kid.into();
         jwk
     }
 

@@ -83,7 +83,7 @@ impl Story {
         let ready = self.wait_until_ready(&cache.id).await?;
         let again = call!(self.get_image_cache.image_cache_id(&cache.id).wait_for("ready").timeout(10));
         let images = vec![format!("{IMAGE}:1")];
-        let gate = call!(self.check_gate.image(images).region("cn-hangzhou").wait(10));
+        let gate = call!(self.check_gate.image(images).region("cn-hangzhou").timeout(10));
         demand(gate.image_cache.eci_cache_id.is_some(), "a gate without the cloud's id")?;
         demand(again.eci_cache_id == ready.eci_cache_id, "two ids of the cloud")?;
         let question = MatchQuestion::builder().region("cn-hangzhou").images([format!("{IMAGE}:1")]);
@@ -98,7 +98,7 @@ impl Story {
 
     async fn wait_until_ready(&mut self, id: &str) -> Outcome<ImageCache> {
         for _ in 0..12 {
-            let waited = call!(self.wait_for_image_cache.image_cache_id(id).timeout_seconds(10));
+            let waited = call!(self.wait_for_image_cache.image_cache_id(id).timeout(10));
             if waited.condition_met {
                 return Ok(waited.image_cache);
             }
@@ -122,7 +122,7 @@ impl Story {
     }
 
     async fn find_ready_event(&mut self, id: &str) -> Outcome<Event> {
-        let page = call!(self.list_events.type_(vec!["image_cache.ready".to_owned()]).image_cache_id(id).wait(10));
+        let page = call!(self.list_events.type_(vec!["image_cache.ready".to_owned()]).image_cache_id(id).timeout(10));
         let event = page.items.into_iter().next().ok_or("no image_cache.ready in the feed")?;
         let about = event.data.image_cache.as_ref().is_some_and(|cache| cache.id == id);
         demand(about && event.version == 1 && event.data.generation == Some(1), "another event")?;

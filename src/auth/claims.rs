@@ -1,0 +1,67 @@
+//! The claims of a token, read as what they must be.
+
+use std::borrow::Cow;
+
+use chrono::DateTime;
+use serde_json::{Map, Value};
+
+use super::refusal::Refusal;
+use crate::domain::clock::Instant;
+use crate::domain::issuer::subject::is_plain;
+
+/// The claims of a token.
+pub(super) struct Claims<'a>(pub(super) &'a Map<String, Value>);
+
+impl<'a> Claims<'a> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0.get(name)
+    }
+
+    /// A text that may stand in logs and audit entries: 1 to `max` characters, all of which show.
+    pub(super) fn text(&self, name: &'static str, max: usize) -> Result<Option<&'a str>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if is_plain(text) && text.chars().count() <= max => Ok(Some(text)),
+            Some(Value::String(_)) => {
+                let why = format!("it must be 1 to {max} characters, without those that do not show or turn the text");
+                Err(Refusal::BadClaim(Cow::Borrowed(name), why))
+            }
+            Some(_) => Err(bad(name, "it must be a text")),
+        }
+    }
+
+    /// A text or an array of texts.
+    pub(super) fn texts(&self, name: &'static str) -> Result<Option<Vec<&'a str>>, Refusal> {
+        let read = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::String(one)) => Some(vec![one.as_str()]),
+            Some(Value::Array(many)) => many.iter().map(Value::as_str).collect(),
+            Some(_) => None,
+        };
+        read.map(Some).ok_or_else(|| bad(name, "it must be a text or an array of texts"))
+    }
+
+    /// A `NumericDate`: seconds since 1970, possibly with a fraction.
+    pub(super) fn instant(&self, name: &'static str) -> Result<Option<Instant>, Refusal> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let micros = match (value.as_i64(), value.as_f64()) {
+            (Some(seconds), _) => seconds.checked_mul(1_000_000),
+            (None, Some(seconds)) => micros(seconds),
+            (None, None) => None,
+        };
+        // The year 9999 at the latest, so that no later sum can overflow.
+        let sane = micros.filter(|micros| (0..=253_402_300_799_000_000).contains(micros));
+        let read = sane.and_then(DateTime::from_timestamp_micros).map(Some);
+        read.ok_or_else(|| bad(name, "it must be a number: seconds since 1970"))
+    }
+}
+
+/// A claim that cannot be used.
+pub(super) fn bad(name: &'static str, why: &str) -> Refusal {
+    Refusal::BadClaim(Cow::Borrowed(name), why.to_owned())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked first; a microsecond does not matter")]
+fn micros(seconds: f64) -> Option<i64> {
+    (0.0..1e12).contains(&seconds).then_some((seconds * 1e6) as i64)
+}

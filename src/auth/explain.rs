@@ -1,0 +1,115 @@
+//! What a token would become, and why not: every check by itself, so that one that fails hides none behind it.
+//!
+//! Nothing is decided here: a token that is explained is not let in. What an expired or forged token would become is told
+//! as well, beside what is wrong with it.
+//!
+//! Called by `app` and `cli` for operators.
+
+use serde_json::{Map, Value};
+
+use super::issuer::Configured;
+use super::jwks::Unavailable;
+use super::keys::KeySet;
+use super::refusal::Refusal;
+use super::token::Token;
+use super::verify::Verifier;
+use crate::domain::caller::Scope;
+use crate::domain::clock::Instant;
+use crate::domain::issuer::explanation::{Becomes, Check, Explanation};
+
+impl Verifier {
+    /// What `token` (without `Bearer`) would become, acting for `wanted_team` if given. Fetches its issuer's keys, if they
+    /// are to be fetched.
+    pub async fn explain(&self, token: &str, wanted_team: Option<&str>) -> Explanation {
+        let mut told = Explanation::default();
+        let issuers = self.issuers();
+        let Some(token) = told.note("form", Token::parse(token), |_| "it is a well-formed JWT".to_owned()) else {
+            return told.judged();
+        };
+        let chosen = issuers.of(&token);
+        let Some(issuer) = told.note("issuer", chosen, |one| format!("its iss is that of {}", one.issuer.name)) else {
+            return told.judged();
+        };
+        told.issuer = Some(issuer.issuer.name.clone());
+        let keys = issuer.source.keys_for(token.kid.as_deref()).await;
+        explain(told, &issuer, &token, keys.as_deref(), &issuers.names, wanted_team, self.clock.now())
+    }
+}
+
+/// What a token of that issuer would become, with these keys at that time.
+fn explain(
+    mut told: Explanation,
+    issuer: &Configured,
+    token: &Token,
+    keys: Result<&KeySet, &Unavailable>,
+    names: &[String],
+    wanted: Option<&str>,
+    now: Instant,
+) -> Explanation {
+    let name = issuer.issuer.name.clone();
+    let keys = told.note("keys", keys.map_err(|_| Refusal::KeysUnavailable(name)), |_| "they are there".to_owned());
+    if let Some(keys) = keys {
+        told.skipped_keys = keys.skipped();
+        told.note_key(issuer, token, keys);
+    }
+    let claims = token.claims();
+    told.note("audience", issuer.check_audience(claims), |()| "it was made for us".to_owned());
+    told.note("times", issuer.check_times(claims, now), |end| format!("it is good until {}", end.to_rfc3339()));
+    let subject = told.note("subject", issuer.subject(claims, names), |subject| format!("it stands for {subject}"));
+    told.rules = issuer.rules.tried(claims);
+    told.note_rules(issuer, claims, subject.unwrap_or_default(), wanted);
+    told.judged()
+}
+
+impl Explanation {
+    /// Notes how a check went.
+    fn note<T>(&mut self, name: &str, went: Result<T, Refusal>, good: impl FnOnce(&T) -> String) -> Option<T> {
+        let detail = match &went {
+            Ok(value) => good(value),
+            Err(refusal) => refusal.to_string(),
+        };
+        if let (Err(refusal), None) = (&went, &self.code) {
+            (self.code, self.detail) = (Some(refusal.code().to_owned()), Some(detail.clone()));
+        }
+        self.checks.push(Check { name: name.to_owned(), passed: went.is_ok(), detail });
+        went.ok()
+    }
+
+    fn note_key(&mut self, issuer: &Configured, token: &Token, keys: &KeySet) {
+        let proved = issuer.prove(token, keys);
+        let name = match proved {
+            Err(Refusal::UnknownKey) => "key",
+            Err(Refusal::WrongAlgorithm) => "algorithm",
+            _ => "signature",
+        };
+        self.note(name, proved, |kid| match kid {
+            Some(kid) => format!("the issuer signed it, with {} and the key {kid}", token.algorithm),
+            None => format!("the issuer signed it, with {}", token.algorithm),
+        });
+    }
+
+    fn note_rules(&mut self, issuer: &Configured, claims: &Map<String, Value>, subject: String, wanted: Option<&str>) {
+        let matched = |rule: &str| format!("rule {rule} matches");
+        let Some(found) = self.note("rules", issuer.judge(claims), |found| matched(found.rule)) else { return };
+        self.note("team", issuer.pick_team(&found, wanted), |team| format!("it acts for {team}"));
+        let scopes: Vec<String> = found.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect();
+        // No refusal: whoever has no scope may still ask who they are.
+        let detail = match scopes.as_slice() {
+            [] => "it may do nothing: its rule gives no scope, or no word of the token means one".to_owned(),
+            scopes => format!("it may {}", scopes.join(", ")),
+        };
+        self.checks.push(Check { name: "scopes".to_owned(), passed: !scopes.is_empty(), detail });
+        self.caller = Some(Becomes {
+            subject,
+            rule: found.rule.to_owned(),
+            teams: found.teams.iter().map(ToString::to_string).collect(),
+            scopes,
+            noted: found.noted,
+        });
+    }
+
+    fn judged(mut self) -> Self {
+        self.accepted = self.code.is_none();
+        self
+    }
+}

@@ -1,0 +1,270 @@
+//! One issuer at work: its keys, and every check of a token of it, each a step of its own.
+//!
+//! What must stay true: the steps are taken in the order of [`Configured::admit`], and nothing of a token is believed
+//! before [`Configured::prove`] has found its signature good. [`super::explain`] takes the same steps one by one.
+//!
+//! Called by [`super::verify`].
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use chrono::Duration;
+use serde_json::{Map, Value};
+
+use super::claims::{Claims, bad};
+use super::jwks::KeySource;
+use super::keys::KeySet;
+use super::refusal::{NoRule, Refusal};
+use super::token::Token;
+use crate::domain::caller::{Caller, CredentialKind, Provenance, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::issuer::rules::{Match, Rules, Unjudged, WhyNoTeam};
+use crate::domain::issuer::{DEFAULT, Issuer, Rule, ScopeSource, TeamSource, pointer, subject};
+
+const MAX_CREDENTIAL_CHARS: usize = 128;
+/// The claims that name the client that a token was made for: Auth0, Google, Keycloak and Entra ID (version 2) have
+/// `azp`, Cognito `client_id`, Entra ID (version 1) `appid`, Okta `cid`.
+const CLIENT_CLAIMS: [&str; 4] = ["azp", "client_id", "appid", "cid"];
+
+/// One issuer at work.
+#[derive(Debug)]
+pub(super) struct Configured {
+    pub(super) issuer: Issuer,
+    pub(super) rules: Rules,
+    pub(super) source: Arc<KeySource>,
+    /// Which configuration it is: another one has another number.
+    pub(super) epoch: u64,
+}
+
+impl Configured {
+    /// Who sent the token, if every check is passed.
+    pub(super) fn admit(
+        &self,
+        token: &Token,
+        keys: &KeySet,
+        names: &[String],
+        wanted: Option<&str>,
+        now: Instant,
+    ) -> Result<Caller, Refusal> {
+        let kid = self.prove(token, keys)?;
+        let claims = token.claims();
+        self.check_audience(claims)?;
+        let expires_at = self.check_times(claims, now)?;
+        let subject = self.subject(claims, names)?;
+        let found = self.judge(claims)?;
+        let jti = Claims(claims).text("jti", MAX_CREDENTIAL_CHARS)?.map(str::to_owned);
+        Ok(Caller {
+            subject,
+            credential: jti.clone().unwrap_or_else(|| format!("kid:{}", kid.as_deref().unwrap_or("none"))),
+            kind: CredentialKind::Token { jti, issued_at: Claims(claims).instant("iat")? },
+            team: self.pick_team(&found, wanted)?,
+            provenance: Some(Box::new(Provenance {
+                issuer: self.issuer.name.clone(),
+                rule: found.rule.to_owned(),
+                noted: found.noted,
+            })),
+            scopes: found.scopes,
+            expires_at: Some(expires_at),
+        })
+    }
+
+    /// The id of the key that signed it, if one of the issuer's did.
+    pub(super) fn prove(&self, token: &Token, keys: &KeySet) -> Result<Option<String>, Refusal> {
+        let key = keys.key_for(token.kid.as_deref(), &token.algorithm).ok_or(Refusal::UnknownKey)?;
+        if !key.is_for(&token.algorithm) {
+            return Err(Refusal::WrongAlgorithm);
+        }
+        let good = key.verifies(&token.algorithm, token.message, token.signature);
+        if good { Ok(key.kid.clone()) } else { Err(Refusal::BadSignature) }
+    }
+
+    /// Whether it was made for us.
+    pub(super) fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let Issuer { audiences, client_ids, .. } = &self.issuer;
+        let claims = Claims(claims);
+        if !audiences.is_empty() {
+            let expected = format!("it must be or contain {} ({})", audiences.join(" or "), self.from("audience"));
+            let Some(named) = claims.texts("aud")? else { return Err(Refusal::MissingClaim("aud", expected)) };
+            if !named.iter().any(|name| audiences.iter().any(|audience| audience == name)) {
+                return Err(Refusal::WrongAudience(format!("its claim aud does not name us: {expected}")));
+            }
+        }
+        if client_ids.is_empty() {
+            return Ok(());
+        }
+        let names = CLIENT_CLAIMS.join(", ");
+        let expected = format!("it must be one of the client_ids of the issuer {}", self.issuer.name);
+        for claim in CLIENT_CLAIMS {
+            if let Some(client) = claims.text(claim, subject::MAX_CHARS)? {
+                let ours = client_ids.iter().any(|known| known == client);
+                let wrong = || Refusal::WrongAudience(format!("its claim {claim} names another client: {expected}"));
+                return if ours { Ok(()) } else { Err(wrong()) };
+            }
+        }
+        Err(Refusal::MissingClaim("azp", format!("nor has it another of {names}, which name the client: {expected}")))
+    }
+
+    /// When it ends, if it is good now.
+    pub(super) fn check_times(&self, claims: &Map<String, Value>, now: Instant) -> Result<Instant, Refusal> {
+        let leeway = Duration::seconds(self.issuer.leeway_seconds.into());
+        let claims = Claims(claims);
+        let missing = || Refusal::MissingClaim("exp", "a token without an end is none for us".to_owned());
+        let expires = claims.instant("exp")?.ok_or_else(missing)?;
+        let (issued, begins) = (claims.instant("iat")?, claims.instant("nbf")?);
+        if now - leeway >= expires {
+            return Err(Refusal::Expired);
+        }
+        if issued.into_iter().chain(begins).any(|start| start > now + leeway) {
+            return Err(Refusal::NotYetValid);
+        }
+        // Without `iat` nobody knows when its life began: now at the latest.
+        let begun = issued.unwrap_or(now + leeway);
+        let longest = Duration::seconds(self.issuer.longest_life_seconds.into());
+        if expires - begun > longest { Err(Refusal::LifetimeTooLong) } else { Ok(expires) }
+    }
+
+    /// Who it stands for, as the audit names them.
+    pub(super) fn subject(&self, claims: &Map<String, Value>, names: &[String]) -> Result<String, Refusal> {
+        let claims = Claims(claims);
+        let name = &self.issuer.name;
+        // Some providers send null for an application.
+        let absent = claims.get("sub").is_none_or(Value::is_null);
+        if !absent && let Some(sub) = claims.text("sub", subject::MAX_CHARS)? {
+            let named = subject::of(name, sub, names.iter().map(String::as_str));
+            return named.map_err(|why| bad("sub", &why.to_string()));
+        }
+        for claim in subject::STAND_INS {
+            if let Some(value) = claims.text(claim, MAX_CREDENTIAL_CHARS)? {
+                return subject::stand_in(name, claim, value).map_err(|why| bad(claim, &why.to_string()));
+            }
+        }
+        let others = subject::STAND_INS.join(", ");
+        Err(Refusal::MissingClaim("sub", format!("nor has it {others}, which would say who it stands for")))
+    }
+
+    /// What the first rule that matches makes of it.
+    pub(super) fn judge(&self, claims: &Map<String, Value>) -> Result<Match<'_>, Refusal> {
+        self.rules.judge(claims).map_err(|unjudged| match unjudged {
+            Unjudged::NoRule(tried) => Refusal::NoRule(Box::new(NoRule { issuer: self.issuer.name.clone(), tried })),
+            Unjudged::BadClaim { rule, pointer } => {
+                let why =
+                    format!("it must be a text or an array of texts (rule {rule} of the issuer {})", self.issuer.name);
+                Refusal::BadClaim(Cow::Owned(pointer), why)
+            }
+        })
+    }
+
+    /// The team that the request is for.
+    pub(super) fn pick_team(&self, found: &Match<'_>, wanted: Option<&str>) -> Result<TeamId, Refusal> {
+        if let Some(none) = &found.no_team {
+            let why = why(none.why);
+            return Err(Refusal::NoTeam(format!("{} finds none: {why}", self.place(found.rule, &none.claims))));
+        }
+        match (wanted, found.teams.as_slice()) {
+            (Some(wanted), teams) => {
+                let told =
+                    || Refusal::WrongTeam(format!("its team is what {} finds", self.place(found.rule, &found.claims)));
+                teams.iter().find(|team| team.as_str() == wanted).cloned().ok_or_else(told)
+            }
+            (None, [team]) => Ok(team.clone()),
+            (None, _) => Err(Refusal::TeamRequired(self.place(found.rule, &found.claims))),
+        }
+    }
+
+    /// Where a team comes from.
+    fn place(&self, rule: &str, claims: &[String]) -> String {
+        let claims = if claims.is_empty() { "its fixed team".to_owned() } else { claims.join(", ") };
+        match self.issuer.name.as_str() {
+            DEFAULT => format!("ECG_AUTH_TEAM_CLAIM ({claims})"),
+            name => format!("rule {rule} of the issuer {name} ({claims})"),
+        }
+    }
+
+    /// Where something that is expected was said.
+    fn from(&self, what: &str) -> String {
+        match self.issuer.name.as_str() {
+            DEFAULT => format!("ECG_AUTH_{}", what.to_uppercase()),
+            name => format!("{what}s of the issuer {name}"),
+        }
+    }
+}
+
+/// Why there is no team, and what to do about it.
+fn why(why: WhyNoTeam) -> &'static str {
+    match why {
+        WhyNoTeam::Absent => "the token has no such claim, or it is empty; have the issuer send it",
+        WhyNoTeam::Unmatched => "no word that stands there matches the rule's pattern",
+        WhyNoTeam::NotRenamed => "no word that stands there is among the rule's renames",
+        WhyNoTeam::Path => {
+            "what stands there is a path, such as a group's; map it to a team with the pattern or the renames of an \
+             issuer's rule (ECG_AUTH_ISSUERS_FILE or /v1/issuers)"
+        }
+        WhyNoTeam::Form => {
+            "what stands there is no team's id (1 to 63 characters of a-z, 0-9, - and _); map it to one with the \
+             pattern or the renames of an issuer's rule (ECG_AUTH_ISSUERS_FILE or /v1/issuers)"
+        }
+    }
+}
+
+/// What the settings say of the one issuer that they describe.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The `iss` of its tokens, exactly.
+    pub issuer: String,
+    /// What `aud` must be or contain.
+    pub audience: String,
+    /// How far the issuer's clock may be from ours. 60 s.
+    pub leeway: Duration,
+    /// The longest time from `iat` (or from now, where there is none) to `exp`. 24 h.
+    pub max_lifetime: Duration,
+    /// The claims with the team or teams, each a string or an array of strings: names, or JSON pointers. `team` and
+    /// `teams`.
+    pub team_claims: Vec<String>,
+    /// The claim with the scopes: a name, or a JSON pointer. `scope`.
+    pub scope_claim: String,
+    /// What stands before our scopes' names there. None: nothing, if only the operator can make tokens ([`KeySource::is_own`]);
+    /// else the claim gives no scope.
+    pub scope_prefix: Option<String>,
+}
+
+impl Settings {
+    /// Tokens of this issuer for this audience; everything else as usual.
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+        let usual = Issuer::default();
+        Self {
+            issuer: issuer.into(),
+            audience: audience.into(),
+            leeway: Duration::seconds(usual.leeway_seconds.into()),
+            max_lifetime: Duration::seconds(usual.longest_life_seconds.into()),
+            team_claims: vec!["team".into(), "teams".into()],
+            scope_claim: "scope".into(),
+            scope_prefix: None,
+        }
+    }
+
+    /// The issuer that they describe, with the one rule that they make.
+    pub(super) fn configured(self, source: KeySource) -> Configured {
+        let pointer = |claim: &String| if pointer::is_pointer(claim) { claim.clone() } else { pointer::of_name(claim) };
+        let prefix = self.scope_prefix.or_else(|| source.is_own().then(String::new));
+        let claims = prefix.as_ref().map(|_| pointer(&self.scope_claim));
+        let rule = Rule {
+            name: "settings".into(),
+            team: TeamSource { claims: self.team_claims.iter().map(pointer).collect(), ..TeamSource::default() },
+            scopes: ScopeSource { claims: claims.into_iter().collect(), prefix, ..ScopeSource::default() },
+            matches_anybody: true,
+            ..Rule::default()
+        };
+        let seconds = |duration: Duration| u32::try_from(duration.num_seconds()).unwrap_or_default();
+        let rules = Rules::of_settings(&rule);
+        let issuer = Issuer {
+            name: DEFAULT.to_owned(),
+            issuer: self.issuer,
+            audiences: vec![self.audience],
+            longest_life_seconds: seconds(self.max_lifetime),
+            leeway_seconds: seconds(self.leeway),
+            rules: vec![rule],
+            ..Issuer::default()
+        };
+        Configured { issuer, rules, source: Arc::new(source), epoch: 0 }
+    }
+}

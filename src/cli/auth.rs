@@ -1,0 +1,202 @@
+//! `auth`: what a token would become and why not, and issuers of the usual providers to start from.
+//!
+//! ```text
+//! eci-cache-gateway auth explain - < token
+//! eci-cache-gateway auth preset github-actions --param repository=my-org/app --param team=web >> issuers.toml
+//! ```
+//!
+//! `explain` ends with 0 for a token that would be accepted, 1 for one that would not, 3 where its issuer's keys cannot
+//! be had, so that nobody can tell; with 2 for wrong use or settings.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Failure, assemble, console, runtime, wrong};
+use crate::config::Config;
+use crate::domain::caller::TeamId;
+use crate::domain::clock::SystemClock;
+use crate::domain::issuer::explanation::Explanation;
+use crate::domain::issuer::{Issuer, preset};
+
+/// The longest input that is read: a token is refused beyond 8 KiB.
+const INPUT: u64 = 64 * 1024;
+/// The exit code where the issuer's keys cannot be had.
+const NO_KEYS: u8 = 3;
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Arguments {
+    /// Print what a token would become with these settings, and why not.
+    Explain(Explain),
+    /// Print an issuer of a usual provider, to edit; without a name, those that there are.
+    Preset(Preset),
+}
+
+/// Which token.
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// The token, or `-` for standard input, which no other process sees.
+    #[arg(value_name = "TOKEN", required_unless_present = "file", conflicts_with = "file")]
+    token: Option<String>,
+    /// The file with the token.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The team that it is to act for, as X-Team says it.
+    #[arg(long)]
+    team: Option<TeamId>,
+    /// Print JSON, as `POST /v1/issuers/explain` answers.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which preset.
+#[derive(Debug, clap::Args)]
+pub(super) struct Preset {
+    /// The provider.
+    name: Option<String>,
+    /// What it asks for: --param team=web.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+    /// Print JSON, as `/v1/issuers` takes it, instead of TOML for the file of issuers.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Config, Failure>) -> Result<(), Failure> {
+    match arguments {
+        Arguments::Explain(arguments) => explain(arguments, load()?),
+        Arguments::Preset(arguments) => print_preset(arguments),
+    }
+}
+
+fn explain(arguments: &Explain, config: Config) -> Result<(), Failure> {
+    let token = token(arguments)?;
+    let token = token.trim();
+    let token = token.strip_prefix("Bearer ").unwrap_or(token);
+    let auth = config.for_auth().map_err(wrong)?;
+    let explanation = runtime()?.block_on(async {
+        let verifier = assemble::verifier(&auth, Arc::new(SystemClock))?;
+        anyhow::Ok(verifier.explain(token, arguments.team.as_ref().map(TeamId::as_str)).await)
+    })?;
+    let text = if arguments.json { json(&explanation)? } else { sentences(&explanation) };
+    console::answer(&text)?;
+    match explanation.code.as_deref() {
+        None => Ok(()),
+        Some("issuer_unavailable") => Err(Failure::Code(NO_KEYS)),
+        Some(_) => Err(Failure::Code(1)),
+    }
+}
+
+/// The token, from where it is.
+fn token(arguments: &Explain) -> Result<String, Failure> {
+    let unread = |error: std::io::Error| Failure::Usage(format!("the token cannot be read: {error}"));
+    match (&arguments.file, arguments.token.as_deref()) {
+        (Some(file), _) => std::fs::read_to_string(file).map_err(unread),
+        (None, None | Some("-")) => {
+            let mut text = String::new();
+            std::io::stdin().take(INPUT).read_to_string(&mut text).map_err(unread)?;
+            Ok(text)
+        }
+        (None, Some(token)) => {
+            console::remark(
+                "a token in the command line is seen by everybody on this machine: pass - and standard input",
+            );
+            Ok(token.to_owned())
+        }
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// For people.
+fn sentences(told: &Explanation) -> String {
+    let mut text = match (&told.code, &told.detail) {
+        (Some(code), Some(detail)) => format!("refused ({code}): {detail}\n"),
+        _ => "accepted\n".to_owned(),
+    };
+    for check in &told.checks {
+        let mark = if check.passed { "ok" } else { "NOT" };
+        let _ = writeln!(text, "  {mark:<4}{:<10} {}", check.name, check.detail);
+    }
+    for tried in &told.rules {
+        let how = if tried.failed.is_empty() { "matches" } else { "does not match" };
+        let _ = writeln!(text, "rule {} {how}", tried.rule);
+        for failed in &tried.failed {
+            let expected = failed.expected.join(" or ");
+            let _ = writeln!(text, "  {} {}; expected: {expected}", failed.pointer, failed.found.words());
+        }
+    }
+    if let Some(caller) = &told.caller {
+        let would = if told.accepted { "it becomes" } else { "otherwise it would become" };
+        let _ = writeln!(text, "{would}");
+        let rows = [
+            ("subject", caller.subject.clone()),
+            ("team", caller.teams.join(", ")),
+            ("scopes", caller.scopes.join(", ")),
+        ];
+        let noted = caller.noted.iter().map(|(pointer, value)| (pointer.as_str(), value.clone()));
+        for (name, value) in rows.into_iter().chain(noted) {
+            let _ = writeln!(text, "  {name:<10} {}", if value.is_empty() { "none" } else { &value });
+        }
+    }
+    for skipped in &told.skipped_keys {
+        let kid = skipped.kid.as_deref().unwrap_or("without kid");
+        let _ = writeln!(text, "key {} ({kid}) is skipped: {}", skipped.place, skipped.reason);
+    }
+    if told.issuer.is_none() {
+        text.push_str("only issuers of the settings are known here; POST /v1/issuers/explain knows the others, too\n");
+    }
+    text
+}
+
+/// A file of issuers.
+#[derive(Serialize)]
+struct File<'a> {
+    issuers: [&'a Issuer; 1],
+}
+
+fn print_preset(arguments: &Preset) -> Result<(), Failure> {
+    let Some(name) = &arguments.name else { return console::answer(&known()) };
+    let Some(preset) = preset::find(name) else {
+        return Err(Failure::Usage(format!("there is no preset {name:?}; there are:\n{}", known())));
+    };
+    let parameters: BTreeMap<String, String> = arguments.parameters.iter().cloned().collect();
+    let issuer = preset.issuer(&parameters).map_err(|errors| {
+        let told = errors.iter().map(|error| format!("{}: {}", error.field, error.detail));
+        Failure::Usage(told.collect::<Vec<_>>().join("\n"))
+    })?;
+    if arguments.json {
+        return console::answer(&json(&issuer)?);
+    }
+    let text = toml::to_string(&File { issuers: [&issuer] }).map_err(anyhow::Error::from)?;
+    console::answer(&format!("# {}\n{text}", preset.title))
+}
+
+/// Every preset, with what it asks for.
+fn known() -> String {
+    let mut text = String::new();
+    for preset in preset::ALL {
+        let _ = writeln!(text, "{}: {}", preset.name, preset.title);
+        for parameter in preset.parameters {
+            let default = match parameter.default {
+                None => "needed".to_owned(),
+                Some("") => "left out".to_owned(),
+                Some(default) => default.to_owned(),
+            };
+            let _ = writeln!(text, "  --param {}=…  {} [{default}]", parameter.name, parameter.meaning);
+        }
+    }
+    text
+}

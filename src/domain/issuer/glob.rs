@@ -1,0 +1,69 @@
+//! Patterns of claims' values.
+//!
+//! `*` stands for any characters but `/`, none too; `**` for any characters at all. Everything else stands for itself,
+//! and there is no way to mean a star. The time is bounded by the product of the lengths: every place in the pattern
+//! that the text may have come to is followed at once.
+
+/// Whether every text matches.
+pub(super) fn matches_anything(pattern: &str) -> bool {
+    !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*')
+}
+
+/// Whether the whole text is what the pattern says.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let steps = steps(pattern.as_bytes());
+    let mut places = vec![false; steps.len() + 1];
+    places[0] = true;
+    skip_stars(&steps, &mut places);
+    for byte in text.bytes() {
+        let mut next = vec![false; steps.len() + 1];
+        for (place, step) in steps.iter().enumerate().filter(|(place, _)| places[*place]) {
+            match step {
+                Step::Byte(wanted) if *wanted == byte => next[place + 1] = true,
+                Step::Any => next[place] = true,
+                Step::Within if byte != b'/' => next[place] = true,
+                Step::Byte(_) | Step::Within => {}
+            }
+        }
+        if !next.contains(&true) {
+            return false;
+        }
+        places = next;
+        skip_stars(&steps, &mut places);
+    }
+    places[steps.len()]
+}
+
+/// A star may also stand for nothing.
+fn skip_stars(steps: &[Step], places: &mut [bool]) {
+    for (place, step) in steps.iter().enumerate() {
+        if places[place] && !matches!(step, Step::Byte(_)) {
+            places[place + 1] = true;
+        }
+    }
+}
+
+enum Step {
+    Byte(u8),
+    /// `*`
+    Within,
+    /// `**`
+    Any,
+}
+
+fn steps(pattern: &[u8]) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let [first, others @ ..] = rest {
+        rest = others;
+        match (first, rest) {
+            (b'*', [b'*', more @ ..]) => {
+                rest = more;
+                steps.push(Step::Any);
+            }
+            (b'*', _) => steps.push(Step::Within),
+            (byte, _) => steps.push(Step::Byte(*byte)),
+        }
+    }
+    steps
+}

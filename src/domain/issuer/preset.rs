@@ -1,0 +1,105 @@
+//! Issuers of the usual providers, to print and edit: each says what the provider really sends.
+//!
+//! A preset is nothing but an [`Issuer`] with one rule, made from a few parameters; it passes [`Issuer::check`] like any
+//! other. Nothing here is used while requests are served.
+
+use std::collections::BTreeMap;
+
+use super::Issuer;
+use crate::domain::field::FieldError;
+
+mod people;
+mod pipelines;
+
+/// A provider that there is a preset of.
+#[derive(Debug)]
+pub struct Preset {
+    /// As `auth preset` takes it.
+    pub name: &'static str,
+    /// The provider, and what the rule is for.
+    pub title: &'static str,
+    /// What it asks for.
+    pub parameters: &'static [Parameter],
+    make: fn(&Given) -> Issuer,
+}
+
+/// What a preset asks for.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, with an example.
+    pub meaning: &'static str,
+    /// What it is where it is not given; none: it must be.
+    pub default: Option<&'static str>,
+}
+
+/// The parameters of one preset, all of them.
+struct Given(BTreeMap<&'static str, String>);
+
+impl Given {
+    fn text(&self, name: &str) -> String {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The items between commas.
+    fn list(&self, name: &str) -> Vec<String> {
+        let text = self.0.get(name).map(String::as_str).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+const fn needed(name: &'static str, meaning: &'static str) -> Parameter {
+    Parameter { name, meaning, default: None }
+}
+
+const fn usual(name: &'static str, meaning: &'static str, default: &'static str) -> Parameter {
+    Parameter { name, meaning, default: Some(default) }
+}
+
+const AUDIENCE: Parameter = usual("audience", "what the tokens are made for (aud)", "eci-cache-gateway");
+const TEAM: Parameter = needed("team", "the team that they act for: web");
+const SCOPES: Parameter = usual("scopes", "what they may do, between commas", "read,write");
+
+/// All of them.
+pub const ALL: [&Preset; 10] = [
+    &people::KEYCLOAK,
+    &people::ENTRA_ID,
+    &people::AUTH0,
+    &people::OKTA,
+    &people::COGNITO,
+    &people::GENERIC,
+    &pipelines::GOOGLE,
+    &pipelines::GITHUB_ACTIONS,
+    &pipelines::GITLAB,
+    &pipelines::KUBERNETES,
+];
+
+/// The preset of that name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    ALL.into_iter().find(|preset| preset.name == name)
+}
+
+impl Preset {
+    /// The issuer with these parameters, or what is wrong with them (by parameter) or with what becomes of them (by
+    /// JSON pointer).
+    pub fn issuer(&self, parameters: &BTreeMap<String, String>) -> Result<Issuer, Vec<FieldError>> {
+        let (mut given, mut wrong) = (BTreeMap::new(), Vec::new());
+        for Parameter { name, meaning, default } in self.parameters {
+            match parameters.get(*name).map(String::as_str).or(*default) {
+                Some(value) => drop(given.insert(*name, value.to_owned())),
+                None => wrong.push(FieldError::new(*name, "required", format!("must be given: {meaning}"))),
+            }
+        }
+        let known = self.parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>();
+        let unknown = parameters.keys().filter(|name| !known.contains(&name.as_str()));
+        let detail = format!("is no parameter of {}: it has {}", self.name, known.join(", "));
+        wrong.extend(unknown.map(|name| FieldError::new(name, "invalid", detail.clone())));
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let issuer = (self.make)(&Given(given));
+        issuer.check()?;
+        Ok(issuer)
+    }
+}

@@ -1,0 +1,137 @@
+//! `auth explain` and `auth preset`: what an operator is told of a token, in sentences and for machines.
+#![cfg(test)]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+
+use super::provider::{At, Provider};
+use super::signers::b64;
+use crate::support::folder::TempFolder;
+
+fn run(arguments: &[&str], issuers: &str, input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
+    command.arg("auth").args(arguments).env_clear().env("ECG_AUTH_ISSUERS_FILE", issuers);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that reads nothing may be gone.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn said(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8(output.stdout.clone()).unwrap())
+}
+
+/// The file of issuers, written by `auth preset` and moved to where the provider of the test is.
+fn issuers(folder: &TempFolder, at: &At<'_>) -> String {
+    let parameters = ["preset", "github-actions", "--param", "repository=my-org/app", "--param", "team=web"];
+    let (code, text) = said(&run(&parameters, "", ""));
+    assert_eq!(code, Some(0), "{text}");
+    let path = folder.path().join("issuers.toml");
+    std::fs::write(&path, text.replace("https://token.actions.githubusercontent.com", &at.iss())).unwrap();
+    path.display().to_string()
+}
+
+fn claims() -> Value {
+    json!({"aud": "eci-cache-gateway", "sub": "repo:my-org/app", "repository": "my-org/app", "ref": "refs/heads/main"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_explained_in_sentences_and_for_machines() {
+    let (provider, folder) = (Provider::start().await, TempFolder::new("explained"));
+    let at = provider.issuer("github", "");
+    let file = issuers(&folder, &at);
+    let now = SystemClock.now();
+    let (code, told) = said(&run(&["explain", "-"], &file, &at.token(now, &claims())));
+    assert_eq!(code, Some(0), "{told}");
+    for line in
+        ["accepted\n", "rule repository matches\n", "github:repo:my-org/app\n", "read, write\n", "refs/heads/main\n"]
+    {
+        assert!(told.contains(line), "{told}");
+    }
+
+    let mut other = claims();
+    other["ref"] = json!("refs/heads/feature");
+    other["exp"] = json!(now.timestamp() - 3_600);
+    let token = at.token(now, &other);
+    let output = run(&["explain", &token, "--json"], &file, "");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("seen by everybody"), "{output:?}");
+    let (code, told) = said(&output);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((code, &told["accepted"], &told["code"]), (Some(1), &json!(false), &json!("token_expired")));
+    let failed = json!([{"rule": "repository", "failed": [
+        {"pointer": "/ref", "found": "another_value", "expected": ["refs/heads/main"]}]}]);
+    assert_eq!(told["rules"], failed, "also behind another refusal");
+    assert!(!told.to_string().contains("feature"), "{told}");
+    let passed = |name: &str| {
+        told["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap()["passed"].clone()
+    };
+    assert_eq!([passed("signature"), passed("audience"), passed("times"), passed("rules")], [true, true, false, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_told_has_an_exit_code_of_its_own() {
+    let (provider, folder) = (Provider::start().await, TempFolder::new("explained"));
+    let at = provider.issuer("github", "");
+    let file = issuers(&folder, &at);
+    let token = at.token(SystemClock.now(), &claims());
+    let path = folder.path().join("token");
+    std::fs::write(&path, format!("{token}\n")).unwrap();
+    let by_file = ["explain", "--file", path.to_str().unwrap()];
+    assert_eq!(said(&run(&by_file, &file, "")).0, Some(0));
+    at.publish(&[json!({"kty": "RSA", "kid": "key-1", "n": b64([0xff; 128]), "e": "AQAB"})]);
+    let (code, told) = said(&run(&by_file, &file, ""));
+    assert!(code == Some(3) && told.contains("refused (issuer_unavailable)"), "{told}");
+    let skipped = [json!({"kty": "RSA", "kid": "weak", "n": b64([0xff; 128]), "e": "AQAB"}), at.signer.jwk_as("key-1")];
+    at.publish(&skipped);
+    let (code, told) = said(&run(&by_file, &file, ""));
+    assert!(
+        code == Some(0) && told.contains("key 0 (weak) is skipped: is an RSA key outside 2048 to 8192 bits"),
+        "{told}"
+    );
+    for (input, told) in [("", "token_missing"), ("a.b", "token_malformed"), ("Bearer x", "token_malformed")] {
+        let (code, text) = said(&run(&["explain", "-"], &file, input));
+        assert!(code == Some(1) && text.contains(told), "{text}");
+    }
+    assert_eq!(said(&run(&["explain", "-"], "/nowhere", "")).0, Some(2));
+    assert_eq!(said(&run(&["explain"], &file, "")).0, Some(2));
+}
+
+#[test]
+fn presets_are_listed_and_ask_for_what_they_need() {
+    let (code, told) = said(&run(&["preset"], "", ""));
+    assert_eq!(code, Some(0));
+    for name in ["keycloak", "entra-id", "auth0", "okta", "cognito", "google", "github-actions", "gitlab", "kubernetes"]
+    {
+        assert!(told.contains(&format!("{name}: ")), "{told}");
+    }
+    for (arguments, expected) in [
+        (&["preset", "gitlab"][..], "project: must be given"),
+        (
+            &["preset", "gitlab", "--param", "project=a/b", "--param", "team=Web"],
+            "/rules/0/team/fixed: must be a team's id",
+        ),
+        (&["preset", "gitlab", "--param", "colour=red"], "colour: is no parameter of gitlab"),
+        (&["preset", "gitlub"], "there is no preset"),
+    ] {
+        let output = run(arguments, "", "");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && told.contains(expected), "{arguments:?}: {told}");
+    }
+    let parameters = [
+        "preset",
+        "kubernetes",
+        "--param",
+        "issuer=https://k.example",
+        "--param",
+        "namespace=web",
+        "--param",
+        "team=web",
+        "--json",
+    ];
+    let made: Value = serde_json::from_str(&said(&run(&parameters, "", "")).1).unwrap();
+    assert_eq!(made["rules"][0]["match"], json!({"/kubernetes.io/namespace": ["web"]}));
+}
