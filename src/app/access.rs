@@ -132,6 +132,8 @@ pub const TABLE: &[Access] = &[
     change("delete_issuer", SECURITY),
     read("explain_token", SECURITY),
     Access { operation: "get_me", scopes: &[], changes: false },
+    // Beside the API; on a listener of the operator's it is open.
+    read("metrics", PLATFORM),
 ];
 
 /// The exchange of a token needs none: what is exchanged is itself the credential.

@@ -58,6 +58,9 @@ pub(super) enum Unusable {
     /// A secret is no text.
     #[error("a secret of the cloud account is no text")]
     NoText,
+    /// Its calls would go where the settings let none go.
+    #[error("the cloud account's api_endpoint must {0}")]
+    Foreign(String),
     /// Its address is none.
     #[error("the cloud account cannot be used: {0}")]
     Built(#[from] BuildError),
@@ -179,6 +182,9 @@ impl Gateway {
     /// A client of an account as it was sealed.
     pub(super) fn client_of(&self, sealed: &SealedAccount) -> Result<Client, Unusable> {
         let account = &sealed.account;
+        if let Some(endpoint) = &account.endpoint {
+            self.settings().account_endpoints.judge(endpoint).map_err(Unusable::Foreign)?;
+        }
         let own = Credentials {
             access_key_id: account.access_key_id.clone(),
             access_key_secret: self.open_account(&sealed.secret, ACCOUNT_SECRET, account)?,

@@ -11,10 +11,10 @@
 use std::sync::Arc;
 
 use super::kept::{self, Kept};
-use super::{Error, Gateway};
+use super::{Call, Error, Gateway};
 use crate::auth::refusal::Refusal;
 use crate::domain::api_key::{Denied, Presented, Which};
-use crate::domain::caller::{Caller, CredentialKind};
+use crate::domain::caller::{Caller, CredentialKind, Recognized};
 use crate::domain::revocation::RevokedTokens;
 use crate::store::HashedKey;
 
@@ -37,14 +37,20 @@ pub(super) struct Credentials {
 }
 
 impl Gateway {
-    /// Turns what stood behind `Authorization: Bearer` into a caller.
-    pub async fn authenticate(&self, token: Option<&str>, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
+    /// Turns what stood behind `Authorization: Bearer` into a caller. Whose credential is refused although it was
+    /// recognized is noted in `call`: a key whose secret was right, a token that its issuer signed for us.
+    pub async fn authenticate(
+        &self,
+        call: &Call,
+        token: Option<&str>,
+        wanted_team: Option<&str>,
+    ) -> Result<Arc<Caller>, Error> {
         let token = token.ok_or(Refusal::Missing).map_err(refused)?;
         let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
         let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
         self.clock_is_set().await?;
-        let Some(presented) = presented else { return self.bearer_of(token, wanted_team).await };
-        let caller = self.holder_of(&presented).await?;
+        let Some(presented) = presented else { return self.bearer_of(call, token, wanted_team).await };
+        let caller = self.holder_of(call, &presented).await?;
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
         if other {
             Err(refused(Refusal::WrongTeam("an API key is for the team that it was made in".to_owned())))
@@ -53,14 +59,9 @@ impl Gateway {
         }
     }
 
-    async fn bearer_of(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
-        let own = &self.parts().own_tokens;
-        self.know_issuers().await?;
-        let caller = if own.is_meant(token) {
-            own.verify(token, wanted_team, self.now()).map_err(refused)?
-        } else {
-            self.parts().verifier.verify(token, wanted_team).await.map_err(refused)?
-        };
+    async fn bearer_of(&self, call: &Call, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
+        let caller = self.admitted(call, token, wanted_team).await?;
+        call.recognize(Recognized::from(&*caller));
         if let CredentialKind::Exchanged(bond) = &caller.kind
             && !self.bond_holds(&caller, bond).await?
         {
@@ -70,7 +71,24 @@ impl Gateway {
         if revoked { Err(refused(Refusal::Revoked)) } else { Ok(caller) }
     }
 
-    async fn holder_of(&self, presented: &Presented) -> Result<Arc<Caller>, Error> {
+    /// Who sent the token. Of whom it is that was refused although it was signed for us is noted in `call`.
+    async fn admitted(&self, call: &Call, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
+        self.know_issuers().await?;
+        let (own, verifier) = (&self.parts().own_tokens, &self.parts().verifier);
+        let (admitted, whose) = if own.is_meant(token) {
+            let admitted = own.verify(token, wanted_team, self.now());
+            let whose = if admitted.is_err() { own.recognize(token) } else { None };
+            (admitted, whose)
+        } else {
+            let admitted = verifier.verify(token, wanted_team).await;
+            let whose = if admitted.is_err() { verifier.recognize(token).await } else { None };
+            (admitted, whose)
+        };
+        whose.into_iter().for_each(|whose| call.recognize(whose));
+        admitted.map_err(refused)
+    }
+
+    async fn holder_of(&self, call: &Call, presented: &Presented) -> Result<Arc<Caller>, Error> {
         let mut found = self.known_key(presented, kept::BOUND).await?;
         let mut which = self.which(found.as_deref(), presented);
         if which.is_none() {
@@ -79,13 +97,18 @@ impl Gateway {
             which = self.which(found.as_deref(), presented);
         }
         let found = found.ok_or(Refusal::KeyUnknown).map_err(refused)?;
+        let (subject, credential) = (format!("api_key:{}", presented.id), presented.id.to_string());
+        if which.is_some() {
+            let team = Some(found.key.team.clone());
+            call.recognize(Recognized { team, subject: subject.clone(), credential: credential.clone() });
+        }
         let expires_at = found.key.admit(which, self.now()).map_err(denied)?;
         self.note_use(&found.key);
         self.rehash(&found, presented);
         Ok(Arc::new(Caller {
             team: found.key.team.clone(),
-            subject: format!("api_key:{}", presented.id),
-            credential: presented.id.to_string(),
+            subject,
+            credential,
             kind: CredentialKind::ApiKey(presented.id),
             scopes: found.key.scopes.clone(),
             expires_at,

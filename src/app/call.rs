@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::caller::{Origin, Provenance};
+use crate::domain::caller::{Origin, Provenance, Recognized};
 use crate::domain::clock::Instant;
 
 /// One request: where it came from, when, and whether its audit entry is written already.
@@ -20,6 +20,7 @@ pub struct Call {
     asked: Arc<Mutex<Vec<(String, String)>>>,
     provenance: Arc<OnceLock<Provenance>>,
     noted: Arc<Mutex<BTreeMap<String, String>>>,
+    recognized: Arc<OnceLock<Recognized>>,
     left: CancellationToken,
 }
 
@@ -27,7 +28,8 @@ impl Call {
     /// A request that arrived just now.
     pub fn new(origin: Origin, arrived_at: Instant) -> Self {
         let (audited, asked, noted, provenance) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
-        Self { origin, arrived_at, audited, asked, noted, provenance, left: CancellationToken::new() }
+        let (recognized, left) = (Arc::default(), CancellationToken::new());
+        Self { origin, arrived_at, audited, asked, noted, provenance, recognized, left }
     }
 
     /// Notes parameters, as they were sent; what of them the audit keeps is decided when an entry is written.
@@ -59,6 +61,17 @@ impl Call {
     /// By what the caller's token was accepted.
     pub(super) fn provenance(&self) -> Option<&Provenance> {
         self.provenance.get()
+    }
+
+    /// Notes whose the credential is, once that is beyond doubt: who is refused then is named in the audit.
+    pub(super) fn recognize(&self, whose: Recognized) {
+        // It does not become somebody else's.
+        let _earlier = self.recognized.set(whose);
+    }
+
+    /// Whose the credential is, if it was recognized.
+    pub fn recognized(&self) -> Option<&Recognized> {
+        self.recognized.get()
     }
 
     /// Notes that the entry was written together with the change that it records.

@@ -135,6 +135,9 @@ impl Gateway {
         };
         let account = self.account_of(name, new, before.map(|before| &before.account));
         let mut errors = self.wrong(new, secret.is_some());
+        if let Some(before) = before.filter(|_| secret.is_some() && new.access_key_secret.is_none()) {
+            errors.extend(moved_without_secret(new, &account, before));
+        }
         errors.extend(account.check().err().into_iter().flatten());
         let (Some(secret), true) = (secret, errors.is_empty()) else { return Err(Error::Invalid(errors)) };
         let external_id = self.external_id(&account, new.role.as_ref(), before);
@@ -233,8 +236,23 @@ fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretStrin
     findings.require(good, field, "invalid", "must be 1 to 1224 printable ASCII characters without spaces");
 }
 
+/// What says where calls go and who answers for them changes only by whoever has the secret: else whoever may write accounts
+/// could have another's secret used, and registry logins sent, elsewhere.
+fn moved_without_secret(new: &NewCloudAccount, account: &CloudAccount, before: &SealedAccount) -> Vec<FieldError> {
+    let external = match new.role.as_ref().and_then(|role| role.external_id.as_ref()) {
+        Some(given) => before.external_id.is_some() || !given.expose_secret().is_empty(),
+        None => false,
+    };
+    let detail = "changes only together with access_key_secret: send the secret, too, or leave this as it is";
+    let mut findings = Findings::default();
+    findings.require(account.endpoint == before.account.endpoint, "/api_endpoint", "secret_required", detail);
+    findings.require(account.role == before.account.role && !external, "/role", "secret_required", detail);
+    findings.into_result().err().unwrap_or_default()
+}
+
 fn unusable(why: &Unusable) -> FieldError {
     match why {
+        Unusable::Foreign(must) => FieldError::new("/api_endpoint", "not_allowed", format!("must {must}")),
         Unusable::Built(BuildError::Endpoint) => {
             let detail = "must be http:// or https:// and a host, without user, path or query; {region} stands for the \
                           region";

@@ -1,13 +1,21 @@
-//! Opaque cursors: signed, and bound to the team, the list and its filters. A cursor of another list is
+//! Opaque cursors: encrypted, and bound to the team, the list and its filters. A cursor of another list is
 //! refused rather than misread.
+//!
+//! Versions before this one signed the place and left it in clear; those cursors are read for ever, so that nobody loses
+//! their place. Such a version cannot read what is encrypted: as long as one runs beside, `clear_cursors` has this one write
+//! as it does.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{Error, Gateway};
+use crate::crypto::fingerprint::SIGNATURE_BYTES;
 use crate::domain::caller::Caller;
 use crate::domain::field::FieldError;
 use crate::domain::filter::{Page, Slice};
+
+/// What an encrypted cursor begins with; no letter of base64.
+const SEALED: &str = "c.";
 
 /// A list and what narrows it.
 pub(super) struct List<'a> {
@@ -46,14 +54,24 @@ impl<'a> List<'a> {
     }
 
     pub(super) fn write(&self, place: &str) -> String {
-        let signature = self.gateway.parts().fingerprint.sign(&self.label, place.as_bytes());
+        let (fingerprint, settings) = (&self.gateway.parts().fingerprint, self.gateway.settings());
+        if !settings.clear_cursors {
+            let sealed = fingerprint.seal_place(&self.label, place.as_bytes());
+            return format!("{SEALED}{}", BASE64_URL_SAFE_NO_PAD.encode(sealed));
+        }
+        let signature = fingerprint.sign(&self.label, place.as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode([signature.as_slice(), place.as_bytes()].concat())
     }
 
     fn read(&self, cursor: &str) -> Option<String> {
+        let fingerprint = &self.gateway.parts().fingerprint;
+        if let Some(sealed) = cursor.strip_prefix(SEALED) {
+            let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
+            return String::from_utf8(fingerprint.open_place(&self.label, &sealed)?).ok();
+        }
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (signature, place) = bytes.split_at_checked(crate::crypto::fingerprint::SIGNATURE_BYTES)?;
-        let good = self.gateway.parts().fingerprint.verify(&self.label, place, signature);
+        let (signature, place) = bytes.split_at_checked(SIGNATURE_BYTES)?;
+        let good = fingerprint.verify(&self.label, place, signature);
         good.then(|| String::from_utf8(place.to_vec()).ok()).flatten()
     }
 }

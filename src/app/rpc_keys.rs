@@ -11,7 +11,7 @@ use super::making_keys::{has_all, keys_of, was_added, was_turned, withdraws_from
 use super::view::AccessKeyView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
-use crate::domain::caller::{Caller, CredentialKind, Scope, TeamId};
+use crate::domain::caller::{Caller, CredentialKind, Recognized, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
@@ -31,6 +31,14 @@ pub enum NotLetIn {
     Failed(Error),
 }
 
+/// With which secret of its key a request was signed.
+enum Signed {
+    /// With one that is taken.
+    Well,
+    /// With the one before, whose time is over; what it is refused with.
+    TooLate(incoming::Refusal),
+}
+
 impl From<incoming::Refusal> for NotLetIn {
     fn from(refusal: incoming::Refusal) -> Self {
         Self::Refused(refusal)
@@ -45,33 +53,48 @@ impl<E: Into<Error>> From<E> for NotLetIn {
 
 impl Gateway {
     /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS
-    /// token is ignored, as our keys have none.
-    pub async fn authenticate_signed(&self, incoming: &Incoming) -> Result<Caller, NotLetIn> {
+    /// token is ignored, as our keys have none. Whose key is refused although it was recognized is noted in `call`: its
+    /// signature is right, also with the secret before a rotation, as long as that is there. The secrets of a revoked key
+    /// are wiped, so nothing can be checked any more: its use is noted by its id, whoever knows it.
+    pub async fn authenticate_signed(&self, call: &Call, incoming: &Incoming) -> Result<Caller, NotLetIn> {
         let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
         let found = self.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
+        let (subject, credential) = (format!("access_key:{id}"), id.to_string());
+        let team = Some(found.key.team.clone());
+        let whose = Recognized { team, subject: subject.clone(), credential: credential.clone() };
         if !found.key.is_active(self.now()) {
+            call.recognize(whose);
             return Err(incoming::Refusal::InactiveKey.into());
         }
-        self.verify_signed(&id, &found, incoming)?;
+        match self.verify_signed(&id, &found, incoming)? {
+            Signed::Well => call.recognize(whose),
+            Signed::TooLate(wrong) => {
+                call.recognize(whose);
+                return Err(wrong.into());
+            }
+        }
         self.clock_is_set().await?;
         incoming.check_time(self.now())?;
         if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
             return Err(incoming::Refusal::NonceUsed.into());
         }
         let AccessKey { team, scopes, expires_at, .. } = found.key;
-        let (subject, credential) = (format!("access_key:{id}"), id.to_string());
         Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at, provenance: None })
     }
 
     /// Signed with the key's secret, or as long as it is taken with the one before. A refusal is about the new one.
-    fn verify_signed(&self, id: &AccessKeyId, found: &SealedKey, incoming: &Incoming) -> Result<(), NotLetIn> {
+    fn verify_signed(&self, id: &AccessKeyId, found: &SealedKey, incoming: &Incoming) -> Result<Signed, NotLetIn> {
         let wrong = match incoming.verify(&self.open_key(id, &found.secret)?) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Signed::Well),
             Err(wrong) => wrong,
         };
-        let previous = found.previous_secret.as_ref().filter(|_| found.key.takes_previous(self.now()));
-        let Some(previous) = previous else { return Err(wrong.into()) };
-        incoming.verify(&self.open_key(id, previous)?).map_err(|_| wrong.into())
+        let Some(previous) = &found.previous_secret else { return Err(wrong.into()) };
+        let signed = incoming.verify(&self.open_key(id, previous)?).is_ok();
+        match (signed, found.key.takes_previous(self.now())) {
+            (true, true) => Ok(Signed::Well),
+            (true, false) => Ok(Signed::TooLate(wrong)),
+            (false, _) => Err(wrong.into()),
+        }
     }
 
     /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::cloud_endpoint::Allowed;
 use crate::domain::desk;
 use crate::domain::limits;
 use crate::domain::operation::Rule;
@@ -87,6 +88,10 @@ pub struct Settings {
     pub keep_image_caches: Duration,
     /// How long keys are kept that were revoked, and endpoints that were deleted.
     pub keep_credentials: Duration,
+    /// Whether cursors are written as versions before encrypted ones read them, while one runs beside.
+    pub clear_cursors: bool,
+    /// Where the calls of cloud accounts may go that administrators add.
+    pub account_endpoints: Allowed,
     /// How many webhook endpoints a team may have.
     pub endpoints_per_team: i64,
     /// How many deliveries may wait for an endpoint that is not enabled.
@@ -131,6 +136,8 @@ impl Default for Settings {
             keep_deliveries: Duration::from_hours(30 * 24),
             keep_image_caches: Duration::from_hours(90 * 24),
             keep_credentials: Duration::from_hours(90 * 24),
+            clear_cursors: false,
+            account_endpoints: Allowed::default(),
             endpoints_per_team: 50,
             waiting_while_off: 10_000,
         }

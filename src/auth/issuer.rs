@@ -16,7 +16,7 @@ use super::jwks::KeySource;
 use super::keys::KeySet;
 use super::refusal::{NoRule, Refusal};
 use super::token::Token;
-use crate::domain::caller::{Caller, CredentialKind, Provenance, TeamId};
+use crate::domain::caller::{Caller, CredentialKind, Provenance, Recognized, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::issuer::rules::{Match, Rules, Unjudged, WhyNoTeam};
 use crate::domain::issuer::{DEFAULT, Issuer, Rule, ScopeSource, TeamSource, pointer, subject};
@@ -55,7 +55,7 @@ impl Configured {
         let jti = Claims(claims).text("jti", MAX_CREDENTIAL_CHARS)?.map(str::to_owned);
         Ok(Caller {
             subject,
-            credential: jti.clone().unwrap_or_else(|| format!("kid:{}", kid.as_deref().unwrap_or("none"))),
+            credential: jti.clone().unwrap_or_else(|| of_key(kid.as_deref())),
             kind: CredentialKind::Token { jti, issued_at: Claims(claims).instant("iat")? },
             team: self.pick_team(&found, wanted)?,
             provenance: Some(Box::new(Provenance {
@@ -65,6 +65,20 @@ impl Configured {
             })),
             scopes: found.scopes,
             expires_at: Some(expires_at),
+        })
+    }
+
+    /// Whose it is although it may be refused: signed for us, and of a subject that can be named.
+    pub(super) fn recognize(&self, token: &Token, keys: &KeySet, names: &[String]) -> Option<Recognized> {
+        let kid = self.prove(token, keys).ok()?;
+        let claims = token.claims();
+        self.check_audience(claims).ok()?;
+        let jti = Claims(claims).text("jti", MAX_CREDENTIAL_CHARS).ok()?.map(str::to_owned);
+        let mut teams = self.judge(claims).map(|found| found.teams).unwrap_or_default();
+        Some(Recognized {
+            team: teams.pop().filter(|_| teams.is_empty()),
+            subject: self.subject(claims, names).ok()?,
+            credential: jti.unwrap_or_else(|| of_key(kid.as_deref())),
         })
     }
 
@@ -187,6 +201,11 @@ impl Configured {
             name => format!("{what}s of the issuer {name}"),
         }
     }
+}
+
+/// What a token without an id of its own is called.
+fn of_key(kid: Option<&str>) -> String {
+    format!("kid:{}", kid.unwrap_or("none"))
 }
 
 /// Why there is no team, and what to do about it.

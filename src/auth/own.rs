@@ -24,7 +24,7 @@ use super::keys::{KeySet, Secrets};
 use super::refusal::Refusal;
 use super::remembered::{Remembered, Stamp, print};
 use super::token::Token;
-use crate::domain::caller::{Caller, CredentialKind, Provenance, Scope, TeamId};
+use crate::domain::caller::{Caller, CredentialKind, Provenance, Recognized, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::token_exchange::{Bond, LIFETIME};
 
@@ -188,7 +188,18 @@ impl OwnTokens {
         }
     }
 
+    /// Whose a token of ours is that was refused: one that is over, or was to be for another team.
+    pub fn recognize(&self, token: &str) -> Option<Recognized> {
+        let claims = self.proved(token).ok()?;
+        Some(Recognized { team: claims.team.parse().ok(), subject: claims.sub, credential: claims.jti })
+    }
+
     fn read(&self, token: &str, now: Instant) -> Result<Caller, Refusal> {
+        self.admit(self.proved(token)?, now)
+    }
+
+    /// What a token says that we signed.
+    fn proved(&self, token: &str) -> Result<Claims, Refusal> {
         let token = Token::parse(token)?;
         let kid = token.kid.as_deref().ok_or(Refusal::UnknownKey)?;
         let key = self.keys.find(Some(kid)).ok_or(Refusal::UnknownKey)?;
@@ -199,8 +210,7 @@ impl OwnTokens {
             return Err(Refusal::BadSignature);
         }
         let claims = Value::Object(token.claims().clone());
-        let claims: Claims = serde_json::from_value(claims).map_err(|_| Refusal::Malformed)?;
-        self.admit(claims, now)
+        serde_json::from_value(claims).map_err(|_| Refusal::Malformed)
     }
 
     fn admit(&self, claims: Claims, now: Instant) -> Result<Caller, Refusal> {

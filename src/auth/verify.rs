@@ -19,7 +19,7 @@ use super::jwks::{KeySource, KeyState, Reach};
 use super::refusal::Refusal;
 use super::remembered::{Remembered, Stamp, print};
 use super::token::Token;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Recognized};
 use crate::domain::clock::Clock;
 use crate::domain::field::FieldError;
 use crate::domain::issuer::rules::Rules;
@@ -231,6 +231,15 @@ impl Verifier {
             self.remembered.keep(print, &caller, stamp, self.clock.now());
         }
         Ok(caller)
+    }
+
+    /// Whose a token is that was refused, if its issuer signed it for us: one that has expired, or names no team that is
+    /// wanted. Of any other nothing is believed.
+    pub async fn recognize(&self, token: &str) -> Option<Recognized> {
+        let (token, issuers) = (Token::parse(token).ok()?, self.issuers());
+        let issuer = issuers.of(&token).ok()?;
+        let keys = issuer.source.keys_for(token.kid.as_deref()).await.ok()?;
+        issuer.recognize(&token, &keys, &issuers.names)
     }
 
     /// Fetches keys that are to be fetched and were not yet, or are old, of every issuer. Whether all are there.

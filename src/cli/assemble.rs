@@ -75,6 +75,8 @@ fn put_together(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gat
             answer_within: config.limits.answer,
             webhook_timeout: config.webhook.timeout,
             webhook_skip_challenge: config.webhook.allow_skip_challenge,
+            clear_cursors: config.clear_cursors,
+            account_endpoints: config.cloud.account_endpoints.clone(),
             endpoints_per_team: config.webhook.endpoints_per_team.into(),
             waiting_while_off: config.webhook.waiting_while_off.into(),
             keep_events: config.retention.events,

@@ -19,6 +19,7 @@ use crate::config::{
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
+use crate::domain::cloud_endpoint::Allowed;
 use crate::domain::entropy::Entropy;
 use crate::domain::limits::bucket::Rate;
 use crate::domain::operation::Rule;
@@ -133,8 +134,10 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
         metrics_listen: None,
         public_url: None,
         trusted_proxies: Vec::new(),
+        clear_cursors: false,
         cloud: ServeCloud {
             endpoint: stand_in.url(),
+            account_endpoints: Allowed { suffixes: None, loopback: true },
             access_key_id: keys.stand_in_id.clone(),
             access_key_secret: keys.stand_in_secret.clone(),
             account: "default".into(),

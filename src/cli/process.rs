@@ -82,6 +82,7 @@ impl Process {
             metrics_here: operators.is_none(),
             ..http::Settings::default()
         };
+        let proxies = links.proxies().clone();
         let state =
             DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, links, tasks: tasks.clone() };
         let limits = server::Limits {
@@ -95,7 +96,7 @@ impl Process {
             head_bytes: limits.head_bytes,
             drain: shutdown::DRAIN.saturating_sub(limits.grace),
         };
-        let api = server::serve(listener, http::router(state), limits, tasks, self.stop.clone());
+        let api = server::serve_behind(proxies, listener, http::router(state), limits, tasks, self.stop.clone());
         tokio::join!(self.part("the API", api), self.serve_operators(operators));
     }
 

@@ -71,8 +71,10 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Where clients reach the API, if answers are to link there: without a slash at its end.
     pub public_url: Option<String>,
-    /// The proxies whose `X-Forwarded-Prefix` is believed; the form (`10.0.0.0/8`) is checked.
+    /// The proxies that may say who their clients are and which prefix they took off; the form (`10.0.0.0/8`) is checked.
     pub trusted_proxies: Vec<String>,
+    /// Whether cursors are written as versions before encrypted ones read them.
+    pub clear_cursors: bool,
     /// Which log lines are written, in tracing's filter words.
     pub log: String,
     /// In which form.
@@ -119,6 +121,8 @@ pub enum LogFormat {
 pub struct CloudConfig {
     /// The address of the API; `{region}` stands for the region.
     pub endpoint: String,
+    /// `cloud.endpoint_suffixes`: what the hosts of added accounts must end in; none: the cloud's own only.
+    pub endpoint_suffixes: Option<Vec<String>>,
     /// The id of the access key.
     pub access_key_id: Option<String>,
     /// Its secret.
@@ -214,12 +218,14 @@ impl Config {
             metrics_listen: r.address("metrics_listen"),
             public_url: r.public_url("public_url"),
             trusted_proxies: r.cidrs("trusted_proxies"),
+            clear_cursors: r.flag("clear_cursors"),
             log: r.log_filter("log").unwrap_or_else(|| "info,sqlx=warn".to_owned()),
             log_format: r.log_format("log_format").unwrap_or(LogFormat::Json),
             cloud: CloudConfig {
                 endpoint: r
                     .endpoint("cloud.endpoint")
                     .unwrap_or_else(|| "https://eci.{region}.aliyuncs.com".to_owned()),
+                endpoint_suffixes: r.some_host_suffixes("cloud.endpoint_suffixes"),
                 access_key_id: r.word("cloud.access_key_id"),
                 access_key_secret: r.secret("cloud.access_key_secret"),
                 account: r.account("cloud.account").unwrap_or_else(|| "default".to_owned()),

@@ -257,6 +257,11 @@ impl Reader {
     }
 
     pub(super) fn host_suffixes(&mut self, key: &'static str) -> Vec<String> {
+        self.some_host_suffixes(key).unwrap_or_default()
+    }
+
+    /// The same; none where nothing is said.
+    pub(super) fn some_host_suffixes(&mut self, key: &'static str) -> Option<Vec<String>> {
         let good = |text: &str| {
             text.split('.')
                 .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
@@ -266,7 +271,7 @@ impl Reader {
             let text = text.strip_prefix('.').unwrap_or(text);
             good(text).then(|| text.to_ascii_lowercase())
         };
-        self.many(key, allowed, read).unwrap_or_default()
+        self.many(key, allowed, read)
     }
 
     pub(super) fn master_key(&mut self, key: &'static str) -> Option<SecretString> {

@@ -11,6 +11,7 @@ use super::{
     AuditConfig, AuthConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, JwksConfig, KeysConfig,
     LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, RoleConfig, SettingError, WebhookConfig,
 };
+use crate::domain::cloud_endpoint::Allowed;
 use crate::domain::issuer::Issuer;
 use crate::domain::operation::Rule;
 use crate::domain::region::Region;
@@ -29,8 +30,10 @@ pub struct ServeConfig {
     pub metrics_listen: Option<SocketAddr>,
     /// Where clients reach the API, if answers are to link there.
     pub public_url: Option<String>,
-    /// The proxies whose `X-Forwarded-Prefix` is believed.
+    /// The proxies whose word counts.
     pub trusted_proxies: Vec<String>,
+    /// Whether cursors are written as versions before encrypted ones read them.
+    pub clear_cursors: bool,
     /// The cloud's side.
     pub cloud: ServeCloud,
     /// Who may call.
@@ -71,6 +74,8 @@ pub struct ServeKeys {
 pub struct ServeCloud {
     /// The address of the API; `{region}` stands for the region.
     pub endpoint: String,
+    /// Where the calls of added accounts may go.
+    pub account_endpoints: Allowed,
     /// The id of the access key.
     pub access_key_id: String,
     /// Its secret.
@@ -196,8 +201,20 @@ impl Config {
         let (Some(database_url), Some(id), Some(secret), Some(auth), Some(keys_at_rest), Some(audit)) = all else {
             return Err(m.0);
         };
-        let CloudConfig { endpoint, account, role, sts_endpoint, regions, proxy, ca_file, timeout, pace, rule, .. } =
-            self.cloud;
+        let CloudConfig {
+            endpoint,
+            endpoint_suffixes,
+            account,
+            role,
+            sts_endpoint,
+            regions,
+            proxy,
+            ca_file,
+            timeout,
+            pace,
+            rule,
+            ..
+        } = self.cloud;
         let (access_key_id, access_key_secret) = (id, secret);
         let own_issuer = self.own_issuer.or_else(|| self.public_url.clone());
         let own_issuer = own_issuer.unwrap_or_else(|| "eci-cache-gateway".to_owned());
@@ -209,8 +226,10 @@ impl Config {
             metrics_listen: self.metrics_listen,
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
+            clear_cursors: self.clear_cursors,
             cloud: ServeCloud {
                 endpoint,
+                account_endpoints: Allowed { suffixes: endpoint_suffixes, loopback: false },
                 access_key_id,
                 access_key_secret,
                 account,

@@ -1,7 +1,7 @@
 //! Keyed hashes: to tell whether two things are equal without keeping either, and to sign what a client carries.
 //!
 //! A plain hash of a password can be searched for; one that needs a key cannot. Used for idempotency keys (is this the
-//! same body?), for parameters in the audit that must not stand there in clear, and for list cursors.
+//! same body?), for parameters in the audit that must not stand there in clear, and for list cursors (which are encrypted, too).
 //! Labels keep the uses apart: equal bytes under different labels have unrelated fingerprints.
 //!
 //! While the former master key is configured, what it made is still known: a request that is repeated over a rotation
@@ -12,6 +12,7 @@ use std::fmt;
 use aws_lc_rs::{constant_time, hmac};
 use secrecy::ExposeSecret;
 
+use super::cursor::CursorCipher;
 use super::master::MasterKey;
 
 const LABEL: &str = "eci-cache-gateway fingerprint v1";
@@ -23,6 +24,7 @@ pub const SIGNATURE_BYTES: usize = 16;
 pub struct Fingerprint {
     key: hmac::Key,
     former: Option<hmac::Key>,
+    cursors: Vec<CursorCipher>,
 }
 
 impl fmt::Debug for Fingerprint {
@@ -34,12 +36,14 @@ impl fmt::Debug for Fingerprint {
 impl Fingerprint {
     /// Derives its own key from the master key.
     pub fn new(master: &MasterKey) -> Self {
-        Self { key: derived(master), former: None }
+        Self { key: derived(master), former: None, cursors: vec![CursorCipher::new(master)] }
     }
 
     /// The same, and what the former master key made is known.
     pub fn with_former(self, former: Option<&MasterKey>) -> Self {
-        Self { former: former.map(derived), ..self }
+        let mut cursors = self.cursors;
+        cursors.extend(former.map(CursorCipher::new));
+        Self { former: former.map(derived), cursors, ..self }
     }
 
     /// The fingerprint of `bytes` for the use `label`.
@@ -56,6 +60,16 @@ impl Fingerprint {
     pub fn is(&self, label: &str, bytes: &[u8], print: &[u8]) -> bool {
         let made = |own: [u8; 32]| constant_time::verify_slices_are_equal(&own, print).is_ok();
         made(self.of(label, bytes)) || self.of_former(label, bytes).is_some_and(made)
+    }
+
+    /// Encrypts a place in the list `label` for a client to carry.
+    pub fn seal_place(&self, label: &str, place: &[u8]) -> Vec<u8> {
+        self.cursors.first().map(|cipher| cipher.seal(label, place)).unwrap_or_default()
+    }
+
+    /// The place that [`Self::seal_place`] encrypted for the same list, if it did.
+    pub fn open_place(&self, label: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.cursors.iter().find_map(|cipher| cipher.open(label, sealed))
     }
 
     /// A signature to hand out together with `bytes`, for example with a cursor.
@@ -131,6 +145,10 @@ mod tests {
         assert!(rotated.verify("x", b"1", &rotated.sign("x", b"1")));
         assert_eq!(rotated.sign("x", b"1"), Fingerprint::new(&new).sign("x", b"1"));
         assert!(!Fingerprint::new(&new).verify("x", b"1", &Fingerprint::new(&old).sign("x", b"1")));
+        let carried = Fingerprint::new(&old).seal_place("x", b"1");
+        assert_eq!(rotated.open_place("x", &carried).as_deref(), Some(&b"1"[..]));
+        assert_eq!(Fingerprint::new(&new).open_place("x", &rotated.seal_place("x", b"1")).as_deref(), Some(&b"1"[..]));
+        assert_eq!(Fingerprint::new(&new).open_place("x", &carried), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! Who calls it: `app`. What it does not do: TLS, tokens (`auth`), signatures of webhooks (`webhook`).
 
 pub mod audit_keys;
+mod cursor;
 pub mod fingerprint;
 pub mod master;
 pub mod merkle;

@@ -11,7 +11,7 @@ pub mod retention;
 
 use std::collections::BTreeMap;
 
-use super::caller::{Caller, Door, Origin, TeamId};
+use super::caller::{Caller, Door, Origin, Recognized, TeamId};
 use super::clock::Instant;
 use super::ids::{AuditId, OperationId};
 
@@ -65,7 +65,7 @@ pub struct AuditEntry {
     pub door: String,
     /// The request, or the worker's pass.
     pub request_id: String,
-    /// The peer's address.
+    /// The client's address.
     pub address: Option<std::net::IpAddr>,
     /// What: the operation id of the API (`create_image_cache`), or a worker's act (`observe_image_cache`).
     pub action: String,
@@ -113,7 +113,17 @@ impl Actor {
         }
     }
 
-    /// Someone who could not be authenticated.
+    /// Someone whose credential was recognized and refused.
+    pub fn recognized(whose: &Recognized, origin: &Origin) -> Self {
+        Self {
+            team: whose.team.clone(),
+            subject: whose.subject.clone(),
+            credential: Some(whose.credential.clone()),
+            origin: origin.clone(),
+        }
+    }
+
+    /// Someone of whom nothing is known: without a credential, or with one that could not be told.
     pub fn anonymous(origin: &Origin) -> Self {
         Self { team: None, subject: "anonymous".into(), credential: None, origin: origin.clone() }
     }

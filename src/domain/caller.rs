@@ -214,6 +214,25 @@ impl Caller {
     }
 }
 
+/// Whose a credential is that was found good and refused all the same: revoked, expired, for another team. Enough to name
+/// them in the audit, and nothing to act with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognized {
+    /// The team; none where a token names several or none.
+    pub team: Option<TeamId>,
+    /// As in [`Caller`].
+    pub subject: String,
+    /// As in [`Caller`].
+    pub credential: String,
+}
+
+impl From<&Caller> for Recognized {
+    fn from(caller: &Caller) -> Self {
+        let Caller { team, subject, credential, .. } = caller;
+        Self { team: Some(team.clone()), subject: subject.clone(), credential: credential.clone() }
+    }
+}
+
 /// Through which door a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
@@ -246,6 +265,6 @@ pub struct Origin {
     pub door: Door,
     /// `X-Request-Id`, taken from the caller if sane, else made by us. At most 64 characters.
     pub request_id: String,
-    /// The peer's address, where there is one.
+    /// The client's address, where there is one: the peer's, or what a trusted proxy says of it.
     pub address: Option<IpAddr>,
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -222,6 +223,7 @@ fn finish(exchange: &Exchange, answer: Response, refusal: Option<Refusal>) -> Re
 /// the team is known (draft-ietf-httpapi-ratelimit-headers-11).
 fn mark(exchange: &Exchange, mut answer: Response) -> Response {
     links::rebase(answer.headers_mut(), &exchange.base);
+    keep_from_caches(exchange, &mut answer);
     put_header(&mut answer, "x-request-id", exchange.request_id());
     if let Some(traceparent) = &exchange.traceparent {
         put_header(&mut answer, "traceparent", traceparent);
@@ -232,6 +234,18 @@ fn mark(exchange: &Exchange, mut answer: Response) -> Response {
         put_header(&mut answer, "ratelimit", &format!("\"team\";r={remaining};t={reset_seconds}"));
     }
     answer
+}
+
+/// What may be kept of an answer of the API: a secret is only ever in the answer to a change, which nobody stores; what was
+/// read may be kept by its reader, who asks whether it has changed (`If-None-Match`), and by no cache that others share. A
+/// signature in the URL is no `Authorization`, which would keep those away by itself.
+fn keep_from_caches(exchange: &Exchange, answer: &mut Response) {
+    if !exchange.api {
+        return;
+    }
+    let read = exchange.reads && answer.status().as_u16() < 400;
+    let may = HeaderValue::from_static(if read { "private, no-cache" } else { "no-store" });
+    answer.headers_mut().entry(CACHE_CONTROL).or_insert(may);
 }
 
 fn put_header(answer: &mut Response, name: &'static str, value: &str) {
@@ -246,13 +260,14 @@ fn log(exchange: &Exchange, method: &Method, status: StatusCode, code: Option<&s
     let team = exchange.caller.get().map(|caller| caller.team.as_str());
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let trace = exchange.traceparent.as_deref();
+    let address = exchange.call.origin.address.map(tracing::field::display);
     let status = status.as_u16();
     // No method among the labels: a client may send any word as one.
     metrics::counter!("ecg_requests_total", "route" => route.to_owned(), "status" => status.to_string()).increment(1);
     metrics::histogram!("ecg_request_seconds", "route" => route.to_owned()).record(began.elapsed());
     let flood = exchange.place.was_turned_away() || code == Some("too_many_refused");
     if exchange.audited && !flood {
-        tracing::info!(%method, route, status, duration_ms, team, code, traceparent = trace, "answered");
+        tracing::info!(%method, route, status, duration_ms, team, code, address, traceparent = trace, "answered");
     } else {
         // Probes and scrapes come every few seconds, and those turned away by the thousand.
         tracing::debug!(%method, route, status, duration_ms, code, traceparent = trace, "answered");

@@ -50,7 +50,11 @@ pub struct Exchange {
     pub rpc: Option<Rpc>,
     /// The W3C trace context, if it was sent and sane.
     pub traceparent: Option<String>,
-    /// Whether it belongs to the API, so that it needs an audit entry.
+    /// Whether it belongs to the API.
+    pub api: bool,
+    /// Whether it is a GET or HEAD of the REST API.
+    pub reads: bool,
+    /// Whether it needs an audit entry.
     pub audited: bool,
     /// Who it is, once known.
     pub caller: OnceLock<Arc<Caller>>,
@@ -71,10 +75,13 @@ impl Exchange {
     pub fn open(door: &DoorState, operations: &Operations, request: &Request) -> Arc<Self> {
         let extensions = request.extensions();
         let route = extensions.get::<MatchedPath>().cloned();
-        let address = extensions.get::<Peer>().map(|peer| peer.0);
+        let peer = extensions.get::<Peer>().map(|peer| peer.0);
+        let address = peer.map(|peer| door.links.proxies().client(peer, request.headers()));
         let request_id = request_id(request.headers()).unwrap_or_else(|| door.gateway.new_request_id());
         let path = request.uri().path();
         let rpc = (path == "/").then(|| Rpc::of(request));
+        let rest = path == "/v1" || path.starts_with("/v1/");
+        let api = rest || rpc.is_some();
         let origin = Origin { door: if rpc.is_some() { Door::Rpc } else { Door::Rest }, request_id, address };
         let call = Call::new(origin, door.gateway.clock().now());
         if rpc.is_none() {
@@ -96,12 +103,14 @@ impl Exchange {
             resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),
             route,
             traceparent: headers::traceparent(request.headers()),
-            audited: door.settings.audits && (rpc.is_some() || path == "/v1" || path.starts_with("/v1/")),
+            api,
+            reads: rest && [Method::GET, Method::HEAD].contains(request.method()),
+            audited: door.settings.audits && api,
             place: door.gateway.place(rpc.is_some().then(|| deadline.into_std())),
             rpc,
             caller: OnceLock::new(),
             settings: door.settings,
-            base: door.links.base(address, request.headers()),
+            base: door.links.base(peer, request.headers()),
         })
     }
 
@@ -142,7 +151,11 @@ impl Exchange {
     /// Whom the audit entry names.
     pub fn actor(&self) -> Actor {
         let origin = &self.call.origin;
-        self.caller.get().map_or_else(|| Actor::anonymous(origin), |caller| Actor::caller(caller, origin))
+        match (self.caller.get(), self.call.recognized()) {
+            (Some(caller), _) => Actor::caller(caller, origin),
+            (None, Some(whose)) => Actor::recognized(whose, origin),
+            (None, None) => Actor::anonymous(origin),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod id;
 mod json;
 mod query;
 
-pub use authorized::{Authorized, team};
+pub use authorized::{Authorized, authorize, team};
 pub use form::Form;
 pub use id::Id;
 pub use json::{Json, read_body};

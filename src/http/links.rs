@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::http::header::{LINK, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::proxies::TrustedProxies;
 use crate::webhook::cidr::Cidr;
 
 /// The longest prefix that is taken from a proxy.
@@ -19,14 +20,19 @@ const LONGEST: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct Links {
     public_url: Option<Arc<str>>,
-    trusted_proxies: Arc<[Cidr]>,
+    trusted_proxies: TrustedProxies,
 }
 
 impl Links {
-    /// With the address that clients know, if it is set, and the proxies whose `X-Forwarded-Prefix` is believed.
+    /// With the address that clients know, if it is set, and the proxies that are trusted.
     pub fn new(public_url: Option<&str>, trusted_proxies: Vec<Cidr>) -> Self {
         let public_url = public_url.map(|url| url.trim_end_matches('/').into());
-        Self { public_url, trusted_proxies: trusted_proxies.into() }
+        Self { public_url, trusted_proxies: TrustedProxies::new(trusted_proxies) }
+    }
+
+    /// The proxies whose word counts.
+    pub fn proxies(&self) -> &TrustedProxies {
+        &self.trusted_proxies
     }
 
     /// What stands before the path of a link in the answer to this request; it has no slash at its end.
@@ -34,8 +40,7 @@ impl Links {
         if let Some(url) = &self.public_url {
             return Arc::clone(url);
         }
-        let trusted = peer.map(|peer| peer.to_canonical());
-        let trusted = trusted.is_some_and(|peer| self.trusted_proxies.iter().any(|cidr| cidr.contains(peer)));
+        let trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer));
         if trusted { prefix(headers).into() } else { Arc::from("") }
     }
 }

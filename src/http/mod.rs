@@ -25,6 +25,7 @@ pub mod extract;
 pub mod links;
 pub mod openapi;
 pub mod problem;
+pub mod proxies;
 mod receipts;
 mod rest;
 mod rpc;

@@ -128,7 +128,7 @@ async fn let_in<'a>(door: &DoorState, exchange: &'a Exchange, incoming: &Incomin
     if incoming.nonce.contains(char::is_control) {
         return Err(words::of_incoming(&incoming::Refusal::Invalid("SignatureNonce", "it must be printable")));
     }
-    let caller = door.gateway.authenticate_signed(incoming).await.map_err(told)?;
+    let caller = door.gateway.authenticate_signed(&exchange.call, incoming).await.map_err(told)?;
     // The wrapper names the caller even if the next lines refuse them.
     let caller = exchange.caller.get_or_init(|| Arc::new(caller));
     door.gateway.check_team(caller).await.map_err(words::of_error)?;

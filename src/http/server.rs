@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderValue;
-use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
@@ -29,22 +29,26 @@ use tower::ServiceExt as _;
 
 use super::exchange::Peer;
 use super::problem::{MEDIA_TYPE, Refusal};
+use super::proxies::TrustedProxies;
 use super::receipts::Unflushed;
 use super::rpc;
 use crate::eci::incoming::Format;
 
 mod flushes;
+mod framing;
 mod idle;
 mod neighbours;
 mod patience;
 mod telling;
 
 use flushes::Flushes;
+use framing::{Lengths, Scanner};
 use idle::{Answer, Deadlines, Idle, Underway};
 use neighbours::{Counted, Neighbours};
 use patience::Patient;
 use telling::Telling;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The id of a request that was not read.
 const UNREAD: &str = "unread";
 /// How long a connection that was taken in the last moment may take to send something.
@@ -94,11 +98,25 @@ impl Default for Limits {
 /// Serves `router` until `stop` is cancelled and `limits.grace` is over, then lets what is running end, for at most
 /// `limits.drain`. `tasks` are the requests' own tasks (`DoorState::tasks`).
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, tasks: TaskTracker, stop: CancellationToken) {
+    serve_behind(TrustedProxies::default(), listener, router, limits, tasks, stop).await;
+}
+
+/// The same behind `proxies`: each of them may have all connections, for it speaks for many.
+pub async fn serve_behind(
+    proxies: TrustedProxies,
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let (connections, neighbours) = (TaskTracker::new(), Neighbours::default());
     let (stopping, closing) = (stop.clone(), CancellationToken::new());
     let take = |(stream, peer, slot): Accepted, closing: CancellationToken| {
-        let Some(counted) = neighbours.count(peer.ip(), limits.connections_per_address) else {
+        let most = if proxies.trusts(peer.ip()) { usize::MAX } else { limits.connections_per_address };
+        let limits = Limits { connections_per_address: most, ..limits };
+        let Some(counted) = neighbours.count(peer.ip(), most) else {
             return refuse(&stream);
         };
         let (stop, slots) = (stop.clone(), Arc::clone(&slots));
@@ -162,11 +180,32 @@ fn written(refusal: &Refusal, media_type: &str, body: &[u8]) -> Vec<u8> {
     let retry = refusal.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry = retry.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
     let head = format!(
-        "HTTP/1.1 {} {reason}\r\nconnection: close\r\nx-request-id: {UNREAD}\r\n{retry}content-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {} {reason}\r\nconnection: close\r\nx-request-id: {UNREAD}\r\ncache-control: no-store\r\n{retry}content-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
         status.as_u16(),
         body.len()
     );
     [head.as_bytes(), body].concat()
+}
+
+/// The refusal of a head that was read: the last answer on its connection.
+fn ill_framed(request: &Request<Incoming>, detail: &'static str) -> Response {
+    let refusal = Refusal::bad_head(detail);
+    let path = request.uri().path_and_query().map_or("", |all| all.as_str());
+    let line = format!("{} {path} ", request.method());
+    let mut answer = match telling::rpc_format(line.as_bytes()) {
+        Some(format) => {
+            let (kind, body) = rpc::envelope::unread(refusal, format, UNREAD);
+            let mut answer = Response::new(axum::body::Body::from(body));
+            *answer.status_mut() = StatusCode::BAD_REQUEST;
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            answer
+        }
+        None => refusal.write(None, UNREAD),
+    };
+    for (name, value) in [(CONNECTION, "close"), (CACHE_CONTROL, "no-store"), (REQUEST_ID, UNREAD)] {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
 }
 
 type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
@@ -225,9 +264,11 @@ impl Connection {
         let (underway, unflushed) = (Underway::default(), Unflushed::default());
         let deadlines = Deadlines { head: self.limits.header_deadline, idle: self.limits.keep_idle };
         let stream = Patient::new(stream, self.limits.write_deadline);
-        let io = Idle::new(Telling::new(stream), deadlines, underway.clone(), || self.is_short());
+        let lengths = Lengths::default();
+        let stream = Telling::new(stream, Scanner::new(lengths.clone()));
+        let io = Idle::new(stream, deadlines, underway.clone(), || self.is_short());
         let io = TokioIo::new(Flushes::new(io, unflushed.clone()));
-        let service = service_fn(|request| self.answer(&router, &underway, &unflushed, request));
+        let service = service_fn(|request| self.answer(&router, &underway, (&unflushed, &lengths), request));
         let connection = self.builder().serve_connection(io, service);
         let mut connection = std::pin::pin!(connection);
         // First whatever has come: it is answered.
@@ -249,10 +290,14 @@ impl Connection {
         &self,
         router: &Router,
         underway: &Underway,
-        unflushed: &Unflushed,
+        (unflushed, lengths): (&Unflushed, &Lengths),
         mut request: Request<Incoming>,
     ) -> Result<Response<Answer<axum::body::Body>>, Infallible> {
         let underway = underway.begin();
+        if let Some(detail) = framing::fault(&request, lengths) {
+            tracing::debug!(peer = %self.peer, detail, "a request was refused for its head");
+            return Ok(ill_framed(&request, detail).map(|body| Answer { body, _request: underway }));
+        }
         request.extensions_mut().insert(Peer(self.peer.ip()));
         request.extensions_mut().insert(unflushed.clone());
         let mut answer = router.clone().oneshot(request.map(axum::body::Body::new)).await?;

@@ -1,6 +1,7 @@
 //! The door's manners: what is wrong with a request, and what every answer carries.
 #![cfg(test)]
 
+use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::http::openapi::{document_3_0, document_3_1};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -195,7 +196,8 @@ async fn pages_for_operators_and_readers() {
         json!({"database": true, "migrations": true, "workers": true, "tasks": true, "issuer_keys": true,
             "clock": true})
     );
-    let metrics = open("/metrics").await;
+    let metrics = app.bare(Method::GET, "/metrics").bearer_auth(app.token("platform", &[Scope::PlatformRead]));
+    let metrics = Answer::of(metrics).await;
     assert_eq!((metrics.status, metrics.text.as_str()), (200, "ecg_tests 1\n"));
     assert!(metrics.header("content-type").starts_with("text/plain"));
     assert_eq!(open("/openapi.json").await.text, document_3_1());

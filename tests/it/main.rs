@@ -12,6 +12,7 @@ mod coverage;
 mod database;
 mod disk;
 mod door;
+mod edges;
 mod egress;
 mod ensure;
 mod events;

@@ -97,7 +97,7 @@ async fn goes_through_life<R>(unread: impl FnOnce(Box<dyn std::io::BufRead>) -> 
     let ready: Value = http.get(wait).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
     assert_eq!(ready["condition_met"], true, "{ready}");
     hook.wait_for(1).await;
-    let metrics = http.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+    let metrics = http.get(format!("{url}/metrics")).bearer_auth(&token).send().await.unwrap().text().await.unwrap();
     assert!(process.stop().await.success());
     drop(unread);
     metrics

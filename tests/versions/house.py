@@ -171,6 +171,8 @@ class House:
             "ECG_KEYS_AUDIT": MASTER,
             "ECG_WEBHOOK_ALLOW_LOOPBACK": "true",
             "ECG_WEBHOOK_ALLOW_HTTP": "true",
+            # As docs/compose.md says: cursors that both versions read.
+            "ECG_CLEAR_CURSORS": "true",
             "ECG_LIMITS_GRACE_SECONDS": "1",
             "ECG_RECONCILE_EVERY_SECONDS": "60",
         }

@@ -64,7 +64,8 @@ pub struct AuditEntryView {
     pub id: String,
     /// When it was written.
     pub at: DateTime<Utc>,
-    /// Who: a token's subject, `anonymous`, or `worker:…`.
+    /// Who: a token's subject, `api_key:…`, `access_key:…` or `worker:…`; of a request that was refused for its credential,
+    /// too, if that was recognized. `anonymous`: who could not be told.
     pub subject: String,
     /// Which credential; never the credential itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +75,7 @@ pub struct AuditEntryView {
     pub door: String,
     /// The request.
     pub request_id: String,
-    /// The peer's address.
+    /// The client's address: the peer's, or what a trusted proxy says of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub address: Option<String>,

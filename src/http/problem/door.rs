@@ -74,6 +74,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "malformed_head", "The head is malformed", detail)
     }
 
+    /// A head that is HTTP and must not be taken all the same.
+    pub fn bad_head(detail: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_head", "The head is malformed", detail)
+    }
+
     /// More connections than one address may have.
     pub fn too_many_connections() -> Self {
         let detail = "too many connections are open from this address";

@@ -28,7 +28,8 @@ pub(super) struct CloudAccountBody {
     /// The access key (`AccessKeyId`).
     #[schema(min_length = 1, max_length = 128, example = "LTAI5tExample")]
     access_key_id: String,
-    /// Its secret. It is never shown or logged. Left out, the one that is stored stays, if it is of this access key.
+    /// Its secret. It is never shown or logged. Left out, the one that is stored stays, if it is of this access key, and
+    /// `api_endpoint` and `role` must stay as they are.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>, format = Password)]
     access_key_secret: Option<SecretString>,
@@ -40,7 +41,8 @@ pub(super) struct CloudAccountBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 100)]
     regions: Option<Vec<String>>,
-    /// The cloud's address, in which `{region}` stands for the region; left out, that of the gateway's settings.
+    /// The cloud's address, in which `{region}` stands for the region; left out, that of the gateway's settings. It must be
+    /// https, to a host of the cloud or one that the operator allows (`cloud.endpoint_suffixes`).
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, example = "https://eci.{region}.aliyuncs.com")]
     api_endpoint: Option<String>,

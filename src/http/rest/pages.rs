@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -23,6 +23,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::token_exchange;
 use crate::app::Gateway;
 use crate::http::exchange::Exchange;
+use crate::http::extract::authorize;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, RenderMetrics, answer, openapi};
 
@@ -132,11 +133,23 @@ pub(in crate::http) fn operators(gateway: Gateway, render: RenderMetrics) -> Rou
 }
 
 /// Print the metrics
+///
+/// They tell of all teams. Where the operator serves them on a listener of its own, there is nothing here (404).
 #[utoipa::path(get, path = "/metrics", tag = "operations-pages",
     responses((status = 200, description = "Prometheus' text format.", body = String, content_type = "text/plain")),
 )]
-pub(super) async fn metrics(State(door): State<DoorState>) -> Response {
-    if door.settings.metrics_here { print(&door.metrics) } else { StatusCode::NOT_FOUND.into_response() }
+pub(super) async fn metrics(
+    State(door): State<DoorState>,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    if !door.settings.metrics_here {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    }
+    authorize(&door, &exchange, &headers).await?;
+    let mut answer = print(&door.metrics);
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
 }
 
 /// The metrics in Prometheus' text form.

@@ -10,12 +10,15 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::framing::Scanner;
 use super::{unread, unread_rpc};
 use crate::eci::incoming::Format;
 use crate::http::problem::Refusal;
 
 /// What hyper's bare answers are shorter than.
 const BARE: usize = 256;
+/// What is said to a proxy that speaks of its client in another way than by a header.
+const PROXY_PROTOCOL: &str = "the PROXY protocol is not supported; let the proxy send X-Forwarded-For or Forwarded, and name it in trusted_proxies";
 /// How much of a head is looked at: enough for the first parameters.
 const BEGINNING: usize = 1024;
 
@@ -28,11 +31,12 @@ pub(super) struct Telling<S> {
     beginning: Vec<u8>,
     /// Whether something was written since.
     answered: bool,
+    scanner: Scanner,
 }
 
 impl<S: AsyncWrite + Unpin> Telling<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, instead: (Vec::new(), 0), beginning: Vec::new(), answered: false }
+    pub(super) fn new(stream: S, scanner: Scanner) -> Self {
+        Self { stream, instead: (Vec::new(), 0), beginning: Vec::new(), answered: false, scanner }
     }
 
     /// Keeps the beginning of what is read.
@@ -42,7 +46,9 @@ impl<S: AsyncWrite + Unpin> Telling<S> {
         }
         if std::mem::take(&mut self.answered) {
             self.beginning.clear();
+            self.scanner.forget();
         }
+        self.scanner.look(read);
         let room = BEGINNING.saturating_sub(self.beginning.len()).min(read.len());
         self.beginning.extend_from_slice(&read[..room]);
     }
@@ -61,7 +67,7 @@ impl<S: AsyncWrite + Unpin> Telling<S> {
     /// Takes `text` in, if it is a bare answer.
     fn takes(&mut self, text: &[u8]) -> bool {
         self.answered = true;
-        let problem = told(text, rpc_format(&self.beginning));
+        let problem = told(text, &self.beginning);
         if let Some(problem) = &problem {
             self.instead = (problem.clone(), 0);
         }
@@ -69,8 +75,13 @@ impl<S: AsyncWrite + Unpin> Telling<S> {
     }
 }
 
+/// Whether a proxy told who its client is before the request, which is not understood here.
+fn is_proxy_protocol(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"PROXY ") || beginning.starts_with(b"\r\n\r\n\0\r\nQUIT\n")
+}
+
 /// In what a request that begins like this wants its answer, if it is one to the cloud's API.
-fn rpc_format(beginning: &[u8]) -> Option<Format> {
+pub(super) fn rpc_format(beginning: &[u8]) -> Option<Format> {
     let mut words = beginning.split(|byte| *byte == b' ');
     let (method, target) = (words.next()?, words.next()?);
     // A GET of the bare root is a browser's: a call has its parameters there.
@@ -79,8 +90,8 @@ fn rpc_format(beginning: &[u8]) -> Option<Format> {
     is_root.then_some(if wants_xml { Format::Xml } else { Format::Json })
 }
 
-/// What is said instead of a bare answer.
-fn told(text: &[u8], rpc: Option<Format>) -> Option<Vec<u8>> {
+/// What is said instead of a bare answer to what begins like this.
+fn told(text: &[u8], beginning: &[u8]) -> Option<Vec<u8>> {
     if text.len() >= BARE || !text.starts_with(b"HTTP/1.1 4") || !text.ends_with(b"\r\n\r\n") {
         return None;
     }
@@ -89,12 +100,13 @@ fn told(text: &[u8], rpc: Option<Format>) -> Option<Vec<u8>> {
         return None;
     }
     let refusal = match text.get(9..12)? {
+        "400" if is_proxy_protocol(beginning) => Refusal::bad_head(PROXY_PROTOCOL),
         "400" => Refusal::malformed_head(),
         "414" => Refusal::url_too_long(None),
         "431" => Refusal::head_too_large(),
         _ => return None,
     };
-    Some(match rpc {
+    Some(match rpc_format(beginning) {
         Some(format) => unread_rpc(&refusal, format),
         None => unread(&refusal),
     })
@@ -160,10 +172,10 @@ mod tests {
             ("414 URI Too Long", "url_too_long"),
             ("431 Request Header Fields Too Large", "head_too_large"),
         ] {
-            let text = String::from_utf8(told(bare(status).as_bytes(), None).unwrap()).unwrap();
+            let text = String::from_utf8(told(bare(status).as_bytes(), b"").unwrap()).unwrap();
             assert!(text.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{text}");
             assert!(text.contains(code) && text.contains("application/problem+json"), "{text}");
-            let rpc = String::from_utf8(told(bare(status).as_bytes(), Some(Format::Json)).unwrap()).unwrap();
+            let rpc = String::from_utf8(told(bare(status).as_bytes(), b"POST /?a=b HTTP/1.1").unwrap()).unwrap();
             assert!(rpc.starts_with(&format!("HTTP/1.1 {status}\r\n")) && rpc.contains("\"HostId\""), "{rpc}");
         }
         for other in [
@@ -172,7 +184,7 @@ mod tests {
             bare("400 Bad Request").replace("connection", "x-request-id"),
             bare("400 Bad Request").replace("length: 0", "length: 2") + "{}",
         ] {
-            assert!(told(other.as_bytes(), None).is_none(), "{other}");
+            assert!(told(other.as_bytes(), b"").is_none(), "{other}");
         }
     }
     #[test]
@@ -189,7 +201,7 @@ mod tests {
         ] {
             assert_eq!(rpc_format(head.as_bytes()), format, "{head}");
         }
-        let mut stream = Telling::new(tokio::io::empty());
+        let mut stream = Telling::new(tokio::io::empty(), Scanner::default());
         stream.note(b"POST /?a");
         stream.note(b"=b");
         assert_eq!(stream.beginning, b"POST /?a=b");

@@ -22,7 +22,7 @@ async fn written(app: &TestGateway, body: &Value) -> Answer {
 #[tokio::test]
 async fn an_account_is_shown_without_its_secrets() {
     let app = TestGateway::start().await;
-    let more = json!({"regions": ["cn-beijing", "cn-beijing"], "api_endpoint": "https://eci.{region}.example.com",
+    let more = json!({"regions": ["cn-beijing", "cn-beijing"], "api_endpoint": "https://eci.{region}.aliyuncs.com",
         "role": {"arn": "acs:ram::2:role/caches", "session_name": "web", "duration_seconds": 900, "external_id": "canary-external"}});
     let answer = written(&app, &account_with(SECOND, &more)).await;
     assert_eq!(answer.header("etag"), "\"v1\"");
@@ -30,7 +30,7 @@ async fn an_account_is_shown_without_its_secrets() {
     let role = json!({"arn": "acs:ram::2:role/caches", "session_name": "web", "duration_seconds": 900, "has_external_id": true});
     let expected = json!({
         "name": "second", "managed_by": "api", "access_key_id": SECOND.0, "role": role, "regions": ["cn-beijing"],
-        "api_endpoint": "https://eci.{region}.example.com", "usable": true, "version": 1,
+        "api_endpoint": "https://eci.{region}.aliyuncs.com", "usable": true, "version": 1,
         "created_at": made["created_at"], "updated_at": made["created_at"],
     });
     assert_eq!(made, expected);

@@ -10,6 +10,7 @@ use crate::support::gateway::{TestGateway, new_cache};
 use crate::support::setup::{CloudKey, SECOND};
 
 mod keeping;
+mod reach;
 mod reconciling;
 mod using;
 mod waiting;

@@ -208,7 +208,7 @@ async fn an_account_may_assume_a_role() {
     assert_eq!(put(&app, &kept).await["role"]["has_external_id"], true);
     created(&app, "nginx:2").await;
     assert_eq!(calls(&app, SECOND.0, "AssumeRole").await, 2);
-    let other = json!({"access_key_id": SECOND.0, "role": {"arn": "acs:ram::2:role/caches"}});
+    let other = account_with(SECOND, &json!({"role": {"arn": "acs:ram::2:role/caches"}}));
     assert_eq!(put(&app, &other).await["role"]["has_external_id"], false);
     created(&app, "nginx:3").await;
     assert_eq!((made_by(&app, KEY).await, made_by(&app, SECOND.0).await), (0, 3));

@@ -159,7 +159,7 @@ impl TestGateway {
         let gateway = Gateway::new(world.parts(&setup));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (stop, tasks, proxies) = (CancellationToken::new(), TaskTracker::new(), setup.links.proxies().clone());
         let door = DoorState {
             gateway: gateway.clone(),
             metrics: Arc::new(|| "ecg_tests 1\n".to_owned()),
@@ -167,7 +167,7 @@ impl TestGateway {
             links: setup.links.clone(),
             tasks: tasks.clone(),
         };
-        tokio::spawn(server::serve(listener, http::router(door), setup.limits, tasks, stop.clone()));
+        tokio::spawn(server::serve_behind(proxies, listener, http::router(door), setup.limits, tasks, stop.clone()));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { gateway, address, http, world, _stop: stop.drop_guard() }
     }

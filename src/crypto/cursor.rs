@@ -1,0 +1,75 @@
+//! Encryption of what clients carry and need not read: places in lists, among them numbers that the database counts.
+//!
+//! AES-256-GCM-SIV (RFC 8452) under a key of its own, the list as its context. The nonce is always the same: equal places
+//! in one list give equal cursors, as they did before they were encrypted, and nothing else can be told from two of them.
+//! This cipher is made to bear that; plain GCM is not.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use secrecy::ExposeSecret;
+
+use super::master::MasterKey;
+
+const LABEL: &str = "eci-cache-gateway cursor v1";
+
+/// Encrypts cursors.
+pub(super) struct CursorCipher(LessSafeKey);
+
+impl fmt::Debug for CursorCipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CursorCipher(…)")
+    }
+}
+
+impl CursorCipher {
+    /// Derives its own key from the master key.
+    pub(super) fn new(master: &MasterKey) -> Self {
+        let key = master.derive(LABEL);
+        let key = UnboundKey::new(&AES_256_GCM_SIV, key.expose_secret()).expect("32 bytes are a key of AES-256");
+        Self(LessSafeKey::new(key))
+    }
+
+    /// The cursor of a place in the list `label`.
+    pub(super) fn seal(&self, label: &str, place: &[u8]) -> Vec<u8> {
+        let mut sealed = place.to_vec();
+        let done = self.0.seal_in_place_append_tag(nonce(), Aad::from(label.as_bytes()), &mut sealed);
+        done.expect("the cipher refuses only texts of more than 64 GiB");
+        sealed
+    }
+
+    /// The place that a cursor of this list names.
+    pub(super) fn open(&self, label: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let mut text = sealed.to_vec();
+        let plain = self.0.open_in_place(nonce(), Aad::from(label.as_bytes()), &mut text).ok()?;
+        Some(plain.to_vec())
+    }
+}
+
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; NONCE_LEN])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_opens_only_unaltered_and_for_its_list() {
+        let cipher = CursorCipher::new(&MasterKey::new([1; 32]));
+        let sealed = cipher.seal("a", b"42 7");
+        assert_eq!(cipher.open("a", &sealed).as_deref(), Some(&b"42 7"[..]));
+        assert_eq!(cipher.seal("a", b"42 7"), sealed);
+        assert_ne!(cipher.seal("b", b"42 7"), sealed);
+        assert_eq!(cipher.open("b", &sealed), None);
+        assert_eq!(CursorCipher::new(&MasterKey::new([2; 32])).open("a", &sealed), None);
+        for bit in 0..sealed.len() * 8 {
+            let mut altered = sealed.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(cipher.open("a", &altered), None, "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            assert_eq!(cipher.open("a", &sealed[..length]), None, "cut to {length}");
+        }
+    }
+}
