@@ -27,8 +27,11 @@ use tally::Tally;
 
 mod place;
 mod tally;
+mod trials;
 
 pub use place::Place;
+use trials::Trials;
+pub(super) use trials::{TOO_MANY_TESTS, UnderWay};
 
 /// Teams with an account of their own at once.
 const TEAMS: usize = 16_384;
@@ -77,6 +80,8 @@ pub(super) struct Admission {
     room: Room,
     teams: Mutex<Book<TeamId>>,
     strangers: Mutex<Book<IpAddr>>,
+    trials: Mutex<Book<TeamId>>,
+    trials_under_way: Mutex<Trials>,
     lines: Mutex<Lines>,
     turned_away: AtomicU64,
     tally: Tally,
@@ -112,6 +117,8 @@ impl Admission {
             room: limits.room,
             teams: Mutex::new(Book::new(TEAMS)),
             strangers: Mutex::new(Book::new(ADDRESSES)),
+            trials: Mutex::new(Book::new(TEAMS)),
+            trials_under_way: Mutex::default(),
             lines: Mutex::default(),
             turned_away: AtomicU64::new(0),
             tally: Tally::default(),
@@ -215,8 +222,8 @@ impl Drop for Leaving<'_> {
 impl Gateway {
     /// The place of a request that has just come; it holds nothing yet. `deadline` is when its caller gives up, where
     /// that is known: then what it reads waits until then rather than be refused.
-    pub fn place(&self, deadline: Option<Instant>) -> Arc<Place> {
-        Arc::new(Place::new(self.clone(), deadline))
+    pub fn place(&self, deadline: Option<Instant>, address: Option<IpAddr>) -> Arc<Place> {
+        Arc::new(Place::new(self.clone(), deadline, address))
     }
 
     /// What `team` may do at this gateway.

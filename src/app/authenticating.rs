@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use super::admission::Place;
 use super::kept::{self, Kept};
 use super::{Call, Error, Gateway};
 use crate::auth::refusal::Refusal;
@@ -19,9 +20,11 @@ use crate::domain::revocation::RevokedTokens;
 use crate::store::HashedKey;
 
 mod known;
+mod met;
 mod vigil;
 
 use known::KnownKeys;
+use met::Met;
 pub(super) use vigil::Vigil;
 
 /// What the hash of a key is made for.
@@ -34,14 +37,17 @@ pub(super) struct Credentials {
     /// Whether the verifier has the issuers of the table ([`super::issuers`]).
     pub(super) issuers: Kept<()>,
     keys: KnownKeys,
+    met: Met,
 }
 
 impl Gateway {
-    /// Turns what stood behind `Authorization: Bearer` into a caller. Whose credential is refused although it was
-    /// recognized is noted in `call`: a key whose secret was right, a token that its issuer signed for us.
+    /// Turns what stood behind `Authorization: Bearer` into a caller. What this process has never met is counted among the
+    /// unknown of its address before anybody is asked about it. Whose credential is refused although it was recognized is
+    /// noted in `call`: a key whose secret was right, a token that its issuer signed for us.
     pub async fn authenticate(
         &self,
         call: &Call,
+        place: &Place,
         token: Option<&str>,
         wanted_team: Option<&str>,
     ) -> Result<Arc<Caller>, Error> {
@@ -49,7 +55,15 @@ impl Gateway {
         let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
         let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
         self.clock_is_set().await?;
-        let Some(presented) = presented else { return self.bearer_of(call, token, wanted_team).await };
+        let Some(presented) = presented else {
+            if self.parts().verifier.lacks_key_of(token) {
+                place.count_strange()?;
+            }
+            return self.bearer_of(call, token, wanted_team).await;
+        };
+        if !self.credentials().met.has_api_key(presented.id) {
+            place.count_strange()?;
+        }
         let caller = self.holder_of(call, &presented).await?;
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
         if other {
@@ -103,6 +117,7 @@ impl Gateway {
             call.recognize(Recognized { team, subject: subject.clone(), credential: credential.clone() });
         }
         let expires_at = found.key.admit(which, self.now()).map_err(denied)?;
+        self.credentials().met.note_api_key(presented.id);
         self.note_use(&found.key);
         self.rehash(&found, presented);
         Ok(Arc::new(Caller {

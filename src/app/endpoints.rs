@@ -1,11 +1,15 @@
 //! Webhook endpoints: where a team hears of its events. Made, read and removed here; [`changing`] has what else may be
 //! done with one, [`trying`] what is sent to it outside the queue, [`secrets`] what it keeps encrypted.
 
+mod asking;
 mod changing;
 mod secrets;
 mod trying;
+mod urls;
 
 use secrets::Keys;
+pub(super) use secrets::Secrets;
+pub(super) use urls::seal_all;
 
 use super::cursor::{List, one_more, unreadable};
 use super::input::NewEndpoint;
@@ -34,13 +38,15 @@ impl Gateway {
         access::check(caller, CREATE)?;
         self.check_endpoint(&new).await?;
         let keys = Keys::of(new.secret.as_ref(), self.entropy(), new.ed25519)?;
-        let endpoint = self.endpoint_of(caller, &new, &keys);
+        let mut endpoint = self.endpoint_of(caller, &new, &keys);
         if !self.skips_challenge(new.skip_challenge)? && !endpoint.is_pending() {
-            self.challenge(&endpoint, &keys.signing(), secrets::plain(&new.headers)).await?;
+            let own = secrets::plain(&new.headers);
+            endpoint.verified_networks = Some(self.challenge(&endpoint, &keys.signing(), own).await?);
         }
         let secrets = EndpointSecrets {
             secret: self.seal_keys(endpoint.id, &keys),
             headers: (!new.headers.is_empty()).then(|| self.seal_headers(endpoint.id, &new.headers)),
+            url: self.seal_url(endpoint.id, &endpoint.url),
         };
         let entry = self.endpoint_entry(caller, call, CREATE, &endpoint.id);
         let most = self.settings().endpoints_per_team;
@@ -59,10 +65,11 @@ impl Gateway {
         Endpoint {
             id: EndpointId::new(now, self.entropy()),
             team: caller.team.clone(),
-            url: new.url.clone(),
+            url: new.url.as_str().into(),
             description: new.description.clone(),
             options: new.options.clone(),
             header_names: new.headers.keys().cloned().collect(),
+            verified_networks: None,
             public_key: keys.public_key(),
             old_secret_until: None,
             enabled: !new.verify_later,
@@ -92,7 +99,8 @@ impl Gateway {
         access::check(caller, "list_webhook_endpoints")?;
         let list = List::new(self, caller, "webhook_endpoints", &());
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let endpoints = self.store().endpoints(&caller.team, before, one_more(page)).await?;
+        let kept = self.store().endpoints(&caller.team, before, one_more(page)).await?;
+        let endpoints = kept.into_iter().map(|kept| self.open_endpoint(kept)).collect::<Result<Vec<_>, _>>()?;
         Ok(list.slice(endpoints, page, |endpoint| endpoint.id.uuid().to_string()))
     }
 
@@ -104,7 +112,8 @@ impl Gateway {
 
     /// An endpoint of the caller's team.
     pub(super) async fn own_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Error> {
-        self.store().endpoint(&caller.team, id).await?.ok_or(Error::NotFound("webhook endpoint"))
+        let kept = self.store().endpoint(&caller.team, id).await?.ok_or(Error::NotFound("webhook endpoint"))?;
+        self.open_endpoint(kept)
     }
 
     /// An endpoint of the caller's team that has echoed its challenge.

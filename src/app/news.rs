@@ -51,7 +51,7 @@ impl Told {
     /// The event as it is shown; none where its body is of a form that this version does not know.
     pub(super) fn new(event: StoredEvent) -> Option<Self> {
         let body: EventBody = event.unless_unreadable(serde_json::from_str(&event.body))?;
-        let view = EventView { id: event.id.to_string(), body };
+        let view = EventView { id: event.id.to_string(), body: body.without_url() };
         let json = event.unless_unreadable(serde_json::to_string(&view))?;
         Some(Self { place: event.place, kind: event.kind, cache: event.cache, view, json })
     }

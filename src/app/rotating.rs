@@ -9,6 +9,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::Error;
+use super::endpoints::seal_all;
 use crate::crypto::seal::{OpenError, Sealer};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::{Door, Origin};
@@ -77,6 +78,21 @@ pub async fn rotate(bench: Bench<'_>, mut told: impl FnMut(&'static str, u64)) -
     Ok(all)
 }
 
+/// Ends the time in which a version of before may read the URLs of webhook endpoints in plain text, and wipes them.
+/// Returns how many.
+///
+/// # Errors
+/// If the database cannot be used; what was done stays done.
+pub async fn end_plain_urls(bench: Bench<'_>) -> Result<u64, Error> {
+    bench.store.append_audit(acted(bench, "end_plain_webhook_urls", Outcome::Accepted)).await?;
+    bench.store.end_plain_urls().await?;
+    let wiped = seal_all(bench.store, bench.sealer, bench.entropy).await?;
+    let mut entry = acted(bench, "end_plain_webhook_urls", Outcome::Succeeded);
+    entry.parameters.insert("renewed".to_owned(), wiped.to_string());
+    bench.store.append_audit(entry).await?;
+    Ok(wiped)
+}
+
 async fn rotate_place(
     bench: Bench<'_>,
     place: &Sealed,
@@ -130,13 +146,17 @@ async fn renew(bench: Bench<'_>, place: &Sealed, row: &str, was: &[u8]) -> Resul
     Ok(Ok(bench.store.reseal(place, row, was, &is).await?))
 }
 
-/// The audit entry of a rotation that begins or has gone through.
-fn entry(bench: Bench<'_>, outcome: Outcome, all: &[Rotated]) -> AuditEntry {
+fn acted(bench: Bench<'_>, action: &str, outcome: Outcome) -> AuditEntry {
     let now = bench.clock.now();
     let request_id = format!("req_{}", ids::uuid_v7(now, bench.entropy).simple());
     let origin = Origin { door: Door::Worker, request_id, address: None };
     let actor = Actor { team: None, subject: "operator:rotate-keys".to_owned(), credential: None, origin };
-    let mut entry = actor.entry(AuditId::new(now, bench.entropy), now, "rotate_keys", outcome);
+    actor.entry(AuditId::new(now, bench.entropy), now, action, outcome)
+}
+
+/// The audit entry of a rotation that begins or has gone through.
+fn entry(bench: Bench<'_>, outcome: Outcome, all: &[Rotated]) -> AuditEntry {
+    let mut entry = acted(bench, "rotate_keys", outcome);
     let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
     keep("key", bench.sealer.current_id().to_owned());
     keep("renewed", all.iter().map(|place| place.renewed).sum::<u64>().to_string());

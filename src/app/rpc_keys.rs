@@ -63,6 +63,7 @@ impl Gateway {
         let team = Some(found.key.team.clone());
         let whose = Recognized { team, subject: subject.clone(), credential: credential.clone() };
         if !found.key.is_active(self.now()) {
+            self.forget_access_key(&id);
             call.recognize(whose);
             return Err(incoming::Refusal::InactiveKey.into());
         }
@@ -73,6 +74,7 @@ impl Gateway {
                 return Err(wrong.into());
             }
         }
+        self.note_access_key(&found);
         self.clock_is_set().await?;
         incoming.check_time(self.now())?;
         if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
@@ -83,7 +85,12 @@ impl Gateway {
     }
 
     /// Signed with the key's secret, or as long as it is taken with the one before. A refusal is about the new one.
-    fn verify_signed(&self, id: &AccessKeyId, found: &SealedKey, incoming: &Incoming) -> Result<Signed, NotLetIn> {
+    pub(super) fn verify_signed(
+        &self,
+        id: &AccessKeyId,
+        found: &SealedKey,
+        incoming: &Incoming,
+    ) -> Result<Signed, NotLetIn> {
         let wrong = match incoming.verify(&self.open_key(id, &found.secret)?) {
             Ok(()) => return Ok(Signed::Well),
             Err(wrong) => wrong,
@@ -130,6 +137,7 @@ impl Gateway {
         let sealed = self.seal_key(&key.id, &secret);
         was_added(self.store().add_access_key(&key, caller, &sealed, &entry).await?, full)?;
         call.set_audited();
+        self.note_access_key(&SealedKey { key: key.clone(), secret: sealed, previous_secret: None });
         Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 

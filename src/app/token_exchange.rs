@@ -64,9 +64,22 @@ impl Gateway {
     ///
     /// # Errors
     /// `Exchange`: it is not good, or none that is exchanged.
-    pub async fn exchange_subject(&self, asked: &Asked, team: Option<&str>) -> Result<Arc<Caller>, Error> {
+    pub async fn exchange_subject(
+        &self,
+        call: &Call,
+        place: &Place,
+        asked: &Asked,
+        team: Option<&str>,
+    ) -> Result<Arc<Caller>, Error> {
         let team = chosen(team, asked.team.as_deref())?;
-        self.subject_of(asked.subject_token.expose_secret(), team).await
+        let token = asked.subject_token.expose_secret();
+        self.is_exchangeable(token)?;
+        match self.authenticate(call, place, Some(token), team).await {
+            Err(Error::Unauthenticated { code, detail }) => {
+                Err(Fault::invalid(code, format!("subject_token: {detail}")).into())
+            }
+            answered => answered,
+        }
     }
 
     /// The token that `subject` gets.
@@ -83,8 +96,8 @@ impl Gateway {
         Ok(Exchanged { token, caller: Arc::new(caller) })
     }
 
-    /// Who the subject token makes of its bearer.
-    async fn subject_of(&self, token: &str, team: Option<&str>) -> Result<Arc<Caller>, Error> {
+    /// Refuses what is no token of an identity provider.
+    fn is_exchangeable(&self, token: &str) -> Result<(), Error> {
         if Presented::is_meant(token) {
             let detail = "subject_token must be a token of an identity provider; an API key is used as it is";
             return Err(Fault::invalid("not_exchangeable", detail).into());
@@ -93,12 +106,7 @@ impl Gateway {
             let detail = "subject_token must be a token of an identity provider; one that was exchanged is not renewed";
             return Err(Fault::invalid("not_exchangeable", detail).into());
         }
-        match self.authenticate(Some(token), team).await {
-            Err(Error::Unauthenticated { code, detail }) => {
-                Err(Fault::invalid(code, format!("subject_token: {detail}")).into())
-            }
-            answered => answered,
-        }
+        Ok(())
     }
 
     async fn bond(&self, subject: &Caller) -> Result<Bond, Error> {

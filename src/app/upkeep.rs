@@ -28,6 +28,10 @@ impl Gateway {
         }
         self.look_at_horizon().await?;
         let abandoned = if certain { self.end_abandoned().await? } else { 0 };
+        let sealed = self.seal_urls().await?;
+        if sealed > 0 {
+            tracing::info!(sealed, "URLs of webhook endpoints that an older version wrote are encrypted now");
+        }
         let again = self.send_deletes_again().await?;
         if store.wake_expired(self.now()).await? > 0 {
             self.signals().tracker.notify_one();

@@ -233,6 +233,13 @@ impl Verifier {
         Ok(caller)
     }
 
+    /// Whether a token names a key that its issuer's set, which is there, does not have: a rotation, or a name made up.
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        let Ok(token) = Token::parse(token) else { return false };
+        let Ok(issuer) = self.issuers().of(&token) else { return false };
+        token.kid.is_some_and(|kid| issuer.source.lacks(&kid))
+    }
+
     /// Whose a token is that was refused, if its issuer signed it for us: one that has expired, or names no team that is
     /// wanted. Of any other nothing is believed.
     pub async fn recognize(&self, token: &str) -> Option<Recognized> {

@@ -1,6 +1,6 @@
 //! From settings to a gateway: the one place that puts the parts together.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,10 @@ use crate::egress::{Egress, Proxy};
 use crate::http::links::Links;
 use crate::store::{PoolSizes, Stamp, Store};
 use crate::webhook::address::Policy;
+use crate::webhook::own::OwnService;
 use crate::webhook::sender::{Sender, SenderSettings};
+
+mod own;
 
 /// A setting reads well, and what it names does not work: a file, a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +63,7 @@ fn put_together(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gat
         own_tokens: own_tokens(config)?,
         fingerprint: fingerprint(&config.keys)?,
         sealer: sealer(&config.keys)?,
-        sender: sender(&config.webhook, ours, Arc::clone(&clock))?,
+        sender: sender(&config.webhook, own::services(config, ours), Arc::clone(&clock))?,
         settings: Settings {
             account: config.cloud.account.clone(),
             sts_endpoint: config.cloud.sts_endpoint.clone(),
@@ -221,7 +224,7 @@ fn token_settings(config: &DefaultIssuer) -> anyhow::Result<verify::Settings> {
     Ok(settings)
 }
 
-fn sender(config: &WebhookConfig, ours: &[SocketAddr], clock: Arc<dyn Clock>) -> anyhow::Result<Sender> {
+fn sender(config: &WebhookConfig, own: Vec<OwnService>, clock: Arc<dyn Clock>) -> anyhow::Result<Sender> {
     let policy = Policy {
         allow_http: config.allow_http,
         allow_loopback: config.allow_loopback,
@@ -229,10 +232,11 @@ fn sender(config: &WebhookConfig, ours: &[SocketAddr], clock: Arc<dyn Clock>) ->
         allow_host_suffixes: config.allow_host_suffixes.clone(),
         allow_ports: config.allow_ports.clone(),
         allow_public: config.allow_public,
-        never: ours.iter().copied().flat_map(spelled).collect(),
+        never: Vec::new(),
     };
+    own::tell_of_metadata(&policy);
     let egress = egress(config.proxy.as_ref(), config.extra_ca_file.as_deref())?;
-    Ok(Sender::new(policy, SenderSettings { egress, ..SenderSettings::default() }, clock)?)
+    Ok(Sender::new(policy, SenderSettings { egress, own, ..SenderSettings::default() }, clock)?)
 }
 
 /// How one client gets out.
@@ -243,10 +247,4 @@ fn egress(proxy: Option<&Proxy>, ca_file: Option<&Path>) -> anyhow::Result<Egres
         if holds { Ok(pem) } else { anyhow::bail!("the CA bundle {} holds no certificate in PEM form", path.display()) }
     };
     Ok(Egress { proxy: proxy.cloned(), extra_ca_pem: ca_file.map(read).transpose()? })
-}
-
-/// A listener on every address is reached by loopback too.
-fn spelled(ours: SocketAddr) -> Vec<SocketAddr> {
-    let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ours.port());
-    if ours.ip().is_unspecified() { vec![ours, loopback] } else { vec![ours] }
 }

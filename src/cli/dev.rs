@@ -93,7 +93,9 @@ async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> 
     let address = listener.local_addr()?;
     let stand_in = stand_in(arguments, folder, &keys).await?;
     let config = settings(address, &stand_in, postgres, &keys);
-    let process = Process::new(assemble::gateway(&config, &[address])?, stop)?;
+    // The stand-in is ours as the API is: what listens there takes orders from nobody but this machine's people.
+    let ours = [address, stand_in.address()];
+    let process = Process::new(assemble::gateway(&config, &ours)?, stop)?;
     process.gateway.migrate().await?;
     process.gateway.ensure_open_policy().await?;
     let key = keys.rpc_id.parse()?;

@@ -66,7 +66,7 @@ enum Command {
     /// Bring the database to the form that this binary needs, as the role that owns it.
     Migrate,
     /// Seal everything that is encrypted anew under the current master key. Exits with 1 if something is left.
-    RotateKeys,
+    RotateKeys(rotate_keys::Arguments),
     /// Verify, export or prune the audit.
     #[command(subcommand)]
     Audit(audit::Arguments),
@@ -175,7 +175,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(logged()?, &arguments),
         Command::Worker => worker::run(logged()?),
         Command::Migrate => migrate::run(&logged()?),
-        Command::RotateKeys => rotate_keys::run(logged()?),
+        Command::RotateKeys(arguments) => rotate_keys::run(logged()?, &arguments),
         Command::Audit(arguments) => audit::run(&arguments, &load()?),
         Command::Auth(arguments) => auth::run(&arguments, load),
         Command::Openapi(arguments) => openapi::run(&arguments),

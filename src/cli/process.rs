@@ -124,6 +124,11 @@ impl Process {
 
     async fn look(&self) -> anyhow::Result<()> {
         let found = self.gateway.may_begin().await;
+        if found.is_ok()
+            && let Err(error) = self.gateway.meet_keys().await
+        {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the keys that there are could not be read");
+        }
         let mut watch = self.state.watch.lock().unwrap_or_else(PoisonError::into_inner);
         match found {
             Ok(()) => {

@@ -9,21 +9,35 @@ use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 
-pub(super) fn run(config: Config) -> Result<(), Failure> {
+/// What to do beside.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Keep no webhook's URL in plain text from now on. To be said once no gateway from before encrypted URLs runs on this
+    /// database, or comes back: such a one sends nothing to endpoints whose URL it cannot read.
+    #[arg(long)]
+    seal_urls: bool,
+}
+
+pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
     let config = config.for_rotation().map_err(wrong)?;
     let sealer = assemble::sealer(&config.keys)?;
     let audit = assemble::audit_keys(&config.audit)?;
     let stamp = assemble::stamp(&audit);
     let entropy = Entropy::from_os();
-    let rotated = runtime()?.block_on(async {
+    let (rotated, urls) = runtime()?.block_on(async {
         let store = assemble::store(&config.database_url, &config.database, stamp)?;
         startup::patiently(|| startup::may_rotate(&store, &audit, &sealer)).await?;
+        let urls = arguments.seal_urls;
         let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
         let rotated =
             rotating::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} sealed anew"))).await?;
+        let urls = if urls { Some(rotating::end_plain_urls(bench).await?) } else { None };
         store.close().await;
-        Ok::<_, anyhow::Error>(rotated)
+        Ok::<_, anyhow::Error>((rotated, urls))
     })?;
+    if let Some(urls) = urls {
+        console::remark(&format!("webhook URLs: none is in plain text from now on; {urls} were"));
+    }
     let printed = console::answer(&report(&rotated, sealer.current_id()));
     if rotated.iter().all(Rotated::is_clean) { printed } else { Err(Failure::Code(1)) }
 }

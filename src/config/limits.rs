@@ -88,7 +88,7 @@ impl LimitsConfig {
 }
 
 fn asked(r: &mut Reader, usual: Limits) -> Limits {
-    let (team, strangers, room) = (usual.team, usual.strangers, usual.room);
+    let (team, strangers, trials, room) = (usual.team, usual.strangers, usual.trials, usual.room);
     Limits {
         team: TeamLimits {
             rate: Rate {
@@ -101,6 +101,10 @@ fn asked(r: &mut Reader, usual: Limits) -> Limits {
         strangers: Rate {
             per_second: r.number("limits.address_refused_per_second", 1..=1_000_000, strangers.per_second),
             burst: r.number("limits.address_refused_burst", 1..=1_000_000, strangers.burst),
+        },
+        trials: Rate {
+            per_second: r.number("limits.webhook_tests_per_second", 1..=1_000, trials.per_second),
+            burst: r.number("limits.webhook_tests_burst", 1..=10_000, trials.burst),
         },
         room: Room {
             running: r.number("limits.running", 1..=10_000, room.running),

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+pub mod url;
+
+use self::url::EndpointUrl;
 use super::caller::TeamId;
 use super::clock::Instant;
 use super::event::EventType;
@@ -28,13 +31,16 @@ pub struct Endpoint {
     /// Whose.
     pub team: TeamId,
     /// Where to.
-    pub url: String,
+    pub url: EndpointUrl,
     /// For people.
     pub description: Option<String>,
     /// Of what, and how.
     pub options: EndpointOptions,
     /// The names of its own headers; their values are secret.
     pub header_names: Vec<String>,
+    /// The networks in which it echoed its challenge, as they are kept (`10.1.2.0/24`); none where it was never asked, or
+    /// before they were kept: then its name may lead anywhere.
+    pub verified_networks: Option<Vec<String>>,
     /// What its ed25519 signatures are verified with (`whpk_…`), where it has such.
     pub public_key: Option<String>,
     /// Until when the secret before the last rotation signs, too.

@@ -34,6 +34,8 @@ pub struct Limits {
     pub team: TeamLimits,
     /// Requests from one address that are refused before anybody knows whose they are.
     pub strangers: Rate,
+    /// Tests and challenges of one team's webhook endpoints: requests to wherever a caller says.
+    pub trials: Rate,
     /// All together.
     pub room: Room,
 }
@@ -43,6 +45,7 @@ impl Default for Limits {
         Self {
             team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 256, waiting: 1_024 },
             strangers: Rate { per_second: 20, burst: 1_000 },
+            trials: Rate { per_second: 1, burst: 30 },
             room: Room {
                 running: 8,
                 lists: 2,

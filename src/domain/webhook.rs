@@ -88,7 +88,7 @@ pub struct DeliveryAttempt {
     pub http_status: Option<i16>,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<i32>,
-    /// The beginning of the answer's body; at most 16 KiB, as text.
+    /// The beginning of the answer's body; at most 256 bytes, as text; more where a version of before kept it.
     pub response: Option<String>,
     /// A coarse reason, where it failed.
     pub error: Option<String>,

@@ -107,6 +107,7 @@ async fn recorded(
         exchange.caller.get().is_none() && refusal.as_ref().is_some_and(|one| !one.status().is_server_error());
     if strange
         && !turned_away
+        && !exchange.place.is_counted_strange()
         && let Err(error) = door.gateway.count_stranger(exchange.call.origin.address)
     {
         turned_away = true;

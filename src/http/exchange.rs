@@ -106,7 +106,7 @@ impl Exchange {
             api,
             reads: rest && [Method::GET, Method::HEAD].contains(request.method()),
             audited: door.settings.audits && api,
-            place: door.gateway.place(rpc.is_some().then(|| deadline.into_std())),
+            place: door.gateway.place(rpc.is_some().then(|| deadline.into_std()), address),
             rpc,
             caller: OnceLock::new(),
             settings: door.settings,

@@ -1,11 +1,16 @@
-//! The back door of tests: faults to come, time, limits, and what really happened. Unsigned, for this machine alone.
+//! The back door of tests: faults to come, time, limits, and what really happened. Unsigned, for this machine's people and
+//! tests alone: webhooks of a gateway here, and pages in a browser here, come from this machine, too, and are refused by
+//! what their requests carry ([`foreign`]).
 //!
 //! Its answers are not the cloud's: plain JSON, and `{"error": …}` where something is wrong.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{self, Request};
+use axum::http::header::{HOST, HeaderMap};
+use axum::http::uri::Authority;
 use axum::http::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +49,9 @@ pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, re
     if !local {
         return server::not_found(extract::State(shared), request).await;
     }
+    if let Some(why) = foreign(request.headers()) {
+        return answer::json(StatusCode::FORBIDDEN, &json!({ "error": why }));
+    }
     let (parts, body) = request.into_parts();
     let done = match server::read(body).await {
         Ok(body) => act(&shared, &parts.method, parts.uri.path(), &body),
@@ -55,6 +63,28 @@ pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, re
         Ok(answer) => answer::json(StatusCode::OK, &answer),
         Err(text) => answer::json(StatusCode::BAD_REQUEST, &json!({ "error": text })),
     }
+}
+
+/// Why a request is not one of a person's or a test's, if it is not. Every webhook has its `webhook-…` headers, and no
+/// endpoint may set or leave them out; every page's request has an origin or says where it was fetched from; a name that
+/// was bent to this machine stands in `Host`.
+fn foreign(headers: &HeaderMap) -> Option<&'static str> {
+    if headers.keys().any(|name| name.as_str().starts_with("webhook-")) {
+        return Some("this is not for webhooks");
+    }
+    let page = ["origin", "referer", "sec-fetch-site", "sec-fetch-mode"];
+    if page.iter().any(|name| headers.contains_key(*name)) {
+        return Some("this is not for pages in a browser");
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|_| hosts.next().is_none());
+    let here = host.and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| is_here(host.host()));
+    (!here).then_some("Host must be localhost or an address of loopback")
+}
+
+fn is_here(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Value, Wrong> {

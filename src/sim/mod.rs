@@ -173,7 +173,12 @@ impl StandIn {
         Self { address, stop, task: Some(task) }
     }
 
-    /// Where it serves, such as `http://127.0.0.1:1234`.
+    /// Where it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL, such as `http://127.0.0.1:1234`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -25,8 +25,8 @@ pub struct EndpointWrite {
     pub secret: Option<Vec<u8>>,
     /// Whether those before sign beside them until `old_secret_until`.
     pub rotate: bool,
-    /// Whether it is elsewhere from now on: then its failures are not those of the new place.
-    pub moved: bool,
+    /// Its new URL, encrypted, where it is elsewhere from now on: then its failures are not those of the new place.
+    pub moved: Option<Vec<u8>>,
 }
 
 /// Whether an endpoint gets its events.
@@ -86,27 +86,29 @@ impl Store {
             return Ok(false);
         }
         set_lanes(&mut transaction, &write.endpoint).await?;
-        if write.moved {
+        if write.moved.is_some() {
             make_due(&mut transaction, write.endpoint.id, entry.at).await?;
         }
-        let failures = if write.moved { Failures::Forgotten } else { Failures::Kept };
+        let failures = if write.moved.is_some() { Failures::Forgotten } else { Failures::Kept };
         end_rest(&mut transaction, write.endpoint.id, failures).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }
 
-    /// Enables an endpoint that was pending. `false`: it is gone, or was changed or verified meanwhile.
+    /// Enables an endpoint that was pending, verified in its networks. `false`: it is gone, or was changed or verified meanwhile.
     pub async fn verify_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
-            "UPDATE webhook_endpoints SET enabled = true, disabled_reason = NULL, version = version + 1
+            "UPDATE webhook_endpoints SET enabled = true, disabled_reason = NULL, version = version + 1,
+                 verified_networks = $5
              WHERE team = $1 AND id = $2 AND version = $3 AND disabled_reason = $4 AND NOT deleted",
         )
         .bind(endpoint.team.as_str())
         .bind(endpoint.id.uuid())
         .bind(endpoint.version)
         .bind(PENDING)
+        .bind(&endpoint.verified_networks)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {
@@ -150,25 +152,6 @@ impl Store {
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
-    }
-
-    /// Notes that a test arrived at `now`: it is a success as any other, and ends every rest.
-    pub async fn note_test_arrived(&self, team: &TeamId, id: EndpointId, now: Instant) -> Result<(), Error> {
-        let mut transaction = self.requests.begin().await?;
-        let done = sqlx::query(
-            "UPDATE webhook_endpoint_state SET last_success_at = $3 WHERE endpoint = $2
-               AND EXISTS (SELECT FROM webhook_endpoints WHERE team = $1 AND id = $2 AND NOT deleted)",
-        )
-        .bind(team.as_str())
-        .bind(id.uuid())
-        .bind(now)
-        .execute(&mut *transaction)
-        .await?;
-        if done.rows_affected() == 1 {
-            end_rest(&mut transaction, id, Failures::Forgotten).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
     }
 
     /// Tells that an endpoint fails, once for each row of failures.
@@ -248,7 +231,10 @@ impl Store {
 async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bool, Error> {
     let (endpoint, options) = (&write.endpoint, &write.endpoint.options);
     let done = sqlx::query(
-        "UPDATE webhook_endpoints SET url = $4, description = $5, event_types = $6, name_pattern = $7, name_like = $8,
+        "UPDATE webhook_endpoints SET url = CASE WHEN $22::bytea IS NULL THEN url
+                 WHEN (SELECT plain_beside FROM webhook_url_storage) THEN $4 ELSE $21 END,
+             url_sealed = COALESCE($22, url_sealed),
+             verified_networks = CASE WHEN $22 IS NULL THEN verified_networks ELSE $23 END, description = $5, event_types = $6, name_pattern = $7, name_like = $8,
              tags = $9, rate_per_second = $10, ordered = $11, timeout_seconds = $12, retry_schedule = $13,
              header_names = $14, headers = NULLIF(COALESCE($15, headers), ''), public_key = $16,
              old_secret = CASE WHEN $19 THEN secret ELSE old_secret END, secret = COALESCE($17, secret),
@@ -258,7 +244,7 @@ async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bo
     .bind(endpoint.team.as_str())
     .bind(endpoint.id.uuid())
     .bind(endpoint.version)
-    .bind(&endpoint.url)
+    .bind(endpoint.url.expose())
     .bind(&endpoint.description)
     .bind(names(&options.event_types))
     .bind(&options.name_pattern)
@@ -275,6 +261,9 @@ async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bo
     .bind(endpoint.old_secret_until)
     .bind(write.rotate)
     .bind(options.format.as_str())
+    .bind(endpoint.url.placeholder())
+    .bind(&write.moved)
+    .bind(&endpoint.verified_networks)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)

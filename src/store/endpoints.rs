@@ -22,6 +22,8 @@ struct EndpointRow {
     id: Uuid,
     team: String,
     url: String,
+    url_sealed: Option<Vec<u8>>,
+    verified_networks: Option<Vec<String>>,
     description: Option<String>,
     event_types: Vec<String>,
     name_pattern: Option<String>,
@@ -52,7 +54,16 @@ impl Keyed for EndpointRow {
     }
 }
 
-impl TryFrom<EndpointRow> for Endpoint {
+/// An endpoint as it is kept.
+#[derive(Debug, Clone)]
+pub struct KeptEndpoint {
+    /// The endpoint; its URL counts only where there is no encrypted one.
+    pub endpoint: Endpoint,
+    /// Its URL, encrypted.
+    pub sealed_url: Option<Vec<u8>>,
+}
+
+impl TryFrom<EndpointRow> for KeptEndpoint {
     type Error = Error;
 
     fn try_from(row: EndpointRow) -> Result<Self, Error> {
@@ -75,13 +86,14 @@ impl TryFrom<EndpointRow> for Endpoint {
             passed_over: row.passed_over,
             passed_over_since: row.passed_over_since,
         };
-        Ok(Self {
+        let endpoint = Endpoint {
             id: row.id.into(),
             team: super::rows::word(row.team.parse().ok(), "webhook_endpoints", "team")?,
-            url: row.url,
+            url: row.url.into(),
             description: row.description,
             options,
             header_names: row.header_names,
+            verified_networks: row.verified_networks,
             public_key: row.public_key,
             old_secret_until: row.old_secret_until,
             enabled: row.enabled,
@@ -89,7 +101,8 @@ impl TryFrom<EndpointRow> for Endpoint {
             health,
             created_at: row.created_at,
             version: row.version,
-        })
+        };
+        Ok(Self { endpoint, sealed_url: row.url_sealed })
     }
 }
 
@@ -100,9 +113,11 @@ pub struct EndpointSecrets {
     pub secret: Vec<u8>,
     /// Its own headers, if it has any.
     pub headers: Option<Vec<u8>>,
+    /// Its URL.
+    pub url: Vec<u8>,
 }
 
-const READ: &str = "SELECT w.id, w.team, w.url, w.description, w.event_types, w.name_pattern, w.tags,
+const READ: &str = "SELECT w.id, w.team, w.url, w.url_sealed, w.verified_networks, w.description, w.event_types, w.name_pattern, w.tags,
         w.rate_per_second, w.ordered, w.format, w.header_names, w.timeout_seconds, w.retry_schedule, w.public_key,
         w.old_secret_until, w.enabled, w.disabled_reason, w.created_at, w.version, s.consecutive_failures,
         s.first_failure_at, s.last_success_at, s.paused_until,
@@ -131,13 +146,14 @@ impl Store {
         let done = sqlx::query(
             "INSERT INTO webhook_endpoints (id, team, url, description, event_types, name_pattern, name_like, tags,
                  rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at, format, enabled,
-                 disabled_reason)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20, $21
+                 disabled_reason, url_sealed, verified_networks)
+             SELECT $1, $2, CASE WHEN (SELECT plain_beside FROM webhook_url_storage) THEN $3 ELSE $22 END, $4, $5, $6, $7, $8,
+                 $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20, $21, $23, $24
              WHERE (SELECT count(*) FROM webhook_endpoints WHERE team = $2 AND NOT deleted) < $18",
         )
         .bind(endpoint.id.uuid())
         .bind(endpoint.team.as_str())
-        .bind(&endpoint.url)
+        .bind(endpoint.url.expose())
         .bind(&endpoint.description)
         .bind(names(&options.event_types))
         .bind(&options.name_pattern)
@@ -156,6 +172,9 @@ impl Store {
         .bind(options.format.as_str())
         .bind(endpoint.enabled)
         .bind(&endpoint.disabled_reason)
+        .bind(endpoint.url.placeholder())
+        .bind(&secrets.url)
+        .bind(&endpoint.verified_networks)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {
@@ -171,7 +190,7 @@ impl Store {
     }
 
     /// One endpoint of the team.
-    pub async fn endpoint(&self, team: &TeamId, id: EndpointId) -> Result<Option<Endpoint>, Error> {
+    pub async fn endpoint(&self, team: &TeamId, id: EndpointId) -> Result<Option<KeptEndpoint>, Error> {
         let row: Option<EndpointRow> = sqlx::query_as(AssertSqlSafe(format!("{READ} AND w.id = $2")))
             .bind(team.as_str())
             .bind(id.uuid())
@@ -181,7 +200,7 @@ impl Store {
     }
 
     /// Up to `limit` endpoints of the team, newest first, older than `before`.
-    pub async fn endpoints(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<Endpoint>, Error> {
+    pub async fn endpoints(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<KeptEndpoint>, Error> {
         let read = |place: Option<Uuid>, wanted: i64| self.endpoint_rows(team, place.or(before), wanted);
         let convert = |row: EndpointRow| unreadable::read(row.key(), row.try_into());
         unreadable::filled(limit, read, |row| row.id, convert).await
@@ -193,11 +212,12 @@ impl Store {
         Ok(query.fetch_all(&self.requests).await?)
     }
 
-    /// Removes an endpoint: its secrets are wiped and what waits for it is cancelled. `false`: there is none.
+    /// Removes an endpoint: its secrets, its URL among them, are wiped and what waits for it is cancelled. `false`: there is none.
     pub async fn remove_endpoint(&self, team: &TeamId, id: EndpointId, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET deleted = true, enabled = false, secret = '', old_secret = NULL, headers = NULL,
+                 url = COALESCE(substring(url FROM '^[^/]*//[^/?#]*'), ''), url_sealed = NULL, verified_networks = NULL,
                  version = version + 1, deleted_at = $3
              WHERE team = $1 AND id = $2 AND NOT deleted",
         )

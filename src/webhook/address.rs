@@ -1,8 +1,9 @@
 //! The address guard: where a webhook may go. Pure; asked when an endpoint is saved and again for every connection.
 //!
 //! In this order:
-//! 1. *Never*, whatever any list says: the metadata services (100.100.100.200, 169.254.0.0/16, `fe80::/10`), addresses
-//!    that mean "this host" (0.0.0.0/8, `::`), our own listeners and database. Loopback has a switch of its own.
+//! 1. *Never*, whatever any list says: the clouds' metadata services ([`super::metadata`]), by address and by name;
+//!    addresses that mean "this host" (0.0.0.0/8, `::`); our own services ([`super::own`]). Loopback has a switch of its
+//!    own.
 //! 2. The operator's list of networks and host suffixes opens; the list of ports, if there is one, always binds.
 //! 3. Private and special ranges are closed, and IPv6 outside `2000::/3`.
 //! 4. Public addresses only if the operator enables them.
@@ -13,6 +14,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::cidr::Cidr;
+use super::embedded::{inner, possible};
+use super::metadata;
 
 /// What the operator allows. The default allows nothing.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +32,8 @@ pub struct Policy {
     pub allow_ports: Option<Vec<u16>>,
     /// Whether addresses of the public internet are open.
     pub allow_public: bool,
-    /// Our own listeners and our database: closed for ever. A listener on `0.0.0.0` must be given with each address
-    /// that the machine has; given as `0.0.0.0` it closes its port on loopback only.
+    /// Further addresses that are closed for ever; one on `0.0.0.0` closes its port on loopback. The gateway's own
+    /// services are [`super::own`]'s.
     pub never: Vec<SocketAddr>,
 }
 
@@ -40,6 +43,12 @@ pub enum Reason {
     /// Rule 1.
     #[error("this address is never open to webhooks")]
     Never,
+    /// Rule 1, of what is ours.
+    #[error(
+        "this is one of the gateway's own services, which are closed to webhooks (one that shares an address with a \
+             receiver lets the receiver through where the operator opens its host by name)"
+    )]
+    Own,
     /// Loopback, without its switch.
     #[error("loopback addresses are not open to webhooks")]
     Loopback,
@@ -58,7 +67,8 @@ impl Policy {
     /// Whether a request to `host`, which leads to `address`, may be made.
     pub fn judge(&self, host: &str, address: SocketAddr) -> Result<(), Reason> {
         let (ip, port) = (inner(address.ip()), address.port());
-        if is_never(ip) || self.is_ours(ip, port) {
+        let metadata = metadata::is_named(host) || possible(address.ip()).any(metadata::is_at);
+        if metadata || is_never(ip) || self.is_ours(ip, port) {
             return Err(Reason::Never);
         }
         if self.allow_ports.as_ref().is_some_and(|ports| !ports.contains(&port)) {
@@ -84,7 +94,8 @@ impl Policy {
         })
     }
 
-    fn names(&self, host: &str) -> bool {
+    /// Whether the operator opens this host by name.
+    pub(super) fn names(&self, host: &str) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches([']', '.']).to_ascii_lowercase();
         // A suffix is about names: "0.0.1" must not open 127.0.0.1's neighbours.
         bare.parse::<IpAddr>().is_err() && self.allow_host_suffixes.iter().any(|suffix| is_below(&bare, suffix))
@@ -98,30 +109,16 @@ fn is_below(host: &str, suffix: &str) -> bool {
     !suffix.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// The IPv4 address inside, where there is one; else the address itself.
-fn inner(ip: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = ip else { return ip };
-    let segments = v6.segments();
-    let (front, last) = (&segments[..6], (segments[6], segments[7]));
-    let inside = match front {
-        // `::` and `::1` are addresses of their own.
-        [0, 0, 0, 0, 0, 0] if last <= (0, 1) => None,
-        // Compatible (`::/96`), mapped (`::ffff:0:0/96`), translated (`::ffff:0:0:0/96`), NAT64 (`64:ff9b::/96`).
-        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(last),
-        [0x2002, high, low, ..] => Some((*high, *low)),
-        _ => None,
-    };
-    inside.map_or(ip, |(high, low)| IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))))
-}
-
 fn is_never(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4 == Ipv4Addr::new(100, 100, 100, 200) || v4.is_link_local() || v4.octets()[0] == 0,
-        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_unicast_link_local(),
-    }
+    let here = match ip {
+        IpAddr::V4(v4) => v4.octets()[0] == 0,
+        IpAddr::V6(v6) => v6.is_unspecified(),
+    };
+    here || metadata::is_at(ip)
 }
 
-fn is_special(ip: IpAddr) -> bool {
+/// Whether an address is private or special: not one of the public internet.
+pub(super) fn is_special(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => is_special_v4(v4),
         IpAddr::V6(v6) => is_special_v6(v6),

@@ -35,6 +35,26 @@ impl Cidr {
         }
     }
 
+    /// Whether the two have an address in common: then one lies in the other.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.contains(other.network) || other.contains(self.network)
+    }
+
+    /// The network of so many bits that an address lies in.
+    pub fn around(address: IpAddr, bits: u8) -> Self {
+        let network = match address {
+            IpAddr::V4(ip) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
+                IpAddr::from((u32::from(ip) & mask).to_be_bytes())
+            }
+            IpAddr::V6(ip) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
+                IpAddr::from((u128::from(ip) & mask).to_be_bytes())
+            }
+        };
+        Self { network, bits }
+    }
+
     fn has_stray_bits(&self) -> bool {
         match self.network {
             IpAddr::V4(network) => u32::from(network).checked_shl(u32::from(self.bits)).unwrap_or(0) != 0,
@@ -97,6 +117,18 @@ mod tests {
             assert!(!range.contains(outside.parse().unwrap()), "{range} {outside}");
             assert_eq!(range.to_string().parse(), Ok(range));
         }
+    }
+
+    #[test]
+    fn networks_around_addresses_and_those_that_meet() {
+        for (address, bits, network) in
+            [("10.1.2.3", 24, "10.1.2.0/24"), ("2001:db8:1:2::3", 48, "2001:db8:1::/48"), ("1.2.3.4", 0, "0.0.0.0/0")]
+        {
+            assert_eq!(Cidr::around(address.parse().unwrap(), bits).to_string(), network);
+        }
+        let meet = |one: &str, other: &str| one.parse::<Cidr>().unwrap().meets(&other.parse().unwrap());
+        assert!(meet("10.0.0.0/8", "10.1.0.0/16") && meet("10.1.0.0/16", "10.0.0.0/8") && meet("::1", "::/0"));
+        assert!(!meet("10.0.0.0/8", "11.0.0.0/8") && !meet("0.0.0.0/0", "::/0"));
     }
 
     #[test]

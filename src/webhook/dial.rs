@@ -8,6 +8,7 @@
 //! Who calls it: [`super::sender`]. What it does not do: set a deadline, keep connections ([`super::pool`] does).
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -24,6 +25,7 @@ use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 use tower::{ServiceExt as _, service_fn};
 
+use super::network::Networks;
 use super::resolver::Guarded;
 use super::sender::SetupError;
 use super::tunnel::{Tunnels, Way};
@@ -48,19 +50,27 @@ impl Dialer {
         Ok(Self { guarded, tls, tunnels })
     }
 
-    /// Connects to the host of `uri`, whose port is `port`: to one of its open addresses, whichever answers first.
-    pub(super) async fn dial(&self, uri: Uri, port: u16) -> Result<Stream, Box<dyn Error + Send + Sync>> {
-        let guarded = self.guarded.clone();
+    /// Connects to the host of `uri`, whose port is `port`: to one of its open addresses, whichever answers first; and
+    /// within these networks, where they are given. With the address that a tunnel leads to, where there is one.
+    pub(super) async fn dial(
+        &self,
+        uri: Uri,
+        port: u16,
+        within: Option<&Networks>,
+    ) -> Result<(Stream, Option<IpAddr>), Box<dyn Error + Send + Sync>> {
+        let (guarded, within) = (self.guarded.clone(), within.cloned());
         if let Some(tunnels) = &self.tunnels {
-            return over(tunnels.to(guarded, port), &self.tls, uri).await;
+            let way = tunnels.to(guarded, port, within);
+            let reached = way.reached();
+            return over(way, &self.tls, uri).await.map(|stream| (stream, reached.get().copied()));
         }
         let mut tcp = HttpConnector::new_with_resolver(service_fn(move |name: Name| {
-            let guarded = guarded.clone();
-            async move { guarded.open_addresses(name.as_str(), port).await.map(Vec::into_iter) }
+            let (guarded, within) = (guarded.clone(), within.clone());
+            async move { guarded.open_addresses(name.as_str(), port, within.as_ref()).await.map(Vec::into_iter) }
         }));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        HttpsConnector::from((tcp, Arc::clone(&self.tls))).oneshot(uri).await
+        Ok((HttpsConnector::from((tcp, Arc::clone(&self.tls))).oneshot(uri).await?, None))
     }
 }
 

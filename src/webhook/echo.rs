@@ -1,7 +1,11 @@
-//! Blanks an endpoint's own headers where the receiver's answer repeats them: what is kept of an answer is shown to
-//! whoever may read deliveries, and the values are write-only.
+//! Blanks what is secret of an endpoint where the receiver's answer repeats it: the values of its own headers, which are
+//! write-only, and what stands behind the host in its URL. What is kept of an answer is shown to whoever may read
+//! deliveries.
 //!
 //! Who calls it: [`super::sender`]. What it does not do: find what the receiver disguised.
+
+use percent_encoding::percent_decode_str;
+use url::{Position, Url};
 
 use super::sender::is_free;
 
@@ -9,17 +13,35 @@ use super::sender::is_free;
 const BLANK: &[u8] = b"***";
 /// A shorter value is no secret, and may be any word.
 const SHORTEST: usize = 4;
+/// The same of a value in a URL's query; of a part of its path.
+const SHORTEST_OF_QUERY: usize = 8;
+const SHORTEST_OF_PATH: usize = 12;
 
-/// The answer without the values of the headers that are the endpoint's own; as they stand, or as JSON has them.
-pub(super) fn blank(mut answer: Vec<u8>, headers: &[(String, String)]) -> Vec<u8> {
+/// The answer without the values of the headers that are the endpoint's own, and without its URL; as they stand, or as
+/// JSON has them.
+pub(super) fn blank(mut answer: Vec<u8>, headers: &[(String, String)], url: &Url) -> Vec<u8> {
     let own = headers.iter().filter(|(name, value)| is_free(name) && value.len() >= SHORTEST);
-    let mut values: Vec<String> = own.flat_map(|(_, value)| [value.clone(), json(value)]).collect();
+    let own = own.map(|(_, value)| value.clone()).chain(parts(url));
+    let mut values: Vec<String> = own.flat_map(|value| [json(&value), value]).collect();
     // The longest first, so that a value within another one does not leave the rest of it standing.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     for value in values {
         answer = without(&answer, value.as_bytes());
     }
     answer
+}
+
+/// What may be secret in a URL, as it is written and decoded.
+fn parts(url: &Url) -> Vec<String> {
+    let long = |part: &&str, least: usize| part.len() >= least;
+    let whole = &url[Position::BeforePath..Position::AfterQuery];
+    let path = url.path().split('/').filter(|part| long(part, SHORTEST_OF_PATH));
+    let values = url.query().into_iter().flat_map(|query| query.split('&'));
+    let values = values.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    let values = values.filter(|value| long(value, SHORTEST_OF_QUERY));
+    let written = [whole, url.query().unwrap_or_default()].into_iter().filter(|part| long(part, SHORTEST_OF_QUERY));
+    let decoded = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
+    written.chain(path).chain(values).flat_map(|part| [part.to_owned(), decoded(part)]).collect()
 }
 
 fn json(value: &str) -> String {
@@ -46,8 +68,20 @@ mod tests {
     fn own_values_are_blanked_and_ours_stay() {
         let headers = [("x-key", "se\"cret"), ("x-long", "se\"cret more"), ("x-a", "abc"), ("webhook-id", "evt_1234")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let told = blank(br#"se"cret more, se\"cret, abc, evt_1234"#.to_vec(), &headers);
+        let url = Url::parse("https://a.example/hook").unwrap();
+        let told = blank(br#"se"cret more, se\"cret, abc, evt_1234"#.to_vec(), &headers, &url);
         assert_eq!(told, b"***, ***, abc, evt_1234");
-        assert_eq!(blank(vec![0xff, 0xfe], &headers), [0xff, 0xfe]);
+        assert_eq!(blank(vec![0xff, 0xfe], &headers, &url), [0xff, 0xfe]);
+    }
+
+    #[test]
+    fn a_url_is_blanked_behind_its_host() {
+        let url = Url::parse("https://a.example/services/T0/hush%20hush-1234?access_token=hush%2Bhush&ts=17").unwrap();
+        let told = |text: &str| String::from_utf8(blank(text.into(), &[], &url)).unwrap();
+        assert_eq!(
+            told("POST /services/T0/hush%20hush-1234?access_token=hush%2Bhush&ts=17 at a.example"),
+            "POST *** at a.example"
+        );
+        assert_eq!(told("hush hush-1234, hush+hush, hush%2Bhush, 17, T0"), "***, ***, ***, 17, T0");
     }
 }

@@ -60,6 +60,10 @@ pub fn explain(error: &str, status: Option<u16>, redirect: Option<&Redirect>) ->
         }
         "invalid_request" => "the request cannot be written: a header of its own is not one that can be sent".into(),
         "not_signed" => "the gateway could not sign it: its operator finds the reason in the log".into(),
+        "not_verified" => "its name leads to another network than those in which it echoed the challenge, and there it \
+                           did not echo it: whatever answers at the new place must answer a webhook_endpoint.challenge with \
+                           its data.challenge, as at the first time; nothing else is sent before"
+            .into(),
         "worker_lost" => {
             "the process that sent it ended meanwhile: whether it arrived is not known, so it is sent again".into()
         }
@@ -134,6 +138,7 @@ mod tests {
             "address_refused",
             "invalid_request",
             "not_signed",
+            "not_verified",
             "worker_lost",
         ];
         let mut said: Vec<String> = words.iter().map(|word| explain(word, Some(400), None)).collect();

@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use super::resolver::ResolveError;
-use super::sender::Outcome;
+use super::sender::{NOT_VERIFIED, Outcome};
 
 /// What went wrong before there was an answer.
 pub(super) enum Fault {
@@ -21,6 +21,7 @@ pub(super) fn classify(fault: &Fault) -> (Outcome, &'static str) {
     };
     match cause::<ResolveError>(error) {
         Some(ResolveError::Closed(_)) => return (Outcome::Refused, "address_refused"),
+        Some(ResolveError::Elsewhere) => return (Outcome::Failed, NOT_VERIFIED),
         Some(ResolveError::Unresolvable) => return (Outcome::Failed, "unresolvable"),
         None => {}
     }

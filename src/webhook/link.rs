@@ -37,10 +37,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) async fn over(stream: Stream) -> Result<Self, hyper::Error> {
+    /// A connection over a stream; through a tunnel it ends at `beyond`.
+    pub(super) async fn over(stream: Stream, beyond: Option<IpAddr>) -> Result<Self, hyper::Error> {
         let mut extras = http::Extensions::new();
         stream.connected().get_extras(&mut extras);
-        let remote = extras.get::<HttpInfo>().map(|info| info.remote_addr().ip());
+        let remote = beyond.or_else(|| extras.get::<HttpInfo>().map(|info| info.remote_addr().ip()));
         let (requests, connection) = http1::handshake(stream).await?;
         Ok(Self { requests, connection: Some(Box::new(connection)), remote })
     }

@@ -5,8 +5,10 @@
 //! opens and [`pool`] keeps.
 //!
 //! What must stay true: an endpoint's URL comes from a caller, so it is hostile: no request leaves for an address that
-//! the operator has not opened, under whatever spelling, and the instance metadata services are never opened. One
-//! attempt ends by its deadline whatever the receiver does, and takes at most 16 KiB of its answer.
+//! the operator has not opened, under whatever spelling; the clouds' metadata services ([`metadata`]) and the gateway's
+//! own services ([`own`]) are never opened; a name that was verified and moves elsewhere gets nothing there ([`network`]).
+//! One attempt ends by its deadline whatever the receiver does, and takes at most 16 KiB of its answer, of which little is
+//! shown ([`excerpt`]).
 //!
 //! Who calls it: `app`, when an endpoint is saved and when a delivery is attempted. What it does not do: queueing,
 //! retrying, remembering (`store`, `app` and `worker` do).
@@ -16,9 +18,15 @@ pub mod cidr;
 mod dial;
 mod echo;
 pub mod ed25519;
+mod embedded;
+pub mod excerpt;
 pub mod explain;
 mod fault;
+mod headers;
 mod link;
+pub mod metadata;
+pub mod network;
+pub mod own;
 mod pool;
 pub mod resolver;
 pub mod retry_after;

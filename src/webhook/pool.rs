@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::link::Link;
+use super::network::Networks;
 
 #[derive(Default)]
 struct State {
@@ -34,9 +35,14 @@ impl Pool {
         Self { state: Mutex::default(), idle }
     }
 
-    /// The connection to this origin that was used last. The receiver may have hung up meanwhile.
-    pub(super) fn take(&self, origin: &str) -> Option<Link> {
-        let (since, link) = self.state().idle.get_mut(origin)?.pop()?;
+    /// The connection to this origin that was used last; one that ends within these networks, where they are given. The
+    /// receiver may have hung up meanwhile.
+    pub(super) fn take(&self, origin: &str, within: Option<&Networks>) -> Option<Link> {
+        let mut state = self.state();
+        let links = state.idle.get_mut(origin)?;
+        let fits = |link: &Link| within.is_none_or(|networks| link.remote.is_some_and(|remote| networks.hold(remote)));
+        let at = links.iter().rposition(|(_, link)| fits(link))?;
+        let (since, link) = links.remove(at);
         (since.elapsed() < self.idle).then_some(link)
     }
 

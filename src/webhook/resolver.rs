@@ -10,6 +10,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::address::{Policy, Reason};
+use super::network::Networks;
+use super::own::Own;
 
 /// Finds the addresses of a name. Tests put names of their own behind it.
 pub trait Lookup: Send + Sync {
@@ -36,6 +38,9 @@ pub enum ResolveError {
     /// It has addresses, and all of them are closed; the reason for the first.
     #[error("{0}")]
     Closed(Reason),
+    /// It has open addresses, and none in a network in which it echoed its challenge.
+    #[error("the name leads to another network than those in which it was verified")]
+    Elsewhere,
 }
 
 /// A resolver that passes on open addresses only.
@@ -43,20 +48,36 @@ pub enum ResolveError {
 pub(super) struct Guarded {
     pub(super) policy: Arc<Policy>,
     pub(super) lookup: Arc<dyn Lookup>,
+    pub(super) own: Arc<Own>,
 }
 
 impl Guarded {
-    /// The open addresses of `host`: at least one.
-    pub(super) async fn open_addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+    /// Whether `address`, to which `host` leads, is open.
+    pub(super) async fn judge(&self, host: &str, address: SocketAddr) -> Result<(), Reason> {
+        self.policy.judge(host, address)?;
+        self.own.judge(&self.policy, host, address).await
+    }
+
+    /// The open addresses of `host`: at least one. Only those within some networks, where these are given.
+    pub(super) async fn open_addresses(
+        &self,
+        host: &str,
+        port: u16,
+        within: Option<&Networks>,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
         let found = self.lookup.lookup(host.to_owned(), port).await.map_err(|_| ResolveError::Unresolvable)?;
         let mut open = Vec::new();
         let mut closed = None;
         for address in found {
-            match self.policy.judge(host, address) {
+            match self.judge(host, address).await {
                 Ok(()) => open.push(address),
                 Err(reason) => closed = closed.or(Some(reason)),
             }
         }
-        if open.is_empty() { Err(closed.map_or(ResolveError::Unresolvable, ResolveError::Closed)) } else { Ok(open) }
+        if open.is_empty() {
+            return Err(closed.map_or(ResolveError::Unresolvable, ResolveError::Closed));
+        }
+        open.retain(|address| within.is_none_or(|networks| networks.hold(address.ip())));
+        if open.is_empty() { Err(ResolveError::Elsewhere) } else { Ok(open) }
     }
 }

@@ -14,44 +14,35 @@ use std::time::Duration;
 
 use ::url::{Position, Url};
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::address::Policy;
+use super::address::{Policy, Reason};
 use super::dial::Dialer;
 use super::explain::Redirect;
 use super::fault::{Fault, classify};
+use super::headers::header_map;
+pub use super::headers::{is_free, is_reserved};
 use super::link::{Link, Message};
+use super::network::Networks;
+use super::own::{Own, OwnService};
 use super::pool::Pool;
 use super::resolver::{Guarded, Lookup, ResolveError, SystemLookup};
 use super::url::{self, UrlError};
 use super::{echo, retry_after};
 use crate::domain::clock::Clock;
+use crate::domain::endpoint::url::origin as origin_of;
 use crate::egress::Egress;
 
-/// How much of an answer is kept, in bytes. Nothing behind it is read.
+/// The word for a name that leads to another network than those in which it was verified: nothing was sent.
+pub const NOT_VERIFIED: &str = "not_verified";
+/// How much of an answer is read, in bytes. Nothing behind it is.
 pub const MAX_EXCERPT_BYTES: usize = 16 * 1024;
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Headers by which a message is framed or routed: nobody but the HTTP client may write them.
-const RESERVED: [&str; 12] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "proxy-connection",
-];
-
 /// How to send.
 #[derive(Clone)]
 pub struct SenderSettings {
@@ -61,6 +52,8 @@ pub struct SenderSettings {
     pub egress: Egress,
     /// Who resolves names.
     pub lookup: Arc<dyn Lookup>,
+    /// The gateway's own services, which are no receivers.
+    pub own: Vec<OwnService>,
     /// How long a connection is kept for the next message.
     pub keep_idle: Duration,
 }
@@ -71,6 +64,7 @@ impl Default for SenderSettings {
             user_agent: concat!("eci-cache-gateway/", env!("CARGO_PKG_VERSION")).into(),
             egress: Egress::default(),
             lookup: Arc::new(SystemLookup),
+            own: Vec::new(),
             keep_idle: KEEP_IDLE,
         }
     }
@@ -99,7 +93,7 @@ pub enum JudgeError {
 }
 
 /// A message, ready to go.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Outgoing {
     /// The endpoint's URL. It is judged again.
     pub url: String,
@@ -109,6 +103,13 @@ pub struct Outgoing {
     pub body: String,
     /// The deadline, from now.
     pub timeout: Duration,
+}
+
+/// URL, headers and body may hold secrets.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("to", &origin_of(&self.url)).finish_non_exhaustive()
+    }
 }
 
 /// What an attempt came to.
@@ -142,7 +143,7 @@ pub struct Attempted {
     /// How long the receiver asks us to wait, at most 24 h; never with 2xx.
     pub retry_after: Option<Duration>,
     /// A coarse word for what went wrong: `address_refused`, `unresolvable`, `unreachable`, `tls`, `timeout`,
-    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`.
+    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`, [`NOT_VERIFIED`].
     pub error: Option<&'static str>,
 }
 
@@ -179,7 +180,8 @@ impl fmt::Debug for Sender {
 impl Sender {
     /// A sender under this policy. The clock is for `Retry-After` dates only.
     pub fn new(policy: Policy, settings: SenderSettings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let guarded = Guarded { policy: Arc::new(policy), lookup: settings.lookup };
+        let own = Arc::new(Own::new(settings.own, Arc::clone(&settings.lookup)));
+        let guarded = Guarded { policy: Arc::new(policy), lookup: settings.lookup, own };
         let dialer = Dialer::new(guarded, &settings.egress)?;
         let user_agent = HeaderValue::try_from(settings.user_agent).map_err(|_| SetupError::NoClient)?;
         Ok(Self { dialer, pool: Arc::new(Pool::new(settings.keep_idle)), user_agent, clock })
@@ -189,33 +191,51 @@ impl Sender {
     pub async fn judge(&self, url: &str) -> Result<(), JudgeError> {
         let guarded = &self.dialer.guarded;
         let url = url::parse(url, &guarded.policy)?;
-        if let Some(host) = url.domain() {
-            let looked_up = timeout(JUDGE_TIMEOUT, guarded.open_addresses(host, url::port(&url))).await;
-            looked_up.unwrap_or(Err(ResolveError::Unresolvable))?;
-        }
-        Ok(())
+        let judging = async {
+            if let Some(host) = url.domain() {
+                guarded.open_addresses(host, url::port(&url), None).await.map(drop)
+            } else {
+                self.judge_literal(&url).await.map_err(ResolveError::Closed)
+            }
+        };
+        let judged = timeout(JUDGE_TIMEOUT, judging).await;
+        Ok(judged.unwrap_or(Err(ResolveError::Unresolvable))?)
+    }
+
+    async fn judge_literal(&self, url: &Url) -> Result<(), Reason> {
+        let Some(address) = url::literal(url) else { return Ok(()) };
+        self.dialer.guarded.judge(url.host_str().unwrap_or_default(), address).await
     }
 
     /// Makes one attempt. Never fails otherwise than by saying so in what it returns.
     pub async fn send(&self, outgoing: Outgoing) -> Attempted {
+        self.send_within(outgoing, None).await
+    }
+
+    /// The same, but a name that leads nowhere within these networks gets nothing: [`NOT_VERIFIED`]. A literal address
+    /// cannot move.
+    pub async fn send_within(&self, outgoing: Outgoing, within: Option<&Networks>) -> Attempted {
         let started = Instant::now();
         let deadline = started + outgoing.timeout;
-        let attempted = self.attempt(outgoing, deadline).await;
+        let attempted = self.attempt(outgoing, within, deadline).await;
         Attempted { duration: started.elapsed(), ..attempted }
     }
 
-    async fn attempt(&self, outgoing: Outgoing, deadline: Instant) -> Attempted {
+    async fn attempt(&self, outgoing: Outgoing, within: Option<&Networks>, deadline: Instant) -> Attempted {
         // Literal addresses are judged in here: nobody asks a resolver about them.
-        let Ok(url) = url::parse(&outgoing.url, &self.dialer.guarded.policy) else {
+        let parsed = url::parse(&outgoing.url, &self.dialer.guarded.policy).ok();
+        let Some(url) = parsed else { return Attempted::unanswered(Outcome::Refused, "address_refused") };
+        if timeout_at(deadline, self.judge_literal(&url)).await.is_ok_and(|judged| judged.is_err()) {
             return Attempted::unanswered(Outcome::Refused, "address_refused");
-        };
+        }
+        let within = within.filter(|_| url.domain().is_some());
         let Some(message) = self.message(&url, &outgoing.headers, outgoing.body) else {
             return Attempted::unanswered(Outcome::Failed, "invalid_request");
         };
-        match timeout_at(deadline, self.exchange(&url, message)).await {
+        match timeout_at(deadline, self.exchange(&url, message, within)).await {
             Ok(Ok((link, response))) => {
                 let attempted = self.read(&url, link, response, deadline).await;
-                let response_excerpt = echo::blank(attempted.response_excerpt, &outgoing.headers);
+                let response_excerpt = echo::blank(attempted.response_excerpt, &outgoing.headers, &url);
                 Attempted { response_excerpt, ..attempted }
             }
             Ok(Err(fault)) => {
@@ -240,8 +260,13 @@ impl Sender {
     }
 
     /// Sends a message over a connection of before, or a new one, and waits for the headers of the answer.
-    async fn exchange(&self, url: &Url, mut message: Message) -> Result<(Link, Response<Incoming>), Fault> {
-        while let Some(mut link) = self.pool.take(origin(url)) {
+    async fn exchange(
+        &self,
+        url: &Url,
+        mut message: Message,
+        within: Option<&Networks>,
+    ) -> Result<(Link, Response<Incoming>), Fault> {
+        while let Some(mut link) = self.pool.take(origin(url), within) {
             if !link.is_ready().await {
                 continue;
             }
@@ -256,15 +281,16 @@ impl Sender {
             }
         }
         // Boxed, so that the usual attempt does not carry the room for it along.
-        let mut link = Box::pin(self.connect(url)).await?;
+        let mut link = Box::pin(self.connect(url, within)).await?;
         let answered = link.exchange(message).await;
         answered.map(|response| (link, response)).map_err(|error| Fault::Talking(error.into_error()))
     }
 
-    async fn connect(&self, url: &Url) -> Result<Link, Fault> {
+    async fn connect(&self, url: &Url, within: Option<&Networks>) -> Result<Link, Fault> {
         let uri = Uri::try_from(origin(url)).map_err(|error| Fault::Connecting(error.into()))?;
-        let stream = self.dialer.dial(uri, url::port(url)).await.map_err(Fault::Connecting)?;
-        Link::over(stream).await.map_err(Fault::Talking)
+        let dialed = self.dialer.dial(uri, url::port(url), within).await;
+        let (stream, beyond) = dialed.map_err(Fault::Connecting)?;
+        Link::over(stream, beyond).await.map_err(Fault::Talking)
     }
 
     async fn read(&self, url: &Url, mut link: Link, response: Response<Incoming>, deadline: Instant) -> Attempted {
@@ -296,26 +322,6 @@ impl Sender {
 /// Scheme, host and port: what a connection is opened for.
 fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
-}
-
-/// Whether a header of this name (in lower case) may not be set on a message; one that is makes `invalid_request`.
-pub fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name)
-}
-
-/// Whether an endpoint may have a header of its own with this name (in lower case): not one that frames or routes the
-/// message, and none that the gateway writes.
-pub fn is_free(name: &str) -> bool {
-    let ours = ["user-agent", "content-type", "content-encoding", "accept-encoding", "date", "forwarded"];
-    !is_reserved(name) && !ours.contains(&name) && !name.starts_with("webhook-") && !name.starts_with("x-forwarded-")
-}
-
-fn header_map(headers: &[(String, String)]) -> Option<HeaderMap> {
-    let pair = |(name, value): &(String, String)| {
-        let name = HeaderName::try_from(name.as_str()).ok().filter(|name| !is_reserved(name.as_str()))?;
-        Some((name, HeaderValue::try_from(value.as_str()).ok()?))
-    };
-    headers.iter().map(pair).collect()
 }
 
 fn judge_status(status: StatusCode) -> (Outcome, Option<&'static str>) {

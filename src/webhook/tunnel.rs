@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use base64::Engine as _;
@@ -21,6 +22,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 
+use super::network::Networks;
 use super::resolver::Guarded;
 use super::sender::SetupError;
 use crate::egress::Proxy;
@@ -44,8 +46,8 @@ impl Tunnels {
     }
 
     /// The way to what lies at `port` of a host, for whoever connects there.
-    pub(super) fn to(&self, guarded: Guarded, port: u16) -> Way {
-        Way { tunnel: self.0.clone(), guarded, port }
+    pub(super) fn to(&self, guarded: Guarded, port: u16, within: Option<Networks>) -> Way {
+        Way { tunnel: self.0.clone(), guarded, port, within, reached: Arc::default() }
     }
 }
 
@@ -55,6 +57,9 @@ pub(super) struct Way {
     tunnel: Tunnel<HttpConnector>,
     guarded: Guarded,
     port: u16,
+    within: Option<Networks>,
+    /// Where the tunnel leads, once there is one.
+    reached: Arc<OnceLock<IpAddr>>,
 }
 
 impl Service<Uri> for Way {
@@ -73,18 +78,26 @@ impl Service<Uri> for Way {
 }
 
 impl Way {
+    /// Where the tunnel leads; empty until there is one.
+    pub(super) fn reached(&self) -> Arc<OnceLock<IpAddr>> {
+        Arc::clone(&self.reached)
+    }
+
     async fn open(self, host: &str) -> Result<TokioIo<TcpStream>, Failed> {
         // A literal address was judged when the URL was read.
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let addresses = match literal {
             Ok(ip) => vec![SocketAddr::new(ip, self.port)],
-            Err(_) => self.guarded.open_addresses(host, self.port).await?,
+            Err(_) => self.guarded.open_addresses(host, self.port, self.within.as_ref()).await?,
         };
         let mut failed: Failed = "no address".into();
         for address in addresses {
             let to = Uri::try_from(format!("http://{address}"))?;
             match self.tunnel.clone().oneshot(to).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => {
+                    let _first = self.reached.set(address.ip());
+                    return Ok(stream);
+                }
                 Err(error) => failed = error.into(),
             }
         }

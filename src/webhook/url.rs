@@ -63,12 +63,18 @@ pub fn parse(text: &str, policy: &Policy) -> Result<Url, UrlError> {
 
 /// Judges the address of a URL whose host is one; names pass.
 pub(super) fn judge_literal(url: &Url, policy: &Policy) -> Result<(), Reason> {
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-        Some(Host::Domain(_)) | None => return Ok(()),
+    let Some(address) = literal(url) else { return Ok(()) };
+    policy.judge(url.host_str().unwrap_or_default(), address)
+}
+
+/// Host and address of a URL whose host is one.
+pub(super) fn literal(url: &Url) -> Option<SocketAddr> {
+    let ip = match url.host()? {
+        Host::Ipv4(ip) => IpAddr::V4(ip),
+        Host::Ipv6(ip) => IpAddr::V6(ip),
+        Host::Domain(_) => return None,
     };
-    policy.judge(url.host_str().unwrap_or_default(), SocketAddr::new(ip, port(url)))
+    Some(SocketAddr::new(ip, port(url)))
 }
 
 /// The port that will be connected to.
@@ -211,7 +217,7 @@ mod tests {
             ("[64:ff9b::6464:64c8]", Reason::Never),
             ("10.1", Reason::Private),
             ("192.168.257", Reason::Private),
-            ("[fd00:ec2::254]", Reason::Private),
+            ("[fd00:ec2::254]", Reason::Never),
             ("[::ffff:10.0.0.1]", Reason::Private),
             ("255.255.255.255", Reason::Private),
         ] {

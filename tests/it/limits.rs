@@ -17,6 +17,7 @@ use crate::support::gate::Gate;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
 
 mod bursts;
+mod unknown;
 
 fn setup(change: impl FnOnce(&mut Limits)) -> Setup {
     let mut setup = Setup::default();

@@ -66,6 +66,7 @@ mod unresolved;
 mod waits;
 mod webhook_acts;
 mod webhook_challenge;
+mod webhook_edges;
 mod webhook_endpoints;
 mod webhook_engine;
 mod webhook_faults;

@@ -34,8 +34,17 @@ fn setup(current: (&'static str, [u8; 32]), previous: Option<(&'static str, [u8;
 
 /// Runs `rotate-keys` with the rights of a gateway: its exit code and what it said.
 async fn rotate(app: &TestGateway, previous: Option<(&str, [u8; 32])>) -> (Option<i32>, String) {
+    rotate_with(app, previous, &[]).await
+}
+
+/// The same with further arguments.
+async fn rotate_with(
+    app: &TestGateway,
+    previous: Option<(&str, [u8; 32])>,
+    arguments: &[&str],
+) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
-    command.arg("rotate-keys").env_clear();
+    command.arg("rotate-keys").args(arguments).env_clear();
     command.env("ECG_DATABASE_URL", app.database_url().await.replacen("postgres://eci@", "postgres://eci_runtime@", 1));
     command.env("ECG_KEYS_MASTER", BASE64_STANDARD.encode(NEW.1)).env("ECG_KEYS_MASTER_ID", NEW.0);
     command.env("ECG_KEYS_AUDIT", BASE64_STANDARD.encode(key(3)));
@@ -103,7 +112,9 @@ async fn everything_opens_under_the_new_key_alone() {
         assert!(said.contains(line), "{said}");
     }
     assert!(
-        said.contains("webhook headers: 1, of which 1") && said.contains("registry logins: 1, of which 1"),
+        said.contains("webhook headers: 1, of which 1")
+            && said.contains("webhook URLs: 1, of which 1")
+            && said.contains("registry logins: 1, of which 1"),
         "{said}"
     );
     assert!(
@@ -185,4 +196,38 @@ async fn what_is_left_is_named() {
     let (code, said) = rotate(&app, Some(OLD)).await;
     assert!(code == Some(1) && said.contains("was altered, or sealed for another purpose"), "{said}");
     assert!(said.contains("access key secrets: 2, of which 1 sealed anew"), "{said}");
+}
+
+#[tokio::test]
+async fn urls_stay_readable_for_a_version_of_before_until_the_operator_says_that_none_comes_back() {
+    let app = TestGateway::with(setup(NEW, None)).await;
+    let plain = "SELECT count(*) FROM webhook_endpoints WHERE url LIKE '%hunter2'";
+    // As the migration finds it where a version of before was at work.
+    sqlx::query("UPDATE webhook_url_storage SET plain_beside = true").execute(app.sql()).await.unwrap();
+    let hook = Hook::start().await;
+    let url = format!("{}?access_token=hunter2", hook.url());
+    let made = app.post("/v1/webhook-endpoints", &json!({"url": url})).await.expect(201);
+    let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
+    app.gateway.clean().await.unwrap();
+    assert_eq!(app.count(plain).await, 1, "both can read it");
+    assert_eq!(app.count("SELECT count(*) FROM webhook_endpoints WHERE url_sealed IS NOT NULL").await, 1);
+    // A version of before changes something else, and writes all that it knows.
+    sqlx::query("UPDATE webhook_endpoints SET url = $1, description = 'ours'")
+        .bind(&url)
+        .execute(app.sql())
+        .await
+        .unwrap();
+    assert_eq!(app.count("SELECT count(*) FROM webhook_endpoints WHERE url_sealed IS NOT NULL").await, 1);
+    let (code, said) = rotate_with(&app, None, &["--seal-urls"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(app.count("SELECT count(*) FROM webhook_endpoints WHERE url LIKE 'sealed:http://127.0.0.1:%'").await, 1);
+    assert_eq!(app.get(&path).await.expect(200)["url"], url);
+    app.created().await;
+    app.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    assert_eq!(hook.received().len(), 1);
+    let noted = "SELECT count(*) FROM audit_entries WHERE action = 'end_plain_webhook_urls' AND outcome = 'succeeded'";
+    assert_eq!(app.count(noted).await, 1);
+    let again = app.post("/v1/webhook-endpoints", &json!({"url": url})).await;
+    again.expect(201);
+    assert_eq!(app.count(plain).await, 0);
 }

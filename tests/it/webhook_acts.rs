@@ -128,6 +128,8 @@ fn is_sent(state: State, act: Act) -> bool {
         Act::Resume => true,
         _ if state.is_off() => false,
         Act::Nothing => matches!(state, State::Enabled | State::Exhausted | State::Moved),
+        // It keeps to the rate, too, and is refused.
+        Act::Test if state == State::Limited => false,
         _ => true,
     }
 }
@@ -176,6 +178,10 @@ impl Case {
             Act::Nothing => {}
             Act::Resume => self.bare(app, "resume").await,
             Act::Pause => self.bare(app, "pause").await,
+            Act::Test if self.state == State::Limited => {
+                let test = app.request(reqwest::Method::POST, &format!("{}/test", self.path()));
+                crate::support::answer::Answer::of(test).await.problem(429, "too_many_tests");
+            }
             Act::Test => self.bare(app, "test").await,
             Act::Update => drop(app.patch(&self.path(), &json!({"description": "ours"})).await.expect(200)),
             Act::Move => self.move_to_another(app).await,

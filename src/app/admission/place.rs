@@ -1,5 +1,6 @@
 //! What one request holds: a place among those that are worked for, and its share of what its team may have.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -21,10 +22,14 @@ pub struct Place {
     gateway: Gateway,
     /// When its caller gives up, where that is known: a signed request. What it reads is delayed rather than refused.
     deadline: Option<Instant>,
+    /// Where it came from.
+    address: Option<IpAddr>,
     held: Mutex<Held>,
     /// What is left of the team's rate, once it was counted.
     quota: OnceLock<Quota>,
     turned_away: AtomicBool,
+    /// Whether it was counted among those of whom nobody knows whose they are.
+    strange: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -39,9 +44,23 @@ struct Held {
 }
 
 impl Place {
-    pub(super) fn new(gateway: Gateway, deadline: Option<Instant>) -> Self {
-        let (held, quota, turned_away) = (Mutex::default(), OnceLock::new(), AtomicBool::new(false));
-        Self { gateway, deadline, held, quota, turned_away }
+    pub(super) fn new(gateway: Gateway, deadline: Option<Instant>, address: Option<IpAddr>) -> Self {
+        let (turned_away, strange) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { gateway, deadline, address, held: Mutex::default(), quota: OnceLock::new(), turned_away, strange }
+    }
+
+    /// Counts a request whose credential this process has not met: before anything is asked about it, and once. Refused
+    /// where its address had too many.
+    pub fn count_strange(&self) -> Result<(), Error> {
+        if self.strange.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.gateway.count_stranger(self.address).inspect_err(|_| self.turned_away.store(true, Ordering::Release))
+    }
+
+    /// Whether it was counted so.
+    pub fn is_counted_strange(&self) -> bool {
+        self.strange.load(Ordering::Acquire)
     }
 
     /// Counts the request for its team. Refused where the team's rate is used up.

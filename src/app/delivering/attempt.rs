@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use crate::app::view::{CLOUD_EVENTS, cloud_event};
+use crate::app::endpoints::Secrets;
+use crate::app::view::{CLOUD_EVENTS, EventBody, cloud_event};
 use crate::app::{Error, Gateway};
 use crate::domain::caller::TeamId;
 use crate::domain::endpoint::EventFormat;
@@ -14,6 +15,7 @@ use crate::domain::ids::EventId;
 use crate::domain::retry::{AfterFailure, LONGEST_PAUSE, after_failure};
 use crate::domain::webhook::DeliveryState;
 use crate::store::{Claim, Finished};
+use crate::webhook::excerpt::shown;
 use crate::webhook::sender::{Attempted, Outcome, Outgoing};
 use crate::webhook::sign;
 
@@ -51,10 +53,11 @@ pub(in crate::app) fn render(
     event: EventId,
     body: &str,
 ) -> Result<Rendered, Error> {
+    let body = EventBody::sendable(body);
     match format {
-        EventFormat::Native => Ok(Rendered::native(body.to_owned())),
+        EventFormat::Native => Ok(Rendered::native(body.into_owned())),
         EventFormat::CloudEvents => {
-            let body = cloud_event(team, event, body).map_err(|error| Error::Internal(error.into()))?;
+            let body = cloud_event(team, event, &body).map_err(|error| Error::Internal(error.into()))?;
             Ok(Rendered { content_type: CLOUD_EVENTS, body })
         }
     }
@@ -65,7 +68,11 @@ impl Gateway {
     pub(super) async fn attempt_delivery(&self, claim: Claim) -> Ended {
         let attempted = match self.outgoing(&claim) {
             Ok(outgoing) => {
-                let sending = AssertUnwindSafe(self.parts().sender.send(outgoing)).catch_unwind();
+                let sending =
+                    self.send_verified((claim.endpoint, claim.to.verified_networks.as_deref()), outgoing, || {
+                        self.keys_of(&claim)
+                    });
+                let sending = AssertUnwindSafe(sending).catch_unwind();
                 sending.await.unwrap_or_else(|_| unsent("broken_connection"))
             }
             Err(error) => {
@@ -76,20 +83,26 @@ impl Gateway {
         Ended { claim, attempted }
     }
 
-    fn outgoing(&self, claim: &Claim) -> Result<Outgoing, Error> {
+    fn keys_of(&self, claim: &Claim) -> Result<Secrets, Error> {
         let to = &claim.to;
-        let format = EventFormat::from_word(&to.format).unwrap_or_default();
-        let rendered = render(format, &claim.team, claim.event, &claim.body)?;
         let mut keys = self.open_keys(claim.endpoint, &to.secret)?;
         if let Some(old) = &to.old_secret {
             keys.extend(self.open_keys(claim.endpoint, old)?);
         }
+        Ok((keys, self.open_headers(claim.endpoint, to.headers.as_deref())?))
+    }
+
+    fn outgoing(&self, claim: &Claim) -> Result<Outgoing, Error> {
+        let to = &claim.to;
+        let format = EventFormat::from_word(&to.format).unwrap_or_default();
+        let rendered = render(format, &claim.team, claim.event, &claim.body)?;
+        let (keys, mut headers) = self.keys_of(claim)?;
         let signed = sign::headers(&keys, &claim.event.to_string(), self.now(), &rendered.body);
-        let mut headers = self.open_headers(claim.endpoint, to.headers.as_deref())?;
         headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
         headers.push(("content-type".into(), rendered.content_type.into()));
         let timeout = self.webhook_timeout(to.timeout_seconds);
-        Ok(Outgoing { url: to.url.clone(), headers, body: rendered.body, timeout })
+        let url = self.open_url(claim.endpoint, to.url.clone(), to.url_sealed.as_deref())?.expose().to_owned();
+        Ok(Outgoing { url, headers, body: rendered.body, timeout })
     }
 
     /// An endpoint's own deadline, or ours.
@@ -127,7 +140,7 @@ impl Gateway {
             http_status: attempted.http_status.and_then(|status| i16::try_from(status).ok()),
             duration: chrono::Duration::from_std(attempted.duration).unwrap_or_default(),
             remote: attempted.remote,
-            response: attempted.response_excerpt.clone(),
+            response: shown(&attempted.response_excerpt).into_bytes(),
             error: attempted.error,
         }
     }

@@ -21,14 +21,16 @@ impl Gateway {
     }
 
     async fn warn(&self, ailing: &Ailing) -> Result<(), Error> {
-        let Some(endpoint) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let Some(kept) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let endpoint = self.open_endpoint(kept)?;
         let event = self.endpoint_event(EventType::EndpointFailing, ailing, endpoint);
         self.store().warn_of_endpoint(&ailing.team, ailing.endpoint, &event).await?;
         Ok(())
     }
 
     async fn switch_off(&self, ailing: &Ailing, reason: &'static str) -> Result<(), Error> {
-        let Some(before) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let Some(kept) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let before = self.open_endpoint(kept)?;
         let version = before.version + 1;
         let off = Endpoint { enabled: false, disabled_reason: Some(reason.into()), version, ..before };
         let event = self.endpoint_event(EventType::EndpointDisabled, ailing, off);

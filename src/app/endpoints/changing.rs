@@ -33,6 +33,9 @@ impl Gateway {
         let before = self.own_endpoint(caller, id).await?;
         let mut endpoint = changed(before.clone(), &changes);
         let moved = endpoint.url != before.url;
+        if moved {
+            endpoint.verified_networks = None;
+        }
         if moved && changes.headers.is_none() && !endpoint.header_names.is_empty() {
             // Who knows the values may send them elsewhere; who only sees the endpoint may not.
             let error = FieldError::new("/headers", "required", "must be given again with another URL");
@@ -50,13 +53,14 @@ impl Gateway {
         // One that is pending is asked when it is verified.
         if moved && !self.skips_challenge(changes.skip_challenge)? && !endpoint.is_pending() {
             let headers = secrets::plain(&changes.headers.clone().unwrap_or_default());
-            self.challenge(&endpoint, &keys.signing(), headers).await?;
+            endpoint.verified_networks = Some(self.challenge(&endpoint, &keys.signing(), headers).await?);
         }
         let headers = changes
             .headers
             .as_ref()
             .map(|headers| if headers.is_empty() { Vec::new() } else { self.seal_headers(id, headers) });
         let secret = other_keys.then(|| self.seal_keys(id, &keys));
+        let moved = moved.then(|| self.seal_url(id, &endpoint.url));
         self.write_endpoint(caller, call, UPDATE, EndpointWrite { endpoint, headers, secret, rotate: false, moved })
             .await
     }
@@ -70,12 +74,12 @@ impl Gateway {
         id: EndpointId,
     ) -> Result<EndpointView, Error> {
         access::check(caller, VERIFY)?;
-        let endpoint = self.own_endpoint(caller, id).await?;
+        let mut endpoint = self.own_endpoint(caller, id).await?;
         if !endpoint.is_pending() {
             return Ok(endpoint.into());
         }
         let (keys, headers) = self.opened(caller, id).await?;
-        self.challenge(&endpoint, &keys, headers).await?;
+        endpoint.verified_networks = Some(self.challenge(&endpoint, &keys, headers).await?);
         let entry = self.endpoint_entry(caller, call, VERIFY, &id);
         if !self.store().verify_endpoint(&endpoint, &entry).await? {
             return Err(self.changed_meanwhile(caller, id).await);
@@ -104,7 +108,7 @@ impl Gateway {
         endpoint.public_key = keys.public_key();
         endpoint.old_secret_until = Some(self.now() + Duration::hours(keep_old_hours.into()));
         let secret = Some(self.seal_keys(id, &keys));
-        let write = EndpointWrite { endpoint, headers: None, secret, rotate: true, moved: false };
+        let write = EndpointWrite { endpoint, headers: None, secret, rotate: true, moved: None };
         let view = self.write_endpoint(caller, call, ROTATE, write).await?;
         Ok(EndpointView { secret: Some((&keys.hmac.text()).into()), ..view })
     }
@@ -199,7 +203,7 @@ fn changed(mut endpoint: Endpoint, changes: &EndpointChanges) -> Endpoint {
         |new: Option<String>, old: Option<String>| new.map_or(old, |text| Some(text).filter(|text| !text.is_empty()));
     let number =
         |new: Option<i32>, old: Option<i32>| new.map_or(old, |number| Some(number).filter(|number| *number != 0));
-    endpoint.url = changes.url.unwrap_or(endpoint.url);
+    endpoint.url = changes.url.map_or(endpoint.url, Into::into);
     endpoint.description = text(changes.description, endpoint.description);
     if let Some(headers) = changes.headers {
         endpoint.header_names = headers.into_keys().collect();

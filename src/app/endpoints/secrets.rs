@@ -14,6 +14,9 @@ use crate::webhook::secret::{self, SigningSecret};
 use crate::webhook::sender;
 use crate::webhook::sign::SigningKey;
 
+/// What an endpoint signs with, and its own headers, for the moment of sending.
+pub(in crate::app) type Secrets = (Vec<SigningKey>, Vec<(String, String)>);
+
 /// The keys of one generation: HMAC always, ed25519 beside it where asked for.
 pub(super) struct Keys {
     pub(super) hmac: SigningSecret,

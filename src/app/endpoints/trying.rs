@@ -1,51 +1,84 @@
 //! What is sent to an endpoint outside the queue: the challenge before anything else, and tests. A test is sent as a
 //! delivery would be, in the endpoint's own format; a challenge has one form for all.
 //!
+//! Both go to wherever a caller says, so they have a rate of their own, and a test keeps to its endpoint's limits.
+//!
 //! A challenge proves that whoever added the URL is heard at it: its answer must be the challenge itself, or JSON with
-//! it as `challenge`. No transaction is open meanwhile.
+//! it as `challenge`. What [`super::asking`] does again where the URL's name leads elsewhere. No transaction is open
+//! meanwhile.
 
-use serde_json::json;
-
-use crate::app::admission::aside;
+use super::asking::{CHALLENGE, place_of};
+use super::secrets::Secrets;
+use crate::app::admission::{TOO_MANY_TESTS, UnderWay, aside};
 use crate::app::delivering::{Rendered, render, word};
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::{Error, Gateway, access};
 use crate::domain::caller::Caller;
+use crate::domain::clock::Instant;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::field::FieldError;
+use crate::domain::health::CAREFUL_AFTER;
 use crate::domain::ids::{EndpointId, EventId};
+use crate::store::Trial;
 use crate::webhook::explain::{explain, no_echo};
+use crate::webhook::network::Networks;
 use crate::webhook::sender::{Attempted, Outcome, Outgoing};
-use crate::webhook::sign::{self, SigningKey};
+use crate::webhook::sign::SigningKey;
 
-/// The type of a challenge's body.
-const CHALLENGE: &str = "webhook_endpoint.challenge";
+const BUSY: &str = "as many messages are under way to the webhook endpoint as may be at once";
+const SLOW: &str = "the webhook endpoint's rate_per_second lets nothing more go at the moment";
 /// The type of a test's body.
 const TEST: &str = "webhook_endpoint.test";
 
 impl Gateway {
-    /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back.
+    /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back. It keeps
+    /// to the endpoint's limits, and to a rate of its own.
     pub async fn test_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointTestView, Error> {
         access::check(caller, "test_webhook_endpoint")?;
         let endpoint = self.verified_endpoint(caller, id).await?;
-        let (keys, headers) = self.opened(caller, id).await?;
+        self.count_trial(&caller.team)?;
+        let (_under_way, free_at) = self.begin_test(&endpoint).await?;
+        let secrets = self.opened(caller, id).await?;
         let message = EventId::new(self.now(), self.entropy());
         let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
         let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
-        let attempted = self.try_endpoint(&endpoint, message, &keys, headers, rendered).await;
+        let attempted = aside(self.send_test(&endpoint, message, secrets, rendered)).await;
         if attempted.outcome == Outcome::Delivered {
-            self.store().note_test_arrived(&caller.team, id, self.now()).await?;
+            self.store().note_test_arrived(&caller.team, id, self.now(), free_at).await?;
             self.outlet().look.notify_one();
         }
         Ok(EndpointTestView::of(message.to_string(), word(attempted.outcome), &attempted))
     }
 
-    /// Everything that an endpoint signs and sends with, for the moment of sending: its keys, its own headers.
-    pub(super) async fn opened(
+    /// A test as a delivery would be: under way among others as long as what is returned lives, and one of the rate.
+    async fn begin_test(&self, endpoint: &Endpoint) -> Result<(UnderWay, Option<Instant>), Error> {
+        let careful = endpoint.health.consecutive_failures >= CAREFUL_AFTER;
+        let most = if careful { 1 } else { self.settings().webhook_slots_per_endpoint };
+        let under_way = self.try_one(endpoint.id, most).ok_or_else(|| too_many(BUSY))?;
+        let room = i64::try_from(most - under_way.before).unwrap_or(i64::MAX);
+        match self.store().begin_test(&endpoint.team, endpoint.id, self.now(), room).await? {
+            None => Err(Error::NotFound("webhook endpoint")),
+            Some(Trial::Begun(free_at)) => Ok((under_way, free_at)),
+            Some(Trial::Limited) => Err(too_many(SLOW)),
+            Some(Trial::Busy) => Err(too_many(BUSY)),
+        }
+    }
+
+    async fn send_test(
         &self,
-        caller: &Caller,
-        id: EndpointId,
-    ) -> Result<(Vec<SigningKey>, Vec<(String, String)>), Error> {
+        endpoint: &Endpoint,
+        message: EventId,
+        secrets: Secrets,
+        rendered: Rendered,
+    ) -> Attempted {
+        let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
+        let headers = self.signed(message, (&secrets.0, secrets.1.clone()), &rendered);
+        let outgoing = Outgoing { url: endpoint.url.expose().to_owned(), headers, body: rendered.body, timeout };
+        self.send_verified((endpoint.id, endpoint.verified_networks.as_deref()), outgoing, || Ok(secrets)).await
+    }
+
+    /// Everything that an endpoint signs and sends with, for the moment of sending: its keys, its own headers.
+    pub(super) async fn opened(&self, caller: &Caller, id: EndpointId) -> Result<Secrets, Error> {
         let found = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
         let (secret, old, headers) = found.ok_or(Error::NotFound("webhook endpoint"))?;
         let mut keys = self.open_keys(id, &secret)?;
@@ -64,63 +97,30 @@ impl Gateway {
         Ok(asked)
     }
 
-    /// Refuses an endpoint that does not echo a challenge.
+    /// Refuses an endpoint that does not echo a challenge. The networks in which it did.
     pub(super) async fn challenge(
         &self,
         endpoint: &Endpoint,
         keys: &[SigningKey],
         own: Vec<(String, String)>,
-    ) -> Result<(), Error> {
-        let challenge = u128::from_le_bytes(self.entropy().bytes());
-        let challenge = format!("{challenge:032x}");
-        let body = json!({"type": CHALLENGE, "timestamp": self.now(), "data": {"challenge": challenge}}).to_string();
-        let message = EventId::new(self.now(), self.entropy());
-        let attempted = self.try_endpoint(endpoint, message, keys, own, Rendered::native(body)).await;
+    ) -> Result<Vec<String>, Error> {
+        self.count_trial(&endpoint.team)?;
+        let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
+        let to = (endpoint.url.expose().to_owned(), timeout);
+        let (challenge, outgoing) = self.challenge_to(to, (keys, own));
+        let attempted = aside(self.parts().sender.send(outgoing)).await;
+        if let Some(place) = place_of(&attempted, &challenge) {
+            return Ok(Networks::default().with(place).texts());
+        }
         let why = match (attempted.outcome, attempted.error) {
-            (Outcome::Delivered, _) if echoes(&attempted.response_excerpt, &challenge) => return Ok(()),
             (Outcome::Delivered, _) => no_echo(attempted.http_status, &attempted.response_excerpt),
             (_, error) => explain(error.unwrap_or("unanswered"), attempted.http_status, attempted.redirect.as_ref()),
         };
         let detail = format!("must answer a {CHALLENGE} with its data.challenge, as text or as JSON; {why}");
         Err(Error::Invalid(vec![FieldError::new("/url", "challenge_failed", detail)]))
     }
-
-    async fn try_endpoint(
-        &self,
-        endpoint: &Endpoint,
-        message: EventId,
-        keys: &[SigningKey],
-        mut headers: Vec<(String, String)>,
-        rendered: Rendered,
-    ) -> Attempted {
-        let Rendered { content_type, body } = rendered;
-        let signed = sign::headers(keys, &message.to_string(), self.now(), &body);
-        headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        headers.push(("content-type".into(), content_type.into()));
-        let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
-        let outgoing = Outgoing { url: endpoint.url.clone(), headers, body, timeout };
-        aside(self.parts().sender.send(outgoing)).await
-    }
 }
 
-/// Whether an answer is the challenge, or JSON that has it as `challenge`.
-fn echoes(answer: &[u8], challenge: &str) -> bool {
-    let text = String::from_utf8_lossy(answer);
-    let json = serde_json::from_slice::<serde_json::Value>(answer).unwrap_or_default();
-    text.trim() == challenge || json.as_str() == Some(challenge) || json["challenge"] == challenge
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_challenge_itself_is_an_echo() {
-        for good in ["abc", " abc\n", "\"abc\"", r#"{"challenge": "abc"}"#] {
-            assert!(echoes(good.as_bytes(), "abc"), "{good}");
-        }
-        for bad in ["", "ab", "abcd", r#"{"data":{"challenge":"abc"}}"#, r#"["abc"]"#, "hello abc"] {
-            assert!(!echoes(bad.as_bytes(), "abc"), "{bad}");
-        }
-    }
+fn too_many(detail: &'static str) -> Error {
+    Error::TooMany { code: TOO_MANY_TESTS, detail, retry_after_seconds: 1 }
 }

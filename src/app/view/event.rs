@@ -3,6 +3,8 @@
 //! What must stay true: a body is at most [`MAX_BODY`] bytes, whatever a team put into its image cache, or its
 //! event could not be written and with it not the change; what was left out is named.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +12,7 @@ use super::{EndpointView, EventBody, EventData, ImageCacheView, ProviderEventVie
 use crate::domain::clock::Instant;
 use crate::domain::difference::FieldChange;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::url::origin;
 use crate::domain::event::EventType;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::reconcile::Drift;
@@ -109,7 +112,29 @@ impl EventBody {
     pub fn of_endpoint(kind: &str, endpoint: Endpoint, now: Instant) -> Self {
         let webhook_endpoint = Some(Box::new(EndpointView::from(endpoint)));
         let data = EventData { webhook_endpoint, ..EventData::default() };
-        Self { kind: kind.to_owned(), version: Self::VERSION, timestamp: now, data }
+        Self { kind: kind.to_owned(), version: Self::VERSION, timestamp: now, data }.without_url()
+    }
+
+    /// The same with no more of an endpoint's URL than scheme and host: events are read by whoever may read anything, and
+    /// sent to other endpoints.
+    #[must_use]
+    pub fn without_url(mut self) -> Self {
+        if let Some(endpoint) = &mut self.data.webhook_endpoint {
+            endpoint.url = origin(&endpoint.url).to_owned();
+        }
+        self
+    }
+
+    /// A body as it is kept, as it may leave. Those about endpoints were kept with the whole URL before; all others, and
+    /// what cannot be read, are as they are, to the byte.
+    pub fn sendable(kept: &str) -> Cow<'_, str> {
+        if !kept.contains("\"webhook_endpoint\":{") {
+            return Cow::Borrowed(kept);
+        }
+        match serde_json::from_str::<Self>(kept) {
+            Ok(body) if body != body.clone().without_url() => Cow::Owned(body.without_url().to_json()),
+            _ => Cow::Borrowed(kept),
+        }
     }
 
     /// The exact bytes that are stored and signed.

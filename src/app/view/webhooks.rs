@@ -89,7 +89,7 @@ pub struct EventView {
 pub struct EndpointView {
     /// The gateway's id, `we_…`.
     pub id: String,
-    /// Where events are sent.
+    /// Where events are sent. In events no more than scheme and host: the rest may be a secret.
     pub url: String,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,7 +224,7 @@ pub struct AttemptView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub duration_ms: Option<i32>,
-    /// The beginning of the answer's body: at most 16 KiB.
+    /// The beginning of the answer's body: at most 256 bytes, printable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub response: Option<String>,
@@ -254,7 +254,7 @@ pub struct EndpointTestView {
     pub http_status: Option<i32>,
     /// How long it took.
     pub duration_ms: i32,
-    /// The beginning of the answer's body: at most 16 KiB.
+    /// The beginning of the answer's body: at most 256 bytes, printable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub response: Option<String>,

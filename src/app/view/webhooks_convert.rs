@@ -4,6 +4,7 @@ use super::{AttemptView, DeliveryView, EndpointTestView, EndpointView};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::webhook::{Delivery, DeliveryAttempt};
 use crate::store::PlacedDelivery;
+use crate::webhook::excerpt::shown;
 use crate::webhook::explain::explain;
 use crate::webhook::sender::{Attempted, Outcome};
 
@@ -15,7 +16,7 @@ impl From<Endpoint> for EndpointView {
         let (options, health) = (endpoint.options, endpoint.health);
         Self {
             id: endpoint.id.to_string(),
-            url: endpoint.url,
+            url: endpoint.url.expose().to_owned(),
             description: endpoint.description,
             event_types: options.event_types.iter().map(|kind| kind.as_str().into()).collect(),
             name_pattern: options.name_pattern,
@@ -73,7 +74,7 @@ impl From<DeliveryAttempt> for AttemptView {
             outcome: attempt.outcome,
             http_status: attempt.http_status.map(Into::into),
             duration_ms: attempt.duration_ms,
-            response: attempt.response,
+            response: attempt.response.map(|response| shown(response.as_bytes())),
             explanation: attempt.error.as_deref().map(|error| explain(error, status(attempt.http_status), None)),
             error: attempt.error,
             at: attempt.at,
@@ -88,7 +89,7 @@ fn status(stored: Option<i16>) -> Option<u16> {
 impl EndpointTestView {
     /// What came of a test with this id.
     pub(in crate::app) fn of(message_id: String, outcome: &str, attempted: &Attempted) -> Self {
-        let excerpt = String::from_utf8_lossy(&attempted.response_excerpt).into_owned();
+        let excerpt = shown(&attempted.response_excerpt);
         // The guard's own refusals have nothing to show.
         let response = (attempted.outcome != Outcome::Refused && !excerpt.is_empty()).then_some(excerpt);
         Self {

@@ -36,7 +36,7 @@ impl FromRequestParts<DoorState> for Authorized {
         let exchange = Exchange::of(parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
         let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
         let token = bearer(&parts.headers)?;
-        let caller = door.gateway.authenticate(&exchange.call, token, team(&parts.headers)).await?;
+        let caller = door.gateway.authenticate(&exchange.call, &exchange.place, token, team(&parts.headers)).await?;
         // The wrapper names the caller even if the next line refuses them.
         let caller = Arc::clone(exchange.caller.get_or_init(|| caller));
         caller.provenance.iter().for_each(|provenance| exchange.call.comes_by(provenance));
@@ -56,7 +56,7 @@ impl FromRequestParts<DoorState> for Authorized {
 pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMap) -> Result<(), Refusal> {
     let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
     let let_in = async {
-        let caller = door.gateway.authenticate(&exchange.call, bearer(headers)?, team(headers)).await?;
+        let caller = door.gateway.authenticate(&exchange.call, &exchange.place, bearer(headers)?, team(headers)).await?;
         // The platform's: its own team may be disabled.
         access::check(&caller, operation)
     };

@@ -89,7 +89,7 @@ pub(super) async fn exchange_token(
     form: Form,
 ) -> Result<Response, Refusal> {
     let asked = door.gateway.read_exchange(form.0)?;
-    let subject = door.gateway.exchange_subject(&asked, team(&headers)).await?;
+    let subject = door.gateway.exchange_subject(&exchange.call, &exchange.place, &asked, team(&headers)).await?;
     let issued = issue(&door, &exchange, &asked, &subject).await;
     // The entry names who it has become, or who was refused.
     exchange.caller.get_or_init(|| issued.as_ref().map_or(subject, |issued| Arc::clone(&issued.caller)));

@@ -26,6 +26,12 @@ struct SealedRow {
     previous_secret: Option<Vec<u8>>,
 }
 
+impl SealedRow {
+    fn read(self) -> Result<SealedKey, Error> {
+        Ok(SealedKey { key: self.key.try_into()?, secret: self.secret, previous_secret: self.previous_secret })
+    }
+}
+
 impl Store {
     /// The key of this id, whichever team's.
     pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<SealedKey>, Error> {
@@ -33,10 +39,19 @@ impl Store {
         let sql = format!("SELECT {columns}, k.secret, k.previous_secret FROM access_keys k WHERE id = $1");
         let row: Option<SealedRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(&self.requests).await?;
-        let read = |row: SealedRow| {
-            Ok(SealedKey { key: row.key.try_into()?, secret: row.secret, previous_secret: row.previous_secret })
-        };
-        row.map(read).transpose()
+        row.map(SealedRow::read).transpose()
+    }
+
+    /// Up to `most` keys that are not revoked, the newest first.
+    pub async fn usable_access_keys(&self, most: i64) -> Result<Vec<SealedKey>, Error> {
+        let columns = AccessKeyRow::columns("k");
+        let sql = format!(
+            "SELECT {columns}, k.secret, k.previous_secret FROM access_keys k WHERE revoked_at IS NULL
+             ORDER BY created_at DESC LIMIT $1"
+        );
+        let rows: Vec<SealedRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(most).fetch_all(&self.requests).await?;
+        // One that another version wrote is looked up when it is used.
+        Ok(rows.into_iter().filter_map(|row| row.read().ok()).collect())
     }
 
     /// Makes a key what it is said to be, whatever it was: for `dev`, whose keys stand in a file.

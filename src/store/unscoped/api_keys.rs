@@ -40,6 +40,19 @@ impl Store {
         row.map(read).transpose()
     }
 
+    /// Up to `most` keys that are good at `now`, the newest first.
+    pub async fn usable_api_keys(&self, now: Instant, most: i64) -> Result<Vec<ApiKeyId>, Error> {
+        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+            "SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
+             ORDER BY id DESC LIMIT $2",
+        )
+        .bind(now)
+        .bind(most)
+        .fetch_all(&self.requests)
+        .await?;
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
     /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates meanwhile wins.
     pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), Error> {
         sqlx::query(

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::endpoint::EventFormat;
+use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::store::Error;
 use crate::store::rows::word;
@@ -46,8 +47,13 @@ pub struct Claim {
 /// An endpoint as a delivery needs it.
 #[derive(Debug, Clone, FromRow)]
 pub struct Destination {
-    /// Its URL.
-    pub url: String,
+    /// Its URL; counts only where there is no encrypted one.
+    #[sqlx(try_from = "String")]
+    pub url: EndpointUrl,
+    /// Its URL, encrypted.
+    pub url_sealed: Option<Vec<u8>>,
+    /// The networks in which it echoed its challenge; none: it may be anywhere.
+    pub verified_networks: Option<Vec<String>>,
     /// Its encrypted secret.
     pub secret: Vec<u8>,
     /// The secret before, encrypted, while it is still good.
@@ -74,7 +80,7 @@ pub struct Destination {
 
 /// What [`Claim`] is read from, behind a `claimed` of (id, attempts, team, event, endpoint), with `$2` as now.
 pub(in crate::store) const COLUMNS: &str = "
-    c.id, c.attempts, c.team, e.id AS event, e.body, c.endpoint, w.url, w.secret,
+    c.id, c.attempts, c.team, e.id AS event, e.body, c.endpoint, w.url, w.url_sealed, w.verified_networks, w.secret,
     CASE WHEN w.old_secret_until > $2 THEN w.old_secret END AS old_secret, w.headers, w.timeout_seconds,
     w.retry_schedule, w.rate_per_second, w.ordered, w.format, w.version + s.epoch AS revision, s.free_at, s.consecutive_failures";
 

@@ -12,6 +12,7 @@ pub mod check;
 pub mod cloud_accounts;
 pub mod containment;
 pub mod deliveries;
+pub mod endpoint_urls;
 pub mod far_times;
 pub mod horizon;
 pub mod issuers;

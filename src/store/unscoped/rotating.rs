@@ -23,12 +23,13 @@ pub struct Sealed {
 }
 
 /// All of them.
-pub const SEALED: [Sealed; 8] = [
+pub const SEALED: [Sealed; 9] = [
     sealed("access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "secret")),
     sealed("replaced access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "previous_secret")),
     sealed("webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "secret")),
     sealed("replaced webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "old_secret")),
     sealed("webhook headers", "webhook_headers:", endpoint, ("webhook_endpoints", "id", "headers")),
+    sealed("webhook URLs", "webhook_url:", endpoint, ("webhook_endpoints", "id", "url_sealed")),
     sealed("cloud account secrets", ACCOUNT_SECRET, str::to_owned, ("cloud_accounts", "name", "secret")),
     sealed("cloud account external ids", ACCOUNT_EXTERNAL, str::to_owned, ("cloud_accounts", "name", "external_id")),
     sealed("registry logins", "registry_logins:", operation, ("operations", "id", "credentials")),

@@ -5,7 +5,7 @@
 
 mod echo;
 mod keys;
-mod sinks;
+pub(crate) mod sinks;
 mod spellings;
 
 use eci_cache_gateway::domain::caller::Scope;
@@ -25,6 +25,7 @@ use crate::support::setup::{SECOND, SECOND_NEXT};
 
 const PASSWORD: &str = "canary pass&word/+%\"31d0";
 const HEADER: &str = "canary header&value/+%\"c2b7";
+const TOKEN: &str = "canary-url-token-77c1";
 const USERINFO: &str = "canary-userinfo-90ae";
 const MISPLACED: &str = "canary misplaced&/+%\"5e77";
 const EXTERNAL: &str = "canary-external/+%&7d31";
@@ -36,6 +37,7 @@ fn canaries(made: &Made) -> Vec<Canary> {
         Canary::new("registry password", PASSWORD),
         Canary::new("webhook header", HEADER),
         Canary::new("user in a URL", USERINFO),
+        Canary::new("token in a URL", TOKEN),
         Canary::new("misplaced", MISPLACED),
         Canary::new("master key", MASTER),
         Canary::new("audit key", AUDIT_KEY),
@@ -150,6 +152,10 @@ impl Walk<'_> {
         let body = json!({"url": hook.url(), "headers": {"x-own": HEADER}});
         let made = self.app.post("/v1/webhook-endpoints", &body).await.expect(201);
         let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
+        // A robot of a chat. Whoever keeps the endpoints sees its URL, and nobody else.
+        let (robot, _) = self.app.endpoint(&format!("{}?access_token={TOKEN}", hook.url())).await;
+        self.ask(Method::POST, &format!("/v1/webhook-endpoints/{robot}/test"), None).await;
+        self.app.delete(&format!("/v1/webhook-endpoints/{robot}")).await;
         hook.script(&["500 Oops", "410 Gone", "302 Found\r\nlocation: http://127.0.0.1:9/"]);
         for what in ["test", "pause", "resume"] {
             self.ask(Method::POST, &format!("{path}/{what}"), None).await;

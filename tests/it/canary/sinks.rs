@@ -12,10 +12,10 @@ use crate::support::answer::Answer;
 
 /// Bytes that many write to.
 #[derive(Clone, Default)]
-pub(super) struct Tape(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Tape(Arc<Mutex<Vec<u8>>>);
 
 impl Tape {
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap().clone()
     }
 
@@ -47,7 +47,7 @@ impl<'a> MakeWriter<'a> for Tape {
 }
 
 /// Every line that this thread logs from now on, in both forms; a test's gateway runs on its thread alone.
-pub(super) fn logs() -> (Tape, tracing::subscriber::DefaultGuard) {
+pub(crate) fn logs() -> (Tape, tracing::subscriber::DefaultGuard) {
     let tape = Tape::default();
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -79,7 +79,7 @@ fn sql_of(table: &str) -> String {
 }
 
 /// All rows of all tables as text (which shows bytes as hex), and every run of hex as the bytes that it means.
-pub(super) async fn dump(sql: &PgPool) -> Vec<u8> {
+pub(crate) async fn dump(sql: &PgPool) -> Vec<u8> {
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public'")
             .fetch_all(sql)

@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod faults;
+mod guarded;
 mod hostile;
 mod keeping;
 mod life;

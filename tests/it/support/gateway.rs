@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::app::{Gateway, Parts};
-use eci_cache_gateway::auth::jwks::KeySource;
+use eci_cache_gateway::auth::jwks::{KeySource, Reach};
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
 use eci_cache_gateway::crypto::audit_keys::AuditKeys;
@@ -92,10 +92,13 @@ impl World {
         let mut rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
         rules.leeway = chrono::Duration::seconds(5);
         let keys = match &setup.jwks {
+            Some(url) if url.starts_with("http") => {
+                KeySource::url(url, &Reach::default(), setup.clock(&self.clock)).unwrap()
+            }
             Some(document) => KeySource::document(document.as_bytes()).unwrap(),
             None => KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap(),
         };
-        let mut sending = SenderSettings::default();
+        let mut sending = SenderSettings { own: setup.own.clone(), ..SenderSettings::default() };
         sending.lookup = setup.lookup.clone().unwrap_or(sending.lookup);
         Parts {
             store: Store::open(&self.database.as_runtime(), setup.sizes, stamp()),

@@ -20,6 +20,7 @@ use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::sim::Key;
 use eci_cache_gateway::store::PoolSizes;
 use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::own::OwnService;
 use eci_cache_gateway::webhook::resolver::Lookup;
 use eci_cache_gateway::{app, http};
 
@@ -32,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     /// Who resolves the names of webhook endpoints, if not the system.
     pub(crate) lookup: Option<Arc<dyn Lookup>>,
+    /// The gateway's own services, to which no webhook goes.
+    pub(crate) own: Vec<OwnService>,
     /// What clients may hold.
     pub(crate) limits: Limits,
     /// What an operator sets.
@@ -46,7 +49,7 @@ pub(crate) struct Setup {
     pub(crate) egress: Egress,
     /// How long a call to the cloud may take.
     pub(crate) patience: Duration,
-    /// The keys of the identity provider, as a JWKS document, if not the tests' own secret.
+    /// The keys of the identity provider, as a JWKS document or its URL, if not the tests' own secret.
     pub(crate) jwks: Option<String>,
     /// Other issuers of tokens.
     pub(crate) issuers: Vec<Issuer>,
@@ -146,6 +149,7 @@ fn roomy() -> limits::Limits {
     // The clock stands still in most tests: what is used up does not come back.
     limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
     limits.strangers = limits.team.rate;
+    limits.trials = limits.team.rate;
     limits.room = Room { running: 64, lists: 64, queue: 100_000, patience: long, target: long, lately: long };
     limits
 }
@@ -155,6 +159,7 @@ impl Default for Setup {
         Self {
             policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
             lookup: None,
+            own: Vec::new(),
             limits: Limits::default(),
             settings: app::Settings {
                 webhook_skip_challenge: true,

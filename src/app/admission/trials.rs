@@ -1,0 +1,61 @@
+//! Requests to wherever a caller says, outside the queue of deliveries: tests and challenges of webhook endpoints. They
+//! have a rate for each team, and tests a bound for each endpoint, so that they are no way to send much, nor to look
+//! around quickly.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Admission, count_refusal, lock};
+use crate::app::{Error, Gateway};
+use crate::domain::caller::TeamId;
+use crate::domain::ids::EndpointId;
+
+/// The code of the refusals.
+pub(in crate::app) const TOO_MANY_TESTS: &str = "too_many_tests";
+
+/// How many tests are under way to each endpoint.
+pub(super) type Trials = HashMap<EndpointId, usize>;
+
+/// A test under way; over when dropped.
+#[derive(Debug)]
+pub(in crate::app) struct UnderWay {
+    admission: Arc<Admission>,
+    endpoint: EndpointId,
+    /// How many were under way before.
+    pub(in crate::app) before: usize,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut trials = lock(&self.admission.trials_under_way);
+        if let Some(count) = trials.get_mut(&self.endpoint) {
+            *count -= 1;
+            if *count == 0 {
+                trials.remove(&self.endpoint);
+            }
+        }
+    }
+}
+
+impl Gateway {
+    /// Counts a test or a challenge for its team. Refused where there were too many.
+    pub(in crate::app) fn count_trial(&self, team: &TeamId) -> Result<(), Error> {
+        let (rate, now) = (self.settings().limits.trials, self.now());
+        let quota = lock(&self.admission().trials).open(team, now).0.bucket.take(rate, now);
+        let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
+        count_refusal("trials");
+        let detail = "the team asks for more tests and verifications of webhook endpoints than it may";
+        Err(Error::TooMany { code: TOO_MANY_TESTS, detail, retry_after_seconds })
+    }
+
+    /// One more test under way to an endpoint, unless there are `most`.
+    pub(in crate::app) fn try_one(&self, endpoint: EndpointId, most: usize) -> Option<UnderWay> {
+        let mut trials = lock(&self.admission().trials_under_way);
+        let before = trials.get(&endpoint).copied().unwrap_or_default();
+        if before >= most {
+            return None;
+        }
+        trials.insert(endpoint, before + 1);
+        Some(UnderWay { admission: Arc::clone(self.admission()), endpoint, before })
+    }
+}

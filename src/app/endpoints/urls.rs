@@ -1,0 +1,91 @@
+//! URLs of endpoints: encrypted at rest, opened for whoever keeps them and for the moment of sending. Those that stand in
+//! plain text, because a version of before wrote them, are encrypted by the janitor.
+
+use secrecy::ExposeSecret as _;
+
+use crate::app::{Error, Gateway};
+use crate::crypto::seal::Sealer;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::url::EndpointUrl;
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::EndpointId;
+use crate::store::{KeptEndpoint, PlainUrl, Store};
+
+/// Most rows of one round.
+const BATCH: i64 = 500;
+
+impl Gateway {
+    pub(super) fn seal_url(&self, endpoint: EndpointId, url: &EndpointUrl) -> Vec<u8> {
+        seal(&self.parts().sealer, self.entropy(), endpoint, url)
+    }
+
+    /// The URL that counts: the encrypted one, where there is one.
+    pub(in crate::app) fn open_url(
+        &self,
+        endpoint: EndpointId,
+        plain: EndpointUrl,
+        sealed: Option<&[u8]>,
+    ) -> Result<EndpointUrl, Error> {
+        sealed.map_or(Ok(plain), |sealed| open(&self.parts().sealer, endpoint, sealed))
+    }
+
+    /// An endpoint with its URL.
+    pub(in crate::app) fn open_endpoint(&self, kept: KeptEndpoint) -> Result<Endpoint, Error> {
+        let KeptEndpoint { endpoint, sealed_url } = kept;
+        let url = self.open_url(endpoint.id, endpoint.url.clone(), sealed_url.as_deref())?;
+        Ok(Endpoint { url, ..endpoint })
+    }
+
+    /// Encrypts what stands in plain text and need not. Returns how many.
+    pub(in crate::app) async fn seal_urls(&self) -> Result<u64, Error> {
+        let wiped = self.store().wipe_removed_urls().await?;
+        Ok(wiped + seal_all(self.store(), &self.parts().sealer, self.entropy()).await?)
+    }
+}
+
+/// Encrypts what stands in plain text and need not, whichever team's. Returns how many.
+///
+/// # Errors
+/// If the database cannot be used. What cannot be opened is logged and left.
+pub(in crate::app) async fn seal_all(store: &Store, sealer: &Sealer, entropy: &Entropy) -> Result<u64, Error> {
+    let mut done = 0;
+    loop {
+        let found = store.plain_urls(BATCH).await?;
+        let mut changed = 0;
+        for was in &found {
+            match url_of(sealer, was) {
+                Ok(url) => {
+                    let sealed = seal(sealer, entropy, was.endpoint(), &url);
+                    changed += u64::from(store.seal_url(was, &sealed, &url.placeholder()).await?);
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(endpoint = %was.endpoint(), error, "the URL of a webhook endpoint cannot be opened");
+                }
+            }
+        }
+        done += changed;
+        // What is left cannot be opened, or is changed by others just now.
+        if changed == 0 {
+            return Ok(done);
+        }
+    }
+}
+
+fn url_of(sealer: &Sealer, was: &PlainUrl) -> Result<EndpointUrl, Error> {
+    was.sealed().map_or_else(|| Ok(was.text().into()), |sealed| open(sealer, was.endpoint(), sealed))
+}
+
+fn seal(sealer: &Sealer, entropy: &Entropy, endpoint: EndpointId, url: &EndpointUrl) -> Vec<u8> {
+    sealer.seal(url.expose().as_bytes(), &context(endpoint), entropy)
+}
+
+fn open(sealer: &Sealer, endpoint: EndpointId, sealed: &[u8]) -> Result<EndpointUrl, Error> {
+    let plain = sealer.open(sealed, &context(endpoint)).map_err(|error| Error::Internal(error.into()))?;
+    let text = std::str::from_utf8(plain.expose_secret());
+    text.map(Into::into).map_err(|_| Error::Internal("a sealed URL is no text".into()))
+}
+
+fn context(endpoint: EndpointId) -> String {
+    format!("webhook_url:{endpoint}")
+}

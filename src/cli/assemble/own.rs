@@ -1,0 +1,107 @@
+//! Where no webhook goes: the gateway's own services, as the settings name them; and what an operator hears whose settings
+//! would open a cloud's metadata service.
+
+use std::net::SocketAddr;
+
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use crate::config::{AuthKeys, ServeConfig};
+use crate::domain::database::address::Address;
+use crate::egress::Proxy;
+use crate::webhook::address::Policy;
+use crate::webhook::metadata;
+use crate::webhook::own::OwnService;
+
+/// The port of a database whose address names none.
+const POSTGRES: u16 = 5432;
+
+/// The gateway's own services; `ours` are its listeners.
+pub(super) fn services(config: &ServeConfig, ours: &[SocketAddr]) -> Vec<OwnService> {
+    let alone = |host: String, port| OwnService { host, port, shared: false };
+    let mut all: Vec<_> = ours.iter().map(|address| alone(address.ip().to_string(), address.port())).collect();
+    all.extend(database(config.database_url.expose_secret()).into_iter().map(|(host, port)| alone(host, port)));
+    let proxies = [&config.cloud.proxy, &config.webhook.proxy, &config.auth.jwks.proxy];
+    for proxy in proxies.into_iter().flatten().map(Proxy::address) {
+        all.extend(of_url(proxy).map(|(host, port)| alone(host, port)));
+    }
+    let regions: Vec<_> = config.cloud.regions.iter().flatten().map(ToString::to_string).collect();
+    let cloud = match regions.as_slice() {
+        _ if !config.cloud.endpoint.contains("{region}") => vec![config.cloud.endpoint.clone()],
+        // Any region may be meant: the one that has all the others' names will do for what is known of them.
+        [] => Vec::new(),
+        regions => regions.iter().map(|region| config.cloud.endpoint.replace("{region}", region)).collect(),
+    };
+    let keys = match &config.auth.keys {
+        AuthKeys::JwksUrl(url) => Some(url.to_string()),
+        AuthKeys::JwksFile(_) | AuthKeys::Hs256(_) => None,
+    };
+    let others = [Some(config.cloud.sts_endpoint.clone()), Some(config.auth.issuer.clone()), config.public_url.clone()];
+    for url in cloud.into_iter().chain(keys).chain(others.into_iter().flatten()) {
+        all.extend(of_url(&url).map(|(host, port)| OwnService { host, port, shared: true }));
+    }
+    all
+}
+
+/// The hosts and ports of a database. One that is reached by a socket of this machine listens on loopback, too, as a
+/// rule.
+fn database(url: &str) -> Vec<(String, u16)> {
+    let Ok(address) = Address::parse(url) else { return Vec::new() };
+    let listed = |name: &str| address.get(name).unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>();
+    // What is connected to is `hostaddr`, where it is given.
+    let (hosts, addresses, ports) = (listed("host"), listed("hostaddr"), listed("port"));
+    let port = |at: usize| {
+        let text = ports.get(at).or(ports.first()).map_or("", String::as_str);
+        text.parse().unwrap_or(POSTGRES)
+    };
+    let all = hosts.iter().enumerate().chain(addresses.iter().enumerate());
+    all.flat_map(|(at, host)| {
+        let socket = host.is_empty() || host.starts_with(['/', '@']);
+        let hosts = if socket { vec!["127.0.0.1", "::1"] } else { vec![host.as_str()] };
+        hosts.into_iter().map(move |host| (host.to_owned(), port(at))).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+fn of_url(url: &str) -> Option<(String, u16)> {
+    let url = Url::parse(url).ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+}
+
+/// Tells the operator of each setting that would open a metadata service, by the service's name: it stays closed.
+pub(super) fn tell_of_metadata(policy: &Policy) {
+    for network in &policy.allow_cidrs {
+        for service in metadata::opened_by(network) {
+            tracing::warn!(
+                network = %service.network,
+                "ECG_WEBHOOK_ALLOW_CIDRS: {network} holds {}, {}: no webhook goes there, whatever is allowed",
+                service.network,
+                service.whose
+            );
+        }
+    }
+    for suffix in &policy.allow_host_suffixes {
+        for name in metadata::named_by(suffix) {
+            tracing::warn!(
+                name,
+                "ECG_WEBHOOK_ALLOW_HOST_SUFFIXES: {suffix} holds {name}, a cloud's metadata service: no webhook goes there, \
+                 whatever is allowed"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_known_by_every_host_that_is_connected_to() {
+        let of = |url: &str| database(url);
+        let at = |host: &str, port| (host.to_owned(), port);
+        assert_eq!(of("postgres://u:p@db.example/x"), [at("db.example", 5432)]);
+        assert_eq!(of("postgres://u@a.example:6432,b.example:6433/x"), [at("a.example", 6432), at("b.example", 6433)]);
+        let by_socket = of("postgres://u@localhost:5555/x?host=/run/postgresql");
+        assert_eq!(by_socket, [at("127.0.0.1", 5555), at("::1", 5555)]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The gateway's own services: its listeners, database, proxies, the issuers of its tokens, the cloud. A webhook to one
+//! of them would come from inside, from an address that they trust.
+//!
+//! What must stay true: they are told by the address that is connected to, however it is written and whichever name
+//! leads there. Names are resolved as the receivers' are, and the answers kept for a while.
+//!
+//! Who calls it: [`super::resolver`], for each connection. Who names the services: `cli`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::address::{Policy, Reason, is_special};
+use super::embedded::inner;
+use super::resolver::Lookup;
+
+/// How long an answer counts before it is asked again.
+const FRESH: Duration = Duration::from_secs(30);
+/// How long an address counts after it was last among the answers: names with many addresses show some at a time.
+const KEPT: Duration = Duration::from_mins(10);
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// One service of the gateway's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnService {
+    /// Its host: a name, or an address; `0.0.0.0` and `::` stand for every address of this machine.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether others may live at the same address and port: what speaks HTTP may stand behind one ingress or content
+    /// network with receivers. Its name is closed then; its address is closed, too, unless it is public, where anybody
+    /// reaches it without us, or the operator opens the receiver's host by name.
+    pub shared: bool,
+}
+
+/// All of them.
+pub(super) struct Own {
+    services: Vec<OwnService>,
+    lookup: Arc<dyn Lookup>,
+    found: Mutex<HashMap<String, Found>>,
+}
+
+#[derive(Default)]
+struct Found {
+    asked: Option<Instant>,
+    addresses: HashMap<IpAddr, Instant>,
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").field("services", &self.services).finish_non_exhaustive()
+    }
+}
+
+impl Own {
+    pub(super) fn new(services: Vec<OwnService>, lookup: Arc<dyn Lookup>) -> Self {
+        Self { services, lookup, found: Mutex::default() }
+    }
+
+    /// Whether a request to `host`, which leads to `address`, would reach one of them.
+    pub(super) async fn judge(&self, policy: &Policy, host: &str, address: SocketAddr) -> Result<(), Reason> {
+        let ip = inner(address.ip());
+        for service in &self.services {
+            if service.shared && is_same(host, &service.host) && (service.port == address.port() || is_name(host)) {
+                return Err(Reason::Own);
+            }
+            let free = service.shared && (!is_special(ip) || policy.names(host));
+            if service.port == address.port() && !free && self.is_at(service, ip).await {
+                return Err(Reason::Own);
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_at(&self, service: &OwnService, ip: IpAddr) -> bool {
+        let bare = service.host.trim_start_matches('[').trim_end_matches(']');
+        match bare.parse::<IpAddr>() {
+            Ok(own) if own.is_unspecified() => is_of_this_machine(ip),
+            Ok(own) => inner(own) == ip,
+            Err(_) => self.leads_to(bare, service.port, ip).await,
+        }
+    }
+
+    async fn leads_to(&self, name: &str, port: u16, ip: IpAddr) -> bool {
+        let now = Instant::now();
+        let is_fresh = |found: &Found| found.asked.is_some_and(|asked| now - asked < FRESH);
+        if !self.found().get(name).is_some_and(is_fresh) {
+            // Where it cannot be resolved, what was known counts on: the receiver is judged all the same.
+            let answer = timeout(PATIENCE, self.lookup.lookup(name.to_owned(), port)).await;
+            let addresses = answer.ok().and_then(Result::ok).unwrap_or_default();
+            let mut all = self.found();
+            let found = all.entry(name.to_owned()).or_default();
+            found.asked = Some(now);
+            found.addresses.extend(addresses.into_iter().map(|address| (inner(address.ip()), now)));
+            found.addresses.retain(|_, seen| now - *seen < KEPT);
+        }
+        self.found().get(name).is_some_and(|found| found.addresses.contains_key(&ip))
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<String, Found>> {
+        // Nothing panics while it is held.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether two hosts have one name.
+fn is_same(host: &str, own: &str) -> bool {
+    host.trim_end_matches('.').eq_ignore_ascii_case(own.trim_end_matches('.'))
+}
+
+/// Whether a host is named so for itself: an address, or `localhost`, is what many services of one machine have.
+fn is_name(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches([']', '.']);
+    bare.parse::<IpAddr>().is_err() && !bare.eq_ignore_ascii_case("localhost")
+}
+
+/// Whether an interface of this machine has the address: only then can a socket be bound to it.
+fn is_of_this_machine(ip: IpAddr) -> bool {
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
