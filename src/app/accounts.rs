@@ -67,6 +67,11 @@ pub(super) enum Unusable {
 }
 
 impl KnownAccount {
+    /// Its client, or why there is none.
+    pub(super) fn client(&self) -> Result<&Client, String> {
+        self.client.as_ref().map_err(ToString::to_string)
+    }
+
     /// The account as it was added.
     pub(super) fn account(&self) -> &CloudAccount {
         &self.sealed.account

@@ -2,13 +2,19 @@
 //! of the token that asked, and exports.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::input::Ending;
 use super::view::AuditEntryView;
-use super::{Call, Error, Gateway, access};
+use super::{Call, Error, Gateway, access, checkpoints};
+use crate::crypto::merkle::leaf_hash;
+use crate::domain::audit::record::AuditRecord;
 use crate::domain::audit::{Actor, parameters};
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::filter::{AuditFilter, Reach};
+use crate::domain::ids::AuditId;
+use crate::domain::quiet::Quiet;
+use crate::store::NumberedEntry;
 
 /// Entries in one part of an export.
 const PART: i64 = 500;
@@ -19,6 +25,31 @@ pub struct AuditExport {
     reach: Reach,
     filter: AuditFilter,
     through: i64,
+}
+
+/// An entry, and whether a gateway of this log wrote it.
+#[derive(Debug)]
+pub(super) struct JudgedEntry {
+    pub(super) found: NumberedEntry,
+    pub(super) verified: bool,
+}
+
+/// Which entries were told in the log.
+static SAID: Quiet = Quiet::new();
+
+/// Counts and tells the entries that no gateway of this log wrote.
+fn note_foreign(judged: &[JudgedEntry]) {
+    let foreign: Vec<String> =
+        judged.iter().filter(|one| !one.verified).map(|one| one.found.entry.id.to_string()).collect();
+    let Some(first) = foreign.first() else { return };
+    metrics::counter!("ecg_audit_unverified_shown_total").increment(foreign.len() as u64);
+    if SAID.may(first, Instant::now()).is_some() {
+        tracing::error!(
+            first,
+            entries = foreign.len(),
+            "audit entries that no gateway with this key wrote were read: run `audit verify`"
+        );
+    }
 }
 
 impl Gateway {
@@ -70,7 +101,36 @@ impl Gateway {
         let found = self.store().audit_entries_after(&export.reach, &export.filter, range, PART).await?;
         let full = i64::try_from(found.len()) == Ok(PART);
         let next = found.last().filter(|_| full).map(|last| last.number);
-        Ok((found.into_iter().map(Into::into).collect(), next))
+        Ok((self.judged(found).await?.into_iter().map(Into::into).collect(), next))
+    }
+
+    /// The same entries, each with whether a gateway of this log wrote it. Those that none wrote are counted and told.
+    pub(super) async fn judged(&self, found: Vec<NumberedEntry>) -> Result<Vec<JudgedEntry>, Error> {
+        let audit = &self.parts().audit;
+        let stamped = |record: &AuditRecord| {
+            record.stamp.as_ref().is_some_and(|stamp| audit.stamped(&record.body.stamped_bytes(), stamp))
+        };
+        let mut judged: Vec<JudgedEntry> =
+            found.into_iter().map(|found| JudgedEntry { verified: stamped(&found.record), found }).collect();
+        if judged.iter().all(|judged| judged.verified) {
+            return Ok(judged);
+        }
+        self.look_for_leaves(&mut judged).await?;
+        note_foreign(&judged);
+        Ok(judged)
+    }
+
+    /// Of those without a good stamp (from before there were any, or of a key that is no longer known), the ones that a
+    /// good checkpoint covers as they are.
+    async fn look_for_leaves(&self, judged: &mut [JudgedEntry]) -> Result<(), Error> {
+        let open: Vec<AuditId> = judged.iter().filter(|one| !one.verified).map(|one| one.found.entry.id).collect();
+        let leaves = self.store().audit_leaves_of(&open).await?;
+        let covered = checkpoints::newest(self.store(), &self.parts().audit.verifiers()).await?.size();
+        for one in judged.iter_mut().filter(|one| !one.verified) {
+            let leaf = leaves.get(&one.found.entry.id).filter(|(leaf, _)| *leaf < covered);
+            one.verified = leaf.is_some_and(|(_, hash)| *hash == leaf_hash(&one.found.record.leaf_data()));
+        }
+        Ok(())
     }
 }
 

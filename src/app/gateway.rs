@@ -16,6 +16,7 @@ use super::delivering::Handing;
 use super::horizon::Horizon;
 use super::news::News;
 use super::policing::Disabled;
+use super::sealing::SealingWatch;
 use super::settings::Settings;
 use super::showing::Showing;
 use super::signals::Signals;
@@ -86,6 +87,7 @@ struct Inner {
     showing: Showing,
     supervision: Supervision,
     horizon: Horizon,
+    sealing: SealingWatch,
     /// Whether it serves and works.
     begun: watch::Sender<bool>,
 }
@@ -115,6 +117,7 @@ impl Gateway {
             showing: Showing::default(),
             supervision: Supervision::default(),
             horizon: Horizon::default(),
+            sealing: SealingWatch::default(),
             begun: watch::Sender::new(true),
         }))
     }
@@ -184,6 +187,11 @@ impl Gateway {
     /// Whether, and for whom, this process's deliverer takes what is handed over.
     pub(super) fn handing(&self) -> &Handing {
         &self.0.handing
+    }
+
+    /// What came of the last sealing of this process.
+    pub(super) fn sealing_watch(&self) -> &SealingWatch {
+        &self.0.sealing
     }
 
     pub(super) fn parts(&self) -> &Parts {

@@ -21,8 +21,8 @@
 //!   [`waiting`], [`gate`], [`news`] (what those who wait share), [`signals`] (who is woken);
 //! - reading: [`reads`], [`showing`] (image caches as JSON) and [`sharing`] (one look for all),
 //!   [`describing`] (under the cloud's names), [`matching`] (what would be taken), [`cursor`] (pages);
-//! - the audit: [`audit`], [`sealing`] and [`proofs`] (its Merkle tree), [`verifying`];
-//! - keeping house: [`horizon`] (what holds the feed), [`startup`] (whether it may begin), [`rotating`] (of keys),
+//! - the audit: [`audit`], [`sealing`], [`checkpoints`] and [`proofs`] (its Merkle tree), [`verifying`];
+//! - keeping house: [`doctor`] (what the gateway needs at the cloud), [`horizon`] (what holds the feed), [`startup`] (whether it may begin), [`rotating`] (of keys),
 //!   [`upkeep`], [`supervision`] (of the tasks of this process);
 //! - [`gateway`] and [`settings`] are what everybody works with, [`call`] and [`input`] what comes in, [`view`] what
 //!   everybody sees, [`error`] what everybody is told.
@@ -38,10 +38,12 @@ mod authenticating;
 mod budgeting;
 mod call;
 mod changes;
+mod checkpoints;
 mod cloud_accounts;
 mod cursor;
 mod delivering;
 mod describing;
+pub mod doctor;
 pub mod endpoints;
 mod ensuring;
 mod error;

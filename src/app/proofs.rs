@@ -11,7 +11,7 @@ use super::cursor::{List, one_more, unreadable};
 use super::error::NOT_SEALED;
 use super::sealing::place;
 use super::view::{CheckpointView, ConsistencyProofView, InclusionProofView};
-use super::{Error, Gateway, access};
+use super::{Error, Gateway, access, checkpoints};
 use crate::crypto::merkle::{self, Hash, Subtree, leaf_hash};
 use crate::domain::caller::Caller;
 use crate::domain::checkpoint::Checkpoint;
@@ -25,9 +25,7 @@ impl Gateway {
         access::check(caller, "list_audit_checkpoints")?;
         let list = List::new(self, caller, "audit_checkpoints", &());
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let found = self.store().audit_checkpoints(before, one_more(page)).await?;
-        let views: Vec<CheckpointView> =
-            found.into_iter().map(|(_, note)| self.shown(note)).collect::<Result<_, _>>()?;
+        let views = self.good_checkpoints(before, one_more(page)).await?;
         Ok(list.slice(views, page, |view| view.tree_size.to_string()))
     }
 
@@ -70,18 +68,32 @@ impl Gateway {
     }
 
     async fn checkpoint_of(&self, field: &'static str, size: Option<i64>) -> Result<CheckpointView, Error> {
-        match self.store().audit_checkpoint(size).await? {
-            Some(note) => self.shown(note),
-            None if size.is_none() => Err(not_sealed()),
-            None => Err(wrong(field, "must be the size of a checkpoint")),
-        }
+        let verifiers = self.parts().audit.verifiers();
+        let Some(size) = size else {
+            let newest = checkpoints::newest(self.store(), &verifiers).await?;
+            return newest.good.map(shown).ok_or_else(not_sealed);
+        };
+        let note = self.store().audit_checkpoint(Some(size)).await?;
+        let good = note.and_then(|note| checkpoints::open(&verifiers, size, &note).map(|good| shown((note, good))));
+        good.ok_or_else(|| wrong(field, "must be the size of a checkpoint"))
     }
 
-    fn shown(&self, note: String) -> Result<CheckpointView, Error> {
-        let checkpoint = self.open_checkpoint(&note).ok_or_else(|| altered("a checkpoint was altered"))?;
-        let Checkpoint { origin, size, root, previous, at, .. } = checkpoint;
-        let root_hash = BASE64_STANDARD.encode(root);
-        Ok(CheckpointView { origin, tree_size: size, root_hash, previous_size: previous, recorded_at: at, note })
+    /// Up to `wanted` checkpoints that our keys signed, the newest first.
+    async fn good_checkpoints(&self, mut before: Option<i64>, wanted: i64) -> Result<Vec<CheckpointView>, Error> {
+        let (verifiers, mut views) = (self.parts().audit.verifiers(), Vec::new());
+        loop {
+            let missing = wanted - i64::try_from(views.len()).unwrap_or(wanted);
+            let found = self.store().audit_checkpoints(before, missing).await?;
+            let more = missing > 0 && i64::try_from(found.len()) == Ok(missing);
+            before = found.last().map(|(size, _)| *size);
+            let good = |(size, note): (i64, String)| {
+                checkpoints::open(&verifiers, size, &note).map(|checkpoint| shown((note, checkpoint)))
+            };
+            views.extend(found.into_iter().filter_map(good));
+            if !more || i64::try_from(views.len()) == Ok(wanted) {
+                return Ok(views);
+            }
+        }
     }
 
     /// The hashes of a proof, each folded from subtrees that are all read at once.
@@ -99,6 +111,12 @@ impl Gateway {
         };
         Ok(path.iter().filter_map(&mut take).collect())
     }
+}
+
+fn shown((note, checkpoint): (String, Checkpoint)) -> CheckpointView {
+    let Checkpoint { origin, size, root, previous, at, .. } = checkpoint;
+    let root_hash = BASE64_STANDARD.encode(root);
+    CheckpointView { origin, tree_size: size, root_hash, previous_size: previous, recorded_at: at, note }
 }
 
 fn not_sealed() -> Error {

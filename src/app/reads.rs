@@ -61,14 +61,16 @@ impl Gateway {
         let list = List::new(self, caller, "audit_entries", filter);
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let entries = self.store().audit_entries(&audit_reach(caller, filter)?, filter, before, one_more(page)).await?;
-        Ok(list.slice(entries, page, |numbered| numbered.number.to_string()))
+        let judged = self.judged(entries).await?;
+        Ok(list.slice(judged, page, |judged| judged.found.number.to_string()))
     }
 
     /// One audit entry of the team.
     pub async fn get_audit_entry(&self, caller: &Caller, id: AuditId) -> Result<AuditEntryView, Error> {
         access::check(caller, "get_audit_entry")?;
         let entry = self.store().audit_entry(&any_audit(caller), id).await?;
-        entry.map(Into::into).ok_or(Error::NotFound("audit entry"))
+        let judged = self.judged(Vec::from_iter(entry)).await?;
+        judged.into_iter().next().map(Into::into).ok_or(Error::NotFound("audit entry"))
     }
 
     /// Whether the gateway can do its work. Ends within 2 s.
@@ -79,8 +81,12 @@ impl Gateway {
             let migrations = self.store().is_migrated().await.ok()?;
             let workers = migrations && self.store().workers_alive().await.ok()?;
             let held = self.look_at_horizon().await.ok()?;
-            let vanishings = if migrations { self.vanishings().await.ok()? } else { Vec::new() };
-            Some((true, migrations, workers, held.into_iter().chain(vanishings).collect()))
+            let (mut degraded, migrated) = (Vec::from_iter(held), migrations);
+            if migrated {
+                degraded.extend(self.vanishings().await.ok()?);
+                degraded.extend(self.look_at_sealing().await.ok()?);
+            }
+            Some((true, migrations, workers, degraded))
         };
         let looked = tokio::select! {
             looked = looked => looked,

@@ -5,13 +5,19 @@
 //! is added to a tree that does not match its newest checkpoint, or to a checkpoint that our key did not sign.
 //!
 //! A row that no gateway wrote stays out of the tree for ever, so that `audit verify` names it. That it was met is an
-//! entry of its own, which lets the sealer pass it.
+//! entry of its own, which lets the sealer pass it. A checkpoint that our key did not sign is passed over
+//! ([`super::checkpoints`]), and told. What cannot be passed over stops the sealing, and is told by `/readyz`.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::checkpoints::{Newest, Search, ailments};
 use super::{Error, Gateway};
 use crate::crypto::merkle::{Edge, Subtree, leaf_hash};
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::caller::{Door, Origin};
 use crate::domain::checkpoint::Checkpoint;
+use crate::domain::quiet::Quiet;
 use crate::store::{SealedBatch, Sealing, Unsealed};
 
 /// Rows in one batch.
@@ -22,16 +28,38 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 const FOREIGN: &str = "meet_foreign_audit_row";
 
 /// Why nothing can be sealed: somebody has altered what is sealed already, or another key is in use.
-#[derive(Debug, thiserror::Error)]
-enum SealError {
-    /// Not signed with a key that is configured, or no checkpoint at all.
-    #[error(
-        "the newest audit checkpoint was not signed with a key of this gateway, or was altered: run `audit verify`"
-    )]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SealError {
+    /// There are checkpoints, and none that was signed with a key that is configured.
+    #[error("no audit checkpoint was signed with a key of this gateway, or they were altered: run `audit verify`")]
     Checkpoint,
+    /// A leaf where the next one belongs: whoever added it has no key, or not ours.
+    #[error(
+        "the audit is not sealed any more: leaf {0} is there already, and no good checkpoint covers it: run `audit verify`, \
+         and where the key was changed, set ECG_KEYS_AUDIT_PREVIOUS"
+    )]
+    Stray(i64),
     /// The stored subtrees do not give the signed root.
     #[error("the audit's tree does not match its newest checkpoint: run `audit verify`")]
     Tree,
+}
+
+/// Which checkpoints were told in the log.
+static SAID: Quiet = Quiet::new();
+
+/// Why this process could not seal when it last tried. Kept nowhere else: another one may be able to.
+#[derive(Debug, Default)]
+pub(super) struct SealingWatch(Mutex<Option<SealError>>);
+
+impl SealingWatch {
+    fn note(&self, error: Option<SealError>) {
+        metrics::gauge!("ecg_audit_sealing_stopped").set(if error.is_some() { 1.0 } else { 0.0 });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    fn last(&self) -> Option<SealError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl From<SealError> for Error {
@@ -54,7 +82,25 @@ impl Gateway {
     pub async fn seal(&self) -> Result<bool, Error> {
         let detail = "the database did not answer the sealer";
         let silent = |_| Error::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 };
-        tokio::time::timeout(LIMIT, Box::pin(self.seal_once())).await.map_err(silent)?
+        let sealed = tokio::time::timeout(LIMIT, Box::pin(self.seal_once())).await.map_err(silent)?;
+        match &sealed {
+            Ok(_) => self.sealing_watch().note(None),
+            Err(Error::Internal(cause)) => {
+                if let Some(cause) = cause.downcast_ref::<SealError>() {
+                    self.sealing_watch().note(Some(*cause));
+                }
+            }
+            Err(_) => {}
+        }
+        sealed
+    }
+
+    /// What readiness has to say of the sealing, each in a sentence.
+    pub(super) async fn look_at_sealing(&self) -> Result<Vec<String>, Error> {
+        let mut told = ailments(self.store(), &self.parts().audit.verifiers()).await?;
+        let last = self.sealing_watch().last().map(|error| error.to_string());
+        told.extend(last.filter(|last| !told.contains(last)));
+        Ok(told)
     }
 
     async fn seal_once(&self) -> Result<bool, Error> {
@@ -84,22 +130,40 @@ impl Gateway {
 
     /// The tree that the newest checkpoint signs.
     async fn tree(&self, sealing: &mut Sealing) -> Result<Tree, Error> {
-        let Some((size, note)) = sealing.newest().await? else {
+        let newest = self.newest(sealing).await?;
+        if newest.is_foreign() {
+            return Err(SealError::Checkpoint.into());
+        }
+        let size = newest.size();
+        if sealing.has_leaf(size).await? {
+            return Err(SealError::Stray(size).into());
+        }
+        let Some((_, checkpoint)) = newest.good else {
             return Ok(Tree { edge: Edge::default(), through: (0, 0), unstamped: true });
         };
-        let checkpoint = self.open_checkpoint(&note).filter(|checkpoint| checkpoint.size == size);
-        let checkpoint = checkpoint.ok_or(SealError::Checkpoint)?;
         let wanted: Vec<_> = Edge::subtrees(size).into_iter().map(place).collect();
         let edge = Edge::of(size, sealing.hashes(&wanted).await?).filter(|edge| edge.root() == checkpoint.root);
         let unstamped = sealing.is_stamped(size - 1).await? == Some(false);
         Ok(Tree { edge: edge.ok_or(SealError::Tree)?, through: checkpoint.through, unstamped })
     }
 
-    /// What a note of ours says.
-    pub(super) fn open_checkpoint(&self, note: &str) -> Option<Checkpoint> {
+    /// The newest good checkpoint; those that were passed over are told.
+    async fn newest(&self, sealing: &mut Sealing) -> Result<Newest, Error> {
         let verifiers = self.parts().audit.verifiers();
-        let text = verifiers.iter().find_map(|key| key.open(note))?;
-        Checkpoint::parse(text)
+        let mut search = Search::new(&verifiers);
+        while let Some((before, limit)) = search.next() {
+            let page = sealing.checkpoints(before, limit).await?;
+            search.take(page, limit);
+        }
+        let newest = search.found();
+        let count = u32::try_from(newest.passed_over.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("ecg_audit_checkpoints_passed_over").set(f64::from(count));
+        if let Some(told) = newest.told()
+            && SAID.may(&told, Instant::now()).is_some()
+        {
+            tracing::error!(sizes = ?newest.passed_over, signers = ?newest.signers, "{told}");
+        }
+        Ok(newest)
     }
 
     fn take(&self, row: &Unsealed, tree: &mut Tree, batch: &mut SealedBatch, foreign: &mut Foreign) {

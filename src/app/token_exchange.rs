@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::admission::Place;
 use super::{Call, Error, Gateway};
 use crate::domain::api_key::Presented;
 use crate::domain::caller::{Caller, CredentialKind};

@@ -20,8 +20,7 @@ impl Gateway {
         if certain {
             self.forget_past().await?;
         }
-        let kept_from = if certain { self.before(self.settings().keep_attempts) } else { Instant::UNIX_EPOCH };
-        let attempts = store.forget_attempts(self.now(), kept_from).await?;
+        let attempts = store.forget_attempts(certain.then_some(self.settings().keep_attempts)).await?;
         // Without the right to it, rows go to a part of their own: that is told, and stops nothing else.
         if let Err(error) = store.make_audit_months().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the audit's next months could not be made");

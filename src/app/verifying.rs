@@ -25,7 +25,7 @@ use crate::store::{AuditPage, FoundLeaf, FoundRow};
 mod checkpoints;
 mod reading;
 
-pub use reading::{Subject, verify};
+pub use reading::{Subject, newest_checkpoint, verify};
 
 /// The most findings that are told; beyond, they are counted.
 const MOST: usize = 1_000;

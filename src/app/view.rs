@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::audit::AuditEntry;
 use crate::domain::caller::Caller;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::Operation;

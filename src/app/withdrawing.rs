@@ -203,6 +203,7 @@ impl Gateway {
             message: "the cloud was not reached in time, and the caller was told that nothing was done".to_owned(),
             request_id: None,
             http_status: 503,
+            denied: None,
         };
         let change = change::refused(&cache, OperationKind::Create, &error, self.now());
         let mut entry = actor.entry(self.audit_id(), self.now(), "withdraw_image_cache", Outcome::Succeeded);

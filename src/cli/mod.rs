@@ -2,7 +2,8 @@
 //!
 //! A person gets sentences on standard error, a machine gets what it asked for on standard output. Of a command that
 //! logs as JSON, what ends it is a JSON line, too, wrong settings among them. Exit codes: 0 done, 1 failed (of `audit
-//! verify`: something was altered), 2 wrong use or wrong settings, 3 (`audit verify`) not verified or (`auth explain`) no keys to check with, 4 the
+//! verify`: something was altered; of `doctor`: something is missing), 2 wrong use or wrong settings, 3 (`audit verify`)
+//! not verified or (`auth explain`) no keys to check with, 4 the
 //! database refuses the gateway, whatever it tries (password, role, name, schema, pooler), 5 the audit key or the
 //! master key is not the one of this database, 70 a part of the process died, 130 interrupted twice, 141 nobody reads
 //! the answer.
@@ -16,6 +17,7 @@ mod audit;
 mod auth;
 mod console;
 mod dev;
+mod doctor;
 mod healthcheck;
 mod inherited;
 mod migrate;
@@ -67,6 +69,9 @@ enum Command {
     Migrate,
     /// Seal everything that is encrypted anew under the current master key. Exits with 1 if something is left.
     RotateKeys(rotate_keys::Arguments),
+    /// Say what the gateway needs of the cloud and of the database, and whether it has it.
+    #[command(subcommand)]
+    Doctor(doctor::Arguments),
     /// Verify, export or prune the audit.
     #[command(subcommand)]
     Audit(audit::Arguments),
@@ -176,6 +181,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Worker => worker::run(logged()?),
         Command::Migrate => migrate::run(&logged()?),
         Command::RotateKeys(arguments) => rotate_keys::run(logged()?, &arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments, load()?),
         Command::Audit(arguments) => audit::run(&arguments, &load()?),
         Command::Auth(arguments) => auth::run(&arguments, load),
         Command::Openapi(arguments) => openapi::run(&arguments),

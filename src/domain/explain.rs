@@ -100,6 +100,11 @@ pub fn is_of_key(code: &str) -> bool {
     table::is_of_key(code)
 }
 
+/// Whether the cloud says that whoever signed lacks a right.
+pub fn is_of_rights(code: &str) -> bool {
+    table::is_of_rights(code)
+}
+
 /// What to do when the images do not fit into `size` GiB.
 fn larger(message: &str, size: i32) -> String {
     let most = *SIZE_GIB.end();

@@ -16,6 +16,20 @@ pub struct CloudError {
     pub request_id: Option<String>,
     /// The HTTP status. Sources disagree about these, so nothing is decided by it.
     pub http_status: u16,
+    /// Which right is missing, where the cloud says it (`AccessDeniedDetail`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
+}
+
+/// What the cloud says of a right that is missing. Each may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// `AuthAction`: the right, such as `eci:CreateImageCache`. May be one that the action depends on.
+    pub right: String,
+    /// `NoPermissionType`: `ImplicitDeny` where nothing allows it, `ExplicitDeny` where a policy denies it.
+    pub kind: String,
+    /// `PolicyType`: which kind of policy decided, such as `ControlPolicy` of the resource directory.
+    pub policy: String,
 }
 
 /// Why a call has no result.

@@ -25,7 +25,7 @@ pub struct Failure {
 
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
-        let CloudError { code, message, request_id, http_status: _ } = error;
+        let CloudError { code, message, request_id, http_status: _, denied: _ } = error;
         Self { code, message, retryable: false, provider_request_id: request_id }
     }
 }

@@ -159,8 +159,13 @@ mod tests {
 
     #[test]
     fn a_fault_is_an_answer() {
-        let error =
-            |code: &str| CloudError { code: code.into(), message: "x".into(), request_id: None, http_status: 403 };
+        let error = |code: &str| CloudError {
+            code: code.into(),
+            message: "x".into(),
+            request_id: None,
+            http_status: 403,
+            denied: None,
+        };
         let create = |fault: &Fault| Answer::of_fault(fault, OperationKind::Create);
         assert_eq!(create(&Fault::Refused(error("QuotaExceeded"))), Answer::Refused);
         assert_eq!(create(&Fault::Refused(error(MISMATCH))), Answer::Mismatch);

@@ -29,6 +29,7 @@ use crate::egress::Egress;
 
 mod endpoint;
 mod post;
+mod probe;
 mod session;
 
 use post::{Asked, Post};

@@ -11,7 +11,7 @@
 use serde_json::{Map, Value};
 
 use super::sign_v1::encode;
-use crate::domain::failure::{CloudError, Fault};
+use crate::domain::failure::{CloudError, Denied, Fault};
 
 /// The most characters of `Message` that are kept.
 const MESSAGE: usize = 1_000;
@@ -84,7 +84,19 @@ fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[
         message: redact(text("Message"), secrets),
         request_id: Some(word(text("RequestId"))).filter(|id| !id.is_empty()),
         http_status,
+        denied: denied(envelope, |text| word(text)),
     }
+}
+
+/// An object, or a JSON text of one: SDKs name both.
+fn denied(envelope: &Map<String, Value>, word: impl Fn(&str) -> String) -> Option<Denied> {
+    let detail = match envelope.get("AccessDeniedDetail")? {
+        Value::Object(detail) => detail.clone(),
+        Value::String(text) => serde_json::from_str(text).ok()?,
+        _ => return None,
+    };
+    let text = |key: &str| word(detail.get(key).and_then(Value::as_str).unwrap_or_default());
+    Some(Denied { right: text("AuthAction"), kind: text("NoPermissionType"), policy: text("PolicyType") })
 }
 
 /// A message without the echoed string to sign and without any of `secrets`, cut to 1,000 characters.
@@ -143,6 +155,22 @@ mod tests {
             }
         }
         assert_eq!(fault(403, "QuotaExceeded").cloud_error().and_then(|error| error.request_id.as_deref()), Some("R"));
+    }
+
+    #[test]
+    fn the_right_that_is_missing_is_read_in_both_forms() {
+        let detail = r#"{"AuthAction":"eci:DeleteImageCache","NoPermissionType":"ImplicitDeny","PolicyType":"k-id"}"#;
+        let text = serde_json::to_string(detail).expect("a text");
+        for (shape, is_read) in
+            [(detail, true), (text.as_str(), true), ("7", false), ("\"no\"", false), ("null", false)]
+        {
+            let body = format!(r#"{{"Code":"Forbidden.RAM","Message":"m","AccessDeniedDetail":{shape}}}"#);
+            let fault = classify(403, body.as_bytes(), &["k-id"]);
+            let denied = fault.cloud_error().expect("refused").denied.clone();
+            let read =
+                Denied { right: "eci:DeleteImageCache".into(), kind: "ImplicitDeny".into(), policy: "***".into() };
+            assert_eq!(denied, is_read.then_some(read), "{shape}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! * [`credentials`] are what it signs with: a key, or those of a role that the key assumes.
 //! * [`params`] turns our words into the flat parameters of the wire, `params::read` turns them back, [`wire`]
 //!   reads the answers, [`sign_v1`] signs, [`fault`] sorts what went wrong by what we may do next.
+//! * [`ram`] says which right each action needs, and reads policies.
 //! * [`incoming`] is the other side of the wire: it understands and verifies what an SDK sends (V1, [`sign_v3`]).
 //!
 //! What must stay true: no secret stands in a URL, a log, an error or `Debug`; an answer is bounded; an
@@ -18,6 +19,7 @@ pub mod credentials;
 pub mod fault;
 pub mod incoming;
 pub mod params;
+pub mod ram;
 pub mod sign_v1;
 pub mod sign_v3;
 pub mod user_agent;

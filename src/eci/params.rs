@@ -20,7 +20,10 @@ use crate::domain::spec::{
 };
 
 pub mod known;
+mod probe;
 pub mod read;
+
+pub use probe::probe;
 
 /// The only page size that was ever documented.
 const PAGE: &str = "20";

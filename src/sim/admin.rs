@@ -20,10 +20,10 @@ use super::ground::Ground;
 use super::limits::Limits;
 use super::server::{self, Peer};
 use super::state::State;
-use super::{Shared, answer, keeping, seed};
+use super::{Shared, answer, keeping, rights, seed};
 
 /// What there is.
-const DOORS: &str = "GET calls, POST faults, DELETE faults, POST outages, GET or POST clock, GET or POST settings, \
+const DOORS: &str = "GET calls, POST faults, DELETE faults, POST outages, GET or POST clock, GET or POST settings, GET or POST policies, \
                      POST caches, POST use, POST forget-tokens, POST end-sessions, POST reset, all below /_admin/";
 
 /// Why something cannot be done, in words.
@@ -95,6 +95,11 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
         ("GET", "calls") => return Ok(calls(state)),
         ("GET", "clock") => return Ok(json!({ "now": now })),
         ("GET", "settings") => return Ok(json!(state.limits)),
+        ("GET", "policies") => return Ok(rights::shown(&state.policies)),
+        ("POST", "policies") => {
+            read::<rights::Given>(body)?.put(&mut state.policies)?;
+            state.mark_changed();
+        }
         ("POST", "faults") => state.faults.add(read(body)?)?,
         ("DELETE", "faults") => state.faults.clear(),
         ("POST", "outages") => {

@@ -25,6 +25,8 @@ pub(super) struct Refusal {
     pub(super) http: u16,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
+    /// `AccessDeniedDetail`, where a right is missing.
+    detail: Option<Value>,
 }
 
 /// How an answer is written, which the request decides.
@@ -39,7 +41,12 @@ pub(super) struct Manner {
 
 impl Refusal {
     pub(super) fn new(http: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { http, code: code.into(), message: message.into() }
+        Self { http, code: code.into(), message: message.into(), detail: None }
+    }
+
+    /// The same, with what is said of a right that is missing.
+    pub(super) fn with_detail(self, detail: Value) -> Self {
+        Self { detail: Some(detail), ..self }
     }
 
     /// A page's token that is not ours.
@@ -101,7 +108,9 @@ fn error(refusal: &Refusal, manner: &Manner, request_id: &str) -> Response<Body>
         ("Message", refusal.message.to_string()),
         ("Recommend", format!("https://api.aliyun.com/troubleshoot?q={code}&product=Eci&requestId={request_id}")),
     ];
-    let fields = texts.map(|(key, text)| (key.to_owned(), Value::String(text))).into_iter().collect();
+    let texts = texts.map(|(key, text)| (key.to_owned(), Value::String(text)));
+    let detail = refusal.detail.clone().map(|detail| ("AccessDeniedDetail".to_owned(), detail));
+    let fields = texts.into_iter().chain(detail).collect();
     envelope(StatusCode::from_u16(refusal.http).unwrap_or(StatusCode::BAD_REQUEST), None, &fields, manner.format)
 }
 

@@ -40,7 +40,8 @@ pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<Keeper>, State)
         }
         Err(rename) => {
             // Somebody's data: better to keep nothing than to write over them.
-            tracing::warn!(%file, %error, %rename, "the stand-in's state cannot be read nor set aside: keeps nothing");
+            let (error, rename) = (&error as &dyn std::error::Error, rename.to_string());
+            tracing::warn!(%file, error, rename, "the stand-in's state cannot be read nor set aside: keeps nothing");
             (None, State::default())
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! # Rooms
 //! `server` takes connections and requests, `eci::incoming` understands them (V1 and V3, query and form), `verify`
-//! decides who may call, `roles` is STS, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
+//! decides who may call, `rights` what they may call, `roles` is STS, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
 //! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
@@ -37,6 +37,11 @@
 //! `does-not-exist` (`EntityNotExist.Role`) or `forbidden` (`NoPermission`); one whose name begins with `external-` demands
 //! the rest of it as `ExternalId`. They go by the machine's clock, as signatures do.
 //!
+//! # Rights
+//! Whoever was given a policy (`POST /_admin/policies`, an access key or a role) may do what it allows; anything else is
+//! refused as the cloud does it: 403 `Forbidden.RAM`, of STS `NoPermission`, with `AccessDeniedDetail`. Whoever was not
+//! may do everything. The first account has the number 1, and a role that of its name.
+//!
 //! # The admin door
 //! Unsigned, and open to this machine alone (others get 404):
 //! * `POST /_admin/faults` takes one fault or a list, each spent once (or `times` times) on the next verified call of
@@ -63,6 +68,8 @@
 //!   that assumed the role).
 //! * `POST /_admin/forget-tokens` forgets every `ClientToken`, as the cloud does after an unknown time.
 //! * `POST /_admin/end-sessions` ends every session of a role: its token is `InvalidSecurityToken.Expired` from then on.
+//! * `POST /_admin/policies` `{"to":"the-access-key-or-acs:ram::1:role/name","policy":{"Version":"1","Statement":[…]}}`: from
+//!   now on that is what it may do; `"policy":null` takes it away. `GET` shows them. Conditions are not known, and refused.
 //! * `POST /_admin/reset` forgets everything, time and settings too.
 //!
 //! # The state file
@@ -87,6 +94,7 @@ mod limits;
 mod machine;
 mod matching;
 mod meet;
+mod rights;
 mod roles;
 mod seed;
 mod server;

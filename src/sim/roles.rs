@@ -25,6 +25,10 @@ pub(super) const VERSION: &str = "2015-04-01";
 /// Its one action here.
 pub(super) const ASSUME_ROLE: &str = "AssumeRole";
 
+/// The code and the words in which it refuses.
+pub(super) const NOT_AUTHORIZED: (&str, &str) =
+    ("NoPermission", "You are not authorized to do this action. You should be authorized by RAM.");
+
 /// What a token says.
 #[derive(Serialize, Deserialize)]
 struct Token {
@@ -57,8 +61,7 @@ pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], ground: &Grou
     }
     let external = name.strip_prefix("external-");
     if name.contains("forbidden") || external.is_some_and(|id| id != text("ExternalId")) {
-        let message = "You are not authorized to do this action. You should be authorized by RAM.";
-        return Err(Refusal::new(403, "NoPermission", message));
+        return Err(Refusal::new(403, NOT_AUTHORIZED.0, NOT_AUTHORIZED.1));
     }
     let access_key_id = format!("STS.{}", URL_SAFE_NO_PAD.encode(ground.entropy.bytes::<18>()));
     let ends_at = now + Duration::seconds(seconds);
@@ -96,7 +99,7 @@ pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Resu
         return Err(Refusal::new(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
     }
     let secret = derived(door, "secret", &token.access_key_id).into();
-    Ok((secret, Signed { account: token.account, access_key_id: token.by }))
+    Ok((secret, Signed { account: token.account, access_key_id: token.by, role: Some(token.role) }))
 }
 
 fn seal(door: &Door<'_>, token: &Token) -> String {

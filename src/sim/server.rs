@@ -31,7 +31,7 @@ use super::ground::Ground;
 use super::state::State as Memory;
 use super::tokens::Tokens;
 use super::verify::{self, Action, Door};
-use super::{Shared, admin, create, delete, describe, keeping, meet, roles, update, usage};
+use super::{Shared, admin, create, delete, describe, keeping, meet, rights, roles, update, usage};
 use crate::domain::entropy::Entropy;
 use crate::eci::incoming::{self, Incoming};
 
@@ -225,6 +225,9 @@ impl Shared {
         *state.ledger.calls.entry(action.as_str().to_owned()).or_default() += 1;
         let by = state.ledger.calls_by.entry(signed.access_key_id.clone()).or_default();
         *by.entry(action.as_str().to_owned()).or_default() += 1;
+        if let Err(refusal) = rights::check(&state.policies, &self.settings, (action, &signed), &incoming.params) {
+            return (Err(refusal), None);
+        }
         let haste = if action.is_look() { 1.0 } else { state.limits.haste(&self.entropy) };
         let ground =
             Ground { now, entropy: &self.entropy, speed: self.settings.speed * haste, signatory: signed.borrowed() };

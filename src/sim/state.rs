@@ -14,6 +14,7 @@ use super::faults::Faults;
 use super::ground::Spot;
 use super::limits::{self, Limits, Pace};
 use super::machine::{Build, Happening};
+use super::rights::Policies;
 use super::tokens::Tokens;
 use super::verify::Nonces;
 use super::watch::Watch;
@@ -119,6 +120,9 @@ pub(super) struct State {
     #[serde(default)]
     pub(super) watch: Watch,
     pub(super) ledger: Ledger,
+    /// What access keys and roles may do, where somebody said it.
+    #[serde(default)]
+    pub(super) policies: Policies,
     /// How often all sessions of roles were ended.
     #[serde(default)]
     pub(super) round: u64,

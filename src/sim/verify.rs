@@ -83,6 +83,8 @@ impl Action {
 pub(super) struct Signed {
     pub(super) account: String,
     pub(super) access_key_id: String,
+    /// The role of the session that signed, if it was one.
+    pub(super) role: Option<String>,
 }
 
 impl Signed {
@@ -93,7 +95,7 @@ impl Signed {
 
 impl From<Signatory<'_>> for Signed {
     fn from(of: Signatory<'_>) -> Self {
-        Self { account: of.account.to_owned(), access_key_id: of.access_key_id.to_owned() }
+        Self { account: of.account.to_owned(), access_key_id: of.access_key_id.to_owned(), role: None }
     }
 }
 

@@ -19,17 +19,19 @@ use crate::domain::ids::AuditId;
 const TABLE: &str = "audit_entries";
 
 /// An entry and its number: the order in which entries were written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct NumberedEntry {
     /// Its number.
     pub number: i64,
     /// The entry.
     pub entry: AuditEntry,
+    /// Its row as it is: what its stamp and its leaf were made of.
+    pub record: AuditRecord,
 }
 
 row! {
     /// A row of `audit_entries`.
-    #[derive(Debug, FromRow)]
+    #[derive(Debug, Clone, FromRow)]
     pub(super) struct AuditRow {
         pub(super) id: Uuid,
         pub(super) seq: i64,
@@ -144,7 +146,7 @@ fn numbered(row: AuditRow) -> Option<NumberedEntry> {
 
 impl Store {
     /// One entry in `reach`.
-    pub async fn audit_entry(&self, reach: &Reach, id: AuditId) -> Result<Option<AuditEntry>, Error> {
+    pub async fn audit_entry(&self, reach: &Reach, id: AuditId) -> Result<Option<NumberedEntry>, Error> {
         self.audit_row(reach, id).await?.map(TryInto::try_into).transpose()
     }
 
@@ -222,6 +224,6 @@ impl TryFrom<AuditRow> for NumberedEntry {
     type Error = Error;
 
     fn try_from(row: AuditRow) -> Result<Self, Error> {
-        Ok(Self { number: row.seq, entry: row.try_into()? })
+        Ok(Self { number: row.seq, record: row.clone().try_into()?, entry: row.try_into()? })
     }
 }

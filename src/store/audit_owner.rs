@@ -1,5 +1,4 @@
-//! Who may do what with the audit: what the role in use could alter, what the runtime role is granted, and the months that
-//! the owner drops.
+//! Who may do what with the audit: what the role in use could alter, and the months that the owner drops.
 
 use sqlx::AssertSqlSafe;
 
@@ -48,32 +47,6 @@ impl Store {
              ) SELECT power FROM powers ORDER BY place, power",
         );
         Ok(Some(powers.fetch_all(&self.workers).await?))
-    }
-
-    /// Grants `role` what a gateway needs, and takes from it what it must not have. `false`: there is no such role.
-    ///
-    /// The migrations grant to `eci_runtime` what each table needs; a role of another name gets the same, and may delete
-    /// where some tables need it.
-    pub async fn grant_runtime(&self, role: &str) -> Result<bool, Error> {
-        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
-            .bind(role)
-            .fetch_one(&self.workers)
-            .await?;
-        if known {
-            let tables: Vec<String> = sqlx::query_scalar(
-                "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') ORDER BY 1",
-            )
-            .fetch_all(&self.workers)
-            .await?;
-            let grants: Vec<String> = tables.iter().map(|table| grant(table, role)).collect();
-            let more = format!(
-                "GRANT USAGE ON SCHEMA public TO {role}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
-                 GRANT EXECUTE ON FUNCTION audit_make_months() TO {role}"
-            );
-            sqlx::raw_sql(AssertSqlSafe(format!("{}; {more}", grants.join("; ")))).execute(&self.workers).await?;
-        }
-        Ok(known)
     }
 
     /// Makes the coming months' parts, where they are not there yet.
@@ -128,20 +101,5 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(())
-    }
-}
-
-/// What the runtime role may do with a table. The role's name is of letters, digits and underscores.
-fn grant(table: &str, role: &str) -> String {
-    let part = table.starts_with("audit_entries_");
-    match table {
-        _ if part => format!("REVOKE ALL ON {table} FROM {role}"),
-        _ if table.starts_with("audit_") => {
-            format!("REVOKE ALL ON {table} FROM {role}; GRANT SELECT, INSERT ON {table} TO {role}")
-        }
-        "_sqlx_migrations" => format!("GRANT SELECT ON {table} TO {role}"),
-        // The migrations know better what it needs.
-        _ if role == "eci_runtime" => "SELECT".to_owned(),
-        _ => format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role}"),
     }
 }

@@ -28,6 +28,7 @@ mod ensuring;
 mod error;
 mod events;
 mod gate;
+mod grants;
 mod handover;
 mod idempotency;
 mod image_caches;

@@ -34,7 +34,28 @@ const fn family(
 
 /// All of them, by name.
 pub(super) const FAMILIES: &[Family] = &[
+    family(
+        "ecg_audit_checkpoints_passed_over",
+        Gauge,
+        &[],
+        "worker",
+        "Audit checkpoints that no key of this gateway signed, and that are newer than the newest good one.",
+    ),
     family("ecg_audit_sealed_total", Counter, &[], "worker", "Audit entries that were sealed."),
+    family(
+        "ecg_audit_sealing_stopped",
+        Gauge,
+        &[],
+        "worker",
+        "1 if the audit cannot be sealed because of what somebody added or altered, else 0.",
+    ),
+    family(
+        "ecg_audit_unverified_shown_total",
+        Counter,
+        &[],
+        "gateway",
+        "Audit entries that were shown and that no gateway of this log wrote.",
+    ),
     family(
         "ecg_clock_doubt_seconds",
         Gauge,
@@ -85,6 +106,13 @@ pub(super) const FAMILIES: &[Family] = &[
         "Calls that the cloud refused for the gateway's own access key.",
     ),
     family("ecg_cloud_looks_total", Counter, &["way"], "worker", "Reads of the cloud, by way of reading."),
+    family(
+        "ecg_cloud_right_missing_total",
+        Counter,
+        &["action"],
+        "each process",
+        "Calls that the cloud refused because the gateway lacks a right.",
+    ),
     family(
         "ecg_cloud_role_failures_total",
         Counter,

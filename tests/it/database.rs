@@ -23,7 +23,7 @@ const NO_CLOUD: &str = "http://127.0.0.1:1";
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How a command ended and everything that it said.
-async fn ended(mut command: Command) -> (Option<i32>, String) {
+pub(crate) async fn ended(mut command: Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     (status.code(), String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr))

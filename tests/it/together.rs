@@ -132,6 +132,7 @@ impl Maker {
             message: "no".into(),
             request_id: Some("r-1".into()),
             http_status: 403,
+            denied: None,
         });
         let change = match &error {
             Some(error) => change::refused(&create.cache, OperationKind::Create, error, now),

@@ -61,6 +61,7 @@ impl Gateway {
             message: "the image cache was deleted before the cloud had heard of it".to_owned(),
             request_id: None,
             http_status: 409,
+            denied: None,
         };
         tracing::info!(operation = %leased.operation.id, "withdrawn: a delete came first");
         let change = |gateway: &Self, before: &ImageCache| change::withdrawn(before, gateway.now());
@@ -91,6 +92,7 @@ impl Gateway {
                     .to_owned(),
             request_id: None,
             http_status: 409,
+            denied: None,
         };
         tracing::warn!(operation = %leased.operation.id, "refused: what the cloud made was adopted meanwhile");
         self.settle_refused(leased, cache, &error).await

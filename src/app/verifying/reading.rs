@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{Report, Verification};
-use crate::app::Error;
+use crate::app::{Error, checkpoints};
 use crate::crypto::note::NoteVerifier;
 use crate::domain::audit::retention::Leaves;
 use crate::domain::checkpoint::Checkpoint;
@@ -36,6 +36,11 @@ pub async fn verify(store: &Store, subject: &Subject) -> Result<(Report, HashSet
     verification.end();
     let waiting = verification.unsealed(&view.unsealed(UNSEALED).await?, &subject.waited);
     Ok((verification.report(), waiting))
+}
+
+/// The note of the newest checkpoint that one of these keys signed.
+pub async fn newest_checkpoint(store: &Store, keys: &[NoteVerifier]) -> Result<Option<String>, Error> {
+    Ok(checkpoints::newest(store, keys).await?.good.map(|(note, _)| note))
 }
 
 async fn dropped(view: &mut AuditView) -> Result<Leaves, Error> {

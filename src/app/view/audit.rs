@@ -62,6 +62,9 @@ pub struct ConsistencyProofView {
 pub struct AuditEntryView {
     /// The gateway's id, `ae_…`.
     pub id: String,
+    /// Whether a gateway of this log wrote it as it is: its stamp holds, or a signed checkpoint covers it. `false`: somebody
+    /// with the database added or altered it, and the platform's operator should hear of it.
+    pub verified: bool,
     /// When it was written.
     pub at: DateTime<Utc>,
     /// Who: a token's subject, `api_key:…`, `access_key:…` or `worker:…`; of a request that was refused for its credential,

@@ -1,12 +1,12 @@
 //! From the domain's types to what is shown.
 
 use super::{
-    AcrRegistryView, AuditEntry, AuditEntryView, Caller, FailureView, ImageCache, ImageCacheView, Me, Operation,
-    OperationView, Status, StatusView, Transition, TransitionView,
+    AcrRegistryView, AuditEntryView, Caller, FailureView, ImageCache, ImageCacheView, Me, Operation, OperationView,
+    Status, StatusView, Transition, TransitionView,
 };
+use crate::app::audit::JudgedEntry;
 use crate::domain::caller::Scope;
 use crate::domain::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
-use crate::store::NumberedEntry;
 
 impl From<Status> for StatusView {
     fn from(status: Status) -> Self {
@@ -131,15 +131,11 @@ impl From<Transition> for TransitionView {
     }
 }
 
-impl From<NumberedEntry> for AuditEntryView {
-    fn from(numbered: NumberedEntry) -> Self {
-        numbered.entry.into()
-    }
-}
-
-impl From<AuditEntry> for AuditEntryView {
-    fn from(entry: AuditEntry) -> Self {
+impl From<JudgedEntry> for AuditEntryView {
+    fn from(judged: JudgedEntry) -> Self {
+        let entry = judged.found.entry;
         Self {
+            verified: judged.verified,
             id: entry.id.to_string(),
             at: entry.at,
             subject: entry.subject,

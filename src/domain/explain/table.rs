@@ -31,13 +31,29 @@ const KEY_CODES: [&str; 9] = [
     "MissingSecurityToken",
 ];
 
+/// Parts of the codes that say that whoever signed lacks a right.
+const RIGHT_CODES: [&str; 7] = [
+    "Forbidden.RAM",
+    "NoPermission",
+    "Forbidden.SubUser",
+    "Unauthorized",
+    "UserNotAllowed",
+    "PassRoleForbidden",
+    "ServiceLinkedRole.Denied",
+];
+
+/// Whether the code says that a right is missing.
+pub(super) fn is_of_rights(code: &str) -> bool {
+    RIGHT_CODES.iter().any(|word| code.contains(word))
+}
+
 /// Whether the code refuses the key that signed.
 pub(super) fn is_of_key(code: &str) -> bool {
     KEY_CODES.iter().any(|word| code.contains(word))
 }
 
 /// Parts of codes and event reasons.
-const CODES: [(&[&str], Cause); 15] = [
+const CODES: [(&[&str], Cause); 16] = [
     (&KEY_CODES, GatewayKey),
     (&["IdempotentParameterMismatch", "InvalidIdempotenceParameter"], TokenReused),
     (&["withdrawn"], Withdrawn),
@@ -57,7 +73,8 @@ const CODES: [(&[&str], Cause); 15] = [
     ),
     (&["ServiceNotEnabled", "ImageCacheNotSupport", "OnlyForInvitedTest"], NotEnabled),
     (&["containerRepositoryAuthorizationFailed"], RegistryLogin),
-    (&["Forbidden", "NoPermission", "PassRoleForbidden", "ServiceLinkedRole.Denied"], Permission),
+    (&RIGHT_CODES, Permission),
+    (&["Forbidden"], Permission),
     (&["IncorrectStatus", "OperationConflict", "Conflict", "AlreadyExist"], WrongState),
     (&["QuotaExceed", "LimitExceed", "QuotaFull"], Quota),
     (&["NotFound"], NotThere),
@@ -225,7 +242,7 @@ fn rights(cause: Cause) -> Option<Entry> {
         Permission => entry_of(
             "permission",
             "The gateway's cloud account lacks a permission for this.",
-            "tell whoever runs the gateway: a RAM policy or a service role is missing; more scopes will not help",
+            "tell whoever runs the gateway: a RAM policy or a service role is missing (`doctor cloud` says which); more scopes will not help",
             false,
         ),
         NotEnabled => entry_of(

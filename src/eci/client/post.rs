@@ -9,16 +9,21 @@ use serde_json::Value;
 
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
-use crate::domain::explain::is_of_key;
-use crate::domain::failure::Fault;
+use crate::domain::explain::{is_of_key, is_of_rights};
+use crate::domain::failure::{CloudError, Fault};
+use crate::domain::quiet::Quiet;
 use crate::eci::credentials::Credentials;
 use crate::eci::params::Params;
+use crate::eci::ram::Right;
 use crate::eci::{fault, sign_v1};
 
 /// The most characters of a transport error that are kept.
 const REASON: usize = 300;
 /// How often the operator is told that the cloud does not take our key.
 const TELL_AGAIN: chrono::Duration = chrono::Duration::seconds(10);
+
+/// Which missing rights were told.
+static SAID: Quiet = Quiet::new();
 
 /// What sends.
 #[derive(Debug, Clone)]
@@ -60,11 +65,12 @@ impl Post {
         let body = self.read(answer).await?;
         let secrets: Vec<&str> = secrets.iter().copied().chain(credentials.texts()).collect();
         let answered = understand(status, &body, &secrets);
-        if let Err(Fault::Refused(error)) = &answered
-            && credentials.security_token.is_none()
-            && is_of_key(&error.code)
-        {
-            self.tell(asked.action, &error.code);
+        if let Err(Fault::Refused(error)) = &answered {
+            if credentials.security_token.is_none() && is_of_key(&error.code) {
+                self.tell(asked.action, &error.code);
+            } else if is_of_rights(&error.code) {
+                tell_right(asked.action, error);
+            }
         }
         answered
     }
@@ -115,6 +121,25 @@ impl Post {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+}
+
+/// A right is missing: whoever asked cannot mend that either.
+fn tell_right(action: &'static str, error: &CloudError) {
+    let known = Right::to(action).map(Right::name).unwrap_or_default();
+    let denied = error.denied.as_ref();
+    let right = denied.map(|denied| denied.right.clone()).filter(|right| !right.is_empty()).unwrap_or(known);
+    metrics::counter!("ecg_cloud_right_missing_total", "action" => action).increment(1);
+    if SAID.may(&right, std::time::Instant::now()).is_some() {
+        tracing::warn!(
+            action,
+            right,
+            code = error.code,
+            kind = denied.map(|denied| denied.kind.as_str()),
+            policy = denied.map(|denied| denied.policy.as_str()),
+            request_id = error.request_id,
+            "the cloud does not let the gateway do this: a right is missing; `doctor cloud` prints the policy that it needs"
+        );
     }
 }
 

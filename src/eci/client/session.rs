@@ -148,7 +148,8 @@ impl Session {
         fetched
     }
 
-    async fn ask(&self) -> Result<Arc<Credentials>, Fault> {
+    /// Asks STS, whether there are good credentials or not.
+    pub(super) async fn ask(&self) -> Result<Arc<Credentials>, Fault> {
         let now = self.post.clock.now();
         self.held().again_at = Some(now + AGAIN);
         let asked = Asked { url: &self.role.endpoint, action: "AssumeRole", version: VERSION, signed_at: now };

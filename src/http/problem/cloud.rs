@@ -4,7 +4,7 @@
 //!
 //! | the cloud's code | status | why |
 //! |---|---|---|
-//! | `Forbidden`, `Forbidden.…`, `NoPermission`, `….NoPermission` | 403 | the gateway's account may not do this; more scopes will not help |
+//! | `Forbidden`, `Forbidden.…`, `NoPermission`, `….ServiceLinkedRole.Denied` and their kin | 403 | the gateway's account may not do this; more scopes will not help |
 //! | `InvalidAccessKeyId…`, `SignatureDoesNotMatch` and their kin | 403 | the cloud does not take the gateway's own key |
 //! | `….IncorrectStatus`, `OperationConflict`, `…Conflict…`, `…AlreadyExist…` | 409 | the state is in the way |
 //! | `QuotaExceeded…`, `…LimitExceeded…` | 409 | there is no room, until something is removed |
@@ -12,12 +12,12 @@
 
 use axum::http::StatusCode;
 
-use crate::domain::explain::is_of_key;
+use crate::domain::explain::{is_of_key, is_of_rights};
 
 /// The status of a refusal with `code`.
 pub(super) fn status_of(code: &str) -> StatusCode {
     let conflicts = ["IncorrectStatus", "Conflict", "AlreadyExist", "QuotaExceed", "LimitExceed"];
-    if code.starts_with("Forbidden") || code.contains("NoPermission") || is_of_key(code) {
+    if code.starts_with("Forbidden") || is_of_rights(code) || is_of_key(code) {
         StatusCode::FORBIDDEN
     } else if conflicts.iter().any(|word| code.contains(word)) {
         StatusCode::CONFLICT
@@ -35,6 +35,7 @@ mod tests {
         for (code, status) in [
             ("Forbidden.RAM", 403),
             ("NoPermission", 403),
+            ("CreateServiceLinkedRole.Denied", 403),
             ("ImageCache.IncorrectStatus", 409),
             ("OperationConflict", 409),
             ("QuotaExceeded", 409),

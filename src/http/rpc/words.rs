@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 
 use crate::app::Error;
 use crate::domain::caller::Scope;
-use crate::domain::explain::is_of_key;
+use crate::domain::explain::{is_of_key, is_of_rights};
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::policy;
@@ -122,14 +122,23 @@ fn who_can(contact: Option<&str>) -> String {
     format!("Who can change it: {}.", contact.unwrap_or("the gateway's administrators"))
 }
 
-/// As the cloud said it; its texts are redacted where they come in. What it says of the gateway's own key would be
-/// taken for the caller's.
+/// As the cloud said it; its texts are redacted where they come in. What it says of the gateway's own key and of its
+/// rights would be taken for the caller's.
 fn cloud(error: CloudError) -> Refusal {
     if is_of_key(&error.code) {
         // In the cloud's own words the caller would look for the fault in a key that is good.
         let more = format!(
             "(The cloud refuses the gateway's own key: {}. Nothing is wrong with yours, and nothing was done; the gateway's \
              administrators can mend it.)",
+            error.code
+        );
+        return unavailable(&more);
+    }
+    if is_of_rights(&error.code) {
+        // The same words stand for a right that the caller lacks.
+        let more = format!(
+            "(The cloud does not let the gateway itself do this: {}. Nothing is wrong with your key, and nothing was done; \
+             the gateway's administrators can mend it.)",
             error.code
         );
         return unavailable(&more);

@@ -1,5 +1,7 @@
 //! What the janitor clears away, and the workers' signs of life.
 
+use std::time::Duration;
+
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
 use crate::store::rows::ImageCacheRow;
@@ -22,15 +24,19 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Makes the days of attempts that are coming and forgets those before `before`, as whole tables; and what an
-    /// earlier form of the database kept of them. The deliveries themselves stay. Returns how many days went.
-    pub async fn forget_attempts(&self, now: Instant, before: Instant) -> Result<i32, Error> {
-        let days = sqlx::query_scalar("SELECT delivery_attempts_upkeep($1, $2)")
-            .bind(now)
-            .bind(before)
+    /// Makes the days of attempts that are coming and forgets those that are older than `keep` by the database's clock, as
+    /// whole tables; and what an earlier form of the database kept of them. None: nothing is forgotten. The deliveries
+    /// themselves stay. Returns how many days went.
+    pub async fn forget_attempts(&self, keep: Option<Duration>) -> Result<i32, Error> {
+        let seconds = keep.map(|keep| keep.as_secs_f64());
+        let days = sqlx::query_scalar("SELECT delivery_attempts_upkeep(make_interval(secs => $1))")
+            .bind(seconds)
             .fetch_one(&self.workers)
             .await?;
-        sqlx::query("DELETE FROM webhook_attempts WHERE at < $1").bind(before).execute(&self.workers).await?;
+        sqlx::query("DELETE FROM webhook_attempts WHERE at < now() - make_interval(secs => $1)")
+            .bind(seconds)
+            .execute(&self.workers)
+            .await?;
         Ok(days)
     }
 

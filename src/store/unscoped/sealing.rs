@@ -64,10 +64,15 @@ impl Store {
 }
 
 impl Sealing {
-    /// Size and note of the newest checkpoint.
-    pub async fn newest(&mut self) -> Result<Option<(i64, String)>, Error> {
-        let sql = "SELECT size, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1";
-        Ok(sqlx::query_as(sql).fetch_optional(&mut *self.0).await?)
+    /// Sizes and notes of up to `limit` checkpoints, the newest first, before that of size `before`.
+    pub async fn checkpoints(&mut self, before: i64, limit: i64) -> Result<Vec<(i64, String)>, Error> {
+        super::tree::checkpoints(&mut self.0, before, limit).await
+    }
+
+    /// Whether this leaf is there.
+    pub async fn has_leaf(&mut self, leaf: i64) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT FROM audit_leaves WHERE leaf = $1)";
+        Ok(sqlx::query_scalar(sql).bind(leaf).fetch_one(&mut *self.0).await?)
     }
 
     /// The hashes of complete subtrees: last leaf and level of each. Fewer come back where some are missing.

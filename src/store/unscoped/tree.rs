@@ -1,5 +1,9 @@
 //! Reads of the Merkle tree and its checkpoints: hashes only, so nothing of any team.
 
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
 use crate::domain::ids::AuditId;
 use crate::store::pool::Connection;
 use crate::store::{Error, Store};
@@ -25,10 +29,35 @@ impl Store {
 
     /// Sizes and notes of up to `limit` checkpoints, the newest first, before that of size `before`.
     pub async fn audit_checkpoints(&self, before: Option<i64>, limit: i64) -> Result<Vec<(i64, String)>, Error> {
-        let sql = "SELECT size, note FROM audit_checkpoints WHERE size < $1 ORDER BY size DESC LIMIT $2";
-        let before = before.unwrap_or(i64::MAX);
-        Ok(sqlx::query_as(sql).bind(before).bind(limit).fetch_all(&self.requests).await?)
+        let mut connection = self.requests.acquire().await?;
+        checkpoints(&mut connection, before.unwrap_or(i64::MAX), limit).await
     }
+
+    /// Whether there is a leaf where the next one belongs behind a tree of this size, and no checkpoint beyond it but
+    /// those.
+    pub async fn is_audit_leaf_stray(&self, size: i64, passed_over: &[i64]) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT FROM audit_leaves WHERE leaf = $1)
+            AND NOT EXISTS (SELECT FROM audit_checkpoints WHERE size > $1 AND size <> ALL ($2))";
+        Ok(sqlx::query_scalar(sql).bind(size).bind(passed_over).fetch_one(&self.requests).await?)
+    }
+
+    /// The leaves of those of the entries that are sealed, each with its hash.
+    pub async fn audit_leaves_of(&self, ids: &[AuditId]) -> Result<HashMap<AuditId, (i64, Vec<u8>)>, Error> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let sql = "SELECT entry, leaf, hash FROM audit_leaves WHERE entry = ANY ($1)";
+        let found: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(sql).bind(ids).fetch_all(&self.requests).await?;
+        Ok(found.into_iter().map(|(entry, leaf, hash)| (entry.into(), (leaf, hash))).collect())
+    }
+}
+
+/// Sizes and notes of checkpoints, the newest first, before that of size `before`.
+pub(super) async fn checkpoints(
+    connection: &mut Connection,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<(i64, String)>, Error> {
+    let sql = "SELECT size, note FROM audit_checkpoints WHERE size < $1 ORDER BY size DESC LIMIT $2";
+    Ok(sqlx::query_as(sql).bind(before).bind(limit).fetch_all(connection).await?)
 }
 
 /// The hashes of subtrees, level 0 being leaves, in the order asked.

@@ -4,6 +4,8 @@
 pub(crate) mod alter;
 mod alterations;
 mod command;
+mod functions;
+mod hindering;
 mod reading;
 mod roles;
 mod sealing;

@@ -62,6 +62,7 @@ async fn the_cloud_s_refusal_keeps_its_words() {
         message: "too many".into(),
         request_id: Some("R-1".into()),
         http_status: 403,
+        denied: None,
     };
     let answer = written(Error::CloudRefused { error, operation: Some(Uuid::nil().into()) });
     assert_eq!(answer.status().as_u16(), 409);

@@ -1,0 +1,26 @@
+//! `doctor`: what the gateway needs of its surroundings, no more than that, and whether it has it.
+//!
+//! Nothing here changes anything, at the cloud or in the database. Exit codes: 0 everything is there, as far as it can be
+//! known; 1 something is missing, is more than it should be, or could not be asked; 2 wrong use or wrong settings.
+
+use super::Failure;
+use crate::config::Config;
+
+mod cloud;
+mod database;
+
+/// What to look at.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Arguments {
+    /// Print the RAM policy that each cloud account needs, and ask the cloud, without an effect, whether it is there.
+    Cloud(cloud::Arguments),
+    /// Print what the runtime role needs of the database, and what it has less or more.
+    Database(database::Arguments),
+}
+
+pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+    match arguments {
+        Arguments::Cloud(arguments) => cloud::run(arguments, config),
+        Arguments::Database(arguments) => database::run(arguments, &config),
+    }
+}

@@ -1,0 +1,122 @@
+//! `doctor cloud`: the RAM policies that the gateway needs, and whether the keys at hand have what is in them.
+
+use serde::Serialize;
+
+use crate::app::Error;
+use crate::app::doctor::{AccountReport, Check, NOT_CHECKED, NeededPolicy, Verdict};
+use crate::cli::{Failure, assemble, console, runtime, startup, wrong};
+use crate::config::{Config, ServeConfig};
+use crate::domain::region::Region;
+
+/// What else an assuming that is refused in the same words may be about.
+const TRUST: &str = "; or the role's trust policy does not name that user or its account; or the key is that of an account \
+                     itself, which assumes no role";
+
+/// What to print, and where to ask.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Ask in this region alone; several may be given. By default, in those that each account may be used in.
+    #[arg(long = "region", value_name = "REGION")]
+    regions: Vec<Region>,
+    /// Print the policies and ask the cloud nothing.
+    #[arg(long)]
+    policy_only: bool,
+    /// Print all as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that is printed as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    fine: bool,
+    accounts: &'a [AccountReport],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_accounts_unknown: Option<String>,
+    not_checked: &'static [&'static str],
+}
+
+pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+    let config = config.for_serve().map_err(wrong)?;
+    let (accounts, unread) = runtime()?.block_on(examine(arguments, &config))?;
+    let unread = unread.map(|error| startup::chain(&error.into()));
+    let fine = unread.is_none() && accounts.iter().all(AccountReport::is_fine);
+    let text = if arguments.json {
+        let not_checked = &NOT_CHECKED;
+        let report = Report { fine, accounts: &accounts, other_accounts_unknown: unread, not_checked };
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        sentences(&accounts, unread.as_deref(), arguments.policy_only)
+    };
+    let printed = console::answer(&text);
+    if fine { printed } else { Err(Failure::Code(1)) }
+}
+
+async fn examine(arguments: &Arguments, config: &ServeConfig) -> Result<(Vec<AccountReport>, Option<Error>), Failure> {
+    let gateway = assemble::gateway(config, &[])?;
+    // The machine's clock will do: where the database is away, the cloud is asked nevertheless.
+    let _away = gateway.keep_time().await;
+    let examined = gateway.examine_cloud(&arguments.regions, !arguments.policy_only).await;
+    gateway.close().await;
+    Ok(examined)
+}
+
+fn sentences(accounts: &[AccountReport], unread: Option<&str>, policy_only: bool) -> String {
+    let mut text: String = accounts.iter().map(account).collect();
+    if let Some(why) = unread {
+        text += &format!("The accounts that were added to the gateway are not known: {why}.\n\n");
+    }
+    if !policy_only {
+        text += "What cannot be known without an effect:\n";
+        text.extend(NOT_CHECKED.iter().map(|one| format!("- {one}\n")));
+    }
+    text
+}
+
+fn account(report: &AccountReport) -> String {
+    let mut text = format!("Cloud account {}\n", report.account);
+    if let Some(why) = &report.unusable {
+        return text + &format!("Nothing can be sent with it: {why}.\n\n");
+    }
+    for NeededPolicy { attach_to, document } in &report.policies {
+        let document = serde_json::to_string_pretty(document).unwrap_or_default();
+        text += &format!("\nThe policy of {attach_to}:\n\n{document}\n");
+    }
+    if !report.checks.is_empty() {
+        text += "\n";
+    }
+    text.extend(report.checks.iter().map(|check| sentence(report, check) + "\n"));
+    text + "\n"
+}
+
+fn sentence(report: &AccountReport, check: &Check) -> String {
+    let Check { right, need, .. } = check;
+    let place = check.region.as_ref().map(|region| format!("{region}: ")).unwrap_or_default();
+    let code = check.code.as_deref().unwrap_or_default();
+    let told: Vec<&str> =
+        [Some(code), check.detail.as_deref()].into_iter().flatten().filter(|one| !one.is_empty()).collect();
+    let told = told.join("; ");
+    match check.verdict {
+        Verdict::Allowed => format!("{place}{right} is allowed."),
+        Verdict::NotRefused => {
+            format!("{place}{right} was not refused ({code}, to a call of which nothing can come).")
+        }
+        Verdict::Missing => {
+            let (who, whose) = who(report, check);
+            let also = if check.region.is_none() { TRUST } else { "" };
+            format!(
+                "{place}{who} may not {right}, which is needed to {need} ({told}): add it to the policy of {whose}{also}."
+            )
+        }
+        Verdict::Unknown => format!("{place}whether {right} is allowed could not be asked ({told})."),
+    }
+}
+
+/// Who lacks a right, and whose policy it belongs to.
+fn who(report: &AccountReport, check: &Check) -> (&'static str, String) {
+    // The role itself is assumed by the key.
+    let of_key = check.region.is_none() || report.role.is_none();
+    let policy = if of_key { report.policies.first() } else { report.policies.last() };
+    let whose = policy.map(|policy| policy.attach_to.clone()).unwrap_or_default();
+    (if of_key { "the key" } else { "the role" }, whose)
+}

@@ -1,0 +1,111 @@
+//! `doctor database`: what the runtime role needs of the database, and where what it has differs.
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use crate::app::startup::Unfit;
+use crate::cli::{Failure, assemble, console, runtime, startup};
+use crate::config::Config;
+use crate::domain::database::grants::{self, Difference, GRANTS, Kind};
+use crate::store::{Stamp, Store};
+
+/// Which role.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The role to look at; by default, the one that `ECG_DATABASE_URL` logs in as.
+    #[arg(long, value_name = "NAME")]
+    role: Option<String>,
+    /// Print all as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+#[derive(Serialize)]
+struct Report {
+    fine: bool,
+    role: String,
+    /// What it needs, as statements that grant it.
+    needs: Vec<String>,
+    /// What it needs and has not.
+    missing: Vec<String>,
+    /// What it has and does not need.
+    more: Vec<String>,
+    /// In which ways it could alter the audit, whatever it was granted.
+    powers: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+    let Some(url) = config.database_url.as_ref() else {
+        return Err(Failure::Usage("ECG_DATABASE_URL must be set: the database as the runtime role".to_owned()));
+    };
+    let report = runtime()?.block_on(async {
+        let store = assemble::store(url, &config.database, Stamp::none())?;
+        startup::reached(&store).await?;
+        let report = examine(&store, arguments.role.as_deref()).await;
+        store.close().await;
+        report
+    })?;
+    let text = if arguments.json { serde_json::to_string_pretty(&report)? + "\n" } else { sentences(&report) };
+    let printed = console::answer(&text);
+    if report.fine { printed } else { Err(Failure::Code(1)) }
+}
+
+async fn examine(store: &Store, role: Option<&str>) -> anyhow::Result<Report> {
+    let ours = store.role().await?;
+    let role = role.unwrap_or(&ours).to_owned();
+    let held = store.held_privileges(&role).await?.with_context(|| format!("there is no role {role}"))?;
+    let (mut missing, mut more) = (Vec::new(), Vec::new());
+    for Difference { kind, name, missing: less, more: extra } in grants::compare(&held) {
+        let on = grants::target(kind, &name);
+        missing.extend(less.iter().map(|privilege| format!("{privilege} ON {on}")));
+        more.extend(extra.iter().map(|privilege| format!("{privilege} ON {on}")));
+    }
+    let powers = match further(store).await {
+        // Ways around privileges are those of the role in use alone.
+        Ok(powers) if role == ours => powers,
+        Ok(_) => Vec::new(),
+        // It cannot even begin: what it lacks says why.
+        Err(_) if role == ours && !missing.is_empty() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let database = store.target().database;
+    let needs = GRANTS.iter().map(|grant| grant.statement(&database, &role)).collect();
+    let fine = missing.is_empty() && more.is_empty() && powers.is_empty();
+    Ok(Report { fine, role, needs, missing, more, powers })
+}
+
+/// What only a session of the gateway can tell: in which ways its role could alter the audit.
+async fn further(store: &Store) -> anyhow::Result<Vec<String>> {
+    if !store.is_migrated().await? {
+        return Err(Unfit::NotMigrated.into());
+    }
+    Ok(store.powers_over_audit().await?.unwrap_or_default())
+}
+
+fn sentences(report: &Report) -> String {
+    let role = &report.role;
+    let mut lines = vec![format!("The role {role} needs, and `migrate` grants:")];
+    lines.extend(report.needs.iter().map(|statement| format!("  {statement};")));
+    lines.extend(
+        report
+            .missing
+            .iter()
+            .map(|what| format!("Missing: {what}. Run `migrate` as the owner, with ECG_DATABASE_RUNTIME_ROLE={role}.")),
+    );
+    lines.extend(report.more.iter().map(|what| format!("More than it needs: {what}. {}", remedy(what, role))));
+    lines.extend(report.powers.iter().map(|power| format!("It could alter the audit: {power}.")));
+    if report.fine {
+        lines.push(format!("The role {role} has exactly that."));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What takes it away; what comes through PUBLIC is taken from PUBLIC.
+fn remedy(what: &str, role: &str) -> String {
+    let plain = what.replace(" on columns", "");
+    let of_all =
+        [Kind::Database, Kind::Schema].iter().any(|kind| what.contains(&format!(" ON {}", grants::target(*kind, ""))));
+    let whom = if of_all { format!("{role}, PUBLIC") } else { role.to_owned() };
+    format!("As the owner: REVOKE {plain} FROM {whom};")
+}

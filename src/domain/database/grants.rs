@@ -1,0 +1,218 @@
+//! What the gateway's runtime role needs of the database, and nothing beside it: the one home of that.
+//!
+//! `migrate` brings the role to exactly this, `doctor database` compares it with what the role has, and a test compares it
+//! with what the migrations grant. A migration with a new table, or with a function that the gateway calls, comes with
+//! its line here.
+
+/// What a privilege is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The database itself.
+    Database,
+    /// The schema `public`.
+    Schema,
+    /// A table, or a whole of parts.
+    Table,
+    /// A sequence that is asked for by name.
+    Sequence,
+    /// A function, with the types of its arguments.
+    Function,
+}
+
+/// What is needed on one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name; of the database, none.
+    pub name: &'static str,
+    /// The privileges, as `GRANT` names them.
+    pub privileges: &'static [&'static str],
+}
+
+/// What a role has on one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The privileges, as `GRANT` names them, however the role came to them.
+    pub privileges: Vec<String>,
+}
+
+/// Where what a role has is not what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What it needs and has not.
+    pub missing: Vec<String>,
+    /// What it has and does not need.
+    pub more: Vec<String>,
+}
+
+const READ: &[&str] = &["SELECT"];
+/// What is added is never changed.
+const ADD: &[&str] = &["SELECT", "INSERT"];
+const KEEP: &[&str] = &["SELECT", "INSERT", "UPDATE"];
+const ALL: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
+
+const fn on(name: &'static str, privileges: &'static [&'static str]) -> Grant {
+    Grant { kind: Kind::Table, name, privileges }
+}
+
+const fn may_call(name: &'static str) -> Grant {
+    Grant { kind: Kind::Function, name, privileges: &["EXECUTE"] }
+}
+
+/// All of it.
+pub const GRANTS: &[Grant] = &[
+    Grant { kind: Kind::Database, name: "", privileges: &["CONNECT"] },
+    Grant { kind: Kind::Schema, name: "public", privileges: &["USAGE"] },
+    on("_sqlx_migrations", READ),
+    on("access_key_nonces", &["SELECT", "INSERT", "DELETE"]),
+    on("access_keys", ALL),
+    on("api_keys", ALL),
+    on("audit_checkpoints", ADD),
+    on("audit_entries", ADD),
+    on("audit_leaves", ADD),
+    on("audit_nodes", ADD),
+    on("build_history", KEEP),
+    on("cloud_accounts", ALL),
+    on("cloud_budgets", KEEP),
+    on("default_policy", KEEP),
+    on("delivery_attempts", ADD),
+    on("event_keys", ALL),
+    on("events", ALL),
+    on("events_removed", KEEP),
+    on("feed_lives", READ),
+    on("found_caches", KEEP),
+    on("idempotency_keys", ALL),
+    on("image_caches", ALL),
+    on("mass_vanishings", ALL),
+    on("operation_attempts", ALL),
+    on("operations", ALL),
+    on("owed_answers", ALL),
+    on("reconcile_groups", ALL),
+    on("region_profiles", ALL),
+    on("retention_progress", &["SELECT", "UPDATE"]),
+    on("revocations", &["SELECT", "INSERT", "DELETE"]),
+    on("teams", KEEP),
+    on("tracker_groups", ALL),
+    on("transitions", ALL),
+    on("webhook_attempts", ALL),
+    on("webhook_deliveries", ALL),
+    on("webhook_endpoint_state", ALL),
+    on("webhook_endpoints", ALL),
+    on("webhook_holders", ALL),
+    on("webhook_passed_over", ALL),
+    on("webhook_workers", ALL),
+    on("worker_heartbeats", KEEP),
+    Grant { kind: Kind::Sequence, name: "audit_entries_number", privileges: &["USAGE"] },
+    may_call("audit_make_months()"),
+    may_call("delivery_attempts_upkeep(interval)"),
+    // As a version before calls it: it may run beside this one.
+    may_call("delivery_attempts_upkeep(timestamp with time zone,timestamp with time zone)"),
+    may_call("feed_begin_life()"),
+    may_call("feed_life(bigint)"),
+];
+
+impl Grant {
+    /// The statement that grants it; `database` and `role` are names of letters, digits and underscores.
+    pub fn statement(&self, database: &str, role: &str) -> String {
+        let on = target(self.kind, if self.kind == Kind::Database { database } else { self.name });
+        format!("GRANT {} ON {on} TO {role}", self.privileges.join(", "))
+    }
+}
+
+/// How `GRANT` and `REVOKE` name an object.
+pub fn target(kind: Kind, name: &str) -> String {
+    match kind {
+        Kind::Database => format!("DATABASE {name}"),
+        Kind::Schema => format!("SCHEMA {name}"),
+        Kind::Table => format!("TABLE public.{name}"),
+        Kind::Sequence => format!("SEQUENCE public.{name}"),
+        Kind::Function => format!("FUNCTION public.{name}"),
+    }
+}
+
+/// What is needed on an object; none where that is nothing, or it is of another version.
+pub fn needed(kind: Kind, name: &str) -> Option<&'static Grant> {
+    GRANTS.iter().find(|grant| grant.kind == kind && (kind == Kind::Database || grant.name == name))
+}
+
+/// Where what a role has is not what it needs; by object.
+pub fn compare(held: &[Held]) -> Vec<Difference> {
+    let beside = held.iter().map(|held| difference(held, needed(held.kind, &held.name)));
+    let is_there = |grant: &&Grant| held.iter().any(|held| needed(held.kind, &held.name) == Some(*grant));
+    let absent = GRANTS.iter().filter(|grant| !is_there(grant)).map(|grant| Difference {
+        kind: grant.kind,
+        name: grant.name.to_owned(),
+        missing: owned(grant.privileges),
+        more: Vec::new(),
+    });
+    beside.chain(absent).filter(|found| !found.missing.is_empty() || !found.more.is_empty()).collect()
+}
+
+fn difference(held: &Held, needed: Option<&Grant>) -> Difference {
+    let needed = needed.map_or(&[][..], |grant| grant.privileges);
+    let has = |privilege: &str| held.privileges.iter().any(|one| one == privilege);
+    Difference {
+        kind: held.kind,
+        name: held.name.clone(),
+        missing: owned(&needed.iter().copied().filter(|privilege| !has(privilege)).collect::<Vec<_>>()),
+        more: held.privileges.iter().filter(|privilege| !needed.contains(&privilege.as_str())).cloned().collect(),
+    }
+}
+
+fn owned(privileges: &[&str]) -> Vec<String> {
+    privileges.iter().map(|privilege| (*privilege).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exactly() -> Vec<Held> {
+        let held = |grant: &Grant| Held {
+            kind: grant.kind,
+            name: if grant.kind == Kind::Database { "eci".into() } else { grant.name.into() },
+            privileges: owned(grant.privileges),
+        };
+        GRANTS.iter().map(held).collect()
+    }
+
+    #[test]
+    fn what_is_missing_and_what_is_more_is_named() {
+        assert_eq!(compare(&exactly()), []);
+        let mut held = exactly();
+        held.retain(|held| held.name != "teams");
+        for one in &mut held {
+            match one.name.as_str() {
+                "audit_leaves" => one.privileges.push("DELETE".into()),
+                "events" => one.privileges.retain(|privilege| privilege != "UPDATE"),
+                _ => {}
+            }
+        }
+        held.push(Held { kind: Kind::Table, name: "of_tomorrow".into(), privileges: vec!["SELECT".into()] });
+        let told: Vec<_> =
+            compare(&held).into_iter().map(|one| (one.name, one.missing.join(","), one.more.join(","))).collect();
+        let expected = [
+            ("audit_leaves", "", "DELETE"),
+            ("events", "UPDATE", ""),
+            ("of_tomorrow", "", "SELECT"),
+            ("teams", "SELECT,INSERT,UPDATE", ""),
+        ];
+        let expected = expected.map(|(name, missing, more)| (name.to_owned(), missing.to_owned(), more.to_owned()));
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn nothing_of_the_audit_is_changed_or_removed() {
+        let audit = GRANTS.iter().filter(|grant| grant.name.starts_with("audit_") && grant.kind == Kind::Table);
+        assert!(audit.clone().count() == 4 && audit.into_iter().all(|grant| grant.privileges == ADD));
+    }
+}

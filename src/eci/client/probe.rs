@@ -1,0 +1,33 @@
+//! Whether the account's key may call an action, asked with a call of which nothing can come.
+//!
+//! What must stay true: nothing is made, changed or removed, and nothing costs anything, whatever the cloud makes of it: a
+//! create names neither an image nor a cache, a change and a removal name an image cache that no cloud has.
+//!
+//! Who calls it: `app`, for `doctor cloud`. What it does not do: judge the answer.
+
+use serde_json::{Map, Value};
+
+use super::{Call, Client, Signer};
+use crate::domain::failure::Fault;
+use crate::domain::region::Region;
+use crate::eci::params;
+use crate::eci::ram::{On, Right};
+
+impl Client {
+    /// Calls the action of a right in the region, without an effect.
+    pub async fn probe(&self, right: &Right, region: &Region) -> Result<(), Fault> {
+        if right.on == On::Role {
+            return self.assume().await;
+        }
+        let call = Call { action: right.action, region, signed_at: self.0.post.clock.now(), logins: &[] };
+        self.call::<Map<String, Value>>(call, params::probe(right.action, region)).await.map(drop)
+    }
+
+    /// Assumes the role, if there is one.
+    async fn assume(&self) -> Result<(), Fault> {
+        match &self.0.signer {
+            Signer::Own(_) => Ok(()),
+            Signer::Session(session) => session.ask().await.map(drop),
+        }
+    }
+}

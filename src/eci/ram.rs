@@ -1,0 +1,273 @@
+//! RAM: which right each action of the cloud needs and on what, and policies as the cloud writes them.
+//!
+//! The one home of the actions' rights: `doctor cloud` prints a policy from it and asks for each of them, and the stand-in
+//! refuses by it. The right to an action is the action's name behind its product's (`eci:CreateImageCache`).
+//!
+//! Sources: the pages "RAM authorization" of each action (ECI 2018-08-08, STS 2015-04-01), and the elements of policies
+//! in RAM's documentation. `CreateImageCache` has no further action that it depends on: what the builder does to the
+//! network is done under the service-linked role of ECI.
+//!
+//! What it does not do: conditions. A policy with one is refused by name, so that it is not taken for one without.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::region::Region;
+
+/// The version that every policy has.
+const VERSION: &str = "1";
+/// What stands for every account, region or resource.
+const ANY: &str = "*";
+
+/// What a right is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// An image cache where one is named, else all of a region.
+    ImageCaches,
+    /// Nothing in particular: the cloud takes `*` alone.
+    Everything,
+    /// The role that is assumed.
+    Role,
+}
+
+/// The right to one action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Right {
+    /// The product, as rights name it.
+    pub product: &'static str,
+    /// The action, as `Action` says it.
+    pub action: &'static str,
+    /// On what.
+    pub on: On,
+    /// What the gateway needs it for.
+    pub need: &'static str,
+}
+
+/// Every action that the gateway calls.
+pub const RIGHTS: [Right; 6] = [
+    Right { product: "eci", action: "CreateImageCache", on: On::ImageCaches, need: "create image caches" },
+    Right {
+        product: "eci",
+        action: "DescribeImageCaches",
+        on: On::ImageCaches,
+        need: "follow image caches and compare the cloud with the record",
+    },
+    Right { product: "eci", action: "UpdateImageCache", on: On::ImageCaches, need: "change image caches" },
+    Right {
+        product: "eci",
+        action: "DeleteImageCache",
+        on: On::ImageCaches,
+        need: "delete image caches, and what a lost create left behind",
+    },
+    Right { product: "eci", action: "ListUsage", on: On::Everything, need: "show quotas and how much of them is used" },
+    Right { product: "sts", action: "AssumeRole", on: On::Role, need: "assume the role of the account" },
+];
+
+impl Right {
+    /// The right to the action of this name.
+    pub fn to(action: &str) -> Option<&'static Self> {
+        RIGHTS.iter().find(|right| right.action == action)
+    }
+
+    /// As policies name it: `eci:CreateImageCache`.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.product, self.action)
+    }
+}
+
+/// The name of image caches: of one, or all (`*`), in a region of an account or all of them.
+pub fn image_caches(region: Option<&Region>, account: Option<&str>, id: Option<&str>) -> String {
+    let region = region.map_or(ANY, Region::as_str);
+    format!("acs:eci:{region}:{}:imagecache/{}", account.unwrap_or(ANY), id.unwrap_or(ANY))
+}
+
+/// The number of the account that a role is of: `acs:ram::1234567890123456:role/name`.
+pub fn account_of(role_arn: &str) -> Option<&str> {
+    let (account, _) = role_arn.strip_prefix("acs:ram::")?.split_once(':')?;
+    Some(account)
+}
+
+/// A policy, as RAM takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Policy {
+    version: String,
+    statement: Vec<Statement>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Statement {
+    effect: Effect,
+    action: Words,
+    resource: Words,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+/// One word or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Words {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// What a policy says of an action on a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// It may be.
+    Allowed,
+    /// Nothing allows it.
+    ImplicitDeny,
+    /// A statement denies it, whatever allows it.
+    ExplicitDeny,
+}
+
+impl Policy {
+    /// A policy that allows this: in each statement actions and resources.
+    pub fn allowing(statements: impl IntoIterator<Item = (Vec<String>, Vec<String>)>) -> Self {
+        let allow = |(actions, resources)| Statement {
+            effect: Effect::Allow,
+            action: Words::Many(actions),
+            resource: Words::Many(resources),
+        };
+        Self { version: VERSION.to_owned(), statement: statements.into_iter().map(allow).collect() }
+    }
+
+    /// What it says of `action` (`eci:DeleteImageCache`) on `resource`.
+    pub fn judge(&self, action: &str, resource: &str) -> Judgement {
+        let says = |effect: Effect| {
+            let about = |statement: &&Statement| statement.effect == effect && statement.is_about(action, resource);
+            self.statement.iter().any(|statement| about(&statement))
+        };
+        match (says(Effect::Deny), says(Effect::Allow)) {
+            (true, _) => Judgement::ExplicitDeny,
+            (false, true) => Judgement::Allowed,
+            (false, false) => Judgement::ImplicitDeny,
+        }
+    }
+
+    /// Whether it has the one version that there is.
+    pub fn has_good_version(&self) -> bool {
+        self.version == VERSION
+    }
+}
+
+impl Statement {
+    /// Actions have no case, resources have.
+    fn is_about(&self, action: &str, resource: &str) -> bool {
+        let lower = action.to_ascii_lowercase();
+        self.action.any(|pattern| fits(&pattern.to_ascii_lowercase(), &lower))
+            && self.resource.any(|pattern| fits(pattern, resource))
+    }
+}
+
+impl Words {
+    fn any(&self, good: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::One(word) => good(word),
+            Self::Many(words) => words.iter().any(|word| good(word)),
+        }
+    }
+}
+
+/// Whether a pattern with `*` and `?` fits the whole text. Goes back to the last `*` alone, so it takes no longer than
+/// the product of both lengths.
+fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut place) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while place < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, place));
+                at += 1;
+            }
+            Some(letter) if *letter == b'?' || *letter == text[place] => (at, place) = (at + 1, place + 1),
+            _ => {
+                let Some((back, from)) = star else { return false };
+                star = Some((back, from + 1));
+                (at, place) = (back + 1, from + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eci::params::known;
+
+    fn policy(text: &str) -> Policy {
+        serde_json::from_str(text).expect("the test's own policy")
+    }
+
+    #[test]
+    fn every_action_has_its_right() {
+        let ours: Vec<_> = RIGHTS.iter().filter(|right| right.product == "eci").map(|right| right.action).collect();
+        let known: Vec<_> = known::ACTIONS.iter().map(|known| known.action).collect();
+        assert!(known.iter().all(|action| ours.contains(action)) && ours.len() == known.len(), "{known:?} {ours:?}");
+        assert_eq!(Right::to("AssumeRole").map(Right::name).as_deref(), Some("sts:AssumeRole"));
+    }
+
+    #[test]
+    fn a_denial_wins_and_silence_denies() {
+        let policy = policy(
+            r#"{"Version":"1","Statement":[
+            {"Effect":"Allow","Action":["eci:*ImageCache*","sts:AssumeRole"],"Resource":"acs:eci:cn-*:1:imagecache/*"},
+            {"Effect":"Deny","Action":"ECI:deleteimagecache","Resource":["acs:eci:cn-beijing:*:imagecache/imc-?x*"]}]}"#,
+        );
+        for (action, resource, expected) in [
+            ("eci:CreateImageCache", "acs:eci:cn-beijing:1:imagecache/*", Judgement::Allowed),
+            ("eci:DescribeImageCaches", "acs:eci:cn-beijing:1:imagecache/imc-1", Judgement::Allowed),
+            ("eci:CreateImageCache", "acs:eci:us-east-1:1:imagecache/*", Judgement::ImplicitDeny),
+            ("eci:CreateImageCache", "acs:eci:cn-beijing:2:imagecache/*", Judgement::ImplicitDeny),
+            ("eci:ListUsage", "*", Judgement::ImplicitDeny),
+            ("eci:DeleteImageCache", "acs:eci:cn-beijing:1:imagecache/imc-ax", Judgement::ExplicitDeny),
+            ("eci:DeleteImageCache", "acs:eci:cn-beijing:1:imagecache/imc-x", Judgement::Allowed),
+        ] {
+            assert_eq!(policy.judge(action, resource), expected, "{action} {resource}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_says_more_is_not_taken_for_one_that_does_not() {
+        for text in [
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{}}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","NotAction":"*","Resource":"*"}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"allow","Action":"*","Resource":"*"}]}"#,
+            r#"{"Statement":[]}"#,
+        ] {
+            assert!(serde_json::from_str::<Policy>(text).is_err(), "{text}");
+        }
+        assert!(!policy(r#"{"Version":"2012-10-17","Statement":[]}"#).has_good_version());
+    }
+
+    #[test]
+    fn patterns_fit_the_whole_text() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-b-b-c-", false),
+            ("?", "", false),
+            ("**a", "aa", true),
+            ("eci:Describe*", "eci:DescribeImageCaches", true),
+        ] {
+            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+        }
+        assert!(!fits(&"a*".repeat(2_000), &"a".repeat(1_999)), "and that at once");
+    }
+
+    #[test]
+    fn the_account_of_a_role_is_in_its_name() {
+        assert_eq!(account_of("acs:ram::1234567890123456:role/image-caches"), Some("1234567890123456"));
+        assert_eq!(account_of("arn:aws:iam::1:role/x"), None);
+    }
+}

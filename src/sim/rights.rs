@@ -1,0 +1,120 @@
+//! RAM: whoever was given a policy may do what it allows and nothing else; whoever was not may do everything.
+//!
+//! A policy belongs to an access key, or to a role by its name (`acs:ram::…`): what a session of the role calls is judged
+//! by the role's, and the assuming by the key's. Which right an action needs and on what is `eci::ram`'s to say.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::Refusal;
+use super::verify::{Action, Signed};
+use super::{Settings, roles};
+use crate::domain::region::Region;
+use crate::eci::ram::{self, Judgement, On, Policy, Right};
+
+/// The number of the first account; the others follow it.
+const FIRST: usize = 1;
+/// What stands for the diagnosis that the cloud encodes for its own tools.
+const DIAGNOSIS: &str = "c3RhbmQtaW4=";
+
+/// Policies by whom they are of.
+pub(super) type Policies = BTreeMap<String, Policy>;
+
+/// A policy, as the admin door takes it; none takes it away.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Given {
+    /// An access key id, or the name of a role.
+    to: String,
+    #[serde(default)]
+    policy: Option<Policy>,
+}
+
+impl Given {
+    /// Puts it among the others, or says what is wrong with it.
+    pub(super) fn put(self, policies: &mut Policies) -> Result<(), &'static str> {
+        let Some(policy) = self.policy else {
+            policies.remove(&self.to);
+            return Ok(());
+        };
+        if !policy.has_good_version() {
+            return Err("Version must be \"1\"");
+        }
+        policies.insert(self.to, policy);
+        Ok(())
+    }
+}
+
+/// Whether a verified call may be.
+pub(super) fn check(
+    policies: &Policies,
+    settings: &Settings,
+    (action, signed): (Action, &Signed),
+    params: &[(String, String)],
+) -> Result<(), Refusal> {
+    let whose = signed.role.as_deref().unwrap_or(&signed.access_key_id);
+    let (Some(policy), Some(right)) = (policies.get(whose), Right::to(action.as_str())) else { return Ok(()) };
+    let account = number_of(settings, signed);
+    let kind = match policy.judge(&right.name(), &resource(right, &account, params)) {
+        Judgement::Allowed => return Ok(()),
+        Judgement::ImplicitDeny => "ImplicitDeny",
+        Judgement::ExplicitDeny => "ExplicitDeny",
+    };
+    let (code, message) = words(action);
+    let detail = json!({
+        "AuthAction": right.name(),
+        "AuthPrincipalOwnerId": account,
+        "AuthPrincipalType": if signed.role.is_some() { "AssumedRoleUser" } else { "SubUser" },
+        "AuthPrincipalDisplayName": "stand-in",
+        "NoPermissionType": kind,
+        "PolicyType": "AccountLevelIdentityBasedPolicy",
+        "EncodedDiagnosticMessage": DIAGNOSIS,
+    });
+    Err(Refusal::new(403, code, message).with_detail(detail))
+}
+
+/// In which words each product refuses.
+fn words(action: Action) -> (&'static str, &'static str) {
+    if action == Action::AssumeRole {
+        return (roles::NOT_AUTHORIZED.0, roles::NOT_AUTHORIZED.1);
+    }
+    ("Forbidden.RAM", "User not authorized to operate the specified resource, or this API doesn't support RAM.")
+}
+
+/// What the call is about, as policies name it.
+fn resource(right: &Right, account: &str, params: &[(String, String)]) -> String {
+    let given = |name: &str| {
+        let found = params.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    };
+    match right.on {
+        On::Everything => "*".to_owned(),
+        On::Role => given("RoleArn").unwrap_or("*").to_owned(),
+        On::ImageCaches => {
+            let region = given("RegionId").and_then(|region| region.parse::<Region>().ok());
+            ram::image_caches(region.as_ref(), Some(account), given("ImageCacheId"))
+        }
+    }
+}
+
+/// The number of the account that a call is in: of a session, that of its role.
+fn number_of(settings: &Settings, signed: &Signed) -> String {
+    if let Some(account) = signed.role.as_deref().and_then(ram::account_of) {
+        return account.to_owned();
+    }
+    let mut others: Vec<&str> = Vec::new();
+    for key in &settings.further {
+        if !others.contains(&key.account.as_str()) {
+            others.push(&key.account);
+        }
+    }
+    let place = others.iter().position(|other| *other == signed.account).map_or(0, |place| place + 1);
+    (FIRST + place).to_string()
+}
+
+/// The policies, for whoever asks the admin door.
+pub(super) fn shown(policies: &Policies) -> Value {
+    json!(policies)
+}
