@@ -45,6 +45,7 @@ const CONTAINMENT: &[Scope] = &[Scope::Keys, Scope::PlatformSecurity];
 /// A team sees its own, the platform all.
 const OPERATIONS: &[Scope] = &[Scope::Read, Scope::PlatformRead];
 const PLATFORM: &[Scope] = &[Scope::PlatformRead];
+const SECURITY: &[Scope] = &[Scope::PlatformSecurity];
 const ACCOUNTS: &[Scope] = &[Scope::PlatformAccounts];
 /// What changes what holds for every team.
 pub(super) const POLICY: &[Scope] = &[Scope::PlatformPolicy];

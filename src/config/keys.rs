@@ -40,6 +40,7 @@ pub(super) const PLAIN: &[&str] = &[
     "cloud.token_window_seconds",
     "cloud.acceptance_seconds",
     "cloud.list_lag_seconds",
+    "cloud.absence_seconds",
     "keys.master_id",
     "keys.master_previous_id",
     "webhook.allow_loopback",

@@ -277,6 +277,7 @@ impl Config {
             token_window: seconds("cloud.token_window_seconds", 10..=86_400, 300),
             acceptance: seconds("cloud.acceptance_seconds", 10..=3_600, 900),
             list_lag: seconds("cloud.list_lag_seconds", 1..=600, 60),
+            absence: seconds("cloud.absence_seconds", 0..=86_400, 900),
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAdd
         ("ECG_CLOUD_TOKEN_WINDOW_SECONDS", "20".to_owned()),
         ("ECG_CLOUD_ACCEPTANCE_SECONDS", "45".to_owned()),
         ("ECG_CLOUD_LIST_LAG_SECONDS", "2".to_owned()),
+        ("ECG_CLOUD_ABSENCE_SECONDS", "6".to_owned()),
         ("ECG_RECONCILE_EVERY_SECONDS", "60".to_owned()),
         ("ECG_AUTH_ISSUER", ISSUER.to_owned()),
         ("ECG_AUTH_AUDIENCE", AUDIENCE.to_owned()),

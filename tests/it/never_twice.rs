@@ -115,12 +115,39 @@ async fn beyond_the_window_what_was_not_created_is_sent_again() {
     app.advance(11 * 60 - 1);
     app.drain().await;
     assert_eq!(app.ledger().await["calls"]["CreateImageCache"], 1, "a copy may still come");
+    for seconds in [1, 450, 449] {
+        app.advance(seconds);
+        app.drain().await;
+        assert_eq!(app.ledger().await["calls"]["CreateImageCache"], 1, "what is not shown may be hidden");
+    }
     app.advance(1);
     app.drain().await;
     let ready = app.until(id_of(&cache), "ready").await;
     let ledger = app.ledger().await;
     assert_eq!(ledger["created"], json!([ready["eci_cache_id"]]));
     assert_eq!(ledger["calls"]["CreateImageCache"], 2);
+}
+
+#[tokio::test]
+async fn beyond_the_window_what_the_cloud_hides_for_a_while_is_not_created_again() {
+    let app = TestGateway::start().await;
+    // Others are shown all the time: nothing else speaks of a lie.
+    let other = app.created().await;
+    app.until(&other, "ready").await;
+    app.fault(&fault("error", true)).await;
+    let cache = app.create("nginx:1.28").await.expect(202);
+    app.forget_tokens().await;
+    let hidden = app.ledger().await["created"][1].clone();
+    for seconds in [5 * 60, 11 * 60, 450] {
+        app.fault(&json!({"action": "DescribeImageCaches", "kind": "left_out", "id": hidden})).await;
+        app.advance(seconds);
+        app.drain().await;
+        app.forget_faults().await;
+        assert_eq!(app.cache(id_of(&cache)).await["status"], "pending", "after {seconds} s more");
+    }
+    let ready = app.until(id_of(&cache), "ready").await;
+    assert_eq!(ready["eci_cache_id"], hidden, "adopted once it is shown");
+    assert_eq!(app.ledger().await["calls"]["CreateImageCache"], 2, "one for each");
 }
 
 #[tokio::test]

@@ -14,6 +14,9 @@ use crate::support::gateway::{TestGateway, new_cache};
 /// Until nothing that was signed before can be accepted any more, and what was done is listed.
 const SETTLED: i64 = 16 * 60;
 
+/// Half of the time for which looks must show nothing until that is believed.
+const UNSEEN: i64 = 450;
+
 /// The next create is answered with 503, carried out or not.
 async fn lose(app: &TestGateway, apply: bool) {
     app.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": apply})).await;
@@ -83,6 +86,9 @@ async fn a_refusal_after_doubt_counts_once_nothing_can_come_any_more() {
     pass(&app, SETTLED - 61).await;
     assert_eq!(operation(&app, &cache).await["state"], "running", "a copy may still come");
     pass(&app, 1).await;
+    pass(&app, UNSEEN).await;
+    assert_eq!(operation(&app, &cache).await["state"], "running", "what is not shown may be hidden");
+    pass(&app, UNSEEN).await;
     let ended = operation(&app, &cache).await;
     assert_eq!((&ended["state"], &ended["failure"]["code"]), (&json!("refused"), &json!("QuotaExceeded.ImageCache")));
     let failed = app.cache(cache["id"].as_str().unwrap()).await;
@@ -140,7 +146,9 @@ async fn a_token_that_does_not_match_is_quarantined() {
         let (state, status) = if apply { ("succeeded", "preparing") } else { ("quarantined", "pending") };
         assert_eq!(operation(&app, &cache).await["state"], state);
         assert_eq!(app.cache(cache["id"].as_str().unwrap()).await["status"], status);
-        pass(&app, SETTLED).await;
+        for seconds in [SETTLED, UNSEEN, UNSEEN] {
+            pass(&app, seconds).await;
+        }
         let ended = operation(&app, &cache).await;
         let code = if apply { Value::Null } else { json!("IdempotentParameterMismatch") };
         assert_eq!(

@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
     pub(crate) seed: Option<u64>,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) twin: Twin,
+    /// Whether each broken twin is tried, too.
+    pub(crate) twins: bool,
     pub(crate) list: bool,
     /// A name was given that is not this test's.
     pub(crate) filtered: bool,
@@ -35,6 +37,7 @@ impl Arguments {
             seed: None,
             schedule: None,
             twin: Twin::Sound,
+            twins: true,
             list: false,
             filtered: false,
         };
@@ -49,6 +52,7 @@ impl Arguments {
                 "--threads" => read.threads = size(&value()?)?.max(1),
                 "--schedule" => read.schedule = Some(value()?.parse()?),
                 "--twin" => read.twin = value()?.parse()?,
+                "--no-twins" => read.twins = false,
                 "--list" => read.list = true,
                 "--test-threads" | "--format" | "--color" | "--skip" | "-Z" => drop(value()?),
                 option if option.starts_with('-') => {}

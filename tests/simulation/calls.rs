@@ -7,7 +7,7 @@ use crate::cloud::{Request, Time};
 use crate::schedule::Fault;
 use crate::store::instant;
 use crate::twin::Twin;
-use crate::worker::{Hand, Worker, unwanted};
+use crate::worker::{Hand, unwanted};
 use crate::world::World;
 
 /// How far a look lags at worst.
@@ -19,16 +19,18 @@ impl World {
         if fault == Some(Fault::Vanish) {
             self.cloud.hide(self.now, self.now + self.setting.vanish);
         }
-        if matches!(fault, Some(Fault::Vanish | Fault::AckedNotDone)) {
+        if fault == Some(Fault::Hide) {
+            self.cloud.veil(self.now, self.now + self.setting.vanish);
+        }
+        if matches!(fault, Some(Fault::Vanish | Fault::Hide | Fault::AckedNotDone)) {
             self.lied();
         }
     }
 
     pub(crate) fn call(
         &mut self,
-        operation: usize,
-        progress: Progress,
-        worker: Worker,
+        place: usize,
+        (operation, progress): (usize, Progress),
         signed: Time,
         fault: Option<Fault>,
     ) -> (Answer, usize) {
@@ -36,7 +38,7 @@ impl World {
         let again = if progress.kind == OperationKind::Delete { 100 * self.store.resends } else { 0 };
         let token = u16::try_from(operation * 1_000).unwrap_or(0) + again + u16::try_from(attempt).unwrap_or(0);
         let token = token + self.renamed();
-        let target = worker.row.and_then(|row| row.cache).unwrap_or(0);
+        let target = self.workers[place].row.and_then(|row| row.cache).unwrap_or(0);
         let fails = fault == Some(Fault::BuildFails);
         let request = Request { kind: progress.kind, operation, token, signed, target, fails };
         match fault {
@@ -56,11 +58,11 @@ impl World {
         }
     }
 
-    /// While the cloud shows nothing, it does not find what is to be changed: a removal counts as done then.
+    /// What the cloud does not show, it does not find either when it is to be changed: a removal counts as done then.
     fn reach(&mut self, request: Request) -> (Answer, usize) {
         match request.kind {
-            OperationKind::Update if self.cloud.is_hidden(self.now) => (Answer::Refused, 0),
-            OperationKind::Delete if self.cloud.is_hidden(self.now) => (Answer::Done, request.target),
+            OperationKind::Update if self.cloud.is_veiled(request.target, self.now) => (Answer::Refused, 0),
+            OperationKind::Delete if self.cloud.is_veiled(request.target, self.now) => (Answer::Done, request.target),
             _ => self.cloud.arrive(request, self.now),
         }
     }
@@ -75,8 +77,10 @@ impl World {
         self.now - if fault == Some(Fault::Lag) { WORST_LAG } else { self.setting.lag }
     }
 
-    pub(crate) fn look_up(&mut self, place: usize, worker: Worker, operation: usize, fault: Option<Fault>) -> Hand {
-        let (Some(progress), Some(row)) = (worker.progress, worker.row) else { return Hand::Idle };
+    pub(crate) fn look_up(&mut self, place: usize, operation: usize, fault: Option<Fault>) -> Hand {
+        let (Some(progress), Some(row)) = (self.workers[place].progress, self.workers[place].row) else {
+            return Hand::Idle;
+        };
         let then = self.seen_at(fault);
         let mut cache = 0;
         let sight = match progress.kind {
@@ -86,7 +90,7 @@ impl World {
                 let first = found.next();
                 cache = first.unwrap_or(0);
                 let twice = found.next().is_some();
-                if first.is_some() { Sight::Found { twice } } else { Sight::Nothing }
+                if first.is_some() { Sight::Found { twice } } else { Sight::Absent }
             }
             OperationKind::Update | OperationKind::Delete => {
                 let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
@@ -96,19 +100,25 @@ impl World {
                     let rebuilt = |snapshot| self.is_rebuilt(snapshot, row.snapshot);
                     shown.is_some_and(|s| core::was_updated(row.core.status, s.status, rebuilt(s.snapshot)))
                 };
-                if done { Sight::Found { twice: false } } else { Sight::Nothing }
+                match shown {
+                    _ if done => Sight::Found { twice: false },
+                    Some(_) => Sight::Nothing,
+                    None => Sight::Absent,
+                }
             }
         };
         // What is not there proves something only where others are.
         let is_delete = progress.kind == OperationKind::Delete;
         let absent = match sight {
             Sight::Found { .. } => is_delete,
-            Sight::Nothing => !is_delete && row.cache.is_none_or(|cache| self.cloud.look(cache, then).is_none()),
-            Sight::Failed => false,
+            Sight::Absent => true,
+            Sight::Nothing | Sight::Failed => false,
         };
         let strict = progress.kind == OperationKind::Update;
         let sight = if absent && !self.is_absence_believed(strict, then) { Sight::Failed } else { sight };
         self.note(|| format!("operation {operation}: the look shows {sight:?}"));
+        let believed = self.twin == Twin::BelievesOneLook && sight == Sight::Absent;
+        let sight = if believed { Sight::Nothing } else { sight };
         let input = Input::Looked { sight, unwanted: unwanted(progress, operation, &row) };
         let (progress, effect) = decide(progress, input, instant(self.now), &self.rule);
         self.workers[place].progress = Some(progress);

@@ -75,6 +75,8 @@ pub(crate) struct Cloud {
     pub(crate) late_create: bool,
     /// When it shows nothing.
     hidden: (Time, Time),
+    /// Which cache it does not show, and when.
+    veiled: (usize, Time, Time),
     /// Requests that it said were done, and did not do.
     pub(crate) denied: [bool; 4],
     snapshots: u8,
@@ -109,6 +111,7 @@ impl Cloud {
             first_ready: [NEVER; 4],
             late_create: false,
             hidden: (NEVER, NEVER),
+            veiled: (0, NEVER, NEVER),
             denied: [false; 4],
             snapshots: 0,
         }
@@ -119,6 +122,24 @@ impl Cloud {
         self.hidden = (now, until);
     }
 
+    /// Does not show the newest cache from `now` on until then. Once in a run: what two such lies hide, one after the
+    /// other, nobody can tell from what is not there.
+    pub(crate) fn veil(&mut self, now: Time, until: Time) {
+        if self.count > 0 && !self.has_veiled() {
+            self.veiled = (self.count - 1, now, until);
+        }
+    }
+
+    /// Whether it ever did not show one.
+    pub(crate) fn has_veiled(&self) -> bool {
+        self.veiled.1 != NEVER
+    }
+
+    /// Whether it does not show this one.
+    pub(crate) fn is_veiled(&self, place: usize, then: Time) -> bool {
+        self.is_hidden(then) || (self.veiled.1 <= then && then < self.veiled.2 && place == self.veiled.0)
+    }
+
     /// Whether it shows nothing.
     pub(crate) fn is_hidden(&self, then: Time) -> bool {
         self.hidden.0 <= then && then < self.hidden.1
@@ -126,7 +147,8 @@ impl Cloud {
 
     /// When it shows everything again.
     pub(crate) fn hidden_until(&self) -> Time {
-        if self.has_hidden() { self.hidden.1 } else { 0 }
+        let end = |(from, until): (Time, Time)| if from == NEVER { 0 } else { until };
+        end(self.hidden).max(end((self.veiled.1, self.veiled.2)))
     }
 
     /// Whether it ever showed nothing.
@@ -240,7 +262,7 @@ impl Cloud {
 
     /// What a look by id at `then` shows.
     pub(crate) fn look(&self, place: usize, then: Time) -> Option<Shown> {
-        let there = |cache: &&Cache| cache.made <= then && then < cache.gone && !self.is_hidden(then);
+        let there = |cache: &&Cache| cache.made <= then && then < cache.gone && !self.is_veiled(place, then);
         let cache = self.caches.get(place).filter(there)?;
         let first = cache.began == cache.made;
         let (status, snapshot) = if then < cache.began {

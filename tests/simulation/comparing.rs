@@ -4,7 +4,7 @@
 //! Beside the row's cache the account may have others, which this simulation does not follow: they are shown whenever
 //! anything is, and tell whether an absence is believed.
 
-use eci_cache_gateway::domain::change::core::{self, Input as Change, Outcome};
+use eci_cache_gateway::domain::change::core::{self, Input as Change};
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::reconcile::Census;
 use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
@@ -14,7 +14,7 @@ use crate::cloud::{NEVER, Shown, Time};
 use crate::schedule::Fault;
 use crate::store::{DELETE, LAG, Row, Store, instant, lag};
 use crate::twin::Twin;
-use crate::worker::{Hand, Worker, is_over};
+use crate::worker::{Hand, Observation, is_over};
 use crate::world::World;
 
 /// From one list to the next.
@@ -37,14 +37,6 @@ pub(crate) struct Doubt {
     accepted: bool,
 }
 
-/// What a list says of the row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Finding {
-    outcome: Outcome,
-    snapshot: Option<u8>,
-    again: bool,
-}
-
 impl World {
     /// The cloud lies from now on, or has just lied.
     pub(crate) fn lied(&mut self) {
@@ -65,8 +57,9 @@ impl World {
             return self.compared(false);
         }
         self.find(&row, then);
-        if let Some(finding) = self.differs(&row, then) {
-            return Hand::Compared(finding);
+        if let Some((seen, again)) = self.differs(&row, then) {
+            self.workers[place].seen = Some(seen);
+            return Hand::Compared { again };
         }
         match self.removable() {
             Some(cache) => Hand::RemoveFound(cache),
@@ -136,8 +129,8 @@ impl World {
         }
     }
 
-    /// Whether the list shows the row's cache otherwise than the row says.
-    fn differs(&self, row: &Row, then: Time) -> Option<Finding> {
+    /// What the list shows of the row's cache otherwise than the row says, and whether that had ended.
+    fn differs(&self, row: &Row, then: Time) -> Option<(Observation, bool)> {
         // Nor while somebody changes it.
         let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
         if changing || then < self.store.changed + LAG {
@@ -147,20 +140,20 @@ impl World {
         let at_rest = matches!(row.core.status, Status::Ready | Status::UpdateFailed | Status::Failed);
         match shown {
             Some(seen) if row.core.status.is_final() && self.twin != Twin::NeverRevives => {
-                Some(self.seen_in_list(row, seen, true))
+                Some((self.seen_in_list(row, seen, true), true))
             }
-            Some(seen) if at_rest => Some(self.seen_in_list(row, seen, false)),
+            Some(seen) if at_rest => Some((self.seen_in_list(row, seen, false), false)),
             // A failed one keeps its status.
             None if at_rest && row.core.status != Status::Failed => {
                 let outcome = core::step(row.core, Change::Missed, instant(self.now), lag());
-                Some(Finding { outcome, snapshot: None, again: false })
+                Some((Observation { outcome, snapshot: None }, false))
             }
             _ => None,
         }
-        .filter(|finding| finding.outcome.next != row.core || finding.snapshot.is_some_and(|new| new != row.snapshot))
+        .filter(|(seen, _)| seen.outcome.next != row.core || seen.snapshot.is_some_and(|new| new != row.snapshot))
     }
 
-    fn seen_in_list(&self, row: &Row, seen: Shown, again: bool) -> Finding {
+    fn seen_in_list(&self, row: &Row, seen: Shown, again: bool) -> Observation {
         let (shown, rebuilt) = (seen.status, self.is_rebuilt(seen.snapshot, row.snapshot_before));
         let input = if again { Change::ShownAgain { shown, rebuilt } } else { Change::Seen { shown, rebuilt } };
         let mut outcome = core::step(row.core, input, instant(self.now), lag());
@@ -168,7 +161,7 @@ impl World {
             // The cloud itself says that it builds.
             (outcome.next.build_seen, outcome.next.accepted_at) = (true, None);
         }
-        Finding { outcome, snapshot: Some(seen.snapshot).filter(|snapshot| *snapshot != 0), again }
+        Observation { outcome, snapshot: Some(seen.snapshot).filter(|snapshot| *snapshot != 0) }
     }
 
     /// What a create that has ended left behind, once nothing of it can be accepted any more.
@@ -190,15 +183,12 @@ impl World {
         self.compared(false)
     }
 
-    pub(crate) fn write_finding(&mut self, worker: Worker, finding: Finding) -> Hand {
-        if let Some(row) = worker.row {
-            let Finding { outcome, snapshot, again } = finding;
-            let written = if again {
-                self.store.revive(&row, outcome, snapshot, self.now)
-            } else {
-                self.store.observe(&row, outcome, snapshot, self.now)
-            };
-            self.note(|| format!("the list moves the row: {:?}, {written}", outcome.moved));
+    pub(crate) fn write_finding(&mut self, place: usize, again: bool) -> Hand {
+        if !again {
+            self.observe(place);
+        } else if let (Some(row), Some(seen)) = (self.workers[place].row, self.workers[place].seen) {
+            let written = self.store.revive(&row, &seen, self.now);
+            self.note(|| format!("the list revives the row: {:?}, {written}", seen.outcome.moved));
             self.check_early();
         }
         self.compared(false)
@@ -243,7 +233,8 @@ impl Store {
     }
 
     /// What had ended goes on, as the cloud shows it. `false`: the row has moved on.
-    fn revive(&mut self, read: &Row, outcome: Outcome, snapshot: Option<u8>, now: Time) -> bool {
+    fn revive(&mut self, read: &Row, seen: &Observation, now: Time) -> bool {
+        let Observation { outcome, snapshot } = *seen;
         if read.version != self.row.version {
             return false;
         }

@@ -8,7 +8,7 @@ use crate::cloud::{NEVER, Time};
 use crate::schedule::Fault;
 use crate::store::{Endpoint, Lease, Store, instant, time};
 use crate::twin::Twin;
-use crate::worker::{Hand, Worker};
+use crate::worker::Hand;
 use crate::world::World;
 
 /// The rest that a receiver asks for: the longest that is granted.
@@ -100,13 +100,14 @@ impl World {
         memory.is_resting(instant(self.now))
     }
 
-    pub(crate) fn posted(&mut self, worker: usize, held: Worker, place: usize, ended: Ended) -> Hand {
-        let (token, delivered) = (held.token, ended == Ended::Delivered);
+    pub(crate) fn posted(&mut self, worker: usize, place: usize, ended: Ended) -> Hand {
+        let held = &self.workers[worker];
+        let (token, revision, delivered) = (held.token, held.revision, ended == Ended::Delivered);
         let rests_until = (ended == Ended::Rests).then_some(self.now + REST);
-        let end = End { revision: held.revision, good: delivered, paused_until: rests_until.map(instant) };
+        let end = End { revision, good: delivered, paused_until: rests_until.map(instant) };
         self.memories[worker].count(&end);
         if let Some(until) = rests_until {
-            self.store.rest(held.revision, until);
+            self.store.rest(revision, until);
         }
         let attempts = self.store.deliveries[place].attempts.min(MAX_ATTEMPTS);
         let again = match after_failure(attempts, None, 0) {

@@ -33,7 +33,7 @@ impl World {
     fn fail_over(&mut self) {
         self.lost.creates += 1;
         self.store.lose_all();
-        if self.cloud.has_hidden() || self.cloud.denied.contains(&true) {
+        if self.cloud.has_hidden() || self.cloud.has_veiled() || self.cloud.denied.contains(&true) {
             self.lied();
         }
         let create = &mut self.store.operations[0];

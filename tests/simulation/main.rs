@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! cargo test --release --test simulation                         everything, 1,000,000 schedules at least
-//! cargo test --release --test simulation -- --schedules 50000000 --from 7
+//! cargo test --release --test simulation -- --schedules 50000000 --from 7 --no-twins
 //! cargo test --test simulation -- --seed 4711                    replays one random schedule, and tells it
 //! cargo test --test simulation -- --schedule Update,3=LostAnswer,5=Outage
 //! ```
@@ -150,7 +150,7 @@ fn all(arguments: &Arguments) -> ExitCode {
     );
     let mut failed = u32::from(report("the rules hold", failure.is_none(), failure.as_ref()));
     passed += 1 - failed;
-    if arguments.twin == Twin::Sound {
+    if arguments.twins && arguments.twin == Twin::Sound {
         for twin in Twin::BROKEN {
             let caught = enumerate::all(2, arguments.threads, twin).1;
             let caught = caught.or_else(|| at_random(1, 200_000, arguments.threads, twin).1);

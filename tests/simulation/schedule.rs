@@ -56,6 +56,15 @@ impl Script {
         Self::Keyed,
     ];
 
+    /// How often something is asked for after the create.
+    pub(crate) fn requests(self) -> usize {
+        match self {
+            Self::Create | Self::Ask | Self::Keyed => 0,
+            Self::UpdateTwice | Self::UpdateDelete => 2,
+            _ => 1,
+        }
+    }
+
     /// Whether the create's caller must be answered now or never.
     pub(crate) fn asks_without_token(self) -> bool {
         matches!(self, Self::Ask | Self::AskJoin | Self::AskJoinReady | Self::AskUpdate)
@@ -136,18 +145,20 @@ pub(crate) enum Fault {
     Failover,
     /// From now on the cloud shows nothing for a while, and says of each cache that it is not there.
     Vanish,
+    /// From now on the cloud does not show the newest cache for a while; all others it does.
+    Hide,
     /// The cloud says that it was done, and does nothing.
     AckedNotDone,
 }
 
 use Fault::{
-    AckedNotDone, BuildFails, Crash, Failover, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid, Leaves,
-    LongPause, LookFails, LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle, Unheard,
-    Vanish,
+    AckedNotDone, BuildFails, Crash, Failover, Hide, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid,
+    Leaves, LongPause, LookFails, LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle,
+    Unheard, Vanish,
 };
 
 impl Fault {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Crash,
         Unheard,
         Pause,
@@ -171,6 +182,7 @@ impl Fault {
         ReadOnly,
         Failover,
         Vanish,
+        Hide,
         AckedNotDone,
     ];
 }
@@ -216,7 +228,7 @@ impl Boundary {
                 Mismatch,
                 AckedNotDone,
             ],
-            Self::Look => &[Crash, Pause, Outage, LookFails, Lag, Vanish],
+            Self::Look => &[Crash, Pause, Outage, LookFails, Lag, Vanish, Hide],
             Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard, HookRests],
             Self::Ask => &[Crash, Leaves],
             Self::Tell => &[Crash, Unheard, Pause, LongPause, Outage, Leaves],

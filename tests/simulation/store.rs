@@ -10,6 +10,7 @@ use crate::cloud::{NEVER, Time};
 use crate::comparing::Doubt;
 pub(crate) use crate::rows::{Delivery, Endpoint, LAG, LEASE, Lease, Operation, Row, Work, instant, lag, time};
 use crate::twin::Twin;
+use crate::worker::Observation;
 
 /// The tracker's pause between two looks.
 const LOOK_EVERY: Time = 30;
@@ -292,7 +293,8 @@ impl Store {
 
     /// Writes what the tracker observed. The row must have the version that was read.
     /// `false`: it has not, and nothing is written.
-    pub(crate) fn observe(&mut self, read: &Row, outcome: Outcome, snapshot: Option<u8>, now: Time) -> bool {
+    pub(crate) fn observe(&mut self, read: &Row, seen: &Observation, now: Time) -> bool {
+        let Observation { outcome, snapshot } = *seen;
         if read.version != self.row.version && self.twin != Twin::NoCompareAndSet {
             return false;
         }

@@ -43,10 +43,12 @@ pub(crate) enum Twin {
     NeverRevives,
     /// A removal that the cloud has accepted is not asked for again.
     NeverSendsAgain,
+    /// One look that does not show what was made is proof that it was not.
+    BelievesOneLook,
 }
 
 impl Twin {
-    pub(crate) const BROKEN: [Self; 19] = [
+    pub(crate) const BROKEN: [Self; 20] = [
         Self::FreshToken,
         Self::ResendForLookUp,
         Self::RefuseAtOnce,
@@ -66,6 +68,7 @@ impl Twin {
         Self::BelievesVanishing,
         Self::NeverRevives,
         Self::NeverSendsAgain,
+        Self::BelievesOneLook,
     ];
 }
 

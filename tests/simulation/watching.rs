@@ -1,12 +1,12 @@
 //! The rest of a worker's work: following the cache, looking after ended operations.
 
-use eci_cache_gateway::domain::change::core::{self, Input as Change, Outcome};
+use eci_cache_gateway::domain::change::core::{self, Input as Change};
 use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::NEVER;
 use crate::schedule::Fault;
 use crate::store::{instant, lag};
-use crate::worker::{Hand, Worker};
+use crate::worker::{Hand, Observation};
 use crate::world::World;
 
 impl World {
@@ -23,13 +23,16 @@ impl World {
         extra.map_or(Hand::Tidied(operation, NEVER), |cache| Hand::Remove(operation, cache))
     }
 
-    pub(crate) fn look_again(&mut self, worker: Worker, operation: usize, fault: Option<Fault>) -> Hand {
-        let Some(row) = worker.row.filter(|_| fault != Some(Fault::LookFails)) else {
+    pub(crate) fn look_again(&mut self, place: usize, operation: usize, fault: Option<Fault>) -> Hand {
+        let Some(row) = self.workers[place].row.filter(|_| fault != Some(Fault::LookFails)) else {
             return Hand::Tidied(operation, self.now + 30);
         };
         let then = self.seen_at(fault);
         let seen = row.cache.and_then(|cache| self.cloud.look(cache, then));
-        if seen.is_none() && should_be_there(row.core.status) && !self.is_absence_believed(true, then) {
+        let until = self.store.operations[operation].progress.looked_after_until(&self.rule);
+        let early = until.is_some_and(|until| instant(self.now) < until);
+        let missing = seen.is_none() && should_be_there(row.core.status);
+        if missing && (early || !self.is_absence_believed(true, then)) {
             return Hand::Tidied(operation, self.now + 30);
         }
         let Some(seen) = seen.filter(|_| !row.core.status.is_final()) else { return Hand::Tidied(operation, NEVER) };
@@ -39,7 +42,8 @@ impl World {
         if outcome.next == row.core && snapshot.is_none_or(|new| new == row.snapshot) {
             return Hand::Tidied(operation, NEVER);
         }
-        Hand::LookedAgain(operation, outcome, snapshot)
+        self.workers[place].seen = Some(Observation { outcome, snapshot });
+        Hand::LookedAgain(operation)
     }
 
     pub(crate) fn remove(&mut self, cache: usize, fault: Option<Fault>) {
@@ -52,15 +56,16 @@ impl World {
             Fault::LateEnd,
             Fault::AckedNotDone,
         ];
-        if !fault.is_some_and(|fault| lost.contains(&fault)) && !self.cloud.is_hidden(self.now) {
+        if !fault.is_some_and(|fault| lost.contains(&fault)) && !self.cloud.is_veiled(cache, self.now) {
             self.note(|| format!("the second cache {cache} is removed"));
             self.cloud.remove(cache, self.now);
         }
     }
 
-    pub(crate) fn track(&mut self, worker: Worker, fault: Option<Fault>) -> Hand {
-        let Some(row) = worker.row.filter(|row| row.core.status.is_in_motion()) else {
-            self.store.release(worker.token, self.now);
+    pub(crate) fn track(&mut self, place: usize, fault: Option<Fault>) -> Hand {
+        let token = self.workers[place].token;
+        let Some(row) = self.workers[place].row.filter(|row| row.core.status.is_in_motion()) else {
+            self.store.release(token, self.now);
             return Hand::Idle;
         };
         let then = self.seen_at(fault);
@@ -80,20 +85,20 @@ impl World {
         let snapshot = shown.map(|seen| seen.snapshot).filter(|snapshot| *snapshot != 0);
         let new = snapshot.is_some_and(|new| new != row.snapshot);
         if let Some(outcome) = outcome.filter(|outcome| new || outcome.next != row.core) {
-            return Hand::Observed(outcome, snapshot);
+            self.workers[place].seen = Some(Observation { outcome, snapshot });
+            return Hand::Observed;
         }
-        self.store.release(worker.token, self.now);
+        self.store.release(token, self.now);
         Hand::Idle
     }
 
-    pub(crate) fn observed(&mut self, worker: Worker, outcome: Outcome, snapshot: Option<u8>) -> Hand {
-        if let Some(row) = worker.row {
-            self.note(|| format!("the row moves: {:?}", outcome.moved));
-            self.store.observe(&row, outcome, snapshot, self.now);
-            self.check_early();
-        }
-        self.store.release(worker.token, self.now);
-        Hand::Idle
+    /// Writes what a worker has seen. `false`: the row has moved on.
+    pub(crate) fn observe(&mut self, place: usize) -> bool {
+        let (Some(row), Some(seen)) = (self.workers[place].row, self.workers[place].seen) else { return false };
+        let written = self.store.observe(&row, &seen, self.now);
+        self.note(|| format!("the row moves: {:?}, {written}", seen.outcome.moved));
+        self.check_early();
+        written
     }
 }
 

@@ -6,7 +6,6 @@ use eci_cache_gateway::domain::operation::{
 };
 
 use crate::cloud::{NEVER, Time};
-use crate::comparing::Finding;
 use crate::endpoint::{Ended, NOTHING};
 use crate::schedule::{Boundary, Fault};
 use crate::store::{LAG, Row, Work, instant};
@@ -38,13 +37,13 @@ pub(crate) enum Hand {
     /// Remove one.
     Remove(usize, usize),
     /// Write what the look after an update found.
-    LookedAgain(usize, Outcome, Option<u8>),
+    LookedAgain(usize),
     /// Put the aftercare back until then.
     Tidied(usize, Time),
     /// Look at the row's cache.
     Track,
     /// Write what was observed.
-    Observed(Outcome, Option<u8>),
+    Observed,
     /// Send a webhook.
     Post(usize),
     /// Write how that went.
@@ -58,7 +57,7 @@ pub(crate) enum Hand {
     /// Read the whole list.
     Compare,
     /// Write what it shows.
-    Compared(Finding),
+    Compared { again: bool },
     /// Remove what no row knows.
     RemoveFound(usize),
 }
@@ -76,6 +75,15 @@ pub(crate) struct Worker {
     pub(crate) row: Option<Row>,
     /// The endpoint's revision as it was read.
     pub(crate) revision: i64,
+    /// What it has seen, to be written.
+    pub(crate) seen: Option<Observation>,
+}
+
+/// What a look means for the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Observation {
+    pub(crate) outcome: Outcome,
+    pub(crate) snapshot: Option<u8>,
 }
 
 impl World {
@@ -99,7 +107,7 @@ impl World {
             Work::Compare => Hand::Compare,
         };
         let revision = self.store.endpoint.revision;
-        self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row), revision };
+        self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row), revision, seen: None };
     }
 
     fn due(&self, place: usize, row: &Row) -> Hand {
@@ -132,17 +140,16 @@ impl World {
 
     /// Does the next thing.
     pub(crate) fn act(&mut self, place: usize) {
-        let worker = self.workers[place];
-        let boundary = match worker.hand {
+        let boundary = match self.workers[place].hand {
             Hand::Idle => return,
             Hand::Note(_) => Boundary::Note,
             Hand::Settle(_, Effect::Wait(_), _)
             | Hand::Tidied(..)
             | Hand::LookedAgain(..)
-            | Hand::Observed(..)
+            | Hand::Observed
             | Hand::Posted(..)
             | Hand::GiveBack(_)
-            | Hand::Compared(_)
+            | Hand::Compared { .. }
             | Hand::Resend
             | Hand::Sweep => Boundary::Write,
             Hand::Settle(..) => Boundary::Settle,
@@ -169,7 +176,7 @@ impl World {
             Some(Fault::LongPause) => self.workers[place].resume = self.now + LONG_PAUSE,
             _ => {
                 self.let_lie(fault);
-                let next = self.carry_out(place, worker, fault);
+                let next = self.carry_out(place, fault);
                 self.workers[place].hand = next;
                 if fault == Some(Fault::Unheard) {
                     self.die(place);
@@ -196,15 +203,15 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, place: usize, worker: Worker, fault: Option<Fault>) -> Hand {
-        let token = worker.token;
-        match worker.hand {
+    fn carry_out(&mut self, place: usize, fault: Option<Fault>) -> Hand {
+        let token = self.workers[place].token;
+        match self.workers[place].hand {
             Hand::Idle => Hand::Idle,
-            Hand::Note(operation) => self.note_attempt(place, worker, operation),
-            Hand::Send(operation, signed) => self.send(place, worker, operation, signed, fault),
-            Hand::LookUp(operation) => self.look_up(place, worker, operation, fault),
+            Hand::Note(operation) => self.note_attempt(place, operation),
+            Hand::Send(operation, signed) => self.send(place, operation, signed, fault),
+            Hand::LookUp(operation) => self.look_up(place, operation, fault),
             Hand::Settle(operation, effect, cache) => {
-                let progress = worker.progress.unwrap_or(self.store.operations[operation].progress);
+                let progress = self.progress(place, operation);
                 self.note(|| format!("operation {operation}: {effect:?}"));
                 let waits = place == 0 && self.door.waits();
                 self.store.settle((operation, token), progress, effect, cache, self.now, waits);
@@ -216,11 +223,9 @@ impl World {
                 Hand::Idle
             }
             Hand::Tidy(0) => self.tidy(0, fault),
-            Hand::Tidy(operation) => self.look_again(worker, operation, fault),
-            Hand::LookedAgain(operation, outcome, snapshot) => {
-                let written = worker.row.is_some_and(|row| self.store.observe(&row, outcome, snapshot, self.now));
-                self.note(|| format!("the row moves: {:?}, {written}", outcome.moved));
-                self.check_early();
+            Hand::Tidy(operation) => self.look_again(place, operation, fault),
+            Hand::LookedAgain(operation) => {
+                let written = self.observe(place);
                 Hand::Tidied(operation, if written { NEVER } else { self.now + 30 })
             }
             Hand::Remove(operation, cache) => {
@@ -231,10 +236,14 @@ impl World {
                 self.store.note_unsettled(operation, token, until);
                 Hand::Idle
             }
-            Hand::Track => self.track(worker, fault),
-            Hand::Observed(outcome, snapshot) => self.observed(worker, outcome, snapshot),
+            Hand::Track => self.track(place, fault),
+            Hand::Observed => {
+                self.observe(place);
+                self.store.release(token, self.now);
+                Hand::Idle
+            }
             Hand::Post(delivery) => self.post(delivery, fault),
-            Hand::Posted(delivery, ended) => self.posted(place, worker, delivery, ended),
+            Hand::Posted(delivery, ended) => self.posted(place, delivery, ended),
             Hand::GiveBack(delivery) => {
                 self.store.give_back(delivery, token, self.now + 1);
                 Hand::Idle
@@ -248,26 +257,30 @@ impl World {
                 Hand::Idle
             }
             Hand::Compare => self.compare(place, fault),
-            Hand::Compared(finding) => self.write_finding(worker, finding),
+            Hand::Compared { again } => self.write_finding(place, again),
             Hand::RemoveFound(cache) => self.remove_found(cache, fault),
         }
     }
 
-    fn note_attempt(&mut self, place: usize, worker: Worker, operation: usize) -> Hand {
-        let progress = worker.progress.unwrap_or(self.store.operations[operation].progress);
-        let signed = progress.signed(instant(self.now));
-        if !self.store.note(operation, worker.token, signed, self.now) {
+    /// As the worker has read it.
+    fn progress(&self, place: usize, operation: usize) -> Progress {
+        self.workers[place].progress.unwrap_or(self.store.operations[operation].progress)
+    }
+
+    fn note_attempt(&mut self, place: usize, operation: usize) -> Hand {
+        let signed = self.progress(place, operation).signed(instant(self.now));
+        if !self.store.note(operation, self.workers[place].token, signed, self.now) {
             return Hand::Idle;
         }
         self.workers[place].progress = Some(signed);
         Hand::Send(operation, self.now)
     }
 
-    fn send(&mut self, place: usize, worker: Worker, operation: usize, signed: Time, fault: Option<Fault>) -> Hand {
-        let Some(mut progress) = worker.progress else { return Hand::Idle };
+    fn send(&mut self, place: usize, operation: usize, signed: Time, fault: Option<Fault>) -> Hand {
+        let Some(mut progress) = self.workers[place].progress else { return Hand::Idle };
         let stale = is_stale(instant(signed), instant(self.now));
         let (answer, cache) =
-            if stale { (Answer::NotDone, 0) } else { self.call(operation, progress, worker, signed, fault) };
+            if stale { (Answer::NotDone, 0) } else { self.call(place, (operation, progress), signed, fault) };
         if self.twin == Twin::RefuseAtOnce && answer == Answer::Refused {
             progress.in_doubt = false;
         }

@@ -12,7 +12,7 @@ use crate::cloud::{Cloud, NEVER, Time};
 use crate::endpoint::{NOTHING, Receiver};
 use crate::failover::Lost;
 use crate::schedule::{Boundary, Fault, MOST_FAULTS, Schedule, Script, Source};
-use crate::store::{DELETE, EVENTS, Operation, Store};
+use crate::store::{DELETE, EVENTS, Operation, Store, Work};
 use crate::twin::Twin;
 use crate::worker::{Hand, Worker};
 
@@ -35,7 +35,7 @@ pub(crate) struct Setting {
     pub(crate) lag: Time,
     /// Whether snapshots tell builds apart.
     pub(crate) comparable: bool,
-    /// How long the cloud shows nothing, where it does.
+    /// How long the cloud shows nothing, or one cache not, where it does.
     pub(crate) vanish: Time,
     /// Whether the account has no other caches.
     pub(crate) alone: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// The worst memory that we allow for, and nothing else in the way.
-    pub(crate) const PLAIN: Self = Self { memory: 300, build: 50, lag: 0, comparable: true, vanish: 300, alone: false };
+    pub(crate) const PLAIN: Self = Self { memory: 300, build: 50, lag: 0, comparable: true, vanish: 600, alone: false };
 }
 
 /// The world of one run.
@@ -141,13 +141,23 @@ impl World {
     /// Does what is due first. `false`: nothing is.
     fn step(&mut self) -> bool {
         let late = self.cloud.next_late();
+        let (mut busy_at, mut busy, mut idle) = (NEVER, 0, None);
+        for (place, worker) in self.workers.iter().enumerate().rev() {
+            if worker.hand == Hand::Idle {
+                idle = Some(place);
+            } else if worker.resume <= busy_at {
+                (busy_at, busy) = (worker.resume, place);
+            }
+        }
+        // Most steps: a worker that has something in hand goes on at once.
+        if busy_at <= self.now && self.now < late {
+            self.act(busy);
+            return true;
+        }
         let (asked_at, asked) = self.next_request();
-        let (work_at, work) = self.store.next_work();
-        let idle = self.workers.iter().position(|worker| worker.hand == Hand::Idle);
+        let (work_at, work) = if idle.is_some() { self.store.next_work() } else { (NEVER, Work::Track) };
         let away_until = self.away_until.max(self.read_only_until);
-        let work_at = if idle.is_some() { work_at.max(away_until) } else { NEVER };
-        let busy = self.workers.iter().enumerate().filter(|(_, worker)| worker.hand != Hand::Idle);
-        let (busy_at, busy) = busy.map(|(place, worker)| (worker.resume, place)).min().unwrap_or((NEVER, 0));
+        let work_at = work_at.max(away_until);
         let door_at = self.door.due(&self.store);
         let first = late.min(asked_at).min(work_at).min(busy_at).min(door_at);
         if first == NEVER {
@@ -173,6 +183,9 @@ impl World {
 
     fn next_request(&self) -> (Time, Asked) {
         let (made, last) = self.requests;
+        if made >= self.script.requests() {
+            return (NEVER, Asked::Delete);
+        }
         let status = self.store.row.core.status;
         let free = !self.store.operations.iter().any(|operation| operation.is(OperationState::Running));
         let when_ready = if status == Status::Ready && free { self.now } else { NEVER };

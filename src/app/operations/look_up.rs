@@ -83,7 +83,7 @@ impl Gateway {
         found.sort_by_key(|seen| seen.created_at);
         let twice = found.len() > 1;
         let Some(first) = found.into_iter().next() else {
-            return Ok(Ok(Sighting { sight: Sight::Nothing, done: None, absent: true }));
+            return Ok(Ok(Sighting { sight: Sight::Absent, done: None, absent: true }));
         };
         let done = Some(Done { created: Some((first.eci_cache_id, first.container_group_id)), request_id });
         Ok(Ok(Sighting { sight: Sight::Found { twice }, done, absent: false }))
@@ -142,7 +142,11 @@ impl Gateway {
             OperationKind::Delete => seen.is_none(),
             OperationKind::Create | OperationKind::Update => seen.is_some_and(|seen| was_updated(cache, seen)),
         };
-        let sight = if done { Sight::Found { twice: false } } else { Sight::Nothing };
+        let sight = match seen {
+            _ if done => Sight::Found { twice: false },
+            Some(_) => Sight::Nothing,
+            None => Sight::Absent,
+        };
         let done = done.then_some(Done { created: None, request_id: page.request_id });
         Ok(Sighting { sight, done, absent: seen.is_none() })
     }

@@ -106,7 +106,7 @@ impl Gateway {
             }
         };
         let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
-        if seen.is_none() && self.is_hidden(cloud, operation, &cache).await? {
+        if seen.is_none() && self.may_be_hidden(cloud, operation, &cache).await? {
             return Ok(false);
         }
         // One that is not there any more is the tracker's and the reconciler's to find.
@@ -126,8 +126,14 @@ impl Gateway {
     /// Whether a cache that should be there is not shown, and that is not believed. (One that is being removed should
     /// not.)
     async fn is_hidden(&self, cloud: &Client, operation: &Operation, cache: &ImageCache) -> Result<bool, Error> {
-        let gone = cache.eci_cache_id.is_none() || cache.status == Status::Deleting || has_ended(cache);
-        Ok(!gone && !self.is_absent(cloud, operation, cache).await?)
+        Ok(should_be_there(cache) && !self.is_absent(cloud, operation, cache).await?)
+    }
+
+    /// The same, for as long as it may be hidden alone, too.
+    async fn may_be_hidden(&self, cloud: &Client, operation: &Operation, cache: &ImageCache) -> Result<bool, Error> {
+        let until = operation.progress.looked_after_until(&self.settings().rule);
+        let early = until.is_some_and(|until| self.now() < until) && should_be_there(cache);
+        Ok(early || self.is_hidden(cloud, operation, cache).await?)
     }
 
     async fn looked_after(&self, operation: &Operation) -> Result<ImageCache, Error> {
@@ -177,4 +183,9 @@ impl Gateway {
         entry.parameters.insert("eci_cache_id".to_owned(), seen.eci_cache_id.clone());
         entry
     }
+}
+
+/// The cloud gave it an id, nobody has asked to remove it, and it has not ended.
+fn should_be_there(cache: &ImageCache) -> bool {
+    cache.eci_cache_id.is_some() && cache.status != Status::Deleting && !has_ended(cache)
 }

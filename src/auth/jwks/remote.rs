@@ -140,7 +140,7 @@ impl Remote {
         })
     }
 
-    fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         // A panic while holding the lock cannot leave a half-written state behind.
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -32,15 +32,27 @@ pub(super) fn services(config: &ServeConfig, ours: &[SocketAddr]) -> Vec<OwnServ
         [] => Vec::new(),
         regions => regions.iter().map(|region| config.cloud.endpoint.replace("{region}", region)).collect(),
     };
-    let keys = match &config.auth.keys {
-        AuthKeys::JwksUrl(url) => Some(url.to_string()),
-        AuthKeys::JwksFile(_) | AuthKeys::Hs256(_) => None,
-    };
-    let others = [Some(config.cloud.sts_endpoint.clone()), Some(config.auth.issuer.clone()), config.public_url.clone()];
-    for url in cloud.into_iter().chain(keys).chain(others.into_iter().flatten()) {
+    let others = [Some(config.cloud.sts_endpoint.clone()), config.public_url.clone()];
+    for url in cloud.into_iter().chain(issuers(config)).chain(others.into_iter().flatten()) {
         all.extend(of_url(&url).map(|(host, port)| OwnService { host, port, shared: true }));
     }
     all
+}
+
+/// The issuers of the settings, and where their keys are. Those that are added while the gateway runs are asked by the
+/// same process, and are closed to webhooks only as every address of its network is.
+fn issuers(config: &ServeConfig) -> Vec<String> {
+    let default = config.auth.default.iter().flat_map(|default| {
+        let keys = match &default.keys {
+            AuthKeys::JwksUrl(url) => Some(url.to_string()),
+            _ => None,
+        };
+        std::iter::once(default.issuer.clone()).chain(keys)
+    });
+    let others = config.auth.issuers.iter().flat_map(|issuer| {
+        std::iter::once(issuer.issuer.clone()).chain(issuer.keys.url.clone())
+    });
+    default.chain(others).collect()
 }
 
 /// The hosts and ports of a database. One that is reached by a socket of this machine listens on loopback, too, as a

@@ -7,14 +7,17 @@
 //!    remembers a ClientToken: send again with the same token.
 //! 3. In doubt and older: look for it (a create by its tag, an update by the cache's id). Found: it was done.
 //!    Not found: wait until the last signed attempt can no longer be accepted (its timestamp, plus the 15
-//!    minutes the cloud allows, plus the lag of its lists) and look again. Still nothing: nothing happened and
-//!    nothing will, so send. A delete is sent again instead: repeating it does no harm.
+//!    minutes the cloud allows, plus the lag of its lists) and look again. A cache that is shown without a trace of
+//!    the update: nothing happened and nothing will, so send. What is not shown at all may be hidden: the cloud's answer
+//!    of one moment is not a fact. Only once three looks, spread over [`Rule::absence`], have shown nothing, it counts as
+//!    never made, and is sent. A delete is sent again instead: repeating it does no harm.
 //! 4. A refusal ends the operation only if no earlier attempt is in doubt. Else it is held, nothing more is
-//!    sent, and step 3's look decides: found, it was done after all; not found, it ends with the kept refusal.
+//!    sent, and step 3's looks decide: found, it was done after all; not found, it ends with the kept refusal.
 //! 5. `IdempotentParameterMismatch` means that the cloud knows our token with other parameters: something
 //!    was done in our name. It is held like a refusal, whatever went before. Never another token.
 //! 6. A success leaves a trace where an earlier attempt is in doubt: its copy may arrive after the cloud has
-//!    forgotten the token. `unsettled_until` says when that is over; what was made twice is removed then.
+//!    forgotten the token. `unsettled_until` says when that is over; what was made twice is removed then, and what a
+//!    copy of an update has built is looked at, for as long as [`Rule::absence`] where the cache is not shown.
 //! 7. A create that a delete waits for is not sent any more: withdrawn if nothing was done, else looked for.
 //! 8. An update waits until no copy of an earlier update can be carried out, and until what such a copy built
 //!    was looked at: it would undo the newer one, or be taken for its build.
@@ -45,18 +48,26 @@ pub struct Rule {
     pub acceptance: Duration,
     /// How long a new cache may be missing from the lists.
     pub list_lag: Duration,
+    /// For how long looks must not show what an attempt in doubt may have made until it counts as never made: longer
+    /// than the cloud hides a cache that it has (undocumented; an assumption).
+    pub absence: Duration,
 }
 
 impl Rule {
     /// The longest that an operation or its aftercare is put off at once.
     pub fn longest_wait(&self) -> Duration {
-        self.acceptance + self.list_lag + LOOK_AGAIN_AFTER
+        self.absence.max(self.acceptance + self.list_lag) + LOOK_AGAIN_AFTER
     }
 }
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { token_window: Duration::minutes(5), acceptance: Duration::minutes(15), list_lag: Duration::minutes(1) }
+        Self {
+            token_window: Duration::minutes(5),
+            acceptance: Duration::minutes(15),
+            list_lag: Duration::minutes(1),
+            absence: Duration::minutes(15),
+        }
     }
 }
 
@@ -99,6 +110,8 @@ pub struct Progress {
     pub in_doubt: bool,
     /// Why nothing more is sent, where that is so.
     pub held: Option<Held>,
+    /// Since when looks have not shown it, none of which could be too early; none while one may be, or has shown it.
+    pub unseen_since: Option<Instant>,
 }
 
 /// What is learned.
@@ -148,8 +161,10 @@ pub enum Sight {
         /// More than one cache carries the tag.
         twice: bool,
     },
-    /// No trace of it.
+    /// The cache is shown, and no trace of it.
     Nothing,
+    /// The cache is not shown.
+    Absent,
     /// The look failed.
     Failed,
 }
@@ -177,7 +192,15 @@ pub enum Effect {
 impl Progress {
     /// Before the first attempt.
     pub fn new(kind: OperationKind) -> Self {
-        Self { kind, window_opened_at: None, last_signed_at: None, attempts: 0, in_doubt: false, held: None }
+        Self {
+            kind,
+            window_opened_at: None,
+            last_signed_at: None,
+            attempts: 0,
+            in_doubt: false,
+            held: None,
+            unseen_since: None,
+        }
     }
 
     /// With one more attempt, signed at `now`. The window opens with the first attempt, and again once all doubt
@@ -190,6 +213,12 @@ impl Progress {
     /// From when on no attempt can be accepted any more, and what was done stands in the lists.
     fn settled_at(&self, rule: &Rule) -> Option<Instant> {
         self.last_signed_at.map(|last| last + rule.acceptance + rule.list_lag)
+    }
+
+    /// Until when an ended update is looked after where its cache is not shown: it may be hidden, and what a copy has
+    /// built must be seen before the next update is told from it.
+    pub fn looked_after_until(&self, rule: &Rule) -> Option<Instant> {
+        self.settled_at(rule).map(|settled| settled + rule.absence)
     }
 
     fn due(&self, unwanted: bool, overtaken_until: Option<Instant>, now: Instant, rule: &Rule) -> Effect {
@@ -244,17 +273,33 @@ impl Progress {
             (Sight::Found { twice }, _) => {
                 Effect::Succeed { unsettled_until: unsettled_until.or(twice.then_some(now)) }
             }
-            (Sight::Nothing, Some(settled)) => Effect::Wait(settled),
-            (Sight::Nothing, None) => {
+            (Sight::Nothing | Sight::Absent, Some(settled)) => Effect::Wait(settled),
+            (Sight::Nothing, None) => self.was_not_done(now),
+            // If it comes to light after all, it is removed like any other that nobody wants.
+            (Sight::Absent, None) if unwanted && self.kind == OperationKind::Create => {
                 self.in_doubt = false;
-                match self.held {
-                    Some(_) => Effect::Refuse,
-                    None if unwanted && self.kind == OperationKind::Create => Effect::Withdraw,
-                    None => Effect::Wait(now),
-                }
+                if self.held.is_some() { Effect::Refuse } else { Effect::Withdraw }
             }
+            (Sight::Absent, None) => self.absent(now, rule),
         };
         (self, effect)
+    }
+
+    /// A look that cannot be too early did not show it.
+    fn absent(&mut self, now: Instant, rule: &Rule) -> Effect {
+        // By a clock that was put back since, it has not been looked for before.
+        let since = self.unseen_since.filter(|since| *since <= now).unwrap_or(now);
+        self.unseen_since = Some(since);
+        let believed_at = since + rule.absence;
+        if now < believed_at {
+            return Effect::Wait(believed_at.min(now + rule.absence / 2));
+        }
+        self.was_not_done(now)
+    }
+
+    fn was_not_done(&mut self, now: Instant) -> Effect {
+        (self.in_doubt, self.unseen_since) = (false, None);
+        if self.held.is_some() { Effect::Refuse } else { Effect::Wait(now) }
     }
 }
 

@@ -56,7 +56,8 @@ impl FromRequestParts<DoorState> for Authorized {
 pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMap) -> Result<(), Refusal> {
     let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
     let let_in = async {
-        let caller = door.gateway.authenticate(&exchange.call, &exchange.place, bearer(headers)?, team(headers)).await?;
+        let caller =
+            door.gateway.authenticate(&exchange.call, &exchange.place, bearer(headers)?, team(headers)).await?;
         // The platform's: its own team may be disabled.
         access::check(&caller, operation)
     };

@@ -44,12 +44,44 @@ fn a_create_in_doubt_repeats_its_token_within_the_window_then_looks() {
     let create = in_doubt(OperationKind::Create);
     assert_eq!(due(create, at(4)), Effect::Sign);
     assert_eq!(due(create, at(5)), Effect::LookUp);
-    assert_eq!(looked(create, Sight::Nothing, at(5)).1, Effect::Wait(at(20)));
-    let (resolved, effect) = looked(create, Sight::Nothing, at(20));
-    assert_eq!((resolved.in_doubt, effect), (false, Effect::Wait(at(20))));
-    assert_eq!(due(resolved, at(20)), Effect::Sign);
-    assert_eq!(resolved.signed(at(21)).window_opened_at, Some(at(21)), "a new window");
+    assert_eq!(looked(create, Sight::Absent, at(5)), (create, Effect::Wait(at(20))), "too early to say");
+    let resolved = unseen_for_long(create);
+    assert_eq!((resolved.in_doubt, resolved.unseen_since, due(resolved, at(35))), (false, None, Effect::Sign));
+    assert_eq!(resolved.signed(at(36)).window_opened_at, Some(at(36)), "a new window");
     assert_eq!(create.signed(at(4)).window_opened_at, Some(at(0)), "still the old one");
+}
+
+/// Three looks over a quarter of an hour show nothing.
+fn unseen_for_long(progress: Progress) -> Progress {
+    let (first, effect) = looked(progress, Sight::Absent, at(20));
+    assert_eq!((first.unseen_since, effect), (Some(at(20)), Effect::Wait(seconds(1_650))));
+    let (second, effect) = looked(first, Sight::Absent, seconds(1_650));
+    assert_eq!((second, effect), (first, Effect::Wait(at(35))));
+    assert_eq!(due(second, at(34)), Effect::LookUp, "never sent before that");
+    looked(second, Sight::Absent, at(35)).0
+}
+
+#[test]
+fn what_is_hidden_for_a_while_is_found() {
+    let (first, _) = looked(in_doubt(OperationKind::Create), Sight::Absent, at(20));
+    let (failed, effect) = looked(first, Sight::Failed, at(35));
+    assert_eq!((failed, effect), (first, Effect::Wait(at(35) + LOOK_AGAIN_AFTER)), "a look without an answer is none");
+    assert_eq!(looked(first, ONCE, at(35)).1, Effect::Succeed { unsettled_until: None });
+    let (late, effect) = looked(in_doubt(OperationKind::Create), Sight::Absent, at(900));
+    assert_eq!((late.in_doubt, effect), (true, Effect::Wait(seconds(54_450))), "one look never decides");
+    let (back, _) = looked(first, Sight::Absent, at(19));
+    assert_eq!(back.unseen_since, Some(at(20)), "too early");
+    let ahead = Progress { unseen_since: Some(at(90)), ..first };
+    assert_eq!(looked(ahead, Sight::Absent, at(35)).0.unseen_since, Some(at(35)), "by a clock that was ahead");
+}
+
+#[test]
+fn a_shown_cache_without_a_trace_of_the_update_is_proof_enough() {
+    let update = in_doubt(OperationKind::Update);
+    assert_eq!(looked(update, Sight::Nothing, at(5)).1, Effect::Wait(at(20)));
+    let (resolved, effect) = looked(update, Sight::Nothing, at(20));
+    assert_eq!((resolved.in_doubt, effect), (false, Effect::Wait(at(20))));
+    assert_eq!(unseen_for_long(update).in_doubt, false);
 }
 
 #[test]
@@ -85,9 +117,10 @@ fn a_refusal_after_doubt_is_held_until_nothing_can_come_any_more() {
     let (held, effect) = answered(in_doubt(OperationKind::Create), Answer::Refused, at(4));
     assert_eq!((held.held, effect), (Some(Held::Refusal), Effect::Wait(at(5))));
     assert_eq!(due(held, at(4)), Effect::LookUp, "never sent again");
-    assert_eq!(looked(held, Sight::Nothing, at(5)).1, Effect::Wait(at(20)));
+    assert_eq!(looked(held, Sight::Absent, at(5)).1, Effect::Wait(at(20)));
     assert_eq!(looked(held, ONCE, at(5)).1, Effect::Succeed { unsettled_until: Some(at(20)) });
-    assert_eq!(looked(held, Sight::Nothing, at(20)).1, Effect::Refuse);
+    let (unseen, _) = looked(held, Sight::Absent, at(20));
+    assert_eq!(looked(unseen, Sight::Absent, at(35)).1, Effect::Refuse);
 }
 
 #[test]
@@ -96,8 +129,9 @@ fn a_mismatch_is_held_whatever_went_before() {
     let (held, effect) = answered(first, Answer::Mismatch, at(0));
     assert_eq!((held.held, held.in_doubt, effect), (Some(Held::Mismatch), true, Effect::Wait(at(1))));
     assert_eq!(due(held, at(1)), Effect::LookUp);
-    assert_eq!(looked(held, Sight::Nothing, at(15)).1, Effect::Wait(at(16)));
-    assert_eq!(looked(held, Sight::Nothing, at(16)).1, Effect::Refuse);
+    assert_eq!(looked(held, Sight::Absent, at(15)).1, Effect::Wait(at(16)));
+    let (unseen, _) = looked(held, Sight::Absent, at(16));
+    assert_eq!(looked(unseen, Sight::Absent, at(31)).1, Effect::Refuse);
 }
 
 #[test]
@@ -115,7 +149,7 @@ fn a_create_that_nobody_wants_is_not_sent_any_more() {
     assert_eq!(unwanted(Progress::new(OperationKind::Create), at(0)), Effect::Withdraw);
     let create = in_doubt(OperationKind::Create);
     assert_eq!(unwanted(create, at(4)), Effect::LookUp);
-    let nothing = Input::Looked { sight: Sight::Nothing, unwanted: true };
+    let nothing = Input::Looked { sight: Sight::Absent, unwanted: true };
     assert_eq!(decide(create, nothing, at(20), &Rule::default()).1, Effect::Withdraw);
     assert_eq!(unwanted(Progress::new(OperationKind::Delete), at(0)), Effect::Sign);
 }
