@@ -23,7 +23,8 @@ use super::state::State;
 use super::{Shared, answer, keeping, rights, seed};
 
 /// What there is.
-const DOORS: &str = "GET calls, POST faults, DELETE faults, POST outages, GET or POST clock, GET or POST settings, GET or POST policies, \
+const DOORS: &str = "GET calls, POST or DELETE faults, POST or DELETE lies, POST outages, GET or POST clock, \
+                     GET or POST settings, GET or POST policies, \
                      POST caches, POST use, POST forget-tokens, POST end-sessions, POST reset, all below /_admin/";
 
 /// Why something cannot be done, in words.
@@ -102,6 +103,8 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
         }
         ("POST", "faults") => state.faults.add(read(body)?)?,
         ("DELETE", "faults") => state.faults.clear(),
+        ("POST", "lies") => state.lies.tell(&read(body)?, now)?,
+        ("DELETE", "lies") => state.lies.end(),
         ("POST", "outages") => {
             let Outage { region, over } = read(body)?;
             if over {

@@ -32,17 +32,19 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
     }
     let (now, spot) = (ground.now, ground.at(&filter.region));
     let lag = Duration::seconds(state.limits.list_lag_seconds.into());
-    let shows = |cache: &Cache| cache.created_at + lag <= now && fits(&filter, cache, now);
+    let known = |cache: &Cache| !state.lies.hide(&cache.id, now) && fits(&filter, cache, now);
+    let shows = |cache: &Cache| cache.created_at + lag <= now && known(cache);
     let by_match = !filter.match_images.is_empty();
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    if filter.eci_cache_id.is_none() && filter.tags.is_empty() && !by_match && state.held(spot) > COUNTED {
+    let long = state.held(spot) > COUNTED && !state.lies.are_told(now);
+    if filter.eci_cache_id.is_none() && filter.tags.is_empty() && !by_match && long {
         let before = filter.next_token.as_ref().map_or(Ok(u64::MAX), |token| number(token, PLACE))?;
         let found = state.listed_before(spot, before, now).filter(|(_, cache)| shows(cache));
         let found: Vec<_> = found.take(limit.saturating_add(1)).collect();
         return Ok(long_page(&found, limit, state.held(spot), now));
     }
     let fitting: Vec<(u64, &Cache)> = match &filter.eci_cache_id {
-        Some(id) => state.look_up(spot, id, now).into_iter().filter(|(_, cache)| fits(&filter, cache, now)).collect(),
+        Some(id) => state.look_up(spot, id, now).into_iter().filter(|(_, cache)| known(cache)).collect(),
         None => match filter.tags.iter().find_map(|(key, value)| Some((key.clone(), value.clone()?))) {
             Some(tag) => state.tagged(spot, &tag, now).filter(|(_, cache)| shows(cache)).collect(),
             None => state.listed(spot, now).filter(|(_, cache)| shows(cache)).collect(),

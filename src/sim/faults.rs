@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Word,
     /// The action is carried out, and its answer leaves the cache `id` out; the first one where absent.
     LeftOut,
+    /// A delete is answered as if it were carried out, and is not.
+    Pretend,
 }
 
 /// What stands in place of an envelope.
@@ -120,6 +122,10 @@ impl Faults {
         }
         if asked.iter().any(|fault| !is_possible(fault)) {
             return Err("http must be 400 to 599, or 200 to 599 of the kind status");
+        }
+        let of_delete = |fault: &Fault| fault.action.as_deref() == Some(Action::Delete.as_str());
+        if asked.iter().any(|fault| fault.kind == Kind::Pretend && (fault.apply || !of_delete(fault))) {
+            return Err("action must be DeleteImageCache of the kind pretend, without apply");
         }
         if asked.iter().any(|fault| fault.ms > LATENCY) {
             return Err("ms must be an hour at most");

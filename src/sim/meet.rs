@@ -36,6 +36,7 @@ pub(super) async fn meet(shared: &Shared, fault: &Fault, outcome: Outcome, manne
         }
         Kind::WrongId => write(outcome.map(|fields| with_id(fields, fault, shared))),
         Kind::Word | Kind::LeftOut => write(outcome.map(|fields| shown_otherwise(fields, fault))),
+        Kind::Pretend => write(outcome),
         Kind::Error | Kind::Throttle => write(Err(fault.refusal())),
     }
 }

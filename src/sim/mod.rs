@@ -9,7 +9,7 @@
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
 //! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
-//! or XML, `faults`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file, `journal` each act.
+//! or XML, `faults`, `lies`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file, `journal` each act.
 //!
 //! # Time
 //! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image, half of the
@@ -53,7 +53,13 @@
 //!     `truncated`);
 //!   * always carried out: `latency` (answers after `ms`), `reset_at` (breaks off after `at` bytes of the answer's
 //!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent),
-//!     `word` (what is shown has the status `id`), `left_out` (the cache `id` is not shown; the first one where absent).
+//!     `word` (what is shown has the status `id`), `left_out` (the cache `id` is not shown; the first one where absent);
+//!   * `pretend`, of `DeleteImageCache` alone: answered as if it were carried out, which it is not. The same
+//!     `ClientToken` removes it the next time.
+//! * `POST /_admin/lies` `{"hide_percent":30,"for_seconds":60}`: `DescribeImageCaches` shows neither by list nor by id
+//!   that share (1 to 100) of the image caches, for so long (1 to 86400; without it until `DELETE /_admin/lies`). Which
+//!   ones goes by a hash of their ids: a larger share hides what a smaller one does. Updates and deletes find them, and
+//!   quota and usage count them. A later lie takes the place of the one before.
 //! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
 //! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
 //! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60,"build_median_seconds":180,
@@ -74,7 +80,7 @@
 //!
 //! # The state file
 //! With [`Settings::state_file`] the caches, their builds, `ClientToken`s, the ledger, time and settings outlive the
-//! process: they are written before the answer that tells of them. Nonces, waiting faults and outages are forgotten.
+//! process: they are written before the answer that tells of them. Nonces, waiting faults, lies and outages are forgotten.
 //! No registry password is in the file, and no hash of one without the key's secret. A file belongs to one stand-in
 //! at a time.
 //!
@@ -90,6 +96,7 @@ mod ground;
 mod images;
 mod journal;
 mod keeping;
+mod lies;
 mod limits;
 mod machine;
 mod matching;

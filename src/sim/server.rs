@@ -26,7 +26,7 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::answer::{self, Manner, Outcome, Refusal};
-use super::faults::Fault;
+use super::faults::{Fault, Kind};
 use super::ground::Ground;
 use super::state::State as Memory;
 use super::tokens::Tokens;
@@ -233,7 +233,11 @@ impl Shared {
             Ground { now, entropy: &self.entropy, speed: self.settings.speed * haste, signatory: signed.borrowed() };
         let params = &incoming.params;
         let Some(fault) = state.faults.take(action) else { return (self.run(state, action, params, &ground), None) };
-        let outcome = if fault.applies() { self.run(state, action, params, &ground) } else { Err(fault.refusal()) };
+        let outcome = match fault.kind {
+            Kind::Pretend => delete::pretend(state, params, &ground),
+            _ if fault.applies() => self.run(state, action, params, &ground),
+            _ => Err(fault.refusal()),
+        };
         (outcome, Some(fault))
     }
 

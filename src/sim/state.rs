@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::Refusal;
 use super::faults::Faults;
 use super::ground::Spot;
+use super::lies::Lies;
 use super::limits::{self, Limits, Pace};
 use super::machine::{Build, Happening};
 use super::rights::Policies;
@@ -110,6 +111,8 @@ pub(super) struct State {
     pub(super) tokens: Tokens,
     #[serde(skip)]
     pub(super) faults: Faults,
+    #[serde(skip)]
+    pub(super) lies: Lies,
     /// The regions that are out.
     #[serde(skip)]
     pub(super) outages: BTreeSet<String>,

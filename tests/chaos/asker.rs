@@ -1,5 +1,6 @@
-//! Callers through the cloud's own API, without a `ClientToken`: each asks once and waits as long as it likes, often
-//! not long enough. Nobody asks again: what was not told is nobody's.
+//! Callers without a `ClientToken`, through the cloud's own API, and without a key, through REST: each asks once and
+//! waits as long as it likes, often not long enough. Nobody asks again: what was not told is nobody's, unless somebody
+//! else joins it meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -20,15 +21,20 @@ const PAUSE: Duration = Duration::from_millis(700);
 /// The longest that a caller waits, in milliseconds.
 const LONGEST: u64 = 6_000;
 
+/// How many in a hundred ask through REST, and how many are joined.
+const BY_REST: f64 = 0.25;
+const JOINED: f64 = 0.4;
+
 /// A key of the gateway.
 pub(crate) struct Key {
+    team: &'static str,
     id: String,
     secret: SecretString,
 }
 
 impl Clients {
     /// A key of `team`.
-    pub(crate) async fn key(&self, team: &str) -> anyhow::Result<Key> {
+    pub(crate) async fn key(&self, team: &'static str) -> anyhow::Result<Key> {
         let wish = Wish {
             method: reqwest::Method::POST,
             path: "/v1/access-keys".into(),
@@ -38,7 +44,7 @@ impl Clients {
         };
         let made = self.ask(team, &wish, None).await?.context("a key is made")?.json;
         let text = |name: &str| made[name].as_str().map(str::to_owned).context("a key has an id and a secret");
-        Ok(Key { id: text("id")?, secret: text("access_key_secret")?.into() })
+        Ok(Key { team, id: text("id")?, secret: text("access_key_secret")?.into() })
     }
 
     /// Asks for creates until told to stop.
@@ -46,12 +52,44 @@ impl Clients {
         let mut dice = StdRng::seed_from_u64(seed);
         while !self.stop.load(std::sync::atomic::Ordering::Relaxed) {
             let begun = Instant::now();
-            let wait = Duration::from_millis(if dice.random_bool(0.5) { 0 } else { dice.random_range(0..LONGEST) });
-            let number = self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if let Ok(Some(id)) = tokio::time::timeout(wait, self.create_once(&key, number)).await {
+            let turn = self.turn.read().await;
+            self.asked_once(&mut dice, &key).await?;
+            drop(turn);
+            tokio::time::sleep(PAUSE.saturating_sub(begun.elapsed())).await;
+        }
+        Ok(())
+    }
+
+    /// One who asks and leaves, and perhaps one who joins.
+    async fn asked_once(&self, dice: &mut StdRng, key: &Key) -> anyhow::Result<()> {
+        let wait = Duration::from_millis(if dice.random_bool(0.5) { 0 } else { dice.random_range(0..LONGEST) });
+        let (by_rest, joined) = (dice.random_bool(BY_REST), dice.random_bool(JOINED));
+        let delay = Duration::from_millis(dice.random_range(0..600));
+        let number = self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let content = json!({"region": "cn-beijing", "images": [format!("nginx:0.{number}")]});
+        let ask = async {
+            if by_rest {
+                return tokio::time::timeout(wait, self.create_by_rest(key, number, &content)).await.unwrap_or(Ok(()));
+            }
+            if let Ok(Some(id)) = tokio::time::timeout(wait, self.create_once(key, number)).await {
                 self.ledger.note(&ClientFact::Told { eci_cache_id: id });
             }
-            tokio::time::sleep(PAUSE.saturating_sub(begun.elapsed())).await;
+            Ok(())
+        };
+        let join = async { if joined { self.join(key.team, number, &content, delay).await } else { Ok(()) } };
+        tokio::try_join!(ask, join)?;
+        Ok(())
+    }
+
+    /// Without a key: whoever is told of it has it.
+    async fn create_by_rest(&self, key: &Key, number: u64, content: &Value) -> anyhow::Result<()> {
+        let mut body = content.clone();
+        body["name"] = json!(format!("{ASKED}{number}"));
+        let (method, path) = (reqwest::Method::POST, "/v1/image-caches".to_owned());
+        let wish = Wish { method, path, body: Some(body), key: None, action: "create" };
+        let heard = self.ask(key.team, &wish, None).await?.filter(|heard| (200..300).contains(&heard.status));
+        if let Some(id) = heard.and_then(|heard| heard.json["id"].as_str().map(str::to_owned)) {
+            self.ledger.note(&ClientFact::Yours { image_cache: id, outcome: "created".into() });
         }
         Ok(())
     }

@@ -12,14 +12,16 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 
 use crate::check::evidence::ClientFact;
 use crate::house::House;
 use crate::ledger::Ledger;
+use crate::patience::{Doubt, Patience};
 use crate::settings;
 
-/// How long one wish is repeated. Longer than anything may take: giving up is a finding.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long an end is waited for before it is asked for again.
+const AGAIN: Duration = Duration::from_secs(25);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -36,6 +38,10 @@ pub(crate) struct Clients {
     pub(crate) stop: AtomicBool,
     /// Numbers stories.
     pub(crate) count: AtomicU64,
+    /// Each story reads it; who needs that none runs writes it.
+    pub(crate) turn: RwLock<()>,
+    /// Whether the cloud lies.
+    pub(crate) doubt: Doubt,
 }
 
 /// An answer below 500.
@@ -72,6 +78,7 @@ impl Clients {
     pub(crate) async fn run(&self, seed: u64, team: &str) -> anyhow::Result<()> {
         let mut dice = StdRng::seed_from_u64(seed);
         while !self.stop.load(Ordering::Relaxed) {
+            let _turn = self.turn.read().await;
             self.story(&mut dice, team).await?;
         }
         Ok(())
@@ -97,7 +104,7 @@ impl Clients {
     }
 
     /// The id of the cache, once the create was acknowledged; asked again a second time, to hear the same.
-    async fn create(&self, team: &str, key: &str, body: Value) -> anyhow::Result<Option<String>> {
+    pub(crate) async fn create(&self, team: &str, key: &str, body: Value) -> anyhow::Result<Option<String>> {
         let wish = Wish {
             method: Method::POST,
             path: "/v1/image-caches".into(),
@@ -106,8 +113,8 @@ impl Clients {
             action: "create",
         };
         self.ledger.note(&ClientFact::Asked { key: key.to_owned(), action: "create".into() });
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let mut patience = Patience::new();
+        while patience.lasts(&self.doubt) {
             if let Some(heard) = self.ask(team, &wish, None).await?
                 && heard.is_success()
             {
@@ -120,6 +127,20 @@ impl Clients {
         Ok(None)
     }
 
+    /// Asks again to remove what is still there long after it was to be removed, as an owner does who looks through the
+    /// list: the cloud may have said that it did what it did not. (By itself the gateway asks again after five minutes.)
+    pub(crate) async fn ask_again(&self) -> anyhow::Result<()> {
+        for team in TEAMS {
+            let list = Wish::read("/v1/image-caches?status=deleting&limit=100".into());
+            let Some(heard) = self.ask(team, &list, None).await? else { continue };
+            let ids = heard.json["items"].as_array().into_iter().flatten().filter_map(|cache| cache["id"].as_str());
+            for id in ids {
+                self.ask(team, &Wish { method: Method::DELETE, action: "delete", ..of(id) }, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the new build was seen ready.
     async fn update(&self, team: &str, id: &str, number: u64) -> anyhow::Result<bool> {
         let changes = json!({"images": [format!("nginx:2.{number}")]});
@@ -129,18 +150,29 @@ impl Clients {
         self.until(team, id, done).await
     }
 
+    /// Asks again where nothing comes of it: the cloud may have said that it did what it did not.
     async fn delete(&self, team: &str, id: &str) -> anyhow::Result<()> {
-        let wish = Wish { method: Method::DELETE, action: "delete", ..of(id) };
-        self.insist(team, id, wish, |cache| ["deleting", "deleted"].map(Value::from).contains(&cache["status"]))
-            .await?;
-        self.until(team, id, |cache| cache["status"] == "deleted").await?;
+        let mut patience = Patience::new();
+        while patience.lasts(&self.doubt) {
+            let wish = Wish { method: Method::DELETE, action: "delete", ..of(id) };
+            self.insist(team, id, wish, |cache| ["deleting", "deleted"].map(Value::from).contains(&cache["status"]))
+                .await?;
+            let asked = Instant::now();
+            while asked.elapsed() < AGAIN {
+                if self.ask(team, &of(id), None).await?.is_some_and(|heard| heard.json["status"] == "deleted") {
+                    return Ok(());
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        self.ledger.note(&ClientFact::GaveUp { key: format!("wait for the end of {id}") });
         Ok(())
     }
 
     /// Asks until it is acknowledged, or the cache shows that it has happened: a change has no key.
     async fn insist(&self, team: &str, id: &str, wish: Wish, done: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let mut patience = Patience::new();
+        while patience.lasts(&self.doubt) {
             let acknowledged = self.ask(team, &wish, None).await?.is_some_and(|heard| heard.is_success());
             if acknowledged || self.ask(team, &of(id), None).await?.is_some_and(|heard| done(&heard.json)) {
                 return Ok(());
@@ -153,8 +185,8 @@ impl Clients {
 
     /// Looks until the cache is as it shall be; `false` if it never was.
     async fn until(&self, team: &str, id: &str, done: impl Fn(&Value) -> bool) -> anyhow::Result<bool> {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let mut patience = Patience::new();
+        while patience.lasts(&self.doubt) {
             if self.ask(team, &of(id), None).await?.is_some_and(|heard| done(&heard.json)) {
                 return Ok(true);
             }

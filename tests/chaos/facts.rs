@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use eci_cache_gateway::domain::ids::{CacheId, EventId, OperationId};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{PgPool, Row as _};
@@ -17,16 +18,21 @@ pub(crate) async fn connect(url: &str) -> anyhow::Result<PgPool> {
     Ok(pool.connect_with(options).await?)
 }
 
-/// What is not at rest, in words; empty if everything is.
-pub(crate) async fn unrest(pool: &PgPool) -> anyhow::Result<Vec<String>> {
+/// What is not at rest, in words; empty if everything is. Where everything was `healed`, each region was compared with
+/// the cloud since then.
+pub(crate) async fn unrest(pool: &PgPool, healed: Option<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
     let rows = sqlx::query(
         "SELECT 'operations ' || state AS what, count(*) FROM operations WHERE state = 'running' GROUP BY 1
          UNION ALL SELECT 'image caches ' || status, count(*) FROM image_caches
              WHERE status IN ('pending', 'preparing', 'creating', 'updating', 'deleting', 'unknown') GROUP BY 1
          UNION ALL SELECT 'answers owed', count(*) FROM owed_answers WHERE state = 'unsent' HAVING count(*) > 0
          UNION ALL SELECT 'creates given up', count(*) FROM operations WHERE abandoned HAVING count(*) > 0
-         UNION ALL SELECT 'deliveries in state ' || state, count(*) FROM webhook_deliveries WHERE state IN (0, 1) GROUP BY 1",
-    );
+         UNION ALL SELECT 'deliveries in state ' || state, count(*) FROM webhook_deliveries WHERE state IN (0, 1) GROUP BY 1
+         UNION ALL SELECT 'regions where too much has vanished', count(*) FROM mass_vanishings HAVING count(*) > 0
+         UNION ALL SELECT 'regions not compared since the healing', count(*) FROM reconcile_groups
+             WHERE $1 IS NOT NULL AND (completed_at IS NULL OR completed_at < $1) HAVING count(*) > 0",
+    )
+    .bind(healed);
     let rows = rows.fetch_all(pool).await?;
     Ok(rows.iter().map(|row| format!("{} {}", row.get::<i64, _>(1), row.get::<String, _>(0))).collect())
 }
@@ -41,15 +47,18 @@ pub(crate) async fn gather(pool: &PgPool, evidence: &mut Evidence) -> anyhow::Re
     let sql = "SELECT id, image_cache, kind, state, error->>'code' AS code,
                    extract(epoch FROM finished_at - created_at)::float8 AS seconds FROM operations";
     evidence.operations = sqlx::query(sql).map(|row| operation(&row)).fetch_all(pool).await?;
-    let sql = "SELECT id, type, image_cache, (body::jsonb->'data'->'image_cache'->>'generation')::bigint AS generation,
-                   occurred_at FROM events";
+    let sql = "SELECT id, team, type, image_cache, occurred_at,
+                   (body::jsonb->'data'->'image_cache'->>'generation')::bigint AS generation
+               FROM events WHERE image_cache IS NOT NULL";
     evidence.events = sqlx::query(sql).map(|row| event(&row)).fetch_all(pool).await?;
-    let sql = "SELECT image_cache, sequence, from_status, to_status FROM transitions";
+    let sql = "SELECT image_cache, sequence, from_status, to_status, reason FROM transitions";
     evidence.transitions = sqlx::query(sql).map(|row| transition(&row)).fetch_all(pool).await?;
     let sql = "SELECT DISTINCT request_id FROM audit_entries";
     evidence.audited = sqlx::query_scalar(sql).fetch_all(pool).await?.into_iter().collect();
     let sql = "SELECT operation, action, outcome FROM audit_entries WHERE operation IS NOT NULL";
     evidence.audit = sqlx::query(sql).map(|row| audit(&row)).fetch_all(pool).await?;
+    let sql = "SELECT eci_cache_id FROM found_caches WHERE ended_at IS NULL";
+    evidence.findings = sqlx::query_scalar(sql).fetch_all(pool).await?.into_iter().collect();
     let sql = "SELECT count(*) FROM webhook_deliveries WHERE state IN (0, 1)";
     evidence.waiting_deliveries = sqlx::query_scalar(sql).fetch_one(pool).await?;
     Ok(())
@@ -93,6 +102,7 @@ fn audit(row: &PgRow) -> AuditRow {
 fn event(row: &PgRow) -> EventRow {
     EventRow {
         id: EventId::from(row.get::<Uuid, _>("id")).to_string(),
+        team: row.get("team"),
         kind: row.get("type"),
         image_cache: id_of(row, "image_cache"),
         generation: row.get("generation"),
@@ -106,5 +116,6 @@ fn transition(row: &PgRow) -> TransitionRow {
         sequence: row.get("sequence"),
         from: row.get("from_status"),
         to: row.get("to_status"),
+        reason: row.get("reason"),
     }
 }

@@ -9,18 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use eci_cache_gateway::domain::clock::SystemClock;
-use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::region::Region;
-use eci_cache_gateway::eci::{self, Client, Credentials, DescribeQuery, Keys};
-use eci_cache_gateway::egress::Egress;
+use eci_cache_gateway::eci::{Client, Credentials, DescribeQuery};
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use crate::check::evidence::{Hook, Recovery};
 use crate::client::{Clients, TEAMS, Wish};
-use crate::ledger;
+use crate::{cloud, ledger};
 
 /// Between two failovers, for the stories to go on.
 const CALM: Duration = Duration::from_secs(3);
@@ -52,16 +49,7 @@ impl Failovers {
         let text = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("{name} in {made}"));
         let (access_key_id, secret) = (text("id")?, text("access_key_secret")?);
         let credentials = Credentials { access_key_id, access_key_secret: secret.into(), security_token: None };
-        let patience = Duration::from_secs(15);
-        let settings = eci::Settings {
-            endpoint: format!("http://{}", clients.house.doors()[0]),
-            connect_timeout: patience,
-            timeout: patience,
-            keep_idle: eci::KEEP_IDLE,
-            max_answer_bytes: 1 << 20,
-            egress: Egress::default(),
-        };
-        let rpc = Client::new(settings, Keys::Own(credentials), Arc::new(SystemClock), Arc::new(Entropy::from_os()))?;
+        let rpc = cloud::client(format!("http://{}", clients.house.doors()[0]), credentials)?;
         Ok(Self { clients, rpc, region: "cn-hangzhou".parse()?, hooks, took: BTreeMap::new() })
     }
 

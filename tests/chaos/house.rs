@@ -4,45 +4,30 @@
 //! comes back on the same port, so that a restart looks like one; a standby that takes over has every commit that was
 //! acknowledged.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use eci_cache_gateway::localpg::Durability;
+use eci_cache_gateway::localpg::Options;
 use sqlx::{Connection as _, Executor as _, PgConnection};
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, RwLock};
 
+use crate::clocked::Clocked;
+use crate::gateway::{Gateway, free_port, until_answers};
+use crate::outages::Outages;
 use crate::pair::Pair;
 use crate::plan::{Setting, Who};
 use crate::process::{Program, Running, libfaketime};
 use crate::proxy::{Proxy, Target};
-use crate::server::options_for;
 use crate::settings::{self, ACCESS_KEY, ACCESS_SECRET};
 
-/// The folders of Postgres' data: of the first primary, and of the other server.
-pub(crate) const POSTGRES: [&str; 2] = ["postgres", "postgres-b"];
+/// The folders of Postgres' data: of the first primary and its standby, and of those that it is restored into.
+pub(crate) const POSTGRES: [&str; 4] = ["postgres", "postgres-b", "postgres-c", "postgres-d"];
+/// A gateway that has started has read the database's clock by then, if that can be reached.
+const FIRST_READING: Duration = Duration::from_secs(4);
 /// How fast the stand-in builds: a cache takes two seconds.
 const SPEED: &str = "5";
-
-/// One gateway process and the proxies around it.
-#[derive(Debug)]
-pub(crate) struct Gateway {
-    program: Program,
-    running: Turn<Option<Running>>,
-    /// Where its API listens; the worker has none.
-    listens: Option<SocketAddr>,
-    clock: PathBuf,
-    /// Whether a fault holds it away from its callers.
-    pub(crate) away: AtomicBool,
-    /// Before its API.
-    pub(crate) door: Proxy,
-    /// Before the cloud, for this gateway alone.
-    pub(crate) cloud: Proxy,
-    /// Before Postgres, for this gateway alone.
-    pub(crate) database: Proxy,
-}
 
 /// The house.
 #[derive(Debug)]
@@ -55,20 +40,27 @@ pub(crate) struct House {
     pub(crate) standin: String,
     /// Whether the clocks can be moved.
     pub(crate) faketime: bool,
-    folder: PathBuf,
-    postgres: Turn<Pair>,
+    pub(crate) folder: PathBuf,
+    pub(crate) postgres: Turn<Pair>,
+    pub(crate) clocked: Clocked,
+    /// When it had no database.
+    pub(crate) outages: Outages,
+    /// Whoever starts a gateway reads it. One that starts while the database's clock is off takes that for the time, and
+    /// needs minutes to find out: that is tried in `tests/it` (`clock_leaps`), where it costs nothing.
+    starts: RwLock<()>,
     _standin: Running,
 }
 
 impl House {
     /// Builds it in an empty folder; `receiver` is where webhooks go in the end.
     pub(crate) async fn build(folder: &Path, receiver: SocketAddr) -> anyhow::Result<Self> {
-        let options = |name: &str| options_for(&folder.join(name), Durability::Durable);
-        let postgres = Pair::start(options(POSTGRES[0]), options(POSTGRES[1])).await?;
+        let faketime = libfaketime();
+        let clocked = Clocked::prepare(&folder.join(POSTGRES[0]), faketime.as_deref()).await?;
+        let options = |place: usize| clocked.options(&folder.join(POSTGRES[place]));
+        let postgres = Pair::start(options(0), options(1)).await?;
         let socket = postgres.socket()?;
         prepare(&postgres.primary()?.database_url(), folder).await?;
         let (standin, address) = start_standin(folder).await?;
-        let faketime = libfaketime();
         let mut gateways = Vec::new();
         for who in [Who::A, Who::B, Who::C] {
             let database = Proxy::before(Target::Postgres(socket.clone())).await;
@@ -84,6 +76,9 @@ impl House {
             faketime: faketime.is_some(),
             folder: folder.to_owned(),
             postgres: Turn::new(postgres),
+            clocked,
+            outages: Outages::default(),
+            starts: RwLock::new(()),
             _standin: standin,
         })
     }
@@ -103,17 +98,23 @@ impl House {
     /// An immediate stop, and a start after `pause`.
     pub(crate) async fn crash_postgres(&self, pause: Duration) -> anyhow::Result<()> {
         let mut postgres = self.postgres.lock().await;
+        let begun = Instant::now();
         postgres.crash().await?;
         tokio::time::sleep(pause).await;
-        postgres.start_again().await
+        postgres.start_again().await?;
+        self.outages.note(begun, Instant::now());
+        Ok(())
     }
 
     /// No writes for `pause`.
     pub(crate) async fn read_only(&self, pause: Duration) -> anyhow::Result<()> {
         let postgres = self.postgres.lock().await;
+        let begun = Instant::now();
         postgres.set("default_transaction_read_only = on").await?;
         tokio::time::sleep(pause).await;
-        postgres.set("default_transaction_read_only = off").await
+        postgres.set("default_transaction_read_only = off").await?;
+        self.outages.note(begun, Instant::now());
+        Ok(())
     }
 
     /// A setting of the server's is another one for `pause`.
@@ -122,6 +123,26 @@ impl House {
         postgres.set(&format!("{} = {}", setting.name, setting.odd)).await?;
         tokio::time::sleep(pause).await;
         postgres.set(&format!("{} = {}", setting.name, setting.usual)).await
+    }
+
+    /// Postgres' clock is so many seconds off for `pause`; nobody has just started who would begin by it.
+    pub(crate) async fn leap(&self, seconds: i64, pause: Duration) -> anyhow::Result<()> {
+        let _postgres = self.postgres.lock().await;
+        let _nobody_starts = self.starts.write().await;
+        tokio::time::sleep(FIRST_READING).await;
+        self.clocked.set(seconds)?;
+        tokio::time::sleep(pause).await;
+        self.clocked.set(0)
+    }
+
+    /// Whoever holds this may start a gateway, or keep one away that has just started.
+    pub(crate) async fn start(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
+        self.starts.read().await
+    }
+
+    /// Of the servers that the database is restored into.
+    pub(crate) fn further_options(&self) -> [Options; 2] {
+        [2, 3].map(|place| self.clocked.options(&self.folder.join(POSTGRES[place])))
     }
 
     /// Somebody has a transaction open for `pause`, or until the server ends it.
@@ -140,6 +161,7 @@ impl House {
     pub(crate) async fn fail_over(&self, pause: Duration) -> anyhow::Result<Instant> {
         let mut postgres = self.postgres.lock().await;
         postgres.attach().await?;
+        let begun = Instant::now();
         postgres.crash().await?;
         let standby = postgres.standby_socket()?;
         for gateway in &self.gateways {
@@ -147,6 +169,7 @@ impl House {
         }
         tokio::time::sleep(pause).await;
         postgres.promote().await?;
+        self.outages.note(begun, Instant::now());
         Ok(Instant::now())
     }
 
@@ -182,112 +205,27 @@ impl House {
     pub(crate) async fn stop(&self) -> anyhow::Result<Duration> {
         let begun = std::time::Instant::now();
         for gateway in &self.gateways {
-            if let Some(running) = &*gateway.running.lock().await {
-                running.signal("TERM").await;
-            }
+            gateway.tell_to_stop().await;
         }
         for gateway in &self.gateways {
-            if let Some(mut running) = gateway.running.lock().await.take() {
-                let status = running.ended().await;
-                anyhow::ensure!(status.success(), "a gateway that was told to stop ended with {status}");
-            }
+            gateway.has_ended().await?;
         }
         Ok(begun.elapsed())
     }
 }
 
-impl Gateway {
-    async fn start(
-        who: Who,
-        folder: &Path,
-        database: Proxy,
-        cloud: Proxy,
-        faketime: Option<&Path>,
-    ) -> anyhow::Result<Self> {
-        let port = free_port(who)?;
-        let clock = folder.join(format!("clock-{who:?}"));
-        std::fs::write(&clock, "+0")?;
-        let mut environment = settings::gateway(port, database.address, cloud.address);
-        if let Some(library) = faketime {
-            environment.extend(settings::faked_clock(library, &clock));
-        }
-        let arguments: &[&str] = match who {
-            Who::A => &["serve"],
-            Who::B => &["serve", "--no-worker"],
-            Who::C => &["worker"],
-        };
-        let program = Program {
-            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
-            environment,
-            log: folder.join(format!("gateway-{who:?}.log")),
-        };
-        let gateway = Self {
-            running: Turn::new(Some(program.start())),
-            program,
-            listens: (who != Who::C).then_some(port),
-            clock,
-            away: AtomicBool::new(false),
-            door: Proxy::before(Target::Tcp(port)).await,
-            cloud,
-            database,
-        };
-        gateway.is_up().await?;
-        Ok(gateway)
-    }
-
-    /// kill -9, and a start after `pause`; returns once it answers.
-    pub(crate) async fn kill(&self, pause: Duration) -> anyhow::Result<()> {
-        let mut running = self.running.lock().await;
-        if let Some(running) = running.take() {
-            running.kill().await;
-        }
-        tokio::time::sleep(pause).await;
-        *running = Some(self.program.start());
-        self.is_up().await
-    }
-
-    /// SIGSTOP, and SIGCONT after `pause`.
-    pub(crate) async fn freeze(&self, pause: Duration) {
-        if let Some(running) = &*self.running.lock().await {
-            running.signal("STOP").await;
-            tokio::time::sleep(pause).await;
-            running.signal("CONT").await;
-        }
-    }
-
-    /// Puts the wall clock of the process so many seconds off the machine's.
-    pub(crate) fn set_clock(&self, seconds: i64) -> anyhow::Result<()> {
-        // Written beside and renamed: half a number would be another time.
-        let fresh = self.clock.with_extension("new");
-        std::fs::write(&fresh, format!("{seconds:+}"))?;
-        Ok(std::fs::rename(&fresh, &self.clock)?)
-    }
-
-    async fn is_up(&self) -> anyhow::Result<()> {
-        match self.listens {
-            Some(address) => until_answers(&format!("http://{address}/healthz")).await,
-            None => Ok(()),
-        }
-    }
-}
-
-async fn until_answers(url: &str) -> anyhow::Result<()> {
-    let http = settings::http()?;
-    let answers = async {
-        while http.get(url).send().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), answers).await.with_context(|| format!("{url} does not answer"))
-}
-
 /// The runtime role, which the migrations grant what it needs; then the migrations.
 async fn prepare(database_url: &str, folder: &Path) -> anyhow::Result<()> {
-    let pool = crate::facts::connect(database_url).await?;
-    sqlx::query("CREATE ROLE eci_runtime LOGIN").execute(&pool).await?;
-    pool.close().await;
+    make_role(database_url).await?;
     let environment = vec![("ECG_MIGRATE_DATABASE_URL".to_owned(), database_url.to_owned())];
     Program { arguments: vec!["migrate".into()], environment, log: folder.join("migrate.log") }.run().await
+}
+
+/// The role of the gateways.
+pub(crate) async fn make_role(database_url: &str) -> anyhow::Result<()> {
+    let mut owner = PgConnection::connect(database_url).await?;
+    owner.execute("CREATE ROLE eci_runtime LOGIN").await?;
+    Ok(owner.close().await?)
 }
 
 async fn start_standin(folder: &Path) -> anyhow::Result<(Running, SocketAddr)> {
@@ -318,11 +256,4 @@ async fn start_standin(folder: &Path) -> anyhow::Result<(Running, SocketAddr)> {
     let limits = limits.body(r#"{"quota":1000000,"creates_per_minute":1000000}"#).send().await?;
     anyhow::ensure!(limits.status().is_success(), "the stand-in takes its limits");
     Ok((running, address))
-}
-
-/// Below the ports that the system hands out by itself: nobody takes it while the gateway is down.
-fn free_port(who: Who) -> anyhow::Result<SocketAddr> {
-    let first = 20_000 + 1_000 * who as u16;
-    let mut ports = (first..first + 1_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-    ports.find(|address| TcpListener::bind(address).is_ok()).context("a free port")
 }

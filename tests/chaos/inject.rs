@@ -10,7 +10,7 @@ use tokio::time::sleep_until;
 
 use crate::check::evidence::Recovery;
 use crate::client::Clients;
-use crate::plan::{Fault, Lane, Link, Who};
+use crate::plan::{Fault, Lane, Link, Schedule, Who};
 use crate::probe::Probes;
 use crate::proxy::{Proxy, Shot, Sky};
 use crate::settings;
@@ -36,12 +36,13 @@ impl Injector {
         }
     }
 
-    /// Carries out everything, each lane one fault after the other.
-    pub(crate) async fn run(self: &Arc<Self>, schedule: Vec<(Duration, Fault)>) -> anyhow::Result<()> {
+    /// Carries out everything, each lane one fault after the other, by the time since it was called.
+    pub(crate) async fn run(self: &Arc<Self>, schedule: Schedule) -> anyhow::Result<()> {
+        let begun = Instant::now();
         let mut lanes = JoinSet::new();
         for lane in Lane::ALL {
             let faults: Vec<_> = schedule.iter().filter(|(_, fault)| fault.lane() == lane).cloned().collect();
-            lanes.spawn(Arc::clone(self).lane(faults));
+            lanes.spawn(Arc::clone(self).lane(begun, faults));
         }
         while let Some(ended) = lanes.join_next().await {
             ended??;
@@ -49,9 +50,12 @@ impl Injector {
         Ok(())
     }
 
-    async fn lane(self: Arc<Self>, faults: Vec<(Duration, Fault)>) -> anyhow::Result<()> {
+    async fn lane(self: Arc<Self>, start: Instant, faults: Schedule) -> anyhow::Result<()> {
         for (at, fault) in faults {
-            sleep_until((self.begun + at).into()).await;
+            sleep_until((start + at).into()).await;
+            if !self.clients.house.faketime && matches!(fault, Fault::Leap(..) | Fault::Step(..)) {
+                continue;
+            }
             *self.counts().entry(fault.name()).or_default() += 1;
             let (words, begun) = (fault.to_string(), Instant::now());
             eprintln!("{:>7.1} s  {words}", (begun - self.begun).as_secs_f64());
@@ -72,9 +76,16 @@ impl Injector {
     async fn inflict(&self, fault: &Fault) -> anyhow::Result<()> {
         let house = &self.clients.house;
         match fault {
-            Fault::Kill(who, pause) => house.of(*who).kill(*pause).await?,
-            Fault::Freeze(who, pause) => house.of(*who).freeze(*pause).await,
+            Fault::Kill(who, pause) => {
+                let _start = house.start().await;
+                house.of(*who).kill(*pause).await?;
+            }
+            Fault::Freeze(who, pause) => {
+                let _start = house.start().await;
+                house.of(*who).freeze(*pause).await;
+            }
             Fault::Partition(who, link, pause) => {
+                let _start = house.start().await;
                 let silent = Sky { silent: true, ..Sky::default() };
                 self.under(self.proxy(*who, *link), silent, *pause).await;
             }
@@ -102,7 +113,9 @@ impl Injector {
             Fault::Setting(setting, pause) => house.set(*setting, *pause).await?,
             Fault::Hold(pause) => house.hold_transaction(*pause).await?,
             Fault::Cloud(fault) => self.tell_standin(fault.clone()).await?,
-            Fault::Vanish(times) => self.tell_standin(nothing(*times)).await?,
+            Fault::Pretend => self.tell_standin(PRETEND.to_owned()).await?,
+            Fault::Hide(percent, pause) => self.lie(*percent, *pause).await?,
+            Fault::Leap(seconds, pause) => house.leap(*seconds, *pause).await?,
         }
         Ok(())
     }
@@ -111,6 +124,17 @@ impl Injector {
         let url = format!("{}/_admin/faults", self.clients.house.standin);
         let told = settings::http()?.post(url).body(fault.clone()).send().await?;
         anyhow::ensure!(told.status().is_success(), "the stand-in takes {fault}");
+        Ok(())
+    }
+
+    /// Hides that share for so long.
+    async fn lie(&self, percent: u8, pause: Duration) -> anyhow::Result<()> {
+        let (url, http) = (format!("{}/_admin/lies", self.clients.house.standin), settings::http()?);
+        let told = http.post(&url).body(format!(r#"{{"hide_percent":{percent}}}"#)).send().await?;
+        anyhow::ensure!(told.status().is_success(), "the stand-in hides {percent} in a hundred");
+        self.clients.doubt.begins(pause);
+        tokio::time::sleep(pause).await;
+        http.delete(&url).send().await?;
         Ok(())
     }
 
@@ -142,8 +166,17 @@ impl Injector {
             gateway.set_clock(0)?;
         }
         house.hooks.disarm();
-        settings::http()?.delete(format!("{}/_admin/faults", house.standin)).send().await?;
+        house.clocked.set(0)?;
+        for what in ["faults", "lies"] {
+            settings::http()?.delete(format!("{}/_admin/{what}", house.standin)).send().await?;
+        }
         Ok(())
+    }
+
+    /// Something happened that is in no schedule; it was over at `at`.
+    pub(crate) fn note(&self, name: &'static str, at: Instant) {
+        *self.counts().entry(name).or_default() += 1;
+        self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), at));
     }
 
     /// What happened, by name.
@@ -151,19 +184,27 @@ impl Injector {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long each recovery took: until the first probe that was sent after the fault had gone through.
+    /// Whether the cloud hid anything, or only answered a delete.
+    pub(crate) fn has_lied(&self) -> bool {
+        let lies = [Fault::Pretend, Fault::Hide(1, Duration::ZERO), Fault::Hide(100, Duration::ZERO)];
+        lies.iter().any(|lie| self.counts().contains_key(lie.name()))
+    }
+
+    /// How long each recovery took: until the first probe that was sent after the fault had gone through, without the time
+    /// in which there was no database.
     pub(crate) fn recoveries(&self, probes: &Probes) -> Vec<Recovery> {
         let inflicted = self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let recovery = |(fault, at): (String, Instant)| Recovery { fault, took: probes.first_after(at) };
+        let outages = &self.clients.house.outages;
+        let recovery = |(fault, at): (String, Instant)| {
+            let took = probes.first_after(at).map(|took| took.saturating_sub(outages.between(at, at + took)));
+            Recovery { fault, took }
+        };
         inflicted.into_iter().map(recovery).collect()
     }
 }
 
-/// So many answers to looks that are well formed, and empty.
-fn nothing(times: usize) -> String {
-    let body = r#"{\"RequestId\":\"5E5E8A70-9C1F-4A53-8E0B-000000000000\",\"TotalCount\":0,\"ImageCaches\":[]}"#;
-    format!(r#"{{"action":"DescribeImageCaches","kind":"status","http":200,"body":"{body}","times":{times}}}"#)
-}
+/// The next delete is only answered.
+const PRETEND: &str = r#"{"action":"DeleteImageCache","kind":"pretend"}"#;
 
 /// Whom a fault takes away from its callers.
 fn away(fault: &Fault) -> Option<Who> {

@@ -2,26 +2,36 @@
 //! failovers of Postgres alone, one after the other: `--failovers N`.
 //!
 //! Real Postgres with fsync, three gateway processes, the stand-in, a receiver, clients, and a proxy on every way
-//! between them. A schedule from one seed kills, freezes, cuts off, loses answers and moves clocks; clients, stand-in
-//! and receiver keep ledgers on the disk. At the end everything is healed and comes to rest, and [`check`] compares
-//! the ledgers with the database. Exit code 1, with the seed, if anything is wrong.
+//! between them. A schedule from one seed kills, freezes, cuts off, loses answers, moves clocks and has the cloud lie;
+//! between its halves the database is restored from a dump into another server. Clients, stand-in and receiver keep
+//! ledgers on the disk. At the end everything is healed and comes to rest, and [`check`] compares the ledgers with the
+//! database and the cloud. Exit code 1, with the seed, if anything is wrong.
 //!
 //! It all stays in `target/tmp/chaos` until the next run: ledgers, logs, data.
 
+mod adopter;
 mod asker;
 mod check;
 mod client;
+mod clocked;
+mod cloud;
 mod facts;
 mod failovers;
+mod gateway;
 mod house;
 mod inject;
+mod joiner;
 mod ledger;
+mod moving;
+mod outages;
 #[path = "../it/support/pair.rs"]
 mod pair;
+mod patience;
 mod plan;
 mod probe;
 mod process;
 mod proxy;
+mod reader;
 mod receiver;
 mod report;
 #[path = "../it/support/server.rs"]
@@ -41,8 +51,12 @@ use failovers::Failovers;
 use house::House;
 use inject::Injector;
 use ledger::Ledger;
+use patience::Doubt;
+use plan::Restore;
 use probe::Probes;
+use reader::Reader;
 use report::Report;
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
 /// How many clients tell stories.
@@ -115,6 +129,8 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
         ledger: Arc::new(Ledger::open(&folder.join("clients.ndjson"))),
         stop: AtomicBool::new(false),
         count: AtomicU64::new(0),
+        turn: RwLock::new(()),
+        doubt: Doubt::default(),
     });
     subscribe(&clients, &secrets).await?;
     let mut stories = JoinSet::new();
@@ -123,16 +139,21 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
         let team = TEAMS[usize::try_from(number)? % TEAMS.len()];
         stories.spawn(async move { clients.run(seed ^ (number + 1), team).await });
     }
-    for (number, team) in (100..).zip(TEAMS) {
-        let (clients, key) = (Arc::clone(&clients), clients.key(team).await?);
-        stories.spawn(async move { clients.ask_without_tokens(seed ^ number, key).await });
+    let readers = TEAMS.map(|team| Arc::new(Reader::of(team)));
+    for (number, (team, reader)) in (100..).zip(TEAMS.into_iter().zip(&readers)) {
+        let (asking, key) = (Arc::clone(&clients), clients.key(team).await?);
+        stories.spawn(async move { asking.ask_without_tokens(seed ^ number, key).await });
+        let adopting = Arc::clone(&clients);
+        stories.spawn(async move { adopting.adopt_some(seed ^ (number + 100), team).await });
+        let (reading, reader) = (Arc::clone(&clients), Arc::clone(reader));
+        stories.spawn(async move { reader.run(&reading).await });
     }
     let injector = Arc::new(Injector::new(Arc::clone(&clients)));
     let probes = Arc::new(Probes::default());
     let probing = tokio::spawn(Arc::clone(&probes).run(Arc::clone(&clients)));
     let mut recoveries = Vec::new();
     match what {
-        What::Schedule(length) => injector.run(plan::schedule(seed, length)).await?,
+        What::Schedule(length) => schedule(&injector, &clients, seed, length).await?,
         What::Failovers(count) => {
             let mut failovers = Failovers::new(Arc::clone(&clients), folder.join("receiver.ndjson")).await?;
             recoveries = failovers.run(count).await?;
@@ -150,15 +171,37 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
         ended??;
     }
     let pool = facts::connect(&house.database_url().await?).await?;
-    let unrest = rest(&pool, healed).await?;
+    let unrest = rest(&clients, &pool, healed).await?;
     let rested = healed.elapsed();
+    for reader in &readers {
+        reader.read_to_the_end(&clients).await?;
+    }
     recoveries.extend(injector.recoveries(&probes));
     let mut evidence = gather(&folder, &pool, recoveries).await?;
+    evidence.held = cloud::held(&house.standin).await?;
+    evidence.lied = injector.has_lied();
     evidence.audit_findings = house.verify_audit().await?;
     let drained = house.stop().await?;
     evidence.recoveries.sort_by_key(|recovery| recovery.took);
     let report = Report { seed, house: &house, injector: &injector, evidence: &evidence, rested, drained, unrest };
     Ok(report.print())
+}
+
+/// The schedule of the seed, in two halves, between which the database moves into another server.
+async fn schedule(injector: &Arc<Injector>, clients: &Clients, seed: u64, length: Duration) -> anyhow::Result<()> {
+    let (first, restore, second) = plan::halves(seed, length);
+    injector.run(first).await?;
+    injector.heal().await?;
+    // What was hurt recovers before everybody is away.
+    tokio::time::sleep(LAST_PROBES).await;
+    let name = match restore {
+        Restore::Whole => "restore into another server",
+        Restore::Late => "restore that lacks the last creates",
+    };
+    eprintln!("{name}");
+    let moved = moving::change_servers(clients, restore).await?;
+    injector.note(name, moved);
+    injector.run(second).await
 }
 
 /// The pauses between the attempts of a delivery, in seconds: as many as an endpoint may have.
@@ -185,14 +228,16 @@ async fn subscribe(clients: &Clients, secrets: &receiver::Secrets) -> anyhow::Re
     Ok(())
 }
 
-/// Waits until nothing moves any more; what still does at the deadline.
-async fn rest(pool: &sqlx::PgPool, healed: Instant) -> anyhow::Result<Vec<String>> {
+/// Waits until nothing moves any more, and the cloud was compared; what still does at the deadline.
+async fn rest(clients: &Clients, pool: &sqlx::PgPool, healed: Instant) -> anyhow::Result<Vec<String>> {
+    let since = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool).await?;
     loop {
-        let unrest = facts::unrest(pool).await?;
+        let unrest = facts::unrest(pool, Some(since)).await?;
         if unrest.is_empty() || healed.elapsed() > REST {
             return Ok(unrest);
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        clients.ask_again().await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
@@ -204,6 +249,7 @@ async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<Recovery>) -
         recoveries,
         ..Evidence::default()
     };
+    check::forget(&mut evidence);
     facts::gather(pool, &mut evidence).await?;
     Ok(evidence)
 }

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: pure; the same seed and length give the same schedule. (What a run makes of it still depends
 //! on the machine: processes and sockets are real.) Faults that take a gateway away share a lane, so that one API
-//! stays up.
+//! stays up. No lie of the cloud and no leap of the database's clock lasts so long that the gateways may believe it.
 
 use std::fmt;
 use std::time::Duration;
@@ -60,8 +60,21 @@ pub(crate) enum Fault {
     Storm(Who, Link),
     /// The stand-in's fault door is told this.
     Cloud(String),
-    /// So many looks show nothing, as if everything were gone.
-    Vanish(usize),
+    /// The cloud shows so many in a hundred of its image caches to nobody, for so long.
+    Hide(u8, Duration),
+    /// The next delete is answered as if it were carried out.
+    Pretend,
+    /// The database's clock is so many seconds off, for so long.
+    Leap(i64, Duration),
+}
+
+/// What happens between the halves: the database is dumped and restored into another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restore {
+    /// Nobody writes any more when it is dumped.
+    Whole,
+    /// Creates are acknowledged after the dump, and lost with it.
+    Late,
 }
 
 /// A setting that is weaker, or reads otherwise, than what the gateway is built on.
@@ -90,13 +103,19 @@ pub(crate) enum Lane {
     Worker,
     Postgres,
     Holder,
+    Lies,
     Air,
 }
 
 impl Lane {
     /// All lanes.
-    pub(crate) const ALL: [Self; 5] = [Self::Doors, Self::Worker, Self::Postgres, Self::Holder, Self::Air];
+    pub(crate) const ALL: [Self; 6] = [Self::Doors, Self::Worker, Self::Postgres, Self::Holder, Self::Lies, Self::Air];
 }
+
+/// The line of a leap, which is not run where there is no libfaketime.
+pub(crate) const LEAP: &str = "leap of the database's clock";
+/// The same of a gateway's clock.
+pub(crate) const STEP: &str = "clock step";
 
 impl Fault {
     /// Its lane.
@@ -104,8 +123,11 @@ impl Fault {
         match self {
             Self::Kill(Who::C, _) | Self::Freeze(Who::C, _) | Self::Partition(Who::C, ..) => Lane::Worker,
             Self::Kill(..) | Self::Freeze(..) | Self::Partition(..) => Lane::Doors,
-            Self::StopPostgres(_) | Self::ReadOnly(_) | Self::FailOver(_) | Self::Setting(..) => Lane::Postgres,
+            Self::StopPostgres(_) | Self::ReadOnly(_) | Self::FailOver(_) | Self::Setting(..) | Self::Leap(..) => {
+                Lane::Postgres
+            }
             Self::Hold(_) => Lane::Holder,
+            Self::Hide(..) => Lane::Lies,
             _ => Lane::Air,
         }
     }
@@ -123,12 +145,15 @@ impl Fault {
             Self::FailOver(_) => "failover to a standby",
             Self::LoseCommit(_) => "lost COMMIT",
             Self::LoseStatement(_) => "lost single statement",
-            Self::Step(..) => "clock step",
+            Self::Step(..) => STEP,
             Self::Slow(..) => "slow link",
             Self::Cut(..) => "cut at byte k",
             Self::Storm(..) => "reset of all connections",
             Self::Cloud(_) => "fault of the cloud",
-            Self::Vanish(_) => "cloud that shows nothing",
+            Self::Hide(100, _) => "cloud that shows nothing",
+            Self::Hide(..) => "cloud that hides a share",
+            Self::Pretend => "delete that is only answered",
+            Self::Leap(..) => LEAP,
         }
     }
 }
@@ -143,7 +168,7 @@ impl fmt::Display for Fault {
 type Throw = fn(&mut StdRng) -> Fault;
 
 /// How many of each kind come in five minutes.
-const PER_FIVE_MINUTES: [(usize, Throw); 18] = [
+const PER_FIVE_MINUTES: [(usize, Throw); 19] = [
     (25, |dice| Fault::Kill(door(dice), between(dice, 100, 900))),
     (17, |dice| Fault::Kill(Who::C, between(dice, 100, 900))),
     (3, |dice| Fault::Freeze(door(dice), between(dice, 13_000, 15_000))),
@@ -154,7 +179,8 @@ const PER_FIVE_MINUTES: [(usize, Throw); 18] = [
     (2, |dice| Fault::ReadOnly(between(dice, 1_000, 9_000))),
     (4, |dice| Fault::Setting(SETTINGS[dice.random_range(0..SETTINGS.len())], between(dice, 2_000, 8_000))),
     (2, |dice| Fault::Hold(between(dice, 10_000, 30_000))),
-    (3, |dice| Fault::Vanish(dice.random_range(5..60))),
+    (6, |dice| Fault::Hide(SHARES[dice.random_range(0..SHARES.len())], between(dice, 3_000, 25_000))),
+    (3, |dice| Fault::Leap(LEAPS[dice.random_range(0..LEAPS.len())], between(dice, 3_000, 10_000))),
     (1, |dice| Fault::FailOver(between(dice, 0, 3_000))),
     (42, |dice| Fault::LoseCommit(any(dice))),
     (16, |dice| Fault::LoseStatement(any(dice))),
@@ -163,13 +189,22 @@ const PER_FIVE_MINUTES: [(usize, Throw); 18] = [
     (40, |dice| Fault::Cut(any(dice), link(dice), dice.random(), dice.random_range(0..400))),
     (8, |dice| Fault::Storm(any(dice), link(dice))),
 ];
+/// How many in a hundred are hidden; all of them are another case than most.
+const SHARES: [u8; 4] = [10, 40, 70, 100];
+/// How far the database's clock leaps: nine days and minutes, which no gateway takes for the truth before an hour.
+const LEAPS: [i64; 4] = [777_600, -600, 300, -300];
+/// Deletes that are only answered, in five minutes.
+const PRETENDED: usize = 6;
 /// Faults of the cloud in five minutes.
 const CLOUD: usize = 80;
 /// Nothing is hurt before that, nor in as long before the end.
 const CALM: Duration = Duration::from_secs(5);
 
-/// Everything that happens in a run of that length, by time.
-pub(crate) fn schedule(seed: u64, length: Duration) -> Vec<(Duration, Fault)> {
+/// What happens when, by time.
+pub(crate) type Schedule = Vec<(Duration, Fault)>;
+
+/// Everything that happens in a run of that length.
+pub(crate) fn schedule(seed: u64, length: Duration) -> Schedule {
     let mut dice = StdRng::seed_from_u64(seed);
     let times = |count: usize| (count as u64 * length.as_secs()).div_ceil(300);
     let mut all = Vec::new();
@@ -183,9 +218,26 @@ pub(crate) fn schedule(seed: u64, length: Duration) -> Vec<(Duration, Fault)> {
         let fault = Fault::Cloud(cloud_fault(&mut dice, usize::try_from(number).unwrap_or_default()));
         all.push((when(&mut dice, length), fault));
     }
+    for _ in 0..times(PRETENDED) {
+        // The gateways send such a delete again after five minutes: early enough that everything comes to rest.
+        all.push((when(&mut dice, length / 2), Fault::Pretend));
+    }
     all.sort_by_key(|(at, _)| *at);
     all
 }
+
+/// The schedule in two halves, each by the time since it began, and what happens between them.
+pub(crate) fn halves(seed: u64, length: Duration) -> (Schedule, Restore, Schedule) {
+    let half = length / 2;
+    let (first, second): (Vec<_>, Vec<_>) = schedule(seed, length).into_iter().partition(|(at, _)| *at < half);
+    let second = second.into_iter().map(|(at, fault)| (at.saturating_sub(half), fault)).collect();
+    // Its own dice: what is drawn otherwise does not change it.
+    let late = StdRng::seed_from_u64(seed ^ RESTORE).random_bool(0.5);
+    (first, if late { Restore::Late } else { Restore::Whole }, second)
+}
+
+/// Sets the dice of the restore apart.
+const RESTORE: u64 = 0x7265_7374_6f72_6500;
 
 fn when(dice: &mut StdRng, length: Duration) -> Duration {
     CALM + length.saturating_sub(CALM * 2).mul_f64(dice.random_range(0.0..1.0))

@@ -42,6 +42,8 @@ impl Probes {
     }
 
     async fn probe(self: Arc<Self>, clients: Arc<Clients>) {
+        // None while everything is to stand still.
+        let Ok(_turn) = clients.turn.try_read() else { return };
         let number = clients.count.fetch_add(1, Ordering::Relaxed);
         let name = format!("probe-{number}");
         let create = Wish {

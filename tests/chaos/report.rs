@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use eci_cache_gateway::domain::reconcile::SHOWN_AGAIN;
+
 use crate::check::evidence::ClientFact;
 use crate::check::{self, Evidence, RULES};
 use crate::house::House;
 use crate::inject::Injector;
+use crate::plan::{LEAP, STEP};
 use crate::proxy::Proxy;
 
 /// Everything that is told.
@@ -39,7 +42,9 @@ impl Report<'_> {
         let proxies = gateways.iter().flat_map(|gateway| [&gateway.door, &gateway.cloud, &gateway.database]);
         row("connections that were cut", proxies.chain([&self.house.hooks]).map(Proxy::hits).sum());
         if !self.house.faketime {
-            println!("no libfaketime here: the clocks stood still (apt-get install faketime)");
+            for name in [LEAP, STEP] {
+                println!("{name:<52} {:>9}  no libfaketime here (apt-get install faketime)", "NOT RUN");
+            }
         }
         self.print_evidence();
         self.print_times();
@@ -54,8 +59,28 @@ impl Report<'_> {
         row("answers that clients heard", evidence.clients.iter().filter(answered).count());
         row("wishes that clients gave up", evidence.clients.iter().filter(gave_up).count());
         let told = |fact: &&ClientFact| matches!(fact, ClientFact::Told { .. });
-        row("creates asked for without a token", evidence.caches.iter().filter(|row| row.is_asked()).count());
-        row("of them told", evidence.clients.iter().filter(told).count());
+        row(
+            "creates asked for once, and perhaps not waited for",
+            evidence.caches.iter().filter(|row| row.is_asked()).count(),
+        );
+        row("told by the cloud's id, asked for or adopted", evidence.clients.iter().filter(told).count());
+        for word in ["joined", "reused", "created"] {
+            let yours = |fact: &&ClientFact| matches!(fact, ClientFact::Yours { outcome, .. } if outcome == word);
+            row(&format!("told by our id, {word}"), evidence.clients.iter().filter(yours).count());
+        }
+        row("put into the cloud behind the gateway's back", evidence.put().len());
+        row("at the cloud in the end", evidence.held.len());
+        row("of them open findings", evidence.findings.intersection(&evidence.held).count());
+        let heard = evidence.clients.iter().map(|fact| match fact {
+            ClientFact::Heard { events, .. } => events.len(),
+            _ => 0,
+        });
+        row("events read in the feed", heard.sum());
+        let anew = |fact: &&ClientFact| matches!(fact, ClientFact::Anew { .. });
+        row("readers that were told to begin anew", evidence.clients.iter().filter(anew).count());
+        row("creates that were lost and asked for again", evidence.lost.len());
+        let again = evidence.transitions.iter().filter(|row| row.reason == SHOWN_AGAIN);
+        row("shown again after an end", again.count());
         row("acts of the stand-in", evidence.acts.len());
         row("webhooks received", evidence.hooks.len());
         row("image caches", evidence.caches.len());

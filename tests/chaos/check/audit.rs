@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{ClientFact, Evidence};
 
-/// A delete of what was never made, or is gone already, and a withdrawal ask nothing of the cloud.
-const QUIET: [&str; 2] = ["delete_image_cache", "withdraw_image_cache"];
+/// Who takes over what is there.
+const ADOPT: &str = "adopt_image_caches";
+/// A delete of what was never made, or is gone already, a withdrawal and an adoption ask nothing of the cloud.
+const QUIET: [&str; 3] = ["delete_image_cache", "withdraw_image_cache", ADOPT];
 
 /// Whatever was answered below 500 stands in the audit trail.
 pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
@@ -28,9 +30,12 @@ pub(super) fn carried_out(evidence: &Evidence) -> Vec<String> {
     silent.chain(invented.map(|(operation, _)| format!("in the audit, not carried out: {operation}"))).collect()
 }
 
-/// Each operation that ended has one entry of its beginning and one of its end, and no operation is in the audit alone.
+/// Each operation that ended has one entry of its beginning and one of its end (an adoption is over as it begins), and no
+/// operation is in the audit alone.
 pub(super) fn endings(evidence: &Evidence) -> Vec<String> {
     let mut entries: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let adoptions = evidence.audit.iter().filter(|entry| entry.action == ADOPT);
+    let adoptions: BTreeSet<&str> = adoptions.map(|entry| entry.operation.as_str()).collect();
     for entry in &evidence.audit {
         let (accepted, ended) = entries.entry(&entry.operation).or_default();
         *(if entry.outcome == "accepted" { accepted } else { ended }) += 1;
@@ -39,6 +44,7 @@ pub(super) fn endings(evidence: &Evidence) -> Vec<String> {
     for operation in evidence.operations.iter().filter(|operation| operation.state != "running") {
         match entries.remove(operation.id.as_str()) {
             Some((1, 1)) => {}
+            Some((0, 1)) if adoptions.contains(operation.id.as_str()) => {}
             other => found.push(format!("{} of {}: (beginnings, ends) {other:?}", operation.kind, operation.id)),
         }
     }

@@ -1,6 +1,6 @@
-//! What the judge looks at: the ledgers, line by line, and the rows of the database.
+//! What the judge looks at: the ledgers, line by line, the rows of the database, and what the cloud has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -35,10 +35,46 @@ pub(crate) enum ClientFact {
         /// The cloud's id that it tells.
         eci_cache_id: Option<String>,
     },
-    /// A create without a token was answered with the cloud's id of its cache.
+    /// Somebody who deletes nothing was told the cloud's id of an image cache: it is theirs.
     Told {
         /// The cloud's id, as it was told.
         eci_cache_id: String,
+    },
+    /// Somebody who deletes nothing was told of an image cache: it is theirs.
+    Yours {
+        /// `ic_…`.
+        image_cache: String,
+        /// What was said of it: `joined`, `reused` or `created`.
+        outcome: String,
+    },
+    /// An image cache was put into the cloud behind the gateway's back.
+    Put {
+        /// The cloud's id.
+        eci_cache_id: String,
+        /// It is not ready before.
+        ready_at: DateTime<Utc>,
+    },
+    /// A page of the feed.
+    Heard {
+        /// Whose feed.
+        team: String,
+        /// The ids of its events.
+        events: Vec<String>,
+    },
+    /// A reader of the feed was told that its cursor leads nowhere, and begins anew.
+    Anew {
+        /// Whose feed.
+        team: String,
+    },
+    /// From here on nothing that is acknowledged is in the dump that everybody goes on with.
+    LossBegins {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The gateways have ended; from here on the database is the one from the dump.
+    LossEnds {
+        /// When.
+        at: DateTime<Utc>,
     },
     /// No answer came in all the time that a client was willing to wait.
     GaveUp {
@@ -125,6 +161,8 @@ pub(crate) struct OperationRow {
 pub(crate) struct EventRow {
     /// `evt_…`: the `webhook-id`.
     pub(crate) id: String,
+    /// Whose feed it is in.
+    pub(crate) team: String,
     /// The type.
     pub(crate) kind: String,
     /// Its cache.
@@ -146,6 +184,8 @@ pub(crate) struct TransitionRow {
     pub(crate) from: Option<String>,
     /// After.
     pub(crate) to: String,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// An audit entry that tells of an operation.
@@ -195,4 +235,23 @@ pub(crate) struct Evidence {
     pub(crate) waiting_deliveries: i64,
     /// How long recoveries took.
     pub(crate) recoveries: Vec<Recovery>,
+    /// What the cloud has at the end, by its ids.
+    pub(crate) held: BTreeSet<String>,
+    /// Of those, what is found and not ended, as the database says.
+    pub(crate) findings: BTreeSet<String>,
+    /// Whether the cloud lied at any time.
+    pub(crate) lied: bool,
+    /// The cloud's ids that were told for creates, by key, and lost with the database that had told them.
+    pub(crate) lost: Vec<(String, String)>,
+}
+
+impl Evidence {
+    /// What was put into the cloud behind the gateway's back, by its id; and when it is ready at the earliest.
+    pub(crate) fn put(&self) -> BTreeMap<&str, DateTime<Utc>> {
+        let put = self.clients.iter().filter_map(|fact| match fact {
+            ClientFact::Put { eci_cache_id, ready_at } => Some((eci_cache_id.as_str(), *ready_at)),
+            _ => None,
+        });
+        put.collect()
+    }
 }

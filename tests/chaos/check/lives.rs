@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use eci_cache_gateway::domain::reconcile::SHOWN_AGAIN;
 use eci_cache_gateway::domain::status::Status;
 
 use super::evidence::{Evidence, TransitionRow};
@@ -32,7 +33,7 @@ pub(super) fn transitions(evidence: &Evidence) -> Vec<String> {
     for cache in &evidence.caches {
         let mut life = lives.remove(cache.id.as_str()).unwrap_or_default();
         life.sort_by_key(|row| row.sequence);
-        found.extend(faults(&life).into_iter().map(|fault| format!("{}: {fault}", cache.id)));
+        found.extend(faults(&life, evidence.lied).into_iter().map(|fault| format!("{}: {fault}", cache.id)));
         if life.last().is_none_or(|last| last.to != cache.status) {
             found.push(format!("{cache:?} ends with {:?}", life.last()));
         }
@@ -40,13 +41,13 @@ pub(super) fn transitions(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-fn faults(life: &[&TransitionRow]) -> Vec<String> {
+fn faults(life: &[&TransitionRow], lied: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut before: Option<&str> = None;
     for (number, row) in (1..).zip(life) {
         let legal = match (before, row.from.as_deref()) {
-            (None, None) => row.to == "pending",
-            (Some(before), Some(from)) => before == from && may_become(from, &row.to),
+            (None, None) => row.to == "pending" || row.reason == "adopted",
+            (Some(before), Some(from)) => before == from && may_become(from, row, lied),
             _ => false,
         };
         if row.sequence != number || !legal {
@@ -57,10 +58,11 @@ fn faults(life: &[&TransitionRow]) -> Vec<String> {
     found
 }
 
-/// A look that shows nothing may be believed at the edge of a lie; what is shown again then goes on.
-fn may_become(from: &str, to: &str) -> bool {
-    let (Ok(from), Ok(to)) = (from.parse::<Status>(), to.parse::<Status>()) else { return false };
-    from.may_become(to) || from.may_come_back_as(to)
+/// What has ended goes on only where the cloud had lied, and with that reason: a look that shows nothing may be believed
+/// at the edge of a lie.
+fn may_become(from: &str, row: &TransitionRow, lied: bool) -> bool {
+    let (Ok(from), Ok(to)) = (from.parse::<Status>(), row.to.parse::<Status>()) else { return false };
+    from.may_become(to) || (lied && row.reason == SHOWN_AGAIN && from.may_come_back_as(to))
 }
 
 /// A ready cache is there, a deleted one is gone.
@@ -69,7 +71,8 @@ pub(super) fn agreement(evidence: &Evidence) -> Vec<String> {
         let acts = evidence.acts.iter().filter(|act| act.action == action);
         acts.map(|act| act.image_cache_id.as_str()).collect()
     };
-    let (made, removed) = (ids("CreateImageCache"), ids("DeleteImageCache"));
+    let (mut made, removed) = (ids("CreateImageCache"), ids("DeleteImageCache"));
+    made.extend(evidence.put().keys());
     let wrong = evidence.caches.iter().filter(|row| {
         let id = row.eci_cache_id.as_deref().unwrap_or_default();
         match row.status.as_str() {

@@ -9,11 +9,14 @@
 
 mod audit;
 pub(crate) mod evidence;
+mod feed;
+mod forgetting;
 mod lives;
 mod promises;
 mod telling;
 
 pub(crate) use evidence::Evidence;
+pub(crate) use forgetting::forget;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +30,10 @@ pub(crate) struct Violation {
 type Rule = fn(&Evidence) -> Vec<String>;
 
 /// Every rule, with its name.
-pub(crate) const RULES: [(&str, Rule); 20] = [
+pub(crate) const RULES: [(&str, Rule); 22] = [
     ("every wish is answered", promises::given_up),
     ("no acknowledged create is lost", promises::lost_creates),
-    ("who was told of a cache keeps it", promises::taken_away),
+    ("nobody who was told \"yours\" loses it without asking", promises::taken_away),
     ("nothing lives that nobody was told of", promises::untold),
     ("every answered request has its audit entry", audit::lost_audit),
     ("the cloud's ledger and the audit agree", audit::carried_out),
@@ -39,6 +42,7 @@ pub(crate) const RULES: [(&str, Rule); 20] = [
     ("one key, one cache", promises::keys),
     ("no operation is carried out twice", promises::duplicates),
     ("no orphan at the stand-in", promises::orphans),
+    ("whatever the cloud has, a living row or an open finding names it", promises::unnamed),
     ("nothing is refused that should not be", promises::refusals),
     ("no operation is stuck", lives::stuck),
     ("every transition is legal", lives::transitions),
@@ -47,6 +51,7 @@ pub(crate) const RULES: [(&str, Rule); 20] = [
     ("no Ready before the stand-in's", telling::ready_early),
     ("each event is delivered, with one id", telling::delivered),
     ("every webhook is signed", telling::signed),
+    ("each event is read in the feed exactly once", feed::read_once),
     ("recovery within the limit", lives::recovery),
 ];
 

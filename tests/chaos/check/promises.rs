@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence::{ClientFact, Evidence, OperationRow};
+use eci_cache_gateway::domain::status::Status;
+
+use super::evidence::{CacheRow, ClientFact, Evidence, OperationRow};
 
 /// A create that was acknowledged has its row, with the cloud's id that was told.
 pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
@@ -24,16 +26,14 @@ pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Who was told the id of a cache still has it: those who ask without a token delete nothing.
+/// Who was told of an image cache still has it: those who ask once, join and adopt delete nothing.
 pub(super) fn taken_away(evidence: &Evidence) -> Vec<String> {
-    let ready: BTreeSet<_> = evidence
-        .caches
-        .iter()
-        .filter(|row| row.status == "ready")
-        .filter_map(|row| row.eci_cache_id.as_deref())
-        .collect();
+    let ready = || evidence.caches.iter().filter(|row| row.status == "ready");
+    let at_the_cloud: BTreeSet<_> = ready().filter_map(|row| row.eci_cache_id.as_deref()).collect();
+    let here: BTreeSet<_> = ready().map(|row| row.id.as_str()).collect();
     let gone = |fact: &&ClientFact| match fact {
-        ClientFact::Told { eci_cache_id } => !ready.contains(eci_cache_id.as_str()),
+        ClientFact::Told { eci_cache_id } => !at_the_cloud.contains(eci_cache_id.as_str()),
+        ClientFact::Yours { image_cache, .. } => !here.contains(image_cache.as_str()),
         _ => false,
     };
     evidence.clients.iter().filter(gone).map(|fact| format!("{fact:?}")).collect()
@@ -44,7 +44,7 @@ pub(super) fn untold(evidence: &Evidence) -> Vec<String> {
     evidence.caches.iter().filter(|row| row.untold).map(|row| format!("{row:?}")).collect()
 }
 
-/// All answers under one key name the same cache.
+/// All answers under one key name the same cache; of those that were lost with the database, the same at the cloud.
 pub(super) fn keys(evidence: &Evidence) -> Vec<String> {
     let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for fact in &evidence.clients {
@@ -52,8 +52,18 @@ pub(super) fn keys(evidence: &Evidence) -> Vec<String> {
             named.entry(key).or_default().insert(id);
         }
     }
+    let rows: BTreeMap<&str, &CacheRow> = evidence.caches.iter().map(|row| (row.id.as_str(), row)).collect();
+    let mut found = Vec::new();
+    for (key, lost) in &evidence.lost {
+        let now = named.get(key.as_str()).into_iter().flatten().filter_map(|id| rows.get(*id)?.eci_cache_id.as_deref());
+        let others: Vec<_> = now.filter(|id| id != lost).collect();
+        if !named.contains_key(key.as_str()) || !others.is_empty() {
+            found.push(format!("{key} named {lost} before the database was restored, and {others:?} after"));
+        }
+    }
     let several = named.into_iter().filter(|(_, ids)| ids.len() > 1);
-    several.map(|(key, ids)| format!("{key} names {ids:?}")).collect()
+    found.extend(several.map(|(key, ids)| format!("{key} names {ids:?}")));
+    found
 }
 
 /// By the operation's tag for creates, by the `ClientToken` for all.
@@ -75,6 +85,14 @@ pub(super) fn orphans(evidence: &Evidence) -> Vec<String> {
     let known: BTreeSet<_> = evidence.caches.iter().filter_map(|row| row.eci_cache_id.as_deref()).collect();
     let made = evidence.acts.iter().filter(|act| act.action == "CreateImageCache");
     made.filter(|act| !known.contains(act.image_cache_id.as_str())).map(|act| format!("{act:?}")).collect()
+}
+
+/// Whatever is there and costs money is somebody's, or shown to be nobody's.
+pub(super) fn unnamed(evidence: &Evidence) -> Vec<String> {
+    let lives = |row: &&CacheRow| row.status.parse::<Status>().is_ok_and(|status| !status.is_final());
+    let rows = evidence.caches.iter().filter(lives).filter_map(|row| row.eci_cache_id.as_deref());
+    let named: BTreeSet<_> = rows.chain(evidence.findings.iter().map(String::as_str)).collect();
+    evidence.held.iter().filter(|id| !named.contains(id.as_str())).cloned().collect()
 }
 
 /// The stand-in has no reason to refuse anything that these clients ask for. What a client deletes before anything was

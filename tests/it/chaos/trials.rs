@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::check::evidence::{
     Act, AuditRow, CacheRow, ClientFact, EventRow, Evidence, Hook, OperationRow, Recovery, TransitionRow,
 };
-use super::check::{RULES, judge};
+use super::check::{RULES, forget, judge};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
@@ -37,6 +37,7 @@ fn act(action: &str, token: &str, ready: Option<i64>) -> Act {
 fn event(kind: &str, generation: i64, second: i64) -> EventRow {
     EventRow {
         id: format!("evt_{kind}_{generation}"),
+        team: "red".into(),
         kind: format!("image_cache.{kind}"),
         image_cache: "ic_1".into(),
         generation,
@@ -53,6 +54,15 @@ fn hook(event: &EventRow, second: i64) -> Hook {
         generation: event.generation,
         signed: true,
     }
+}
+
+/// A page of the feed.
+fn heard(events: &[EventRow]) -> ClientFact {
+    ClientFact::Heard { team: "red".into(), events: events.iter().map(|event| event.id.clone()).collect() }
+}
+
+fn anew() -> ClientFact {
+    ClientFact::Anew { team: "red".into() }
 }
 
 fn operation(id: &str, kind: &str) -> OperationRow {
@@ -74,6 +84,7 @@ fn steps(words: &[&str]) -> Vec<TransitionRow> {
         sequence,
         from,
         to: (*to).to_owned(),
+        reason: "observed".into(),
     };
     steps.map(row).collect()
 }
@@ -93,7 +104,7 @@ fn good() -> Evidence {
     let events = [event("created", 1, 1), event("ready", 1, 11), event("updating", 2, 20), event("updated", 2, 31)];
     let asked = ClientFact::Asked { key: "key-create".into(), action: "create".into() };
     Evidence {
-        clients: vec![asked, answered("create", "req_1"), answered("update", "req_2")],
+        clients: vec![asked, answered("create", "req_1"), answered("update", "req_2"), heard(&events)],
         acts: vec![act("CreateImageCache", "op_1.1", Some(10)), act("UpdateImageCache", "op_2.2", Some(30))],
         hooks: events.iter().map(|event| hook(event, 40)).collect(),
         caches: vec![CacheRow {
@@ -112,6 +123,10 @@ fn good() -> Evidence {
         audit_findings: Vec::new(),
         waiting_deliveries: 0,
         recoveries: vec![Recovery { fault: "kill".into(), took: Some(Duration::from_secs(19)) }],
+        held: ["imc-1".to_owned()].into(),
+        findings: [].into(),
+        lied: false,
+        lost: Vec::new(),
     }
 }
 
@@ -122,12 +137,21 @@ fn what_is_in_order_passes() {
 
 type Break = fn(&mut Evidence);
 
+const YOURS: &str = "nobody who was told \"yours\" loses it without asking";
+const NAMED: &str = "whatever the cloud has, a living row or an open finding names it";
+const FEED: &str = "each event is read in the feed exactly once";
+
 /// Which rule must catch what.
-const BROKEN: [(&str, Break); 35] = [
+const BROKEN: [(&str, Break); 50] = [
     ("every wish is answered", |e| e.clients.push(ClientFact::GaveUp { key: "key-create".into() })),
     ("no acknowledged create is lost", |e| e.caches[0].id = "ic_2".into()),
     ("no acknowledged create is lost", |e| e.caches[0].eci_cache_id = Some("imc-2".into())),
-    ("who was told of a cache keeps it", |e| e.clients.push(ClientFact::Told { eci_cache_id: "imc-2".into() })),
+    (YOURS, |e| e.clients.push(ClientFact::Told { eci_cache_id: "imc-2".into() })),
+    (YOURS, |e| e.clients.push(ClientFact::Yours { image_cache: "ic_2".into(), outcome: "joined".into() })),
+    (YOURS, |e| {
+        e.clients.push(ClientFact::Yours { image_cache: "ic_1".into(), outcome: "joined".into() });
+        e.caches[0].status = "deleted".into();
+    }),
     ("nothing lives that nobody was told of", |e| e.caches[0].untold = true),
     ("every answered request has its audit entry", |e| {
         e.audited.remove("req_2");
@@ -150,6 +174,15 @@ const BROKEN: [(&str, Break); 35] = [
             (*key, *image_cache) = (Some("key-create".into()), Some("ic_2".into()));
         }
     }),
+    ("one key, one cache", |e| e.lost.push(("key-create".into(), "imc-9".into()))),
+    ("one key, one cache", |e| e.lost.push(("key-other".into(), "imc-1".into()))),
+    (NAMED, |e| e.held.extend(["imc-9".to_owned()])),
+    (NAMED, |e| e.caches[0].status = "lost".into()),
+    (FEED, |e| drop(e.clients.pop())),
+    (FEED, |e| e.clients.push(heard(&e.events[..1]))),
+    (FEED, |e| e.clients.push(ClientFact::Heard { team: "red".into(), events: vec!["evt_other".into()] })),
+    (FEED, |e| e.clients.push(anew())),
+    (FEED, |e| e.events[0].team = "blue".into()),
     ("no operation is carried out twice", |e| {
         let again = Act { client_token: Some("op_1.other".into()), ..e.acts[0].clone() };
         e.acts.push(again);
@@ -174,6 +207,13 @@ const BROKEN: [(&str, Break); 35] = [
     ("every transition is legal", |e| e.transitions = steps(&["pending", "ready", "preparing", "ready"])),
     ("every transition is legal", |e| e.transitions = steps(&["pending", "preparing"])),
     ("every transition is legal", |e| e.transitions[4].from = Some("ready".into())),
+    ("every transition is legal", |e| came_back(e, "shown_again", false)),
+    ("every transition is legal", |e| came_back(e, "observed", true)),
+    ("each operation has its two audit entries", |e| e.audit[0].outcome = "succeeded".into()),
+    ("no Ready before the stand-in's", |e| {
+        e.acts.remove(0);
+        e.clients.push(ClientFact::Put { eci_cache_id: "imc-1".into(), ready_at: at(12) });
+    }),
     ("database and stand-in agree", |e| e.acts.push(act("DeleteImageCache", "op_3.2", None))),
     ("database and stand-in agree", |e| e.caches[0].status = "deleted".into()),
     ("database and stand-in agree", |e| e.caches[0].status = "lost".into()),
@@ -204,6 +244,91 @@ fn each_broken_ledger_is_caught_by_its_rule() {
         late.recoveries[0].took = took;
         assert_eq!(judge(&late)[0].rule, "recovery within the limit");
     }
+}
+
+/// It was lost, and is there again.
+fn came_back(evidence: &mut Evidence, reason: &str, lied: bool) {
+    evidence.transitions = steps(&["pending", "preparing", "ready", "lost", "ready"]);
+    evidence.transitions[4].reason = reason.into();
+    evidence.lied = lied;
+}
+
+#[test]
+fn what_is_shown_again_after_a_lie_goes_on() {
+    let mut evidence = good();
+    came_back(&mut evidence, "shown_again", true);
+    assert_eq!(judge(&evidence), []);
+}
+
+#[test]
+fn what_is_adopted_or_left_as_it_was_found_is_in_order() {
+    let mut evidence = good();
+    evidence.held.insert("imc-2".into());
+    evidence.findings.insert("imc-2".into());
+    // Adopted while it was built: told of by no create.
+    evidence.acts.remove(0);
+    evidence.clients.push(ClientFact::Put { eci_cache_id: "imc-1".into(), ready_at: at(10) });
+    evidence.clients.push(ClientFact::Told { eci_cache_id: "imc-1".into() });
+    evidence.transitions.remove(0);
+    (evidence.transitions[0].from, evidence.transitions[0].reason) = (None, "adopted".into());
+    evidence.transitions.iter_mut().for_each(|row| row.sequence -= 1);
+    let adoption =
+        AuditRow { operation: "op_1".into(), action: "adopt_image_caches".into(), outcome: "succeeded".into() };
+    evidence.audit.splice(..2, [adoption]);
+    assert_eq!(judge(&evidence), []);
+    // Adopted when it was ready: its readiness is no news.
+    let of_first = |event: &EventRow| event.kind != "image_cache.ready";
+    evidence.events.retain(of_first);
+    evidence.clients.push(anew());
+    evidence.clients.push(heard(&evidence.events.clone()));
+    evidence.transitions.remove(0);
+    evidence.transitions[0].from = None;
+    evidence.transitions[0].reason = "adopted".into();
+    evidence.transitions.iter_mut().for_each(|row| row.sequence -= 1);
+    assert_eq!(judge(&evidence), []);
+}
+
+#[test]
+fn whoever_begins_anew_reads_everything_again() {
+    let mut evidence = good();
+    evidence.clients.push(anew());
+    evidence.clients.push(heard(&evidence.events[..1]));
+    evidence.clients.push(heard(&evidence.events[1..]));
+    assert_eq!(judge(&evidence), []);
+}
+
+#[test]
+fn what_is_lost_by_design_is_forgotten_and_its_keys_are_not() {
+    let mut evidence = good();
+    let mut others = evidence.clients.split_off(1);
+    let late = |at_cloud: &str| ClientFact::Answered {
+        key: Some("key-create".into()),
+        action: "create".into(),
+        status: 201,
+        request_id: "req_lost".into(),
+        image_cache: Some("ic_lost".into()),
+        eci_cache_id: Some(at_cloud.into()),
+    };
+    let read = ClientFact::Heard { team: "red".into(), events: vec!["evt_lost".into()] };
+    evidence.clients.extend([
+        ClientFact::LossBegins { at: at(2) },
+        late("imc-1"),
+        read,
+        ClientFact::LossEnds { at: at(5) },
+    ]);
+    evidence.clients.append(&mut others);
+    let told = event("lost", 1, 3);
+    evidence.hooks.push(hook(&told, 3));
+    forget(&mut evidence);
+    assert_eq!((judge(&evidence), evidence.lost.len()), (Vec::new(), 1));
+
+    evidence.clients.insert(0, ClientFact::LossBegins { at: at(2) });
+    evidence.clients.insert(1, late("imc-2"));
+    evidence.clients.insert(2, ClientFact::GaveUp { key: "key-create".into() });
+    evidence.clients.insert(3, ClientFact::LossEnds { at: at(5) });
+    forget(&mut evidence);
+    let rules: Vec<_> = judge(&evidence).into_iter().map(|violation| violation.rule).collect();
+    assert_eq!(rules, ["every wish is answered", "one key, one cache"]);
 }
 
 #[test]

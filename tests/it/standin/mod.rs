@@ -6,6 +6,7 @@ mod faults;
 mod guarded;
 mod hostile;
 mod keeping;
+mod lies;
 mod life;
 mod limits;
 mod matching;

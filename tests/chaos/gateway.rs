@@ -1,0 +1,148 @@
+//! One gateway process, and the proxies around it.
+//!
+//! What must stay true: it comes back on the same port, so that a restart looks like one; its wall clock goes by a
+//! file, where there is libfaketime.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::Mutex as Turn;
+
+use crate::plan::Who;
+use crate::process::{Program, Running};
+use crate::proxy::{Proxy, Target};
+use crate::settings;
+
+/// A gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    program: Program,
+    running: Turn<Option<Running>>,
+    /// Where its API listens; the worker has none.
+    listens: Option<SocketAddr>,
+    clock: PathBuf,
+    /// Whether a fault holds it away from its callers.
+    pub(crate) away: AtomicBool,
+    /// Before its API.
+    pub(crate) door: Proxy,
+    /// Before the cloud, for this gateway alone.
+    pub(crate) cloud: Proxy,
+    /// Before Postgres, for this gateway alone.
+    pub(crate) database: Proxy,
+}
+
+impl Gateway {
+    /// Starts it, between these proxies.
+    pub(crate) async fn start(
+        who: Who,
+        folder: &Path,
+        database: Proxy,
+        cloud: Proxy,
+        faketime: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let port = free_port(who)?;
+        let clock = folder.join(format!("clock-{who:?}"));
+        std::fs::write(&clock, "+0")?;
+        let mut environment = settings::gateway(port, database.address, cloud.address);
+        if let Some(library) = faketime {
+            environment.extend(settings::faked_clock(library, &clock));
+        }
+        let arguments: &[&str] = match who {
+            Who::A => &["serve"],
+            Who::B => &["serve", "--no-worker"],
+            Who::C => &["worker"],
+        };
+        let program = Program {
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+            environment,
+            log: folder.join(format!("gateway-{who:?}.log")),
+        };
+        let gateway = Self {
+            running: Turn::new(Some(program.start())),
+            program,
+            listens: (who != Who::C).then_some(port),
+            clock,
+            away: AtomicBool::new(false),
+            door: Proxy::before(Target::Tcp(port)).await,
+            cloud,
+            database,
+        };
+        gateway.is_up().await?;
+        Ok(gateway)
+    }
+
+    /// kill -9, and a start after `pause`; returns once it answers.
+    pub(crate) async fn kill(&self, pause: Duration) -> anyhow::Result<()> {
+        let mut running = self.running.lock().await;
+        if let Some(running) = running.take() {
+            running.kill().await;
+        }
+        tokio::time::sleep(pause).await;
+        *running = Some(self.program.start());
+        self.is_up().await
+    }
+
+    /// SIGSTOP, and SIGCONT after `pause`.
+    pub(crate) async fn freeze(&self, pause: Duration) {
+        if let Some(running) = &*self.running.lock().await {
+            running.signal("STOP").await;
+            tokio::time::sleep(pause).await;
+            running.signal("CONT").await;
+        }
+    }
+
+    /// SIGTERM; [`Self::has_ended`] waits for what comes of it.
+    pub(crate) async fn tell_to_stop(&self) {
+        if let Some(running) = &*self.running.lock().await {
+            running.signal("TERM").await;
+        }
+    }
+
+    /// Waits until it has ended, in order.
+    pub(crate) async fn has_ended(&self) -> anyhow::Result<()> {
+        if let Some(mut running) = self.running.lock().await.take() {
+            let status = running.ended().await;
+            anyhow::ensure!(status.success(), "a gateway that was told to stop ended with {status}");
+        }
+        Ok(())
+    }
+
+    /// Starts it again after an end; returns once it answers.
+    pub(crate) async fn start_again(&self) -> anyhow::Result<()> {
+        *self.running.lock().await = Some(self.program.start());
+        self.is_up().await
+    }
+
+    /// Puts the wall clock of the process so many seconds off the machine's.
+    pub(crate) fn set_clock(&self, seconds: i64) -> anyhow::Result<()> {
+        settings::set_clock(&self.clock, seconds)
+    }
+
+    async fn is_up(&self) -> anyhow::Result<()> {
+        match self.listens {
+            Some(address) => until_answers(&format!("http://{address}/healthz")).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Waits until something answers there.
+pub(crate) async fn until_answers(url: &str) -> anyhow::Result<()> {
+    let http = settings::http()?;
+    let answers = async {
+        while http.get(url).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), answers).await.with_context(|| format!("{url} does not answer"))
+}
+
+/// Below the ports that the system hands out by itself: nobody takes it while the gateway is down.
+pub(crate) fn free_port(who: Who) -> anyhow::Result<SocketAddr> {
+    let first = 20_000 + 1_000 * who as u16;
+    let mut ports = (first..first + 1_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    ports.find(|address| TcpListener::bind(address).is_ok()).context("a free port")
+}

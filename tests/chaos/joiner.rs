@@ -1,0 +1,43 @@
+//! Who asks by `ensure` for a content that somebody else has just asked for, and may not wait for: the image cache is
+//! theirs then, whatever becomes of the other one.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::check::evidence::ClientFact;
+use crate::client::{Clients, Wish};
+use crate::patience::Patience;
+
+impl Clients {
+    /// Asks for `content` after `delay`, again until answered.
+    pub(crate) async fn join(&self, team: &str, number: u64, content: &Value, delay: Duration) -> anyhow::Result<()> {
+        tokio::time::sleep(delay).await;
+        let mut body = content.clone();
+        body["name"] = json!(format!("joined-{number}"));
+        let key = format!("join-{number}");
+        let wish = Wish {
+            method: Method::POST,
+            path: "/v1/image-caches/ensure".into(),
+            body: Some(body),
+            key: Some(key.clone()),
+            action: "ensure",
+        };
+        let mut patience = Patience::new();
+        while patience.lasts(&self.doubt) {
+            let heard = self.ask(team, &wish, None).await?.filter(|heard| (200..300).contains(&heard.status));
+            let told = heard.and_then(|heard| {
+                let text = |value: &Value| value.as_str().map(str::to_owned);
+                Some((text(&heard.json["image_cache"]["id"])?, text(&heard.json["outcome"])?))
+            });
+            if let Some((image_cache, outcome)) = told {
+                self.ledger.note(&ClientFact::Yours { image_cache, outcome });
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        self.ledger.note(&ClientFact::GaveUp { key });
+        Ok(())
+    }
+}

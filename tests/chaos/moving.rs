@@ -1,0 +1,136 @@
+//! Between the halves: the database is dumped, and restored into another server, on which the gateways go on.
+//!
+//! What must stay true: whoever has a cursor or a key keeps it. In one half of the seeds everything that was
+//! acknowledged is in the dump. In the other half some creates come after it: everything else stands still then, so that
+//! the judge knows what was lost (between [`ClientFact::LossBegins`] and [`ClientFact::LossEnds`]), and the same creates
+//! are asked for again.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::check::evidence::ClientFact;
+use crate::client::{Clients, TEAMS};
+use crate::facts;
+use crate::house::House;
+use crate::pair::Pair;
+use crate::plan::Restore;
+use crate::proxy::Target;
+
+/// So many creates are lost.
+const LOST: usize = 6;
+/// How long they are told of before the gateways end.
+const TOLD: Duration = Duration::from_secs(4);
+/// How long it may take until everything stands still before.
+const STILL: Duration = Duration::from_mins(3);
+
+/// Moves the database; when the gateways were up again.
+pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyhow::Result<Instant> {
+    let house = &clients.house;
+    match restore {
+        Restore::Whole => {
+            house.stop().await?;
+            let dump = house.dump().await?;
+            house.restore(&dump).await?;
+            house.start_again().await?;
+        }
+        Restore::Late => {
+            // No story runs, and none begins until this is let go of.
+            let _still = clients.turn.write().await;
+            until_still(clients).await?;
+            let dump = house.dump().await?;
+            clients.ledger.note(&ClientFact::LossBegins { at: SystemClock.now() });
+            for number in 0..LOST {
+                create(clients, number).await?;
+            }
+            tokio::time::sleep(TOLD).await;
+            house.stop().await?;
+            // Whoever read an answer until now has noted it.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            clients.ledger.note(&ClientFact::LossEnds { at: SystemClock.now() });
+            house.restore(&dump).await?;
+            house.start_again().await?;
+            for number in 0..LOST {
+                create(clients, number).await?;
+            }
+        }
+    }
+    Ok(Instant::now())
+}
+
+async fn until_still(clients: &Clients) -> anyhow::Result<()> {
+    let pool = facts::connect(&clients.house.database_url().await?).await?;
+    let begun = Instant::now();
+    loop {
+        let unrest = facts::unrest(&pool, None).await?;
+        if unrest.is_empty() {
+            break;
+        }
+        anyhow::ensure!(begun.elapsed() < STILL, "before the dump nothing comes to rest: {unrest:?}");
+        clients.ask_again().await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    pool.close().await;
+    Ok(())
+}
+
+/// The same create each time, until it is acknowledged.
+async fn create(clients: &Clients, number: usize) -> anyhow::Result<()> {
+    let body =
+        json!({"name": format!("late-{number}"), "region": "cn-beijing", "images": [format!("nginx:3.{number}")]});
+    clients.create(TEAMS[number % TEAMS.len()], &format!("late-{number}"), body).await?;
+    Ok(())
+}
+
+impl House {
+    /// What `pg_dump` makes of the database.
+    async fn dump(&self) -> anyhow::Result<PathBuf> {
+        let dump = self.folder.join("dump.sql");
+        let mut command = self.client_of(&*self.postgres.lock().await, "pg_dump")?;
+        command.arg("-f").arg(&dump).arg("postgres");
+        done(command).await?;
+        Ok(dump)
+    }
+
+    /// Puts the dump into another server, to which every gateway's way leads from now on.
+    async fn restore(&self, dump: &Path) -> anyhow::Result<()> {
+        let [of_primary, of_standby] = self.further_options();
+        let fresh = Pair::start(of_primary, of_standby).await?;
+        crate::house::make_role(&fresh.primary()?.database_url()).await?;
+        let mut command = self.client_of(&fresh, "psql")?;
+        command.args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f"]).arg(dump).stdout(Stdio::null());
+        done(command).await?;
+        let socket = fresh.socket()?;
+        for gateway in &self.gateways {
+            gateway.database.lead_to(Target::Postgres(socket.clone()));
+        }
+        let old = std::mem::replace(&mut *self.postgres.lock().await, fresh);
+        Ok(tokio::task::spawn_blocking(|| drop(old)).await?)
+    }
+
+    async fn start_again(&self) -> anyhow::Result<()> {
+        for gateway in &self.gateways {
+            gateway.start_again().await?;
+        }
+        Ok(())
+    }
+
+    /// One of Postgres' programs, for the server that is written to.
+    fn client_of(&self, pair: &Pair, name: &str) -> anyhow::Result<Command> {
+        let mut command = Command::new(self.clocked.programs.join(name));
+        let server = pair.primary()?;
+        command.env_clear().env("LC_ALL", "C").arg("-h").arg(server.socket_dir()).args(["-U", server.user(), "-w"]);
+        Ok(command)
+    }
+}
+
+async fn done(mut command: Command) -> anyhow::Result<()> {
+    let output = command.output().await.with_context(|| format!("{command:?}"))?;
+    anyhow::ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
