@@ -24,7 +24,7 @@ impl Gateway {
 
     fn measure_issuer_keys(&self) {
         for (issuer, state) in self.parts().verifier.key_states() {
-            let age = state.age.map_or(0.0, |age| age.as_seconds_f64());
+            let age = state.age.unwrap_or_default().as_seconds_f64();
             metrics::gauge!("ecg_issuer_keys_age_seconds", "issuer" => issuer.clone()).set(age);
             let faults = f64::from(u32::try_from(state.faults).unwrap_or(u32::MAX));
             metrics::gauge!("ecg_issuer_keys_skipped", "issuer" => issuer).set(faults);

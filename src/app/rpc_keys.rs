@@ -32,7 +32,7 @@ pub enum NotLetIn {
 }
 
 /// With which secret of its key a request was signed.
-enum Signed {
+pub(super) enum Signed {
     /// With one that is taken.
     Well,
     /// With the one before, whose time is over; what it is refused with.

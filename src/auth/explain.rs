@@ -50,7 +50,7 @@ fn explain(
     let keys = told.note("keys", keys.map_err(|_| Refusal::KeysUnavailable(name)), |_| "they are there".to_owned());
     if let Some(keys) = keys {
         told.skipped_keys = keys.skipped();
-        told.note_key(issuer, token, keys);
+        told.note_key(token, keys);
     }
     let claims = token.claims();
     told.note("audience", issuer.check_audience(claims), |()| "it was made for us".to_owned());
@@ -75,8 +75,8 @@ impl Explanation {
         went.ok()
     }
 
-    fn note_key(&mut self, issuer: &Configured, token: &Token, keys: &KeySet) {
-        let proved = issuer.prove(token, keys);
+    fn note_key(&mut self, token: &Token, keys: &KeySet) {
+        let proved = Configured::prove(token, keys);
         let name = match proved {
             Err(Refusal::UnknownKey) => "key",
             Err(Refusal::WrongAlgorithm) => "algorithm",

@@ -46,7 +46,7 @@ impl Configured {
         wanted: Option<&str>,
         now: Instant,
     ) -> Result<Caller, Refusal> {
-        let kid = self.prove(token, keys)?;
+        let kid = Self::prove(token, keys)?;
         let claims = token.claims();
         self.check_audience(claims)?;
         let expires_at = self.check_times(claims, now)?;
@@ -83,7 +83,7 @@ impl Configured {
     }
 
     /// The id of the key that signed it, if one of the issuer's did.
-    pub(super) fn prove(&self, token: &Token, keys: &KeySet) -> Result<Option<String>, Refusal> {
+    pub(super) fn prove(token: &Token, keys: &KeySet) -> Result<Option<String>, Refusal> {
         let key = keys.key_for(token.kid.as_deref(), &token.algorithm).ok_or(Refusal::UnknownKey)?;
         if !key.is_for(&token.algorithm) {
             return Err(Refusal::WrongAlgorithm);
@@ -144,8 +144,8 @@ impl Configured {
         // Some providers send null for an application.
         let absent = claims.get("sub").is_none_or(Value::is_null);
         if !absent && let Some(sub) = claims.text("sub", subject::MAX_CHARS)? {
-            let named = subject::of(name, sub, names.iter().map(String::as_str));
-            return named.map_err(|why| bad("sub", &why.to_string()));
+            let whole = subject::of(name, sub, names.iter().map(String::as_str));
+            return whole.map_err(|why| bad("sub", &why.to_string()));
         }
         for claim in subject::STAND_INS {
             if let Some(value) = claims.text(claim, MAX_CREDENTIAL_CHARS)? {
@@ -177,11 +177,11 @@ impl Configured {
         match (wanted, found.teams.as_slice()) {
             (Some(wanted), teams) => {
                 let told =
-                    || Refusal::WrongTeam(format!("its team is what {} finds", self.place(found.rule, &found.claims)));
+                    || Refusal::WrongTeam(format!("its team is what {} finds", self.place(found.rule, found.claims)));
                 teams.iter().find(|team| team.as_str() == wanted).cloned().ok_or_else(told)
             }
             (None, [team]) => Ok(team.clone()),
-            (None, _) => Err(Refusal::TeamRequired(self.place(found.rule, &found.claims))),
+            (None, _) => Err(Refusal::TeamRequired(self.place(found.rule, found.claims))),
         }
     }
 
@@ -259,6 +259,11 @@ impl Settings {
             scope_claim: "scope".into(),
             scope_prefix: None,
         }
+    }
+
+    /// With that many seconds that the issuer's clock may be from ours.
+    pub fn with_leeway(self, seconds: i64) -> Self {
+        Self { leeway: Duration::seconds(seconds), ..self }
     }
 
     /// The issuer that they describe, with the one rule that they make.

@@ -158,7 +158,7 @@ impl KeySource {
     /// Whether a set that was fetched lacks this key.
     pub fn lacks(&self, kid: &str) -> bool {
         let Kind::Remote(remote) = &self.0 else { return false };
-        remote.state(|state| state.keys.as_ref().is_some_and(|keys| keys.find(Some(kid)).is_none()))
+        remote.lacks(kid)
     }
 
     /// Which set of keys is in use, while no refresh of it is due.

@@ -92,7 +92,7 @@ impl Verifier {
     /// A verifier of the tokens of one issuer, as the settings describe it.
     pub fn new(settings: Settings, source: KeySource, clock: Arc<dyn Clock>) -> Self {
         let mut verifier = Self::empty(Reach::default(), clock);
-        verifier.settle(Some(settings.configured(source)));
+        verifier.settle(settings.configured(source));
         verifier
     }
 
@@ -104,7 +104,7 @@ impl Verifier {
 
     /// With the issuer that the settings `ECG_AUTH_*` describe, named `default`, whose scopes and teams need no rule.
     pub fn with_default(mut self, settings: Settings, source: KeySource) -> Self {
-        self.settle(Some(settings.configured(source)));
+        self.settle(settings.configured(source));
         self
     }
 
@@ -114,16 +114,16 @@ impl Verifier {
         for (place, issuer) in issuers.iter().enumerate() {
             let place = format!("/{place}");
             match self.configure(issuer, &self.issuers()) {
-                Ok(one) => self.settle(Some(one)),
+                Ok(one) => self.settle(one),
                 Err(errors) => wrong.extend(errors.into_iter().map(|error| below(&place, error))),
             }
         }
         if wrong.is_empty() { Ok(self) } else { Err(wrong) }
     }
 
-    fn settle(&mut self, one: Option<Configured>) {
+    fn settle(&mut self, one: Configured) {
         let mut issuers = Issuers::clone(&self.issuers());
-        one.into_iter().for_each(|one| issuers.add(Arc::new(one)));
+        issuers.add(Arc::new(one));
         issuers.of_settings = issuers.all.len();
         *self.issuers.get_mut().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuers);
     }

@@ -283,7 +283,9 @@ impl Reader {
     pub(super) fn issuers(&mut self) -> Vec<Issuer> {
         let Some(path) = self.path("auth.issuers_file") else { return Vec::new() };
         read_issuers(&path).unwrap_or_else(|errors| {
-            errors.into_iter().for_each(|(place, told)| self.0.refuse(place, told));
+            for (place, told) in errors {
+                self.0.refuse(place, told);
+            }
             Vec::new()
         })
     }

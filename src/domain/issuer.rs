@@ -64,21 +64,24 @@ pub struct Issuer {
     /// Where its keys come from.
     #[serde(default)]
     pub keys: Keys,
-    /// The algorithms that its tokens may be signed with.
+    /// The algorithms that its tokens may be signed with; `RS256` where nothing is said.
     #[serde(default = "algorithms")]
-    #[schema(default = json!(["RS256"]), example = json!(["RS256"]))]
+    #[schema(example = json!(["RS256"]))]
     pub algorithms: Vec<String>,
-    /// The longest time from `iat` (or from now, where there is none) to `exp`, in seconds: 60 to 604800.
+    /// The longest time from `iat` (or from now, where there is none) to `exp`, in seconds: 60 to 604800, and 86400
+    /// where nothing is said.
     #[serde(default = "longest_life")]
-    #[schema(default = 86_400)]
+    #[schema(minimum = 60, maximum = 604_800)]
     pub longest_life_seconds: u32,
-    /// How long fetched keys are trusted that could not be renewed, in seconds: 300 to 86400.
+    /// How long fetched keys are trusted that could not be renewed, in seconds: 300 to 86400, and 3600 where
+    /// nothing is said.
     #[serde(default = "max_key_age")]
-    #[schema(default = 3_600)]
+    #[schema(minimum = 300, maximum = 86_400)]
     pub max_key_age_seconds: u32,
-    /// How far the issuer's clock may be from ours, in seconds: 0 to 300. A token is taken this long after its `exp`.
+    /// How far the issuer's clock may be from ours, in seconds: 0 to 300, and 60 where nothing is said. A token
+    /// is taken this long after its `exp`.
     #[serde(default = "leeway")]
-    #[schema(default = 60)]
+    #[schema(minimum = 0, maximum = 300)]
     pub leeway_seconds: u32,
     /// What its claims mean; the first that matches wins.
     pub rules: Vec<Rule>,
@@ -92,6 +95,7 @@ pub struct Keys {
     /// `discovery`: the `jwks_uri` of `<issuer>/.well-known/openid-configuration`; `jwks_url`: the address in `url`;
     /// `document`: the JWK set in `document`; `jwks_file`: the file in `file`, in the operator's settings only.
     #[serde(default)]
+    #[schema(value_type = String, example = "discovery")]
     pub from: KeysFrom,
     /// The address of the JWK set: https, or http to loopback and to hosts that the operator names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,9 +112,8 @@ pub struct Keys {
 }
 
 /// Where the keys of an issuer come from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = IssuerKeysFrom)]
 pub enum KeysFrom {
     /// `OpenID` discovery.
     #[default]

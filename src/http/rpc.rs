@@ -81,14 +81,13 @@ async fn answer(
     let lookup = if class == Class::List { Class::Read } else { class };
     // Whoever signs with a key that is known here stands in the line of its team. Of others nothing is known: they are
     // counted before they get a place or a query.
-    let party = match door.gateway.met_signer(incoming) {
-        Some(team) => Party::Team(team),
-        None => {
-            exchange.place.count_strange().map_err(words::of_error)?;
-            Party::Stranger(address)
-        }
+    let asking = if let Some(team) = door.gateway.met_signer(incoming) {
+        Party::Team(team)
+    } else {
+        exchange.place.count_strange().map_err(words::of_error)?;
+        Party::Stranger(address)
     };
-    exchange.place.enter(lookup, party).await.map_err(words::of_error)?;
+    exchange.place.enter(lookup, asking).await.map_err(words::of_error)?;
     let caller = let_in(door, exchange, incoming).await?;
     exchange.place.stand_aside();
     exchange.place.count_delayed(&caller.team, class).await.map_err(words::of_error)?;

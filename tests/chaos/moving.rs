@@ -27,7 +27,7 @@ const LOST: usize = 6;
 /// How long they are told of before the gateways end.
 const TOLD: Duration = Duration::from_secs(4);
 /// How long it may take until everything stands still before.
-const STILL: Duration = Duration::from_mins(3);
+const STILL: Duration = Duration::from_mins(4);
 
 /// Moves the database; when the gateways were up again.
 pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyhow::Result<Instant> {

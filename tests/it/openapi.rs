@@ -74,14 +74,17 @@ fn every_operation_has_its_own_id_one_tag_and_a_place_in_the_access_table() {
             let id = operation["operationId"].as_str().unwrap();
             assert!(seen.insert(id.to_owned()), "{id} twice");
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{id}");
-            assert!(access::of(id).is_some() != OPEN.contains(&id), "{id}");
+            let open = OPEN.contains(&id) || id == access::TOKEN_EXCHANGE;
+            assert!(access::of(id).is_some() != open, "{id}");
             let beside = OPEN.contains(&id) || id == "metrics";
             assert_eq!(path.starts_with("/v1/"), !beside, "{id}");
-            // A question that is too long for a query.
-            let changes = method != "get" && !["match_image_caches", "dry_run_image_cache"].contains(&id);
+            // Questions that are too long for a query, or hold a token; and what changes nothing but is no question.
+            let posts = ["match_image_caches", "dry_run_image_cache", "explain_token", access::TOKEN_EXCHANGE];
+            let changes = method != "get" && !posts.contains(&id);
             assert_eq!(access::of(id).is_some_and(|row| row.changes), changes, "{id}");
         }
-        let all: BTreeSet<_> = access::TABLE.iter().map(|row| row.operation).chain(OPEN).map(str::to_owned).collect();
+        let open = OPEN.into_iter().chain([access::TOKEN_EXCHANGE]);
+        let all: BTreeSet<_> = access::TABLE.iter().map(|row| row.operation).chain(open).map(str::to_owned).collect();
         assert_eq!(seen, all);
     }
 }
@@ -113,7 +116,11 @@ fn every_operation_tells_its_refusals_in_one_shape_and_its_success_in_one() {
     for (path, _, operation) in operations(&document) {
         let id = operation["operationId"].as_str().unwrap();
         let responses = operation["responses"].as_object().unwrap();
-        let common: &[&str] = if OPEN.contains(&id) { &["500", "503"] } else { &["401", "403", "429", "500", "503"] };
+        let common: &[&str] = match id {
+            id if OPEN.contains(&id) => &["500", "503"],
+            access::TOKEN_EXCHANGE => &["400", "403", "415", "429", "500", "503"],
+            _ => &["401", "403", "429", "500", "503"],
+        };
         assert!(common.iter().all(|status| responses.contains_key(*status)), "{id}");
         // The gate answers with its statuses.
         assert_eq!(responses.contains_key("404"), path.contains('{') || id == "check_gate", "{id}");

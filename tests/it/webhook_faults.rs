@@ -211,8 +211,9 @@ pub(crate) fn sealed(endpoint: &str) -> Vec<u8> {
     sealer.seal(secret.expose_secret().as_bytes(), &context, &entropy)
 }
 
-async fn seal_anew(app: &TestGateway, endpoint: &str) {
-    let update = sqlx::query("UPDATE webhook_endpoints SET secret = $1").bind(sealed(endpoint));
+/// The processes have another master key than the test.
+async fn seal_anew(app: &TestGateway, endpoint: &str, url: &str) {
+    let update = sqlx::query("UPDATE webhook_endpoints SET secret = $1, url = $2").bind(sealed(endpoint)).bind(url);
     update.execute(app.sql()).await.unwrap();
 }
 
@@ -269,7 +270,7 @@ async fn whenever_the_process_is_killed_everything_arrives_with_the_same_id_and_
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
     let (endpoint, _) = app.endpoint(&hook.url()).await;
-    seal_anew(&app, &endpoint).await;
+    seal_anew(&app, &endpoint, &hook.url()).await;
     app.created().await;
     multiply(&app, 39).await;
     for _ in 0..2 {

@@ -55,8 +55,8 @@ pub(in crate::app) async fn seal_all(store: &Store, sealer: &Sealer, entropy: &E
         for was in &found {
             match url_of(sealer, was) {
                 Ok(url) => {
-                    let sealed = seal(sealer, entropy, was.endpoint(), &url);
-                    changed += u64::from(store.seal_url(was, &sealed, &url.placeholder()).await?);
+                    let envelope = seal(sealer, entropy, was.endpoint(), &url);
+                    changed += u64::from(store.seal_url(was, &envelope, &url.placeholder()).await?);
                 }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
@@ -80,8 +80,8 @@ fn seal(sealer: &Sealer, entropy: &Entropy, endpoint: EndpointId, url: &Endpoint
     sealer.seal(url.expose().as_bytes(), &context(endpoint), entropy)
 }
 
-fn open(sealer: &Sealer, endpoint: EndpointId, sealed: &[u8]) -> Result<EndpointUrl, Error> {
-    let plain = sealer.open(sealed, &context(endpoint)).map_err(|error| Error::Internal(error.into()))?;
+fn open(sealer: &Sealer, endpoint: EndpointId, envelope: &[u8]) -> Result<EndpointUrl, Error> {
+    let plain = sealer.open(envelope, &context(endpoint)).map_err(|error| Error::Internal(error.into()))?;
     let text = std::str::from_utf8(plain.expose_secret());
     text.map(Into::into).map_err(|_| Error::Internal("a sealed URL is no text".into()))
 }

@@ -120,7 +120,8 @@ impl EventBody {
     #[must_use]
     pub fn without_url(mut self) -> Self {
         if let Some(endpoint) = &mut self.data.webhook_endpoint {
-            endpoint.url = origin(&endpoint.url).to_owned();
+            let shown = origin(&endpoint.url).len();
+            endpoint.url.truncate(shown);
         }
         self
     }

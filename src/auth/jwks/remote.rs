@@ -140,7 +140,12 @@ impl Remote {
         })
     }
 
-    pub(super) fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+    /// Whether the set is there and has no key of that id.
+    pub(super) fn lacks(&self, kid: &str) -> bool {
+        self.state(|state| state.keys.as_ref().is_some_and(|keys| keys.find(Some(kid)).is_none()))
+    }
+
+    fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         // A panic while holding the lock cannot leave a half-written state behind.
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -49,9 +49,11 @@ fn issuers(config: &ServeConfig) -> Vec<String> {
         };
         std::iter::once(default.issuer.clone()).chain(keys)
     });
-    let others = config.auth.issuers.iter().flat_map(|issuer| {
-        std::iter::once(issuer.issuer.clone()).chain(issuer.keys.url.clone())
-    });
+    let others = config
+        .auth
+        .issuers
+        .iter()
+        .flat_map(|issuer| std::iter::once(issuer.issuer.clone()).chain(issuer.keys.url.clone()));
     default.chain(others).collect()
 }
 

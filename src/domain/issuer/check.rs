@@ -163,7 +163,7 @@ pub(super) fn restricts(issuer: &Issuer, rule: &Rule) -> bool {
 
 impl TeamSource {
     fn check(&self, at: &str, f: &mut Findings) {
-        let one = self.fixed.is_some() != !self.claims.is_empty();
+        let one = self.fixed.is_some() == self.claims.is_empty();
         f.require(one, at, "required", "must have either fixed or claims");
         let fixed = self.fixed.as_ref().is_none_or(|team| is_name(team));
         f.require(fixed, format!("{at}/fixed"), "invalid", TEAM);
@@ -210,7 +210,7 @@ impl ScopeSource {
         check_pointers(&self.claims, &format!("{at}/claims"), f);
         let mapped = !self.table.is_empty() || self.prefix.is_some();
         let detail = "must be given with table or prefix, which say what the words of these claims mean";
-        f.require(mapped == !self.claims.is_empty(), format!("{at}/claims"), "required", detail);
+        f.require(mapped != self.claims.is_empty(), format!("{at}/claims"), "required", detail);
         f.require(self.table.len() <= MAX_ENTRIES, format!("{at}/table"), "out_of_range", MANY);
         for (word, given) in &self.table {
             let place = format!("{at}/table{}", pointer::of_name(word));

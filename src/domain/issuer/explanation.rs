@@ -67,16 +67,16 @@ pub struct Tried {
 pub struct Failed {
     /// The JSON pointer.
     pub pointer: String,
-    /// What stands there.
+    /// What stands there: `absent`, `not_text` (an object, an empty array or null) or `another_value`.
+    #[schema(value_type = String)]
     pub found: Found,
     /// What the rule expects: one of these.
     pub expected: Vec<String>,
 }
 
 /// What stands where a rule looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = FoundClaim)]
 pub enum Found {
     /// Nothing.
     Absent,

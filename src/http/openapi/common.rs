@@ -233,6 +233,17 @@ fn meaning(access: Option<&Access>, status: u16) -> &'static str {
             _ => {}
         }
     }
+    if access.is_none() {
+        match status {
+            400 => {
+                return "A parameter is missing or wrong, or the subject token cannot be exchanged; `error` says which.";
+            }
+            403 => return "No rule of the issuer matches the subject token, or its team is disabled.",
+            415 => return "The body is no form (`application/x-www-form-urlencoded`).",
+            429 => return "Too many requests of this address were refused, or the team sends too many.",
+            _ => {}
+        }
+    }
     match status {
         400 => "The body is not JSON, or a header is malformed.",
         401 => "There is no credential, or it is not good.",

@@ -2,10 +2,19 @@
 
 use serde_json::{Map, Value};
 
+/// What is put and shown in one shape. An answer may have members that a client does not know, so the document closes
+/// none of them, although a body with such a member is refused.
+const SHOWN_AS_PUT: [&str; 5] = ["Issuer", "IssuerKeys", "IssuerRule", "IssuerTeamSource", "IssuerScopeSource"];
+
 /// Flattens components that are an `allOf`, and drops `propertyNames` that say nothing.
 pub(super) fn tidy(document: &mut Value) {
     strip_property_names(document);
     let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else { return };
+    for name in SHOWN_AS_PUT {
+        if let Some(Value::Object(schema)) = schemas.get_mut(name) {
+            schema.shift_remove("additionalProperties");
+        }
+    }
     let originals = schemas.clone();
     for schema in schemas.values_mut() {
         if schema.get("allOf").is_some() {

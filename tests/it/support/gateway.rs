@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::app::{Gateway, Parts};
-use eci_cache_gateway::auth::jwks::{KeySource, Reach};
+use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
 use eci_cache_gateway::crypto::audit_keys::AuditKeys;
@@ -23,7 +23,7 @@ use eci_cache_gateway::http::server;
 use eci_cache_gateway::http::{self, DoorState};
 use eci_cache_gateway::sim::{self, StandIn};
 use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
-use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
+use eci_cache_gateway::webhook::sender::Sender;
 use eci_cache_gateway::worker;
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -89,17 +89,12 @@ impl World {
     }
 
     fn parts(&self, setup: &Setup) -> Parts {
-        let mut rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
-        rules.leeway = chrono::Duration::seconds(5);
+        let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway").with_leeway(5);
         let keys = match &setup.jwks {
-            Some(url) if url.starts_with("http") => {
-                KeySource::url(url, &Reach::default(), setup.clock(&self.clock)).unwrap()
-            }
+            Some(url) if url.starts_with("http") => setup.fetched_keys(url, &self.clock),
             Some(document) => KeySource::document(document.as_bytes()).unwrap(),
             None => KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap(),
         };
-        let mut sending = SenderSettings { own: setup.own.clone(), ..SenderSettings::default() };
-        sending.lookup = setup.lookup.clone().unwrap_or(sending.lookup);
         Parts {
             store: Store::open(&self.database.as_runtime(), setup.sizes, stamp()),
             audit: audit_keys(),
@@ -108,7 +103,7 @@ impl World {
             own_tokens: setup.own_tokens(),
             sealer: setup.sealer(),
             fingerprint: setup.fingerprint(),
-            sender: Sender::new(setup.policy.clone(), sending, setup.clock(&self.clock)).unwrap(),
+            sender: Sender::new(setup.policy.clone(), setup.sending(), setup.clock(&self.clock)).unwrap(),
             clock: setup.clock(&self.clock),
             entropy: self.entropy.clone(),
             settings: setup.settings(&self.standin.url()),
@@ -323,7 +318,7 @@ impl TestGateway {
         Store::open(&options, sizes, stamp())
     }
 
-    /// The database's address, for a process of its own.
+    /// The database's address, for a process.
     pub(crate) async fn database_url(&self) -> String {
         let sql = "SELECT current_database()::text, current_user::text, current_setting('unix_socket_directories'),
             current_setting('port')";

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eci_cache_gateway::auth::jwks::{KeySource, Reach};
 use eci_cache_gateway::auth::own::OwnTokens;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
@@ -22,6 +23,7 @@ use eci_cache_gateway::store::PoolSizes;
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::own::OwnService;
 use eci_cache_gateway::webhook::resolver::Lookup;
+use eci_cache_gateway::webhook::sender::SenderSettings;
 use eci_cache_gateway::{app, http};
 
 /// When every test begins.
@@ -132,6 +134,21 @@ impl Setup {
     pub(super) fn settings(&self, standin: &str) -> app::Settings {
         let sts_endpoint = self.cloud.clone().unwrap_or_else(|| standin.to_owned());
         app::Settings { sts_endpoint, ..self.settings.clone() }
+    }
+
+    /// The identity provider's keys, fetched from there.
+    pub(super) fn fetched_keys(&self, url: &str, everyones: &Arc<ManualClock>) -> KeySource {
+        KeySource::url(url, &Reach::default(), self.clock(everyones)).unwrap()
+    }
+
+    /// How webhooks are sent.
+    pub(super) fn sending(&self) -> SenderSettings {
+        let usual = SenderSettings::default();
+        SenderSettings {
+            own: self.own.clone(),
+            lookup: self.lookup.clone().unwrap_or(usual.lookup),
+            ..SenderSettings::default()
+        }
     }
 
     /// What makes keyed hashes.

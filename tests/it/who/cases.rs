@@ -1,6 +1,7 @@
 //! Hostile tokens, table by table: forms, algorithms, keys taken for others, headers, signatures.
 #![cfg(test)]
 
+use eci_cache_gateway::domain::caller::Scope;
 use serde_json::{Value, json};
 
 use super::claims::claims;
@@ -25,7 +26,7 @@ impl Bench {
 
     pub(super) fn claims(&self) -> Value {
         json!({"iss": "https://issuer.example", "aud": "eci-cache-gateway", "sub": "alice", "jti": "t", "team": TEAM,
-            "scope": "read write webhooks audit admin", "iat": self.now - 10, "exp": self.now + 600})
+            "scope": Scope::ALL.map(Scope::as_str).join(" "), "iat": self.now - 10, "exp": self.now + 600})
     }
 
     fn good(&self) -> String {

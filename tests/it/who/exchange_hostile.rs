@@ -93,7 +93,8 @@ async fn what_is_no_token_of_a_provider_is_not_exchanged() {
     let subject = github.sign(&job);
     let own = exchanged(&app, &subject).await;
     let (_, key) = made(&app, TEAM, &["read"]).await;
-    let altered = format!("{}x", &subject[..subject.len() - 2]);
+    let (message, signature) = subject.rsplit_once('.').unwrap();
+    let altered = format!("{message}.{}{}", &signature[4..], &signature[..4]);
     let mut elsewhere = job.clone();
     elsewhere["aud"] = "https://github.com/acme".into();
     let mut nested = job.clone();

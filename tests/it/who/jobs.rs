@@ -139,6 +139,6 @@ pub(super) fn with_header(token: &str, header: &Value) -> String {
 /// The newest audit entry of that action: who, credential, outcome, code and parameters.
 pub(super) async fn entry(app: &TestGateway, action: &str) -> (String, Option<String>, String, Option<String>, Value) {
     let sql = "SELECT subject, credential, outcome, code, parameters FROM audit_entries WHERE action = $1
-        ORDER BY id DESC LIMIT 1";
+        ORDER BY seq DESC LIMIT 1";
     sqlx::query_as(sql).bind(action).fetch_one(app.sql()).await.unwrap()
 }

@@ -80,16 +80,21 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
     let app = gateway(&at).await;
     app.gateway.beat("test").await.unwrap();
     let token = |app: &TestGateway| signed(app, &at, "key-1", &at.signer);
-    let ready = async || Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
+    // Others' tests share the server of the database, whose transactions are told as well.
+    let told_of_issuers = async || {
+        let ready = Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
+        let told = ready["degraded"].as_array().cloned().unwrap_or_default();
+        told.into_iter().filter(|told| told.as_str().unwrap().contains("issuer")).collect::<Vec<_>>()
+    };
     me(&app, &token(&app)).await.expect(200);
     assert!(app.gateway.prepare_tokens().await);
-    assert_eq!(ready().await["degraded"], json!(null));
+    assert!(told_of_issuers().await.is_empty());
     at.say(500, "");
     app.advance(3_599);
     me(&app, &token(&app)).await.expect(200);
     app.gateway.beat("test").await.unwrap();
     let told = "the keys of the issuer sso cannot be renewed: those of 3599 s ago are trusted until they are too old";
-    assert_eq!(ready().await["degraded"], json!([told]));
+    assert_eq!(told_of_issuers().await, [told]);
     app.advance(1);
     let refused = me(&app, &token(&app)).await;
     let problem = refused.problem(503, "issuer_unavailable");
@@ -98,11 +103,11 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
     // Who comes from elsewhere is served, and the gateway is ready.
     app.get("/v1/me").await.expect(200);
     let told = "the keys of the issuer sso cannot be fetched: its tokens are answered 503";
-    assert_eq!(ready().await["degraded"], json!([told]));
+    assert_eq!(told_of_issuers().await, [told]);
     at.publish(&[at.signer.jwk_as("key-1")]);
     app.advance(5);
     me(&app, &token(&app)).await.expect(200);
-    assert_eq!(ready().await["degraded"], json!(null));
+    assert!(told_of_issuers().await.is_empty());
 }
 
 #[tokio::test]
