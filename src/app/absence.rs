@@ -16,6 +16,7 @@ use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::{Caller, Door, Origin};
 use crate::domain::clock::Instant;
+use crate::domain::event::EventType;
 use crate::domain::failure::Fault;
 use crate::domain::reconcile::Census;
 use crate::domain::reconcile::census::is_absence_believed;
@@ -153,7 +154,8 @@ impl Gateway {
 
     async fn note_vanishing(&self, group: &TrackerGroup, census: Census) -> Result<(), Error> {
         let entry = self.vanishing_entry(NOTE, group, Some(census));
-        if self.store().note_mass_vanishing(group, census, self.now(), &entry).await? {
+        let told = self.platform_events(EventType::MassVanishing, &entry).await?;
+        if self.store().note_mass_vanishing(group, census, self.now(), &told, &entry).await? {
             metrics::counter!("ecg_reconcile_findings_total", "kind" => "mass_vanishing").increment(1);
             let Census { known, missing, listed } = census;
             tracing::error!(

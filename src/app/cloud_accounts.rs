@@ -16,6 +16,7 @@ use super::view::CloudAccountView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
+use crate::domain::event::EventType;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::eci::BuildError;
@@ -76,7 +77,8 @@ impl Gateway {
         let mut keep = |what: &str, value: String| entry.parameters.insert(what.to_owned(), value);
         keep("access_key_id", sealed.account.access_key_id.clone());
         keep("disabled", sealed.account.disabled_at.is_some().to_string());
-        if !self.store().put_cloud_account(&sealed, &entry).await? {
+        let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
+        if !self.store().put_cloud_account(&sealed, &told, &entry).await? {
             return Err(moved());
         }
         call.set_audited();
@@ -90,7 +92,8 @@ impl Gateway {
         access::check(caller, DELETE)?;
         self.check_ours(name)?;
         let entry = self.admin_entry(caller, call, DELETE, name.as_str());
-        match self.store().remove_cloud_account(name, &entry).await? {
+        let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
+        match self.store().remove_cloud_account(name, &told, &entry).await? {
             AccountRemoval::Done => call.set_audited(),
             AccountRemoval::Absent => return Err(Error::NotFound("cloud account")),
             AccountRemoval::InUse => {

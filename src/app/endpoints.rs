@@ -16,7 +16,7 @@ use super::input::NewEndpoint;
 use super::view::EndpointView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Scope};
 use crate::domain::endpoint::{Endpoint, EndpointHealth, PENDING, is_text};
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
@@ -77,6 +77,7 @@ impl Gateway {
             health: EndpointHealth::default(),
             created_at: now,
             version: 1,
+            platform: caller.may(Scope::PlatformSecurity),
         }
     }
 

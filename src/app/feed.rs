@@ -13,7 +13,7 @@ use super::input::FeedPage;
 use super::news::Told;
 use super::waiting::Patience;
 use super::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Scope};
 use crate::domain::filter::{EventFilter, Page};
 use crate::domain::ids::CacheId;
 use crate::store::{Place, Stretch};
@@ -30,6 +30,7 @@ impl Gateway {
         wait: Duration,
     ) -> Result<FeedPage, Error> {
         access::check(caller, "list_events")?;
+        let filter = &EventFilter { platform: caller.may(Scope::PlatformSecurity), ..filter.clone() };
         let cursors = Cursors::of(self, caller);
         let mut place = cursors.read(page.cursor.as_deref())?;
         let patience = self.patience(caller, call, wait)?;

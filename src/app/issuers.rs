@@ -16,6 +16,7 @@ use super::teams::moved;
 use super::view::IssuerView;
 use super::{Call, Error, Gateway, access, kept};
 use crate::domain::caller::Caller;
+use crate::domain::event::EventType;
 use crate::domain::field::FieldError;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::issuer::explanation::Explanation;
@@ -75,7 +76,8 @@ impl Gateway {
         let mut entry = self.admin_entry(caller, call, PUT, name);
         entry.parameters.insert("iss".to_owned(), stored.issuer.issuer.clone());
         entry.parameters.insert("rules".to_owned(), rules_of(&stored.issuer));
-        match self.store().put_issuer(&stored, &entry).await? {
+        let told = self.platform_events(EventType::IssuerChanged, &entry).await?;
+        match self.store().put_issuer(&stored, &told, &entry).await? {
             IssuerChange::Done => call.set_audited(),
             IssuerChange::Moved => return Err(moved()),
             IssuerChange::SameIss => return Err(Error::Invalid(vec![same_iss()])),
@@ -104,7 +106,8 @@ impl Gateway {
         }
         precondition.check(current)?;
         let entry = self.admin_entry(caller, call, DELETE, name);
-        if !self.store().delete_issuer(name, current, &entry).await? {
+        let told = self.platform_events(EventType::IssuerChanged, &entry).await?;
+        if !self.store().delete_issuer(name, current, &told, &entry).await? {
             return Err(moved());
         }
         call.set_audited();
@@ -144,7 +147,6 @@ impl Gateway {
     /// The next token is judged by what is in the table now.
     async fn issuers_changed(&self) {
         self.credentials().issuers.forget().await;
-        // A step that reaches far: whoever holds `platform:security` is told from here.
     }
 
     fn of_settings(&self, name: &str) -> Option<Issuer> {

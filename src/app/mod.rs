@@ -65,6 +65,7 @@ mod operations;
 mod overview;
 mod owes;
 mod planning;
+mod platform_events;
 mod policing;
 pub mod precondition;
 mod proofs;

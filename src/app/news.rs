@@ -23,6 +23,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use super::Gateway;
 use super::view::{EventBody, EventView};
 use crate::domain::caller::TeamId;
+use crate::domain::event::PLATFORM;
 use crate::domain::filter::EventFilter;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
@@ -59,7 +60,8 @@ impl Told {
     /// Whether somebody who asks for this wants it.
     pub(super) fn passes(&self, filter: &EventFilter) -> bool {
         let cache = filter.cache.is_none_or(|cache| self.cache == Some(cache));
-        cache && (filter.kinds.is_empty() || filter.kinds.iter().any(|kind| kind.as_str() == self.kind))
+        let platform = filter.platform || !self.kind.starts_with(PLATFORM);
+        cache && platform && (filter.kinds.is_empty() || filter.kinds.iter().any(|kind| kind.as_str() == self.kind))
     }
 }
 

@@ -17,7 +17,7 @@ use super::authenticating::Vigil;
 use super::feed::{Cursors, check_kept};
 use super::news::Told;
 use super::{Error, Gateway, access};
-use crate::domain::caller::{Caller, TeamId};
+use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::filter::EventFilter;
 use crate::domain::ids::CacheId;
 use crate::store::Place;
@@ -101,6 +101,7 @@ impl Gateway {
     }
 
     async fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
+        let filter = EventFilter { platform: caller.may(Scope::PlatformSecurity), ..filter };
         if place != Place::BEGINNING {
             check_kept(place, &self.store().events(&caller.team, &filter, place, 1).await?)?;
         }

@@ -9,6 +9,7 @@ use super::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::{Caller, TeamId};
+use crate::domain::event::EventType;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::policy::Policy;
 use crate::domain::team::{Source, Team, policy_of};
@@ -146,7 +147,8 @@ impl Gateway {
             precondition.check(current)?;
         }
         let entry = self.admin_entry(caller, call, PUT_DEFAULT, "default");
-        if !self.store().put_default_policy(&policy, current, self.now(), Some(&entry)).await? {
+        let told = self.platform_events(EventType::DefaultPolicyChanged, &entry).await?;
+        if !self.store().put_default_policy(&policy, current, self.now(), &told, Some(&entry)).await? {
             return Err(moved());
         }
         call.set_audited();
@@ -156,7 +158,7 @@ impl Gateway {
     /// Opens the default policy unless somebody wrote one: for `dev`, where nothing is anyone else's.
     pub async fn ensure_open_policy(&self) -> Result<(), Error> {
         // Where there is one already it stays.
-        let _written = self.store().put_default_policy(&Policy::open(), 0, self.now(), None).await?;
+        let _written = self.store().put_default_policy(&Policy::open(), 0, self.now(), &[], None).await?;
         Ok(())
     }
 

@@ -94,7 +94,6 @@ async fn good_tokens_of_every_algorithm() {
         let token = signer.sign(&signer.header(), &good_claims());
         let caller = bench.verifier.verify(&token, None).await.unwrap();
         let expected = Caller {
-            provenance: None,
             team: "payments".parse().unwrap(),
             subject: "ci@payments".into(),
             credential: "t-1".into(),

@@ -70,7 +70,7 @@ impl Configured {
 
     /// Whose it is although it may be refused: signed for us, and of a subject that can be named.
     pub(super) fn recognize(&self, token: &Token, keys: &KeySet, names: &[String]) -> Option<Recognized> {
-        let kid = self.prove(token, keys).ok()?;
+        let kid = Self::prove(token, keys).ok()?;
         let claims = token.claims();
         self.check_audience(claims).ok()?;
         let jti = Claims(claims).text("jti", MAX_CREDENTIAL_CHARS).ok()?.map(str::to_owned);

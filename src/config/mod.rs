@@ -22,6 +22,7 @@ mod retention;
 mod rotation;
 mod serve;
 mod source;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod webhook;

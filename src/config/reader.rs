@@ -1,19 +1,18 @@
 //! Turns what was written into typed values, and notes what is not allowed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::auth::read_issuers;
-use super::keys::{SECRET, variable_of};
+use super::keys::variable_of;
 use super::source::{Raw, Source, Value};
+use super::spelling::{is_32_bytes, is_cidr, must_be, shorten};
 use super::{AuthKeys, LogFormat, SettingError};
 use crate::auth::jwks::is_safe;
 use crate::domain::checkpoint::is_origin;
@@ -26,9 +25,6 @@ use crate::domain::policy::Prices;
 use crate::domain::region::Region;
 use crate::domain::team::UnknownTeams;
 use crate::egress::Proxy;
-
-/// The longest part of a wrong value that is repeated in a message, in characters.
-const ECHO: usize = 80;
 
 /// Reads settings one after another.
 pub(super) struct Reader(Source);
@@ -310,45 +306,4 @@ impl Reader {
         });
         url.or(file).or(secret).or(self.flag("auth.discovery").then_some(AuthKeys::Discovery))
     }
-}
-
-fn must_be(key: &str, allowed: &str, text: &str) -> String {
-    // An address may carry a password where none belongs.
-    if SECRET.contains(&key) || text.contains("://") && text.contains('@') {
-        format!("must be {allowed}")
-    } else {
-        format!("must be {allowed}, not {:?}", shorten(text))
-    }
-}
-
-fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(ECHO).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
-}
-
-fn is_cidr(text: &str) -> bool {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let (value, width) = match address {
-        // In the upper bits, so that the shift below means the same for both families.
-        IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    };
-    match bits.map_or(Ok(width), str::parse) {
-        Ok(bits) => bits <= width && value.checked_shl(bits).unwrap_or(0) == 0,
-        Err(_) => false,
-    }
-}
-
-fn is_32_bytes(text: &str) -> bool {
-    let hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    hex || STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
-}
-
-/// The variable of a setting, for messages about absent ones.
-pub(super) fn missing(key: &str, why: &str) -> SettingError {
-    SettingError { setting: variable_of(key), message: format!("{why} ({key} in the file)") }
 }

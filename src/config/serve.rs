@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::reader::missing;
+use super::spelling::missing;
 use super::{
     AuditConfig, AuthConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, JwksConfig, KeysConfig,
     LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, RoleConfig, SettingError, WebhookConfig,

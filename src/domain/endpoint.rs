@@ -55,6 +55,8 @@ pub struct Endpoint {
     pub created_at: Instant,
     /// Rises with each change that a person makes.
     pub version: i64,
+    /// Whether it gets what the platform tells: it was made with `platform:security`, and not changed without since.
+    pub platform: bool,
 }
 
 impl Endpoint {

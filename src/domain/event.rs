@@ -45,11 +45,22 @@ pub enum EventType {
     EndpointFailing,
     /// A webhook endpoint was switched off.
     EndpointDisabled,
+    /// A cloud account was written or removed.
+    CloudAccountChanged,
+    /// The default policy was written.
+    DefaultPolicyChanged,
+    /// An issuer was written or removed.
+    IssuerChanged,
+    /// Too many image caches are missing at the cloud at once.
+    MassVanishing,
 }
+
+/// What the types begin with that are the platform's, and nobody else's to see.
+pub const PLATFORM: &str = "platform.";
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Created,
         Self::Ready,
         Self::Failed,
@@ -69,6 +80,10 @@ impl EventType {
         Self::Adopted,
         Self::EndpointFailing,
         Self::EndpointDisabled,
+        Self::CloudAccountChanged,
+        Self::DefaultPolicyChanged,
+        Self::IssuerChanged,
+        Self::MassVanishing,
     ];
 
     /// The dotted name that stands in the body.
@@ -93,6 +108,10 @@ impl EventType {
             Self::Adopted => "image_cache.adopted",
             Self::EndpointFailing => "webhook_endpoint.failing",
             Self::EndpointDisabled => "webhook_endpoint.disabled",
+            Self::CloudAccountChanged => "platform.cloud_account_changed",
+            Self::DefaultPolicyChanged => "platform.default_policy_changed",
+            Self::IssuerChanged => "platform.issuer_changed",
+            Self::MassVanishing => "platform.mass_vanishing",
         }
     }
 
@@ -132,12 +151,23 @@ impl EventType {
             Self::EndpointDisabled => {
                 "A webhook endpoint was switched off: its receiver answered 410, or nothing but failures for five days."
             }
+            Self::CloudAccountChanged => "For `platform:security`: a cloud account was written or removed.",
+            Self::DefaultPolicyChanged => "For `platform:security`: the default policy was written.",
+            Self::IssuerChanged => "For `platform:security`: an issuer of tokens was written or removed.",
+            Self::MassVanishing => {
+                "For `platform:security`: too many image caches are missing at the cloud at once; none of them is called gone."
+            }
         }
     }
 
     /// Whether it is about a webhook endpoint, and not about an image cache.
     pub fn is_of_endpoint(self) -> bool {
         matches!(self, Self::EndpointFailing | Self::EndpointDisabled)
+    }
+
+    /// Whether it is the platform's.
+    pub fn is_platforms(self) -> bool {
+        self.as_str().starts_with(PLATFORM)
     }
 
     /// The type of that name.

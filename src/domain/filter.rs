@@ -135,6 +135,8 @@ pub struct EventFilter {
     pub kinds: Vec<EventType>,
     /// About this image cache.
     pub cache: Option<CacheId>,
+    /// Those of the platform, too.
+    pub platform: bool,
 }
 
 /// Of one team, or of all of them.

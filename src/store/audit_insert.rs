@@ -9,7 +9,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 use uuid::Uuid;
 
-use super::{Error, Store};
+use super::{Error, PlatformEvent, Store, platform_events};
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;
 use crate::domain::clock::Instant;
@@ -63,6 +63,26 @@ impl Store {
         insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
+    }
+}
+
+impl Store {
+    /// The same, with what the platform tells of it.
+    pub(super) async fn end_told(
+        &self,
+        mut transaction: Tx,
+        done: &PgQueryResult,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        if done.rows_affected() > 0 {
+            platform_events::tell(&mut transaction, told).await?;
+        }
+        let ended = self.end_audited(transaction, done, entry).await?;
+        if ended {
+            platform_events::committed(told);
+        }
+        Ok(ended)
     }
 }
 

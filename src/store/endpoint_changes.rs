@@ -238,7 +238,7 @@ async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bo
              tags = $9, rate_per_second = $10, ordered = $11, timeout_seconds = $12, retry_schedule = $13,
              header_names = $14, headers = NULLIF(COALESCE($15, headers), ''), public_key = $16,
              old_secret = CASE WHEN $19 THEN secret ELSE old_secret END, secret = COALESCE($17, secret),
-             old_secret_until = $18, format = $20, version = version + 1
+             old_secret_until = $18, format = $20, platform = platform AND $24, version = version + 1
          WHERE team = $1 AND id = $2 AND version = $3 AND NOT deleted",
     )
     .bind(endpoint.team.as_str())
@@ -264,6 +264,7 @@ async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bo
     .bind(endpoint.url.placeholder())
     .bind(&write.moved)
     .bind(&endpoint.verified_networks)
+    .bind(endpoint.platform)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -40,6 +40,7 @@ struct EndpointRow {
     disabled_reason: Option<String>,
     created_at: DateTime<Utc>,
     version: i64,
+    platform: bool,
     consecutive_failures: i32,
     first_failure_at: Option<DateTime<Utc>>,
     last_success_at: Option<DateTime<Utc>>,
@@ -101,6 +102,7 @@ impl TryFrom<EndpointRow> for KeptEndpoint {
             health,
             created_at: row.created_at,
             version: row.version,
+            platform: row.platform,
         };
         Ok(Self { endpoint, sealed_url: row.url_sealed })
     }
@@ -119,7 +121,7 @@ pub struct EndpointSecrets {
 
 const READ: &str = "SELECT w.id, w.team, w.url, w.url_sealed, w.verified_networks, w.description, w.event_types, w.name_pattern, w.tags,
         w.rate_per_second, w.ordered, w.format, w.header_names, w.timeout_seconds, w.retry_schedule, w.public_key,
-        w.old_secret_until, w.enabled, w.disabled_reason, w.created_at, w.version, s.consecutive_failures,
+        w.old_secret_until, w.enabled, w.disabled_reason, w.created_at, w.version, w.platform, s.consecutive_failures,
         s.first_failure_at, s.last_success_at, s.paused_until,
         s.passed_over + COALESCE(p.events, 0) AS passed_over, LEAST(s.passed_over_since, p.since) AS passed_over_since
     FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
@@ -146,9 +148,9 @@ impl Store {
         let done = sqlx::query(
             "INSERT INTO webhook_endpoints (id, team, url, description, event_types, name_pattern, name_like, tags,
                  rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at, format, enabled,
-                 disabled_reason, url_sealed, verified_networks)
+                 disabled_reason, url_sealed, verified_networks, platform)
              SELECT $1, $2, CASE WHEN (SELECT plain_beside FROM webhook_url_storage) THEN $3 ELSE $22 END, $4, $5, $6, $7, $8,
-                 $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20, $21, $23, $24
+                 $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20, $21, $23, $24, $25
              WHERE (SELECT count(*) FROM webhook_endpoints WHERE team = $2 AND NOT deleted) < $18",
         )
         .bind(endpoint.id.uuid())
@@ -175,6 +177,7 @@ impl Store {
         .bind(endpoint.url.placeholder())
         .bind(&secrets.url)
         .bind(&endpoint.verified_networks)
+        .bind(endpoint.platform)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {

@@ -40,6 +40,8 @@ pub(super) enum About<'a> {
     Cache(&'a ImageCache),
     /// A webhook endpoint of the team.
     Endpoint(&'a TeamId, EndpointId),
+    /// What the platform changed for everybody, told to this team.
+    Platform(&'a TeamId),
 }
 
 impl About<'_> {
@@ -47,7 +49,7 @@ impl About<'_> {
     pub(super) fn team(&self) -> &TeamId {
         match self {
             Self::Cache(cache) => &cache.team,
-            Self::Endpoint(team, _) => team,
+            Self::Endpoint(team, _) | Self::Platform(team) => team,
         }
     }
 
@@ -55,7 +57,7 @@ impl About<'_> {
     pub(super) fn cache(&self) -> Option<&ImageCache> {
         match self {
             Self::Cache(cache) => Some(cache),
-            Self::Endpoint(..) => None,
+            Self::Endpoint(..) | Self::Platform(..) => None,
         }
     }
 }
@@ -229,6 +231,9 @@ impl Store {
         if !filter.kinds.is_empty() {
             let kinds: Vec<&str> = filter.kinds.iter().map(|kind| EventType::as_str(*kind)).collect();
             query.push(" AND type = ANY (").push_bind(kinds).push(")");
+        }
+        if !filter.platform {
+            query.push(" AND type NOT LIKE 'platform.%'");
         }
         let limited = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         query.push(" ORDER BY txid, seq LIMIT ").push(limited).push(") e ON true ORDER BY e.txid, e.seq");

@@ -143,6 +143,7 @@ pub(super) const TOLD: &str = "
 /// Whether the endpoint `w` wants an event `told` ([`TOLD`]).
 pub(super) const WANTS: &str = "
     (w.event_types = '{}' OR told.type = ANY (w.event_types))
+    AND (w.platform OR told.type NOT LIKE 'platform.%')
     AND (told.name IS NULL OR w.name_like IS NULL OR told.name LIKE w.name_like)
     AND (told.tags IS NULL OR told.tags @> w.tags)";
 

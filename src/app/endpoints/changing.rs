@@ -7,7 +7,7 @@ use super::{Keys, secrets};
 use crate::app::input::EndpointChanges;
 use crate::app::view::EndpointView;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Scope};
 use crate::domain::endpoint::{Endpoint, is_text};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::ids::EndpointId;
@@ -61,6 +61,7 @@ impl Gateway {
             .map(|headers| if headers.is_empty() { Vec::new() } else { self.seal_headers(id, headers) });
         let secret = other_keys.then(|| self.seal_keys(id, &keys));
         let moved = moved.then(|| self.seal_url(id, &endpoint.url));
+        endpoint.platform &= caller.may(Scope::PlatformSecurity);
         self.write_endpoint(caller, call, UPDATE, EndpointWrite { endpoint, headers, secret, rotate: false, moved })
             .await
     }
@@ -106,6 +107,7 @@ impl Gateway {
         let mut endpoint = self.own_endpoint(caller, id).await?;
         let keys = Keys::of(secret.as_ref(), self.entropy(), endpoint.public_key.is_some())?;
         endpoint.public_key = keys.public_key();
+        endpoint.platform &= caller.may(Scope::PlatformSecurity);
         endpoint.old_secret_until = Some(self.now() + Duration::hours(keep_old_hours.into()));
         let secret = Some(self.seal_keys(id, &keys));
         let write = EndpointWrite { endpoint, headers: None, secret, rotate: true, moved: None };

@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{EndpointView, EventBody, EventData, ImageCacheView, ProviderEventView, ProviderRecordView, StatusView};
+use super::{
+    EndpointView, EventBody, EventData, ImageCacheView, PlatformChangeView, ProviderEventView, ProviderRecordView,
+    StatusView,
+};
 use crate::domain::clock::Instant;
 use crate::domain::difference::FieldChange;
 use crate::domain::endpoint::Endpoint;
@@ -96,6 +99,7 @@ impl EventBody {
             data: EventData {
                 image_cache: Some(ImageCacheView::from(cache.clone())),
                 webhook_endpoint: None,
+                platform_change: None,
                 generation: Some(cache.generation),
                 sequence: Some(cache.sequence),
                 previous_status: moved.map(|(from, _)| from.into()),
@@ -136,6 +140,12 @@ impl EventBody {
             Ok(body) if body != body.clone().without_url() => Cow::Owned(body.without_url().to_json()),
             _ => Cow::Borrowed(kept),
         }
+    }
+
+    /// The body that tells of what the platform changed.
+    pub fn of_platform(kind: EventType, change: PlatformChangeView, now: Instant) -> Self {
+        let data = EventData { platform_change: Some(change), ..EventData::default() };
+        Self { kind: kind.as_str().to_owned(), version: Self::VERSION, timestamp: now, data }
     }
 
     /// The exact bytes that are stored and signed.

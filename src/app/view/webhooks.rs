@@ -9,6 +9,42 @@ use utoipa::ToSchema;
 use super::shown::ShownOnce;
 
 use super::{ChangedView, ImageCacheView, ProviderEventView, StatusView};
+use crate::domain::audit::AuditEntry;
+
+/// What the platform changed: its audit entry in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PlatformChange)]
+pub struct PlatformChangeView {
+    /// The operation, such as `put_cloud_account`.
+    pub action: String,
+    /// What it was about: a name of an account or issuer, `default` for the default policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub resource: Option<String>,
+    /// Who did it.
+    pub subject: String,
+    /// The team that they acted for; absent for a worker of the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub team: Option<String>,
+    /// The audit entry, `ae_…`.
+    pub audit_entry_id: String,
+    /// The request, as logs and audit name it.
+    pub request_id: String,
+}
+
+impl From<&AuditEntry> for PlatformChangeView {
+    fn from(entry: &AuditEntry) -> Self {
+        Self {
+            action: entry.action.clone(),
+            resource: entry.resource.clone(),
+            subject: entry.subject.clone(),
+            team: entry.team.as_ref().map(ToString::to_string),
+            audit_entry_id: entry.id.to_string(),
+            request_id: entry.request_id.clone(),
+        }
+    }
+}
 
 /// What an event is about. Which members there are depends on the type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +57,10 @@ pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub webhook_endpoint: Option<Box<EndpointView>>,
+    /// What the platform changed, for `platform.…` events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub platform_change: Option<PlatformChangeView>,
     /// Which of its builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -28,7 +28,7 @@ pub(super) fn services(config: &ServeConfig, ours: &[SocketAddr]) -> Vec<OwnServ
     let regions: Vec<_> = config.cloud.regions.iter().flatten().map(ToString::to_string).collect();
     let cloud = match regions.as_slice() {
         _ if !config.cloud.endpoint.contains("{region}") => vec![config.cloud.endpoint.clone()],
-        // Any region may be meant: the one that has all the others' names will do for what is known of them.
+        // Without a list the regions are not known; their usual addresses are public, where anybody reaches them.
         [] => Vec::new(),
         regions => regions.iter().map(|region| config.cloud.endpoint.replace("{region}", region)).collect(),
     };

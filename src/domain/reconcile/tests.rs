@@ -259,6 +259,7 @@ fn operation(state: OperationState, kind: OperationKind) -> Operation {
             last_signed_at: Some(at(2)),
             attempts: 2,
             in_doubt: false,
+            unseen_since: None,
             held: None,
         },
         state,

@@ -63,7 +63,7 @@ pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMa
     };
     match let_in.await {
         Err(error @ Error::Unauthenticated { .. }) => {
-            door.gateway.count_stranger(exchange.call.origin.address)?;
+            exchange.place.count_strange()?;
             Err(error.into())
         }
         other => Ok(other?),

@@ -101,7 +101,7 @@ pub(super) async fn list_events(
     uri: Uri,
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Refusal> {
-    let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id };
+    let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id, ..EventFilter::default() };
     let wait = Duration::from_secs(query.timeout);
     let page = door.gateway.list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;
     Ok(answer::fed(&uri, &page.into()))

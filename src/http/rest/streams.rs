@@ -75,7 +75,7 @@ pub(super) async fn stream_events(
     request: HeaderMap,
     Query(query): Query<StreamQuery>,
 ) -> Result<Response, Refusal> {
-    let filter = EventFilter { kinds: query.r#type, cache: None };
+    let filter = EventFilter { kinds: query.r#type, ..EventFilter::default() };
     let cursor = last_event_id(&request)?.or(query.cursor);
     let stream = door.gateway.stream_events(&who.caller, filter, cursor.as_deref()).await?;
     Ok(sent(stream))

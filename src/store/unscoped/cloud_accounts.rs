@@ -14,7 +14,7 @@ use crate::store::columns::row;
 use crate::store::pool::Connection;
 use crate::store::rows::word;
 use crate::store::unreadable::readable;
-use crate::store::{Error, Store, audit_insert};
+use crate::store::{Error, PlatformEvent, Store, audit_insert, platform_events};
 
 const TABLE: &str = "cloud_accounts";
 
@@ -100,7 +100,12 @@ impl Store {
     }
 
     /// Writes an account over the version in it, 0 where there was none. `false`: it has changed meanwhile.
-    pub async fn put_cloud_account(&self, sealed: &SealedAccount, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn put_cloud_account(
+        &self,
+        sealed: &SealedAccount,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
         let account = &sealed.account;
         let regions: Vec<&str> = account.regions.iter().map(Region::as_str).collect();
         let mut transaction = self.requests.begin().await?;
@@ -132,11 +137,16 @@ impl Store {
         .bind(account.disabled_at)
         .execute(&mut *transaction)
         .await?;
-        self.end_audited(transaction, &done, entry).await
+        self.end_told(transaction, &done, told, entry).await
     }
 
     /// Removes an account that nothing is in, with its groups and what was found in it.
-    pub async fn remove_cloud_account(&self, name: &AccountName, entry: &AuditEntry) -> Result<AccountRemoval, Error> {
+    pub async fn remove_cloud_account(
+        &self,
+        name: &AccountName,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<AccountRemoval, Error> {
         let mut transaction = self.requests.begin().await?;
         // Waits for creates that hold the row; those that come later find it gone.
         let locked: Option<i32> = sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 FOR UPDATE")
@@ -158,8 +168,10 @@ impl Store {
         ] {
             sqlx::query(sql).bind(name.as_str()).execute(&mut *transaction).await?;
         }
+        platform_events::tell(&mut transaction, told).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
+        platform_events::committed(told);
         Ok(AccountRemoval::Done)
     }
 }

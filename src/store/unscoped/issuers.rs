@@ -16,7 +16,7 @@ use crate::store::columns::row;
 use crate::store::pool::Connection;
 use crate::store::rows::jsonb;
 use crate::store::unreadable::{self, readable};
-use crate::store::{Error, Store};
+use crate::store::{Error, PlatformEvent, Store};
 
 const TABLE: &str = "issuers";
 /// Two issuers with one `iss`.
@@ -102,7 +102,12 @@ impl Store {
     }
 
     /// Writes an issuer over the version in it, 0 where there was none.
-    pub async fn put_issuer(&self, stored: &StoredIssuer, entry: &AuditEntry) -> Result<IssuerChange, Error> {
+    pub async fn put_issuer(
+        &self,
+        stored: &StoredIssuer,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<IssuerChange, Error> {
         let mut transaction = self.requests.begin().await?;
         let number = count(&mut transaction).await?;
         if stored.version == 0 && number >= MAX_ISSUERS {
@@ -128,19 +133,25 @@ impl Store {
             Err(error) if error.is_constraint(SAME_ISS) => return Ok(IssuerChange::SameIss),
             done => done?,
         };
-        let written = self.end_audited(transaction, &done, entry).await?;
+        let written = self.end_told(transaction, &done, told, entry).await?;
         Ok(if written { IssuerChange::Done } else { IssuerChange::Moved })
     }
 
     /// Removes an issuer in that version. `false`: it has changed meanwhile.
-    pub async fn delete_issuer(&self, name: &str, version: i64, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn delete_issuer(
+        &self,
+        name: &str,
+        version: i64,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query("DELETE FROM issuers WHERE name = $1 AND version = $2")
             .bind(name)
             .bind(version)
             .execute(&mut *transaction)
             .await?;
-        self.end_audited(transaction, &done, entry).await
+        self.end_told(transaction, &done, told, entry).await
     }
 }
 

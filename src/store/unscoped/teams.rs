@@ -11,7 +11,7 @@ use crate::domain::team::Team;
 use crate::store::policies::TeamRow;
 use crate::store::rows::{json, jsonb};
 use crate::store::unreadable::{self, Keyed as _};
-use crate::store::{Error, Store, audit_insert};
+use crate::store::{Error, PlatformEvent, Store, audit_insert, platform_events};
 
 impl Store {
     /// Up to `limit` teams by id, after `after`.
@@ -91,6 +91,7 @@ impl Store {
         policy: &Policy,
         version: i64,
         at: Instant,
+        told: &[PlatformEvent],
         entry: Option<&AuditEntry>,
     ) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
@@ -114,8 +115,10 @@ impl Store {
         if done.rows_affected() + changed.rows_affected() == 0 {
             return Ok(false);
         }
+        platform_events::tell(&mut transaction, told).await?;
         audit_insert::insert(&mut transaction, &self.stamp, entry.map_or(&[], std::slice::from_ref)).await?;
         transaction.commit().await?;
+        platform_events::committed(told);
         Ok(true)
     }
 }

@@ -12,7 +12,7 @@ use super::tracker::TrackerGroup;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::reconcile::{Census, FAILED_KEPT};
-use crate::store::{Error, Store, audit_insert};
+use crate::store::{Error, PlatformEvent, Store, audit_insert, platform_events};
 
 /// Rows that the cloud should show: it has them, nobody has asked to remove them, and their time is not over. `$3` is
 /// now, `$4` the last moment from which a list knows everything, `$5` how long the cloud keeps what failed, in seconds.
@@ -118,6 +118,7 @@ impl Store {
         group: &TrackerGroup,
         census: Census,
         now: Instant,
+        told: &[PlatformEvent],
         entry: &AuditEntry,
     ) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
@@ -139,9 +140,13 @@ impl Store {
         .await?;
         if begins {
             wake(&mut transaction, group, now).await?;
+            platform_events::tell(&mut transaction, told).await?;
             audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         }
         transaction.commit().await?;
+        if begins {
+            platform_events::committed(told);
+        }
         Ok(begins)
     }
 

@@ -14,6 +14,17 @@ from operations import report
 
 CALLED = set()
 ABSENT = "ic_00000000000000000000000000"
+# A key set as a provider publishes it; the key is that of RFC 7517, A.1.
+KEY_SET = {
+    "keys": [
+        {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        }
+    ]
+}
 
 
 def call(operation, *arguments, **named):
@@ -24,9 +35,9 @@ def call(operation, *arguments, **named):
 
 
 class Story:
-    """The APIs of a team's client and of an administrator's, and what is done with them."""
+    """The APIs of a team's client, of an administrator's and of a stranger's, and what is done with them."""
 
-    def __init__(self, client, admin):
+    def __init__(self, client, admin, stranger):
         self.access_keys = ecg_client.AccessKeysApi(admin)
         self.api_keys = ecg_client.ApiKeysApi(admin)
         self.revocations = ecg_client.RevocationsApi(admin)
@@ -34,8 +45,11 @@ class Story:
         self.audit = ecg_client.AuditApi(client)
         self.caches = ecg_client.ImageCachesApi(client)
         self.events = ecg_client.EventsApi(client)
+        self.exchange = ecg_client.TokenExchangeApi(stranger)
+        self.issuers = ecg_client.IssuersApi(admin)
         self.me = ecg_client.MeApi(client)
         self.operations = ecg_client.OperationsApi(client)
+        self.operations_of_all = ecg_client.OperationsApi(admin)
         self.policy = ecg_client.PolicyApi(client)
         self.teams = ecg_client.TeamsApi(admin)
         self.webhooks = ecg_client.WebhooksApi(client)
@@ -64,7 +78,10 @@ class Story:
             name="openapi-generator", region="cn-hangzhou", images=["registry.example.com/team/app:1"]
         )
         cache = call(self.caches.create_image_cache, new, idempotency_key=str(uuid.uuid4()))
-        assert call(self.operations.get_operation, cache.operation_id).image_cache_id == cache.id
+        operation = call(self.operations.get_operation, cache.operation_id)
+        assert operation.image_cache_id == cache.id
+        unended = call(self.operations_of_all.list_operations, team=operation.team, limit=100)
+        assert all(item.team == operation.team for item in unended.items), unended
         ready = self.wait_until_ready(cache.id)
         again = call(self.caches.get_image_cache, cache.id, wait_for="ready", timeout=10)
         assert again.eci_cache_id == ready.eci_cache_id
@@ -136,7 +153,7 @@ class Story:
         rotated = call(self.access_keys.rotate_access_key, access.id, hour)
         assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
         call(self.access_keys.revoke_access_key, access.id)
-        key = call(self.api_keys.create_api_key, ecg_client.NewApiKey(name="story", scopes=["admin"]))
+        key = call(self.api_keys.create_api_key, ecg_client.NewApiKey(name="story", scopes=["read"]))
         assert key.key.startswith("ecg_"), key
         turned = call(self.api_keys.rotate_api_key, key.id, ecg_client.KeyRotation(keep_old_hours=0))
         assert turned.key != key.key and call(self.api_keys.get_api_key, key.id).key is None
@@ -154,6 +171,9 @@ class Story:
         changed = call(self.teams.update_team, team.id, ecg_client.TeamChanges(cost_centre="4711"))
         assert changed.cost_centre == "4711" and call(self.teams.get_team, team.id).version == changed.version
         assert call(self.teams.list_teams, limit=100).items, "no team"
+        own = call(self.me.get_me).team
+        costs = [item for item in call(self.teams.list_team_costs, limit=100).items if item.team == own]
+        assert costs and costs[0].used.image_caches > 0, costs
         policy = ecg_client.Policy(largest_size_gib=100, registries=["registry.example.com/team/*"])
         assert call(self.teams.put_team_policy, team.id, policy).source == "team"
         assert call(self.teams.get_team_policy, team.id).policy.largest_size_gib == 100
@@ -177,13 +197,60 @@ class Story:
         new = ecg_client.NewCloudAccount(access_key_id="story", access_key_secret="secret", role=role)
         made = call(self.teams.put_cloud_account, name, new)
         assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
-        disabled = ecg_client.NewCloudAccount(access_key_id="story", disabled=True)
+        # Its secret and the external id stay, for the role is the same.
+        same = ecg_client.NewCloudAccountRole(arn=role.arn)
+        disabled = ecg_client.NewCloudAccount(access_key_id="story", role=same, disabled=True)
         changed = call(self.teams.put_cloud_account, name, disabled)
         assert changed.version == made.version + 1 and changed.disabled_at and not changed.usable, changed
-        assert call(self.teams.get_cloud_account, name).role is None
+        assert call(self.teams.get_cloud_account, name).role.has_external_id
         listed = call(self.teams.list_cloud_accounts, limit=100).items
         assert {"api", "settings"} <= {item.managed_by for item in listed}, listed
         call(self.teams.delete_cloud_account, name)
+
+    def keep_issuers(self):
+        """Add an issuer of tokens, change it, find it beside that of the settings, remove it."""
+        name = f"story-{uuid.uuid4().hex[:12]}"
+        rule = ecg_client.IssuerRule(
+            name="app",
+            match={"/repository": ["story/app"]},
+            team=ecg_client.IssuerTeamSource(fixed="demo"),
+            scopes=ecg_client.IssuerScopeSource(fixed=["read"]),
+        )
+        new = ecg_client.Issuer(
+            name=name,
+            issuer=f"https://{name}.example.com",
+            audiences=["eci-cache-gateway"],
+            keys=ecg_client.IssuerKeys(var_from="document", document=KEY_SET),
+            algorithms=["ES256"],
+            rules=[rule],
+        )
+        made = call(self.issuers.put_issuer, name, new)
+        assert made.managed_by == "api" and made.document.keys.document == KEY_SET, made
+        new.leeway_seconds = 0
+        changed = call(self.issuers.put_issuer, name, new, if_match=f'"{made.version}"')
+        assert changed.version == made.version + 1 and changed.document.leeway_seconds == 0, changed
+        kept = call(self.issuers.get_issuer, name).document
+        assert kept.rules[0].match == rule.match and kept.keys.var_from == "document", kept
+        listed = call(self.issuers.list_issuers, limit=100).items
+        assert {"api", "settings"} <= {item.managed_by for item in listed}, listed
+        call(self.issuers.delete_issuer, name)
+
+    def exchange_the_token(self):
+        """See what the team's token becomes, exchange it for one that may only read, and show that."""
+        token = os.environ["ECG_TOKEN"]
+        explained = call(self.issuers.explain_token, ecg_client.TokenToExplain(token=token))
+        assert explained.accepted and all(check.passed for check in explained.checks), explained
+        issued = call(
+            self.exchange.exchange_token,
+            grant_type="urn:ietf:params:oauth:grant-type:token-exchange",
+            subject_token=token,
+            subject_token_type="urn:ietf:params:oauth:token-type:jwt",
+            scope="read",
+        )
+        assert (issued.token_type, issued.scope) == ("Bearer", "read"), issued
+        with client_with(issued.access_token) as reader:
+            me = call(ecg_client.MeApi(reader).get_me)
+        assert me.scopes == ["read"] and [me.team] == explained.caller.teams, me
 
     def change_and_remove(self, cache):
         """Update the image cache, wait for the new build, delete it."""
@@ -232,6 +299,8 @@ class Story:
         self.turn_credentials()
         self.keep_policies()
         self.keep_cloud_accounts()
+        self.keep_issuers()
+        self.exchange_the_token()
         self.change_and_remove(cache)
         self.read_the_audit(cache)
         listed = call(self.webhooks.list_webhook_endpoints, limit=100).items
@@ -242,14 +311,14 @@ class Story:
 
 
 def client_with(token):
-    """A client that shows the token in this variable."""
-    settings = ecg_client.Configuration(host=os.environ["ECG_URL"], access_token=os.environ[token])
-    return ecg_client.ApiClient(settings)
+    """A client that shows this token, if any."""
+    return ecg_client.ApiClient(ecg_client.Configuration(host=os.environ["ECG_URL"], access_token=token))
 
 
 def main(document):
-    with client_with("ECG_TOKEN") as client, client_with("ECG_ADMIN_TOKEN") as admin:
-        Story(client, admin).tell()
+    team, administrator = os.environ["ECG_TOKEN"], os.environ["ECG_ADMIN_TOKEN"]
+    with client_with(team) as client, client_with(administrator) as admin, client_with(None) as stranger:
+        Story(client, admin, stranger).tell()
     report(document, CALLED)
 
 

@@ -3,11 +3,10 @@
 Arguments: the document. Environment: ECG_URL, ECG_TOKEN, ECG_ADMIN_TOKEN. Expects package `ecg_client` on the path.
 """
 
-import os
 import sys
 import uuid
 
-from ecg_client import AuthenticatedClient
+from calls import ADMIN, CALLED, call
 from ecg_client.api.access_keys import create_access_key, list_access_keys, revoke_access_key, rotate_access_key
 from ecg_client.api.api_keys import create_api_key, get_api_key, list_api_keys, revoke_api_key, rotate_api_key
 from ecg_client.api.audit import (
@@ -37,7 +36,7 @@ from ecg_client.api.image_caches import (
     wait_for_image_cache,
 )
 from ecg_client.api.me import get_me
-from ecg_client.api.operations import get_operation
+from ecg_client.api.operations import get_operation, list_operations
 from ecg_client.api.policy import get_policy
 from ecg_client.api.revocations import create_revocation, delete_revocation, list_revocations
 from ecg_client.api.teams import (
@@ -52,6 +51,7 @@ from ecg_client.api.teams import (
     get_team_policy,
     list_cloud_accounts,
     list_region_profiles,
+    list_team_costs,
     list_teams,
     put_cloud_account,
     put_default_policy,
@@ -103,27 +103,9 @@ from ecg_client.models import (
 )
 from ecg_client.types import UNSET
 from operations import report
+from tokens import exchange_the_token, keep_issuers
 
-
-def client_with(token):
-    """A client that shows the token in this variable."""
-    return AuthenticatedClient(
-        base_url=os.environ["ECG_URL"], token=os.environ[token], raise_on_unexpected_status=True, timeout=60
-    )
-
-
-CLIENT = client_with("ECG_TOKEN")
-ADMIN = client_with("ECG_ADMIN_TOKEN")
-CALLED = set()
 ABSENT = "ic_00000000000000000000000000"
-
-
-def call(operation, *path, statuses=(200,), client=CLIENT, **arguments):
-    """Call one operation, check the status, give the parsed answer."""
-    answer = operation.sync_detailed(*path, client=client, **arguments)
-    CALLED.add(operation.__name__.rsplit(".", 1)[-1])
-    assert answer.status_code in statuses, (operation.__name__, answer.status_code, answer.content)
-    return answer.parsed
 
 
 def wait_until_ready(cache_id):
@@ -151,7 +133,10 @@ def follow_a_cache(endpoint):
         name="openapi-python-client", region="cn-hangzhou", images=["registry.example.com/team/app:1"]
     )
     cache = call(create_image_cache, statuses=(201, 202), body=new, idempotency_key=str(uuid.uuid4()))
-    assert call(get_operation, cache.operation_id).image_cache_id == cache.id
+    operation = call(get_operation, cache.operation_id)
+    assert operation.image_cache_id == cache.id
+    unended = call(list_operations, client=ADMIN, team=operation.team, limit=100)
+    assert all(item.team == operation.team for item in unended.items), unended
     ready = wait_until_ready(cache.id)
     again = call(get_image_cache, cache.id, wait_for="ready", timeout=10)
     assert again.eci_cache_id == ready.eci_cache_id
@@ -219,7 +204,7 @@ def turn_credentials():
     rotated = call(rotate_access_key, access.id, client=ADMIN, body=KeyRotation(keep_old_hours=1))
     assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
     call(revoke_access_key, access.id, statuses=(204,), client=ADMIN)
-    key = call(create_api_key, statuses=(201,), client=ADMIN, body=NewApiKey(name="story", scopes=["admin"]))
+    key = call(create_api_key, statuses=(201,), client=ADMIN, body=NewApiKey(name="story", scopes=["read"]))
     assert key.key.startswith("ecg_"), key
     turned = call(rotate_api_key, key.id, client=ADMIN, body=KeyRotation(keep_old_hours=0))
     assert turned.key != key.key and call(get_api_key, key.id, client=ADMIN).key is UNSET
@@ -238,6 +223,9 @@ def keep_policies():
     changed = call(update_team, team.id, client=ADMIN, body=TeamChanges(cost_centre="4711"))
     assert changed.cost_centre == "4711" and call(get_team, team.id, client=ADMIN).version == changed.version
     assert call(list_teams, client=ADMIN, limit=100).items, "no team"
+    own = call(get_me).team
+    costs = [item for item in call(list_team_costs, client=ADMIN, limit=100).items if item.team == own]
+    assert costs and costs[0].used.image_caches > 0, costs
     policy = Policy(largest_size_gib=100, registries=["registry.example.com/team/*"])
     assert call(put_team_policy, team.id, client=ADMIN, body=policy).source == "team"
     assert call(get_team_policy, team.id, client=ADMIN).policy.largest_size_gib == 100
@@ -262,10 +250,11 @@ def keep_cloud_accounts():
     new = NewCloudAccount(access_key_id="story", access_key_secret="secret", role=role)
     made = call(put_cloud_account, name, client=ADMIN, body=new)
     assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
-    disabled = NewCloudAccount(access_key_id="story", disabled=True)
+    # Its secret and the external id stay, for the role is the same.
+    disabled = NewCloudAccount(access_key_id="story", role=NewCloudAccountRole(arn=role.arn), disabled=True)
     changed = call(put_cloud_account, name, client=ADMIN, body=disabled)
     assert changed.version == made.version + 1 and changed.disabled_at and not changed.usable, changed
-    assert call(get_cloud_account, name, client=ADMIN).role is UNSET
+    assert call(get_cloud_account, name, client=ADMIN).role.has_external_id
     listed = call(list_cloud_accounts, client=ADMIN, limit=100).items
     assert {"api", "settings"} <= {item.managed_by for item in listed}, listed
     call(delete_cloud_account, name, statuses=(204,), client=ADMIN)
@@ -312,6 +301,8 @@ def main(document):
     turn_credentials()
     keep_policies()
     keep_cloud_accounts()
+    keep_issuers()
+    exchange_the_token()
     change_and_remove(cache)
     read_the_audit(cache)
     assert endpoint.id in [item.id for item in call(list_webhook_endpoints, limit=100).items]

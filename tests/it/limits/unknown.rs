@@ -136,7 +136,11 @@ async fn an_unknown_key_id_of_the_issuer_is_counted_before_its_keys_are_fetched(
     assert!(app.gateway.prepare_tokens().await);
     let token = |kid: u32| {
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"made-up-{kid}"}}"#));
-        format!("{header}.{}.{}", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode("no signature"))
+        format!(
+            "{header}.{}.{}",
+            URL_SAFE_NO_PAD.encode(r#"{"iss":"https://issuer.example"}"#),
+            URL_SAFE_NO_PAD.encode("no signature")
+        )
     };
     let ask = |kid| Answer::of(app.bare(Method::GET, "/v1/me").bearer_auth(token(kid)));
     for kid in 0..5 {

@@ -91,8 +91,7 @@ impl World {
     fn parts(&self, setup: &Setup) -> Parts {
         let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway").with_leeway(5);
         let keys = match &setup.jwks {
-            Some(url) if url.starts_with("http") => setup.fetched_keys(url, &self.clock),
-            Some(document) => KeySource::document(document.as_bytes()).unwrap(),
+            Some(keys) => setup.issuer_keys(keys, &self.clock),
             None => KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap(),
         };
         Parts {

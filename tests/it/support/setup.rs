@@ -136,9 +136,13 @@ impl Setup {
         app::Settings { sts_endpoint, ..self.settings.clone() }
     }
 
-    /// The identity provider's keys, fetched from there.
-    pub(super) fn fetched_keys(&self, url: &str, everyones: &Arc<ManualClock>) -> KeySource {
-        KeySource::url(url, &Reach::default(), self.clock(everyones)).unwrap()
+    /// The identity provider's keys: a document, or fetched from its URL.
+    pub(super) fn issuer_keys(&self, keys: &str, everyones: &Arc<ManualClock>) -> KeySource {
+        if keys.starts_with("http") {
+            KeySource::url(keys, &Reach::default(), self.clock(everyones)).unwrap()
+        } else {
+            KeySource::document(keys.as_bytes()).unwrap()
+        }
     }
 
     /// How webhooks are sent.

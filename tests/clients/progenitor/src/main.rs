@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::Value;
 
 /// Everything in here is generated.
@@ -15,10 +16,9 @@ mod generated {
 }
 
 use generated::types::{
-    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, KeyRotation, MatchQuestion,
-    NewAccessKey, NewAccessKeyDescription, NewAdoption, NewApiKey, NewApiKeyName, NewCloudAccount, NewCloudAccountRole,
-    NewImageCache, NewRegionProfile, NewRevocation, NewRevocationJti, NewTeam, NewWebhookEndpoint, Policy, Problem,
-    Recovery, Replay, SecretRotation, TeamChanges, WebhookEndpoint, WebhookEndpointChanges,
+    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, MatchQuestion, NewAdoption,
+    NewImageCache, NewWebhookEndpoint, Problem, Recovery, Replay, SecretRotation, WebhookEndpoint,
+    WebhookEndpointChanges,
 };
 use generated::{Client, Error as CallError};
 
@@ -44,16 +44,22 @@ macro_rules! call {
     }};
 }
 
+mod credentials;
+mod platform;
+
 struct Story {
     client: Client,
     admin: Client,
+    /// It shows no token.
+    stranger: Client,
     called: BTreeSet<String>,
 }
 
 impl Story {
     fn begin() -> Outcome<Self> {
-        let (client, admin) = (client_with("ECG_TOKEN")?, client_with("ECG_ADMIN_TOKEN")?);
-        Ok(Self { client, admin, called: BTreeSet::new() })
+        let client = client_with(Some(&std::env::var("ECG_TOKEN")?))?;
+        let admin = client_with(Some(&std::env::var("ECG_ADMIN_TOKEN")?))?;
+        Ok(Self { client, admin, stranger: client_with(None)?, called: BTreeSet::new() })
     }
 
     async fn tell(&mut self) -> Outcome<()> {
@@ -68,6 +74,8 @@ impl Story {
         self.turn_credentials().await?;
         self.keep_policies().await?;
         self.keep_cloud_accounts().await?;
+        self.keep_issuers().await?;
+        self.exchange_the_token().await?;
         self.change_and_remove(&cache).await?;
         self.read_the_audit(&cache).await?;
         self.remove_the_endpoint(&endpoint).await?;
@@ -80,6 +88,8 @@ impl Story {
         let cache = call!(self.create_image_cache.idempotency_key(&endpoint.id).body(new));
         let operation = call!(self.get_operation.operation_id(&cache.operation_id));
         demand(operation.image_cache_id == cache.id, "an operation of another image cache")?;
+        let unended = call!(self.list_operations.team(&operation.team).limit(100) as admin).items;
+        demand(unended.iter().all(|item| item.team == operation.team), "an operation of another team")?;
         let ready = self.wait_until_ready(&cache.id).await?;
         let again = call!(self.get_image_cache.image_cache_id(&cache.id).wait_for("ready").timeout(10));
         let images = vec![format!("{IMAGE}:1")];
@@ -172,43 +182,6 @@ impl Story {
         demand(found.items.iter().all(|item| !item.eci_cache_id.is_empty()), "a found cache without an id")
     }
 
-    async fn turn_an_access_key(&mut self) -> Outcome<()> {
-        let description = NewAccessKeyDescription::try_from("progenitor")?;
-        let new = NewAccessKey::builder().description(description).scopes(["read".to_owned()]);
-        let key = call!(self.create_access_key.body(new) as admin);
-        demand(key.access_key_secret.is_some(), "no secret")?;
-        let listed = call!(self.list_access_keys.limit(100) as admin).items;
-        let again = listed.iter().find(|item| item.id == key.id).ok_or("the access key is not in the list")?;
-        demand(again.access_key_secret.is_none(), "the list shows a secret")?;
-        call!(self.revoke_access_key.access_key_id(&key.id) as admin);
-        Ok(())
-    }
-
-    async fn turn_credentials(&mut self) -> Outcome<()> {
-        let access = call!(self.create_access_key.body(NewAccessKey::builder().scopes(["read".to_owned()])) as admin);
-        let hour = KeyRotation::builder().keep_old_hours(1);
-        let rotated = call!(self.rotate_access_key.access_key_id(&access.id).body(hour) as admin);
-        demand(rotated.access_key_secret != access.access_key_secret, "the secret is the old one")?;
-        call!(self.revoke_access_key.access_key_id(&access.id) as admin);
-        let name = NewApiKeyName::try_from("story")?;
-        let new = NewApiKey::builder().name(name).scopes(["admin".to_owned()]);
-        let key = call!(self.create_api_key.body(new) as admin);
-        demand(key.key.as_ref().is_some_and(|key| key.starts_with("ecg_")), "no key")?;
-        let now = KeyRotation::builder().keep_old_hours(0);
-        let turned = call!(self.rotate_api_key.api_key_id(&key.id).body(now) as admin);
-        demand(turned.key != key.key, "the key is the old one")?;
-        demand(call!(self.get_api_key.api_key_id(&key.id) as admin).key.is_none(), "a read shows the key")?;
-        let listed = call!(self.list_api_keys.limit(100) as admin).items;
-        demand(listed.iter().any(|item| item.id == key.id), "the API key is not in the list")?;
-        call!(self.revoke_api_key.api_key_id(&key.id) as admin);
-        let jti = NewRevocationJti::try_from("progenitor")?;
-        let revoked = call!(self.create_revocation.body(NewRevocation::builder().jti(jti)) as admin);
-        let listed = call!(self.list_revocations.limit(100) as admin).items;
-        demand(listed.iter().any(|item| item.id == revoked.id), "the revocation is not in the list")?;
-        call!(self.delete_revocation.revocation_id(&revoked.id) as admin);
-        Ok(())
-    }
-
     async fn change_and_remove(&mut self, cache: &ImageCache) -> Outcome<()> {
         let changes = ImageCacheChanges::builder().images([format!("{IMAGE}:2")]);
         let updated = call!(self.update_image_cache.image_cache_id(&cache.id).body(changes));
@@ -231,66 +204,6 @@ impl Story {
         demand(newest[0].tree_size >= proof.checkpoint.tree_size, "the tree has shrunk")?;
         let consistency = call!(self.get_audit_consistency.first_size(1));
         demand(consistency.first_size == 1, "another proof")
-    }
-
-    async fn keep_policies(&mut self) -> Outcome<()> {
-        let id = format!("team-{}", std::process::id());
-        let new = NewTeam::builder().id(id.as_str()).display_name("Story");
-        // A second run may meet the first one's team.
-        let team = match self.admin.create_team().body(new).send().await {
-            Ok(made) => made.into_inner().id,
-            Err(CallError::ErrorResponse(refusal)) if refusal.status() == 409 => id,
-            Err(error) => return Err(format!("create_team: {error}").into()),
-        };
-        self.called.insert("create_team".to_owned());
-        let changes = TeamChanges::builder().disabled(false);
-        let changed = call!(self.update_team.team_id(&team).body(changes) as admin);
-        demand(!changed.disabled, "disabled")?;
-        let again = call!(self.get_team.team_id(&team) as admin);
-        demand(again.version == changed.version, "another version")?;
-        demand(!call!(self.list_teams.limit(100) as admin).items.is_empty(), "no team")?;
-        let policy = Policy::builder().largest_size_gib(100);
-        let put = call!(self.put_team_policy.team_id(&team).body(policy) as admin);
-        demand(put.source == "team", "not the team's own policy")?;
-        let kept = call!(self.get_team_policy.team_id(&team) as admin);
-        demand(kept.policy.largest_size_gib == Some(100), "another policy")?;
-        call!(self.delete_team_policy.team_id(&team) as admin);
-        let default = call!(self.get_default_policy as admin).policy.clone();
-        let again = call!(self.put_default_policy.body(default.clone()) as admin);
-        demand(again.source == "default", "not the default policy")?;
-        self.fill_in_a_region().await?;
-        demand(call!(self.get_policy).used.image_caches.is_some(), "nothing is counted")?;
-        let new = NewImageCache::builder().name("try").region("cn-hangzhou").images([format!("{IMAGE}:try")]);
-        let told = call!(self.dry_run_image_cache.body(new));
-        demand(told.allowed && told.image_cache.name == "try", "the dry run refuses")
-    }
-
-    async fn fill_in_a_region(&mut self) -> Outcome<()> {
-        let place = "default:cn-nowhere-1";
-        let profile = NewRegionProfile::builder().vswitch_ids(vec!["vsw-1".to_owned()]);
-        let put = call!(self.put_region_profile.region_profile_id(place).body(profile) as admin);
-        demand(put.region == "cn-nowhere-1", "another region")?;
-        let kept = call!(self.get_region_profile.region_profile_id(place) as admin);
-        demand(kept.vswitch_ids.len() == 1, "another profile")?;
-        let listed = call!(self.list_region_profiles.limit(100) as admin);
-        demand(listed.items.iter().any(|item| item.id == place), "not in the list")?;
-        call!(self.delete_region_profile.region_profile_id(place) as admin);
-        Ok(())
-    }
-
-    async fn keep_cloud_accounts(&mut self) -> Outcome<()> {
-        let name = format!("story-{}", std::process::id());
-        let role = NewCloudAccountRole::try_from(NewCloudAccountRole::builder().arn("acs:ram::1:role/story"))?;
-        let new = NewCloudAccount::builder().access_key_id("story").access_key_secret("secret".to_owned()).role(role);
-        let made = call!(self.put_cloud_account.cloud_account_name(&name).body(new) as admin);
-        demand(made.usable && made.role.is_some(), "another account")?;
-        let disabled = NewCloudAccount::builder().access_key_id("story").disabled(true);
-        let changed = call!(self.put_cloud_account.cloud_account_name(&name).body(disabled) as admin);
-        demand(changed.version == made.version + 1 && !changed.usable, "not disabled")?;
-        demand(call!(self.get_cloud_account.cloud_account_name(&name) as admin).role.is_none(), "still a role")?;
-        demand(!call!(self.list_cloud_accounts.limit(100) as admin).items.is_empty(), "no account")?;
-        call!(self.delete_cloud_account.cloud_account_name(&name) as admin);
-        Ok(())
     }
 
     async fn remove_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> Outcome<()> {
@@ -329,10 +242,12 @@ impl Story {
     }
 }
 
-/// A client that shows the token in this variable.
-fn client_with(token: &str) -> Outcome<Client> {
-    let bearer = format!("Bearer {}", std::env::var(token)?);
-    let headers = [(reqwest::header::AUTHORIZATION, bearer.parse()?)].into_iter().collect();
+/// A client that shows this token, if any.
+fn client_with(token: Option<&str>) -> Outcome<Client> {
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        headers.insert(AUTHORIZATION, format!("Bearer {token}").parse()?);
+    }
     let inner = reqwest::Client::builder().default_headers(headers).no_proxy().build()?;
     Ok(Client::new_with_client(&std::env::var("ECG_URL")?, inner))
 }
