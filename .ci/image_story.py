@@ -174,7 +174,7 @@ def story():
     compose("up", "--wait")
     say(f"up --wait: {time.monotonic() - began:.0f} s")
 
-    token = compose("run", "--rm", "--no-TTY", "--no-deps", "gateway", "token", "--team", "web", "--scope", "read,write,webhooks,admin").stdout.strip()
+    token = compose("run", "--rm", "--no-TTY", "--no-deps", "gateway", "token", "--team", "web", "--scope", "read,write,webhooks").stdout.strip()
     hook = start_hook()
     gateway = compose("ps", "--quiet", "gateway").stdout.strip()
     form = "{{range .NetworkSettings.Networks}}{{.Gateway}} {{end}}"

@@ -98,7 +98,9 @@ impl Gateway {
             let whose = if admitted.is_err() { verifier.recognize(token).await } else { None };
             (admitted, whose)
         };
-        whose.into_iter().for_each(|whose| call.recognize(whose));
+        if let Some(whose) = whose {
+            call.recognize(whose);
+        }
         admitted.map_err(refused)
     }
 

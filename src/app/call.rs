@@ -29,7 +29,7 @@ impl Call {
     pub fn new(origin: Origin, arrived_at: Instant) -> Self {
         let (audited, asked, noted, provenance) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         let (recognized, left) = (Arc::default(), CancellationToken::new());
-        Self { origin, arrived_at, audited, asked, noted, provenance, recognized, left }
+        Self { origin, arrived_at, audited, asked, provenance, noted, recognized, left }
     }
 
     /// Notes parameters, as they were sent; what of them the audit keeps is decided when an entry is written.

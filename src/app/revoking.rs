@@ -48,7 +48,7 @@ impl Gateway {
         for id in &taken.api_keys {
             self.ask_for_key(*id).await;
         }
-        Ok(RevocationView::made(made, taken))
+        Ok(RevocationView::made(made, &taken))
     }
 
     /// The revocations in force, newest first.

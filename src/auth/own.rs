@@ -172,13 +172,12 @@ impl OwnTokens {
     /// It was not issued by us, is over, or is for another team.
     pub fn verify(&self, token: &str, wanted_team: Option<&str>, now: Instant) -> Result<Arc<Caller>, Refusal> {
         let print = print(token, None);
-        let caller = match self.remembered.find(&print, now) {
-            Some((caller, _)) => caller,
-            None => {
-                let caller = Arc::new(self.read(token, now)?);
-                self.remembered.keep(print, &caller, STAMP, now);
-                caller
-            }
+        let caller = if let Some((caller, _)) = self.remembered.find(&print, now) {
+            caller
+        } else {
+            let caller = Arc::new(self.read(token, now)?);
+            self.remembered.keep(print, &caller, STAMP, now);
+            caller
         };
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
         if other {

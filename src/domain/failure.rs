@@ -18,7 +18,7 @@ pub struct CloudError {
     pub http_status: u16,
     /// Which right is missing, where the cloud says it (`AccessDeniedDetail`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub denied: Option<Denied>,
+    pub denied: Option<Box<Denied>>,
 }
 
 /// What the cloud says of a right that is missing. Each may be empty.

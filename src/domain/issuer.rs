@@ -107,7 +107,7 @@ pub struct Keys {
     pub file: Option<String>,
     /// The JWK set itself: public keys only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<Object>)]
+    #[schema(nullable = false, value_type = Option<BTreeMap<String, Value>>)]
     pub document: Option<Value>,
 }
 

@@ -84,7 +84,7 @@ fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[
         message: redact(text("Message"), secrets),
         request_id: Some(word(text("RequestId"))).filter(|id| !id.is_empty()),
         http_status,
-        denied: denied(envelope, |text| word(text)),
+        denied: denied(envelope, |text| word(text)).map(Box::new),
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
             let denied = fault.cloud_error().expect("refused").denied.clone();
             let read =
                 Denied { right: "eci:DeleteImageCache".into(), kind: "ImplicitDeny".into(), policy: "***".into() };
-            assert_eq!(denied, is_read.then_some(read), "{shape}");
+            assert_eq!(denied, is_read.then(|| Box::new(read)), "{shape}");
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Refusal {
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
     /// `AccessDeniedDetail`, where a right is missing.
-    detail: Option<Value>,
+    detail: Option<Box<Value>>,
 }
 
 /// How an answer is written, which the request decides.
@@ -46,7 +46,7 @@ impl Refusal {
 
     /// The same, with what is said of a right that is missing.
     pub(super) fn with_detail(self, detail: Value) -> Self {
-        Self { detail: Some(detail), ..self }
+        Self { detail: Some(Box::new(detail)), ..self }
     }
 
     /// A page's token that is not ours.
@@ -109,7 +109,7 @@ fn error(refusal: &Refusal, manner: &Manner, request_id: &str) -> Response<Body>
         ("Recommend", format!("https://api.aliyun.com/troubleshoot?q={code}&product=Eci&requestId={request_id}")),
     ];
     let texts = texts.map(|(key, text)| (key.to_owned(), Value::String(text)));
-    let detail = refusal.detail.clone().map(|detail| ("AccessDeniedDetail".to_owned(), detail));
+    let detail = refusal.detail.as_deref().cloned().map(|detail| ("AccessDeniedDetail".to_owned(), detail));
     let fields = texts.into_iter().chain(detail).collect();
     envelope(StatusCode::from_u16(refusal.http).unwrap_or(StatusCode::BAD_REQUEST), None, &fields, manner.format)
 }

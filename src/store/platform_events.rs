@@ -35,5 +35,7 @@ pub(super) async fn tell(connection: &mut Connection, told: &[PlatformEvent]) ->
 
 /// The change has committed: what is to be delivered may go.
 pub(super) fn committed(told: &[PlatformEvent]) {
-    told.iter().for_each(|one| one.event.hand_over.committed());
+    for one in told {
+        one.event.hand_over.committed();
+    }
 }

@@ -39,6 +39,7 @@ mod matches;
 mod memory_page;
 mod never_twice;
 mod openapi;
+mod overview;
 mod own_key;
 mod plans;
 mod policy;

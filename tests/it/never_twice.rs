@@ -145,6 +145,7 @@ async fn beyond_the_window_what_the_cloud_hides_for_a_while_is_not_created_again
         app.forget_faults().await;
         assert_eq!(app.cache(id_of(&cache)).await["status"], "pending", "after {seconds} s more");
     }
+    app.advance(450);
     let ready = app.until(id_of(&cache), "ready").await;
     assert_eq!(ready["eci_cache_id"], hidden, "adopted once it is shown");
     assert_eq!(app.ledger().await["calls"]["CreateImageCache"], 2, "one for each");

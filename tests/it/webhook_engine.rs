@@ -275,7 +275,9 @@ async fn two_hundred_in_flight_end_before_the_process_does_and_none_is_sent_twic
 
 #[tokio::test]
 async fn attempts_are_kept_by_the_day_and_forgotten_as_whole_days() {
-    let app = TestGateway::start().await;
+    let keep_attempts = app::Settings::default().keep_attempts;
+    let settings = app::Settings { keep_attempts, ..Setup::default().settings };
+    let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;
     app.gateway.clean().await.unwrap();

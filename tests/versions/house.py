@@ -1,12 +1,16 @@
 """What the story of two versions is played in: Postgres with the two roles of deploy/postgres/roles.sql, the stand-in,
 and gateways and workers of either version, each with a log of its own."""
 
+import base64
 import glob
+import hashlib
+import hmac
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -176,6 +180,19 @@ class House:
             "ECG_LIMITS_GRACE_SECONDS": "1",
             "ECG_RECONCILE_EVERY_SECONDS": "60",
         }
+
+    def token(self, team):
+        """A token that both versions read, each the scopes that it knows."""
+        now = int(time.time())
+        scopes = "read write webhooks audit admin keys platform:read platform:policy platform:accounts platform:security"
+        claims = {
+            "iss": "versions", "aud": "eci-cache-gateway", "sub": "versions", "team": team, "scope": scopes,
+            "iat": now, "exp": now + 2 * 3600, "jti": "versions",
+        }
+        parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+        message = b".".join(parts)
+        signature = hmac.new(TOKENS.encode(), message, hashlib.sha256).digest()
+        return b".".join([message, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
     def start(self, version, name, arguments, finds):
         log = self.folder / f"{len(self.programs):02}-{version}-{name}.log"

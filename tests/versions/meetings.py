@@ -58,14 +58,14 @@ def waiting_is_told(lives, one, other):
     cursor = lives.doors.ask("GET", "/v1/events?limit=100", at=other).json["next_cursor"]
     made = lives.doors.ask("POST", "/v1/image-caches", body, at=one, statuses=(201, 202)).json["id"]
     lives.made[made] = {"name": body["name"], "generation": 1, "status": "ready"}
-    seen = lives.doors.ask("GET", f"/v1/image-caches/{made}/wait?timeout_seconds=30", at=other).json
-    assert seen["condition_met"], seen
+    seen = lives.doors.ask("GET", f"/v1/image-caches/{made}?wait_for=ready&timeout=30", at=other).json
+    assert seen["status"] == "ready", seen
     kinds, doors = [], itertools.cycle((one, other))
     end = time.monotonic() + 30
-    # A cursor of one is taken by the other.
+    # A cursor of one is taken by the other. (How long to wait has another name there.)
     while "image_cache.ready" not in kinds:
         assert time.monotonic() < end, kinds
-        page = lives.doors.ask("GET", f"/v1/events?image_cache_id={made}&wait=5&cursor={cursor}", at=next(doors)).json
+        page = lives.doors.ask("GET", f"/v1/events?image_cache_id={made}&cursor={cursor}", at=next(doors)).json
         kinds += [event["type"] for event in page["items"]]
         cursor = page["next_cursor"]
     return made

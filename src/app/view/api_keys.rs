@@ -119,7 +119,7 @@ pub struct RevocationView {
 
 impl RevocationView {
     /// One that was made just now, with the keys that went with it.
-    pub(in crate::app) fn made(revocation: Revocation, taken: TakenKeys) -> Self {
+    pub(in crate::app) fn made(revocation: Revocation, taken: &TakenKeys) -> Self {
         Self {
             revoked_api_keys: Some(taken.api_keys.iter().map(ToString::to_string).collect()),
             revoked_access_keys: Some(taken.access_keys.iter().map(ToString::to_string).collect()),

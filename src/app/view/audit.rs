@@ -67,6 +67,10 @@ pub struct AuditEntryView {
     pub verified: bool,
     /// When it was written.
     pub at: DateTime<Utc>,
+    /// Of which team; absent where it is of none: a worker's act on what all share, or of who could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub team: Option<String>,
     /// Who: a token's subject, `api_key:…`, `access_key:…` or `worker:…`; of a request that was refused for its credential,
     /// too, if that was recognized. `anonymous`: who could not be told.
     pub subject: String,

@@ -138,6 +138,7 @@ impl From<JudgedEntry> for AuditEntryView {
             verified: judged.verified,
             id: entry.id.to_string(),
             at: entry.at,
+            team: entry.team.map(Into::into),
             subject: entry.subject,
             credential_id: entry.credential,
             door: entry.door,

@@ -1,5 +1,7 @@
 //! `doctor cloud`: the RAM policies that the gateway needs, and whether the keys at hand have what is in them.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::app::Error;
@@ -64,7 +66,7 @@ async fn examine(arguments: &Arguments, config: &ServeConfig) -> Result<(Vec<Acc
 fn sentences(accounts: &[AccountReport], unread: Option<&str>, policy_only: bool) -> String {
     let mut text: String = accounts.iter().map(account).collect();
     if let Some(why) = unread {
-        text += &format!("The accounts that were added to the gateway are not known: {why}.\n\n");
+        let _written = write!(text, "The accounts that were added to the gateway are not known: {why}.\n\n");
     }
     if !policy_only {
         text += "What cannot be known without an effect:\n";
@@ -80,7 +82,7 @@ fn account(report: &AccountReport) -> String {
     }
     for NeededPolicy { attach_to, document } in &report.policies {
         let document = serde_json::to_string_pretty(document).unwrap_or_default();
-        text += &format!("\nThe policy of {attach_to}:\n\n{document}\n");
+        let _written = write!(text, "\nThe policy of {attach_to}:\n\n{document}\n");
     }
     if !report.checks.is_empty() {
         text += "\n";

@@ -125,7 +125,7 @@ pub(super) async fn jwks(State(door): State<DoorState>) -> Response {
     (headers, door.gateway.own_jwks().to_owned()).into_response()
 }
 
-/// Where what is (OpenID Connect Discovery, RFC 8414). Only where the issuer is the address that clients know: a
+/// Where what is (`OpenID` Connect Discovery, RFC 8414). Only where the issuer is the address that clients know: a
 /// document that names another issuer than it was asked of is refused by those who read it.
 pub(super) async fn configuration(
     State(door): State<DoorState>,

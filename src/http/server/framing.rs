@@ -133,7 +133,9 @@ mod tests {
         let found = |parts: &[&str]| {
             let lengths = Lengths::default();
             let mut scanner = Scanner::new(lengths.clone());
-            parts.iter().for_each(|part| scanner.look(part.as_bytes()));
+            for part in parts {
+                scanner.look(part.as_bytes());
+            }
             lengths.0.load(Ordering::Acquire)
         };
         assert!(found(&["POST / HTTP/1.1\r\nContent-Length: 5\r\n"]));

@@ -42,7 +42,7 @@ async fn another_audit_key_ends_the_process_before_anything_is_written() {
         &["serve"][..],
         &["worker"],
         &["rotate-keys"],
-        &["api-key", "--team", "web"],
+        &["api-key", "--team", "web", "--scope", "keys"],
         &["audit", "drop", "--keep-months", "1"],
     ] {
         let mut wrong = command(words[0], &address, NO_CLOUD);

@@ -16,7 +16,7 @@ fn differences(held: &[Held]) -> Vec<Difference> {
     compare(held).into_iter().filter(|found| ![Kind::Database, Kind::Schema].contains(&found.kind)).collect()
 }
 
-async fn store(database: &TestDatabase) -> Store {
+fn store(database: &TestDatabase) -> Store {
     let sizes = PoolSizes { requests: 1, workers: 1, acquire: std::time::Duration::from_secs(10) };
     Store::open(&database.options, sizes, Stamp::none())
 }
@@ -24,7 +24,7 @@ async fn store(database: &TestDatabase) -> Store {
 #[tokio::test]
 async fn the_migrations_grant_what_is_needed_and_nothing_else() {
     let database = TestDatabase::create().await;
-    let held = store(&database).await.held_privileges("eci_runtime").await.unwrap().unwrap();
+    let held = store(&database).held_privileges("eci_runtime").await.unwrap().unwrap();
     assert_eq!(differences(&held), [], "src/domain/database/grants.rs and the migrations say different things");
 }
 
@@ -37,7 +37,7 @@ async fn a_role_of_any_name_is_brought_to_exactly_that() {
     run(&mut owner, &format!("CREATE ROLE {role}")).await;
     run(&mut owner, &format!("GRANT ALL ON teams, audit_leaves TO {role}")).await;
     run(&mut owner, &format!("GRANT UPDATE (note) ON audit_checkpoints TO {role}")).await;
-    let store = store(&database).await;
+    let store = self::store(&database);
     assert!(store.grant_runtime(&role).await.unwrap());
     let held = store.held_privileges(&role).await.unwrap().unwrap();
     // It may call what a gateway calls, too: without `feed_begin_life` no session of it can write.

@@ -120,7 +120,8 @@ async fn what_is_told_goes_on_beside_unknown_words() {
     let (good, odd) = (Hook::start().await, Hook::start().await);
     let (endpoint, _) = app.endpoint(&good.url()).await;
     let (other, _) = app.endpoint(&odd.url()).await;
-    let sql = format!("UPDATE webhook_endpoints SET format = 'avro' WHERE url = '{}'", odd.url());
+    let strange = other.parse::<eci_cache_gateway::domain::ids::EndpointId>().unwrap().uuid();
+    let sql = format!("UPDATE webhook_endpoints SET format = 'avro' WHERE id = '{strange}'");
     tomorrow(&app, &sql).await;
     let id = app.created().await;
     app.until(&id, "ready").await;

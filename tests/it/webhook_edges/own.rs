@@ -30,17 +30,17 @@ impl Serving {
         let set = worker.get_envs().filter_map(|(name, value)| Some((name, value?)));
         command.args(["serve", "--no-worker"]).env_clear().envs(set).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env("ECG_LISTEN", "127.0.0.1:0").env("ECG_WEBHOOK_ALLOW_SKIP_CHALLENGE", "true");
-        let mut process = command.envs(settings.iter().copied()).spawn().unwrap();
-        let (mut lines, mut said) = (BufReader::new(process.stderr.take().unwrap()), Vec::new());
-        loop {
+        let process = command.envs(settings.iter().copied()).spawn().unwrap();
+        let mut serving = Self { process, address: String::new(), lines: Vec::new() };
+        let mut lines = BufReader::new(serving.process.stderr.take().unwrap());
+        while serving.address.is_empty() {
             let mut line = String::new();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "it ended by itself: {said:#?}");
+            assert!(lines.read_line(&mut line).unwrap() > 0, "it ended by itself: {:#?}", serving.lines);
             let read: Value = serde_json::from_str(&line).unwrap();
-            said.push(line);
-            if let Some(address) = read["address"].as_str() {
-                return Self { process, address: address.to_owned(), lines: said };
-            }
+            read["address"].as_str().unwrap_or_default().clone_into(&mut serving.address);
+            serving.lines.push(line);
         }
+        serving
     }
 
     /// The status of the wish for an endpoint at `url`, and what is said of it.

@@ -92,7 +92,7 @@ async fn a_stolen_token_takes_what_was_made_with_it_along() {
     let (own, own_key) = made(&app, "other", &["read"]).await;
     let (turned, _) = made(&app, TEAM, &["read"]).await;
     let token = app.token(TEAM, &KEYS);
-    let sql = "UPDATE api_keys SET created_by = 'somebody else', made_with = 'another'";
+    let sql = "UPDATE api_keys SET created_by = 'somebody else', made_with = '{another}'";
     sqlx::query(sql).execute(app.sql()).await.unwrap();
     // A key, a key made with that key, an access key, and another's key whose secret it took.
     let (first, first_key) = key_of(&app, &token, &["read", "keys"]).await;
@@ -158,7 +158,7 @@ async fn a_team_withdraws_its_own_and_cannot_undo_the_platforms() {
         let request = app.bare(Method::GET, "/v1/me").bearer_auth(&token).header("x-team", team);
         async move { Answer::of(request).await }
     };
-    let (keeper, _) = (app.token("web", &[Scope::Keys]), ());
+    let keeper = app.token("web", &[Scope::Keys]);
     let revoke = async |body: Value| with(&app, &keeper, Method::POST, "/v1/revocations", Some(&body)).await;
     let foreign = revoke(json!({"jti": "token-of-web-other", "team": "other"})).await.problem(422, "invalid_request");
     assert_eq!(foreign["errors"][0]["pointer"], "/team", "{foreign}");

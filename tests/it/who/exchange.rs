@@ -71,9 +71,9 @@ async fn it_is_of_one_team_with_no_more_than_was_given() {
     assert_eq!(claims(by_header["access_token"].as_str().unwrap())["team"], "zoo");
     let more = Answer::of(exchange(&app, &with(&[("team", "zoo"), ("scope", "read audit")]))).await;
     assert_eq!(more.problem(400, "invalid_scope")["error"], "invalid_scope");
-    let issued = Answer::of(exchange(&app, &with(&[("team", "zoo"), ("scope", "read")]))).await.expect(200);
-    assert_eq!(issued["scope"], "read");
-    let token = issued["access_token"].as_str().unwrap();
+    let given = Answer::of(exchange(&app, &with(&[("team", "zoo"), ("scope", "read")]))).await.expect(200);
+    assert_eq!(given["scope"], "read");
+    let token = given["access_token"].as_str().unwrap();
     let seen = me(&app, token).await.expect(200);
     assert_eq!((&seen["team"], &seen["scopes"]), (&json!("zoo"), &json!(["read"])));
     let other = app.bare(Method::GET, "/v1/me").bearer_auth(token).header("x-team", "web");

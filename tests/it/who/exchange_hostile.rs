@@ -94,7 +94,7 @@ async fn what_is_no_token_of_a_provider_is_not_exchanged() {
     let own = exchanged(&app, &subject).await;
     let (_, key) = made(&app, TEAM, &["read"]).await;
     let (message, signature) = subject.rsplit_once('.').unwrap();
-    let altered = format!("{message}.{}{}", &signature[4..], &signature[..4]);
+    let altered = format!("{message}.{}{}{}", &signature[4..8], &signature[..4], &signature[8..]);
     let mut elsewhere = job.clone();
     elsewhere["aud"] = "https://github.com/acme".into();
     let mut nested = job.clone();
@@ -110,7 +110,7 @@ async fn what_is_no_token_of_a_provider_is_not_exchanged() {
         (github.sign(&nested), "token_wrong_audience"),
         (with_header(&subject, &json!({"alg": "none"})), "token_wrong_algorithm"),
         (with_header(&subject, &json!({"alg": "HS256", "kid": "RS256"})), "token_wrong_algorithm"),
-        (format!("{own}.{own}"), "token_malformed"),
+        (format!("{own}.{own}"), "not_exchangeable"),
         ("a".repeat(9_000), "token_too_long"),
         ("…".to_owned(), "token_malformed"),
         ("..".to_owned(), "token_malformed"),

@@ -136,9 +136,16 @@ pub(super) fn with_header(token: &str, header: &Value) -> String {
     format!("{}.{rest}", b64(header.to_string()))
 }
 
-/// The newest audit entry of that action: who, credential, outcome, code and parameters.
+/// The newest audit entry of a request with that action: who, credential, outcome, code and parameters.
 pub(super) async fn entry(app: &TestGateway, action: &str) -> (String, Option<String>, String, Option<String>, Value) {
     let sql = "SELECT subject, credential, outcome, code, parameters FROM audit_entries WHERE action = $1
-        ORDER BY seq DESC LIMIT 1";
+        AND door = 'rest' ORDER BY seq DESC LIMIT 1";
+    sqlx::query_as(sql).bind(action).fetch_one(app.sql()).await.unwrap()
+}
+
+/// Who, credential and parameters of the newest audit entry of a change with that action that was done, or accepted.
+pub(super) async fn done(app: &TestGateway, action: &str) -> (String, Option<String>, Value) {
+    let sql = "SELECT subject, credential, parameters FROM audit_entries
+        WHERE action = $1 AND door = 'rest' AND outcome <> 'refused' AND parameters <> '{}' ORDER BY seq DESC LIMIT 1";
     sqlx::query_as(sql).bind(action).fetch_one(app.sql()).await.unwrap()
 }

@@ -14,6 +14,7 @@ mod key_sets;
 mod malformed;
 mod oddities;
 mod pipelines;
+mod platform_events;
 mod provider;
 mod providers;
 mod replaced;

@@ -8,7 +8,7 @@ use eci_cache_gateway::http::links::Links;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::jobs::{Provider, claims, entry, exchange, exchanged, least, me};
+use super::jobs::{Provider, claims, done, entry, exchange, exchanged, least, me};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 
@@ -38,7 +38,7 @@ async fn a_job_on_github_creates_a_cache_and_no_secret_was_made() {
     exchange_facts["token_scopes"] = "read write".into();
     exchange_facts["token_subject_jti"] = "job-of-acme-web".into();
     assert_eq!(parameters, exchange_facts);
-    let (subject, credential, _, _, parameters) = entry(&app, "create_image_cache").await;
+    let (subject, credential, parameters) = done(&app, "create_image_cache").await;
     assert_eq!((&*subject, credential.as_deref()), (who, Some(jti)));
     for (name, value) in facts.as_object().unwrap() {
         assert_eq!(parameters[name], *value, "{parameters}");

@@ -81,7 +81,7 @@ fn a_shown_cache_without_a_trace_of_the_update_is_proof_enough() {
     assert_eq!(looked(update, Sight::Nothing, at(5)).1, Effect::Wait(at(20)));
     let (resolved, effect) = looked(update, Sight::Nothing, at(20));
     assert_eq!((resolved.in_doubt, effect), (false, Effect::Wait(at(20))));
-    assert_eq!(unseen_for_long(update).in_doubt, false);
+    assert!(!unseen_for_long(update).in_doubt);
 }
 
 #[test]
