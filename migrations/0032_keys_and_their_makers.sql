@@ -4,8 +4,10 @@
 ALTER TABLE api_keys
     -- The credential that it was made with, as the audit names it, and the one that that was exchanged for.
     ADD COLUMN made_with    text[],
-    -- Who has known its secret since the last rotation, and with which credentials they came.
+    -- Who has known its secret since the last rotation.
     ADD COLUMN rotated_by   text,
+    -- Everybody who ever rotated it, by subject and credentials: whoever knew a secret could have rotated it again, with
+    -- the key itself, and knows the next one.
     ADD COLUMN rotated_with text[];
 
 ALTER TABLE access_keys

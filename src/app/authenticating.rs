@@ -16,6 +16,7 @@ use super::{Call, Error, Gateway};
 use crate::auth::refusal::Refusal;
 use crate::domain::api_key::{Denied, Presented, Which};
 use crate::domain::caller::{Caller, CredentialKind, Recognized};
+use crate::domain::clock::Instant;
 use crate::domain::revocation::RevokedTokens;
 use crate::store::HashedKey;
 
@@ -155,7 +156,7 @@ impl Gateway {
     }
 
     /// Whether a caller that was let in would be let in still. Also asked for those who came with a team that is disabled since.
-    pub(super) async fn still_holds(&self, caller: &Caller) -> bool {
+    pub(super) async fn still_holds(&self, caller: &Caller, since: Instant) -> bool {
         if caller.expires_at.is_some_and(|end| end <= self.now()) {
             return false;
         }
@@ -175,7 +176,7 @@ impl Gateway {
                 revoked.is_ok_and(|revoked| !revoked.covers(caller))
                     && self.bond_holds(caller, bond).await.unwrap_or(false)
             }
-            CredentialKind::ApiKey(id) => self.key_holds(*id).await,
+            CredentialKind::ApiKey(id) => self.key_holds(*id, since).await,
             CredentialKind::AccessKey | CredentialKind::Own => true,
         }
     }

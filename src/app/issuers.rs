@@ -8,16 +8,16 @@
 //! Who owns it: the table; whoever writes it has the next request of its own process ask anew. Who calls it: the doors,
 //! and [`super::authenticating`] for each token.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cursor::{List, one_more};
 use super::precondition::Precondition;
 use super::teams::moved;
 use super::view::IssuerView;
 use super::{Call, Error, Gateway, access, kept};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Scope};
 use crate::domain::event::EventType;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::issuer::explanation::Explanation;
 use crate::domain::issuer::{Issuer, MAX_ISSUERS};
@@ -69,6 +69,7 @@ impl Gateway {
         let current = self.store().issuer_version(name).await?;
         precondition.check(current)?;
         self.check_issuer(name, &issuer)?;
+        gives_no_more(caller, &issuer)?;
         let now = self.now();
         let before = if current == 0 { None } else { self.store().issuer(name).await.ok().flatten() };
         let created_at = before.map_or(now, |before| before.created_at);
@@ -195,4 +196,21 @@ fn rules_of(issuer: &Issuer) -> String {
 
 fn same_iss() -> FieldError {
     FieldError::new("/issuer", "taken", "must not be the iss of another issuer, or that of this gateway")
+}
+
+/// Refuses rules that give scopes of the platform which whoever writes them lacks: those that they name, and all of them
+/// where the issuer's own words count behind a prefix.
+fn gives_no_more(caller: &Caller, issuer: &Issuer) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    for (place, rule) in issuer.rules.iter().enumerate() {
+        let named = rule.scopes.fixed.iter().chain(rule.scopes.table.values().flatten());
+        let named = named.filter_map(|word| Scope::from_word(word));
+        let all = rule.scopes.prefix.iter().flat_map(|_| Scope::PLATFORM);
+        let lacking: BTreeSet<&str> =
+            named.chain(all).filter(|scope| scope.is_platforms() && !caller.may(*scope)).map(Scope::as_str).collect();
+        let lacking: Vec<&str> = lacking.into_iter().collect();
+        let detail = format!("must not give scopes of the platform that you lack: {}", lacking.join(", "));
+        findings.require(lacking.is_empty(), format!("/rules/{place}/scopes"), "not_allowed", detail);
+    }
+    Ok(findings.into_result()?)
 }

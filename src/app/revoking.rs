@@ -20,6 +20,9 @@ use crate::domain::revocation::{KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOC
 const CREATE: &str = "create_revocation";
 const DELETE: &str = "delete_revocation";
 
+/// How far an issuer's clock may be ahead of ours at most: as far ahead all of a subject may be revoked.
+const LEEWAY: chrono::Duration = chrono::Duration::minutes(5);
+
 impl Gateway {
     /// Revokes a token, or a subject's tokens: refused at once here, and within a second at every other gateway.
     pub async fn create_revocation(
@@ -107,14 +110,21 @@ fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<Target, 
     findings.require(one, "", "invalid", "must have either jti or subject");
     let jti = new.jti.as_ref().is_none_or(|jti| plain(jti, 128));
     findings.require(jti, "/jti", "out_of_range", "must be 1 to 128 printable characters");
+    let shared = new.jti.as_ref().is_some_and(|jti| jti.starts_with("kid:"));
+    findings.require(
+        !shared,
+        "/jti",
+        "not_allowed",
+        "must not be kid:…, which tokens without jti share; revoke the subject",
+    );
     let subject = new.subject.as_ref().is_none_or(|subject| plain(subject, 256));
     findings.require(subject, "/subject", "out_of_range", "must be 1 to 256 printable characters");
     let reason = new.reason.as_ref().is_none_or(|reason| plain(reason, MAX_REASON_CHARS));
     findings.require(reason, "/reason", "out_of_range", "must be 1 to 256 printable characters");
     let before = new.issued_before.is_none() || new.subject.is_some();
     findings.require(before, "/issued_before", "not_allowed", "must stand with subject");
-    let past = new.issued_before.is_none_or(|before| before <= now);
-    findings.require(past, "/issued_before", "out_of_range", "must not lie ahead");
+    let past = new.issued_before.is_none_or(|before| before <= now + LEEWAY);
+    findings.require(past, "/issued_before", "out_of_range", "must not lie more than 5 minutes ahead");
     findings.into_result()?;
     Ok(match (&new.jti, &new.subject) {
         (Some(jti), _) => Target::Token(jti.clone()),

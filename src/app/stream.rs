@@ -141,7 +141,7 @@ impl EventStream {
             return Some(Pulse::Begun(self.cursors().write(self.place)));
         }
         loop {
-            if self.gateway.leaving().is_cancelled() || !self.gateway.still_holds(&self.caller).await {
+            if self.gateway.leaving().is_cancelled() || !self.vigil.holds().await {
                 return None;
             }
             let pulse = match self.news.take() {

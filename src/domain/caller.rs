@@ -208,6 +208,11 @@ impl Caller {
         std::iter::once(self.credential.clone()).chain(exchanged_for).collect()
     }
 
+    /// Its subject and its credentials: what is kept of everybody who ever knew a key's secret.
+    pub fn known_as(&self) -> Vec<String> {
+        std::iter::once(self.subject.clone()).chain(self.credentials()).collect()
+    }
+
     /// Whether the credential carries one of `scopes`.
     pub fn may_one(&self, scopes: &[Scope]) -> bool {
         scopes.iter().any(|scope| self.may(*scope))

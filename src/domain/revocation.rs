@@ -13,7 +13,8 @@ use super::caller::{Caller, CredentialKind, TeamId};
 use super::clock::Instant;
 use super::ids::RevocationId;
 
-/// How many may be in force at once: every gateway holds all of them in memory.
+/// How many of the platform's, and of all teams' together, may be in force at once: every gateway holds all of them in
+/// memory, and no team uses up the platform's.
 pub const MAX_REVOCATIONS: i64 = 10_000;
 /// How many of them may be one team's own, made by itself.
 pub const MAX_OF_A_TEAM: i64 = 1_000;

@@ -73,7 +73,7 @@ fn foreign(headers: &HeaderMap) -> Option<&'static str> {
     if headers.keys().any(|name| name.as_str().starts_with("webhook-")) {
         return Some("this is not for webhooks");
     }
-    let page = ["origin", "referer", "sec-fetch-site", "sec-fetch-mode"];
+    let page = ["origin", "referer", "sec-fetch-site"];
     if page.iter().any(|name| headers.contains_key(*name)) {
         return Some("this is not for pages in a browser");
     }

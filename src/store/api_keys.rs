@@ -137,7 +137,8 @@ impl Store {
             return Ok(Turned::MakerRevoked);
         }
         let sql = format!(
-            "UPDATE api_keys SET hash = $3, rotated_at = $4, rotated_by = $6, rotated_with = $7,
+            "UPDATE api_keys SET hash = $3, rotated_at = $4, rotated_by = $6,
+                 rotated_with = COALESCE(rotated_with, '{{}}') || $7,
                  previous_hash = CASE WHEN $5 > $4 THEN hash END, previous_until = CASE WHEN $5 > $4 THEN $5 END
              WHERE team = $1 AND id = $2 AND revoked_at IS NULL RETURNING {}",
             ApiKeyRow::columns("api_keys")
@@ -149,7 +150,7 @@ impl Store {
             .bind(entry.at)
             .bind(previous_until)
             .bind(&maker.subject)
-            .bind(maker.credentials())
+            .bind(maker.known_as())
             .fetch_optional(&mut *transaction)
             .await?;
         let Some(row) = row else { return Ok(Turned::Absent) };

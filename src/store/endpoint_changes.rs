@@ -89,6 +89,9 @@ impl Store {
         if write.moved.is_some() {
             make_due(&mut transaction, write.endpoint.id, entry.at).await?;
         }
+        if !write.endpoint.platform {
+            cancel_platform(&mut transaction, write.endpoint.id, entry.at).await?;
+        }
         let failures = if write.moved.is_some() { Failures::Forgotten } else { Failures::Kept };
         end_rest(&mut transaction, write.endpoint.id, failures).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
@@ -268,6 +271,19 @@ async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bo
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What waits of the platform's events goes to nobody who may not see them.
+async fn cancel_platform(connection: &mut Connection, endpoint: EndpointId, at: Instant) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE webhook_deliveries d SET state = 4, finished_at = $2 FROM events e
+         WHERE d.endpoint = $1 AND d.state = 0 AND e.seq = d.event AND e.type LIKE 'platform.%'",
+    )
+    .bind::<Uuid>(endpoint.uuid())
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// What waits is put into lanes, or taken out of them, as the endpoint wants it from now on.

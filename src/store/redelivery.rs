@@ -105,7 +105,8 @@ impl Store {
         let mut transaction = self.requests.begin().await?;
         let found: Option<(i16, bool, Uuid)> = sqlx::query_as(
             "SELECT d.state, w.deleted, w.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
-             WHERE d.team = $1 AND d.id = $2 FOR UPDATE OF d",
+                 JOIN events e ON e.seq = d.event
+             WHERE d.team = $1 AND d.id = $2 AND (w.platform OR e.type NOT LIKE 'platform.%') FOR UPDATE OF d",
         )
         .bind(team.as_str())
         .bind(id.uuid())
@@ -148,7 +149,8 @@ impl Store {
             "UPDATE webhook_deliveries SET state = 0, attempts = 0, next_attempt_at = $4, finished_at = NULL
              WHERE team = $1 AND id IN (
                  SELECT d.id FROM webhook_deliveries d JOIN events e ON e.seq = d.event
-                 WHERE d.team = $1 AND d.endpoint = $2 AND d.state IN (3, 4) AND e.occurred_at >= $3
+                     JOIN webhook_endpoints w ON w.id = d.endpoint
+                 WHERE (w.platform OR e.type NOT LIKE 'platform.%') AND d.team = $1 AND d.endpoint = $2 AND d.state IN (3, 4) AND e.occurred_at >= $3
                  ORDER BY d.event LIMIT $5 FOR UPDATE OF d)",
         )
         .bind(team.as_str())

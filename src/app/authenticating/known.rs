@@ -68,10 +68,13 @@ impl Gateway {
         self.credentials().keys.entry(id).kept.forget().await;
     }
 
-    /// Whether a key that let somebody in has not been revoked since.
-    pub(super) async fn key_holds(&self, id: ApiKeyId) -> bool {
-        let found = self.known_key_of(id, kept::BOUND).await;
-        found.is_ok_and(|found| found.is_some_and(|found| found.key.revoked_at.is_none()))
+    /// Whether a key that let somebody in at `since` is not revoked, and if it was rotated after that, whether the secret
+    /// of before is still taken.
+    pub(super) async fn key_holds(&self, id: ApiKeyId, since: Instant) -> bool {
+        let Ok(Some(found)) = self.known_key_of(id, kept::BOUND).await else { return false };
+        let turned = found.key.rotated_at.is_some_and(|at| at > since);
+        let beside = found.key.previous_until.is_some_and(|until| until > self.now());
+        found.key.revoked_at.is_none() && (!turned || beside)
     }
 
     /// Hashes the secret anew that was hashed under the former master key: once that key is taken away, whoever used theirs

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::Gateway;
@@ -12,6 +13,10 @@ use crate::domain::caller::Caller;
 pub(in crate::app) struct Vigil {
     gateway: Gateway,
     caller: Caller,
+    /// What the rule said by which they came, when it was first looked at.
+    seal: OnceCell<Option<String>>,
+    /// When they began to wait, by the gateway's clock.
+    since: crate::domain::clock::Instant,
     /// When it is looked at next, however often the wait is interrupted.
     next: Mutex<Instant>,
 }
@@ -20,7 +25,20 @@ impl Vigil {
     /// Watches over this caller's.
     pub(in crate::app) fn over(gateway: &Gateway, caller: &Caller) -> Self {
         let next = Mutex::new(Instant::now() + gateway.settings().credential_look);
-        Self { gateway: gateway.clone(), caller: caller.clone(), next }
+        Self { gateway: gateway.clone(), caller: caller.clone(), seal: OnceCell::new(), since: gateway.now(), next }
+    }
+
+    /// Whether the credential holds still, and the rule by which it was accepted says what it said.
+    pub(in crate::app) async fn holds(&self) -> bool {
+        self.gateway.still_holds(&self.caller, self.since).await && self.rule_holds().await
+    }
+
+    async fn rule_holds(&self) -> bool {
+        if self.caller.provenance.is_none() {
+            return true;
+        }
+        let Ok(seal) = self.gateway.seal_of(&self.caller).await else { return false };
+        *self.seal.get_or_init(|| async { seal.clone() }).await == seal
     }
 
     /// What `work` gives, unless the credential ends before.
@@ -36,7 +54,7 @@ impl Vigil {
         loop {
             let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
             sleep_until(next).await;
-            if !self.gateway.still_holds(&self.caller).await {
+            if !self.holds().await {
                 return;
             }
             let next = Instant::now() + self.gateway.settings().credential_look;

@@ -2,12 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use secrecy::SecretString;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 mod convert;
+
+/// A time that the database keeps and RFC 3339 can say.
+pub(super) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<DateTime<Utc>, D::Error> {
+    let at = DateTime::<Utc>::deserialize(from)?;
+    let sane = (0..=9_999).contains(&at.year());
+    if sane { Ok(at) } else { Err(D::Error::custom("must be a time of the years 0000 to 9999")) }
+}
+
+/// The same where it may be left out.
+pub(super) fn given_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    #[derive(Deserialize)]
+    struct At(#[serde(deserialize_with = "instant")] DateTime<Utc>);
+    Ok(given::<D, At>(from)?.map(|At(at)| at))
+}
 
 /// What is given is not null: a `null` was taken out before ([`crate::http::extract::Json`]).
 pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -242,7 +257,7 @@ pub(super) struct NewAccessKeyBody {
     scopes: Option<Vec<String>>,
     /// Until when it is good. As for API keys: no later than your own credential, unless the team's policy names
     /// `longest_key_life_days` or you have the scope `platform:security`.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::bodies::given;
+use super::bodies::{given, given_instant};
 use crate::app::input::{NewApiKey, NewRevocation};
 use crate::domain::caller::{Scope, TeamId};
 use crate::domain::field::FieldError;
@@ -26,7 +26,7 @@ pub(super) struct NewApiKeyBody {
     /// Until when it is good: no later than your own credential ends, or as many days as the team's policy names in
     /// `longest_key_life_days`; as long as that where nothing is said. Without an end where your credential has none, or
     /// you have the scope `platform:security`.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,
 }
@@ -76,7 +76,7 @@ pub(super) struct NewRevocationBody {
     subject: Option<String>,
     /// With `subject`: tokens that were issued earlier are refused, also those that do not say when they were; now,
     /// where nothing is said.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     issued_before: Option<DateTime<Utc>>,
     /// Only as far as they act for this team: with the scope `platform:security`. Where nothing is said every team; for

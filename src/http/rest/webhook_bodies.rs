@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::bodies::given;
+use super::bodies::{given, given_instant, instant};
 use crate::app::input::{EndpointChanges, NewEndpoint};
 use crate::domain::endpoint::{EndpointOptions, EventFormat};
 use crate::domain::event::EventType;
@@ -161,6 +161,7 @@ pub(super) struct RotationBody {
 #[schema(as = Recovery)]
 pub(super) struct RecoveryBody {
     /// Of events at or after this time.
+    #[serde(deserialize_with = "instant")]
     pub(super) since: DateTime<Utc>,
 }
 
@@ -170,9 +171,10 @@ pub(super) struct RecoveryBody {
 #[schema(as = Replay)]
 pub(super) struct ReplayBody {
     /// Events at or after this time.
+    #[serde(deserialize_with = "instant")]
     pub(super) since: DateTime<Utc>,
     /// Events at or before this time; left out means until now.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     pub(super) until: Option<DateTime<Utc>>,
 }

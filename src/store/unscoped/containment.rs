@@ -1,6 +1,8 @@
 //! What a revocation takes along: the keys that were made or rotated with what it revokes, those that were made with
 //! these, and so on. Whichever team's, unless the revocation is one team's own.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::domain::access_key::AccessKeyId;
@@ -45,47 +47,60 @@ impl Makers {
         }
         makers
     }
-}
 
-/// Revokes them.
-pub(super) async fn take(connection: &mut Connection, revocation: &Revocation) -> Result<TakenKeys, Error> {
-    let (mut taken, mut makers) = (TakenKeys::default(), Makers::of(&revocation.target));
-    let (team, at) = (revocation.team.as_ref(), revocation.created_at);
-    loop {
-        let access_keys = take_access_keys(connection, &makers, team, at).await?;
-        taken.access_keys.extend(access_keys);
-        let api_keys = take_api_keys(connection, &makers, team, at).await?;
-        // Each is revoked once: however keys were made in circles, this ends.
-        if api_keys.is_empty() {
-            return Ok(taken);
-        }
-        let subjects = api_keys.iter().map(|id| format!("api_key:{id}")).collect();
-        taken.api_keys.extend(api_keys);
-        makers = Makers { subjects, ..Makers::default() };
+    /// What API keys made and rotated.
+    fn of_keys(keys: impl Iterator<Item = ApiKeyId>) -> Self {
+        Self { subjects: keys.map(|id| format!("api_key:{id}")).collect(), ..Self::default() }
     }
 }
 
-async fn take_api_keys(
+/// Revokes them. What was made with a key that is revoked already goes, too: the chain is followed through it.
+pub(super) async fn take(connection: &mut Connection, revocation: &Revocation) -> Result<TakenKeys, Error> {
+    let (mut taken, mut makers) = (TakenKeys::default(), Makers::of(&revocation.target));
+    let mut met = HashSet::new();
+    let (team, at) = (revocation.team.as_ref(), revocation.created_at);
+    loop {
+        taken.access_keys.extend(take_access_keys(connection, &makers, team, at).await?);
+        let found = api_keys_of(connection, &makers, team).await?;
+        let fresh: Vec<(Uuid, bool)> = found.into_iter().filter(|(id, _)| met.insert(*id)).collect();
+        // Each is met once: however keys were made in circles, this ends.
+        if fresh.is_empty() {
+            return Ok(taken);
+        }
+        let good: Vec<Uuid> = fresh.iter().filter(|(_, revoked)| !revoked).map(|(id, _)| *id).collect();
+        revoke_api_keys(connection, &good, at).await?;
+        taken.api_keys.extend(good.into_iter().map(ApiKeyId::from));
+        makers = Makers::of_keys(fresh.into_iter().map(|(id, _)| id.into()));
+    }
+}
+
+/// The API keys of these makers, and whether each is revoked already.
+async fn api_keys_of(
     connection: &mut Connection,
     makers: &Makers,
     team: Option<&TeamId>,
-    at: Instant,
-) -> Result<Vec<ApiKeyId>, Error> {
-    let rows: Vec<Uuid> = sqlx::query_scalar(
-        "UPDATE api_keys SET revoked_at = $1
-         WHERE revoked_at IS NULL AND ($2::text IS NULL OR team = $2)
-           AND (created_by = ANY($3) OR rotated_by = ANY($3) OR made_with && $4 OR rotated_with && $4
-                OR id = ANY($5))
-         RETURNING id",
+) -> Result<Vec<(Uuid, bool)>, Error> {
+    let rows = sqlx::query_as(
+        "SELECT id, revoked_at IS NOT NULL FROM api_keys
+         WHERE ($1::text IS NULL OR team = $1)
+           AND (created_by = ANY($2) OR made_with && $3 OR rotated_with && $2 OR rotated_with && $3 OR id = ANY($4))",
     )
-    .bind(at)
     .bind(team.map(TeamId::as_str))
     .bind(&makers.subjects)
     .bind(&makers.credentials)
     .bind(&makers.api_keys)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(rows)
+}
+
+async fn revoke_api_keys(connection: &mut Connection, ids: &[Uuid], at: Instant) -> Result<(), Error> {
+    sqlx::query("UPDATE api_keys SET revoked_at = $1 WHERE id = ANY($2) AND revoked_at IS NULL")
+        .bind(at)
+        .bind(ids)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 async fn take_access_keys(
@@ -97,8 +112,7 @@ async fn take_access_keys(
     let rows: Vec<String> = sqlx::query_scalar(
         "UPDATE access_keys SET revoked_at = $1, secret = '', previous_secret = NULL, previous_until = NULL
          WHERE revoked_at IS NULL AND ($2::text IS NULL OR team = $2)
-           AND (created_by = ANY($3) OR rotated_by = ANY($3) OR made_with && $4 OR rotated_with && $4
-                OR id = ANY($5))
+           AND (created_by = ANY($3) OR made_with && $4 OR rotated_with && $3 OR rotated_with && $4 OR id = ANY($5))
          RETURNING id",
     )
     .bind(at)

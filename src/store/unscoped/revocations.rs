@@ -104,7 +104,7 @@ impl Store {
             "INSERT INTO revocations
                  (id, jti, subject, issued_before, reason, created_by, created_at, kept_until, team, by_platform)
              SELECT $1, $2, $3, $4, $5, $6, $7, $8, $10, $11
-             WHERE (SELECT count(*) FROM revocations WHERE kept_until > $7) < $9
+             WHERE (SELECT count(*) FROM revocations WHERE kept_until > $7 AND by_platform = $11) < $9
                AND ($11 OR (SELECT count(*) FROM revocations
                             WHERE kept_until > $7 AND team = $10 AND NOT by_platform) < $12)",
         )

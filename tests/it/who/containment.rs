@@ -257,3 +257,81 @@ async fn the_audit_of_all_teams_is_a_right_of_its_own() {
     let lines = export.send().await.unwrap().text().await.unwrap();
     assert!(lines.contains("\"team\":\"web\"") && lines.contains("\"team\":\"platform\""), "{lines}");
 }
+
+#[tokio::test]
+async fn neither_a_deleted_link_nor_a_later_rotation_cuts_the_chain() {
+    let app = TestGateway::start().await;
+    let token = app.token(TEAM, &KEYS);
+    let (first, first_key) = key_of(&app, &token, &["read", "keys"]).await;
+    let (_, second_key) = key_of(&app, &first_key, &["read", "keys"]).await;
+    let (_, third_key) = key_of(&app, &second_key, &["read"]).await;
+    // The link between the token and what hangs on it goes before the token does.
+    let path = format!("/v1/api-keys/{first}");
+    assert_eq!(with(&app, &second_key, Method::DELETE, &path, None).await.status, 204);
+    // A key of somebody else, which the token rotated, and then the key itself, and then its owner.
+    let (turned, _) = made(&app, TEAM, &["read", "keys"]).await;
+    let sql = "UPDATE api_keys SET created_by = 'bob', made_with = '{bobs}' WHERE created_by = 'alice' AND revoked_at IS NULL";
+    sqlx::query(sql).execute(app.sql()).await.unwrap();
+    let rotate = format!("/v1/api-keys/{turned}/rotate");
+    let stolen = with(&app, &token, Method::POST, &rotate, Some(&json!({}))).await.expect(200);
+    let stolen = stolen["key"].as_str().unwrap().to_owned();
+    let by_itself = with(&app, &stolen, Method::POST, &rotate, Some(&json!({"keep_old_hours": 0}))).await.expect(200);
+    let last = by_itself["key"].as_str().unwrap().to_owned();
+    me(&app, &last).await.expect(200);
+    app.advance(1);
+    let revoked = admin(&app, Method::POST, "/v1/revocations", Some(&json!({"subject": "alice"}))).await.expect(201);
+    assert_eq!(revoked["revoked_api_keys"].as_array().unwrap().len(), 3, "{revoked}");
+    for key in [&second_key, &third_key, &last] {
+        me(&app, key).await.problem(401, "api_key_revoked");
+    }
+}
+
+#[tokio::test]
+async fn no_team_uses_up_the_platforms_revocations() {
+    let app = TestGateway::start().await;
+    let sql = "INSERT INTO revocations (id, jti, created_by, created_at, kept_until, team, by_platform)
+        SELECT gen_random_uuid(), number::text, 'x', $1, $1 + interval '8 days', 'team-' || number % 20, false
+        FROM generate_series(1, 10000) AS number";
+    sqlx::query(sql).bind(app.now()).execute(app.sql()).await.unwrap();
+    let (team, body) = (app.token("other", &[Scope::Keys]), json!({"jti": "a"}));
+    let full = with(&app, &team, Method::POST, "/v1/revocations", Some(&body)).await;
+    full.problem(409, "too_many_revocations");
+    admin(&app, Method::POST, "/v1/revocations", Some(&json!({"jti": "a"}))).await.expect(201);
+}
+
+#[tokio::test]
+async fn nobody_lets_an_issuer_give_scopes_of_the_platform_that_they_lack() {
+    let app = TestGateway::start().await;
+    let issuer = |scopes: Value| {
+        let rule = json!({"name": "one", "match": {"/sub": ["one"]}, "team": {"fixed": TEAM}, "scopes": scopes});
+        json!({"name": "added", "issuer": "https://added.example", "audiences": ["eci-cache-gateway"], "rules": [rule]})
+    };
+    let security = app.token("platform", &[Scope::PlatformSecurity]);
+    for scopes in [
+        json!({"fixed": ["read", "platform:accounts"]}),
+        json!({"claims": ["/roles"], "table": {"root": ["platform:audit"]}}),
+        json!({"claims": ["/scope"], "prefix": "eci:"}),
+    ] {
+        let put = with(&app, &security, Method::PUT, "/v1/issuers/added", Some(&issuer(scopes))).await;
+        let problem = put.problem(422, "invalid_request");
+        assert_eq!(problem["errors"][0]["pointer"], "/rules/0/scopes", "{problem}");
+    }
+    let own = issuer(json!({"fixed": ["read", "platform:security"]}));
+    with(&app, &security, Method::PUT, "/v1/issuers/added", Some(&own)).await.expect(200);
+}
+
+#[tokio::test]
+async fn times_that_no_database_keeps_are_refused_by_name() {
+    let app = TestGateway::start().await;
+    let all = app.token(TEAM, &Scope::ALL);
+    let far = "-5000-01-01T00:00:00Z";
+    for (path, body) in [
+        ("/v1/revocations", json!({"subject": "x", "issued_before": far})),
+        ("/v1/api-keys", json!({"name": "x", "scopes": ["read"], "expires_at": "+262142-12-31T00:00:00Z"})),
+        ("/v1/webhook-endpoints/we_00000000000000000000000001/recover", json!({"since": far})),
+        ("/v1/webhook-endpoints/we_00000000000000000000000001/replay", json!({"since": far})),
+    ] {
+        let refused = with(&app, &all, Method::POST, path, Some(&body)).await;
+        assert!([400, 422].contains(&refused.status), "{path} {refused:?}");
+    }
+}

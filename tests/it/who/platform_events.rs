@@ -81,6 +81,12 @@ async fn what_reaches_far_is_told_to_the_platforms_endpoints_alone() {
     assert_eq!(delete.status, 204);
     deliver(&app).await;
     assert_eq!(theirs.received().len(), TOLD.len(), "no more");
+    // Nor what it had already, by asking for it again.
+    let sql =
+        "SELECT d.id FROM webhook_deliveries d JOIN events e ON e.seq = d.event WHERE e.type LIKE 'platform.%' LIMIT 1";
+    let id: uuid::Uuid = sqlx::query_scalar(sql).fetch_one(app.sql()).await.unwrap();
+    let resend = format!("/v1/deliveries/{}/resend", eci_cache_gateway::domain::ids::DeliveryId::from(id));
+    with(&app, &[Scope::Webhooks], Method::POST, &resend, None).await.problem(404, "not_found");
 }
 
 #[tokio::test]
