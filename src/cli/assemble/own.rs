@@ -57,24 +57,16 @@ fn issuers(config: &ServeConfig) -> Vec<String> {
     default.chain(others).collect()
 }
 
-/// The hosts and ports of a database. One that is reached by a socket of this machine listens on loopback, too, as a
-/// rule.
+/// The hosts and the port of a database: one host, by the form of its address. One that is reached by a socket of this
+/// machine listens on loopback, too, as a rule.
 fn database(url: &str) -> Vec<(String, u16)> {
     let Ok(address) = Address::parse(url) else { return Vec::new() };
-    let listed = |name: &str| address.get(name).unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>();
-    // What is connected to is `hostaddr`, where it is given.
-    let (hosts, addresses, ports) = (listed("host"), listed("hostaddr"), listed("port"));
-    let port = |at: usize| {
-        let text = ports.get(at).or(ports.first()).map_or("", String::as_str);
-        text.parse().unwrap_or(POSTGRES)
-    };
-    let all = hosts.iter().enumerate().chain(addresses.iter().enumerate());
-    all.flat_map(|(at, host)| {
-        let socket = host.is_empty() || host.starts_with(['/', '@']);
-        let hosts = if socket { vec!["127.0.0.1", "::1"] } else { vec![host.as_str()] };
-        hosts.into_iter().map(move |host| (host.to_owned(), port(at))).collect::<Vec<_>>()
-    })
-    .collect()
+    // `hostaddr` stands as the host already, for that is what is connected to.
+    let host = address.get("host").unwrap_or_default();
+    let port = address.get("port").and_then(|port| port.parse().ok()).unwrap_or(POSTGRES);
+    let socket = host.is_empty() || host.starts_with(['/', '@']);
+    let hosts = if socket { vec!["127.0.0.1", "::1"] } else { vec![host] };
+    hosts.into_iter().map(|host| (host.to_owned(), port)).collect()
 }
 
 fn of_url(url: &str) -> Option<(String, u16)> {
@@ -110,11 +102,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_is_known_by_every_host_that_is_connected_to() {
+    fn a_database_is_known_by_what_is_connected_to() {
         let of = |url: &str| database(url);
         let at = |host: &str, port| (host.to_owned(), port);
         assert_eq!(of("postgres://u:p@db.example/x"), [at("db.example", 5432)]);
         let by_socket = of("postgres://u@localhost:5555/x?host=/run/postgresql");
         assert_eq!(by_socket, [at("127.0.0.1", 5555), at("::1", 5555)]);
+        assert_eq!(of("postgres:///x"), [at("127.0.0.1", 5432), at("::1", 5432)]);
+        let by_number = of("postgres://u@db.example/x?hostaddr=10.0.0.7");
+        assert_eq!(by_number, [at("10.0.0.7", 5432)], "which is what is connected to");
     }
 }
