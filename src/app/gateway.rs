@@ -22,6 +22,7 @@ use super::showing::Showing;
 use super::signals::Signals;
 use super::stream::Streams;
 use super::supervision::Supervision;
+use super::upkeep::Ahead;
 use crate::auth::own::OwnTokens;
 use crate::auth::verify::Verifier;
 use crate::crypto::audit_keys::AuditKeys;
@@ -88,6 +89,7 @@ struct Inner {
     supervision: Supervision,
     horizon: Horizon,
     sealing: SealingWatch,
+    ahead: Ahead,
     /// Whether it serves and works.
     begun: watch::Sender<bool>,
 }
@@ -118,6 +120,7 @@ impl Gateway {
             supervision: Supervision::default(),
             horizon: Horizon::default(),
             sealing: SealingWatch::default(),
+            ahead: Ahead::default(),
             begun: watch::Sender::new(true),
         }))
     }
@@ -266,6 +269,11 @@ impl Gateway {
     /// What was seen of the oldest transaction.
     pub(super) fn horizon(&self) -> &Horizon {
         &self.0.horizon
+    }
+
+    /// Whether rows may have times that lie ahead.
+    pub(super) fn ahead(&self) -> &Ahead {
+        &self.0.ahead
     }
 
     /// The calls that this process has drawn for changes, by account.

@@ -181,7 +181,7 @@ impl Gateway {
 
     /// The rule, now.
     fn decide(&self, progress: Progress, input: Input) -> (Progress, Effect) {
-        decide(progress, input, self.now(), &self.settings().rule)
+        decide(progress, input, self.clock().present(), &self.settings().rule)
     }
 
     /// Ends the operation or puts it back, as the rule says.

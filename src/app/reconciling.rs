@@ -106,9 +106,10 @@ impl Gateway {
                 self.warn_of_expiry(lease).await?;
                 return Ok(self.now() + REST_AFTER_FAULT);
             }
-            self.compare_list(lease, &read).await?;
+            let unlikely = self.compare_list(lease, &read).await?;
             let listed = i64::try_from(read.seen.len()).unwrap_or(i64::MAX);
             *list = Some(ComparedList { at: read.begun_at, listed, next_at: self.next_list() });
+            self.look_twice(lease, unlikely).await?;
             self.revive_listed(lease, &read).await?;
             self.look_for_unlisted(lease, &read).await?;
         } else if self.is_doubted(&lease.group).await? {
@@ -130,21 +131,42 @@ impl Gateway {
         self.now() + every + every * self.entropy().permille() / 10_000
     }
 
-    pub(super) fn reconcile_rule(&self) -> Rule {
-        let within = Duration::from_std(self.settings().expiring_within).unwrap_or(Duration::days(1));
-        Rule { list_lag: self.settings().rule.list_lag, expiring_within: within }
+    /// How long a look may show what was before, as far as can be told.
+    pub(super) fn list_lag(&self) -> Duration {
+        self.clock().present().lag(self.settings().rule.list_lag)
     }
 
-    /// Everything that follows from the list alone; the cloud is not asked again.
-    async fn compare_list(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Error> {
-        let rule = self.reconcile_rule();
+    pub(super) fn reconcile_rule(&self) -> Rule {
+        let within = Duration::from_std(self.settings().expiring_within).unwrap_or(Duration::days(1));
+        Rule { list_lag: self.list_lag(), expiring_within: within }
+    }
+
+    /// Everything that follows from the list alone; the cloud is not asked again. Returns what must be seen twice.
+    async fn compare_list(&self, lease: &ReconcileLease, list: &CloudList) -> Result<Vec<ImageCache>, Error> {
+        let (rule, mut unlikely) = (self.reconcile_rule(), Vec::new());
         for cache in self.store().differing(&lease.group, &list.to_json()).await? {
             let Some((seen, at)) = list.find(&cache) else { continue };
-            if let Some(change) = reconcile::compare(&cache, seen, at, self.now(), &rule) {
+            if reconcile::is_unlikely(&cache, seen) {
+                unlikely.push(cache);
+            } else if let Some(change) = reconcile::compare(&cache, seen, at, self.now(), &rule) {
                 self.keep_finding(change).await?;
             }
         }
-        self.keep_strangers(lease, list).await
+        self.keep_strangers(lease, list).await?;
+        Ok(unlikely)
+    }
+
+    /// What the list shows of these is believed only if a look by the id shows it, too.
+    async fn look_twice(&self, lease: &ReconcileLease, unlikely: Vec<ImageCache>) -> Result<(), Stop> {
+        let rule = self.reconcile_rule();
+        for cache in unlikely.into_iter().take(usize::try_from(SINGLE_LOOKS).unwrap_or(usize::MAX)) {
+            let at = self.now();
+            let Some(seen) = self.read_one(lease, &cache).await? else { return Ok(()) };
+            if let Some(change) = seen.and_then(|seen| reconcile::confirmed(&cache, &seen, at, self.now(), &rule)) {
+                self.keep_finding(change).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether so much is missing in the list that nothing follows from it.

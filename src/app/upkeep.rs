@@ -1,5 +1,6 @@
 //! Upkeep: what is forgotten after its time, and the workers' signs of life.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Error, Gateway};
@@ -8,6 +9,17 @@ use crate::store::Farthest;
 
 /// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
 const KEEP_NONCES: Duration = Duration::from_mins(31);
+
+/// Whether rows may have times that lie ahead: since it began, or since the time was last in doubt, this process has not
+/// looked.
+#[derive(Debug)]
+pub(super) struct Ahead(AtomicBool);
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
 
 impl Gateway {
     /// One pass of the janitor.
@@ -18,6 +30,7 @@ impl Gateway {
         let cancelled = store.cancel_orphans(self.now()).await?;
         let certain = self.clock().doubt().is_none();
         if certain {
+            self.void_far_rows().await?;
             self.forget_past().await?;
         }
         let attempts = store.forget_attempts(certain.then_some(self.settings().keep_attempts)).await?;
@@ -59,9 +72,23 @@ impl Gateway {
         let comparison = chrono::Duration::from_std(settings.reconcile_every).unwrap_or_default() * 2;
         let farthest = Farthest { operation: settings.rule.longest_wait() * 2, comparison };
         let leases = self.store().shorten_leases().await?;
-        let dues = self.store().void_far_dues(self.now(), farthest).await?;
+        // Not by a time that may be behind: what was signed meanwhile would count as signed before.
+        let dues = if self.clock().is_sure() { self.store().void_far_dues(self.now(), farthest).await? } else { 0 };
         if leases + dues > 0 {
             tracing::warn!(leases, dues, "leases and due times lay too far ahead: a clock was put back");
+        }
+        Ok(())
+    }
+
+    /// The same for what nothing waits for: too many rows to look at in each pass.
+    async fn void_far_rows(&self) -> Result<(), Error> {
+        if !self.ahead().0.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let rows = self.store().void_far_rows(self.now()).await?;
+        self.ahead().0.store(false, Ordering::Release);
+        if rows > 0 {
+            tracing::warn!(rows, "rows had times that lay too far ahead: a clock was put back");
         }
         Ok(())
     }
@@ -90,6 +117,9 @@ impl Gateway {
         let doubt = self.clock().doubt();
         let seconds = |doubt: chrono::Duration| doubt.as_seconds_f64();
         metrics::gauge!("ecg_clock_doubt_seconds").set(doubt.map_or(0.0, seconds));
+        if doubt.is_some() {
+            self.ahead().0.store(true, Ordering::Release);
+        }
         match (before, doubt) {
             (None, Some(by)) => tracing::error!(
                 seconds = seconds(by),

@@ -218,7 +218,8 @@ impl Gateway {
     }
 
     /// Ends creates that nobody can ever hear of: withdraws those of which nothing was done after all, and begins
-    /// the removal of those that brought a cache about. Returns how many.
+    /// the removal of those that brought a cache about. Returns how many. Not called while the time is in doubt: nothing
+    /// is given up then, so a create may be withdrawn minutes after it was abandoned.
     pub async fn end_abandoned(&self) -> Result<usize, Error> {
         self.store().forget_abandoned().await?;
         self.give_up_untold().await?;

@@ -5,7 +5,8 @@
 //! them, and writes what follows into the row.
 //!
 //! What must stay true: a snapshot counts as evidence of a new build only where the old build cannot have
-//! brought it (a Flash cache's standard snapshot comes long after its Ready, unseen).
+//! brought it (a Flash cache's standard snapshot comes long after its Ready, unseen); a row's times never go back, also
+//! where a process writes it whose clock is behind that of the one before.
 
 pub mod core;
 
@@ -78,11 +79,16 @@ fn look(
     next.evidence.accepted_at = outcome.next.accepted_at;
     next.ready_at = next.ready_at.or(Some(now)).filter(|_| outcome.next.ready);
     next.sequence += i64::from(outcome.moved.is_some());
-    next.updated_at = now;
+    next.updated_at = later(before, now);
     if outcome.moved.is_some_and(|(_, to)| to == Status::Ready) {
         next.failure = None;
     }
     Change { next, moved: outcome.moved, reason, event: outcome.event }
+}
+
+/// Now, but no earlier than what happened before.
+fn later(before: &ImageCache, now: Instant) -> Instant {
+    now.max(before.updated_at)
 }
 
 /// The cloud accepted the create: it has an id now.
@@ -91,6 +97,7 @@ pub fn created(before: &ImageCache, eci_cache_id: &str, container_group_id: Opti
     next.eci_cache_id = Some(eci_cache_id.to_owned());
     next.container_group_id = container_group_id.map(str::to_owned);
     // The build begins now; the create may have waited for long.
+    let now = later(before, now);
     next.evidence.accepted_at = Some(now);
     step(before, next, Input::Created, "accepted", now)
 }
@@ -107,7 +114,7 @@ pub fn updating(before: &ImageCache, spec: ImageCacheSpec, now: Instant) -> Chan
         flash_snapshot_before: before.flash_snapshot_id.clone(),
         ..Evidence::default()
     };
-    step(before, next, Input::Updated, "accepted", now)
+    step(before, next, Input::Updated, "accepted", later(before, now))
 }
 
 /// The cloud accepted the delete, or never had the cache.
@@ -119,7 +126,7 @@ pub fn deleting(before: &ImageCache, now: Instant) -> Change {
 pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now: Instant) -> Change {
     let mut next = before.clone();
     if kind != OperationKind::Create {
-        next.updated_at = now;
+        next.updated_at = later(before, now);
         return Change { next, moved: None, reason: "refused", event: None };
     }
     next.failure = Some(Failure {
@@ -133,7 +140,7 @@ pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now
 
 /// The create was withdrawn because a delete came before the cloud had heard of it: that delete moves the row.
 pub fn withdrawn(before: &ImageCache, now: Instant) -> Change {
-    let next = ImageCache { updated_at: now, ..before.clone() };
+    let next = ImageCache { updated_at: later(before, now), ..before.clone() };
     Change { next, moved: None, reason: "withdrawn", event: None }
 }
 
@@ -152,12 +159,16 @@ pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant, lag: Dura
     (!unchanged).then_some(change)
 }
 
-/// The cloud shows a cache that has ended here: it goes on under its id. `None` if it has not ended.
+/// The cloud shows a cache that has ended here, or has not failed after all: it goes on under its id. `None` if it has
+/// neither.
 pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Option<Change> {
-    if !reconcile::has_ended(before) {
+    if !reconcile::has_ended(before) && !reconcile::recovers(before, seen) {
         return None;
     }
     let mut change = found(before, seen, true, now, lag);
+    if change.moved.is_some_and(|(from, _)| from == Status::Failed) {
+        change.next.failure = None;
+    }
     change.next.reconciled = reconcile::Reconciled { expiry_told: before.reconciled.expiry_told, ..Default::default() };
     Some(Change { reason: reconcile::SHOWN_AGAIN, ..change })
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use course::{Course, Reading};
 
-mod course;
+pub mod course;
 
 /// An instant in UTC, in microseconds.
 pub type Instant = DateTime<Utc>;
@@ -17,6 +17,29 @@ pub type Instant = DateTime<Utc>;
 /// The longest that anything is leased for, by the database's clock: an end that is further ahead was written before
 /// that clock leapt back.
 pub const LONGEST_LEASE: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// The longest that an operation, its aftercare and a look are put off, where settings say no more: what is due further
+/// ahead was written by a clock that was ahead.
+pub const FARTHEST_DUE: Duration = Duration::hours(1);
+
+/// Longer than anything can be ago: the age of what is no older than that cannot be told.
+const UNTOLD: Duration = Duration::days(36_500);
+
+/// The present, as a process takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// The time.
+    pub at: Instant,
+    /// Whether it can be told by it how long ago something was ([`Clock::is_sure`]).
+    pub sure: bool,
+}
+
+impl Present {
+    /// How long a look may lag behind: without a bound, as far as can be told, where the time is not sure.
+    pub fn lag(self, lag: Duration) -> Duration {
+        if self.sure { lag } else { UNTOLD }
+    }
+}
 
 /// Where "now" comes from.
 pub trait Clock: Send + Sync + std::fmt::Debug {
@@ -33,6 +56,18 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// which is right: nothing may be forgotten by its age meanwhile. None: they agree, or there is no other.
     fn doubt(&self) -> Option<Duration> {
         None
+    }
+
+    /// Whether it can be told by it how long ago something was that another process wrote. Not by a clock that was first
+    /// set to a time which the machine's own clock denies, until that has lasted: a gateway that begins while the
+    /// database's clock is wrong.
+    fn is_sure(&self) -> bool {
+        true
+    }
+
+    /// The present by it.
+    fn present(&self) -> Present {
+        Present { at: self.now(), sure: self.is_sure() }
     }
 
     /// Whether it can be gone by: a clock that is to be set by a better one cannot, until it was.
@@ -102,6 +137,10 @@ impl Clock for SteadyClock {
 
     fn doubt(&self) -> Option<Duration> {
         self.course().doubt()
+    }
+
+    fn is_sure(&self) -> bool {
+        self.course().is_sure()
     }
 
     fn is_set(&self) -> bool {

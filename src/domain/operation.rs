@@ -19,6 +19,8 @@ use super::spec::{ImageCacheChanges, ImageCacheSpec};
 
 /// The cloud's word for a ClientToken that it knows with other parameters.
 const MISMATCH: &str = "IdempotentParameterMismatch";
+/// How the cloud's codes begin for a time of signing that it does not take.
+const BAD_TIME: &str = "InvalidTimeStamp";
 /// The code in the record of a create that was ended before the cloud had heard of it.
 pub const WITHDRAWN: &str = "withdrawn";
 /// The code in the record of a create whose image cache at the cloud is another one's here.
@@ -136,9 +138,11 @@ impl Operation {
 }
 
 impl Answer {
-    /// What a fault says about the attempt that it ended.
-    pub fn of_fault(fault: &Fault, kind: OperationKind) -> Self {
+    /// What a fault says about the attempt that it ended. `sure`: the time that it was signed with is not in doubt.
+    pub fn of_fault(fault: &Fault, kind: OperationKind, sure: bool) -> Self {
         match fault {
+            // Our clock's fault, and it is known that it may be wrong: the same request is taken by and by.
+            Fault::Refused(error) if !sure && error.code.starts_with(BAD_TIME) => Self::NotDone,
             Fault::Refused(error) if kind != OperationKind::Create && error.code == "OperationConflict" => Self::Busy,
             Fault::Refused(error) if error.code == MISMATCH => Self::Mismatch,
             Fault::Refused(_) => Self::Refused,
@@ -166,14 +170,17 @@ mod tests {
             http_status: 403,
             denied: None,
         };
-        let create = |fault: &Fault| Answer::of_fault(fault, OperationKind::Create);
+        let create = |fault: &Fault| Answer::of_fault(fault, OperationKind::Create, true);
         assert_eq!(create(&Fault::Refused(error("QuotaExceeded"))), Answer::Refused);
         assert_eq!(create(&Fault::Refused(error(MISMATCH))), Answer::Mismatch);
         assert_eq!(create(&Fault::Throttled(error("Throttling"))), Answer::NotDone);
         assert_eq!(create(&Fault::NotSent("refused".into())), Answer::NotDone);
         assert_eq!(create(&Fault::Unknown("timeout".into())), Answer::Unknown);
+        let expired = Fault::Refused(error("InvalidTimeStamp.Expired"));
+        assert_eq!(create(&expired), Answer::Refused);
+        assert_eq!(Answer::of_fault(&expired, OperationKind::Create, false), Answer::NotDone, "by a clock in doubt");
         let conflict = Fault::Refused(error("OperationConflict"));
-        assert_eq!(Answer::of_fault(&conflict, OperationKind::Delete), Answer::Busy);
+        assert_eq!(Answer::of_fault(&conflict, OperationKind::Delete, true), Answer::Busy);
         assert_eq!(create(&conflict), Answer::Refused, "nothing can be in the way of a create");
     }
 

@@ -1,7 +1,8 @@
 //! Comparing the cloud with the rows: what a difference means, for caches at rest. (Those in motion are the tracker's.)
 //!
 //! What must stay true: a list is no proof of absence, so a cache counts as gone only after two looks by its id, apart
-//! from each other, that found nothing; a row that changed while the cloud was read is not judged by what was read; a
+//! from each other, that found nothing; that one is no longer ready, or has not failed after all, is believed only when
+//! a second look shows it, too; a row that changed while the cloud was read is not judged by what was read; a
 //! cache that the cloud lets go of by its own rules is never called lost; where too much vanishes at once, nothing is
 //! judged; what has ended here and is shown by the cloud goes on.
 //!
@@ -126,10 +127,22 @@ pub fn missed(before: &ImageCache, now: Instant, fill: Fill, rule: &Rule) -> Opt
     Some(step(before, next, to, reason, now))
 }
 
+/// Whether a list shows a cache at rest so that a look by its id must show it, too ([`confirmed`]).
+pub fn is_unlikely(before: &ImageCache, seen: &Seen) -> bool {
+    let noted = before.status == Status::Ready && before.reconciled.is_unusable();
+    is_at_rest(before) && !noted && before.status.is_unlikely(Status::from_provider(&seen.status))
+}
+
+/// A look by its id showed a cache, read at `seen_at`, of which a list had shown what is unlikely: what is to be written,
+/// if anything. One that has not failed after all goes on.
+pub fn confirmed(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
+    comes_back(before, seen, seen_at, now, rule).or_else(|| compare(before, seen, seen_at, now, rule))
+}
+
 /// The cloud showed a cache at rest, read at `seen_at`: what is to be written, if anything.
 pub fn compare(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
     // What was read may be older than the row.
-    if !is_at_rest(before) || seen_at < before.updated_at + rule.list_lag {
+    if !is_at_rest(before) || seen_at < before.updated_at + rule.list_lag || recovers(before, seen) {
         return None;
     }
     let observed = observe(before, Some(seen), now, rule.list_lag);
@@ -171,7 +184,12 @@ pub fn has_ended(cache: &ImageCache) -> bool {
     cache.status.is_final() || cache.reconciled.gone_at.is_some()
 }
 
-/// The cloud showed a cache that has ended here, read at `seen_at`: it goes on. `None` where it has not ended, or so
+/// Whether it failed here, and the cloud shows it as one that has not.
+pub fn recovers(before: &ImageCache, seen: &Seen) -> bool {
+    before.status == Status::Failed && before.status.is_unlikely(Status::from_provider(&seen.status))
+}
+
+/// The cloud showed a cache that has ended or failed here, read at `seen_at`: it goes on. `None` where it has not, or so
 /// lately that the cloud may still show what was before.
 pub fn comes_back(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
     let late = seen_at < before.updated_at + rule.list_lag;

@@ -111,6 +111,17 @@ impl Status {
         matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed | Self::Deleting) || self.is_final()
     }
 
+    /// Whether a look that shows one at rest as `shown` is so unlikely that another look must show it, too: what is ready
+    /// is built, and what has failed never will be.
+    pub fn is_unlikely(self, shown: Self) -> bool {
+        use Status::{Creating, Failed, Preparing, Ready, UpdateFailed, Updating};
+        match self {
+            Ready => matches!(shown, Preparing | Creating | Failed | UpdateFailed),
+            Failed => matches!(shown, Preparing | Creating | Ready | Updating | UpdateFailed),
+            _ => false,
+        }
+    }
+
     /// Whether the graph has an edge from `self` to `to`.
     ///
     /// Observations skip what happened between two looks, so any later stage of the same build is allowed;
@@ -139,11 +150,12 @@ impl Status {
         }
     }
 
-    /// Whether one that has ended may go on as `to`, because the cloud shows it again: as what is shown; one that was
-    /// deleted is still to be removed.
+    /// Whether one that has ended, or failed, may go on as `to`, because the cloud shows it again: as what is shown; one
+    /// that was deleted is still to be removed.
     pub fn may_come_back_as(self, to: Self) -> bool {
         match self {
             Self::Deleted => to == Self::Deleting,
+            Self::Failed => self.is_unlikely(to),
             Self::Expired | Self::Evicted | Self::Lost => !to.is_final() && to != Self::Pending,
             _ => false,
         }
@@ -183,6 +195,14 @@ mod tests {
             assert!(!from.may_become(Status::Pending), "{from}");
             assert!(!(from.is_final() && Status::ALL.iter().any(|to| from.may_become(*to))), "{from}");
         }
+    }
+
+    #[test]
+    fn one_that_failed_goes_on_only_as_what_the_cloud_shows_of_the_living() {
+        let on = Status::ALL.into_iter().filter(|to| Status::Failed.may_come_back_as(*to));
+        let expected = [Status::Preparing, Status::Creating, Status::Ready, Status::Updating, Status::UpdateFailed];
+        assert_eq!(on.collect::<Vec<_>>(), expected);
+        assert!(Status::Ready.is_unlikely(Status::Failed) && !Status::Ready.is_unlikely(Status::Updating));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Store {
         // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
         let waits = insert(&mut transaction, new).await?;
         let done = sqlx::query(
-            "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = $5
+            "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = GREATEST(updated_at, $5)
              WHERE team = $1 AND id = $2 AND version = $3",
         )
         .bind(new.operation.team.as_str())

@@ -78,12 +78,33 @@ async fn nothing_is_forgotten_either_by_a_gateway_that_starts_during_a_leap() {
     assert_eq!(create(&first).await.header("idempotent-replayed"), "true");
 }
 
+#[tokio::test]
+async fn a_gateway_that_starts_while_the_databases_clock_is_behind_sends_nothing_again() {
+    let (first, _) = steady().await;
+    first.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": true})).await;
+    let cache = create(&first).await.expect(202);
+    let made = first.ledger().await["created"].clone();
+    // The window is over, and the cloud has forgotten the token; by the database's clock ten seconds have passed.
+    first.forget_tokens().await;
+    let machine = Setup::default().start + Duration::seconds(310);
+    let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(machine))));
+    clock.learn(machine - Duration::seconds(300), Monotonic::now());
+    assert!(!clock.is_sure());
+    let second = first.second_gateway(Setup { clock: Some(clock), ..Setup::default() }).await;
+    second.drain().await;
+    assert_eq!(first.ledger().await["created"], made, "it is looked for");
+    let shown = first.get(&format!("/v1/image-caches/{}", cache["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(shown["eci_cache_id"], made[0]);
+}
+
 /// As a clock nine days ahead would have written it.
 const AHEAD: &str = "
     UPDATE operations SET due_at = due_at + interval '9 days', lease_token = gen_random_uuid(),
         lease_until = clock_timestamp() + interval '9 days';
     UPDATE operations SET last_signed_at = last_signed_at + interval '9 days',
-        window_opened_at = window_opened_at + interval '9 days';
+        window_opened_at = window_opened_at + interval '9 days', created_at = created_at + interval '9 days';
+    UPDATE image_caches SET updated_at = updated_at + interval '9 days',
+        evidence = jsonb_set(evidence, '{accepted_at}', to_jsonb(created_at + interval '9 days'));
     INSERT INTO reconcile_groups (account, region, due_at, list_at, since)
         SELECT account, region, created_at + interval '9 days', created_at + interval '9 days', created_at
         FROM image_caches;
@@ -111,6 +132,11 @@ async fn what_a_clock_that_was_ahead_has_written_holds_nobody_up() {
         + (SELECT count(*) FROM tracker_groups WHERE lease_until > clock_timestamp() + interval '1 minute')
         + (SELECT count(*) FROM webhook_workers WHERE alive_until > clock_timestamp() + interval '1 minute')";
     assert_eq!(app.count(far).await, 0, "no lease is longer than a lease");
+    let rows = "SELECT (SELECT count(*) FROM image_caches WHERE updated_at > created_at + interval '1 day'
+            OR (evidence ->> 'accepted_at')::timestamptz > created_at + interval '1 day')
+        + (SELECT count(*) FROM operations o JOIN image_caches c ON c.id = o.image_cache
+            WHERE o.created_at > c.created_at + interval '1 day' OR o.last_signed_at > c.created_at + interval '1 day')";
+    assert_eq!(app.count(rows).await, 0, "nor is what happened ahead");
     let held = "SELECT count(*) FROM operations WHERE lease_until > clock_timestamp()";
     assert_eq!(app.count(held).await, 1, "whoever lives keeps it");
     app.sql().execute(A_MINUTE).await.unwrap();

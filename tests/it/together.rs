@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use eci_cache_gateway::domain::audit::AuditEntry;
 use eci_cache_gateway::domain::change;
+use eci_cache_gateway::domain::clock::Present;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::failure::CloudError;
 use eci_cache_gateway::domain::filter::AuditFilter;
@@ -97,7 +98,7 @@ impl Maker {
                 others: Vec::new(),
             }),
             account: None,
-            noted: Some(operation.progress.signed(now)),
+            noted: Some(operation.progress.signed(Present { at: now, sure: true })),
             waiter: None,
             operation,
         };

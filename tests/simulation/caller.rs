@@ -91,6 +91,7 @@ impl Door {
 impl World {
     /// Does what the door does next.
     pub(crate) fn answer(&mut self) {
+        self.go_by_clock_of(0);
         let boundary = match self.door.next {
             Next::Nothing => return,
             Next::Record => Boundary::Ask,
@@ -166,9 +167,10 @@ impl World {
             Some(OperationState::Succeeded) if self.door.sending || self.twin == Twin::AnswersUnasked => Next::Tell,
             Some(OperationState::Succeeded) => Next::Claim,
             Some(OperationState::Running) => {
-                if !self.store.withdraw(self.now) {
+                if !self.store.withdraw(self.clock) {
                     self.store.abandon();
                 }
+                self.note_end(0);
                 Next::Nothing
             }
             _ => Next::Nothing,
@@ -177,8 +179,9 @@ impl World {
 
     /// One pass of the janitor.
     pub(crate) fn sweep(&mut self) {
-        let done = self.store.sweep(self.now);
+        let done = self.store.sweep(self.clock);
         self.note(|| format!("the janitor: {done}"));
+        self.note_end(0);
     }
 
     /// Somebody asks for the same content: they are given this cache, or make one of their own.
@@ -234,11 +237,11 @@ impl Store {
     }
 
     /// When the janitor has something to do.
-    pub(crate) fn sweep_due(&self) -> Time {
+    pub(crate) fn sweep_due(&self) -> Option<Time> {
         if self.owed.is_some_and(Owed::is_given_up) {
-            return ANSWER_WITHIN;
+            return Some(ANSWER_WITHIN);
         }
-        if self.abandoned && (self.is_unsent() || self.is_unwanted()) { 0 } else { NEVER }
+        (self.abandoned && (self.is_unsent() || self.is_unwanted())).then_some(0)
     }
 
     fn is_unsent(&self) -> bool {

@@ -3,9 +3,8 @@
 use eci_cache_gateway::domain::change::core;
 use eci_cache_gateway::domain::operation::{Answer, Input, OperationKind, Progress, Sight, decide};
 
-use crate::cloud::{Request, Time};
-use crate::schedule::Fault;
-use crate::store::instant;
+use crate::cloud::{ACCEPTANCE, ANOTHERS, Request, Time};
+use crate::schedule::{Fault, Owner};
 use crate::twin::Twin;
 use crate::worker::{Hand, unwanted};
 use crate::world::World;
@@ -14,15 +13,21 @@ use crate::world::World;
 const WORST_LAG: Time = 59;
 
 impl World {
-    /// The cloud begins to lie.
+    /// The cloud begins to lie, or the database's clock leaps.
     pub(crate) fn let_lie(&mut self, fault: Option<Fault>) {
+        if let Some(Fault::StepDb(leap)) = fault {
+            self.leap(leap);
+        }
         if fault == Some(Fault::Vanish) {
             self.cloud.hide(self.now, self.now + self.setting.vanish);
         }
         if fault == Some(Fault::Hide) {
             self.cloud.veil(self.now, self.now + self.setting.vanish);
         }
-        if matches!(fault, Some(Fault::Vanish | Fault::Hide | Fault::AckedNotDone)) {
+        if let Some(Fault::Flap(odd)) = fault {
+            self.cloud.flap(odd, self.now + self.setting.vanish);
+        }
+        if matches!(fault, Some(Fault::Vanish | Fault::Hide | Fault::Flap(_) | Fault::AckedNotDone)) {
             self.lied();
         }
     }
@@ -41,6 +46,17 @@ impl World {
         let target = self.workers[place].row.and_then(|row| row.cache).unwrap_or(0);
         let fails = fault == Some(Fault::BuildFails);
         let request = Request { kind: progress.kind, operation, token, signed, target, fails };
+        let create = progress.kind == OperationKind::Create;
+        if let Some(Fault::ReusedId(owner)) = fault.filter(|_| create) {
+            self.lied();
+            match owner {
+                Owner::Living => self.cloud.anothers = Some(token),
+                Owner::Ended => self.store.ended_has = Some(self.cloud.count),
+            }
+        }
+        if create && self.cloud.anothers == Some(token) {
+            return (Answer::Done, ANOTHERS);
+        }
         match fault {
             Some(Fault::LostRequest) => (Answer::Unknown, 0),
             Some(Fault::Late) => self.delay(90, request),
@@ -63,6 +79,8 @@ impl World {
         match request.kind {
             OperationKind::Update if self.cloud.is_veiled(request.target, self.now) => (Answer::Refused, 0),
             OperationKind::Delete if self.cloud.is_veiled(request.target, self.now) => (Answer::Done, request.target),
+            // The cloud does not take that time.
+            _ if !self.sure && (self.now - request.signed).abs() > ACCEPTANCE => (Answer::NotDone, 0),
             _ => self.cloud.arrive(request, self.now),
         }
     }
@@ -102,6 +120,7 @@ impl World {
                 };
                 match shown {
                     _ if done => Sight::Found { twice: false },
+                    Some(seen) if row.core.status.is_unlikely(seen.status) => Sight::Absent,
                     Some(_) => Sight::Nothing,
                     None => Sight::Absent,
                 }
@@ -111,7 +130,7 @@ impl World {
         let is_delete = progress.kind == OperationKind::Delete;
         let absent = match sight {
             Sight::Found { .. } => is_delete,
-            Sight::Absent => true,
+            Sight::Absent => row.cache.is_none_or(|cache| self.cloud.look(cache, then).is_none()),
             Sight::Nothing | Sight::Failed => false,
         };
         let strict = progress.kind == OperationKind::Update;
@@ -120,7 +139,7 @@ impl World {
         let believed = self.twin == Twin::BelievesOneLook && sight == Sight::Absent;
         let sight = if believed { Sight::Nothing } else { sight };
         let input = Input::Looked { sight, unwanted: unwanted(progress, operation, &row) };
-        let (progress, effect) = decide(progress, input, instant(self.now), &self.rule);
+        let (progress, effect) = decide(progress, input, self.present(), &self.rule);
         self.workers[place].progress = Some(progress);
         Hand::Settle(operation, effect, cache)
     }

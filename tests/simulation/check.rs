@@ -12,21 +12,27 @@ use crate::world::World;
 impl World {
     /// What is wrong at rest.
     pub(crate) fn check(&self) -> Option<&'static str> {
+        let attempts = self.store.deliveries.iter().map(|delivery| delivery.attempts).max().unwrap_or_default();
         let checks = [
             (!self.all_over(), "stuck: an operation has not ended"),
             (self.store.row.core.status.is_in_motion(), "stuck: a cache in motion is not followed"),
             (
-                !self.cloud.late_create && !self.saw_nothing() && self.cloud.creates > self.most_creates(),
+                !self.cloud.late_create
+                    && !self.saw_nothing()
+                    && !self.clocks.lasted
+                    && self.cloud.creates > self.most_creates(),
                 "two creates were carried out, and none was late",
             ),
+            (self.recovered_late(), "late: a create has not ended soon after what went wrong for seconds"),
+            (self.ended_late(), "late: an operation has not ended within hours"),
             (self.has_orphan(), "the cloud has a cache that no living row and no open finding names"),
             (!self.row_is_true(), "the row does not say what is the case"),
             (self.untold(), "a Ready of which nobody was told"),
-            (self.refused_and_done(), "an operation counts as refused, and was carried out"),
+            (self.refused_and_done() && !self.misled, "an operation counts as refused, and was carried out"),
             (self.is_undone(), "an older update undid a newer one"),
             (self.lives_untold(), "a cache lives that nobody was told of"),
             (self.was_lost(), "somebody lost the cache that they were given"),
-            (self.endpoint.was_let_wait(), "an endpoint rested although its team had resumed it"),
+            (self.endpoint.was_let_wait(attempts), "an endpoint rested although its team had resumed it"),
         ];
         checks.into_iter().find(|(wrong, _)| *wrong).map(|(_, what)| what)
     }
@@ -98,7 +104,11 @@ impl World {
             self.store.operations[place].is(OperationState::Refused) && self.cloud.carried_out[place] > 0
         };
         let gone = self.store.row.core.status.is_final();
-        (done(0) && !self.was_withdrawn() && !self.is_left_to_the_reconciler() && !self.saw_nothing())
+        (done(0)
+            && !self.was_withdrawn()
+            && !self.store.taken
+            && !self.is_left_to_the_reconciler()
+            && !self.saw_nothing())
             || (self.setting.comparable && !gone && (done(1) || (done(2) && !self.first_failed())))
     }
 
@@ -119,21 +129,34 @@ impl World {
         self.cloud.caches[cache].by < newest && self.cloud.carried_out[newest] > 0
     }
 
-    /// A Ready event before the cloud's Ready.
+    /// A cache that is called lost and is there, or a Ready event before the cloud's Ready.
     pub(crate) fn check_early(&mut self) {
-        for (place, delivery) in self.store.deliveries.iter().enumerate() {
-            let by = self.store.made_by[place + 1];
-            // Of an update that it has only said to carry out, it shows the Ready that there was before.
-            let ready = self.cloud.first_ready[by];
-            if delivery.event != 0 && ready > self.now && !self.cloud.denied[by] {
-                self.violation = Some("a Ready event before the cloud's Ready");
-            }
+        if self.clocks.lasted {
+            return;
         }
         let row = &self.store.row;
-        // One alone may be taken for gone while it is not shown, and goes on afterwards.
-        let shown = !self.cloud.has_veiled();
-        if shown && row.core.status == Status::Lost && row.cache.is_some_and(|cache| self.exists(cache)) {
-            self.violation = Some("a cache was called lost that the cloud has");
+        if row.core.status == Status::Lost && row.cache.is_some_and(|cache| self.exists(cache)) {
+            self.misled = true;
+            if !self.may_be_taken_for_lost() {
+                self.violation = Some("a cache was called lost that the cloud has");
+            }
         }
+        if !self.misled && self.is_early() {
+            self.violation = Some("a Ready event before the cloud's Ready");
+        }
+    }
+
+    /// One alone may be taken for gone while it is not shown, or where what a look showed between two others was lost
+    /// with its worker; and so may a new one where nobody was sure when it was made. It goes on afterwards.
+    fn may_be_taken_for_lost(&self) -> bool {
+        self.cloud.has_veiled() || (self.cloud.has_flapped() && self.met.count > 1) || !self.clocks.agree()
+    }
+
+    fn is_early(&self) -> bool {
+        // Of an update that it has only said to carry out, the cloud shows the Ready that there was before.
+        self.store.deliveries.iter().enumerate().any(|(place, delivery)| {
+            let by = self.store.made_by[place + 1];
+            delivery.event != 0 && self.cloud.first_ready[by] > self.now && !self.cloud.denied[by]
+        })
     }
 }

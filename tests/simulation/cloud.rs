@@ -7,6 +7,9 @@
 use eci_cache_gateway::domain::operation::{Answer, OperationKind};
 use eci_cache_gateway::domain::status::Status;
 
+use crate::rows::LAG;
+use crate::schedule::Odd;
+
 /// Seconds since the beginning.
 pub(crate) type Time = i32;
 /// Later than anything.
@@ -15,6 +18,8 @@ pub(crate) const NEVER: Time = Time::MAX;
 pub(crate) const ACCEPTANCE: Time = 900;
 
 const CACHES: usize = 8;
+/// The id of a cache that another row has.
+pub(crate) const ANOTHERS: usize = CACHES;
 const TOKENS: usize = 24;
 const LATE: usize = MOST_LATE;
 const MOST_LATE: usize = 12;
@@ -63,6 +68,8 @@ pub(crate) struct Cloud {
     token_count: usize,
     late: [(Time, Request); LATE],
     late_count: usize,
+    /// When the last of them arrived.
+    last_late: Time,
     pub(crate) memory: Time,
     pub(crate) build: Time,
     /// Creates that were carried out.
@@ -77,6 +84,15 @@ pub(crate) struct Cloud {
     hidden: (Time, Time),
     /// Which cache it does not show, and when.
     veiled: (usize, Time, Time),
+    /// It has hidden one cache alone.
+    hides_alone: bool,
+    /// What each second look shows of which cache, and until when; which kinds of looks have seen it so last; whether the
+    /// present look does.
+    flap: (Odd, usize, Time),
+    flips: u8,
+    pub(crate) odd: bool,
+    /// The token of a create for which it has given another row's id.
+    pub(crate) anothers: Option<u16>,
     /// Requests that it said were done, and did not do.
     pub(crate) denied: [bool; 4],
     snapshots: u8,
@@ -104,6 +120,7 @@ impl Cloud {
             token_count: 0,
             late: [(NEVER, request); LATE],
             late_count: 0,
+            last_late: -LAG,
             memory,
             build,
             creates: 0,
@@ -112,6 +129,11 @@ impl Cloud {
             late_create: false,
             hidden: (NEVER, NEVER),
             veiled: (0, NEVER, NEVER),
+            hides_alone: false,
+            flap: (Odd::Nothing, 0, 0),
+            flips: 0,
+            odd: false,
+            anothers: None,
             denied: [false; 4],
             snapshots: 0,
         }
@@ -122,10 +144,11 @@ impl Cloud {
         self.hidden = (now, until);
     }
 
-    /// Does not show the newest cache from `now` on until then. Once in a run: what two such lies hide, one after the
-    /// other, nobody can tell from what is not there.
+    /// Does not show the newest cache from `now` on until then. One lie in a run hides one alone: what two such hide, one
+    /// after the other, nobody can tell from what is not there.
     pub(crate) fn veil(&mut self, now: Time, until: Time) {
-        if self.count > 0 && !self.has_veiled() {
+        if self.count > 0 && !self.hides_alone {
+            self.hides_alone = true;
             self.veiled = (self.count - 1, now, until);
         }
     }
@@ -140,6 +163,33 @@ impl Cloud {
         self.is_hidden(then) || (self.veiled.1 <= then && then < self.veiled.2 && place == self.veiled.0)
     }
 
+    /// Whether it ever showed something that was not so, or said so.
+    pub(crate) fn has_lied(&self) -> bool {
+        self.has_hidden() || self.has_veiled() || self.has_flapped() || self.denied.contains(&true)
+    }
+
+    /// From the next look on each second one shows the newest cache otherwise than it is.
+    pub(crate) fn flap(&mut self, odd: Odd, until: Time) {
+        if odd != Odd::Nothing || !self.hides_alone {
+            self.hides_alone |= odd == Odd::Nothing;
+            (self.flap, self.flips) = ((odd, self.count.saturating_sub(1), until), 0);
+        }
+    }
+
+    /// Whether it ever did.
+    pub(crate) fn has_flapped(&self) -> bool {
+        self.flap.2 != 0
+    }
+
+    /// Somebody looks; those who look for the same reason see it otherwise each second time.
+    pub(crate) fn turn(&mut self, reason: u8, now: Time) {
+        self.odd = now < self.flap.2;
+        if self.odd {
+            self.flips ^= 1 << reason;
+            self.odd = self.flips & (1 << reason) != 0;
+        }
+    }
+
     /// Whether it shows nothing.
     pub(crate) fn is_hidden(&self, then: Time) -> bool {
         self.hidden.0 <= then && then < self.hidden.1
@@ -148,7 +198,7 @@ impl Cloud {
     /// When it shows everything again.
     pub(crate) fn hidden_until(&self) -> Time {
         let end = |(from, until): (Time, Time)| if from == NEVER { 0 } else { until };
-        end(self.hidden).max(end((self.veiled.1, self.veiled.2)))
+        end(self.hidden).max(end((self.veiled.1, self.veiled.2))).max(self.flap.2)
     }
 
     /// Whether it ever showed nothing.
@@ -180,18 +230,24 @@ impl Cloud {
         self.late[..self.late_count].iter().map(|(at, _)| *at).min().unwrap_or(NEVER)
     }
 
+    /// When a look shows all that arrives late, however it lags.
+    pub(crate) fn shown_from(&self) -> Time {
+        if self.late_count > 0 { NEVER } else { self.last_late + LAG }
+    }
+
     /// Takes the late requests that arrive now; nobody hears the answers.
     pub(crate) fn take_late(&mut self, now: Time) -> Option<Request> {
         let place = self.late[..self.late_count].iter().position(|(at, _)| *at <= now)?;
         let (_, request) = self.late[place];
         self.late_count -= 1;
         self.late[place] = self.late[self.late_count];
+        self.last_late = now;
         Some(request)
     }
 
     /// Carries a request out, or not; the answer, and the cache of a create.
     pub(crate) fn arrive(&mut self, request: Request, now: Time) -> (Answer, usize) {
-        if now > request.signed + ACCEPTANCE {
+        if (now - request.signed).abs() > ACCEPTANCE {
             return (Answer::Refused, 0);
         }
         let known = self.tokens[..self.token_count].iter().rfind(|known| known.0 == request.token);
@@ -262,7 +318,20 @@ impl Cloud {
 
     /// What a look by id at `then` shows.
     pub(crate) fn look(&self, place: usize, then: Time) -> Option<Shown> {
-        let there = |cache: &&Cache| cache.made <= then && then < cache.gone && !self.is_veiled(place, then);
+        let mut shown = self.truth(place, then).filter(|_| !self.is_veiled(place, then))?;
+        if self.odd && place == self.flap.1 && then < self.flap.2 {
+            shown.status = match self.flap.0 {
+                Odd::Failed => Status::Failed,
+                Odd::Creating => Status::Creating,
+                Odd::Nothing => return None,
+            };
+        }
+        Some(shown)
+    }
+
+    /// What it had then.
+    pub(crate) fn truth(&self, place: usize, then: Time) -> Option<Shown> {
+        let there = |cache: &&Cache| cache.made <= then && then < cache.gone;
         let cache = self.caches.get(place).filter(there)?;
         let first = cache.began == cache.made;
         let (status, snapshot) = if then < cache.began {

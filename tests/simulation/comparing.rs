@@ -71,7 +71,7 @@ impl World {
         let others = if self.setting.alone { 0 } else { OTHERS };
         let hidden = self.cloud.is_hidden(then);
         let gone = row.core.status.is_final() || row.core.status == Status::Deleting;
-        let old = row.core.accepted_at.is_none_or(|at| at + lag() <= instant(then));
+        let old = row.core.accepted_at.is_none_or(|at| at + lag() <= instant(self.local(then)));
         let living = i64::from(row.core.known && !gone && old);
         let shown = row.cache.is_some_and(|cache| self.cloud.look(cache, then).is_some());
         let listed = i64::try_from(self.cloud.listed(then).count()).unwrap_or(0);
@@ -80,6 +80,11 @@ impl World {
             missing: if hidden { others } else { 0 } + if shown { 0 } else { living },
             listed: if hidden { 0 } else { others } + listed,
         }
+    }
+
+    /// When that was, by the clock of the process that acts.
+    fn local(&self, then: Time) -> Time {
+        then + self.clock - self.now
     }
 
     /// Whether a list is believed; where it is not, an operator looks at it in the end.
@@ -130,22 +135,37 @@ impl World {
     }
 
     /// What the list shows of the row's cache otherwise than the row says, and whether that had ended.
-    fn differs(&self, row: &Row, then: Time) -> Option<(Observation, bool)> {
+    fn differs(&mut self, row: &Row, then: Time) -> Option<(Observation, bool)> {
         // Nor while somebody changes it.
         let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
-        if changing || then < self.store.changed + LAG {
+        if changing || !self.sure || self.local(then) < self.store.changed + LAG {
             return None;
         }
         let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
         let at_rest = matches!(row.core.status, Status::Ready | Status::UpdateFailed | Status::Failed);
+        let unlikely = |seen: Shown| row.core.status.is_unlikely(seen.status);
+        let shown = match shown {
+            Some(seen) if unlikely(seen) && self.twin != Twin::ComparesOnce => self.look_twice(row, then),
+            shown => shown,
+        };
         match shown {
+            Some(seen) if unlikely(seen) && row.core.status == Status::Failed => {
+                (self.twin != Twin::FailsForGood).then(|| (self.seen_in_list(row, seen, true), true))
+            }
+            Some(seen) if unlikely(seen) => {
+                let truth = row.cache.and_then(|cache| self.cloud.truth(cache, then));
+                if truth.is_some_and(|truth| truth.status == row.core.status) {
+                    self.violation = Some("a drift was told that the cloud does not have");
+                }
+                None
+            }
             Some(seen) if row.core.status.is_final() && self.twin != Twin::NeverRevives => {
                 Some((self.seen_in_list(row, seen, true), true))
             }
             Some(seen) if at_rest => Some((self.seen_in_list(row, seen, false), false)),
             // A failed one keeps its status.
             None if at_rest && row.core.status != Status::Failed => {
-                let outcome = core::step(row.core, Change::Missed, instant(self.now), lag());
+                let outcome = core::step(row.core, Change::Missed, instant(self.clock), self.lag());
                 Some((Observation { outcome, snapshot: None }, false))
             }
             _ => None,
@@ -153,10 +173,17 @@ impl World {
         .filter(|(seen, _)| seen.outcome.next != row.core || seen.snapshot.is_some_and(|new| new != row.snapshot))
     }
 
+    /// What the list shows is unlikely: what a look by the id shows besides, if it is that, too.
+    fn look_twice(&mut self, row: &Row, then: Time) -> Option<Shown> {
+        self.cloud.odd = false;
+        let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
+        shown.filter(|seen| row.core.status.is_unlikely(seen.status))
+    }
+
     fn seen_in_list(&self, row: &Row, seen: Shown, again: bool) -> Observation {
         let (shown, rebuilt) = (seen.status, self.is_rebuilt(seen.snapshot, row.snapshot_before));
         let input = if again { Change::ShownAgain { shown, rebuilt } } else { Change::Seen { shown, rebuilt } };
-        let mut outcome = core::step(row.core, input, instant(self.now), lag());
+        let mut outcome = core::step(row.core, input, instant(self.clock), self.lag());
         if !again && outcome.moved.is_some_and(|(_, to)| to == Status::Updating) {
             // The cloud itself says that it builds.
             (outcome.next.build_seen, outcome.next.accepted_at) = (true, None);
@@ -170,7 +197,7 @@ impl World {
         let closed = create
             .progress
             .last_signed_at
-            .is_none_or(|last| last + self.rule.acceptance + self.rule.list_lag <= instant(self.now));
+            .is_none_or(|last| last + self.rule.acceptance + self.rule.list_lag <= instant(self.clock));
         let ended = is_over(create.state) && closed;
         (ended && self.store.found != 0).then(|| self.store.found.trailing_zeros() as usize)
     }
@@ -187,40 +214,50 @@ impl World {
         if !again {
             self.observe(place);
         } else if let (Some(row), Some(seen)) = (self.workers[place].row, self.workers[place].seen) {
-            let written = self.store.revive(&row, &seen, self.now);
+            let written = self.store.revive(&row, &seen, self.clock);
             self.note(|| format!("the list revives the row: {:?}, {written}", seen.outcome.moved));
             self.check_early();
         }
         self.compared(false)
     }
 
-    /// Gives the list back; `clean`: nothing was to be done.
+    /// Gives the list back; `clean`: it is believed, and nothing was to be done.
     pub(crate) fn compared(&mut self, clean: bool) -> Hand {
         let operations = &self.store.operations;
         let over = operations.iter().all(|operation| is_over(operation.state) && operation.unsettled == NEVER);
         // Also by a look that lags.
-        let shown = self.now >= self.cloud.hidden_until() + LAG && self.now >= self.store.changed + 2 * LAG;
+        let shown = self.now >= self.cloud.hidden_until() + LAG && self.clock >= self.store.changed + 2 * LAG;
         let row = &self.store.row.core;
         let rests = !row.status.is_in_motion() && row.misses == 0 && row.status != Status::Pending;
         let gone = row.status.is_final() || row.status == Status::Failed;
-        let settled = clean && over && shown && (rests || gone) && self.store.found == 0;
-        self.store.compare_due = if settled { NEVER } else { self.now + AGAIN };
+        let settled = clean
+            && self.sure
+            && over
+            && self.now >= self.cloud.shown_from()
+            && shown
+            && (rests || gone)
+            && self.store.found == 0;
+        let soon = !clean || row.misses > 0;
+        self.store.compare_due = match settled {
+            true => NEVER,
+            false => self.now + if soon { AGAIN } else { EVERY },
+        };
         Hand::Idle
     }
 }
 
 impl Store {
     /// When a removal that was not carried out is asked for again.
-    pub(crate) fn resend_due(&self) -> Time {
+    pub(crate) fn resend_due(&self) -> Option<Time> {
         let core = &self.row.core;
         let asked = self.operations[DELETE].state.is_some_and(OperationState::is_over);
         let undone = core.status == Status::Deleting && core.misses == 0 && asked;
-        if undone && self.twin != Twin::NeverSendsAgain { self.changed + SEND_AGAIN_AFTER } else { NEVER }
+        (undone && self.twin != Twin::NeverSendsAgain).then_some(self.changed + SEND_AGAIN_AFTER)
     }
 
     /// Asks for the removal again, with a token of its own.
     pub(crate) fn resend(&mut self, now: Time) {
-        if self.resend_due() > now {
+        if self.resend_due().is_none_or(|due| due > now) {
             return;
         }
         let delete = &mut self.operations[DELETE];
@@ -229,7 +266,7 @@ impl Store {
         self.resends += 1;
         self.row.newest = DELETE;
         self.row.version += 1;
-        self.changed = now;
+        self.changed = self.changed.max(now);
     }
 
     /// What had ended goes on, as the cloud shows it. `false`: the row has moved on.
@@ -241,7 +278,7 @@ impl Store {
         self.row.core = outcome.next;
         self.row.snapshot = snapshot.unwrap_or(self.row.snapshot);
         self.row.version += 1;
-        self.changed = now;
+        self.changed = self.changed.max(now);
         if let Some(kind) = outcome.event {
             self.tell(kind, outcome.next.generation, now);
         }

@@ -13,8 +13,8 @@ use crate::world::World;
 
 /// The rest that a receiver asks for: the longest that is granted.
 const REST: Time = 86_400;
-/// So often something is sent before its pauses are as long as half a rest.
-const SOON: u32 = 6;
+/// So often something is tried before its pauses are as long as half a rest.
+const SOON: i16 = 6;
 /// What a worker that has just begun remembers of the endpoint.
 pub(crate) const NOTHING: Memory = Memory::new(0, 0);
 
@@ -38,8 +38,6 @@ pub(crate) struct Receiver {
     refused: bool,
     /// When the last delivery came.
     last_at: Time,
-    /// How often something was sent to it.
-    sent: u32,
 }
 
 impl Receiver {
@@ -50,7 +48,6 @@ impl Receiver {
 
     /// Something was sent to it.
     fn hear(&mut self, ended: Ended, now: Time) {
-        self.sent += 1;
         match ended {
             Ended::Delivered => self.last_at = now,
             Ended::Failed => self.refused = true,
@@ -59,11 +56,11 @@ impl Receiver {
         }
     }
 
-    /// It was let wait although its team had resumed the endpoint, and it refused nothing since; nor was so much sent
-    /// already that the schedule's own pauses are as long.
-    pub(crate) fn was_let_wait(&self) -> bool {
+    /// It was let wait although its team had resumed the endpoint, and it refused nothing since; nor was it tried so
+    /// often already that the schedule's own pauses are as long.
+    pub(crate) fn was_let_wait(&self, attempts: i16) -> bool {
         let waited = self.resumed_at.is_some_and(|resumed| self.last_at > resumed + REST / 2);
-        waited && self.asked.1 == 1 && !self.refused && self.sent <= SOON
+        waited && self.asked.1 == 1 && !self.refused && attempts <= SOON
     }
 }
 
@@ -97,13 +94,13 @@ impl World {
         if self.twin != Twin::RestsOn || memory.revision() == NOTHING.revision() {
             memory.renew(self.store.endpoint.revision);
         }
-        memory.is_resting(instant(self.now))
+        memory.is_resting(instant(self.clock))
     }
 
     pub(crate) fn posted(&mut self, worker: usize, place: usize, ended: Ended) -> Hand {
         let held = &self.workers[worker];
         let (token, revision, delivered) = (held.token, held.revision, ended == Ended::Delivered);
-        let rests_until = (ended == Ended::Rests).then_some(self.now + REST);
+        let rests_until = (ended == Ended::Rests).then_some(self.clock + REST);
         let end = End { revision, good: delivered, paused_until: rests_until.map(instant) };
         self.memories[worker].count(&end);
         if let Some(until) = rests_until {
@@ -111,7 +108,7 @@ impl World {
         }
         let attempts = self.store.deliveries[place].attempts.min(MAX_ATTEMPTS);
         let again = match after_failure(attempts, None, 0) {
-            AfterFailure::Again(pause) => time(instant(self.now) + pause),
+            AfterFailure::Again(pause) => time(instant(self.clock) + pause),
             AfterFailure::Exhausted => NEVER,
         };
         self.store.finish(place, token, delivered, again);

@@ -33,11 +33,11 @@ impl World {
     fn fail_over(&mut self) {
         self.lost.creates += 1;
         self.store.lose_all();
-        if self.cloud.has_hidden() || self.cloud.has_veiled() || self.cloud.denied.contains(&true) {
+        if self.cloud.has_lied() || !self.clocks.agree() {
             self.lied();
         }
         let create = &mut self.store.operations[0];
-        (create.state, create.due) = (Some(OperationState::Running), self.now + REPEATS_AFTER);
+        (create.state, create.due) = (Some(OperationState::Running), self.clock + REPEATS_AFTER);
         self.drop_all();
         self.note(|| "a standby takes over; the caller repeats its create with its key".to_owned());
     }

@@ -17,11 +17,13 @@ mod arguments;
 mod caller;
 mod calls;
 mod check;
+mod clocks;
 mod cloud;
 mod comparing;
 mod endpoint;
 mod enumerate;
 mod failover;
+mod far_times;
 mod random;
 mod rows;
 mod schedule;
@@ -81,6 +83,7 @@ fn drawn(seed: u64, twin: Twin) -> World {
         comparable: random.below(4) > 0,
         vanish: random.pick(&[60, 120, 300, 600]),
         alone: random.below(2) == 0,
+        leap: random.pick(&[60, 300, 600, 900]),
     };
     let odds = random.pick(&[8, 24, 64, 128]);
     World::new(script, setting, Source::Drawn { random, odds, left: MOST_FAULTS }, twin)

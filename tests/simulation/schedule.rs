@@ -6,7 +6,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::cloud::Time;
 use crate::random::Random;
+use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY};
+use crate::world::{OUTAGE, Setting};
 
 /// The most faults of one schedule.
 pub(crate) const MOST_FAULTS: usize = 12;
@@ -96,6 +99,42 @@ pub(crate) enum Boundary {
     Told,
 }
 
+/// How the database's clock leaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leap {
+    NineDays,
+    TenMinutesBack,
+    FiveMinutesBack,
+}
+
+impl Leap {
+    /// By so many seconds.
+    pub(crate) fn by(self) -> Time {
+        match self {
+            Self::NineDays => 9 * 86_400,
+            Self::TenMinutesBack => -600,
+            Self::FiveMinutesBack => -300,
+        }
+    }
+}
+
+/// What each second look shows of a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Odd {
+    Failed,
+    Creating,
+    Nothing,
+}
+
+/// Who has the id that the cloud gives once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A row that lives: nothing was made.
+    Living,
+    /// A row that has ended.
+    Ended,
+}
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -147,18 +186,42 @@ pub(crate) enum Fault {
     Vanish,
     /// From now on the cloud does not show the newest cache for a while; all others it does.
     Hide,
+    /// From now on each second look shows the newest cache as something that it is not, for a while.
+    Flap(Odd),
+    /// The cloud answers a create with an id that another row has.
+    ReusedId(Owner),
     /// The cloud says that it was done, and does nothing.
     AckedNotDone,
+    /// The database's clock leaps; later it is right again.
+    StepDb(Leap),
 }
 
 use Fault::{
-    AckedNotDone, BuildFails, Crash, Failover, Hide, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd, LateMid,
-    Leaves, LongPause, LookFails, LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse, Throttle,
-    Unheard, Vanish,
+    AckedNotDone, BuildFails, Crash, Failover, Flap, Hide, HookFails, HookRests, HookUnheard, Lag, Late, LateEnd,
+    LateMid, Leaves, LongPause, LookFails, LostAnswer, LostRequest, Mismatch, Outage, Pause, ReadOnly, Refuse,
+    ReusedId, StepDb, Throttle, Unheard, Vanish,
 };
 
 impl Fault {
-    const ALL: [Self; 25] = [
+    /// How long it lasts, and whether a create must end soon after it.
+    pub(crate) fn lasts(self, setting: &Setting) -> (Time, bool) {
+        match self {
+            Crash | Unheard | LostRequest | LostAnswer | Throttle | BuildFails | LookFails | Lag | HookFails
+            | HookUnheard | HookRests | ReusedId(_) => (0, true),
+            ReadOnly => (READ_ONLY, true),
+            Pause => (PAUSE, false),
+            LongPause => (LONG_PAUSE, false),
+            Outage => (OUTAGE, false),
+            Vanish | Hide | Flap(_) => (setting.vanish, false),
+            StepDb(_) => (setting.leap, false),
+            Late => (90, false),
+            LateMid => (400, false),
+            LateEnd => (840, false),
+            Refuse | Mismatch | Leaves | Failover | AckedNotDone => (0, false),
+        }
+    }
+
+    const ALL: [Self; 33] = [
         Crash,
         Unheard,
         Pause,
@@ -183,7 +246,15 @@ impl Fault {
         Failover,
         Vanish,
         Hide,
+        Flap(Odd::Failed),
+        Flap(Odd::Creating),
+        Flap(Odd::Nothing),
+        ReusedId(Owner::Living),
+        ReusedId(Owner::Ended),
         AckedNotDone,
+        StepDb(Leap::NineDays),
+        StepDb(Leap::TenMinutesBack),
+        StepDb(Leap::FiveMinutesBack),
     ];
 }
 
@@ -196,7 +267,16 @@ impl Boundary {
     /// What can go wrong there.
     pub(crate) fn faults(self) -> &'static [Fault] {
         match self {
-            Self::Note => &[Crash, Unheard, Pause, Outage, ReadOnly],
+            Self::Note => &[
+                Crash,
+                Unheard,
+                Pause,
+                Outage,
+                ReadOnly,
+                StepDb(Leap::NineDays),
+                StepDb(Leap::TenMinutesBack),
+                StepDb(Leap::FiveMinutesBack),
+            ],
             Self::Settle => &[Crash, Unheard, Pause, LongPause, Outage, ReadOnly],
             Self::Write => &[Crash, Pause, LongPause, Outage, ReadOnly],
             Self::Build => &[
@@ -213,6 +293,8 @@ impl Boundary {
                 Refuse,
                 Mismatch,
                 BuildFails,
+                ReusedId(Owner::Living),
+                ReusedId(Owner::Ended),
                 AckedNotDone,
             ],
             Self::Delete => &[
@@ -228,7 +310,20 @@ impl Boundary {
                 Mismatch,
                 AckedNotDone,
             ],
-            Self::Look => &[Crash, Pause, Outage, LookFails, Lag, Vanish, Hide],
+            Self::Look => &[
+                Crash,
+                Pause,
+                Outage,
+                LookFails,
+                Lag,
+                Vanish,
+                Hide,
+                Flap(Odd::Failed),
+                Flap(Odd::Creating),
+                Flap(Odd::Nothing),
+                StepDb(Leap::NineDays),
+                StepDb(Leap::FiveMinutesBack),
+            ],
             Self::Post => &[Crash, Unheard, Pause, HookFails, HookUnheard, HookRests],
             Self::Ask => &[Crash, Leaves],
             Self::Tell => &[Crash, Unheard, Pause, LongPause, Outage, Leaves],

@@ -6,7 +6,8 @@ use eci_cache_gateway::domain::event::EventType;
 use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Owed, Progress};
 use eci_cache_gateway::domain::status::Status;
 
-use crate::cloud::{NEVER, Time};
+use crate::clocks::Trust;
+use crate::cloud::{ANOTHERS, NEVER, Time};
 use crate::comparing::Doubt;
 pub(crate) use crate::rows::{Delivery, Endpoint, LAG, LEASE, Lease, Operation, Row, Work, instant, lag, time};
 use crate::twin::Twin;
@@ -25,6 +26,8 @@ pub(crate) const EVENTS: usize = 3;
 pub(crate) struct Store {
     pub(crate) operations: [Operation; OPERATIONS],
     pub(crate) row: Row,
+    /// By how much its clock is off.
+    pub(crate) skew: Time,
     pub(crate) look_due: Time,
     pub(crate) group: Lease,
     pub(crate) deliveries: [Delivery; EVENTS],
@@ -51,6 +54,10 @@ pub(crate) struct Store {
     pub(crate) doubt: Option<Doubt>,
     /// Caches that were found and that no row knows, one bit each.
     pub(crate) found: u8,
+    /// A row that has ended has that id of the cloud.
+    pub(crate) ended_has: Option<usize>,
+    /// The create ended because another row has the id that the cloud gave it.
+    pub(crate) taken: bool,
     /// How often a removal was asked for again.
     pub(crate) resends: u16,
     pub(crate) twin: Twin,
@@ -82,6 +89,7 @@ impl Store {
         Self {
             operations: kinds.map(operation),
             row: Row { core, version: 1, cache: None, newest: 0, snapshot: 0, snapshot_before: 0 },
+            skew: 0,
             look_due: NEVER,
             group: Lease::default(),
             deliveries: [delivery; EVENTS],
@@ -98,6 +106,8 @@ impl Store {
             compare_due: NEVER,
             doubt: None,
             found: 0,
+            ended_has: None,
+            taken: false,
             resends: 0,
             twin,
         }
@@ -105,12 +115,13 @@ impl Store {
 
     /// The database without anything that was committed; what was leased before is nobody's now.
     pub(crate) fn lose_all(&mut self) {
-        *self = Self { tokens: self.tokens, ..Self::new(self.twin) };
+        *self = Self { tokens: self.tokens, skew: self.skew, ..Self::new(self.twin) };
     }
 
-    /// The work that is due first, and when.
-    pub(crate) fn next_work(&self) -> (Time, Work) {
+    /// The work that is due first for a process with that time, and when.
+    pub(crate) fn next_work(&self, Trust { off, certain, sure }: Trust) -> (Time, Work) {
         let mut first = (NEVER, Work::Track);
+        let free = |lease: Lease| lease.free_at(self.skew);
         let mut offer = |at: Time, work| {
             if at < first.0 {
                 first = (at, work);
@@ -119,21 +130,25 @@ impl Store {
         for (place, operation) in self.operations.iter().enumerate() {
             let kept_back = place == 0 && self.abandoned && !operation.progress.in_doubt;
             if operation.is(OperationState::Running) && !kept_back {
-                offer(operation.due.max(operation.lease.free_at()), Work::Operation(place));
-            } else if operation.unsettled != NEVER {
-                offer(operation.unsettled.max(operation.lease.free_at()), Work::Unsettled(place));
+                offer((operation.due - off).max(free(operation.lease)), Work::Operation(place));
+            } else if operation.unsettled != NEVER && sure {
+                offer((operation.unsettled - off).max(free(operation.lease)), Work::Unsettled(place));
             }
         }
-        offer(self.sweep_due(), Work::Sweep);
-        offer(self.resend_due(), Work::Resend);
+        if certain && let Some(due) = self.sweep_due() {
+            offer(due - off, Work::Sweep);
+        }
+        if let Some(due) = self.resend_due() {
+            offer(due - off, Work::Resend);
+        }
         offer(self.compare_due, Work::Compare);
         if self.look_due != NEVER {
-            offer(self.look_due.max(self.group.free_at()), Work::Track);
+            offer((self.look_due - off).max(free(self.group)), Work::Track);
         }
         for (place, delivery) in self.deliveries.iter().enumerate() {
             if delivery.due != NEVER {
                 let due = delivery.due.max(self.endpoint.rests_until);
-                offer(due.max(delivery.lease.free_at()), Work::Deliver(place));
+                offer((due - off).max(free(delivery.lease)), Work::Deliver(place));
             }
         }
         first
@@ -142,7 +157,7 @@ impl Store {
     /// Takes work into a worker's hands.
     pub(crate) fn claim(&mut self, work: Work, now: Time) -> u32 {
         self.tokens += 1;
-        let lease = Lease { token: self.tokens, until: now + LEASE };
+        let lease = Lease { token: self.tokens, until: now + self.skew + LEASE };
         match work {
             Work::Operation(place) | Work::Unsettled(place) => self.operations[place].lease = lease,
             Work::Track => self.group = lease,
@@ -160,6 +175,7 @@ impl Store {
 
     /// Records an attempt. `false`: the lease is lost.
     pub(crate) fn note(&mut self, place: usize, token: u32, signed: Progress, now: Time) -> bool {
+        let now = now + self.skew;
         let operation = &mut self.operations[place];
         let held = operation.is(OperationState::Running) && operation.lease.is(token) && now <= operation.lease.until;
         if held {
@@ -183,9 +199,21 @@ impl Store {
         if !operation.is(OperationState::Running) || !operation.lease.is(token) {
             return;
         }
+        let kind = progress.kind;
+        let made = kind == OperationKind::Create && matches!(effect, Effect::Succeed { .. });
+        let has_another = made && (cache == ANOTHERS || self.ended_has == Some(cache));
+        if has_another && self.twin == Twin::RepeatsTaken {
+            // As an index that must be unique refuses it, each time anew.
+            return;
+        }
+        self.taken |= has_another && cache == ANOTHERS;
+        // Who has ended gives its id up; who lives keeps it, and the create is refused.
+        let effect = if self.taken && made { Effect::Refuse } else { effect };
+        if made {
+            self.ended_has = None;
+        }
         operation.progress = progress;
         operation.lease = Lease::default();
-        let kind = progress.kind;
         let ended = match effect {
             Effect::Wait(until) => {
                 operation.due = time(until);
@@ -232,6 +260,7 @@ impl Store {
     }
 
     fn moved_by(&mut self, place: usize, input: Input, cache: usize, now: Time) {
+        let now = now.max(self.changed);
         let outcome = core::step(self.row.core, input, instant(now), lag());
         if input == Input::Created {
             self.row.cache = Some(cache);
@@ -266,7 +295,7 @@ impl Store {
             self.fault = Some("a step from a status that is not the row's");
         }
         self.row.core = outcome.next;
-        self.changed = now;
+        self.changed = self.changed.max(now);
         if let Some(kind) = outcome.event {
             self.tell(kind, outcome.next.generation, now);
         }

@@ -45,10 +45,26 @@ pub(crate) enum Twin {
     NeverSendsAgain,
     /// One look that does not show what was made is proof that it was not.
     BelievesOneLook,
+    /// After an attempt that came to nothing it rests for minutes.
+    RestsLong,
+    /// A create whose id of the cloud another row has is tried again and again.
+    RepeatsTaken,
+    /// What one list shows is a drift, however unlikely.
+    ComparesOnce,
+    /// What failed once stays so, whatever the cloud shows.
+    FailsForGood,
+    /// Looks that miss a cache count, also where others between them have shown it.
+    CountsAllMisses,
+    /// The database's clock is gone by at once, wherever it leaps.
+    BelievesLeaps,
+    /// A process that begins while the database's clock is off tells by it how long ago something was.
+    BelievesTheFirst,
+    /// Leases and due times stay as far ahead as a clock that leapt has put them.
+    LeavesFarTimes,
 }
 
 impl Twin {
-    pub(crate) const BROKEN: [Self; 20] = [
+    pub(crate) const BROKEN: [Self; 28] = [
         Self::FreshToken,
         Self::ResendForLookUp,
         Self::RefuseAtOnce,
@@ -69,6 +85,14 @@ impl Twin {
         Self::NeverRevives,
         Self::NeverSendsAgain,
         Self::BelievesOneLook,
+        Self::RestsLong,
+        Self::RepeatsTaken,
+        Self::ComparesOnce,
+        Self::FailsForGood,
+        Self::CountsAllMisses,
+        Self::BelievesLeaps,
+        Self::BelievesTheFirst,
+        Self::LeavesFarTimes,
     ];
 }
 

@@ -89,6 +89,8 @@ pub(crate) struct Observation {
 impl World {
     /// Takes up work.
     pub(crate) fn begin(&mut self, worker: usize, work: Work) {
+        self.start(worker);
+        self.go_by_clock_of(worker);
         let token = self.store.claim(work, self.now);
         self.note(|| format!("worker {worker} takes up {work:?}"));
         let row = self.store.row;
@@ -119,7 +121,7 @@ impl World {
             unwanted: unwanted(operation.progress, place, row),
             overtaken_until: self.overtaken(place, row),
         };
-        let (_, effect) = decide(operation.progress, input, instant(self.now), &self.rule);
+        let (_, effect) = decide(operation.progress, input, self.present(), &self.rule);
         match effect {
             Effect::Sign => Hand::Note(place),
             Effect::LookUp if self.twin == Twin::ResendForLookUp => Hand::Note(place),
@@ -133,13 +135,14 @@ impl World {
             return None;
         }
         if row.core.status.is_in_motion() {
-            return Some(instant(self.now));
+            return Some(instant(self.clock));
         }
         Some(self.store.operations[1].unsettled).filter(|until| *until != NEVER).map(instant)
     }
 
     /// Does the next thing.
     pub(crate) fn act(&mut self, place: usize) {
+        self.go_by_clock_of(place);
         let boundary = match self.workers[place].hand {
             Hand::Idle => return,
             Hand::Note(_) => Boundary::Note,
@@ -176,6 +179,9 @@ impl World {
             Some(Fault::LongPause) => self.workers[place].resume = self.now + LONG_PAUSE,
             _ => {
                 self.let_lie(fault);
+                if boundary == Boundary::Look {
+                    self.cloud.turn(self.reason(place), self.now);
+                }
                 let next = self.carry_out(place, fault);
                 self.workers[place].hand = next;
                 if fault == Some(Fault::Unheard) {
@@ -185,11 +191,21 @@ impl World {
         }
     }
 
+    /// Why a worker looks.
+    fn reason(&self, place: usize) -> u8 {
+        match self.workers[place].hand {
+            Hand::Track => 0,
+            Hand::Compare => 1,
+            Hand::LookUp(_) => 2,
+            _ => 3,
+        }
+    }
+
     /// The database takes no writes: the worker knows that, and leaves the work to whoever has its lease next.
     fn refuse(&mut self, place: usize) {
         self.note(|| format!("worker {place} may not write"));
         self.workers[place].hand = match self.workers[place].hand {
-            Hand::Note(operation) if self.twin == Twin::SendsUnrecorded => Hand::Send(operation, self.now),
+            Hand::Note(operation) if self.twin == Twin::SendsUnrecorded => Hand::Send(operation, self.clock),
             _ => Hand::Idle,
         };
     }
@@ -197,6 +213,7 @@ impl World {
     /// A worker dies, and with worker 0 the door of its process.
     fn die(&mut self, place: usize) {
         self.memories[place] = NOTHING;
+        self.clocks.die(place, self.store.skew);
         self.workers[place].hand = Hand::Idle;
         if place == 0 {
             self.door.die();
@@ -214,7 +231,8 @@ impl World {
                 let progress = self.progress(place, operation);
                 self.note(|| format!("operation {operation}: {effect:?}"));
                 let waits = place == 0 && self.door.waits();
-                self.store.settle((operation, token), progress, effect, cache, self.now, waits);
+                self.store.settle((operation, token), progress, effect, cache, self.clock, waits);
+                self.note_end(operation);
                 self.door.hear(waits && self.store.owed == Some(Owed::Sending));
                 if self.twin == Twin::NoAftercare {
                     self.store.operations[operation].unsettled = NEVER;
@@ -226,11 +244,11 @@ impl World {
             Hand::Tidy(operation) => self.look_again(place, operation, fault),
             Hand::LookedAgain(operation) => {
                 let written = self.observe(place);
-                Hand::Tidied(operation, if written { NEVER } else { self.now + 30 })
+                Hand::Tidied(operation, if written { NEVER } else { self.clock + 30 })
             }
             Hand::Remove(operation, cache) => {
                 self.remove(cache, fault);
-                Hand::Tidied(operation, self.now + LAG)
+                Hand::Tidied(operation, self.clock + LAG)
             }
             Hand::Tidied(operation, until) => {
                 self.store.note_unsettled(operation, token, until);
@@ -239,13 +257,13 @@ impl World {
             Hand::Track => self.track(place, fault),
             Hand::Observed => {
                 self.observe(place);
-                self.store.release(token, self.now);
+                self.store.release(token, self.clock);
                 Hand::Idle
             }
             Hand::Post(delivery) => self.post(delivery, fault),
             Hand::Posted(delivery, ended) => self.posted(place, delivery, ended),
             Hand::GiveBack(delivery) => {
-                self.store.give_back(delivery, token, self.now + 1);
+                self.store.give_back(delivery, token, self.clock + 1);
                 Hand::Idle
             }
             Hand::Sweep => {
@@ -253,7 +271,7 @@ impl World {
                 Hand::Idle
             }
             Hand::Resend => {
-                self.store.resend(self.now);
+                self.store.resend(self.clock);
                 Hand::Idle
             }
             Hand::Compare => self.compare(place, fault),
@@ -268,23 +286,31 @@ impl World {
     }
 
     fn note_attempt(&mut self, place: usize, operation: usize) -> Hand {
-        let signed = self.progress(place, operation).signed(instant(self.now));
+        let progress = self.progress(place, operation);
+        if !progress.may_sign(self.present(), &self.rule) && self.twin != Twin::ResendForLookUp {
+            return Hand::Settle(operation, Effect::Wait(instant(self.clock)), 0);
+        }
+        let signed = progress.signed(self.present());
         if !self.store.note(operation, self.workers[place].token, signed, self.now) {
             return Hand::Idle;
         }
         self.workers[place].progress = Some(signed);
-        Hand::Send(operation, self.now)
+        Hand::Send(operation, self.clock)
     }
 
     fn send(&mut self, place: usize, operation: usize, signed: Time, fault: Option<Fault>) -> Hand {
         let Some(mut progress) = self.workers[place].progress else { return Hand::Idle };
-        let stale = is_stale(instant(signed), instant(self.now));
+        let stale = is_stale(instant(signed), instant(self.clock));
         let (answer, cache) =
             if stale { (Answer::NotDone, 0) } else { self.call(place, (operation, progress), signed, fault) };
         if self.twin == Twin::RefuseAtOnce && answer == Answer::Refused {
             progress.in_doubt = false;
         }
-        let (progress, effect) = decide(progress, Input::Answered(answer), instant(self.now), &self.rule);
+        let (progress, effect) = decide(progress, Input::Answered(answer), self.present(), &self.rule);
+        let effect = match effect {
+            Effect::Wait(until) if self.twin == Twin::RestsLong => Effect::Wait(until + self.rule.token_window),
+            effect => effect,
+        };
         self.note(|| format!("operation {operation}: the answer is {answer:?}"));
         self.workers[place].progress = Some(progress);
         Hand::Settle(operation, effect, cache)

@@ -54,7 +54,7 @@ impl Gateway {
         if !self.spend_at_once(account).await? {
             return Ok(None);
         }
-        Ok(Some(Ready { cloud, signed: Progress::new(OperationKind::Create).signed(self.now()) }))
+        Ok(Some(Ready { cloud, signed: Progress::new(OperationKind::Create).signed(self.clock().present()) }))
     }
 
     /// Makes the attempt that was recorded with its operation.
@@ -65,7 +65,8 @@ impl Gateway {
         ready: &Ready,
     ) -> Result<Option<Answer>, Error> {
         let logins = self.open_logins(leased.operation.id, leased.credentials.as_deref())?;
-        self.make_attempt(leased, cache, (&ready.cloud, &logins), ready.signed).await
+        let signed_at = ready.signed.last_signed_at.unwrap_or_else(|| self.now());
+        self.make_attempt(leased, cache, (&ready.cloud, &logins), (ready.signed, signed_at)).await
     }
 
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
@@ -82,12 +83,17 @@ impl Gateway {
         if let Some(at) = self.spend_for_change(&cache.account).await? {
             return self.put_back(leased, operation.progress, at, Learned::default()).await;
         }
-        let signed = operation.progress.signed(self.now());
+        let now = self.clock().present();
+        if !operation.progress.may_sign(now, &self.settings().rule) {
+            tracing::warn!(operation = %operation.id, "the worker was paused before the attempt: decided anew");
+            return self.put_back(leased, operation.progress, now.at, Learned::default()).await;
+        }
+        let signed = operation.progress.signed(now);
         if !self.note_attempt(leased, &signed).await? {
             tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
             return Ok(None);
         }
-        self.make_attempt(leased, cache, (&cloud, &logins), signed).await
+        self.make_attempt(leased, cache, (&cloud, &logins), (signed, now.at)).await
     }
 
     /// Signs and sends an attempt that is recorded, and does what its answer says.
@@ -96,10 +102,9 @@ impl Gateway {
         leased: &LeasedOperation,
         cache: ImageCache,
         means: Means<'_>,
-        signed: Progress,
+        (signed, signed_at): (Progress, Instant),
     ) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        let signed_at = signed.last_signed_at.unwrap_or_else(|| self.now());
         let sent = if is_stale(signed_at, self.now()) {
             Err(Fault::NotSent("the worker was paused between signing and sending".into()))
         } else {
@@ -111,7 +116,9 @@ impl Gateway {
         if let Err(fault) = &sent {
             self.note_fault(&cache.account, fault).await?;
         }
-        let answer = sent.as_ref().err().map_or(rule::Answer::Done, |fault| rule::Answer::of_fault(fault, signed.kind));
+        let sure = self.clock().is_sure();
+        let judge = |fault| rule::Answer::of_fault(fault, signed.kind, sure);
+        let answer = sent.as_ref().err().map_or(rule::Answer::Done, judge);
         let (progress, effect) = self.decide(signed, Input::Answered(answer));
         if answer == rule::Answer::Mismatch {
             metrics::counter!("ecg_operations_quarantined_total").increment(1);

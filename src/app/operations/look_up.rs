@@ -13,6 +13,7 @@ use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Input, Operation, OperationKind, Sight};
+use crate::domain::reconcile::is_unlikely;
 use crate::domain::spec::MAX_TAGS;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{LeasedOperation, TrackerGroup};
@@ -144,6 +145,7 @@ impl Gateway {
         };
         let sight = match seen {
             _ if done => Sight::Found { twice: false },
+            Some(seen) if is_unlikely(cache, seen) => Sight::Absent,
             Some(_) => Sight::Nothing,
             None => Sight::Absent,
         };

@@ -5,7 +5,8 @@
 //! repeated until it is clean. A copy of an update builds the same once more: the cache is looked at again.
 //!
 //! What must stay true: only what carries the operation's own tag is removed, and only if no row has it; the
-//! audit entry stands before the cloud is told; that nothing at all is shown ends nothing, unless others are shown.
+//! audit entry stands before the cloud is told; that nothing at all is shown ends nothing, unless others are shown; a
+//! gateway that is not sure of its time looks after nothing, for it cannot tell that no copy comes any more.
 
 use chrono::Duration;
 
@@ -19,7 +20,7 @@ use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::{Operation, OperationKind};
-use crate::domain::reconcile::has_ended;
+use crate::domain::reconcile::{has_ended, is_unlikely};
 use crate::domain::status::Status;
 use crate::eci::{Attempt, Client, DescribeQuery};
 use crate::store::LeasedOperation;
@@ -34,6 +35,9 @@ const WORKER: &str = "operations";
 impl Gateway {
     /// Looks after what is due; returns how many.
     pub async fn settle_unsettled(&self, limit: i64) -> Result<usize, Error> {
+        if !self.clock().is_sure() {
+            return Ok(0);
+        }
         let lease = self.settings().operation_lease.as_secs_f64();
         let claimed = self.store().claim_unsettled(self.now(), self.uuid(), lease, limit).await?;
         for leased in &claimed {
@@ -106,12 +110,18 @@ impl Gateway {
             }
         };
         let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
-        if seen.is_none() && self.may_be_hidden(cloud, operation, &cache).await? {
+        let hidden = match seen {
+            // One that counts as lost may be hidden only, and goes on then.
+            _ if cache.status == Status::Lost => self.is_early(operation),
+            None => self.may_be_hidden(cloud, operation, &cache).await?,
+            // It may be built anew under a status that is not so.
+            Some(seen) => is_unlikely(&cache, seen) && self.is_early(operation),
+        };
+        if hidden {
             return Ok(false);
         }
         // One that is not there any more is the tracker's and the reconciler's to find.
-        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now(), self.settings().rule.list_lag))
-        else {
+        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now(), self.list_lag())) else {
             return Ok(true);
         };
         let audit = self.observed(WORKER, &change);
@@ -131,9 +141,14 @@ impl Gateway {
 
     /// The same, for as long as it may be hidden alone, too.
     async fn may_be_hidden(&self, cloud: &Client, operation: &Operation, cache: &ImageCache) -> Result<bool, Error> {
-        let until = operation.progress.looked_after_until(&self.settings().rule);
-        let early = until.is_some_and(|until| self.now() < until) && should_be_there(cache);
+        let early = should_be_there(cache) && self.is_early(operation);
         Ok(early || self.is_hidden(cloud, operation, cache).await?)
+    }
+
+    /// Whether it may still be that the cloud shows a cache otherwise than it is.
+    fn is_early(&self, operation: &Operation) -> bool {
+        let until = operation.progress.looked_after_until(&self.settings().rule);
+        until.is_some_and(|until| self.now() < until)
     }
 
     async fn looked_after(&self, operation: &Operation) -> Result<ImageCache, Error> {

@@ -8,7 +8,8 @@
 //! its id, one after the other, did not find it; what has ended goes on where the cloud shows it again.
 //!
 //! `lag` is everywhere how long a look may show what was before a change that the cloud has accepted
-//! (`cloud.list_lag_seconds`).
+//! (`cloud.list_lag_seconds`); without a bound while it cannot be told how long ago something was
+//! ([`crate::domain::clock::Present::lag`]).
 
 use chrono::Duration;
 
@@ -130,6 +131,10 @@ fn updated(before: Core, now: Instant) -> Outcome {
 }
 
 fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
+    // What was built once is only built anew, and an update may end otherwise than a first build.
+    let building = matches!(shown, Status::Preparing | Status::Creating);
+    let anew = before.status == Status::Unknown && before.generation > 1 && building;
+    let shown = if anew { Status::Updating } else { shown };
     let awaits_build = before.awaits_build();
     let build_seen = before.build_seen || (awaits_build && shown == Status::Updating);
     let next = Core { misses: 0, shown: true, build_seen, ..before };
@@ -169,8 +174,8 @@ impl Core {
             // It failed, and is Ready all the same: a late copy of the request was built. The old build's Ready
             // was only shown before the failed one began.
             Status::Ready if self.status == Status::UpdateFailed => rebuilt || since(lag),
-            Status::Ready => rebuilt || built || since(STALE_READY_LIMIT),
-            Status::UpdateFailed => built || !self.failed_before || since(STALE_READY_LIMIT),
+            Status::Ready => rebuilt || built || since(STALE_READY_LIMIT.max(lag)),
+            Status::UpdateFailed => built || !self.failed_before || since(STALE_READY_LIMIT.max(lag)),
             _ => true,
         }
     }

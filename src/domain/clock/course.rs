@@ -8,7 +8,8 @@
 //! [`LASTS_ALONE`] where it does not. Meanwhile the time goes on by the monotonic clock, and is in doubt.
 //!
 //! The first reading is taken as it is, for all gateways must begin by the same time; but it is in doubt for as long,
-//! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it.
+//! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it, nor is it sure
+//! how long ago something was ([`Course::is_sure`]).
 //!
 //! What it does not do: tell a leap that lasts from the truth.
 
@@ -17,31 +18,33 @@ use chrono::Duration;
 use super::Instant;
 
 /// The most that a reading corrects at once: more than servers that take over from one another are apart.
-pub(super) const DRIFT: Duration = Duration::seconds(10);
+pub const DRIFT: Duration = Duration::seconds(10);
 /// For how long a leap must last that the machine's own clock confirms.
-pub(super) const LASTS: Duration = Duration::minutes(2);
+pub const LASTS: Duration = Duration::minutes(2);
 /// For how long a leap must last that the machine's own clock denies.
-pub(super) const LASTS_ALONE: Duration = Duration::hours(1);
+pub const LASTS_ALONE: Duration = Duration::hours(1);
 
 /// One reading of the shared clock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+pub struct Reading {
     /// What the shared clock said, put forward by half of what the reading took.
-    pub(super) told: Instant,
+    pub told: Instant,
     /// Half of what the reading took: what lies within is no difference.
-    pub(super) half: Duration,
+    pub half: Duration,
     /// What the machine's own clock says.
-    pub(super) machine: Instant,
+    pub machine: Instant,
     /// How long the course has run, by the monotonic clock.
-    pub(super) passed: Duration,
+    pub passed: Duration,
 }
 
 /// The time that is gone by.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
+pub struct Course {
     /// What the time was when the course began, as far as is known.
     begun_at: Instant,
     doubt: Option<Doubt>,
+    /// The doubt began with the first reading, and has not ended since.
+    unsure: bool,
 }
 
 /// Another time than that of the monotonic or the machine's clock, which may turn out to be right.
@@ -57,30 +60,41 @@ struct Doubt {
 
 impl Course {
     /// A course that nothing has set yet.
-    pub(super) fn from(begun_at: Instant) -> Self {
-        Self { begun_at, doubt: None }
+    pub fn from(begun_at: Instant) -> Self {
+        Self { begun_at, doubt: None, unsure: false }
     }
 
     /// The time, so long after the course began.
-    pub(super) fn at(&self, passed: Duration) -> Instant {
+    pub fn at(&self, passed: Duration) -> Instant {
         self.begun_at.checked_add_signed(passed).unwrap_or(self.begun_at)
     }
 
+    /// Since when a clock differs that is not believed, if one does: so long after the course began.
+    pub fn doubted_since(&self) -> Option<Duration> {
+        self.doubt.map(|doubt| doubt.since)
+    }
+
     /// By how much a clock differs that is not believed, if one does.
-    pub(super) fn doubt(&self) -> Option<Duration> {
+    pub fn doubt(&self) -> Option<Duration> {
         self.doubt.map(|doubt| doubt.by)
     }
 
+    /// Whether the time is one that was not in doubt when it was set, or has lasted since.
+    pub fn is_sure(&self) -> bool {
+        !self.unsure
+    }
+
     /// Takes the first reading; by how much it moved the time.
-    pub(super) fn set(&mut self, reading: &Reading) -> Duration {
+    pub fn set(&mut self, reading: &Reading) -> Duration {
         let by = reading.told - reading.machine;
         let moved = self.correct(reading);
-        self.doubt = (by.abs() > DRIFT).then_some(Doubt { begun_at: self.begun_at, since: reading.passed, by });
+        self.unsure = by.abs() > DRIFT;
+        self.doubt = self.unsure.then_some(Doubt { begun_at: self.begun_at, since: reading.passed, by });
         moved
     }
 
     /// Takes a further reading; by how much it moved the time.
-    pub(super) fn learn(&mut self, reading: &Reading) -> Duration {
+    pub fn learn(&mut self, reading: &Reading) -> Duration {
         let begun_at = reading.told - reading.passed;
         let by = begun_at - self.begun_at;
         let lasting = self.doubt.filter(|doubt| (begun_at - doubt.begun_at).abs() <= DRIFT);
@@ -88,13 +102,15 @@ impl Course {
             let confirmed = (reading.told - reading.machine).abs() <= DRIFT;
             let lasts = if confirmed { LASTS } else { LASTS_ALONE };
             if reading.passed - doubt.since >= lasts {
-                self.doubt = None;
+                (self.doubt, self.unsure) = (None, false);
                 return self.correct(reading);
             }
             return if by.abs() <= DRIFT { self.correct(reading) } else { Duration::zero() };
         }
         let leaps = by.abs() > DRIFT;
-        self.doubt = leaps.then_some(Doubt { begun_at, since: reading.passed, by });
+        // What was in doubt from the beginning must last, too, after the clock has been elsewhere.
+        let by = if leaps { by } else { reading.told - reading.machine };
+        self.doubt = (leaps || self.unsure).then_some(Doubt { begun_at, since: reading.passed, by });
         if leaps { Duration::zero() } else { self.correct(reading) }
     }
 
@@ -185,6 +201,22 @@ mod tests {
         assert_eq!((off(&course, 6), course.doubt()), (NINE_DAYS, Some(-NINE_DAYS)));
         course.learn(&reading(6 + 120, Duration::zero(), Duration::zero()));
         assert_eq!((off(&course, 126), course.doubt()), (Duration::zero(), None));
+    }
+
+    #[test]
+    fn a_course_that_began_in_doubt_is_sure_of_no_age_until_a_time_has_lasted() {
+        let mut course = Course::from(start());
+        course.set(&reading(0, NINE_DAYS, Duration::zero()));
+        // Elsewhere, and back where it began: that has not lasted.
+        course.learn(&reading(3, Duration::zero(), Duration::zero()));
+        course.learn(&reading(6, NINE_DAYS, Duration::zero()));
+        assert_eq!((course.is_sure(), course.doubt()), (false, Some(NINE_DAYS)));
+        course.learn(&reading(9, Duration::zero(), Duration::zero()));
+        assert!(!course.is_sure());
+        course.learn(&reading(9 + 120, Duration::zero(), Duration::zero()));
+        assert_eq!((course.is_sure(), course.doubt()), (true, None));
+        course.learn(&reading(140, NINE_DAYS, Duration::zero()));
+        assert_eq!((course.is_sure(), course.doubt()), (true, Some(NINE_DAYS)), "it goes on by the monotonic clock");
     }
 
     #[test]

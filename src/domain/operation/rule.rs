@@ -22,6 +22,10 @@
 //! 8. An update waits until no copy of an earlier update can be carried out, and until what such a copy built
 //!    was looked at: it would undo the newer one, or be taken for its build.
 //!
+//! 9. A process that is not sure of its time ([`Present::sure`]) does not tell by it that something was long ago: a create
+//!    in doubt it looks for, and what it does not find it looks for again; a window that it opens is none. Updates wait:
+//!    a look that shows what was before them could not be told from one that shows what they did.
+//!
 //! Physics: with prompt or lost requests at most one create is ever carried out. Only a copy that arrives
 //! later than the cloud's memory of the token can make a second cache; rule 6 removes it.
 //!
@@ -30,7 +34,7 @@
 use chrono::Duration;
 
 use super::OperationKind;
-use crate::domain::clock::Instant;
+use crate::domain::clock::{Instant, Present};
 
 /// An attempt must be on its way this long after its signing; one that was paused for longer is not sent.
 const ON_ITS_WAY_WITHIN: Duration = Duration::seconds(10);
@@ -100,9 +104,10 @@ impl Held {
 pub struct Progress {
     /// What is intended.
     pub kind: OperationKind,
-    /// When the attempt that opened the present token window was signed; none before the first.
+    /// When the attempt that opened the present token window was signed; none before the first, and where the process
+    /// that signed it was not sure of its time.
     pub window_opened_at: Option<Instant>,
-    /// When the last attempt was signed.
+    /// The latest time that an attempt was signed with, or may have been.
     pub last_signed_at: Option<Instant>,
     /// How many attempts were signed in all.
     pub attempts: i32,
@@ -163,7 +168,7 @@ pub enum Sight {
     },
     /// The cache is shown, and no trace of it.
     Nothing,
-    /// The cache is not shown.
+    /// The cache is not shown, or as what it hardly is.
     Absent,
     /// The look failed.
     Failed,
@@ -205,9 +210,25 @@ impl Progress {
 
     /// With one more attempt, signed at `now`. The window opens with the first attempt, and again once all doubt
     /// was lifted. The doubt is still the earlier ones': what is kept meanwhile says `in_doubt`.
-    pub fn signed(self, now: Instant) -> Self {
-        let window_opened_at = if self.in_doubt { self.window_opened_at } else { Some(now) };
-        Self { window_opened_at, last_signed_at: Some(now), attempts: self.attempts + 1, ..self }
+    pub fn signed(self, now: Present) -> Self {
+        let window_opened_at = if self.in_doubt { self.window_opened_at } else { Some(now.at) };
+        let window_opened_at = window_opened_at.filter(|_| now.sure);
+        // Also where this one's clock is behind: an earlier attempt is accepted for as long as its own time says.
+        let last_signed_at = self.last_signed_at.max(Some(now.at));
+        Self { window_opened_at, last_signed_at, attempts: self.attempts + 1, ..self }
+    }
+
+    /// Whether an attempt may still be signed that was decided upon a while ago: nothing is in doubt, a repetition does
+    /// no harm, or the cloud surely remembers the token.
+    pub fn may_sign(&self, now: Present, rule: &Rule) -> bool {
+        !self.in_doubt || self.kind == OperationKind::Delete || self.is_window_open(now, rule)
+    }
+
+    /// Whether the cloud surely remembers the token. Not if an attempt was signed later than now: the clock was put back
+    /// since.
+    fn is_window_open(&self, now: Present, rule: &Rule) -> bool {
+        let within = |opened: Instant| opened <= now.at && now.at < opened + rule.token_window;
+        now.sure && self.window_opened_at.is_some_and(within) && self.last_signed_at.is_none_or(|last| last <= now.at)
     }
 
     /// From when on no attempt can be accepted any more, and what was done stands in the lists.
@@ -215,25 +236,34 @@ impl Progress {
         self.last_signed_at.map(|last| last + rule.acceptance + rule.list_lag)
     }
 
-    /// Until when an ended update is looked after where its cache is not shown: it may be hidden, and what a copy has
-    /// built must be seen before the next update is told from it.
+    /// Until when an ended update is looked after where its cache is not shown, or as what it hardly is: it may be
+    /// hidden, and what a copy has built must be seen before the next update is told from it.
     pub fn looked_after_until(&self, rule: &Rule) -> Option<Instant> {
         self.settled_at(rule).map(|settled| settled + rule.absence)
     }
 
-    fn due(&self, unwanted: bool, overtaken_until: Option<Instant>, now: Instant, rule: &Rule) -> Effect {
-        let is_create = self.kind == OperationKind::Create;
-        let window_open = self.window_opened_at.is_some_and(|opened| now < opened + rule.token_window);
-        match (self.in_doubt, unwanted && is_create) {
+    fn due(&self, unwanted: bool, overtaken_until: Option<Instant>, now: Present, rule: &Rule) -> Effect {
+        match self.kind {
+            OperationKind::Update if !now.sure => Effect::Wait(now.at + LOOK_AGAIN_AFTER),
             _ if self.held.is_some() => Effect::LookUp,
-            (false, true) => Effect::Withdraw,
-            (false, false) => match overtaken_until {
-                // Also after that time: until somebody has looked what the copy left behind.
-                Some(until) => Effect::Wait(until.max(now + SETTLES_SOON)),
-                None => Effect::Sign,
-            },
-            (true, false) if window_open || self.kind == OperationKind::Delete => Effect::Sign,
-            (true, _) => Effect::LookUp,
+            _ if self.in_doubt => self.due_in_doubt(unwanted, now, rule),
+            OperationKind::Create if unwanted => Effect::Withdraw,
+            // Also after that time: until somebody has looked what the copy left behind.
+            _ => overtaken_until.map_or(Effect::Sign, |until| Effect::Wait(until.max(now.at + SETTLES_SOON))),
+        }
+    }
+
+    fn due_in_doubt(&self, unwanted: bool, now: Present, rule: &Rule) -> Effect {
+        match self.kind {
+            OperationKind::Delete => Effect::Sign,
+            OperationKind::Create if unwanted => Effect::LookUp,
+            _ if self.is_window_open(now, rule) => Effect::Sign,
+            OperationKind::Create => Effect::LookUp,
+            OperationKind::Update => {
+                // Before that a look may show what was before the update.
+                let shown_at = self.window_opened_at.or(self.last_signed_at).map(|at| at + rule.list_lag);
+                shown_at.filter(|at| now.at < *at).map_or(Effect::LookUp, Effect::Wait)
+            }
         }
     }
 
@@ -266,8 +296,13 @@ impl Progress {
         (self, effect)
     }
 
-    fn looked(mut self, sight: Sight, unwanted: bool, now: Instant, rule: &Rule) -> (Self, Effect) {
-        let unsettled_until = self.settled_at(rule).filter(|settled| now < *settled);
+    fn looked(mut self, sight: Sight, unwanted: bool, now: Present, rule: &Rule) -> (Self, Effect) {
+        let found = matches!(sight, Sight::Found { .. });
+        let sight = if now.sure || found { sight } else { Sight::Failed };
+        let Present { at: now, sure } = now;
+        // Once it was looked for, it is not sent again by the old window, whatever happens to the clock.
+        self.window_opened_at = None;
+        let unsettled_until = self.settled_at(rule).filter(|settled| !sure || now < *settled);
         let effect = match (sight, unsettled_until) {
             (Sight::Failed, _) => Effect::Wait(now + LOOK_AGAIN_AFTER),
             (Sight::Found { twice }, _) => {
@@ -304,10 +339,10 @@ impl Progress {
 }
 
 /// The rule: what is known of the operation afterwards, and what to do.
-pub fn decide(progress: Progress, input: Input, now: Instant, rule: &Rule) -> (Progress, Effect) {
+pub fn decide(progress: Progress, input: Input, now: Present, rule: &Rule) -> (Progress, Effect) {
     match input {
         Input::Due { unwanted, overtaken_until } => (progress, progress.due(unwanted, overtaken_until, now, rule)),
-        Input::Answered(answer) => progress.answered(answer, now, rule),
+        Input::Answered(answer) => progress.answered(answer, now.at, rule),
         Input::Looked { sight, unwanted } => progress.looked(sight, unwanted, now, rule),
     }
 }

@@ -5,12 +5,9 @@
 //!
 //! Who calls it: the janitor.
 
-use crate::domain::clock::{Instant, LONGEST_LEASE};
+use crate::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
 use crate::domain::retry::LONGEST_PAUSE;
 use crate::store::{Error, Store};
-
-/// The longest that an operation, its aftercare and a look are put off, where settings say no more.
-const LEAST_FAR: chrono::Duration = chrono::Duration::hours(1);
 
 /// How far ahead something may be due.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +42,30 @@ impl Store {
         Ok(shortened)
     }
 
+    /// Makes present what image caches, their operations and the answers that are owed have further ahead than anything
+    /// is put off: they are compared with the cloud, builds are judged, and what was left behind is removed from now on.
+    /// It reads them all. Returns how many.
+    pub async fn void_far_rows(&self, now: Instant) -> Result<u64, Error> {
+        let caches = "UPDATE image_caches SET updated_at = LEAST(updated_at, $1), version = version + 1,
+                evidence = CASE WHEN (evidence ->> 'accepted_at')::timestamptz > $2
+                    THEN jsonb_set(evidence, '{accepted_at}', to_jsonb($1::timestamptz)) ELSE evidence END
+            WHERE updated_at > $2 OR (evidence ->> 'accepted_at')::timestamptz > $2";
+        let operations = "UPDATE operations SET created_at = LEAST(created_at, $1),
+                last_signed_at = LEAST(last_signed_at, $1), window_opened_at = LEAST(window_opened_at, $1)
+            WHERE created_at > $2 OR last_signed_at > $2";
+        let owed = "UPDATE owed_answers SET created_at = $1 WHERE created_at > $2";
+        let mut made_present = 0;
+        for sql in [caches, operations, owed] {
+            let done = sqlx::query(sql).bind(now).bind(now + FARTHEST_DUE).execute(&self.workers).await?;
+            made_present += done.rows_affected();
+        }
+        Ok(made_present)
+    }
+
     /// Makes due what is due further ahead than it may be. Returns how much.
     pub async fn void_far_dues(&self, now: Instant, farthest: Farthest) -> Result<u64, Error> {
-        let operation = now + farthest.operation.max(LEAST_FAR);
-        let comparison = now + farthest.comparison.max(LEAST_FAR);
+        let operation = now + farthest.operation.max(FARTHEST_DUE);
+        let comparison = now + farthest.comparison.max(FARTHEST_DUE);
         // A time of signing that is ahead would have the look for what was done wait until then. What was signed was
         // signed by now.
         let operations = "UPDATE operations SET due_at = $1, last_signed_at = LEAST(last_signed_at, $1),
@@ -67,7 +84,7 @@ impl Store {
         for (sql, limit) in [
             (operations, operation),
             (aftercare, operation),
-            (groups, now + LEAST_FAR),
+            (groups, now + FARTHEST_DUE),
             (comparisons, comparison),
             (deliveries, delivery),
         ] {

@@ -238,7 +238,7 @@ impl Store {
         sqlx::query(
             "WITH put_back AS (
                  UPDATE operations SET in_doubt = $3, due_at = $4, lease_token = NULL, lease_until = NULL,
-                     held = $9, error = COALESCE($10, error), unseen_since = $11
+                     held = $9, error = COALESCE($10, error), unseen_since = $11, window_opened_at = $12
                  WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()
                  RETURNING id)
              UPDATE operation_attempts a SET finished_at = $6, outcome = $7, detail = left($8, 500)
@@ -255,6 +255,7 @@ impl Store {
         .bind(how.progress.held.map(Held::as_str))
         .bind(how.error.as_ref().map(jsonb))
         .bind(how.progress.unseen_since)
+        .bind(how.progress.window_opened_at)
         .execute(&self.workers)
         .await?;
         Ok(())

@@ -13,8 +13,9 @@ const RECOVERY: Duration = Duration::from_secs(20);
 
 /// Nothing is running, in motion or waiting once everything has come to rest.
 pub(super) fn stuck(evidence: &Evidence) -> Vec<String> {
-    let running = evidence.operations.iter().filter(|operation| operation.state == "running");
-    let mut found: Vec<_> = running.map(|operation| format!("{operation:?}")).collect();
+    let over = |state: &str| matches!(state, "succeeded" | "refused");
+    let open = evidence.operations.iter().filter(|operation| !over(&operation.state));
+    let mut found: Vec<_> = open.map(|operation| format!("{operation:?}")).collect();
     let moving = |status: &str| status.parse::<Status>().map_or(true, |it| it.is_in_motion() || it == Status::Pending);
     found.extend(evidence.caches.iter().filter(|row| moving(&row.status)).map(|row| format!("{row:?}")));
     if evidence.waiting_deliveries > 0 {

@@ -243,6 +243,11 @@ async fn what_is_ready_here_and_failed_at_the_cloud_is_a_drift_and_shuts_the_gat
     app.advance(TURN);
     app.fault(&json!({"action": "DescribeImageCaches", "kind": "word", "id": "Failed"})).await;
     compare(&app).await;
+    assert_eq!(app.cache(&id).await["drift"], Value::Null, "the look by its id shows that it is ready");
+    app.get(GATE).await.expect(200);
+    app.advance(TURN);
+    app.fault(&json!({"action": "DescribeImageCaches", "kind": "word", "id": "Failed", "times": 2})).await;
+    compare(&app).await;
     let cache = app.cache(&id).await;
     assert_eq!(cache["drift"], json!([{"field": "status", "expected": ["ready"], "seen": ["failed"]}]));
     assert_eq!((&cache["status"], &cache["provider_status"]), (&json!("ready"), &json!("Failed")));
@@ -253,6 +258,25 @@ async fn what_is_ready_here_and_failed_at_the_cloud_is_a_drift_and_shuts_the_gat
     assert_eq!(app.cache(&id).await["drift"], Value::Null);
     assert_eq!(events_of(&app, "drift_resolved").await.len(), 1);
     app.get(GATE).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_build_that_one_look_shows_as_failed_goes_on() {
+    let app = TestGateway::start().await;
+    let id = app.created().await;
+    app.fault(&json!({"action": "DescribeImageCaches", "kind": "word", "id": "Failed"})).await;
+    let failed = app.until(&id, "failed").await;
+    assert_eq!(failed["failure"]["code"], "BuildFailed");
+    turn(&app).await;
+    let cache = app.cache(&id).await;
+    assert_eq!((&cache["status"], &cache["failure"]), (&json!("ready"), &Value::Null));
+    let steps = app.get(&format!("/v1/image-caches/{id}/transitions")).await.expect(200);
+    let last = steps["items"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["from"], &last["to"], &last["reason"]),
+        (&json!("failed"), &json!("ready"), &json!("shown_again"))
+    );
+    assert_eq!(events_of(&app, "ready").await.len(), 1);
 }
 
 #[tokio::test]

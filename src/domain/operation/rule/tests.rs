@@ -6,6 +6,16 @@ fn at(minutes: i64) -> Instant {
     Instant::UNIX_EPOCH + Duration::minutes(minutes)
 }
 
+/// By a clock that is in no doubt.
+fn sure(at: Instant) -> Present {
+    Present { at, sure: true }
+}
+
+/// By one that may be wrong.
+fn unsure(at: Instant) -> Present {
+    Present { at, sure: false }
+}
+
 fn seconds(seconds: i64) -> Instant {
     Instant::UNIX_EPOCH + Duration::seconds(seconds)
 }
@@ -22,19 +32,19 @@ fn in_doubt(kind: OperationKind) -> Progress {
 }
 
 fn due(progress: Progress, now: Instant) -> Effect {
-    decide(progress, Input::Due { unwanted: false, overtaken_until: None }, now, &Rule::default()).1
+    decide(progress, Input::Due { unwanted: false, overtaken_until: None }, sure(now), &Rule::default()).1
 }
 
 fn unwanted(progress: Progress, now: Instant) -> Effect {
-    decide(progress, Input::Due { unwanted: true, overtaken_until: None }, now, &Rule::default()).1
+    decide(progress, Input::Due { unwanted: true, overtaken_until: None }, sure(now), &Rule::default()).1
 }
 
 fn answered(progress: Progress, answer: Answer, now: Instant) -> (Progress, Effect) {
-    decide(progress, Input::Answered(answer), now, &Rule::default())
+    decide(progress, Input::Answered(answer), sure(now), &Rule::default())
 }
 
 fn looked(progress: Progress, sight: Sight, now: Instant) -> (Progress, Effect) {
-    decide(progress, Input::Looked { sight, unwanted: false }, now, &Rule::default())
+    decide(progress, Input::Looked { sight, unwanted: false }, sure(now), &Rule::default())
 }
 
 const ONCE: Sight = Sight::Found { twice: false };
@@ -44,11 +54,12 @@ fn a_create_in_doubt_repeats_its_token_within_the_window_then_looks() {
     let create = in_doubt(OperationKind::Create);
     assert_eq!(due(create, at(4)), Effect::Sign);
     assert_eq!(due(create, at(5)), Effect::LookUp);
-    assert_eq!(looked(create, Sight::Absent, at(5)), (create, Effect::Wait(at(20))), "too early to say");
+    let (early, effect) = looked(create, Sight::Absent, at(5));
+    assert_eq!((early.unseen_since, effect), (None, Effect::Wait(at(20))), "too early to say");
     let resolved = unseen_for_long(create);
     assert_eq!((resolved.in_doubt, resolved.unseen_since, due(resolved, at(35))), (false, None, Effect::Sign));
-    assert_eq!(resolved.signed(at(36)).window_opened_at, Some(at(36)), "a new window");
-    assert_eq!(create.signed(at(4)).window_opened_at, Some(at(0)), "still the old one");
+    assert_eq!(resolved.signed(sure(at(36))).window_opened_at, Some(at(36)), "a new window");
+    assert_eq!(create.signed(sure(at(4))).window_opened_at, Some(at(0)), "still the old one");
 }
 
 /// Three looks over a quarter of an hour show nothing.
@@ -104,7 +115,7 @@ fn what_surely_did_not_happen_is_sent_at_once() {
 
 #[test]
 fn only_an_unknown_outcome_leaves_doubt() {
-    let first = Progress::new(OperationKind::Create).signed(at(0));
+    let first = Progress::new(OperationKind::Create).signed(sure(at(0)));
     assert_eq!(answered(first, Answer::Refused, at(0)), (first, Effect::Refuse));
     assert_eq!(answered(first, Answer::NotDone, at(0)), (first, Effect::Wait(seconds(1))));
     let (after, effect) = answered(first, Answer::Unknown, at(0));
@@ -125,7 +136,7 @@ fn a_refusal_after_doubt_is_held_until_nothing_can_come_any_more() {
 
 #[test]
 fn a_mismatch_is_held_whatever_went_before() {
-    let first = Progress::new(OperationKind::Create).signed(at(0));
+    let first = Progress::new(OperationKind::Create).signed(sure(at(0)));
     let (held, effect) = answered(first, Answer::Mismatch, at(0));
     assert_eq!((held.held, held.in_doubt, effect), (Some(Held::Mismatch), true, Effect::Wait(at(1))));
     assert_eq!(due(held, at(1)), Effect::LookUp);
@@ -136,7 +147,7 @@ fn a_mismatch_is_held_whatever_went_before() {
 
 #[test]
 fn a_success_after_doubt_is_settled_later() {
-    let first = Progress::new(OperationKind::Create).signed(at(0));
+    let first = Progress::new(OperationKind::Create).signed(sure(at(0)));
     assert_eq!(answered(first, Answer::Done, at(0)).1, Effect::Succeed { unsettled_until: None });
     let done = |kind| answered(in_doubt(kind), Answer::Done, at(4)).1;
     assert_eq!(done(OperationKind::Create), Effect::Succeed { unsettled_until: Some(at(20)) });
@@ -150,7 +161,7 @@ fn a_create_that_nobody_wants_is_not_sent_any_more() {
     let create = in_doubt(OperationKind::Create);
     assert_eq!(unwanted(create, at(4)), Effect::LookUp);
     let nothing = Input::Looked { sight: Sight::Absent, unwanted: true };
-    assert_eq!(decide(create, nothing, at(20), &Rule::default()).1, Effect::Withdraw);
+    assert_eq!(decide(create, nothing, sure(at(20)), &Rule::default()).1, Effect::Withdraw);
     assert_eq!(unwanted(Progress::new(OperationKind::Delete), at(0)), Effect::Sign);
 }
 
@@ -158,7 +169,7 @@ fn a_create_that_nobody_wants_is_not_sent_any_more() {
 fn an_update_waits_for_the_copies_of_an_earlier_one() {
     let overtaken = |now| {
         let input = Input::Due { unwanted: false, overtaken_until: Some(at(20)) };
-        decide(Progress::new(OperationKind::Update), input, now, &Rule::default()).1
+        decide(Progress::new(OperationKind::Update), input, sure(now), &Rule::default()).1
     };
     assert_eq!(overtaken(at(19)), Effect::Wait(at(20)));
     assert_eq!(overtaken(at(20)), Effect::Wait(at(20) + SETTLES_SOON), "until that is settled");
@@ -170,4 +181,43 @@ fn the_pause_doubles_up_to_half_a_minute_and_a_paused_attempt_is_stale() {
     let pauses = [1, 2, 6, 99].map(|attempts| backoff(attempts).num_seconds());
     assert_eq!(pauses, [1, 2, 32, 32]);
     assert!(!is_stale(at(0), seconds(10)) && is_stale(at(0), seconds(11)));
+}
+
+#[test]
+fn whoever_is_not_sure_of_the_time_tells_nothing_by_it() {
+    let (create, rule) = (in_doubt(OperationKind::Create), Rule::default());
+    let at_once = Input::Due { unwanted: false, overtaken_until: None };
+    assert_eq!(decide(create, at_once, unsure(at(4)), &rule).1, Effect::LookUp, "the window may be over");
+    let looked = |sight, now| decide(create, Input::Looked { sight, unwanted: false }, now, &rule);
+    for sight in [Sight::Absent, Sight::Nothing] {
+        let (after, effect) = looked(sight, unsure(at(900)));
+        assert_eq!((after.in_doubt, after.unseen_since), (true, None), "a copy may still come");
+        assert_eq!(effect, Effect::Wait(at(900) + LOOK_AGAIN_AFTER));
+    }
+    assert_eq!(looked(ONCE, unsure(at(900))).1, Effect::Succeed { unsettled_until: Some(at(20)) });
+    let update = decide(in_doubt(OperationKind::Update), at_once, unsure(at(4)), &rule).1;
+    assert_eq!(update, Effect::Wait(at(4) + LOOK_AGAIN_AFTER), "a look may show what was before it");
+    let first = Progress::new(OperationKind::Create).signed(unsure(at(0)));
+    let doubted = answered(first, Answer::Unknown, at(0)).0;
+    assert_eq!(due(doubted, at(1)), Effect::LookUp, "it opens no window");
+}
+
+#[test]
+fn what_was_decided_long_ago_is_not_signed_outside_the_window() {
+    let (create, rule) = (in_doubt(OperationKind::Create), Rule::default());
+    assert!(create.may_sign(sure(at(4)), &rule) && !create.may_sign(sure(at(5)), &rule));
+    assert!(Progress::new(OperationKind::Create).may_sign(sure(at(5)), &rule));
+    assert!(in_doubt(OperationKind::Delete).may_sign(sure(at(90)), &rule));
+}
+
+#[test]
+fn a_clock_that_was_put_back_opens_no_window_again() {
+    let create = in_doubt(OperationKind::Create);
+    assert_eq!(due(create, at(3)), Effect::LookUp, "signed later than now");
+    let (looked_for, _) = looked(create, Sight::Failed, at(3));
+    assert_eq!(due(looked_for, at(4)), Effect::LookUp, "for good");
+    let behind = create.signed(unsure(at(2)));
+    assert_eq!(behind.last_signed_at, Some(at(4)), "the earlier attempt may still be accepted");
+    let opened = Progress { window_opened_at: Some(at(5)), ..create };
+    assert_eq!(due(opened, at(4)), Effect::LookUp, "opened later than now");
 }

@@ -1,0 +1,75 @@
+//! What the janitor makes good once a clock that was ahead is right again: leases, due times, and what rows say of when
+//! something was.
+
+use eci_cache_gateway::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
+use eci_cache_gateway::domain::retry::LONGEST_PAUSE;
+
+use crate::clocks::seconds;
+use crate::cloud::{NEVER, Time};
+use crate::rows::{Lease, instant};
+use crate::store::Store;
+
+/// The longest lease.
+const LEASE: Time = seconds(chrono::Duration::seconds(LONGEST_LEASE.as_secs().cast_signed()));
+/// The farthest that an operation, its aftercare and a look are put off: with these settings no rule says more.
+const FAR: Time = seconds(FARTHEST_DUE);
+/// The same of deliveries.
+const FAR_DELIVERY: Time = 2 * seconds(LONGEST_PAUSE);
+
+impl Store {
+    /// Shortens the leases that end later than any lease may.
+    pub(crate) fn shorten_leases(&mut self, now: Time) {
+        let limit = now + self.skew + LEASE;
+        let shorten = |lease: &mut Lease| lease.until = lease.until.min(limit);
+        self.operations.iter_mut().for_each(|operation| shorten(&mut operation.lease));
+        self.deliveries.iter_mut().for_each(|delivery| shorten(&mut delivery.lease));
+        shorten(&mut self.group);
+    }
+
+    /// Makes due what is due further ahead than it may be.
+    pub(crate) fn void_far_dues(&mut self, now: Time) {
+        let far = now + FAR;
+        for operation in &mut self.operations {
+            let progress = &mut operation.progress;
+            if operation.state.is_some_and(|state| !state.is_over()) && operation.due > far {
+                operation.due = now;
+                bring(&mut progress.last_signed_at, now);
+                bring(&mut progress.window_opened_at, now);
+            }
+            if operation.unsettled != NEVER && operation.unsettled > far {
+                operation.unsettled = far;
+                bring(&mut progress.last_signed_at, now);
+            }
+        }
+        if self.look_due != NEVER && self.look_due > far {
+            self.look_due = now;
+        }
+        for delivery in &mut self.deliveries {
+            if delivery.due != NEVER && delivery.due > now + FAR_DELIVERY {
+                delivery.due = now;
+            }
+        }
+    }
+
+    /// Makes present what the rows have further ahead than anything is put off.
+    pub(crate) fn void_far_rows(&mut self, now: Time) {
+        let far = instant(now + FAR);
+        let accepted_at = &mut self.row.core.accepted_at;
+        if self.changed > now + FAR || accepted_at.is_some_and(|at| at > far) {
+            self.changed = self.changed.min(now);
+            bring(accepted_at, now);
+            self.row.version += 1;
+        }
+        for operation in &mut self.operations {
+            let last = &mut operation.progress.last_signed_at;
+            if last.is_some_and(|at| at > far) {
+                bring(last, now);
+            }
+        }
+    }
+}
+
+/// No later than now.
+fn bring(at: &mut Option<Instant>, now: Time) {
+    *at = at.map(|at| at.min(instant(now)));
+}
