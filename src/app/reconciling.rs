@@ -60,8 +60,12 @@ impl From<Fault> for Stop {
 }
 
 impl Gateway {
-    /// Compares the group that is longest due. `false`: none is.
+    /// Compares the group that is longest due. `false`: none is, or it cannot be told how long ago something changed.
     pub async fn reconcile(&self) -> Result<bool, Error> {
+        if !self.clock().is_sure() {
+            self.note_age().await?;
+            return Ok(false);
+        }
         let settings = self.settings();
         let (lease, known) = (settings.group_lease.as_secs_f64(), self.places().await?);
         let claimed = self.store().claim_reconciliation(&known, self.now(), self.uuid(), lease).await?;
@@ -131,14 +135,9 @@ impl Gateway {
         self.now() + every + every * self.entropy().permille() / 10_000
     }
 
-    /// How long a look may show what was before, as far as can be told.
-    pub(super) fn list_lag(&self) -> Duration {
-        self.clock().present().lag(self.settings().rule.list_lag)
-    }
-
     pub(super) fn reconcile_rule(&self) -> Rule {
         let within = Duration::from_std(self.settings().expiring_within).unwrap_or(Duration::days(1));
-        Rule { list_lag: self.list_lag(), expiring_within: within }
+        Rule { list_lag: self.settings().rule.list_lag, expiring_within: within }
     }
 
     /// Everything that follows from the list alone; the cloud is not asked again. Returns what must be seen twice.

@@ -138,7 +138,7 @@ impl World {
     fn differs(&mut self, row: &Row, then: Time) -> Option<(Observation, bool)> {
         // Nor while somebody changes it.
         let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
-        if changing || !self.sure || self.local(then) < self.store.changed + LAG {
+        if changing || self.local(then) < self.store.changed + LAG {
             return None;
         }
         let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
@@ -230,13 +230,8 @@ impl World {
         let row = &self.store.row.core;
         let rests = !row.status.is_in_motion() && row.misses == 0 && row.status != Status::Pending;
         let gone = row.status.is_final() || row.status == Status::Failed;
-        let settled = clean
-            && self.sure
-            && over
-            && self.now >= self.cloud.shown_from()
-            && shown
-            && (rests || gone)
-            && self.store.found == 0;
+        let settled =
+            clean && over && self.now >= self.cloud.shown_from() && shown && (rests || gone) && self.store.found == 0;
         let soon = !clean || row.misses > 0;
         self.store.compare_due = match settled {
             true => NEVER,

@@ -141,7 +141,9 @@ impl Store {
         if let Some(due) = self.resend_due() {
             offer(due - off, Work::Resend);
         }
-        offer(self.compare_due, Work::Compare);
+        if sure {
+            offer(self.compare_due, Work::Compare);
+        }
         if self.look_due != NEVER {
             offer((self.look_due - off).max(free(self.group)), Work::Track);
         }

@@ -121,7 +121,8 @@ impl Gateway {
             return Ok(false);
         }
         // One that is not there any more is the tracker's and the reconciler's to find.
-        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now(), self.list_lag())) else {
+        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now(), self.settings().rule.list_lag))
+        else {
             return Ok(true);
         };
         let audit = self.observed(WORKER, &change);

@@ -43,7 +43,7 @@ impl Gateway {
     }
 
     fn change_of(&self, cache: &ImageCache, seen: Option<&Seen>) -> Option<Change> {
-        let lag = self.list_lag();
+        let lag = self.clock().present().lag(self.settings().rule.list_lag);
         observe(cache, seen, self.now(), lag).filter(|change| is_worth_writing(cache, change))
     }
 
