@@ -9,7 +9,8 @@ use eci_cache_gateway::domain::operation::{OperationState, Owed};
 use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Time};
-use crate::schedule::{Boundary, Fault};
+use crate::faults::{Boundary, Fault};
+
 use crate::store::{DELETE, Store};
 use crate::twin::Twin;
 use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY, is_over};

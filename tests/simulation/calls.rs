@@ -4,7 +4,8 @@ use eci_cache_gateway::domain::change::core;
 use eci_cache_gateway::domain::operation::{Answer, Input, OperationKind, Progress, Sight, decide};
 
 use crate::cloud::{ACCEPTANCE, ANOTHERS, Request, Time};
-use crate::schedule::{Fault, Owner};
+use crate::faults::{Fault, Owner};
+
 use crate::twin::Twin;
 use crate::worker::{Hand, unwanted};
 use crate::world::World;
@@ -18,14 +19,15 @@ impl World {
         if let Some(Fault::StepDb(leap)) = fault {
             self.leap(leap);
         }
+        let newest = self.cloud.count.checked_sub(1);
         if fault == Some(Fault::Vanish) {
-            self.cloud.hide(self.now, self.now + self.setting.vanish);
+            self.cloud.lies.hide(self.now, self.now + self.setting.vanish);
         }
         if fault == Some(Fault::Hide) {
-            self.cloud.veil(self.now, self.now + self.setting.vanish);
+            self.cloud.lies.veil(newest, self.now, self.now + self.setting.vanish);
         }
         if let Some(Fault::Flap(odd)) = fault {
-            self.cloud.flap(odd, self.now + self.setting.vanish);
+            self.cloud.lies.flap(odd, newest, self.now + self.setting.vanish);
         }
         if matches!(fault, Some(Fault::Vanish | Fault::Hide | Fault::Flap(_) | Fault::AckedNotDone)) {
             self.lied();
@@ -77,8 +79,10 @@ impl World {
     /// What the cloud does not show, it does not find either when it is to be changed: a removal counts as done then.
     fn reach(&mut self, request: Request) -> (Answer, usize) {
         match request.kind {
-            OperationKind::Update if self.cloud.is_veiled(request.target, self.now) => (Answer::Refused, 0),
-            OperationKind::Delete if self.cloud.is_veiled(request.target, self.now) => (Answer::Done, request.target),
+            OperationKind::Update if self.cloud.lies.is_veiled(request.target, self.now) => (Answer::Refused, 0),
+            OperationKind::Delete if self.cloud.lies.is_veiled(request.target, self.now) => {
+                (Answer::Done, request.target)
+            }
             // The cloud does not take that time.
             _ if !self.sure && (self.now - request.signed).abs() > ACCEPTANCE => (Answer::NotDone, 0),
             _ => self.cloud.arrive(request, self.now),

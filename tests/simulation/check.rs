@@ -55,7 +55,7 @@ impl World {
 
     /// The cloud showed nothing, and there was nothing else by which to tell.
     fn saw_nothing(&self) -> bool {
-        self.setting.alone && self.cloud.has_hidden()
+        self.setting.alone && self.cloud.lies.has_hidden()
     }
 
     /// Whether the cloud still has it.
@@ -149,7 +149,7 @@ impl World {
     /// One alone may be taken for gone while it is not shown, or where what a look showed between two others was lost
     /// with its worker; and so may a new one where nobody was sure when it was made. It goes on afterwards.
     fn may_be_taken_for_lost(&self) -> bool {
-        self.cloud.has_veiled() || (self.cloud.has_flapped() && self.met.count > 1) || !self.clocks.agree()
+        self.cloud.lies.has_veiled() || (self.cloud.lies.has_flapped() && self.met.count > 1) || !self.clocks.agree()
     }
 
     fn is_early(&self) -> bool {

@@ -10,8 +10,8 @@
 use eci_cache_gateway::domain::clock::course::{Course, LASTS, LASTS_ALONE, Reading};
 
 use crate::cloud::{NEVER, Time};
+use crate::faults::Leap;
 use crate::rows::{instant, time};
-use crate::schedule::Leap;
 use crate::twin::Twin;
 use crate::world::{WORKERS, World};
 
@@ -23,6 +23,7 @@ const CLEAN_EVERY: Time = 30;
 const KEEP_KEY: Time = 2 * 86_400;
 
 /// What each process goes by, and when the database's clock is read next.
+#[derive(Clone, Copy)]
 pub(crate) struct Clocks {
     /// By how much each process is off.
     off: [Time; WORKERS],

@@ -2,13 +2,13 @@
 //!
 //! It is what the contract says, at its worst: a token is remembered for no longer than we assume, a request is
 //! accepted up to 15 minutes after it was signed, a look may show what was 59 s ago. And now and then it lies: it shows
-//! nothing for a while, or says that something was done and does nothing.
+//! what is not so ([`crate::lies`]), or says that something was done and does nothing.
 
 use eci_cache_gateway::domain::operation::{Answer, OperationKind};
 use eci_cache_gateway::domain::status::Status;
 
+use crate::lies::Lies;
 use crate::rows::LAG;
-use crate::schedule::Odd;
 
 /// Seconds since the beginning.
 pub(crate) type Time = i32;
@@ -61,6 +61,7 @@ pub(crate) struct Shown {
 }
 
 /// The cloud.
+#[derive(Clone, Copy)]
 pub(crate) struct Cloud {
     pub(crate) caches: [Cache; CACHES],
     pub(crate) count: usize,
@@ -80,17 +81,8 @@ pub(crate) struct Cloud {
     pub(crate) first_ready: [Time; 4],
     /// Something of a create arrived late.
     pub(crate) late_create: bool,
-    /// When it shows nothing.
-    hidden: (Time, Time),
-    /// Which cache it does not show, and when.
-    veiled: (usize, Time, Time),
-    /// It has hidden one cache alone.
-    hides_alone: bool,
-    /// What each second look shows of which cache, and until when; which kinds of looks have seen it so last; whether the
-    /// present look does.
-    flap: (Odd, usize, Time),
-    flips: u8,
-    pub(crate) odd: bool,
+    /// What it shows that is not so.
+    pub(crate) lies: Lies,
     /// The token of a create for which it has given another row's id.
     pub(crate) anothers: Option<u16>,
     /// Requests that it said were done, and did not do.
@@ -127,83 +119,16 @@ impl Cloud {
             carried_out: [0; 4],
             first_ready: [NEVER; 4],
             late_create: false,
-            hidden: (NEVER, NEVER),
-            veiled: (0, NEVER, NEVER),
-            hides_alone: false,
-            flap: (Odd::Nothing, 0, 0),
-            flips: 0,
-            odd: false,
+            lies: Lies::NONE,
             anothers: None,
             denied: [false; 4],
             snapshots: 0,
         }
     }
 
-    /// Shows nothing from `now` on until then.
-    pub(crate) fn hide(&mut self, now: Time, until: Time) {
-        self.hidden = (now, until);
-    }
-
-    /// Does not show the newest cache from `now` on until then. One lie in a run hides one alone: what two such hide, one
-    /// after the other, nobody can tell from what is not there.
-    pub(crate) fn veil(&mut self, now: Time, until: Time) {
-        if self.count > 0 && !self.hides_alone {
-            self.hides_alone = true;
-            self.veiled = (self.count - 1, now, until);
-        }
-    }
-
-    /// Whether it ever did not show one.
-    pub(crate) fn has_veiled(&self) -> bool {
-        self.veiled.1 != NEVER
-    }
-
-    /// Whether it does not show this one.
-    pub(crate) fn is_veiled(&self, place: usize, then: Time) -> bool {
-        self.is_hidden(then) || (self.veiled.1 <= then && then < self.veiled.2 && place == self.veiled.0)
-    }
-
     /// Whether it ever showed something that was not so, or said so.
     pub(crate) fn has_lied(&self) -> bool {
-        self.has_hidden() || self.has_veiled() || self.has_flapped() || self.denied.contains(&true)
-    }
-
-    /// From the next look on each second one shows the newest cache otherwise than it is.
-    pub(crate) fn flap(&mut self, odd: Odd, until: Time) {
-        if odd != Odd::Nothing || !self.hides_alone {
-            self.hides_alone |= odd == Odd::Nothing;
-            (self.flap, self.flips) = ((odd, self.count.saturating_sub(1), until), 0);
-        }
-    }
-
-    /// Whether it ever did.
-    pub(crate) fn has_flapped(&self) -> bool {
-        self.flap.2 != 0
-    }
-
-    /// Somebody looks; those who look for the same reason see it otherwise each second time.
-    pub(crate) fn turn(&mut self, reason: u8, now: Time) {
-        self.odd = now < self.flap.2;
-        if self.odd {
-            self.flips ^= 1 << reason;
-            self.odd = self.flips & (1 << reason) != 0;
-        }
-    }
-
-    /// Whether it shows nothing.
-    pub(crate) fn is_hidden(&self, then: Time) -> bool {
-        self.hidden.0 <= then && then < self.hidden.1
-    }
-
-    /// When it shows everything again.
-    pub(crate) fn hidden_until(&self) -> Time {
-        let end = |(from, until): (Time, Time)| if from == NEVER { 0 } else { until };
-        end(self.hidden).max(end((self.veiled.1, self.veiled.2))).max(self.flap.2)
-    }
-
-    /// Whether it ever showed nothing.
-    pub(crate) fn has_hidden(&self) -> bool {
-        self.hidden.0 != NEVER
+        self.lies.any() || self.denied.contains(&true)
     }
 
     /// Says that the request was carried out, and does nothing: a create has the id of a cache that is not there.
@@ -318,15 +243,7 @@ impl Cloud {
 
     /// What a look by id at `then` shows.
     pub(crate) fn look(&self, place: usize, then: Time) -> Option<Shown> {
-        let mut shown = self.truth(place, then).filter(|_| !self.is_veiled(place, then))?;
-        if self.odd && place == self.flap.1 && then < self.flap.2 {
-            shown.status = match self.flap.0 {
-                Odd::Failed => Status::Failed,
-                Odd::Creating => Status::Creating,
-                Odd::Nothing => return None,
-            };
-        }
-        Some(shown)
+        self.truth(place, then).and_then(|shown| self.lies.show(shown, place, then))
     }
 
     /// What it had then.

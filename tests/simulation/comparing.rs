@@ -11,7 +11,7 @@ use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
 use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Shown, Time};
-use crate::schedule::Fault;
+use crate::faults::Fault;
 use crate::store::{DELETE, LAG, Row, Store, instant, lag};
 use crate::twin::Twin;
 use crate::worker::{Hand, Observation, is_over};
@@ -69,7 +69,7 @@ impl World {
 
     fn census(&self, row: &Row, then: Time) -> Census {
         let others = if self.setting.alone { 0 } else { OTHERS };
-        let hidden = self.cloud.is_hidden(then);
+        let hidden = self.cloud.lies.is_hidden(then);
         let gone = row.core.status.is_final() || row.core.status == Status::Deleting;
         let old = row.core.accepted_at.is_none_or(|at| at + lag() <= instant(self.local(then)));
         let living = i64::from(row.core.known && !gone && old);
@@ -97,7 +97,7 @@ impl World {
             return true;
         }
         let since = self.store.doubt.map_or(self.now, |doubt| doubt.since);
-        let accepted = self.now - since >= OPERATOR_AFTER && self.now >= self.cloud.hidden_until() + LAG;
+        let accepted = self.now - since >= OPERATOR_AFTER && self.now >= self.cloud.lies.until() + LAG;
         self.store.doubt = Some(Doubt { since, missing: census.missing, accepted });
         self.note(|| format!("{census:?} is not believed; accepted by an operator: {accepted}"));
         false
@@ -115,7 +115,7 @@ impl World {
             (true, false) => (0, 0),
             // The list stands for the others.
             (true, true) => (1, usize::from(self.cloud.listed(then).next().is_some())),
-            (false, _) => (3, if self.cloud.is_hidden(then) { 0 } else { 3 }),
+            (false, _) => (3, if self.cloud.lies.is_hidden(then) { 0 } else { 3 }),
         };
         let believed = is_absence_believed(others, found);
         if !believed {
@@ -175,7 +175,7 @@ impl World {
 
     /// What the list shows is unlikely: what a look by the id shows besides, if it is that, too.
     fn look_twice(&mut self, row: &Row, then: Time) -> Option<Shown> {
-        self.cloud.odd = false;
+        self.cloud.lies.odd = false;
         let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
         shown.filter(|seen| row.core.status.is_unlikely(seen.status))
     }
@@ -226,17 +226,15 @@ impl World {
         let operations = &self.store.operations;
         let over = operations.iter().all(|operation| is_over(operation.state) && operation.unsettled == NEVER);
         // Also by a look that lags.
-        let shown = self.now >= self.cloud.hidden_until() + LAG && self.clock >= self.store.changed + 2 * LAG;
+        let shown = self.now >= self.cloud.lies.until() + LAG && self.clock >= self.store.changed + 2 * LAG;
         let row = &self.store.row.core;
         let rests = !row.status.is_in_motion() && row.misses == 0 && row.status != Status::Pending;
         let gone = row.status.is_final() || row.status == Status::Failed;
         let settled =
             clean && over && self.now >= self.cloud.shown_from() && shown && (rests || gone) && self.store.found == 0;
         let soon = !clean || row.misses > 0;
-        self.store.compare_due = match settled {
-            true => NEVER,
-            false => self.now + if soon { AGAIN } else { EVERY },
-        };
+        let next = self.now + if soon { AGAIN } else { EVERY };
+        self.store.compare_due = if settled { NEVER } else { next };
         Hand::Idle
     }
 }

@@ -5,7 +5,7 @@ use eci_cache_gateway::domain::desk::{End, Memory};
 use eci_cache_gateway::domain::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
 
 use crate::cloud::{NEVER, Time};
-use crate::schedule::Fault;
+use crate::faults::Fault;
 use crate::store::{Endpoint, Lease, Store, instant, time};
 use crate::twin::Twin;
 use crate::worker::Hand;

@@ -1,10 +1,14 @@
-//! Every schedule of up to so many faults: each fault that can happen at each boundary of a run, and after it each
+//! Every schedule of up to so many faults: a run without faults, then each fault at each of its boundaries, then each
 //! at each later boundary of the run that it makes.
+//!
+//! Two schedules that begin alike are one world until they part. So the world is kept as it was before each step that
+//! has a boundary, and what follows from one fault more goes on from there: most of a run is never done again.
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use crate::schedule::{Boundary, Schedule, Script};
+use crate::schedule::{Schedule, Script};
 use crate::twin::Twin;
 use crate::world::{MOST_BOUNDARIES, World};
 use crate::{Failure, given};
@@ -13,33 +17,33 @@ use crate::{Failure, given};
 struct Shared {
     twin: Twin,
     ran: AtomicU64,
+    /// One went wrong: the others need not go on.
+    over: AtomicBool,
     failed: Mutex<Option<Failure>>,
 }
 
-/// The boundaries of a run.
-struct Met {
-    boundaries: [Boundary; MOST_BOUNDARIES],
-    count: usize,
-}
+/// A world before a step, whose first boundary has that number.
+type Mark = (u16, World);
 
-/// Runs them all, on all threads; how many, and the first that went wrong.
-pub(crate) fn all(depth: usize, threads: usize, twin: Twin) -> (u64, Option<Failure>) {
-    let shared = Shared { twin, ran: AtomicU64::new(0), failed: Mutex::new(None) };
+/// Runs all of these scripts, on all threads; how many schedules, and the first that went wrong.
+pub(crate) fn all(scripts: &[Script], depth: usize, threads: usize, twin: Twin) -> (u64, Option<Failure>) {
+    let shared = Shared { twin, ran: AtomicU64::new(0), over: AtomicBool::new(false), failed: Mutex::new(None) };
     let mut roots = Vec::new();
-    for script in Script::ALL {
-        let root = Schedule::new(script);
-        if let Some(met) = shared.run(root)
+    for script in scripts {
+        let (root, mut marks) = (Schedule::new(*script), Vec::new());
+        if let Some(met) = shared.mark(root, &given(root, twin), &mut marks)
             && depth > 0
         {
-            children(root, &met, |child| roots.push(child));
+            children(root, &met, &marks, |child, world| roots.push((child, *world)));
         }
     }
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(root) = roots.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    shared.descend(*root, depth - 1);
+                let mut levels = vec![Vec::new(); depth];
+                while let Some((root, world)) = roots.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    shared.descend(*root, world, &mut levels[1..]);
                 }
             });
         }
@@ -47,39 +51,67 @@ pub(crate) fn all(depth: usize, threads: usize, twin: Twin) -> (u64, Option<Fail
     (shared.ran.into_inner(), shared.failed.into_inner().expect("nobody panics with it"))
 }
 
-fn children(schedule: Schedule, met: &Met, mut with: impl FnMut(Schedule)) {
-    let after = schedule.faults[..schedule.count].last().map_or(0, |(at, _)| usize::from(*at) + 1);
-    for (at, boundary) in met.boundaries[..met.count].iter().enumerate().skip(after) {
+/// Each schedule of one fault more, and the world in which it parts.
+fn children(schedule: Schedule, met: &World, marks: &[Mark], mut with: impl FnMut(Schedule, &World)) {
+    let after = schedule.faults[..schedule.count].last().map_or(0, |(at, _)| at + 1);
+    let count = usize::from(met.boundary).min(MOST_BOUNDARIES);
+    let mut mark = 0;
+    for (at, boundary) in (0..).zip(&met.boundaries[..count]).skip(usize::from(after)) {
+        while marks.get(mark + 1).is_some_and(|(first, _)| *first <= at) {
+            mark += 1;
+        }
         for fault in boundary.faults() {
-            with(schedule.with(u16::try_from(at).unwrap_or(u16::MAX), *fault));
+            with(schedule.with(at, *fault), &marks[mark].1);
         }
     }
 }
 
 impl Shared {
-    fn descend(&self, schedule: Schedule, depth: usize) {
-        let Some(met) = self.run(schedule) else { return };
-        if depth > 0 {
-            children(schedule, &met, |child| self.descend(child, depth - 1));
+    /// Runs a schedule that goes on from `world`, and all that have more faults, as many as there are levels.
+    fn descend(&self, schedule: Schedule, world: &World, levels: &mut [Vec<Mark>]) {
+        if self.over.load(Ordering::Relaxed) {
+            return;
         }
+        let Some((marks, further)) = levels.split_first_mut() else {
+            let mut world = world.with(schedule);
+            let wrong = world.run();
+            self.count(schedule, wrong);
+            return;
+        };
+        marks.clear();
+        let mut own = std::mem::take(marks);
+        if let Some(met) = self.mark(schedule, world, &mut own) {
+            children(schedule, &met, &own, |child, world| self.descend(child, world, further));
+        }
+        *marks = own;
     }
 
-    /// `None`: it, or another one, went wrong.
-    fn run(&self, schedule: Schedule) -> Option<Met> {
-        let mut world: World = given(schedule, self.twin);
-        let wrong = world.run();
-        let ran = self.ran.fetch_add(1, Ordering::Relaxed);
+    /// Runs a schedule, and keeps the world before each step that has a boundary. `None`: it, or another one, went
+    /// wrong.
+    fn mark(&self, schedule: Schedule, world: &World, marks: &mut Vec<Mark>) -> Option<World> {
+        let mut world = world.with(schedule);
+        let wrong = loop {
+            let (before, number) = (world, world.boundary);
+            let end = world.go_on();
+            if world.boundary != number && usize::from(number) < MOST_BOUNDARIES {
+                marks.push((number, before));
+            }
+            if let ControlFlow::Break(wrong) = end {
+                break wrong;
+            }
+        };
+        self.count(schedule, wrong).then_some(world)
+    }
+
+    /// Counts a run. `false`: it, or another one, went wrong.
+    fn count(&self, schedule: Schedule, wrong: Option<&'static str>) -> bool {
+        self.ran.fetch_add(1, Ordering::Relaxed);
         if let Some(what) = wrong {
             let replay = format!("--schedule {schedule}{}", self.twin.argument());
             let failure = Failure { replay, what, met: schedule };
             self.failed.lock().expect("nobody panics with it").get_or_insert(failure);
-            return None;
+            self.over.store(true, Ordering::Relaxed);
         }
-        // Looked at now and then only: another thread's failure ends this one's work, too.
-        if ran.is_multiple_of(64) && self.failed.lock().expect("nobody panics with it").is_some() {
-            return None;
-        }
-        let count = usize::from(world.boundary).min(MOST_BOUNDARIES);
-        Some(Met { boundaries: world.boundaries, count })
+        !self.over.load(Ordering::Relaxed)
     }
 }

@@ -4,7 +4,8 @@
 use eci_cache_gateway::domain::operation::OperationState;
 
 use crate::cloud::{NEVER, Time};
-use crate::schedule::{Boundary, Fault, Script};
+use crate::faults::{Boundary, Fault};
+use crate::schedule::Script;
 use crate::twin::Twin;
 use crate::world::World;
 

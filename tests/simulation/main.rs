@@ -1,8 +1,9 @@
 //! The simulation: the decision code of `domain`, run through every schedule of up to three faults, then through
 //! random ones; and broken twins of the rules, each of which must be caught.
 //!
-//! It owns the clock, the cloud, the database, the receiver and several workers ([`world`]); nothing waits, nothing
-//! is allocated while a schedule runs. What it assumes of the cloud stands in [`cloud`]; what must hold in [`check`].
+//! It owns the clocks, the cloud, the database, the receiver and several workers ([`world`]); nothing waits, nothing
+//! is allocated while a schedule runs, and what schedules have in common is run once ([`enumerate`]). What it assumes of
+//! the cloud stands in [`cloud`] and [`lies`], of clocks in [`clocks`]; what must hold in [`check`] and [`recovery`].
 //! With prompt requests at most one create is carried out per operation; only a copy that arrives later than the
 //! cloud's memory of the token makes a second one, and that is gone at rest.
 //!
@@ -24,12 +25,17 @@ mod endpoint;
 mod enumerate;
 mod failover;
 mod far_times;
+mod faults;
+mod lies;
 mod random;
+mod recovery;
+mod requests;
 mod rows;
 mod schedule;
 mod store;
 mod twin;
 mod watching;
+mod work;
 mod worker;
 mod world;
 
@@ -39,7 +45,7 @@ use std::time::Instant;
 
 use arguments::Arguments;
 use random::Random;
-use schedule::{MOST_FAULTS, Schedule, Script, Source};
+use schedule::{MOST_FAULTS, Schedule, Source};
 use twin::Twin;
 use world::{Setting, World};
 
@@ -75,7 +81,7 @@ fn main() -> ExitCode {
 /// The world of a random schedule.
 fn drawn(seed: u64, twin: Twin) -> World {
     let mut random = Random::new(seed);
-    let script = random.pick(&Script::ALL);
+    let script = random.pick(twin.scripts());
     let setting = Setting {
         memory: random.pick(&[300, 300, 301, 600, 3_600]),
         build: random.pick(&[20, 50, 50, 200]),
@@ -86,20 +92,17 @@ fn drawn(seed: u64, twin: Twin) -> World {
         leap: random.pick(&[60, 300, 600, 900]),
     };
     let odds = random.pick(&[8, 24, 64, 128]);
-    World::new(script, setting, Source::Drawn { random, odds, left: MOST_FAULTS }, twin)
+    World::new(script, setting, Source::Drawn { random, odds, left: MOST_FAULTS }, twin).begun()
 }
 
 fn given(schedule: Schedule, twin: Twin) -> World {
-    World::new(schedule.script, Setting::PLAIN, Source::Given(schedule), twin)
+    World::new(schedule.script, Setting::PLAIN, Source::Given(schedule), twin).begun()
 }
 
 /// Runs one, and tells every step of it.
 fn tell(mut world: World) -> ExitCode {
-    world.log = Some(Vec::new());
+    world.told = true;
     let wrong = world.run();
-    for line in world.log.iter().flatten() {
-        println!("{line}");
-    }
     println!("{} -> {}", world.met, wrong.unwrap_or("as it must be"));
     if wrong.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -139,7 +142,8 @@ fn at_random(from: u64, count: u64, threads: usize, twin: Twin) -> (u64, Option<
 fn all(arguments: &Arguments) -> ExitCode {
     let begun = Instant::now();
     let mut passed = 0;
-    let (enumerated, failure) = enumerate::all(arguments.depth, arguments.threads, arguments.twin);
+    let (enumerated, failure) =
+        enumerate::all(arguments.twin.scripts(), arguments.depth, arguments.threads, arguments.twin);
     let drawn = arguments.schedules.saturating_sub(enumerated);
     let (drawn, failure) = match failure {
         None => at_random(arguments.from, drawn, arguments.threads, arguments.twin),
@@ -155,7 +159,7 @@ fn all(arguments: &Arguments) -> ExitCode {
     passed += 1 - failed;
     if arguments.twins && arguments.twin == Twin::Sound {
         for twin in Twin::BROKEN {
-            let caught = enumerate::all(2, arguments.threads, twin).1;
+            let caught = enumerate::all(twin.scripts(), 2, arguments.threads, twin).1;
             let caught = caught.or_else(|| at_random(1, 200_000, arguments.threads, twin).1);
             let missed = u32::from(report(&format!("{twin:?} is caught"), caught.is_some(), caught.as_ref()));
             failed += missed;

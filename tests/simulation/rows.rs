@@ -9,9 +9,24 @@ use crate::cloud::{NEVER, Time};
 /// How long a lease lasts.
 pub(crate) const LEASE: Time = 12;
 
+/// The first hour as the domain reads it: most of what happens, happens then.
+static INSTANTS: [Instant; SECONDS] = {
+    let mut instants = [Instant::UNIX_EPOCH; SECONDS];
+    let (mut time, mut place) = (0, 0);
+    while place < SECONDS {
+        if let Some(instant) = Instant::from_timestamp(time, 0) {
+            instants[place] = instant;
+        }
+        (time, place) = (time + 1, place + 1);
+    }
+    instants
+};
+const SECONDS: usize = 3_600;
+
 /// Reads the simulation's time as the domain does.
 pub(crate) fn instant(time: Time) -> Instant {
-    Instant::UNIX_EPOCH + chrono::Duration::seconds(i64::from(time))
+    let known = usize::try_from(time).ok().and_then(|time| INSTANTS.get(time));
+    known.copied().unwrap_or_else(|| Instant::UNIX_EPOCH + chrono::Duration::seconds(i64::from(time)))
 }
 
 /// How long a look, or a list, may show what was before.
@@ -19,7 +34,7 @@ pub(crate) const LAG: Time = 60;
 
 /// The same, as the domain counts.
 pub(crate) fn lag() -> chrono::Duration {
-    chrono::Duration::seconds(i64::from(LAG))
+    const { chrono::Duration::seconds(LAG as i64) }
 }
 
 /// And back.

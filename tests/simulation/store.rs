@@ -6,7 +6,6 @@ use eci_cache_gateway::domain::event::EventType;
 use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Owed, Progress};
 use eci_cache_gateway::domain::status::Status;
 
-use crate::clocks::Trust;
 use crate::cloud::{ANOTHERS, NEVER, Time};
 use crate::comparing::Doubt;
 pub(crate) use crate::rows::{Delivery, Endpoint, LAG, LEASE, Lease, Operation, Row, Work, instant, lag, time};
@@ -23,6 +22,7 @@ pub(crate) const DELETE: usize = 3;
 pub(crate) const EVENTS: usize = 3;
 
 /// The database.
+#[derive(Clone, Copy)]
 pub(crate) struct Store {
     pub(crate) operations: [Operation; OPERATIONS],
     pub(crate) row: Row,
@@ -37,7 +37,7 @@ pub(crate) struct Store {
     /// Dedupe keys of the events, by generation and type.
     told: u128,
     events: u32,
-    tokens: u32,
+    pub(crate) tokens: u32,
     /// A transition that must not be, or a Ready that came twice or too early.
     pub(crate) fault: Option<&'static str>,
     /// What is owed to the create's caller.
@@ -116,63 +116,6 @@ impl Store {
     /// The database without anything that was committed; what was leased before is nobody's now.
     pub(crate) fn lose_all(&mut self) {
         *self = Self { tokens: self.tokens, skew: self.skew, ..Self::new(self.twin) };
-    }
-
-    /// The work that is due first for a process with that time, and when.
-    pub(crate) fn next_work(&self, Trust { off, certain, sure }: Trust) -> (Time, Work) {
-        let mut first = (NEVER, Work::Track);
-        let free = |lease: Lease| lease.free_at(self.skew);
-        let mut offer = |at: Time, work| {
-            if at < first.0 {
-                first = (at, work);
-            }
-        };
-        for (place, operation) in self.operations.iter().enumerate() {
-            let kept_back = place == 0 && self.abandoned && !operation.progress.in_doubt;
-            if operation.is(OperationState::Running) && !kept_back {
-                offer((operation.due - off).max(free(operation.lease)), Work::Operation(place));
-            } else if operation.unsettled != NEVER && sure {
-                offer((operation.unsettled - off).max(free(operation.lease)), Work::Unsettled(place));
-            }
-        }
-        if certain && let Some(due) = self.sweep_due() {
-            offer(due - off, Work::Sweep);
-        }
-        if let Some(due) = self.resend_due() {
-            offer(due - off, Work::Resend);
-        }
-        if sure {
-            offer(self.compare_due, Work::Compare);
-        }
-        if self.look_due != NEVER {
-            offer((self.look_due - off).max(free(self.group)), Work::Track);
-        }
-        for (place, delivery) in self.deliveries.iter().enumerate() {
-            if delivery.due != NEVER {
-                let due = delivery.due.max(self.endpoint.rests_until);
-                offer((due - off).max(free(delivery.lease)), Work::Deliver(place));
-            }
-        }
-        first
-    }
-
-    /// Takes work into a worker's hands.
-    pub(crate) fn claim(&mut self, work: Work, now: Time) -> u32 {
-        self.tokens += 1;
-        let lease = Lease { token: self.tokens, until: now + self.skew + LEASE };
-        match work {
-            Work::Operation(place) | Work::Unsettled(place) => self.operations[place].lease = lease,
-            Work::Track => self.group = lease,
-            Work::Sweep | Work::Resend => {}
-            // Somebody else comes for it where this one dies.
-            Work::Compare => self.compare_due = now + LEASE,
-            Work::Deliver(place) => {
-                self.deliveries[place].lease = lease;
-                // Counted at the claim, so that a body that kills its worker still comes to an end.
-                self.deliveries[place].attempts += 1;
-            }
-        }
-        self.tokens
     }
 
     /// Records an attempt. `false`: the lease is lost.

@@ -1,5 +1,7 @@
 //! Rules that are broken on purpose: the test of the test. Each must be caught.
 
+use crate::schedule::Script;
+
 /// Which rule is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Twin {
@@ -97,6 +99,21 @@ impl Twin {
 }
 
 impl Twin {
+    /// The scripts in which it is looked for: for a broken one the first that can show it.
+    pub(crate) fn scripts(self) -> &'static [Script] {
+        match self {
+            Self::Sound => &Script::ALL,
+            Self::NoEvidence => &[Script::Update],
+            Self::NoOvertaking => &[Script::UpdateTwice],
+            Self::ForgetsUntold | Self::ClearsAfterwards | Self::AnswersUnasked | Self::GivesUpOnce => &[Script::Ask],
+            Self::JoinsUnrecorded => &[Script::AskJoin],
+            Self::RestsOn | Self::CountsOldEnds => &[Script::Resume],
+            Self::ForgetsKeys => &[Script::Keyed],
+            Self::NeverSendsAgain => &[Script::CreateDelete],
+            _ => &[Script::Create],
+        }
+    }
+
     /// How to name it on the command line.
     pub(crate) fn argument(self) -> String {
         if self == Self::Sound { String::new() } else { format!(" --twin {self:?}") }

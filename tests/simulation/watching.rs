@@ -4,7 +4,7 @@ use eci_cache_gateway::domain::change::core::{self, Input as Change};
 use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::NEVER;
-use crate::schedule::Fault;
+use crate::faults::Fault;
 use crate::store::instant;
 use crate::twin::Twin;
 use crate::worker::{Hand, Observation};
@@ -61,7 +61,7 @@ impl World {
             Fault::LateEnd,
             Fault::AckedNotDone,
         ];
-        if !fault.is_some_and(|fault| lost.contains(&fault)) && !self.cloud.is_veiled(cache, self.now) {
+        if !fault.is_some_and(|fault| lost.contains(&fault)) && !self.cloud.lies.is_veiled(cache, self.now) {
             self.note(|| format!("the second cache {cache} is removed"));
             self.cloud.remove(cache, self.now);
         }
@@ -107,7 +107,7 @@ impl World {
         let written = self.store.observe(&row, &seen, self.clock);
         self.note(|| format!("the row moves: {:?}, {written}", seen.outcome.moved));
         let failed = seen.outcome.moved.is_some_and(|(_, to)| matches!(to, Status::Failed | Status::UpdateFailed));
-        self.misled |= failed && self.cloud.odd;
+        self.misled |= failed && self.cloud.lies.odd;
         self.check_early();
         written
     }

@@ -7,7 +7,8 @@ use eci_cache_gateway::domain::operation::{
 
 use crate::cloud::{NEVER, Time};
 use crate::endpoint::{Ended, NOTHING};
-use crate::schedule::{Boundary, Fault};
+use crate::faults::{Boundary, Fault};
+
 use crate::store::{LAG, Row, Work, instant};
 use crate::twin::Twin;
 use crate::world::World;
@@ -180,7 +181,7 @@ impl World {
             _ => {
                 self.let_lie(fault);
                 if boundary == Boundary::Look {
-                    self.cloud.turn(self.reason(place), self.now);
+                    self.cloud.lies.turn(self.reason(place), self.now);
                 }
                 let next = self.carry_out(place, fault);
                 self.workers[place].hand = next;

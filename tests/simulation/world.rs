@@ -3,20 +3,23 @@
 //! Whatever is due first happens next. Workers interleave where one is paused, or dies and another takes over;
 //! between two boundaries nothing can go wrong, so a worker does that at once.
 
+use std::ops::ControlFlow;
+
 use eci_cache_gateway::domain::clock::Present;
 use eci_cache_gateway::domain::desk::Memory;
-use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Owed, Rule};
-use eci_cache_gateway::domain::status::Status;
+use eci_cache_gateway::domain::operation::{OperationState, Owed, Rule};
 
 use crate::caller::Door;
 use crate::clocks::{Clocks, Trust};
 use crate::cloud::{Cloud, NEVER, Time};
 use crate::endpoint::{NOTHING, Receiver};
 use crate::failover::Lost;
-use crate::schedule::{Boundary, Fault, MOST_FAULTS, Schedule, Script, Source};
-use crate::store::{DELETE, EVENTS, Operation, Store, Work, instant, lag};
+use crate::faults::{Boundary, Fault};
+use crate::recovery::Recovery;
+use crate::schedule::{MOST_FAULTS, Schedule, Script, Source};
+use crate::store::{EVENTS, Store, Work, instant, lag};
 use crate::twin::Twin;
-use crate::worker::{Hand, Worker, is_over};
+use crate::worker::{Hand, Worker};
 
 pub(crate) const WORKERS: usize = 3;
 /// The most boundaries that are remembered for the enumeration.
@@ -25,12 +28,6 @@ pub(crate) const MOST_BOUNDARIES: usize = 192;
 const MOST_STEPS: u32 = 3_000;
 /// How long all workers stay away.
 pub(crate) const OUTAGE: Time = 400;
-/// Within that a create ends that met what lasted for seconds, in at most so many attempts.
-const RECOVERY: Time = 20;
-const FEW_ATTEMPTS: i32 = 5;
-/// Within that every operation ends: a window, until nothing is accepted any more, until what is not shown is believed to
-/// be nothing, for the operation and for one that it waits for; and the lease of whoever died.
-const LONGEST_RECOVERY: Time = 2 * (300 + 960 + 900) + 300;
 
 /// What differs between runs beside the faults.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +54,9 @@ impl Setting {
         Self { memory: 300, build: 50, lag: 0, comparable: true, vanish: 600, alone: false, leap: 500 };
 }
 
-/// The world of one run.
+/// The world of one run. It is copied where runs part: see `enumerate`.
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct World {
     /// The truth.
     pub(crate) now: Time,
@@ -89,34 +88,23 @@ pub(crate) struct World {
     pub(crate) misled: bool,
     /// What failovers took.
     pub(crate) lost: Lost,
-    /// Until when what went wrong lasts, while the create has not ended, and altogether.
-    troubled_until: (Time, Time),
-    /// Nothing went wrong with the create but for seconds.
-    short: bool,
-    /// When the create ended, and the last operation.
-    ended: (Time, Time),
+    /// Whether operations end soon enough.
+    pub(crate) recovery: Recovery,
     source: Source,
     pub(crate) script: Script,
     /// Requests made, and when the last was.
-    requests: (usize, Time),
+    pub(crate) requests: (usize, Time),
     /// No worker is there before.
     pub(crate) away_until: Time,
     pub(crate) boundaries: [Boundary; MOST_BOUNDARIES],
     pub(crate) boundary: u16,
     /// What went wrong in this run.
     pub(crate) met: Schedule,
-    /// What happened, in words, where somebody will read it.
-    pub(crate) log: Option<Vec<String>>,
+    /// Somebody reads what happens, in words.
+    pub(crate) told: bool,
+    /// How many steps were done.
+    steps: u32,
     pub(crate) violation: Option<&'static str>,
-}
-
-/// A request of the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Update(usize),
-    Delete,
-    Join,
-    Resume,
 }
 
 impl World {
@@ -140,9 +128,7 @@ impl World {
             relied: false,
             misled: false,
             lost: Lost::default(),
-            troubled_until: (0, 0),
-            short: true,
-            ended: (NEVER, 0),
+            recovery: Recovery::NONE,
             source,
             script,
             requests: (0, 0),
@@ -150,26 +136,47 @@ impl World {
             boundaries: [Boundary::Note; MOST_BOUNDARIES],
             boundary: 0,
             met: Schedule::new(script),
-            log: None,
+            told: false,
+            steps: 0,
             violation: None,
         }
     }
 
-    /// Runs until nothing is left to do; what is wrong then, if anything.
-    pub(crate) fn run(&mut self) -> Option<&'static str> {
+    /// The caller asks for the create.
+    pub(crate) fn begun(mut self) -> Self {
         let create = &mut self.store.operations[0];
         create.state = Some(OperationState::Running);
         let owed = self.script.asks_without_token() && self.twin != Twin::ForgetsUntold;
         self.store.owed = owed.then_some(Owed::Unsent);
-        for _ in 0..MOST_STEPS {
-            if !self.step() {
-                return self.violation.or(self.store.fault).or_else(|| self.check());
-            }
-            if self.violation.or(self.store.fault).is_some() {
-                return self.violation.or(self.store.fault);
+        self
+    }
+
+    /// Runs until nothing is left to do; what is wrong then, if anything.
+    pub(crate) fn run(&mut self) -> Option<&'static str> {
+        loop {
+            if let ControlFlow::Break(wrong) = self.go_on() {
+                return wrong;
             }
         }
-        Some("stuck: it never comes to rest")
+    }
+
+    /// Takes one step. Where that was the last one: what is wrong, if anything.
+    pub(crate) fn go_on(&mut self) -> ControlFlow<Option<&'static str>> {
+        self.steps += 1;
+        if self.steps > MOST_STEPS {
+            return ControlFlow::Break(Some("stuck: it never comes to rest"));
+        }
+        let rests = !self.step();
+        match self.violation.or(self.store.fault) {
+            None if rests => ControlFlow::Break(self.check()),
+            None => ControlFlow::Continue(()),
+            wrong => ControlFlow::Break(wrong),
+        }
+    }
+
+    /// The same world, in which that goes wrong from now on.
+    pub(crate) fn with(&self, schedule: Schedule) -> Self {
+        Self { source: Source::Given(schedule), ..*self }
     }
 
     /// Does what is due first. `false`: nothing is.
@@ -243,67 +250,6 @@ impl World {
         first
     }
 
-    fn next_request(&self) -> (Time, Asked) {
-        let (made, last) = self.requests;
-        if made >= self.script.requests() {
-            return (NEVER, Asked::Delete);
-        }
-        let status = self.store.row.core.status;
-        let free = !self.store.operations.iter().any(|operation| operation.is(OperationState::Running));
-        let when_ready = if status == Status::Ready && free { self.now } else { NEVER };
-        let when_updatable = if status == Status::UpdateFailed && free { self.now } else { when_ready };
-        let (at, asked) = match (self.script, made) {
-            (Script::CreateDelete, 0) => (2, Asked::Delete),
-            (Script::ReadyDelete, 0) => (when_ready, Asked::Delete),
-            (Script::Update | Script::UpdateTwice | Script::UpdateDelete | Script::AskUpdate, 0) => {
-                (when_ready, Asked::Update(1))
-            }
-            (Script::Resume, 0) => (self.endpoint.is_resumed_at(), Asked::Resume),
-            (Script::AskJoin, 0) => (2, Asked::Join),
-            (Script::AskJoinReady, 0) => (when_ready, Asked::Join),
-            (Script::UpdateTwice, 1) => (when_updatable, Asked::Update(2)),
-            (Script::UpdateDelete, 1) => (last + 2, Asked::Delete),
-            _ => (NEVER, Asked::Delete),
-        };
-        let away_until = self.away_until.max(self.read_only_until);
-        (if at == NEVER { NEVER } else { at.max(away_until) }, asked)
-    }
-
-    /// What the door and `app` do with a request, in one transaction.
-    fn request(&mut self, asked: Asked) {
-        self.requests = (self.requests.0 + 1, self.now);
-        self.go_by_clock_of(0);
-        self.note(|| format!("the caller asks for {asked:?}"));
-        let status = self.store.row.core.status;
-        let (place, state) = match asked {
-            Asked::Delete if status.is_final() || status == Status::Deleting => return,
-            Asked::Delete => (DELETE, self.delete_state()),
-            Asked::Join => return self.join(),
-            Asked::Resume => return self.resume(),
-            Asked::Update(place) => (place, OperationState::Running),
-        };
-        if self.script.asks_without_token() {
-            self.store.name();
-            self.relied = true;
-        }
-        let operation = &mut self.store.operations[place];
-        (operation.state, operation.due) = (Some(state), self.clock);
-        self.store.row.newest = place;
-        self.store.row.version += 1;
-        self.store.changed = self.store.changed.max(self.clock);
-    }
-
-    /// A delete waits for what runs; a create that nothing was sent of is taken up at once.
-    fn delete_state(&mut self) -> OperationState {
-        let now = self.clock;
-        let running = |operation: &&mut Operation| operation.is(OperationState::Running);
-        let Some(earlier) = self.store.operations.iter_mut().find(running) else { return OperationState::Running };
-        if earlier.progress.kind == OperationKind::Create && !earlier.progress.in_doubt {
-            earlier.due = now;
-        }
-        OperationState::Waiting
-    }
-
     /// The present, as the process that acts now takes it.
     pub(crate) fn present(&self) -> Present {
         Present { at: instant(self.clock), sure: self.sure }
@@ -333,43 +279,13 @@ impl World {
             }
         };
         if let Some(fault) = fault {
-            let (lasts, short) = fault.lasts(&self.setting);
-            self.troubled_until.1 = self.troubled_until.1.max(self.now + lasts);
-            if self.ended.0 == NEVER {
-                self.troubled_until.0 = self.troubled_until.0.max(self.now + lasts);
-                self.short &= short;
+            self.recovery.meet(fault.lasts(&self.setting), self.now);
+            if self.met.count < MOST_FAULTS {
+                self.met = self.met.with(number, fault);
             }
-        }
-        if let Some(fault) = fault
-            && self.met.count < MOST_FAULTS
-        {
-            self.met = self.met.with(number, fault);
         }
         self.note(|| format!("boundary {number}: {boundary:?}{}", fault.map_or(String::new(), |f| format!(": {f:?}"))));
         fault
-    }
-
-    /// An operation may have ended.
-    pub(crate) fn note_end(&mut self, place: usize) {
-        if is_over(self.store.operations[place].state) {
-            self.ended.1 = self.now;
-            if place == 0 && self.ended.0 == NEVER {
-                self.ended.0 = self.now;
-            }
-        }
-    }
-
-    /// The create ended long after what went wrong for seconds.
-    pub(crate) fn recovered_late(&self) -> bool {
-        let few = self.store.operations[0].progress.attempts <= FEW_ATTEMPTS;
-        // What somebody wants to delete meanwhile is sent no more, only looked for.
-        let wanted = self.script != Script::CreateDelete;
-        wanted && self.short && few && self.ended.0 != NEVER && self.ended.0 > self.troubled_until.0 + RECOVERY
-    }
-
-    /// An operation ended long after everything that went wrong, and after it was asked for.
-    pub(crate) fn ended_late(&self) -> bool {
-        self.ended.1 > self.troubled_until.1.max(self.requests.1) + LONGEST_RECOVERY
     }
 
     /// Every worker dies.
@@ -387,8 +303,8 @@ impl World {
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
-        if let Some(log) = &mut self.log {
-            log.push(format!("{:>6} s  {}", self.now, line()));
+        if self.told {
+            println!("{:>6} s  {}", self.now, line());
         }
     }
 }
