@@ -29,12 +29,18 @@
 //! Physics: with prompt or lost requests at most one create is ever carried out. Only a copy that arrives
 //! later than the cloud's memory of the token can make a second cache; rule 6 removes it.
 //!
+//! The words for what is learned and for what is to be done stand in [`words`].
+//!
 //! Who calls it: `app`, and the simulation, which runs this very code. No strings, no allocation.
 
 use chrono::Duration;
 
 use super::OperationKind;
 use crate::domain::clock::{Instant, Present};
+
+mod words;
+
+pub use words::{Answer, Effect, Held, Input, Sight};
 
 /// An attempt must be on its way this long after its signing; one that was paused for longer is not sent.
 const ON_ITS_WAY_WITHIN: Duration = Duration::seconds(10);
@@ -75,30 +81,6 @@ impl Default for Rule {
     }
 }
 
-/// Why an operation that runs is not sent any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Held {
-    /// The cloud refused while an earlier attempt was in doubt.
-    Refusal,
-    /// The cloud knows the token with other parameters.
-    Mismatch,
-}
-
-impl Held {
-    /// The word in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Refusal => "refusal",
-            Self::Mismatch => "mismatch",
-        }
-    }
-
-    /// The reason of that word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Refusal, Self::Mismatch].into_iter().find(|held| held.as_str() == word)
-    }
-}
-
 /// What the decision looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -117,81 +99,6 @@ pub struct Progress {
     pub held: Option<Held>,
     /// Since when looks have not shown it, none of which could be too early; none while one may be, or has shown it.
     pub unseen_since: Option<Instant>,
-}
-
-/// What is learned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
-    /// Its time has come.
-    Due {
-        /// A delete waits for it.
-        unwanted: bool,
-        /// Of an update: until when a copy of an earlier one may still be carried out, while that is not settled;
-        /// the present, while a build of the cache is under way. None: nothing is in the way.
-        overtaken_until: Option<Instant>,
-    },
-    /// How the attempt that was signed last has ended. `Progress` is as it was before that attempt's doubt.
-    Answered(Answer),
-    /// What a look for it found.
-    Looked {
-        /// That.
-        sight: Sight,
-        /// A delete waits for it.
-        unwanted: bool,
-    },
-}
-
-/// What became of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// Carried out.
-    Done,
-    /// Refused for good; nothing was done by this attempt.
-    Refused,
-    /// Refused because the token is known with other parameters.
-    Mismatch,
-    /// Something else is under way on the cache; nothing was done.
-    Busy,
-    /// Throttled or not sent; nothing was done.
-    NotDone,
-    /// Nobody knows.
-    Unknown,
-}
-
-/// What a look found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sight {
-    /// It was done; `twice` if more than once.
-    Found {
-        /// More than one cache carries the tag.
-        twice: bool,
-    },
-    /// The cache is shown, and no trace of it.
-    Nothing,
-    /// The cache is not shown, or as what it hardly is.
-    Absent,
-    /// The look failed.
-    Failed,
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Record an attempt, sign it with the recorded time and the operation's own token, send it.
-    Sign,
-    /// Look for it at the cloud.
-    LookUp,
-    /// Nothing before that instant.
-    Wait(Instant),
-    /// End it: nothing was done, and nobody wants it any more.
-    Withdraw,
-    /// End it: done.
-    Succeed {
-        /// Until when a copy of an earlier attempt may still be carried out.
-        unsettled_until: Option<Instant>,
-    },
-    /// End it with the cloud's refusal.
-    Refuse,
 }
 
 impl Progress {

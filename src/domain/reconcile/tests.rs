@@ -261,7 +261,6 @@ fn operation(state: OperationState, kind: OperationKind) -> Operation {
             in_doubt: false,
             unseen_since: None,
             held: None,
-            unseen_since: None,
         },
         state,
         spec: serde_json::from_value(spec).unwrap(),
