@@ -60,6 +60,23 @@ async fn a_create_is_known_again_by_its_key() {
     }
 }
 
+/// The tag of the builds that began together is another one then, so the cloud finds that the parameters differ.
+#[tokio::test]
+async fn a_create_that_is_repeated_later_is_found_at_once() {
+    let app = TestGateway::start().await;
+    let body = new_cache("nginx:1.27");
+    let first = create(&app, "/v1/image-caches", "key", &body).await.expect(201);
+    lose(&app).await;
+    app.advance(121);
+    let again = create(&app, "/v1/image-caches", "key", &body).await;
+    app.drain().await;
+    let again = app.cache(&text(&again.json(), "id")).await;
+    assert_eq!((app.creations().await, &again["eci_cache_id"]), (1, &first["eci_cache_id"]));
+    let mismatches = "SELECT count(*) FROM operation_attempts WHERE detail LIKE '%IdempotentParameterMismatch%'";
+    assert_eq!(app.count(mismatches).await, 1);
+    app.until(&text(&again, "id"), "ready").await;
+}
+
 #[tokio::test]
 async fn and_so_is_one_through_the_clouds_own_api_by_its_token() {
     let app = TestGateway::start().await;

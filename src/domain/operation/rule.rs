@@ -6,8 +6,8 @@
 //! 2. An attempt is in doubt, and the first of them is younger than the window in which the cloud surely
 //!    remembers a ClientToken: send again with the same token.
 //! 3. In doubt and older: look for it (a create by its tag, an update by the cache's id). Found: it was done.
-//!    Not found: wait until the last signed attempt can no longer be accepted (its timestamp, plus the 15
-//!    minutes the cloud allows, plus the lag of its lists) and look again. A cache that is shown without a trace of
+//!    Not found: look again and again, ever more seldom, until the last signed attempt can no longer be accepted (its
+//!    timestamp, plus the 15 minutes the cloud allows, plus the lag of its lists). A cache that is shown without a trace of
 //!    the update: nothing happened and nothing will, so send. What is not shown at all may be hidden: the cloud's answer
 //!    of one moment is not a fact. Only once three looks, spread over [`Rule::absence`], have shown nothing, it counts as
 //!    never made, and is sent. A delete is sent again instead: repeating it does no harm.
@@ -176,7 +176,7 @@ impl Progress {
 
     fn answered(mut self, answer: Answer, now: Instant, rule: &Rule) -> (Self, Effect) {
         let again = Effect::Wait(now + backoff(self.attempts));
-        let hold = Effect::Wait(now + rule.list_lag);
+        let hold = Effect::Wait(self.first_look(now, rule));
         let effect = match answer {
             Answer::Done => {
                 // A delete's copy finds nothing more to delete: ids are never used again.
@@ -215,7 +215,7 @@ impl Progress {
             (Sight::Found { twice }, _) => {
                 Effect::Succeed { unsettled_until: unsettled_until.or(twice.then_some(now)) }
             }
-            (Sight::Nothing | Sight::Absent, Some(settled)) => Effect::Wait(settled),
+            (Sight::Nothing | Sight::Absent, Some(settled)) => Effect::Wait(settled.min(self.next_look(now, rule))),
             (Sight::Nothing, None) => self.was_not_done(now),
             // If it comes to light after all, it is removed like any other that nobody wants.
             (Sight::Absent, None) if unwanted && self.kind == OperationKind::Create => {
@@ -225,6 +225,18 @@ impl Progress {
             (Sight::Absent, None) => self.absent(now, rule),
         };
         (self, effect)
+    }
+
+    /// When to look for what is held. A create at once: what an attempt made whose commit a failover lost is most likely
+    /// shown by now. A look at an update would take what was before it for what it did.
+    fn first_look(&self, now: Instant, rule: &Rule) -> Instant {
+        if self.kind == OperationKind::Create { now } else { now + rule.list_lag }
+    }
+
+    /// When to look again while it is too early to tell: after as long as it has been since the last attempt.
+    fn next_look(&self, now: Instant, rule: &Rule) -> Instant {
+        let passed = self.last_signed_at.map_or(Duration::zero(), |last| now - last);
+        now + passed.max(rule.list_lag)
     }
 
     /// A look that cannot be too early did not show it.

@@ -55,7 +55,7 @@ fn a_create_in_doubt_repeats_its_token_within_the_window_then_looks() {
     assert_eq!(due(create, at(4)), Effect::Sign);
     assert_eq!(due(create, at(5)), Effect::LookUp);
     let (early, effect) = looked(create, Sight::Absent, at(5));
-    assert_eq!((early.unseen_since, effect), (None, Effect::Wait(at(20))), "too early to say");
+    assert_eq!((early.unseen_since, effect), (None, Effect::Wait(at(6))), "too early to say");
     let resolved = unseen_for_long(create);
     assert_eq!((resolved.in_doubt, resolved.unseen_since, due(resolved, at(35))), (false, None, Effect::Sign));
     assert_eq!(resolved.signed(sure(at(36))).window_opened_at, Some(at(36)), "a new window");
@@ -89,7 +89,7 @@ fn what_is_hidden_for_a_while_is_found() {
 #[test]
 fn a_shown_cache_without_a_trace_of_the_update_is_proof_enough() {
     let update = in_doubt(OperationKind::Update);
-    assert_eq!(looked(update, Sight::Nothing, at(5)).1, Effect::Wait(at(20)));
+    assert_eq!(looked(update, Sight::Nothing, at(5)).1, Effect::Wait(at(6)));
     let (resolved, effect) = looked(update, Sight::Nothing, at(20));
     assert_eq!((resolved.in_doubt, effect), (false, Effect::Wait(at(20))));
     assert!(!unseen_for_long(update).in_doubt);
@@ -126,9 +126,9 @@ fn only_an_unknown_outcome_leaves_doubt() {
 #[test]
 fn a_refusal_after_doubt_is_held_until_nothing_can_come_any_more() {
     let (held, effect) = answered(in_doubt(OperationKind::Create), Answer::Refused, at(4));
-    assert_eq!((held.held, effect), (Some(Held::Refusal), Effect::Wait(at(5))));
+    assert_eq!((held.held, effect), (Some(Held::Refusal), Effect::Wait(at(4))));
     assert_eq!(due(held, at(4)), Effect::LookUp, "never sent again");
-    assert_eq!(looked(held, Sight::Absent, at(5)).1, Effect::Wait(at(20)));
+    assert_eq!(looked(held, Sight::Absent, at(5)).1, Effect::Wait(at(6)));
     assert_eq!(looked(held, ONCE, at(5)).1, Effect::Succeed { unsettled_until: Some(at(20)) });
     let (unseen, _) = looked(held, Sight::Absent, at(20));
     assert_eq!(looked(unseen, Sight::Absent, at(35)).1, Effect::Refuse);
@@ -138,11 +138,27 @@ fn a_refusal_after_doubt_is_held_until_nothing_can_come_any_more() {
 fn a_mismatch_is_held_whatever_went_before() {
     let first = Progress::new(OperationKind::Create).signed(sure(at(0)));
     let (held, effect) = answered(first, Answer::Mismatch, at(0));
-    assert_eq!((held.held, held.in_doubt, effect), (Some(Held::Mismatch), true, Effect::Wait(at(1))));
-    assert_eq!(due(held, at(1)), Effect::LookUp);
+    assert_eq!((held.held, held.in_doubt, effect), (Some(Held::Mismatch), true, Effect::Wait(at(0))));
+    assert_eq!(due(held, at(0)), Effect::LookUp);
     assert_eq!(looked(held, Sight::Absent, at(15)).1, Effect::Wait(at(16)));
     let (unseen, _) = looked(held, Sight::Absent, at(16));
     assert_eq!(looked(unseen, Sight::Absent, at(31)).1, Effect::Refuse);
+}
+
+#[test]
+fn a_held_update_is_looked_at_once_what_was_before_it_is_shown_no_more() {
+    let first = Progress::new(OperationKind::Update).signed(sure(at(0)));
+    assert_eq!(answered(first, Answer::Mismatch, at(0)).1, Effect::Wait(at(1)));
+}
+
+#[test]
+fn what_is_not_shown_yet_is_looked_for_ever_more_seldom_until_that_can_be_told() {
+    let mut now = at(0);
+    let held = answered(Progress::new(OperationKind::Create).signed(sure(now)), Answer::Mismatch, now).0;
+    for next in [1, 2, 4, 8, 16].map(at) {
+        assert_eq!(looked(held, Sight::Absent, now).1, Effect::Wait(next));
+        now = next;
+    }
 }
 
 #[test]
