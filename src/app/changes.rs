@@ -26,7 +26,11 @@ use crate::domain::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::status::Status;
 use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, Quota};
 
+mod raced;
+
 const CREATE: &str = "create_image_cache";
+/// The row changed between the read and the write.
+const CONCURRENT: &str = "concurrent_change";
 const UPDATE: &str = "update_image_cache";
 const DELETE: &str = "delete_image_cache";
 
@@ -124,8 +128,8 @@ impl Gateway {
         Ok(self.store().begin_create(create, quota).await?)
     }
 
-    /// Changes an image cache: a new build, a new generation.
-    pub async fn update_image_cache(
+    /// An update of the row as it stands now.
+    pub(super) async fn update_as_it_is(
         &self,
         caller: &Caller,
         call: &Call,
@@ -133,7 +137,6 @@ impl Gateway {
         changes: ImageCacheChanges,
         options: ChangeOptions,
     ) -> Result<Changed, Error> {
-        access::check(caller, UPDATE)?;
         let cache = self.current(caller, id, &options).await?;
         let spec = changes.apply(&cache.spec)?;
         check_updatable(cache.status)?;
@@ -147,15 +150,14 @@ impl Gateway {
         self.change(call, intent, cache, options, Some(case)).await
     }
 
-    /// Removes an image cache from the cloud; its record stays.
-    pub async fn delete_image_cache(
+    /// A delete of the row as it stands now.
+    pub(super) async fn delete_as_it_is(
         &self,
         caller: &Caller,
         call: &Call,
         id: CacheId,
         options: ChangeOptions,
     ) -> Result<Changed, Error> {
-        access::check(caller, DELETE)?;
         let cache = self.current(caller, id, &options).await?;
         let asked = cache.status == Status::Deleting && !self.may_send_again(&cache).await?;
         if cache.status.is_final() || asked {
@@ -233,7 +235,7 @@ impl Gateway {
             }
             Ok(Begun::Moved) => {
                 let detail = "the image cache changed while the request was handled; read it and try again".to_owned();
-                return Err(Error::Conflict { code: "concurrent_change", detail });
+                return Err(Error::Conflict { code: CONCURRENT, detail });
             }
             Err(error)
                 if error.is_constraint("operations_one_running") || error.is_constraint("operations_one_waiting") =>

@@ -83,7 +83,7 @@ struct Inner {
     outlet: Arc<Outlet>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
     handing: Handing,
-    disabled: Mutex<Disabled>,
+    disabled: Disabled,
     admission: Arc<Admission>,
     showing: Showing,
     supervision: Supervision,
@@ -114,7 +114,7 @@ impl Gateway {
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
-            disabled: Mutex::default(),
+            disabled: Disabled::default(),
             admission,
             showing: Showing::default(),
             supervision: Supervision::default(),
@@ -247,8 +247,8 @@ impl Gateway {
     }
 
     /// The teams whose requests are refused, as last read.
-    pub(super) fn disabled(&self) -> MutexGuard<'_, Disabled> {
-        self.0.disabled.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn disabled(&self) -> &Disabled {
+        &self.0.disabled
     }
 
     /// Who is worked for, and who waits for that.

@@ -4,7 +4,7 @@
 //! [`GRACE`] at most. Whoever comes while a query runs waits for its answer. A failed query is not repeated at once, so
 //! that a database that is away does not hold up each request in turn.
 //!
-//! Who calls it: [`super::authenticating`]; [`super::policing`] keeps to its bounds.
+//! Who calls it: [`super::authenticating`] and [`super::policing`].
 
 use std::time::Duration as Patience;
 

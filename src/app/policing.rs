@@ -8,12 +8,14 @@
 //! before, whatever the rules are by now.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use chrono::{Datelike as _, Duration, NaiveTime};
+use chrono::{Datelike as _, NaiveTime};
 
-use super::{Error, Gateway, kept};
+use super::kept::{self, Kept};
+use super::{Error, Gateway};
 use crate::domain::caller::{Caller, TeamId};
-use crate::domain::clock::{Instant, within};
+use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{CloudAccount, choose};
 use crate::domain::field::FieldError;
 use crate::domain::policy::{ANY, Asked, Holdings, Policy, Prices, Refusal, RegionProfile, fill, judge};
@@ -22,20 +24,8 @@ use crate::domain::spec::ImageCacheSpec;
 use crate::domain::team::{Source, Team, barred, policy_of};
 use crate::store::Quota;
 
-/// How long a list of disabled teams is good.
-const GOOD_FOR: Duration = Duration::seconds(1);
-
 /// The teams whose requests are refused, as last read.
-#[derive(Debug, Default)]
-pub(super) struct Disabled {
-    teams: HashSet<TeamId>,
-    /// When they were read, or somebody set out to: others go by what is known meanwhile.
-    taken_at: Option<Instant>,
-    /// When they were read.
-    read_at: Option<Instant>,
-    /// Counts what was changed here: a list that was read before it is out of date.
-    changes: u64,
-}
+pub(super) type Disabled = Kept<Arc<HashSet<TeamId>>>;
 
 /// What holds for one team in one place, and everything that it is judged with.
 pub(super) struct Ruling {
@@ -77,34 +67,8 @@ impl Gateway {
     }
 
     async fn is_disabled(&self, team: &TeamId) -> Result<bool, Error> {
-        let now = self.now();
-        let changes = {
-            let mut disabled = self.disabled();
-            let fresh = disabled.taken_at.is_some_and(|at| (now - at).abs() < GOOD_FOR);
-            if fresh && within(disabled.read_at, kept::GRACE, now) {
-                return Ok(disabled.teams.contains(team));
-            }
-            if fresh {
-                return Err(kept::unavailable());
-            }
-            // While the first list is read, everybody waits for one: there is nothing to go by.
-            disabled.taken_at = disabled.taken_at.map(|_| now);
-            disabled.changes
-        };
-        // Not under the lock: a database that is slow holds up nobody who has a list.
-        let teams: HashSet<TeamId> = self.store().disabled_teams().await?.into_iter().collect();
-        let found = teams.contains(team);
-        let mut disabled = self.disabled();
-        if disabled.changes == changes {
-            (disabled.teams, disabled.taken_at, disabled.read_at) = (teams, Some(now), Some(now));
-        }
-        Ok(found)
-    }
-
-    /// Forgets the list of disabled teams: the next request reads it.
-    pub(super) fn forget_disabled(&self) {
-        let mut disabled = self.disabled();
-        *disabled = Disabled { changes: disabled.changes + 1, ..Disabled::default() };
+        let read = async { Ok(Arc::new(self.store().disabled_teams().await?.into_iter().collect())) };
+        Ok(self.disabled().get(self.clock(), kept::BOUND, read).await?.contains(team))
     }
 
     /// What holds for the team in the region; without one, everywhere.

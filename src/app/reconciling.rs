@@ -91,7 +91,7 @@ impl Gateway {
     async fn note_age(&self) -> Result<(), Error> {
         if let Some(oldest) = self.store().oldest_reconciliation().await? {
             #[expect(clippy::cast_precision_loss, reason = "an age in seconds is far below 2^52")]
-            let seconds = (self.now() - oldest).num_seconds() as f64;
+            let seconds = (self.now() - oldest).num_seconds().max(0) as f64;
             metrics::gauge!("ecg_reconcile_oldest_pass_seconds").set(seconds);
         }
         let vanishings = u32::try_from(self.store().mass_vanishings().await?.len()).unwrap_or(u32::MAX);

@@ -192,7 +192,7 @@ impl Gateway {
             return Err(moved());
         }
         call.set_audited();
-        self.forget_disabled();
+        self.disabled().forget().await;
         Ok(Team { version: team.version + 1, ..team })
     }
 

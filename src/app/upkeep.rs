@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Error, Gateway};
-use crate::domain::clock::Instant;
+use crate::domain::clock::{FARTHEST_DUE, Instant};
+use crate::domain::poll::rhythm;
 use crate::store::Farthest;
 
 /// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
@@ -70,10 +71,15 @@ impl Gateway {
     async fn void_far_times(&self) -> Result<(), Error> {
         let settings = self.settings();
         let comparison = chrono::Duration::from_std(settings.reconcile_every).unwrap_or_default() * 2;
-        let farthest = Farthest { operation: settings.rule.longest_wait() * 2, comparison };
+        let usual = chrono::Duration::from_std(settings.look_usual).unwrap_or(FARTHEST_DUE);
+        let look = rhythm::longest(usual).max(chrono::Duration::minutes(1)) * 2;
+        let farthest = Farthest { operation: settings.rule.longest_wait() * 2, comparison, look };
         let leases = self.store().shorten_leases().await?;
+        let mut dues = self.store().void_far_looks(self.now(), farthest).await?;
         // Not by a time that may be behind: what was signed meanwhile would count as signed before.
-        let dues = if self.clock().is_sure() { self.store().void_far_dues(self.now(), farthest).await? } else { 0 };
+        if self.clock().is_sure() {
+            dues += self.store().void_far_operations(self.now(), farthest).await?;
+        }
         if leases + dues > 0 {
             tracing::warn!(leases, dues, "leases and due times lay too far ahead: a clock was put back");
         }

@@ -15,6 +15,11 @@ pub const QUICKEST: Level = -3;
 /// Slow: nothing will happen for a while.
 pub const SLOWEST: Level = 2;
 
+/// The longest time between two looks at what is in motion; a jitter comes on top.
+pub fn longest(usual: Duration) -> Duration {
+    usual * (1 << SLOWEST)
+}
+
 /// One group's grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rhythm {

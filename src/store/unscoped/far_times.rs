@@ -16,6 +16,8 @@ pub struct Farthest {
     pub operation: chrono::Duration,
     /// A comparison with the cloud.
     pub comparison: chrono::Duration,
+    /// A look at what is in motion.
+    pub look: chrono::Duration,
 }
 
 impl Store {
@@ -62,10 +64,9 @@ impl Store {
         Ok(made_present)
     }
 
-    /// Makes due what is due further ahead than it may be. Returns how much.
-    pub async fn void_far_dues(&self, now: Instant, farthest: Farthest) -> Result<u64, Error> {
+    /// Makes due the operations that are due further ahead than they may be. Returns how many.
+    pub async fn void_far_operations(&self, now: Instant, farthest: Farthest) -> Result<u64, Error> {
         let operation = now + farthest.operation.max(FARTHEST_DUE);
-        let comparison = now + farthest.comparison.max(FARTHEST_DUE);
         // A time of signing that is ahead would have the look for what was done wait until then. What was signed was
         // signed by now.
         let operations = "UPDATE operations SET due_at = $1, last_signed_at = LEAST(last_signed_at, $1),
@@ -73,6 +74,13 @@ impl Store {
             WHERE state = 'running' AND due_at > $2";
         let aftercare = "UPDATE operations SET unsettled_until = $2, last_signed_at = LEAST(last_signed_at, $1)
             WHERE unsettled_until > $2";
+        self.made_due(now, [(operations, operation), (aftercare, operation)]).await
+    }
+
+    /// Makes due the looks, comparisons and deliveries that are due further ahead than they may be, which may be done
+    /// early by any clock. Returns how many.
+    pub async fn void_far_looks(&self, now: Instant, farthest: Farthest) -> Result<u64, Error> {
+        let comparison = now + farthest.comparison.max(FARTHEST_DUE);
         let groups = "UPDATE tracker_groups SET due_at = $1 WHERE due_at > $2";
         let comparisons = "UPDATE reconcile_groups SET due_at = $1, list_at = LEAST(list_at, $1)
             WHERE due_at > $2 OR list_at > $2";
@@ -80,14 +88,13 @@ impl Store {
             WHERE d.endpoint = s.endpoint AND d.state = 0 AND d.next_attempt_at > $2";
         // A pause of a day may be lengthened by a few percent.
         let delivery = now + LONGEST_PAUSE * 2;
+        let look = now + farthest.look;
+        self.made_due(now, [(groups, look), (comparisons, comparison), (deliveries, delivery)]).await
+    }
+
+    async fn made_due<const N: usize>(&self, now: Instant, all: [(&'static str, Instant); N]) -> Result<u64, Error> {
         let mut made_due = 0;
-        for (sql, limit) in [
-            (operations, operation),
-            (aftercare, operation),
-            (groups, now + FARTHEST_DUE),
-            (comparisons, comparison),
-            (deliveries, delivery),
-        ] {
+        for (sql, limit) in all {
             let done = sqlx::query(sql).bind(now).bind(limit).execute(&self.workers).await?;
             made_due += done.rows_affected();
         }

@@ -1,0 +1,58 @@
+//! Updates and deletes against a row that others write, too: the tracker, the reconciler, another gateway.
+//!
+//! What must stay true: a caller that set no condition is not refused because the row changed while the request was
+//! handled; one that set a condition is judged by the row as it is then. Nothing was recorded of a try that lost.
+
+use super::{CONCURRENT, DELETE, UPDATE};
+use crate::app::input::{ChangeOptions, Changed};
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::ids::CacheId;
+use crate::domain::spec::ImageCacheChanges;
+
+/// How often the row is read anew. Each loss means that somebody else wrote it meanwhile.
+const TRIES: usize = 5;
+
+impl Gateway {
+    /// Changes an image cache: a new build, a new generation.
+    pub async fn update_image_cache(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: CacheId,
+        changes: ImageCacheChanges,
+        options: ChangeOptions,
+    ) -> Result<Changed, Error> {
+        access::check(caller, UPDATE)?;
+        for _ in 1..TRIES {
+            let (changes, options) = (changes.clone(), options.clone());
+            let changed = Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await;
+            if !has_lost(&changed) {
+                return changed;
+            }
+        }
+        Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await
+    }
+
+    /// Removes an image cache from the cloud; its record stays.
+    pub async fn delete_image_cache(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: CacheId,
+        options: ChangeOptions,
+    ) -> Result<Changed, Error> {
+        access::check(caller, DELETE)?;
+        for _ in 1..TRIES {
+            let changed = Box::pin(self.delete_as_it_is(caller, call, id, options.clone())).await;
+            if !has_lost(&changed) {
+                return changed;
+            }
+        }
+        Box::pin(self.delete_as_it_is(caller, call, id, options)).await
+    }
+}
+
+fn has_lost(changed: &Result<Changed, Error>) -> bool {
+    matches!(changed, Err(Error::Conflict { code: CONCURRENT, .. }))
+}
