@@ -28,7 +28,7 @@ use crate::auth::verify::Verifier;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::seal::Sealer;
-use crate::domain::clock::{Clock, Instant};
+use crate::domain::clock::{Clock, Instant, Uptime};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{self, AuditId, CacheId};
 use crate::domain::poll::bucket::Buckets;
@@ -128,6 +128,11 @@ impl Gateway {
     /// The time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.0.parts.clock
+    }
+
+    /// How long the machine has been up: what leases and ages in memory go by.
+    pub(super) fn uptime(&self) -> Uptime {
+        self.clock().uptime()
     }
 
     /// Who can be woken.

@@ -1,8 +1,8 @@
 //! Work that somebody must hold while it is done: a lease in the database, renewed while the work is in hand.
 //!
-//! What must stay true: the work goes on only while we surely hold the lease, judged by the monotonic clock from
-//! before it was asked for. A process that was frozen, or cut off from the database, for longer than that does
-//! nothing more when it wakes: not one step of the work is taken, so nothing is sent and nothing is written. (What
+//! What must stay true: the work goes on only while we surely hold the lease, judged by the machine's uptime from
+//! before it was asked for. A process (or machine) that was frozen, suspended, or cut off from the database, for longer
+//! than that does nothing more when it wakes: not one step of the work is taken, so nothing is sent and nothing is written. (What
 //! was handed to the system before may still leave, signed with the time that was recorded; and each write is
 //! guarded by the lease again, where the database's clock decides.)
 //!
@@ -11,11 +11,12 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::{Error, Gateway};
+use crate::domain::clock::{Clock, Uptime};
 use crate::store::{GroupLease, LeasedOperation};
 
 /// A renewal that could not be asked for is asked for again after that long.
@@ -37,15 +38,20 @@ pub(super) enum Held<'a> {
 pub(super) struct Lease<'a> {
     /// On what.
     pub(super) on: Held<'a>,
-    /// A moment before it was asked for, by the monotonic clock.
-    pub(super) taken: Instant,
+    /// A moment before it was asked for, by the machine's uptime.
+    pub(super) taken: Uptime,
     /// For how long.
     pub(super) lasts: Duration,
 }
 
 impl Lease<'_> {
-    fn ends(self) -> Instant {
-        self.taken + self.lasts
+    /// How long it lasts still.
+    fn left(self, clock: &dyn Clock) -> Duration {
+        (self.taken + self.lasts).since(clock.uptime())
+    }
+
+    fn is_over(self, clock: &dyn Clock) -> bool {
+        self.left(clock).is_zero()
     }
 }
 
@@ -60,7 +66,7 @@ impl Gateway {
         loop {
             let renewed = tokio::select! {
                 biased;
-                done = while_held(lease, work.as_mut()) => return done,
+                done = while_held(lease, self.clock(), work.as_mut()) => return done,
                 renewed = self.renewed(lease) => renewed,
             };
             match renewed {
@@ -68,16 +74,15 @@ impl Gateway {
                 None => break,
             }
         }
-        let until = lease.ends().min(Instant::now() + GRACE);
-        timeout_at(until.into(), while_held(lease, work.as_mut())).await.ok().flatten()
+        timeout(GRACE, while_held(lease, self.clock(), work.as_mut())).await.ok().flatten()
     }
 
     /// Waits until it is time, and renews. None: it is not ours any more, or ran out while we asked.
     async fn renewed<'a>(&self, lease: Lease<'a>) -> Option<Lease<'a>> {
-        sleep_until((lease.taken + lease.lasts / 3).into()).await;
-        loop {
-            let asked = Instant::now();
-            match timeout_at(lease.ends().into(), self.renew(lease)).await.ok()? {
+        sleep((lease.taken + lease.lasts / 3).since(self.uptime())).await;
+        while !lease.is_over(self.clock()) {
+            let asked = self.uptime();
+            match timeout(lease.left(self.clock()), self.renew(lease)).await.ok()? {
                 Ok(true) => return Some(Lease { taken: asked, ..lease }),
                 Ok(false) => return None,
                 Err(error) => {
@@ -85,10 +90,8 @@ impl Gateway {
                     sleep(PAUSE).await;
                 }
             }
-            if Instant::now() >= lease.ends() {
-                return None;
-            }
         }
+        None
     }
 
     /// `false`: it is not held any more, or there is nothing left to hold.
@@ -104,35 +107,51 @@ impl Gateway {
 }
 
 /// Polls the work, but only while the lease lasts: the clock is asked first, each time.
-async fn while_held<T>(lease: Lease<'_>, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+async fn while_held<T>(lease: Lease<'_>, clock: &dyn Clock, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let held = poll_fn(|context| {
-        if Instant::now() >= lease.ends() {
+        if lease.is_over(clock) {
             return Poll::Ready(None);
         }
         work.as_mut().poll(context).map(Some)
     });
     // The work may be waiting for something that never wakes it.
-    timeout_at(lease.ends().into(), held).await.ok().flatten()
+    timeout(lease.left(clock), held).await.ok().flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::pin::pin;
+    use std::sync::Mutex;
 
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::clock::Instant;
     use crate::store::TrackerGroup;
 
-    async fn worked(group: &GroupLease, taken: Instant) -> (Option<&'static str>, bool) {
+    /// The clock of a machine that was suspended for so long.
+    #[derive(Debug)]
+    struct Suspended(Mutex<Duration>);
+
+    impl Clock for Suspended {
+        fn now(&self) -> Instant {
+            Instant::UNIX_EPOCH
+        }
+
+        fn uptime(&self) -> Uptime {
+            Uptime::now() + *self.0.lock().unwrap()
+        }
+    }
+
+    async fn worked(group: &GroupLease, taken: Uptime, clock: &dyn Clock) -> (Option<&'static str>, bool) {
         let touched = Cell::new(false);
         let lease = Lease { on: Held::Group(group), taken, lasts: Duration::from_secs(12) };
         let work = async {
             touched.set(true);
             "done"
         };
-        (while_held(lease, pin!(work)).await, touched.get())
+        (while_held(lease, clock, pin!(work)).await, touched.get())
     }
 
     #[tokio::test]
@@ -140,9 +159,9 @@ mod tests {
         let group = TrackerGroup { account: "a".into(), region: "r".into() };
         let group =
             GroupLease { group, lease_token: Uuid::nil(), due_at: None, looked_at: None, round_at: None, cursor: None };
-        let now = Instant::now();
-        assert_eq!(worked(&group, now).await, (Some("done"), true));
-        let long_ago = now.checked_sub(Duration::from_secs(13)).expect("the machine runs longer than that");
-        assert_eq!(worked(&group, long_ago).await, (None, false));
+        let (clock, now) = (Suspended(Mutex::default()), Uptime::now());
+        assert_eq!(worked(&group, now, &clock).await, (Some("done"), true));
+        *clock.0.lock().unwrap() = Duration::from_secs(13);
+        assert_eq!(worked(&group, now, &clock).await, (None, false));
     }
 }

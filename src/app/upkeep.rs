@@ -16,6 +16,12 @@ const KEEP_NONCES: Duration = Duration::from_mins(31);
 #[derive(Debug)]
 pub(super) struct Ahead(AtomicBool);
 
+/// What everybody is told whose request goes by the time, before that was read.
+fn unset() -> Error {
+    let detail = "the time could not be read yet";
+    Error::Unavailable { code: "credentials_unavailable", detail, retry_after_seconds: 2 }
+}
+
 impl Default for Ahead {
     fn default() -> Self {
         Self(AtomicBool::new(true))
@@ -107,7 +113,7 @@ impl Gateway {
     /// Reads the database's clock and goes by it from now on, so that all gateways tell the same time, as exactly as
     /// half of what the reading took.
     pub async fn keep_time(&self) -> Result<(), Error> {
-        let asked = std::time::Instant::now();
+        let asked = self.uptime();
         let told = self.store().now().await?;
         let doubted = self.clock().doubt();
         let moved = self.clock().learn(told, asked);
@@ -139,7 +145,11 @@ impl Gateway {
 
     /// Returns once the clock can be gone by: right at the start it is read first.
     pub(super) async fn clock_is_set(&self) -> Result<(), Error> {
-        if self.clock().is_set() { Ok(()) } else { self.keep_time().await }
+        if !self.clock().is_set() {
+            self.keep_time().await?;
+        }
+        // A reading that took too long has set nothing.
+        if self.clock().is_set() { Ok(()) } else { Err(unset()) }
     }
 
     pub(super) fn before(&self, kept: Duration) -> Instant {

@@ -241,6 +241,7 @@ impl Gateway {
     /// Gives up what was not told by now, as no answer can be on its way any more; says of what nobody knows.
     async fn give_up_untold(&self) -> Result<(), Error> {
         let before = self.before(self.settings().answer_within);
+        self.store().tell_unknown_owed().await?;
         let given_up = self.store().abandon_untold(before, UNTOLD).await?;
         metrics::counter!("ecg_creates_untold_total").increment(given_up);
         for (operation, cache) in self.store().perhaps_untold(before).await? {

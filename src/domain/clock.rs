@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
-use course::{Course, Reading};
+use course::{Course, DRIFT, Reading};
+pub use uptime::Uptime;
 
 pub mod course;
+mod uptime;
 
 /// An instant in UTC, in microseconds.
 pub type Instant = DateTime<Utc>;
@@ -46,9 +48,14 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present instant in UTC, cut to microseconds.
     fn now(&self) -> Instant;
 
-    /// Tells the clock that a better one, asked at `asked` by the monotonic clock and answering just now, said `told`.
+    /// How long the machine has been up: what ages and leases go by that live in memory.
+    fn uptime(&self) -> Uptime {
+        Uptime::now()
+    }
+
+    /// Tells the clock that a better one, asked at `asked` and answering just now, said `told`.
     /// Returns by how much this one was put forward. Most clocks know no better than themselves.
-    fn learn(&self, _told: Instant, _asked: std::time::Instant) -> Duration {
+    fn learn(&self, _told: Instant, _asked: Uptime) -> Duration {
         Duration::zero()
     }
 
@@ -92,13 +99,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that no step of the machine's own can move: it begins with that, goes on by the monotonic clock, and
-/// is corrected by one that all gateways share (the database's), whose leaps it believes only once they have lasted
+/// A clock that no step of the machine's own can move: it begins with that, goes on by how long the machine has been up
+/// (suspended or not, so that it is right at once when it wakes), and is corrected by one that all gateways share (the database's), whose leaps it believes only once they have lasted
 /// ([`course`]). So schedules, signatures and the windows of "never twice" mean the same to every gateway, whatever
 /// happens to the clock of one machine.
 #[derive(Debug)]
 pub struct SteadyClock {
-    begun: std::time::Instant,
+    begun: Uptime,
     machine: Arc<dyn Clock>,
     course: Mutex<Course>,
     set: AtomicBool,
@@ -108,7 +115,7 @@ impl SteadyClock {
     /// A clock that shows what `machine` shows, to be corrected before it is gone by.
     pub fn set_by(machine: Arc<dyn Clock>) -> Self {
         let course = Mutex::new(Course::from(machine.now()));
-        Self { begun: std::time::Instant::now(), machine, course, set: AtomicBool::new(false) }
+        Self { begun: machine.uptime(), machine, course, set: AtomicBool::new(false) }
     }
 
     fn course(&self) -> std::sync::MutexGuard<'_, Course> {
@@ -117,7 +124,7 @@ impl SteadyClock {
     }
 
     fn passed(&self) -> Duration {
-        Duration::from_std(self.begun.elapsed()).unwrap_or(Duration::MAX)
+        Duration::from_std(self.uptime().since(self.begun)).unwrap_or(Duration::MAX)
     }
 }
 
@@ -127,8 +134,16 @@ impl Clock for SteadyClock {
         self.course().at(passed).trunc_subsecs(6)
     }
 
-    fn learn(&self, told: Instant, asked: std::time::Instant) -> Duration {
-        let half = Duration::from_std(asked.elapsed() / 2).unwrap_or(Duration::MAX);
+    fn uptime(&self) -> Uptime {
+        self.machine.uptime()
+    }
+
+    fn learn(&self, told: Instant, asked: Uptime) -> Duration {
+        let half = Duration::from_std(self.uptime().since(asked) / 2).unwrap_or(Duration::MAX);
+        // The answer lay about while the machine was suspended, or nearly as long on the way: it tells nothing.
+        if half > DRIFT {
+            return Duration::zero();
+        }
         let Some(told) = told.checked_add_signed(half) else { return Duration::zero() };
         let reading = Reading { told, half, machine: self.machine.now(), passed: self.passed() };
         let mut course = self.course();
@@ -192,12 +207,69 @@ mod tests {
         machine.advance(Duration::days(1));
         assert!(clock.now() >= start && clock.now() < start + Duration::minutes(1), "the step is not seen");
         assert!(!clock.is_set());
-        let (told, asked) = (start + Duration::days(1), std::time::Instant::now());
+        let (told, asked) = (start + Duration::days(1), Uptime::now());
         assert!(clock.learn(told, asked) > Duration::hours(23));
         assert!(clock.is_set() && clock.doubt().is_none());
         assert!(clock.now() >= told && clock.now() < told + Duration::minutes(1));
-        assert_eq!(clock.learn(told + Duration::days(9), std::time::Instant::now()), Duration::zero());
+        assert_eq!(clock.learn(told + Duration::days(9), Uptime::now()), Duration::zero());
         assert!(clock.doubt() > Some(Duration::days(8)));
         assert!(clock.now() < told + Duration::minutes(1));
+    }
+
+    /// A machine that was suspended so long, and whose own clock says what it said before, as some do when they wake.
+    #[derive(Debug)]
+    struct Suspended(ManualClock, Mutex<std::time::Duration>);
+
+    impl Clock for Suspended {
+        fn now(&self) -> Instant {
+            self.0.now()
+        }
+
+        fn uptime(&self) -> Uptime {
+            Uptime::now() + *self.1.lock().unwrap()
+        }
+    }
+
+    const MINUTE: Duration = Duration::minutes(1);
+
+    fn suspended() -> (Arc<Suspended>, SteadyClock) {
+        let start = Instant::UNIX_EPOCH + Duration::hours(1);
+        let machine = Arc::new(Suspended(ManualClock::at(start), Mutex::default()));
+        let clock = SteadyClock::set_by(machine.clone());
+        (machine, clock)
+    }
+
+    fn wake(machine: &Suspended, hours: u64) {
+        *machine.1.lock().unwrap() += std::time::Duration::from_hours(hours);
+    }
+
+    #[test]
+    fn a_machine_that_wakes_tells_the_time_at_once() {
+        let (machine, clock) = suspended();
+        let start = machine.now();
+        clock.learn(start, clock.uptime());
+        wake(&machine, 1);
+        let right = start + Duration::hours(1);
+        assert!(clock.now() >= right && clock.now() < right + MINUTE, "{}", clock.now());
+        assert!(clock.learn(right, clock.uptime()).abs() < MINUTE, "the next reading agrees");
+        assert!(clock.doubt().is_none() && clock.is_sure());
+        assert!(crate::domain::operation::is_stale(start, clock.now()), "nothing signed before is sent");
+        assert!(!within(Some(start), MINUTE, clock.now()), "nor is anything believed that was read before");
+    }
+
+    #[test]
+    fn an_answer_that_lay_about_during_the_pause_sets_nothing() {
+        let (machine, clock) = suspended();
+        let (start, asked) = (machine.now(), clock.uptime());
+        wake(&machine, 1);
+        assert_eq!(clock.learn(start, asked), Duration::zero());
+        assert!(!clock.is_set(), "nor may it be gone by");
+        machine.0.advance(Duration::hours(1));
+        clock.learn(start + Duration::hours(1), clock.uptime());
+        assert!(clock.is_set());
+        let (told, asked) = (clock.now(), clock.uptime());
+        wake(&machine, 1);
+        assert_eq!((clock.learn(told, asked), clock.doubt()), (Duration::zero(), None), "no leap is suspected");
+        assert!(clock.now() >= told + Duration::hours(1));
     }
 }

@@ -29,9 +29,13 @@ impl Store {
         sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await?;
         let failed = |error: sqlx::migrate::MigrateError| Error::Migration(error.into());
         // What a later version applied is none of ours, and no reason to refuse: so the program alone can go back.
+        let new = is_new(&mut connection).await?;
+        if !new {
+            tell_later(&mut connection).await?;
+        }
         let mut migrations = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
         migrations.set_ignore_missing(true);
-        if is_new(&mut connection).await? {
+        if new {
             let mut transaction = connection.begin().await?;
             migrations.run(&mut *transaction).await.map_err(failed)?;
             Ok(transaction.commit().await?)
@@ -39,6 +43,21 @@ impl Store {
             migrations.run(&mut *connection).await.map_err(failed)
         }
     }
+}
+
+/// Tells what a later version has applied.
+async fn tell_later(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+    let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+    let later: Vec<i64> = sqlx::query_scalar(
+        "SELECT version FROM public._sqlx_migrations WHERE success AND version <> ALL($1) ORDER BY version",
+    )
+    .bind(known)
+    .fetch_all(connection)
+    .await?;
+    if let (Some(first), Some(last)) = (later.first(), later.last()) {
+        tracing::warn!(first, last, "a later version of the gateway has migrated this database: that is left as it is");
+    }
+    Ok(())
 }
 
 /// Whether nothing was ever applied.

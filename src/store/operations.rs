@@ -14,7 +14,7 @@ use super::unreadable::alone;
 use super::{Error, Store, audit_insert, image_caches};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
-use crate::domain::clock::Instant;
+use crate::domain::clock::{Instant, Uptime};
 use crate::domain::failure::CloudError;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
@@ -33,8 +33,8 @@ pub struct NewOperation {
     pub lease_token: Uuid,
     /// For how long, in seconds by the database's clock.
     pub lease_seconds: f64,
-    /// A moment before the lease begins, by the monotonic clock.
-    pub taken: std::time::Instant,
+    /// A moment before the lease begins, by the machine's uptime.
+    pub taken: Uptime,
     /// What is kept of the request.
     pub audit: AuditEntry,
     /// The caller's key, if any.

@@ -3,7 +3,8 @@
 //!
 //! What must stay true: an answer leaves only after `sending` is committed; only `unsent` runs out; whoever comes to
 //! rely on the cache ends what is owed. Operations are locked before what is owed for them, and only where the end of
-//! one could come in between: to clear what was told takes no lock of an operation.
+//! one could come in between: to clear what was told takes no lock of an operation. By a word of another version nothing
+//! is written, told or given up: it is told of, and left to that version.
 //!
 //! Who calls it: `app`, and the transactions that record a create or an end. What it does not do: remove image caches.
 
@@ -15,7 +16,9 @@ use uuid::Uuid;
 use super::batches::{Batches, Work};
 use super::operations::NewCreate;
 use super::pool::{Connection, Pool};
+use super::rows::word;
 use super::settling::Settlement;
+use super::unreadable::{self, Keyed};
 use super::{Error, Store};
 use crate::domain::clock::Instant;
 use crate::domain::ids::{CacheId, OperationId};
@@ -23,6 +26,8 @@ use crate::domain::operation::{OperationState, Owed};
 
 /// Most answers that wait to be cleared.
 const QUEUE: usize = 8_192;
+/// So many rows of another version are told of in one pass.
+const UNKNOWN: i64 = 100;
 
 /// The caller of a create who must be told now or never: shared by the request, which tells it, and the task that
 /// carries the create out. Known to this process alone; what is durable of it stands in `owed_answers`.
@@ -106,8 +111,47 @@ pub(super) async fn settle(connection: &mut Connection, settlement: &Settlement)
 }
 
 async fn set_sending(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
-    let done = sqlx::query("UPDATE owed_answers SET state = 'sending' WHERE operation = $1").bind(id.uuid());
+    let done = sqlx::query("UPDATE owed_answers SET state = 'sending' WHERE operation = $1 AND state = ANY($2)")
+        .bind(id.uuid())
+        .bind(known());
     Ok(done.execute(connection).await?.rows_affected() == 1)
+}
+
+/// The words that this version knows.
+fn known() -> Vec<&'static str> {
+    Owed::ALL.map(Owed::as_str).to_vec()
+}
+
+/// Those of up to so many rows with another word, or of the one of this operation: told of here.
+async fn unknown(connection: &mut Connection, of: Option<OperationId>, limit: i64) -> Result<Option<Error>, Error> {
+    let rows: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT operation FROM owed_answers WHERE state <> ALL($1) AND operation = COALESCE($2, operation) LIMIT $3",
+    )
+    .bind(known())
+    .bind(of.map(OperationId::uuid))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let told = |id: Uuid| unreadable::alone::<_, Owed>(Some(Unknown(id.into()))).err();
+    // Each is told of, whichever is returned.
+    Ok(rows.into_iter().filter_map(told).fold(None, |_, error| Some(error)))
+}
+
+/// What is owed for that operation by a word of another version.
+struct Unknown(OperationId);
+
+impl Keyed for Unknown {
+    fn key(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl TryFrom<Unknown> for Owed {
+    type Error = Error;
+
+    fn try_from(_: Unknown) -> Result<Self, Error> {
+        word(None, "owed_answers", "state")
+    }
 }
 
 /// Somebody relies on the cache from now on: nobody gives it up. `false`: its create was given up before.
@@ -149,7 +193,11 @@ impl Store {
         if may != Some(true) {
             return Ok(false);
         }
-        set_sending(&mut transaction, id).await?;
+        if !set_sending(&mut transaction, id).await?
+            && let Some(unknown) = unknown(&mut transaction, Some(id), 1).await?
+        {
+            return Err(unknown);
+        }
         transaction.commit().await?;
         Ok(true)
     }
@@ -205,6 +253,12 @@ impl Store {
         Ok(abandoned)
     }
 
+    /// Tells of what is owed by a word of another version, which is left as it is.
+    pub async fn tell_unknown_owed(&self) -> Result<(), Error> {
+        unknown(&mut self.workers.acquire().await?, None, UNKNOWN).await?;
+        Ok(())
+    }
+
     /// Creates recorded before `before` of which nobody knows whether the caller was told; each is named once. They
     /// stay.
     pub async fn perhaps_untold(&self, before: Instant) -> Result<Vec<(OperationId, CacheId)>, Error> {
@@ -219,17 +273,17 @@ impl Store {
     }
 }
 
-/// Gives up those of these operations, which are locked, for which something is owed, or this. A key stands for those
+/// Gives up those of these operations, which are locked, for which something known is owed, or this. A key stands for those
 /// that have one.
 async fn abandon_owed(connection: &mut Connection, operations: &[Uuid], what: Option<Owed>) -> Result<u64, Error> {
     let done = sqlx::query(
         "WITH owed AS (
-             DELETE FROM owed_answers WHERE operation = ANY($1) AND state = COALESCE($2, state) RETURNING operation)
+             DELETE FROM owed_answers WHERE operation = ANY($1) AND state = ANY($2) RETURNING operation)
          UPDATE operations o SET abandoned = NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.operation = o.id)
          FROM owed WHERE o.id = owed.operation AND o.state <> 'refused'",
     )
     .bind(operations)
-    .bind(what.map(Owed::as_str))
+    .bind(what.map_or_else(known, |one| vec![one.as_str()]))
     .execute(connection)
     .await?;
     Ok(done.rows_affected())

@@ -12,11 +12,12 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::address::{Policy, Reason, is_special};
 use super::embedded::inner;
 use super::resolver::Lookup;
+use crate::domain::clock::Uptime;
 
 /// How long an answer counts before it is asked again.
 const FRESH: Duration = Duration::from_secs(30);
@@ -47,8 +48,8 @@ pub(super) struct Own {
 
 #[derive(Default)]
 struct Found {
-    asked: Option<Instant>,
-    addresses: HashMap<IpAddr, Instant>,
+    asked: Option<Uptime>,
+    addresses: HashMap<IpAddr, Uptime>,
 }
 
 impl fmt::Debug for Own {
@@ -87,8 +88,8 @@ impl Own {
     }
 
     async fn leads_to(&self, name: &str, port: u16, ip: IpAddr) -> bool {
-        let now = Instant::now();
-        let is_fresh = |found: &Found| found.asked.is_some_and(|asked| now - asked < FRESH);
+        let now = Uptime::now();
+        let is_fresh = |found: &Found| found.asked.is_some_and(|asked| now.since(asked) < FRESH);
         if !self.found().get(name).is_some_and(is_fresh) {
             // Where it cannot be resolved, what was known counts on: the receiver is judged all the same.
             let answer = timeout(PATIENCE, self.lookup.lookup(name.to_owned(), port)).await;
@@ -97,7 +98,7 @@ impl Own {
             let found = all.entry(name.to_owned()).or_default();
             found.asked = Some(now);
             found.addresses.extend(addresses.into_iter().map(|address| (inner(address.ip()), now)));
-            found.addresses.retain(|_, seen| now - *seen < KEPT);
+            found.addresses.retain(|_, seen| now.since(*seen) < KEPT);
         }
         self.found().get(name).is_some_and(|found| found.addresses.contains_key(&ip))
     }

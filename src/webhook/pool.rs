@@ -10,15 +10,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use super::link::Link;
 use super::network::Networks;
+use crate::domain::clock::Uptime;
 
 #[derive(Default)]
 struct State {
     /// By origin (`https://hooks.example.com:8443`), those that came last at the end.
-    idle: HashMap<String, Vec<(Instant, Link)>>,
+    idle: HashMap<String, Vec<(Uptime, Link)>>,
     swept: bool,
 }
 
@@ -43,32 +44,38 @@ impl Pool {
         let fits = |link: &Link| within.is_none_or(|networks| link.remote.is_some_and(|remote| networks.hold(remote)));
         let at = links.iter().rposition(|(_, link)| fits(link))?;
         let (since, link) = links.remove(at);
-        (since.elapsed() < self.idle).then_some(link)
+        (Uptime::now().since(since) < self.idle).then_some(link)
     }
 
     /// Keeps a connection for the next message.
     pub(super) fn put(self: &Arc<Self>, origin: &str, link: Link) {
         let mut state = self.state();
-        let kept = (Instant::now(), link);
+        let kept = (Uptime::now(), link);
         match state.idle.get_mut(origin) {
             Some(links) => links.push(kept),
             None => drop(state.idle.insert(origin.to_owned(), vec![kept])),
         }
         if !std::mem::replace(&mut state.swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(self), Instant::now() + self.idle));
+            tokio::spawn(sweep(Arc::downgrade(self), self.idle));
         }
     }
 
-    /// Closes what has lain too long. When to look again, if anything is left.
-    fn close_old(&self) -> Option<Instant> {
-        let (mut state, now) = (self.state(), Instant::now());
+    /// Closes what has lain too long. After how long to look again, if anything is left.
+    fn close_old(&self) -> Option<Duration> {
+        let (mut state, now) = (self.state(), Uptime::now());
         let mut old = Vec::new();
         for links in state.idle.values_mut() {
             let fresh = links.partition_point(|(since, _)| *since + self.idle <= now);
             old.extend(links.drain(..fresh));
         }
         state.idle.retain(|_, links| !links.is_empty());
-        let next = state.idle.values().filter_map(|links| links.first()).map(|(since, _)| *since + self.idle).min();
+        let next = state
+            .idle
+            .values()
+            .filter_map(|links| links.first())
+            .map(|(since, _)| *since + self.idle)
+            .min()
+            .map(|at| at.since(now));
         state.swept = next.is_some();
         // Closing takes system calls: not while others wait.
         drop(state);
@@ -82,10 +89,10 @@ impl Pool {
     }
 }
 
-async fn sweep(pool: Weak<Pool>, first: Instant) {
+async fn sweep(pool: Weak<Pool>, first: Duration) {
     let mut next = Some(first);
-    while let Some(at) = next {
-        sleep_until(at).await;
+    while let Some(rest) = next {
+        sleep(rest).await;
         next = pool.upgrade().and_then(|pool| pool.close_old());
     }
 }

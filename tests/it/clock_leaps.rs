@@ -1,25 +1,30 @@
 //! Clocks that leap: the database's clock is not believed alone, nothing is forgotten meanwhile, and what was written
-//! by a clock that was ahead holds nobody up.
+//! by a clock that was ahead holds nobody up. And machines that are suspended, after which the time goes on where it is.
 #![cfg(test)]
 
 use std::sync::Arc;
-use std::time::Instant as Monotonic;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration as Seconds;
 
 use chrono::Duration;
-use eci_cache_gateway::domain::clock::{Clock, ManualClock, SteadyClock};
+use eci_cache_gateway::app;
+use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock, SteadyClock, Uptime};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 
 use crate::support::answer::Answer;
-use crate::support::gateway::{SCOPES, Setup, TestGateway, new_cache};
+use crate::support::gate::Gate;
+use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
+use crate::support::listener::Listener;
 use crate::who::api_keys::admin;
 
 /// A gateway that goes by a clock as `serve` has it, and that clock.
 async fn steady() -> (TestGateway, Arc<SteadyClock>) {
     let start = Setup::default().start;
     let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(start))));
-    clock.learn(start, Monotonic::now());
+    clock.learn(start, Uptime::now());
     let app = TestGateway::with(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
     (app, clock)
 }
@@ -48,7 +53,7 @@ async fn nothing_is_forgotten_by_a_leap_of_the_databases_clock() {
         .expect(201);
     assert_eq!(readyz(&app).await["clock"], true);
     for leap in [Duration::days(9), -Duration::seconds(600), Duration::days(4_000)] {
-        clock.learn(app.now() + leap, Monotonic::now());
+        clock.learn(app.now() + leap, Uptime::now());
         app.gateway.clean().await.unwrap();
         let page = readyz(&app).await;
         assert_eq!(page["clock"], false, "it is told");
@@ -57,7 +62,7 @@ async fn nothing_is_forgotten_by_a_leap_of_the_databases_clock() {
         assert_eq!((&again.expect(201)["id"], again.header("idempotent-replayed")), (&cache["id"], "true"));
         me(&app, &token).await.problem(401, "token_revoked");
     }
-    clock.learn(clock.now(), Monotonic::now());
+    clock.learn(clock.now(), Uptime::now());
     assert_eq!(readyz(&app).await["clock"], true);
     app.gateway.clean().await.unwrap();
     let again = create(&app).await;
@@ -71,7 +76,7 @@ async fn nothing_is_forgotten_either_by_a_gateway_that_starts_during_a_leap() {
     create(&first).await.expect(201);
     let start = Setup::default().start;
     let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(start))));
-    clock.learn(start + Duration::days(9), Monotonic::now());
+    clock.learn(start + Duration::days(9), Uptime::now());
     let second = first.second_gateway(Setup { clock: Some(clock), ..Setup::default() }).await;
     assert_eq!(readyz(&second).await["clock"], false);
     second.gateway.clean().await.unwrap();
@@ -88,7 +93,7 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_sends_nothing
     first.forget_tokens().await;
     let machine = Setup::default().start + Duration::seconds(310);
     let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(machine))));
-    clock.learn(machine - Duration::seconds(300), Monotonic::now());
+    clock.learn(machine - Duration::seconds(300), Uptime::now());
     assert!(!clock.is_sure());
     let second = first.second_gateway(Setup { clock: Some(clock), ..Setup::default() }).await;
     second.drain().await;
@@ -145,4 +150,102 @@ async fn what_a_clock_that_was_ahead_has_written_holds_nobody_up() {
     assert!(app.gateway.reconcile().await.unwrap(), "the comparison is due");
     app.gateway.clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM webhook_workers").await, 0);
+}
+
+/// A machine that was suspended for so many seconds. Nobody has put its own clock right since it woke.
+#[derive(Debug)]
+struct Suspended(ManualClock, AtomicU64);
+
+impl Clock for Suspended {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn uptime(&self) -> Uptime {
+        Uptime::now() + Seconds::from_secs(self.1.load(Ordering::Relaxed))
+    }
+}
+
+impl Suspended {
+    fn wakes_after(&self, seconds: u64) {
+        self.1.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+/// A gateway on a machine that can be suspended, beside `first`.
+async fn on_a_laptop(first: &TestGateway, setup: Setup) -> (TestGateway, Arc<Suspended>, Arc<SteadyClock>) {
+    let start = Setup::default().start;
+    let machine = Arc::new(Suspended(ManualClock::at(start), AtomicU64::new(0)));
+    let clock = Arc::new(SteadyClock::set_by(machine.clone()));
+    clock.learn(start, clock.uptime());
+    let app = first.second_gateway(Setup { clock: Some(clock.clone()), ..setup }).await;
+    (app, machine, clock)
+}
+
+#[tokio::test]
+async fn after_a_pause_the_time_is_right_at_once_and_nothing_is_believed_that_was_read_before() {
+    let first = TestGateway::start().await;
+    let (app, machine, clock) = on_a_laptop(&first, Setup::default()).await;
+    let token = app.token("other", &SCOPES);
+    me(&app, &token).await.expect(200);
+    let lost = json!({"jti": "token-of-other", "reason": "lost"});
+    admin(&first, Method::POST, "/v1/revocations", Some(&lost)).await.expect(201);
+    machine.wakes_after(1_200);
+    me(&app, &token).await.problem(401, "token_revoked");
+    let right = Setup::default().start + Duration::seconds(1_200);
+    assert!(clock.now() >= right && clock.now() < right + Duration::seconds(120), "{}", clock.now());
+    let moved = clock.learn(clock.now(), clock.uptime());
+    assert!(moved.abs() < Duration::seconds(1) && clock.doubt().is_none(), "{moved}");
+    assert_eq!(readyz(&app).await["clock"], true);
+}
+
+#[tokio::test]
+async fn after_a_pause_nobody_is_told_anything_whose_credential_was_not_looked_at() {
+    let first = TestGateway::start().await;
+    let settings = app::Settings { credential_look: Seconds::from_mins(5), ..app::Settings::default() };
+    let (app, machine, _) = on_a_laptop(&first, Setup { settings, ..Setup::default() }).await;
+    let token = first.token_of_teams(&[TEAM, "zoo"], &[Scope::Read]);
+    let stream = app.bare(Method::GET, "/v1/events/stream").bearer_auth(&token).header("x-team", TEAM);
+    let mut listener = Listener::open(stream).await;
+    app.waiting(1).await;
+    let lost = json!({"jti": "token-of-web-zoo", "reason": "lost"});
+    admin(&first, Method::POST, "/v1/revocations", Some(&lost)).await.expect(201);
+    machine.wakes_after(1_200);
+    first.created().await;
+    while let Some(told) = listener.next().await {
+        assert_ne!(told.event, "image_cache.created");
+    }
+}
+
+#[tokio::test]
+async fn work_that_was_in_hand_before_a_pause_is_dropped_after_it() {
+    let first = TestGateway::start().await;
+    let gate = Gate::before(&first.cloud()).await;
+    let (app, machine, _) = on_a_laptop(&first, Setup { cloud: Some(gate.url.clone()), ..Setup::default() }).await;
+    let create = app.request(Method::POST, "/v1/image-caches").header("prefer", "wait=0");
+    Answer::of(create.json(&new_cache("nginx:1.27"))).await.expect(202);
+    gate.answered(1).await;
+    machine.wakes_after(3_600);
+    gate.open();
+    app.gateway.drain().await;
+    assert_eq!(first.count("SELECT count(*) FROM operation_attempts WHERE finished_at IS NOT NULL").await, 0);
+    assert_eq!(first.only_cache().await["status"], "pending", "the answer came to one who may write no more");
+}
+
+#[tokio::test]
+async fn what_was_signed_before_a_pause_is_not_sent_after_it() {
+    let first = TestGateway::start().await;
+    let gate = Gate::before(&first.cloud()).await;
+    let setup = Setup { cloud: Some(gate.url.clone()), role: Some("caches"), ..Setup::default() };
+    let (app, machine, _) = on_a_laptop(&first, setup).await;
+    let create = app.request(Method::POST, "/v1/image-caches").header("prefer", "wait=0");
+    Answer::of(create.json(&new_cache("nginx:1.27"))).await.expect(202);
+    // The attempt is recorded, and waits for the role's credentials.
+    gate.answered(1).await;
+    // Shorter than a lease, longer than an attempt may be on its way.
+    machine.wakes_after(11);
+    gate.open();
+    app.gateway.drain().await;
+    assert_eq!(first.count("SELECT count(*) FROM operation_attempts").await, 1);
+    assert_eq!(first.creations().await, 0);
 }

@@ -13,6 +13,7 @@ use crate::support::database::TestDatabase;
 
 mod causes;
 mod keys;
+mod later;
 mod poolers;
 mod schemas;
 mod settings;

@@ -61,3 +61,37 @@ fn the_page_names_every_module_that_holds_state() {
         assert!(source().join(path).is_file(), "docs/memory.md names {path}, which is not there");
     }
 }
+
+/// The last column of the first table: the tests that each row names.
+fn tests_named(page: &str) -> Vec<String> {
+    let table = page.split("## ").next().unwrap_or_default();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what"));
+    let last = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    last.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// Whether a file below `src` has tests, or a room of these tests (or a test in it) is there.
+fn is_there(test: &str) -> bool {
+    let root = source();
+    if Path::new(test).extension().is_some_and(|extension| extension == "rs") {
+        return fs::read_to_string(root.join(test))
+            .is_ok_and(|text| text.contains("#[test]") || text.contains("::test]"));
+    }
+    let rooms = root.parent().unwrap().join("tests/it");
+    let place = test.replace("::", "/");
+    let within = test.rsplit_once("::").is_some_and(|(room, name)| {
+        let file = rooms.join(room.replace("::", "/")).with_extension("rs");
+        fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {name}()")))
+    });
+    within || rooms.join(format!("{place}.rs")).is_file() || rooms.join(place).join("mod.rs").is_file()
+}
+
+#[test]
+fn the_tests_that_the_page_names_are_there() {
+    let page = fs::read_to_string(source().parent().unwrap().join("docs/memory.md")).unwrap();
+    let named = tests_named(&page);
+    assert!(named.len() > 30, "{named:?}");
+    let missing: Vec<&String> = named.iter().filter(|test| !is_there(test)).collect();
+    assert!(missing.is_empty(), "docs/memory.md names tests that are not there: {missing:?}");
+    assert!(!is_there("nothing") && !is_there("horizon::nothing") && !is_there("app/nothing.rs"));
+}

@@ -33,10 +33,19 @@ const SLOTS: u32 = 64;
 
 /// A server of this test's own, which it may stop.
 pub(crate) async fn server(options: Option<Options>) -> (Server, Options) {
+    let all = options.map_or_else(|| slots("restart"), |options| vec![options]);
+    started(all).await
+}
+
+/// Where servers of that name may live, one for each process that tests.
+pub(crate) fn slots(name: &str) -> Vec<Options> {
+    (0..SLOTS).map(|slot| options_for(&tmp(&format!("{name}-{slot}")), Durability::Throwaway)).collect()
+}
+
+/// A server at the first of these places that nobody holds.
+pub(crate) async fn started(slots: Vec<Options>) -> (Server, Options) {
     let start = move || {
-        let slots = (0..SLOTS).map(|slot| options_for(&tmp(&format!("restart-{slot}")), Durability::Throwaway));
-        let all: Vec<Options> = options.map_or_else(|| slots.collect(), |options| vec![options]);
-        for options in all {
+        for options in slots {
             match Server::start(&options, |line| eprintln!("{line}")) {
                 Ok(server) => return (server, options),
                 Err(StartError::Held(_)) => {}

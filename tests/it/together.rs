@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use eci_cache_gateway::domain::audit::AuditEntry;
 use eci_cache_gateway::domain::change;
-use eci_cache_gateway::domain::clock::Present;
+use eci_cache_gateway::domain::clock::{Present, Uptime};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::failure::CloudError;
 use eci_cache_gateway::domain::filter::AuditFilter;
@@ -89,7 +89,7 @@ impl Maker {
             credentials: None,
             lease_token: uuid_v7(now, entropy),
             lease_seconds: 60.0,
-            taken: std::time::Instant::now(),
+            taken: Uptime::now(),
             audit: self.entry(operation.id),
             key: key.map(|key| NewKey {
                 action: "create_image_cache",

@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use crate::app::Gateway;
 use crate::domain::caller::Caller;
+use crate::domain::clock::{Instant, Uptime};
 
 /// Watches over the credential of somebody who waits.
 #[derive(Debug)]
@@ -16,15 +17,15 @@ pub(in crate::app) struct Vigil {
     /// What the rule said by which they came, when it was first looked at.
     seal: OnceCell<Option<String>>,
     /// When they began to wait, by the gateway's clock.
-    since: crate::domain::clock::Instant,
+    since: Instant,
     /// When it is looked at next, however often the wait is interrupted.
-    next: Mutex<Instant>,
+    next: Mutex<Uptime>,
 }
 
 impl Vigil {
     /// Watches over this caller's.
     pub(in crate::app) fn over(gateway: &Gateway, caller: &Caller) -> Self {
-        let next = Mutex::new(Instant::now() + gateway.settings().credential_look);
+        let next = Mutex::new(gateway.uptime() + gateway.settings().credential_look);
         Self { gateway: gateway.clone(), caller: caller.clone(), seal: OnceCell::new(), since: gateway.now(), next }
     }
 
@@ -45,19 +46,28 @@ impl Vigil {
     pub(in crate::app) async fn with<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            done = work => Some(done),
+            // What is given after a pause is not given to whoever could no longer come in.
+            done = work => (!self.is_late() || self.holds().await).then_some(done),
             () = self.until_it_ends() => None,
         }
     }
 
+    fn next(&self) -> Uptime {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a look should have been over long ago: the machine was suspended, and its timers with it.
+    fn is_late(&self) -> bool {
+        self.gateway.uptime().since(self.next()) > self.gateway.settings().credential_look
+    }
+
     async fn until_it_ends(&self) {
         loop {
-            let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            sleep_until(next).await;
+            sleep(self.next().since(self.gateway.uptime())).await;
             if !self.holds().await {
                 return;
             }
-            let next = Instant::now() + self.gateway.settings().credential_look;
+            let next = self.gateway.uptime() + self.gateway.settings().credential_look;
             *self.next.lock().unwrap_or_else(PoisonError::into_inner) = next;
         }
     }

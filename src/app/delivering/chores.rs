@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::statements::Beat;
 use super::{BATCH, Deliverer, comparison, dead};
 use crate::app::Error;
+use crate::domain::clock::Uptime;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::{Bounds, Claim, Finished};
 use tokio::task::JoinError;
@@ -91,7 +92,7 @@ pub(super) enum Chore {
     Looked(usize, Result<Vec<(Claim, usize)>, Error>),
     Recorded(Vec<Finished>, Result<(), Error>),
     Returned(Vec<DeliveryId>, Result<(), Error>),
-    Beaten(Instant, Result<Beat, Error>),
+    Beaten(Uptime, Result<Beat, Error>),
     Compared(Result<Vec<(EndpointId, i64)>, Error>),
 }
 
@@ -193,7 +194,8 @@ impl Deliverer {
         self.plan.beat_at = now + BEAT_EVERY;
         let (gateway, worker) = (self.gateway.clone(), self.worker);
         let known: Vec<DeliveryId> = self.known.iter().copied().collect();
-        self.chores.spawn(async move { Chore::Beaten(now, gateway.beat_deliverer(worker, &known).await) });
+        let began = gateway.uptime();
+        self.chores.spawn(async move { Chore::Beaten(began, gateway.beat_deliverer(worker, &known).await) });
     }
 
     /// Hears how a statement went. One that failed is tried again after a rest.
@@ -277,7 +279,7 @@ impl Deliverer {
         None
     }
 
-    fn note_beat(&mut self, began: Instant, beat: &Beat) -> Result<(), Error> {
+    fn note_beat(&mut self, began: Uptime, beat: &Beat) -> Result<(), Error> {
         if !beat.alive {
             return Err(dead());
         }
@@ -327,6 +329,6 @@ impl Deliverer {
         }
         // What is due already is under way, or waits for something that wakes us.
         next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));
-        next.min(self.good_until)
+        next.min(now + self.good_until.since(self.gateway.uptime()))
     }
 }

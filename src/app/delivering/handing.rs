@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::app::Gateway;
+use crate::domain::clock::Uptime;
 use crate::store::HandOver;
 
 /// Shared by the deliverer, which writes it, and every transaction with an event, which reads it.
@@ -14,13 +14,13 @@ pub(in crate::app) struct Handing(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    worker: Option<(Uuid, Instant)>,
+    worker: Option<(Uuid, Uptime)>,
     closed: Arc<Vec<Uuid>>,
 }
 
 impl Handing {
     /// Deliveries may be handed to `worker` until that time, but not for the `closed` endpoints.
-    pub(super) fn open(&self, worker: Uuid, until: Instant, closed: Vec<Uuid>) {
+    pub(super) fn open(&self, worker: Uuid, until: Uptime, closed: Vec<Uuid>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.worker = Some((worker, until));
         if *state.closed != closed {
@@ -37,8 +37,8 @@ impl Handing {
 impl Gateway {
     /// How the deliveries of one event get to the deliverer, for whoever writes one.
     pub fn hand_over(&self) -> HandOver {
-        let state = self.handing().0.lock().unwrap_or_else(PoisonError::into_inner);
-        let worker = state.worker.filter(|(_, until)| Instant::now() < *until).map(|(worker, _)| worker);
+        let (now, state) = (self.uptime(), self.handing().0.lock().unwrap_or_else(PoisonError::into_inner));
+        let worker = state.worker.filter(|(_, until)| now < *until).map(|(worker, _)| worker);
         HandOver::new(worker, Arc::clone(&state.closed), Arc::clone(self.outlet()))
     }
 }

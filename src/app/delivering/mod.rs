@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 use self::attempt::Ended;
 use super::{Error, Gateway};
+use crate::domain::clock::Uptime;
 use crate::domain::desk::{Address, Desk, End};
 use crate::domain::ids::DeliveryId;
 use crate::store::{Claim, Finished, Handed};
@@ -47,7 +48,8 @@ struct Deliverer {
     /// When what is in flight is cut off, once it was told to stop.
     cut_off_at: Option<Instant>,
     cut_off: bool,
-    good_until: Instant,
+    /// What is begun is begun before, by a clock that goes on while the machine is suspended.
+    good_until: Uptime,
     desk: Desk<Claim>,
     in_flight: JoinSet<Ended>,
     /// What is in this worker's hands, as far as it knows.
@@ -89,7 +91,7 @@ impl Gateway {
 
 impl Deliverer {
     async fn enter(gateway: Gateway, endless: bool) -> Result<Self, Error> {
-        let (worker, began, lease) = (gateway.uuid(), Instant::now(), gateway.settings().deliverer_lease);
+        let (worker, began, lease) = (gateway.uuid(), gateway.uptime(), gateway.settings().deliverer_lease);
         gateway.store().enter_worker(worker, lease.as_secs_f64()).await?;
         let desk = Desk::new(gateway.settings().desk());
         Ok(Self {
@@ -106,7 +108,7 @@ impl Deliverer {
             finished: Vec::new(),
             unused: Vec::new(),
             chores: JoinSet::new(),
-            plan: chores::Plan::new(began),
+            plan: chores::Plan::new(Instant::now()),
             begun: 0,
         })
     }
@@ -175,7 +177,7 @@ impl Deliverer {
     /// Begins every attempt that may begin now.
     fn send_all(&mut self) {
         while !self.stopping
-            && Instant::now() < self.good_until
+            && self.gateway.uptime() < self.good_until
             && let Some(claim) = self.desk.next(self.gateway.now())
         {
             self.begun += 1;
@@ -240,7 +242,7 @@ impl Deliverer {
     }
 
     fn assert_alive(&self) -> Result<(), Error> {
-        if Instant::now() < self.good_until { Ok(()) } else { Err(dead()) }
+        if self.gateway.uptime() < self.good_until { Ok(()) } else { Err(dead()) }
     }
 }
 

@@ -39,7 +39,7 @@ impl Gateway {
             return Ok(0);
         }
         let lease = self.settings().operation_lease.as_secs_f64();
-        let claimed = self.store().claim_unsettled(self.now(), self.uuid(), lease, limit).await?;
+        let claimed = self.store().claim_unsettled(self.now(), self.uuid(), lease, limit, self.uptime()).await?;
         for leased in &claimed {
             if let Err(error) = self.settle_copies(leased).await {
                 // The lease runs out, and the next worker takes it up.

@@ -81,7 +81,7 @@ impl Gateway {
             return Ok(Vec::new());
         }
         let lease = self.settings().operation_lease.as_secs_f64();
-        Ok(self.store().claim_operations(account, self.now(), self.uuid(), lease, room.into()).await?)
+        Ok(self.store().claim_operations(account, self.now(), self.uuid(), lease, room.into(), self.uptime()).await?)
     }
 }
 

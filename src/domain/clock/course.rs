@@ -2,10 +2,11 @@
 //! not believed.
 //!
 //! What must stay true: one clock alone never moves the time by a leap. Three are compared: the shared one (the
-//! database's), the monotonic one, and the machine's own. A reading that differs by at most [`DRIFT`] from where the
-//! monotonic clock puts it corrects the time at once. A leap is believed once it has lasted: for [`LASTS`] where the
-//! machine's clock says the same (the machine was suspended, or everybody's clock was wrong before), for
-//! [`LASTS_ALONE`] where it does not. Meanwhile the time goes on by the monotonic clock, and is in doubt.
+//! database's), how long this machine has been up ([`Uptime`](super::Uptime), which counts on while it is suspended),
+//! and the machine's own. A reading that differs by at most [`DRIFT`] from where the uptime puts it corrects the time at
+//! once. A leap is believed once it has lasted: for [`LASTS`] where the machine's clock says the same (everybody's clock
+//! was wrong before, or a pause that the machine itself did not notice), for [`LASTS_ALONE`] where it does not. Meanwhile
+//! the time goes on by the uptime, and is in doubt.
 //!
 //! The first reading is taken as it is, for all gateways must begin by the same time; but it is in doubt for as long,
 //! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it, nor is it sure
@@ -33,7 +34,7 @@ pub struct Reading {
     pub half: Duration,
     /// What the machine's own clock says.
     pub machine: Instant,
-    /// How long the course has run, by the monotonic clock.
+    /// How long the course has run, by the uptime.
     pub passed: Duration,
 }
 

@@ -23,6 +23,9 @@ pub enum Owed {
 }
 
 impl Owed {
+    /// All that this version knows.
+    pub const ALL: [Self; 2] = [Self::Unsent, Self::Sending];
+
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -112,7 +112,9 @@ static END: LazyLock<String> = LazyLock::new(|| {
         FROM fit WHERE c.team = fit.team AND c.id = fit.cache RETURNING c.id),
     sending AS (
         UPDATE owed_answers w SET state = fit.owed
-        FROM fit WHERE fit.owed = 'sending' AND w.image_cache = fit.cache RETURNING w.operation),
+        FROM fit WHERE fit.owed = 'sending' AND w.image_cache = fit.cache
+            -- By a word of another version nothing is told.
+            AND w.state IN ('unsent', 'sending') RETURNING w.operation),
     cleared AS (
         DELETE FROM owed_answers w USING fit WHERE fit.owed = 'told' AND w.image_cache = fit.cache),
     passed AS (

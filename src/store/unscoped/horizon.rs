@@ -24,11 +24,13 @@ pub struct OldestTransaction {
 }
 
 impl fmt::Display for OldestTransaction {
-    /// Without the name of a prepared one, which whoever prepared it made.
+    /// Without the name of a prepared one, which whoever prepared it made: readiness is open to everybody.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pid {
             Some(pid) => write!(f, "the transaction of process {pid} of the database's server"),
-            None if self.prepared.is_some() => f.write_str("a prepared transaction of the database's server"),
+            None if self.prepared.is_some() => {
+                f.write_str("a prepared transaction of the database's server (the log has its name)")
+            }
             None => write!(f, "transaction {} of the database's server", self.number),
         }
     }

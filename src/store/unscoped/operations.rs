@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::domain::caller::TeamId;
-use crate::domain::clock::Instant;
+use crate::domain::clock::{Instant, Uptime};
 use crate::domain::failure::CloudError;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
@@ -26,8 +26,8 @@ pub struct LeasedOperation {
     pub credentials: Option<Vec<u8>>,
     /// What guards every write.
     pub lease_token: Uuid,
-    /// A moment before the lease was asked for, by the monotonic clock.
-    pub taken: std::time::Instant,
+    /// A moment before the lease was asked for, by the machine's uptime.
+    pub taken: Uptime,
     /// Whether an idempotency key may stand for it.
     pub keyed: bool,
     /// Of a create that this process began: who waits for it and is told now or never.
@@ -100,8 +100,8 @@ impl Store {
         lease_token: Uuid,
         lease_seconds: f64,
         limit: i64,
+        taken: Uptime,
     ) -> Result<Vec<LeasedOperation>, Error> {
-        let taken = std::time::Instant::now();
         let sql = format!(
             "WITH RECURSIVE teams AS (
                  -- One step through the index for each team that has any, however many operations it has.
@@ -160,8 +160,8 @@ impl Store {
         id: OperationId,
         lease_token: Uuid,
         lease_seconds: f64,
+        taken: Uptime,
     ) -> Result<Option<LeasedOperation>, Error> {
-        let taken = std::time::Instant::now();
         let sql = format!(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id = $1 AND state = 'running' AND NOT in_doubt AND (lease_until IS NULL OR lease_until < clock_timestamp())

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::operations::LeasedOperation;
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
-use crate::domain::clock::Instant;
+use crate::domain::clock::{Instant, Uptime};
 use crate::domain::ids::{CacheId, OperationId};
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::readable;
@@ -23,8 +23,8 @@ impl Store {
         lease_token: Uuid,
         lease_seconds: f64,
         limit: i64,
+        taken: Uptime,
     ) -> Result<Vec<LeasedOperation>, Error> {
-        let taken = std::time::Instant::now();
         let sql = format!(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations

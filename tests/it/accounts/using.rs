@@ -192,6 +192,25 @@ async fn new_credentials_are_used_by_every_gateway() {
 }
 
 #[tokio::test]
+async fn while_the_accounts_cannot_be_read_what_is_known_of_them_goes_on() {
+    let app = start().await;
+    let id = created(&app, "nginx:1").await;
+    sqlx::query("ALTER TABLE cloud_accounts RENAME TO away").execute(app.sql()).await.unwrap();
+    let mut looks = calls(&app, SECOND.0, "DescribeImageCaches").await;
+    for _ in 0..3 {
+        app.advance(60);
+        while app.gateway.track().await.unwrap() {}
+        let now = calls(&app, SECOND.0, "DescribeImageCaches").await;
+        assert!(now > looks || app.cache(&id).await["status"] == "ready", "it is looked at with what was read last");
+        looks = now;
+    }
+    assert!(create_in(&app, "second", "nginx:2").await.status >= 500);
+    assert_eq!(made_by(&app, SECOND.0).await, 1, "nothing new is begun");
+    sqlx::query("ALTER TABLE away RENAME TO cloud_accounts").execute(app.sql()).await.unwrap();
+    created(&app, "nginx:2").await;
+}
+
+#[tokio::test]
 async fn an_account_may_assume_a_role() {
     let app = TestGateway::start().await;
     let role = json!({"role": {"arn": "acs:ram::2:role/external-canary-external-id-3c55", "external_id": "canary-external-id-3c55"}});

@@ -57,18 +57,18 @@ pub(crate) fn logs() -> (Tape, tracing::subscriber::DefaultGuard) {
 }
 
 /// Every metric of this thread from now on.
-pub(super) struct Meter(metrics_exporter_prometheus::PrometheusRecorder);
+pub(crate) struct Meter(metrics_exporter_prometheus::PrometheusRecorder);
 
 impl Meter {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(PrometheusBuilder::new().build_recorder())
     }
 
-    pub(super) fn listen(&self) -> metrics::LocalRecorderGuard<'_> {
+    pub(crate) fn listen(&self) -> metrics::LocalRecorderGuard<'_> {
         metrics::set_default_local_recorder(&self.0)
     }
 
-    pub(super) fn text(&self) -> Vec<u8> {
+    pub(crate) fn text(&self) -> Vec<u8> {
         self.0.handle().render().into_bytes()
     }
 }

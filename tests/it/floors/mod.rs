@@ -3,6 +3,7 @@
 //! What the compiler cannot see: a module names lower floors only, never a neighbour (`rules`). Comments, strings and
 //! what only tests see do not count.
 
+mod ages;
 mod paths;
 mod rules;
 mod tokens;

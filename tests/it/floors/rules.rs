@@ -24,7 +24,7 @@ enum Users {
 use Users::{AllBut, Only};
 
 /// What is not mentioned is free. The longest path that fits decides.
-const CRATES: [(&str, Users); 23] = [
+const CRATES: [(&str, Users); 24] = [
     ("sqlx", Only(&["store"])),
     ("reqwest", Only(&["eci", "auth", "egress"])),
     ("axum", Only(&["http", "sim", "receiver"])),
@@ -38,6 +38,8 @@ const CRATES: [(&str, Users); 23] = [
     ("jsonwebtoken", Only(&["auth"])),
     ("clap", Only(&["cli"])),
     ("listenfd", Only(&["cli"])),
+    // The clock that counts on while the machine is suspended.
+    ("nix", Only(&["domain"])),
     ("anyhow", Only(&["cli"])),
     // In auth the checking of key sets, in webhook the signing: both need more than a keyed hash.
     ("aws_lc_rs", Only(&["crypto", "auth", "webhook"])),

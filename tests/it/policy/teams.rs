@@ -135,6 +135,27 @@ async fn a_disabled_team_is_refused_everywhere_within_a_second() {
 }
 
 #[tokio::test]
+async fn while_the_teams_cannot_be_read_the_last_list_counts_for_a_while() {
+    let app = TestGateway::with(setup()).await;
+    register(&app, &json!({})).await;
+    let me = async || Answer::of(app.bare(Method::GET, "/v1/me").bearer_auth(app.token("web", &SCOPES))).await;
+    me().await.expect(200);
+    sqlx::query("ALTER TABLE teams RENAME TO away").execute(app.sql()).await.unwrap();
+    for _ in 0..4 {
+        app.advance(1);
+        me().await.expect(200);
+        me().await.expect(200);
+    }
+    app.advance(1);
+    for _ in 0..2 {
+        me().await.problem(503, "credentials_unavailable");
+    }
+    sqlx::query("ALTER TABLE away RENAME TO teams").execute(app.sql()).await.unwrap();
+    app.advance(1);
+    me().await.expect(200);
+}
+
+#[tokio::test]
 async fn only_administrators_keep_them() {
     let app = TestGateway::with(setup()).await;
     for (method, path) in [

@@ -2,5 +2,7 @@
 #![cfg(test)]
 
 mod columns;
+mod lists;
+mod owed;
 mod sources;
 mod words;

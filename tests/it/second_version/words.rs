@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
+use super::lists::{List, lists};
 use crate::audit::alter::freely;
 use crate::policy::admin;
 use crate::support::answer::Answer;
@@ -12,21 +13,16 @@ use crate::support::gateway::{SCOPES, TestGateway, new_cache};
 use crate::support::hook::Hook;
 
 /// What another version has instead of the constraints of this one, and what it writes.
-async fn tomorrow(app: &TestGateway, sql: &str) {
-    for gone in [
-        "image_caches DROP CONSTRAINT image_caches_status",
-        "operations DROP CONSTRAINT operations_kind_check, DROP CONSTRAINT operations_state_check,
-             DROP CONSTRAINT operations_held_check",
-        "webhook_endpoints DROP CONSTRAINT webhook_endpoints_format_check",
-        "audit_entries DROP CONSTRAINT audit_entries_outcome_check",
-    ] {
-        sqlx::query(AssertSqlSafe(format!("ALTER TABLE {gone}"))).execute(app.sql()).await.unwrap();
+pub(super) async fn tomorrow(app: &TestGateway, sql: &str) {
+    for List { relation, constraint, .. } in lists(app.sql()).await {
+        let gone = format!("ALTER TABLE {relation} DROP CONSTRAINT {constraint}");
+        sqlx::query(AssertSqlSafe(gone)).execute(app.sql()).await.unwrap();
     }
     freely(app.sql(), sql).await;
 }
 
 /// An image cache of that name that is being built: its id.
-async fn named(app: &TestGateway, name: &str) -> String {
+pub(super) async fn named(app: &TestGateway, name: &str) -> String {
     let mut body = new_cache("nginx:1.27");
     body["name"] = json!(name);
     app.post("/v1/image-caches", &body).await.expect(201)["id"].as_str().unwrap().to_owned()
@@ -112,6 +108,25 @@ async fn an_operation_of_an_unknown_kind_stops_no_claim() {
         .unwrap();
     let id = eci_cache_gateway::domain::ids::OperationId::from(id);
     unknown(&app.get(&format!("/v1/operations/{id}")).await);
+}
+
+#[tokio::test]
+async fn operations_in_an_unknown_state_stop_no_other() {
+    let app = TestGateway::start().await;
+    let (one, two) = (named(&app, "one").await, named(&app, "two").await);
+    let odd =
+        "UPDATE operations o SET state = 'parked' FROM image_caches c WHERE c.id = o.image_cache AND c.name = 'one'";
+    tomorrow(&app, odd).await;
+    app.until(&two, "ready").await;
+    app.until(&one, "ready").await;
+    let id: uuid::Uuid =
+        sqlx::query_scalar("SELECT id FROM operations WHERE state = 'parked'").fetch_one(app.sql()).await.unwrap();
+    let id = eci_cache_gateway::domain::ids::OperationId::from(id);
+    unknown(&app.get(&format!("/v1/operations/{id}")).await);
+    app.get("/v1/operations").await.expect(200);
+    assert_eq!(app.delete(&format!("/v1/image-caches/{two}")).await.status, 200);
+    app.gateway.clean().await.unwrap();
+    assert_eq!(app.count("SELECT count(*) FROM operations WHERE state = 'parked'").await, 1);
 }
 
 #[tokio::test]

@@ -58,6 +58,15 @@ impl TestDatabase {
         Self { options: cluster.admin.clone().database(&name), name }
     }
 
+    /// One that is there already, on a server of the test's own; else a fresh one.
+    pub(crate) async fn of(there: Option<PgConnectOptions>) -> Self {
+        match there {
+            // Nothing of that name is dropped from the tests' server: there is none.
+            Some(options) => Self { options, name: format!("{TEST}elsewhere") },
+            None => Self::create().await,
+        }
+    }
+
     /// How to connect with the rights of the runtime role, as a real gateway does.
     pub(crate) fn as_runtime(&self) -> PgConnectOptions {
         self.options.clone().username(RUNTIME)

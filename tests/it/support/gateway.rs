@@ -59,8 +59,8 @@ pub(super) struct World {
 }
 
 impl World {
-    async fn new(start: Instant) -> Self {
-        let clock = Arc::new(ManualClock::at(start));
+    async fn new(setup: &Setup) -> Self {
+        let clock = Arc::new(ManualClock::at(setup.start));
         let entropy = Arc::new(Entropy::from_seed(7));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let settings = sim::Settings {
@@ -72,7 +72,7 @@ impl World {
             journal: None,
         };
         let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
-        let database = TestDatabase::create().await;
+        let database = TestDatabase::of(setup.database.clone()).await;
         let pool = database.with_open_policy(2).await;
         Self { clock, entropy, standin, pool, database }
     }
@@ -143,7 +143,7 @@ impl TestGateway {
 
     /// The same, otherwise than usual.
     pub(crate) async fn with(setup: Setup) -> Self {
-        let world = World::new(setup.start).await;
+        let world = World::new(&setup).await;
         Self::serve(Arc::new(world), setup).await
     }
 

@@ -25,6 +25,7 @@ use eci_cache_gateway::webhook::own::OwnService;
 use eci_cache_gateway::webhook::resolver::Lookup;
 use eci_cache_gateway::webhook::sender::SenderSettings;
 use eci_cache_gateway::{app, http};
+use sqlx::postgres::PgConnectOptions;
 
 /// When every test begins.
 pub(crate) const START: &str = "2026-03-01T08:00:00Z";
@@ -69,6 +70,8 @@ pub(crate) struct Setup {
     pub(crate) role: Option<&'static str>,
     /// Connections to the database.
     pub(crate) sizes: PoolSizes,
+    /// The database as its owner sees it, if not one of the tests' own server.
+    pub(crate) database: Option<PgConnectOptions>,
 }
 
 /// The cloud's key.
@@ -204,6 +207,7 @@ impl Default for Setup {
             key: (KEY, super::gateway::CLOUD_SECRET),
             role: None,
             sizes: PoolSizes { requests: 6, workers: 4, acquire: Duration::from_mins(1) },
+            database: None,
         }
     }
 }

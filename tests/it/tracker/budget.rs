@@ -3,6 +3,7 @@
 use eci_cache_gateway::domain::caller::Scope;
 use reqwest::Method;
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
@@ -82,6 +83,36 @@ async fn two_gateways_draw_from_one_budget() {
         other.drain().await;
     }
     assert_eq!(app.creations().await, 24, "all of them, in their time");
+}
+
+async fn rename(app: &TestGateway, from: &str, to: &str) {
+    sqlx::query(AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"))).execute(app.sql()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_drawn_is_spent_within_a_second_and_nothing_more_while_the_budget_cannot_be_read() {
+    let app = TestGateway::start().await;
+    // One change that follows another draws for some more.
+    for _ in 0..2 {
+        ask(&app, TEAM).await.expect(202);
+    }
+    rename(&app, "cloud_budgets", "away").await;
+    let (before, mut more) = (app.creations().await, 0);
+    while ask(&app, TEAM).await.status == 202 && app.creations().await == before + more + 1 {
+        more += 1;
+    }
+    assert!((1..=64).contains(&more), "{more} calls more");
+    rename(&app, "away", "cloud_budgets").await;
+    app.advance(1);
+    for _ in 0..2 {
+        ask(&app, TEAM).await.expect(202);
+    }
+    let before = app.creations().await;
+    rename(&app, "cloud_budgets", "away").await;
+    app.advance(1);
+    ask(&app, TEAM).await;
+    assert_eq!(app.creations().await, before, "what is not spent within a second is let go");
+    rename(&app, "away", "cloud_budgets").await;
 }
 
 #[tokio::test]

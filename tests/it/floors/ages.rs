@@ -1,0 +1,68 @@
+//! The clock that stands still while the machine is suspended is for waits, measures and log lines only.
+
+use std::collections::BTreeSet;
+
+use super::rules::module_of;
+use super::tokens::{tokens, without_tests};
+use super::{assert_none, paths, sources};
+
+/// Who goes by it, and why that lets nobody in and keeps nothing alive that is over.
+const WAITS: [(&str, &str); 33] = [
+    ("app/admission.rs", "fills buckets: less after a pause, never more"),
+    ("app/admission/place.rs", "a request's deadline"),
+    ("app/audit.rs", "log lines"),
+    ("app/delivering/chores.rs", "when to look again; its lease is by the uptime"),
+    ("app/delivering/comparison.rs", "when to look again"),
+    ("app/delivering/mod.rs", "when to cut off at a stop"),
+    ("app/horizon.rs", "log lines"),
+    ("app/issuers.rs", "log lines"),
+    ("app/news/look.rs", "the rest after a look"),
+    ("app/operations.rs", "log lines"),
+    ("app/reads.rs", "a request's deadline"),
+    ("app/retention.rs", "for how long to delete at once"),
+    ("app/sealing.rs", "log lines"),
+    ("app/waiting.rs", "a request's deadline"),
+    ("app/withdrawing.rs", "a request's deadline"),
+    ("cli/startup.rs", "for how long to wait for the database"),
+    ("domain/clock/uptime.rs", "the clock of other systems"),
+    ("domain/quiet.rs", "log lines"),
+    ("eci/client/post.rs", "log lines"),
+    ("http/audit.rs", "a request's deadline, and how long it took"),
+    ("http/exchange.rs", "a request's deadline"),
+    ("http/rpc/actions.rs", "a request's deadline"),
+    ("http/server/idle.rs", "a connection's deadline"),
+    ("http/server/patience.rs", "a connection's deadline"),
+    ("localpg/guard.rs", "for how long to wait for the server of `dev`"),
+    ("localpg/leftovers.rs", "for how long to wait for the server of `dev`"),
+    ("store/batches.rs", "log lines"),
+    ("store/pool.rs", "for how long a statement is tried"),
+    ("store/pool/connection.rs", "whether something broke since it was taken: an order, no age"),
+    ("store/pool/doubt.rs", "for how long connections are tested: longer after a pause"),
+    ("store/pool/statements.rs", "for how long a statement is tried"),
+    ("webhook/sender.rs", "how long an attempt took"),
+    ("worker/mod.rs", "log lines"),
+];
+
+#[test]
+fn ages_and_leases_go_by_the_clock_that_counts_pauses() {
+    let known: BTreeSet<&str> = WAITS.iter().map(|(file, _)| *file).collect();
+    let (mut faults, mut seen) = (Vec::new(), BTreeSet::new());
+    for source in sources("src") {
+        let (file, module) = (source.file.display().to_string(), module_of(&source.file));
+        let (kept, _) = without_tests(&tokens(&source.text));
+        let named = paths::paths(&kept).into_iter().find(|path| stands_still(&path.parts));
+        if let Some(path) = named.filter(|_| module.last().is_none_or(|name| name != "tests")) {
+            if !known.contains(file.as_str()) {
+                faults.push(format!("src/{file}:{}: take domain::clock::Uptime, or say here why not", path.line));
+            }
+            seen.insert(file);
+        }
+    }
+    faults.extend(known.iter().filter(|file| !seen.contains(**file)).map(|file| format!("{file}: does not name it")));
+    assert_none(&faults);
+}
+
+fn stands_still(parts: &[String]) -> bool {
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    matches!(parts[..], ["std" | "tokio", "time", "Instant" | "*", ..])
+}
