@@ -1,7 +1,8 @@
 //! The clients of the cloud, one for each cloud account: that of the settings, and those that an administrator added.
 //!
 //! What must stay true: nothing is ever sent with another account's keys: an account that is gone, disabled or cannot be
-//! opened has no client, and whoever needs one waits. The table is read at most once a second, and when a name is asked
+//! opened has no client, nor has one whose key is of another account at the cloud ([`super::account_identity`]), and
+//! whoever needs one waits. The table is read at most once a second, and when a name is asked
 //! for that is not in it; so another gateway's change holds here within a second. While the database is away, what was
 //! read last goes on.
 //!
@@ -21,7 +22,7 @@ use crate::domain::cloud_account::CloudAccount;
 use crate::domain::failure::Fault;
 use crate::domain::region::Region;
 use crate::eci::{BuildError, Client, Credentials, Keys, Role};
-use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, SealedAccount};
+use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, PinnedIds, SealedAccount};
 
 /// How long what was read of the table is good.
 const GOOD_FOR: Duration = Duration::seconds(1);
@@ -33,6 +34,8 @@ pub(super) type AccountsByName = BTreeMap<String, Arc<KnownAccount>>;
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     by_name: Arc<AccountsByName>,
+    /// Which accounts of the cloud they are, and that of the settings.
+    pinned: Arc<PinnedIds>,
     /// When they were read, or somebody set out to: others go by what is known meanwhile.
     taken_at: Option<Instant>,
     /// Counts what was changed here: what was read before is out of date.
@@ -82,8 +85,23 @@ impl Gateway {
     /// The client of an account.
     ///
     /// # Errors
-    /// `NotSent` if there is none: it is disabled, gone or cannot be opened. What needs it waits.
+    /// `NotSent` if there is none: it is disabled, gone, cannot be opened, or is another account at the cloud. What needs
+    /// it waits.
     pub(super) async fn cloud_of(&self, account: &str) -> Result<Client, Fault> {
+        let client = self.client_at(account).await?;
+        self.check_owner(account, &client).await?;
+        Ok(client)
+    }
+
+    /// The same for who only wants to know: nobody is asked whose its key is.
+    pub(super) async fn client_known(&self, account: &str) -> Result<Client, Fault> {
+        let client = self.client_at(account).await?;
+        self.judge_owner(account, &client).await?;
+        Ok(client)
+    }
+
+    /// The same, whosever its key is.
+    pub(super) async fn client_at(&self, account: &str) -> Result<Client, Fault> {
         if account == self.settings().account {
             return Ok(self.parts().cloud.clone());
         }
@@ -101,28 +119,43 @@ impl Gateway {
         }
     }
 
+    /// Which accounts of the cloud the accounts are. While the database is away, what was read last.
+    pub(super) async fn pinned_ids(&self) -> Result<Arc<PinnedIds>, Error> {
+        match self.accounts_read(None).await {
+            Ok((_, pinned)) => Ok(pinned),
+            Err(error) => {
+                let known = self.accounts();
+                if known.taken_at.is_some() { Ok(Arc::clone(&known.pinned)) } else { Err(error) }
+            }
+        }
+    }
+
     /// The accounts of the table; read anew where `wanted` is not among them.
     pub(super) async fn added_accounts(&self, wanted: Option<&str>) -> Result<Arc<AccountsByName>, Error> {
+        Ok(self.accounts_read(wanted).await?.0)
+    }
+
+    async fn accounts_read(&self, wanted: Option<&str>) -> Result<(Arc<AccountsByName>, Arc<PinnedIds>), Error> {
         let now = self.now();
         let changes = {
             let mut known = self.accounts();
             let fresh = known.taken_at.is_some_and(|at| (now - at).abs() < GOOD_FOR);
             if fresh && wanted.is_none_or(|name| known.by_name.contains_key(name)) {
-                return Ok(Arc::clone(&known.by_name));
+                return Ok((Arc::clone(&known.by_name), Arc::clone(&known.pinned)));
             }
             // While it is read for the first time, everybody waits for it: there is nothing to go by.
             known.taken_at = known.taken_at.map(|_| now);
             known.changes
         };
         // Not under the lock: a database that is slow holds up nobody who has something to go by.
-        let read = self.store().cloud_accounts().await?;
+        let (read, pinned) = (self.store().cloud_accounts().await?, Arc::new(self.store().pinned_ids().await?));
         let before = Arc::clone(&self.accounts().by_name);
         let next = Arc::new(self.known_from(read, &before));
         let mut known = self.accounts();
         if known.changes == changes {
-            (known.by_name, known.taken_at) = (Arc::clone(&next), Some(now));
+            (known.by_name, known.pinned, known.taken_at) = (Arc::clone(&next), Arc::clone(&pinned), Some(now));
         }
-        Ok(next)
+        Ok((next, pinned))
     }
 
     /// Where every account may be used: what is compared although nothing was created there yet.

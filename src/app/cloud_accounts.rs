@@ -41,6 +41,9 @@ impl Gateway {
             self.store().cloud_accounts().await?.iter().map(|sealed| named(self.account_view(sealed))).collect();
         // It stands before one of its name.
         all.extend([named(self.own_account())]);
+        for (name, mismatch) in self.mismatches().await? {
+            all.entry(name).and_modify(|view| view.is_foreign(&mismatch));
+        }
         let after = |name: &String| after.as_ref().is_none_or(|after| name > after);
         let rest = all.into_iter().filter(|(name, _)| after(name)).map(|(_, view)| view);
         let most = usize::try_from(one_more(page)).unwrap_or(usize::MAX);
@@ -50,11 +53,16 @@ impl Gateway {
     /// One account.
     pub async fn get_cloud_account(&self, caller: &Caller, name: &AccountName) -> Result<CloudAccountView, Error> {
         access::check(caller, "get_cloud_account")?;
-        if name.as_str() == self.settings().account {
-            return Ok(self.own_account());
+        let mut view = if name.as_str() == self.settings().account {
+            self.own_account()
+        } else {
+            let sealed = self.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
+            self.account_view(&sealed)
+        };
+        for (_, mismatch) in self.mismatches().await?.iter().filter(|(foreign, _)| foreign == name.as_str()) {
+            view.is_foreign(mismatch);
         }
-        let sealed = self.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
-        Ok(self.account_view(&sealed))
+        Ok(view)
     }
 
     /// Writes an account, whole. A secret that is left out stays, as long as what it belongs to stays. What is sent from
@@ -73,6 +81,7 @@ impl Gateway {
         let current = before.as_ref().map_or(0, |before| before.account.version);
         precondition.check(current)?;
         let sealed = self.sealed(name, new, before.as_ref())?;
+        self.check_new_owner(&sealed, before.as_ref()).await?;
         let mut entry = self.admin_entry(caller, call, PUT, sealed.account.name.as_str());
         let mut keep = |what: &str, value: String| entry.parameters.insert(what.to_owned(), value);
         keep("access_key_id", sealed.account.access_key_id.clone());
@@ -109,7 +118,7 @@ impl Gateway {
     }
 
     /// What waited for an account may go on.
-    fn accounts_changed(&self) {
+    pub(super) fn accounts_changed(&self) {
         self.forget_accounts();
         self.signals().operations.notify_one();
         self.signals().tracker.notify_one();
@@ -216,6 +225,12 @@ impl Gateway {
         let (settings, (key, role)) = (self.settings(), self.parts().cloud.identity());
         CloudAccountView::of_settings(&settings.account, key, role, &settings.regions)
     }
+}
+
+/// Whether they sign with the same credentials.
+pub(super) fn is_same_key(one: &SealedAccount, other: &SealedAccount) -> bool {
+    let (account, before) = (&one.account, &other.account);
+    account.access_key_id == before.access_key_id && one.secret == other.secret && account.role == before.role
 }
 
 fn named(view: CloudAccountView) -> (String, CloudAccountView) {

@@ -16,6 +16,10 @@ use crate::domain::region::Region;
 use crate::eci::Client;
 use crate::eci::ram::{On, Policy, RIGHTS, Right, account_of, image_caches};
 
+mod identity;
+
+pub use identity::{KeyIdentity, KeyVerdict};
+
 /// Where an account is asked that may be used everywhere.
 const ANYWHERE: &str = "cn-hangzhou";
 
@@ -40,6 +44,9 @@ pub struct AccountReport {
     /// Why nothing can be sent with it, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
+    /// Whose its key is at the cloud; none where that was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<KeyIdentity>,
     /// The policies that it needs, and whom each is to be attached to.
     pub policies: Vec<NeededPolicy>,
     /// What came of asking, by region and right; nothing where it was not asked.
@@ -98,7 +105,7 @@ impl Gateway {
     /// settings and of the account, or in these. Beside it, why the accounts of the database could not be read.
     pub async fn examine_cloud(&self, regions: &[Region], ask: bool) -> (Vec<AccountReport>, Option<Error>) {
         let (settings, own) = (self.settings(), &self.parts().cloud);
-        let mut reports = vec![examine(&settings.account, Ok(own), &settings.regions, regions, ask).await];
+        let mut reports = vec![self.examine(&settings.account, Ok(own), &settings.regions, (regions, ask)).await];
         let added = match self.added_accounts(None).await {
             Ok(added) => added,
             Err(error) => return (reports, Some(error)),
@@ -106,46 +113,53 @@ impl Gateway {
         for (name, known) in added.iter().filter(|(name, _)| **name != settings.account) {
             let own = &known.account().regions;
             let theirs = if own.is_empty() { &settings.regions } else { own };
-            reports.push(examine(name, known.client(), theirs, regions, ask).await);
+            reports.push(self.examine(name, known.client(), theirs, (regions, ask)).await);
         }
         (reports, None)
+    }
+
+    async fn examine(
+        &self,
+        name: &str,
+        client: Result<&Client, String>,
+        allowed: &[Region],
+        (asked, ask): (&[Region], bool),
+    ) -> AccountReport {
+        let client = match client {
+            Ok(client) => client,
+            Err(why) => return unusable(name, why),
+        };
+        let role = client.identity().1.map(|(arn, _)| arn.to_owned());
+        let policies = policies(role.as_deref(), allowed);
+        let mut report = AccountReport { role, policies, ..AccountReport::of(name) };
+        if ask {
+            let anywhere = || ANYWHERE.parse().ok();
+            let regions = if asked.is_empty() { allowed } else { asked };
+            let regions: Vec<Region> = if regions.is_empty() { Vec::from_iter(anywhere()) } else { regions.to_vec() };
+            report.identity = Some(self.identity_of(name, client).await);
+            report.checks = checks(client, report.role.is_some(), &regions).await;
+        }
+        report
     }
 }
 
 impl AccountReport {
+    /// Nothing is known of it yet.
+    fn of(name: &str) -> Self {
+        let (policies, checks) = (Vec::new(), Vec::new());
+        Self { account: name.to_owned(), role: None, unusable: None, identity: None, policies, checks }
+    }
+
     /// Whether everything that it needs is there, as far as that can be known.
     pub fn is_fine(&self) -> bool {
         let good = |check: &Check| [Verdict::Allowed, Verdict::NotRefused].contains(&check.verdict);
-        self.unusable.is_none() && self.checks.iter().all(good)
+        let foreign = self.identity.as_ref().is_some_and(|identity| identity.verdict == KeyVerdict::Foreign);
+        self.unusable.is_none() && !foreign && self.checks.iter().all(good)
     }
-}
-
-async fn examine(
-    name: &str,
-    client: Result<&Client, String>,
-    allowed: &[Region],
-    asked: &[Region],
-    ask: bool,
-) -> AccountReport {
-    let client = match client {
-        Ok(client) => client,
-        Err(why) => return unusable(name, why),
-    };
-    let role = client.identity().1.map(|(arn, _)| arn.to_owned());
-    let policies = policies(role.as_deref(), allowed);
-    let mut report = AccountReport { account: name.to_owned(), role, unusable: None, policies, checks: Vec::new() };
-    if ask {
-        let anywhere = || ANYWHERE.parse().ok();
-        let regions = if asked.is_empty() { allowed } else { asked };
-        let regions: Vec<Region> = if regions.is_empty() { Vec::from_iter(anywhere()) } else { regions.to_vec() };
-        report.checks = checks(client, report.role.is_some(), &regions).await;
-    }
-    report
 }
 
 fn unusable(name: &str, why: String) -> AccountReport {
-    let (policies, checks) = (Vec::new(), Vec::new());
-    AccountReport { account: name.to_owned(), role: None, unusable: Some(why), policies, checks }
+    AccountReport { unusable: Some(why), ..AccountReport::of(name) }
 }
 
 /// The policies of an account: that of whoever calls, and, where a role calls, that of the key which assumes it.

@@ -9,7 +9,7 @@
 //! - who calls, and what they may do: [`access`] (the one table), [`admission`] (who may begin), [`authenticating`]
 //!   and [`kept`] (what that keeps in memory), [`api_keys`], [`rpc_keys`], [`revoking`], [`issuers`], [`token_exchange`], [`teams`],
 //!   [`region_profiles`] and [`policing`] (what a team may do);
-//! - the cloud: [`accounts`] (a client for each account) and [`cloud_accounts`] (who keeps them), [`budgeting`]
+//! - the cloud: [`accounts`] (a client for each account), [`account_identity`] (whether it is of the right one) and [`cloud_accounts`] (who keeps them), [`budgeting`]
 //!   (calls);
 //! - changes: [`changes`] (create, update, delete), [`ensuring`] (one of a content), [`planning`] (the dry run),
 //!   [`intent`] (what is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours),
@@ -29,6 +29,7 @@
 
 mod absence;
 pub mod access;
+mod account_identity;
 mod accounts;
 pub mod admission;
 mod adoption;

@@ -92,7 +92,7 @@ impl Gateway {
             return Ok(None);
         }
         let Some(cache) = self.store().image_cache(&operation.team, operation.cache).await? else { return Ok(None) };
-        Ok(match self.cloud_of(&cache.account).await {
+        Ok(match self.client_known(&cache.account).await {
             Err(_) => Some("cloud_account"),
             Ok(cloud) => cloud.lacks_credentials().then_some("cloud_credentials"),
         })

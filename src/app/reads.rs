@@ -83,6 +83,7 @@ impl Gateway {
             let held = self.look_at_horizon().await.ok()?;
             let (mut degraded, migrated) = (Vec::from_iter(held), migrations);
             if migrated {
+                degraded.extend(self.foreign_accounts().await.ok()?);
                 degraded.extend(self.vanishings().await.ok()?);
                 degraded.extend(self.look_at_sealing().await.ok()?);
             }

@@ -10,6 +10,7 @@
 //!
 //! Who calls it: `main`. What it does not do: anything that a door could do.
 
+mod accept_account;
 mod accept_vanished;
 mod api_key;
 mod assemble;
@@ -22,6 +23,7 @@ mod healthcheck;
 mod inherited;
 mod migrate;
 mod openapi;
+mod operator;
 mod process;
 mod receive;
 mod rotate_keys;
@@ -86,6 +88,8 @@ enum Command {
     ApiKey(api_key::Arguments),
     /// Say that image caches which the cloud no longer shows, too many at once, are gone.
     AcceptVanished(accept_vanished::Arguments),
+    /// Say that a cloud account is another account of the cloud from now on.
+    AcceptAccount(accept_account::Arguments),
     /// Run the stand-in alone: a local server that speaks the cloud's API.
     Sim(sim::Arguments),
     /// Receive webhooks on this machine, verify them and print them. Standard input gives the secret: `whsec_…`, or
@@ -188,6 +192,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token(arguments) => token::run(&arguments, load()?),
         Command::ApiKey(arguments) => api_key::run(&arguments, load()?),
         Command::AcceptVanished(arguments) => accept_vanished::run(&arguments, load()?),
+        Command::AcceptAccount(arguments) => accept_account::run(&arguments, load()?),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Healthcheck => healthcheck::run(&load()?),

@@ -8,6 +8,7 @@
 //! Who calls it: every other floor. What it does not do: rendering (doors do), storing (`store` does).
 
 pub mod access_key;
+pub mod account_id;
 pub mod adoption;
 pub mod api_key;
 pub mod audit;

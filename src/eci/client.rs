@@ -28,10 +28,13 @@ use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential}
 use crate::egress::Egress;
 
 mod endpoint;
+mod owner;
 mod post;
 mod probe;
 mod session;
 
+pub use owner::Owner;
+use owner::Ownership;
 use post::{Asked, Post};
 use session::Session;
 
@@ -149,6 +152,7 @@ struct Inner {
     settings: Settings,
     signer: Signer,
     post: Post,
+    ownership: Ownership,
 }
 
 #[derive(Debug)]
@@ -214,7 +218,7 @@ impl Client {
                 Signer::Session(Arc::new(Session::new(own, role, post.clone())))
             }
         };
-        Ok(Self(Arc::new(Inner { settings, signer, post })))
+        Ok(Self(Arc::new(Inner { settings, signer, post, ownership: Ownership::default() })))
     }
 
     /// `CreateImageCache`.

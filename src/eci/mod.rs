@@ -26,7 +26,7 @@ pub mod user_agent;
 pub mod wire;
 pub mod xml;
 
-pub use client::{Attempt, BuildError, Client, Created, DescribeQuery, Done, KEEP_IDLE, SeenPage, Settings};
+pub use client::{Attempt, BuildError, Client, Created, DescribeQuery, Done, KEEP_IDLE, Owner, SeenPage, Settings};
 pub use credentials::{Credentials, Keys, Role};
 
 /// The version of the API that we speak.

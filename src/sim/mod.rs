@@ -5,7 +5,7 @@
 //!
 //! # Rooms
 //! `server` takes connections and requests, `eci::incoming` understands them (V1 and V3, query and form), `verify`
-//! decides who may call, `rights` what they may call, `roles` is STS, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
+//! decides who may call, `rights` what they may call, `roles` and `identity` are STS, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
 //! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
@@ -30,17 +30,20 @@
 //! # Accounts
 //! One, or as many as [`Settings::further`] names. Each has its own image caches, `ClientToken`s, quota and pace: what one
 //! has, no other sees, changes or counts. Faults, outages, time and the ledger are everybody's. A session of a role is in
-//! the account of the key that assumed it.
+//! the role's account, where there is one of that number, else in that of the key that assumed it.
 //!
 //! # Roles
 //! STS is here too: `AssumeRole` (2015-04-01) gives temporary credentials of any role but those whose name contains
 //! `does-not-exist` (`EntityNotExist.Role`) or `forbidden` (`NoPermission`); one whose name begins with `external-` demands
 //! the rest of it as `ExternalId`. They go by the machine's clock, as signatures do.
 //!
+//! `GetCallerIdentity` says whose the credentials are, and needs no right: the first account has the number 1 and the
+//! others those that follow it, a session that of its role.
+//!
 //! # Rights
 //! Whoever was given a policy (`POST /_admin/policies`, an access key or a role) may do what it allows; anything else is
 //! refused as the cloud does it: 403 `Forbidden.RAM`, of STS `NoPermission`, with `AccessDeniedDetail`. Whoever was not
-//! may do everything. The first account has the number 1, and a role that of its name.
+//! may do everything.
 //!
 //! # The admin door
 //! Unsigned, and open to this machine alone (others get 404):
@@ -93,6 +96,7 @@ mod delete;
 mod describe;
 mod faults;
 mod ground;
+mod identity;
 mod images;
 mod journal;
 mod keeping;
@@ -214,11 +218,12 @@ impl Drop for StandIn {
     }
 }
 
-/// Whose call it is: the account, empty for the first one, and the key.
+/// Whose call it is: the account, empty for the first one, and the key; of a session also its role and its name.
 #[derive(Debug, Clone, Copy)]
 struct Signatory<'a> {
     account: &'a str,
     access_key_id: &'a str,
+    session: Option<(&'a str, &'a str)>,
 }
 
 impl Settings {
@@ -228,11 +233,14 @@ impl Settings {
             return Some((&self.access_key_secret, self.first()));
         }
         let key = self.further.iter().find(|key| key.access_key_id == access_key_id)?;
-        Some((&key.access_key_secret, Signatory { account: &key.account, access_key_id: &key.access_key_id }))
+        Some((
+            &key.access_key_secret,
+            Signatory { account: &key.account, access_key_id: &key.access_key_id, session: None },
+        ))
     }
 
     fn first(&self) -> Signatory<'_> {
-        Signatory { account: "", access_key_id: &self.access_key_id }
+        Signatory { account: "", access_key_id: &self.access_key_id, session: None }
     }
 }
 

@@ -10,12 +10,10 @@ use serde_json::{Value, json};
 
 use super::answer::Refusal;
 use super::verify::{Action, Signed};
-use super::{Settings, roles};
+use super::{Settings, identity, roles};
 use crate::domain::region::Region;
 use crate::eci::ram::{self, Judgement, On, Policy, Right};
 
-/// The number of the first account; the others follow it.
-const FIRST: usize = 1;
 /// What stands for the diagnosis that the cloud encodes for its own tools.
 const DIAGNOSIS: &str = "c3RhbmQtaW4=";
 
@@ -56,7 +54,7 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let whose = signed.role.as_deref().unwrap_or(&signed.access_key_id);
     let (Some(policy), Some(right)) = (policies.get(whose), Right::to(action.as_str())) else { return Ok(()) };
-    let account = number_of(settings, signed);
+    let account = identity::number_of(settings, signed.borrowed());
     let kind = match policy.judge(&right.name(), &resource(right, &account, params)) {
         Judgement::Allowed => return Ok(()),
         Judgement::ImplicitDeny => "ImplicitDeny",
@@ -97,21 +95,6 @@ fn resource(right: &Right, account: &str, params: &[(String, String)]) -> String
             ram::image_caches(region.as_ref(), Some(account), given("ImageCacheId"))
         }
     }
-}
-
-/// The number of the account that a call is in: of a session, that of its role.
-fn number_of(settings: &Settings, signed: &Signed) -> String {
-    if let Some(account) = signed.role.as_deref().and_then(ram::account_of) {
-        return account.to_owned();
-    }
-    let mut others: Vec<&str> = Vec::new();
-    for key in &settings.further {
-        if !others.contains(&key.account.as_str()) {
-            others.push(&key.account);
-        }
-    }
-    let place = others.iter().position(|other| *other == signed.account).map_or(0, |place| place + 1);
-    (FIRST + place).to_string()
 }
 
 /// The policies, for whoever asks the admin door.

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::answer::{Outcome, Refusal};
 use super::ground::Ground;
+use super::identity;
 use super::verify::{Door, Signed};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{is_role_arn, is_role_session};
@@ -22,8 +23,10 @@ use crate::eci::sign_v1;
 
 /// The version of the API of STS.
 pub(super) const VERSION: &str = "2015-04-01";
-/// Its one action here.
+/// The action by which a key assumes a role.
 pub(super) const ASSUME_ROLE: &str = "AssumeRole";
+/// The id of every role.
+pub(super) const ROLE_ID: &str = "300000000000000000";
 
 /// The code and the words in which it refuses.
 pub(super) const NOT_AUTHORIZED: (&str, &str) =
@@ -36,11 +39,14 @@ struct Token {
     role: String,
     round: u64,
     ends_at: DateTime<Utc>,
-    /// Whose key assumed the role, and which.
+    /// In which account the role is, and which key assumed it.
     #[serde(default)]
     account: String,
     #[serde(default)]
     by: String,
+    /// How the session is called.
+    #[serde(default)]
+    session: String,
 }
 
 /// Carries out `AssumeRole`. `now` is the clock that signatures go by.
@@ -70,8 +76,9 @@ pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], ground: &Grou
         role: arn.to_owned(),
         round: door.round,
         ends_at,
-        account: ground.signatory.account.to_owned(),
+        account: identity::account_of_role(door.settings, arn).unwrap_or(ground.signatory.account).to_owned(),
         by: ground.signatory.access_key_id.to_owned(),
+        session: session.to_owned(),
     };
     let answer = json!({
         "Credentials": {
@@ -80,7 +87,7 @@ pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], ground: &Grou
             "SecurityToken": seal(door, &token),
             "Expiration": ends_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
         },
-        "AssumedRoleUser": { "Arn": format!("{arn}/{session}"), "AssumedRoleId": format!("300000000000000000:{session}") },
+        "AssumedRoleUser": { "Arn": assumed(arn, session), "AssumedRoleId": format!("{ROLE_ID}:{session}") },
     });
     Ok(answer.as_object().cloned().unwrap_or_default())
 }
@@ -99,7 +106,13 @@ pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Resu
         return Err(Refusal::new(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
     }
     let secret = derived(door, "secret", &token.access_key_id).into();
-    Ok((secret, Signed { account: token.account, access_key_id: token.by, role: Some(token.role) }))
+    let Token { account, by, role, session, .. } = token;
+    Ok((secret, Signed { account, access_key_id: by, role: Some(role), session }))
+}
+
+/// What a session of a role is called: `acs:ram::1:assumed-role/name/session`.
+pub(super) fn assumed(role: &str, session: &str) -> String {
+    format!("{}/{session}", role.replacen(":role/", ":assumed-role/", 1))
 }
 
 fn seal(door: &Door<'_>, token: &Token) -> String {

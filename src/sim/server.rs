@@ -31,7 +31,7 @@ use super::ground::Ground;
 use super::state::State as Memory;
 use super::tokens::Tokens;
 use super::verify::{self, Action, Door};
-use super::{Shared, admin, create, delete, describe, keeping, meet, rights, roles, update, usage};
+use super::{Shared, admin, create, delete, describe, identity, keeping, meet, rights, roles, update, usage};
 use crate::domain::entropy::Entropy;
 use crate::eci::incoming::{self, Incoming};
 
@@ -265,6 +265,7 @@ impl Shared {
                 let door = Door { settings: &self.settings, round: state.round };
                 roles::assume(&door, params, ground, self.clock.now())
             }
+            Action::GetCallerIdentity => Ok(identity::shown(&self.settings, ground.signatory)),
         }?;
         if let Some(token) = token {
             state.tokens.keep(token, &answer, ground.now);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Duration;
 
 use super::answer::Refusal;
-use super::{Settings, Signatory, roles};
+use super::{Settings, Signatory, identity, roles};
 use crate::domain::clock::Instant;
 use crate::eci::API_VERSION;
 use crate::eci::incoming::{self, Incoming};
@@ -45,6 +45,8 @@ pub(super) enum Action {
     Usage,
     /// Of STS.
     AssumeRole,
+    /// Of STS, too.
+    GetCallerIdentity,
 }
 
 /// What lets in: the settings, and how often all sessions were ended.
@@ -63,18 +65,25 @@ impl Action {
             Self::Delete => "DeleteImageCache",
             Self::Usage => "ListUsage",
             Self::AssumeRole => roles::ASSUME_ROLE,
+            Self::GetCallerIdentity => identity::GET_CALLER_IDENTITY,
         }
     }
 
     /// The action of that name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Create, Self::Describe, Self::Update, Self::Delete, Self::Usage, Self::AssumeRole];
-        all.into_iter().find(|action| action.as_str() == name)
+        let eci = [Self::Create, Self::Describe, Self::Update, Self::Delete, Self::Usage];
+        let sts = [Self::AssumeRole, Self::GetCallerIdentity];
+        eci.into_iter().chain(sts).find(|action| action.as_str() == name)
     }
 
     /// Whether it only looks, and changes no cache.
     pub(super) fn is_look(self) -> bool {
-        matches!(self, Self::Describe | Self::Usage | Self::AssumeRole)
+        matches!(self, Self::Describe | Self::Usage) || self.is_of_sts()
+    }
+
+    /// Whether it is one of STS.
+    fn is_of_sts(self) -> bool {
+        matches!(self, Self::AssumeRole | Self::GetCallerIdentity)
     }
 }
 
@@ -85,17 +94,25 @@ pub(super) struct Signed {
     pub(super) access_key_id: String,
     /// The role of the session that signed, if it was one.
     pub(super) role: Option<String>,
+    /// How that session is called.
+    pub(super) session: String,
 }
 
 impl Signed {
     pub(super) fn borrowed(&self) -> Signatory<'_> {
-        Signatory { account: &self.account, access_key_id: &self.access_key_id }
+        let session = self.role.as_deref().map(|role| (role, self.session.as_str()));
+        Signatory { account: &self.account, access_key_id: &self.access_key_id, session }
     }
 }
 
 impl From<Signatory<'_>> for Signed {
     fn from(of: Signatory<'_>) -> Self {
-        Self { account: of.account.to_owned(), access_key_id: of.access_key_id.to_owned(), role: None }
+        Self {
+            account: of.account.to_owned(),
+            access_key_id: of.access_key_id.to_owned(),
+            role: None,
+            session: String::new(),
+        }
     }
 }
 
@@ -122,7 +139,7 @@ pub(super) fn verify(
         return Err(incoming::Refusal::NonceUsed.into());
     }
     let action = Action::from_name(&incoming.action);
-    let version = if action == Some(Action::AssumeRole) { roles::VERSION } else { API_VERSION };
+    let version = if action.is_some_and(Action::is_of_sts) { roles::VERSION } else { API_VERSION };
     if incoming.version != version {
         return Err(incoming::Refusal::Version.into());
     }

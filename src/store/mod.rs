@@ -86,6 +86,7 @@ pub use settling::{Settled, Settlement};
 pub use shown::{Rendering, Shown};
 use sqlx::postgres::PgConnectOptions;
 pub use unscoped::access_keys::SealedKey;
+pub use unscoped::account_ids::PinnedIds;
 pub use unscoped::adoption::Taken;
 pub use unscoped::api_keys::HashedKey;
 pub use unscoped::budgets::KeptBudget;

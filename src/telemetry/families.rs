@@ -64,6 +64,13 @@ pub(super) const FAMILIES: &[Family] = &[
         "By how much the database's clock differs while it is not believed; 0 where the clocks agree.",
     ),
     family(
+        "ecg_cloud_account_foreign",
+        Gauge,
+        &["account"],
+        "each process",
+        "Whether the cloud account's key is of another account of the cloud than its image caches: nothing is sent with it.",
+    ),
+    family(
         "ecg_cloud_account_usable",
         Gauge,
         &["account"],

@@ -111,7 +111,11 @@ async fn beyond_the_window_what_was_created_is_found_by_its_tag() {
 async fn beyond_the_window_what_was_not_created_is_sent_again() {
     let app = TestGateway::start().await;
     let cache = lost_and_forgotten(&app, false).await;
-    assert_eq!(app.ledger().await["calls"], json!({"CreateImageCache": 1, "DescribeImageCaches": 1}), "looked for");
+    assert_eq!(
+        app.ledger().await["calls"],
+        json!({"CreateImageCache": 1, "DescribeImageCaches": 1, "GetCallerIdentity": 1}),
+        "looked for"
+    );
     app.advance(11 * 60 - 1);
     app.drain().await;
     assert_eq!(app.ledger().await["calls"]["CreateImageCache"], 1, "a copy may still come");

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::account_id::Mismatch;
 use crate::domain::region::Region;
 use crate::store::SealedAccount;
 
@@ -68,6 +69,12 @@ pub struct AccountRoleView {
 }
 
 impl CloudAccountView {
+    /// Nothing is sent with it, for its key is of another account of the cloud.
+    pub(crate) fn is_foreign(&mut self, mismatch: &Mismatch) {
+        self.usable = false;
+        self.problem.get_or_insert_with(|| mismatch.to_string());
+    }
+
     /// One that an administrator added; `problem` says why nothing can be sent with it.
     pub(crate) fn added(sealed: &SealedAccount, problem: Option<String>) -> Self {
         let account = &sealed.account;

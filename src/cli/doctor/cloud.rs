@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::app::Error;
-use crate::app::doctor::{AccountReport, Check, NOT_CHECKED, NeededPolicy, Verdict};
+use crate::app::doctor::{AccountReport, Check, KeyIdentity, KeyVerdict, NOT_CHECKED, NeededPolicy, Verdict};
 use crate::cli::{Failure, assemble, console, runtime, startup, wrong};
 use crate::config::{Config, ServeConfig};
 use crate::domain::region::Region;
@@ -87,8 +87,28 @@ fn account(report: &AccountReport) -> String {
     if !report.checks.is_empty() {
         text += "\n";
     }
+    text.extend(report.identity.as_ref().map(|identity| whose(&report.account, identity) + "\n"));
     text.extend(report.checks.iter().map(|check| sentence(report, check) + "\n"));
     text + "\n"
+}
+
+fn whose(account: &str, identity: &KeyIdentity) -> String {
+    let shown = |id: &Option<String>| id.clone().unwrap_or_default();
+    let (found, pinned) = (shown(&identity.account_id), shown(&identity.pinned_account_id));
+    match identity.verdict {
+        KeyVerdict::Same => format!("Its key is of the account {found} at the cloud, as its image caches are."),
+        KeyVerdict::Unpinned => {
+            format!("Its key is of the account {found} at the cloud; of its image caches that is not known yet.")
+        }
+        KeyVerdict::Foreign => format!(
+            "Its key is of the account {found} at the cloud, and its image caches are in {pinned}: nothing is sent with it. \
+             Give it a key of {pinned}, or say that {found} is meant: accept-account --account {account}."
+        ),
+        KeyVerdict::Unknown => format!(
+            "Whose its key is could not be asked of STS ({}): the key of another account would be used, too.",
+            shown(&identity.unknown)
+        ),
+    }
 }
 
 fn sentence(report: &AccountReport, check: &Check) -> String {

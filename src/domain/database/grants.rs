@@ -75,6 +75,7 @@ pub const GRANTS: &[Grant] = &[
     on("_sqlx_migrations", READ),
     on("access_key_nonces", &["SELECT", "INSERT", "DELETE"]),
     on("access_keys", ALL),
+    on("account_ids", ALL),
     on("api_keys", ALL),
     on("audit_checkpoints", ADD),
     on("audit_entries", ADD),

@@ -91,9 +91,14 @@ impl Session {
         Ok(held.credentials)
     }
 
+    /// Whether there are credentials that are good now.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.good(self.post.clock.now()).is_some()
+    }
+
     /// Whether there are none, and the last fetch failed.
     pub(super) fn is_without(&self) -> bool {
-        self.good(self.post.clock.now()).is_none() && self.held().failed.is_some()
+        !self.has_credentials() && self.held().failed.is_some()
     }
 
     /// Others than `refused`, which the cloud no longer takes.

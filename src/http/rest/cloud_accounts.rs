@@ -145,7 +145,8 @@ pub(super) async fn get_cloud_account(
 ///
 /// Added, or replaced; this is how its credentials are rotated, too. Requests to the cloud that are signed after this
 /// answer are signed with them, by other gateways within a second. Teams may use it where their policy allows it. The
-/// account of the gateway's settings cannot be changed here.
+/// account of the gateway's settings cannot be changed here. Credentials of another account of the cloud than the one
+/// that the image caches are in are refused with 409 (`cloud_account_mismatch`).
 #[utoipa::path(put, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
     params(("cloud_account_name" = String, Path, description = "The name: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit.")),
     responses((status = 200, description = "The cloud account.", body = CloudAccountView)),

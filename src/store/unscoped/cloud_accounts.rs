@@ -164,6 +164,7 @@ impl Store {
             "DELETE FROM tracker_groups WHERE account = $1",
             "DELETE FROM reconcile_groups WHERE account = $1",
             "DELETE FROM mass_vanishings WHERE account = $1",
+            "DELETE FROM account_ids WHERE account = $1",
             "UPDATE found_caches SET ended_at = clock_timestamp() WHERE account = $1 AND ended_at IS NULL",
         ] {
             sqlx::query(sql).bind(name.as_str()).execute(&mut *transaction).await?;

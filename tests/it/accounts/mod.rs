@@ -9,9 +9,12 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{TestGateway, new_cache};
 use crate::support::setup::{CloudKey, SECOND};
 
+mod foreign;
+mod foreign_key;
 mod keeping;
 mod reach;
 mod reconciling;
+mod unasked;
 mod using;
 mod waiting;
 
@@ -72,6 +75,29 @@ async fn calls(app: &TestGateway, key: &str, action: &str) -> u64 {
 async fn all_calls(app: &TestGateway, key: &str) -> u64 {
     let ledger = app.ledger().await;
     ledger["calls_by"][key].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+/// How many calls about image caches were signed with a key.
+async fn eci_calls(app: &TestGateway, key: &str) -> u64 {
+    all_calls(app, key).await - calls(app, key, "GetCallerIdentity").await
+}
+
+/// What `/readyz` says does not go on.
+async fn degraded(app: &TestGateway) -> Vec<String> {
+    app.gateway.beat("a worker").await.unwrap();
+    let page = Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
+    page["degraded"].as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// What the operation waits for that an image cache's newest request began.
+async fn waits_for(app: &TestGateway, cache: &str) -> Value {
+    let id = app.cache(cache).await["operation_id"].as_str().unwrap().to_owned();
+    app.get(&format!("/v1/operations/{id}")).await.expect(200)["waits_for"].clone()
+}
+
+/// What the accounts are pinned to.
+async fn pinned(app: &TestGateway) -> Vec<(String, String)> {
+    sqlx::query_as("SELECT account, account_id FROM account_ids ORDER BY account").fetch_all(app.sql()).await.unwrap()
 }
 
 /// How many caches a key made.

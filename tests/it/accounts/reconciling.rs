@@ -16,7 +16,7 @@ use crate::support::gateway::{TEAM, TestGateway};
 use crate::support::setup::{KEY, SECOND};
 
 /// Whoever runs a command on the gateway's machine.
-fn operator() -> Caller {
+pub(super) fn operator() -> Caller {
     Caller {
         team: TEAM.parse().unwrap(),
         subject: "command line".into(),
@@ -28,7 +28,7 @@ fn operator() -> Caller {
     }
 }
 
-fn call(app: &TestGateway) -> Call {
+pub(super) fn call(app: &TestGateway) -> Call {
     let origin = Origin { door: Door::Cli, request_id: app.gateway.new_request_id(), address: None };
     Call::new(origin, app.now())
 }

@@ -199,13 +199,13 @@ async fn each_account_has_its_own_policy_and_its_own_verdict() {
 async fn a_key_that_the_cloud_does_not_take_is_not_called_a_right_that_is_missing() {
     let app = start(None).await;
     for code in ["InvalidAccessKeyId.NotFound", "SignatureDoesNotMatch"] {
-        app.fault(&json!({"kind": "error", "http": 404, "code": code, "times": 5})).await;
+        app.fault(&json!({"kind": "error", "http": 404, "code": code, "times": 6})).await;
         let report = examined(&app, true).await;
         assert!(report.checks.iter().all(|check| check.verdict == Verdict::Unknown), "{report:#?}");
         assert!(report.checks[0].detail.as_ref().unwrap().contains("does not take the access key"));
     }
     for kind in ["garbage", "throttle", "reset"] {
-        app.fault(&json!({"kind": kind, "times": 5})).await;
+        app.fault(&json!({"kind": kind, "times": 6})).await;
         let report = examined(&app, true).await;
         assert!(!report.is_fine() && missing(&report).is_empty(), "{kind}: {report:#?}");
     }

@@ -6,11 +6,12 @@ use reqwest::Method;
 use super::*;
 use crate::support::answer::Answer;
 use crate::support::gateway::TEAM;
-use crate::support::setup::SECOND;
+use crate::support::setup::{NOWHERE, SECOND};
 
-/// A gateway on the same database whose key is another account's: there is nothing of ours in it.
+/// A gateway on the same database whose key is another account's, and that cannot ask whose it is: there is nothing of
+/// ours in it.
 async fn elsewhere(app: &TestGateway) -> TestGateway {
-    app.second_gateway(Setup { key: SECOND, ..Setup::default() }).await
+    app.second_gateway(Setup { key: SECOND, sts: Some(NOWHERE.into()), ..Setup::default() }).await
 }
 
 /// What `/readyz` says does not go on.

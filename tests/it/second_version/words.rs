@@ -42,7 +42,11 @@ fn unknown(answer: &Answer) {
 #[tokio::test]
 async fn an_image_cache_with_an_unknown_status_stops_no_other() {
     let app = TestGateway::start().await;
-    let (one, two, three) = (named(&app, "one").await, named(&app, "two").await, named(&app, "three").await);
+    let one = named(&app, "one").await;
+    app.advance(1);
+    let two = named(&app, "two").await;
+    app.advance(1);
+    let three = named(&app, "three").await;
     tomorrow(&app, "UPDATE image_caches SET status = 'hibernating' WHERE name = 'two'").await;
     unknown(&app.get(&format!("/v1/image-caches/{two}")).await);
     unknown(&app.delete(&format!("/v1/image-caches/{two}")).await);

@@ -5,6 +5,7 @@ mod admin;
 mod faults;
 mod guarded;
 mod hostile;
+mod identity;
 mod keeping;
 mod lies;
 mod life;

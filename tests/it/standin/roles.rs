@@ -6,7 +6,7 @@ use super::schemes::V3;
 use super::*;
 
 /// The credentials that an `AssumeRole` gave: id, secret, token.
-struct Given(String, String, String);
+pub(super) struct Given(pub(super) String, pub(super) String, pub(super) String);
 
 impl Cloud {
     async fn assume(&self, name: &str, extra: &[(&str, &str)]) -> (u16, Value) {
@@ -21,7 +21,11 @@ impl Cloud {
     }
 
     async fn given(&self) -> Given {
-        let (status, body) = self.assume("caches", &[]).await;
+        self.given_of("acs:ram::1:role/caches").await
+    }
+
+    pub(super) async fn given_of(&self, arn: &str) -> Given {
+        let (status, body) = self.assume("caches", &[("RoleArn", arn)]).await;
         assert_eq!(status, 200, "{body}");
         let text = |key: &str| body["Credentials"][key].as_str().expect("a text").to_owned();
         Given(text("AccessKeyId"), text("AccessKeySecret"), text("SecurityToken"))
@@ -55,7 +59,7 @@ impl Cloud {
     }
 }
 
-fn resigned(mut form: Vec<(String, String)>, secret: &str) -> Vec<(String, String)> {
+pub(super) fn resigned(mut form: Vec<(String, String)>, secret: &str) -> Vec<(String, String)> {
     form.retain(|(key, _)| key != "Signature");
     let text = sign_v1::string_to_sign("POST", &form);
     form.push(("Signature".into(), sign_v1::signature(&SecretString::from(secret), &text)));

@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) links: Links,
     /// Where the cloud is, if not at the stand-in.
     pub(crate) cloud: Option<String>,
+    /// Where it is asked whose a key is, if not at the stand-in.
+    pub(crate) sts: Option<String>,
     /// How to get out to the cloud.
     pub(crate) egress: Egress,
     /// How long a call to the cloud may take.
@@ -76,6 +78,8 @@ pub(crate) struct Setup {
 
 /// The cloud's key.
 pub(crate) const KEY: &str = "stand-in-key";
+/// Where nothing listens.
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
 /// A key of a cloud account: its id and its secret.
 pub(crate) type CloudKey = (&'static str, &'static str);
 /// The key of a second account of the stand-in, and the one that follows it.
@@ -133,9 +137,13 @@ impl Setup {
         }
     }
 
+    fn sts_endpoint(&self, standin: &str) -> String {
+        self.sts.clone().unwrap_or_else(|| standin.to_owned())
+    }
+
     /// What the operator sets; roles are assumed where the cloud is.
     pub(super) fn settings(&self, standin: &str) -> app::Settings {
-        let sts_endpoint = self.cloud.clone().unwrap_or_else(|| standin.to_owned());
+        let sts_endpoint = self.sts_endpoint(standin);
         app::Settings { sts_endpoint, ..self.settings.clone() }
     }
 
@@ -196,6 +204,7 @@ impl Default for Setup {
             http: http::Settings::default(),
             links: Links::default(),
             cloud: None,
+            sts: None,
             egress: Egress::default(),
             patience: Duration::from_secs(30),
             jwks: None,

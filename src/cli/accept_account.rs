@@ -1,0 +1,24 @@
+//! `accept-account`: an operator says which account of the cloud a cloud account stands for from now on. Until then the
+//! gateway sends nothing with a key of another one than before (`docs/vanishing.md`).
+
+use super::{Failure, operator};
+use crate::config::Config;
+use crate::domain::account_id::AccountId;
+use crate::domain::caller::Scope;
+
+/// Which.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The cloud account, by its name at the gateway.
+    #[arg(long, value_name = "NAME")]
+    account: String,
+    /// The number of the account at the cloud. By default that of the key which the cloud account has now, as STS says.
+    #[arg(long, value_name = "NUMBER")]
+    id: Option<AccountId>,
+}
+
+pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+    operator::run(config, Scope::PlatformAccounts, async |gateway, caller, call| {
+        gateway.accept_account(caller, call, &arguments.account, arguments.id.clone()).await
+    })
+}

@@ -1,0 +1,42 @@
+//! Commands by which an operator decides what the gateway does not decide by itself: in the audit, they are the command
+//! line's. They need the settings of `serve`.
+
+use super::{Failure, assemble, console, runtime, startup, wrong};
+use crate::app::{Call, Error, Gateway};
+use crate::config::{Config, ServeConfig};
+use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
+
+/// Acts with one right of the platform, and prints what came of it.
+pub(super) fn run(
+    config: Config,
+    scope: Scope,
+    act: impl AsyncFnOnce(&Gateway, &Caller, &Call) -> Result<String, Error>,
+) -> Result<(), Failure> {
+    let config = config.for_serve().map_err(wrong)?;
+    let done = runtime()?.block_on(with(&config, scope, act))?;
+    console::answer(&format!("{done}\n"))
+}
+
+async fn with(
+    config: &ServeConfig,
+    scope: Scope,
+    act: impl AsyncFnOnce(&Gateway, &Caller, &Call) -> Result<String, Error>,
+) -> Result<String, Failure> {
+    let gateway = assemble::gateway(config, &[])?;
+    startup::patiently(|| gateway.keys_fit()).await?;
+    gateway.keep_time().await?;
+    let caller = Caller {
+        team: "platform".parse()?,
+        subject: "command line".to_owned(),
+        credential: "command line".to_owned(),
+        kind: CredentialKind::Own,
+        scopes: vec![scope],
+        expires_at: None,
+        provenance: None,
+    };
+    let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };
+    let call = Call::new(origin, gateway.clock().now());
+    let done = act(&gateway, &caller, &call).await;
+    gateway.close().await;
+    Ok(done?)
+}

@@ -1,0 +1,151 @@
+//! Which account of the cloud credentials belong to, and what follows from that.
+//!
+//! The cloud's answers about image caches name no account, so the key of another account looks like one from which
+//! everything was removed. STS (`GetCallerIdentity`) does name it. The number that a cloud account's image caches belong
+//! to is pinned when it is first known, and credentials of another one are used for nothing.
+//!
+//! What must stay true: only a number that is known to be another one stops anything; one that is not known stops
+//! nothing, for many networks have no way to STS.
+//!
+//! Who calls it: `app`, before each use of an account's client. What it does not do: ask.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::Duration;
+use url::{Host, Url};
+
+/// When it is asked again who could not be asked before.
+pub const ASK_AGAIN: Duration = Duration::minutes(10);
+/// The cloud's own domain.
+const CLOUD: &str = ".aliyuncs.com";
+
+/// The number of an account at the cloud: 16 digits as a rule, and never counted with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccountId(String);
+
+/// A text that is no account's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the number of an account at the cloud, such as 1234567890123456")]
+pub struct AccountIdError;
+
+/// Credentials that are of another account than the one that is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Whose the image caches are.
+    pub pinned: AccountId,
+    /// Whose the credentials are.
+    pub found: AccountId,
+}
+
+/// What follows from whose the credentials are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are of the account that is pinned.
+    Same,
+    /// It is not known whose they are: everything goes on.
+    Unknown,
+    /// Nothing is pinned yet, and this can be.
+    Unpinned(AccountId),
+    /// Nothing may be believed or done with them.
+    Foreign(Mismatch),
+}
+
+/// Compares whose the credentials are with what is pinned.
+pub fn judge(pinned: Option<&AccountId>, found: Option<&AccountId>) -> Verdict {
+    match (pinned, found) {
+        (_, None) => Verdict::Unknown,
+        (None, Some(found)) => Verdict::Unpinned(found.clone()),
+        (Some(pinned), Some(found)) if pinned == found => Verdict::Same,
+        (Some(pinned), Some(found)) => Verdict::Foreign(Mismatch { pinned: pinned.clone(), found: found.clone() }),
+    }
+}
+
+/// Whether the STS at this address knows the keys of the API at that one. A stand-in's key means nothing to the cloud's
+/// own STS, which must not be told of it either.
+pub fn knows_keys_of(sts: &str, api: &str) -> bool {
+    is_clouds(api) || !is_clouds(sts) || api.starts_with("https://")
+}
+
+fn is_clouds(endpoint: &str) -> bool {
+    let url = Url::parse(&endpoint.replace("{region}", "cn-hangzhou")).ok();
+    url.is_some_and(|url| matches!(url.host(), Some(Host::Domain(host)) if host.ends_with(CLOUD)))
+}
+
+impl AccountId {
+    /// As a text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = AccountIdError;
+
+    fn from_str(text: &str) -> Result<Self, AccountIdError> {
+        let digits = (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if digits { Ok(Self(text.to_owned())) } else { Err(AccountIdError) }
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pinned, found } = self;
+        write!(f, "its image caches are in the account {pinned} at the cloud, and its key is of the account {found}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> AccountId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_another_one_stops_anything() {
+        let (one, two) = (id("1234567890123456"), id("6543210987654321"));
+        assert_eq!(judge(None, None), Verdict::Unknown);
+        assert_eq!(judge(Some(&one), None), Verdict::Unknown);
+        assert_eq!(judge(None, Some(&one)), Verdict::Unpinned(one.clone()));
+        assert_eq!(judge(Some(&one), Some(&one)), Verdict::Same);
+        let mismatch = Mismatch { pinned: one.clone(), found: two.clone() };
+        let words = "its image caches are in the account 1234567890123456 at the cloud, and its key is of the account \
+                     6543210987654321";
+        assert_eq!(mismatch.to_string(), words);
+        assert_eq!(judge(Some(&one), Some(&two)), Verdict::Foreign(mismatch));
+    }
+
+    #[test]
+    fn a_number_is_digits() {
+        for good in ["1", "1234567890123456", "30000000000000000000"] {
+            assert_eq!(good.parse::<AccountId>().map(|id| id.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", " 1", "1a", "-1", "１", "acs:ram::1:root", "196813200012****", "123456789012345678901"] {
+            assert_eq!(bad.parse::<AccountId>(), Err(AccountIdError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_stand_ins_key_is_not_shown_to_the_clouds_own_sts() {
+        let (real, region) = ("https://sts.aliyuncs.com", "https://sts-vpc.cn-beijing.aliyuncs.com");
+        for (sts, api, asked) in [
+            (real, "https://eci.{region}.aliyuncs.com", true),
+            (region, "https://eci-vpc.cn-beijing.aliyuncs.com", true),
+            (real, "https://eci.internal.example", true),
+            ("http://127.0.0.1:9080", "http://127.0.0.1:9080", true),
+            (real, "http://127.0.0.1:9080", false),
+            (real, "http://sim:9080", false),
+            (region, "http://localhost:1", false),
+        ] {
+            assert_eq!(knows_keys_of(sts, api), asked, "{sts} {api}");
+        }
+    }
+}

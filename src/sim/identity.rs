@@ -1,0 +1,61 @@
+//! STS: who calls (`GetCallerIdentity`), and the numbers of the accounts.
+//!
+//! It needs no right, and a session of a role is its role, not the key behind it: in the role's account, too.
+
+use serde_json::{Map, Value, json};
+
+use super::{Settings, Signatory, roles};
+use crate::eci::ram;
+
+/// The action's name.
+pub(super) const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
+/// The id of every RAM user.
+const USER_ID: &str = "200000000000000000";
+
+/// The answer.
+pub(super) fn shown(settings: &Settings, signatory: Signatory<'_>) -> Map<String, Value> {
+    let account = number_of(settings, signatory);
+    let answer = match signatory.session {
+        Some((role, session)) => json!({
+            "IdentityType": "AssumedRoleUser",
+            "AccountId": account,
+            "PrincipalId": format!("{}:{session}", roles::ROLE_ID),
+            "RoleId": roles::ROLE_ID,
+            "Arn": roles::assumed(role, session),
+        }),
+        None => json!({
+            "IdentityType": "RAMUser",
+            "AccountId": account,
+            "PrincipalId": USER_ID,
+            "UserId": USER_ID,
+            "Arn": format!("acs:ram::{account}:user/stand-in"),
+        }),
+    };
+    answer.as_object().cloned().unwrap_or_default()
+}
+
+/// The number of the account that a call is in: of a session, that of its role.
+pub(super) fn number_of(settings: &Settings, signatory: Signatory<'_>) -> String {
+    if let Some(account) = signatory.session.and_then(|(role, _)| ram::account_of(role)) {
+        return account.to_owned();
+    }
+    let place = accounts(settings).iter().position(|account| *account == signatory.account);
+    (place.unwrap_or_default() + 1).to_string()
+}
+
+/// The account that a role is in, if there is one of its number.
+pub(super) fn account_of_role<'a>(settings: &'a Settings, role: &str) -> Option<&'a str> {
+    let place = ram::account_of(role)?.parse::<usize>().ok()?.checked_sub(1)?;
+    accounts(settings).get(place).copied()
+}
+
+/// The accounts in the order of their numbers, which begin at 1. The first one has no name.
+fn accounts(settings: &Settings) -> Vec<&str> {
+    let mut all = vec![""];
+    for key in &settings.further {
+        if !all.contains(&key.account.as_str()) {
+            all.push(&key.account);
+        }
+    }
+    all
+}
