@@ -102,7 +102,16 @@ impl Gateway {
         if let Some(whose) = whose {
             call.recognize(whose);
         }
-        admitted.map_err(refused)
+        admitted.map_err(|refusal| self.judged_by_time(refusal))
+    }
+
+    /// A refusal by the time is none while it is not known which time it is: another clock may say otherwise.
+    fn judged_by_time(&self, refusal: Refusal) -> Error {
+        if matches!(refusal, Refusal::Expired | Refusal::NotYetValid) && !self.clock().is_sure() {
+            let detail = "the database's clock and this machine's differ, so it cannot be told whether the token holds";
+            return Error::Unavailable { code: "clock_in_doubt", detail, retry_after_seconds: 5 };
+        }
+        refused(refusal)
     }
 
     async fn holder_of(&self, call: &Call, presented: &Presented) -> Result<Arc<Caller>, Error> {

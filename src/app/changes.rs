@@ -29,7 +29,6 @@ use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperat
 mod raced;
 
 const CREATE: &str = "create_image_cache";
-/// The row changed between the read and the write.
 const CONCURRENT: &str = "concurrent_change";
 const UPDATE: &str = "update_image_cache";
 const DELETE: &str = "delete_image_cache";
@@ -226,9 +225,7 @@ impl Gateway {
         let mut admits = |holdings: &Holdings| case.as_mut().is_none_or(|case| case.admits(holdings));
         let quota = judged.and_then(|(counts, since)| quota(counts, since, &mut admits));
         match self.store().begin_change(&intent, cache.version, quota).await {
-            Ok(Begun::OverQuota) => {
-                return Err(self.refused(case.map(Case::into_refusals).unwrap_or_default()));
-            }
+            Ok(Begun::OverQuota) => return Err(self.refused(case.map(Case::into_refusals).unwrap_or_default())),
             Ok(Begun::Running) => call.set_audited(),
             Ok(Begun::Waiting) => {
                 call.set_audited();

@@ -13,6 +13,9 @@ use crate::domain::caller::Caller;
 use crate::domain::filter::{AuditFilter, DeliveryFilter, Page, Slice};
 use crate::domain::ids::{AuditId, CacheId};
 
+/// What readiness says where a statement was denied.
+const LACKS_RIGHT: &str = "the database's role lacks a right that was needed within the last half minute: `doctor database` names it, and `migrate` grants it";
+
 impl Gateway {
     /// The cloud's own record of an image cache, as last seen; empty before the first look.
     pub async fn get_provider_record(&self, caller: &Caller, id: CacheId) -> Result<ProviderRecordView, Error> {
@@ -95,6 +98,7 @@ impl Gateway {
         };
         let (database, migrations, workers, mut degraded): (_, _, _, Vec<String>) = looked.unwrap_or_default();
         degraded.extend(self.ailing_issuers());
+        degraded.extend(self.store().lacks_right().then(|| LACKS_RIGHT.to_owned()));
         let ailment = if database { None } else { self.store().ailment() };
         Readiness { database, migrations, workers, ailment, ailing_tasks: self.ailing_tasks(), degraded }
     }

@@ -1,7 +1,9 @@
 //! Upkeep: what is forgotten after its time, and the workers' signs of life.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::{Error, Gateway};
 use crate::domain::clock::{FARTHEST_DUE, Instant};
@@ -11,10 +13,10 @@ use crate::store::Farthest;
 /// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
 const KEEP_NONCES: Duration = Duration::from_mins(31);
 
-/// Whether rows may have times that lie ahead: since it began, or since the time was last in doubt, this process has not
-/// looked.
+/// Which image caches may have times that lie ahead: since it began, or since the time was last in doubt, this process has
+/// looked at those up to this id. None: at all.
 #[derive(Debug)]
-pub(super) struct Ahead(AtomicBool);
+pub(super) struct Ahead(Mutex<Option<Uuid>>);
 
 /// What everybody is told whose request goes by the time, before that was read.
 fn unset() -> Error {
@@ -24,7 +26,17 @@ fn unset() -> Error {
 
 impl Default for Ahead {
     fn default() -> Self {
-        Self(AtomicBool::new(true))
+        Self(Mutex::new(Some(Uuid::nil())))
+    }
+}
+
+impl Ahead {
+    fn looked_to(&self) -> Option<Uuid> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, to: Option<Uuid>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 }
 
@@ -92,13 +104,13 @@ impl Gateway {
         Ok(())
     }
 
-    /// The same for what nothing waits for: too many rows to look at in each pass.
+    /// The same for what nothing waits for: too many rows to look at in one pass.
     async fn void_far_rows(&self) -> Result<(), Error> {
-        if !self.ahead().0.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let rows = self.store().void_far_rows(self.now()).await?;
-        self.ahead().0.store(false, Ordering::Release);
+        let Some(after) = self.ahead().looked_to() else { return Ok(()) };
+        let progress = self.store().void_far_progress(self.now()).await?;
+        let (caches, next) = self.store().void_far_caches(self.now(), after).await?;
+        self.ahead().set(next);
+        let rows = progress + caches;
         if rows > 0 {
             tracing::warn!(rows, "rows had times that lay too far ahead: a clock was put back");
         }
@@ -130,7 +142,7 @@ impl Gateway {
         let seconds = |doubt: chrono::Duration| doubt.as_seconds_f64();
         metrics::gauge!("ecg_clock_doubt_seconds").set(doubt.map_or(0.0, seconds));
         if doubt.is_some() {
-            self.ahead().0.store(true, Ordering::Release);
+            self.ahead().set(Some(Uuid::nil()));
         }
         match (before, doubt) {
             (None, Some(by)) => tracing::error!(

@@ -84,9 +84,9 @@ impl From<sqlx::Error> for Error {
 }
 
 /// A broken connection, a server that stops, starts or only reads; 53: out of connections or memory; the others: a
-/// limit of the session was reached (a statement, a lock, an open transaction), or two transactions were in each
-/// other's way.
+/// limit of the session was reached (a statement, a lock, an open transaction), two transactions were in each other's
+/// way, or the role lacks a right, which an operator has to mend.
 fn is_passing(code: &str) -> bool {
-    let limits = ["57014", "55P03", "25P03", "40001", "40P01"];
+    let limits = ["57014", "55P03", "25P03", "40001", "40P01", "42501"];
     pool::is_code_of_connection(code) || code.starts_with("53") || limits.contains(&code)
 }

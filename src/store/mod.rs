@@ -193,6 +193,11 @@ impl Store {
         self.doubt.ailment().map(pool::Ailment::words)
     }
 
+    /// Whether the role lacked a right lately that something needed.
+    pub fn lacks_right(&self) -> bool {
+        self.doubt.lacks_right()
+    }
+
     /// The database's clock: the one that every gateway goes by.
     pub async fn now(&self) -> Result<Instant, Error> {
         Ok(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.workers).await?)

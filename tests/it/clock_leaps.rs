@@ -102,6 +102,31 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_sends_nothing
     assert_eq!(shown["eci_cache_id"], made[0]);
 }
 
+#[tokio::test]
+async fn a_gateway_that_starts_while_the_databases_clock_is_behind_follows_builds_and_says_what_it_cannot_tell() {
+    let (first, _) = steady().await;
+    create(&first).await.expect(201);
+    let (token, machine) = (first.token(TEAM, &SCOPES), Setup::default().start);
+    let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(machine))));
+    clock.learn(machine - Duration::seconds(600), Uptime::now());
+    let second = first.second_gateway(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
+    // By its time the next look is ten minutes away.
+    let away = async || {
+        let sql = "SELECT count(*) FROM tracker_groups WHERE due_at > $1";
+        sqlx::query_scalar::<_, i64>(sql)
+            .bind(clock.now() + Duration::minutes(3))
+            .fetch_one(second.sql())
+            .await
+            .unwrap()
+    };
+    assert_eq!(away().await, 1);
+    second.gateway.clean().await.unwrap();
+    assert_eq!(away().await, 0, "a look may come early by any clock");
+    // The token was made by the clock that the other one has.
+    me(&first, &token).await.expect(200);
+    assert_eq!(me(&second, &token).await.problem(503, "clock_in_doubt")["retryable"], true);
+}
+
 /// As a clock nine days ahead would have written it.
 const AHEAD: &str = "
     UPDATE operations SET due_at = due_at + interval '9 days', lease_token = gen_random_uuid(),

@@ -3,6 +3,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::Executor as _;
 
 use crate::accounts::account;
 use crate::policy::admin;
@@ -28,6 +29,47 @@ fn changes() -> Vec<Change> {
         ),
         (Method::PUT, "/v1/cloud-accounts/second", "/v1/cloud-accounts/second", account(SECOND)),
     ]
+}
+
+#[tokio::test]
+async fn a_row_that_moves_under_a_delete_refuses_only_whoever_set_a_condition() {
+    let app = TestGateway::start().await;
+    for (condition, status) in [(None, 200), (Some("v"), 412)] {
+        let id = app.created().await;
+        let path = format!("/v1/image-caches/{id}");
+        let ready = app.until(&id, "ready").await;
+        let mut somebody = app.sql().begin().await.unwrap();
+        let moves = "UPDATE image_caches SET version = version + 1 WHERE id = $1::uuid";
+        sqlx::query(moves).bind(&id).execute(&mut *somebody).await.unwrap();
+        let mut request = app.request(Method::DELETE, &path);
+        if condition.is_some() {
+            request = request.header("if-match", format!("\"v{}\"", ready["version"]));
+        }
+        let mut deleted = Box::pin(Answer::of(request));
+        let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+            WHERE NOT l.granted AND a.datname = current_database()";
+        loop {
+            tokio::select! {
+                answer = &mut deleted => panic!("it waits for the row: {:?}", answer.json()),
+                found = app.count(waiting) => if found > 0 { break },
+            }
+        }
+        somebody.commit().await.unwrap();
+        deleted.await.expect(status);
+    }
+}
+
+#[tokio::test]
+async fn a_right_that_the_role_lacks_is_told() {
+    let app = TestGateway::start().await;
+    let path = format!("/v1/image-caches/{}", app.created().await);
+    app.sql().execute("REVOKE UPDATE ON image_caches FROM eci_runtime").await.unwrap();
+    app.delete(&path).await.problem(503, "database_unavailable");
+    app.gateway.beat("a test").await.unwrap();
+    let ready = app.get("/readyz").await.expect(200);
+    assert!(ready["degraded"][0].as_str().unwrap().contains("`doctor database` names it"), "{ready}");
+    app.sql().execute("GRANT UPDATE ON image_caches TO eci_runtime").await.unwrap();
+    app.delete(&path).await.expect(202);
 }
 
 /// What proxies make of a strong tag: nginx and Envoy, Apache, a list with an older one.

@@ -30,6 +30,8 @@ const SUSPICIOUS: Duration = Duration::from_secs(2);
 
 /// That the disk is full, which every statement finds that needs more of it.
 static SAID: Quiet = Quiet::new();
+/// That a pooler does not keep sessions together, which statement after statement finds.
+static APART: Quiet = Quiet::new();
 
 /// Whether the server follows another one, and whether it takes writes. In recovery no transaction does.
 const QUESTION: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool";
@@ -78,6 +80,8 @@ struct State {
     full: Option<Instant>,
     /// When something was last silent.
     silent: Option<Instant>,
+    /// When the role last lacked a right.
+    lacking: Option<Instant>,
     /// What was found when a server was last asked.
     ailment: Option<Ailment>,
 }
@@ -116,6 +120,17 @@ impl Doubt {
         if failure::is_stale_plan(error) {
             self.state().altered = Some(Instant::now());
         }
+        if failure::lacks_right(error) {
+            self.state().lacking = Some(Instant::now());
+        }
+        if failure::has_lost_session(error)
+            && let Some(left_out) = APART.may("apart", Instant::now())
+        {
+            tracing::error!(
+                left_out,
+                "a session was not kept together: a pooler before the database must be in session mode (pool_mode = session)"
+            );
+        }
         if failure::is_full(error) {
             self.state().full = Some(Instant::now());
             metrics::counter!("ecg_database_full_total").increment(1);
@@ -132,6 +147,11 @@ impl Doubt {
             return Ok(());
         }
         Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::StorageFull, Ailment::DiskFull)))
+    }
+
+    /// Whether the role lacked a right lately.
+    pub(in crate::store) fn lacks_right(&self) -> bool {
+        self.state().lacking.is_some_and(|lacking| lacking.elapsed() < LASTS)
     }
 
     fn is_full(&self) -> bool {

@@ -33,12 +33,26 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "53100")
 }
 
-/// Whether a prepared statement no longer fits the tables, as somebody has altered them since. Nothing was done of it,
-/// and what is prepared anew fits. 0A000 alone is said of much else, and the message depends on the server's language;
+/// Whether a prepared statement is of no use any more: it no longer fits the tables, as somebody has altered them since, or
+/// the session does not have it ([`has_lost_session`]). Nothing was done of it, and what is prepared anew on a connection
+/// from after that serves. 0A000 alone is said of much else, and the message depends on the server's language;
 /// so it is told as other drivers tell it, by the server's routine.
 pub(in crate::store) fn is_stale_plan(error: &sqlx::Error) -> bool {
-    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-    error.is_some_and(|error| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery"))
+    let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    database.is_some_and(|error| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery"))
+        || has_lost_session(error)
+}
+
+/// Whether the server's session is not the one that the connection had: 26000, it does not know a statement that was
+/// prepared; 42P05, it knows one that was not. A pooler that does not keep sessions together does that.
+pub(super) fn has_lost_session(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["26000", "42P05"].contains(&&*code))
+}
+
+/// Whether the role may not do what it must: 42501.
+pub(super) fn lacks_right(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501")
 }
 
 /// Whether connecting may succeed in a moment. 53300: no connection is free.

@@ -5,9 +5,14 @@
 //!
 //! Who calls it: the janitor.
 
+use uuid::Uuid;
+
 use crate::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
 use crate::domain::retry::LONGEST_PAUSE;
 use crate::store::{Error, Store};
+
+/// So many image caches are looked at together: reading all of a large table would take longer than a statement may.
+const PIECE: i64 = 10_000;
 
 /// How far ahead something may be due.
 #[derive(Debug, Clone, Copy)]
@@ -44,24 +49,48 @@ impl Store {
         Ok(shortened)
     }
 
-    /// Makes present what image caches, their operations and the answers that are owed have further ahead than anything
-    /// is put off: they are compared with the cloud, builds are judged, and what was left behind is removed from now on.
-    /// It reads them all. Returns how many.
-    pub async fn void_far_rows(&self, now: Instant) -> Result<u64, Error> {
-        let caches = "UPDATE image_caches SET updated_at = LEAST(updated_at, $1), version = version + 1,
-                evidence = CASE WHEN (evidence ->> 'accepted_at')::timestamptz > $2
-                    THEN jsonb_set(evidence, '{accepted_at}', to_jsonb($1::timestamptz)) ELSE evidence END
-            WHERE updated_at > $2 OR (evidence ->> 'accepted_at')::timestamptz > $2";
-        let operations = "UPDATE operations SET created_at = LEAST(created_at, $1),
-                last_signed_at = LEAST(last_signed_at, $1), window_opened_at = LEAST(window_opened_at, $1)
-            WHERE created_at > $2 OR last_signed_at > $2";
-        let owed = "UPDATE owed_answers SET created_at = $1 WHERE created_at > $2";
-        let mut made_present = 0;
-        for sql in [caches, operations, owed] {
-            let done = sqlx::query(sql).bind(now).bind(now + FARTHEST_DUE).execute(&self.workers).await?;
-            made_present += done.rows_affected();
+    /// Makes present what image caches have further ahead than anything is put off, so that they are compared with the
+    /// cloud and their builds are judged: of the next so many after `after`, by their ids. Returns how many it was, and
+    /// after which to go on.
+    pub async fn void_far_caches(&self, now: Instant, after: Uuid) -> Result<(u64, Option<Uuid>), Error> {
+        let (far, next): (Vec<Uuid>, Option<Uuid>) = sqlx::query_as(
+            "WITH piece AS (
+                 SELECT id, updated_at > $2 OR (evidence ->> 'accepted_at')::timestamptz > $2 AS far
+                 FROM image_caches WHERE id > $1 ORDER BY id LIMIT $3)
+             SELECT ARRAY(SELECT id FROM piece WHERE far), (SELECT id FROM piece OFFSET $3 - 1)",
+        )
+        .bind(after)
+        .bind(now + FARTHEST_DUE)
+        .bind(PIECE)
+        .fetch_one(&self.workers)
+        .await?;
+        if far.is_empty() {
+            return Ok((0, next));
         }
-        Ok(made_present)
+        let done = sqlx::query(
+            "UPDATE image_caches SET updated_at = LEAST(updated_at, $1), version = version + 1,
+                 evidence = CASE WHEN (evidence ->> 'accepted_at')::timestamptz > $2
+                     THEN jsonb_set(evidence, '{accepted_at}', to_jsonb($1::timestamptz)) ELSE evidence END
+             WHERE id = ANY($3) AND (updated_at > $2 OR (evidence ->> 'accepted_at')::timestamptz > $2)",
+        )
+        .bind(now)
+        .bind(now + FARTHEST_DUE)
+        .bind(far);
+        Ok((done.execute(&self.workers).await?.rows_affected(), next))
+    }
+
+    /// The same of operations that have not come to rest, and of the answers that are owed: what was left behind is
+    /// removed from now on. Returns how many.
+    pub async fn void_far_progress(&self, now: Instant) -> Result<u64, Error> {
+        let running = "UPDATE operations SET created_at = LEAST(created_at, $1),
+                last_signed_at = LEAST(last_signed_at, $1), window_opened_at = LEAST(window_opened_at, $1)
+            WHERE state = 'running' AND (created_at > $2 OR last_signed_at > $2)";
+        let unsettled = "UPDATE operations SET created_at = LEAST(created_at, $1),
+                last_signed_at = LEAST(last_signed_at, $1)
+            WHERE unsettled_until IS NOT NULL AND (created_at > $2 OR last_signed_at > $2)";
+        let owed = "UPDATE owed_answers SET created_at = $1 WHERE created_at > $2";
+        let far = now + FARTHEST_DUE;
+        self.made_present(now, [(running, far), (unsettled, far), (owed, far)]).await
     }
 
     /// Makes due the operations that are due further ahead than they may be. Returns how many.
@@ -74,7 +103,7 @@ impl Store {
             WHERE state = 'running' AND due_at > $2";
         let aftercare = "UPDATE operations SET unsettled_until = $2, last_signed_at = LEAST(last_signed_at, $1)
             WHERE unsettled_until > $2";
-        self.made_due(now, [(operations, operation), (aftercare, operation)]).await
+        self.made_present(now, [(operations, operation), (aftercare, operation)]).await
     }
 
     /// Makes due the looks, comparisons and deliveries that are due further ahead than they may be, which may be done
@@ -89,15 +118,19 @@ impl Store {
         // A pause of a day may be lengthened by a few percent.
         let delivery = now + LONGEST_PAUSE * 2;
         let look = now + farthest.look;
-        self.made_due(now, [(groups, look), (comparisons, comparison), (deliveries, delivery)]).await
+        self.made_present(now, [(groups, look), (comparisons, comparison), (deliveries, delivery)]).await
     }
 
-    async fn made_due<const N: usize>(&self, now: Instant, all: [(&'static str, Instant); N]) -> Result<u64, Error> {
-        let mut made_due = 0;
+    async fn made_present<const N: usize>(
+        &self,
+        now: Instant,
+        all: [(&'static str, Instant); N],
+    ) -> Result<u64, Error> {
+        let mut made_present = 0;
         for (sql, limit) in all {
             let done = sqlx::query(sql).bind(now).bind(limit).execute(&self.workers).await?;
-            made_due += done.rows_affected();
+            made_present += done.rows_affected();
         }
-        Ok(made_due)
+        Ok(made_present)
     }
 }

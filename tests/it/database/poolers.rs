@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
@@ -30,7 +31,7 @@ impl Bouncer {
         fs::write(&users, "\"eci_runtime\" \"\"\n\"eci\" \"\"\n").unwrap();
         let text = format!(
             "[databases]\n* = host={socket} port=5432\n[pgbouncer]\npool_mode = {mode}\nunix_socket_dir = {folder}\n\
-             listen_port = 6432\nauth_type = trust\nauth_file = {users}\ndefault_pool_size = 60\n",
+             listen_port = 6432\nauth_type = trust\nauth_file = {users}\nadmin_users = eci\ndefault_pool_size = 60\n",
             folder = folder.path().display(),
             users = users.display(),
         );
@@ -48,6 +49,16 @@ impl Bouncer {
         let bouncer = Self { process, folder };
         bouncer.listens().await;
         bouncer
+    }
+
+    /// Changes the mode under whoever is connected, as an operator does.
+    fn switch(&self, from: &str, to: &str) {
+        let file = self.folder.path().join("pgbouncer.ini");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(&format!("pool_mode = {from}"), &format!("pool_mode = {to}"))).unwrap();
+        let mut console = Command::new("psql");
+        console.args(["-qp", "6432", "-U", "eci", "-d", "pgbouncer", "-c", "RELOAD", "-h"]).arg(self.folder.path());
+        assert!(console.status().unwrap().success());
     }
 
     fn address(&self, database: &TestDatabase, role: &str) -> String {
@@ -96,6 +107,37 @@ async fn in_session_mode_everything_works() {
     while sqlx::query_scalar::<_, i64>(sealed).fetch_one(&mut admin).await.unwrap() == 0 {
         assert!(Instant::now() < deadline, "{:#?}", gateway.said());
         sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mode_that_kept_no_session_for_a_while_is_told_and_leaves_nothing_behind() {
+    let database = TestDatabase::create().await;
+    database.with_open_policy(1).await.close().await;
+    let (bouncer, cloud) = (Bouncer::start(&database, "session").await, stand_in().await);
+    let mut gateway = Gateway::start(&bouncer.address(&database, "eci_runtime"), &cloud.url());
+    let address = gateway.address().await;
+    gateway.until(&format!("{address}/readyz"), 200).await;
+    let (url, cache) = (
+        format!("{address}/v1/image-caches"),
+        json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]}),
+    );
+    let burst = || join_all((0..20).map(|_| gateway.post(&url, &cache)));
+    assert_eq!(burst().await, [201; 20]);
+    bouncer.switch("session", "transaction");
+    let told = |gateway: &Gateway| gateway.said().iter().any(|line| line.contains("a session was not kept together"));
+    let deadline = Instant::now() + DEADLINE;
+    while !told(&gateway) {
+        assert!(Instant::now() < deadline, "{:#?}", gateway.said());
+        let answers = burst().await;
+        assert!(answers.iter().all(|status| [201, 503].contains(status)), "{answers:?}");
+    }
+    bouncer.switch("transaction", "session");
+    let deadline = Instant::now() + DEADLINE;
+    let mut good = 0;
+    while good < 5 {
+        assert!(Instant::now() < deadline, "it never comes to itself: {:#?}", gateway.said());
+        good = if burst().await == [201; 20] { good + 1 } else { 0 };
     }
 }
 

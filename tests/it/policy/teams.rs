@@ -4,6 +4,7 @@
 use eci_cache_gateway::app;
 use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::team::UnknownTeams;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -103,6 +104,16 @@ async fn nobody_registered_may_be_nobody_welcome() {
     let new = json!({"id": "web", "display_name": "Web"});
     admin(&app, Method::POST, "/v1/teams", Some(&new)).await.expect(201);
     app.create("nginx").await.expect(201);
+}
+
+#[tokio::test]
+async fn whoever_comes_after_a_quiet_while_waits_for_the_list_of_disabled_teams() {
+    let app = TestGateway::with(setup()).await;
+    app.get("/v1/me").await.expect(200);
+    app.advance(7);
+    for answer in join_all((0..12).map(|_| app.get("/v1/me"))).await {
+        answer.expect(200);
+    }
 }
 
 #[tokio::test]
