@@ -126,6 +126,7 @@ pub const TABLE: &[Access] = &[
     read("list_cloud_accounts", PLATFORM),
     read("get_cloud_account", PLATFORM),
     change("put_cloud_account", ACCOUNTS),
+    change("update_cloud_account", ACCOUNTS),
     change("delete_cloud_account", ACCOUNTS),
     read("list_issuers", SECURITY),
     read("get_issuer", SECURITY),

@@ -242,7 +242,12 @@ impl Gateway {
         Ok(self.parts().cloud.of_account(account.endpoint.clone(), Keys::Assumed(own, role))?)
     }
 
-    fn open_account(&self, sealed: &[u8], context: &str, account: &CloudAccount) -> Result<SecretString, Unusable> {
+    pub(super) fn open_account(
+        &self,
+        sealed: &[u8],
+        context: &str,
+        account: &CloudAccount,
+    ) -> Result<SecretString, Unusable> {
         let plain = self.parts().sealer.open(sealed, &format!("{context}{}", account.name))?;
         let text = std::str::from_utf8(plain.expose_secret()).map_err(|_| Unusable::NoText)?;
         Ok(SecretString::from(text))

@@ -1,5 +1,5 @@
 //! API keys of a team: made, shown, rotated and revoked by whoever holds its scope `keys`, listed and revoked by the
-//! platform. How they let somebody in is [`super::authenticating`]'s.
+//! platform, which also makes a team its first one. How they let somebody in is [`super::authenticating`]'s.
 //!
 //! What must stay true: nobody gives a key more than they have, or takes one over that has more; a key is good for no
 //! longer than what it is made with, unless a policy says so; a secret is in one answer and nowhere else.
@@ -24,14 +24,15 @@ const ROTATE: &str = "rotate_api_key";
 const REVOKE: &str = "revoke_api_key";
 
 impl Gateway {
-    /// Makes a key for the caller's team. The key itself is in the answer, and never shown again.
+    /// Makes a key for the caller's team, or for the one that the platform's security names. The key itself is in the
+    /// answer, and never shown again.
     pub async fn create_api_key(&self, caller: &Caller, call: &Call, new: NewApiKey) -> Result<ApiKeyView, Error> {
         access::check(caller, CREATE)?;
         check(caller, &new, self.now())?;
         let expires_at = self.key_end(caller, new.expires_at).await?;
         let key = ApiKey {
             id: ApiKeyId::new(self.now(), self.entropy()),
-            team: caller.team.clone(),
+            team: new.team.unwrap_or_else(|| caller.team.clone()),
             name: new.name,
             scopes: new.scopes,
             created_by: caller.subject.clone(),
@@ -43,6 +44,7 @@ impl Gateway {
             expires_at,
             last_used_at: None,
             revoked_at: None,
+            revoked_with: None,
         };
         let secret = Presented::fresh(key.id, self.entropy());
         let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
@@ -128,6 +130,8 @@ pub(super) fn check_overlap(hours: i32) -> Result<(), Error> {
 
 fn check(caller: &Caller, new: &NewApiKey, now: Instant) -> Result<(), Error> {
     let mut findings = Findings::default();
+    let own = new.team.as_ref().is_none_or(|team| keys_of(caller, Some(team)).is_ok());
+    findings.require(own, "/team", "not_allowed", "must be your own team, without the scope platform:security");
     let name = (1..=128).contains(&new.name.chars().count()) && !new.name.contains(char::is_control);
     findings.require(name, "/name", "out_of_range", "must be 1 to 128 printable characters");
     findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");

@@ -148,8 +148,10 @@ impl Gateway {
         let is = |hash: &[u8]| self.parts().fingerprint.is(API_KEY, presented.bytes(), hash);
         if is(&found.hash) {
             Some(Which::Current)
+        } else if found.previous_hash.as_deref().is_some_and(is) {
+            Some(Which::Previous)
         } else {
-            found.previous_hash.as_deref().is_some_and(is).then_some(Which::Previous)
+            found.retired_hashes.iter().any(|hash| is(hash)).then_some(Which::Retired)
         }
     }
 

@@ -22,6 +22,8 @@ use crate::domain::filter::{Page, Slice};
 use crate::eci::BuildError;
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, AccountRemoval, SealedAccount};
 
+mod changing;
+
 const PUT: &str = "put_cloud_account";
 const DELETE: &str = "delete_cloud_account";
 /// How a session is called where nothing is said.
@@ -148,7 +150,7 @@ impl Gateway {
         let account = self.account_of(name, new, before.map(|before| &before.account));
         let mut errors = self.wrong(new, secret.is_some());
         if let Some(before) = before.filter(|_| secret.is_some() && new.access_key_secret.is_none()) {
-            errors.extend(moved_without_secret(new, &account, before));
+            errors.extend(moved_without_secret(&account, before, self.is_other_external(new, before)));
         }
         errors.extend(account.check().err().into_iter().flatten());
         let (Some(secret), true) = (secret, errors.is_empty()) else { return Err(Error::Invalid(errors)) };
@@ -164,7 +166,7 @@ impl Gateway {
             name: name.clone(),
             access_key_id: new.access_key_id.clone(),
             role: new.role.as_ref().map(role),
-            regions: new.regions.clone(),
+            regions: new.regions.clone().or_else(|| was.map(|was| was.regions.clone())).unwrap_or_default(),
             endpoint: new.api_endpoint.clone(),
             version: was.map_or(0, |was| was.version),
             created_at: was.map_or(now, |was| was.created_at),
@@ -182,7 +184,7 @@ impl Gateway {
         let external = new.role.as_ref().and_then(|role| role.external_id.as_ref());
         let external = external.filter(|id| !id.expose_secret().is_empty());
         note_secret(&mut findings, "/role/external_id", external);
-        for (place, region) in new.regions.iter().enumerate() {
+        for (place, region) in new.regions.iter().flatten().enumerate() {
             if let Err(Error::Invalid(errors)) = self.check_region(region) {
                 let detail = errors.into_iter().next().map(|error| error.detail).unwrap_or_default();
                 findings.require(false, format!("/regions/{place}"), "not_allowed", detail);
@@ -256,11 +258,7 @@ fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretStrin
 
 /// What says where calls go and who answers for them changes only by whoever has the secret: else whoever may write accounts
 /// could have another's secret used, and registry logins sent, elsewhere.
-fn moved_without_secret(new: &NewCloudAccount, account: &CloudAccount, before: &SealedAccount) -> Vec<FieldError> {
-    let external = match new.role.as_ref().and_then(|role| role.external_id.as_ref()) {
-        Some(given) => before.external_id.is_some() || !given.expose_secret().is_empty(),
-        None => false,
-    };
+fn moved_without_secret(account: &CloudAccount, before: &SealedAccount, external: bool) -> Vec<FieldError> {
     let detail = "changes only together with access_key_secret: send the secret, too, or leave this as it is";
     let mut findings = Findings::default();
     findings.require(account.endpoint == before.account.endpoint, "/api_endpoint", "secret_required", detail);

@@ -191,6 +191,8 @@ pub struct NewAccessKey {
 pub struct NewApiKey {
     /// For people: 1 to 128 characters.
     pub name: String,
+    /// For which team; none: for the caller's.
+    pub team: Option<TeamId>,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// Until when.
@@ -227,6 +229,8 @@ pub struct NewTeam {
     pub cost_centre: Option<String>,
     /// A policy of its own.
     pub policy: Option<Policy>,
+    /// Whether its requests are refused.
+    pub disabled: bool,
 }
 
 /// What to change of a team; what is left out stays as it is.
@@ -251,8 +255,8 @@ pub struct NewCloudAccount {
     pub access_key_secret: Option<SecretString>,
     /// The role that the key assumes.
     pub role: Option<NewAccountRole>,
-    /// Where it may be used; empty: wherever the gateway may.
-    pub regions: Vec<Region>,
+    /// Where it may be used; empty: wherever the gateway may. Left out, where it may be used now.
+    pub regions: Option<Vec<Region>>,
     /// The cloud's address.
     pub api_endpoint: Option<String>,
     /// Whether nothing is sent with it.

@@ -4,6 +4,8 @@
 //! What must stay true: the keys that were made with what is revoked go with it, in the same transaction, unless they
 //! are to stay; what the platform revoked the team cannot take back.
 
+mod hints;
+
 use super::cursor::{List, one_more, unreadable};
 use super::input::NewRevocation;
 use super::making_keys::withdraws_from;
@@ -51,7 +53,9 @@ impl Gateway {
         for id in &taken.api_keys {
             self.ask_for_key(*id).await;
         }
-        Ok(RevocationView::made(made, &taken))
+        // What took keys along was about somebody.
+        let hint = if taken.is_empty() { self.hint_about(&made).await } else { None };
+        Ok(RevocationView { hint, ..RevocationView::made(made, &taken) })
     }
 
     /// The revocations in force, newest first.

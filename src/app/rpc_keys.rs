@@ -127,6 +127,7 @@ impl Gateway {
             expires_at,
             previous_until: None,
             revoked_at: None,
+            revoked_with: None,
         };
         let secret = new_secret(self.entropy());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
@@ -212,6 +213,7 @@ impl Gateway {
             expires_at: None,
             previous_until: None,
             revoked_at: None,
+            revoked_with: None,
         };
         Ok(self.store().put_access_key(&key, &sealed).await?)
     }

@@ -26,25 +26,18 @@ impl Gateway {
         access::check(caller, CREATE)?;
         let now = self.now();
         let team = Team {
-            id: new.id,
             display_name: new.display_name,
             contacts: new.contacts,
             cost_centre: new.cost_centre,
             policy: new.policy,
-            disabled_at: None,
-            version: 1,
-            created_at: now,
-            updated_at: now,
+            disabled_at: new.disabled.then_some(now),
+            ..Team::unnamed(new.id, now)
         };
         team.check()?;
         self.check_policy(team.policy.as_ref(), "/policy")?;
-        let entry = self.admin_entry(caller, call, CREATE, &team.id.to_string());
-        if !self.store().add_team(&team, &entry).await? {
-            let detail = format!("the team {} is registered already", team.id);
-            return Err(Error::Conflict { code: "team_exists", detail });
-        }
-        call.set_audited();
-        Ok(team.into())
+        let detail = format!("the team {} is registered already", team.id);
+        let added = self.add_team(caller, call, CREATE, team).await?;
+        added.map(Into::into).ok_or(Error::Conflict { code: "team_exists", detail })
     }
 
     /// The registered teams, by id.
@@ -62,7 +55,8 @@ impl Gateway {
         Ok(self.registered(id, &Precondition::default()).await?.into())
     }
 
-    /// Changes what is given. A team that is disabled is refused everywhere within a second, here at once.
+    /// Changes what is given. A team that is disabled is refused everywhere within a second, here at once; one that was
+    /// here and that nobody registered is registered with it: whoever contains it need not know.
     pub async fn update_team(
         &self,
         caller: &Caller,
@@ -72,7 +66,9 @@ impl Gateway {
         precondition: &Precondition,
     ) -> Result<TeamView, Error> {
         access::check(caller, UPDATE)?;
-        let mut team = self.registered(id, precondition).await?;
+        let registered = self.registered(id, precondition).await;
+        let is_new = changes.disabled == Some(true) && matches!(registered, Err(Error::NotFound(_)));
+        let mut team = if is_new { self.unregistered(id, precondition).await? } else { registered? };
         team.display_name = changes.display_name.unwrap_or(team.display_name);
         team.contacts = changes.contacts.unwrap_or(team.contacts);
         if let Some(centre) = changes.cost_centre {
@@ -82,6 +78,9 @@ impl Gateway {
             team.disabled_at = disabled.then(|| team.disabled_at.unwrap_or_else(|| self.now()));
         }
         team.check()?;
+        if is_new {
+            return self.add_team(caller, call, UPDATE, team).await?.map(Into::into).ok_or_else(moved);
+        }
         Ok(self.write_team(caller, call, UPDATE, team).await?.into())
     }
 
@@ -183,6 +182,24 @@ impl Gateway {
         let team = self.store().team(id).await?.ok_or(Error::NotFound("team"))?;
         precondition.check(team.version)?;
         Ok(team)
+    }
+
+    /// A team that nobody registered, as long as something of it was ever here: one that is mistyped is not taken for it.
+    async fn unregistered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
+        precondition.check(0)?;
+        let was_here = self.store().has_met_team(id).await?;
+        if was_here { Ok(Team::unnamed(id.clone(), self.now())) } else { Err(Error::NotFound("team")) }
+    }
+
+    /// Registers a team. None: it is registered already.
+    async fn add_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Option<Team>, Error> {
+        let entry = self.admin_entry(caller, call, action, &team.id.to_string());
+        if !self.store().add_team(&team, &entry).await? {
+            return Ok(None);
+        }
+        call.set_audited();
+        self.forget_disabled();
+        Ok(Some(team))
     }
 
     async fn write_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Team, Error> {

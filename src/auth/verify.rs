@@ -137,6 +137,11 @@ impl Verifier {
         self.settled().all.iter().map(|one| one.issuer.clone()).collect()
     }
 
+    /// The names of all issuers that tokens are judged by now.
+    pub fn names(&self) -> Vec<String> {
+        self.issuers().names.clone()
+    }
+
     /// The issuer of that name that tokens are judged by now.
     pub fn issuer(&self, name: &str) -> Option<Issuer> {
         self.issuers().all.iter().find(|one| one.issuer.name == name).map(|one| one.issuer.clone())

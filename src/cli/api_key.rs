@@ -41,6 +41,7 @@ async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Fai
     let now = gateway.clock().now();
     let new = NewApiKey {
         name: arguments.name.clone(),
+        team: None,
         scopes: arguments.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
         expires_at: arguments.days.map(|days| now + Duration::days(days)),
     };

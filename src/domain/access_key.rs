@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::caller::{Scope, TeamId};
 use super::clock::Instant;
 use super::entropy::Entropy;
+use super::ids::RevocationId;
 
 /// How many keys a team may have that are not revoked.
 pub const MAX_ACCESS_KEYS: i64 = 100;
@@ -85,6 +86,8 @@ pub struct AccessKey {
     pub previous_until: Option<Instant>,
     /// Since when it is no longer taken.
     pub revoked_at: Option<Instant>,
+    /// The revocation that took it along; none where it was revoked by itself.
+    pub revoked_with: Option<RevocationId>,
 }
 
 impl AccessKey {

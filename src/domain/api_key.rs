@@ -10,10 +10,12 @@ use super::access_key::letters;
 use super::caller::{Scope, TeamId};
 use super::clock::Instant;
 use super::entropy::Entropy;
-use super::ids::ApiKeyId;
+use super::ids::{ApiKeyId, RevocationId};
 
 /// How many keys a team may have that are not revoked.
 pub const MAX_API_KEYS: i64 = 100;
+/// Of how many secrets before the one before the last rotation it is known that they were the key's.
+pub const RETIRED_SECRETS: i32 = 10;
 /// What every key begins with.
 pub const PREFIX: &str = "ecg_";
 /// For how many hours the old secret may be taken beside a new one, at most.
@@ -55,6 +57,8 @@ pub struct ApiKey {
     pub last_used_at: Option<Instant>,
     /// Since when it is no longer taken.
     pub revoked_at: Option<Instant>,
+    /// The revocation that took it along; none where it was revoked by itself.
+    pub revoked_with: Option<RevocationId>,
 }
 
 /// Which of a key's two secrets was presented.
@@ -64,6 +68,8 @@ pub enum Which {
     Current,
     /// The one before the last rotation.
     Previous,
+    /// One from before that.
+    Retired,
 }
 
 /// Why a key is not taken although its form is right.
@@ -78,13 +84,22 @@ pub enum Denied {
 }
 
 impl ApiKey {
+    /// Until when the secret before the last rotation is taken; none where it went with it.
+    pub fn overlap(&self) -> Option<Instant> {
+        self.previous_until.filter(|until| self.rotated_at.is_none_or(|rotated| rotated < *until))
+    }
+
     /// Until when a request that presented `which` of the secrets is let in; none where that has no end.
     pub fn admit(&self, which: Option<Which>, now: Instant) -> Result<Option<Instant>, Denied> {
         let which = which.ok_or(Denied::Unknown)?;
         if self.revoked_at.is_some() {
             return Err(Denied::Revoked);
         }
-        let overlap = self.previous_until.filter(|_| which == Which::Previous);
+        let overlap = match which {
+            Which::Current => None,
+            Which::Previous => Some(self.overlap().ok_or(Denied::Expired)?),
+            Which::Retired => return Err(Denied::Expired),
+        };
         let end = self.expires_at.into_iter().chain(overlap).min();
         if end.is_some_and(|end| end <= now) { Err(Denied::Expired) } else { Ok(end) }
     }
@@ -206,6 +221,7 @@ mod tests {
             expires_at,
             last_used_at: None,
             revoked_at,
+            revoked_with: None,
         };
         let (current, previous) = (Some(Which::Current), Some(Which::Previous));
         for (key, which, expected) in [
@@ -219,8 +235,13 @@ mod tests {
             (key(Some(late), Some(soon), None), previous, Ok(Some(soon))),
             (key(Some(soon), Some(late), None), previous, Ok(Some(soon))),
             (key(None, Some(past), None), previous, Err(Denied::Expired)),
+            (key(None, Some(soon), None), Some(Which::Retired), Err(Denied::Expired)),
+            (key(None, Some(soon), Some(past)), Some(Which::Retired), Err(Denied::Revoked)),
         ] {
             assert_eq!(key.admit(which, now), expected, "{key:?} {which:?}");
         }
+        // Whatever the clock says: it went with the rotation.
+        let at_once = ApiKey { rotated_at: Some(late), ..key(None, Some(late), None) };
+        assert_eq!(at_once.admit(previous, now), Err(Denied::Expired));
     }
 }

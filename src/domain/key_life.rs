@@ -23,7 +23,8 @@ pub enum TooLong {
 }
 
 /// Until when a key of `maker`'s is good that was asked to be so until `asked`; none: until it is revoked. `days` is the
-/// policy's longest life. Who holds [`Scope::PlatformSecurity`] is not bound by either.
+/// policy's longest life: whoever wants more than their own credential has asks for it. Who holds
+/// [`Scope::PlatformSecurity`] is not bound by either.
 pub fn end(
     asked: Option<Instant>,
     maker: &Caller,
@@ -36,7 +37,7 @@ pub fn end(
     let of_policy = days.map(|days| (now + Duration::days(days.into()), TooLong::Policy(days)));
     let of_maker = || maker.expires_at.map(|end| (end, TooLong::Maker(end)));
     let Some((latest, why)) = of_policy.or_else(of_maker) else { return Ok(asked) };
-    let end = asked.unwrap_or(latest);
+    let end = asked.unwrap_or_else(|| maker.expires_at.map_or(latest, |end| end.min(latest)));
     if end > latest { Err(why) } else { Ok(Some(end)) }
 }
 
@@ -68,7 +69,8 @@ mod tests {
             (day(2), team, day(1), None, Err(TooLong::Maker(day(1).unwrap()))),
             (None, team, None, None, Ok(None)),
             (day(9), team, None, None, Ok(day(9))),
-            (None, team, day(1), Some(30), Ok(day(30))),
+            (None, team, day(1), Some(30), Ok(day(1))),
+            (None, team, day(40), Some(30), Ok(day(30))),
             (day(30), team, day(1), Some(30), Ok(day(30))),
             (day(31), team, None, Some(30), Err(TooLong::Policy(30))),
             (None, team, None, Some(30), Ok(day(30))),

@@ -87,6 +87,21 @@ pub fn barred(team: Option<&Team>, unknown: UnknownTeams) -> Option<Refusal> {
 }
 
 impl Team {
+    /// One that is registered now, of which no more than its id is known.
+    pub fn unnamed(id: TeamId, now: Instant) -> Self {
+        Self {
+            display_name: id.to_string(),
+            id,
+            contacts: Vec::new(),
+            cost_centre: None,
+            policy: None,
+            disabled_at: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Checks what an administrator wrote.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();

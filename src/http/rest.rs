@@ -116,6 +116,7 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(
             cloud_accounts::get_cloud_account,
             cloud_accounts::put_cloud_account,
+            cloud_accounts::update_cloud_account,
             cloud_accounts::delete_cloud_account
         ))
         .routes(routes!(issuers::list_issuers))

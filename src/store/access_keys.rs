@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
+use uuid::Uuid;
 
 use super::columns::row;
 use super::makers::{self, Added, Turned};
@@ -28,6 +29,7 @@ row! {
         expires_at: Option<DateTime<Utc>>,
         previous_until: Option<DateTime<Utc>>,
         revoked_at: Option<DateTime<Utc>>,
+        revoked_with: Option<Uuid>,
     }
 }
 
@@ -50,6 +52,7 @@ impl TryFrom<AccessKeyRow> for AccessKey {
             expires_at: row.expires_at,
             previous_until: row.previous_until,
             revoked_at: row.revoked_at,
+            revoked_with: row.revoked_with.map(Into::into),
         })
     }
 }

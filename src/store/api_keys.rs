@@ -9,7 +9,7 @@ use super::columns::row;
 use super::makers::{self, Added, Turned};
 use super::rows::word;
 use super::{Error, Store, audit_insert};
-use crate::domain::api_key::{ApiKey, MAX_API_KEYS};
+use crate::domain::api_key::{ApiKey, MAX_API_KEYS, RETIRED_SECRETS};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
@@ -32,6 +32,7 @@ row! {
         expires_at: Option<DateTime<Utc>>,
         last_used_at: Option<DateTime<Utc>>,
         revoked_at: Option<DateTime<Utc>>,
+        revoked_with: Option<Uuid>,
     }
 }
 
@@ -54,6 +55,7 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
+            revoked_with: row.revoked_with.map(Into::into),
         })
     }
 }
@@ -123,7 +125,8 @@ impl Store {
     }
 
     /// Gives a key of `maker`'s team that is not revoked another secret; the one before is taken until
-    /// `previous_until`, and not at all where that has passed already. [`Turned::Absent`]: the team has no such key.
+    /// `previous_until`, and not at all where that has passed already; then it is only known, as those before it, to have
+    /// been the key's. [`Turned::Absent`]: the team has no such key.
     pub async fn rotate_api_key(
         &self,
         maker: &Caller,
@@ -139,7 +142,9 @@ impl Store {
         let sql = format!(
             "UPDATE api_keys SET hash = $3, rotated_at = $4, rotated_by = $6,
                  rotated_with = COALESCE(rotated_with, '{{}}') || $7,
-                 previous_hash = CASE WHEN $5 > $4 THEN hash END, previous_until = CASE WHEN $5 > $4 THEN $5 END
+                 previous_hash = hash, previous_until = $5,
+                 retired_hashes = CASE WHEN previous_hash IS NULL THEN retired_hashes
+                     ELSE (ARRAY[previous_hash] || COALESCE(retired_hashes, '{{}}'))[1:$8] END
              WHERE team = $1 AND id = $2 AND revoked_at IS NULL RETURNING {}",
             ApiKeyRow::columns("api_keys")
         );
@@ -151,6 +156,7 @@ impl Store {
             .bind(previous_until)
             .bind(&maker.subject)
             .bind(maker.known_as())
+            .bind(RETIRED_SECRETS)
             .fetch_optional(&mut *transaction)
             .await?;
         let Some(row) = row else { return Ok(Turned::Absent) };

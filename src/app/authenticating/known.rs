@@ -73,7 +73,7 @@ impl Gateway {
     pub(super) async fn key_holds(&self, id: ApiKeyId, since: Instant) -> bool {
         let Ok(Some(found)) = self.known_key_of(id, kept::BOUND).await else { return false };
         let turned = found.key.rotated_at.is_some_and(|at| at > since);
-        let beside = found.key.previous_until.is_some_and(|until| until > self.now());
+        let beside = found.key.overlap().is_some_and(|until| until > self.now());
         found.key.revoked_at.is_none() && (!turned || beside)
     }
 

@@ -51,6 +51,10 @@ pub struct AccessKeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The revocation that took it along, `rv_…`; absent where it was revoked by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub revoked_with: Option<String>,
 }
 
 impl From<AccessKey> for AccessKeyView {
@@ -68,6 +72,7 @@ impl From<AccessKey> for AccessKeyView {
             expires_at: key.expires_at,
             old_secret_until: key.previous_until,
             revoked_at: key.revoked_at,
+            revoked_with: key.revoked_with.map(|id| id.to_string()),
         }
     }
 }

@@ -53,11 +53,16 @@ pub struct ApiKeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The revocation that took it along, `rv_…`; absent where it was revoked by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub revoked_with: Option<String>,
 }
 
 impl From<ApiKey> for ApiKeyView {
     fn from(key: ApiKey) -> Self {
         Self {
+            old_key_until: key.overlap(),
             id: key.id.to_string(),
             team: key.team.to_string(),
             name: key.name,
@@ -67,10 +72,10 @@ impl From<ApiKey> for ApiKeyView {
             created_at: key.created_at,
             rotated_at: key.rotated_at,
             rotated_by: key.rotated_by,
-            old_key_until: key.previous_until,
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,
             revoked_at: key.revoked_at,
+            revoked_with: key.revoked_with.map(|id| id.to_string()),
         }
     }
 }
@@ -105,6 +110,10 @@ pub struct RevocationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_access_keys: Option<Vec<String>>,
+    /// What may be wrong with it: nobody here has that subject. In the answer to the create only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub hint: Option<String>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -142,6 +151,7 @@ impl From<Revocation> for RevocationView {
             team: revocation.team.map(Into::into),
             revoked_api_keys: None,
             revoked_access_keys: None,
+            hint: None,
             reason: revocation.reason,
             created_by: revocation.created_by,
             created_at: revocation.created_at,

@@ -12,6 +12,7 @@ use crate::domain::issuer::DEFAULT;
 /// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API.
 const SHOWN: &[&str] = &[
     "name",
+    "team",
     "region",
     "cloud_account",
     "images",

@@ -16,6 +16,12 @@ use crate::http::DoorState;
 use crate::http::exchange::Exchange;
 use crate::http::problem::Refusal;
 
+/// Schemes of `Authorization` that are named where they are sent.
+const SCHEMES: [&str; 8] = ["Basic", "Digest", "Negotiate", "NTLM", "Token", "ApiKey", "JWT", "AWS4-HMAC-SHA256"];
+/// Headers in which other APIs take a key: as they are looked for, and as they are shown.
+const KEY_HEADERS: [(&str, &str); 3] =
+    [("x-api-key", "X-API-Key"), ("api-key", "Api-Key"), ("x-auth-token", "X-Auth-Token")];
+
 /// A caller whose credential is good and carries the scope of this route's operation, and who has a place among those
 /// that are worked for.
 ///
@@ -78,16 +84,38 @@ pub fn team(headers: &HeaderMap) -> Option<&str> {
     Some(only.to_str().ok().filter(|_| values.next().is_none()).unwrap_or("?"))
 }
 
-/// What stands behind `Authorization: Bearer `. Another scheme counts as no credential.
+/// What stands behind `Authorization: Bearer `. Another scheme counts as no credential, and is named.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        let elsewhere = KEY_HEADERS.into_iter().find(|(name, _)| headers.contains_key(*name));
+        return elsewhere.map_or(Ok(None), |(_, shown)| Err(missing(&format!("{shown} is not read"))));
+    };
     let text = value.to_str().map_err(|_| malformed("the Authorization header is not ASCII"))?;
     if values.next().is_some() {
         return Err(malformed("the Authorization header was sent more than once"));
     }
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    Ok(scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()).filter(|token| !token.is_empty()))
+    let token = token.trim();
+    match scheme.eq_ignore_ascii_case("bearer") {
+        true if token.is_empty() => Err(missing("nothing stands behind Bearer in Authorization")),
+        true => Ok(Some(token)),
+        false => Err(missing(&not_bearer(scheme, token))),
+    }
+}
+
+/// What was sent in place of `Bearer`. A word that is not on the list may be the secret itself: it is not repeated.
+fn not_bearer(scheme: &str, token: &str) -> String {
+    match SCHEMES.into_iter().find(|known| scheme.eq_ignore_ascii_case(known)) {
+        Some(known) => format!("Authorization has the scheme {known}"),
+        None if token.is_empty() => "Authorization has no scheme: Bearer and a space must stand first".to_owned(),
+        None => "Authorization has another scheme than Bearer".to_owned(),
+    }
+}
+
+fn missing(instead: &str) -> Error {
+    let detail = format!("a bearer token is required, and {instead}");
+    Error::Unauthenticated { code: "token_missing", detail }
 }
 
 fn malformed(detail: &str) -> Error {
@@ -111,8 +139,25 @@ mod tests {
         assert_eq!(read(&[]).unwrap(), None);
         assert_eq!(read(&["Bearer abc"]).unwrap().as_deref(), Some("abc"));
         assert_eq!(read(&["bearer  abc "]).unwrap().as_deref(), Some("abc"));
-        assert_eq!(read(&["Bearer "]).unwrap(), None);
-        assert_eq!(read(&["Basic abc"]).unwrap(), None);
         assert!(read(&["Bearer a", "Bearer b"]).is_err());
+    }
+
+    #[test]
+    fn what_was_sent_in_its_place_is_named_and_not_repeated() {
+        for (sent, named) in [
+            ("Basic aHVudGVyMg==", "the scheme Basic"),
+            ("bASIC aHVudGVyMg==", "the scheme Basic"),
+            ("Token hunter2", "the scheme Token"),
+            ("ecg_hunter2", "Bearer and a space must stand first"),
+            ("hunter2 hunter2", "another scheme than Bearer"),
+            ("Bearer ", "nothing stands behind Bearer"),
+        ] {
+            let told = read(&[sent]).unwrap_err().to_string();
+            assert!(told.contains(named) && !told.contains("hunter2") && !told.contains("aHVu"), "{sent}: {told}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", "hunter2".parse().unwrap());
+        let told = bearer(&headers).unwrap_err().to_string();
+        assert!(told.contains("X-API-Key is not read") && !told.contains("hunter2"), "{told}");
     }
 }

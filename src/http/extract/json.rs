@@ -1,7 +1,7 @@
 //! The body: JSON of a known shape, read within a deadline and a size. A route that takes one takes no query.
 
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -23,6 +23,8 @@ mod media;
 
 use canonical::Canonical;
 
+/// The most fields that one refusal names.
+const MOST_FOUND: usize = 20;
 /// Members of which the audit keeps not even a hash: whole credentials that are to be looked at.
 const UNNOTED: [&str; 1] = ["token"];
 
@@ -67,6 +69,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+/// A body that may be left out, where all that it can say may be: then there is not a byte of it, whatever its type.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Refusal> {
+        if !request.body().is_end_stream() {
+            return <Self as FromRequest<S>>::from_request(request, state).await.map(Some);
+        }
+        query::read::<()>(&request.into_parts().0).map(|()| None)
+    }
+}
+
 /// The members of an object, each as text; of anything else, none.
 fn fields(meant: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -106,13 +120,26 @@ fn read(text: &[u8]) -> Result<Canonical, Refusal> {
     Ok(value)
 }
 
-/// The value as the object that a route takes.
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Refusal> {
+/// The value as the object that a route takes, or what is wrong with it: every field that nobody knows, and the first
+/// that is absent or of another type.
+fn typed<T: DeserializeOwned>(mut value: Value) -> Result<T, Refusal> {
     // serde would take a list for an object, its items for the fields in their order.
     if !value.is_object() {
         return Err(Refusal::invalid(vec![FieldError::new("", "invalid_type", "must be an object")]));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| fault::refusal(&error))
+    let mut found = Vec::new();
+    loop {
+        match serde_path_to_error::deserialize(&value) {
+            Ok(typed) if found.is_empty() => return Ok(typed),
+            Ok(_) => return Err(Refusal::invalid(found)),
+            Err(error) => found.push(fault::field(&error)),
+        }
+        // serde stops at the first: without what it does not know it reads on.
+        let unknown = found.last().filter(|error| error.code == fault::UNKNOWN && found.len() < MOST_FOUND);
+        if !unknown.is_some_and(|error| fault::take_out(&mut value, &error.field)) {
+            return Err(Refusal::invalid(found));
+        }
+    }
 }
 
 #[cfg(test)]

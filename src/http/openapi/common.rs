@@ -101,8 +101,17 @@ fn parameters_of(access: &Access) -> Vec<Value> {
             let detail = "The id of the last event that was received; stands above `cursor`.";
             found.push(text("Last-Event-ID", "header", detail));
         }
-        "update_image_cache" | "delete_image_cache" | "update_team" | "put_team_policy" | "delete_team_policy"
-        | "put_default_policy" | "put_region_profile" | "put_cloud_account" | "put_issuer" | "delete_issuer" => {
+        "update_image_cache"
+        | "delete_image_cache"
+        | "update_team"
+        | "put_team_policy"
+        | "delete_team_policy"
+        | "put_default_policy"
+        | "put_region_profile"
+        | "put_cloud_account"
+        | "update_cloud_account"
+        | "put_issuer"
+        | "delete_issuer" => {
             found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
         }
         _ => {}

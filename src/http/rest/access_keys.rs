@@ -59,9 +59,9 @@ pub(super) async fn rotate_access_key(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<AccessKeyId>,
-    body: Json<KeyRotationBody>,
+    body: Option<Json<KeyRotationBody>>,
 ) -> Result<Response, Refusal> {
-    let hours = body.value.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
+    let hours = body.and_then(|body| body.value.keep_old_hours).unwrap_or(KEEP_OLD_HOURS);
     let view = door.gateway.rotate_access_key(&who.caller, &who.call, id, hours).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

@@ -15,7 +15,7 @@ use crate::http::{DoorState, answer};
 
 /// Create an API key
 ///
-/// For the caller's team, with scopes that the caller has. Sent as `Authorization: Bearer ecg_…`. The `key` is shown in
+/// For the caller's team, with scopes that the caller has; with `platform:security`, too, for any `team`. Sent as `Authorization: Bearer ecg_…`. The `key` is shown in
 /// this answer and never again.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "api-keys", responses(
     (status = 201, description = "The API key, with the key itself.", body = ApiKeyView),
@@ -64,8 +64,8 @@ pub(super) async fn get_api_key(
 
 /// Rotate an API key
 ///
-/// For who has all of its scopes. /// Another secret under the same id; the new `key` is shown in this answer and never again. The old one is taken for
-/// `keep_old_hours` more; one from before an earlier rotation goes at once.
+/// For who has all of its scopes. Another secret under the same id; the new `key` is shown in this answer and never
+/// again. The old one is taken for `keep_old_hours` more; one from before an earlier rotation goes at once.
 #[utoipa::path(post, path = "/v1/api-keys/{api_key_id}/rotate", tag = "api-keys",
     params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
     responses((status = 200, description = "The API key, with the new key itself.", body = ApiKeyView)),
@@ -74,17 +74,17 @@ pub(super) async fn rotate_api_key(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<ApiKeyId>,
-    body: Json<KeyRotationBody>,
+    body: Option<Json<KeyRotationBody>>,
 ) -> Result<Response, Refusal> {
-    let hours = body.value.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
+    let hours = body.and_then(|body| body.value.keep_old_hours).unwrap_or(KEEP_OLD_HOURS);
     let view = door.gateway.rotate_api_key(&who.caller, &who.call, id, hours).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
 /// Revoke an API key
 ///
-/// Of the caller's team, or of any with the scope `platform:security`. /// It is refused from now on, at other gateways within a second; streams and waits that it opened end. Its row stays,
-/// because audit entries name it.
+/// Of the caller's team, or of any with the scope `platform:security`. It is refused from now on, at other gateways
+/// within a second; streams and waits that it opened end. Its row stays, because audit entries name it.
 #[utoipa::path(delete, path = "/v1/api-keys/{api_key_id}", tag = "api-keys",
     params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
     responses((status = 204, description = "It is no longer taken.")),

@@ -256,7 +256,7 @@ pub(super) struct NewAccessKeyBody {
     #[schema(nullable = false)]
     scopes: Option<Vec<String>>,
     /// Until when it is good. As for API keys: no later than your own credential, unless the team's policy names
-    /// `longest_key_life_days` or you have the scope `platform:security`.
+    /// `longest_key_life_days` or you have the scope `platform:security`; the earlier of the two ends where nothing is said.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,

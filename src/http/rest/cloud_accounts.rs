@@ -1,4 +1,4 @@
-//! Cloud accounts: list, get, put, delete.
+//! Cloud accounts: list, get, put, update, delete.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -19,8 +19,8 @@ use crate::http::extract::{Authorized, Id, Json, Query, headers};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
-/// A cloud account. All of it is replaced, but for secrets that are left out: they stay as long as what they belong to
-/// stays.
+/// A cloud account. All of it is replaced, but for regions that are left out, and for secrets: they stay as long as what
+/// they belong to stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCloudAccount)]
@@ -37,7 +37,8 @@ pub(super) struct CloudAccountBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     role: Option<AccountRoleBody>,
-    /// Where it may be used, each region one that the gateway offers; left out, in all of these.
+    /// Where it may be used, each region one that the gateway offers; empty for all of these. Left out, where it may be
+    /// used now: of a new account, in all.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 100)]
     regions: Option<Vec<String>>,
@@ -46,6 +47,17 @@ pub(super) struct CloudAccountBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, example = "https://eci.{region}.aliyuncs.com")]
     api_endpoint: Option<String>,
+    /// Whether nothing is sent with it: no image cache can be created in it, and what is under way waits.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    disabled: Option<bool>,
+}
+
+/// What to change of a cloud account; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloudAccountChanges)]
+pub(super) struct CloudAccountChangesBody {
     /// Whether nothing is sent with it: no image cache can be created in it, and what is under way waits.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
@@ -68,7 +80,8 @@ struct AccountRoleBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 900, maximum = 43200)]
     duration_seconds: Option<i32>,
-    /// What the role's owner demands. Left out, the one that is stored stays, if it is of this role; empty for none.
+    /// What the role's owner demands. Left out, the one that is stored stays, if it is of this role; empty for none. Another
+    /// one only together with `access_key_secret`.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>, format = Password)]
     external_id: Option<SecretString>,
@@ -79,7 +92,7 @@ impl TryFrom<CloudAccountBody> for NewCloudAccount {
 
     fn try_from(body: CloudAccountBody) -> Result<Self, Vec<FieldError>> {
         let (mut regions, mut errors) = (Vec::new(), Vec::new());
-        for (place, text) in body.regions.unwrap_or_default().iter().enumerate() {
+        for (place, text) in body.regions.iter().flatten().enumerate() {
             match text.parse::<Region>() {
                 Ok(region) if regions.contains(&region) => {}
                 Ok(region) => regions.push(region),
@@ -93,7 +106,7 @@ impl TryFrom<CloudAccountBody> for NewCloudAccount {
             access_key_id: body.access_key_id,
             access_key_secret: body.access_key_secret,
             role: body.role.map(Into::into),
-            regions,
+            regions: body.regions.map(|_| regions),
             api_endpoint: body.api_endpoint,
             disabled: body.disabled.unwrap_or(false),
         })
@@ -161,6 +174,27 @@ pub(super) async fn put_cloud_account(
     let precondition = headers::precondition(&request)?;
     let new = body.value.try_into().map_err(Refusal::invalid)?;
     let view = door.gateway.put_cloud_account(&who.caller, &who.call, &name, &new, &precondition).await?;
+    Ok(answer::kept(StatusCode::OK, &view, view.version))
+}
+
+/// Update a cloud account
+///
+/// Disabled, nothing is sent with it, by other gateways within a second; all else of it stays, and needs not be repeated.
+/// The account of the gateway's settings cannot be changed here.
+#[utoipa::path(patch, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+    params(("cloud_account_name" = String, Path, description = "The name.")),
+    responses((status = 200, description = "The cloud account as it is now.", body = CloudAccountView)),
+)]
+pub(super) async fn update_cloud_account(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(name): Id<AccountName>,
+    request: HeaderMap,
+    body: Json<CloudAccountChangesBody>,
+) -> Result<Response, Refusal> {
+    let precondition = headers::precondition(&request)?;
+    let disabled = body.value.disabled;
+    let view = door.gateway.update_cloud_account(&who.caller, &who.call, &name, disabled, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 

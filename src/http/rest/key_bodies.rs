@@ -23,9 +23,14 @@ pub(super) struct NewApiKeyBody {
     /// What it may do: any of your own scopes.
     #[schema(min_items = 1, max_items = 10, example = json!(["read", "write"]))]
     scopes: Vec<String>,
-    /// Until when it is good: no later than your own credential ends, or as many days as the team's policy names in
-    /// `longest_key_life_days`; as long as that where nothing is said. Without an end where your credential has none, or
-    /// you have the scope `platform:security`.
+    /// For which team: another one than your own with the scope `platform:security`, as its first key. Your own where
+    /// nothing is said.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>)]
+    team: Option<TeamId>,
+    /// Until when it is good: no later than your own credential ends, or as many days ahead as the team's policy names in
+    /// `longest_key_life_days`. Where nothing is said, the earlier of the two ends; none where there is neither, or you
+    /// have the scope `platform:security`.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,
@@ -46,7 +51,8 @@ impl TryFrom<NewApiKeyBody> for NewApiKey {
             }
         }
         let expires_at = body.expires_at.map(|end| end.trunc_subsecs(6));
-        if errors.is_empty() { Ok(Self { name: body.name, scopes, expires_at }) } else { Err(errors) }
+        let NewApiKeyBody { name, team, .. } = body;
+        if errors.is_empty() { Ok(Self { name, team, scopes, expires_at }) } else { Err(errors) }
     }
 }
 
@@ -70,7 +76,9 @@ pub(super) struct NewRevocationBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 128)]
     jti: Option<String>,
-    /// The `sub` of many: 1 to 256 characters.
+    /// Whose tokens, as `GET /v1/me` and the audit show the subject, 1 to 256 characters: `<issuer's name>:<sub>`, and
+    /// `sub` alone for the issuer of the gateway's settings; or a key, `api_key:ak_…`, `access_key:LTAI…`. The answer has
+    /// a `hint` where nobody here has that subject.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 256)]
     subject: Option<String>,

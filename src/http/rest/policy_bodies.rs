@@ -32,6 +32,10 @@ pub(super) struct NewTeamBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     policy: Option<Policy>,
+    /// Whether the team's requests are refused from the beginning.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    disabled: Option<bool>,
 }
 
 /// What to change of a team; what is left out stays as it is.
@@ -51,7 +55,7 @@ pub(super) struct TeamChangesBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 64)]
     cost_centre: Option<String>,
-    /// Whether the team's requests are refused, all but those with the scope `admin`.
+    /// Whether the team's requests are refused, all but what somebody does with a scope of the platform.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     disabled: Option<bool>,
@@ -95,6 +99,7 @@ impl TryFrom<NewTeamBody> for NewTeam {
             contacts: body.contacts.unwrap_or_default(),
             cost_centre: body.cost_centre,
             policy: body.policy,
+            disabled: body.disabled.unwrap_or(false),
         })
     }
 }

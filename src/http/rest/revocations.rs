@@ -18,7 +18,8 @@ use crate::http::{DoorState, answer};
 /// One by its `jti`, or all of a subject that were issued before an instant: of every team with the scope
 /// `platform:security`, else of the caller's own. They are refused from now on, at other gateways within a second; streams
 /// and waits that they opened end. The API keys and access keys that were made or rotated with them are revoked too, and
-/// the answer names them, unless `keep_keys` is asked for. A `subject` may be a key: `api_key:ak_…`, `access_key:LTAI…`.
+/// the answer names them, unless `keep_keys` is asked for. Tokens that a subject gets later are good: disable them at
+/// their issuer first.
 #[utoipa::path(post, path = "/v1/revocations", tag = "revocations", responses(
     (status = 201, description = "The revocation.", body = RevocationView),
 ))]

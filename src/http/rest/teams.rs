@@ -63,7 +63,8 @@ pub(super) async fn get_team(
 /// Update a team
 ///
 /// Only what is given is changed. The requests of a team that is `disabled` are refused with 403 `team_disabled`, at the
-/// other gateways within a second; what it has goes on living.
+/// other gateways within a second; what it has goes on living. `disabled` alone may also be said of a team that nobody
+/// registered, if anything of it was ever here: it is registered with that, under its id.
 #[utoipa::path(patch, path = "/v1/teams/{team_id}", tag = "teams",
     params(("team_id" = String, Path, description = "The id, as tokens name it.")),
     responses((status = 200, description = "The team as it is now.", body = TeamView)),

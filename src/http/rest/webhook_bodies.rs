@@ -141,7 +141,7 @@ pub(super) struct WebhookEndpointChangesBody {
 }
 
 /// How to rotate a secret.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecretRotation)]
 pub(super) struct RotationBody {

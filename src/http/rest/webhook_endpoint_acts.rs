@@ -61,10 +61,11 @@ pub(super) async fn rotate_webhook_secret(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
-    body: Json<RotationBody>,
+    body: Option<Json<RotationBody>>,
 ) -> Result<Response, Refusal> {
-    let hours = body.value.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
-    let view = door.gateway.rotate_webhook_secret(&who.caller, &who.call, id, hours, body.value.secret).await?;
+    let asked = body.map(|body| body.value).unwrap_or_default();
+    let hours = asked.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
+    let view = door.gateway.rotate_webhook_secret(&who.caller, &who.call, id, hours, asked.secret).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 

@@ -59,7 +59,7 @@ impl Store {
         sqlx::query(
             "INSERT INTO access_keys (id, team, secret, scopes, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO UPDATE SET team = EXCLUDED.team, secret = EXCLUDED.secret, scopes = EXCLUDED.scopes,
-                 description = EXCLUDED.description, revoked_at = NULL, previous_secret = NULL, previous_until = NULL",
+                 description = EXCLUDED.description, revoked_at = NULL, revoked_with = NULL, previous_secret = NULL, previous_until = NULL",
         )
         .bind(key.id.as_str())
         .bind(key.team.as_str())

@@ -17,6 +17,8 @@ pub struct HashedKey {
     pub hash: Vec<u8>,
     /// Of the one before the last rotation.
     pub previous_hash: Option<Vec<u8>>,
+    /// Of those before that: not taken any more.
+    pub retired_hashes: Vec<Vec<u8>>,
 }
 
 #[derive(FromRow)]
@@ -25,17 +27,20 @@ struct HashedRow {
     key: ApiKeyRow,
     hash: Vec<u8>,
     previous_hash: Option<Vec<u8>>,
+    retired_hashes: Option<Vec<Vec<u8>>>,
 }
 
 impl Store {
     /// The key of this id, whichever team's.
     pub async fn hashed_key(&self, id: ApiKeyId) -> Result<Option<HashedKey>, Error> {
         let columns = ApiKeyRow::columns("k");
-        let sql = format!("SELECT {columns}, k.hash, k.previous_hash FROM api_keys k WHERE id = $1");
+        let sql = format!("SELECT {columns}, k.hash, k.previous_hash, k.retired_hashes FROM api_keys k WHERE id = $1");
         let row: Option<HashedRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.uuid()).fetch_optional(&self.requests).await?;
         let read = |row: HashedRow| {
-            Ok(HashedKey { key: row.key.try_into()?, hash: row.hash, previous_hash: row.previous_hash })
+            let HashedRow { key, hash, previous_hash, retired_hashes } = row;
+            let retired_hashes = retired_hashes.unwrap_or_default();
+            Ok(HashedKey { key: key.try_into()?, hash, previous_hash, retired_hashes })
         };
         row.map(read).transpose()
     }

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::domain::access_key::AccessKeyId;
 use crate::domain::caller::TeamId;
-use crate::domain::clock::Instant;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::revocation::{Revocation, Target};
 use crate::store::Error;
@@ -21,6 +20,13 @@ pub struct TakenKeys {
     pub api_keys: Vec<ApiKeyId>,
     /// Of the RPC front.
     pub access_keys: Vec<AccessKeyId>,
+}
+
+impl TakenKeys {
+    /// Whether none went.
+    pub fn is_empty(&self) -> bool {
+        self.api_keys.is_empty() && self.access_keys.is_empty()
+    }
 }
 
 /// What keys are looked for by.
@@ -58,17 +64,16 @@ impl Makers {
 pub(super) async fn take(connection: &mut Connection, revocation: &Revocation) -> Result<TakenKeys, Error> {
     let (mut taken, mut makers) = (TakenKeys::default(), Makers::of(&revocation.target));
     let mut met = HashSet::new();
-    let (team, at) = (revocation.team.as_ref(), revocation.created_at);
     loop {
-        taken.access_keys.extend(take_access_keys(connection, &makers, team, at).await?);
-        let found = api_keys_of(connection, &makers, team).await?;
+        taken.access_keys.extend(take_access_keys(connection, &makers, revocation).await?);
+        let found = api_keys_of(connection, &makers, revocation.team.as_ref()).await?;
         let fresh: Vec<(Uuid, bool)> = found.into_iter().filter(|(id, _)| met.insert(*id)).collect();
         // Each is met once: however keys were made in circles, this ends.
         if fresh.is_empty() {
             return Ok(taken);
         }
         let good: Vec<Uuid> = fresh.iter().filter(|(_, revoked)| !revoked).map(|(id, _)| *id).collect();
-        revoke_api_keys(connection, &good, at).await?;
+        revoke_api_keys(connection, &good, revocation).await?;
         taken.api_keys.extend(good.into_iter().map(ApiKeyId::from));
         makers = Makers::of_keys(fresh.into_iter().map(|(id, _)| id.into()));
     }
@@ -94,10 +99,11 @@ async fn api_keys_of(
     Ok(rows)
 }
 
-async fn revoke_api_keys(connection: &mut Connection, ids: &[Uuid], at: Instant) -> Result<(), Error> {
-    sqlx::query("UPDATE api_keys SET revoked_at = $1 WHERE id = ANY($2) AND revoked_at IS NULL")
-        .bind(at)
+async fn revoke_api_keys(connection: &mut Connection, ids: &[Uuid], with: &Revocation) -> Result<(), Error> {
+    sqlx::query("UPDATE api_keys SET revoked_at = $1, revoked_with = $3 WHERE id = ANY($2) AND revoked_at IS NULL")
+        .bind(with.created_at)
         .bind(ids)
+        .bind(with.id.uuid())
         .execute(connection)
         .await?;
     Ok(())
@@ -106,20 +112,21 @@ async fn revoke_api_keys(connection: &mut Connection, ids: &[Uuid], at: Instant)
 async fn take_access_keys(
     connection: &mut Connection,
     makers: &Makers,
-    team: Option<&TeamId>,
-    at: Instant,
+    with: &Revocation,
 ) -> Result<Vec<AccessKeyId>, Error> {
     let rows: Vec<String> = sqlx::query_scalar(
-        "UPDATE access_keys SET revoked_at = $1, secret = '', previous_secret = NULL, previous_until = NULL
+        "UPDATE access_keys SET revoked_at = $1, revoked_with = $6, secret = '', previous_secret = NULL,
+             previous_until = NULL
          WHERE revoked_at IS NULL AND ($2::text IS NULL OR team = $2)
            AND (created_by = ANY($3) OR made_with && $4 OR rotated_with && $3 OR rotated_with && $4 OR id = ANY($5))
          RETURNING id",
     )
-    .bind(at)
-    .bind(team.map(TeamId::as_str))
+    .bind(with.created_at)
+    .bind(with.team.as_ref().map(TeamId::as_str))
     .bind(&makers.subjects)
     .bind(&makers.credentials)
     .bind(&makers.access_keys)
+    .bind(with.id.uuid())
     .fetch_all(connection)
     .await?;
     rows.into_iter().map(|id| word(id.parse().ok(), "access_keys", "id")).collect()

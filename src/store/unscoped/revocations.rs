@@ -132,6 +132,36 @@ impl Store {
         Ok(Some(taken))
     }
 
+    /// Which of these subjects made or rotated a key, are an access key, or have an audit entry since `since`; of one team,
+    /// where one is named. The audit is long, and whoever asks has no time: it fails after two seconds.
+    pub async fn known_subjects(
+        &self,
+        team: Option<&TeamId>,
+        asked: &[String],
+        since: Instant,
+    ) -> Result<Vec<String>, Error> {
+        let mut transaction = self.requests.begin().await?;
+        sqlx::raw_sql("SET LOCAL statement_timeout = '2s'").execute(&mut *transaction).await?;
+        let found: Vec<String> = sqlx::query_scalar(
+            "SELECT created_by FROM api_keys WHERE created_by = ANY($1) AND ($2::text IS NULL OR team = $2)
+             UNION SELECT rotated_by FROM api_keys WHERE rotated_by = ANY($1) AND ($2::text IS NULL OR team = $2)
+             UNION SELECT created_by FROM access_keys WHERE created_by = ANY($1) AND ($2::text IS NULL OR team = $2)
+             UNION SELECT rotated_by FROM access_keys WHERE rotated_by = ANY($1) AND ($2::text IS NULL OR team = $2)
+             UNION SELECT 'access_key:' || id FROM access_keys
+                   WHERE 'access_key:' || id = ANY($1) AND ($2::text IS NULL OR team = $2)
+             UNION SELECT subject FROM audit_entries
+                   WHERE subject = ANY($1) AND at >= $3 AND ($2::text IS NULL OR team = $2)
+             ORDER BY 1",
+        )
+        .bind(asked)
+        .bind(team.map(TeamId::as_str))
+        .bind(since)
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(found)
+    }
+
     /// Up to `limit` revocations in force, newest first, after `place`; of one team's own reach, where a team is named.
     pub async fn revocations(
         &self,

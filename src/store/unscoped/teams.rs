@@ -50,6 +50,14 @@ impl Store {
         self.end_audited(transaction, &done, entry).await
     }
 
+    /// Whether anything of a team was ever here, whether or not somebody registered it.
+    pub async fn has_met_team(&self, id: &TeamId) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT FROM audit_entries WHERE team = $1)
+            OR EXISTS (SELECT FROM api_keys WHERE team = $1) OR EXISTS (SELECT FROM access_keys WHERE team = $1)
+            OR EXISTS (SELECT FROM image_caches WHERE team = $1)";
+        Ok(sqlx::query_scalar(sql).bind(id.as_str()).fetch_one(&self.requests).await?)
+    }
+
     /// Writes a team over the version in it. `false`: it has changed meanwhile.
     pub async fn change_team(&self, team: &Team, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;

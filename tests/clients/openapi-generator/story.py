@@ -199,9 +199,11 @@ class Story:
         assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
         # Its secret and the external id stay, for the role is the same.
         same = ecg_client.NewCloudAccountRole(arn=role.arn)
-        disabled = ecg_client.NewCloudAccount(access_key_id="story", role=same, disabled=True)
-        changed = call(self.teams.put_cloud_account, name, disabled)
-        assert changed.version == made.version + 1 and changed.disabled_at and not changed.usable, changed
+        changed = call(self.teams.put_cloud_account, name, ecg_client.NewCloudAccount(access_key_id="story", role=same))
+        assert changed.version == made.version + 1 and changed.usable, changed
+        disabled = ecg_client.CloudAccountChanges(disabled=True)
+        changed = call(self.teams.update_cloud_account, name, disabled)
+        assert changed.version == made.version + 2 and changed.disabled_at and not changed.usable, changed
         assert call(self.teams.get_cloud_account, name).role.has_external_id
         listed = call(self.teams.list_cloud_accounts, limit=100).items
         assert {"api", "settings"} <= {item.managed_by for item in listed}, listed

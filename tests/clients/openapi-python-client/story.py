@@ -57,6 +57,7 @@ from ecg_client.api.teams import (
     put_default_policy,
     put_region_profile,
     put_team_policy,
+    update_cloud_account,
     update_team,
 )
 from ecg_client.api.webhooks import (
@@ -79,6 +80,7 @@ from ecg_client.api.webhooks import (
 )
 from ecg_client.models import (
     AdoptionFilter,
+    CloudAccountChanges,
     ImageCacheChanges,
     ImageCacheStatus,
     KeyRotation,
@@ -251,9 +253,11 @@ def keep_cloud_accounts():
     made = call(put_cloud_account, name, client=ADMIN, body=new)
     assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
     # Its secret and the external id stay, for the role is the same.
-    disabled = NewCloudAccount(access_key_id="story", role=NewCloudAccountRole(arn=role.arn), disabled=True)
-    changed = call(put_cloud_account, name, client=ADMIN, body=disabled)
-    assert changed.version == made.version + 1 and changed.disabled_at and not changed.usable, changed
+    same = NewCloudAccount(access_key_id="story", role=NewCloudAccountRole(arn=role.arn))
+    changed = call(put_cloud_account, name, client=ADMIN, body=same)
+    assert changed.version == made.version + 1 and changed.usable, changed
+    changed = call(update_cloud_account, name, client=ADMIN, body=CloudAccountChanges(disabled=True))
+    assert changed.version == made.version + 2 and changed.disabled_at and not changed.usable, changed
     assert call(get_cloud_account, name, client=ADMIN).role.has_external_id
     listed = call(list_cloud_accounts, client=ADMIN, limit=100).items
     assert {"api", "settings"} <= {item.managed_by for item in listed}, listed

@@ -69,9 +69,11 @@ export async function keepCloudAccounts(): Promise<void> {
   const made = await call("put_cloud_account", admin.PUT(path, { params, body }));
   assert(made.managed_by === "api" && made.role?.has_external_id && made.usable);
   // Its secret and the external id stay, for the role is the same.
-  const disabled = { access_key_id: "story", role: { arn: role.arn }, disabled: true };
-  const changed = await call("put_cloud_account", admin.PUT(path, { params, body: disabled }));
-  assert(changed.version === made.version + 1 && changed.disabled_at && !changed.usable);
+  const same = { access_key_id: "story", role: { arn: role.arn } };
+  const changed = await call("put_cloud_account", admin.PUT(path, { params, body: same }));
+  assert(changed.version === made.version + 1 && changed.usable);
+  const off = await call("update_cloud_account", admin.PATCH(path, { params, body: { disabled: true } }));
+  assert(off.version === made.version + 2 && off.disabled_at && !off.usable);
   assert((await call("get_cloud_account", admin.GET(path, { params }))).role?.has_external_id);
   const query = { limit: 100 };
   const listed = await call("list_cloud_accounts", admin.GET("/v1/cloud-accounts", { params: { query } }));

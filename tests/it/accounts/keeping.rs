@@ -77,6 +77,49 @@ async fn a_put_replaces_by_its_version_and_keeps_the_secret() {
 }
 
 #[tokio::test]
+async fn one_word_disables_an_account_and_all_else_of_it_stays() {
+    let app = TestGateway::start().await;
+    let role = json!({"arn": "acs:ram::2:role/caches", "session_name": "web", "external_id": "first"});
+    let made = put(&app, &account_with(SECOND, &json!({"regions": ["cn-beijing"], "role": role}))).await;
+    let patch = async |path: &str, body: Value| admin(&app, Method::PATCH, path, Some(&body)).await;
+    let disabled = patch(PATH, json!({"disabled": true})).await;
+    assert_eq!(disabled.header("etag"), "\"v2\"");
+    let disabled = disabled.expect(200);
+    assert_eq!((&disabled["usable"], disabled["disabled_at"].is_string()), (&json!(false), true));
+    for kept in ["access_key_id", "role", "regions", "created_at"] {
+        assert_eq!(disabled[kept], made[kept], "{kept}");
+    }
+    create_in(&app, "second", "nginx:1").await.problem(409, "cloud_account_disabled");
+    assert_eq!(patch(PATH, json!({})).await.expect(200)["disabled_at"], disabled["disabled_at"]);
+    let stale = app.bare(Method::PATCH, PATH).bearer_auth(app.token("platform", &Scope::PLATFORM));
+    let stale = stale.header("if-match", "\"v2\"").json(&json!({"disabled": false}));
+    Answer::of(stale).await.problem(412, "precondition_failed");
+    let enabled = patch(PATH, json!({"disabled": false})).await.expect(200);
+    assert_eq!((&enabled["usable"], enabled.get("disabled_at")), (&json!(true), None));
+    let sql = "SELECT string_agg(parameters->>'disabled', ' ' ORDER BY seq) FROM audit_entries
+        WHERE action = 'update_cloud_account' AND outcome = 'succeeded' AND resource = 'second'";
+    let trail: String = sqlx::query_scalar(sql).fetch_one(app.sql()).await.unwrap();
+    assert_eq!(trail, "true false");
+    let problem = patch(PATH, json!({"regions": []})).await.problem(422, "invalid_request");
+    assert_eq!(problem["errors"][0]["pointer"], "/regions");
+    patch("/v1/cloud-accounts/nobodys", json!({"disabled": true})).await.problem(404, "not_found");
+    patch("/v1/cloud-accounts/default", json!({"disabled": true})).await.problem(409, "cloud_account_of_settings");
+}
+
+#[tokio::test]
+async fn a_put_opens_no_region_by_leaving_them_out() {
+    let app = TestGateway::start().await;
+    let role = json!({"arn": "acs:ram::2:role/caches", "external_id": "first"});
+    put(&app, &account_with(SECOND, &json!({"regions": ["cn-beijing"], "role": role}))).await;
+    // The same external id is no change, so it needs no secret.
+    let again = json!({"access_key_id": SECOND.0, "role": role, "disabled": true});
+    let kept = put(&app, &again).await;
+    assert_eq!((&kept["regions"], &kept["role"]["has_external_id"]), (&json!(["cn-beijing"]), &json!(true)));
+    assert_eq!(put(&app, &account(SECOND)).await["regions"], json!(["cn-beijing"]), "with the secret neither");
+    assert_eq!(put(&app, &account_with(SECOND, &json!({"regions": []}))).await["regions"], json!([]));
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_named() {
     let usual = Setup::default().settings;
     let regions = vec!["cn-beijing".parse().unwrap()];

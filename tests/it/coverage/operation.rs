@@ -63,6 +63,7 @@ impl Operation {
             | "put_default_policy"
             | "put_region_profile" => Some(json!({})),
             "put_cloud_account" => Some(account(SECOND)),
+            "update_cloud_account" => Some(json!({"disabled": false})),
             "put_issuer" => Some(issuer()),
             "explain_token" => Some(json!({"token": "no token"})),
             "create_api_key" => Some(json!({"name": "ci", "scopes": ["read"]})),

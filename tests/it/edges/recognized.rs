@@ -59,6 +59,24 @@ async fn an_api_key_that_is_refused_is_named() {
     let (short, key) = api_key(&app, &json!({"expires_at": app.now() + chrono::Duration::hours(1)})).await;
     app.advance(3_600);
     assert_eq!(used(&app, &key, None).await, format!("web api_key:{short} {short} api_key_expired"));
+    // Rotated away at once, or long ago; of how many it is known has an end.
+    let (turned, first) = api_key(&app, &json!({})).await;
+    let rotate = async |hours: i32| {
+        let path = format!("/v1/api-keys/{turned}/rotate");
+        let next = admin(&app, Method::POST, &path, &json!({"keep_old_hours": hours})).await.expect(200);
+        next["key"].as_str().unwrap().to_owned()
+    };
+    let expired = format!("web api_key:{turned} {turned} api_key_expired");
+    let second = rotate(0).await;
+    assert_eq!(used(&app, &first, None).await, expired);
+    rotate(24).await;
+    rotate(24).await;
+    assert_eq!((used(&app, &first, None).await, used(&app, &second, None).await), (expired.clone(), expired.clone()));
+    for _ in 0..9 {
+        rotate(0).await;
+    }
+    assert_eq!(used(&app, &second, None).await, expired);
+    assert_eq!(used(&app, &first, None).await, "- anonymous - api_key_unknown");
     // Whoever has only the id, or nothing, is nobody.
     let forged = Presented::fresh(id.parse().unwrap(), &Entropy::from_seed(1));
     let forged = forged.text.expose_secret();

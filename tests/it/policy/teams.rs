@@ -30,6 +30,12 @@ async fn a_team_is_registered_changed_and_listed() {
         let problem = admin(&app, Method::POST, "/v1/teams", Some(&wrong)).await.problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
+    let both = admin(&app, Method::POST, "/v1/teams", Some(&json!({"id": "x", "name": "X"}))).await;
+    let problem = both.problem(422, "invalid_request");
+    assert_eq!(
+        (&problem["errors"][0]["pointer"], &problem["errors"][1]["pointer"]),
+        (&json!("/name"), &json!("/display_name"))
+    );
     let change = json!({"cost_centre": "4711"});
     let token = app.token("platform", &Scope::PLATFORM);
     let with =
@@ -164,6 +170,37 @@ async fn while_the_teams_cannot_be_read_the_last_list_counts_for_a_while() {
     sqlx::query("ALTER TABLE away RENAME TO teams").execute(app.sql()).await.unwrap();
     app.advance(1);
     me().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_team_that_nobody_registered_can_be_disabled() {
+    let app = TestGateway::with(setup()).await;
+    let second = app.second_gateway(setup()).await;
+    let patch =
+        async |team: &str, body: Value| admin(&app, Method::PATCH, &format!("/v1/teams/{team}"), Some(&body)).await;
+    // One that was never here is mistyped, as far as anybody can tell.
+    patch("web", json!({"disabled": true})).await.problem(404, "not_found");
+    second.get("/v1/image-caches").await.expect(200);
+    for other in [json!({"disabled": false}), json!({"display_name": "Web"})] {
+        patch("web", other).await.problem(404, "not_found");
+    }
+    let tagged = app.bare(Method::PATCH, "/v1/teams/web").bearer_auth(app.token("platform", &Scope::PLATFORM));
+    let tagged = tagged.header("if-match", "\"v1\"").json(&json!({"disabled": true}));
+    Answer::of(tagged).await.problem(412, "precondition_failed");
+    let made = patch("web", json!({"disabled": true})).await.expect(200);
+    assert_eq!((&made["display_name"], &made["disabled"], &made["version"]), (&json!("web"), &json!(true), &json!(1)));
+    app.get("/v1/image-caches").await.problem(403, "team_disabled");
+    app.advance(1);
+    second.get("/v1/image-caches").await.problem(403, "team_disabled");
+    patch("web", json!({"disabled": false})).await.expect(200);
+    app.get("/v1/image-caches").await.expect(200);
+    let entries = "SELECT count(*) FROM audit_entries WHERE action = 'update_team' AND outcome = 'succeeded' AND resource = 'web'";
+    assert_eq!(app.count(entries).await, 2);
+    // Before anything of it is here it is registered so.
+    let new = json!({"id": "other", "display_name": "Other", "disabled": true});
+    assert!(admin(&app, Method::POST, "/v1/teams", Some(&new)).await.expect(201)["disabled_at"].is_string());
+    let other = app.bare(Method::GET, "/v1/me").bearer_auth(app.token("other", &SCOPES));
+    Answer::of(other).await.problem(403, "team_disabled");
 }
 
 #[tokio::test]

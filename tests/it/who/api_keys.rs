@@ -147,10 +147,60 @@ async fn rotation_lets_both_in_until_the_old_ones_time_is_over() {
     let turned = admin(&app, Method::POST, &rotate, Some(&json!({"keep_old_hours": 0}))).await.expect(200);
     assert!(turned.get("old_key_until").is_none(), "{turned}");
     for gone in [&first, &second, &third] {
-        me(&app, gone).await.problem(401, "api_key_unknown");
+        me(&app, gone).await.problem(401, "api_key_expired");
     }
     me(&app, turned["key"].as_str().unwrap()).await.expect(200);
     admin(&app, Method::POST, &rotate, Some(&json!({"keep_old_hours": 169}))).await.problem(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_rotation_needs_no_body() {
+    let app = TestGateway::start().await;
+    let (id, first) = made(&app, TEAM, &["read"]).await;
+    let access = admin(&app, Method::POST, "/v1/access-keys", Some(&json!({}))).await.expect(201);
+    let (endpoint, _) = app.endpoint("http://127.0.0.1:9/hook").await;
+    let day = json!(app.now() + chrono::Duration::hours(24));
+    let turned = admin(&app, Method::POST, &format!("/v1/api-keys/{id}/rotate"), None).await.expect(200);
+    assert_eq!(turned["old_key_until"], day);
+    me(&app, &first).await.expect(200);
+    let path = format!("/v1/access-keys/{}/rotate", access["id"].as_str().unwrap());
+    assert_eq!(admin(&app, Method::POST, &path, None).await.expect(200)["old_secret_until"], day);
+    let path = format!("/v1/webhook-endpoints/{endpoint}/rotate-secret");
+    assert_eq!(admin(&app, Method::POST, &path, None).await.expect(200)["old_secret_until"], day);
+    admin(&app, Method::POST, &format!("{path}?keep_old_hours=0"), None).await.problem(422, "invalid_request");
+    admin(&app, Method::POST, "/v1/api-keys", None).await.problem(415, "unsupported_media_type");
+}
+
+#[tokio::test]
+async fn the_platform_makes_a_team_its_first_key() {
+    let app = TestGateway::start().await;
+    let create = async |scopes: &[Scope], body: Value| {
+        let request = app.bare(Method::POST, "/v1/api-keys").bearer_auth(app.token("platform", scopes));
+        Answer::of(request.json(&body)).await
+    };
+    let security = [Scope::Keys, Scope::Read, Scope::PlatformSecurity];
+    let body = |scopes: Value| json!({"name": "first", "scopes": scopes, "team": TEAM});
+    let first = create(&security, body(json!(["keys", "read"]))).await.expect(201);
+    assert_eq!((&first["team"], first.get("expires_at")), (&json!(TEAM), None));
+    let key = first["key"].as_str().unwrap();
+    assert_eq!(me(&app, key).await.expect(200)["team"], TEAM);
+    let list = Answer::of(app.bare(Method::GET, "/v1/api-keys").bearer_auth(key)).await.expect(200);
+    assert_eq!(list["items"][0]["created_by"], "alice", "the team sees it, and by whom");
+    let sql = "SELECT concat_ws(' ', team, resource, parameters->>'team') FROM audit_entries
+        WHERE action = 'create_api_key' AND outcome = 'succeeded'";
+    let entry: String = sqlx::query_scalar(sql).fetch_one(app.sql()).await.unwrap();
+    assert_eq!(entry, format!("platform {} {TEAM}", first["id"].as_str().unwrap()));
+    // Only the platform's security does, and gives no more than it has.
+    for (scopes, asked, field) in [
+        (&[Scope::Keys, Scope::Read, Scope::PlatformPolicy][..], json!(["read"]), "/team"),
+        (&security, json!(["read", "write"]), "/scopes/1"),
+    ] {
+        let problem = create(scopes, body(asked)).await.problem(422, "invalid_request");
+        assert_eq!(problem["errors"][0]["pointer"], field, "{problem}");
+    }
+    create(&[Scope::Read, Scope::PlatformSecurity], body(json!(["read"]))).await.problem(403, "scope_missing");
+    let own = json!({"name": "own", "scopes": ["read"], "team": "platform"});
+    assert_eq!(create(&[Scope::Keys, Scope::Read], own).await.expect(201)["team"], "platform");
 }
 
 #[tokio::test]

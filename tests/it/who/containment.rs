@@ -58,7 +58,10 @@ async fn a_key_ends_no_later_than_what_it_is_made_with() {
     assert_eq!(made.get("expires_at"), None, "{made}");
     register(&app, &json!({"longest_key_life_days": 30})).await;
     let made = create("/v1/api-keys", body.clone()).await.expect(201);
-    assert_eq!(made["expires_at"], json!(app.now() + chrono::Duration::days(30)));
+    assert_eq!(made["expires_at"], json!(end), "who wants more says so");
+    let most = app.now() + chrono::Duration::days(30);
+    let long = json!({"name": "ci", "scopes": ["read"], "expires_at": most});
+    assert_eq!(create("/v1/api-keys", long).await.expect(201)["expires_at"], json!(most));
     let far = json!({"name": "ci", "scopes": ["read"], "expires_at": app.now() + chrono::Duration::days(31)});
     let problem = create("/v1/api-keys", far).await.problem(422, "invalid_request");
     assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("30 days"), "{problem}");
@@ -112,6 +115,10 @@ async fn a_stolen_token_takes_what_was_made_with_it_along() {
     expected.sort_unstable();
     assert_eq!(gone, expected, "{own} stays");
     assert_eq!(revoked["revoked_access_keys"], json!([access["id"]]));
+    for path in [format!("/v1/api-keys?team={TEAM}"), format!("/v1/access-keys?team={TEAM}")] {
+        let keys = admin(&app, Method::GET, &path, None).await.expect(200);
+        assert!(keys["items"].as_array().unwrap().iter().all(|key| key["revoked_with"] == revoked["id"]), "{keys}");
+    }
     app.advance(1);
     for gateway in [&app, &second] {
         for key in [&first_key, &child_key, &turned_key] {

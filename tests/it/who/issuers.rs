@@ -186,7 +186,7 @@ async fn a_token_is_explained_and_kept_nowhere() {
     assert_eq!(explain("nonsense").await["code"], "token_malformed");
     let (_, _, _, _, parameters) = entry(&app, "explain_token").await;
     let names: Vec<&String> = parameters.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["other"], "of the team; of the token not even a hash");
+    assert_eq!(names, ["team"], "of the token not even a hash");
     let lacking = app.bare(Method::POST, "/v1/issuers/explain").bearer_auth(app.token(TEAM, &[Scope::PlatformRead]));
     Answer::of(lacking.json(&json!({"token": good}))).await.problem(403, "scope_missing");
 }

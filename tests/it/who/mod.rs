@@ -11,6 +11,7 @@ mod explained;
 mod issuers;
 mod jobs;
 mod key_sets;
+mod leavers;
 mod malformed;
 mod oddities;
 mod pipelines;

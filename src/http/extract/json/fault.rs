@@ -3,6 +3,7 @@
 //! serde quotes the value that it refuses. A value may be a secret that landed in the wrong place, so only what
 //! was *expected* is told.
 
+use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::{Error, Path, Segment};
 
@@ -22,14 +23,24 @@ pub(super) fn refusal(error: &Error<serde_json::Error>) -> Refusal {
     }
 }
 
-fn field(error: &Error<serde_json::Error>) -> FieldError {
+/// The code of a field that nobody knows.
+pub(super) const UNKNOWN: &str = "unknown_field";
+
+/// Takes the member at a pointer of ours out of its object. `false`: it is not there.
+pub(super) fn take_out(value: &mut Value, pointer: &str) -> bool {
+    let Some((parent, name)) = pointer.rsplit_once('/') else { return false };
+    let name = name.replace("~1", "/").replace("~0", "~");
+    value.pointer_mut(parent).and_then(Value::as_object_mut).is_some_and(|object| object.remove(&name).is_some())
+}
+
+pub(super) fn field(error: &Error<serde_json::Error>) -> FieldError {
     let text = error.inner().to_string();
     let at = pointer(error.path());
     if let Some(name) = quoted(&text, "unknown field `") {
         let name: String = name.chars().take(128).collect();
         // The path may already end with the field that nobody knows.
         let parent = at.strip_suffix(&format!("/{}", escaped(&name))).unwrap_or(&at);
-        return FieldError::new(child(parent, &name), "unknown_field", "is not a field here");
+        return FieldError::new(child(parent, &name), UNKNOWN, "is not a field here");
     }
     if let Some(name) = quoted(&text, "missing field `") {
         return FieldError::new(child(&at, name), "required", "must be given");
@@ -134,6 +145,17 @@ mod tests {
             assert!(told.contains(&format!("pointer: Some({pointer:?})")) || body == "[]", "{body}: {told}");
             assert!(told.contains(&format!("code: {code:?}")) || body == "[]", "{body}: {told}");
         }
+    }
+
+    #[test]
+    fn every_field_that_nobody_knows_is_named_and_the_first_that_is_missing() {
+        let (_, told) = refused(r#"{"colour":1,"logins":[{"x/y":1,"~":2,"password":"a"}]}"#);
+        for pointer in ["/colour", "/logins/0/x~1y", "/logins/0/~0", "/images"] {
+            assert!(told.contains(&format!("pointer: Some({pointer:?})")), "{pointer}: {told}");
+        }
+        let many: Vec<String> = (0..100).map(|n| format!(r#""f{n}":1"#)).collect();
+        let (_, told) = refused(&format!(r#"{{{},"images":[]}}"#, many.join(",")));
+        assert_eq!(told.matches("unknown_field").count(), 20, "{told}");
     }
 
     #[test]

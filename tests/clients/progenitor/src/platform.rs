@@ -1,7 +1,8 @@
 //! The rooms of the story that are the platform's: teams and policies, cloud accounts.
 
 use crate::generated::types::{
-    NewCloudAccount, NewCloudAccountRole, NewImageCache, NewRegionProfile, NewTeam, Policy, TeamChanges,
+    CloudAccountChanges, NewCloudAccount, NewCloudAccountRole, NewImageCache, NewRegionProfile, NewTeam, Policy,
+    TeamChanges,
 };
 use crate::{CallError, IMAGE, Outcome, Story, demand};
 
@@ -63,9 +64,12 @@ impl Story {
         let made = call!(self.put_cloud_account.cloud_account_name(&name).body(new) as admin);
         demand(made.usable && made.role.is_some(), "another account")?;
         // Its secret stays, for the role is the same.
-        let disabled = NewCloudAccount::builder().access_key_id("story").role(role).disabled(true);
-        let changed = call!(self.put_cloud_account.cloud_account_name(&name).body(disabled) as admin);
-        demand(changed.version == made.version + 1 && !changed.usable, "not disabled")?;
+        let same = NewCloudAccount::builder().access_key_id("story").role(role);
+        let changed = call!(self.put_cloud_account.cloud_account_name(&name).body(same) as admin);
+        demand(changed.version == made.version + 1 && changed.usable, "not replaced")?;
+        let disabled = CloudAccountChanges::builder().disabled(true);
+        let changed = call!(self.update_cloud_account.cloud_account_name(&name).body(disabled) as admin);
+        demand(changed.version == made.version + 2 && !changed.usable, "not disabled")?;
         demand(call!(self.get_cloud_account.cloud_account_name(&name) as admin).role.is_some(), "no role any more")?;
         demand(!call!(self.list_cloud_accounts.limit(100) as admin).items.is_empty(), "no account")?;
         call!(self.delete_cloud_account.cloud_account_name(&name) as admin);

@@ -1,0 +1,56 @@
+//! What of a cloud account changes by itself, without writing it anew: whether anything is sent with it. Whoever finds its
+//! key in wrong hands says one word, and loses nothing else of it.
+
+use secrecy::ExposeSecret as _;
+
+use crate::app::input::NewCloudAccount;
+use crate::app::precondition::Precondition;
+use crate::app::teams::moved;
+use crate::app::view::CloudAccountView;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::cloud_account::AccountName;
+use crate::domain::event::EventType;
+use crate::store::{ACCOUNT_EXTERNAL, SealedAccount};
+
+const UPDATE: &str = "update_cloud_account";
+
+impl Gateway {
+    /// Disables an account, or enables it again; where nothing is said, it stays as it is.
+    pub async fn update_cloud_account(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        name: &AccountName,
+        disabled: Option<bool>,
+        precondition: &Precondition,
+    ) -> Result<CloudAccountView, Error> {
+        access::check(caller, UPDATE)?;
+        self.check_ours(name)?;
+        let mut sealed = self.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
+        precondition.check(sealed.account.version)?;
+        let now = self.now();
+        if let Some(disabled) = disabled {
+            sealed.account.disabled_at = disabled.then(|| sealed.account.disabled_at.unwrap_or(now));
+        }
+        sealed.account.updated_at = now;
+        let entry = self.admin_entry(caller, call, UPDATE, name.as_str());
+        let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
+        if !self.store().put_cloud_account(&sealed, &told, &entry).await? {
+            return Err(moved());
+        }
+        call.set_audited();
+        self.accounts_changed();
+        sealed.account.version += 1;
+        Ok(self.account_view(&sealed))
+    }
+
+    /// Whether an external id is given that is another than the stored one. Who guesses has as many guesses as requests.
+    pub(super) fn is_other_external(&self, new: &NewCloudAccount, before: &SealedAccount) -> bool {
+        let Some(given) = new.role.as_ref().and_then(|role| role.external_id.as_ref()) else { return false };
+        let given = given.expose_secret();
+        let Some(sealed) = &before.external_id else { return !given.is_empty() };
+        let stored = self.open_account(sealed, ACCOUNT_EXTERNAL, &before.account);
+        stored.map_or(true, |stored| stored.expose_secret() != given)
+    }
+}
