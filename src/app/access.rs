@@ -157,6 +157,7 @@ pub fn check(caller: &Caller, operation: &'static str) -> Result<(), Error> {
     match of(operation) {
         Some(Access { scopes: [], .. }) => Ok(()),
         Some(Access { scopes, .. }) if caller.may_one(scopes) => Ok(()),
+        Some(Access { scopes, .. }) if caller.names_admin() => Err(Error::ForbiddenToAdmin(scopes)),
         Some(Access { scopes, .. }) => Err(Error::Forbidden(scopes)),
         None => Err(Error::Forbidden(&Scope::ALL)),
     }

@@ -36,7 +36,7 @@ impl Gateway {
         new: NewEndpoint,
     ) -> Result<EndpointView, Error> {
         access::check(caller, CREATE)?;
-        self.check_endpoint(&new).await?;
+        self.check_endpoint(caller, &new).await?;
         let keys = Keys::of(new.secret.as_ref(), self.entropy(), new.ed25519)?;
         let mut endpoint = self.endpoint_of(caller, &new, &keys);
         if !self.skips_challenge(new.skip_challenge)? && !endpoint.is_pending() {
@@ -81,11 +81,12 @@ impl Gateway {
         }
     }
 
-    async fn check_endpoint(&self, new: &NewEndpoint) -> Result<(), Error> {
+    async fn check_endpoint(&self, caller: &Caller, new: &NewEndpoint) -> Result<(), Error> {
         let mut findings = Findings::default();
         let length = new.description.as_ref().is_none_or(|text| is_text(text, 256));
         findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
         new.options.check(&mut findings);
+        new.options.check_types(caller.may(Scope::PlatformSecurity), &mut findings);
         secrets::check_headers(&new.headers, &mut findings);
         let once = !(new.verify_later && new.skip_challenge);
         findings.require(once, "/verify_later", "not_allowed", "leaves nothing to verify together with skip_challenge");

@@ -25,6 +25,9 @@ pub enum Error {
     /// The credential has none of these scopes, one of which would be enough.
     #[error("the scope {} is missing", Scope::any_of(.0))]
     Forbidden(&'static [Scope]),
+    /// The same, and its token names the scope `admin`, which is gone.
+    #[error("the scope {} is missing", Scope::any_of(.0))]
+    ForbiddenToAdmin(&'static [Scope]),
     /// A key has these scopes, which whoever wants its secret lacks.
     #[error("the key has the scope {}, which the credential lacks", Scope::any_of(.0))]
     KeyHasMore(Vec<Scope>),
@@ -141,7 +144,7 @@ impl Error {
             | Self::Unavailable { code, .. } => code,
             Self::Exchange(fault) => fault.code,
             Self::IssuerUnavailable { .. } => "issuer_unavailable",
-            Self::Forbidden(_) => "scope_missing",
+            Self::Forbidden(_) | Self::ForbiddenToAdmin(_) => "scope_missing",
             Self::KeyHasMore(_) => "key_has_more_scopes",
             Self::NotFound(_) => "not_found",
             Self::Invalid(_) => "invalid_request",

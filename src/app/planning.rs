@@ -71,6 +71,7 @@ impl Gateway {
         Ok(DryRunView {
             allowed,
             refusals: refusals.into_iter().map(Into::into).collect(),
+            policy_source: ruling.source.as_str().to_owned(),
             contact: settings.policy_contact.clone(),
             filled_in: filled_in.into_iter().map(str::to_owned).collect(),
             used: AmountsView::used(&before, prices),

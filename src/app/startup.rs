@@ -11,8 +11,12 @@ use super::{Gateway, checkpoints};
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note;
 use crate::crypto::seal::{OpenError, Sealer};
+use crate::domain::caller::Scope;
 use crate::domain::database::fault::{Fault, Target};
 use crate::store::{self, SEALED, Store, Weakness};
+
+/// The most keys that one line names.
+const MOST_NAMED: i64 = 50;
 
 /// Why a gateway may not begin.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +181,23 @@ impl Gateway {
             return Err(Unfit::TooStrong(powers));
         }
         check_keys(self.store(), Some(&self.parts().audit), Some(&self.parts().sealer)).await?;
-        self.name_weaknesses().await
+        self.name_weaknesses().await?;
+        self.name_dead_words().await
+    }
+
+    /// Logs the keys with scopes that are none, or none any more: by these words they open nothing.
+    async fn name_dead_words(&self) -> Result<(), Unfit> {
+        let found = self.store().keys_of_other_scopes(&Scope::ALL.map(Scope::as_str), self.now(), MOST_NAMED).await?;
+        if !found.is_empty() {
+            let keys = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            tracing::warn!(
+                keys,
+                "API keys have scopes that this version does not know, and open nothing by them: {}; make others in \
+                 their place",
+                Scope::IN_PLACE_OF_ADMIN
+            );
+        }
+        Ok(())
     }
 
     /// Logs the settings of the database that are weaker than what the gateway is built on.

@@ -198,7 +198,7 @@ impl Gateway {
             return Ok(None);
         }
         call.set_audited();
-        self.forget_disabled();
+        self.disabled().forget().await;
         Ok(Some(team))
     }
 

@@ -1,7 +1,7 @@
 //! What a token would become, and why not: every check by itself, so that one that fails hides none behind it.
 //!
 //! Nothing is decided here: a token that is explained is not let in. What an expired or forged token would become is told
-//! as well, beside what is wrong with it.
+//! as well, beside what is wrong with it; and where a check fails, what the token has there ([`facts`]).
 //!
 //! Called by `app` and `cli` for operators.
 
@@ -17,6 +17,8 @@ use crate::domain::caller::Scope;
 use crate::domain::clock::Instant;
 use crate::domain::issuer::explanation::{Becomes, Check, Explanation};
 
+mod facts;
+
 impl Verifier {
     /// What `token` (without `Bearer`) would become, acting for `wanted_team` if given. Fetches its issuer's keys, if they
     /// are to be fetched.
@@ -28,6 +30,7 @@ impl Verifier {
         };
         let chosen = issuers.of(&token);
         let Some(issuer) = told.note("issuer", chosen, |one| format!("its iss is that of {}", one.issuer.name)) else {
+            told.add(facts::of_issuer(&token, &issuers));
             return told.judged();
         };
         told.issuer = Some(issuer.issuer.name.clone());
@@ -48,13 +51,17 @@ fn explain(
 ) -> Explanation {
     let name = issuer.issuer.name.clone();
     let keys = told.note("keys", keys.map_err(|_| Refusal::KeysUnavailable(name)), |_| "they are there".to_owned());
+    told.add(issuer.source.state().failure.map(|reason| format!("they could not be fetched: {reason}")));
     if let Some(keys) = keys {
         told.skipped_keys = keys.skipped();
         told.note_key(token, keys);
+        told.add(facts::of_key(token, keys));
     }
     let claims = token.claims();
     told.note("audience", issuer.check_audience(claims), |()| "it was made for us".to_owned());
+    told.add(facts::of_audience(claims, &issuer.issuer));
     told.note("times", issuer.check_times(claims, now), |end| format!("it is good until {}", end.to_rfc3339()));
+    told.add(facts::of_times(claims, &issuer.issuer, now));
     let subject = told.note("subject", issuer.subject(claims, names), |subject| format!("it stands for {subject}"));
     told.rules = issuer.rules.tried(claims);
     told.note_rules(issuer, claims, subject.unwrap_or_default(), wanted);
@@ -71,8 +78,15 @@ impl Explanation {
         if let (Err(refusal), None) = (&went, &self.code) {
             (self.code, self.detail) = (Some(refusal.code().to_owned()), Some(detail.clone()));
         }
-        self.checks.push(Check { name: name.to_owned(), passed: went.is_ok(), detail });
+        self.checks.push(Check { name: name.to_owned(), passed: went.is_ok(), detail, facts: Vec::new() });
         went.ok()
+    }
+
+    /// Adds what the token has and what is expected, where the last check failed.
+    fn add(&mut self, facts: impl IntoIterator<Item = String>) {
+        if let Some(check) = self.checks.last_mut().filter(|check| !check.passed) {
+            check.facts.extend(facts);
+        }
     }
 
     fn note_key(&mut self, token: &Token, keys: &KeySet) {
@@ -92,13 +106,16 @@ impl Explanation {
         let matched = |rule: &str| format!("rule {rule} matches");
         let Some(found) = self.note("rules", issuer.judge(claims), |found| matched(found.rule)) else { return };
         self.note("team", issuer.pick_team(&found, wanted), |team| format!("it acts for {team}"));
+        self.add(issuer.rules.team_facts(found.rule, claims));
         let scopes: Vec<String> = found.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect();
         // No refusal: whoever has no scope may still ask who they are.
         let detail = match scopes.as_slice() {
             [] => "it may do nothing: its rule gives no scope, or no word of the token means one".to_owned(),
             scopes => format!("it may {}", scopes.join(", ")),
         };
-        self.checks.push(Check { name: "scopes".to_owned(), passed: !scopes.is_empty(), detail });
+        let check = Check { name: "scopes".to_owned(), passed: !scopes.is_empty(), detail, facts: Vec::new() };
+        self.checks.push(check);
+        self.add(issuer.rules.scope_facts(found.rule, claims));
         self.caller = Some(Becomes {
             subject,
             rule: found.rule.to_owned(),

@@ -24,7 +24,7 @@ use crate::domain::issuer::{DEFAULT, Issuer, Rule, ScopeSource, TeamSource, poin
 const MAX_CREDENTIAL_CHARS: usize = 128;
 /// The claims that name the client that a token was made for: Auth0, Google, Keycloak and Entra ID (version 2) have
 /// `azp`, Cognito `client_id`, Entra ID (version 1) `appid`, Okta `cid`.
-const CLIENT_CLAIMS: [&str; 4] = ["azp", "client_id", "appid", "cid"];
+pub(super) const CLIENT_CLAIMS: [&str; 4] = ["azp", "client_id", "appid", "cid"];
 
 /// One issuer at work.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Configured {
         let expires_at = self.check_times(claims, now)?;
         let subject = self.subject(claims, names)?;
         let found = self.judge(claims)?;
-        let jti = Claims(claims).text("jti", MAX_CREDENTIAL_CHARS)?.map(str::to_owned);
+        let jti = own_id(claims)?;
         Ok(Caller {
             subject,
             credential: jti.clone().unwrap_or_else(|| of_key(kid.as_deref())),
@@ -62,6 +62,7 @@ impl Configured {
                 issuer: self.issuer.name.clone(),
                 rule: found.rule.to_owned(),
                 noted: found.noted,
+                names_admin: found.names_admin,
             })),
             scopes: found.scopes,
             expires_at: Some(expires_at),
@@ -73,7 +74,7 @@ impl Configured {
         let kid = Self::prove(token, keys).ok()?;
         let claims = token.claims();
         self.check_audience(claims).ok()?;
-        let jti = Claims(claims).text("jti", MAX_CREDENTIAL_CHARS).ok()?.map(str::to_owned);
+        let jti = own_id(claims).ok()?;
         let mut teams = self.judge(claims).map(|found| found.teams).unwrap_or_default();
         Some(Recognized {
             team: teams.pop().filter(|_| teams.is_empty()),
@@ -201,6 +202,16 @@ impl Configured {
             name => format!("{what}s of the issuer {name}"),
         }
     }
+}
+
+/// The token's own id: `jti`, or what Entra ID has in its place.
+fn own_id(claims: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    let claims = Claims(claims);
+    let id = match claims.text("jti", MAX_CREDENTIAL_CHARS)? {
+        None => claims.text("uti", MAX_CREDENTIAL_CHARS)?,
+        found => found,
+    };
+    Ok(id.map(str::to_owned))
 }
 
 /// What a token without an id of its own is called.

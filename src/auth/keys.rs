@@ -78,6 +78,12 @@ impl Key {
         self.algorithm(alg).is_some()
     }
 
+    /// In words: its id and what it is for.
+    pub fn described(&self) -> String {
+        let algorithms: Vec<&str> = self.algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
+        format!("{} ({})", self.kid.as_deref().unwrap_or("one without a kid"), algorithms.join(", "))
+    }
+
     fn algorithm(&self, alg: &str) -> Option<Algorithm> {
         self.algorithms.iter().copied().find(|algorithm| name_of(*algorithm) == alg)
     }
@@ -193,6 +199,11 @@ impl KeySet {
     /// A key of that id; or, where none is asked for, the only key there is.
     pub fn find(&self, kid: Option<&str>) -> Option<&Key> {
         self.key_for(kid, "")
+    }
+
+    /// Every key in words: its id and what it is for.
+    pub fn described(&self) -> Vec<String> {
+        self.keys.iter().map(Key::described).collect()
     }
 
     /// Every entry that cannot be used, with the reason.

@@ -245,6 +245,7 @@ impl OwnTokens {
                 issuer: subject.issuer,
                 rule: subject.rule,
                 noted: subject.claims,
+                names_admin: false,
             })),
         })
     }

@@ -59,6 +59,11 @@ impl Issuers {
         found.cloned().ok_or(Refusal::WrongIssuer)
     }
 
+    /// Each by its name and its `iss`.
+    pub(super) fn described(&self) -> Vec<String> {
+        self.all.iter().map(|one| format!("{}: {}", one.issuer.name, one.issuer.issuer)).collect()
+    }
+
     fn has(&self, stamp: &Stamp) -> bool {
         let found = self.all.iter().find(|one| one.epoch == stamp.epoch);
         found.is_some_and(|one| one.source.generation() == Some(stamp.generation))
@@ -79,9 +84,12 @@ impl Issuers {
             "must not be default, which is the issuer of ECG_AUTH_ISSUER",
         );
         let named = self.all.iter().any(|one| one.issuer.name == issuer.name);
-        require(!named, "/name", "duplicate", "must be another name than those of the other issuers");
+        let told = "must be another name than those of the other issuers; what is another rule of one (another repository) \
+                    goes into its rules";
+        require(!named, "/name", "duplicate", told);
         let known = self.all.iter().any(|one| one.issuer.issuer == issuer.issuer);
-        let told = "must be another than those of the other issuers: it alone chooses whose rules hold for a token";
+        let told = "must be another than those of the other issuers: it alone chooses whose rules hold for a token; add \
+                    a rule to that issuer";
         require(!known, "/issuer", "duplicate", told);
         require(self.all.len() < MAX_ISSUERS, "/name", "out_of_range", "must not be one more than 50 issuers");
         wrong

@@ -15,11 +15,10 @@ pub(super) struct Arguments {
     /// The team that it acts for.
     #[arg(long, value_name = "TEAM")]
     team: TeamId,
-    /// What it may do, by name: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
+    /// What it may do, between commas or spaces: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
     /// platform:security, platform:audit.
-    #[arg(long = "scope", required = true, value_name = "SCOPE", value_delimiter = ',',
-        value_parser = super::token::scope)]
-    scopes: Vec<String>,
+    #[arg(long = "scope", required = true, value_name = "SCOPES", value_parser = super::token::scopes)]
+    scopes: Vec<super::token::Scopes>,
     /// What it is for.
     #[arg(long, default_value = "made on the command line")]
     name: String,
@@ -42,7 +41,7 @@ async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Fai
     let new = NewApiKey {
         name: arguments.name.clone(),
         team: None,
-        scopes: arguments.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+        scopes: arguments.scopes.iter().flat_map(|some| some.0.clone()).collect(),
         expires_at: arguments.days.map(|days| now + Duration::days(days)),
     };
     let caller = Caller {

@@ -5,8 +5,8 @@
 //! eci-cache-gateway auth preset github-actions --param repository=my-org/app --param team=web >> issuers.toml
 //! ```
 //!
-//! `explain` ends with 0 for a token that would be accepted, 1 for one that would not, 3 where its issuer's keys cannot
-//! be had, so that nobody can tell; with 2 for wrong use or settings.
+//! `explain` ends with 0 for a token that would be accepted and may do something, 1 for one that would not or may do
+//! nothing, 3 where its issuer's keys cannot be had, so that nobody can tell; with 2 for wrong use or settings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -91,9 +91,9 @@ fn explain(arguments: &Explain, config: Config) -> Result<(), Failure> {
     let text = if arguments.json { json(&explanation)? } else { sentences(&explanation) };
     console::answer(&text)?;
     match explanation.code.as_deref() {
-        None => Ok(()),
+        None if explanation.caller.as_ref().is_some_and(|caller| !caller.scopes.is_empty()) => Ok(()),
         Some("issuer_unavailable") => Err(Failure::Code(NO_KEYS)),
-        Some(_) => Err(Failure::Code(1)),
+        Some(_) | None => Err(Failure::Code(1)),
     }
 }
 
@@ -124,18 +124,24 @@ fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
 fn sentences(told: &Explanation) -> String {
     let mut text = match (&told.code, &told.detail) {
         (Some(code), Some(detail)) => format!("refused ({code}): {detail}\n"),
+        _ if told.caller.as_ref().is_some_and(|caller| caller.scopes.is_empty()) => {
+            "accepted, and may do nothing\n".to_owned()
+        }
         _ => "accepted\n".to_owned(),
     };
     for check in &told.checks {
         let mark = if check.passed { "ok" } else { "NOT" };
         let _ = writeln!(text, "  {mark:<4}{:<10} {}", check.name, check.detail);
+        for fact in &check.facts {
+            let _ = writeln!(text, "      {:<10} {fact}", "");
+        }
     }
     for tried in &told.rules {
         let how = if tried.failed.is_empty() { "matches" } else { "does not match" };
         let _ = writeln!(text, "rule {} {how}", tried.rule);
         for failed in &tried.failed {
             let expected = failed.expected.join(" or ");
-            let _ = writeln!(text, "  {} {}; expected: {expected}", failed.pointer, failed.found.words());
+            let _ = writeln!(text, "  {} {}; expected: {expected}", failed.pointer, failed.words());
         }
     }
     if let Some(caller) = &told.caller {

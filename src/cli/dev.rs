@@ -1,7 +1,8 @@
 //! `dev`: everything on this machine with one command, and what to do next in five lines.
 //!
 //! What must stay true: a second start finds the first one's data; a kill leaves nothing behind that stops
-//! the next start; no setting of a real deployment is read, `DATABASE_URL` above all.
+//! the next start; no setting of a real deployment is read, `DATABASE_URL` above all, but for two that are tried against
+//! `dev` (trusted proxies, the file of issuers); of the others that are set, it is said that they are not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,11 +12,11 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 
 use super::process::{Process, listen, worker_name};
-use super::{Failure, assemble, console, runtime};
+use super::{Failure, assemble, console, runtime, wrong};
 use crate::config::{
-    AuthKeys, ClaimsConfig, DatabaseConfig, DefaultIssuer, DevEnvironment, Environment, JwksConfig, LimitsConfig,
-    PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig,
-    ServeKeys, WebhookConfig,
+    AuthKeys, ClaimsConfig, Config, DatabaseConfig, DefaultIssuer, DevEnvironment, Environment, JwksConfig,
+    LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud,
+    ServeConfig, ServeKeys, WebhookConfig,
 };
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
@@ -23,7 +24,6 @@ use crate::domain::cloud_endpoint::Allowed;
 use crate::domain::entropy::Entropy;
 use crate::domain::limits::bucket::Rate;
 use crate::domain::operation::Rule;
-use crate::http::links::Links;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};
@@ -49,15 +49,29 @@ pub(super) struct Arguments {
     speed: f64,
 }
 
-pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, environment: &Environment, file: Option<&Path>) -> Result<(), Failure> {
+    if let Some(file) = file {
+        let told = "dev has settings of its own and reads no file of them: leave --config out";
+        return Err(Failure::Usage(format!("{told} ({})", file.display())));
+    }
     telemetry::init_logs("info,sqlx=warn", Format::Text)?;
-    let environment = environment.for_dev();
-    let folder = data_folder(arguments, &environment)?;
+    let followed = environment.followed_by_dev().map_err(wrong)?;
+    let own = environment.for_dev();
+    let folder = data_folder(arguments, &own)?;
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let postgres = start_postgres(&folder, &environment)?;
-    let ended = runtime()?.block_on(everything(arguments, &folder, &postgres));
+    guide::name_not_followed(&folder, environment);
+    let postgres = start_postgres(&folder, &own)?;
+    let place = Place { folder: &folder, postgres: &postgres, program: &own.program };
+    let ended = runtime()?.block_on(everything(arguments, &place, followed));
     postgres.stop()?;
     Ok(ended?)
+}
+
+/// Where it all is.
+struct Place<'a> {
+    folder: &'a Path,
+    postgres: &'a Server,
+    program: &'a str,
 }
 
 fn data_folder(arguments: &Arguments, environment: &DevEnvironment) -> Result<PathBuf, Failure> {
@@ -86,26 +100,28 @@ fn start_postgres(folder: &Path, environment: &DevEnvironment) -> Result<Server,
     })
 }
 
-async fn everything(arguments: &Arguments, folder: &Path, postgres: &Server) -> anyhow::Result<()> {
+async fn everything(arguments: &Arguments, place: &Place<'_>, followed: Config) -> anyhow::Result<()> {
+    let Place { folder, postgres, .. } = place;
     let stop = shutdown::on_signals(telemetry::flush)?;
     let keys = Keys::of(folder)?;
     let listener = listen(([127, 0, 0, 1], arguments.port).into()).await?;
     let address = listener.local_addr()?;
     let stand_in = stand_in(arguments, folder, &keys).await?;
-    let config = settings(address, &stand_in, postgres, &keys);
+    let config = settings(address, &stand_in, postgres, &keys, followed);
     // The stand-in is ours as the API is: what listens there takes orders from nobody but this machine's people.
     let ours = [address, stand_in.address()];
+    let links = assemble::links(&config)?;
     let process = Process::new(assemble::gateway(&config, &ours)?, stop)?;
     process.gateway.migrate().await?;
     process.gateway.ensure_open_policy().await?;
     let key = keys.rpc_id.parse()?;
     process.gateway.ensure_access_key(guide::TEAM.parse()?, key, &keys.rpc_secret, &KEY_SCOPES).await?;
-    let guide = Guide::new(folder, address, &stand_in, postgres, &keys)?;
+    let guide = Guide::new(place, address, &stand_in, &keys)?;
     guide.write_env()?;
     guide.print();
     let name = worker_name();
     let all = async {
-        tokio::join!(process.serve(listener, None, &config, Links::default()), process.work(&name), process.upkeep());
+        tokio::join!(process.serve(listener, None, &config, links), process.work(&name), process.upkeep());
         process.end().await;
     };
     let ended = Box::pin(process.until_stopped(all)).await;
@@ -128,14 +144,20 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
 }
 
 /// What a real deployment would set, for this machine alone.
-fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server, keys: &Keys) -> ServeConfig {
+fn settings(
+    address: std::net::SocketAddr,
+    stand_in: &StandIn,
+    postgres: &Server,
+    keys: &Keys,
+    followed: Config,
+) -> ServeConfig {
     ServeConfig {
         database_url: SecretString::from(postgres.database_url()),
         database: DatabaseConfig { pool_size: 20, acquire: Duration::from_secs(5), runtime_role: "eci_runtime".into() },
         listen: address,
         metrics_listen: None,
         public_url: None,
-        trusted_proxies: Vec::new(),
+        trusted_proxies: followed.trusted_proxies,
         clear_cursors: false,
         cloud: ServeCloud {
             endpoint: stand_in.url(),
@@ -159,11 +181,11 @@ fn settings(address: std::net::SocketAddr, stand_in: &StandIn, postgres: &Server
                 keys: AuthKeys::Hs256(keys.tokens.clone()),
                 claims: ClaimsConfig::default(),
             }),
-            issuers: Vec::new(),
+            issuers: followed.auth.issuers,
             jwks: JwksConfig::default(),
         },
         own_issuer: guide::OWN_ISSUER.into(),
-        keys: ServeKeys { master: keys.master.clone(), master_id: "dev".into(), previous: None },
+        keys: ServeKeys { master: keys.master.clone(), master_id: keys::MASTER_ID.into(), previous: None },
         audit: ServeAudit { origin: guide::ISSUER.into(), key: keys.audit.clone(), previous_key: None },
         webhook: WebhookConfig {
             allow_loopback: true,

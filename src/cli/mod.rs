@@ -169,7 +169,8 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let environment = Environment::of_process();
-    let file = cli.config.or_else(|| environment.config_file());
+    let given = cli.config;
+    let file = given.clone().or_else(|| environment.config_file());
     let load = || Config::load(file.as_deref(), environment.variables()).map_err(wrong);
     // Of a command that logs.
     let logged = || match Config::load(file.as_deref(), environment.variables()) {
@@ -180,7 +181,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
     };
     match cli.command {
-        Command::Dev(arguments) => dev::run(&arguments, &environment),
+        Command::Dev(arguments) => dev::run(&arguments, &environment, given.as_deref()),
         Command::Serve(arguments) => serve::run(logged()?, &arguments),
         Command::Worker => worker::run(logged()?),
         Command::Migrate => migrate::run(&logged()?),

@@ -16,11 +16,10 @@ pub(super) struct Arguments {
     /// The team that it acts for; several make a token that says which with X-Team.
     #[arg(long = "team", required = true, value_name = "TEAM")]
     teams: Vec<TeamId>,
-    /// What it may do: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
+    /// What it may do, between commas or spaces: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
     /// platform:security, platform:audit.
-    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', value_parser = scope,
-        default_values_t = ["read", "write", "webhooks", "audit"].map(String::from))]
-    scopes: Vec<String>,
+    #[arg(long = "scope", value_name = "SCOPES", value_parser = scopes, default_value = "read,write,webhooks,audit")]
+    scopes: Vec<Scopes>,
     /// Who it stands for (the sub claim).
     #[arg(long, default_value = "developer")]
     subject: String,
@@ -29,9 +28,19 @@ pub(super) struct Arguments {
     hours: i64,
 }
 
-pub(super) fn scope(word: &str) -> Result<String, String> {
-    let known = Scope::from_word(word).ok_or_else(Scope::allowed)?;
-    Ok(known.as_str().to_owned())
+/// Scopes that were written together.
+#[derive(Debug, Clone)]
+pub(super) struct Scopes(pub(super) Vec<Scope>);
+
+pub(super) fn scopes(text: &str) -> Result<Scopes, String> {
+    let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+    let known = words.map(|word| Scope::from_word(word).ok_or_else(|| not_one(word))).collect::<Result<Vec<_>, _>>()?;
+    if known.is_empty() { Err(Scope::allowed()) } else { Ok(Scopes(known)) }
+}
+
+fn not_one(word: &str) -> String {
+    let gone = if word == "admin" { format!("; {}", Scope::IN_PLACE_OF_ADMIN) } else { String::new() };
+    format!("{word} is no scope: it {}{gone}", Scope::allowed())
 }
 
 pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
@@ -40,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> 
     let claims = Claims {
         subject: arguments.subject.clone(),
         teams: arguments.teams.clone(),
-        scopes: arguments.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+        scopes: arguments.scopes.iter().flat_map(|some| some.0.clone()).collect(),
         lifetime: chrono::Duration::hours(arguments.hours),
         issuer: config.auth.issuer.ok_or_else(|| need("ECG_AUTH_ISSUER"))?,
         audience: config.auth.audience.ok_or_else(|| need("ECG_AUTH_AUDIENCE"))?,

@@ -4,9 +4,19 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The environment, as it was when the process started.
+use super::{Config, SettingError};
+
+/// The environment, as it was when the process started, and how the program was called.
 #[derive(Clone)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    program: PathBuf,
+}
+
+/// The settings that `dev` follows: whoever tries a proxy or an identity provider against it needs them.
+const FOLLOWED: [&str; 2] = ["ECG_TRUSTED_PROXIES", "ECG_AUTH_ISSUERS_FILE"];
+/// What `dev` takes that is no setting.
+const OF_DEV: [&str; 2] = ["ECG_PG_BIN", "ECG_PG_INSTALL"];
 
 /// What `dev` takes from the environment; settings of a real deployment, `DATABASE_URL` above all, are not among it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +31,26 @@ pub struct DevEnvironment {
     pub xdg_state_home: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// How the program is called from another folder.
+    pub program: String,
 }
 
 impl Environment {
     /// The environment of this process.
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().collect())
+        let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+        Self { variables: std::env::vars_os().collect(), program }
     }
 
     /// An environment of a test's making.
     pub fn of(variables: &[(&str, &str)]) -> Self {
-        Self(variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect())
+        let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
+        Self { variables, program: PathBuf::from("eci-cache-gateway") }
     }
 
     /// The variables for [`super::Config::load`]; what is not UTF-8 cannot be a setting.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
-        self.0.iter().filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
+        self.variables.iter().filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
     }
 
     /// `ECG_CONFIG`: the file of settings.
@@ -52,11 +66,36 @@ impl Environment {
             search_path: self.get("PATH").cloned().unwrap_or_default(),
             xdg_state_home: self.path("XDG_STATE_HOME"),
             home: self.path("HOME"),
+            program: self.called(),
         }
     }
 
+    /// The settings that `dev` follows, and what is wrong with them.
+    pub fn followed_by_dev(&self) -> Result<Config, Vec<SettingError>> {
+        Config::load(None, self.variables().filter(|(name, _)| FOLLOWED.contains(&name.as_str())))
+    }
+
+    /// What is set for the gateway and `dev` does not follow.
+    pub fn not_followed_by_dev(&self) -> impl Iterator<Item = (String, String)> {
+        let ours = |name: &str| name.starts_with("ECG_") && !FOLLOWED.contains(&name) && !OF_DEV.contains(&name);
+        self.variables().filter(move |(name, value)| ours(name) && !value.is_empty())
+    }
+
+    /// As a person calls the program, wherever they are.
+    fn called(&self) -> String {
+        if self.get("CARGO_MANIFEST_DIR").is_some() {
+            return "cargo run -q --".to_owned();
+        }
+        // A bare name is looked for in PATH everywhere.
+        let bare = self.program.components().count() < 2;
+        let whole = if bare { None } else { std::path::absolute(&self.program).ok() };
+        let text = whole.as_ref().unwrap_or(&self.program).display().to_string();
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
+        if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    }
+
     fn get(&self, name: &str) -> Option<&OsString> {
-        self.0.get(&OsString::from(name)).filter(|value| !value.is_empty())
+        self.variables.get(&OsString::from(name)).filter(|value| !value.is_empty())
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
@@ -67,6 +106,6 @@ impl Environment {
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Values may be secrets.
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }

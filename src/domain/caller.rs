@@ -104,6 +104,10 @@ impl Scope {
     pub const PLATFORM: [Self; 5] =
         [Self::PlatformRead, Self::PlatformPolicy, Self::PlatformAccounts, Self::PlatformSecurity, Self::PlatformAudit];
 
+    /// What to say of the word `admin`, which was a scope.
+    pub const IN_PLACE_OF_ADMIN: &str = "the scope admin is gone; platform:read, platform:policy, platform:accounts, \
+                                         platform:security, platform:audit and keys stand in its place";
+
     /// The word that stands in a token's `scope` claim.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -190,9 +194,16 @@ pub struct Provenance {
     pub rule: String,
     /// Claims that the rule notes, by JSON pointer: `/repository`, `/ref`.
     pub noted: BTreeMap<String, String>,
+    /// Whether it names the scope `admin`, which is gone. Not kept.
+    pub names_admin: bool,
 }
 
 impl Caller {
+    /// Whether its token names the scope `admin`, which is gone.
+    pub fn names_admin(&self) -> bool {
+        self.provenance.as_ref().is_some_and(|provenance| provenance.names_admin)
+    }
+
     /// Whether the credential carries `scope`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)

@@ -150,6 +150,15 @@ impl EndpointOptions {
         findings.require(schedule, "/retry_schedule_seconds", "out_of_range", allowed);
     }
 
+    /// Whether an endpoint could never get an event: it wants those of the platform alone, and is not the platform's.
+    pub fn check_types(&self, platform: bool, findings: &mut Findings) {
+        let never =
+            !platform && !self.event_types.is_empty() && self.event_types.iter().all(|kind| kind.is_platforms());
+        let detail = "are the platform's alone: only an endpoint gets these that was made with the scope platform:security, \
+                      and not changed without it since";
+        findings.require(!never, "/event_types", "not_allowed", detail);
+    }
+
     /// The pattern of the name as SQL's LIKE takes it, with `\` as its escape.
     pub fn name_like(&self) -> Option<String> {
         let pattern = self.name_pattern.as_ref()?;

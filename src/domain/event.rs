@@ -170,6 +170,11 @@ impl EventType {
         self.as_str().starts_with(PLATFORM)
     }
 
+    /// The names of every type, as a refusal lists them.
+    pub fn names() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+
     /// The type of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)

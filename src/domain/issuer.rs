@@ -8,7 +8,7 @@
 //!
 //! What must stay true: a rule that could match everybody says so itself (`matches_anybody`); a word of a foreign claim
 //! means nothing unless a table or a prefix of the rule says what; what is said of a refusal never holds a value of the
-//! token.
+//! token ([`explanation`], which is for operators, does).
 //!
 //! Who calls it: `config` and `auth`, `store` and `app` for those kept in the database, `cli` for presets. What it does
 //! not do: keys and signatures (`auth` does).
@@ -26,6 +26,7 @@ mod glob;
 pub mod pointer;
 pub mod preset;
 pub mod rules;
+pub mod shown;
 pub mod subject;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::handover::{self, HandOver};
+use super::platform_events::{NOBODYS, UNTOLD};
 use super::{Error, Place, Store, unreadable};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -40,16 +41,17 @@ pub(super) enum About<'a> {
     Cache(&'a ImageCache),
     /// A webhook endpoint of the team.
     Endpoint(&'a TeamId, EndpointId),
-    /// What the platform changed for everybody, told to this team.
-    Platform(&'a TeamId),
+    /// What the platform changed for everybody, told to this team, or to none.
+    Platform(Option<&'a TeamId>),
 }
 
 impl About<'_> {
     /// Whose it is.
-    pub(super) fn team(&self) -> &TeamId {
+    pub(super) fn team(&self) -> &str {
         match self {
-            Self::Cache(cache) => &cache.team,
-            Self::Endpoint(team, _) | Self::Platform(team) => team,
+            Self::Cache(cache) => cache.team.as_str(),
+            Self::Endpoint(team, _) | Self::Platform(Some(team)) => team.as_str(),
+            Self::Platform(None) => NOBODYS,
         }
     }
 
@@ -71,7 +73,7 @@ pub(super) async fn insert(connection: &mut Connection, about: About<'_>, event:
          ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq",
     )
     .bind(event.id.uuid())
-    .bind(about.team().as_str())
+    .bind(about.team())
     .bind(event.kind.as_str())
     .bind(about.cache().map(|cache| cache.id.uuid()))
     .bind(endpoint)
@@ -196,6 +198,30 @@ impl Stretch {
     }
 }
 
+/// Up to where events of the team, and of no team, are no longer kept.
+fn push_removed(query: &mut QueryBuilder<Postgres>, team: &TeamId, nobodys: bool) {
+    let whose = [Some(team.as_str()), nobodys.then_some(NOBODYS)].into_iter().flatten().collect::<Vec<_>>();
+    query.push(" LEFT JOIN LATERAL (SELECT txid, seq FROM events_removed WHERE team = ANY (").push_bind(whose);
+    query.push(") ORDER BY feed_life(seq) DESC, txid DESC, seq DESC LIMIT 1) r ON true");
+}
+
+/// Begins to read the events of a team, or of none, after `place`, that pass the filter.
+fn push_those_of(query: &mut QueryBuilder<Postgres>, team: &str, filter: &EventFilter, place: Place) {
+    query.push("SELECT id, txid, seq, type, image_cache, body FROM events p WHERE team = ").push_bind(team.to_owned());
+    query.push(" AND (txid, seq) > (").push_bind(place.transaction.to_string());
+    query.push("::text::xid8, ").push_bind(place.number).push(") AND ").push(SETTLED);
+    if let Some(cache) = filter.cache {
+        query.push(" AND image_cache = ").push_bind(cache.uuid());
+    }
+    if !filter.kinds.is_empty() {
+        let kinds: Vec<&str> = filter.kinds.iter().map(|kind| EventType::as_str(*kind)).collect();
+        query.push(" AND type = ANY (").push_bind(kinds).push(")");
+    }
+    if !filter.platform {
+        query.push(" AND type NOT LIKE 'platform.%'");
+    }
+}
+
 impl Store {
     /// The place before everything that cannot be read yet.
     pub async fn feed_end(&self) -> Result<Place, Error> {
@@ -215,27 +241,26 @@ impl Store {
         place: Place,
         limit: usize,
     ) -> Result<Stretch, Error> {
+        // What is of no team is about no image cache.
+        let nobodys = filter.platform && filter.cache.is_none();
+        let limited = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(NOW);
         query.push(" SELECT ").push(COLUMNS).push(", feed_life(r.seq) AS removed_life");
         query.push(", r.txid::text::bigint AS removed_txid, r.seq AS removed_seq");
         query.push(" FROM now LEFT JOIN ").push(LIVES).push(" l ON l.life = ").push_bind(place.life);
-        query.push(" LEFT JOIN events_removed r ON r.team = ").push_bind(team.as_str());
-        query
-            .push(" LEFT JOIN LATERAL (SELECT id, txid, seq, type, image_cache, body FROM events WHERE team = ")
-            .push_bind(team.as_str());
-        query.push(" AND (txid, seq) > (").push_bind(place.transaction.to_string());
-        query.push("::text::xid8, ").push_bind(place.number).push(") AND ").push(SETTLED);
-        if let Some(cache) = filter.cache {
-            query.push(" AND image_cache = ").push_bind(cache.uuid());
+        push_removed(&mut query, team, nobodys);
+        query.push(" LEFT JOIN LATERAL (");
+        if nobodys {
+            query.push("(");
         }
-        if !filter.kinds.is_empty() {
-            let kinds: Vec<&str> = filter.kinds.iter().map(|kind| EventType::as_str(*kind)).collect();
-            query.push(" AND type = ANY (").push_bind(kinds).push(")");
+        push_those_of(&mut query, team.as_str(), filter, place);
+        if nobodys {
+            query.push(" ORDER BY txid, seq LIMIT ").push(limited).push(") UNION ALL (");
+            push_those_of(&mut query, NOBODYS, filter, place);
+            query.push(" AND ").push(UNTOLD.0).push_bind(team.as_str()).push(UNTOLD.1);
+            query.push(" ORDER BY txid, seq LIMIT ").push(limited);
+            query.push(")");
         }
-        if !filter.platform {
-            query.push(" AND type NOT LIKE 'platform.%'");
-        }
-        let limited = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         query.push(" ORDER BY txid, seq LIMIT ").push(limited).push(") e ON true ORDER BY e.txid, e.seq");
         let rows: Vec<EventRow> = query.build_query_as().fetch_all(&self.requests).await?;
         Ok(Stretch::of(rows, limit, place))

@@ -1,19 +1,36 @@
 //! Events of the platform: what changes for everybody is told, in the transaction of the change, to each team that keeps
-//! an endpoint for it.
+//! an endpoint for it, and once more to no team: whoever may see them finds them in their feed, endpoint or not.
+
+use std::fmt::Display;
 
 use super::events::{self, About, NewEvent};
 use super::rows::word;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
+use crate::domain::event::EventType;
 use crate::store::pool::Connection;
 
-/// An event of the platform, as it is told to one team.
+/// What stands in the place of the team of an event that is told to no team: no team's id.
+pub(super) const NOBODYS: &str = "*";
+
+/// Whether an event `p` of no team was not told the team that stands between these as well.
+pub(super) const UNTOLD: (&str, &str) =
+    ("NOT EXISTS (SELECT FROM events own WHERE own.dedupe_key = replace(p.dedupe_key, ':*:', ':' || ", " || ':'))");
+
+/// An event of the platform, as it is told to one team, or to none.
 #[derive(Debug, Clone)]
 pub struct PlatformEvent {
-    /// Whose endpoints get it.
-    pub team: TeamId,
+    /// Whose endpoints get it; none: it is in the feed of whoever may see it.
+    pub team: Option<TeamId>,
     /// The event.
     pub event: NewEvent,
+}
+
+impl PlatformEvent {
+    /// What makes it happen once for the team: that of another team differs in its name alone.
+    pub fn dedupe_key(change: impl Display, team: Option<&TeamId>, kind: EventType) -> String {
+        format!("{change}:{}:{}", team.map_or(NOBODYS, TeamId::as_str), kind.as_str())
+    }
 }
 
 impl Store {
@@ -28,7 +45,7 @@ impl Store {
 /// Tells them, with the change that they are about.
 pub(super) async fn tell(connection: &mut Connection, told: &[PlatformEvent]) -> Result<(), Error> {
     for one in told {
-        events::insert(connection, About::Platform(&one.team), &one.event).await?;
+        events::insert(connection, About::Platform(one.team.as_ref()), &one.event).await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod clock_leaps;
 mod connections;
 mod coverage;
 mod database;
+mod dev;
 mod disk;
 mod doctor;
 mod door;

@@ -41,7 +41,8 @@ impl Gateway {
             let error = FieldError::new("/headers", "required", "must be given again with another URL");
             return Err(Error::Invalid(vec![error]));
         }
-        self.check_changes(&endpoint, &changes).await?;
+        endpoint.platform &= caller.may(Scope::PlatformSecurity);
+        self.check_changes(&before, &endpoint, &changes).await?;
         let sealed = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
         let (sealed, _, _) = sealed.ok_or(Error::NotFound("webhook endpoint"))?;
         let mut keys = self.read_keys(id, &sealed)?;
@@ -61,7 +62,6 @@ impl Gateway {
             .map(|headers| if headers.is_empty() { Vec::new() } else { self.seal_headers(id, headers) });
         let secret = other_keys.then(|| self.seal_keys(id, &keys));
         let moved = moved.then(|| self.seal_url(id, &endpoint.url));
-        endpoint.platform &= caller.may(Scope::PlatformSecurity);
         self.write_endpoint(caller, call, UPDATE, EndpointWrite { endpoint, headers, secret, rotate: false, moved })
             .await
     }
@@ -155,8 +155,16 @@ impl Gateway {
         self.own_endpoint(caller, id).await.map(Into::into)
     }
 
-    async fn check_changes(&self, endpoint: &Endpoint, changes: &EndpointChanges) -> Result<(), Error> {
+    async fn check_changes(
+        &self,
+        before: &Endpoint,
+        endpoint: &Endpoint,
+        changes: &EndpointChanges,
+    ) -> Result<(), Error> {
         let mut findings = Findings::default();
+        if before.platform || changes.event_types.is_some() {
+            endpoint.options.check_types(endpoint.platform, &mut findings);
+        }
         let length = endpoint.description.as_ref().is_none_or(|text| is_text(text, 256));
         findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
         endpoint.options.check(&mut findings);

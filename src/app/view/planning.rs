@@ -65,6 +65,8 @@ pub struct DryRunView {
     pub allowed: bool,
     /// Everything that it would refuse.
     pub refusals: Vec<PolicyRefusalView>,
+    /// Where the policy comes from: `team` (the team's own, in place of the default one), `default` or `built_in`.
+    pub policy_source: String,
     /// Who can change the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -58,7 +58,8 @@ impl From<Team> for TeamView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = TeamPolicy)]
 pub struct TeamPolicyView {
-    /// Where it comes from: `team` (its own), `default` (the default policy) or `built_in` (nobody wrote any).
+    /// Where it comes from: `team` (its own, which stands in place of the default policy: nothing of that holds then),
+    /// `default` (the default policy) or `built_in` (nobody wrote any).
     pub source: String,
     /// The policy.
     pub policy: Policy,
@@ -72,7 +73,7 @@ pub struct TeamPolicyView {
 pub struct PolicyView {
     /// The team.
     pub team: String,
-    /// Where the policy comes from: `team`, `default` or `built_in`.
+    /// Where the policy comes from: `team` (the team's own, in place of the default one), `default` or `built_in`.
     pub source: String,
     /// The policy that holds.
     pub policy: Policy,

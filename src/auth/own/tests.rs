@@ -18,7 +18,7 @@ fn now() -> Instant {
 
 fn issued(by: &OwnTokens) -> (String, Caller) {
     let noted = BTreeMap::from([("/repository".to_owned(), "acme/web".to_owned())]);
-    let provenance = Provenance { issuer: "github".into(), rule: "main".into(), noted };
+    let provenance = Provenance { issuer: "github".into(), rule: "main".into(), noted, names_admin: false };
     let caller = Caller {
         provenance: Some(Box::new(provenance.clone())),
         team: "web".parse().unwrap(),

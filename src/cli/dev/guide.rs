@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
 
+use super::Place;
 use super::keys::{self, Keys};
 use crate::auth::mint::{Claims, mint};
 use crate::cli::console;
+use crate::config::Environment;
 use crate::domain::caller::Scope;
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::uuid_v7;
-use crate::localpg::Server;
 use crate::sim::StandIn;
 
 /// The `iss` of development tokens.
@@ -26,40 +27,60 @@ pub(super) const TEAM: &str = "demo";
 /// The longest that a verifier accepts.
 const TOKEN_HOURS: i64 = 24;
 
+fn env_file(folder: &Path) -> PathBuf {
+    folder.join("env")
+}
+
+/// One line of the env file.
+fn export(name: &str, value: &str) -> String {
+    format!("export {name}='{value}'")
+}
+
+/// Says which settings of this shell are not followed: all but those that the env file of before has set there.
+pub(super) fn name_not_followed(folder: &Path, environment: &Environment) {
+    let before = std::fs::read_to_string(env_file(folder)).unwrap_or_default();
+    let own = |name: &str, value: &str| before.lines().any(|line| line == export(name, value));
+    let others = environment.not_followed_by_dev().filter(|(name, value)| !own(name, value));
+    let names: Vec<String> = others.map(|(name, _)| name).collect();
+    if !names.is_empty() {
+        console::remark(&format!("dev has settings of its own and does not follow {}.", names.join(", ")));
+    }
+}
+
 /// Everything worth telling.
 pub(super) struct Guide {
     folder: PathBuf,
+    program: String,
     exports: Vec<(&'static str, String)>,
 }
 
 impl Guide {
     /// Mints the tokens and collects the addresses.
-    pub(super) fn new(
-        folder: &Path,
-        api: SocketAddr,
-        stand_in: &StandIn,
-        postgres: &Server,
-        keys: &Keys,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(place: &Place<'_>, api: SocketAddr, stand_in: &StandIn, keys: &Keys) -> anyhow::Result<Self> {
         let mut exports = vec![
             ("ECG_URL", format!("http://{api}")),
             ("ECG_TOKEN", token(keys, TEAM, "developer", &Scope::TEAM)?),
             ("ECG_ADMIN_TOKEN", token(keys, "platform", "administrator", &Scope::ALL)?),
             ("ECG_STANDIN_URL", stand_in.url()),
-            ("ECG_DATABASE_URL", postgres.database_url()),
+            ("ECG_DATABASE_URL", place.postgres.database_url()),
             ("ECG_AUDIT_ORIGIN", ISSUER.to_owned()),
+            // What the subcommands need: `token`, `api-key`, `auth explain`, `doctor cloud`.
+            ("ECG_AUTH_ISSUER", ISSUER.to_owned()),
+            ("ECG_AUTH_AUDIENCE", AUDIENCE.to_owned()),
+            ("ECG_CLOUD_ENDPOINT", stand_in.url()),
+            ("ECG_CLOUD_STS_ENDPOINT", stand_in.url()),
         ];
         exports.extend(keys.exports());
-        Ok(Self { folder: folder.to_owned(), exports })
+        Ok(Self { folder: place.folder.to_owned(), program: place.program.to_owned(), exports })
     }
 
     fn env_file(&self) -> PathBuf {
-        self.folder.join("env")
+        env_file(&self.folder)
     }
 
     /// Writes the env file: shell variables, each exported.
     pub(super) fn write_env(&self) -> anyhow::Result<()> {
-        let lines: Vec<String> = self.exports.iter().map(|(name, value)| format!("export {name}='{value}'")).collect();
+        let lines: Vec<String> = self.exports.iter().map(|(name, value)| export(name, value)).collect();
         keys::write_private(&self.env_file(), &(lines.join("\n") + "\n"))
     }
 
@@ -71,6 +92,7 @@ impl Guide {
     pub(super) fn print(&self) {
         let (url, stand_in, token) = (self.value("ECG_URL"), self.value("ECG_STANDIN_URL"), self.value("ECG_TOKEN"));
         let (env, data) = (self.env_file(), &self.folder);
+        let lines = LINES.replace("{program}", &self.program);
         // Whoever started it may have gone: it serves all the same.
         let _nobody_reads = console::answer(&format!(
             "
@@ -86,13 +108,17 @@ The gateway is ready.
 
 {token}
 
+  Platform   $ECG_ADMIN_TOKEN of the variables has every scope, those of the platform among them
+  Commands   {program} token --team web           `api-key`, `auth explain`, `doctor cloud` and others work with the variables, too
+
 Paste into another terminal, line by line:
 
   . '{env}'
-{LINES}
+{lines}
   kill -INT {pid}
 
 ",
+            program = self.program,
             pid = std::process::id(),
             data = data.display(),
             env = env.display(),
@@ -109,7 +135,7 @@ const LINES: &str = r#"
   curl -sS "$ECG_URL/v1/image-caches/$ID/wait?timeout=55" -H "Authorization: Bearer $ECG_TOKEN"
 
   # receive the webhooks of the next one, verified (Ctrl-C ends it)
-  curl -fsS --retry 5 --retry-all-errors "$ECG_URL/v1/webhook-endpoints" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"url":"http://127.0.0.1:9099/"}' | cargo run -q -- receive --port 9099
+  curl -fsS --retry 5 --retry-all-errors "$ECG_URL/v1/webhook-endpoints" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"url":"http://127.0.0.1:9099/"}' | {program} receive --port 9099
 
   # see who did what
   curl -sS "$ECG_URL/v1/audit-entries?limit=5" -H "Authorization: Bearer $ECG_TOKEN"

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::entropy::Entropy;
 
+/// What the master key is called.
+pub(super) const MASTER_ID: &str = "dev";
+
 /// The keys.
 pub(super) struct Keys {
     /// What tokens are signed with (HS256).
@@ -109,8 +112,13 @@ impl From<File> for Keys {
 
 impl Keys {
     /// The pairs for the env file.
-    pub(super) fn exports(&self) -> [(&'static str, String); 5] {
+    pub(super) fn exports(&self) -> [(&'static str, String); 10] {
         [
+            ("ECG_AUTH_HS256_SECRET", self.tokens.expose_secret().to_owned()),
+            ("ECG_KEYS_MASTER", self.master.expose_secret().to_owned()),
+            ("ECG_KEYS_MASTER_ID", MASTER_ID.to_owned()),
+            ("ECG_CLOUD_ACCESS_KEY_ID", self.stand_in_id.clone()),
+            ("ECG_CLOUD_ACCESS_KEY_SECRET", self.stand_in_secret.expose_secret().to_owned()),
             ("ECG_KEYS_AUDIT", self.audit.expose_secret().to_owned()),
             ("ECG_ACCESS_KEY_ID", self.rpc_id.clone()),
             ("ECG_ACCESS_KEY_SECRET", self.rpc_secret.expose_secret().to_owned()),

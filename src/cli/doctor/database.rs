@@ -83,8 +83,19 @@ async fn further(store: &Store) -> anyhow::Result<Vec<String>> {
     Ok(store.powers_over_audit().await?.unwrap_or_default())
 }
 
+/// The word for a role that no privilege binds.
+const SUPERUSER: &str = "it is a superuser";
+
 fn sentences(report: &Report) -> String {
     let role = &report.role;
+    if report.powers.iter().any(|power| power == SUPERUSER) {
+        return format!(
+            "The role {role} is a superuser: whatever is granted to it or taken from it, it may do anything, and could \
+             alter the audit.\nLet the gateway log in as a role of its own, as deploy/postgres/roles.sql makes it. --json \
+             lists what such a role needs, and what this one has beyond it ({} privileges).\n",
+            report.more.len()
+        );
+    }
     let mut lines = vec![format!("The role {role} needs, and `migrate` grants:")];
     lines.extend(report.needs.iter().map(|statement| format!("  {statement};")));
     lines.extend(
@@ -93,12 +104,30 @@ fn sentences(report: &Report) -> String {
             .iter()
             .map(|what| format!("Missing: {what}. Run `migrate` as the owner, with ECG_DATABASE_RUNTIME_ROLE={role}.")),
     );
-    lines.extend(report.more.iter().map(|what| format!("More than it needs: {what}. {}", remedy(what, role))));
-    lines.extend(report.powers.iter().map(|power| format!("It could alter the audit: {power}.")));
+    let more = together(&report.more);
+    lines.extend(more.iter().map(|what| format!("More than it needs: {what}. {}", remedy(what, role))));
+    if !report.powers.is_empty() {
+        lines.push(format!("It could alter the audit: {}.", report.powers.join("; ")));
+    }
     if report.fine {
         lines.push(format!("The role {role} has exactly that."));
     }
     lines.join("\n") + "\n"
+}
+
+/// Privileges, those of one kind on objects of one kind in one line: `SELECT ON TABLE public.a, public.b`.
+fn together(privileges: &[String]) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for one in privileges {
+        let (privilege, target) = one.split_once(" ON ").unwrap_or((one, ""));
+        let (kind, name) = target.split_once(' ').unwrap_or((target, ""));
+        let what = format!("{privilege} ON {kind}");
+        match lines.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, names)) => names.push(name),
+            None => lines.push((what, vec![name])),
+        }
+    }
+    lines.into_iter().map(|(what, names)| format!("{what} {}", names.join(", "))).collect()
 }
 
 /// What takes it away; what comes through PUBLIC is taken from PUBLIC.

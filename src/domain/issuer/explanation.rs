@@ -1,12 +1,16 @@
 //! What a token would become, and why not: for an operator who holds the token and may see the issuers' rules.
 //!
-//! What must stay true: nothing of the token is shown but what a caller would be made of: the teams, scopes, subject and
-//! noted claims. What a rule expects is shown, so this is for operators and not for whoever sends a token.
+//! What must stay true: of the token is shown what a caller would be made of (the teams, scopes, subject and noted
+//! claims) and, where a check fails, what stands at the place that it looks at, a few values, each cut short. What the
+//! settings and rules expect is shown, too: so this is an answer to operators, and never logged or told whoever sends a
+//! token.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::shown;
 
 /// What a token would become.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,8 +51,11 @@ pub struct Check {
     pub name: String,
     /// Whether it was passed.
     pub passed: bool,
-    /// What was found, in a sentence.
+    /// How it went, in a sentence.
     pub detail: String,
+    /// Where it failed: what the token has there and what is expected, each in a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<String>,
 }
 
 /// One rule that was tried.
@@ -70,6 +77,9 @@ pub struct Failed {
     /// What stands there: `absent`, `not_text` (an object, an empty array or null) or `another_value`.
     #[schema(value_type = String)]
     pub found: Found,
+    /// The values that stand there: at most 5, each of at most 100 characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
     /// What the rule expects: one of these.
     pub expected: Vec<String>,
 }
@@ -115,9 +125,19 @@ pub struct SkippedKey {
     pub reason: String,
 }
 
+impl Failed {
+    /// What stands there, in words.
+    pub fn words(&self) -> String {
+        match self.values.as_slice() {
+            [] => self.found.words().to_owned(),
+            values => format!("is {}", shown::list(values)),
+        }
+    }
+}
+
 impl Found {
     /// In words, after the pointer.
-    pub fn words(self) -> &'static str {
+    fn words(self) -> &'static str {
         match self {
             Self::Absent => "is not in the token",
             Self::NotText => "is an object, an empty array or null, which matches nothing",

@@ -6,9 +6,12 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
 use super::explanation::{Failed, Found, Tried};
-use super::{Issuer, Rule, ScopeSource, TeamSource, check, glob, pointer, subject};
+use super::shown::{self, plain};
+use super::{Issuer, Rule, ScopeSource, TeamSource, check, glob, pointer};
 use crate::domain::caller::{Scope, TeamId};
 use crate::domain::field::FieldError;
+
+mod facts;
 
 /// The longest value of a noted claim, in characters.
 const MAX_NOTED_CHARS: usize = 256;
@@ -40,6 +43,8 @@ pub struct Match<'a> {
     pub scopes: Vec<Scope>,
     /// The claims that the audit keeps, by pointer.
     pub noted: BTreeMap<String, String>,
+    /// Whether a word there would be the scope `admin`, which is gone.
+    pub names_admin: bool,
 }
 
 /// Why no team is found where the rule looks.
@@ -106,11 +111,14 @@ impl Rules {
         Err(Unjudged::NoRule(tried))
     }
 
-    /// Every rule up to the first that matches, with what did not hold.
+    /// Every rule up to the first that matches, with what did not hold and what stands there: for an operator.
     pub fn tried(&self, claims: &Map<String, Value>) -> Vec<Tried> {
         let mut tried = Vec::new();
         for ready in &self.0 {
-            let failed = ready.failed(claims);
+            let mut failed = ready.failed(claims);
+            for one in &mut failed {
+                one.values = shown::values(pointer::find(claims, &one.pointer));
+            }
             let matches = failed.is_empty();
             tried.push(Tried { rule: ready.rule.name.clone(), failed });
             if matches {
@@ -144,7 +152,7 @@ impl Ready {
     fn failed(&self, claims: &Map<String, Value>) -> Vec<Failed> {
         let failed = self.rule.matches.iter().filter_map(|(pointer, expected)| {
             let found = held(pointer::find(claims, pointer), expected)?;
-            Some(Failed { pointer: pointer.clone(), found, expected: expected.clone() })
+            Some(Failed { pointer: pointer.clone(), found, values: Vec::new(), expected: expected.clone() })
         });
         failed.collect()
     }
@@ -159,6 +167,7 @@ impl Ready {
             no_team,
             scopes: self.scopes(claims).map_err(bad)?,
             noted: noted(&self.rule.noted, claims),
+            names_admin: self.names_admin(claims),
         })
     }
 
@@ -209,6 +218,13 @@ impl Ready {
         Ok(scopes)
     }
 
+    fn names_admin(&self, claims: &Map<String, Value>) -> bool {
+        let ScopeSource { claims: pointers, prefix, .. } = &self.rule.scopes;
+        let admin = prefix.as_ref().map(|prefix| format!("{prefix}admin"));
+        let found = texts(claims, pointers).unwrap_or_default();
+        admin.is_some_and(|admin| found.into_iter().flat_map(words).any(|word| word == admin))
+    }
+
     /// The scopes that one word gives.
     fn meant(&self, word: &str) -> Vec<Scope> {
         let ScopeSource { table, prefix, .. } = &self.rule.scopes;
@@ -230,16 +246,6 @@ fn held(found: Option<&Value>, expected: &[String]) -> Option<Found> {
         return Some(Found::NotText);
     }
     if values.iter().any(|text| matches(text)) { None } else { Some(Found::AnotherValue) }
-}
-
-/// A text, or a number or boolean as JSON writes it.
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 /// The texts in the claims there, or the pointer to one that holds something else.
@@ -267,8 +273,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn noted(pointers: &[String], claims: &Map<String, Value>) -> BTreeMap<String, String> {
     let value = |pointer: &String| {
         let text = plain(pointer::find(claims, pointer)?)?;
-        let shown = text.chars().map(|c| if subject::is_hidden(c) { '\u{fffd}' } else { c });
-        Some((pointer.clone(), shown.take(MAX_NOTED_CHARS).collect()))
+        Some((pointer.clone(), shown::plainly(&text).take(MAX_NOTED_CHARS).collect()))
     };
     pointers.iter().filter_map(value).collect()
 }

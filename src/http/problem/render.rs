@@ -15,7 +15,8 @@ impl From<Error> for Refusal {
         let (code, retryable) = (error.code(), error.retryable());
         let refusal = match error {
             Error::Unauthenticated { code, detail } => unauthenticated(code, detail),
-            Error::Forbidden(scopes) => forbidden(scopes),
+            Error::Forbidden(scopes) => forbidden(scopes, ""),
+            Error::ForbiddenToAdmin(scopes) => forbidden(scopes, Scope::IN_PLACE_OF_ADMIN),
             Error::KeyHasMore(lacking) => key_has_more(code, &lacking),
             Error::NotAdmitted { code, detail } => not_admitted(code, detail),
             Error::IssuerUnavailable { issuer } => issuer_unavailable(code, &issuer),
@@ -48,8 +49,8 @@ fn unauthenticated(code: &'static str, detail: String) -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, code, "Not authenticated", detail).header(WWW_AUTHENTICATE, challenge).hint(
         match code {
             "no_team" | "wrong_team" => {
-                "a rule of the token's issuer says which claim is the team; an operator sees what a token becomes with \
-                 `eci-cache-gateway auth explain`"
+                "a rule of the token's issuer says which claim is the team; an operator sees what a token becomes with POST \
+                 /v1/issuers/explain, or `eci-cache-gateway auth explain` for issuers of the settings"
             }
             "team_required" => "send X-Team with one of the token's teams",
             "token_wrong_issuer" | "token_wrong_audience" => {
@@ -63,8 +64,8 @@ fn unauthenticated(code: &'static str, detail: String) -> Refusal {
 /// The token is good: another one of its kind would be refused as well, so nobody is asked for one.
 fn not_admitted(code: &'static str, detail: String) -> Refusal {
     Refusal::new(StatusCode::FORBIDDEN, code, "Not admitted", detail).hint(
-        "an operator sees what the rules expect and what a token becomes with `eci-cache-gateway auth explain`, and can \
-         add a rule to the issuer",
+        "an operator sees what the rules expect and what a token becomes with POST /v1/issuers/explain, or \
+         `eci-cache-gateway auth explain` for issuers of the settings, and can add a rule to the issuer",
     )
 }
 
@@ -73,12 +74,13 @@ fn issuer_unavailable(code: &'static str, issuer: &str) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available at the moment", detail).header(RETRY_AFTER, "5")
 }
 
-fn forbidden(scopes: &[Scope]) -> Refusal {
+fn forbidden(scopes: &[Scope], also: &str) -> Refusal {
     // One is enough, and the header cannot say "or" (RFC 6750, section 3): the first is the least that does.
     let least = scopes.first().map_or("", |scope| scope.as_str());
     let challenge = format!(r#"Bearer realm="eci-cache-gateway", error="insufficient_scope", scope="{least}""#);
     let scope = Scope::any_of(scopes);
-    let detail = format!("the credential lacks the scope {scope}");
+    let also = if also.is_empty() { String::new() } else { format!("; {also}") };
+    let detail = format!("the credential lacks the scope {scope}{also}");
     Refusal::new(StatusCode::FORBIDDEN, "scope_missing", "A scope is missing", detail)
         .header(WWW_AUTHENTICATE, &challenge)
         .hint(format!("use a credential with the scope {scope}"))

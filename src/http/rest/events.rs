@@ -80,8 +80,7 @@ pub(super) fn kinds(pairs: &mut Pairs) -> Vec<EventType> {
     let names: Vec<String> = pairs.many("type");
     let found: Vec<EventType> = names.iter().filter_map(|name| EventType::from_name(name)).collect();
     if found.len() < names.len() {
-        let all = EventType::ALL.map(EventType::as_str).join(", ");
-        pairs.refuse("type", "invalid", format!("must be one of {all}"));
+        pairs.refuse("type", "invalid", format!("must be one of {}", EventType::names()));
     }
     found
 }

@@ -102,8 +102,9 @@ pub(super) async fn delete_issuer(
 
 /// Explain a token
 ///
-/// What a token would become: each check in its order, the rules that were tried, the caller. The token is not kept,
-/// logged or audited, and nothing of it is shown but what a caller would be made of.
+/// What a token would become: each check in its order, the rules that were tried, the caller. Where one fails, the answer
+/// shows what the token has there (at most 5 values of 100 characters) and what is expected. The token is not kept, logged
+/// or audited.
 #[utoipa::path(post, path = "/v1/issuers/explain", tag = "issuers",
     responses((status = 200, description = "What it would become.", body = Explanation)),
 )]

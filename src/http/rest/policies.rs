@@ -39,7 +39,8 @@ pub(super) async fn get_team_policy(
 
 /// Put a team's policy
 ///
-/// The whole policy, in place of the one before; requests that come after this answer go by it, at every gateway.
+/// The whole policy, in place of the one before, and in place of the default policy, of which nothing holds for the team
+/// any more; requests that come after this answer go by it, at every gateway.
 #[utoipa::path(put, path = "/v1/teams/{team_id}/policy", tag = "teams",
     params(("team_id" = String, Path, description = "The id, as tokens name it.")),
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),

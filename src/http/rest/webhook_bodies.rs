@@ -188,7 +188,8 @@ fn event_types(names: &[String]) -> Result<Vec<EventType>, Vec<FieldError>> {
             Some(kind) => types.push(kind),
             None => {
                 let field = format!("/event_types/{place}");
-                errors.push(FieldError::new(field, "unknown_event_type", "is no type of event"));
+                let detail = format!("is no type of event (no pattern is): must be one of {}", EventType::names());
+                errors.push(FieldError::new(field, "unknown_event_type", detail));
             }
         }
     }

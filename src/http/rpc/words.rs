@@ -63,7 +63,7 @@ fn throttled(detail: &str) -> Refusal {
 /// What `app` refused.
 pub(super) fn of_error(error: Error) -> Refusal {
     match error {
-        Error::Forbidden(scopes) => forbidden(scopes),
+        Error::Forbidden(scopes) | Error::ForbiddenToAdmin(scopes) => forbidden(scopes),
         Error::KeyHasMore(lacking) => forbidden(&lacking),
         // Tokens have no door here, whose issuers the second and third are about.
         Error::Unauthenticated { .. } | Error::NotAdmitted { .. } | Error::IssuerUnavailable { .. } => {

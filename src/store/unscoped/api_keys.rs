@@ -58,6 +58,20 @@ impl Store {
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
+    /// Up to `most` keys that are good at `now` and have a scope that is none of `known`, the newest first.
+    pub async fn keys_of_other_scopes(&self, known: &[&str], now: Instant, most: i64) -> Result<Vec<ApiKeyId>, Error> {
+        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+            "SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
+                 AND NOT scopes <@ $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(now)
+        .bind(known)
+        .bind(most)
+        .fetch_all(&self.requests)
+        .await?;
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
     /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates meanwhile wins.
     pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), Error> {
         sqlx::query(

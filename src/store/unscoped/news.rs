@@ -1,7 +1,7 @@
 //! What happened to everything that somebody waits for: one look for all of them, whatever their team.
 //!
 //! Who waits has read what they wait for before, under their team. Both statements need as many index probes as
-//! there are things waited for, however many wait for each.
+//! there are things waited for (a feed: two), however many wait for each.
 
 use sqlx::{AssertSqlSafe, FromRow};
 
@@ -9,6 +9,7 @@ use crate::domain::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::store::events::{COLUMNS, EventRow, LIVES, NOW, SETTLED, Stretch};
+use crate::store::platform_events::{NOBODYS, UNTOLD};
 use crate::store::rows::{ImageCacheRow, word};
 use crate::store::unreadable::readable;
 use crate::store::{Error, Place, Store};
@@ -23,12 +24,19 @@ struct NewsRow {
 impl Store {
     /// The feeds of these teams, each after its place, up to `limit` events of each.
     pub async fn news(&self, places: &[(TeamId, Place)], limit: usize) -> Result<Vec<(TeamId, Stretch)>, Error> {
+        let untold = format!("{}w.team{}", UNTOLD.0, UNTOLD.1);
         let sql = format!(
             "{NOW} SELECT w.team, {COLUMNS}
              FROM now CROSS JOIN UNNEST($1::text[], $2::text[], $3::bigint[], $5::bigint[]) AS w (team, txid, seq, life)
              LEFT JOIN {LIVES} l ON l.life = w.life
-             LEFT JOIN LATERAL (SELECT id, txid, seq, type, image_cache, body FROM events WHERE team = w.team
-                 AND (txid, seq) > (w.txid::xid8, w.seq) AND {SETTLED}
+             -- What is of no team as well: whoever waits takes it only if they may see it.
+             LEFT JOIN LATERAL (
+                 (SELECT id, txid, seq, type, image_cache, body FROM events WHERE team = w.team
+                      AND (txid, seq) > (w.txid::xid8, w.seq) AND {SETTLED} ORDER BY txid, seq LIMIT $4)
+                 UNION ALL
+                 (SELECT id, txid, seq, type, image_cache, body FROM events p WHERE team = '{NOBODYS}'
+                      AND (txid, seq) > (w.txid::xid8, w.seq) AND {SETTLED} AND {untold}
+                      ORDER BY txid, seq LIMIT $4)
                  ORDER BY txid, seq LIMIT $4) e ON true
              ORDER BY w.team, e.txid, e.seq"
         );

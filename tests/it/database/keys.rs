@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use eci_cache_gateway::domain::ids::ApiKeyId;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
-use super::{DEADLINE, NO_CLOUD, address, count, ended};
+use super::{DEADLINE, NO_CLOUD, address, count, ended, run, told};
 use crate::restart::{Gateway, command, stand_in};
 use crate::support::database::TestDatabase;
 use crate::support::hook::Hook;
@@ -96,4 +98,26 @@ async fn another_master_key_ends_the_process() {
     let mut gateway = Gateway::of(rotating);
     let door = gateway.address().await;
     gateway.until(&format!("{door}/readyz"), 200).await;
+}
+
+#[tokio::test]
+async fn keys_with_a_scope_that_is_gone_are_named_at_the_start() {
+    let database = TestDatabase::create().await;
+    database.with_open_policy(1).await.close().await;
+    let address = address(&database, "eci_runtime").await;
+    let mut owner = PgConnection::connect_with(&database.options).await.unwrap();
+    for team in ["old", "ended", "new"] {
+        let mut make = command("api-key", &address, NO_CLOUD);
+        make.args(["--team", team, "--scope", "read platform:read"]);
+        assert_eq!(ended(make).await.0, Some(0));
+    }
+    run(&mut owner, "UPDATE api_keys SET scopes = '{read,admin}' WHERE team <> 'new'").await;
+    run(&mut owner, "UPDATE api_keys SET revoked_at = now() WHERE team = 'ended'").await;
+    let id = |id: uuid::Uuid| ApiKeyId::from(id).to_string();
+    let old = id(sqlx::query_scalar("SELECT id FROM api_keys WHERE team = 'old'").fetch_one(&mut owner).await.unwrap());
+    let gateway = Gateway::start(&address, NO_CLOUD);
+    let lines = told(&gateway, "scopes that this version does not know").await;
+    let line: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!((&line["keys"], &line["level"]), (&json!(old), &json!("WARN")), "{line}");
+    assert!(lines[0].contains("the scope admin is gone; platform:read,"), "{line}");
 }

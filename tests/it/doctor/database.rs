@@ -81,6 +81,24 @@ async fn less_and_more_are_named() {
 }
 
 #[tokio::test]
+async fn what_is_of_one_kind_stands_in_one_line() {
+    let (database, mut owner) = prepared().await;
+    for sql in
+        ["GRANT TRUNCATE ON events, operations TO eci_runtime", "GRANT DELETE, UPDATE ON audit_leaves TO eci_runtime"]
+    {
+        owner.execute(sql).await.unwrap();
+    }
+    let (code, said) = doctor(&database, &[]).await;
+    let more = "More than it needs: TRUNCATE ON TABLE public.events, public.operations. As the owner: REVOKE TRUNCATE ON \
+                TABLE public.events, public.operations FROM eci_runtime;";
+    let power = "It could alter the audit: it has DELETE on audit_leaves; it has UPDATE on audit_leaves.";
+    assert!(code == Some(1) && said.contains(more) && said.contains(power), "{said}");
+    let remedy = said.lines().find_map(|line| line.split_once("As the owner: REVOKE TRUNCATE")).unwrap().1;
+    owner.execute(AssertSqlSafe(format!("REVOKE TRUNCATE{remedy}"))).await.unwrap();
+    assert!(!doctor(&database, &[]).await.1.contains("TRUNCATE"));
+}
+
+#[tokio::test]
 async fn it_tells_machines_and_of_other_roles() {
     let (database, mut owner) = prepared().await;
     owner.execute(AssertSqlSafe(format!("GRANT TEMPORARY ON DATABASE {} TO PUBLIC", database.name))).await.unwrap();

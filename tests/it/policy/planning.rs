@@ -18,6 +18,7 @@ async fn a_dry_run_tells_everything_and_does_nothing() {
     let told = app.post(PATH, &body(&json!({"size_gib": 40, "retention_days": 15}))).await.expect(200);
     assert_eq!((&told["allowed"], &told["refusals"], &told["contact"]), (&json!(true), &json!([]), &json!(CONTACT)));
     assert_eq!(told["filled_in"], json!(["vswitch_ids", "zone_id"]));
+    assert_eq!(told["policy_source"], "team");
     assert_eq!(
         told["image_cache"],
         json!({

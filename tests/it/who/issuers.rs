@@ -182,7 +182,8 @@ async fn a_token_is_explained_and_kept_nowhere() {
     assert_eq!(told["caller"]["noted"]["/repository"], "acme/web");
     let told = explain(&github.sign(&github.job(&app, "acme/other"))).await;
     assert_eq!((&told["accepted"], &told["code"]), (&json!(false), &json!("no_rule_matches")));
-    assert_eq!(told["rules"][0]["failed"][0]["pointer"], "/repository");
+    let failed = &told["rules"][0]["failed"][0];
+    assert_eq!((&failed["pointer"], &failed["values"]), (&json!("/repository"), &json!(["acme/other"])));
     assert_eq!(explain("nonsense").await["code"], "token_malformed");
     let (_, _, _, _, parameters) = entry(&app, "explain_token").await;
     let names: Vec<&String> = parameters.as_object().unwrap().keys().collect();

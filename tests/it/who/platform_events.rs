@@ -100,7 +100,81 @@ async fn the_feed_shows_them_to_who_may_see_them() {
         let items = page["items"].as_array().unwrap().clone();
         items.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(kinds(&SECURITY).await, TOLD);
+    assert_eq!(kinds(&SECURITY).await, TOLD, "once each, with an endpoint");
     let page = with(&app, &[Scope::Read], Method::GET, "/v1/events", None).await.expect(200);
     assert_eq!(page["items"], json!([]));
+}
+
+/// A page of the feed of a team, as whoever holds `platform:security` sees it.
+async fn feed(app: &TestGateway, team: &str, query: &str) -> Value {
+    let token = app.token(team, &[Scope::Read, Scope::PlatformSecurity]);
+    Answer::of(app.bare(Method::GET, &format!("/v1/events{query}")).bearer_auth(token)).await.expect(200)
+}
+
+fn kinds_of(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_feed_has_them_whether_or_not_anybody_keeps_an_endpoint() {
+    let app = TestGateway::start().await;
+    let cursor = feed(&app, "watchers", "").await["next_cursor"].as_str().unwrap().to_owned();
+    let waiting = format!("?cursor={cursor}&timeout=55");
+    let (first, ()) = tokio::join!(feed(&app, "watchers", &waiting), async {
+        app.waiting(1).await;
+        reach_far(&app).await;
+    });
+    assert_eq!(kinds_of(&first)[0], TOLD[0], "whoever waits hears of it");
+    for team in ["watchers", "platform"] {
+        assert_eq!(kinds_of(&feed(&app, team, "").await), TOLD, "{team}");
+    }
+    let narrowed = feed(&app, "watchers", "?type=platform.issuer_changed&limit=1").await;
+    assert_eq!(kinds_of(&narrowed), ["platform.issuer_changed"]);
+    let next = format!("?type=platform.issuer_changed&cursor={}", narrowed["next_cursor"].as_str().unwrap());
+    assert_eq!(kinds_of(&feed(&app, "watchers", &next).await), ["platform.issuer_changed"], "page by page");
+    // Whoever comes without the scope sees none, and waits for none.
+    let plain = app.bare(Method::GET, "/v1/events").bearer_auth(app.token("watchers", &[Scope::Read]));
+    assert_eq!(Answer::of(plain).await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_team_with_an_endpoint_has_them_once_under_the_id_of_the_delivery() {
+    let app = TestGateway::start().await;
+    let hook = Hook::start().await;
+    let body = json!({"url": hook.url(), "skip_challenge": true, "event_types": ["platform.issuer_changed"]});
+    with(&app, &SECURITY, Method::POST, "/v1/webhook-endpoints", Some(&body)).await.expect(201);
+    reach_far(&app).await;
+    deliver(&app).await;
+    let page = feed(&app, "platform", "?type=platform.issuer_changed").await;
+    let ids = |items: &Value| {
+        items.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let sent: Vec<String> = hook.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
+    assert_eq!((ids(&page["items"]), sent.len()), (sent, 2));
+    let others = feed(&app, "watchers", "?type=platform.issuer_changed").await;
+    assert!(ids(&others["items"]).iter().all(|id| !ids(&page["items"]).contains(id)), "another team has its own");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_could_never_get_one_is_refused() {
+    let app = TestGateway::start().await;
+    let body = |types: Value| json!({"url": "http://127.0.0.1:9/hook", "skip_challenge": true, "event_types": types});
+    let add = async |scopes: &[Scope], types: Value| {
+        with(&app, scopes, Method::POST, "/v1/webhook-endpoints", Some(&body(types))).await
+    };
+    let mine = [Scope::Webhooks];
+    let refused = add(&mine, json!(["platform.issuer_changed"])).await.problem(422, "invalid_request");
+    let error = &refused["errors"][0];
+    assert_eq!((&error["pointer"], &error["code"]), (&json!("/event_types"), &json!("not_allowed")));
+    assert!(error["detail"].as_str().unwrap().contains("the scope platform:security"), "{error}");
+    let unknown = add(&SECURITY, json!(["platform.*"])).await.problem(422, "invalid_request");
+    let detail = unknown["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("must be one of image_cache.created, ") && detail.contains("platform.mass_vanishing"));
+    add(&mine, json!(["platform.issuer_changed", "image_cache.ready"])).await.expect(201);
+    let made = add(&SECURITY, json!(["platform.issuer_changed"])).await.expect(201);
+    // Nor is one made so by whoever may not hear of them.
+    let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
+    let change = json!({"description": "mine now"});
+    with(&app, &mine, Method::PATCH, &path, Some(&change)).await.problem(422, "invalid_request");
+    with(&app, &SECURITY, Method::PATCH, &path, Some(&change)).await.expect(200);
 }

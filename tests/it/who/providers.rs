@@ -2,6 +2,7 @@
 //! and a token that differs in what the rule asks for does not, and is told which rule failed on which claim.
 #![cfg(test)]
 
+use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::issuer::Issuer;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -228,7 +229,38 @@ async fn what_a_pipeline_is_stands_in_the_audit() {
     let problem = me(&app, &at.token(app.now(), &other)).await.problem(403, "no_rule_matches");
     let told = "no rule of the issuer github matches the token: rule repository does not hold on /repository";
     assert_eq!(problem["detail"], told);
-    assert!(problem["hint"].as_str().unwrap().contains("auth explain"), "{problem}");
+    let hint = problem["hint"].as_str().unwrap();
+    assert!(hint.contains("POST /v1/issuers/explain") && hint.contains("auth explain"), "{problem}");
+}
+
+#[tokio::test]
+async fn who_comes_with_the_scope_admin_is_told_what_is_in_its_place() {
+    let provider = Provider::start().await;
+    let (app, cases) = all(&provider).await;
+    let (case, at) = cases.iter().find(|(case, _)| case.preset == "generic").unwrap();
+    let refused = async |scope: &str| {
+        let mut claims = case.claims.clone();
+        claims["scope"] = json!(scope);
+        let request = app.bare(Method::GET, "/v1/teams").bearer_auth(at.token(app.now(), &claims));
+        Answer::of(request).await.problem(403, "scope_missing")["detail"].as_str().unwrap().to_owned()
+    };
+    let gone = "the scope admin is gone; platform:read, platform:policy, platform:accounts";
+    assert!(refused("eci:read eci:admin").await.contains(gone));
+    // Another system's word is none of ours.
+    assert!(!refused("eci:read admin").await.contains("admin"));
+}
+
+#[tokio::test]
+async fn a_token_of_entra_has_the_id_that_entra_gave_it() {
+    let provider = Provider::start().await;
+    let (app, cases) = all(&provider).await;
+    let (case, at) = cases.iter().find(|(case, _)| case.preset == "entra-id").unwrap();
+    let token = at.token(app.now(), &case.claims);
+    assert_eq!(me(&app, &token).await.expect(200)["credential_id"], "x");
+    let revoke =
+        app.bare(Method::POST, "/v1/revocations").bearer_auth(app.token("platform", &[Scope::PlatformSecurity]));
+    Answer::of(revoke.json(&json!({"jti": "x", "reason": "lost"}))).await.expect(201);
+    me(&app, &token).await.problem(401, "token_revoked");
 }
 
 #[tokio::test]

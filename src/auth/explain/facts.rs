@@ -1,0 +1,72 @@
+//! What a token has where a check fails, and what is expected there: for an operator who holds the token.
+
+use serde_json::{Map, Value};
+
+use crate::auth::claims::Claims;
+use crate::auth::issuer::CLIENT_CLAIMS;
+use crate::auth::keys::KeySet;
+use crate::auth::token::Token;
+use crate::auth::verify::Issuers;
+use crate::domain::clock::Instant;
+use crate::domain::issuer::{Issuer, pointer, shown};
+
+/// The most issuers and keys that are named.
+const MAX_NAMED: usize = 10;
+
+/// Whose it is, and whose could be read.
+pub(super) fn of_issuer(token: &Token, issuers: &Issuers) -> Vec<String> {
+    vec![claim(token.claims(), "iss"), format!("the issuers here are {}", some(&issuers.described()))]
+}
+
+/// The key that it names, and those that there are.
+pub(super) fn of_key(token: &Token, keys: &KeySet) -> Vec<String> {
+    let named = match &token.kid {
+        Some(kid) => format!("its kid is {}", shown::list(std::slice::from_ref(kid))),
+        None => "it has no kid".to_owned(),
+    };
+    let named = format!("{named}, its alg {}", token.algorithm);
+    vec![named, format!("the issuer's keys are {}", some(&keys.described()))]
+}
+
+/// Whom it was made for.
+pub(super) fn of_audience(claims: &Map<String, Value>, issuer: &Issuer) -> Vec<String> {
+    let mut facts = vec![claim(claims, "aud")];
+    if !issuer.audiences.is_empty() {
+        facts.push(format!("the issuer's audiences are {}", some(&issuer.audiences)));
+    }
+    if !issuer.client_ids.is_empty() {
+        facts.extend(CLIENT_CLAIMS.iter().filter(|name| claims.contains_key(**name)).map(|name| claim(claims, name)));
+        facts.push(format!("the issuer's client_ids are {}", some(&issuer.client_ids)));
+    }
+    facts
+}
+
+/// When it begins and ends, what time it is, and how long it may live.
+pub(super) fn of_times(claims: &Map<String, Value>, issuer: &Issuer, now: Instant) -> Vec<String> {
+    let at = |name: &'static str| match Claims(claims).instant(name) {
+        Ok(Some(instant)) => format!("{name} is {}", instant.to_rfc3339()),
+        Ok(None) | Err(_) => claim(claims, name),
+    };
+    let mut facts: Vec<String> = ["iat", "nbf", "exp"].into_iter().map(at).collect();
+    facts.push(format!("it is {} now; clocks may differ by {} s", now.to_rfc3339(), issuer.leeway_seconds));
+    let claims = Claims(claims);
+    if let Ok(Some(end)) = claims.instant("exp") {
+        let lives = (end - claims.instant("iat").ok().flatten().unwrap_or(now)).num_seconds();
+        let limit = issuer.longest_life_seconds;
+        facts.push(format!("from iat (or now) to exp it lives {lives} s, and may {limit} s (longest_life_seconds)"));
+    }
+    facts
+}
+
+fn claim(claims: &Map<String, Value>, name: &str) -> String {
+    shown::sentence(claims, &pointer::of_name(name))
+}
+
+fn some(words: &[String]) -> String {
+    let named = words.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match words.len().saturating_sub(MAX_NAMED) {
+        _ if words.is_empty() => "none".to_owned(),
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}

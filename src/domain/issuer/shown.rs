@@ -1,0 +1,92 @@
+//! Values of a token's claims, as an operator who explains it is shown them: few, short, and as they are read.
+
+use serde_json::{Map, Value};
+
+use super::{pointer, subject};
+
+/// The most values that are shown of one claim.
+pub const MAX_VALUES: usize = 5;
+/// The most characters that are shown of one value.
+pub const MAX_CHARS: usize = 100;
+
+/// The texts, numbers and booleans there, the first of them.
+pub fn values(found: Option<&Value>) -> Vec<String> {
+    items(found).into_iter().filter_map(plain).take(MAX_VALUES).map(|text| short(&text)).collect()
+}
+
+/// What stands at the pointer, in a sentence.
+pub fn sentence(claims: &Map<String, Value>, pointer: &str) -> String {
+    let found = pointer::find(claims, pointer);
+    let words = values(found);
+    match found {
+        None => format!("{pointer} is not in the token"),
+        Some(_) if words.is_empty() => format!("{pointer} holds no text"),
+        Some(_) => format!("{pointer} is {}", listed(&words, items(found).len())),
+    }
+}
+
+/// The first of these words in quotes, and how many more there are.
+pub fn list(words: &[String]) -> String {
+    let first: Vec<String> = words.iter().take(MAX_VALUES).map(|word| short(word)).collect();
+    listed(&first, words.len())
+}
+
+fn listed(first: &[String], all: usize) -> String {
+    let quoted: Vec<String> = first.iter().map(|word| format!("\"{word}\"")).collect();
+    match all.saturating_sub(first.len()) {
+        0 => quoted.join(", "),
+        more => format!("{} and {more} more", quoted.join(", ")),
+    }
+}
+
+fn items(found: Option<&Value>) -> Vec<&Value> {
+    match found {
+        Some(Value::Array(items)) => items.iter().collect(),
+        other => other.into_iter().collect(),
+    }
+}
+
+fn short(text: &str) -> String {
+    let mut shown = plainly(text).take(MAX_CHARS).collect::<String>();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The characters, each that does not show replaced.
+pub(super) fn plainly(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|c| if subject::is_hidden(c) { '\u{fffd}' } else { c })
+}
+
+/// A text, or a number or boolean as JSON writes it.
+pub(super) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn few_short_and_as_they_are_read() {
+        let many = json!(["a", 1, true, {}, "b", "c", "d"]);
+        assert_eq!(values(Some(&many)), ["a", "1", "true", "b", "c"]);
+        assert_eq!(values(Some(&json!("a\u{202e}b"))), ["a\u{fffd}b"]);
+        let long = values(Some(&json!("x".repeat(101))));
+        assert_eq!(long, [format!("{}…", "x".repeat(100))]);
+        let claims = json!({"groups": ["/a", "b"], "none": {}, "six": ["1", "2", "3", "4", "5", "6"]});
+        let told = |pointer| sentence(claims.as_object().unwrap(), pointer);
+        assert_eq!(told("/groups"), r#"/groups is "/a", "b""#);
+        assert_eq!(told("/six"), r#"/six is "1", "2", "3", "4", "5" and 1 more"#);
+        assert_eq!(told("/none"), "/none holds no text");
+        assert_eq!(told("/other"), "/other is not in the token");
+    }
+}
