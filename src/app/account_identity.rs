@@ -42,9 +42,11 @@ impl Gateway {
     pub(super) async fn judge_owner(&self, account: &str, client: &Client) -> Result<(), Fault> {
         let owner = client.owner();
         let Some(found) = owner.id() else { return Ok(()) };
-        let pinned = self.pinned_ids().await.map_err(unread)?;
+        let pinned = self.pinned_ids().await.map_err(|error| unread(&error))?;
         let verdict = match judge(pinned.get(account), Some(found)) {
-            Verdict::Unpinned(id) => judge(self.pin(account, &id).await.map_err(unread)?.as_ref(), Some(found)),
+            Verdict::Unpinned(id) => {
+                judge(self.pin(account, &id).await.map_err(|error| unread(&error))?.as_ref(), Some(found))
+            }
             judged => judged,
         };
         let Verdict::Foreign(mismatch) = verdict else {
@@ -62,8 +64,8 @@ impl Gateway {
     /// What it is pinned to from now on: nothing, while too much of it is missing.
     async fn pin(&self, account: &str, id: &AccountId) -> Result<Option<AccountId>, Error> {
         let pinned = self.store().pin_id(account, id, self.now()).await?;
-        if pinned.is_some() {
-            self.forget_accounts();
+        if let Some(pinned) = &pinned {
+            self.note_pinned(account, pinned);
         }
         Ok(pinned)
     }
@@ -133,7 +135,9 @@ impl Gateway {
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("cloud_account", account.to_owned());
         keep("account_id", id.to_string());
-        before.iter().for_each(|before| drop(keep("account_id_before", before.to_string())));
+        if let Some(before) = &before {
+            keep("account_id_before", before.to_string());
+        }
         let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
         self.store().pin_id_anew(account, &id, self.now(), &told, &entry).await?;
         self.accounts_changed();
@@ -183,8 +187,8 @@ fn tell(account: &str, owner: &Owner) {
     }
 }
 
-fn unread(error: Error) -> Fault {
-    tracing::debug!(error = &error as &dyn std::error::Error, "what the accounts are pinned to could not be read");
+fn unread(error: &Error) -> Fault {
+    tracing::debug!(error = error as &dyn std::error::Error, "what the accounts are pinned to could not be read");
     Fault::NotSent("it could not be read which account of the cloud this one is".to_owned())
 }
 

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Error, Gateway};
 use crate::crypto::seal::OpenError;
+use crate::domain::account_id::AccountId;
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::CloudAccount;
 use crate::domain::failure::Fault;
@@ -178,6 +179,13 @@ impl Gateway {
         let usable = added.iter().filter(|(name, known)| *name != own && known.client.is_ok());
         let names = usable.map(|(name, _)| name.clone());
         Ok((!added.is_empty()).then(|| std::iter::once(own.clone()).chain(names).collect()))
+    }
+
+    /// Keeps what an account was pinned to just now, which the next reading finds, too.
+    pub(super) fn note_pinned(&self, account: &str, id: &AccountId) {
+        let mut known = self.accounts();
+        Arc::make_mut(&mut known.pinned).insert(account.to_owned(), id.clone());
+        known.changes += 1;
     }
 
     /// Forgets what is known of the table: the next one to ask reads it.

@@ -13,6 +13,9 @@ use crate::store::Farthest;
 /// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
 const KEEP_NONCES: Duration = Duration::from_mins(31);
 
+/// So many pieces of the table of image caches are looked at in one pass.
+const PIECES: usize = 20;
+
 /// Which image caches may have times that lie ahead: since it began, or since the time was last in doubt, this process has
 /// looked at those up to this id. None: at all.
 #[derive(Debug)]
@@ -107,10 +110,15 @@ impl Gateway {
     /// The same for what nothing waits for: too many rows to look at in one pass.
     async fn void_far_rows(&self) -> Result<(), Error> {
         let Some(after) = self.ahead().looked_to() else { return Ok(()) };
-        let progress = self.store().void_far_progress(self.now()).await?;
-        let (caches, next) = self.store().void_far_caches(self.now(), after).await?;
-        self.ahead().set(next);
-        let rows = progress + caches;
+        let mut rows = self.store().void_far_progress(self.now()).await?;
+        let mut next = Some(after);
+        for _ in 0..PIECES {
+            let Some(after) = next else { break };
+            let caches;
+            (caches, next) = self.store().void_far_caches(self.now(), after).await?;
+            rows += caches;
+            self.ahead().set(next);
+        }
         if rows > 0 {
             tracing::warn!(rows, "rows had times that lay too far ahead: a clock was put back");
         }

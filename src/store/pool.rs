@@ -182,8 +182,16 @@ impl Pool {
         Repeats { again: false, until: Instant::now() + self.patience }
     }
 
-    /// Asks the database whether it can be written to.
+    /// Asks the database whether it can be written to. A connection that broke says nothing of that: the next one is
+    /// tested before it is used.
     pub(super) async fn ask(&self) -> Result<(), sqlx::Error> {
+        match self.ask_once().await {
+            Err(error) if failure::is_of_connection(&error) && self.doubt.ailment().is_none() => self.ask_once().await,
+            asked => asked,
+        }
+    }
+
+    async fn ask_once(&self) -> Result<(), sqlx::Error> {
         let mut connection = self.acquire().await?;
         self.doubt.ask(connection.unbounded()).await
     }

@@ -26,9 +26,9 @@ impl Gateway {
         access::check(caller, UPDATE)?;
         for _ in 1..TRIES {
             let (changes, options) = (changes.clone(), options.clone());
-            let changed = Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await;
-            if !has_lost(&changed) {
-                return changed;
+            let done = Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await;
+            if !has_lost(&done) {
+                return done;
             }
         }
         Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await
@@ -44,15 +44,15 @@ impl Gateway {
     ) -> Result<Changed, Error> {
         access::check(caller, DELETE)?;
         for _ in 1..TRIES {
-            let changed = Box::pin(self.delete_as_it_is(caller, call, id, options.clone())).await;
-            if !has_lost(&changed) {
-                return changed;
+            let done = Box::pin(self.delete_as_it_is(caller, call, id, options.clone())).await;
+            if !has_lost(&done) {
+                return done;
             }
         }
         Box::pin(self.delete_as_it_is(caller, call, id, options)).await
     }
 }
 
-fn has_lost(changed: &Result<Changed, Error>) -> bool {
-    matches!(changed, Err(Error::Conflict { code: CONCURRENT, .. }))
+fn has_lost(done: &Result<Changed, Error>) -> bool {
+    matches!(done, Err(Error::Conflict { code: CONCURRENT, .. }))
 }

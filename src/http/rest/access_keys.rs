@@ -52,6 +52,7 @@ pub(super) async fn list_access_keys(
 /// The new `access_key_secret` is shown in this answer and never again. The old one is taken beside it for
 /// `keep_old_hours`; one from before an earlier rotation goes at once.
 #[utoipa::path(post, path = "/v1/access-keys/{access_key_id}/rotate", tag = "access-keys",
+    request_body(content = KeyRotationBody, description = "May be left out."),
     params(("access_key_id" = String, Path, description = "The id, `LTAI…`.")),
     responses((status = 200, description = "The access key, with its new secret.", body = AccessKeyView)),
 )]

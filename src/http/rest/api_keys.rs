@@ -67,6 +67,7 @@ pub(super) async fn get_api_key(
 /// For who has all of its scopes. Another secret under the same id; the new `key` is shown in this answer and never
 /// again. The old one is taken for `keep_old_hours` more; one from before an earlier rotation goes at once.
 #[utoipa::path(post, path = "/v1/api-keys/{api_key_id}/rotate", tag = "api-keys",
+    request_body(content = KeyRotationBody, description = "May be left out."),
     params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
     responses((status = 200, description = "The API key, with the new key itself.", body = ApiKeyView)),
 )]

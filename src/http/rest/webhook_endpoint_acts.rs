@@ -54,6 +54,7 @@ pub(super) async fn verify_webhook_endpoint(
 /// The new `secret` is made here, or is the one that is brought. It is shown in this answer and never again. The old
 /// one signs beside it for `keep_old_hours`; at most two are live, so one that is older than that goes at once.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/rotate-secret", tag = "webhooks",
+    request_body(content = RotationBody, description = "May be left out."),
     params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint, with its new secret.", body = EndpointView)),
 )]

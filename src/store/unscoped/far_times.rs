@@ -11,8 +11,8 @@ use crate::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
 use crate::domain::retry::LONGEST_PAUSE;
 use crate::store::{Error, Store};
 
-/// So many image caches are looked at together: reading all of a large table would take longer than a statement may.
-const PIECE: i64 = 10_000;
+/// So many image caches are looked at by one statement: to read all of a large table takes longer than one may.
+const PIECE: i64 = 1_000;
 
 /// How far ahead something may be due.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,8 @@ use super::tokens::{tokens, without_tests};
 use super::{assert_none, paths, sources};
 
 /// Who goes by it, and why that lets nobody in and keeps nothing alive that is over.
-const WAITS: [(&str, &str); 33] = [
+const WAITS: [(&str, &str); 34] = [
+    ("app/account_identity.rs", "log lines"),
     ("app/admission.rs", "fills buckets: less after a pause, never more"),
     ("app/admission/place.rs", "a request's deadline"),
     ("app/audit.rs", "log lines"),
