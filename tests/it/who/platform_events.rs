@@ -95,6 +95,7 @@ async fn the_feed_shows_them_to_who_may_see_them() {
     let body = json!({"url": "http://127.0.0.1:9/hook", "skip_challenge": true});
     with(&app, &SECURITY, Method::POST, "/v1/webhook-endpoints", Some(&body)).await.expect(201);
     reach_far(&app).await;
+    app.feed_catches_up().await;
     let kinds = async |scopes: &[Scope]| {
         let page = with(&app, scopes, Method::GET, "/v1/events?timeout=20&limit=100", None).await.expect(200);
         let items = page["items"].as_array().unwrap().clone();
@@ -125,6 +126,7 @@ async fn the_feed_has_them_whether_or_not_anybody_keeps_an_endpoint() {
         reach_far(&app).await;
     });
     assert_eq!(kinds_of(&first)[0], TOLD[0], "whoever waits hears of it");
+    app.feed_catches_up().await;
     for team in ["watchers", "platform"] {
         assert_eq!(kinds_of(&feed(&app, team, "").await), TOLD, "{team}");
     }
@@ -145,6 +147,7 @@ async fn a_team_with_an_endpoint_has_them_once_under_the_id_of_the_delivery() {
     with(&app, &SECURITY, Method::POST, "/v1/webhook-endpoints", Some(&body)).await.expect(201);
     reach_far(&app).await;
     deliver(&app).await;
+    app.feed_catches_up().await;
     let page = feed(&app, "platform", "?type=platform.issuer_changed").await;
     let ids = |items: &Value| {
         items.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
