@@ -72,6 +72,10 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
         true
     }
 
+    /// Tells the clock what a third one says, which nobody here sets (the cloud's): where that agrees with the better one,
+    /// the machine's own is wrong, and the time is sure.
+    fn confirm(&self, _third: Instant) {}
+
     /// The present by it.
     fn present(&self) -> Present {
         Present { at: self.now(), sure: self.is_sure() }
@@ -156,6 +160,11 @@ impl Clock for SteadyClock {
 
     fn is_sure(&self) -> bool {
         self.course().is_sure()
+    }
+
+    fn confirm(&self, third: Instant) {
+        let passed = self.passed();
+        self.course().confirm(third, passed);
     }
 
     fn is_set(&self) -> bool {

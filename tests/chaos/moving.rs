@@ -43,8 +43,9 @@ pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyho
             // No story runs, and none begins until this is let go of.
             let _still = clients.turn.write().await;
             until_still(clients).await?;
-            let dump = house.dump().await?;
+            // Readers of the feed go on: what they hear while it is dumped may be lost, too.
             clients.ledger.note(&ClientFact::LossBegins { at: SystemClock.now() });
+            let dump = house.dump().await?;
             for number in 0..LOST {
                 create(clients, number).await?;
             }

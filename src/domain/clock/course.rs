@@ -10,7 +10,8 @@
 //!
 //! The first reading is taken as it is, for all gateways must begin by the same time; but it is in doubt for as long,
 //! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it, nor is it sure
-//! how long ago something was ([`Course::is_sure`]).
+//! how long ago something was ([`Course::is_sure`]). The cloud's clock, which each of its answers shows, decides between
+//! the two at once where it agrees with the shared one: then it is the machine's that is wrong.
 //!
 //! What it does not do: tell a leap that lasts from the truth.
 
@@ -92,6 +93,13 @@ impl Course {
         self.unsure = by.abs() > DRIFT;
         self.doubt = self.unsure.then_some(Doubt { begun_at: self.begun_at, since: reading.passed, by });
         moved
+    }
+
+    /// A third clock says `third`: what was in doubt from the beginning is in doubt no more if it is by that clock, too.
+    pub fn confirm(&mut self, third: Instant, passed: Duration) {
+        if self.unsure && (third - self.at(passed)).abs() <= DRIFT {
+            (self.doubt, self.unsure) = (None, false);
+        }
     }
 
     /// Takes a further reading; by how much it moved the time.
@@ -218,6 +226,20 @@ mod tests {
         assert_eq!((course.is_sure(), course.doubt()), (true, None));
         course.learn(&reading(140, NINE_DAYS, Duration::zero()));
         assert_eq!((course.is_sure(), course.doubt()), (true, Some(NINE_DAYS)), "it goes on by the monotonic clock");
+    }
+
+    #[test]
+    fn a_third_clock_tells_which_of_two_is_wrong() {
+        let mut course = Course::from(start());
+        course.set(&reading(0, NINE_DAYS, Duration::zero()));
+        course.confirm(start(), Duration::seconds(3));
+        assert!(!course.is_sure(), "the database's, then");
+        course.confirm(start() + NINE_DAYS, Duration::seconds(3));
+        assert_eq!((course.is_sure(), course.doubt()), (true, None), "the machine's");
+        // What leaps later is not believed by it.
+        course.learn(&reading(6, Duration::zero(), Duration::zero()));
+        course.confirm(start(), Duration::seconds(6));
+        assert_eq!(off(&course, 6), NINE_DAYS);
     }
 
     #[test]

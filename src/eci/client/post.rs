@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::DateTime;
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
@@ -61,6 +62,7 @@ impl Post {
             .header(reqwest::header::ACCEPT, "application/json")
             .body(self.form(asked, params, credentials));
         let answer = request.send().await.map_err(transport)?;
+        self.hear_time(&answer);
         let status = answer.status();
         let body = self.read(answer).await?;
         let secrets: Vec<&str> = secrets.iter().copied().chain(credentials.texts()).collect();
@@ -73,6 +75,15 @@ impl Post {
             }
         }
         answered
+    }
+
+    /// Each answer says what time the cloud has (`Date`, RFC 9110, section 6.6.1): a third opinion where the database's
+    /// clock and the machine's differ.
+    fn hear_time(&self, answer: &reqwest::Response) {
+        let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
+            self.clock.confirm(date.to_utc());
+        }
     }
 
     /// Whoever asked cannot mend it: the operator is told.
