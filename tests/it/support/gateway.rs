@@ -222,21 +222,6 @@ impl TestGateway {
         page["items"].as_array().unwrap().clone()
     }
 
-    /// Returns once every event can be read. The feed stays behind the oldest transaction of the whole server: this
-    /// waits for other tests'.
-    pub(crate) async fn feed_catches_up(&self) {
-        let overtaken = "SELECT count(*) FROM events WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())";
-        while self.count(overtaken).await > 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// The team's events.
-    pub(crate) async fn events(&self) -> Vec<Value> {
-        self.feed_catches_up().await;
-        self.items("/v1/events").await
-    }
-
     /// Returns once `count` requests and streams wait at this gateway.
     pub(crate) async fn waiting(&self, count: usize) {
         while self.gateway.waiting() != count {

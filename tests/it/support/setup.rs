@@ -222,6 +222,21 @@ impl Default for Setup {
 }
 
 impl super::gateway::TestGateway {
+    /// Returns once every event can be read. The feed stays behind the oldest transaction of the whole server: this
+    /// waits for other tests'.
+    pub(crate) async fn feed_catches_up(&self) {
+        let overtaken = "SELECT count(*) FROM events WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())";
+        while self.count(overtaken).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The team's events.
+    pub(crate) async fn events(&self) -> Vec<serde_json::Value> {
+        self.feed_catches_up().await;
+        self.items("/v1/events").await
+    }
+
     /// The feed's cursor behind every event. The feed stays behind the oldest transaction of the whole server, and
     /// other tests run there.
     pub(crate) async fn end_of_feed(&self) -> String {
