@@ -22,7 +22,7 @@ use crate::domain::filter::{Page, Slice};
 use crate::eci::BuildError;
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, AccountRemoval, SealedAccount};
 
-mod changing;
+mod suspension;
 
 const PUT: &str = "put_cloud_account";
 const DELETE: &str = "delete_cloud_account";

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::domain::account_id::AccountId;
 use crate::domain::caller::Scope;
 
-/// Which.
+/// Which cloud account is meant, and which of the cloud's it is from now on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The cloud account, by its name at the gateway.

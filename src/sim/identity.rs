@@ -12,7 +12,7 @@ pub(super) const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
 /// The id of every RAM user.
 const USER_ID: &str = "200000000000000000";
 
-/// The answer.
+/// What `GetCallerIdentity` answers to whoever signed.
 pub(super) fn shown(settings: &Settings, signatory: Signatory<'_>) -> Map<String, Value> {
     let account = number_of(settings, signatory);
     let answer = match signatory.session {

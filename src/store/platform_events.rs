@@ -22,7 +22,7 @@ pub(super) const UNTOLD: (&str, &str) =
 pub struct PlatformEvent {
     /// Whose endpoints get it; none: it is in the feed of whoever may see it.
     pub team: Option<TeamId>,
-    /// The event.
+    /// The event itself, with an id of its own for each team.
     pub event: NewEvent,
 }
 

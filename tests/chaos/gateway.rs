@@ -16,7 +16,7 @@ use crate::process::{Program, Running};
 use crate::proxy::{Proxy, Target};
 use crate::settings;
 
-/// A gateway.
+/// One gateway process, and how it is reached.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     program: Program,

@@ -19,7 +19,7 @@ const EMPTY: usize = 3;
 /// The longest way to the end.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// A reader.
+/// Reads one team's feed to its end again and again, with the cursor that it has.
 #[derive(Debug)]
 pub(crate) struct Reader {
     team: &'static str,

@@ -9,7 +9,7 @@ use std::time::Duration as Seconds;
 use chrono::Duration;
 use eci_cache_gateway::app;
 use eci_cache_gateway::domain::caller::Scope;
-use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock, SteadyClock, Uptime};
+use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock, SteadyClock, SystemClock, Uptime};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor as _;
@@ -125,6 +125,23 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_follows_build
     // The token was made by the clock that the other one has.
     me(&first, &token).await.expect(200);
     assert_eq!(me(&second, &token).await.problem(503, "clock_in_doubt")["retryable"], true);
+}
+
+#[tokio::test]
+async fn the_clouds_time_tells_whether_the_databases_clock_or_the_machines_is_wrong() {
+    let (first, _) = steady().await;
+    create(&first).await.expect(201);
+    // What the stand-in says in its answers is the time of this machine.
+    let right = SystemClock.now();
+    for (told, machine, sure) in [(right - Duration::hours(1), right, false), (right, right - Duration::hours(1), true)]
+    {
+        let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(machine))));
+        clock.learn(told, Uptime::now());
+        assert!(!clock.is_sure());
+        let second = first.second_gateway(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
+        assert!(second.gateway.track().await.unwrap(), "a look is due");
+        assert_eq!(clock.is_sure(), sure, "told {told}, machine {machine}");
+    }
 }
 
 /// As a clock nine days ahead would have written it.

@@ -58,7 +58,7 @@ impl Setting {
 #[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct World {
-    /// The truth.
+    /// The time as it really is; no party reads it.
     pub(crate) now: Time,
     /// What the process that acts now goes by.
     pub(crate) clock: Time,

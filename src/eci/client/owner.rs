@@ -35,7 +35,7 @@ pub enum Owner {
     Known(AccountId),
     /// It could not be asked.
     Unknown {
-        /// Why.
+        /// Why not, for operators: nothing secret is in it.
         why: String,
         /// When it was tried.
         asked_at: Instant,

@@ -42,7 +42,7 @@ pub(crate) enum ClientFact {
     },
     /// Somebody who deletes nothing was told of an image cache: it is theirs.
     Yours {
-        /// `ic_…`.
+        /// Our id of it, `ic_…`.
         image_cache: String,
         /// What was said of it: `joined`, `reused` or `created`.
         outcome: String,
@@ -56,24 +56,24 @@ pub(crate) enum ClientFact {
     },
     /// A page of the feed.
     Heard {
-        /// Whose feed.
+        /// The team whose feed was read.
         team: String,
         /// The ids of its events.
         events: Vec<String>,
     },
     /// A reader of the feed was told that its cursor leads nowhere, and begins anew.
     Anew {
-        /// Whose feed.
+        /// The team whose feed was read.
         team: String,
     },
     /// From here on nothing that is acknowledged is in the dump that everybody goes on with.
     LossBegins {
-        /// When.
+        /// By the machine's own clock, which no fault moves.
         at: DateTime<Utc>,
     },
     /// The gateways have ended; from here on the database is the one from the dump.
     LossEnds {
-        /// When.
+        /// By the machine's own clock, which no fault moves.
         at: DateTime<Utc>,
     },
     /// No answer came in all the time that a client was willing to wait.

@@ -41,7 +41,7 @@ pub enum Input {
     Answered(Answer),
     /// What a look for it found.
     Looked {
-        /// That.
+        /// What became of the last attempt, as far as the look shows.
         sight: Sight,
         /// A delete waits for it.
         unwanted: bool,
@@ -51,7 +51,7 @@ pub enum Input {
 /// What became of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// Carried out.
+    /// It was carried out by this attempt.
     Done,
     /// Refused for good; nothing was done by this attempt.
     Refused,
@@ -61,7 +61,7 @@ pub enum Answer {
     Busy,
     /// Throttled or not sent; nothing was done.
     NotDone,
-    /// Nobody knows.
+    /// It may have been carried out, now or later: nobody knows.
     Unknown,
 }
 
