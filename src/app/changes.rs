@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::admission::{aside, come_back};
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
 use super::names::Named;
-use super::operations::{Answer, Ready};
+use super::operations::{Answer, Ready, Recording};
 use super::owes::Owes;
 use super::policing::{Case, InAccount, no_account, quota};
 use super::{Call, Error, Gateway, access};
@@ -118,13 +118,14 @@ impl Gateway {
 
     /// Records a create: together with others, unless it is counted or does not fit.
     async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+        let recording = Recording::of(self, &create.new);
         if quota.is_none() {
             if aside(self.store().begin_together(create)).await? {
-                return Ok(Claimed::Fresh);
+                return Ok(recording.told(Claimed::Fresh));
             }
             come_back().await?;
         }
-        Ok(self.store().begin_create(create, quota).await?)
+        Ok(recording.told(self.store().begin_create(create, quota).await?))
     }
 
     /// An update of the row as it stands now.

@@ -22,10 +22,12 @@ mod attempt;
 mod look_up;
 mod persist;
 mod settle;
+mod unsent;
 mod unsettled;
 mod working;
 
 pub(super) use attempt::Ready;
+pub(super) use unsent::Recording;
 
 /// Why operations cannot be driven.
 static SAID: Quiet = Quiet::new();

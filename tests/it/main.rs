@@ -49,6 +49,7 @@ mod process;
 mod receive;
 mod receiver;
 mod reconcile;
+mod recorded_late;
 mod restart;
 mod retention;
 mod roles;

@@ -13,9 +13,9 @@ use crate::domain::operation::Progress;
 use crate::store::{self, LeasedOperation, Postponed, Settled, Settlement};
 
 /// Before the first repetition; then twice as long each time.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// At most that long.
-const LONGEST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
 impl Gateway {
     /// The operation's image cache.
@@ -65,7 +65,7 @@ impl Gateway {
             let id = leased.operation.id;
             let postponed = self.store().postpone(id, leased.lease_token, number, self.now(), how).await;
             if !again(&postponed, &mut pause).await {
-                return Ok(postponed?);
+                return Ok(postponed.map(|_| ())?);
             }
         }
     }

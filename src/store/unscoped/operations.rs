@@ -226,7 +226,7 @@ impl Store {
         Ok(noted == 1)
     }
 
-    /// Puts an operation back until later. `number` is the attempt that ended, if there was one.
+    /// Puts an operation back until later. `number` is the attempt that ended, if there was one: whether it is noted there.
     pub async fn postpone(
         &self,
         id: OperationId,
@@ -234,8 +234,8 @@ impl Store {
         number: Option<i32>,
         now: Instant,
         how: &Postponed,
-    ) -> Result<(), Error> {
-        sqlx::query(
+    ) -> Result<bool, Error> {
+        let ended = sqlx::query(
             "WITH put_back AS (
                  UPDATE operations SET in_doubt = $3, due_at = $4, lease_token = NULL, lease_until = NULL,
                      held = $9, error = COALESCE($10, error), unseen_since = $11, window_opened_at = $12
@@ -258,7 +258,7 @@ impl Store {
         .bind(how.progress.window_opened_at)
         .execute(&self.workers)
         .await?;
-        Ok(())
+        Ok(ended.rows_affected() == 1)
     }
 
     /// Abandoned creates of which nothing was done so far, and nothing may be any more.

@@ -1,0 +1,75 @@
+//! Creates of which it was not known in time whether they are recorded: the request's deadline came first, or the
+//! database was silent. Such a create may be recorded yet, its first attempt with it, so whoever takes it up has to
+//! believe that it was sent, and may not let go of it for as long as a copy could arrive. Only here it is known that
+//! nothing was.
+//!
+//! What must stay true: of a create that is left so nothing is ever sent by whoever left it; what is said of it is said
+//! of the attempt that was recorded with it, under the lease that was.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::Gateway;
+use super::persist::{LONGEST, PAUSE};
+use crate::domain::failure::Fault;
+use crate::domain::ids::OperationId;
+use crate::domain::operation::{self as rule, Input, OperationKind, Progress};
+use crate::store::{Claimed, NewOperation, Postponed};
+
+/// How long it may still come to be recorded: what is queued before it waits for locks, too.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// A create that is being recorded together with its first attempt. Dropped before it is known what became of that, it
+/// sees to it that the attempt is not taken for one that was sent.
+pub(in crate::app) struct Recording {
+    gateway: Gateway,
+    attempt: Option<(OperationId, Uuid, Progress)>,
+}
+
+impl Recording {
+    pub(in crate::app) fn of(gateway: &Gateway, intent: &NewOperation) -> Self {
+        let attempt = intent.noted.map(|signed| (intent.operation.id, intent.lease_token, signed));
+        Self { gateway: gateway.clone(), attempt }
+    }
+
+    /// The database told what became of it.
+    pub(in crate::app) fn told(mut self, begun: Claimed) -> Claimed {
+        self.attempt = None;
+        begun
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if let Some((id, lease_token, signed)) = self.attempt.take() {
+            let gateway = self.gateway.clone();
+            self.gateway.tasks().spawn(async move {
+                // Later than that, it is looked for like one that was sent.
+                let _late = timeout(WITHIN, gateway.note_unsent(id, lease_token, signed)).await;
+            });
+        }
+    }
+}
+
+impl Gateway {
+    async fn note_unsent(&self, id: OperationId, lease_token: Uuid, signed: Progress) {
+        let fault = Fault::NotSent("it was not known in time that the create is recorded".to_owned());
+        let answer = rule::Answer::of_fault(&fault, OperationKind::Create, self.clock().is_sure());
+        let (progress, _) = self.decide(signed, Input::Answered(answer));
+        // At once: nobody has asked for a pause.
+        let due_at = self.now();
+        let how = Postponed { outcome: "not_sent", detail: fault.to_string(), progress, error: None, due_at };
+        let mut pause = PAUSE;
+        loop {
+            let noted = self.store().postpone(id, lease_token, Some(signed.attempts), self.now(), &how).await;
+            if noted.is_ok_and(|noted| noted) {
+                tracing::info!(operation = %id, "a create was recorded too late for its caller: nothing was sent yet");
+                return self.signals().operations.notify_one();
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+}
