@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context as _;
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::ids::CacheId;
-use eci_cache_gateway::eci::{API_VERSION, sign_v1};
+use eci_cache_gateway::eci::{Product, sign_v1};
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
@@ -90,7 +90,7 @@ pub(crate) fn signed_create(key: Key, addresses: Vec<SocketAddr>) -> Arc<Work> {
         let nonce = format!("nonce-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let pairs = [
             ("Action", "CreateImageCache"),
-            ("Version", API_VERSION),
+            ("Version", Product::Eci.version()),
             ("RegionId", "cn-beijing"),
             ("ImageCacheName", &name),
             ("Image.1", "nginx:1.27"),

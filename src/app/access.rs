@@ -1,38 +1,90 @@
-//! Who may call what: the one table. The checks, the audit wrapper and the OpenAPI document read it.
+//! Every operation of the API and all that is known of it: who may call it, how it stands in line, which headers it takes.
+//! The one table. The checks, the admission, the audit and the OpenAPI document read it; nobody guesses from a name.
 
 use super::Error;
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::limits::queue::Class;
 
-/// What one operation of the API asks for.
+/// Everything that is known of one operation of the API beside its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// The operation id: the handler's name.
     pub operation: &'static str,
     /// The scopes that let somebody in: one of them is enough. None for what any valid credential may see of itself.
     pub scopes: &'static [Scope],
+    /// How it stands in line when there is too much to do.
+    pub class: Class,
     /// Whether it changes something (its audit entry is then part of the change).
     pub changes: bool,
+    /// Whether it takes `limit` and `cursor`, and answers a page with `next_cursor` and `Link`.
+    pub paged: bool,
+    /// Whether it takes an `Idempotency-Key`.
+    pub idempotent: bool,
+    /// Whether it takes `If-Match`.
+    pub if_match: bool,
+    /// Whether its answer has an `ETag`.
+    pub etag: bool,
+    /// Whether it waits for the cloud's answer, for as long as `Prefer: wait` says.
+    pub waits: bool,
+    /// Whether what it asks for may not be possible at the moment (409).
+    pub conflicts: bool,
 }
 
 impl Access {
-    /// How it stands in line when there is too much to do.
-    pub fn class(&self) -> Class {
-        let many = ["list_", "export_", "match_"].iter().any(|stem| self.operation.starts_with(stem));
-        match self {
-            Self { changes: true, .. } => Class::Change,
-            _ if many => Class::List,
-            _ => Class::Read,
+    const fn new(operation: &'static str, scopes: &'static [Scope], class: Class) -> Self {
+        Self {
+            operation,
+            scopes,
+            class,
+            changes: false,
+            paged: false,
+            idempotent: false,
+            if_match: false,
+            etag: false,
+            waits: false,
+            conflicts: false,
         }
+    }
+
+    const fn idempotent(self) -> Self {
+        Self { idempotent: true, ..self }
+    }
+
+    const fn if_match(self) -> Self {
+        Self { if_match: true, ..self }
+    }
+
+    const fn etag(self) -> Self {
+        Self { etag: true, ..self }
+    }
+
+    const fn waits(self) -> Self {
+        Self { waits: true, ..self }
+    }
+
+    const fn conflicts(self) -> Self {
+        Self { conflicts: true, ..self }
     }
 }
 
+/// Reads one thing.
 const fn read(operation: &'static str, scopes: &'static [Scope]) -> Access {
-    Access { operation, scopes, changes: false }
+    Access::new(operation, scopes, Class::Read)
 }
 
+/// Reads many things, a page at a time.
+const fn list(operation: &'static str, scopes: &'static [Scope]) -> Access {
+    Access { paged: true, ..Access::new(operation, scopes, Class::List) }
+}
+
+/// Reads many things at once.
+const fn bulk(operation: &'static str, scopes: &'static [Scope]) -> Access {
+    Access::new(operation, scopes, Class::List)
+}
+
+/// Changes something. It may not be possible as things stand.
 const fn change(operation: &'static str, scopes: &'static [Scope]) -> Access {
-    Access { operation, scopes, changes: true }
+    Access { changes: true, conflicts: true, ..Access::new(operation, scopes, Class::Change) }
 }
 
 const READ: &[Scope] = &[Scope::Read];
@@ -52,33 +104,34 @@ pub(super) const POLICY: &[Scope] = &[Scope::PlatformPolicy];
 
 /// Every operation that needs a credential.
 pub const TABLE: &[Access] = &[
-    change("create_image_cache", WRITE),
-    change("ensure_image_cache", WRITE),
-    read("dry_run_image_cache", WRITE),
-    read("list_image_caches", READ),
-    read("get_image_cache", READ),
-    change("update_image_cache", WRITE),
-    change("delete_image_cache", WRITE),
+    change("create_image_cache", WRITE).idempotent().etag().waits(),
+    change("ensure_image_cache", WRITE).idempotent().etag().waits(),
+    read("dry_run_image_cache", WRITE).conflicts(),
+    list("list_image_caches", READ),
+    read("get_image_cache", READ).etag(),
+    change("update_image_cache", WRITE).if_match().etag().waits(),
+    change("delete_image_cache", WRITE).if_match().etag().waits(),
     read("wait_for_image_cache", READ),
-    read("list_transitions", READ),
-    read("match_image_caches", READ),
+    list("list_transitions", READ),
+    bulk("match_image_caches", READ),
     // The cloud account is shared by the teams: only the platform says whose a cache is.
     change("adopt_image_caches", POLICY),
-    read("list_found_image_caches", PLATFORM),
+    list("list_found_image_caches", PLATFORM),
     read("get_provider_record", READ),
-    read("list_usage", READ),
+    // One answer of the cloud's, whole.
+    read("list_usage", READ).conflicts(),
     read("get_operation", OPERATIONS),
-    read("list_operations", OPERATIONS),
-    read("list_team_costs", PLATFORM),
-    read("list_events", READ),
+    list("list_operations", OPERATIONS),
+    list("list_team_costs", PLATFORM),
+    list("list_events", READ),
     read("stream_events", READ),
     read("stream_image_cache_events", READ),
     read("check_gate", READ),
     change("create_webhook_endpoint", WEBHOOKS),
-    read("list_webhook_endpoints", WEBHOOKS),
+    list("list_webhook_endpoints", WEBHOOKS),
     read("get_webhook_endpoint", WEBHOOKS),
     change("update_webhook_endpoint", WEBHOOKS),
-    change("delete_webhook_endpoint", WEBHOOKS),
+    Access { conflicts: false, ..change("delete_webhook_endpoint", WEBHOOKS) },
     change("verify_webhook_endpoint", WEBHOOKS),
     change("rotate_webhook_secret", WEBHOOKS),
     change("test_webhook_endpoint", WEBHOOKS),
@@ -86,54 +139,54 @@ pub const TABLE: &[Access] = &[
     change("resume_webhook_endpoint", WEBHOOKS),
     change("recover_webhook_endpoint", WEBHOOKS),
     change("replay_webhook_endpoint", WEBHOOKS),
-    read("list_deliveries", WEBHOOKS),
+    list("list_deliveries", WEBHOOKS),
     read("get_delivery", WEBHOOKS),
-    read("list_delivery_attempts", WEBHOOKS),
+    list("list_delivery_attempts", WEBHOOKS),
     change("resend_delivery", WEBHOOKS),
-    read("list_audit_entries", AUDIT),
+    list("list_audit_entries", AUDIT),
     read("get_audit_entry", AUDIT),
-    read("get_audit_proof", AUDIT),
-    read("export_audit_entries", AUDIT),
-    read("list_audit_checkpoints", AUDIT),
-    read("get_audit_consistency", AUDIT),
+    read("get_audit_proof", AUDIT).conflicts(),
+    bulk("export_audit_entries", AUDIT),
+    list("list_audit_checkpoints", AUDIT),
+    read("get_audit_consistency", AUDIT).conflicts(),
     change("create_access_key", KEYS),
-    read("list_access_keys", CONTAINMENT),
+    list("list_access_keys", CONTAINMENT),
     change("rotate_access_key", KEYS),
     change("revoke_access_key", CONTAINMENT),
     change("create_api_key", KEYS),
-    read("list_api_keys", CONTAINMENT),
+    list("list_api_keys", CONTAINMENT),
     read("get_api_key", CONTAINMENT),
     change("rotate_api_key", KEYS),
     change("revoke_api_key", CONTAINMENT),
     change("create_revocation", CONTAINMENT),
-    read("list_revocations", CONTAINMENT),
+    list("list_revocations", CONTAINMENT),
     change("delete_revocation", CONTAINMENT),
     read("get_policy", READ),
     // The platform's: what they say holds for every team.
-    change("create_team", POLICY),
-    read("list_teams", PLATFORM),
-    read("get_team", PLATFORM),
-    change("update_team", POLICY),
-    read("get_team_policy", PLATFORM),
-    change("put_team_policy", POLICY),
-    change("delete_team_policy", POLICY),
-    read("get_default_policy", PLATFORM),
-    change("put_default_policy", POLICY),
-    read("list_region_profiles", PLATFORM),
-    read("get_region_profile", PLATFORM),
-    change("put_region_profile", POLICY),
+    change("create_team", POLICY).etag(),
+    list("list_teams", PLATFORM),
+    read("get_team", PLATFORM).etag(),
+    change("update_team", POLICY).if_match().etag(),
+    read("get_team_policy", PLATFORM).etag(),
+    change("put_team_policy", POLICY).if_match().etag(),
+    change("delete_team_policy", POLICY).if_match(),
+    read("get_default_policy", PLATFORM).etag(),
+    change("put_default_policy", POLICY).if_match().etag(),
+    list("list_region_profiles", PLATFORM),
+    read("get_region_profile", PLATFORM).etag(),
+    change("put_region_profile", POLICY).if_match().etag(),
     change("delete_region_profile", POLICY),
-    read("list_cloud_accounts", PLATFORM),
-    read("get_cloud_account", PLATFORM),
-    change("put_cloud_account", ACCOUNTS),
-    change("update_cloud_account", ACCOUNTS),
+    list("list_cloud_accounts", PLATFORM),
+    read("get_cloud_account", PLATFORM).etag(),
+    change("put_cloud_account", ACCOUNTS).if_match().etag(),
+    change("update_cloud_account", ACCOUNTS).if_match().etag(),
     change("delete_cloud_account", ACCOUNTS),
-    read("list_issuers", SECURITY),
-    read("get_issuer", SECURITY),
-    change("put_issuer", SECURITY),
-    change("delete_issuer", SECURITY),
+    list("list_issuers", SECURITY),
+    read("get_issuer", SECURITY).etag(),
+    change("put_issuer", SECURITY).if_match().etag(),
+    change("delete_issuer", SECURITY).if_match(),
     read("explain_token", SECURITY),
-    Access { operation: "get_me", scopes: &[], changes: false },
+    read("get_me", &[]),
     // Beside the API; on a listener of the operator's it is open.
     read("metrics", PLATFORM),
 ];

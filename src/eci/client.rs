@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::credentials::{Credentials, Keys};
 use super::params::{self, Params};
-use super::{API_VERSION, fault, wire};
+use super::{Action, fault, wire};
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::failure::Fault;
@@ -141,7 +141,7 @@ pub struct Client(Arc<Inner>);
 
 /// One signed request.
 struct Call<'a> {
-    action: &'static str,
+    action: Action,
     region: &'a Region,
     signed_at: Instant,
     logins: &'a [RegistryCredential],
@@ -229,7 +229,7 @@ impl Client {
         attempt: &Attempt,
     ) -> Result<Created, Fault> {
         let params = params::create(spec, logins, attempt);
-        let call = Call { action: "CreateImageCache", region: &spec.region, signed_at: attempt.signed_at, logins };
+        let call = Call { action: Action::Create, region: &spec.region, signed_at: attempt.signed_at, logins };
         let answer: wire::CreateImageCacheAnswer = self.call(call, params).await?;
         Ok(Created {
             eci_cache_id: answer.image_cache_id,
@@ -248,21 +248,21 @@ impl Client {
         attempt: &Attempt,
     ) -> Result<Done, Fault> {
         let params = params::update(region, eci_cache_id, changes, logins, attempt);
-        let call = Call { action: "UpdateImageCache", region, signed_at: attempt.signed_at, logins };
+        let call = Call { action: Action::Update, region, signed_at: attempt.signed_at, logins };
         self.call(call, params).await.map(done)
     }
 
     /// `DeleteImageCache`.
     pub async fn delete(&self, region: &Region, eci_cache_id: &str, attempt: &Attempt) -> Result<Done, Fault> {
         let params = params::delete(region, eci_cache_id, attempt);
-        let call = Call { action: "DeleteImageCache", region, signed_at: attempt.signed_at, logins: &[] };
+        let call = Call { action: Action::Delete, region, signed_at: attempt.signed_at, logins: &[] };
         self.call(call, params).await.map(done)
     }
 
     /// `DescribeImageCaches`: one page of 20. An id that the cloud does not know gives an empty page.
     pub async fn describe(&self, region: &Region, query: &DescribeQuery) -> Result<SeenPage, Fault> {
         let params = params::describe(region, query);
-        let call = Call { action: "DescribeImageCaches", region, signed_at: self.0.post.clock.now(), logins: &[] };
+        let call = Call { action: Action::Describe, region, signed_at: self.0.post.clock.now(), logins: &[] };
         let page: wire::DescribeImageCachesAnswer = self.call(call, params).await?;
         let caches = page.image_caches.into_iter().map(Seen::read).collect::<Result<_, _>>();
         Ok(SeenPage {
@@ -274,7 +274,7 @@ impl Client {
 
     /// `ListUsage`: the account's quota and use in a region, under the cloud's own names.
     pub async fn list_usage(&self, region: &Region) -> Result<Map<String, Value>, Fault> {
-        let call = Call { action: "ListUsage", region, signed_at: self.0.post.clock.now(), logins: &[] };
+        let call = Call { action: Action::Usage, region, signed_at: self.0.post.clock.now(), logins: &[] };
         let answer: wire::ListUsageAnswer = self.call(call, params::list_usage(region)).await?;
         Ok(answer.attributes)
     }
@@ -319,7 +319,7 @@ impl Client {
         credentials: &Credentials,
     ) -> Result<T, Fault> {
         let url = self.0.settings.endpoint.replace(REGION, call.region.as_str());
-        let asked = Asked { url: &url, action: call.action, version: API_VERSION, signed_at: call.signed_at };
+        let asked = Asked { url: &url, action: call.action, signed_at: call.signed_at };
         let ours: Vec<&str> = match &self.0.signer {
             Signer::Own(_) => Vec::new(),
             Signer::Session(session) => session.texts().collect(),

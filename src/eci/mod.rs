@@ -5,7 +5,7 @@
 //! * [`credentials`] are what it signs with: a key, or those of a role that the key assumes.
 //! * [`params`] turns our words into the flat parameters of the wire, `params::read` turns them back, [`wire`]
 //!   reads the answers, [`sign_v1`] signs, [`fault`] sorts what went wrong by what we may do next.
-//! * [`ram`] says which right each action needs, and reads policies.
+//! * [`action`] names the actions, [`ram`] says which right each action needs, and reads policies.
 //! * [`incoming`] is the other side of the wire: it understands and verifies what an SDK sends (V1, [`sign_v3`]).
 //!
 //! What must stay true: no secret stands in a URL, a log, an error or `Debug`; an answer is bounded; an
@@ -14,6 +14,7 @@
 //! Who calls it: `app`, through the client; `sim` and the RPC front use [`incoming`], the readers and [`xml`].
 //! What it does not do: decide, store, wait.
 
+pub mod action;
 pub mod client;
 pub mod credentials;
 pub mod fault;
@@ -26,8 +27,6 @@ pub mod user_agent;
 pub mod wire;
 pub mod xml;
 
+pub use action::{Action, Product};
 pub use client::{Attempt, BuildError, Client, Created, DescribeQuery, Done, KEEP_IDLE, Owner, SeenPage, Settings};
 pub use credentials::{Credentials, Keys, Role};
-
-/// The version of the API that we speak.
-pub const API_VERSION: &str = "2018-08-08";

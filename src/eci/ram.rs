@@ -11,6 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Action;
 use crate::domain::region::Region;
 
 /// The version that every policy has.
@@ -32,10 +33,8 @@ pub enum On {
 /// The right to one action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right {
-    /// The product, as rights name it.
-    pub product: &'static str,
-    /// The action, as `Action` says it.
-    pub action: &'static str,
+    /// The action.
+    pub action: Action,
     /// On what.
     pub on: On,
     /// What the gateway needs it for.
@@ -44,33 +43,31 @@ pub struct Right {
 
 /// Every action that the gateway calls.
 pub const RIGHTS: [Right; 6] = [
-    Right { product: "eci", action: "CreateImageCache", on: On::ImageCaches, need: "create image caches" },
+    Right { action: Action::Create, on: On::ImageCaches, need: "create image caches" },
     Right {
-        product: "eci",
-        action: "DescribeImageCaches",
+        action: Action::Describe,
         on: On::ImageCaches,
         need: "follow image caches and compare the cloud with the record",
     },
-    Right { product: "eci", action: "UpdateImageCache", on: On::ImageCaches, need: "change image caches" },
+    Right { action: Action::Update, on: On::ImageCaches, need: "change image caches" },
     Right {
-        product: "eci",
-        action: "DeleteImageCache",
+        action: Action::Delete,
         on: On::ImageCaches,
         need: "delete image caches, and what a lost create left behind",
     },
-    Right { product: "eci", action: "ListUsage", on: On::Everything, need: "show quotas and how much of them is used" },
-    Right { product: "sts", action: "AssumeRole", on: On::Role, need: "assume the role of the account" },
+    Right { action: Action::Usage, on: On::Everything, need: "show quotas and how much of them is used" },
+    Right { action: Action::AssumeRole, on: On::Role, need: "assume the role of the account" },
 ];
 
 impl Right {
-    /// The right to the action of this name.
-    pub fn to(action: &str) -> Option<&'static Self> {
+    /// The right to the action.
+    pub fn to(action: Action) -> Option<&'static Self> {
         RIGHTS.iter().find(|right| right.action == action)
     }
 
     /// As policies name it: `eci:CreateImageCache`.
     pub fn name(&self) -> String {
-        format!("{}:{}", self.product, self.action)
+        format!("{}:{}", self.action.product().as_str(), self.action)
     }
 }
 
@@ -201,6 +198,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eci::Product;
     use crate::eci::params::known;
 
     fn policy(text: &str) -> Policy {
@@ -209,10 +207,11 @@ mod tests {
 
     #[test]
     fn every_action_has_its_right() {
-        let ours: Vec<_> = RIGHTS.iter().filter(|right| right.product == "eci").map(|right| right.action).collect();
+        let ours: Vec<_> =
+            RIGHTS.iter().filter(|right| right.action.product() == Product::Eci).map(|right| right.action).collect();
         let known: Vec<_> = known::ACTIONS.iter().map(|known| known.action).collect();
         assert!(known.iter().all(|action| ours.contains(action)) && ours.len() == known.len(), "{known:?} {ours:?}");
-        assert_eq!(Right::to("AssumeRole").map(Right::name).as_deref(), Some("sts:AssumeRole"));
+        assert_eq!(Right::to(Action::AssumeRole).map(Right::name).as_deref(), Some("sts:AssumeRole"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::domain::limits::queue::Class;
 use crate::domain::limits::{Party, neighbourhood};
 use crate::eci::incoming::{self, Incoming};
 use crate::eci::params::known;
-use crate::eci::{API_VERSION, params};
+use crate::eci::{Product, params};
 use actions::{Action, Asked};
 
 mod actions;
@@ -140,7 +140,7 @@ async fn let_in<'a>(door: &DoorState, exchange: &'a Exchange, incoming: &Incomin
     // The wrapper names the caller even if the next lines refuse them.
     let caller = exchange.caller.get_or_init(|| Arc::new(caller));
     door.gateway.check_team(caller).await.map_err(words::of_error)?;
-    if incoming.version != API_VERSION {
+    if incoming.version != Product::Eci.version() {
         return Err(words::of_incoming(&incoming::Refusal::Version));
     }
     // The database has no word for it, and no parameter a use.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::answer::Refusal;
 use super::limits;
-use super::verify::Action;
+use crate::eci::Action;
 
 /// The most faults that wait at a time.
 const WAITING: usize = 1_000;

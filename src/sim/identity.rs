@@ -7,8 +7,6 @@ use serde_json::{Map, Value, json};
 use super::{Settings, Signatory, roles};
 use crate::eci::ram;
 
-/// The action's name.
-pub(super) const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
 /// The id of every RAM user.
 const USER_ID: &str = "200000000000000000";
 

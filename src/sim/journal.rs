@@ -13,8 +13,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::state::State;
-use super::verify::Action;
 use crate::domain::clock::Instant;
+use crate::eci::Action;
 
 /// Where acts are written.
 #[derive(Debug)]

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
-use super::verify::{Action, Signed};
+use super::verify::Signed;
 use super::{Settings, identity, roles};
 use crate::domain::region::Region;
+use crate::eci::Action;
 use crate::eci::ram::{self, Judgement, On, Policy, Right};
 
 /// What stands for the diagnosis that the cloud encodes for its own tools.
@@ -53,7 +54,7 @@ pub(super) fn check(
     params: &[(String, String)],
 ) -> Result<(), Refusal> {
     let whose = signed.role.as_deref().unwrap_or(&signed.access_key_id);
-    let (Some(policy), Some(right)) = (policies.get(whose), Right::to(action.as_str())) else { return Ok(()) };
+    let (Some(policy), Some(right)) = (policies.get(whose), Right::to(action)) else { return Ok(()) };
     let account = identity::number_of(settings, signed.borrowed());
     let kind = match policy.judge(&right.name(), &resource(right, &account, params)) {
         Judgement::Allowed => return Ok(()),

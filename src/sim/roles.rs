@@ -21,10 +21,6 @@ use crate::domain::cloud_account::{is_role_arn, is_role_session};
 use crate::eci::incoming::Incoming;
 use crate::eci::sign_v1;
 
-/// The version of the API of STS.
-pub(super) const VERSION: &str = "2015-04-01";
-/// The action by which a key assumes a role.
-pub(super) const ASSUME_ROLE: &str = "AssumeRole";
 /// The id of every role.
 pub(super) const ROLE_ID: &str = "300000000000000000";
 

@@ -30,9 +30,10 @@ use super::faults::{Fault, Kind};
 use super::ground::Ground;
 use super::state::State as Memory;
 use super::tokens::Tokens;
-use super::verify::{self, Action, Door};
+use super::verify::{self, Door};
 use super::{Shared, admin, create, delete, describe, identity, keeping, meet, rights, roles, update, usage};
 use crate::domain::entropy::Entropy;
+use crate::eci::Action;
 use crate::eci::incoming::{self, Incoming};
 
 /// The most bytes of a body that are read as one.

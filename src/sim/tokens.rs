@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::{Outcome, Refusal};
-use super::verify::Action;
 use crate::domain::clock::Instant;
+use crate::eci::Action;
 use crate::eci::params::read::Refused;
 use crate::eci::sign_v1;
 

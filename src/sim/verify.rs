@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use chrono::Duration;
 
 use super::answer::Refusal;
-use super::{Settings, Signatory, identity, roles};
+use super::{Settings, Signatory, roles};
 use crate::domain::clock::Instant;
-use crate::eci::API_VERSION;
 use crate::eci::incoming::{self, Incoming};
+use crate::eci::{Action, Product};
 
 /// How long a nonce is remembered: longer than any timestamp that was accepted with it stays acceptable.
 const NONCE: Duration = Duration::minutes(31);
@@ -35,56 +35,10 @@ impl Nonces {
     }
 }
 
-/// An action that the stand-in knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    Create,
-    Describe,
-    Update,
-    Delete,
-    Usage,
-    /// Of STS.
-    AssumeRole,
-    /// Of STS, too.
-    GetCallerIdentity,
-}
-
 /// What lets in: the settings, and how often all sessions were ended.
 pub(super) struct Door<'a> {
     pub(super) settings: &'a Settings,
     pub(super) round: u64,
-}
-
-impl Action {
-    /// The cloud's name.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "CreateImageCache",
-            Self::Describe => "DescribeImageCaches",
-            Self::Update => "UpdateImageCache",
-            Self::Delete => "DeleteImageCache",
-            Self::Usage => "ListUsage",
-            Self::AssumeRole => roles::ASSUME_ROLE,
-            Self::GetCallerIdentity => identity::GET_CALLER_IDENTITY,
-        }
-    }
-
-    /// The action of that name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        let eci = [Self::Create, Self::Describe, Self::Update, Self::Delete, Self::Usage];
-        let sts = [Self::AssumeRole, Self::GetCallerIdentity];
-        eci.into_iter().chain(sts).find(|action| action.as_str() == name)
-    }
-
-    /// Whether it only looks, and changes no cache.
-    pub(super) fn is_look(self) -> bool {
-        matches!(self, Self::Describe | Self::Usage) || self.is_of_sts()
-    }
-
-    /// Whether it is one of STS.
-    fn is_of_sts(self) -> bool {
-        matches!(self, Self::AssumeRole | Self::GetCallerIdentity)
-    }
 }
 
 /// Whose a verified call is, as [`Signatory`] borrows it.
@@ -139,8 +93,8 @@ pub(super) fn verify(
         return Err(incoming::Refusal::NonceUsed.into());
     }
     let action = Action::from_name(&incoming.action);
-    let version = if action.is_some_and(Action::is_of_sts) { roles::VERSION } else { API_VERSION };
-    if incoming.version != version {
+    let product = action.map_or(Product::Eci, Action::product);
+    if incoming.version != product.version() {
         return Err(incoming::Refusal::Version.into());
     }
     Ok((action.ok_or(incoming::Refusal::UnknownApi)?, signed))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
-use eci_cache_gateway::eci::{API_VERSION, sign_v1};
+use eci_cache_gateway::eci::{Product, sign_v1};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use secrecy::SecretString;
@@ -104,7 +104,7 @@ impl Clients {
             ("RegionId", "cn-beijing"),
             ("ImageCacheName", &name),
             ("Image.1", &image),
-            ("Version", API_VERSION),
+            ("Version", Product::Eci.version()),
             ("AccessKeyId", &key.id),
             ("SignatureMethod", "HMAC-SHA1"),
             ("SignatureVersion", "1.0"),

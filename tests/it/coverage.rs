@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
 
+mod facts;
 mod having;
 mod operation;
 mod walk;

@@ -17,13 +17,12 @@ use super::{Client, Signer};
 use crate::domain::account_id::{ASK_AGAIN, AccountId, knows_keys_of};
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
+use crate::eci::Action;
 use crate::eci::credentials::Credentials;
 use crate::eci::params::Params;
 
 /// The longest that anybody waits for the answer: a network without a way to STS drops what is sent there.
 const LONGEST: Duration = Duration::from_secs(3);
-/// The version of the API of STS.
-const VERSION: &str = "2015-04-01";
 
 /// What is known of whose the credentials are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,7 +136,7 @@ impl Client {
     }
 
     async fn ask_with(&self, sts: &str, credentials: &Credentials, secrets: &[&str]) -> Result<AccountId, Fault> {
-        let asked = Asked { url: sts, action: "GetCallerIdentity", version: VERSION, signed_at: self.now() };
+        let asked = Asked { url: sts, action: Action::GetCallerIdentity, signed_at: self.now() };
         let Answer { account_id } = self.0.post.ask(asked, &Params::default(), credentials, secrets).await?;
         account_id.parse().map_err(|error| Fault::Unknown(format!("AccountId {error}")))
     }

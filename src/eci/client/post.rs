@@ -13,6 +13,7 @@ use crate::domain::entropy::Entropy;
 use crate::domain::explain::{is_of_key, is_of_rights};
 use crate::domain::failure::{CloudError, Fault};
 use crate::domain::quiet::Quiet;
+use crate::eci::Action;
 use crate::eci::credentials::Credentials;
 use crate::eci::params::Params;
 use crate::eci::ram::Right;
@@ -41,8 +42,7 @@ pub(super) struct Post {
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) url: &'a str,
-    pub(super) action: &'static str,
-    pub(super) version: &'static str,
+    pub(super) action: Action,
     pub(super) signed_at: Instant,
 }
 
@@ -87,14 +87,14 @@ impl Post {
     }
 
     /// Whoever asked cannot mend it: the operator is told.
-    fn tell(&self, action: &'static str, code: &str) {
+    fn tell(&self, action: Action, code: &str) {
         metrics::counter!("ecg_cloud_key_refused_total").increment(1);
         let now = self.clock.now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|at| (now - at).abs() >= TELL_AGAIN) {
             *told = Some(now);
             tracing::warn!(
-                action,
+                action = action.as_str(),
                 code,
                 "the cloud does not take the gateway's own access key: its id or its secret is wrong, or it was disabled"
             );
@@ -106,8 +106,8 @@ impl Post {
         let nonce = uuid::Builder::from_random_bytes(self.entropy.bytes()).into_uuid();
         let mut all = params.as_slice().to_vec();
         let mut put = |key: &str, value: &str| all.push((key.to_owned(), value.to_owned()));
-        put("Action", asked.action);
-        put("Version", asked.version);
+        put("Action", asked.action.as_str());
+        put("Version", asked.action.product().version());
         put("Format", "JSON");
         put("AccessKeyId", &credentials.access_key_id);
         put("SignatureMethod", "HMAC-SHA1");
@@ -136,14 +136,14 @@ impl Post {
 }
 
 /// A right is missing: whoever asked cannot mend that either.
-fn tell_right(action: &'static str, error: &CloudError) {
+fn tell_right(action: Action, error: &CloudError) {
     let known = Right::to(action).map(Right::name).unwrap_or_default();
     let denied = error.denied.as_ref();
     let right = denied.map(|denied| denied.right.clone()).filter(|right| !right.is_empty()).unwrap_or(known);
-    metrics::counter!("ecg_cloud_right_missing_total", "action" => action).increment(1);
+    metrics::counter!("ecg_cloud_right_missing_total", "action" => action.as_str()).increment(1);
     if SAID.may(&right, std::time::Instant::now()).is_some() {
         tracing::warn!(
-            action,
+            action = action.as_str(),
             right,
             code = error.code,
             kind = denied.map(|denied| denied.kind.as_str()),

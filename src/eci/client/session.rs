@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::post::{Asked, Post};
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
+use crate::eci::Action;
 use crate::eci::credentials::{Credentials, Role};
 use crate::eci::params::Params;
 
@@ -23,8 +24,6 @@ use crate::eci::params::Params;
 const MARGIN: Duration = Duration::seconds(60);
 /// After a fetch that failed, the next one is tried so much later while the old credentials are good.
 const AGAIN: Duration = Duration::seconds(30);
-/// The version of the API of STS.
-const VERSION: &str = "2015-04-01";
 
 /// A role that is assumed.
 #[derive(Debug)]
@@ -157,7 +156,7 @@ impl Session {
     pub(super) async fn ask(&self) -> Result<Arc<Credentials>, Fault> {
         let now = self.post.clock.now();
         self.held().again_at = Some(now + AGAIN);
-        let asked = Asked { url: &self.role.endpoint, action: "AssumeRole", version: VERSION, signed_at: now };
+        let asked = Asked { url: &self.role.endpoint, action: Action::AssumeRole, signed_at: now };
         let params = Params::assume_role(&self.role);
         let secrets: Vec<&str> = self.texts().collect();
         let Assumed { credentials: given } = self.post.ask(asked, &params, &self.own, &secrets).await?;

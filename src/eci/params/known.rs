@@ -10,12 +10,13 @@
 
 use super::read::Refused;
 use crate::domain::dry_run;
+use crate::eci::Action;
 
 /// What an action takes beside `RegionId`.
 #[derive(Debug)]
 pub struct Parameters {
-    /// The name of the action, as `Action` says it.
-    pub action: &'static str,
+    /// The action.
+    pub action: Action,
     /// The names that it has, without the numbers of lists.
     pub taken: &'static [&'static str],
     /// Whether those of other actions may stand beside them: nothing that they say can change what is done.
@@ -45,7 +46,7 @@ pub const HARMLESS: [&str; 12] = [
 /// Every action with its parameters.
 pub const ACTIONS: [Parameters; 5] = [
     Parameters {
-        action: "CreateImageCache",
+        action: Action::Create,
         taken: &[
             "ImageCacheName",
             "Image.N",
@@ -81,7 +82,7 @@ pub const ACTIONS: [Parameters; 5] = [
         others: false,
     },
     Parameters {
-        action: "UpdateImageCache",
+        action: Action::Update,
         taken: &[
             "ImageCacheId",
             "ImageCacheName",
@@ -111,7 +112,7 @@ pub const ACTIONS: [Parameters; 5] = [
         others: false,
     },
     Parameters {
-        action: "DescribeImageCaches",
+        action: Action::Describe,
         taken: &[
             "ImageCacheId",
             "ImageCacheName",
@@ -128,8 +129,8 @@ pub const ACTIONS: [Parameters; 5] = [
         ],
         others: false,
     },
-    Parameters { action: "DeleteImageCache", taken: &["ImageCacheId", "ClientToken"], others: true },
-    Parameters { action: "ListUsage", taken: &[], others: true },
+    Parameters { action: Action::Delete, taken: &["ImageCacheId", "ClientToken"], others: true },
+    Parameters { action: Action::Usage, taken: &[], others: true },
 ];
 
 impl Parameters {
@@ -165,7 +166,7 @@ impl Parameters {
 
 /// Refuses what the action has not: all else of the request would be done as if it were not there.
 pub fn check(action: &str, params: &[(String, String)]) -> Result<(), Refused> {
-    let Some(known) = ACTIONS.iter().find(|known| known.action == action) else { return Ok(()) };
+    let Some(known) = ACTIONS.iter().find(|known| known.action.as_str() == action) else { return Ok(()) };
     let asked = params.iter().filter(|(name, value)| !value.is_empty() && !dry_run::is_meant(name));
     let mut unknown = asked.map(|(name, _)| name).filter(|name| !known.knows(name));
     unknown.next().map_or(Ok(()), |name| Err(known.refusal(name)))
@@ -210,7 +211,7 @@ mod tests {
         for known in &ACTIONS {
             for name in known.taken.iter().chain(&HARMLESS).chain(&["RegionId", "DryRun"]) {
                 let sent = name.replacen(".N", ".1", 1).replace(".N", ".20");
-                assert_eq!(refused(known.action, &sent), None, "{}", known.action);
+                assert_eq!(refused(known.action.as_str(), &sent), None, "{}", known.action);
             }
         }
         assert_eq!(refused("CreateImageCache", "AcrRegistryInfo.1Domain.1"), None);

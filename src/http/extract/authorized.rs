@@ -7,7 +7,6 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use crate::app::access::Access;
 use crate::app::{Call, Error, access};
 use crate::domain::caller::Caller;
 use crate::domain::limits::Party;
@@ -51,7 +50,7 @@ impl FromRequestParts<DoorState> for Authorized {
         if !access::is_platforms(&caller, operation) {
             door.gateway.check_team(&caller).await?;
         }
-        let class = access::of(operation).map_or(Class::Read, Access::class);
+        let class = access::of(operation).map_or(Class::Read, |access| access.class);
         exchange.place.enter(class, Party::Team(caller.team.clone())).await?;
         Ok(Self { caller, call: exchange.call.clone() })
     }

@@ -77,7 +77,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
 /// The parameters that are not read by a handler's own query or path.
 fn parameters_of(access: &Access) -> Vec<Value> {
     let mut found = Vec::new();
-    if access.operation.starts_with("list_") {
+    if access.paged {
         found.push(json!({
             "name": "limit", "in": "query", "required": false,
             "description": "How many items at most: 1 to 100, and 20 where nothing is asked.",
@@ -87,13 +87,12 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         let bound = if access.operation == "list_events" { "" } else { "; bound to the same filters" };
         found.push(text("cursor", "query", &format!("`next_cursor` of the page before{bound}.")));
     }
+    if access.idempotent {
+        let detail = "1 to 255 characters of your choice. A repetition with the same key and a body that means the same \
+                      gets the same answer and creates nothing; with another body it is refused.";
+        found.push(text("Idempotency-Key", "header", detail));
+    }
     match access.operation {
-        "create_image_cache" | "ensure_image_cache" => found.push(text(
-            "Idempotency-Key",
-            "header",
-            "1 to 255 characters of your choice. A repetition with the same key and a body that means the same gets \
-             the same answer and creates nothing; with another body it is refused.",
-        )),
         "get_image_cache" => {
             found.push(text("If-None-Match", "header", "An `ETag`: if it is still current, the answer is 304."));
         }
@@ -101,22 +100,12 @@ fn parameters_of(access: &Access) -> Vec<Value> {
             let detail = "The id of the last event that was received; stands above `cursor`.";
             found.push(text("Last-Event-ID", "header", detail));
         }
-        "update_image_cache"
-        | "delete_image_cache"
-        | "update_team"
-        | "put_team_policy"
-        | "delete_team_policy"
-        | "put_default_policy"
-        | "put_region_profile"
-        | "put_cloud_account"
-        | "update_cloud_account"
-        | "put_issuer"
-        | "delete_issuer" => {
-            found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
-        }
         _ => {}
     }
-    if is_cache_change(access) {
+    if access.if_match {
+        found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
+    }
+    if access.waits {
         let detail = "`wait=n`: how many seconds to wait for the cloud's answer, 0 to 55; 10 where nothing is asked.";
         found.push(text("Prefer", "header", detail));
     }
@@ -153,19 +142,17 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     if has_body {
         found.extend([408, 413, 415]);
     }
-    if has_body || takes("name", "If-Match") || takes("name", "Last-Event-ID") {
+    if has_body || access.if_match || takes("name", "Last-Event-ID") {
         found.push(400);
     }
     // A refusal of the cloud is 422 where nothing else fits.
     if has_body || takes("in", "query") || access.operation == "delete_image_cache" {
         found.push(422);
     }
-    // The tree may have no proof yet, and a cloud account may be disabled.
-    let not_now = ["get_audit_proof", "get_audit_consistency", "list_usage", "dry_run_image_cache"];
-    if access.operation != "delete_webhook_endpoint" && access.changes || not_now.contains(&access.operation) {
+    if access.conflicts {
         found.push(409);
     }
-    if takes("name", "If-Match") {
+    if access.if_match {
         found.push(412);
     }
     found.sort_unstable();
@@ -179,7 +166,6 @@ const RATE: &str = "What is left of it: `\"team\";r=990;t=1` is 990 requests at 
 /// Response headers of the successes.
 fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
-    let is_cache_change = is_cache_change(access);
     for (status, response) in responses {
         let mut headers = Map::new();
         let mut add = |holds: bool, name: &str, description: &str| {
@@ -190,30 +176,18 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
         add(true, "X-Request-Id", "The request's id: yours if you sent a sane one.");
         add(true, "RateLimit-Policy", POLICY);
         add(true, "RateLimit", RATE);
-        let settled = matches!(status.as_str(), "200" | "201") && is_cache_change;
-        let kept = settled || access.operation == "get_image_cache" || is_kept_by_version(access);
-        add(kept, "ETag", "The version, for `If-Match`.");
+        let settled = matches!(status.as_str(), "200" | "201") || !access.waits;
+        add(access.etag && settled, "ETag", "The version, for `If-Match`.");
         add(matches!(status.as_str(), "201" | "202"), "Location", "Where to look next.");
-        add(access.operation.starts_with("list_"), "Link", "The next page, as `rel=\"next\"`.");
-        add(is_cache_change, "Preference-Applied", "What was made of `Prefer`.");
-        let replay = ["create_image_cache", "ensure_image_cache"].contains(&access.operation);
+        add(access.paged, "Link", "The next page, as `rel=\"next\"`.");
+        add(access.waits, "Preference-Applied", "What was made of `Prefer`.");
+        let replay = access.idempotent;
         add(replay, "Idempotent-Replayed", "`true` where this is the answer of an earlier request.");
         let now = "In such an answer: where the image cache stands by now; see `ImageCache.status`.";
         add(replay, "Image-Cache-Status", now);
         add(replay, "Link", "In such an answer: the image cache as it is now, as `rel=\"latest-version\"`.");
         response["headers"] = Value::Object(headers);
     }
-}
-
-/// What administrators keep, and change by `If-Match`.
-fn is_kept_by_version(access: &Access) -> bool {
-    let subjects = ["_team", "_team_policy", "_default_policy", "_region_profile", "_cloud_account", "_issuer"];
-    let deletes = access.operation.starts_with("delete_");
-    !deletes && subjects.iter().any(|subject| access.operation.ends_with(subject))
-}
-
-fn is_cache_change(access: &Access) -> bool {
-    access.changes && access.operation.ends_with("_image_cache")
 }
 
 fn add_refusals(operation: &mut Map<String, Value>, access: Option<&Access>, statuses: &[u16]) {

@@ -12,6 +12,7 @@ use crate::app::precondition::Precondition;
 use crate::app::{Call, Error, Gateway, Receipt, Told};
 use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;
+use crate::eci;
 use crate::eci::incoming::Incoming;
 use crate::eci::params::read;
 use crate::eci::sign_v1;
@@ -32,7 +33,7 @@ const UPDATE_GOES_ON: &str = "The request was recorded and goes on; describe the
 /// The fields of a success, without `RequestId`.
 type Answered = Result<Map<String, Value>, Refusal>;
 
-/// An action of the cloud.
+/// An action of the cloud that is served here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Create,
@@ -45,14 +46,14 @@ pub(super) enum Action {
 impl Action {
     /// The action of that name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "CreateImageCache" => Some(Self::Create),
-            "DescribeImageCaches" => Some(Self::Describe),
-            "UpdateImageCache" => Some(Self::Update),
-            "DeleteImageCache" => Some(Self::Delete),
-            "ListUsage" => Some(Self::Usage),
-            _ => None,
-        }
+        Some(match eci::Action::from_name(name)? {
+            eci::Action::Create => Self::Create,
+            eci::Action::Describe => Self::Describe,
+            eci::Action::Update => Self::Update,
+            eci::Action::Delete => Self::Delete,
+            eci::Action::Usage => Self::Usage,
+            eci::Action::AssumeRole | eci::Action::GetCallerIdentity => return None,
+        })
     }
 
     /// How it stands in line when there is too much to do. Describing one is a read.

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use eci_cache_gateway::app::doctor::Verdict;
+use eci_cache_gateway::eci::Action;
 use eci_cache_gateway::eci::ram::{On, RIGHTS, Right};
 use serde_json::{Value, json};
 
@@ -87,13 +88,13 @@ async fn without(right: &Right) -> (TestGateway, String) {
     (app, format!("/v1/image-caches/{id}"))
 }
 
-fn right(action: &str) -> &'static Right {
+fn right(action: Action) -> &'static Right {
     Right::to(action).unwrap()
 }
 
 #[tokio::test]
 async fn without_the_right_to_create_a_create_is_refused_and_told() {
-    let (app, _) = without(right("CreateImageCache")).await;
+    let (app, _) = without(right(Action::Create)).await;
     is_operators(&app.create("nginx:1.29").await.problem(403, "cloud_refused"));
     assert_eq!(app.creations().await, 1);
     let key = Key::new(&app).await;
@@ -106,7 +107,7 @@ async fn without_the_right_to_create_a_create_is_refused_and_told() {
 
 #[tokio::test]
 async fn without_the_right_to_delete_a_delete_is_refused_and_told() {
-    let (app, path) = without(right("DeleteImageCache")).await;
+    let (app, path) = without(right(Action::Delete)).await;
     is_operators(&app.delete(&path).await.problem(403, "cloud_refused"));
     assert_eq!(app.get(&path).await.expect(200)["status"], "ready");
     assert_eq!(app.ledger().await["deleted"], json!([]));
@@ -114,7 +115,7 @@ async fn without_the_right_to_delete_a_delete_is_refused_and_told() {
 
 #[tokio::test]
 async fn without_the_right_to_update_an_update_is_refused_and_told() {
-    let (app, path) = without(right("UpdateImageCache")).await;
+    let (app, path) = without(right(Action::Update)).await;
     is_operators(&app.patch(&path, &json!({"images": ["nginx:1.28"]})).await.problem(403, "cloud_refused"));
     assert_eq!(app.get(&path).await.expect(200)["images"], json!(["nginx:1.27"]));
     assert_eq!(app.ledger().await["updated"], json!([]));
@@ -122,7 +123,7 @@ async fn without_the_right_to_update_an_update_is_refused_and_told() {
 
 #[tokio::test]
 async fn without_the_right_to_look_nothing_is_taken_for_gone() {
-    let (app, path) = without(right("DescribeImageCaches")).await;
+    let (app, path) = without(right(Action::Describe)).await;
     for _ in 0..3 {
         app.advance(3_600);
         app.drain().await;
@@ -134,14 +135,14 @@ async fn without_the_right_to_look_nothing_is_taken_for_gone() {
 
 #[tokio::test]
 async fn without_the_right_to_the_usage_it_is_refused_and_told() {
-    let (app, _) = without(right("ListUsage")).await;
+    let (app, _) = without(right(Action::Usage)).await;
     is_operators(&app.get(USAGE).await.problem(403, "cloud_refused"));
 }
 
 #[tokio::test]
 async fn without_the_right_to_the_role_nothing_is_sent_and_that_is_told() {
     let app = start(Some("caches")).await;
-    give_printed(&app, Some(right("AssumeRole"))).await;
+    give_printed(&app, Some(right(Action::AssumeRole))).await;
     let report = examined(&app, true).await;
     assert_eq!((missing(&report), report.checks.len()), (vec!["sts:AssumeRole".to_owned()], 1), "{report:#?}");
     assert_eq!(report.checks[0].code.as_deref(), Some("NoPermission"));

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use eci_cache_gateway::domain::caller::Scope;
-use eci_cache_gateway::eci::{API_VERSION, sign_v1, sign_v3};
+use eci_cache_gateway::eci::{Product, sign_v1, sign_v3};
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ impl Key {
         let mut pairs = own(params);
         pairs.extend(own(&[
             ("Action", action),
-            ("Version", API_VERSION),
+            ("Version", Product::Eci.version()),
             ("AccessKeyId", &self.id),
             ("SignatureMethod", "HMAC-SHA1"),
             ("SignatureVersion", "1.0"),
@@ -92,7 +92,7 @@ impl Key {
         let mut headers = own(&[
             ("host", &app.address.to_string()),
             ("x-acs-action", action),
-            ("x-acs-version", API_VERSION),
+            ("x-acs-version", Product::Eci.version()),
             ("x-acs-date", &app.now().format("%Y-%m-%dT%H:%M:%SZ").to_string()),
             ("x-acs-signature-nonce", &nonce()),
             ("x-acs-content-sha256", &sign_v3::hashed_payload(body.as_bytes())),

@@ -52,18 +52,22 @@ async fn a_dry_run_does_nothing_whatever_it_is_called() {
         for (name, said) in
             [("DryRun", "true"), ("DryRun", "True"), ("dryRun", "1"), ("dry_run", "yes"), ("DRYRUN", " TRUE")]
         {
-            let mut params = least(known.action, &id);
+            let mut params = least(known.action.as_str(), &id);
             params.push((name, said));
-            for answer in [key.get(&app, known.action, &params).await, key.post(&app, known.action, &params).await] {
+            for answer in [
+                key.get(&app, known.action.as_str(), &params).await,
+                key.post(&app, known.action.as_str(), &params).await,
+            ] {
                 let told = error(&answer, 400, "DryRunOperation");
                 assert_eq!(told["Message"], "Request validation has been passed with DryRun flag set.");
             }
         }
-        let mut unclear = least(known.action, &id);
+        let mut unclear = least(known.action.as_str(), &id);
         unclear.push(("DryRun", "perhaps"));
-        let told = error(&key.post(&app, known.action, &unclear).await, 400, "InvalidParameter");
+        let told = error(&key.post(&app, known.action.as_str(), &unclear).await, 400, "InvalidParameter");
         assert!(told["Message"].as_str().unwrap().contains("DryRun is not valid: it must be true or false"), "{told}");
-        let in_header = key.v3(&app, known.action, &least(known.action, &id), true).header("dry-run", "true");
+        let in_header =
+            key.v3(&app, known.action.as_str(), &least(known.action.as_str(), &id), true).header("dry-run", "true");
         error(&Answer::of(in_header).await, 400, "DryRunOperation");
     }
     assert_eq!(app.count("SELECT count(*) FROM operations").await, operations);
@@ -108,7 +112,7 @@ async fn each_parameter_is_taken_harmless_or_refused_by_name() {
     all.dedup();
     for known in &ACTIONS {
         for name in &all {
-            let mut params = least(known.action, &id);
+            let mut params = least(known.action.as_str(), &id);
             params.retain(|(had, _)| had != name);
             params.push((name, if name == "ImageCacheId" { &id } else { value(name) }));
             params.push(("DryRun", "true"));
@@ -116,8 +120,8 @@ async fn each_parameter_is_taken_harmless_or_refused_by_name() {
             let of_another = ACTIONS.iter().any(|other| other.taken.contains(&form.as_str()));
             let is_known = known.taken.contains(&form.as_str())
                 || HARMLESS.contains(&form.as_str())
-                || (of_another && ["DeleteImageCache", "ListUsage"].contains(&known.action));
-            let told = key.post(&app, known.action, &params).await.expect_error();
+                || (of_another && ["DeleteImageCache", "ListUsage"].contains(&known.action.as_str()));
+            let told = key.post(&app, known.action.as_str(), &params).await.expect_error();
             let message = told["Message"].as_str().unwrap();
             let refused = message.contains(&format!("{name} is not valid: it is no parameter of {}", known.action));
             assert_eq!(refused, !is_known, "{} {name}: {told}", known.action);
