@@ -56,7 +56,7 @@
 //!
 //! # Many who wait
 //!
-//! A long poll, a stream and a wait for `ready` look once for themselves and then join `app::news`: one task per
+//! A long poll, a stream and a wait for `ready` look once for themselves and then join `app::event_hub`: one task per
 //! process asks the database what is new to any of them, at once after a commit of its own process and within 0.1 s
 //! after another's, and hands it around in memory. Nobody holds a connection while waiting.
 //!

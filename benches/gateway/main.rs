@@ -12,7 +12,6 @@
 mod answer;
 mod contest;
 mod crowd;
-mod house;
 mod load;
 mod nginx;
 mod others;
@@ -28,17 +27,18 @@ mod served;
 #[path = "../../tests/it/support/server.rs"]
 mod server;
 mod site;
+mod testbed;
 mod twin;
 mod unaudited;
 mod waiters;
 
 use eci_cache_gateway::localpg::{Durability, Options, Server};
-use house::House;
 use plan::Plan;
 use processor::load_average;
 use report::{Fact, Row};
 use serde_json::json;
 use site::Size;
+use testbed::Testbed;
 
 /// Connections of the references and of the gateways, together.
 const TO_THE_DATABASE: u32 = 250;
@@ -97,15 +97,15 @@ async fn measure(plan: &Plan, server: &Server, results: &mut Results) -> anyhow:
         results.facts.extend(rest::measure(server, &folder).await?);
     }
     if plan.which.has("sealing") {
-        let house = House::build(server, house::boundless()).await?;
-        results.facts.extend(sealing::measure(&house, if plan.quick { 20_000 } else { 100_000 }).await?);
-        house.end().await;
+        let testbed = Testbed::build(server, testbed::boundless()).await?;
+        results.facts.extend(sealing::measure(&testbed, if plan.quick { 20_000 } else { 100_000 }).await?);
+        testbed.end().await;
     }
     if plan.which.has("waiters") {
-        let house = House::build(server, house::boundless()).await?;
+        let testbed = Testbed::build(server, testbed::boundless()).await?;
         let rounds = if plan.quick { 1 } else { 3 };
-        results.facts.extend(waiters::run(&house, plan.waiters, rounds).await?);
-        house.end().await;
+        results.facts.extend(waiters::run(&testbed, plan.waiters, rounds).await?);
+        testbed.end().await;
     }
     Ok(())
 }

@@ -12,10 +12,10 @@ use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::house::{FIRST, ID_STEM, KEY, KEY_SECRET};
 use crate::load::Work;
 use crate::served::sent;
 use crate::site::Site;
+use crate::testbed::{FIRST, ID_STEM, KEY, KEY_SECRET};
 
 /// Tells the requests of all rounds apart.
 static NUMBER: AtomicU64 = AtomicU64::new(0);

@@ -11,16 +11,16 @@ use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::AuditId;
 use futures_util::future::join_all;
 
-use crate::house::{self, House};
 use crate::report::Fact;
+use crate::testbed::{self, Testbed};
 
 /// How many are asked for at once.
 const AT_ONCE: u32 = 1_000;
 
 /// Writes so many entries, seals and verifies them.
-pub(crate) async fn measure(house: &House, entries: u32) -> anyhow::Result<Vec<Fact>> {
+pub(crate) async fn measure(testbed: &Testbed, entries: u32) -> anyhow::Result<Vec<Fact>> {
     eprintln!("sealing");
-    let (store, entropy) = (house.store(), Entropy::from_seed(3));
+    let (store, entropy) = (testbed.store(), Entropy::from_seed(3));
     let entry = || {
         let (origin, now) = (Origin { door: Door::Rest, request_id: "req_1".into(), address: None }, SystemClock.now());
         let mut entry = Actor::anonymous(&origin).entry(AuditId::new(now, &entropy), now, "get_me", Outcome::Refused);
@@ -35,10 +35,10 @@ pub(crate) async fn measure(house: &House, entries: u32) -> anyhow::Result<Vec<F
     }
     let written = began.elapsed();
     let began = Instant::now();
-    house.seal().await?;
+    testbed.seal().await?;
     let sealed = began.elapsed();
     let began = Instant::now();
-    let subject = Subject { keys: house::audit_keys().verifiers(), saved: None, waited: HashSet::new() };
+    let subject = Subject { keys: testbed::audit_keys().verifiers(), saved: None, waited: HashSet::new() };
     let (report, waiting) = verify(&store, &subject).await?;
     let verified = began.elapsed();
     store.close().await;

@@ -12,8 +12,8 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::house::{AUDIENCE, ISSUER, KEY, KEY_SECRET, TOKEN_SECRET};
 use crate::site::Site;
+use crate::testbed::{AUDIENCE, ISSUER, KEY, KEY_SECRET, TOKEN_SECRET};
 
 /// What is set, beside where everything is.
 const SETTINGS: [(&str, &str); 14] = [
@@ -33,7 +33,7 @@ const SETTINGS: [(&str, &str); 14] = [
     ("ECG_LOG", "warn"),
 ];
 /// It starts within that, or something is wrong.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A process that serves; ended with this.
 pub(crate) struct Served {
@@ -110,7 +110,7 @@ pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
 
 /// Returns once `child` answers `page` at `address` with 200.
 pub(crate) async fn answers(address: SocketAddr, page: &str, child: &mut Child) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + MAX_WAIT;
     while !asked(address, page).await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
         if let Some(status) = child.try_wait()? {
             bail!("it ended before it answered: {status}");

@@ -16,7 +16,7 @@ use sqlx::types::Json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
-use crate::house::{FIRST, ID_STEM, admin, connect_to, database, standin, token, token_with};
+use crate::testbed::{FIRST, ID_STEM, admin, connect_to, database, standin, token, token_with};
 
 /// The database that is made anew for each size.
 pub(crate) const DATABASE: &str = "ecg_bench_site";

@@ -11,8 +11,8 @@ use eci_cache_gateway::http;
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::AsyncBufReadExt as _;
 
-use crate::house::House;
 use crate::site::Site;
+use crate::testbed::Testbed;
 
 /// Says that this process is such a server: behind it stand the database and whether there is an audit.
 pub(crate) const FLAG: &str = "--half-a-gateway";
@@ -60,10 +60,10 @@ pub(crate) fn be(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<
     let (database, audits): (PgConnectOptions, bool) = (next()?.parse()?, next()?.parse()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let settings = http::Settings { audits, ..http::Settings::default() };
-    let house = runtime.block_on(House::on(database, settings))?;
-    writeln!(std::io::stdout(), "{}", house.address)?;
+    let testbed = runtime.block_on(Testbed::on(database, settings))?;
+    writeln!(std::io::stdout(), "{}", testbed.address)?;
     // Until who started it is gone.
     let _nothing = std::io::stdin().read(&mut [0])?;
-    runtime.block_on(house.end());
+    runtime.block_on(testbed.end());
     Ok(())
 }

@@ -12,11 +12,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::crowd;
-use crate::house::House;
 use crate::report::{Fact, median};
+use crate::testbed::Testbed;
 
 /// All wait after that long, or something is wrong.
-const PATIENCE: Duration = Duration::from_secs(45);
+const MAX_WAIT: Duration = Duration::from_secs(45);
 
 /// What is asked for, and by how many.
 struct Kind {
@@ -28,8 +28,8 @@ struct Kind {
 const KINDS: [(&str, &str); 2] = [("long polls", "/v1/events?timeout=55"), ("streams", "/v1/events/stream")];
 
 /// Measures both kinds, each `rounds` times; the medians, in milliseconds.
-pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::Result<Vec<Fact>> {
-    let other = house.neighbour().await?;
+pub(crate) async fn run(testbed: &Testbed, waiters: usize, rounds: u32) -> anyhow::Result<Vec<Fact>> {
+    let other = testbed.neighbour().await?;
     let (mut number, mut facts) = (0, Vec::new());
     for (name, path) in KINDS {
         let mut times = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::R
             number += 1;
             eprintln!("{waiters} {name}: round {} of {rounds}", times.len() + 1);
             let kind = Kind { path, waiters };
-            times.push(round(house, &other, &kind, number).await.with_context(|| name.to_owned())?);
+            times.push(round(testbed, &other, &kind, number).await.with_context(|| name.to_owned())?);
         }
         for (place, told) in
             ["the create is answered", "the first is told", "half are told", "the last is told"].into_iter().enumerate()
@@ -50,18 +50,18 @@ pub(crate) async fn run(house: &House, waiters: usize, rounds: u32) -> anyhow::R
     Ok(facts)
 }
 
-async fn round(house: &House, other: &House, kind: &Kind, round: u8) -> anyhow::Result<[Duration; 4]> {
+async fn round(testbed: &Testbed, other: &Testbed, kind: &Kind, round: u8) -> anyhow::Result<[Duration; 4]> {
     // Behind what there is already, or a poll would be answered at once.
-    let end = answered(house, "GET", "/v1/events/stream", "", "\nid: ").await?;
+    let end = answered(testbed, "GET", "/v1/events/stream", "", "\nid: ").await?;
     let cursor = end.rsplit_once("\nid: ").context("an id")?.1.lines().next().unwrap_or_default().to_owned();
     let path = format!("{}{}cursor={cursor}", kind.path, if kind.path.contains('?') { '&' } else { '?' });
-    let crowd = crowd::Crowd::start(house.address, round, kind.waiters, &request(house, "GET", &path, "")).await?;
+    let crowd = crowd::Crowd::start(testbed.address, round, kind.waiters, &request(testbed, "GET", &path, "")).await?;
     let all_wait = async {
-        while house.waiting() < kind.waiters {
+        while testbed.waiting() < kind.waiters {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, all_wait).await.with_context(|| format!("only {} wait", house.waiting()))?;
+    tokio::time::timeout(MAX_WAIT, all_wait).await.with_context(|| format!("only {} wait", testbed.waiting()))?;
     let (began, at) = (Instant::now(), SystemClock.now());
     let body = r#"{"name":"web","region":"cn-beijing","images":["nginx:1.27"]}"#;
     answered(other, "POST", "/v1/image-caches", body, "\r\n\r\n").await?;
@@ -70,15 +70,15 @@ async fn round(house: &House, other: &House, kind: &Kind, round: u8) -> anyhow::
     Ok([created, first, middle, last])
 }
 
-fn request(house: &House, method: &str, path: &str, body: &str) -> String {
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n", house.token);
+fn request(testbed: &Testbed, method: &str, path: &str, body: &str) -> String {
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n", testbed.token);
     format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// What a request was answered up to the text `until`.
-async fn answered(house: &House, method: &str, path: &str, body: &str, until: &str) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(house.address).await?;
-    stream.write_all(request(house, method, path, body).as_bytes()).await?;
+async fn answered(testbed: &Testbed, method: &str, path: &str, body: &str, until: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(testbed.address).await?;
+    stream.write_all(request(testbed, method, path, body).as_bytes()).await?;
     told(&mut stream, until).await
 }
 

@@ -10,13 +10,13 @@
 #[path = "../gateway/answer.rs"]
 mod answer;
 mod bare;
-#[path = "../gateway/house.rs"]
-#[expect(dead_code, reason = "the house of another benchmark, which needs more of it")]
-mod house;
 mod load;
 #[path = "../../tests/it/support/server.rs"]
 mod server;
 mod slow;
+#[path = "../gateway/testbed.rs"]
+#[expect(dead_code, reason = "the testbed of another benchmark, which needs more of it")]
+mod testbed;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,9 +26,9 @@ use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::limits::Limits;
 use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::localpg::{Durability, Server};
-use house::House;
 use load::{Asker, Figures};
 use sqlx::{Connection as _, Executor as _, PgConnection};
+use testbed::Testbed;
 
 /// Teams, each with its part of the image caches.
 const TEAMS: usize = 8;
@@ -74,30 +74,30 @@ fn main() -> anyhow::Result<()> {
     let gateway = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // A thread of its own: the load goes on at its pace while the gateway is busy.
     let load = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let house = gateway.block_on(build(&server, plan.lists))?;
+    let testbed = gateway.block_on(build(&server, plan.lists))?;
     let bare = gateway.block_on(bare::serve())?;
-    let measured = load.block_on(measure(&plan, house.address, bare));
-    gateway.block_on(house.end());
+    let measured = load.block_on(measure(&plan, testbed.address, bare));
+    gateway.block_on(testbed.end());
     server.stop()?;
     measured
 }
 
 /// The gateway with its usual limits, but for the rate of each team: what is asked for at most is what is measured.
-async fn build(server: &Server, lists: usize) -> anyhow::Result<House> {
+async fn build(server: &Server, lists: usize) -> anyhow::Result<Testbed> {
     let usual = Limits::default();
     let room = Room { lists, ..usual.room };
-    let limits = Limits { team: house::boundless().team, room, ..usual };
-    let house = House::build(server, limits).await?;
-    let mut owner = PgConnection::connect_with(&house::connect_to(server, house::DATABASE)).await?;
+    let limits = Limits { team: testbed::boundless().team, room, ..usual };
+    let testbed = Testbed::build(server, limits).await?;
+    let mut owner = PgConnection::connect_with(&testbed::connect_to(server, testbed::DATABASE)).await?;
     owner.execute("UPDATE image_caches SET team = 'team-' || right(name, 1)").await?;
     owner.execute("VACUUM ANALYZE image_caches").await?;
-    Ok(house)
+    Ok(testbed)
 }
 
 /// The connections of a team: each lists 50 image caches, and no two ask the same. Equal lists at the same time are one
 /// question, so that there would be no overload.
 fn askers(address: SocketAddr, team: usize, count: usize) -> anyhow::Result<Vec<Asker>> {
-    let token = house::token(SystemClock.now(), &format!("team-{team}"))?;
+    let token = testbed::token(SystemClock.now(), &format!("team-{team}"))?;
     let asker = |place: usize| {
         let (minute, second) = (place / 60, place % 60);
         let request = format!(

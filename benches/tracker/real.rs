@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::REGIONS;
-use crate::house::House;
+use crate::testbed::Testbed;
 use crate::virtual_cloud::{CLASS, history, in_midst, length};
 
 /// How long it runs before anything is measured.
@@ -84,7 +84,7 @@ impl Measured {
 }
 
 struct Scene<'a> {
-    house: &'a House,
+    testbed: &'a Testbed,
     entropy: Entropy,
     placed: HashMap<Uuid, Placed>,
     /// The open bucket of each region, and how many are in it.
@@ -94,16 +94,21 @@ struct Scene<'a> {
 
 /// Runs it.
 pub(crate) async fn run(server: &Server, builds: usize, settled: usize, seconds: u64) -> anyhow::Result<Measured> {
-    let house = House::build(server).await?;
-    let mut scene =
-        Scene { house: &house, entropy: Entropy::from_seed(1), placed: HashMap::new(), open: HashMap::new(), seen: 0 };
+    let testbed = Testbed::build(server).await?;
+    let mut scene = Scene {
+        testbed: &testbed,
+        entropy: Entropy::from_seed(1),
+        placed: HashMap::new(),
+        open: HashMap::new(),
+        seen: 0,
+    };
     eprintln!("{builds} of {} are put there", builds + settled);
     scene.begin(builds, settled).await?;
-    let worker = house.worker()?;
+    let worker = testbed.worker()?;
     for _ in 0..WARM_UP {
         scene.second().await?;
     }
-    let (looks, busy) = (house.looks().await?, worker.busy()?);
+    let (looks, busy) = (testbed.looks().await?, worker.busy()?);
     let mut measured = Measured {
         name: if settled == 0 { builds.to_string() } else { format!("{builds} of {}", builds + settled) },
         finished: 0,
@@ -121,24 +126,24 @@ pub(crate) async fn run(server: &Server, builds: usize, settled: usize, seconds:
             measured.naive += (life / 10.0).floor() + 1.0;
         }
     }
-    measured.looks = house.looks().await? - looks;
+    measured.looks = testbed.looks().await? - looks;
     measured.busy = worker.busy()? - busy;
     measured.memory = worker.memory()?;
     drop(worker);
-    house.end().await;
+    testbed.end().await;
     Ok(measured)
 }
 
 impl Scene<'_> {
     async fn begin(&mut self, builds: usize, settled: usize) -> anyhow::Result<()> {
-        self.house.admin("settings", &json!({"quota": 10_000_000, "creates_per_minute": 10_000_000})).await?;
+        self.testbed.admin("settings", &json!({"quota": 10_000_000, "creates_per_minute": 10_000_000})).await?;
         for region in 0..REGIONS {
             let counts = history(&self.entropy).to_counts();
             sqlx::query("INSERT INTO build_history (account, region, class, counts) VALUES ('default', $1, $2, $3)")
                 .bind(region_of(region))
                 .bind(CLASS)
                 .bind(counts)
-                .execute(&self.house.pool)
+                .execute(&self.testbed.pool)
                 .await?;
         }
         let old: Vec<Build> = (0..settled).map(|number| self.build(number, 5_000.0, 100.0)).collect();
@@ -149,8 +154,8 @@ impl Scene<'_> {
             lives.into_iter().enumerate().map(|(number, (age, length))| self.build(number, age, length)).collect();
         self.put(&young, "creating").await?;
         sqlx::query("INSERT INTO tracker_groups (account, region, due_at) SELECT DISTINCT account, region, now() FROM image_caches")
-            .execute(&self.house.pool).await?;
-        sqlx::query("VACUUM ANALYZE image_caches").execute(&self.house.pool).await?;
+            .execute(&self.testbed.pool).await?;
+        sqlx::query("VACUUM ANALYZE image_caches").execute(&self.testbed.pool).await?;
         Ok(())
     }
 
@@ -174,7 +179,7 @@ impl Scene<'_> {
                 "region": build.region, "name": build.id.simple().to_string(), "tags": {BUCKET_TAG: build.bucket},
                 "age_seconds": build.age, "build_seconds": build.length,
             })).collect();
-            let put = self.house.admin("caches", &json!({ "put": bulk })).await?;
+            let put = self.testbed.admin("caches", &json!({ "put": bulk })).await?;
             let ids: Vec<String> = serde_json::from_value(put["put"].clone())?;
             self.insert(builds, &ids, status, now).await?;
             if status != "creating" {
@@ -208,7 +213,7 @@ impl Scene<'_> {
         .bind(begun)
         .bind(column(|build| build.bucket.clone()))
         .bind(status)
-        .execute(&self.house.pool)
+        .execute(&self.testbed.pool)
         .await?;
         Ok(())
     }
@@ -230,7 +235,7 @@ impl Scene<'_> {
         let told: Vec<(i64, Uuid, DateTime<Utc>, DateTime<Utc>)> = sqlx::query_as(
             "SELECT e.seq, e.image_cache, e.occurred_at, c.created_at FROM events e JOIN image_caches c ON c.id = e.image_cache
              WHERE e.seq > $1 AND e.type = 'image_cache.ready' AND e.occurred_at < clock_timestamp() - interval '1 s' ORDER BY e.seq",
-        ).bind(self.seen).fetch_all(&self.house.pool).await?;
+        ).bind(self.seen).fetch_all(&self.testbed.pool).await?;
         let (mut gone, mut rows, mut figures) = (Vec::new(), Vec::new(), Vec::new());
         for (seq, id, at, begun) in told {
             self.seen = self.seen.max(seq);
@@ -240,11 +245,11 @@ impl Scene<'_> {
             rows.push(id);
         }
         for gone in gone.chunks(AT_ONCE) {
-            self.house.remove(gone).await?;
+            self.testbed.remove(gone).await?;
         }
         sqlx::query("UPDATE image_caches SET status = 'deleted' WHERE id = ANY ($1)")
             .bind(rows)
-            .execute(&self.house.pool)
+            .execute(&self.testbed.pool)
             .await?;
         Ok(figures)
     }

@@ -7,8 +7,8 @@ use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::store::TrackerGroup;
 
 use crate::REGIONS;
-use crate::house::House;
 use crate::real::region_of;
+use crate::testbed::Testbed;
 
 /// How many caches there are in each region.
 const EACH: usize = 5_000;
@@ -17,7 +17,7 @@ const TOGETHER: usize = 160;
 
 /// Measures and prints it.
 pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
-    let house = House::build(server).await?;
+    let testbed = Testbed::build(server).await?;
     sqlx::query(
         "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, provider_status, generation, version,
              sequence, operation, eci_cache_id, snapshot_id, progress_percent, evidence, misses, created_at, updated_at)
@@ -27,30 +27,30 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     )
     .bind(i32::try_from(REGIONS)?)
     .bind(i32::try_from(EACH)?)
-    .execute(&house.pool)
+    .execute(&testbed.pool)
     .await?;
-    sqlx::query("VACUUM ANALYZE image_caches").execute(&house.pool).await?;
+    sqlx::query("VACUUM ANALYZE image_caches").execute(&testbed.pool).await?;
     let seen: Vec<Seen> = (1..=EACH).map(shown).collect();
-    let before = rows(&house).await?;
-    let busy_before = busy(&house).await?;
+    let before = rows(&testbed).await?;
+    let busy_before = busy(&testbed).await?;
     let (mut took, mut differing) = (Duration::ZERO, 0);
     for region in 0..REGIONS {
         let group = TrackerGroup { account: "default".into(), region: region_of(region) };
         for pages in seen.chunks(TOGETHER) {
             let pages: Vec<&Seen> = pages.iter().collect();
             let began = Instant::now();
-            differing += house.store.moved_on(&group, &pages).await?.len();
+            differing += testbed.store.moved_on(&group, &pages).await?.len();
             took += began.elapsed();
         }
     }
-    let busy = busy(&house).await? - busy_before;
-    let written = if rows(&house).await? == before { "no row" } else { "rows" };
+    let busy = busy(&testbed).await? - busy_before;
+    let written = if rows(&testbed).await? == before { "no row" } else { "rows" };
     println!(
         "\nA sweep over {} unchanged caches: {busy} ms of the database's processor time, {} ms in all, {differing} rows to write, {written} written",
         REGIONS * EACH,
         took.as_millis(),
     );
-    house.end().await;
+    testbed.end().await;
     Ok(())
 }
 
@@ -77,15 +77,15 @@ fn shown(number: usize) -> Seen {
 }
 
 /// Where every row stands and who wrote it: the same before and after means that none was written.
-async fn rows(house: &House) -> anyhow::Result<i64> {
+async fn rows(testbed: &Testbed) -> anyhow::Result<i64> {
     let sql = "SELECT sum(hashtext(ctid::text || ' ' || xmin::text))::bigint FROM image_caches";
-    Ok(sqlx::query_scalar(sql).fetch_one(&house.pool).await?)
+    Ok(sqlx::query_scalar(sql).fetch_one(&testbed.pool).await?)
 }
 
 /// Processor time of all connections to this database so far, in milliseconds.
-async fn busy(house: &House) -> anyhow::Result<u64> {
+async fn busy(testbed: &Testbed) -> anyhow::Result<u64> {
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()";
-    let pids: Vec<i32> = sqlx::query_scalar(sql).fetch_all(&house.pool).await?;
+    let pids: Vec<i32> = sqlx::query_scalar(sql).fetch_all(&testbed.pool).await?;
     let of = |pid: &i32| {
         // The first number is the time on a processor, in nanoseconds.
         let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();

@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::Plan;
 use crate::cpu::Cpu;
 use crate::figures::{Rounds, load};
-use crate::house::{House, body};
 use crate::receiver::Receiver;
+use crate::testbed::{Testbed, body};
 
 const TEAM: &str = "team-0";
 /// Events a second.
@@ -43,7 +43,7 @@ const ALL: [(Broken, &str); 3] = [
 
 /// What was measured of one of them.
 struct Row {
-    house: House,
+    testbed: Testbed,
     caches: Vec<ImageCache>,
     /// The delays of all rounds: from the commit, and with it.
     all: [Vec<Duration>; 2],
@@ -75,29 +75,29 @@ pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) ->
     }
     for (row, (_, name)) in rows.iter_mut().zip(ALL) {
         row.print(name);
-        row.house.close().await;
+        row.testbed.close().await;
     }
     Ok(())
 }
 
 impl Row {
     async fn build(server: &Server, receiver: &Receiver, broken: Broken) -> anyhow::Result<Self> {
-        let house = House::build(server, &format!("ecg_bench_{broken:?}").to_lowercase()).await?;
-        house.caches(TEAM).await?;
-        house.endpoint(TEAM, &format!("http://{}/healthy", receiver.address)).await?;
+        let testbed = Testbed::build(server, &format!("ecg_bench_{broken:?}").to_lowercase()).await?;
+        testbed.caches(TEAM).await?;
+        testbed.endpoint(TEAM, &format!("http://{}/healthy", receiver.address)).await?;
         match broken {
             Broken::None => {}
             Broken::Hanging => {
-                house.endpoint(TEAM, &format!("http://{}/hang", receiver.address)).await?;
+                testbed.endpoint(TEAM, &format!("http://{}/hang", receiver.address)).await?;
             }
             Broken::Dead => {
-                let dead = house.endpoint(TEAM, "http://127.0.0.1:9/").await?;
-                house.backlog(&[dead], BACKLOG).await?;
+                let dead = testbed.endpoint(TEAM, "http://127.0.0.1:9/").await?;
+                testbed.backlog(&[dead], BACKLOG).await?;
             }
         }
         Ok(Self {
-            caches: caches(&house).await?,
-            house,
+            caches: caches(&testbed).await?,
+            testbed,
             all: [Vec::new(), Vec::new()],
             p99: Rounds::default(),
             against: Rounds::default(),
@@ -110,15 +110,15 @@ impl Row {
 
     /// One round; p99 from the commit.
     async fn measure(&mut self, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
-        let (stop, gateway) = (CancellationToken::new(), self.house.gateway.clone());
+        let (stop, gateway) = (CancellationToken::new(), self.testbed.gateway.clone());
         let told = stop.clone();
         let engine = tokio::spawn(async move { gateway.deliver_until(&told).await });
         // Until the team is in the deliverer's hands, and everything is warm.
-        tell(&self.house, &mut self.caches, Duration::from_secs(1)).await?;
-        let (commits, before) = (self.house.commits().await?, Cpu::now());
-        let sent = tell(&self.house, &mut self.caches, plan.each).await?;
+        tell(&self.testbed, &mut self.caches, Duration::from_secs(1)).await?;
+        let (commits, before) = (self.testbed.commits().await?, Cpu::now());
+        let sent = tell(&self.testbed, &mut self.caches, plan.each).await?;
         let cpu = Cpu::now().each_since(before, sent.len());
-        let statements = self.house.commits().await? - commits - i64::try_from(sent.len())?;
+        let statements = self.testbed.commits().await? - commits - i64::try_from(sent.len())?;
         stop.cancel();
         engine.await??;
         let arrivals = receiver.arrivals();
@@ -158,19 +158,19 @@ struct Sent {
 }
 
 /// What the events are about.
-async fn caches(house: &House) -> anyhow::Result<Vec<ImageCache>> {
+async fn caches(testbed: &Testbed) -> anyhow::Result<Vec<ImageCache>> {
     let team = TEAM.parse()?;
     let ids: Vec<Uuid> =
-        sqlx::query_scalar("SELECT id FROM image_caches WHERE team = $1").bind(TEAM).fetch_all(&house.pool).await?;
+        sqlx::query_scalar("SELECT id FROM image_caches WHERE team = $1").bind(TEAM).fetch_all(&testbed.pool).await?;
     let mut caches = Vec::new();
     for id in ids {
-        caches.extend(house.store.image_cache(&team, CacheId::from(id)).await?);
+        caches.extend(testbed.store.image_cache(&team, CacheId::from(id)).await?);
     }
     Ok(caches)
 }
 
 /// Tells events at the rate, each with the write of an image cache, for so long.
-async fn tell(house: &House, caches: &mut [ImageCache], lasting: Duration) -> anyhow::Result<Vec<Sent>> {
+async fn tell(testbed: &Testbed, caches: &mut [ImageCache], lasting: Duration) -> anyhow::Result<Vec<Sent>> {
     let entropy = Entropy::from_os();
     let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / RATE));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -178,17 +178,17 @@ async fn tell(house: &House, caches: &mut [ImageCache], lasting: Duration) -> an
     while began.elapsed() < lasting {
         ticks.tick().await;
         let cache: &mut ImageCache = &mut caches[sent.len() % places];
-        let write = write(house, cache, &entropy);
+        let write = write(testbed, cache, &entropy);
         let id = write.event.as_ref().map(|event| event.id.to_string()).unwrap_or_default();
         let began = Instant::now();
-        anyhow::ensure!(house.store.write_change(&write).await?, "the image cache moved");
+        anyhow::ensure!(testbed.store.write_change(&write).await?, "the image cache moved");
         sent.push(Sent { id, began, committed: Instant::now() });
         cache.version += 1;
     }
     Ok(sent)
 }
 
-fn write(house: &House, cache: &ImageCache, entropy: &Entropy) -> CacheWrite {
+fn write(testbed: &Testbed, cache: &ImageCache, entropy: &Entropy) -> CacheWrite {
     let now = SystemClock.now();
     let id = EventId::new(now, entropy);
     let event = NewEvent {
@@ -197,7 +197,7 @@ fn write(house: &House, cache: &ImageCache, entropy: &Entropy) -> CacheWrite {
         dedupe_key: id.to_string(),
         body: body(),
         at: now,
-        hand_over: house.gateway.hand_over(),
+        hand_over: testbed.gateway.hand_over(),
     };
     CacheWrite { next: cache.clone(), transition: None, event: Some(event), audit: None }
 }

@@ -8,12 +8,12 @@
 mod cpu;
 mod delay;
 mod figures;
-mod house;
 mod rate;
 mod receiver;
 mod reference;
 #[path = "../../tests/it/support/server.rs"]
 mod server;
+mod testbed;
 mod two;
 
 use std::time::Duration;

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cpu::Cpu;
 use crate::figures::{Rounds, load};
-use crate::house::House;
 use crate::receiver::Receiver;
+use crate::testbed::Testbed;
 use crate::{Plan, reference};
 
 /// What was measured of one number of endpoints.
@@ -32,14 +32,14 @@ struct Row {
 pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) -> anyhow::Result<()> {
     println!("deliveries per second (load average at the start: {})", load());
     for endpoints in [1, 100, 1_000] {
-        let house = House::build(server, "ecg_bench_rate").await?;
+        let testbed = Testbed::build(server, "ecg_bench_rate").await?;
         let mut row = Row::default();
-        let all = seed(&house, receiver, endpoints).await?;
+        let all = seed(&testbed, receiver, endpoints).await?;
         for round in 0..plan.rounds {
-            row.measure(&house, plan, receiver, &all, round).await?;
+            row.measure(&testbed, plan, receiver, &all, round).await?;
         }
         row.print(endpoints);
-        house.close().await;
+        testbed.close().await;
     }
     Ok(())
 }
@@ -48,7 +48,7 @@ impl Row {
     /// One round; who is first takes turns.
     async fn measure(
         &mut self,
-        house: &House,
+        testbed: &Testbed,
         plan: Plan,
         receiver: &Receiver,
         endpoints: &[EndpointId],
@@ -57,9 +57,9 @@ impl Row {
         let (mut ours, mut rows, mut bare) = (0.0, 0.0, 0.0);
         for turn in 0..3 {
             match (round + turn) % 3 {
-                0 => bare = self.bare(house, plan, receiver).await?,
-                1 => rows = self.row_by_row(house, plan, endpoints).await?,
-                _ => ours = self.ours(house, plan, receiver, endpoints).await?,
+                0 => bare = self.bare(testbed, plan, receiver).await?,
+                1 => rows = self.row_by_row(testbed, plan, endpoints).await?,
+                _ => ours = self.ours(testbed, plan, receiver, endpoints).await?,
             }
         }
         self.ratio.push(ours / rows);
@@ -67,26 +67,26 @@ impl Row {
         Ok(())
     }
 
-    async fn bare(&mut self, house: &House, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
+    async fn bare(&mut self, testbed: &Testbed, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
         let url = format!("http://{}/0", receiver.address);
         let count = usize::try_from(plan.deliveries)?;
         // Warms the client and its connections.
-        reference::bare(&house.sender, &url, 1_000).await?;
+        reference::bare(&testbed.sender, &url, 1_000).await?;
         let before = Cpu::now();
-        let rate = reference::bare(&house.sender, &url, count).await?;
+        let rate = reference::bare(&testbed.sender, &url, count).await?;
         self.bare.push(rate);
         self.bare_gateway.push(Cpu::now().each_since(before, count)[0]);
         Ok(rate)
     }
 
-    async fn row_by_row(&mut self, house: &House, plan: Plan, endpoints: &[EndpointId]) -> anyhow::Result<f64> {
+    async fn row_by_row(&mut self, testbed: &Testbed, plan: Plan, endpoints: &[EndpointId]) -> anyhow::Result<f64> {
         let each = (plan.deliveries / i64::try_from(endpoints.len())? / 4).max(1);
-        reference::prepare(&house.pool).await?;
-        let count = house.backlog(endpoints, each).await?;
+        reference::prepare(&testbed.pool).await?;
+        let count = testbed.backlog(endpoints, each).await?;
         let before = Cpu::now();
-        let rate = reference::row_at_a_time(&house.pool, &house.sender).await?;
+        let rate = reference::row_at_a_time(&testbed.pool, &testbed.sender).await?;
         let cpu = Cpu::now().each_since(before, count);
-        reference::clear(&house.pool).await?;
+        reference::clear(&testbed.pool).await?;
         self.rows.push(rate);
         self.rows_gateway.push(cpu[0]);
         self.rows_postgres.push(cpu[1]);
@@ -95,16 +95,16 @@ impl Row {
 
     async fn ours(
         &mut self,
-        house: &House,
+        testbed: &Testbed,
         plan: Plan,
         receiver: &Receiver,
         endpoints: &[EndpointId],
     ) -> anyhow::Result<f64> {
-        let count = house.backlog(endpoints, (plan.deliveries / i64::try_from(endpoints.len())?).max(1)).await?;
-        let commits = house.commits().await?;
-        let (rate, cpu) = drain(&[&house.gateway], receiver, count).await?;
+        let count = testbed.backlog(endpoints, (plan.deliveries / i64::try_from(endpoints.len())?).max(1)).await?;
+        let commits = testbed.commits().await?;
+        let (rate, cpu) = drain(&[&testbed.gateway], receiver, count).await?;
         // Those of the look at the sum itself, and of the engine's coming and going, are among them.
-        let statements = house.commits().await? - commits;
+        let statements = testbed.commits().await? - commits;
         self.ours.push(rate);
         self.gateway.push(cpu[0]);
         self.postgres.push(cpu[1]);
@@ -145,15 +145,15 @@ pub(crate) async fn drain(gateways: &[&Gateway], receiver: &Receiver, count: usi
 }
 
 /// So many endpoints, spread over up to ten teams.
-pub(crate) async fn seed(house: &House, receiver: &Receiver, count: i64) -> anyhow::Result<Vec<EndpointId>> {
+pub(crate) async fn seed(testbed: &Testbed, receiver: &Receiver, count: i64) -> anyhow::Result<Vec<EndpointId>> {
     let teams = count.min(10);
     let mut endpoints = Vec::new();
     for team in 0..teams {
-        house.caches(&format!("team-{team}")).await?;
+        testbed.caches(&format!("team-{team}")).await?;
     }
     for number in 0..count {
         let url = format!("http://{}/{number}", receiver.address);
-        endpoints.push(house.endpoint(&format!("team-{}", number % teams), &url).await?);
+        endpoints.push(testbed.endpoint(&format!("team-{}", number % teams), &url).await?);
     }
     Ok(endpoints)
 }

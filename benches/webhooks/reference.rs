@@ -17,7 +17,7 @@ use sqlx::{Executor as _, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::house::body;
+use crate::testbed::body;
 
 /// Tasks of either.
 const TASKS: usize = 64;

@@ -7,9 +7,9 @@ use eci_cache_gateway::localpg::Server;
 
 use crate::Plan;
 use crate::figures::{Rounds, load};
-use crate::house::House;
 use crate::rate::{drain, seed};
 use crate::receiver::Receiver;
+use crate::testbed::Testbed;
 
 /// Endpoints, of ten teams: a gateway holds whole teams.
 const ENDPOINTS: i64 = 100;
@@ -27,20 +27,20 @@ pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) ->
         "\ndeliveries per second by two gateways, to {ENDPOINTS} endpoints (load average at the start: {})",
         load()
     );
-    let house = House::build(server, "ecg_bench_two").await?;
-    let (second, wide) = (house.neighbour(1)?, house.neighbour(2)?);
-    let endpoints = seed(&house, receiver, ENDPOINTS).await?;
+    let testbed = Testbed::build(server, "ecg_bench_two").await?;
+    let (second, wide) = (testbed.neighbour(1)?, testbed.neighbour(2)?);
+    let endpoints = seed(&testbed, receiver, ENDPOINTS).await?;
     let teams: [(&str, Vec<&Gateway>); 3] = [
-        ("one gateway", vec![&house.gateway]),
+        ("one gateway", vec![&testbed.gateway]),
         ("one, twice the connections", vec![&wide]),
-        ("two gateways", vec![&house.gateway, &second]),
+        ("two gateways", vec![&testbed.gateway, &second]),
     ];
     let (mut rows, mut ratios) = (<[Row; 3]>::default(), <[Rounds; 2]>::default());
     for round in 0..plan.rounds {
         let mut rates = [0.0; 3];
         for turn in 0..3 {
             let place = (round + turn) % 3;
-            rates[place] = rows[place].measure(&house, plan, receiver, &endpoints, &teams[place].1).await?;
+            rates[place] = rows[place].measure(&testbed, plan, receiver, &endpoints, &teams[place].1).await?;
         }
         ratios[0].push(rates[2] / rates[0]);
         ratios[1].push(rates[2] / rates[1]);
@@ -52,20 +52,20 @@ pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) ->
     println!("  two / one {:.2}, two / one with twice the connections {:.2}", ratios[0], ratios[1]);
     second.close().await;
     wide.close().await;
-    house.close().await;
+    testbed.close().await;
     Ok(())
 }
 
 impl Row {
     async fn measure(
         &mut self,
-        house: &House,
+        testbed: &Testbed,
         plan: Plan,
         receiver: &Receiver,
         endpoints: &[EndpointId],
         gateways: &[&Gateway],
     ) -> anyhow::Result<f64> {
-        let count = house.backlog(endpoints, (plan.deliveries / ENDPOINTS).max(1)).await?;
+        let count = testbed.backlog(endpoints, (plan.deliveries / ENDPOINTS).max(1)).await?;
         let (rate, cpu) = drain(gateways, receiver, count).await?;
         self.rate.push(rate);
         self.gateway.push(cpu[0]);

@@ -34,7 +34,7 @@ impl Gateway {
     pub(super) async fn check_owner(&self, account: &str, client: &Client) -> Result<(), Fault> {
         let name = account.to_owned();
         let asking = client.learn_owner(&self.settings().sts_endpoint, move |owner| tell(&name, owner));
-        super::admission::aside(asking).await;
+        super::admission::without_permit(asking).await;
         self.judge_owner(account, client).await
     }
 
@@ -99,7 +99,7 @@ impl Gateway {
         let Some(pinned) = self.store().pinned_ids().await?.remove(name) else { return Ok(()) };
         let Ok(client) = self.client_of(sealed) else { return Ok(()) };
         // Where it cannot be asked now, it is asked before the key is used.
-        let found = super::admission::aside(client.ask_owner(&self.settings().sts_endpoint)).await;
+        let found = super::admission::without_permit(client.ask_owner(&self.settings().sts_endpoint)).await;
         let Verdict::Foreign(Mismatch { pinned, found }) = judge(Some(&pinned), found.as_ref().ok()) else {
             return Ok(());
         };

@@ -4,7 +4,7 @@
 //! ends; a request that waits for something outside (the cloud, a receiver, the next event, its own body) holds none
 //! meanwhile; no memory grows with what clients think of. `domain::limits` decides, this is its hands.
 //!
-//! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`aside`]. What it does not do:
+//! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`without_permit`]. What it does not do:
 //! health and metrics, which are always answered.
 
 use std::collections::HashMap;
@@ -23,10 +23,10 @@ use crate::domain::caller::TeamId;
 use crate::domain::limits::book::Book;
 use crate::domain::limits::queue::{Arrival, Asking, Class, Queue, Room};
 use crate::domain::limits::{Limits, Party, TeamLimits, neighbourhood};
-use tally::Tally;
+use refusal_counter::RefusalCounter;
 
 mod place;
-mod tally;
+mod refusal_counter;
 mod trials;
 
 pub use place::Place;
@@ -48,8 +48,8 @@ pub async fn in_place<T>(place: Arc<Place>, work: impl Future<Output = T>) -> T 
 }
 
 /// Waits for `work` that is done elsewhere. The request's place is given back as soon as there is something to wait for;
-/// what little comes afterwards needs none ([`come_back`] where it is much). Outside any request it only waits.
-pub async fn aside<T>(work: impl Future<Output = T>) -> T {
+/// what little comes afterwards needs none ([`reacquire_permit`] where it is much). Outside any request it only waits.
+pub async fn without_permit<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
         return done;
@@ -60,9 +60,9 @@ pub async fn aside<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Stands in line again where the place was given back.
-pub async fn come_back() -> Result<(), Error> {
+pub async fn reacquire_permit() -> Result<(), Error> {
     match PLACE.try_with(Arc::clone) {
-        Ok(place) => place.come_back().await,
+        Ok(place) => place.reacquire().await,
         Err(_no_request) => Ok(()),
     }
 }
@@ -79,12 +79,12 @@ pub(super) struct Admission {
     born: Instant,
     room: Room,
     teams: Mutex<Book<TeamId>>,
-    strangers: Mutex<Book<IpAddr>>,
+    unauthenticated: Mutex<Book<IpAddr>>,
     trials: Mutex<Book<TeamId>>,
     trials_under_way: Mutex<Trials>,
     lines: Mutex<Lines>,
     turned_away: AtomicU64,
-    tally: Tally,
+    refusals: RefusalCounter,
 }
 
 #[derive(Debug, Default)]
@@ -116,12 +116,12 @@ impl Admission {
             born: Instant::now(),
             room: limits.room,
             teams: Mutex::new(Book::new(TEAMS)),
-            strangers: Mutex::new(Book::new(ADDRESSES)),
+            unauthenticated: Mutex::new(Book::new(ADDRESSES)),
             trials: Mutex::new(Book::new(TEAMS)),
             trials_under_way: Mutex::default(),
             lines: Mutex::default(),
             turned_away: AtomicU64::new(0),
-            tally: Tally::default(),
+            refusals: RefusalCounter::default(),
         }
     }
 
@@ -172,8 +172,8 @@ impl Admission {
 
     /// When one gives up that would wait until `deadline`, or as long as anybody.
     fn until(&self, deadline: Option<Instant>) -> Duration {
-        let patience = || self.elapsed() + self.room.patience;
-        deadline.map_or_else(patience, |deadline| deadline.saturating_duration_since(self.born))
+        let max_wait = || self.elapsed() + self.room.max_wait;
+        deadline.map_or_else(max_wait, |deadline| deadline.saturating_duration_since(self.born))
     }
 
     /// A place, or one in line with its number. None: it is turned away at once.
@@ -232,10 +232,10 @@ impl Gateway {
     }
 
     /// Counts a request that was refused before anybody knew whose it is. Refused where its address had too many.
-    pub fn count_stranger(&self, address: Option<IpAddr>) -> Result<(), Error> {
+    pub fn count_unauthenticated(&self, address: Option<IpAddr>) -> Result<(), Error> {
         let Some(address) = address.map(neighbourhood) else { return Ok(()) };
-        let (rate, now) = (self.settings().limits.strangers, self.now());
-        let quota = lock(&self.admission().strangers).open(&address, now).0.bucket.take(rate, now);
+        let (rate, now) = (self.settings().limits.unauthenticated, self.now());
+        let quota = lock(&self.admission().unauthenticated).open(&address, now).0.bucket.take(rate, now);
         let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
         count_refusal("address");
         let detail =

@@ -8,7 +8,7 @@
 
 use chrono::Duration;
 
-use super::admission::aside;
+use super::admission::without_permit;
 use super::input::{AdoptionOrder, AdoptionTarget};
 use super::policing::{Case, InAccount, no_account, quota};
 use super::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
@@ -126,7 +126,7 @@ impl Gateway {
 
     async fn find_one(&self, source: &Source<'_>, id: &str) -> Result<Found, Error> {
         let query = DescribeQuery { eci_cache_id: Some(id.to_owned()), ..DescribeQuery::default() };
-        let page = aside(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
+        let page = without_permit(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
         let mut found = Found::default();
         let seen: Vec<Seen> = page.caches.into_iter().filter(|seen| seen.eci_cache_id == id).collect();
         if seen.is_empty() {
@@ -141,7 +141,7 @@ impl Gateway {
         let (mut found, mut query) = (Found::default(), DescribeQuery::default());
         let mut known = std::collections::HashSet::new();
         loop {
-            let page = aside(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
+            let page = without_permit(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
             let fresh: Vec<Seen> =
                 page.caches.into_iter().filter(|seen| known.insert(seen.eci_cache_id.clone())).collect();
             let progress = !fresh.is_empty();

@@ -1,8 +1,8 @@
 //! Who calls: a token or an API key becomes a caller, and may stop being one.
 //!
 //! What must stay true: a malformed credential costs no query; a revocation, at whichever gateway it was made, counts
-//! here within [`kept::BOUND`], also for those who wait or listen; where the database cannot say what is revoked, what
-//! it said last counts for [`kept::GRACE`] at most, then nobody is let in (503). A key's secret is compared in constant
+//! here within [`ttl_memo::BOUND`], also for those who wait or listen; where the database cannot say what is revoked, what
+//! it said last counts for [`ttl_memo::GRACE`] at most, then nobody is let in (503). A key's secret is compared in constant
 //! time, and what is wrong beyond that is told only to who has it.
 //!
 //! Who calls it: the REST door for each request, the streams and waits while they last. Signed requests of the cloud's
@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::admission::Place;
-use super::kept::{self, Kept};
+use super::ttl_memo::{self, TtlMemo};
 use super::{Call, Error, Gateway};
 use crate::auth::refusal::Refusal;
 use crate::domain::api_key::{Denied, Presented, Which};
@@ -20,13 +20,13 @@ use crate::domain::clock::Instant;
 use crate::domain::revocation::RevokedTokens;
 use crate::store::HashedKey;
 
+mod credential_watch;
 mod known;
 mod met;
-mod vigil;
 
+pub(super) use credential_watch::CredentialWatch;
 use known::KnownKeys;
 use met::Met;
-pub(super) use vigil::Vigil;
 
 /// What the hash of a key is made for.
 pub(super) const API_KEY: &str = "api_key";
@@ -34,9 +34,9 @@ pub(super) const API_KEY: &str = "api_key";
 /// What is known of credentials.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
-    revoked: Kept<Arc<RevokedTokens>>,
+    revoked: TtlMemo<Arc<RevokedTokens>>,
     /// Whether the verifier has the issuers of the table ([`super::issuers`]).
-    pub(super) issuers: Kept<()>,
+    pub(super) issuers: TtlMemo<()>,
     keys: KnownKeys,
     met: Met,
 }
@@ -58,12 +58,12 @@ impl Gateway {
         self.clock_is_set().await?;
         let Some(presented) = presented else {
             if self.parts().verifier.lacks_key_of(token) {
-                place.count_strange()?;
+                place.count_unauthenticated()?;
             }
             return self.bearer_of(call, token, wanted_team).await;
         };
         if !self.credentials().met.has_api_key(presented.id) {
-            place.count_strange()?;
+            place.count_unauthenticated()?;
         }
         let caller = self.holder_of(call, &presented).await?;
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
@@ -115,11 +115,11 @@ impl Gateway {
     }
 
     async fn holder_of(&self, call: &Call, presented: &Presented) -> Result<Arc<Caller>, Error> {
-        let mut found = self.known_key(presented, kept::BOUND).await?;
+        let mut found = self.known_key(presented, ttl_memo::BOUND).await?;
         let mut which = self.which(found.as_deref(), presented);
         if which.is_none() {
             // It may have been made, or rotated, elsewhere just now.
-            found = self.known_key(presented, kept::DOUBT).await?;
+            found = self.known_key(presented, ttl_memo::DOUBT).await?;
             which = self.which(found.as_deref(), presented);
         }
         let found = found.ok_or(Refusal::KeyUnknown).map_err(refused)?;
@@ -155,10 +155,10 @@ impl Gateway {
         }
     }
 
-    /// Everything that is revoked, as of [`kept::BOUND`] ago at the latest.
+    /// Everything that is revoked, as of [`ttl_memo::BOUND`] ago at the latest.
     async fn revoked_tokens(&self) -> Result<Arc<RevokedTokens>, Error> {
         let read = async { Ok(Arc::new(RevokedTokens::new(self.store().revoked(self.now()).await?))) };
-        self.credentials().revoked.get(self.clock(), kept::BOUND, read).await
+        self.credentials().revoked.get(self.clock(), ttl_memo::BOUND, read).await
     }
 
     /// Has the next request ask what is revoked.

@@ -26,19 +26,19 @@ const MOST: u32 = 64;
 /// So soon that as many again will be spent long before they are let go.
 const SOON: Duration = Duration::milliseconds(50);
 
-/// The purses of this process, by account.
-pub(super) type Purses = HashMap<String, Purse>;
+/// The call_buckets of this process, by account.
+pub(super) type CallBuckets = HashMap<String, CallBucket>;
 
 /// Calls of one account that this process has drawn for changes and not spent yet.
 #[derive(Debug, Default)]
-pub(super) struct Purse {
+pub(super) struct CallBucket {
     calls: u32,
     drawn_at: Option<Instant>,
     /// How many were asked for then.
     asked: u32,
 }
 
-impl Purse {
+impl CallBucket {
     fn is_fresh(&self, now: Instant) -> bool {
         self.drawn_at.is_some_and(|at| (now - at).abs() < GOOD_FOR)
     }
@@ -65,16 +65,16 @@ impl Gateway {
 
     /// Sees to it that this process has calls for up to `wanted` changes in an account, and says how many it has.
     pub(super) async fn calls_for_changes(&self, account: &str, wanted: u32) -> Result<u32, Error> {
-        let mut purses = self.purses().lock().await;
-        let purse = purses.entry(account.to_owned()).or_default();
-        if !purse.is_fresh(self.now()) {
-            purse.calls = 0;
+        let mut call_buckets = self.call_buckets().lock().await;
+        let bucket = call_buckets.entry(account.to_owned()).or_default();
+        if !bucket.is_fresh(self.now()) {
+            bucket.calls = 0;
         }
-        let lacking = wanted.saturating_sub(purse.calls);
+        let lacking = wanted.saturating_sub(bucket.calls);
         if lacking > 0 {
-            self.fill(account, purse, lacking).await?;
+            self.fill(account, bucket, lacking).await?;
         }
-        Ok(purse.calls.min(wanted))
+        Ok(bucket.calls.min(wanted))
     }
 
     /// Spends the call of a change in an account. An instant says that there is none, and when to come again.
@@ -93,36 +93,36 @@ impl Gateway {
 
     /// Gives back the call of a change that was not recorded.
     pub(super) async fn unspend(&self, account: &str) {
-        let mut purses = self.purses().lock().await;
-        if let Some(purse) = purses.get_mut(account) {
+        let mut call_buckets = self.call_buckets().lock().await;
+        if let Some(bucket) = call_buckets.get_mut(account) {
             // If it is not fresh any more, the next one who looks lets it go.
-            purse.calls += 1;
+            bucket.calls += 1;
         }
     }
 
     async fn spend(&self, account: &str) -> Result<Option<Instant>, Error> {
-        let mut purses = self.purses().lock().await;
-        let purse = purses.entry(account.to_owned()).or_default();
-        if purse.calls == 0 || !purse.is_fresh(self.now()) {
-            purse.calls = 0;
-            let wanted = purse.next_draw(self.now());
-            let again_at = self.fill(account, purse, wanted).await?;
-            if purse.calls == 0 {
+        let mut call_buckets = self.call_buckets().lock().await;
+        let bucket = call_buckets.entry(account.to_owned()).or_default();
+        if bucket.calls == 0 || !bucket.is_fresh(self.now()) {
+            bucket.calls = 0;
+            let wanted = bucket.next_draw(self.now());
+            let again_at = self.fill(account, bucket, wanted).await?;
+            if bucket.calls == 0 {
                 return Ok(Some(again_at));
             }
         }
-        purse.calls -= 1;
+        bucket.calls -= 1;
         Ok(None)
     }
 
-    async fn fill(&self, account: &str, purse: &mut Purse, wanted: u32) -> Result<Instant, Error> {
+    async fn fill(&self, account: &str, bucket: &mut CallBucket, wanted: u32) -> Result<Instant, Error> {
         let draw = |budget: &Budget, gateway: &Self| {
             budget.draw(wanted, Purpose::Change, &gateway.settings().calls, gateway.now())
         };
         // On the heap: an operation's future is large already.
         let drawn: Drawn = Box::pin(self.change_budget(account, draw)).await?;
-        purse.calls += drawn.granted;
-        (purse.drawn_at, purse.asked) = (Some(self.now()), wanted);
+        bucket.calls += drawn.granted;
+        (bucket.drawn_at, bucket.asked) = (Some(self.now()), wanted);
         Ok(drawn.again_at)
     }
 

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::admission::{aside, come_back};
+use super::admission::{reacquire_permit, without_permit};
 use super::input::{ChangeOptions, Changed, IdempotencyKey};
 use super::names::Named;
 use super::operations::{Answer, Ready, Recording};
@@ -120,10 +120,10 @@ impl Gateway {
     async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
         let recording = Recording::of(self, &create.new);
         if quota.is_none() {
-            if aside(self.store().begin_together(create)).await? {
+            if without_permit(self.store().begin_together(create)).await? {
                 return Ok(recording.told(Claimed::Fresh));
             }
-            come_back().await?;
+            reacquire_permit().await?;
         }
         Ok(recording.told(self.store().begin_create(create, quota).await?))
     }
@@ -199,7 +199,7 @@ impl Gateway {
         let gateway = self.clone();
         // A caller that leaves stops nothing.
         let task = self.tasks().spawn(async move { gateway.drive(leased).await });
-        Ok(aside(task).await.ok().flatten())
+        Ok(without_permit(task).await.ok().flatten())
     }
 
     /// The row, if the caller's team has it in the version that the caller means.
@@ -270,7 +270,7 @@ impl Gateway {
         let mut task =
             self.tasks().spawn(async move { Box::pin(gateway.drive_begun(leased, Some(known), ready)).await });
         let early = || Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
-        let ended = aside(tokio::time::timeout(wait, &mut task)).await.map(|ended| ended.ok().flatten());
+        let ended = without_permit(tokio::time::timeout(wait, &mut task)).await.map(|ended| ended.ok().flatten());
         if let Ok(Some(answer)) = ended {
             return answer.into_result(false);
         }

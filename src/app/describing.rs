@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::admission::aside;
+use super::admission::without_permit;
 use super::cursor::{List, unreadable};
 use super::policing::InAccount;
 use super::{Error, Gateway, access};
@@ -114,7 +114,7 @@ impl Gateway {
         let account = ruling.account;
         let team = self.store().team_usage(&caller.team, &account, &region).await?;
         let cloud = self.cloud_of(&account).await.map_err(cloud_fault)?;
-        let attributes = aside(cloud.list_usage(&region)).await.map_err(cloud_fault)?;
+        let attributes = without_permit(cloud.list_usage(&region)).await.map_err(cloud_fault)?;
         Ok(Usage { account, attributes, team })
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::cursor::{List, unreadable};
+use super::event_hub::HubEvent;
 use super::input::FeedPage;
-use super::news::Told;
-use super::waiting::Patience;
+use super::waiting::WaitLimit;
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::filter::{EventFilter, Page};
@@ -33,7 +33,7 @@ impl Gateway {
         let filter = &EventFilter { platform: caller.may(Scope::PlatformSecurity), ..filter.clone() };
         let cursors = Cursors::of(self, caller);
         let mut place = cursors.read(page.cursor.as_deref())?;
-        let patience = self.patience(caller, call, wait)?;
+        let wait_limit = self.wait_limit(caller, call, wait)?;
         let limit = page.limit.clamp(1, Page::MAX_LIMIT) as usize;
         loop {
             let stretch = self.store().events(&caller.team, filter, place, limit).await?;
@@ -42,12 +42,12 @@ impl Gateway {
                 place = stretch.read_to;
                 continue;
             }
-            if !stretch.events.is_empty() || patience.is_over() {
+            if !stretch.events.is_empty() || wait_limit.is_over() {
                 return Ok(cursors.page(stretch));
             }
             place = stretch.read_to;
             let Some(told) = self.join_feed(&caller.team, place) else { continue };
-            if let Some(page) = wait_for_events(told, filter, &mut place, limit, &patience, &cursors).await {
+            if let Some(page) = wait_for_events(told, filter, &mut place, limit, &wait_limit, &cursors).await {
                 return Ok(page);
             }
         }
@@ -80,16 +80,16 @@ pub(super) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), Error> {
 /// The first events after `place` that somebody is handed, or none when the time is over. `None`: they must read the
 /// database again.
 async fn wait_for_events(
-    mut news: Receiver<Arc<Told>>,
+    mut news: Receiver<Arc<HubEvent>>,
     filter: &EventFilter,
     place: &mut Place,
     limit: usize,
-    patience: &Patience,
+    wait_limit: &WaitLimit,
     cursors: &Cursors<'_>,
 ) -> Option<FeedPage> {
-    let mut found: Vec<Arc<Told>> = Vec::new();
+    let mut found: Vec<Arc<HubEvent>> = Vec::new();
     loop {
-        let told = match patience.with(news.recv()).await {
+        let told = match wait_limit.with(news.recv()).await {
             Some(Ok(told)) => told,
             // What was found already is answered first: the place is behind it.
             Some(Err(RecvError::Lagged(_) | RecvError::Closed)) if found.is_empty() => return None,
@@ -136,11 +136,11 @@ impl<'a> Cursors<'a> {
 
     fn page(&self, stretch: Stretch) -> FeedPage {
         let (has_more, next_cursor) = (stretch.more, self.write(stretch.read_to));
-        let items = stretch.events.into_iter().filter_map(Told::new).map(|told| told.view).collect();
+        let items = stretch.events.into_iter().filter_map(HubEvent::new).map(|told| told.view).collect();
         FeedPage { items, has_more, next_cursor }
     }
 
-    fn told(&self, told: &[Arc<Told>], place: Place, has_more: bool) -> FeedPage {
+    fn told(&self, told: &[Arc<HubEvent>], place: Place, has_more: bool) -> FeedPage {
         let items = told.iter().map(|told| told.view.clone()).collect();
         FeedPage { items, has_more, next_cursor: self.write(place) }
     }

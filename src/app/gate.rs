@@ -7,7 +7,7 @@ use tokio::sync::watch::Receiver;
 
 use super::input::{GateAnswer, GateQuestion};
 use super::view::{FailureView, GateView, MatchAnnotationsView};
-use super::waiting::Patience;
+use super::waiting::WaitLimit;
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
 use crate::domain::field::{FieldError, Findings};
@@ -35,14 +35,14 @@ impl Gateway {
     ) -> Result<GateAnswer, Error> {
         access::check(caller, "check_gate")?;
         let asked = asked(question)?;
-        let patience = self.patience(caller, call, wait)?;
+        let wait_limit = self.wait_limit(caller, call, wait)?;
         loop {
             let caches = self.weighed(caller, &asked).await?;
-            if patience.is_over() || !matches!(verdict(&caches), Verdict::NotYet(_)) {
+            if wait_limit.is_over() || !matches!(verdict(&caches), Verdict::NotYet(_)) {
                 return self.answer_of(caller, &caches).await;
             }
             // Anything but "usable" is looked up again before it is said: another cache may have been begun.
-            if let Some(caches) = self.until_usable(caches, &patience).await {
+            if let Some(caches) = self.until_usable(caches, &wait_limit).await {
                 return self.answer_of(caller, &caches).await;
             }
         }
@@ -60,14 +60,14 @@ impl Gateway {
     async fn until_usable(
         &self,
         mut caches: Vec<Arc<ImageCache>>,
-        patience: &Patience,
+        wait_limit: &WaitLimit,
     ) -> Option<Vec<Arc<ImageCache>>> {
         let coming = caches.iter().enumerate().filter(|(_, cache)| is_coming(cache.status)).take(MAX_WATCHED);
         let mut watched: Vec<(usize, Receiver<_>)> =
             coming.map(|(place, cache)| (place, self.join_cache(cache.id, cache.version))).collect();
         loop {
             let changes = watched.iter_mut().map(|(_, news)| Box::pin(news.changed()));
-            let Some((Ok(()), which, _)) = patience.with(futures_util::future::select_all(changes)).await else {
+            let Some((Ok(()), which, _)) = wait_limit.with(futures_util::future::select_all(changes)).await else {
                 return Some(caches);
             };
             let (place, news) = &mut watched[which];

@@ -11,14 +11,14 @@ use super::Error;
 use super::accounts::Accounts;
 use super::admission::Admission;
 use super::authenticating::Credentials;
-use super::budgeting::Purses;
+use super::budgeting::CallBuckets;
 use super::delivering::Handing;
+use super::event_hub::EventHub;
 use super::horizon::Horizon;
-use super::news::News;
 use super::policing::Disabled;
+use super::rendering::Renderer;
 use super::sealing::SealingWatch;
 use super::settings::Settings;
-use super::showing::Showing;
 use super::signals::Signals;
 use super::stream::Streams;
 use super::supervision::Supervision;
@@ -72,20 +72,20 @@ pub struct Gateway(Arc<Inner>);
 struct Inner {
     parts: Parts,
     signals: Signals,
-    news: Arc<News>,
+    event_hub: Arc<EventHub>,
     streams: Streams,
     credentials: Credentials,
     tasks: TaskTracker,
     leaving: CancellationToken,
     buckets: Mutex<Buckets>,
     accounts: Mutex<Accounts>,
-    purses: tokio::sync::Mutex<Purses>,
+    call_buckets: tokio::sync::Mutex<CallBuckets>,
     outlet: Arc<Outlet>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
     handing: Handing,
     disabled: Disabled,
     admission: Arc<Admission>,
-    showing: Showing,
+    renderer: Renderer,
     supervision: Supervision,
     horizon: Horizon,
     sealing: SealingWatch,
@@ -98,25 +98,25 @@ impl Gateway {
     /// A gateway of these parts.
     pub fn new(parts: Parts) -> Self {
         let (to, inbox) = mpsc::unbounded_channel();
-        let news = Arc::<News>::default();
+        let event_hub = Arc::<EventHub>::default();
         let admission = Arc::new(Admission::new(&parts.settings.limits));
         Self(Arc::new(Inner {
             parts,
-            signals: Signals::new(Arc::clone(&news)),
-            news,
+            signals: Signals::new(Arc::clone(&event_hub)),
+            event_hub,
             streams: Streams::default(),
             credentials: Credentials::default(),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             buckets: Mutex::default(),
             accounts: Mutex::default(),
-            purses: tokio::sync::Mutex::default(),
+            call_buckets: tokio::sync::Mutex::default(),
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
             handing: Handing::default(),
             disabled: Disabled::default(),
             admission,
-            showing: Showing::default(),
+            renderer: Renderer::default(),
             supervision: Supervision::default(),
             horizon: Horizon::default(),
             sealing: SealingWatch::default(),
@@ -231,8 +231,8 @@ impl Gateway {
     }
 
     /// Who waits for what.
-    pub(super) fn news(&self) -> &News {
-        &self.0.news
+    pub(super) fn event_hub(&self) -> &EventHub {
+        &self.0.event_hub
     }
 
     /// What is known of credentials.
@@ -261,9 +261,9 @@ impl Gateway {
         &self.0.admission
     }
 
-    /// What is remembered of showing.
-    pub(super) fn showing(&self) -> &Showing {
-        &self.0.showing
+    /// What is remembered of renderings.
+    pub(super) fn renderer(&self) -> &Renderer {
+        &self.0.renderer
     }
 
     /// How the tasks of this process fare.
@@ -282,8 +282,8 @@ impl Gateway {
     }
 
     /// The calls that this process has drawn for changes, by account.
-    pub(super) fn purses(&self) -> &tokio::sync::Mutex<Purses> {
-        &self.0.purses
+    pub(super) fn call_buckets(&self) -> &tokio::sync::Mutex<CallBuckets> {
+        &self.0.call_buckets
     }
 
     /// What is known of the cloud accounts that were added.

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: the issuer of the settings is shown and not changed; no two issuers have one `iss`, and none has
 //! ours. The table is read at most once a second, so that another gateway's change holds here within
-//! [`kept::BOUND`]; while it cannot be read, what was read last counts for [`kept::GRACE`], then nobody with a token is
+//! [`ttl_memo::BOUND`]; while it cannot be read, what was read last counts for [`ttl_memo::GRACE`], then nobody with a token is
 //! let in (503). An issuer that this version does not know all of is passed over.
 //!
 //! Who owns it: the table; whoever writes it has the next request of its own process ask anew. Who calls it: the doors,
@@ -14,7 +14,7 @@ use super::cursor::{List, one_more};
 use super::precondition::Precondition;
 use super::teams::moved;
 use super::view::IssuerView;
-use super::{Call, Error, Gateway, access, kept};
+use super::{Call, Error, Gateway, access, ttl_memo};
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::event::EventType;
 use crate::domain::field::{FieldError, Findings};
@@ -132,7 +132,7 @@ impl Gateway {
         Ok(issuer.and_then(|issuer| issuer.seal(&provenance.rule)))
     }
 
-    /// Has tokens judged by the issuers of the table, as of [`kept::BOUND`] ago at the latest.
+    /// Has tokens judged by the issuers of the table, as of [`ttl_memo::BOUND`] ago at the latest.
     pub(super) async fn know_issuers(&self) -> Result<(), Error> {
         let read = async {
             let stored = self.store().issuers().await?;
@@ -142,7 +142,7 @@ impl Gateway {
             }
             Ok(())
         };
-        self.credentials().issuers.get(self.clock(), kept::BOUND, read).await
+        self.credentials().issuers.get(self.clock(), ttl_memo::BOUND, read).await
     }
 
     /// The next token is judged by what is in the table now.

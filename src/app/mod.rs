@@ -7,7 +7,7 @@
 //! The rooms, by what they are for:
 //!
 //! - who calls, and what they may do: [`access`] (the one table), [`admission`] (who may begin), [`authenticating`]
-//!   and [`kept`] (what that keeps in memory), [`api_keys`], [`rpc_keys`], [`revoking`], [`issuers`], [`token_exchange`], [`teams`],
+//!   and [`ttl_memo`] (what that keeps in memory), [`api_keys`], [`rpc_keys`], [`revoking`], [`issuers`], [`token_exchange`], [`teams`],
 //!   [`region_profiles`] and [`policing`] (what a team may do);
 //! - the cloud: [`accounts`] (a client for each account), [`account_identity`] (whether it is of the right one) and [`cloud_accounts`] (who keeps them), [`budgeting`]
 //!   (calls);
@@ -18,8 +18,8 @@
 //! - the truth: [`tracking`] (following the cloud), [`reconciling`] (the cloud against the rows), [`absence`] (whether
 //!   what is not shown is believed);
 //! - telling: [`delivering`] (webhooks), [`redelivering`], [`endpoints`], [`feed`] and [`stream`] (events),
-//!   [`waiting`], [`gate`], [`news`] (what those who wait share), [`signals`] (who is woken);
-//! - reading: [`reads`], [`showing`] (image caches as JSON) and [`sharing`] (one look for all),
+//!   [`waiting`], [`gate`], [`event_hub`] (what those who wait share), [`signals`] (who is woken);
+//! - reading: [`reads`], [`rendering`] (image caches as JSON) and [`sharing`] (one look for all),
 //!   [`describing`] (under the cloud's names), [`matching`] (what would be taken), [`cursor`] (pages);
 //! - the audit: [`audit`], [`sealing`], [`checkpoints`] and [`proofs`] (its Merkle tree), [`verifying`];
 //! - keeping house: [`doctor`] (what the gateway needs at the cloud), [`horizon`] (what holds the feed), [`startup`] (whether it may begin), [`rotating`] (of keys),
@@ -48,6 +48,7 @@ pub mod doctor;
 pub mod endpoints;
 mod ensuring;
 mod error;
+mod event_hub;
 mod feed;
 mod gate;
 mod gateway;
@@ -57,11 +58,9 @@ pub mod input;
 mod intent;
 mod issuer_keys;
 mod issuers;
-mod kept;
 mod making_keys;
 mod matching;
 mod names;
-mod news;
 mod operations;
 mod overview;
 mod owes;
@@ -75,6 +74,7 @@ mod reconciling;
 mod redelivering;
 mod region_profiles;
 mod removal;
+mod rendering;
 mod retention;
 mod revoking;
 pub mod rotating;
@@ -82,7 +82,6 @@ mod rpc_keys;
 mod sealing;
 mod settings;
 mod sharing;
-mod showing;
 mod signals;
 pub mod startup;
 mod stream;
@@ -90,6 +89,7 @@ pub mod supervision;
 mod teams;
 mod token_exchange;
 mod tracking;
+mod ttl_memo;
 mod upkeep;
 pub mod verifying;
 pub mod view;
@@ -103,11 +103,11 @@ pub use describing::{Described, Usage};
 pub use error::Error;
 pub use gateway::{Gateway, Parts};
 pub use owes::Receipt;
+pub use rendering::{RenderedImageCache, RenderedList};
 pub use rpc_keys::NotLetIn;
 pub use settings::Settings;
-pub use showing::{ShownImageCache, ShownList};
 pub use signals::Signals;
 pub use stream::{EventStream, Pulse, Streamed};
 pub use token_exchange::Exchanged;
 pub use waiting::LONGEST_WAIT;
-pub use withdrawing::Told;
+pub use withdrawing::CreateAnswer;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{Datelike as _, NaiveTime};
 
-use super::kept::{self, Kept};
+use super::ttl_memo::{self, TtlMemo};
 use super::{Error, Gateway};
 use crate::domain::caller::{Caller, TeamId};
 use crate::domain::clock::Instant;
@@ -25,7 +25,7 @@ use crate::domain::team::{Source, Team, barred, policy_of};
 use crate::store::Quota;
 
 /// The teams whose requests are refused, as last read.
-pub(super) type Disabled = Kept<Arc<HashSet<TeamId>>>;
+pub(super) type Disabled = TtlMemo<Arc<HashSet<TeamId>>>;
 
 /// What holds for one team in one place, and everything that it is judged with.
 pub(super) struct Ruling {
@@ -48,7 +48,7 @@ pub(super) enum InAccount<'a> {
     Of(&'a str),
 }
 
-/// One request before its judge. Kept while its transaction runs; what it found is told afterwards.
+/// One request before its judge. TtlMemo while its transaction runs; what it found is told afterwards.
 pub(super) struct Case<'a> {
     ruling: &'a Ruling,
     asked: Asked<'a>,
@@ -68,7 +68,7 @@ impl Gateway {
 
     async fn is_disabled(&self, team: &TeamId) -> Result<bool, Error> {
         let read = async { Ok(Arc::new(self.store().disabled_teams().await?.into_iter().collect())) };
-        Ok(self.disabled().get(self.clock(), kept::BOUND, read).await?.contains(team))
+        Ok(self.disabled().get(self.clock(), ttl_memo::BOUND, read).await?.contains(team))
     }
 
     /// What holds for the team in the region; without one, everywhere.

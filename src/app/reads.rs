@@ -1,4 +1,4 @@
-//! What only reads, and waits for nothing; image caches themselves are [`super::showing`]'s.
+//! What only reads, and waits for nothing; image caches themselves are read by [`super::rendering`].
 
 use std::time::Duration;
 

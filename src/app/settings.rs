@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::cloud_endpoint::Allowed;
-use crate::domain::desk;
+use crate::domain::delivery_scheduler;
 use crate::domain::limits;
 use crate::domain::operation::Rule;
 use crate::domain::policy::Prices;
@@ -145,9 +145,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How much the deliverer's desk takes.
-    pub(super) fn desk(&self) -> desk::Limits {
-        desk::Limits {
+    /// How much the deliverer's scheduler takes.
+    pub(super) fn scheduler(&self) -> delivery_scheduler::Limits {
+        delivery_scheduler::Limits {
             flying: self.webhook_slots,
             per_team: self.webhook_slots_per_team,
             per_endpoint: self.webhook_slots_per_endpoint,

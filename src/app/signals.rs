@@ -1,11 +1,11 @@
 //! Wake-ups within one process. They save time and nothing rests on them: workers also look by interval,
-//! and so does the look for those who wait ([`super::news`]).
+//! and so does the look for those who wait ([`super::event_hub`]).
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, broadcast};
 
-use super::news::News;
+use super::event_hub::EventHub;
 use crate::domain::ids::CacheId;
 
 /// Who can be woken.
@@ -15,21 +15,21 @@ pub struct Signals {
     pub operations: Notify,
     /// The tracker.
     pub tracker: Notify,
-    news: Arc<News>,
+    event_hub: Arc<EventHub>,
     changed: broadcast::Sender<CacheId>,
 }
 
 impl Signals {
-    pub(super) fn new(news: Arc<News>) -> Self {
+    pub(super) fn new(event_hub: Arc<EventHub>) -> Self {
         let (changed, _) = broadcast::channel(1_024);
-        Self { operations: Notify::new(), tracker: Notify::new(), news, changed }
+        Self { operations: Notify::new(), tracker: Notify::new(), event_hub, changed }
     }
 
     /// Tells waiting requests that a cache has changed. (Its deliveries find their way with the commit: `store::HandOver`.)
     pub(super) fn cache_changed(&self, id: CacheId) {
         // Nobody may be waiting.
         let _waiting = self.changed.send(id);
-        self.news.wake();
+        self.event_hub.wake();
     }
 
     /// Hears of every change from here on. Subscribe before you look.

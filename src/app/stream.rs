@@ -5,7 +5,7 @@
 //! and when the database cannot be read; whoever comes back with the last id loses nothing. A team holds a bounded
 //! number.
 //!
-//! Who calls it: the door's server-sent events. How it hears of events: [`super::news`].
+//! Who calls it: the door's server-sent events. How it hears of events: [`super::event_hub`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Duration, timeout};
 
-use super::authenticating::Vigil;
+use super::authenticating::CredentialWatch;
+use super::event_hub::HubEvent;
 use super::feed::{Cursors, check_kept};
-use super::news::Told;
 use super::{Error, Gateway, access};
 use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::filter::EventFilter;
@@ -52,11 +52,11 @@ pub enum Pulse {
 pub struct EventStream {
     gateway: Gateway,
     caller: Caller,
-    vigil: Vigil,
+    credential_watch: CredentialWatch,
     filter: EventFilter,
     place: Place,
     begun: bool,
-    news: Option<Receiver<Arc<Told>>>,
+    news: Option<Receiver<Arc<HubEvent>>>,
     _slot: Slot,
 }
 
@@ -106,8 +106,8 @@ impl Gateway {
             check_kept(place, &self.store().events(&caller.team, &filter, place, 1).await?)?;
         }
         let slot = self.take_slot(&caller.team)?;
-        let (gateway, caller, vigil) = (self.clone(), caller.clone(), Vigil::over(self, caller));
-        Ok(EventStream { gateway, caller, vigil, filter, place, begun: false, news: None, _slot: slot })
+        let (gateway, caller, credential_watch) = (self.clone(), caller.clone(), CredentialWatch::over(self, caller));
+        Ok(EventStream { gateway, caller, credential_watch, filter, place, begun: false, news: None, _slot: slot })
     }
 
     fn take_slot(&self, team: &TeamId) -> Result<Slot, Error> {
@@ -141,7 +141,7 @@ impl EventStream {
             return Some(Pulse::Begun(self.cursors().write(self.place)));
         }
         loop {
-            if self.gateway.leaving().is_cancelled() || !self.vigil.holds().await {
+            if self.gateway.leaving().is_cancelled() || !self.credential_watch.holds().await {
                 return None;
             }
             let pulse = match self.news.take() {
@@ -163,16 +163,16 @@ impl EventStream {
         if !stretch.more {
             self.news = self.gateway.join_feed(&self.caller.team, stretch.read_to);
         }
-        let told: Vec<Told> = stretch.events.into_iter().filter_map(Told::new).collect();
+        let told: Vec<HubEvent> = stretch.events.into_iter().filter_map(HubEvent::new).collect();
         self.place = stretch.read_to;
         let events: Vec<Streamed> = told.iter().map(|told| self.streamed(told)).collect();
         Some((!events.is_empty()).then_some(Pulse::Events(events)))
     }
 
     /// The next event that is handed around, or a sign of life. None: look again at what has changed.
-    async fn hear(&mut self, mut news: Receiver<Arc<Told>>) -> Option<Pulse> {
+    async fn hear(&mut self, mut news: Receiver<Arc<HubEvent>>) -> Option<Pulse> {
         let leaving = self.gateway.leaving().clone();
-        let hearing = self.vigil.with(timeout(self.patience(), news.recv()));
+        let hearing = self.credential_watch.with(timeout(self.max_wait(), news.recv()));
         let heard = leaving.run_until_cancelled(hearing).await??;
         let pulse = match heard {
             Ok(Ok(told)) if told.place > self.place => {
@@ -189,7 +189,7 @@ impl EventStream {
     }
 
     /// Until the next sign of life, or the end of the credential.
-    fn patience(&self) -> Duration {
+    fn max_wait(&self) -> Duration {
         let beat = self.gateway.settings().stream_heartbeat;
         let left = self.caller.expires_at.map(|end| (end - self.gateway.now()).to_std().unwrap_or_default());
         left.map_or(beat, |left| left.min(beat))
@@ -199,7 +199,7 @@ impl EventStream {
         self.caller.expires_at.is_some_and(|end| end <= self.gateway.now())
     }
 
-    fn streamed(&self, told: &Told) -> Streamed {
+    fn streamed(&self, told: &HubEvent) -> Streamed {
         let kind = told.view.body.kind.clone();
         Streamed { cursor: self.cursors().write(told.place), kind, json: told.json.clone() }
     }

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: a wait ends with what was asked for, or as soon as that cannot come any more without another
 //! request, or when its time is over, its credential ends, its client has left or this process stops; it holds no connection of the
-//! database. Who calls it: the waiting reads. How they hear of changes: [`super::news`].
+//! database. Who calls it: the waiting reads. How they hear of changes: [`super::event_hub`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::{Instant as Deadline, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{aside, wait_long};
-use super::authenticating::Vigil;
+use super::admission::{wait_long, without_permit};
+use super::authenticating::CredentialWatch;
 use super::input::Waited;
 use super::view::ImageCacheView;
 use super::{Call, Error, Gateway, access};
@@ -24,14 +24,14 @@ use crate::domain::status::Status;
 pub const LONGEST_WAIT: Duration = Duration::from_secs(55);
 
 /// How long one request waits.
-pub(super) struct Patience {
+pub(super) struct WaitLimit {
     deadline: Deadline,
     leaving: CancellationToken,
     left: CancellationToken,
-    vigil: Vigil,
+    credential_watch: CredentialWatch,
 }
 
-impl Patience {
+impl WaitLimit {
     /// Whether the wait is over.
     pub(super) fn is_over(&self) -> bool {
         Deadline::now() >= self.deadline || self.leaving.is_cancelled() || self.left.is_cancelled()
@@ -39,20 +39,20 @@ impl Patience {
 
     /// The result of `news`, unless the wait is over before.
     pub(super) async fn with<T>(&self, news: impl Future<Output = T>) -> Option<T> {
-        let within = timeout_at(self.deadline, self.left.run_until_cancelled(self.vigil.with(news)));
-        aside(self.leaving.run_until_cancelled(within)).await?.ok()??
+        let within = timeout_at(self.deadline, self.left.run_until_cancelled(self.credential_watch.with(news)));
+        without_permit(self.leaving.run_until_cancelled(within)).await?.ok()??
     }
 }
 
 impl Gateway {
-    /// The patience of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`]. Refused where too many wait.
-    pub(super) fn patience(&self, caller: &Caller, call: &Call, wait: Duration) -> Result<Patience, Error> {
+    /// The max_wait of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`]. Refused where too many wait.
+    pub(super) fn wait_limit(&self, caller: &Caller, call: &Call, wait: Duration) -> Result<WaitLimit, Error> {
         if !wait.is_zero() {
             wait_long()?;
         }
         let deadline = Deadline::now() + wait.min(LONGEST_WAIT);
-        let vigil = Vigil::over(self, caller);
-        Ok(Patience { deadline, leaving: self.leaving().clone(), left: call.left().clone(), vigil })
+        let credential_watch = CredentialWatch::over(self, caller);
+        Ok(WaitLimit { deadline, leaving: self.leaving().clone(), left: call.left().clone(), credential_watch })
     }
 
     /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`]).
@@ -64,7 +64,7 @@ impl Gateway {
         timeout: Duration,
     ) -> Result<Waited, Error> {
         access::check(caller, "wait_for_image_cache")?;
-        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)?).await?;
+        let cache = self.settled_cache(caller, id, &self.wait_limit(caller, call, timeout)?).await?;
         let condition_met = cache.status == Status::Ready;
         Ok(Waited { condition_met, image_cache: Arc::unwrap_or_clone(cache).into() })
     }
@@ -78,11 +78,11 @@ impl Gateway {
         timeout: Duration,
     ) -> Result<ImageCacheView, Error> {
         access::check(caller, "get_image_cache")?;
-        let cache = self.settled_cache(caller, id, &self.patience(caller, call, timeout)?).await?;
+        let cache = self.settled_cache(caller, id, &self.wait_limit(caller, call, timeout)?).await?;
         Ok(Arc::unwrap_or_clone(cache).into())
     }
 
-    async fn settled_cache(&self, caller: &Caller, id: CacheId, wait: &Patience) -> Result<Arc<ImageCache>, Error> {
+    async fn settled_cache(&self, caller: &Caller, id: CacheId, wait: &WaitLimit) -> Result<Arc<ImageCache>, Error> {
         let found = self.store().image_cache(&caller.team, id).await?;
         let mut cache = Arc::new(found.ok_or(Error::NotFound("image cache"))?);
         if cache.status.is_settled() || wait.is_over() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::admission::aside;
+use super::admission::without_permit;
 use super::input::{Changed, IdempotencyKey};
 use super::owes::{Owes, Receipt};
 use super::removal::JANITOR;
@@ -39,7 +39,7 @@ const REMOVE_AT_LEAST_EACH: Duration = Duration::from_hours(24);
 
 /// How a create stands for a caller that has to be told now.
 #[derive(Debug)]
-pub enum Told {
+pub enum CreateAnswer {
     /// Done: the cloud's ids of the cache and of the instance that builds it.
     Done {
         /// `ImageCacheId`.
@@ -65,18 +65,19 @@ impl Gateway {
         new: NewImageCache,
         key: Option<IdempotencyKey>,
         wait: Duration,
-    ) -> Result<Told, Error> {
+    ) -> Result<CreateAnswer, Error> {
         let mut owes = Owes::Ids;
         let told = self.create_and_tell(caller, call, new, key, wait, &mut owes).await;
-        let Ok(Told::Done { eci_cache_id, container_group_id, .. }) = told else {
+        let Ok(CreateAnswer::Done { eci_cache_id, container_group_id, .. }) = told else {
             // Nothing came about, or it is recorded that nobody will hear of it.
-            if matches!(told, Ok(Told::Withdrawn | Told::Unanswered) | Err(Error::CloudRefused { .. })) {
+            if matches!(told, Ok(CreateAnswer::Withdrawn | CreateAnswer::Unanswered) | Err(Error::CloudRefused { .. }))
+            {
                 owes.settle();
             }
             return told;
         };
-        let Some(receipt) = owes.into_receipt().await? else { return Ok(Told::Unanswered) };
-        Ok(Told::Done { eci_cache_id, container_group_id, receipt })
+        let Some(receipt) = owes.into_receipt().await? else { return Ok(CreateAnswer::Unanswered) };
+        Ok(CreateAnswer::Done { eci_cache_id, container_group_id, receipt })
     }
 
     async fn create_and_tell(
@@ -87,7 +88,7 @@ impl Gateway {
         key: Option<IdempotencyKey>,
         wait: Duration,
         owes: &mut Owes,
-    ) -> Result<Told, Error> {
+    ) -> Result<CreateAnswer, Error> {
         let deadline = Deadline::now() + wait;
         let token = key.as_ref().map(|key| key.key.clone());
         match self.create(caller, call, new, key, wait, owes).await {
@@ -97,7 +98,7 @@ impl Gateway {
             Ok(Changed { image_cache, replayed, .. }) => {
                 let id = image_cache.operation_id.parse().map_err(|_| lost())?;
                 match self.await_create(caller, id, deadline).await? {
-                    Told::Unanswered if !replayed => self.give_up_create(caller, call, id).await,
+                    CreateAnswer::Unanswered if !replayed => self.give_up_create(caller, call, id).await,
                     told => Ok(told),
                 }
             }
@@ -105,7 +106,7 @@ impl Gateway {
                 let token = token.unwrap_or_default();
                 match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
                     Some((id, _)) => self.await_create(caller, id, deadline).await,
-                    None => Ok(Told::Unanswered),
+                    None => Ok(CreateAnswer::Unanswered),
                 }
             }
             Err(error) => Err(error),
@@ -113,14 +114,14 @@ impl Gateway {
     }
 
     /// Ends the wait for a create: its result if there is one by now, else it is withdrawn or left to itself.
-    async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<Told, Error> {
+    async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<CreateAnswer, Error> {
         let operation = self.operation_of(caller, id).await?;
         if operation.state == OperationState::Running {
             if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await? {
-                return Ok(Told::Withdrawn);
+                return Ok(CreateAnswer::Withdrawn);
             }
             if self.store().abandon_running(id).await? {
-                return Ok(Told::Unanswered);
+                return Ok(CreateAnswer::Unanswered);
             }
             // It has ended in this very moment.
             return self.ended(self.operation_of(caller, id).await?).await;
@@ -160,9 +161,13 @@ impl Gateway {
         }
     }
 
-    async fn await_create(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Told, Error> {
+    async fn await_create(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<CreateAnswer, Error> {
         let operation = self.await_end(caller, id, deadline).await?;
-        if operation.state == OperationState::Running { Ok(Told::Unanswered) } else { self.ended(operation).await }
+        if operation.state == OperationState::Running {
+            Ok(CreateAnswer::Unanswered)
+        } else {
+            self.ended(operation).await
+        }
     }
 
     /// Waits for the end of an operation, whichever request began it; it may still run at the deadline.
@@ -176,7 +181,7 @@ impl Gateway {
             }
             // Another gateway's outcome gives no signal here.
             let until = deadline.min(Deadline::now() + LOOK_EVERY);
-            let _look = aside(timeout_at(until, changes.recv())).await;
+            let _look = without_permit(timeout_at(until, changes.recv())).await;
         }
     }
 
@@ -185,7 +190,7 @@ impl Gateway {
         operation.ok_or_else(lost)
     }
 
-    async fn ended(&self, operation: Operation) -> Result<Told, Error> {
+    async fn ended(&self, operation: Operation) -> Result<CreateAnswer, Error> {
         if let Some(error) = operation.error {
             return Err(Error::CloudRefused { error, operation: Some(operation.id) });
         }
@@ -264,7 +269,7 @@ fn lost() -> Error {
     Error::Internal("a request without its operation".into())
 }
 
-fn done(eci_cache_id: Option<String>, container_group_id: Option<String>) -> Result<Told, Error> {
+fn done(eci_cache_id: Option<String>, container_group_id: Option<String>) -> Result<CreateAnswer, Error> {
     let eci_cache_id = eci_cache_id.ok_or_else(|| Error::Internal("a create that is done without an id".into()))?;
-    Ok(Told::Done { eci_cache_id, container_group_id, receipt: None })
+    Ok(CreateAnswer::Done { eci_cache_id, container_group_id, receipt: None })
 }

@@ -21,7 +21,7 @@ mod file;
 mod months;
 
 /// How long the sealer may take before an entry that is not sealed is a finding: twice what it promises.
-const PATIENCE: Duration = Duration::from_secs(4);
+const MAX_WAIT: Duration = Duration::from_secs(4);
 /// The exit code where nothing can be said.
 const NOT_VERIFIED: u8 = 3;
 
@@ -136,7 +136,7 @@ async fn patiently(store: &Store, mut subject: Subject) -> anyhow::Result<Report
     if waiting.is_empty() {
         return Ok(report);
     }
-    tokio::time::sleep(PATIENCE).await;
+    tokio::time::sleep(MAX_WAIT).await;
     subject.waited = waiting;
     Ok(verifying::verify(store, &subject).await?.0)
 }

@@ -218,7 +218,7 @@ fn settings(
 fn limits() -> LimitsConfig {
     let mut limits = LimitsConfig::default();
     limits.asked.team.rate = Rate { per_second: 2_000, burst: 20_000 };
-    limits.asked.strangers = limits.asked.team.rate;
+    limits.asked.unauthenticated = limits.asked.team.rate;
     // Nobody stands before it who had to hear of its end.
     limits.grace = Duration::ZERO;
     limits

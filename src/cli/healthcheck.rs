@@ -11,7 +11,7 @@ use super::Failure;
 use crate::config::Config;
 
 /// A gateway that lives answers at once, unless its machine has too much to do.
-const PATIENCE: Duration = Duration::from_secs(8);
+const MAX_WAIT: Duration = Duration::from_secs(8);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     // A worker has no other door; whoever serves the API has both, and is gone as soon as one of them is.
@@ -23,9 +23,9 @@ fn ask(listen: SocketAddr) -> anyhow::Result<()> {
     let host = if listen.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { listen.ip() };
     let address = SocketAddr::new(host, listen.port());
     let mut connection =
-        TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("no answer at {address}"))?;
-    connection.set_read_timeout(Some(PATIENCE))?;
-    connection.set_write_timeout(Some(PATIENCE))?;
+        TcpStream::connect_timeout(&address, MAX_WAIT).with_context(|| format!("no answer at {address}"))?;
+    connection.set_read_timeout(Some(MAX_WAIT))?;
+    connection.set_write_timeout(Some(MAX_WAIT))?;
     write!(connection, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = [0; 12];
     connection.read_exact(&mut answer).with_context(|| format!("no answer from {address}"))?;

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two tries.
 const LONGEST: Duration = Duration::from_secs(2);
 /// How long a command waits for a database that may come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Tells of a database that cannot be used.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ pub(super) async fn patiently<W>(mut look: impl FnMut() -> W) -> Result<(), Unfi
 where
     W: Future<Output = Result<(), Unfit>>,
 {
-    let (mut watch, mut pauses, deadline) = (Watch::default(), Pauses::default(), Instant::now() + PATIENCE);
+    let (mut watch, mut pauses, deadline) = (Watch::default(), Pauses::default(), Instant::now() + MAX_WAIT);
     loop {
         let Err(unfit) = look().await else { return Ok(()) };
         if unfit.is_final() || matches!(unfit, Unfit::NotMigrated) || Instant::now() >= deadline {

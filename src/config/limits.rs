@@ -88,7 +88,7 @@ impl LimitsConfig {
 }
 
 fn asked(r: &mut Reader, usual: Limits) -> Limits {
-    let (team, strangers, trials, room) = (usual.team, usual.strangers, usual.trials, usual.room);
+    let (team, unauthenticated, trials, room) = (usual.team, usual.unauthenticated, usual.trials, usual.room);
     Limits {
         team: TeamLimits {
             rate: Rate {
@@ -98,9 +98,9 @@ fn asked(r: &mut Reader, usual: Limits) -> Limits {
             running: r.number("limits.team_running", 1..=100_000, team.running),
             waiting: r.number("limits.team_waiting", 1..=100_000, team.waiting),
         },
-        strangers: Rate {
-            per_second: r.number("limits.address_refused_per_second", 1..=1_000_000, strangers.per_second),
-            burst: r.number("limits.address_refused_burst", 1..=1_000_000, strangers.burst),
+        unauthenticated: Rate {
+            per_second: r.number("limits.address_refused_per_second", 1..=1_000_000, unauthenticated.per_second),
+            burst: r.number("limits.address_refused_burst", 1..=1_000_000, unauthenticated.burst),
         },
         trials: Rate {
             per_second: r.number("limits.webhook_tests_per_second", 1..=1_000, trials.per_second),
@@ -110,7 +110,7 @@ fn asked(r: &mut Reader, usual: Limits) -> Limits {
             running: r.number("limits.running", 1..=10_000, room.running),
             lists: r.number("limits.lists", 1..=10_000, room.lists.max(processors())),
             queue: r.number("limits.queue", 1..=100_000, room.queue),
-            patience: r.seconds("limits.queue_seconds", 1..=30, room.patience.as_secs()),
+            max_wait: r.seconds("limits.queue_seconds", 1..=30, room.max_wait.as_secs()),
             target: Duration::from_millis(r.number("limits.queue_milliseconds", 1..=1_000, 10)),
             ..room
         },

@@ -33,7 +33,7 @@ pub struct Limits {
     /// Each team.
     pub team: TeamLimits,
     /// Requests from one address that are refused before anybody knows whose they are.
-    pub strangers: Rate,
+    pub unauthenticated: Rate,
     /// Tests and challenges of one team's webhook endpoints: requests to wherever a caller says.
     pub trials: Rate,
     /// All together.
@@ -44,13 +44,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 256, waiting: 1_024 },
-            strangers: Rate { per_second: 20, burst: 1_000 },
+            unauthenticated: Rate { per_second: 20, burst: 1_000 },
             trials: Rate { per_second: 1, burst: 30 },
             room: Room {
                 running: 8,
                 lists: 2,
                 queue: 8_192,
-                patience: Duration::from_secs(4),
+                max_wait: Duration::from_secs(4),
                 target: Duration::from_millis(10),
                 lately: Duration::from_secs(1),
             },
@@ -64,7 +64,7 @@ pub enum Party {
     /// A team whose credential was good.
     Team(TeamId),
     /// Nobody yet; the neighbourhood that it came from, if there is one.
-    Stranger(Option<IpAddr>),
+    Unauthenticated(Option<IpAddr>),
 }
 
 /// What is counted as one address: one of IPv4, 64 bits of IPv6, for a site has all the rest to itself.

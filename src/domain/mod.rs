@@ -20,7 +20,7 @@ pub mod cloud_account;
 pub mod cloud_endpoint;
 pub mod content;
 pub mod database;
-pub mod desk;
+pub mod delivery_scheduler;
 pub mod difference;
 pub mod dry_run;
 pub mod endpoint;

@@ -7,7 +7,7 @@
 //! judged; what has ended here and is shown by the cloud goes on.
 //!
 //! The rooms: this page judges caches that vanished, those that came back and those that will expire; [`census`]
-//! whether a list is believed; [`drift`] what was changed past the gateway; [`stranger`] caches that no row knows.
+//! whether a list is believed; [`drift`] what was changed past the gateway; [`unmanaged`] caches that no row knows.
 //!
 //! Who calls it: `app::reconciling`, and [`super::change`] for the words of a vanishing. What it does not do: look, or
 //! write.
@@ -24,7 +24,7 @@ use super::status::Status;
 
 pub mod census;
 pub mod drift;
-pub mod stranger;
+pub mod unmanaged;
 
 pub use census::Census;
 pub use drift::Drift;

@@ -10,7 +10,7 @@ use super::extract::headers::{self, Wait};
 use super::rest::EventList;
 use crate::app::input::Changed;
 use crate::app::view::ImageCacheView;
-use crate::app::{ShownImageCache, ShownList};
+use crate::app::{RenderedImageCache, RenderedList};
 use crate::domain::filter::Slice;
 
 /// A body as JSON.
@@ -59,7 +59,7 @@ pub(super) fn image_cache(request: &HeaderMap, view: &ImageCacheView) -> Respons
 }
 
 /// The same, of one that is JSON already.
-pub(super) fn shown(request: &HeaderMap, shown: ShownImageCache) -> Response {
+pub(super) fn shown(request: &HeaderMap, shown: RenderedImageCache) -> Response {
     let mut answer = if headers::if_none_match(request, shown.version) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -70,7 +70,7 @@ pub(super) fn shown(request: &HeaderMap, shown: ShownImageCache) -> Response {
 }
 
 /// One page of image caches, with a link to the next.
-pub(super) fn shown_list(uri: &Uri, shown: ShownList) -> Response {
+pub(super) fn shown_list(uri: &Uri, shown: RenderedList) -> Response {
     let mut answer = raw_json(Bytes::from_owner(shown.body));
     if let Some(cursor) = &shown.next_cursor {
         put(&mut answer, LINK, &next_link(uri, cursor));

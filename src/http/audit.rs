@@ -103,12 +103,12 @@ async fn recorded(
         return refusal;
     }
     let mut turned_away = exchange.place.was_turned_away();
-    let strange =
+    let unauthenticated =
         exchange.caller.get().is_none() && refusal.as_ref().is_some_and(|one| !one.status().is_server_error());
-    if strange
+    if unauthenticated
         && !turned_away
-        && !exchange.place.is_counted_strange()
-        && let Err(error) = door.gateway.count_stranger(exchange.call.origin.address)
+        && !exchange.place.is_counted_unauthenticated()
+        && let Err(error) = door.gateway.count_unauthenticated(exchange.call.origin.address)
     {
         turned_away = true;
         refusal = Some(exchange.worded(error.into()));

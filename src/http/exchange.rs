@@ -89,8 +89,8 @@ impl Exchange {
             call.asks(query.into_owned().take(MOST_PARAMETERS));
         }
         let (within, way) = if rpc.is_some() {
-            let patience = rpc_patience(request.headers(), &door.settings);
-            (patience, user_agent::way(patience))
+            let max_wait = rpc_deadline(request.headers(), &door.settings);
+            (max_wait, user_agent::way(max_wait))
         } else {
             (door.settings.request_deadline, Duration::ZERO)
         };
@@ -197,10 +197,10 @@ impl Exchange {
 
 /// How long an answer of the cloud's API may take: what the caller says with `Prefer: wait`, else what its SDK waits,
 /// else the setting.
-fn rpc_patience(headers: &HeaderMap, settings: &Settings) -> Duration {
+fn rpc_deadline(headers: &HeaderMap, settings: &Settings) -> Duration {
     let asked = Some(headers::prefer_wait(headers)).filter(|wait| wait.asked).map(|wait| wait.time);
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    asked.or_else(|| user_agent::answer_within(user_agent)).unwrap_or(settings.rpc_patience)
+    asked.or_else(|| user_agent::answer_within(user_agent)).unwrap_or(settings.rpc_deadline)
 }
 
 /// The request id that the client chose, if it is sane: 1 to 64 letters, digits, dots, underscores, dashes.

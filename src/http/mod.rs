@@ -64,7 +64,7 @@ pub struct Settings {
     pub audit_deadline: Duration,
     /// How long an answer of the cloud's own API may take where the caller's own timeout is not known
     /// (`eci::user_agent` knows those of the SDKs).
-    pub rpc_patience: Duration,
+    pub rpc_deadline: Duration,
     /// Whether a request that changes nothing has its audit entry before its answer. Always true: only the benchmark of what
     /// the audit costs says otherwise, and no setting of the gateway reaches it (a test of the floors sees to it).
     pub audits: bool,
@@ -80,7 +80,7 @@ impl Default for Settings {
             max_body_bytes: 256 * 1024,
             max_url_bytes: 16 * 1024,
             audit_deadline: Duration::from_secs(5),
-            rpc_patience: Duration::from_secs(4),
+            rpc_deadline: Duration::from_secs(4),
             audits: true,
             metrics_here: true,
         }

@@ -84,8 +84,8 @@ async fn answer(
     let asking = if let Some(team) = door.gateway.met_signer(incoming) {
         Party::Team(team)
     } else {
-        exchange.place.count_strange().map_err(words::of_error)?;
-        Party::Stranger(address)
+        exchange.place.count_unauthenticated().map_err(words::of_error)?;
+        Party::Unauthenticated(address)
     };
     exchange.place.enter(lookup, asking).await.map_err(words::of_error)?;
     let caller = let_in(door, exchange, incoming).await?;

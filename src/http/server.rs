@@ -34,19 +34,19 @@ use super::receipts::Unflushed;
 use super::rpc;
 use crate::eci::incoming::Format;
 
+mod address_limits;
+mod error_bodies;
 mod flushes;
 mod framing;
 mod idle;
-mod neighbours;
-mod patience;
-mod telling;
+mod write_deadline;
 
+use address_limits::{AddressLimits, Counted};
+use error_bodies::ErrorBodies;
 use flushes::Flushes;
 use framing::{Lengths, Scanner};
 use idle::{Answer, Deadlines, Idle, Underway};
-use neighbours::{Counted, Neighbours};
-use patience::Patient;
-use telling::Telling;
+use write_deadline::WriteDeadline;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The id of a request that was not read.
@@ -111,12 +111,12 @@ pub async fn serve_behind(
     stop: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let (connections, neighbours) = (TaskTracker::new(), Neighbours::default());
+    let (connections, address_limits) = (TaskTracker::new(), AddressLimits::default());
     let (stopping, closing) = (stop.clone(), CancellationToken::new());
     let take = |(stream, peer, slot): Accepted, closing: CancellationToken| {
         let most = if proxies.trusts(peer.ip()) { usize::MAX } else { limits.connections_per_address };
         let limits = Limits { connections_per_address: most, ..limits };
-        let Some(counted) = neighbours.count(peer.ip(), most) else {
+        let Some(counted) = address_limits.count(peer.ip(), most) else {
             return refuse(&stream);
         };
         let (stop, slots) = (stop.clone(), Arc::clone(&slots));
@@ -192,7 +192,7 @@ fn ill_framed(request: &Request<Incoming>, detail: &'static str) -> Response {
     let refusal = Refusal::bad_head(detail);
     let path = request.uri().path_and_query().map_or("", |all| all.as_str());
     let line = format!("{} {path} ", request.method());
-    let mut answer = match telling::rpc_format(line.as_bytes()) {
+    let mut answer = match error_bodies::rpc_format(line.as_bytes()) {
         Some(format) => {
             let (kind, body) = rpc::envelope::unread(refusal, format, UNREAD);
             let mut answer = Response::new(axum::body::Body::from(body));
@@ -263,9 +263,9 @@ impl Connection {
         }
         let (underway, unflushed) = (Underway::default(), Unflushed::default());
         let deadlines = Deadlines { head: self.limits.header_deadline, idle: self.limits.keep_idle };
-        let stream = Patient::new(stream, self.limits.write_deadline);
+        let stream = WriteDeadline::new(stream, self.limits.write_deadline);
         let lengths = Lengths::default();
-        let stream = Telling::new(stream, Scanner::new(lengths.clone()));
+        let stream = ErrorBodies::new(stream, Scanner::new(lengths.clone()));
         let io = Idle::new(stream, deadlines, underway.clone(), || self.is_short());
         let io = TokioIo::new(Flushes::new(io, unflushed.clone()));
         let service = service_fn(|request| self.answer(&router, &underway, (&unflushed, &lengths), request));

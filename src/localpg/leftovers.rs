@@ -16,7 +16,7 @@ use super::error::{Context, StartError};
 use super::folders::Folders;
 
 /// How long a left-over may take to write its last pages before it is stopped at once.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Stops a server that still runs, and removes the files that a dead one left.
 pub(super) fn clear(folders: &Folders, notify: impl Fn(&str)) -> Result<(), StartError> {
@@ -58,7 +58,7 @@ fn is_live(folders: &Folders) -> bool {
 }
 
 fn wait_until_gone(folders: &Folders) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     while is_live(folders) {
         if Instant::now() > deadline {
             return false;

@@ -46,14 +46,14 @@ pub struct Received {
     pub at: Instant,
 }
 
-type Told = Box<dyn Fn(&Received) + Send + Sync>;
+type OnReceived = Box<dyn Fn(&Received) + Send + Sync>;
 
 /// What every request shares.
 struct Shared {
     secret: OnceLock<SigningSecret>,
     clock: Arc<dyn Clock>,
     seen: Mutex<judge::Seen>,
-    told: Told,
+    told: OnReceived,
 }
 
 /// A running receiver. Stops when told to, or when dropped.

@@ -31,7 +31,7 @@ use super::ground::Ground;
 use super::state::State as Memory;
 use super::tokens::Tokens;
 use super::verify::{self, Door};
-use super::{Shared, admin, create, delete, describe, identity, keeping, meet, rights, roles, update, usage};
+use super::{Shared, admin, create, delete, describe, identity, inject, keeping, rights, roles, update, usage};
 use crate::domain::entropy::Entropy;
 use crate::eci::Action;
 use crate::eci::incoming::{self, Incoming};
@@ -138,7 +138,7 @@ async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response<Bo
     // Before the answer: what a caller has heard of is there after a restart.
     keeping::keep(&shared).await;
     match fault {
-        Some(fault) => meet::meet(&shared, &fault, outcome, &manner).await,
+        Some(fault) => inject::inject(&shared, &fault, outcome, &manner).await,
         None => answer::write(outcome, &manner, &shared.entropy),
     }
 }

@@ -8,7 +8,7 @@
 //! points at a standby. What must stay true there: a connection is used only if its server could be written to when it
 //! was made; trouble on one connection puts all of this process in [`Doubt`], whichever pool they are of; one that
 //! rested for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no connection
-//! from before it. Who comes during one waits for a connection as long as the pool's patience lasts, and what is surely
+//! from before it. Who comes during one waits for a connection as long as the pool's max_wait lasts, and what is surely
 //! safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have
 //! happened.
 //!
@@ -66,16 +66,16 @@ pub(super) struct Pool {
     sessions: Arc<Sessions>,
     doubt: Arc<Doubt>,
     /// How long a connection is waited for.
-    patience: Duration,
+    max_wait: Duration,
 }
 
 impl Pool {
     /// A pool of at most `most` connections, none made yet. `doubt` is shared by all pools of one database.
-    pub(super) fn lazy(sessions: &Sessions, most: u32, patience: Duration, doubt: &Arc<Doubt>) -> Self {
+    pub(super) fn lazy(sessions: &Sessions, most: u32, max_wait: Duration, doubt: &Arc<Doubt>) -> Self {
         let (before, after) = (Arc::clone(doubt), Arc::clone(doubt));
         let inner = PgPoolOptions::new()
             .max_connections(most)
-            .acquire_timeout(patience)
+            .acquire_timeout(max_wait)
             .test_before_acquire(false)
             .before_acquire(move |connection, rest| {
                 let doubt = Arc::clone(&before);
@@ -86,7 +86,7 @@ impl Pool {
                 Box::pin(async move { Ok(doubt.may_stay(connection).await) })
             })
             .connect_lazy_with(sessions.options.clone());
-        Self { inner, sessions: Arc::new(sessions.clone()), doubt: Arc::clone(doubt), patience }
+        Self { inner, sessions: Arc::new(sessions.clone()), doubt: Arc::clone(doubt), max_wait }
     }
 
     /// A connection to a server that can be written to. While there is none, it is waited for.
@@ -96,7 +96,7 @@ impl Pool {
 
     /// The same, on which statements are waited for without a limit.
     pub(super) async fn acquire_unlimited(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.max_wait;
         loop {
             match timeout_at(deadline, self.fresh_or_tested()).await {
                 Err(_) => return Err(sqlx::Error::PoolTimedOut),
@@ -134,7 +134,7 @@ impl Pool {
         loop {
             match timeout(LIMIT, Box::pin(self.try_begin())).await {
                 Ok(Ok(connection)) => return Ok(Tx::new(connection, waiting)),
-                Ok(Err(error)) if failure::is_of_connection(&error) && begun.elapsed() < self.patience => {
+                Ok(Err(error)) if failure::is_of_connection(&error) && begun.elapsed() < self.max_wait => {
                     self.doubt.judge(&error);
                     sleep(PAUSE).await;
                 }
@@ -163,7 +163,7 @@ impl Pool {
     }
 
     /// Runs work that may be repeated, each time [`Self::limited`], until it does not fail by its connection or the
-    /// patience is over. `work` is told whether it was begun before: then some of it may have been done.
+    /// max_wait is over. `work` is told whether it was begun before: then some of it may have been done.
     pub(super) async fn repeated<T, W>(&self, mut work: impl FnMut(bool) -> W) -> Result<T, Error>
     where
         W: Future<Output = Result<T, Error>>,
@@ -179,7 +179,7 @@ impl Pool {
 
     /// The same for work that cannot be put in a closure.
     pub(super) fn repeats(&self) -> Repeats {
-        Repeats { again: false, until: Instant::now() + self.patience }
+        Repeats { again: false, until: Instant::now() + self.max_wait }
     }
 
     /// Asks the database whether it can be written to. A connection that broke says nothing of that: the next one is

@@ -4,7 +4,7 @@
 //! whoever changes a row need not know of it; a read sees what was committed before it was asked for. Reads of one image
 //! cache share a statement with all others that wait ([`super::batches`]), on connections of their own.
 //!
-//! Who calls it: `app`'s showing. What it does not do: make the JSON; that is `app`'s view.
+//! Who calls it: `app`'s rendering. What it does not do: make the JSON; that is `app`'s view.
 
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;

@@ -24,7 +24,7 @@ const FRESH: Duration = Duration::from_secs(30);
 /// How long an address counts after it was last among the answers: names with many addresses show some at a time.
 const KEPT: Duration = Duration::from_mins(10);
 /// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// One service of the gateway's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Own {
         let is_fresh = |found: &Found| found.asked.is_some_and(|asked| now.since(asked) < FRESH);
         if !self.found().get(name).is_some_and(is_fresh) {
             // Where it cannot be resolved, what was known counts on: the receiver is judged all the same.
-            let answer = timeout(PATIENCE, self.lookup.lookup(name.to_owned(), port)).await;
+            let answer = timeout(MAX_WAIT, self.lookup.lookup(name.to_owned(), port)).await;
             let addresses = answer.ok().and_then(Result::ok).unwrap_or_default();
             let mut all = self.found();
             let found = all.entry(name.to_owned()).or_default();

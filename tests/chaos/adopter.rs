@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::check::evidence::ClientFact;
 use crate::client::{Clients, Wish};
-use crate::patience::Patience;
+use crate::retry_limit::RetryLimit;
 use crate::settings;
 
 /// Between two of them.
@@ -48,7 +48,7 @@ impl Clients {
     async fn put(&self, number: u64, region: &str) -> anyhow::Result<String> {
         let ready_at = SystemClock.now() + TimeDelta::seconds(BUILD);
         let put = json!({"region": region, "name": format!("found-{number}"), "build_seconds": BUILD});
-        let request = settings::http()?.post(format!("{}/_admin/caches", self.house.standin));
+        let request = settings::http()?.post(format!("{}/_admin/caches", self.testbed.standin));
         let answer: Value = request.json(&json!({"put": [put]})).send().await?.json().await?;
         let id = answer["put"][0].as_str().with_context(|| format!("an id in {answer}"))?.to_owned();
         self.ledger.note(&ClientFact::Put { eci_cache_id: id.clone(), ready_at });
@@ -64,8 +64,8 @@ impl Clients {
             key: None,
             action: "adopt",
         };
-        let mut patience = Patience::new();
-        while patience.lasts(&self.doubt) {
+        let mut limit = RetryLimit::new();
+        while limit.lasts(&self.doubt) {
             let heard = self.ask(team, &wish, None).await?.filter(|heard| heard.status == 200);
             let ours = |json: &Value| {
                 json["adopted"][0]["eci_cache_id"] == id || json["skipped"][0]["reason"] == "already_managed"

@@ -114,7 +114,7 @@ impl Clients {
         let mut pairs: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let signature = sign_v1::signature(&key.secret, &sign_v1::string_to_sign("POST", &pairs));
         pairs.push((sign_v1::SIGNATURE.to_owned(), signature));
-        let doors = self.house.doors();
+        let doors = self.testbed.doors();
         let door = doors[usize::try_from(number).ok()? % doors.len()];
         let request = settings::http().ok()?.post(format!("http://{door}/")).form(&pairs);
         let answer: Value = request.send().await.ok()?.json().await.ok()?;

@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
 use crate::check::evidence::ClientFact;
-use crate::house::House;
 use crate::ledger::Ledger;
-use crate::patience::{Doubt, Patience};
+use crate::retry_limit::{Doubt, RetryLimit};
 use crate::settings;
+use crate::testbed::Testbed;
 
 /// How long an end is waited for before it is asked for again.
 const AGAIN: Duration = Duration::from_secs(25);
@@ -30,8 +30,8 @@ pub(crate) const TEAMS: [&str; 2] = ["red", "blue"];
 
 /// What all clients share.
 pub(crate) struct Clients {
-    /// The house.
-    pub(crate) house: Arc<House>,
+    /// The testbed.
+    pub(crate) testbed: Arc<Testbed>,
     /// Where facts go.
     pub(crate) ledger: Arc<Ledger>,
     /// Whether to begin no further story.
@@ -113,8 +113,8 @@ impl Clients {
             action: "create",
         };
         self.ledger.note(&ClientFact::Asked { key: key.to_owned(), action: "create".into() });
-        let mut patience = Patience::new();
-        while patience.lasts(&self.doubt) {
+        let mut limit = RetryLimit::new();
+        while limit.lasts(&self.doubt) {
             if let Some(heard) = self.ask(team, &wish, None).await?
                 && heard.is_success()
             {
@@ -152,8 +152,8 @@ impl Clients {
 
     /// Asks again where nothing comes of it: the cloud may have said that it did what it did not.
     async fn delete(&self, team: &str, id: &str) -> anyhow::Result<()> {
-        let mut patience = Patience::new();
-        while patience.lasts(&self.doubt) {
+        let mut limit = RetryLimit::new();
+        while limit.lasts(&self.doubt) {
             let wish = Wish { method: Method::DELETE, action: "delete", ..of(id) };
             self.insist(team, id, wish, |cache| ["deleting", "deleted"].map(Value::from).contains(&cache["status"]))
                 .await?;
@@ -171,8 +171,8 @@ impl Clients {
 
     /// Asks until it is acknowledged, or the cache shows that it has happened: a change has no key.
     async fn insist(&self, team: &str, id: &str, wish: Wish, done: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
-        let mut patience = Patience::new();
-        while patience.lasts(&self.doubt) {
+        let mut limit = RetryLimit::new();
+        while limit.lasts(&self.doubt) {
             let acknowledged = self.ask(team, &wish, None).await?.is_some_and(|heard| heard.is_success());
             if acknowledged || self.ask(team, &of(id), None).await?.is_some_and(|heard| done(&heard.json)) {
                 return Ok(());
@@ -185,8 +185,8 @@ impl Clients {
 
     /// Looks until the cache is as it shall be; `false` if it never was.
     async fn until(&self, team: &str, id: &str, done: impl Fn(&Value) -> bool) -> anyhow::Result<bool> {
-        let mut patience = Patience::new();
-        while patience.lasts(&self.doubt) {
+        let mut limit = RetryLimit::new();
+        while limit.lasts(&self.doubt) {
             if self.ask(team, &of(id), None).await?.is_some_and(|heard| done(&heard.json)) {
                 return Ok(true);
             }
@@ -198,7 +198,7 @@ impl Clients {
 
     /// One try, at `door` or any; none: no answer, or one that says "later".
     pub(crate) async fn ask(&self, team: &str, wish: &Wish, door: Option<SocketAddr>) -> anyhow::Result<Option<Heard>> {
-        let doors = self.house.doors();
+        let doors = self.testbed.doors();
         let turn = usize::try_from(self.count.fetch_add(1, Ordering::Relaxed))? % doors.len();
         let url = format!("http://{}{}", door.unwrap_or(doors[turn]), wish.path);
         let mut request = settings::http()?.request(wish.method.clone(), url).bearer_auth(settings::token(team)?);

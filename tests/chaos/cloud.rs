@@ -17,11 +17,11 @@ const REGIONS: [&str; 2] = ["cn-hangzhou", "cn-beijing"];
 
 /// A client of the cloud's own API at `endpoint`, of the stand-in or of a gateway.
 pub(crate) fn client(endpoint: String, credentials: Credentials) -> anyhow::Result<Client> {
-    let patience = Duration::from_secs(15);
+    let limit = Duration::from_secs(15);
     let settings = eci::Settings {
         endpoint,
-        connect_timeout: patience,
-        timeout: patience,
+        connect_timeout: limit,
+        timeout: limit,
         keep_idle: eci::KEEP_IDLE,
         max_answer_bytes: 1 << 20,
         egress: Egress::default(),

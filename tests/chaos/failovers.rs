@@ -49,7 +49,7 @@ impl Failovers {
         let text = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("{name} in {made}"));
         let (access_key_id, secret) = (text("id")?, text("access_key_secret")?);
         let credentials = Credentials { access_key_id, access_key_secret: secret.into(), security_token: None };
-        let rpc = cloud::client(format!("http://{}", clients.house.doors()[0]), credentials)?;
+        let rpc = cloud::client(format!("http://{}", clients.testbed.doors()[0]), credentials)?;
         Ok(Self { clients, rpc, region: "cn-hangzhou".parse()?, hooks, took: BTreeMap::new() })
     }
 
@@ -59,7 +59,7 @@ impl Failovers {
         for number in 1..=count {
             sleep(CALM).await;
             // The standby only reads for none, one or two seconds.
-            let took_over = self.clients.house.fail_over(Duration::from_secs(number % 3)).await?;
+            let took_over = self.clients.testbed.fail_over(Duration::from_secs(number % 3)).await?;
             let took = timeout(LIMIT, self.knock(took_over, number)).await.ok().transpose()?;
             println!("failover {number}: every door after {took:.2?}");
             recoveries.push(Recovery { fault: format!("failover {number}"), took });
@@ -96,7 +96,7 @@ impl Failovers {
     }
 
     async fn rest(&self, wish: Wish) -> anyhow::Result<bool> {
-        let door = self.clients.house.doors()[0];
+        let door = self.clients.testbed.doors()[0];
         let heard = self.clients.ask(TEAMS[0], &wish, Some(door)).await?;
         Ok(heard.is_some_and(|heard| heard.status < 300))
     }

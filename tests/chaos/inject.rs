@@ -53,7 +53,7 @@ impl Injector {
     async fn lane(self: Arc<Self>, start: Instant, faults: Schedule) -> anyhow::Result<()> {
         for (at, fault) in faults {
             sleep_until((start + at).into()).await;
-            if !self.clients.house.faketime && matches!(fault, Fault::Leap(..) | Fault::Step(..)) {
+            if !self.clients.testbed.faketime && matches!(fault, Fault::Leap(..) | Fault::Step(..)) {
                 continue;
             }
             *self.counts().entry(fault.name()).or_default() += 1;
@@ -61,12 +61,12 @@ impl Injector {
             eprintln!("{:>7.1} s  {words}", (begun - self.begun).as_secs_f64());
             let away = away(&fault);
             if let Some(who) = away {
-                self.clients.house.of(who).away.store(true, Ordering::Relaxed);
+                self.clients.testbed.of(who).away.store(true, Ordering::Relaxed);
             }
             self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).push((words, begun));
             let done = self.inflict(&fault).await;
             if let Some(who) = away {
-                self.clients.house.of(who).away.store(false, Ordering::Relaxed);
+                self.clients.testbed.of(who).away.store(false, Ordering::Relaxed);
             }
             done?;
         }
@@ -74,18 +74,18 @@ impl Injector {
     }
 
     async fn inflict(&self, fault: &Fault) -> anyhow::Result<()> {
-        let house = &self.clients.house;
+        let testbed = &self.clients.testbed;
         match fault {
             Fault::Kill(who, pause) => {
-                let _start = house.start().await;
-                house.of(*who).kill(*pause).await?;
+                let _start = testbed.start().await;
+                testbed.of(*who).kill(*pause).await?;
             }
             Fault::Freeze(who, pause) => {
-                let _start = house.start().await;
-                house.of(*who).freeze(*pause).await;
+                let _start = testbed.start().await;
+                testbed.of(*who).freeze(*pause).await;
             }
             Fault::Partition(who, link, pause) => {
-                let _start = house.start().await;
+                let _start = testbed.start().await;
                 let silent = Sky { silent: true, ..Sky::default() };
                 self.under(self.proxy(*who, *link), silent, *pause).await;
             }
@@ -93,11 +93,11 @@ impl Injector {
                 let slow = Sky { up: *delay, down: *delay, ..Sky::default() };
                 self.under(self.proxy(*who, *link), slow, *pause).await;
             }
-            Fault::StopPostgres(pause) => house.crash_postgres(*pause).await?,
-            Fault::ReadOnly(pause) => house.read_only(*pause).await?,
-            Fault::FailOver(pause) => drop(house.fail_over(*pause).await?),
-            Fault::LoseCommit(who) => house.of(*who).database.shoot(Shot::LoseCommit),
-            Fault::LoseStatement(who) => house.of(*who).database.shoot(Shot::LoseStatement),
+            Fault::StopPostgres(pause) => testbed.crash_postgres(*pause).await?,
+            Fault::ReadOnly(pause) => testbed.read_only(*pause).await?,
+            Fault::FailOver(pause) => drop(testbed.fail_over(*pause).await?),
+            Fault::LoseCommit(who) => testbed.of(*who).database.shoot(Shot::LoseCommit),
+            Fault::LoseStatement(who) => testbed.of(*who).database.shoot(Shot::LoseStatement),
             Fault::Cut(who, link, up, at) => {
                 self.proxy(*who, *link).shoot(if *up { Shot::CutUp(*at) } else { Shot::CutDown(*at) });
             }
@@ -108,20 +108,20 @@ impl Injector {
                     clocks[*who as usize] += seconds;
                     clocks[*who as usize]
                 };
-                house.of(*who).set_clock(offset)?;
+                testbed.of(*who).set_clock(offset)?;
             }
-            Fault::Setting(setting, pause) => house.set(*setting, *pause).await?,
-            Fault::Hold(pause) => house.hold_transaction(*pause).await?,
+            Fault::Setting(setting, pause) => testbed.set(*setting, *pause).await?,
+            Fault::Hold(pause) => testbed.hold_transaction(*pause).await?,
             Fault::Cloud(fault) => self.tell_standin(fault.clone()).await?,
             Fault::Pretend => self.tell_standin(PRETEND.to_owned()).await?,
             Fault::Hide(percent, pause) => self.lie(*percent, *pause).await?,
-            Fault::Leap(seconds, pause) => house.leap(*seconds, *pause).await?,
+            Fault::Leap(seconds, pause) => testbed.leap(*seconds, *pause).await?,
         }
         Ok(())
     }
 
     async fn tell_standin(&self, fault: String) -> anyhow::Result<()> {
-        let url = format!("{}/_admin/faults", self.clients.house.standin);
+        let url = format!("{}/_admin/faults", self.clients.testbed.standin);
         let told = settings::http()?.post(url).body(fault.clone()).send().await?;
         anyhow::ensure!(told.status().is_success(), "the stand-in takes {fault}");
         Ok(())
@@ -129,7 +129,7 @@ impl Injector {
 
     /// Hides that share for so long.
     async fn lie(&self, percent: u8, pause: Duration) -> anyhow::Result<()> {
-        let (url, http) = (format!("{}/_admin/lies", self.clients.house.standin), settings::http()?);
+        let (url, http) = (format!("{}/_admin/lies", self.clients.testbed.standin), settings::http()?);
         let told = http.post(&url).body(format!(r#"{{"hide_percent":{percent}}}"#)).send().await?;
         anyhow::ensure!(told.status().is_success(), "the stand-in hides {percent} in a hundred");
         self.clients.doubt.begins(pause);
@@ -145,19 +145,19 @@ impl Injector {
     }
 
     fn proxy(&self, who: Who, link: Link) -> &Proxy {
-        let gateway = self.clients.house.of(who);
+        let gateway = self.clients.testbed.of(who);
         match link {
             Link::Clients => &gateway.door,
             Link::Cloud => &gateway.cloud,
             Link::Database => &gateway.database,
-            Link::Receiver => &self.clients.house.hooks,
+            Link::Receiver => &self.clients.testbed.hooks,
         }
     }
 
     /// Takes every fault back.
     pub(crate) async fn heal(&self) -> anyhow::Result<()> {
-        let house = &self.clients.house;
-        for (number, gateway) in house.gateways.iter().enumerate() {
+        let testbed = &self.clients.testbed;
+        for (number, gateway) in testbed.gateways.iter().enumerate() {
             for proxy in [&gateway.door, &gateway.cloud, &gateway.database] {
                 proxy.set(Sky::default());
                 proxy.disarm();
@@ -165,10 +165,10 @@ impl Injector {
             self.clocks.lock().unwrap_or_else(PoisonError::into_inner)[number] = 0;
             gateway.set_clock(0)?;
         }
-        house.hooks.disarm();
-        house.clocked.set(0)?;
+        testbed.hooks.disarm();
+        testbed.clocked.set(0)?;
         for what in ["faults", "lies"] {
-            settings::http()?.delete(format!("{}/_admin/{what}", house.standin)).send().await?;
+            settings::http()?.delete(format!("{}/_admin/{what}", testbed.standin)).send().await?;
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Injector {
     /// in which there was no database.
     pub(crate) fn recoveries(&self, probes: &Probes) -> Vec<Recovery> {
         let inflicted = self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let outages = &self.clients.house.outages;
+        let outages = &self.clients.testbed.outages;
         let recovery = |(fault, at): (String, Instant)| {
             let took = probes.first_after(at).map(|took| took.saturating_sub(outages.between(at, at + took)));
             Recovery { fault, took }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::check::evidence::ClientFact;
 use crate::client::{Clients, Wish};
-use crate::patience::Patience;
+use crate::retry_limit::RetryLimit;
 
 impl Clients {
     /// Asks for `content` after `delay`, again until answered.
@@ -24,8 +24,8 @@ impl Clients {
             key: Some(key.clone()),
             action: "ensure",
         };
-        let mut patience = Patience::new();
-        while patience.lasts(&self.doubt) {
+        let mut limit = RetryLimit::new();
+        while limit.lasts(&self.doubt) {
             let heard = self.ask(team, &wish, None).await?.filter(|heard| (200..300).contains(&heard.status));
             let told = heard.and_then(|heard| {
                 let text = |value: &Value| value.as_str().map(str::to_owned);

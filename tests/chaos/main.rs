@@ -18,7 +18,6 @@ mod cloud;
 mod facts;
 mod failovers;
 mod gateway;
-mod house;
 mod inject;
 mod joiner;
 mod ledger;
@@ -26,7 +25,6 @@ mod moving;
 mod outages;
 #[path = "../it/support/pair.rs"]
 mod pair;
-mod patience;
 mod plan;
 mod probe;
 mod process;
@@ -34,9 +32,11 @@ mod proxy;
 mod reader;
 mod receiver;
 mod report;
+mod retry_limit;
 #[path = "../it/support/server.rs"]
 mod server;
 mod settings;
+mod testbed;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,14 +48,14 @@ use check::Evidence;
 use check::evidence::Recovery;
 use client::{Clients, TEAMS, Wish};
 use failovers::Failovers;
-use house::House;
 use inject::Injector;
 use ledger::Ledger;
-use patience::Doubt;
 use plan::Restore;
 use probe::Probes;
 use reader::Reader;
 use report::Report;
+use retry_limit::Doubt;
+use testbed::Testbed;
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
@@ -123,9 +123,9 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
     let folder = fresh_folder()?;
     let secrets = receiver::Secrets::default();
     let receiver = receiver::start(Arc::new(Ledger::open(&folder.join("receiver.ndjson"))), Arc::clone(&secrets)).await;
-    let house = Arc::new(House::build(&folder, receiver).await?);
+    let testbed = Arc::new(Testbed::build(&folder, receiver).await?);
     let clients = Arc::new(Clients {
-        house: Arc::clone(&house),
+        testbed: Arc::clone(&testbed),
         ledger: Arc::new(Ledger::open(&folder.join("clients.ndjson"))),
         stop: AtomicBool::new(false),
         count: AtomicU64::new(0),
@@ -164,13 +164,13 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
     // The last faults are recovered from with the healing, or never.
     tokio::time::sleep(LAST_PROBES).await;
     probing.abort();
-    house.keep_checkpoint().await?;
+    testbed.keep_checkpoint().await?;
     clients.stop.store(true, Ordering::Relaxed);
     let healed = Instant::now();
     while let Some(ended) = stories.join_next().await {
         ended??;
     }
-    let pool = facts::connect(&house.database_url().await?).await?;
+    let pool = facts::connect(&testbed.database_url().await?).await?;
     let unrest = rest(&clients, &pool, healed).await?;
     let rested = healed.elapsed();
     for reader in &readers {
@@ -178,12 +178,12 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
     }
     recoveries.extend(injector.recoveries(&probes));
     let mut evidence = gather(&folder, &pool, recoveries).await?;
-    evidence.held = cloud::held(&house.standin).await?;
+    evidence.held = cloud::held(&testbed.standin).await?;
     evidence.lied = injector.has_lied();
-    evidence.audit_findings = house.verify_audit().await?;
-    let drained = house.stop().await?;
+    evidence.audit_findings = testbed.verify_audit().await?;
+    let drained = testbed.stop().await?;
     evidence.recoveries.sort_by_key(|recovery| recovery.took);
-    let report = Report { seed, house: &house, injector: &injector, evidence: &evidence, rested, drained, unrest };
+    let report = Report { seed, testbed: &testbed, injector: &injector, evidence: &evidence, rested, drained, unrest };
     Ok(report.print())
 }
 
@@ -211,7 +211,7 @@ const PAUSES: [u32; 20] = [5; 20];
 async fn subscribe(clients: &Clients, secrets: &receiver::Secrets) -> anyhow::Result<()> {
     for team in TEAMS {
         let path = format!("/{team}");
-        let url = format!("http://{}{path}", clients.house.hooks.address);
+        let url = format!("http://{}{path}", clients.testbed.hooks.address);
         let wish = Wish {
             method: reqwest::Method::POST,
             path: "/v1/webhook-endpoints".into(),
@@ -258,7 +258,7 @@ async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<Recovery>) -
 fn fresh_folder() -> anyhow::Result<PathBuf> {
     let folder = server::tmp("chaos");
     // A server of root may keep its data elsewhere (see `localpg`).
-    for name in house::POSTGRES {
+    for name in testbed::POSTGRES {
         if let Ok(elsewhere) = std::fs::read_to_string(folder.join(name).join("elsewhere")) {
             drop(std::fs::remove_dir_all(elsewhere));
         }

@@ -17,10 +17,10 @@ use tokio::process::Command;
 use crate::check::evidence::ClientFact;
 use crate::client::{Clients, TEAMS};
 use crate::facts;
-use crate::house::House;
 use crate::pair::Pair;
 use crate::plan::Restore;
 use crate::proxy::Target;
+use crate::testbed::Testbed;
 
 /// So many creates are lost.
 const LOST: usize = 6;
@@ -31,13 +31,13 @@ const STILL: Duration = Duration::from_mins(4);
 
 /// Moves the database; when the gateways were up again.
 pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyhow::Result<Instant> {
-    let house = &clients.house;
+    let testbed = &clients.testbed;
     match restore {
         Restore::Whole => {
-            house.stop().await?;
-            let dump = house.dump().await?;
-            house.restore(&dump).await?;
-            house.start_again().await?;
+            testbed.stop().await?;
+            let dump = testbed.dump().await?;
+            testbed.restore(&dump).await?;
+            testbed.start_again().await?;
         }
         Restore::Late => {
             // No story runs, and none begins until this is let go of.
@@ -45,17 +45,17 @@ pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyho
             until_still(clients).await?;
             // Readers of the feed go on: what they hear while it is dumped may be lost, too.
             clients.ledger.note(&ClientFact::LossBegins { at: SystemClock.now() });
-            let dump = house.dump().await?;
+            let dump = testbed.dump().await?;
             for number in 0..LOST {
                 create(clients, number).await?;
             }
             tokio::time::sleep(TOLD).await;
-            house.stop().await?;
+            testbed.stop().await?;
             // Whoever read an answer until now has noted it.
             tokio::time::sleep(Duration::from_secs(1)).await;
             clients.ledger.note(&ClientFact::LossEnds { at: SystemClock.now() });
-            house.restore(&dump).await?;
-            house.start_again().await?;
+            testbed.restore(&dump).await?;
+            testbed.start_again().await?;
             for number in 0..LOST {
                 create(clients, number).await?;
             }
@@ -65,7 +65,7 @@ pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyho
 }
 
 async fn until_still(clients: &Clients) -> anyhow::Result<()> {
-    let pool = facts::connect(&clients.house.database_url().await?).await?;
+    let pool = facts::connect(&clients.testbed.database_url().await?).await?;
     let begun = Instant::now();
     loop {
         let unrest = facts::unrest(&pool, None).await?;
@@ -88,7 +88,7 @@ async fn create(clients: &Clients, number: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl House {
+impl Testbed {
     /// What `pg_dump` makes of the database.
     async fn dump(&self) -> anyhow::Result<PathBuf> {
         let dump = self.folder.join("dump.sql");
@@ -102,7 +102,7 @@ impl House {
     async fn restore(&self, dump: &Path) -> anyhow::Result<()> {
         let [of_primary, of_standby] = self.further_options();
         let fresh = Pair::start(of_primary, of_standby).await?;
-        crate::house::make_role(&fresh.primary()?.database_url()).await?;
+        crate::testbed::make_role(&fresh.primary()?.database_url()).await?;
         let mut command = self.client_of(&fresh, "psql")?;
         command.args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f"]).arg(dump).stdout(Stdio::null());
         done(command).await?;

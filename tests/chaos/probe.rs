@@ -53,8 +53,8 @@ impl Probes {
             key: Some(name),
             action: "create",
         };
-        let doors = clients.house.doors();
-        let away = clients.house.gateways.iter().any(|gateway| gateway.away.load(Ordering::Relaxed));
+        let doors = clients.testbed.doors();
+        let away = clients.testbed.gateways.iter().any(|gateway| gateway.away.load(Ordering::Relaxed));
         let turn = if away { 0 } else { usize::try_from(number).unwrap_or_default() % doors.len() };
         let sent = Instant::now();
         if let Ok(Some(heard)) = clients.ask(TEAMS[0], &create, Some(doors[turn])).await

@@ -6,15 +6,15 @@ use eci_cache_gateway::domain::reconcile::SHOWN_AGAIN;
 
 use crate::check::evidence::ClientFact;
 use crate::check::{self, Evidence, RULES};
-use crate::house::House;
 use crate::inject::Injector;
 use crate::plan::{LEAP, STEP};
 use crate::proxy::Proxy;
+use crate::testbed::Testbed;
 
 /// Everything that is told.
 pub(crate) struct Report<'a> {
     pub(crate) seed: u64,
-    pub(crate) house: &'a House,
+    pub(crate) testbed: &'a Testbed,
     pub(crate) injector: &'a Injector,
     pub(crate) evidence: &'a Evidence,
     /// From healing to rest.
@@ -37,11 +37,11 @@ impl Report<'_> {
         for (name, count) in self.injector.counts().iter() {
             row(name, *count);
         }
-        let gateways = &self.house.gateways;
+        let gateways = &self.testbed.gateways;
         row("commits whose answer was lost", gateways.iter().map(|gateway| gateway.database.lost()).sum());
         let proxies = gateways.iter().flat_map(|gateway| [&gateway.door, &gateway.cloud, &gateway.database]);
-        row("connections that were cut", proxies.chain([&self.house.hooks]).map(Proxy::hits).sum());
-        if !self.house.faketime {
+        row("connections that were cut", proxies.chain([&self.testbed.hooks]).map(Proxy::hits).sum());
+        if !self.testbed.faketime {
             for name in [LEAP, STEP] {
                 println!("{name:<52} {:>9}  no libfaketime here (apt-get install faketime)", "NOT RUN");
             }

@@ -62,7 +62,7 @@ async fn the_clouds_own_door_says_it_in_the_clouds_words() {
     let rate = Rate { per_second: 1, burst: 1 };
     let mut setup = setup(|limits| limits.team.rate = rate);
     // Shorter than the rate makes it wait.
-    setup.http.rpc_patience = Duration::from_millis(900);
+    setup.http.rpc_deadline = Duration::from_millis(900);
     let app = TestGateway::with(setup).await;
     let key = Key::new(&app).await;
     app.advance(1);
@@ -151,7 +151,7 @@ async fn busy(app: &TestGateway, running: usize, queued: usize) {
 
 fn patient(queue: usize) -> Setup {
     let long = Duration::from_mins(1);
-    setup(|limits| limits.room = Room { running: 1, lists: 1, queue, patience: long, target: long, lately: long })
+    setup(|limits| limits.room = Room { running: 1, lists: 1, queue, max_wait: long, target: long, lately: long })
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn a_full_house_says_so_at_the_clouds_own_door_too() {
 #[tokio::test]
 async fn a_flood_without_a_credential_costs_no_entry_each() {
     let rate = Rate { per_second: 1, burst: 5 };
-    let app = TestGateway::with(setup(|limits| limits.strangers = rate)).await;
+    let app = TestGateway::with(setup(|limits| limits.unauthenticated = rate)).await;
     let bad = || Answer::of(app.bare(Method::GET, "/v1/me").bearer_auth("nonsense"));
     for _ in 0..5 {
         assert_eq!(bad().await.status, 401);

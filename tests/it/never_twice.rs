@@ -60,7 +60,7 @@ async fn every_fault_of_the_cloud_ends_in_one_creation() {
 
 #[tokio::test]
 async fn a_cloud_that_hangs_ends_in_one_creation() {
-    let setup = Setup { patience: Duration::from_millis(500), ..Setup::default() };
+    let setup = Setup { max_wait: Duration::from_millis(500), ..Setup::default() };
     let app = TestGateway::with(setup).await;
     for (apply, expected) in [(true, 1), (false, 2)] {
         app.fault(&fault("hang", apply)).await;

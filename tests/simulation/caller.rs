@@ -17,7 +17,7 @@ use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY, is_over};
 use crate::world::World;
 
 /// How long the caller is let wait.
-const PATIENCE: Time = 4;
+const MAX_WAIT: Time = 4;
 /// When no answer can be on its way any more.
 pub(crate) const ANSWER_WITHIN: Time = 120;
 
@@ -65,7 +65,7 @@ impl Door {
     pub(crate) fn due(&self, store: &Store) -> Time {
         match self.next {
             Next::Nothing => NEVER,
-            Next::Wait if !is_over(store.operations[0].state) => self.resume.max(PATIENCE),
+            Next::Wait if !is_over(store.operations[0].state) => self.resume.max(MAX_WAIT),
             _ => self.resume,
         }
     }

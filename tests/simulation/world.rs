@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use eci_cache_gateway::domain::clock::Present;
-use eci_cache_gateway::domain::desk::Memory;
+use eci_cache_gateway::domain::delivery_scheduler::Memory;
 use eci_cache_gateway::domain::operation::{OperationState, Owed, Rule};
 
 use crate::caller::Door;

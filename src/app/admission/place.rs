@@ -29,7 +29,7 @@ pub struct Place {
     quota: OnceLock<Quota>,
     turned_away: AtomicBool,
     /// Whether it was counted among those of whom nobody knows whose they are.
-    strange: AtomicBool,
+    unauthenticated: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -45,22 +45,32 @@ struct Held {
 
 impl Place {
     pub(super) fn new(gateway: Gateway, deadline: Option<Instant>, address: Option<IpAddr>) -> Self {
-        let (turned_away, strange) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { gateway, deadline, address, held: Mutex::default(), quota: OnceLock::new(), turned_away, strange }
+        let (turned_away, unauthenticated) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self {
+            gateway,
+            deadline,
+            address,
+            held: Mutex::default(),
+            quota: OnceLock::new(),
+            turned_away,
+            unauthenticated,
+        }
     }
 
     /// Counts a request whose credential this process has not met: before anything is asked about it, and once. Refused
     /// where its address had too many.
-    pub fn count_strange(&self) -> Result<(), Error> {
-        if self.strange.swap(true, Ordering::AcqRel) {
+    pub fn count_unauthenticated(&self) -> Result<(), Error> {
+        if self.unauthenticated.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.gateway.count_stranger(self.address).inspect_err(|_| self.turned_away.store(true, Ordering::Release))
+        self.gateway
+            .count_unauthenticated(self.address)
+            .inspect_err(|_| self.turned_away.store(true, Ordering::Release))
     }
 
     /// Whether it was counted so.
-    pub fn is_counted_strange(&self) -> bool {
-        self.strange.load(Ordering::Acquire)
+    pub fn is_counted_unauthenticated(&self) -> bool {
+        self.unauthenticated.load(Ordering::Acquire)
     }
 
     /// Counts the request for its team. Refused where the team's rate is used up.
@@ -72,21 +82,21 @@ impl Place {
     /// for a failure waits until the rate lets it through, if that is soon enough.
     pub async fn count_delayed(&self, team: &TeamId, class: Class) -> Result<(), Error> {
         let left = self.deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(Instant::now()));
-        let patience = if self.is_delayed(class) { left.min(RATE_DELAY) } else { Duration::ZERO };
-        let delay = self.take(team, patience)?;
+        let max_wait = if self.is_delayed(class) { left.min(RATE_DELAY) } else { Duration::ZERO };
+        let delay = self.take(team, max_wait)?;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         Ok(())
     }
 
-    /// Takes one of the team's rate, now or within `patience`. Answers in how long it is there.
-    fn take(&self, team: &TeamId, patience: Duration) -> Result<Duration, Error> {
+    /// Takes one of the team's rate, now or within `max_wait`. Answers in how long it is there.
+    fn take(&self, team: &TeamId, max_wait: Duration) -> Result<Duration, Error> {
         let (rate, now) = (self.gateway.limits_of(team).rate, self.gateway.now());
         let mut held = lock(&self.held);
         let mut teams = lock(&self.gateway.admission().teams);
         let (account, own) = teams.open(team, now);
-        let (quota, delay) = account.bucket.take_within(rate, now, patience);
+        let (quota, delay) = account.bucket.take_within(rate, now, max_wait);
         let quota = *self.quota.get_or_init(|| quota);
         if let Some(retry_after_seconds) = quota.retry_after_seconds {
             let detail = "the team sends more requests than it may; RateLimit-Policy says how many";
@@ -139,7 +149,7 @@ impl Place {
     }
 
     /// Stands in line again, if it gave its place back.
-    pub(super) async fn come_back(&self) -> Result<(), Error> {
+    pub(super) async fn reacquire(&self) -> Result<(), Error> {
         let line = {
             let held = lock(&self.held);
             if held.slot.is_some() { None } else { held.line.clone() }

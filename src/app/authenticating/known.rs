@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::Duration;
 
 use super::API_KEY;
-use crate::app::kept::{self, Kept};
+use crate::app::ttl_memo::{self, TtlMemo};
 use crate::app::{Error, Gateway};
 use crate::domain::api_key::{ApiKey, Presented};
 use crate::domain::clock::{Instant, within};
@@ -28,7 +28,7 @@ pub(super) struct KnownKeys(Mutex<HashMap<ApiKeyId, Arc<KnownKey>>>);
 
 #[derive(Debug, Default)]
 struct KnownKey {
-    kept: Kept<Option<Arc<HashedKey>>>,
+    kept: TtlMemo<Option<Arc<HashedKey>>>,
     /// When its use was last noted by this process.
     noted: Mutex<Option<Instant>>,
     /// Whether this process has hashed its secret anew.
@@ -71,7 +71,7 @@ impl Gateway {
     /// Whether a key that let somebody in at `since` is not revoked, and if it was rotated after that, whether the secret
     /// of before is still taken.
     pub(super) async fn key_holds(&self, id: ApiKeyId, since: Instant) -> bool {
-        let Ok(Some(found)) = self.known_key_of(id, kept::BOUND).await else { return false };
+        let Ok(Some(found)) = self.known_key_of(id, ttl_memo::BOUND).await else { return false };
         let turned = found.key.rotated_at.is_some_and(|at| at > since);
         let beside = found.key.overlap().is_some_and(|until| until > self.now());
         found.key.revoked_at.is_none() && (!turned || beside)

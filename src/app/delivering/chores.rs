@@ -117,20 +117,20 @@ impl Deliverer {
     /// How much more may be taken in hand: what is sent and not recorded yet counts, or a database that records
     /// slowly would have more and more of it in this worker's hands.
     fn free(&self) -> usize {
-        self.desk.free().min(self.gateway.settings().webhook_hand.saturating_sub(self.known.len()))
+        self.scheduler.free().min(self.gateway.settings().webhook_hand.saturating_sub(self.known.len()))
     }
 
     /// Whether a look that can take little is worth its statement, which goes through all endpoints for which something
     /// is due. It is not while every slot is taken, nor if there is much room as soon as what has ended is recorded.
     fn is_worth_little(&self) -> bool {
         let ended = self.finished.len() + self.plan.recording;
-        !self.desk.is_full() && self.free() + ended < BATCH
+        !self.scheduler.is_full() && self.free() + ended < BATCH
     }
 
     fn look(&mut self, now: Instant) {
         let free = self.free();
         if free >= BATCH || self.is_worth_little() {
-            self.plan.look_now |= self.desk.is_hungry() || (self.plan.deep && free >= BATCH);
+            self.plan.look_now |= self.scheduler.is_hungry() || (self.plan.deep && free >= BATCH);
         }
         let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
         // Whoever drains looks again when all that was claimed has been recorded.
@@ -148,8 +148,8 @@ impl Deliverer {
         (self.plan.look_now, self.plan.look_at) = (false, now + LOOK_EVERY);
         let (gateway, worker) = (self.gateway.clone(), self.worker);
         let slots = free.min(LOOK_BATCH);
-        let per_endpoint = gateway.settings().desk().first_hand();
-        let bounds = Bounds { slots, per_endpoint, rooms: self.desk.rooms(gateway.now()) };
+        let per_endpoint = gateway.settings().scheduler().first_hand();
+        let bounds = Bounds { slots, per_endpoint, rooms: self.scheduler.rooms(gateway.now()) };
         self.chores.spawn(async move {
             Chore::Looked(
                 slots,
@@ -248,7 +248,7 @@ impl Deliverer {
         }
         self.take_all(claims.into_iter().map(|(claim, _)| claim).collect());
         for (endpoint, (count, room)) in counts {
-            self.desk.note_more(endpoint, count >= room);
+            self.scheduler.note_more(endpoint, count >= room);
         }
     }
 
@@ -309,7 +309,7 @@ impl Deliverer {
         if self.free() == 0 || now < self.plan.rest_until {
             self.gateway.handing().close();
         } else {
-            let closed = self.desk.closed(self.gateway.now()).into_iter().map(EndpointId::uuid).collect();
+            let closed = self.scheduler.closed(self.gateway.now()).into_iter().map(EndpointId::uuid).collect();
             self.gateway.handing().open(self.worker, self.good_until, closed);
         }
     }
@@ -321,7 +321,7 @@ impl Deliverer {
         if let Some(at) = self.plan.record_at {
             next = next.min(at);
         }
-        if let Some(at) = self.desk.rouses_at() {
+        if let Some(at) = self.scheduler.rouses_at() {
             next = next.min(now + (at - self.gateway.now()).to_std().unwrap_or_default());
         }
         if let Some(at) = self.cut_off_at {

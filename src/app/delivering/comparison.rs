@@ -1,4 +1,4 @@
-//! Comparing what the desk remembers of endpoints with the database: whoever acts upon an endpoint, at whichever
+//! Comparing what the scheduler remembers of endpoints with the database: whoever acts upon an endpoint, at whichever
 //! gateway, raises its revision, and what is remembered of an older one no longer holds.
 //!
 //! Who calls it: [`super::chores`]. Deliveries that are claimed meanwhile carry the revision, too.
@@ -17,8 +17,8 @@ pub(super) const EVERY: Duration = Duration::from_millis(500);
 impl Deliverer {
     pub(super) fn compare(&mut self, now: Instant) {
         self.plan.compare_at = now + EVERY;
-        self.desk.forget_idle(self.gateway.now());
-        let known = self.desk.remembered(self.gateway.now());
+        self.scheduler.forget_idle(self.gateway.now());
+        let known = self.scheduler.remembered(self.gateway.now());
         if known.is_empty() {
             return;
         }
@@ -29,7 +29,7 @@ impl Deliverer {
 
     pub(super) fn note_compared(&mut self, changed: &[(EndpointId, i64)]) {
         for (endpoint, revision) in changed {
-            let unused = self.desk.renew(*endpoint, *revision);
+            let unused = self.scheduler.renew(*endpoint, *revision);
             self.unused.extend(unused.iter().map(|claim| claim.id));
         }
     }

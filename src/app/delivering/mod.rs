@@ -1,6 +1,6 @@
 //! Delivering webhooks: what is due is taken in hand in batches, sent side by side, recorded in batches.
 //!
-//! One [`Deliverer`] runs in a process. What it has in hand lies on its desk (`domain::desk`), which says what goes
+//! One [`Deliverer`] runs in a process. What it has in hand lies on its scheduler (`domain::delivery_scheduler`), which says what goes
 //! next; statements run beside the sending ([`chores`]), so that neither waits for the other. Deliveries come by two
 //! ways: handed over in memory by whoever committed the event ([`handing`]), or claimed out of the queue, where
 //! retries wait and what a dead worker held. No transaction, and no connection to the database, is held during a call.
@@ -10,12 +10,12 @@
 //! or is cut off before the process is: nothing waits for a lease to run out. An attempt that was cut off counts and is
 //! made again by whoever is next, with the same id.
 
+mod alerts;
 mod attempt;
 mod chores;
 mod comparison;
 mod handing;
 mod statements;
-mod telling;
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ use uuid::Uuid;
 use self::attempt::Ended;
 use super::{Error, Gateway};
 use crate::domain::clock::Uptime;
-use crate::domain::desk::{Address, Desk, End};
+use crate::domain::delivery_scheduler::{Address, End, Scheduler};
 use crate::domain::ids::DeliveryId;
 use crate::store::{Claim, Finished, Handed};
 
@@ -50,7 +50,7 @@ struct Deliverer {
     cut_off: bool,
     /// What is begun is begun before, by a clock that goes on while the machine is suspended.
     good_until: Uptime,
-    desk: Desk<Claim>,
+    scheduler: Scheduler<Claim>,
     in_flight: JoinSet<Ended>,
     /// What is in this worker's hands, as far as it knows.
     known: HashSet<DeliveryId>,
@@ -93,7 +93,7 @@ impl Deliverer {
     async fn enter(gateway: Gateway, endless: bool) -> Result<Self, Error> {
         let (worker, began, lease) = (gateway.uuid(), gateway.uptime(), gateway.settings().deliverer_lease);
         gateway.store().enter_worker(worker, lease.as_secs_f64()).await?;
-        let desk = Desk::new(gateway.settings().desk());
+        let scheduler = Scheduler::new(gateway.settings().scheduler());
         Ok(Self {
             gateway,
             worker,
@@ -102,7 +102,7 @@ impl Deliverer {
             cut_off_at: None,
             cut_off: false,
             good_until: began + lease,
-            desk,
+            scheduler,
             in_flight: JoinSet::new(),
             known: HashSet::new(),
             finished: Vec::new(),
@@ -144,7 +144,7 @@ impl Deliverer {
 
     fn take_handed(&mut self, handed: Handed) {
         for endpoint in handed.behind {
-            self.desk.note_behind(endpoint, self.gateway.now());
+            self.scheduler.note_behind(endpoint, self.gateway.now());
         }
         self.take_all(handed.claims);
     }
@@ -169,7 +169,7 @@ impl Deliverer {
         if self.stopping || claim.worker != self.worker {
             self.unused.push(claim.id);
         } else {
-            let unused = self.desk.take(address, claim, self.gateway.now());
+            let unused = self.scheduler.take(address, claim, self.gateway.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
         }
     }
@@ -178,7 +178,7 @@ impl Deliverer {
     fn send_all(&mut self) {
         while !self.stopping
             && self.gateway.uptime() < self.good_until
-            && let Some(claim) = self.desk.next(self.gateway.now())
+            && let Some(claim) = self.scheduler.next(self.gateway.now())
         {
             self.begun += 1;
             let gateway = self.gateway.clone();
@@ -191,14 +191,14 @@ impl Deliverer {
         let all: Vec<_> = std::iter::once(ended).chain(more).collect();
         // An attempt catches its own panics; only the end of the runtime ends a task.
         for ended in all.into_iter().flatten() {
-            let failures = self.desk.failures(ended.claim.endpoint);
+            let failures = self.scheduler.failures(ended.claim.endpoint);
             let mut finished = self.gateway.finished(&ended, failures);
             let end =
                 End { revision: ended.claim.to.revision, good: ended.is_good(), paused_until: finished.pause_until };
-            let unused = self.desk.ended(ended.claim.endpoint, &end, self.gateway.now());
+            let unused = self.scheduler.ended(ended.claim.endpoint, &end, self.gateway.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
             if ended.claim.to.rate_per_second.is_some() {
-                finished.free_at = self.desk.free_at(ended.claim.endpoint);
+                finished.free_at = self.scheduler.free_at(ended.claim.endpoint);
             }
             self.plan.ordered |= ended.claim.to.ordered;
             self.finished.push(finished);
@@ -222,7 +222,7 @@ impl Deliverer {
     }
 
     fn give_back_all(&mut self) {
-        let unused = self.desk.clear_all();
+        let unused = self.scheduler.clear_all();
         self.unused.extend(unused.iter().map(|claim| claim.id));
     }
 
@@ -232,12 +232,12 @@ impl Deliverer {
 
     /// Whether all that is in hand is bound by a rate, and nobody is there to wait for it.
     fn only_waits(&self) -> bool {
-        !self.endless && self.is_idle() && !self.plan.look_now && self.desk.waiting().next().is_some()
+        !self.endless && self.is_idle() && !self.plan.look_now && self.scheduler.waiting().next().is_some()
     }
 
     /// Nothing in hand, nothing to be written; and nothing is due, unless that does not matter any more.
     fn is_done(&self) -> bool {
-        let more = !self.stopping && (self.endless || self.plan.look_now || self.desk.waiting().next().is_some());
+        let more = !self.stopping && (self.endless || self.plan.look_now || self.scheduler.waiting().next().is_some());
         self.is_idle() && !more
     }
 

@@ -9,7 +9,7 @@
 
 use super::asking::{CHALLENGE, place_of};
 use super::secrets::Secrets;
-use crate::app::admission::{TOO_MANY_TESTS, UnderWay, aside};
+use crate::app::admission::{TOO_MANY_TESTS, UnderWay, without_permit};
 use crate::app::delivering::{Rendered, render, word};
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::{Error, Gateway, access};
@@ -42,7 +42,7 @@ impl Gateway {
         let message = EventId::new(self.now(), self.entropy());
         let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
         let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
-        let attempted = aside(self.send_test(&endpoint, message, secrets, rendered)).await;
+        let attempted = without_permit(self.send_test(&endpoint, message, secrets, rendered)).await;
         if attempted.outcome == Outcome::Delivered {
             self.store().note_test_arrived(&caller.team, id, self.now(), free_at).await?;
             self.outlet().look.notify_one();
@@ -108,7 +108,7 @@ impl Gateway {
         let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
         let to = (endpoint.url.expose().to_owned(), timeout);
         let (challenge, outgoing) = self.challenge_to(to, (keys, own));
-        let attempted = aside(self.parts().sender.send(outgoing)).await;
+        let attempted = without_permit(self.parts().sender.send(outgoing)).await;
         if let Some(place) = place_of(&attempted, &challenge) {
             return Ok(Networks::default().with(place).texts());
         }

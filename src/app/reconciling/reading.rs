@@ -18,7 +18,7 @@ use crate::eci::{DescribeQuery, SeenPage};
 use crate::store::ReconcileLease;
 
 /// How often a call is asked for in vain before the comparison is put off.
-const PATIENCE: usize = 100;
+const MOST_PAGES: usize = 100;
 /// The longest pause between two of these: well below a group's lease.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The most pages of one list (20 caches each): ten times the quota that any account has by default.
@@ -122,7 +122,7 @@ impl Gateway {
 
     /// Draws one look, and waits for it while others draw them all. `false`: the lease is lost.
     async fn keep_pace(&self, lease: &ReconcileLease) -> Result<bool, Stop> {
-        for _ in 0..PATIENCE {
+        for _ in 0..MOST_PAGES {
             // A long list outlives a lease: it is held anew before each call.
             if !self.store().hold_reconciliation(lease, self.settings().group_lease.as_secs_f64()).await? {
                 return Ok(false);

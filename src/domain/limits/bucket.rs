@@ -55,20 +55,20 @@ impl Bucket {
         self.take_within(rate, now, std::time::Duration::ZERO).0
     }
 
-    /// The same, where one that is there within `patience` will do: it is taken in advance, in the order in which they
+    /// The same, where one that is there within `max_wait` will do: it is taken in advance, in the order in which they
     /// are asked for. Answers after how long it is there, too.
     pub fn take_within(
         &mut self,
         rate: Rate,
         now: Instant,
-        patience: std::time::Duration,
+        max_wait: std::time::Duration,
     ) -> (Quota, std::time::Duration) {
         let (window, interval) = (rate.window(), rate.interval());
-        let patience = Duration::from_std(patience).unwrap_or(Duration::zero()).min(LONGEST_DEBT);
+        let max_wait = Duration::from_std(max_wait).unwrap_or(Duration::zero()).min(LONGEST_DEBT);
         // More than anybody may owe: the clock was put back since, and it cannot be told what was left.
         let missing = Some(self.missing(now)).filter(|missing| *missing <= window + LONGEST_DEBT).unwrap_or_default();
         let after = missing + interval;
-        let taken = after <= window + patience;
+        let taken = after <= window + max_wait;
         let missing = if taken { after } else { missing };
         self.0 = now.checked_add_signed(missing);
         let left = (window - missing).max(Duration::zero()).num_nanoseconds().unwrap_or(0);
@@ -146,16 +146,16 @@ mod tests {
         for _ in 0..5 {
             bucket.take(RATE, at(0));
         }
-        let patience = std::time::Duration::from_millis(250);
+        let max_wait = std::time::Duration::from_millis(250);
         for expected in [100, 200] {
-            let (quota, delay) = bucket.take_within(RATE, at(0), patience);
+            let (quota, delay) = bucket.take_within(RATE, at(0), max_wait);
             assert_eq!((quota.retry_after_seconds, quota.remaining, delay.as_millis()), (None, 0, expected));
         }
-        let (refused, delay) = bucket.take_within(RATE, at(0), patience);
+        let (refused, delay) = bucket.take_within(RATE, at(0), max_wait);
         assert_eq!((refused.retry_after_seconds, delay), (Some(1), std::time::Duration::ZERO));
         assert_eq!(bucket.take(RATE, at(150)).retry_after_seconds, Some(1), "what was taken in advance is gone");
         assert_eq!(bucket.take(RATE, at(300)).retry_after_seconds, None);
-        assert_eq!(bucket.take_within(RATE, at(2_000), patience).1, std::time::Duration::ZERO);
+        assert_eq!(bucket.take_within(RATE, at(2_000), max_wait).1, std::time::Duration::ZERO);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub struct Room {
     /// Requests that stand in all lines together.
     pub queue: usize,
     /// The longest wait in a line, for those whose callers do not say how long they would wait.
-    pub patience: Duration,
+    pub max_wait: Duration,
     /// The longest wait in a line that stands.
     pub target: Duration,
     /// What a party had in this span of time or in the one before, it had lately. Long enough that a few requests at once

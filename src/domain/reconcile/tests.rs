@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stranger::{Stranger, judge, tagged};
+use super::unmanaged::{Unmanaged, judge, tagged};
 use super::*;
 use crate::domain::adoption::{Adopter, adopted};
 use crate::domain::entropy::Entropy;
@@ -284,11 +284,11 @@ fn only_what_our_ended_create_surely_made_is_an_orphan() {
     let ours = |state, kind| operation(state, kind);
     let (made, closed) = (Seen { created_at: Some(at(1)), ..seen("Ready") }, at(18));
     let of = |operation: &Operation, seen: &Seen, now| judge(seen, Some(operation), false, now, &rule);
-    assert_eq!(of(&ours(Refused, Create), &made, closed), Stranger::Orphan);
-    assert_eq!(of(&ours(Succeeded, Create), &made, closed), Stranger::Orphan);
-    assert_eq!(of(&ours(Refused, Create), &made, at(17)), Stranger::Wait, "it may be accepted once more");
-    assert_eq!(of(&ours(Running, Create), &made, at(999)), Stranger::Wait);
-    assert_eq!(of(&ours(Succeeded, Update), &made, closed), Stranger::Found, "an update makes no cache");
+    assert_eq!(of(&ours(Refused, Create), &made, closed), Unmanaged::Orphan);
+    assert_eq!(of(&ours(Succeeded, Create), &made, closed), Unmanaged::Orphan);
+    assert_eq!(of(&ours(Refused, Create), &made, at(17)), Unmanaged::Wait, "it may be accepted once more");
+    assert_eq!(of(&ours(Running, Create), &made, at(999)), Unmanaged::Wait);
+    assert_eq!(of(&ours(Succeeded, Update), &made, closed), Unmanaged::Found, "an update makes no cache");
     let copied = [
         Seen { created_at: Some(at(19)), ..made.clone() },
         Seen { created_at: Some(at(-2)), ..made.clone() },
@@ -296,13 +296,13 @@ fn only_what_our_ended_create_surely_made_is_an_orphan() {
         Seen { name: "other".into(), ..made.clone() },
     ];
     for seen in &copied {
-        assert_eq!(of(&ours(Refused, Create), seen, at(99)), Stranger::Found, "a tag can be copied: {seen:?}");
+        assert_eq!(of(&ours(Refused, Create), seen, at(99)), Unmanaged::Found, "a tag can be copied: {seen:?}");
     }
     let mut never_sent = ours(Refused, Create);
     never_sent.progress.last_signed_at = None;
-    assert_eq!(of(&never_sent, &made, closed), Stranger::Found);
-    assert_eq!(judge(&made, None, false, closed, &rule), Stranger::Found);
-    assert_eq!(judge(&made, None, true, closed, &rule), Stranger::Wait, "a create of that name is under way");
+    assert_eq!(of(&never_sent, &made, closed), Unmanaged::Found);
+    assert_eq!(judge(&made, None, false, closed, &rule), Unmanaged::Found);
+    assert_eq!(judge(&made, None, true, closed, &rule), Unmanaged::Wait, "a create of that name is under way");
     let id = ours(Running, Create).id;
     let carries = Seen { tags: vec![(OPERATION_TAG.into(), id.to_string())], ..made.clone() };
     assert_eq!((tagged(&carries), tagged(&made)), (Some(id), None));

@@ -68,7 +68,7 @@ pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMa
     };
     match let_in.await {
         Err(error @ Error::Unauthenticated { .. }) => {
-            exchange.place.count_strange()?;
+            exchange.place.count_unauthenticated()?;
             Err(error.into())
         }
         other => Ok(other?),

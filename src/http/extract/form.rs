@@ -32,7 +32,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             return Err(Refusal::malformed_form("all parameters must stand in the body, none in the URL"));
         }
         let settings = Settings { max_body_bytes: settings.max_body_bytes.min(MAX_BYTES), ..settings };
-        let raw = admission::aside(read_body(&parts.headers, body, settings)).await?;
+        let raw = admission::without_permit(read_body(&parts.headers, body, settings)).await?;
         pairs(&raw).map(Self)
     }
 }

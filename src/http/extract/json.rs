@@ -58,8 +58,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         // To pass over what stands there could cost money: `?dry_run=true` would be a create.
         query::read::<()>(&parts)?;
         // Whoever sends slowly holds no place meanwhile.
-        let raw = admission::aside(read_body(&parts.headers, body, settings)).await?;
-        admission::come_back().await?;
+        let raw = admission::without_permit(read_body(&parts.headers, body, settings)).await?;
+        admission::reacquire_permit().await?;
         let raw = media::text(raw, coding, settings.max_body_bytes)?;
         let Canonical(meant) = read(&raw)?;
         if let Some(exchange) = exchange {

@@ -76,7 +76,7 @@ pub(super) async fn get_image_cache(
     request: HeaderMap,
     Query(query): Query<WaitForQuery>,
 ) -> Result<Response, Refusal> {
-    let Some(timeout) = query.patience() else {
+    let Some(timeout) = query.max_wait() else {
         return Ok(answer::shown(&request, door.gateway.show_image_cache(&who.caller, id).await?));
     };
     let view = door.gateway.get_settled_image_cache(&who.caller, &who.call, id, timeout).await?;

@@ -53,7 +53,7 @@ impl FromQuery for WaitForQuery {
 
 impl WaitForQuery {
     /// How long to wait, if at all.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    pub(super) fn max_wait(&self) -> Option<Duration> {
         self.wait_for.map(|()| Duration::from_secs(self.timeout))
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{object, words};
 use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
 use crate::app::precondition::Precondition;
-use crate::app::{Call, Error, Gateway, Receipt, Told};
+use crate::app::{Call, CreateAnswer, Error, Gateway, Receipt};
 use crate::domain::caller::Caller;
 use crate::domain::limits::queue::Class;
 use crate::eci;
@@ -103,7 +103,7 @@ impl Asked<'_> {
         }
     }
 
-    /// What is left of the patience.
+    /// What is left of the max_wait.
     fn wait(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
@@ -123,7 +123,7 @@ impl Asked<'_> {
         let unanswered = if key.is_some() { CREATE_GOES_ON } else { CREATE_IS_REMOVED };
         let told = self.gateway.create_image_cache_now(self.caller, self.call, new, key, self.wait()).await;
         match told.map_err(|error| words::not_gone(words::of_error(error)))? {
-            Told::Done { eci_cache_id, container_group_id, receipt } => {
+            CreateAnswer::Done { eci_cache_id, container_group_id, receipt } => {
                 // One create, one receipt.
                 let _first = receipt.map(|receipt| self.receipt.set(receipt));
                 Ok(fields([
@@ -131,8 +131,8 @@ impl Asked<'_> {
                     ("ContainerGroupId", json!(container_group_id.unwrap_or_default())),
                 ]))
             }
-            Told::Withdrawn => Err(words::unavailable(CREATE_WITHDRAWN)),
-            Told::Unanswered => Err(words::unavailable(unanswered)),
+            CreateAnswer::Withdrawn => Err(words::unavailable(CREATE_WITHDRAWN)),
+            CreateAnswer::Unanswered => Err(words::unavailable(unanswered)),
         }
     }
 

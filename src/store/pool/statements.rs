@@ -83,7 +83,7 @@ impl Pool {
             let mut connection = self.acquire().await?;
             let answers: Result<Answers, _> = connection.fetch_many(statement.clone()).try_collect().await;
             match answers {
-                Err(error) if begun.elapsed() < self.patience && may_repeat(&statement, &error) => {
+                Err(error) if begun.elapsed() < self.max_wait && may_repeat(&statement, &error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "the connection is of no use; once more");
                     drop(connection);
                     sleep(PAUSE).await;

@@ -12,8 +12,8 @@ pub(crate) mod evidence;
 mod feed;
 mod forgetting;
 mod lives;
+mod notifications;
 mod promises;
-mod telling;
 
 pub(crate) use evidence::Evidence;
 pub(crate) use forgetting::forget;
@@ -47,10 +47,10 @@ pub(crate) const RULES: [(&str, Rule); 22] = [
     ("no operation is stuck", lives::stuck),
     ("every transition is legal", lives::transitions),
     ("database and stand-in agree", lives::agreement),
-    ("one Ready event for each cache and generation", telling::ready_once),
-    ("no Ready before the stand-in's", telling::ready_early),
-    ("each event is delivered, with one id", telling::delivered),
-    ("every webhook is signed", telling::signed),
+    ("one Ready event for each cache and generation", notifications::ready_once),
+    ("no Ready before the stand-in's", notifications::ready_early),
+    ("each event is delivered, with one id", notifications::delivered),
+    ("every webhook is signed", notifications::signed),
     ("each event is read in the feed exactly once", feed::read_once),
     ("recovery within the limit", lives::recovery),
 ];

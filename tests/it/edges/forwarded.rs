@@ -158,7 +158,7 @@ async fn refused(app: &TestGateway, client: Ipv4Addr) -> u16 {
 #[tokio::test]
 async fn strangers_behind_a_proxy_are_limited_one_by_one() {
     let mut setup = behind_proxies();
-    setup.settings.limits.strangers = Rate { per_second: 1, burst: 2 };
+    setup.settings.limits.unauthenticated = Rate { per_second: 1, burst: 2 };
     let app = TestGateway::with(setup).await;
     let (one, other) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2));
     assert_eq!([refused(&app, one).await, refused(&app, one).await, refused(&app, one).await], [401, 401, 429]);

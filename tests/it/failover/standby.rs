@@ -65,8 +65,8 @@ impl House {
         let (cloud, hook) = (stand_in().await, Hook::start().await);
         let url = format!("postgres://eci_runtime@{}/postgres?sslmode=disable", proxy.address);
         // Longer than a server takes to start on a machine that has much to do.
-        let patience = [("ECG_DATABASE_ACQUIRE_SECONDS", "30")];
-        let mut gateway = Gateway::start_with(&url, &cloud.url(), &patience);
+        let max_wait = [("ECG_DATABASE_ACQUIRE_SECONDS", "30")];
+        let mut gateway = Gateway::start_with(&url, &cloud.url(), &max_wait);
         let address = gateway.address().await;
         gateway.until(&format!("{address}/readyz"), 200).await;
         Self { pair, proxy, gateway: Arc::new(gateway), address, cloud, hook, _turn: turn }

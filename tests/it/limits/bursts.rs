@@ -18,10 +18,10 @@ const LONG: Duration = Duration::from_mins(1);
 /// A gateway with its usual places, whose callers wait for a busy machine.
 fn calm(change: impl FnOnce(&mut Limits)) -> Setup {
     let mut setup = setup(|limits| {
-        limits.room = Room { patience: LONG, ..Limits::default().room };
+        limits.room = Room { max_wait: LONG, ..Limits::default().room };
         change(limits);
     });
-    (setup.http.rpc_patience, setup.http.audit_deadline) = (LONG, LONG);
+    (setup.http.rpc_deadline, setup.http.audit_deadline) = (LONG, LONG);
     setup
 }
 
@@ -29,7 +29,7 @@ fn calm(change: impl FnOnce(&mut Limits)) -> Setup {
 async fn what_a_signed_request_reads_waits_for_the_rate_and_what_it_changes_does_not() {
     let rate = Rate { per_second: 20, burst: 1 };
     let mut setup = setup(|limits| limits.team.rate = rate);
-    (setup.http.rpc_patience, setup.http.audit_deadline) = (LONG, LONG);
+    (setup.http.rpc_deadline, setup.http.audit_deadline) = (LONG, LONG);
     let app = TestGateway::with(setup).await;
     app.created().await;
     app.advance(1);
@@ -86,9 +86,9 @@ async fn whoever_stands_in_line_waits_for_what_is_slow_and_is_not_in_hand() {
 #[tokio::test]
 async fn a_wait_in_line_ends_with_what_its_caller_would_wait() {
     let mut setup = setup(|limits| {
-        limits.room = Room { running: 1, lists: 1, patience: Duration::from_millis(50), ..limits.room };
+        limits.room = Room { running: 1, lists: 1, max_wait: Duration::from_millis(50), ..limits.room };
     });
-    setup.http.rpc_patience = Duration::from_mins(1);
+    setup.http.rpc_deadline = Duration::from_mins(1);
     let app = TestGateway::with(setup).await;
     let id = app.created().await;
     let key = Key::new(&app).await;

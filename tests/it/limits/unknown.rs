@@ -24,13 +24,13 @@ use crate::rpc::client::Key;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 
-/// As many places as a gateway has by itself, and less patience than its callers.
+/// As many places as a gateway has by itself, and less max_wait than its callers.
 fn small() -> Setup {
     let mut small = setup(|limits| {
-        limits.strangers = Rate { per_second: 1, burst: 5 };
+        limits.unauthenticated = Rate { per_second: 1, burst: 5 };
         limits.room = Room { running: 1, lists: 1, queue: 8, ..patient(8).settings.limits.room };
     });
-    small.http.rpc_patience = std::time::Duration::from_mins(1);
+    small.http.rpc_deadline = std::time::Duration::from_mins(1);
     small
 }
 

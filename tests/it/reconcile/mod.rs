@@ -12,7 +12,7 @@ use crate::support::gateway::{Setup, TestGateway, new_cache};
 
 mod drift;
 mod lying;
-mod strangers;
+mod unmanaged;
 mod vanished;
 
 /// Past the time between two lists, jitter included.

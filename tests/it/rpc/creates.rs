@@ -15,7 +15,7 @@ const NEW: [(&str, &str); 3] = [("RegionId", "cn-beijing"), ("ImageCacheName", "
 
 /// A gateway that does not wait long for the cloud.
 fn impatient() -> Setup {
-    let http = http::Settings { rpc_patience: Duration::from_millis(300), ..http::Settings::default() };
+    let http = http::Settings { rpc_deadline: Duration::from_millis(300), ..http::Settings::default() };
     Setup { http, ..Setup::default() }
 }
 

@@ -4,10 +4,10 @@
 pub(crate) mod client;
 mod coverage;
 mod creates;
+mod deadlines;
 mod golden;
 mod life;
 mod parameters;
-mod patience;
 mod policy;
 mod refusals;
 mod sizes;

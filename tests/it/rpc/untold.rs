@@ -150,7 +150,7 @@ async fn who_joined_keeps_what_the_first_caller_never_heard_of() {
 
 #[tokio::test]
 async fn who_joined_keeps_what_would_have_been_withdrawn() {
-    let http = http::Settings { rpc_patience: Duration::from_millis(1_500), ..http::Settings::default() };
+    let http = http::Settings { rpc_deadline: Duration::from_millis(1_500), ..http::Settings::default() };
     let app = TestGateway::with(Setup { http, ..Setup::default() }).await;
     let key = Key::new(&app).await;
     app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
@@ -168,7 +168,7 @@ async fn who_joined_keeps_what_would_have_been_withdrawn() {
 
 #[tokio::test]
 async fn who_changes_it_by_its_name_keeps_it() {
-    let http = http::Settings { rpc_patience: Duration::from_millis(300), ..http::Settings::default() };
+    let http = http::Settings { rpc_deadline: Duration::from_millis(300), ..http::Settings::default() };
     let app = TestGateway::with(Setup { http, ..Setup::default() }).await;
     let key = Key::new(&app).await;
     app.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": true})).await;

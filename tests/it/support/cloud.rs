@@ -12,12 +12,12 @@ use super::gateway::{Setup, TestGateway};
 use super::setup::CloudKey;
 
 /// How a client reaches the cloud in a test: a connection and a call may each take so long.
-pub(crate) fn settings(endpoint: String, patience: Duration) -> eci::Settings {
+pub(crate) fn settings(endpoint: String, max_wait: Duration) -> eci::Settings {
     eci::Settings {
         endpoint,
         egress: Egress::default(),
-        connect_timeout: patience,
-        timeout: patience,
+        connect_timeout: max_wait,
+        timeout: max_wait,
         keep_idle: eci::KEEP_IDLE,
         max_answer_bytes: 1 << 20,
     }

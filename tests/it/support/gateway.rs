@@ -80,7 +80,7 @@ impl World {
     pub(super) fn client(&self, setup: &Setup) -> Client {
         let credentials = setup.credentials();
         let endpoint = setup.cloud.clone().unwrap_or_else(|| self.standin.url());
-        let cloud = eci::Settings { egress: setup.egress.clone(), ..cloud::settings(endpoint, setup.patience) };
+        let cloud = eci::Settings { egress: setup.egress.clone(), ..cloud::settings(endpoint, setup.max_wait) };
         let keys = match setup.role {
             Some(name) => Keys::Assumed(credentials, setup.role(name, &self.standin.url())),
             None => Keys::Own(credentials),

@@ -53,7 +53,7 @@ pub(crate) struct Setup {
     /// How to get out to the cloud.
     pub(crate) egress: Egress,
     /// How long a call to the cloud may take.
-    pub(crate) patience: Duration,
+    pub(crate) max_wait: Duration,
     /// The keys of the identity provider, as a JWKS document or its URL, if not the tests' own secret.
     pub(crate) jwks: Option<String>,
     /// Other issuers of tokens.
@@ -180,9 +180,9 @@ fn roomy() -> limits::Limits {
     limits.team.running = 100_000;
     // The clock stands still in most tests: what is used up does not come back.
     limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
-    limits.strangers = limits.team.rate;
+    limits.unauthenticated = limits.team.rate;
     limits.trials = limits.team.rate;
-    limits.room = Room { running: 64, lists: 64, queue: 100_000, patience: long, target: long, lately: long };
+    limits.room = Room { running: 64, lists: 64, queue: 100_000, max_wait: long, target: long, lately: long };
     limits
 }
 
@@ -206,7 +206,7 @@ impl Default for Setup {
             cloud: None,
             sts: None,
             egress: Egress::default(),
-            patience: Duration::from_secs(30),
+            max_wait: Duration::from_secs(30),
             jwks: None,
             issuers: Vec::new(),
             own_issuer: "https://gateway.example",

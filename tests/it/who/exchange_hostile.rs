@@ -167,7 +167,7 @@ async fn bodies_that_are_no_form_are_refused() {
 #[tokio::test]
 async fn a_flood_is_turned_away_as_any_other_of_strangers() {
     let mut setup = Setup::default();
-    setup.settings.limits.strangers = Rate { per_second: 1, burst: 5 };
+    setup.settings.limits.unauthenticated = Rate { per_second: 1, burst: 5 };
     let app = TestGateway::with(setup).await;
     for _ in 0..5 {
         refused(&Answer::of(exchange(&app, &least("a.b.c"))).await, 400, "token_malformed", "invalid_request");

@@ -22,5 +22,5 @@ mod replaced;
 mod requests;
 mod revocations;
 mod signers;
-mod strangers;
 mod tokens;
+mod unauthenticated;

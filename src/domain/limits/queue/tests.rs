@@ -10,7 +10,7 @@ const ROOM: Room = Room {
     running: 1,
     lists: 1,
     queue: 4,
-    patience: Duration::from_millis(100),
+    max_wait: Duration::from_millis(100),
     target: Duration::from_millis(10),
     lately: Duration::from_secs(1),
 };
@@ -28,7 +28,7 @@ fn id(arrival: Arrival) -> u64 {
 
 /// One arrives that would wait as long as anybody.
 fn arrive<K: Eq + Hash + Clone>(queue: &mut Queue<K>, room: &Room, class: Class, party: &K, now: Duration) -> Arrival {
-    queue.arrive(room, &Asking { class, party, until: now + room.patience, delayed: false }, now)
+    queue.arrive(room, &Asking { class, party, until: now + room.max_wait, delayed: false }, now)
 }
 
 fn leave(queue: &mut Queue<&str>, ended: Class, now: Duration) -> (Option<u64>, Vec<u64>) {

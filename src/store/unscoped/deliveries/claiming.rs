@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
 use crate::domain::clock::Instant;
-use crate::domain::desk::Room;
+use crate::domain::delivery_scheduler::Room;
 use crate::domain::health::CAREFUL_AFTER;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store};

@@ -7,7 +7,7 @@ const USUAL: Room = Room {
     running: 8,
     lists: 2,
     queue: 8_192,
-    patience: Duration::from_secs(4),
+    max_wait: Duration::from_secs(4),
     target: Duration::from_millis(10),
     lately: Duration::from_secs(1),
 };
@@ -33,7 +33,7 @@ impl Station {
     }
 
     fn ask(&mut self, party: &'static str, delayed: bool) {
-        let until = self.now + USUAL.patience;
+        let until = self.now + USUAL.max_wait;
         match self.queue.arrive(&USUAL, &Asking { class: Class::List, party: &party, until, delayed }, self.now) {
             Arrival::Begin => self.begin(party, ms(0)),
             Arrival::Wait(id, _) => drop(self.came.insert(id, (party, self.now))),
@@ -46,7 +46,7 @@ impl Station {
         self.ends.push(self.now + self.service);
     }
 
-    /// Works until `until`, also giving up for those whose patience is over.
+    /// Works until `until`, also giving up for those whose max_wait is over.
     fn work(&mut self, until: Duration) {
         while let Some(place) = (0..self.ends.len()).min_by_key(|place| self.ends[*place]) {
             if self.ends[place] > until {
@@ -70,7 +70,7 @@ impl Station {
     }
 
     fn give_up(&mut self) {
-        let over = |(_, since): &(&str, Duration)| *since + USUAL.patience <= self.now;
+        let over = |(_, since): &(&str, Duration)| *since + USUAL.max_wait <= self.now;
         let late: Vec<_> =
             self.came.iter().take_while(|(_, came)| over(came)).map(|(id, came)| (*id, came.0)).collect();
         for (id, party) in late {
@@ -170,7 +170,7 @@ fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
 fn who_takes_a_refusal_for_a_failure_waits_its_time_even_then_and_no_longer() {
     let station = overloaded(4, true);
     let longest = station.begun.iter().map(|(_, waited)| *waited).max();
-    assert!(station.begun.len() >= 6_990 && longest <= Some(USUAL.patience), "{longest:?}");
+    assert!(station.begun.len() >= 6_990 && longest <= Some(USUAL.max_wait), "{longest:?}");
     // Its polls among lists of its own that are too many.
     let mut station = Station::new(ms(2));
     for step in 1..=10_000 {

@@ -24,7 +24,7 @@ const RUNTIME_ROLE: &str = "DO $$ BEGIN
 END $$";
 
 /// Everything but the gateway.
-pub(crate) struct House {
+pub(crate) struct Testbed {
     /// The database, as its owner.
     pub(crate) pool: PgPool,
     /// The same, as the gateway uses it.
@@ -34,7 +34,7 @@ pub(crate) struct House {
     http: reqwest::Client,
 }
 
-impl House {
+impl Testbed {
     /// A new database and an empty stand-in.
     pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
         let admin: PgConnectOptions = server.database_url().parse()?;

@@ -6,7 +6,7 @@
 //!
 //! Who calls it: [`super::authenticating`] and [`super::policing`].
 
-use std::time::Duration as Patience;
+use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use tokio::sync::Mutex;
@@ -25,11 +25,11 @@ pub(super) const GRACE: Duration = Duration::seconds(5);
 /// After a failure, the pause before the next query.
 const PAUSE: Duration = Duration::milliseconds(500);
 /// How long an answer is waited for.
-const PATIENCE: Patience = Patience::from_secs(2);
+const MAX_WAIT: StdDuration = StdDuration::from_secs(2);
 
 /// What is kept; empty at first.
 #[derive(Debug)]
-pub(super) struct Kept<T>(Mutex<State<T>>);
+pub(super) struct TtlMemo<T>(Mutex<State<T>>);
 
 #[derive(Debug)]
 struct State<T> {
@@ -46,13 +46,13 @@ pub(super) fn unavailable() -> Error {
     }
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for TtlMemo<T> {
     fn default() -> Self {
         Self(Mutex::new(State { found: None, failed: None }))
     }
 }
 
-impl<T: Clone> Kept<T> {
+impl<T: Clone> TtlMemo<T> {
     /// What is known, at most `age` old; else what `read` says.
     pub(super) async fn get(
         &self,
@@ -67,7 +67,7 @@ impl<T: Clone> Kept<T> {
             return Ok(found);
         }
         if !within(state.failed, PAUSE, now) {
-            match timeout(PATIENCE, read).await {
+            match timeout(MAX_WAIT, read).await {
                 Ok(Ok(found)) => {
                     *state = State { found: Some((now, found.clone())), failed: None };
                     return Ok(found);
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn everybody_shares_one_question() {
-        let (kept, clock) = (Kept::default(), ManualClock::at(Instant::UNIX_EPOCH));
+        let (kept, clock) = (TtlMemo::default(), ManualClock::at(Instant::UNIX_EPOCH));
         let asked = AtomicU32::new(0);
         let ask = || async {
             tokio::task::yield_now().await;
@@ -136,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_said_last_counts_for_a_while() {
-        let (kept, clock) = (Kept::default(), ManualClock::at(Instant::UNIX_EPOCH));
+        let (kept, clock) = (TtlMemo::default(), ManualClock::at(Instant::UNIX_EPOCH));
         assert!(matches!(kept.get(&clock, BOUND, async { Ok(7) }).await, Ok(7)));
         clock.advance(BOUND);
         assert!(matches!(kept.get(&clock, BOUND, async { Err(away()) }).await, Ok(7)));

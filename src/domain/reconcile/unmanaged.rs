@@ -19,7 +19,7 @@ const SKEW: Duration = Duration::minutes(1);
 
 /// What to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stranger {
+pub enum Unmanaged {
     /// Nothing yet: it is, or may be, of an operation that has not ended, or may still be accepted once more.
     Wait,
     /// Nobody's here: offer it.
@@ -36,20 +36,20 @@ pub fn tagged(seen: &Seen) -> Option<OperationId> {
 
 /// What to do about `seen`, of which no row knows. `operation` is the one that its tag names, if this database has it;
 /// `creating` tells whether a create of its name is under way.
-pub fn judge(seen: &Seen, operation: Option<&Operation>, creating: bool, now: Instant, rule: &Rule) -> Stranger {
+pub fn judge(seen: &Seen, operation: Option<&Operation>, creating: bool, now: Instant, rule: &Rule) -> Unmanaged {
     let Some(operation) = operation else {
-        return if creating { Stranger::Wait } else { Stranger::Found };
+        return if creating { Unmanaged::Wait } else { Unmanaged::Found };
     };
     if !matches!(operation.state, OperationState::Succeeded | OperationState::Refused) {
-        return Stranger::Wait;
+        return Unmanaged::Wait;
     }
-    let Some(last_signed) = operation.progress.last_signed_at else { return Stranger::Found };
+    let Some(last_signed) = operation.progress.last_signed_at else { return Unmanaged::Found };
     let closed_at = last_signed + rule.acceptance + rule.list_lag;
     let within = seen.created_at.is_some_and(|made| made >= operation.created_at - SKEW && made <= closed_at);
     let made_by_it = operation.progress.kind == OperationKind::Create && within && seen.name == operation.spec.name;
     match made_by_it {
-        false => Stranger::Found,
-        true if now < closed_at => Stranger::Wait,
-        true => Stranger::Orphan,
+        false => Unmanaged::Found,
+        true if now < closed_at => Unmanaged::Wait,
+        true => Unmanaged::Orphan,
     }
 }

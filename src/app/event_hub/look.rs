@@ -27,7 +27,7 @@ struct Looking(Gateway);
 impl Drop for Looking {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.news().state().looking = false;
+            self.0.event_hub().state().looking = false;
         }
     }
 }
@@ -56,7 +56,7 @@ impl Gateway {
             }
             let least = (began.elapsed() * REST_FOR_WORK).clamp(SHORTEST_REST, REST_AFTER_FAULT);
             sleep(least).await;
-            let woken = async { self.leaving().run_until_cancelled(self.news().wake.notified()).await };
+            let woken = async { self.leaving().run_until_cancelled(self.event_hub().wake.notified()).await };
             rest = match timeout(rest.saturating_sub(least), woken).await {
                 Ok(_woken) => SHORTEST_REST,
                 Err(_) => (rest * 2).min(LONGEST_REST),
@@ -67,7 +67,7 @@ impl Gateway {
     /// One look for everything that is waited for. `false`: nobody waits, and nobody looks any more.
     async fn look_for_all(&self) -> Result<bool, Error> {
         let wanted = {
-            let mut state = self.news().state();
+            let mut state = self.event_hub().state();
             let wanted = state.wanted();
             state.looking = !wanted.is_empty();
             wanted
@@ -79,14 +79,14 @@ impl Gateway {
         metrics::gauge!("ecg_waiting").set(f64::from(u32::try_from(self.waiting()).unwrap_or(u32::MAX)));
         if !wanted.caches.is_empty() {
             let moved = self.store().moved_caches(&wanted.caches).await?;
-            let mut state = self.news().state();
+            let mut state = self.event_hub().state();
             for cache in moved {
                 state.show(cache);
             }
         }
         if !wanted.feeds.is_empty() {
             for (team, stretch) in self.store().news(&wanted.feeds, EVENTS).await? {
-                self.news().state().tell(&team, stretch);
+                self.event_hub().state().tell(&team, stretch);
             }
         }
         Ok(true)

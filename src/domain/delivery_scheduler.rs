@@ -1,10 +1,10 @@
-//! The deliverer's desk: what it has in hand, and what goes out next.
+//! The deliverer's scheduler: what it has in hand, and what goes out next.
 //!
 //! Pure: takes what was claimed, says what may be sent now, hears how it ended. Teams take turns, and within a team
 //! its endpoints; nobody has more in flight than the limits say. What must stay true: an endpoint that hangs, fails,
 //! rests or is bound by its rate holds up nothing but itself, and what it cannot use is given back.
 //!
-//! One worker has one desk and holds whole teams, so these limits hold for all workers together.
+//! One worker has one scheduler and holds whole teams, so these limits hold for all workers together.
 //!
 //! In memory beside the database: that an endpoint rests, its failures in a row, when its rate lets the next one go,
 //! and where its deliveries go. Whoever acts upon an endpoint raises its revision; deliveries that are read later carry
@@ -31,9 +31,9 @@ const LONGEST_SPACING: Duration = Duration::seconds(2);
 /// An endpoint for which nothing was under way for that long is forgotten: the database knows how it fares.
 const KEEP_IDLE: Duration = Duration::minutes(10);
 
-/// The desk; `T` is one delivery.
+/// The scheduler; `T` is one delivery.
 #[derive(Debug)]
-pub struct Desk<T> {
+pub struct Scheduler<T> {
     limits: Limits,
     places: HashMap<EndpointId, Place<T>>,
     teams: HashMap<TeamId, Team>,
@@ -51,8 +51,8 @@ struct Team {
     in_turns: bool,
 }
 
-impl<T> Desk<T> {
-    /// An empty desk.
+impl<T> Scheduler<T> {
+    /// An empty scheduler.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -143,7 +143,7 @@ impl<T> Desk<T> {
         }
     }
 
-    /// What may be sent now; it counts as in flight until [`Desk::ended`].
+    /// What may be sent now; it counts as in flight until [`Scheduler::ended`].
     pub fn next(&mut self, now: Instant) -> Option<T> {
         self.rouse(now);
         if self.flying >= self.limits.flying {

@@ -13,8 +13,8 @@ use crate::support::gateway::{Setup, TestGateway};
 const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
 /// A gateway whose unknown callers wait that long.
-fn waiting(patience: Duration) -> Setup {
-    Setup { http: http::Settings { rpc_patience: patience, ..http::Settings::default() }, ..Setup::default() }
+fn waiting(max_wait: Duration) -> Setup {
+    Setup { http: http::Settings { rpc_deadline: max_wait, ..http::Settings::default() }, ..Setup::default() }
 }
 
 /// A cache that is ready: its id and the cloud's.
@@ -69,7 +69,7 @@ async fn what_is_not_done_in_time_says_what_remains_and_that_a_repeat_is_safe() 
     app.fault(&throttled("DeleteImageCache")).await;
     let began = Instant::now();
     let told = error(&key.post(&app, "DeleteImageCache", &target).await, 503, "ServiceUnavailable");
-    assert!(began.elapsed() >= Duration::from_millis(300), "the patience was used");
+    assert!(began.elapsed() >= Duration::from_millis(300), "the max_wait was used");
     let message = told["Message"].as_str().unwrap();
     assert!(message.contains("The deletion was recorded") && message.contains("a repeat is safe"), "{message}");
     // A repeat joins the deletion that is under way.
@@ -103,7 +103,7 @@ async fn a_caller_that_waits_longer_is_answered_by_a_slow_cloud() {
     let asked = send_as_terraform(&app, &key, "CreateImageCache", &create);
     let meanwhile = async {
         gate.answered(1).await;
-        // One whose patience is not known has been sent away by then.
+        // One whose max_wait is not known has been sent away by then.
         let unknown = key.post(&app, "CreateImageCache", &create).await;
         error(&unknown, 503, "ServiceUnavailable");
         gate.open();

@@ -36,7 +36,7 @@ const KEPT: usize = 256;
 
 /// An event on its way to those who wait, read and rendered once.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct HubEvent {
     /// Its place in the feed.
     pub(super) place: Place,
     /// Its type, in a word.
@@ -48,7 +48,7 @@ pub(super) struct Told {
     pub(super) json: String,
 }
 
-impl Told {
+impl HubEvent {
     /// The event as it is shown; none where its body is of a form that this version does not know.
     pub(super) fn new(event: StoredEvent) -> Option<Self> {
         let body: EventBody = event.unless_unreadable(serde_json::from_str(&event.body))?;
@@ -67,7 +67,7 @@ impl Told {
 
 /// Who waits for what.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct EventHub {
     state: Mutex<State>,
     wake: Notify,
 }
@@ -83,7 +83,7 @@ struct State {
 struct Feed {
     /// Everything before it was handed on.
     place: Place,
-    told: broadcast::Sender<Arc<Told>>,
+    told: broadcast::Sender<Arc<HubEvent>>,
 }
 
 #[derive(Debug)]
@@ -93,7 +93,7 @@ struct Watched {
     news: watch::Sender<Option<Arc<ImageCache>>>,
 }
 
-impl News {
+impl EventHub {
     /// Something was committed in this process: look now.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
@@ -108,15 +108,15 @@ impl News {
 impl Gateway {
     /// How many requests and streams wait at this gateway.
     pub fn waiting(&self) -> usize {
-        let state = self.news().state();
+        let state = self.event_hub().state();
         let feeds = state.feeds.values().map(|feed| feed.told.receiver_count());
         feeds.chain(state.caches.values().map(|watched| watched.news.receiver_count())).sum()
     }
 
     /// Hears of every event of the team from `read_to` on. None: the feed is handed on from a later place; read what is
     /// in between first.
-    pub(super) fn join_feed(&self, team: &TeamId, read_to: Place) -> Option<broadcast::Receiver<Arc<Told>>> {
-        let mut state = self.news().state();
+    pub(super) fn join_feed(&self, team: &TeamId, read_to: Place) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
+        let mut state = self.event_hub().state();
         let fresh = || Feed { place: read_to, told: broadcast::Sender::new(KEPT) };
         let feed = state.feeds.entry(team.clone()).or_insert_with(fresh);
         let receiver = (feed.place <= read_to).then(|| feed.told.subscribe());
@@ -126,7 +126,7 @@ impl Gateway {
 
     /// Hears of every change of the image cache after the version in which it is known.
     pub(super) fn join_cache(&self, id: CacheId, version: i64) -> watch::Receiver<Option<Arc<ImageCache>>> {
-        let mut state = self.news().state();
+        let mut state = self.event_hub().state();
         let fresh = || Watched { version, news: watch::Sender::new(None) };
         let watched = state.caches.entry(id).or_insert_with(fresh);
         watched.version = watched.version.min(version);
@@ -155,7 +155,7 @@ impl State {
             return;
         }
         let Some(feed) = self.feeds.get_mut(team) else { return };
-        for told in stretch.events.into_iter().filter_map(Told::new) {
+        for told in stretch.events.into_iter().filter_map(HubEvent::new) {
             // Nobody may be waiting any more.
             drop(feed.told.send(Arc::new(told)));
         }

@@ -1,4 +1,4 @@
-//! What goes in at the desk and comes out of it.
+//! What goes in at the scheduler and comes out of it.
 
 use chrono::Duration;
 
@@ -6,7 +6,7 @@ use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::ids::EndpointId;
 
-/// How much a desk takes.
+/// How much a scheduler takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Most in flight.

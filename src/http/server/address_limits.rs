@@ -8,16 +8,16 @@ use crate::domain::limits::neighbourhood;
 
 /// Connections by address. As many entries as there are connections, at most.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Neighbours(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub(super) struct AddressLimits(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// One connection that is counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
-    neighbours: Neighbours,
+    address_limits: AddressLimits,
     address: IpAddr,
 }
 
-impl Neighbours {
+impl AddressLimits {
     /// Counts one more of `address`; none where that would be more than `most`.
     pub(super) fn count(&self, address: IpAddr, most: usize) -> Option<Counted> {
         let address = neighbourhood(address);
@@ -27,7 +27,7 @@ impl Neighbours {
             return None;
         }
         open.insert(address, count + 1);
-        Some(Counted { neighbours: self.clone(), address })
+        Some(Counted { address_limits: self.clone(), address })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -39,13 +39,13 @@ impl Neighbours {
 impl Counted {
     /// How many its address has open.
     pub(super) fn count(&self) -> usize {
-        self.neighbours.open().get(&self.address).copied().unwrap_or_default()
+        self.address_limits.open().get(&self.address).copied().unwrap_or_default()
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut open = self.neighbours.open();
+        let mut open = self.address_limits.open();
         if let Some(count) = open.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -61,14 +61,14 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_count_and_nothing_stays() {
-        let neighbours = Neighbours::default();
-        let count = |address: &str| neighbours.count(address.parse().unwrap(), 2);
+        let address_limits = AddressLimits::default();
+        let count = |address: &str| address_limits.count(address.parse().unwrap(), 2);
         let (first, second) = (count("2001:db8::1"), count("2001:db8::2"));
         assert!(count("2001:db8::3").is_none() && count("2001:db8:0:1::1").is_some());
         drop(first);
         let again = count("2001:db8::3");
         assert!(again.is_some());
         drop((again, second));
-        assert!(neighbours.open().is_empty());
+        assert!(address_limits.open().is_empty());
     }
 }

@@ -29,7 +29,7 @@ const TO_KEEP: usize = 1_024;
 
 /// One image cache as JSON: an [`ImageCacheView`].
 #[derive(Debug, Clone)]
-pub struct ShownImageCache {
+pub struct RenderedImageCache {
     /// Of the row.
     pub version: i64,
     /// JSON.
@@ -38,17 +38,17 @@ pub struct ShownImageCache {
 
 /// One page of a list as JSON.
 #[derive(Debug, Clone)]
-pub struct ShownList {
+pub struct RenderedList {
     /// JSON; shared by all who asked at the same time.
     pub body: Arc<[u8]>,
     /// What continues it.
     pub next_cursor: Option<String>,
 }
 
-/// What a gateway remembers of showing.
+/// What a gateway remembers of renderings.
 #[derive(Debug, Default)]
-pub(super) struct Showing {
-    lists: Sharing<ShownList, store::Error>,
+pub(super) struct Renderer {
+    lists: Sharing<RenderedList, store::Error>,
     keeping: Mutex<Keeping>,
 }
 
@@ -61,11 +61,11 @@ struct Keeping {
 
 impl Gateway {
     /// One image cache of the team.
-    pub async fn show_image_cache(&self, caller: &Caller, id: CacheId) -> Result<ShownImageCache, Error> {
+    pub async fn show_image_cache(&self, caller: &Caller, id: CacheId) -> Result<RenderedImageCache, Error> {
         access::check(caller, "get_image_cache")?;
         let shown = self.store().shown_image_cache(&caller.team, id, IMAGE_CACHE_FORM).await?;
         let (version, body) = self.body_of(&caller.team, shown.ok_or(Error::NotFound("image cache"))?);
-        Ok(ShownImageCache { version, body })
+        Ok(RenderedImageCache { version, body })
     }
 
     /// The team's image caches, newest first.
@@ -74,7 +74,7 @@ impl Gateway {
         caller: &Caller,
         filter: &CacheFilter,
         page: &Page,
-    ) -> Result<ShownList, Error> {
+    ) -> Result<RenderedList, Error> {
         access::check(caller, "list_image_caches")?;
         let list = List::new(self, caller, "image_caches", filter);
         let before = id_place(&list, page)?;
@@ -84,7 +84,7 @@ impl Gateway {
             let (gateway, caller, filter, page) = (gateway.clone(), caller.clone(), filter.clone(), page.clone());
             async move { gateway.list_for_all(&caller, &filter, before, &page).await }
         };
-        match self.showing().lists.get(self.tasks(), key, ask).await {
+        match self.renderer().lists.get(self.tasks(), key, ask).await {
             Some(Ok(shown)) => Ok(shown),
             Some(Err(error)) => Err(shared(error)),
             None => Err(Error::Internal("the reading of a list ended without a word".into())),
@@ -97,7 +97,7 @@ impl Gateway {
         filter: &CacheFilter,
         before: Option<Uuid>,
         page: &Page,
-    ) -> Result<ShownList, store::Error> {
+    ) -> Result<RenderedList, store::Error> {
         let team = &caller.team;
         let mut found = self.store().shown_image_caches(team, filter, before, one_more(page), IMAGE_CACHE_FORM).await?;
         let more = found.len() > page.limit as usize;
@@ -106,7 +106,7 @@ impl Gateway {
         let next_cursor = found.last().filter(|_| more).map(|last| list.write(&last.id().uuid().to_string()));
         let items: Vec<String> = found.into_iter().map(|shown| self.body_of(team, shown).1).collect();
         let body = list_body(&items, next_cursor.as_deref());
-        Ok(ShownList { body: body.into_bytes().into(), next_cursor })
+        Ok(RenderedList { body: body.into_bytes().into(), next_cursor })
     }
 
     /// The version and the JSON of what was read; what had to be made is kept.
@@ -158,7 +158,7 @@ impl Gateway {
 
     fn keeping(&self) -> std::sync::MutexGuard<'_, Keeping> {
         // Nothing panics while it is held.
-        self.showing().keeping.lock().unwrap_or_else(PoisonError::into_inner)
+        self.renderer().keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -30,7 +30,7 @@ use crate::cpu;
 pub(crate) const CACHES: i64 = 100;
 
 /// Everything that runs while it is measured.
-pub(crate) struct House {
+pub(crate) struct Testbed {
     pub(crate) gateway: Gateway,
     pub(crate) store: Store,
     pub(crate) sender: Sender,
@@ -41,7 +41,7 @@ pub(crate) struct House {
     entropy: Arc<Entropy>,
 }
 
-impl House {
+impl Testbed {
     /// A new database and a gateway on it; the deliverer does not run yet.
     pub(crate) async fn build(server: &Server, database: &str) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -179,14 +179,14 @@ fn sealer() -> anyhow::Result<Sealer> {
 fn parts(store: Store, sender: Sender, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<Parts> {
     let credentials =
         Credentials { access_key_id: "none".into(), access_key_secret: "none".into(), security_token: None };
-    let patience = Duration::from_secs(10);
+    let max_wait = Duration::from_secs(10);
     // No cloud is called here.
     let endpoint = "http://127.0.0.1:9".to_owned();
     let cloud = eci::Settings {
         endpoint,
         egress: Egress::default(),
-        connect_timeout: patience,
-        timeout: patience,
+        connect_timeout: max_wait,
+        timeout: max_wait,
         keep_idle: eci::KEEP_IDLE,
         max_answer_bytes: 1 << 20,
     };

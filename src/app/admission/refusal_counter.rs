@@ -26,7 +26,7 @@ const MOST: usize = 256;
 
 /// Those turned away since the last writing.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<State>);
+pub(super) struct RefusalCounter(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -64,7 +64,7 @@ impl State {
 impl Gateway {
     /// Notes a request that was turned away; it is written within a second.
     pub fn note_turned_away(&self, actor: &Actor, status: i32, code: &str) {
-        let mut state = lock(&self.admission().tally.0);
+        let mut state = lock(&self.admission().refusals.0);
         state.note(actor, status, code);
         if !std::mem::replace(&mut state.expected, true) {
             let gateway = self.clone();
@@ -78,7 +78,7 @@ impl Gateway {
     /// Writes who was turned away up to now.
     pub async fn write_turned_away(&self) {
         let rows = {
-            let mut state = lock(&self.admission().tally.0);
+            let mut state = lock(&self.admission().refusals.0);
             state.expected = false;
             std::mem::take(&mut state.rows)
         };

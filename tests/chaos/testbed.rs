@@ -29,9 +29,9 @@ const FIRST_READING: Duration = Duration::from_secs(4);
 /// How fast the stand-in builds: a cache takes two seconds.
 const SPEED: &str = "5";
 
-/// The house.
+/// The testbed.
 #[derive(Debug)]
-pub(crate) struct House {
+pub(crate) struct Testbed {
     /// The gateways: A, B, C.
     pub(crate) gateways: [Gateway; 3],
     /// Before the receiver, for all.
@@ -51,7 +51,7 @@ pub(crate) struct House {
     _standin: Running,
 }
 
-impl House {
+impl Testbed {
     /// Builds it in an empty folder; `receiver` is where webhooks go in the end.
     pub(crate) async fn build(folder: &Path, receiver: SocketAddr) -> anyhow::Result<Self> {
         let faketime = libfaketime();

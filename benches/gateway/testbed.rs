@@ -69,7 +69,7 @@ pub(crate) const KEY: &str = "stand-in-key";
 pub(crate) const KEY_SECRET: &str = "stand-in-secret";
 
 /// Everything that runs while it is measured.
-pub(crate) struct House {
+pub(crate) struct Testbed {
     /// Where the API listens.
     pub(crate) address: SocketAddr,
     /// A token with every scope that is needed.
@@ -80,7 +80,7 @@ pub(crate) struct House {
     _stop: DropGuard,
 }
 
-impl House {
+impl Testbed {
     /// Makes the database and starts the rest.
     pub(crate) async fn build(server: &Server, asked: limits::Limits) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -226,7 +226,7 @@ pub(crate) fn boundless() -> limits::Limits {
     let long = Duration::from_mins(1);
     limits::Limits {
         team,
-        room: Room { running: 1_000_000, lists: 1_000_000, queue: 1, patience: long, target: long, lately: long },
+        room: Room { running: 1_000_000, lists: 1_000_000, queue: 1, max_wait: long, target: long, lately: long },
         ..usual
     }
 }
@@ -240,12 +240,12 @@ fn parts(
 ) -> anyhow::Result<Parts> {
     let credentials =
         Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
-    let patience = Duration::from_secs(10);
+    let max_wait = Duration::from_secs(10);
     let cloud = eci::Settings {
         endpoint: standin.url(),
         egress: Egress::default(),
-        connect_timeout: patience,
-        timeout: patience,
+        connect_timeout: max_wait,
+        timeout: max_wait,
         keep_idle: eci::KEEP_IDLE,
         max_answer_bytes: 4 << 20,
     };

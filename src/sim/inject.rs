@@ -16,7 +16,7 @@ use super::state::new_id;
 use super::{Shared, server};
 
 /// The response in place of the answer to a call that went as `outcome` says.
-pub(super) async fn meet(shared: &Shared, fault: &Fault, outcome: Outcome, manner: &Manner) -> Response<Body> {
+pub(super) async fn inject(shared: &Shared, fault: &Fault, outcome: Outcome, manner: &Manner) -> Response<Body> {
     let write = |outcome| answer::write(outcome, manner, &shared.entropy);
     match fault.kind {
         Kind::Hang => {
@@ -31,8 +31,8 @@ pub(super) async fn meet(shared: &Shared, fault: &Fault, outcome: Outcome, manne
         }
         Kind::ResetAt => break_off(write(outcome), fault.at).await,
         Kind::Latency => {
-            let patience = tokio::time::timeout(Duration::from_millis(fault.ms), shared.stop.cancelled());
-            if patience.await.is_ok() { server::reset() } else { write(outcome) }
+            let max_wait = tokio::time::timeout(Duration::from_millis(fault.ms), shared.stop.cancelled());
+            if max_wait.await.is_ok() { server::reset() } else { write(outcome) }
         }
         Kind::WrongId => write(outcome.map(|fields| with_id(fields, fault, shared))),
         Kind::Word | Kind::LeftOut => write(outcome.map(|fields| shown_otherwise(fields, fault))),

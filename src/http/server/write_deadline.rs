@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// What a peer must take within its patience, where there is as much: 2 kB a second by default.
+/// What a peer must take within its max_wait, where there is as much: 2 kB a second by default.
 const LEAST: usize = 16 * 1024;
 
-/// Fails a write when the peer, while there is more for it, takes less than [`LEAST`] within `patience`.
-pub(super) struct Patient<S> {
+/// Fails a write when the peer, while there is more for it, takes less than [`LEAST`] within `max_wait`.
+pub(super) struct WriteDeadline<S> {
     stream: S,
-    patience: Duration,
+    max_wait: Duration,
     slow: Option<Slow>,
 }
 
@@ -25,9 +25,9 @@ struct Slow {
     taken: usize,
 }
 
-impl<S> Patient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, slow: None }
+impl<S> WriteDeadline<S> {
+    pub(super) fn new(stream: S, max_wait: Duration) -> Self {
+        Self { stream, max_wait, slow: None }
     }
 
     /// Judges the writing of `wanted` bytes.
@@ -45,7 +45,7 @@ impl<S> Patient<S> {
             }
             Poll::Pending => 0,
         };
-        let end = Instant::now() + self.patience;
+        let end = Instant::now() + self.max_wait;
         let fresh = || Slow { alarm: Box::pin(tokio::time::sleep_until(end)), taken: 0 };
         let slow = self.slow.get_or_insert_with(fresh);
         slow.taken += taken;
@@ -63,13 +63,13 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteDeadline<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, buf.len(), result)
@@ -109,15 +109,15 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_given_up() {
         let (ours, _theirs) = tokio::io::duplex(4);
-        let mut stream = Patient::new(ours, Duration::from_millis(20));
+        let mut stream = WriteDeadline::new(ours, Duration::from_millis(20));
         let error = stream.write_all(b"more than four").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn next_to_nothing_is_not_enough_and_all_there_is_always_is() {
-        let watch = |patience: Duration, taken: usize, wanted: usize| {
-            let mut stream = Patient::new(tokio::io::empty(), patience);
+        let watch = |max_wait: Duration, taken: usize, wanted: usize| {
+            let mut stream = WriteDeadline::new(tokio::io::empty(), max_wait);
             let mut cx = Context::from_waker(std::task::Waker::noop());
             stream.watch(&mut cx, wanted, Poll::Ready(Ok(taken))).map(|result| result.is_ok())
         };
@@ -130,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_peer_that_takes_something_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(4);
-        let mut stream = Patient::new(ours, Duration::from_mins(1));
+        let mut stream = WriteDeadline::new(ours, Duration::from_mins(1));
         let mut taken = Vec::new();
         let write = async {
             stream.write_all(b"more than four").await.unwrap();

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longer than anything may take: giving up is a finding.
-const PATIENCE: Duration = Duration::from_mins(2);
+const MAX_WAIT: Duration = Duration::from_mins(2);
 /// After a lie: until the next comparison, and what follows from it.
 const WAKE: Duration = Duration::from_secs(90);
 
@@ -26,14 +26,14 @@ impl Doubt {
     }
 }
 
-/// The patience of one wish.
+/// The limit of one wish.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct RetryLimit {
     seen: Instant,
     spent: Duration,
 }
 
-impl Patience {
+impl RetryLimit {
     /// All of it.
     pub(crate) fn new() -> Self {
         Self { seen: Instant::now(), spent: Duration::ZERO }
@@ -46,6 +46,6 @@ impl Patience {
             self.spent += now - self.seen;
         }
         self.seen = now;
-        self.spent < PATIENCE
+        self.spent < MAX_WAIT
     }
 }

@@ -23,7 +23,7 @@ const PROXY_PROTOCOL: &str = "the PROXY protocol is not supported; let the proxy
 const BEGINNING: usize = 1024;
 
 /// The stream.
-pub(super) struct Telling<S> {
+pub(super) struct ErrorBodies<S> {
     stream: S,
     /// What is to be written instead, and how much of it was.
     instead: (Vec<u8>, usize),
@@ -34,7 +34,7 @@ pub(super) struct Telling<S> {
     scanner: Scanner,
 }
 
-impl<S: AsyncWrite + Unpin> Telling<S> {
+impl<S: AsyncWrite + Unpin> ErrorBodies<S> {
     pub(super) fn new(stream: S, scanner: Scanner) -> Self {
         Self { stream, instead: (Vec::new(), 0), beginning: Vec::new(), answered: false, scanner }
     }
@@ -112,7 +112,7 @@ fn told(text: &[u8], beginning: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Telling<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ErrorBodies<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -121,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Telling<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Telling<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorBodies<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_instead(cx))?;
         if self.takes(buf) {
@@ -201,7 +201,7 @@ mod tests {
         ] {
             assert_eq!(rpc_format(head.as_bytes()), format, "{head}");
         }
-        let mut stream = Telling::new(tokio::io::empty(), Scanner::default());
+        let mut stream = ErrorBodies::new(tokio::io::empty(), Scanner::default());
         stream.note(b"POST /?a");
         stream.note(b"=b");
         assert_eq!(stream.beginning, b"POST /?a=b");

@@ -18,7 +18,7 @@ use crate::domain::ids::{EventId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::operation::Operation;
-use crate::domain::reconcile::stranger::{Stranger, judge, tagged};
+use crate::domain::reconcile::unmanaged::{Unmanaged, judge, tagged};
 use crate::eci::Attempt;
 use crate::store::{FoundCache, NewEvent, ReconcileLease};
 
@@ -38,37 +38,37 @@ impl Gateway {
         Ok(list.slice(found, page, |found| found.id.to_string()))
     }
 
-    pub(super) async fn keep_strangers(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Error> {
+    pub(super) async fn record_unmanaged(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Error> {
         let ids = list.ids();
         let before = list.begun_at - self.settings().rule.list_lag;
         self.store().end_found(&lease.group, &ids, before, self.now()).await?;
-        let strangers = self.store().strangers(&lease.group, &ids).await?;
-        let strangers: Vec<&Seen> = strangers.iter().filter_map(|id| list.seen.get(id)).map(|(seen, _)| seen).collect();
-        if strangers.is_empty() { Ok(()) } else { self.judge_strangers(lease, &strangers).await }
+        let unmanaged = self.store().strangers(&lease.group, &ids).await?;
+        let unmanaged: Vec<&Seen> = unmanaged.iter().filter_map(|id| list.seen.get(id)).map(|(seen, _)| seen).collect();
+        if unmanaged.is_empty() { Ok(()) } else { self.judge_unmanaged(lease, &unmanaged).await }
     }
 
-    async fn judge_strangers(&self, lease: &ReconcileLease, strangers: &[&Seen]) -> Result<(), Error> {
-        let tags: Vec<OperationId> = strangers.iter().filter_map(|seen| tagged(seen)).collect();
+    async fn judge_unmanaged(&self, lease: &ReconcileLease, unmanaged: &[&Seen]) -> Result<(), Error> {
+        let tags: Vec<OperationId> = unmanaged.iter().filter_map(|seen| tagged(seen)).collect();
         let known = self.store().operations_with(&tags).await?;
         // After the list: a cache of ours that was listed is either still being created or has its id in its row.
         let group = &lease.group;
         let creating = self.store().taken_caches(&group.account, &reading::region_of(lease)?, &[]).await?.names;
-        for seen in strangers {
+        for seen in unmanaged {
             let operation = match tagged(seen).and_then(|id| known.get(&id)) {
                 // Of another version, which knows what this cache is.
                 Some(None) => continue,
                 known => known.and_then(Option::as_ref),
             };
             match judge(seen, operation, creating.contains(&seen.name), self.now(), &self.settings().rule) {
-                Stranger::Wait => {}
-                Stranger::Found => self.keep_stranger(lease, seen, None).await?,
-                Stranger::Orphan => self.keep_stranger(lease, seen, operation).await?,
+                Unmanaged::Wait => {}
+                Unmanaged::Found => self.record_one(lease, seen, None).await?,
+                Unmanaged::Orphan => self.record_one(lease, seen, operation).await?,
             }
         }
         Ok(())
     }
 
-    async fn keep_stranger(&self, lease: &ReconcileLease, seen: &Seen, of: Option<&Operation>) -> Result<(), Error> {
+    async fn record_one(&self, lease: &ReconcileLease, seen: &Seen, of: Option<&Operation>) -> Result<(), Error> {
         let found = FoundCache {
             id: self.uuid(),
             account: lease.group.account.clone(),
@@ -84,7 +84,7 @@ impl Gateway {
             removing_until: None,
         };
         let kind = if of.is_some() { "orphan" } else { "stranger" };
-        let entry = self.stranger_entry("find_image_cache", kind, &found, of);
+        let entry = self.unmanaged_entry("find_image_cache", kind, &found, of);
         if self.store().keep_found(&lease.group, &found, &entry).await? {
             metrics::counter!("ecg_reconcile_findings_total", "kind" => kind).increment(1);
             tracing::warn!(
@@ -166,7 +166,7 @@ impl Gateway {
     ) -> Result<(), Error> {
         let cache = self.store().image_cache(&operation.team, operation.cache).await?;
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
-        let mut entry = self.stranger_entry("remove_orphan", "orphan", orphan, Some(operation));
+        let mut entry = self.unmanaged_entry("remove_orphan", "orphan", orphan, Some(operation));
         entry.provider_request_id = request_id;
         let event = self.orphan_event(orphan, &cache);
         if self.store().end_orphan(orphan, &cache, &event, &entry).await? {
@@ -191,7 +191,7 @@ impl Gateway {
     }
 
     /// Without a team, unless it is of a team's operation.
-    fn stranger_entry(&self, action: &str, kind: &str, found: &FoundCache, of: Option<&Operation>) -> AuditEntry {
+    fn unmanaged_entry(&self, action: &str, kind: &str, found: &FoundCache, of: Option<&Operation>) -> AuditEntry {
         let origin = Origin { door: Door::Worker, request_id: self.new_request_id(), address: None };
         let actor = Actor {
             team: of.map(|operation| operation.team.clone()),

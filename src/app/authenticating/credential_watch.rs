@@ -11,7 +11,7 @@ use crate::domain::clock::{Instant, Uptime};
 
 /// Watches over the credential of somebody who waits.
 #[derive(Debug)]
-pub(in crate::app) struct Vigil {
+pub(in crate::app) struct CredentialWatch {
     gateway: Gateway,
     caller: Caller,
     /// What the rule said by which they came, when it was first looked at.
@@ -22,7 +22,7 @@ pub(in crate::app) struct Vigil {
     next: Mutex<Uptime>,
 }
 
-impl Vigil {
+impl CredentialWatch {
     /// Watches over this caller's.
     pub(in crate::app) fn over(gateway: &Gateway, caller: &Caller) -> Self {
         let next = Mutex::new(gateway.uptime() + gateway.settings().credential_look);
