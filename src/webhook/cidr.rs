@@ -4,15 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// A network: an address and how many of its leading bits count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Cidr {
-    network: IpAddr,
-    bits: u8,
-}
+pub struct Cidr(IpNet);
 
 /// A text that is no range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,44 +20,17 @@ pub struct BadCidr;
 impl Cidr {
     /// Whether `address` lies in it. Addresses of the other family never do.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.network, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let ours = u32::from(network) ^ u32::from(address);
-                ours.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let ours = u128::from(network) ^ u128::from(address);
-                ours.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
+        self.0.contains(&address)
     }
 
     /// Whether the two have an address in common: then one lies in the other.
     pub fn meets(&self, other: &Self) -> bool {
-        self.contains(other.network) || other.contains(self.network)
+        self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
-    /// The network of so many bits that an address lies in.
+    /// The network of so many bits that an address lies in: the address alone where it has fewer bits.
     pub fn around(address: IpAddr, bits: u8) -> Self {
-        let network = match address {
-            IpAddr::V4(ip) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
-                IpAddr::from((u32::from(ip) & mask).to_be_bytes())
-            }
-            IpAddr::V6(ip) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
-                IpAddr::from((u128::from(ip) & mask).to_be_bytes())
-            }
-        };
-        Self { network, bits }
-    }
-
-    fn has_stray_bits(&self) -> bool {
-        match self.network {
-            IpAddr::V4(network) => u32::from(network).checked_shl(u32::from(self.bits)).unwrap_or(0) != 0,
-            IpAddr::V6(network) => u128::from(network).checked_shl(u32::from(self.bits)).unwrap_or(0) != 0,
-        }
+        Self(IpNet::new(address, bits).unwrap_or(IpNet::from(address)).trunc())
     }
 }
 
@@ -67,13 +38,9 @@ impl FromStr for Cidr {
     type Err = BadCidr;
 
     fn from_str(text: &str) -> Result<Self, BadCidr> {
-        let (network, bits) = text.split_once('/').map_or((text, None), |(network, bits)| (network, Some(bits)));
-        let network: IpAddr = network.parse().map_err(|_| BadCidr)?;
-        let most = if network.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| BadCidr))?;
-        let range = Self { network, bits };
+        let range = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| BadCidr)?;
         // 10.1.0.0/8 is a slip of the pen: was 10.1.0.0/16 meant, or 10.0.0.0/8?
-        if bits > most || range.has_stray_bits() { Err(BadCidr) } else { Ok(range) }
+        if range == range.trunc() { Ok(Self(range)) } else { Err(BadCidr) }
     }
 }
 
@@ -93,7 +60,7 @@ impl From<Cidr> for String {
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.network, self.bits)
+        self.0.fmt(f)
     }
 }
 

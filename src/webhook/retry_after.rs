@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
-
 use crate::domain::clock::Instant;
 
 /// However long a receiver asks us to wait, we do not wait longer.
@@ -17,12 +15,14 @@ pub fn parse(text: &str, now: Instant) -> Option<Duration> {
         // More digits than a u64 holds is a long time, too.
         return Some(text.parse().map_or(LONGEST, Duration::from_secs).min(LONGEST));
     }
-    let date = DateTime::parse_from_rfc2822(text).ok()?;
-    Some(date.to_utc().signed_duration_since(now).to_std().unwrap_or(Duration::ZERO).min(LONGEST))
+    let date = Instant::from(httpdate::parse_http_date(text).ok()?);
+    Some(date.signed_duration_since(now).to_std().unwrap_or(Duration::ZERO).min(LONGEST))
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     #[test]
@@ -36,6 +36,9 @@ mod tests {
             ("99999999999999999999999999", Some(86_400)),
             ("Wed, 21 Oct 2015 07:28:00 GMT", Some(10)),
             ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
+            // The two obsolete forms of RFC 9110, section 5.6.7.
+            ("Wednesday, 21-Oct-15 07:28:00 GMT", Some(10)),
+            ("Wed Oct 21 07:28:00 2015", Some(10)),
             ("Fri, 21 Oct 2115 07:28:00 GMT", None),
             ("Mon, 21 Oct 2115 07:28:00 GMT", Some(86_400)),
             ("-1", None),

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::DateTime;
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
@@ -81,8 +80,8 @@ impl Post {
     /// clock and the machine's differ.
     fn hear_time(&self, answer: &reqwest::Response) {
         let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
-        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            self.clock.confirm(date.to_utc());
+        if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
+            self.clock.confirm(date.into());
         }
     }
 

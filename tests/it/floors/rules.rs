@@ -24,7 +24,7 @@ enum Users {
 use Users::{AllBut, Only};
 
 /// What is not mentioned is free. The longest path that fits decides.
-const CRATES: [(&str, Users); 24] = [
+const CRATES: [(&str, Users); 26] = [
     ("sqlx", Only(&["store"])),
     ("reqwest", Only(&["eci", "auth", "egress"])),
     ("axum", Only(&["http", "sim", "receiver"])),
@@ -32,6 +32,8 @@ const CRATES: [(&str, Users); 24] = [
     ("hyper", Only(&["http", "sim", "receiver", "webhook"])),
     ("hyper_util", Only(&["http", "sim", "receiver", "webhook"])),
     ("hyper_rustls", Only(&["webhook"])),
+    ("httpdate", Only(&["eci", "webhook"])),
+    ("ipnet", Only(&["webhook"])),
     ("rustls_platform_verifier", Only(&["webhook"])),
     ("tower", Only(&["http", "sim", "receiver", "webhook"])),
     ("tower_http", Only(&["http", "sim", "receiver"])),
