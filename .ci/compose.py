@@ -1,11 +1,11 @@
 """Checks a compose file where no `docker compose` is at hand, and what `docker compose config` cannot know.
 
-Arguments: the file, the gateway's binary, the source with the names of all settings. It must parse; what a service names
+Arguments: the file, the gateway's binary, which also says which settings there are. It must parse; what a service names
 (networks, secrets, volumes, other services) must be declared; the gateway's commands must be ones that the binary takes,
 with their options; every setting must be one that an operator can set; every service has its bounds.
 """
 
-import re
+import json
 import subprocess
 import sys
 
@@ -39,24 +39,22 @@ def check_command(name, service, binary):
 DECIDED = {"ECG_LISTEN", "ECG_METRICS_LISTEN", "ECG_LOG_FORMAT"}
 
 
-def settings_of(source):
-    """The variables of all settings, and of those that are secret."""
-    with open(source, encoding="utf-8") as file:
-        text = file.read()
-    lists = [re.search(rf"const {name}: &\[&str\] = &\[(.*?)\];", text, re.S) for name in ("PLAIN", "SECRET")]
-    plain, secret = [re.findall(r'"([a-z0-9_.]+)"', found[1]) for found in lists]
-    variables = ["ECG_" + name.upper().replace(".", "_") for name in plain + secret]
-    return variables, set(variables[len(plain):])
+def settings_of(binary):
+    """Every setting, as the binary's reference has it."""
+    command = [binary, "settings", "--format", "json"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    return json.loads(said.stdout)["settings"]
 
 
-def check_settings(name, service, source):
+def check_settings(name, service, binary):
     """Each can be set: in `.env`, unless it is a secret that has a file here, or the compose file itself decides it."""
     assert [entry["path"] for entry in service["env_file"]] == [".env"], f"{name}: env_file must be .env"
-    variables, secrets = settings_of(source)
-    assert len(variables) > 60, "the source's lists were not found"
+    settings = settings_of(binary)
+    assert len(settings) > 60, "there are more settings than that"
     fixed = service["environment"]
-    for variable in variables:
-        by_file = variable in secrets and str(fixed.get(variable + "_FILE", "")).startswith("/run/secrets/")
+    for setting in settings:
+        variable = setting["variable"]
+        by_file = setting["secret"] and str(fixed.get(setting["file_variable"], "")).startswith("/run/secrets/")
         free = variable not in fixed or "${" + variable in str(fixed[variable])
         assert by_file or free or variable in DECIDED, f"{name}: {variable} cannot be set"
 
@@ -68,7 +66,7 @@ def check_bounds(name, service):
     assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), f"{name}: its logs grow without end"
 
 
-def main(path, binary, source):
+def main(path, binary):
     with open(path, encoding="utf-8") as file:
         document = YAML(typ="safe").load(file)
     for name, service in document["services"].items():
@@ -77,7 +75,7 @@ def main(path, binary, source):
         if service["image"].startswith("eci-cache-gateway:"):
             check_command(name, service, binary)
         if name in ("gateway", "worker"):
-            check_settings(name, service, source)
+            check_settings(name, service, binary)
     print(f"{len(document['services'])} services")
 
 

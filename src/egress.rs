@@ -20,6 +20,31 @@ pub struct Egress {
     pub extra_ca_pem: Option<Vec<u8>>,
 }
 
+/// Certificates of authorities (PEM), which could be read.
+#[derive(Clone)]
+pub struct Authorities(Vec<u8>);
+
+/// A text that is no bundle of certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("holds no certificate in PEM form")]
+pub struct AuthoritiesError;
+
+impl Authorities {
+    /// Reads a bundle of certificates, of which there must be one.
+    pub fn read(pem: Vec<u8>) -> Result<Self, AuthoritiesError> {
+        match reqwest::Certificate::from_pem_bundle(&pem) {
+            Ok(found) if !found.is_empty() => Ok(Self(pem)),
+            _ => Err(AuthoritiesError),
+        }
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorities({} bytes)", self.0.len())
+    }
+}
+
 /// An HTTP proxy. What goes to an `https` address goes through it in a tunnel (CONNECT), which it cannot read.
 #[derive(Clone)]
 pub struct Proxy {
@@ -35,6 +60,11 @@ pub struct Proxy {
 pub struct ProxyError;
 
 impl Egress {
+    /// Through this proxy, and with these authorities.
+    pub fn new(proxy: Option<Proxy>, authorities: Option<Authorities>) -> Self {
+        Self { proxy, extra_ca_pem: authorities.map(|read| read.0) }
+    }
+
     /// An HTTP client that gets out in this way, and in no other.
     ///
     /// # Errors

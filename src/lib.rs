@@ -11,9 +11,10 @@
 //!
 //! | floor | modules | what they are |
 //! |---|---|---|
-//! | 4 | [`cli`], [`config`], [`telemetry`], [`shutdown`] | the process: subcommands, settings, logs, its end |
+//! | 4 | [`cli`], [`telemetry`], [`shutdown`] | the process: subcommands, logs, its end |
 //! | 3 | [`http`], [`worker`], [`sim`], [`receiver`] | doors: REST, the workers; the stand-in, a receiver for development |
 //! | 2 | [`app`] | what the gateway does, without a word of any transport |
+//! | 1½ | [`config`] | settings: one table, read into values |
 //! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`], [`localpg`] | all SQL; the cloud's client; tokens; sending; encryption; a private Postgres |
 //! | ½ | [`egress`] | how clients get out: proxies, authorities |
 //! | 0 | [`domain`] | what decides: pure functions of state, input and now |

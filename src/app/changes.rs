@@ -192,7 +192,7 @@ impl Gateway {
 
     /// Drives an operation that nobody holds and that is not in doubt.
     async fn drive_now(&self, id: OperationId) -> Result<Option<Answer>, Error> {
-        let lease = self.settings().operation_lease.as_secs_f64();
+        let lease = self.settings().work.lease.as_secs_f64();
         let Some(leased) = self.store().claim_operation(id, self.uuid(), lease, self.uptime()).await? else {
             return Ok(None);
         };

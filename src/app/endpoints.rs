@@ -49,7 +49,7 @@ impl Gateway {
             url: self.seal_url(endpoint.id, &endpoint.url),
         };
         let entry = self.endpoint_entry(caller, call, CREATE, &endpoint.id);
-        let most = self.settings().endpoints_per_team;
+        let most = self.settings().webhook.endpoints_per_team;
         if !self.store().add_endpoint(&endpoint, &secrets, most, &entry).await? {
             let detail =
                 format!("the team has {most} webhook endpoints or more, and may have {most}; delete one first");

@@ -132,7 +132,7 @@ impl Gateway {
     }
 
     pub(super) fn chosen(&self, caches: &[ImageCache]) -> Option<(ImageCache, Ensured)> {
-        let margin = chrono::Duration::from_std(self.settings().reuse_margin).unwrap_or_default();
+        let margin = chrono::Duration::from_std(self.settings().work.reuse_margin).unwrap_or_default();
         let (place, how) = choose(caches, self.now(), margin)?;
         Some((caches[place].clone(), how))
     }

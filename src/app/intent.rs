@@ -108,7 +108,7 @@ impl Gateway {
         NewOperation {
             credentials: self.seal_logins(id, logins),
             lease_token: self.uuid(),
-            lease_seconds: self.settings().operation_lease.as_secs_f64(),
+            lease_seconds: self.settings().work.lease.as_secs_f64(),
             taken: self.uptime(),
             audit: self.requested(caller, call, &operation, &cache.account),
             account: self.held_account(&cache.account).filter(|_| kind == OperationKind::Create),

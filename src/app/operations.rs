@@ -114,7 +114,7 @@ impl Gateway {
         ready: Option<Ready>,
     ) -> Option<Answer> {
         let operation = leased.operation.id;
-        let lasts = self.settings().operation_lease;
+        let lasts = self.settings().work.lease;
         let lease = Lease { on: Held::Operation(&leased), taken: leased.taken, lasts };
         // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
         match self.holding(lease, Box::pin(self.step(&leased, cache, ready))).await {

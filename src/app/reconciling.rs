@@ -67,7 +67,7 @@ impl Gateway {
             return Ok(false);
         }
         let settings = self.settings();
-        let (lease, known) = (settings.group_lease.as_secs_f64(), self.places().await?);
+        let (lease, known) = (settings.work.lease.as_secs_f64(), self.places().await?);
         let claimed = self.store().claim_reconciliation(&known, self.now(), self.uuid(), lease).await?;
         let Some(lease) = claimed else {
             self.note_age().await?;
@@ -131,12 +131,12 @@ impl Gateway {
 
     /// With a jitter of a tenth, so that groups do not march in step.
     fn next_list(&self) -> Instant {
-        let every = Duration::from_std(self.settings().reconcile_every).unwrap_or(Duration::minutes(10));
+        let every = Duration::from_std(self.settings().work.reconcile_every).unwrap_or(Duration::minutes(10));
         self.now() + every + every * self.entropy().permille() / 10_000
     }
 
     pub(super) fn reconcile_rule(&self) -> Rule {
-        let within = Duration::from_std(self.settings().expiring_within).unwrap_or(Duration::days(1));
+        let within = Duration::from_std(self.settings().work.expiring_within).unwrap_or(Duration::days(1));
         Rule { list_lag: self.settings().rule.list_lag, expiring_within: within }
     }
 

@@ -87,7 +87,7 @@ impl Gateway {
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, REPLAY, &id);
         // For one that is not enabled, no more than may wait for it.
-        let room = self.store().backlog_room(id, self.settings().waiting_while_off).await?;
+        let room = self.store().backlog_room(id, self.settings().webhook.waiting_while_off).await?;
         let most = room.map_or(MOST, |room| room.min(MOST));
         let span = Span { since: span.0, until: span.1, most };
         let count = self.store().replay(&caller.team, id, &span, self.now(), &entry).await?;

@@ -16,17 +16,17 @@ impl Gateway {
     /// Removes what is over its age, for a while; and counts what waits for endpoints that are not enabled.
     pub(super) async fn forget_old(&self) -> Result<(), Error> {
         let (store, settings) = (self.store(), self.settings());
-        store.count_backlogs(settings.waiting_while_off).await?;
-        let events = self.before(settings.keep_events);
+        store.count_backlogs(settings.webhook.waiting_while_off).await?;
+        let events = self.before(settings.retention.events);
         let gone = repeated(|| async { Ok(store.forget_events(events).await?) }).await?;
         let mut rows = vec![("events", gone)];
-        if settings.keep_deliveries < settings.keep_events {
-            let before = self.before(settings.keep_deliveries);
+        if settings.retention.deliveries < settings.retention.events {
+            let before = self.before(settings.retention.deliveries);
             rows.push(("deliveries", repeated(|| async { Ok(store.forget_deliveries(before).await?) }).await?));
         }
-        let before = self.before(settings.keep_image_caches);
+        let before = self.before(settings.retention.image_caches);
         rows.push(("image_caches", repeated(|| async { Ok(store.forget_image_caches(before).await?) }).await?));
-        let before = self.before(settings.keep_credentials);
+        let before = self.before(settings.retention.credentials);
         rows.push(("credentials", store.forget_credentials(before).await?));
         // Their deliveries go with the events.
         rows.push(("webhook_endpoints", store.forget_endpoints(before.min(events)).await?));

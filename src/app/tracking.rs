@@ -46,7 +46,7 @@ struct Pass {
 impl Gateway {
     /// Looks at the group that is longest due. `false`: none is.
     pub async fn track(&self) -> Result<bool, Error> {
-        let (taken, lasts) = (self.uptime(), self.settings().group_lease);
+        let (taken, lasts) = (self.uptime(), self.settings().work.lease);
         let claimed = self.store().claim_group(self.now(), self.uuid(), lasts.as_secs_f64()).await?;
         let Some(lease) = claimed else { return Ok(false) };
         // There may be another one, for somebody with free hands.

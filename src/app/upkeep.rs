@@ -91,7 +91,7 @@ impl Gateway {
     /// Makes good what clocks that leapt have left in the database.
     async fn void_far_times(&self) -> Result<(), Error> {
         let settings = self.settings();
-        let comparison = chrono::Duration::from_std(settings.reconcile_every).unwrap_or_default() * 2;
+        let comparison = chrono::Duration::from_std(settings.work.reconcile_every).unwrap_or_default() * 2;
         let usual = chrono::Duration::from_std(settings.look_usual).unwrap_or(FARTHEST_DUE);
         let look = rhythm::longest(usual).max(chrono::Duration::minutes(1)) * 2;
         let farthest = Farthest { operation: settings.rule.longest_wait() * 2, comparison, look };

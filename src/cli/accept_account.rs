@@ -2,7 +2,7 @@
 //! gateway sends nothing with a key of another one than before (`docs/vanishing.md`).
 
 use super::{Failure, operator};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::domain::account_id::AccountId;
 use crate::domain::caller::Scope;
 
@@ -17,8 +17,8 @@ pub(super) struct Arguments {
     id: Option<AccountId>,
 }
 
-pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
-    operator::run(config, Scope::PlatformAccounts, async |gateway, caller, call| {
+pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+    operator::run(loaded, Scope::PlatformAccounts, async |gateway, caller, call| {
         gateway.accept_account(caller, call, &arguments.account, arguments.id.clone()).await
     })
 }

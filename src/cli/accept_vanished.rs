@@ -2,7 +2,7 @@
 //! gone. While too many are missing at once the gateway calls none of them gone by itself (`docs/vanishing.md`).
 
 use super::{Failure, operator};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::domain::caller::Scope;
 use crate::domain::region::Region;
 
@@ -17,8 +17,8 @@ pub(super) struct Arguments {
     region: Region,
 }
 
-pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
-    operator::run(config, Scope::PlatformPolicy, async |gateway, caller, call| {
+pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+    operator::run(loaded, Scope::PlatformPolicy, async |gateway, caller, call| {
         gateway.accept_vanished(caller, call, &arguments.account, &arguments.region).await
     })
 }

@@ -6,7 +6,7 @@ use chrono::Duration;
 use super::{Failure, assemble, console, runtime, startup, wrong};
 use crate::app::Call;
 use crate::app::input::NewApiKey;
-use crate::config::{Config, ServeConfig};
+use crate::config::{Loaded, ServeConfig};
 use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope, TeamId};
 
 /// Whose key, and what it may do.
@@ -27,8 +27,8 @@ pub(super) struct Arguments {
     days: Option<i64>,
 }
 
-pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
-    let config = config.for_serve().map_err(wrong)?;
+pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+    let config = loaded.for_worker().map_err(wrong)?;
     let key = runtime()?.block_on(make(arguments, &config))?;
     console::answer(&format!("{key}\n"))
 }

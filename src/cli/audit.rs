@@ -84,9 +84,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
 
 /// The database: as the owner where that is known, else as the runtime role, which may read.
 fn store(config: &Config, stamp: Stamp) -> Result<Store, Failure> {
-    let url = config.migrate_database_url.as_ref().or(config.database_url.as_ref());
+    let url = config.database.migrate_url.as_ref().or(config.database.url.as_ref());
     let url = url.ok_or_else(|| Failure::Usage("ECG_DATABASE_URL must be set, or --file given".to_owned()))?;
-    Ok(assemble::store(url, &config.database, stamp)?)
+    Ok(assemble::store(url, &config.database, stamp))
 }
 
 fn keys(config: &Config) -> Result<AuditKeys, Failure> {

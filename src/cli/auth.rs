@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Failure, assemble, console, runtime, wrong};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::domain::caller::TeamId;
 use crate::domain::clock::SystemClock;
 use crate::domain::issuer::explanation::Explanation;
@@ -72,18 +72,18 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Config, Failure>) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Loaded) -> Result<(), Failure> {
     match arguments {
-        Arguments::Explain(arguments) => explain(arguments, load()?),
+        Arguments::Explain(arguments) => explain(arguments, load()),
         Arguments::Preset(arguments) => print_preset(arguments),
     }
 }
 
-fn explain(arguments: &Explain, config: Config) -> Result<(), Failure> {
+fn explain(arguments: &Explain, loaded: Loaded) -> Result<(), Failure> {
     let token = token(arguments)?;
     let token = token.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
-    let auth = config.for_auth().map_err(wrong)?;
+    let auth = loaded.for_auth().map_err(wrong)?;
     let explanation = runtime()?.block_on(async {
         let verifier = assemble::verifier(&auth, Arc::new(SystemClock))?;
         anyhow::Ok(verifier.explain(token, arguments.team.as_ref().map(TeamId::as_str)).await)

@@ -9,21 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::process::{Process, listen, worker_name};
 use super::{Failure, assemble, console, runtime, wrong};
+use crate::auth::jwks::Reach;
 use crate::config::{
-    AuthKeys, ClaimsConfig, Config, DatabaseConfig, DefaultIssuer, DevEnvironment, Environment, JwksConfig,
-    LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud,
-    ServeConfig, ServeKeys, WebhookConfig,
+    AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, DefaultIssuer, DevEnvironment, Environment,
+    LimitsConfig, PaceConfig, PolicyConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys,
+    ServerConfig, WebhookConfig, WorkConfig,
 };
+use crate::crypto::master::{BadKey, MasterKey};
 use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
 use crate::domain::cloud_endpoint::Allowed;
+use crate::domain::database::address::Address;
 use crate::domain::entropy::Entropy;
-use crate::domain::limits::bucket::Rate;
-use crate::domain::operation::Rule;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};
@@ -107,10 +108,10 @@ async fn everything(arguments: &Arguments, place: &Place<'_>, followed: Config) 
     let listener = listen(([127, 0, 0, 1], arguments.port).into()).await?;
     let address = listener.local_addr()?;
     let stand_in = stand_in(arguments, folder, &keys).await?;
-    let config = settings(address, &stand_in, postgres, &keys, followed);
+    let config = settings(address, &stand_in, postgres, &keys, followed)?;
     // The stand-in is ours as the API is: what listens there takes orders from nobody but this machine's people.
     let ours = [address, stand_in.address()];
-    let links = assemble::links(&config)?;
+    let links = assemble::links(&config);
     let process = Process::new(assemble::gateway(&config, &ours)?, stop)?;
     process.gateway.migrate().await?;
     process.gateway.ensure_open_policy().await?;
@@ -143,37 +144,30 @@ async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::
     Ok(StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os())))
 }
 
-/// What a real deployment would set, for this machine alone.
+/// What a real deployment would set, for this machine alone; all else is as usual.
 fn settings(
     address: std::net::SocketAddr,
     stand_in: &StandIn,
     postgres: &Server,
     keys: &Keys,
     followed: Config,
-) -> ServeConfig {
-    ServeConfig {
-        database_url: SecretString::from(postgres.database_url()),
-        database: DatabaseConfig { pool_size: 20, acquire: Duration::from_secs(5), runtime_role: "eci_runtime".into() },
-        listen: address,
-        metrics_listen: None,
-        public_url: None,
-        trusted_proxies: followed.trusted_proxies,
-        clear_cursors: false,
+) -> anyhow::Result<ServeConfig> {
+    let key = |text: &SecretString| Ok::<_, BadKey>(Arc::new(MasterKey::parse(text.expose_secret())?));
+    Ok(ServeConfig {
+        database_url: Address::parse(&postgres.database_url())?,
+        database: DatabaseConfig { pool_size: 20, ..DatabaseConfig::default() },
+        server: ServerConfig {
+            listen: address,
+            trusted_proxies: followed.server.trusted_proxies,
+            ..ServerConfig::default()
+        },
         cloud: ServeCloud {
-            endpoint: stand_in.url(),
-            account_endpoints: Allowed { suffixes: None, loopback: true },
             access_key_id: keys.stand_in_id.clone(),
             access_key_secret: keys.stand_in_secret.clone(),
-            account: "default".into(),
-            role: None,
-            sts_endpoint: stand_in.url(),
-            regions: None,
-            proxy: None,
-            ca_file: None,
-            timeout: Duration::from_secs(10),
-            pace: PaceConfig { calls_per_second: 50, changes_percent: 30, look: Duration::from_millis(9_800) },
-            rule: Rule::default(),
+            account_endpoints: Allowed { suffixes: None, loopback: true },
+            settings: CloudConfig { endpoint: stand_in.url(), sts_endpoint: stand_in.url(), ..CloudConfig::default() },
         },
+        pace: PaceConfig::default(),
         auth: ServeAuth {
             default: Some(DefaultIssuer {
                 issuer: guide::ISSUER.into(),
@@ -182,44 +176,34 @@ fn settings(
                 claims: ClaimsConfig::default(),
             }),
             issuers: followed.auth.issuers,
-            jwks: JwksConfig::default(),
+            reach: Reach::default(),
         },
         own_issuer: guide::OWN_ISSUER.into(),
-        keys: ServeKeys { master: keys.master.clone(), master_id: keys::MASTER_ID.into(), previous: None },
-        audit: ServeAudit { origin: guide::ISSUER.into(), key: keys.audit.clone(), previous_key: None },
+        keys: ServeKeys { master: key(&keys.master)?, master_id: keys::MASTER_ID.into(), previous: None },
+        audit: ServeAudit { origin: guide::ISSUER.into(), key: key(&keys.audit)?, previous_key: None },
         webhook: WebhookConfig {
             allow_loopback: true,
             allow_http: true,
-            allow_cidrs: Vec::new(),
-            allow_host_suffixes: Vec::new(),
-            allow_ports: None,
             allow_skip_challenge: true,
-            allow_public: false,
-            timeout: Duration::from_secs(15),
-            endpoints_per_team: 50,
-            waiting_while_off: 10_000,
-            extra_ca_file: None,
-            proxy: None,
+            ..WebhookConfig::default()
         },
         limits: limits(),
-        lease: Duration::from_secs(12),
         // Often: who plays with the stand-in past the gateway sees it soon.
-        reconcile: ReconcileConfig {
-            every: Duration::from_mins(1),
-            expiring_within: Duration::from_hours(24),
-            reuse_margin: Duration::from_hours(1),
-        },
+        work: WorkConfig { reconcile_every: Duration::from_mins(1), ..WorkConfig::default() },
         policy: PolicyConfig { contact: Some("whoever started dev".into()), ..PolicyConfig::default() },
         retention: RetentionConfig::default(),
-    }
+    })
 }
 
 /// One machine is one address, and its developer all teams: only what is not to be borne is turned away.
 fn limits() -> LimitsConfig {
-    let mut limits = LimitsConfig::default();
-    limits.asked.team.rate = Rate { per_second: 2_000, burst: 20_000 };
-    limits.asked.unauthenticated = limits.asked.team.rate;
-    // Nobody stands before it who had to hear of its end.
-    limits.grace = Duration::ZERO;
-    limits
+    LimitsConfig {
+        team_per_second: 2_000,
+        team_burst: 20_000,
+        address_refused_per_second: 2_000,
+        address_refused_burst: 20_000,
+        // Nobody stands before it who had to hear of its end.
+        grace: Duration::ZERO,
+        ..LimitsConfig::default()
+    }
 }

@@ -4,7 +4,8 @@
 //! known; 1 something is missing, is more than it should be, or could not be asked; 2 wrong use or wrong settings.
 
 use super::Failure;
-use crate::config::Config;
+use super::wrong;
+use crate::config::Loaded;
 
 mod cloud;
 mod database;
@@ -18,9 +19,9 @@ pub(super) enum Arguments {
     Database(database::Arguments),
 }
 
-pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
     match arguments {
-        Arguments::Cloud(arguments) => cloud::run(arguments, config),
-        Arguments::Database(arguments) => database::run(arguments, &config),
+        Arguments::Cloud(arguments) => cloud::run(arguments, loaded),
+        Arguments::Database(arguments) => database::run(arguments, &loaded.config().map_err(wrong)?),
     }
 }

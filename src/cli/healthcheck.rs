@@ -15,7 +15,7 @@ const MAX_WAIT: Duration = Duration::from_secs(8);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     // A worker has no other door; whoever serves the API has both, and is gone as soon as one of them is.
-    Ok(ask(config.metrics_listen.unwrap_or(config.listen))?)
+    Ok(ask(config.server.metrics_listen.unwrap_or(config.server.listen))?)
 }
 
 /// One request by hand: an HTTP client would be the largest part of this command.

@@ -7,12 +7,12 @@ use crate::config::Config;
 use crate::store::Stamp;
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    let Some(url) = config.migrate_database_url.as_ref().or(config.database_url.as_ref()) else {
+    let Some(url) = config.database.migrate_url.as_ref().or(config.database.url.as_ref()) else {
         let text = "ECG_MIGRATE_DATABASE_URL (or ECG_DATABASE_URL) must be set: the database as the role that owns it";
         return Err(Failure::Usage(text.to_owned()));
     };
     runtime()?.block_on(async {
-        let store = assemble::store(url, &config.database, Stamp::none())?;
+        let store = assemble::store(url, &config.database, Stamp::none());
         startup::patiently(|| may_migrate(&store)).await?;
         store.migrate().await?;
         let role = &config.database.runtime_role;

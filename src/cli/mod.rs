@@ -28,6 +28,7 @@ mod process;
 mod receive;
 mod rotate_keys;
 mod serve;
+mod settings;
 mod sim;
 mod startup;
 mod token;
@@ -38,11 +39,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Config, Environment, LogFormat, SettingError};
+use crate::config::{Environment, Loaded, LogFormat, SettingError};
 use crate::{shutdown, telemetry};
 
-/// What is logged where the settings that say so cannot be read.
-const LOG: &str = "info";
 /// The exit code of a process of which a part died (`EX_SOFTWARE` of sysexits.h).
 const PART_DIED: u8 = 70;
 
@@ -82,6 +81,8 @@ enum Command {
     Auth(auth::Arguments),
     /// Print the OpenAPI document.
     Openapi(openapi::Arguments),
+    /// Print every setting: what it is for, what is allowed, and what holds without it.
+    Settings(settings::Arguments),
     /// Mint a development token with the secret that the gateway checks tokens with.
     Token(token::Arguments),
     /// Make an API key past every door: for the first administrator.
@@ -171,50 +172,43 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let environment = Environment::of_process();
     let given = cli.config;
     let file = given.clone().or_else(|| environment.config_file());
-    let load = || Config::load(file.as_deref(), environment.variables()).map_err(wrong);
+    let load = || Loaded::of(file.as_deref(), environment.variables());
+    let config = || load().config().map_err(wrong);
     // Of a command that logs.
-    let logged = || match Config::load(file.as_deref(), environment.variables()) {
-        Ok(config) => with_logs(config),
-        Err(errors) => {
-            start_logs(LOG, config::log_format(file.as_deref(), environment.variables()))?;
-            Err(wrong(errors))
-        }
-    };
+    let logged = || with_logs(load());
     match cli.command {
         Command::Dev(arguments) => dev::run(&arguments, &environment, given.as_deref()),
         Command::Serve(arguments) => serve::run(logged()?, &arguments),
         Command::Worker => worker::run(logged()?),
-        Command::Migrate => migrate::run(&logged()?),
+        Command::Migrate => migrate::run(&logged()?.config().map_err(wrong)?),
         Command::RotateKeys(arguments) => rotate_keys::run(logged()?, &arguments),
-        Command::Doctor(arguments) => doctor::run(&arguments, load()?),
-        Command::Audit(arguments) => audit::run(&arguments, &load()?),
+        Command::Doctor(arguments) => doctor::run(&arguments, load()),
+        Command::Audit(arguments) => audit::run(&arguments, &config()?),
         Command::Auth(arguments) => auth::run(&arguments, load),
         Command::Openapi(arguments) => openapi::run(&arguments),
-        Command::Token(arguments) => token::run(&arguments, load()?),
-        Command::ApiKey(arguments) => api_key::run(&arguments, load()?),
-        Command::AcceptVanished(arguments) => accept_vanished::run(&arguments, load()?),
-        Command::AcceptAccount(arguments) => accept_account::run(&arguments, load()?),
+        Command::Settings(arguments) => settings::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments, config()?),
+        Command::ApiKey(arguments) => api_key::run(&arguments, load()),
+        Command::AcceptVanished(arguments) => accept_vanished::run(&arguments, load()),
+        Command::AcceptAccount(arguments) => accept_account::run(&arguments, load()),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
-        Command::Healthcheck => healthcheck::run(&load()?),
+        Command::Healthcheck => healthcheck::run(&config()?),
     }
 }
 
 /// Starts the logs as the settings say, and logs what is odd about these.
-fn with_logs(config: Config) -> Result<Config, Failure> {
-    start_logs(&config.log, config.log_format)?;
-    for note in &config.notes {
-        tracing::warn!("{note}");
-    }
-    Ok(config)
-}
-
-fn start_logs(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let format = match format {
+fn with_logs(loaded: Loaded) -> Result<Loaded, Failure> {
+    let log = loaded.log();
+    let format = match log.format {
         LogFormat::Json => telemetry::Format::Json,
         LogFormat::Text => telemetry::Format::Text,
     };
-    Ok(telemetry::init_logs(filter, format)?)
+    telemetry::init_logs(&log.filter, format)?;
+    for note in loaded.notes() {
+        tracing::warn!("{note}");
+    }
+    Ok(loaded)
 }
 
 /// A runtime for the command.

@@ -3,16 +3,16 @@
 
 use super::{Failure, assemble, console, runtime, startup, wrong};
 use crate::app::{Call, Error, Gateway};
-use crate::config::{Config, ServeConfig};
+use crate::config::{Loaded, ServeConfig};
 use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
 
 /// Acts with one right of the platform, and prints what came of it.
 pub(super) fn run(
-    config: Config,
+    loaded: Loaded,
     scope: Scope,
     act: impl AsyncFnOnce(&Gateway, &Caller, &Call) -> Result<String, Error>,
 ) -> Result<(), Failure> {
-    let config = config.for_serve().map_err(wrong)?;
+    let config = loaded.for_worker().map_err(wrong)?;
     let done = runtime()?.block_on(with(&config, scope, act))?;
     console::answer(&format!("{done}\n"))
 }

@@ -74,28 +74,12 @@ impl Process {
     ) {
         let limits = &config.limits;
         let tasks = TaskTracker::new();
-        let settings = http::Settings {
-            request_deadline: limits.request,
-            body_deadline: limits.body,
-            max_body_bytes: limits.body_bytes,
-            max_url_bytes: limits.url_bytes,
-            metrics_here: operators.is_none(),
-            ..http::Settings::default()
-        };
+        let settings = http::Settings { metrics_here: operators.is_none(), ..http::Settings::from(limits) };
         let proxies = links.proxies().clone();
         let state =
             DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, links, tasks: tasks.clone() };
-        let limits = server::Limits {
-            connections: limits.connections,
-            connections_per_address: limits.connections_per_address,
-            header_deadline: limits.header,
-            keep_idle: limits.keep_idle,
-            grace: limits.grace,
-            write_deadline: limits.write,
-            headers: limits.headers,
-            head_bytes: limits.head_bytes,
-            drain: shutdown::DRAIN.saturating_sub(limits.grace),
-        };
+        let drain = shutdown::DRAIN.saturating_sub(limits.grace);
+        let limits = server::Limits { drain, ..server::Limits::from(limits) };
         let api = server::serve_behind(proxies, listener, http::router(state), limits, tasks, self.stop.clone());
         tokio::join!(self.part("the API", api), self.serve_operators(operators));
     }

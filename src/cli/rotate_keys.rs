@@ -5,7 +5,7 @@
 
 use super::{Failure, assemble, console, runtime, startup, wrong};
 use crate::app::rotating::{self, Bench, Rotated};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 
@@ -18,14 +18,14 @@ pub(super) struct Arguments {
     seal_urls: bool,
 }
 
-pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
-    let config = config.for_rotation().map_err(wrong)?;
+pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> {
+    let config = loaded.for_rotation().map_err(wrong)?;
     let sealer = assemble::sealer(&config.keys)?;
     let audit = assemble::audit_keys(&config.audit)?;
     let stamp = assemble::stamp(&audit);
     let entropy = Entropy::from_os();
     let (rotated, urls) = runtime()?.block_on(async {
-        let store = assemble::store(&config.database_url, &config.database, stamp)?;
+        let store = assemble::store(&config.database_url, &config.database, stamp);
         startup::patiently(|| startup::may_rotate(&store, &audit, &sealer)).await?;
         let urls = arguments.seal_urls;
         let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };

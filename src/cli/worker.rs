@@ -2,17 +2,17 @@
 
 use super::process::{Process, listen_for_operators, worker_name};
 use super::{Failure, assemble, runtime, wrong};
-use crate::config::{Config, ServeConfig};
+use crate::config::{Loaded, ServeConfig};
 use crate::{shutdown, telemetry};
 
-pub(super) fn run(config: Config) -> Result<(), Failure> {
-    let config = config.for_serve().map_err(wrong)?;
+pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
+    let config = loaded.for_worker().map_err(wrong)?;
     Ok(runtime()?.block_on(work(&config))?)
 }
 
 async fn work(config: &ServeConfig) -> anyhow::Result<()> {
-    let operators = listen_for_operators(config.metrics_listen).await?;
-    let ours: Vec<_> = [Some(config.listen), config.metrics_listen].into_iter().flatten().collect();
+    let operators = listen_for_operators(config.server.metrics_listen).await?;
+    let ours: Vec<_> = [Some(config.server.listen), config.server.metrics_listen].into_iter().flatten().collect();
     let process = Process::new(assemble::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
     process.begin().await?;
     let name = worker_name();

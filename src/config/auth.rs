@@ -1,19 +1,30 @@
-//! Whose tokens are accepted: the issuer that the settings describe, and those of a file.
+//! Whose tokens are accepted: what the settings of [`super::settings`] mean together, and the file of issuers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::JwksConfig;
+use super::SettingError;
+use super::entry::{One, Refused};
+use super::kinds::content;
 use super::reader::Reader;
+use super::setting::Kind;
+use super::settings::TokensConfig;
+use crate::auth::jwks::{Reach, is_safe};
+use crate::auth::keys::{KeySet, Secrets};
 use crate::domain::field::FieldError;
-use crate::domain::issuer::{Issuer, MAX_ISSUERS};
+use crate::domain::issuer::{ALGORITHMS, Issuer, MAX_ISSUERS, discovery_url};
+use crate::egress::Egress;
 
 /// The largest file of issuers, in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;
+/// Where keys are fetched.
+pub(super) const JWKS_URL: &str = "an https address (http only on loopback, and to hosts in auth.jwks_http_hosts)";
+/// What tokens can be checked with: one of them.
+const KEYS: [&str; 4] = ["auth.jwks_url", "auth.jwks_file", "auth.hs256_secret", "auth.discovery"];
 
 /// `auth.*`: whose tokens are accepted.
 #[derive(Debug)]
@@ -25,11 +36,13 @@ pub struct AuthConfig {
     /// What its signature is checked with.
     pub keys: Option<AuthKeys>,
     /// How keys are fetched, of every issuer.
-    pub jwks: JwksConfig,
+    pub reach: Reach,
     /// What it says where.
     pub claims: ClaimsConfig,
     /// `auth.issuers_file`: further issuers, each of good form.
     pub issuers: Vec<Issuer>,
+    /// `auth.own_issuer`: the `iss` of the tokens that the gateway itself issues.
+    pub own_issuer: Option<String>,
 }
 
 /// Which claims mean what.
@@ -47,56 +60,61 @@ pub struct ClaimsConfig {
     pub leeway: Duration,
 }
 
-impl Default for ClaimsConfig {
-    fn default() -> Self {
-        let usual = Issuer::default();
-        Self {
-            team: None,
-            scope: "scope".to_owned(),
-            scope_prefix: None,
-            max_lifetime: Duration::from_secs(usual.longest_life_seconds.into()),
-            leeway: Duration::from_secs(usual.leeway_seconds.into()),
-        }
-    }
-}
-
 /// What tokens are checked with.
 #[derive(Debug)]
 pub enum AuthKeys {
-    /// `auth.jwks_url`: a JWK set to fetch; https, or http on loopback.
+    /// `auth.jwks_url`: a JWK set to fetch; https, or http where that was allowed.
     JwksUrl(Url),
     /// `auth.discovery`: the JWK set that the issuer's own discovery document names.
     Discovery,
-    /// `auth.jwks_file`: a JWK set in a file.
-    JwksFile(PathBuf),
+    /// `auth.jwks_file`: a JWK set, as it stands in the file.
+    JwksFile(Vec<u8>),
     /// `auth.hs256_secret`: a shared secret of at least 32 bytes.
     Hs256(SecretString),
 }
 
-impl AuthConfig {
-    pub(super) fn read(r: &mut Reader) -> Self {
-        let usual = ClaimsConfig::default();
+impl From<&TokensConfig> for ClaimsConfig {
+    fn from(written: &TokensConfig) -> Self {
+        // An empty variable counts as none in every setting, and must not give rights here.
+        let prefix = |text: &String| if text == "none" { String::new() } else { text.clone() };
         Self {
-            issuer: r.word("auth.issuer"),
-            audience: r.word("auth.audience"),
-            jwks: JwksConfig::read(r),
-            keys: r.auth_keys(),
-            claims: ClaimsConfig {
-                team: r.word("auth.team_claim"),
-                scope: r.word("auth.scope_claim").unwrap_or(usual.scope),
-                // An empty variable counts as none in every setting, and must not give rights here.
-                scope_prefix: r.word("auth.scope_prefix").map(|text| if text == "none" { String::new() } else { text }),
-                // Revocations are kept for 8 days.
-                max_lifetime: r.seconds("auth.max_lifetime_seconds", 60..=604_800, usual.max_lifetime.as_secs()),
-                leeway: r.seconds("auth.leeway_seconds", 0..=300, usual.leeway.as_secs()),
-            },
-            issuers: r.issuers(),
+            team: written.team_claim.clone(),
+            scope: written.scope_claim.clone(),
+            scope_prefix: written.scope_prefix.as_ref().map(prefix),
+            max_lifetime: written.max_lifetime,
+            leeway: written.leeway,
         }
+    }
+}
+
+impl Default for ClaimsConfig {
+    fn default() -> Self {
+        Self::from(&TokensConfig::default())
+    }
+}
+
+impl AuthConfig {
+    /// What was written, if it goes together.
+    pub(super) fn of(written: TokensConfig, r: &mut Reader) -> Self {
+        let claims = ClaimsConfig::from(&written);
+        let reach = Reach {
+            egress: Egress::new(written.proxy.clone(), written.authorities.clone()),
+            http_hosts: written.http_hosts.clone(),
+        };
+        let keys = if only_one(r) { keys(&written, &reach, r) } else { None };
+        let TokensConfig { issuer, audience, issuers, own_issuer, .. } = written;
+        Self { issuer, audience, keys, reach, claims, issuers: issuers.unwrap_or_default(), own_issuer }
+    }
+
+    /// Whether it was written what tokens are checked with, and is wrong.
+    pub(super) fn refuses_keys(r: &Reader) -> bool {
+        KEYS.iter().any(|key| r.refuses(key))
     }
 
     /// Whether the settings describe an issuer of their own, beside those of the file.
-    pub(super) fn describes_one(&self) -> bool {
-        self.issuer.is_some() || self.keys.is_some() || self.audience.is_some() || self.issuers.is_empty()
+    pub(super) fn describes_one(&self, r: &Reader) -> bool {
+        let keys = self.keys.is_some() || Self::refuses_keys(r);
+        r.has("auth.issuer") || r.has("auth.audience") || keys || !r.has("auth.issuers_file")
     }
 
     /// What is odd about them: an issuer whose words mean nothing.
@@ -109,8 +127,65 @@ impl AuthConfig {
     }
 }
 
+/// Tokens are checked with one thing.
+fn only_one(r: &mut Reader) -> bool {
+    let set: Vec<&str> = KEYS.into_iter().filter(|key| r.has(key)).collect();
+    let [one, others @ ..] = &set[..] else { return true };
+    if !others.is_empty() {
+        let others: Vec<String> = others.iter().map(|key| r.origin(key)).collect();
+        r.refuse(one, format!("{} is set too: set exactly one of them", others.join(" and ")));
+    }
+    others.is_empty()
+}
+
+/// What tokens are checked with: judged by the same rule as whoever uses it.
+fn keys(written: &TokensConfig, reach: &Reach, r: &mut Reader) -> Option<AuthKeys> {
+    if let Some(url) = &written.jwks_url {
+        if !is_safe(url, &reach.http_hosts) {
+            r.refuse_value("auth.jwks_url");
+        }
+        return Some(AuthKeys::JwksUrl(url.clone()));
+    }
+    if let Some(path) = &written.jwks_file {
+        return jwks(path).map_err(|told| r.refuse("auth.jwks_file", told)).map(AuthKeys::JwksFile).ok();
+    }
+    if written.discovery {
+        let found = written.issuer.as_deref().is_none_or(|issuer| is_discoverable(issuer, &reach.http_hosts));
+        if !found {
+            r.refuse(
+                "auth.issuer",
+                "must be an https address without user, query and fragment for ECG_AUTH_DISCOVERY \
+                                     (http only on loopback, and to hosts in auth.jwks_http_hosts)",
+            );
+        }
+        return Some(AuthKeys::Discovery);
+    }
+    written.hs256_secret.clone().map(AuthKeys::Hs256)
+}
+
+fn is_discoverable(issuer: &str, http_hosts: &[String]) -> bool {
+    discovery_url(issuer).is_some_and(|url| is_safe(&url, http_hosts))
+}
+
+/// The JWK set in a file.
+fn jwks(path: &Path) -> Result<Vec<u8>, String> {
+    let place = path.display();
+    let document = content(path).map_err(|told| format!("the file {place} {told}"))?;
+    KeySet::from_jwks(&document, Secrets::Allowed, &ALGORITHMS)
+        .map_err(|error| format!("the file {place}: {error}"))?;
+    Ok(document)
+}
+
+/// A file of issuers; each thing that is wrong in it has its place.
+pub(super) fn issuers(key: &'static str) -> One<Vec<Issuer>> {
+    One::new(key, Kind::File, "the path of a file", |path| {
+        let wrong = |(setting, message)| SettingError { setting, message };
+        read_issuers(Path::new(path)).map_err(|told| Refused::Within(told.into_iter().map(wrong).collect()))
+    })
+}
+
 /// The issuers of a file, or what is wrong with it, each with where.
-pub(super) fn read_issuers(path: &Path) -> Result<Vec<Issuer>, Vec<(String, String)>> {
+fn read_issuers(path: &Path) -> Result<Vec<Issuer>, Vec<(String, String)>> {
     let place = path.display().to_string();
     let wrong = |told: String| vec![(place.clone(), told)];
     let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Config, SettingError};
+use super::{Config, Loaded, SettingError};
 
 /// The environment, as it was when the process started, and how the program was called.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl Environment {
         Self { variables, program: PathBuf::from("eci-cache-gateway") }
     }
 
-    /// The variables for [`super::Config::load`]; what is not UTF-8 cannot be a setting.
+    /// The variables for [`Loaded::of`]; what is not UTF-8 cannot be a setting.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         self.variables.iter().filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
     }
@@ -72,7 +72,7 @@ impl Environment {
 
     /// The settings that `dev` follows, and what is wrong with them.
     pub fn followed_by_dev(&self) -> Result<Config, Vec<SettingError>> {
-        Config::load(None, self.variables().filter(|(name, _)| FOLLOWED.contains(&name.as_str())))
+        Loaded::of(None, self.variables().filter(|(name, _)| FOLLOWED.contains(&name.as_str()))).config()
     }
 
     /// What is set for the gateway and `dev` does not follow.

@@ -1,41 +1,33 @@
-//! What `serve` and `worker` cannot do without.
+//! What commands cannot do without.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::spelling::missing;
+use super::reader::Reader;
 use super::{
-    AuditConfig, AuthConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, JwksConfig, KeysConfig,
-    LimitsConfig, PaceConfig, PolicyConfig, ReconcileConfig, RetentionConfig, RoleConfig, SettingError, WebhookConfig,
+    AuditConfig, AuthConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig,
+    Loaded, PaceConfig, PolicyConfig, RetentionConfig, ServerConfig, SettingError, WebhookConfig, WorkConfig,
 };
+use crate::auth::jwks::Reach;
+use crate::crypto::master::MasterKey;
 use crate::domain::cloud_endpoint::Allowed;
+use crate::domain::database::address::Address;
 use crate::domain::issuer::Issuer;
-use crate::domain::operation::Rule;
-use crate::domain::region::Region;
-use crate::egress::Proxy;
 
 /// The settings of `serve` and `worker`: nothing is missing.
 #[derive(Debug)]
 pub struct ServeConfig {
     /// The database, as the runtime role.
-    pub database_url: SecretString,
+    pub database_url: Address,
     /// The pool.
     pub database: DatabaseConfig,
-    /// Where the API listens.
-    pub listen: SocketAddr,
-    /// Where metrics are served apart, if they are.
-    pub metrics_listen: Option<SocketAddr>,
-    /// Where clients reach the API, if answers are to link there.
-    pub public_url: Option<String>,
-    /// The proxies whose word counts.
-    pub trusted_proxies: Vec<String>,
-    /// Whether cursors are written as versions before encrypted ones read them.
-    pub clear_cursors: bool,
+    /// Where it listens.
+    pub server: ServerConfig,
     /// The cloud's side.
     pub cloud: ServeCloud,
+    /// How often the cloud is called, and what is assumed of it.
+    pub pace: PaceConfig,
     /// Who may call.
     pub auth: ServeAuth,
     /// The `iss` of the tokens that the gateway itself issues: where nothing is set, `public_url`, or else its name.
@@ -48,56 +40,49 @@ pub struct ServeConfig {
     pub webhook: WebhookConfig,
     /// What one request and one process may take.
     pub limits: LimitsConfig,
-    /// How long work may be in one process's hands without a word.
-    pub lease: Duration,
-    /// Comparing the cloud with the record.
-    pub reconcile: ReconcileConfig,
+    /// What the workers do when.
+    pub work: WorkConfig,
     /// What teams may do, where no policy says it.
     pub policy: PolicyConfig,
     /// What is kept for how long.
     pub retention: RetentionConfig,
 }
 
+/// The settings of `rotate-keys`.
+#[derive(Debug)]
+pub struct RotationConfig {
+    /// The database, as the runtime role.
+    pub database_url: Address,
+    /// The pool.
+    pub database: DatabaseConfig,
+    /// The keys.
+    pub keys: ServeKeys,
+    /// What stamps the audit entry.
+    pub audit: ServeAudit,
+}
+
 /// [`super::KeysConfig`] with its key.
 #[derive(Debug, Clone)]
 pub struct ServeKeys {
-    /// The master key, whose form has been checked.
-    pub master: SecretString,
+    /// The master key.
+    pub master: Arc<MasterKey>,
     /// Its id.
     pub master_id: String,
     /// The key before, and its id.
-    pub previous: Option<(String, SecretString)>,
+    pub previous: Option<(String, Arc<MasterKey>)>,
 }
 
 /// [`super::CloudConfig`] with its credentials.
 #[derive(Debug)]
 pub struct ServeCloud {
-    /// The address of the API; `{region}` stands for the region.
-    pub endpoint: String,
-    /// Where the calls of added accounts may go.
-    pub account_endpoints: Allowed,
     /// The id of the access key.
     pub access_key_id: String,
     /// Its secret.
     pub access_key_secret: SecretString,
-    /// The name of the account that this key opens.
-    pub account: String,
-    /// The role that it assumes, if it is not to sign by itself.
-    pub role: Option<RoleConfig>,
-    /// The address of STS.
-    pub sts_endpoint: String,
-    /// The only regions that may be used; none: all.
-    pub regions: Option<Vec<Region>>,
-    /// The proxy that it is reached through, if any.
-    pub proxy: Option<Proxy>,
-    /// Certificates (PEM) to trust there besides the system's.
-    pub ca_file: Option<PathBuf>,
-    /// How long one call may take.
-    pub timeout: Duration,
-    /// How often it is called.
-    pub pace: PaceConfig,
-    /// How an unknown outcome is resolved.
-    pub rule: Rule,
+    /// Where the calls of added accounts may go.
+    pub account_endpoints: Allowed,
+    /// All else.
+    pub settings: CloudConfig,
 }
 
 /// [`super::AuditConfig`] with its key.
@@ -105,10 +90,10 @@ pub struct ServeCloud {
 pub struct ServeAudit {
     /// Which log.
     pub origin: String,
-    /// The seed of the signing key, whose form has been checked.
-    pub key: SecretString,
+    /// The seed of the signing key.
+    pub key: Arc<MasterKey>,
     /// The one before.
-    pub previous_key: Option<SecretString>,
+    pub previous_key: Option<Arc<MasterKey>>,
 }
 
 /// [`super::AuthConfig`] with everything in it.
@@ -119,7 +104,7 @@ pub struct ServeAuth {
     /// Those of the operator's file.
     pub issuers: Vec<Issuer>,
     /// How keys are fetched, of every issuer.
-    pub jwks: JwksConfig,
+    pub reach: Reach,
 }
 
 /// The issuer that the settings describe.
@@ -135,133 +120,133 @@ pub struct DefaultIssuer {
     pub claims: ClaimsConfig,
 }
 
-/// Collects what is missing while handing out what is there.
-#[derive(Default)]
-pub(super) struct Missing(Vec<SettingError>);
-
-impl Missing {
-    pub(super) fn into_errors(self) -> Vec<SettingError> {
-        self.0
+impl Loaded {
+    /// The settings of who may call, or everything that is wrong.
+    pub fn for_auth(self) -> Result<ServeAuth, Vec<SettingError>> {
+        let Self { config, mut reader, .. } = self;
+        let auth = config.auth.needed(&mut reader);
+        reader.finish(auth)
     }
 
-    pub(super) fn need<T>(&mut self, key: &str, why: &str, value: Option<T>) -> Option<T> {
-        if value.is_none() {
-            self.0.push(missing(key, why));
+    /// The settings of `rotate-keys`, or everything that is wrong.
+    pub fn for_rotation(self) -> Result<RotationConfig, Vec<SettingError>> {
+        let Self { config, mut reader, .. } = self;
+        let url = reader.need("database_url", config.database.url.clone());
+        let (keys, audit) = (config.keys.needed(&mut reader), config.audit.needed(&mut reader));
+        let found =
+            || Some(RotationConfig { database_url: url?, database: config.database, keys: keys?, audit: audit? });
+        reader.finish(found())
+    }
+
+    /// The settings of `worker` and of whatever does its work, or everything that is wrong.
+    pub fn for_worker(self) -> Result<ServeConfig, Vec<SettingError>> {
+        let Self { config, mut reader, .. } = self;
+        let found = config.needed(&mut reader);
+        reader.finish(found)
+    }
+
+    /// The settings of `serve`, which listens for the API, too.
+    pub fn for_serve(mut self) -> Result<ServeConfig, Vec<SettingError>> {
+        let ServerConfig { listen, metrics_listen, .. } = &self.config.server;
+        if metrics_listen.is_some_and(|metrics| metrics.port() != 0 && metrics == *listen) {
+            let told =
+                "is the same as ECG_LISTEN: give it another port, or leave it out, and the API serves /metrics too";
+            self.reader.refuse("metrics_listen", told);
         }
-        value
-    }
-
-    pub(super) fn keys(&mut self, keys: KeysConfig) -> Option<ServeKeys> {
-        let KeysConfig { master, master_id, previous } = keys;
-        let master = self.need("keys.master", "must be set: 32 bytes (openssl rand -base64 32)", master)?;
-        Some(ServeKeys { master, master_id, previous })
-    }
-
-    /// The settings may leave the issuer out that they describe, if there are others in the file.
-    fn auth(&mut self, auth: AuthConfig) -> Option<ServeAuth> {
-        let described = auth.describes_one();
-        let AuthConfig { issuer, audience, keys, jwks, claims, issuers } = auth;
-        if !described {
-            return Some(ServeAuth { default: None, issuers, jwks });
-        }
-        let issuer = self.need("auth.issuer", "must be set: the iss of the tokens to accept", issuer);
-        let audience = self.need("auth.audience", "must be set: the aud of the tokens to accept", audience);
-        let why = "or ECG_AUTH_DISCOVERY, ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: what tokens are \
-                   checked with";
-        let keys = self.need("auth.jwks_url", why, keys);
-        let default = Some(DefaultIssuer { issuer: issuer?, audience: audience?, keys: keys?, claims });
-        Some(ServeAuth { default, issuers, jwks })
-    }
-
-    pub(super) fn audit(&mut self, audit: AuditConfig) -> Option<ServeAudit> {
-        let why = "must be set: 32 bytes that sign the audit (openssl rand -base64 32)";
-        let key = self.need("keys.audit", why, audit.key)?;
-        Some(ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })
+        self.for_worker()
     }
 }
 
 impl Config {
-    /// The settings of who may call, or everything that is missing for them.
-    pub fn for_auth(self) -> Result<ServeAuth, Vec<SettingError>> {
-        let mut m = Missing::default();
-        m.auth(self.auth).ok_or(m.0)
-    }
-
-    /// The settings of `serve` and `worker`, or everything that is missing for them.
-    pub fn for_serve(self) -> Result<ServeConfig, Vec<SettingError>> {
-        let mut m = Missing::default();
-        let database_url = m.need("database_url", "must be set: the database as the runtime role", self.database_url);
-        let id = m.need("cloud.access_key_id", "must be set: the cloud's access key", self.cloud.access_key_id);
-        let secret =
-            m.need("cloud.access_key_secret", "must be set: the access key's secret", self.cloud.access_key_secret);
-        let auth = m.auth(self.auth);
-        let keys_at_rest = m.keys(self.keys);
-        let audit = m.audit(self.audit);
-        let all = (database_url, id, secret, auth, keys_at_rest, audit);
-        let (Some(database_url), Some(id), Some(secret), Some(auth), Some(keys_at_rest), Some(audit)) = all else {
-            return Err(m.0);
-        };
-        let CloudConfig {
-            endpoint,
-            endpoint_suffixes,
-            account,
-            role,
-            sts_endpoint,
-            regions,
-            proxy,
-            ca_file,
-            timeout,
-            pace,
-            rule,
-            ..
-        } = self.cloud;
-        let (access_key_id, access_key_secret) = (id, secret);
-        let own_issuer = self.own_issuer.or_else(|| self.public_url.clone());
+    fn needed(self, r: &mut Reader) -> Option<ServeConfig> {
+        let url = r.need("database_url", self.database.url.clone());
+        let cloud = self.cloud.needed(r);
+        let own_issuer = self.auth.own_issuer.clone().or_else(|| self.server.public_url.clone());
         let own_issuer = own_issuer.unwrap_or_else(|| "eci-cache-gateway".to_owned());
-        check_own(&own_issuer, &auth)?;
-        Ok(ServeConfig {
-            database_url,
+        self.auth.check_own(&own_issuer, r);
+        let (auth, keys, audit) = (self.auth.needed(r), self.keys.needed(r), self.audit.needed(r));
+        Some(ServeConfig {
+            database_url: url?,
             database: self.database,
-            listen: self.listen,
-            metrics_listen: self.metrics_listen,
-            public_url: self.public_url,
-            trusted_proxies: self.trusted_proxies,
-            clear_cursors: self.clear_cursors,
-            cloud: ServeCloud {
-                endpoint,
-                account_endpoints: Allowed { suffixes: endpoint_suffixes, loopback: false },
-                access_key_id,
-                access_key_secret,
-                account,
-                role,
-                sts_endpoint,
-                regions,
-                proxy,
-                ca_file,
-                timeout,
-                pace,
-                rule,
-            },
-            auth,
+            server: self.server,
+            cloud: cloud?,
+            pace: self.pace,
+            auth: auth?,
             own_issuer,
-            keys: keys_at_rest,
-            audit,
+            keys: keys?,
+            audit: audit?,
             webhook: self.webhook,
             limits: self.limits,
-            lease: self.lease,
-            reconcile: self.reconcile,
+            work: self.work,
             policy: self.policy,
             retention: self.retention,
         })
     }
 }
 
-/// No issuer may have our own `iss`: whose token is it?
-fn check_own(own: &str, auth: &ServeAuth) -> Result<(), Vec<SettingError>> {
-    let mut others = auth.default.iter().map(|one| &one.issuer).chain(auth.issuers.iter().map(|one| &one.issuer));
-    if others.all(|other| other != own) {
-        return Ok(());
+impl CloudConfig {
+    fn needed(self, r: &mut Reader) -> Option<ServeCloud> {
+        let id = r.need("cloud.access_key_id", self.access_key_id.clone());
+        let secret = r.need("cloud.access_key_secret", self.access_key_secret.clone());
+        let account_endpoints = Allowed { suffixes: self.endpoint_suffixes.clone(), loopback: false };
+        Some(ServeCloud { access_key_id: id?, access_key_secret: secret?, account_endpoints, settings: self })
     }
-    let message = "must be another iss than those of the issuers (set it where ECG_PUBLIC_URL is one of theirs)";
-    Err(vec![SettingError { setting: "ECG_AUTH_OWN_ISSUER".to_owned(), message: message.to_owned() }])
+}
+
+impl KeysConfig {
+    fn needed(self, r: &mut Reader) -> Option<ServeKeys> {
+        let master = r.need("keys.master", self.master)?;
+        let previous = self.master_previous_id.zip(self.master_previous);
+        Some(ServeKeys { master, master_id: self.master_id, previous })
+    }
+
+    /// Each key has an id of its own.
+    pub(super) fn check(&self, r: &mut Reader) {
+        let told = match (&self.master_previous_id, r.has("keys.master_previous")) {
+            (Some(id), true) if *id == self.master_id => {
+                "must be another than keys.master_id: each key has an id of its own"
+            }
+            (None, true) if !r.has("keys.master_previous_id") => {
+                "must be set with keys.master_previous: the id that this key had"
+            }
+            (Some(_), false) => "must be set only with keys.master_previous",
+            _ => return,
+        };
+        r.refuse("keys.master_previous_id", told);
+    }
+}
+
+impl AuditConfig {
+    /// With its key.
+    fn needed(self, r: &mut Reader) -> Option<ServeAudit> {
+        let key = r.need("keys.audit", self.key)?;
+        Some(ServeAudit { origin: self.origin, key, previous_key: self.previous_key })
+    }
+}
+
+impl AuthConfig {
+    /// The settings may leave the issuer out that they describe, if there are others in the file.
+    fn needed(self, r: &mut Reader) -> Option<ServeAuth> {
+        let described = self.describes_one(r);
+        let Self { issuer, audience, keys, reach, claims, issuers, .. } = self;
+        if !described {
+            return Some(ServeAuth { default: None, issuers, reach });
+        }
+        let issuer = r.need_one("auth.issuer", "must be set: the iss of the tokens to accept", issuer);
+        let audience = r.need_one("auth.audience", "must be set: the aud of the tokens to accept", audience);
+        let told = "or ECG_AUTH_DISCOVERY, ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: what tokens are \
+                    checked with";
+        let keys = if Self::refuses_keys(r) { None } else { r.need_one("auth.jwks_url", told, keys) };
+        let default = Some(DefaultIssuer { issuer: issuer?, audience: audience?, keys: keys?, claims });
+        Some(ServeAuth { default, issuers, reach })
+    }
+
+    /// No issuer may have our own `iss`: whose token is it?
+    fn check_own(&self, own: &str, r: &mut Reader) {
+        let mut others = self.issuer.iter().chain(self.issuers.iter().map(|one| &one.issuer));
+        if others.any(|other| other == own) {
+            let told = "must be another iss than those of the issuers (set it where ECG_PUBLIC_URL is one of theirs)";
+            r.refuse("auth.own_issuer", told);
+        }
+    }
 }

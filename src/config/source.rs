@@ -1,11 +1,12 @@
 //! Lays the environment over the file: one text (or list) per setting, with the name under which it was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use super::SettingError;
-use super::keys::{self, Meaning};
+use super::names::{self, Meaning};
+use super::setting::variable_of;
 
 /// One value, not yet read.
 #[derive(Clone)]
@@ -39,6 +40,10 @@ impl Value {
 #[derive(Default)]
 pub(super) struct Source {
     pub(super) values: BTreeMap<&'static str, Raw>,
+    /// The settings of which something was written, good or not.
+    pub(super) written: BTreeSet<&'static str>,
+    /// Whether there is a file that could not be read: what was written is not known.
+    pub(super) unread: bool,
     pub(super) errors: Vec<SettingError>,
     pub(super) notes: Vec<String>,
 }
@@ -53,14 +58,18 @@ impl Source {
     pub(super) fn merge(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut source = Self::default();
         let env: Vec<(String, String)> = env.into_iter().collect();
-        let is_proxy = |(name, value): &&(String, String)| !value.is_empty() && keys::is_proxy_variable(name);
+        let is_proxy = |(name, value): &&(String, String)| !value.is_empty() && names::is_proxy_variable(name);
         let proxies: Vec<String> = env.iter().filter(is_proxy).map(|(name, _)| name.clone()).collect();
         let mut written = file.map(|file| source.file_layer(file)).unwrap_or_default();
         written.extend(source.env_layer(env));
         for (key, forms) in written {
+            let known = source.errors.len();
             if let Some(raw) = source.one_of(&forms) {
                 source.values.insert(key, raw);
+            } else if source.errors.len() == known {
+                continue;
             }
+            source.written.insert(key);
         }
         source.note_proxies(&proxies);
         source
@@ -68,8 +77,8 @@ impl Source {
 
     /// Says that what the environment says of proxies is not followed, and which settings do it.
     fn note_proxies(&mut self, variables: &[String]) {
-        let unset = keys::PROXIES.iter().filter(|key| !self.values.contains_key(*key));
-        let unset: Vec<String> = unset.map(|key| keys::variable_of(key)).collect();
+        let unset = names::PROXIES.iter().filter(|key| !self.values.contains_key(*key));
+        let unset: Vec<String> = unset.map(|key| variable_of(key)).collect();
         if !variables.is_empty() && !unset.is_empty() {
             let (variables, unset) = (variables.join(", "), unset.join(", "));
             self.notes.push(format!("of the environment {variables} is not followed; what sets a proxy is {unset}"));
@@ -87,6 +96,7 @@ impl Source {
             Ok(text) => text,
             Err(error) => {
                 self.refuse(place, format!("cannot be read: {error}"));
+                self.unread = true;
                 return Layer::new();
             }
         };
@@ -100,6 +110,7 @@ impl Source {
                 // Its Display shows the line, which may hold a secret.
                 let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
                 self.refuse(format!("{place}, line {line}"), format!("is no TOML: {}", error.message()));
+                self.unread = true;
                 Layer::new()
             }
         }
@@ -109,15 +120,14 @@ impl Source {
         for (name, value) in table {
             let name = format!("{prefix}{name}");
             let origin = format!("{name} in {place}");
-            match (value, keys::meaning(&name)) {
+            match (value, names::meaning(&name)) {
                 (toml::Value::Table(inner), None) => self.flatten(place, &format!("{name}."), inner, layer),
                 (value, Some(meaning)) => match plain(value) {
                     Some(value) => add(layer, meaning, Raw { origin, value }),
                     None => self.refuse(origin, NO_VALUE),
                 },
                 (_, None) => {
-                    let near = keys::nearest(&name, keys::PLAIN.iter().chain(keys::SECRET).copied());
-                    self.refuse(origin, format!("is no setting; the nearest is {near}"));
+                    self.refuse(origin, format!("is no setting; the nearest is {}", names::nearest_key(&name)));
                 }
             }
         }
@@ -126,14 +136,12 @@ impl Source {
     fn env_layer(&mut self, env: impl IntoIterator<Item = (String, String)>) -> Layer {
         let mut layer = Layer::new();
         for (name, value) in env {
-            match keys::meaning_of_variable(&name) {
+            match names::meaning_of_variable(&name) {
                 Some(meaning) if !value.is_empty() => {
                     add(&mut layer, meaning, Raw { origin: name, value: Value::Text(value) });
                 }
-                None if name.starts_with("ECG_") && !keys::OTHER_VARIABLES.contains(&name.as_str()) => {
-                    let known: Vec<String> =
-                        keys::PLAIN.iter().chain(keys::SECRET).map(|k| keys::variable_of(k)).collect();
-                    let near = keys::nearest(&name, known.iter().map(String::as_str));
+                None if name.starts_with("ECG_") && !names::OTHER_VARIABLES.contains(&name.as_str()) => {
+                    let near = names::nearest_variable(&name);
                     self.notes.push(format!("the variable {name} is no setting; the nearest is {near}"));
                 }
                 _ => {}

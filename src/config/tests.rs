@@ -1,16 +1,29 @@
 //! What is refused, word for word.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::crypto::master::MasterKey;
 
 mod auth;
+mod home;
+
+fn loaded(variables: &[(&str, &str)]) -> Loaded {
+    Loaded::of(None, Environment::of(variables).variables())
+}
 
 fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-    said(Config::load(None, Environment::of(variables).variables()))
+    said(loaded(variables).config())
+}
+
+/// What is odd about settings that are good.
+fn notes(variables: &[(&str, &str)]) -> Vec<String> {
+    loaded(variables).notes().to_vec()
 }
 
 fn said<T>(result: Result<T, Vec<SettingError>>) -> Result<T, Vec<String>> {
@@ -30,7 +43,7 @@ impl File {
     }
 
     fn load(&self, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-        said(Config::load(Some(&self.0), Environment::of(variables).variables()))
+        said(Loaded::of(Some(&self.0), Environment::of(variables).variables()).config())
     }
 
     /// Messages with the file's name cut out.
@@ -44,6 +57,11 @@ impl Drop for File {
     fn drop(&mut self) {
         std::fs::remove_file(&self.0).unwrap();
     }
+}
+
+/// What a key is, in a form that can be compared.
+fn seed(key: Option<Arc<MasterKey>>) -> [u8; 32] {
+    *key.unwrap().token_seed().expose_secret()
 }
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -64,7 +82,7 @@ fn wrong_values_are_named_with_what_is_allowed() {
     let url = "an address such as postgres://user:password@host/database";
     let cidr = "an address, or a network such as 10.0.0.0/8 without bits set behind its prefix";
     let endpoint = "an http or https address without a path; {region} may stand for the region";
-    let master = "32 bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
+    let master = "32 random bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
     let origin = "1 to 255 characters without spaces and +, such as gateway.example.com/audit";
     let jwks = "an https address (http only on loopback, and to hosts in auth.jwks_http_hosts)";
     let proxy = "the http address of a proxy, such as http://user:password@proxy.example.com:3128";
@@ -131,9 +149,9 @@ fn all_are_reported_at_once() {
 #[test]
 fn defaults_are_as_documented() {
     let config = load(&[]).unwrap();
-    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.cloud.endpoint, "https://eci.{region}.aliyuncs.com");
-    assert_eq!((config.log.as_str(), config.log_format), ("info,sqlx=warn", LogFormat::Json));
+    assert_eq!((config.log.filter.as_str(), config.log.format), ("info,sqlx=warn", LogFormat::Json));
     assert_eq!(config.keys.master_id, "k1");
     assert_eq!(config.webhook.timeout, Duration::from_secs(15));
     assert!(!config.webhook.allow_public && !config.webhook.allow_loopback && config.webhook.allow_ports.is_none());
@@ -144,7 +162,7 @@ fn defaults_are_as_documented() {
 
 #[test]
 fn serve_names_everything_that_is_missing() {
-    let told = said(load(&[]).unwrap().for_serve()).unwrap_err();
+    let told = said(loaded(&[]).for_serve()).unwrap_err();
     let expected = [
         "ECG_DATABASE_URL: must be set: the database as the runtime role (database_url in the file)",
         "ECG_CLOUD_ACCESS_KEY_ID: must be set: the cloud's access key (cloud.access_key_id in the file)",
@@ -159,15 +177,14 @@ fn serve_names_everything_that_is_missing() {
     assert_eq!(told, expected);
     for absent in 0..COMPLETE.len() {
         let rest: Vec<_> = COMPLETE.iter().copied().enumerate().filter(|(i, _)| *i != absent).map(|(_, v)| v).collect();
-        assert_eq!(said(load(&rest).unwrap().for_serve()).unwrap_err().len(), 1);
+        assert_eq!(said(loaded(&rest).for_serve()).unwrap_err().len(), 1);
     }
 }
 
 #[test]
 fn secrets_are_not_shown() {
-    let config = load(&COMPLETE).unwrap();
-    let shown = format!("{config:?}");
-    let serve = config.for_serve().unwrap();
+    let shown = format!("{:?}{:?}", loaded(&COMPLETE), load(&COMPLETE).unwrap());
+    let serve = loaded(&COMPLETE).for_serve().unwrap();
     let shown = format!("{shown}{serve:?}{:?}", Environment::of(&COMPLETE));
     assert!(!shown.contains("hush") && !shown.contains(KEY), "{shown}");
     assert_eq!(serve.cloud.access_key_secret.expose_secret(), "hush-cloud");
@@ -186,7 +203,7 @@ fn secrets_come_from_files() {
     let file = File::with(&format!("{KEY}\n"));
     let path = file.0.display().to_string();
     let config = load(&[("ECG_KEYS_MASTER_FILE", &path)]).unwrap();
-    assert_eq!(config.keys.master.unwrap().expose_secret(), KEY);
+    assert_eq!(seed(config.keys.master), seed(load(&[("ECG_KEYS_MASTER", KEY)]).unwrap().keys.master));
     let told = load(&[("ECG_KEYS_MASTER_FILE", &path), ("ECG_KEYS_MASTER", KEY)]).unwrap_err();
     assert_eq!(told, ["ECG_KEYS_MASTER: ECG_KEYS_MASTER_FILE is set too: set one of the two"]);
     let told = load(&[("ECG_KEYS_MASTER_FILE", "/nowhere/key")]).unwrap_err();
@@ -199,8 +216,8 @@ fn the_environment_wins_over_the_file() {
     let file =
         File::with("listen = '0.0.0.0:1'\n[cloud]\nregions = ['cn-beijing']\n[webhook]\nallow_ports = [443, 8443]");
     let config = file.load(&[("ECG_LISTEN", "0.0.0.0:2"), ("ECG_CLOUD_REGIONS", "")]).unwrap();
-    assert_eq!(config.listen.port(), 2);
-    assert_eq!(config.cloud.regions.unwrap()[0].as_str(), "cn-beijing");
+    assert_eq!(config.server.listen.port(), 2);
+    assert_eq!(config.cloud.regions[0].as_str(), "cn-beijing");
     assert_eq!(config.webhook.allow_ports, Some(vec![443, 8443]));
 }
 
@@ -217,19 +234,19 @@ fn wrong_files_are_explained() {
     let broken = File::with("listen = '0.0.0.0:1'\n[keys]\nmaster = 'hush\n");
     let told = broken.refusals(&[]);
     assert!(told[0].starts_with("FILE, line 3: is no TOML: ") && !told[0].contains("hush"), "{told:?}");
-    let told = said(Config::load(Some(Path::new("/nowhere/f")), [])).unwrap_err();
+    let told = said(Loaded::of(Some(Path::new("/nowhere/f")), []).config()).unwrap_err();
     assert_eq!(told, ["/nowhere/f: cannot be read: No such file or directory (os error 2)"]);
 }
 
 #[test]
 fn unknown_variables_are_noted() {
-    let config = load(&[("ECG_LISTN", "x"), ("ECG_TOKEN", "hush"), ("HOME", "/")]).unwrap();
-    assert_eq!(config.notes, ["the variable ECG_LISTN is no setting; the nearest is ECG_LISTEN"]);
+    let noted = notes(&[("ECG_LISTN", "x"), ("ECG_TOKEN", "hush"), ("HOME", "/")]);
+    assert_eq!(noted, ["the variable ECG_LISTN is no setting; the nearest is ECG_LISTEN"]);
 }
 
 #[test]
 fn proxies_of_the_environment_are_noted_with_what_to_set() {
-    let noted = |variables: &[(&str, &str)]| load(variables).unwrap().notes;
+    let noted = |variables: &[(&str, &str)]| notes(variables);
     let https = ("HTTPS_PROXY", "http://me:hush@proxy:3128");
     let told = "is not followed; what sets a proxy is ECG_CLOUD_PROXY, ECG_AUTH_JWKS_PROXY, ECG_WEBHOOK_PROXY";
     assert_eq!(noted(&[https, ("NO_PROXY", "x")]), [format!("of the environment HTTPS_PROXY {told}")]);
@@ -250,7 +267,7 @@ fn plain_http_to_an_issuer_needs_its_host_named() {
     let url = ("ECG_AUTH_JWKS_URL", "http://idp.svc.cluster.local:8080/keys");
     assert!(load(&[url]).is_err());
     let config = load(&[url, ("ECG_AUTH_JWKS_HTTP_HOSTS", "IDP.svc.cluster.local")]).unwrap();
-    assert_eq!(config.auth.jwks.http_hosts, ["idp.svc.cluster.local"]);
+    assert_eq!(config.auth.reach.http_hosts, ["idp.svc.cluster.local"]);
     assert!(load(&[url, ("ECG_AUTH_JWKS_HTTP_HOSTS", "svc.cluster.local")]).is_err());
 }
 
@@ -267,7 +284,7 @@ fn the_deployment_files_name_real_settings() {
     let words = files.iter().flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
     let mut found = 0;
     for name in words.filter(|word| word.starts_with("ECG_")) {
-        let known = super::keys::meaning_of_variable(name).is_some() || super::keys::OTHER_VARIABLES.contains(&name);
+        let known = super::names::meaning_of_variable(name).is_some() || super::names::OTHER_VARIABLES.contains(&name);
         assert!(known, "{name} is no setting");
         found += 1;
     }
@@ -277,8 +294,8 @@ fn the_deployment_files_name_real_settings() {
 #[test]
 fn a_role_and_its_session_have_their_form() {
     let config = load(&[("ECG_CLOUD_ROLE_ARN", "acs:ram::1:role/caches"), ("ECG_CLOUD_ACCOUNT", "prod-1")]).unwrap();
-    let role = config.cloud.role.unwrap();
-    assert_eq!((role.session.as_str(), role.lasts), ("eci-cache-gateway", Duration::from_hours(1)));
+    let cloud = &config.cloud;
+    assert_eq!((cloud.role_session.as_str(), cloud.role_lasts), ("eci-cache-gateway", Duration::from_hours(1)));
     assert_eq!(
         (config.cloud.account.as_str(), config.cloud.sts_endpoint.as_str()),
         ("prod-1", "https://sts.aliyuncs.com")
@@ -299,8 +316,9 @@ fn a_role_and_its_session_have_their_form() {
 #[test]
 fn the_key_before_has_an_id_of_its_own() {
     let both = [("ECG_KEYS_MASTER_PREVIOUS", KEY), ("ECG_KEYS_MASTER_PREVIOUS_ID", "k0")];
-    let previous = load(&both).unwrap().keys.previous.unwrap();
-    assert_eq!((previous.0.as_str(), previous.1.expose_secret()), ("k0", KEY));
+    let whole: Vec<_> = COMPLETE.iter().chain(&both).copied().collect();
+    let (id, previous) = loaded(&whole).for_serve().unwrap().keys.previous.unwrap();
+    assert_eq!((id.as_str(), seed(Some(previous))), ("k0", seed(load(&COMPLETE).unwrap().keys.master)));
     let same = load(&[both[0], ("ECG_KEYS_MASTER_PREVIOUS_ID", "k1")]).unwrap_err();
     assert_eq!(
         same,

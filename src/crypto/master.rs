@@ -17,9 +17,12 @@ const TOKENS: &str = "eci-cache-gateway tokens ed25519 v1";
 /// 32 secret bytes, wiped when dropped.
 pub struct MasterKey(SecretBox<[u8; KEY_BYTES]>);
 
+/// What [`MasterKey::parse`] takes.
+pub const ALLOWED: &str = "32 random bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
+
 /// A text that is no key. Does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 32 random bytes in base64 (44 characters) or hex (64 characters)")]
+#[error("must be {ALLOWED}")]
 pub struct BadKey;
 
 impl MasterKey {

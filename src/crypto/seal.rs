@@ -7,6 +7,7 @@
 //! Old keys stay in the list until nothing needs them any more ([`Sealer::is_current`] tells a rotation what is left).
 //! Random nonces bound one key to about four billion envelopes, which no gateway will write.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -67,8 +68,11 @@ impl fmt::Debug for Sealer {
 
 impl Sealer {
     /// A sealer with these keys (id and key); `current` is the id of the one that seals.
-    pub fn new(keys: Vec<(String, MasterKey)>, current: &str) -> Result<Self, KeyringError> {
-        let mut named: Vec<NamedKey> = Vec::with_capacity(keys.len());
+    pub fn new<K: Borrow<MasterKey>>(
+        keys: impl IntoIterator<Item = (String, K)>,
+        current: &str,
+    ) -> Result<Self, KeyringError> {
+        let mut named: Vec<NamedKey> = Vec::new();
         for (id, master) in keys {
             if !is_id(&id) {
                 return Err(KeyringError::BadId);
@@ -76,7 +80,7 @@ impl Sealer {
             if named.iter().any(|known| known.id == id) {
                 return Err(KeyringError::DuplicateId);
             }
-            named.push(NamedKey { id, key: aead_key(&master) });
+            named.push(NamedKey { id, key: aead_key(master.borrow()) });
         }
         let at = named.iter().position(|key| key.id == current).ok_or(KeyringError::NoCurrent)?;
         Ok(Self { current: named.swap_remove(at), others: named })
@@ -131,7 +135,11 @@ impl Sealer {
     }
 }
 
-fn is_id(id: &str) -> bool {
+/// What [`is_id`] allows.
+pub const IDS: &str = "1 to 32 letters, digits, - and _";
+
+/// Whether a key can have this id.
+pub fn is_id(id: &str) -> bool {
     let letters = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     letters && (1..=MAX_ID_BYTES).contains(&id.len())
 }
@@ -242,7 +250,7 @@ mod tests {
     #[test]
     fn unusable_keyrings_are_refused() {
         let ring = |ids: &[&str], current| {
-            let keys = ids.iter().map(|id| ((*id).to_owned(), MasterKey::new([1; 32]))).collect();
+            let keys = ids.iter().map(|id| ((*id).to_owned(), MasterKey::new([1; 32])));
             Sealer::new(keys, current).unwrap_err()
         };
         assert_eq!(ring(&["a", "a"], "a"), KeyringError::DuplicateId);

@@ -32,7 +32,7 @@ pub mod usage;
 pub use judge::{Asked, Refusal, fill, judge};
 pub use money::Money;
 pub use pattern::RegistryPattern;
-pub use price::Prices;
+pub use price::{PRICES, Prices};
 pub use profile::{ProfileId, RegionProfile};
 pub use usage::{Holdings, Shape, Usage};
 

@@ -19,6 +19,7 @@ use super::problem::Refusal;
 use super::{DoorState, Settings, rpc};
 use crate::app::admission::Place;
 use crate::app::{Call, access};
+use crate::config::LimitsConfig;
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Caller, Door, Origin};
 use crate::eci::incoming::Format;
@@ -128,7 +129,7 @@ impl Exchange {
     /// than the default means it for both.
     pub fn max_url_bytes(&self) -> usize {
         let limit = self.settings.max_url_bytes;
-        let roomy = limit >= Settings::default().max_url_bytes;
+        let roomy = limit >= LimitsConfig::usual().url_bytes;
         if self.rpc.is_some() && roomy { limit.max(RPC_URL_BYTES) } else { limit }
     }
 

@@ -17,6 +17,7 @@ use axum::Router;
 use tokio_util::task::TaskTracker;
 
 use crate::app::Gateway;
+use crate::config::LimitsConfig;
 
 mod answer;
 pub mod audit;
@@ -73,12 +74,19 @@ pub struct Settings {
 }
 
 impl Default for Settings {
+    /// What holds where nothing is set.
     fn default() -> Self {
+        Self::from(LimitsConfig::usual())
+    }
+}
+
+impl From<&LimitsConfig> for Settings {
+    fn from(limits: &LimitsConfig) -> Self {
         Self {
-            request_deadline: Duration::from_secs(65),
-            body_deadline: Duration::from_secs(8),
-            max_body_bytes: 256 * 1024,
-            max_url_bytes: 16 * 1024,
+            request_deadline: limits.request,
+            body_deadline: limits.body,
+            max_body_bytes: limits.body_bytes,
+            max_url_bytes: limits.url_bytes,
             audit_deadline: Duration::from_secs(5),
             rpc_deadline: Duration::from_secs(4),
             audits: true,

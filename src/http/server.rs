@@ -32,6 +32,7 @@ use super::problem::{MEDIA_TYPE, Refusal};
 use super::proxies::TrustedProxies;
 use super::receipts::Unflushed;
 use super::rpc;
+use crate::config::LimitsConfig;
 use crate::eci::incoming::Format;
 
 mod address_limits;
@@ -80,16 +81,23 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+    /// What holds where nothing is set, for a listener whose end nobody has to hear of before.
     fn default() -> Self {
+        Self { grace: Duration::ZERO, ..Self::from(LimitsConfig::usual()) }
+    }
+}
+
+impl From<&LimitsConfig> for Limits {
+    fn from(limits: &LimitsConfig) -> Self {
         Self {
-            connections: 8192,
-            connections_per_address: 4096,
-            header_deadline: Duration::from_secs(8),
-            keep_idle: Duration::from_secs(75),
-            write_deadline: Duration::from_secs(8),
-            headers: 64,
-            head_bytes: 80 * 1024,
-            grace: Duration::ZERO,
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            header_deadline: limits.header,
+            keep_idle: limits.keep_idle,
+            write_deadline: limits.write,
+            headers: limits.headers,
+            head_bytes: limits.head_bytes,
+            grace: limits.grace,
             drain: Duration::from_secs(25),
         }
     }

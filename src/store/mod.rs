@@ -80,7 +80,6 @@ pub use policies::Rules;
 use pool::{Doubt, Pool};
 pub use quota::Quota;
 pub use redelivery::{Resent, Span};
-use secrecy::SecretString;
 use session::Sessions;
 pub use settling::{Settled, Settlement};
 pub use shown::{Rendering, Shown};
@@ -108,7 +107,7 @@ pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};
 pub use unscoped::vanishings::MassVanishing;
 
 use crate::domain::clock::Instant;
-use crate::domain::database::address::AddressError;
+use crate::domain::database::address::Address;
 
 /// The migrations of this binary.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -144,9 +143,8 @@ pub struct Store {
 
 impl Store {
     /// Opens the pools of an address. Must be called within a tokio runtime.
-    pub fn at(address: &SecretString, sizes: PoolSizes, stamp: Stamp) -> Result<Self, AddressError> {
-        let (options, settings) = session::read(address)?;
-        Ok(Self::with(Sessions::new(&options, &settings), sizes, stamp))
+    pub fn at(address: &Address, sizes: PoolSizes, stamp: Stamp) -> Self {
+        Self::with(Sessions::new(&session::options_of(address), &address.settings), sizes, stamp)
     }
 
     /// Opens the pools. No connection is made yet, so it works while the database is still starting. Must be called

@@ -5,12 +5,11 @@
 //!
 //! Who calls it: [`super::Store`], once for each kind of session; the pools, for each connection.
 
-use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use url::Url;
 
-use crate::domain::database::address::{Address, AddressError};
+use crate::domain::database::address::Address;
 use crate::domain::database::fault::Target;
 
 /// What is right rests on these, whatever the server, the database or the role has for sessions that ask for nothing:
@@ -149,10 +148,9 @@ pub(super) async fn unlimited(connection: &mut PgConnection) -> Result<(), sqlx:
     Ok(())
 }
 
-/// Reads an address: how to connect, and the settings that it asks for.
-pub(super) fn read(text: &SecretString) -> Result<(PgConnectOptions, Vec<(String, String)>), AddressError> {
-    let address = Address::parse(text.expose_secret())?;
-    let mut options = options(&address);
+/// How to connect to an address; what is odd about it is logged.
+pub(super) fn options_of(address: &Address) -> PgConnectOptions {
+    let mut options = options(address);
     if address.get("application_name").is_none() {
         options = options.application_name("eci-cache-gateway");
     }
@@ -166,7 +164,7 @@ pub(super) fn read(text: &SecretString) -> Result<(PgConnectOptions, Vec<(String
     for note in &address.notes {
         tracing::warn!("{note}");
     }
-    Ok((options, address.settings))
+    options
 }
 
 /// By way of an address of the driver's own, whose reader also looks into the password file.
@@ -183,7 +181,8 @@ mod tests {
     use super::*;
 
     fn target(text: &str) -> Target {
-        let (options, settings) = read(&SecretString::from(text)).unwrap();
+        let address = Address::parse(text).unwrap();
+        let (options, settings) = (options_of(&address), address.settings);
         Sessions::new(&options, &settings).target()
     }
 
@@ -198,8 +197,8 @@ mod tests {
 
     #[test]
     fn settings_are_quoted() {
-        let (options, settings) = read(&SecretString::from("postgres://h?options=-c%20a.b=it's\\\\\\\\")).unwrap();
-        let said = Sessions::new(&options, &settings).settings;
+        let address = Address::parse("postgres://h?options=-c%20a.b=it's\\\\\\\\").unwrap();
+        let said = Sessions::new(&options_of(&address), &address.settings).settings;
         assert!(said.starts_with(r"SELECT pg_catalog.set_config('a.b', E'it''s\\\\', false);"), "{said}");
         assert!(said.contains("'statement_timeout', E'8s'"), "{said}");
         assert!(said.contains("'default_transaction_isolation', E'read committed'"), "{said}");

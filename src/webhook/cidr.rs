@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Cidr(IpNet);
 
+/// What is taken for a range.
+pub const ALLOWED: &str = "an address, or a network such as 10.0.0.0/8 without bits set behind its prefix";
+
 /// A text that is no range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be an address, or a network such as 10.0.0.0/8 without bits set behind its prefix")]
+#[error("must be {ALLOWED}")]
 pub struct BadCidr;
 
 impl Cidr {

@@ -41,7 +41,8 @@ use crate::egress::Egress;
 pub const NOT_VERIFIED: &str = "not_verified";
 /// How much of an answer is read, in bytes. Nothing behind it is.
 pub const MAX_EXCERPT_BYTES: usize = 16 * 1024;
-const KEEP_IDLE: Duration = Duration::from_secs(30);
+/// How long a connection is kept for the next message, where nobody says it.
+pub const KEEP_IDLE: Duration = Duration::from_secs(30);
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How to send.
 #[derive(Clone)]

@@ -12,7 +12,8 @@ use crate::support::gateway::{Setup, TestGateway, new_cache};
 async fn waiting() -> (TestGateway, Gate, TestGateway) {
     let world = TestGateway::start().await;
     let gate = Gate::before(&world.cloud()).await;
-    let settings = app::Settings { operation_lease: Duration::from_secs(3), ..app::Settings::default() };
+    let mut settings = app::Settings::default();
+    settings.work.lease = Duration::from_secs(3);
     let setup = Setup { cloud: Some(gate.url.clone()), settings, ..Setup::default() };
     let holder = world.second_gateway(setup).await;
     let create = holder.request(reqwest::Method::POST, "/v1/image-caches").header("prefer", "wait=0");

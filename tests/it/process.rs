@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::restart::{KEY, stand_in, token};
 use crate::support::database::TestDatabase;
+use crate::support::folder::TempFolder;
 use crate::support::hook::Hook;
 use crate::webhook_faults::worker_on;
 
@@ -177,12 +178,29 @@ fn last_line(said: &[u8]) -> Value {
 async fn a_failure_of_a_process_that_logs_json_has_its_causes_as_an_array() {
     let (database, taken) = (TestDatabase::create().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
     let mut command = worker_on(&database.as_runtime());
-    command.env("ECG_WEBHOOK_EXTRA_CA_FILE", "/nowhere/ca.pem").stderr(Stdio::piped());
+    let folder = TempFolder::new("issuers");
+    let issuers = folder.path().join("issuers.json");
+    let keys = json!({"from": "jwks_file", "file": "/nowhere/keys.json"});
+    let rule =
+        json!({"name": "all", "match": {"/sub": ["a"]}, "team": {"fixed": "web"}, "scopes": {"fixed": ["read"]}});
+    let issuer =
+        json!({"name": "ci", "issuer": "https://ci.example", "audiences": ["x"], "keys": keys, "rules": [rule]});
+    std::fs::write(&issuers, json!({"issuers": [issuer]}).to_string()).unwrap();
+    command.env("ECG_AUTH_ISSUERS_FILE", &issuers).stderr(Stdio::piped());
     let Output { status, stderr, .. } = command.output().unwrap();
     let line = last_line(&stderr);
     assert_eq!((status.code(), &line["error"]), (Some(2), &json!("a setting cannot be used")));
-    assert_eq!(line["causes"][0], "the CA bundle /nowhere/ca.pem");
-    assert!(line["causes"][1].as_str().is_some_and(|cause| cause.contains("No such file")), "{line}");
+    let cause = line["causes"][0].as_str().unwrap();
+    assert!(cause.starts_with("ECG_AUTH_ISSUERS_FILE: /issuers/0") && cause.contains("No such file"), "{line}");
+    let mut command = worker_on(&database.as_runtime());
+    command.env("ECG_WEBHOOK_EXTRA_CA_FILE", "/nowhere/ca.pem").stderr(Stdio::piped());
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let line = last_line(&stderr);
+    assert_eq!((status.code(), &line["setting"]), (Some(2), &json!("ECG_WEBHOOK_EXTRA_CA_FILE")));
+    assert!(
+        line["message"].as_str().is_some_and(|told| told.starts_with("the file /nowhere/ca.pem cannot be")),
+        "{line}"
+    );
     let mut command = serve_on(&database, "http://127.0.0.1:9");
     let Output { status, stderr, .. } =
         command.env("ECG_LISTEN", taken.local_addr().unwrap().to_string()).output().unwrap();

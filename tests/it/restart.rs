@@ -10,6 +10,7 @@ use std::time::Duration;
 use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use eci_cache_gateway::domain::database::address::Address;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::localpg::{Durability, Options, Server, StartError};
 use eci_cache_gateway::sim::{self, StandIn};
@@ -67,7 +68,7 @@ pub(crate) async fn database(server: &Server) -> String {
     }
     let url = server.database_url().replacen("/postgres?", "/restart?", 1);
     let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_mins(1) };
-    let store = Store::at(&SecretString::from(url.clone()), sizes, stamp()).unwrap();
+    let store = Store::at(&Address::parse(&url).unwrap(), sizes, stamp());
     store.migrate().await.unwrap();
     store.close().await;
     url.replacen("user=eci&", "user=eci_runtime&", 1)

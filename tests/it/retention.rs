@@ -17,8 +17,10 @@ const DAY: i64 = 86_400;
 const CREATED: &str = "image_cache.created";
 const AUDITED: &str = "SELECT count(*) FROM audit_entries";
 
-async fn with(settings: app::Settings) -> TestGateway {
-    TestGateway::with(Setup { settings, ..Setup::default() }).await
+async fn with(change: impl FnOnce(&mut app::Settings)) -> TestGateway {
+    let mut setup = Setup::default();
+    change(&mut setup.settings);
+    TestGateway::with(setup).await
 }
 
 async fn deliver(app: &TestGateway) -> usize {
@@ -101,7 +103,7 @@ async fn another_teams_cursor_does_not_suffer() {
 
 #[tokio::test]
 async fn deliveries_may_be_forgotten_sooner_but_not_while_they_wait() {
-    let app = with(app::Settings { keep_deliveries: Duration::from_hours(7 * 24), ..Setup::default().settings }).await;
+    let app = with(|settings| settings.retention.deliveries = Duration::from_hours(7 * 24)).await;
     let (good, paused) = (Hook::start().await, Hook::start().await);
     endpoint(&app, &good).await;
     let off = endpoint(&app, &paused).await;
@@ -202,7 +204,7 @@ async fn revoked_keys_are_forgotten_and_those_in_use_are_not() {
 
 #[tokio::test]
 async fn no_more_than_a_bound_waits_for_a_paused_endpoint_and_a_replay_has_the_rest() {
-    let app = with(app::Settings { waiting_while_off: 3, ..Setup::default().settings }).await;
+    let app = with(|settings| settings.webhook.waiting_while_off = 3).await;
     let (off, all) = (Hook::start().await, Hook::start().await);
     let path = endpoint(&app, &off).await;
     endpoint(&app, &all).await;
@@ -243,7 +245,7 @@ async fn no_more_than_a_bound_waits_for_a_paused_endpoint_and_a_replay_has_the_r
 
 #[tokio::test]
 async fn a_team_has_no_more_endpoints_than_the_operator_allows() {
-    let app = with(app::Settings { endpoints_per_team: 2, ..Setup::default().settings }).await;
+    let app = with(|settings| settings.webhook.endpoints_per_team = 2).await;
     let hook = Hook::start().await;
     let first = endpoint(&app, &hook).await;
     endpoint(&app, &hook).await;
@@ -252,5 +254,5 @@ async fn a_team_has_no_more_endpoints_than_the_operator_allows() {
     assert!(problem["detail"].as_str().unwrap().contains('2'), "{problem}");
     Answer::of(app.request(Method::DELETE, &first)).await;
     endpoint(&app, &hook).await;
-    assert_eq!(app::Settings::default().endpoints_per_team, 50);
+    assert_eq!(app::Settings::default().webhook.endpoints_per_team, 50);
 }

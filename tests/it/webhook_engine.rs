@@ -76,8 +76,8 @@ async fn what_is_committed_goes_over_in_memory_once_the_team_is_in_our_hands() {
 
 #[tokio::test]
 async fn two_workers_deliver_each_once_and_keep_the_limits_together() {
-    let settings =
-        app::Settings { webhook_slots_per_endpoint: 2, webhook_slots_per_team: 3, ..Setup::default().settings };
+    let mut settings = Setup::default().settings;
+    (settings.webhook.running_per_endpoint, settings.webhook.running_per_team) = (2, 3);
     let app = TestGateway::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
     let other = app.second_gateway(Setup { settings, ..Setup::default() }).await;
     let hooks = [Hook::start().await, Hook::start().await];
@@ -241,13 +241,10 @@ async fn what_was_committed_without_an_answer_is_found_again() {
 
 #[tokio::test]
 async fn two_hundred_in_flight_end_before_the_process_does_and_none_is_sent_twice() {
-    let settings = app::Settings {
-        webhook_slots_per_endpoint: 200,
-        webhook_slots_per_team: 200,
-        webhook_hand_per_endpoint: 250,
-        ..Setup::default().settings
-    };
-    let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
+    let mut setup = Setup::default();
+    (setup.settings.webhook.running_per_endpoint, setup.settings.webhook.running_per_team) = (200, 200);
+    setup.settings.webhook_hand_per_endpoint = 250;
+    let app = TestGateway::with(setup).await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;
     let first = app.created().await;

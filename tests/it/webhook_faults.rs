@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eci_cache_gateway::app;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::entropy::Entropy;
@@ -56,8 +55,9 @@ async fn multiply(app: &TestGateway, times: i32) {
 
 #[tokio::test]
 async fn receivers_of_every_kind_end_as_the_policy_says_beside_a_healthy_one() {
-    let settings = app::Settings { webhook_timeout: Duration::from_secs(2), ..Setup::default().settings };
-    let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
+    let mut setup = Setup::default();
+    setup.settings.webhook.timeout = Duration::from_secs(2);
+    let app = TestGateway::with(setup).await;
     let says = |text: &str| Manner::SaysAndHangs(text.to_owned());
     let floods = |head: &str| Manner::SaysAndFloods(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n"));
     let manners = [

@@ -108,8 +108,9 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_for_everything() {
 
 #[tokio::test]
 async fn a_receiver_that_hangs_holds_its_own_slots_only() {
-    let settings = app::Settings { webhook_slots: 2, webhook_slots_per_endpoint: 1, ..Setup::default().settings };
-    let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
+    let mut setup = Setup::default();
+    (setup.settings.webhook.running, setup.settings.webhook.running_per_endpoint) = (2, 1);
+    let app = TestGateway::with(setup).await;
     let (hanging, healthy) = (Hook::start().await, Hook::start().await);
     let (first, _) = app.endpoint(&hanging.url()).await;
     let (second, _) = app.endpoint(&healthy.url()).await;
@@ -268,8 +269,9 @@ async fn an_endpoint_hears_what_it_asked_for() {
 
 #[tokio::test]
 async fn who_is_told_to_stop_ends_what_is_in_flight_and_begins_no_more() {
-    let one_slot = app::Settings { webhook_slots: 1, ..Setup::default().settings };
-    let app = TestGateway::with(Setup { settings: one_slot, ..Setup::default() }).await;
+    let mut one_slot = Setup::default();
+    one_slot.settings.webhook.running = 1;
+    let app = TestGateway::with(one_slot).await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;
     app.created().await;

@@ -35,7 +35,7 @@ impl Gateway {
         let off = Endpoint { enabled: false, disabled_reason: Some(reason.into()), version, ..before };
         let event = self.endpoint_event(EventType::EndpointDisabled, ailing, off);
         let entry = self.switched_off(ailing, reason);
-        let off = (reason, self.settings().waiting_while_off);
+        let off = (reason, self.settings().webhook.waiting_while_off);
         if self.store().disable_endpoint(&ailing.team, (ailing.endpoint, ailing.revision), off, &event, &entry).await? {
             tracing::info!(endpoint = %ailing.endpoint, reason, "a webhook endpoint was switched off");
         }

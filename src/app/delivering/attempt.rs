@@ -108,7 +108,7 @@ impl Gateway {
     /// An endpoint's own deadline, or ours.
     pub(in crate::app) fn webhook_timeout(&self, own: Option<i32>) -> Duration {
         let own = own.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-        own.unwrap_or(self.settings().webhook_timeout)
+        own.unwrap_or(self.settings().webhook.timeout)
     }
 
     /// What is recorded of it; `failures` of its endpoint came before it in a row.

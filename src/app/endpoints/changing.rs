@@ -122,7 +122,7 @@ impl Gateway {
         call: &Call,
         id: EndpointId,
     ) -> Result<EndpointView, Error> {
-        let off = Enabling::Off { most_waiting: self.settings().waiting_while_off };
+        let off = Enabling::Off { most_waiting: self.settings().webhook.waiting_while_off };
         self.enable_endpoint(caller, call, id, "pause_webhook_endpoint", off).await
     }
 

@@ -53,7 +53,7 @@ impl Gateway {
     /// A test as a delivery would be: under way among others as long as what is returned lives, and one of the rate.
     async fn begin_test(&self, endpoint: &Endpoint) -> Result<(UnderWay, Option<Instant>), Error> {
         let careful = endpoint.health.consecutive_failures >= CAREFUL_AFTER;
-        let most = if careful { 1 } else { self.settings().webhook_slots_per_endpoint };
+        let most = if careful { 1 } else { self.settings().webhook.running_per_endpoint };
         let under_way = self.try_one(endpoint.id, most).ok_or_else(|| too_many(BUSY))?;
         let room = i64::try_from(most - under_way.before).unwrap_or(i64::MAX);
         match self.store().begin_test(&endpoint.team, endpoint.id, self.now(), room).await? {
@@ -90,7 +90,7 @@ impl Gateway {
 
     /// Whether the challenge may be left out where `asked` says so.
     pub(super) fn skips_challenge(&self, asked: bool) -> Result<bool, Error> {
-        if asked && !self.settings().webhook_skip_challenge {
+        if asked && !self.settings().webhook.allow_skip_challenge {
             let detail = "is not allowed by this gateway's operator";
             return Err(Error::Invalid(vec![FieldError::new("/skip_challenge", "not_allowed", detail)]));
         }

@@ -32,7 +32,7 @@ impl Gateway {
 
     /// Notes an attempt before it is signed. `false`: the operation is not ours any more.
     pub(super) async fn note_attempt(&self, leased: &LeasedOperation, signed: &Progress) -> Result<bool, Error> {
-        let (id, lease) = (leased.operation.id, self.settings().operation_lease.as_secs_f64());
+        let (id, lease) = (leased.operation.id, self.settings().work.lease.as_secs_f64());
         let mut pause = PAUSE;
         loop {
             let noted = self.store().note_attempt(id, leased.lease_token, signed, lease).await;

@@ -38,7 +38,7 @@ impl Gateway {
         if !self.clock().is_sure() {
             return Ok(0);
         }
-        let lease = self.settings().operation_lease.as_secs_f64();
+        let lease = self.settings().work.lease.as_secs_f64();
         let claimed = self.store().claim_unsettled(self.now(), self.uuid(), lease, limit, self.uptime()).await?;
         for leased in &claimed {
             if let Err(error) = self.settle_copies(leased).await {

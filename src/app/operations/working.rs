@@ -80,7 +80,7 @@ impl Gateway {
         if room == 0 {
             return Ok(Vec::new());
         }
-        let lease = self.settings().operation_lease.as_secs_f64();
+        let lease = self.settings().work.lease.as_secs_f64();
         Ok(self.store().claim_operations(account, self.now(), self.uuid(), lease, room.into(), self.uptime()).await?)
     }
 }

@@ -124,7 +124,7 @@ impl Gateway {
     async fn keep_pace(&self, lease: &ReconcileLease) -> Result<bool, Stop> {
         for _ in 0..MOST_PAGES {
             // A long list outlives a lease: it is held anew before each call.
-            if !self.store().hold_reconciliation(lease, self.settings().group_lease.as_secs_f64()).await? {
+            if !self.store().hold_reconciliation(lease, self.settings().work.lease.as_secs_f64()).await? {
                 return Ok(false);
             }
             let drawn = self.draw_looks(&lease.group.account, 1).await?;

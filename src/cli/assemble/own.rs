@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 
-use secrecy::ExposeSecret as _;
 use url::Url;
 
 use crate::config::{AuthKeys, ServeConfig};
@@ -20,20 +19,21 @@ const POSTGRES: u16 = 5432;
 pub(super) fn services(config: &ServeConfig, ours: &[SocketAddr]) -> Vec<OwnService> {
     let alone = |host: String, port| OwnService { host, port, shared: false };
     let mut all: Vec<_> = ours.iter().map(|address| alone(address.ip().to_string(), address.port())).collect();
-    all.extend(database(config.database_url.expose_secret()).into_iter().map(|(host, port)| alone(host, port)));
-    let proxies = [&config.cloud.proxy, &config.webhook.proxy, &config.auth.jwks.proxy];
+    all.extend(database(&config.database_url).into_iter().map(|(host, port)| alone(host, port)));
+    let proxies = [&config.cloud.settings.proxy, &config.webhook.proxy, &config.auth.reach.egress.proxy];
     for proxy in proxies.into_iter().flatten().map(Proxy::address) {
         all.extend(of_url(proxy).map(|(host, port)| alone(host, port)));
     }
-    let regions: Vec<_> = config.cloud.regions.iter().flatten().map(ToString::to_string).collect();
-    let cloud = match regions.as_slice() {
-        _ if !config.cloud.endpoint.contains("{region}") => vec![config.cloud.endpoint.clone()],
+    let (cloud, server) = (&config.cloud.settings, &config.server);
+    let regions: Vec<_> = cloud.regions.iter().map(ToString::to_string).collect();
+    let endpoints = match regions.as_slice() {
+        _ if !cloud.endpoint.contains("{region}") => vec![cloud.endpoint.clone()],
         // Without a list the regions are not known; their usual addresses are public, where anybody reaches them.
         [] => Vec::new(),
-        regions => regions.iter().map(|region| config.cloud.endpoint.replace("{region}", region)).collect(),
+        regions => regions.iter().map(|region| cloud.endpoint.replace("{region}", region)).collect(),
     };
-    let others = [Some(config.cloud.sts_endpoint.clone()), config.public_url.clone()];
-    for url in cloud.into_iter().chain(issuers(config)).chain(others.into_iter().flatten()) {
+    let others = [Some(cloud.sts_endpoint.clone()), server.public_url.clone()];
+    for url in endpoints.into_iter().chain(issuers(config)).chain(others.into_iter().flatten()) {
         all.extend(of_url(&url).map(|(host, port)| OwnService { host, port, shared: true }));
     }
     all
@@ -59,8 +59,7 @@ fn issuers(config: &ServeConfig) -> Vec<String> {
 
 /// The hosts and the port of a database: one host, by the form of its address. One that is reached by a socket of this
 /// machine listens on loopback, too, as a rule.
-fn database(url: &str) -> Vec<(String, u16)> {
-    let Ok(address) = Address::parse(url) else { return Vec::new() };
+fn database(address: &Address) -> Vec<(String, u16)> {
     // `hostaddr` stands as the host already, for that is what is connected to.
     let host = address.get("host").unwrap_or_default();
     let port = address.get("port").and_then(|port| port.parse().ok()).unwrap_or(POSTGRES);
@@ -103,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_database_is_known_by_what_is_connected_to() {
-        let of = |url: &str| database(url);
+        let of = |url: &str| database(&Address::parse(url).unwrap());
         let at = |host: &str, port| (host.to_owned(), port);
         assert_eq!(of("postgres://u:p@db.example/x"), [at("db.example", 5432)]);
         let by_socket = of("postgres://u@localhost:5555/x?host=/run/postgresql");

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::app::Error;
 use crate::app::doctor::{AccountReport, Check, KeyIdentity, KeyVerdict, NOT_CHECKED, NeededPolicy, Verdict};
 use crate::cli::{Failure, assemble, console, runtime, startup, wrong};
-use crate::config::{Config, ServeConfig};
+use crate::config::{Loaded, ServeConfig};
 use crate::domain::region::Region;
 
 /// What else an assuming that is refused in the same words may be about.
@@ -38,8 +38,8 @@ struct Report<'a> {
     not_checked: &'static [&'static str],
 }
 
-pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
-    let config = config.for_serve().map_err(wrong)?;
+pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+    let config = loaded.for_worker().map_err(wrong)?;
     let (accounts, unread) = runtime()?.block_on(examine(arguments, &config))?;
     let unread = unread.map(|error| startup::chain(&error.into()));
     let fine = unread.is_none() && accounts.iter().all(AccountReport::is_fine);

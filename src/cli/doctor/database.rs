@@ -36,11 +36,11 @@ struct Report {
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let Some(url) = config.database_url.as_ref() else {
+    let Some(url) = config.database.url.as_ref() else {
         return Err(Failure::Usage("ECG_DATABASE_URL must be set: the database as the runtime role".to_owned()));
     };
     let report = runtime()?.block_on(async {
-        let store = assemble::store(url, &config.database, Stamp::none())?;
+        let store = assemble::store(url, &config.database, Stamp::none());
         startup::reached(&store).await?;
         let report = examine(&store, arguments.role.as_deref()).await;
         store.close().await;

@@ -37,13 +37,13 @@ fn the_claims_of_tokens_have_names_a_longest_life_and_a_leeway() {
 #[test]
 fn a_foreign_issuers_words_count_only_where_that_is_said() {
     let prefix = |value| {
-        let config = load(&[("ECG_AUTH_JWKS_URL", "https://id.example.com/keys"), ("ECG_AUTH_SCOPE_PREFIX", value)]);
-        config.map(|config| (config.auth.claims.scope_prefix, config.notes.len())).unwrap()
+        let set = [("ECG_AUTH_JWKS_URL", "https://id.example.com/keys"), ("ECG_AUTH_SCOPE_PREFIX", value)];
+        (load(&set).unwrap().auth.claims.scope_prefix, notes(&set).len())
     };
     assert_eq!(prefix(""), (None, 1), "an empty variable is none, and what that means is noted");
     assert_eq!(prefix("none"), (Some(String::new()), 0));
     assert_eq!(prefix("eci:"), (Some("eci:".to_owned()), 0));
-    assert!(load(&COMPLETE).unwrap().notes.is_empty(), "the secret is the operator's own");
+    assert!(notes(&COMPLETE).is_empty(), "the secret is the operator's own");
 }
 
 const GOOD: &str = r#"
@@ -88,11 +88,11 @@ fn with_issuers_of_a_file_the_settings_need_not_describe_one() {
     let path = file.0.display().to_string();
     let others = COMPLETE.iter().copied().filter(|(name, _)| !name.starts_with("ECG_AUTH_"));
     let set: Vec<_> = others.chain([("ECG_AUTH_ISSUERS_FILE", path.as_str())]).collect();
-    let serve = load(&set).unwrap().for_serve().unwrap();
+    let serve = loaded(&set).for_serve().unwrap();
     assert!(serve.auth.default.is_none() && serve.auth.issuers.len() == 1);
     // One that is begun must be whole.
     let half: Vec<_> = set.iter().copied().chain([("ECG_AUTH_ISSUER", "https://id.example.com")]).collect();
-    assert_eq!(said(load(&half).unwrap().for_serve()).unwrap_err().len(), 2);
-    assert!(load(&half).unwrap().for_auth().is_err());
-    assert!(load(&set).unwrap().for_auth().is_ok());
+    assert_eq!(said(loaded(&half).for_serve()).unwrap_err().len(), 2);
+    assert!(loaded(&half).for_auth().is_err());
+    assert!(loaded(&set).for_auth().is_ok());
 }

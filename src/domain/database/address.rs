@@ -19,7 +19,7 @@ mod uri;
 mod words;
 
 /// What an address looks like, for messages.
-const EXAMPLE: &str = "an address such as postgres://user:password@host/database";
+pub const EXAMPLE: &str = "an address such as postgres://user:password@host/database";
 
 /// Why an address cannot be used. Holds nothing of it that could be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -23,12 +23,13 @@ pub struct Prices {
     regions: BTreeMap<Region, BTreeMap<&'static str, Money>>,
 }
 
+/// What an entry looks like.
+pub const PRICES: &str = "a price such as gib_month=0.12 or cn-hangzhou.build=0.05, of gib_month, standard_copy_month, \
+                          flash_copy_month and build";
+
 /// An entry that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must be a price such as gib_month=0.12 or cn-hangzhou.build=0.05, of gib_month, standard_copy_month, \
-     flash_copy_month or build"
-)]
+#[error("must be {PRICES}")]
 pub struct PriceError;
 
 /// What one image cache costs.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use eci_cache_gateway::domain::database::address::Address;
 use eci_cache_gateway::localpg::{Durability, Options};
 use eci_cache_gateway::store::{PoolSizes, Store};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
@@ -48,7 +48,7 @@ async fn prepare(url: &str) {
     let mut admin = PgConnection::connect(url).await.unwrap();
     admin.execute("CREATE ROLE eci_runtime LOGIN").await.unwrap();
     let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_mins(1) };
-    let store = Store::at(&SecretString::from(url.to_owned()), sizes, stamp()).unwrap();
+    let store = Store::at(&Address::parse(url).unwrap(), sizes, stamp());
     store.migrate().await.unwrap();
     store.close().await;
     let sql = "INSERT INTO default_policy (policy, version, updated_at) VALUES ($1, 1, now())";

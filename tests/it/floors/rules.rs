@@ -6,13 +6,14 @@ use super::paths::{self, from_root};
 use super::tokens::Token;
 
 /// The house, from the ground up.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["domain"],
     &["egress"],
     &["store", "eci", "auth", "webhook", "crypto", "localpg"],
+    &["config"],
     &["app"],
     &["http", "worker", "sim", "receiver"],
-    &["cli", "config", "telemetry", "shutdown"],
+    &["cli", "telemetry", "shutdown"],
 ];
 
 /// Who may use a crate, or a part of one.
@@ -24,7 +25,7 @@ enum Users {
 use Users::{AllBut, Only};
 
 /// What is not mentioned is free. The longest path that fits decides.
-const CRATES: [(&str, Users); 26] = [
+const CRATES: [(&str, Users); 27] = [
     ("sqlx", Only(&["store"])),
     ("reqwest", Only(&["eci", "auth", "egress"])),
     ("axum", Only(&["http", "sim", "receiver"])),
@@ -39,6 +40,7 @@ const CRATES: [(&str, Users); 26] = [
     ("tower_http", Only(&["http", "sim", "receiver"])),
     ("jsonwebtoken", Only(&["auth"])),
     ("clap", Only(&["cli"])),
+    ("strsim", Only(&["config"])),
     ("listenfd", Only(&["cli"])),
     // The clock that counts on while the machine is suspended.
     ("nix", Only(&["domain"])),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use eci_cache_gateway::auth::jwks::{KeySource, Reach};
 use eci_cache_gateway::auth::own::OwnTokens;
+use eci_cache_gateway::config::WebhookConfig;
 use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
@@ -116,7 +117,7 @@ impl Setup {
     pub(super) fn sealer(&self) -> Sealer {
         let (current, previous) = self.master;
         let keys = [Some(current), previous].into_iter().flatten();
-        Sealer::new(keys.map(|(id, bytes)| (id.into(), MasterKey::new(bytes))).collect(), current.0).unwrap()
+        Sealer::new(keys.map(|(id, bytes)| (id.into(), MasterKey::new(bytes))), current.0).unwrap()
     }
 
     /// What issues tokens of its own.
@@ -194,9 +195,12 @@ impl Default for Setup {
             own: Vec::new(),
             limits: Limits::default(),
             settings: app::Settings {
-                webhook_skip_challenge: true,
+                webhook: WebhookConfig {
+                    allow_skip_challenge: true,
+                    endpoints_per_team: 1_000,
+                    ..WebhookConfig::default()
+                },
                 limits: roomy(),
-                endpoints_per_team: 1_000,
                 // They go by the database's clock, which is far from that of the tests.
                 keep_attempts: Duration::from_hours(100 * 365 * 24),
                 ..app::Settings::default()

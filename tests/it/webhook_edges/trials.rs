@@ -84,7 +84,7 @@ async fn a_test_keeps_to_the_rate_of_its_endpoint_and_counts_for_it() {
 #[tokio::test]
 async fn a_test_finds_no_room_where_as_many_are_in_flight_as_may_be() {
     let mut setup = Setup::default();
-    setup.settings.webhook_slots_per_endpoint = 2;
+    setup.settings.webhook.running_per_endpoint = 2;
     let app = TestGateway::with(setup).await;
     let hook = Hook::start().await;
     let path = unasked(&app, &hook.url(), json!({})).await;

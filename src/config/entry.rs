@@ -1,0 +1,189 @@
+//! A row of the table together with what reads its value: what stands behind `=` in `settings/*.rs`.
+//!
+//! [`One`] is a value or none, [`Given`] one with a default, [`Many`] a list, [`Listed`] a list or none. A default is
+//! written as an operator would write it and read as that is read, so that it cannot be one that is refused.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use super::SettingError;
+use super::reader::Reader;
+use super::setting::{Kind, Setting};
+
+/// Why a text is refused.
+pub(super) enum Refused {
+    /// It is not what is allowed.
+    NotAllowed,
+    /// For this reason, which does not repeat it.
+    Because(String),
+    /// What it names is wrong in these places.
+    Within(Vec<SettingError>),
+}
+
+/// What reads one text.
+pub(super) type Parse<T> = Box<dyn Fn(&str) -> Result<T, Refused>>;
+
+/// A row that can be read.
+pub(super) trait Entry {
+    /// What is read.
+    type Value;
+    /// What was written, or what holds where nothing was, or nothing that is allowed.
+    fn read(&self, reader: &mut Reader) -> Self::Value;
+    /// The row, for this purpose.
+    fn row(self, purpose: &'static str) -> Setting;
+}
+
+/// The row of an entry whose value has the type `V`.
+pub(super) fn row<V>(entry: impl Entry<Value = V>, purpose: &'static str) -> Setting {
+    entry.row(purpose)
+}
+
+/// A value, or none.
+pub(super) struct One<T> {
+    pub(super) setting: Setting,
+    pub(super) parse: Parse<T>,
+}
+
+/// A value with a default.
+pub(super) struct Given<T>(One<T>);
+
+/// A list, which is empty where nothing is written.
+pub(super) struct Many<T>(One<T>);
+
+/// A list, or none where nothing is written.
+pub(super) struct Listed<T> {
+    items: One<T>,
+    /// Whether an empty one counts as none.
+    never_empty: bool,
+}
+
+impl<T> One<T> {
+    pub(super) fn new(
+        key: &'static str,
+        kind: Kind,
+        allowed: impl Into<Cow<'static, str>>,
+        parse: impl Fn(&str) -> Result<T, Refused> + 'static,
+    ) -> Self {
+        let setting = Setting {
+            key,
+            kind,
+            unit: None,
+            range: None,
+            allowed: allowed.into(),
+            default: None,
+            otherwise: None,
+            required: None,
+            secret: false,
+            purpose: "",
+        };
+        Self { setting, parse: Box::new(parse) }
+    }
+
+    /// It is never shown, and also read from a file of its own.
+    pub(super) fn secret(mut self) -> Self {
+        self.setting.secret = true;
+        self
+    }
+
+    /// `serve` and `worker` cannot do without it: it is what stands behind "must be set:".
+    pub(super) fn required(mut self, what: &'static str) -> Self {
+        self.setting.required = Some(what);
+        self
+    }
+
+    /// What holds without it is decided elsewhere, and told in these words.
+    pub(super) fn otherwise(mut self, told: &'static str) -> Self {
+        self.setting.otherwise = Some(told);
+        self
+    }
+
+    /// With a default.
+    pub(super) fn or(mut self, default: impl Display) -> Given<T> {
+        self.setting.default = Some(default.to_string().into());
+        Given(self)
+    }
+
+    /// A list of such.
+    pub(super) fn many(mut self) -> Many<T> {
+        self.setting.kind = Kind::List;
+        Many(self)
+    }
+
+    fn default(&self) -> T {
+        let read = self.setting.default.as_deref().and_then(|text| (self.parse)(text).ok());
+        read.expect("a test reads every default of the table")
+    }
+}
+
+impl<T> Given<T> {
+    /// What holds without it is decided elsewhere, and told in these words.
+    pub(super) fn otherwise(mut self, told: &'static str) -> One<T> {
+        self.0.setting.default = None;
+        self.0.otherwise(told)
+    }
+}
+
+impl<T> Many<T> {
+    /// None where nothing is written, which means `told`.
+    pub(super) fn or_none(self, told: &'static str) -> Listed<T> {
+        Listed { items: self.0.otherwise(told), never_empty: false }
+    }
+
+    /// An empty one means `told`.
+    pub(super) fn otherwise(self, told: &'static str) -> Self {
+        Self(self.0.otherwise(told))
+    }
+
+    /// The same; an empty list counts as none: it would refuse everything, and that is never meant.
+    pub(super) fn never_empty(self, told: &'static str) -> Listed<T> {
+        Listed { never_empty: true, ..self.or_none(told) }
+    }
+}
+
+impl<T> Entry for One<T> {
+    type Value = Option<T>;
+
+    fn read(&self, reader: &mut Reader) -> Option<T> {
+        reader.one(self)
+    }
+
+    fn row(self, purpose: &'static str) -> Setting {
+        Setting { purpose, ..self.setting }
+    }
+}
+
+impl<T> Entry for Given<T> {
+    type Value = T;
+
+    fn read(&self, reader: &mut Reader) -> T {
+        reader.one(&self.0).unwrap_or_else(|| self.0.default())
+    }
+
+    fn row(self, purpose: &'static str) -> Setting {
+        self.0.row(purpose)
+    }
+}
+
+impl<T> Entry for Many<T> {
+    type Value = Vec<T>;
+
+    fn read(&self, reader: &mut Reader) -> Vec<T> {
+        reader.many(&self.0).unwrap_or_default()
+    }
+
+    fn row(self, purpose: &'static str) -> Setting {
+        self.0.row(purpose)
+    }
+}
+
+impl<T> Entry for Listed<T> {
+    type Value = Option<Vec<T>>;
+
+    fn read(&self, reader: &mut Reader) -> Option<Vec<T>> {
+        reader.many(&self.items).filter(|items| !self.never_empty || !items.is_empty())
+    }
+
+    fn row(self, purpose: &'static str) -> Setting {
+        self.items.row(purpose)
+    }
+}

@@ -1,0 +1,198 @@
+//! The ways in which a value is written, whichever setting it is: numbers, switches, names, addresses, files.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use super::entry::{Given, One, Refused};
+use super::setting::Kind;
+use crate::crypto::master::{self, MasterKey};
+use crate::domain::database::address::{self, Address};
+use crate::egress::{Authorities, Proxy};
+use crate::webhook::cidr::{self, Cidr};
+
+/// A text that `parse` takes.
+pub(super) fn text<T>(key: &'static str, allowed: &'static str, parse: impl Fn(&str) -> Option<T> + 'static) -> One<T> {
+    One::new(key, Kind::Text, allowed, move |text| parse(text).ok_or(Refused::NotAllowed))
+}
+
+/// A text that is kept as it is written, if it is good.
+pub(super) fn kept(key: &'static str, allowed: &'static str, is_good: impl Fn(&str) -> bool + 'static) -> One<String> {
+    text(key, allowed, move |text| is_good(text).then(|| text.to_owned()))
+}
+
+/// A text without spaces at its ends.
+pub(super) fn word(key: &'static str) -> One<String> {
+    kept(key, "a text without spaces around it", |text| !text.is_empty() && text.trim() == text)
+}
+
+/// A secret word.
+pub(super) fn secret(key: &'static str) -> One<SecretString> {
+    let word = word(key).parse;
+    One::new(key, Kind::Text, "a text without spaces around it", move |text| word(text).map(SecretString::from))
+        .secret()
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy + 'static>(
+    key: &'static str,
+    allowed: &'static str,
+    words: &'static [(&'static str, T)],
+) -> One<T> {
+    text(key, allowed, |text| words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning))
+}
+
+/// What a type reads by itself.
+pub(super) fn parsed<T: FromStr>(key: &'static str, allowed: &'static str) -> One<T> {
+    text(key, allowed, |text| text.parse().ok())
+}
+
+/// A whole number.
+pub(super) fn number<T>(key: &'static str, range: RangeInclusive<u64>, default: impl Display) -> Given<T>
+where
+    T: TryFrom<u64> + 'static,
+{
+    counted(key, None, range, default, |number| T::try_from(number).ok())
+}
+
+/// A number of bytes.
+pub(super) fn bytes(key: &'static str, range: RangeInclusive<u64>, default: usize) -> Given<usize> {
+    counted(key, Some("bytes"), range, default, |number| usize::try_from(number).ok())
+}
+
+/// A number of seconds.
+pub(super) fn seconds(key: &'static str, range: RangeInclusive<u64>, default: u64) -> Given<Duration> {
+    counted(key, Some("seconds"), range, default, |number| Some(Duration::from_secs(number)))
+}
+
+/// The same, counted as the pure rules count.
+pub(super) fn signed_seconds(key: &'static str, range: RangeInclusive<u64>, default: i64) -> Given<chrono::Duration> {
+    counted(key, Some("seconds"), range, default, |number| chrono::Duration::from_std(Duration::from_secs(number)).ok())
+}
+
+/// A number of milliseconds.
+pub(super) fn milliseconds(key: &'static str, range: RangeInclusive<u64>, default: u128) -> Given<Duration> {
+    counted(key, Some("milliseconds"), range, default, |number| Some(Duration::from_millis(number)))
+}
+
+/// A number of days.
+pub(super) fn days(key: &'static str, range: RangeInclusive<u64>, default: u64) -> Given<Duration> {
+    counted(key, Some("days"), range, default, |number| Some(Duration::from_hours(24 * number)))
+}
+
+fn counted<T>(
+    key: &'static str,
+    unit: Option<&'static str>,
+    range: RangeInclusive<u64>,
+    default: impl Display,
+    meaning: impl Fn(u64) -> Option<T> + 'static,
+) -> Given<T> {
+    let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+    let within = range.clone();
+    let read = move |text: &str| {
+        let number = text.parse().ok().filter(|number| within.contains(number));
+        number.and_then(&meaning).ok_or(Refused::NotAllowed)
+    };
+    let mut one = One::new(key, Kind::Number, allowed, read);
+    one.setting.range = Some(range);
+    one.setting.unit = unit;
+    one.or(default)
+}
+
+/// A switch that is off unless it is set.
+pub(super) fn flag(key: &'static str) -> Given<bool> {
+    One::new(key, Kind::Flag, "true or false", |text| text.parse().map_err(|_| Refused::NotAllowed)).or(false)
+}
+
+/// An `http` or `https` address, of which `more` demands more.
+fn web(text: &str, more: impl Fn(&Url) -> bool) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let good = bare && url.password().is_none() && ["http", "https"].contains(&url.scheme()) && url.has_host();
+    (good && more(&url)).then_some(url)
+}
+
+/// The address of an API of the cloud's.
+pub(super) fn endpoint(key: &'static str) -> One<String> {
+    kept(key, "an http or https address without a path; {region} may stand for the region", |text| {
+        web(&text.replace("{region}", "cn-hangzhou"), |url| url.path() == "/").is_some()
+    })
+}
+
+/// An address for links, without a slash at its end.
+pub(super) fn public_url(key: &'static str) -> One<String> {
+    let allowed = "an http or https address such as https://gateway.example.com/eci, without user, query or fragment";
+    text(key, allowed, |text| {
+        let url = web(text, |url| !url.path().contains("//"))?;
+        Some(url.as_str().trim_end_matches('/').to_owned())
+    })
+}
+
+/// A proxy's address, with its login.
+pub(super) fn proxy(key: &'static str) -> One<Proxy> {
+    let allowed = "the http address of a proxy, such as http://user:password@proxy.example.com:3128";
+    parsed(key, allowed).secret()
+}
+
+/// The address of a database.
+pub(super) fn database(key: &'static str) -> One<Address> {
+    let read = |text: &str| Address::parse(text).map_err(|error| Refused::Because(error.to_string()));
+    One::new(key, Kind::Text, address::EXAMPLE, read).secret()
+}
+
+/// A master key.
+pub(super) fn key(key: &'static str) -> One<Arc<MasterKey>> {
+    text(key, master::ALLOWED, |text| MasterKey::parse(text).ok().map(Arc::new)).secret()
+}
+
+/// Networks.
+pub(super) fn networks(key: &'static str) -> One<Cidr> {
+    parsed(key, cidr::ALLOWED)
+}
+
+/// A host by its name or its address.
+pub(super) fn host(key: &'static str) -> One<String> {
+    let allowed = "a host name or address such as idp.svc.cluster.local, without a port or *";
+    text(key, allowed, |text| Host::parse(text).ok().map(|host| host.to_string()))
+}
+
+/// The end of host names.
+pub(super) fn host_suffix(key: &'static str) -> One<String> {
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    text(key, "a host name such as svc.cluster.local, without a port or *", move |text| {
+        let text = text.strip_prefix('.').unwrap_or(text);
+        text.split('.').all(label).then(|| text.to_ascii_lowercase())
+    })
+}
+
+/// The path of a file that is read elsewhere.
+pub(super) fn path(key: &'static str) -> One<PathBuf> {
+    file(key, |path| Ok(path.to_owned()))
+}
+
+/// A file that `read` takes; what is told of one that cannot be used stands behind its name.
+pub(super) fn file<T>(key: &'static str, read: impl Fn(&Path) -> Result<T, String> + 'static) -> One<T> {
+    One::new(key, Kind::File, "the path of a file", move |text| {
+        if text.is_empty() {
+            return Err(Refused::NotAllowed);
+        }
+        let path = PathBuf::from(text);
+        read(&path).map_err(|told| Refused::Because(format!("the file {} {told}", path.display())))
+    })
+}
+
+/// What is in a file.
+pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))
+}
+
+/// Certificates (PEM).
+pub(super) fn authorities(key: &'static str) -> One<Authorities> {
+    file(key, |path| Authorities::read(content(path)?).map_err(|error| error.to_string()))
+}

@@ -1,0 +1,65 @@
+//! Which setting a written name means, and what a mistaken one was meant to be.
+
+use super::setting::variable_of;
+use super::settings::{all, find};
+
+/// The settings of proxies, one for each client of ours.
+pub(super) const PROXIES: [&str; 3] = ["cloud.proxy", "auth.jwks_proxy", "webhook.proxy"];
+
+/// Whether other programs take a proxy from this variable, and we do not.
+pub(super) fn is_proxy_variable(name: &str) -> bool {
+    ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Variables beginning with `ECG_` that are no settings: the file's own name, what docker-compose.yml reads, what `dev`
+/// reads, and what `dev` writes for its users.
+pub(super) const OTHER_VARIABLES: &[&str] = &[
+    "ECG_CONFIG",
+    "ECG_PORT",
+    "ECG_PG_BIN",
+    "ECG_PG_INSTALL",
+    "ECG_URL",
+    "ECG_TOKEN",
+    "ECG_ADMIN_TOKEN",
+    "ECG_ACCESS_KEY_ID",
+    "ECG_ACCESS_KEY_SECRET",
+    "ECG_STANDIN_URL",
+    "ECG_STANDIN_ACCESS_KEY_ID",
+    "ECG_STANDIN_ACCESS_KEY_SECRET",
+];
+
+/// What a written name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The setting itself.
+    Value(&'static str),
+    /// The file that holds the secret.
+    FileOf(&'static str),
+}
+
+/// The meaning of a key such as `cloud.regions` or `keys.master_file`.
+pub(super) fn meaning(name: &str) -> Option<Meaning> {
+    let secret = || find(name.strip_suffix("_file")?).filter(|setting| setting.secret);
+    find(name).map(|setting| Meaning::Value(setting.key)).or_else(|| Some(Meaning::FileOf(secret()?.key)))
+}
+
+/// The meaning of a variable such as `ECG_CLOUD_REGIONS`.
+pub(super) fn meaning_of_variable(variable: &str) -> Option<Meaning> {
+    let named = || all().find(|setting| setting.variable() == variable);
+    let file = || all().find(|setting| setting.file_variable().is_some_and(|name| name == variable));
+    named().map(|setting| Meaning::Value(setting.key)).or_else(|| Some(Meaning::FileOf(file()?.key)))
+}
+
+/// The key that is nearest to a mistaken one.
+pub(super) fn nearest_key(mistaken: &str) -> &'static str {
+    nearest(mistaken, all().map(|setting| setting.key)).unwrap_or_default()
+}
+
+/// The variable that is nearest to a mistaken one.
+pub(super) fn nearest_variable(mistaken: &str) -> String {
+    nearest(mistaken, all().map(|setting| variable_of(setting.key))).unwrap_or_default()
+}
+
+fn nearest<T: AsRef<str>>(mistaken: &str, known: impl Iterator<Item = T>) -> Option<T> {
+    known.min_by_key(|name| strsim::levenshtein(mistaken, name.as_ref()))
+}

@@ -1,0 +1,49 @@
+//! The form in which the table is written: one entry makes the field, its documentation, its reader, its default and
+//! its row in the reference.
+
+/// The settings of one subject. Each entry is what it is for (it is also the reference), the field, its type,
+/// and how it is written: key, range and default.
+macro_rules! section {
+    (
+        $( #[$about:meta] )+
+        $name:ident, $title:literal;
+        $( $( #[doc = $purpose:literal] )+ $field:ident: $type:ty = $entry:expr; )+
+    ) => {
+        $( #[$about] )+
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            $( $( #[doc = $purpose] )+ pub $field: $type, )+
+        }
+
+        impl $name {
+            /// What was written.
+            pub(in crate::config) fn read(reader: &mut crate::config::reader::Reader) -> Self {
+                use crate::config::entry::Entry as _;
+                Self { $( $field: ($entry).read(reader), )+ }
+            }
+
+            /// The rows of the table.
+            pub(in crate::config) fn section() -> crate::config::setting::Section {
+                use crate::config::entry::row;
+                let settings = vec![$( row::<$type>($entry, concat!($($purpose),+).trim_ascii()), )+];
+                crate::config::setting::Section { title: $title, settings }
+            }
+        }
+
+        impl $name {
+            /// What holds where nothing is written.
+            pub fn usual() -> &'static Self {
+                static USUAL: std::sync::LazyLock<$name> =
+                    std::sync::LazyLock::new(|| $name::read(&mut crate::config::reader::Reader::empty()));
+                &USUAL
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::usual().clone()
+            }
+        }
+    };
+}
+pub(super) use section;

@@ -1,0 +1,79 @@
+//! Whose tokens are accepted, as it was written. What it means together is [`crate::config::auth`]'s.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::config::auth::{JWKS_URL, issuers};
+use crate::config::kinds::{authorities, flag, host, parsed, path, proxy, seconds, text, word};
+use crate::config::section::section;
+use crate::domain::issuer::Issuer;
+use crate::egress::{Authorities, Proxy};
+
+section! {
+    /// Whose tokens are accepted, as it was written.
+    TokensConfig, "Tokens";
+
+    /// The tokens' `iss`: required, unless there are issuers in a file.
+    issuer: Option<String> = word("auth.issuer");
+
+    /// The tokens' `aud`: required, unless there are issuers in a file.
+    audience: Option<String> = word("auth.audience");
+
+    /// What tokens of `ECG_AUTH_ISSUER` are checked with: the keys that OpenID discovery finds. Exactly one of this and
+    /// the next three.
+    discovery: bool = flag("auth.discovery");
+
+    /// The JWK set of `ECG_AUTH_ISSUER`, to be fetched.
+    jwks_url: Option<Url> = parsed("auth.jwks_url", JWKS_URL);
+
+    /// The JWK set of `ECG_AUTH_ISSUER`, in a file.
+    jwks_file: Option<PathBuf> = path("auth.jwks_file");
+
+    /// A secret that is shared with `ECG_AUTH_ISSUER` (HS256), for development.
+    hs256_secret: Option<SecretString> = text("auth.hs256_secret", SECRETS, long_secret).secret();
+
+    /// A TOML or JSON file with further issuers and their rules (docs/identity.md).
+    issuers: Option<Vec<Issuer>> = issuers("auth.issuers_file");
+
+    /// The `iss` of tokens that the gateway gives pipelines for theirs (docs/pipelines.md).
+    own_issuer: Option<String> = word("auth.own_issuer").otherwise("`ECG_PUBLIC_URL`, else `eci-cache-gateway`");
+
+    /// The HTTP proxy that issuers' keys are fetched through.
+    proxy: Option<Proxy> = proxy("auth.jwks_proxy");
+
+    /// Certificates (PEM) to trust where issuers' keys are fetched, besides the system's.
+    authorities: Option<Authorities> = authorities("auth.jwks_ca_file");
+
+    /// The hosts, beside loopback, that may be asked for keys in plain http.
+    http_hosts: Vec<String> = host("auth.jwks_http_hosts").many();
+
+    /// The claim with the team or teams: a name or a JSON pointer.
+    team_claim: Option<String> = word("auth.team_claim").otherwise("`team` and `teams`");
+
+    /// The claim with the scopes: a name or a JSON pointer.
+    scope_claim: String = word("auth.scope_claim").or("scope");
+
+    /// What stands before scopes in that claim, such as `eci:`; without it no word of an identity provider
+    /// (`ECG_AUTH_JWKS_URL`, `ECG_AUTH_DISCOVERY`) is a scope; `none`: its own words are ours.
+    scope_prefix: Option<String> = word("auth.scope_prefix");
+
+    /// The longest life of a token, from `iat` to `exp`. Revocations are kept for 8 days.
+    max_lifetime: Duration = seconds("auth.max_lifetime_seconds", 60..=604_800, usual().longest_life_seconds.into());
+
+    /// How far an issuer's clock may be from ours.
+    leeway: Duration = seconds("auth.leeway_seconds", 0..=300, usual().leeway_seconds.into());
+}
+
+const SECRETS: &str = "at least 32 bytes long";
+
+fn long_secret(text: &str) -> Option<SecretString> {
+    (text.len() >= crate::auth::keys::MIN_SECRET_BYTES).then(|| SecretString::from(text))
+}
+
+/// What an issuer does that says nothing of it.
+fn usual() -> Issuer {
+    Issuer::default()
+}

@@ -1,0 +1,43 @@
+//! What encrypts at rest, and what seals the audit.
+
+use std::sync::Arc;
+
+use crate::config::kinds::{kept, key};
+use crate::config::section::section;
+use crate::crypto::master::MasterKey;
+use crate::crypto::seal::{IDS, is_id};
+use crate::domain::checkpoint::is_origin;
+
+section! {
+    /// What encrypts at rest.
+    KeysConfig, "Encryption at rest";
+
+    /// The master key (`openssl rand -base64 32`).
+    master: Option<Arc<MasterKey>> = key("keys.master").required("32 bytes (openssl rand -base64 32)");
+
+    /// The master key's id, kept beside everything that it sealed.
+    master_id: String = kept("keys.master_id", IDS, is_id).or("k1");
+
+    /// A second master key, which opens and does not seal: for a rotation (docs/compose.md#keys).
+    master_previous: Option<Arc<MasterKey>> = key("keys.master_previous");
+
+    /// The id of the second master key: another than the first one's.
+    master_previous_id: Option<String> = kept("keys.master_previous_id", IDS, is_id);
+}
+
+section! {
+    /// What seals the audit. Every gateway on one database has the same.
+    AuditConfig, "Audit";
+
+    /// The seed of the key that signs the audit (`openssl rand -base64 32`).
+    key: Option<Arc<MasterKey>> =
+        key("keys.audit").required("32 bytes that sign the audit (openssl rand -base64 32)");
+
+    /// The audit key before this one, after a change: its stamps and checkpoints are still known.
+    previous_key: Option<Arc<MasterKey>> = key("keys.audit_previous");
+
+    /// Which log it is: the first line of every checkpoint, and the name of the key.
+    origin: String = kept("audit.origin", ORIGINS, is_origin).or("eci-cache-gateway");
+}
+
+const ORIGINS: &str = "1 to 255 characters without spaces and +, such as gateway.example.com/audit";

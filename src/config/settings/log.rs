@@ -1,0 +1,33 @@
+//! What is logged, and in which form.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::kinds::{choice, kept};
+use crate::config::section::section;
+
+section! {
+    /// What is logged, and in which form.
+    LogConfig, "Logs";
+
+    /// Which lines are written, in tracing's filter words.
+    filter: String = kept("log", FILTERS, is_filter).or("info,sqlx=warn");
+
+    /// In which form: `json`, one object for each line, or `text`, for people.
+    format: LogFormat = choice("log_format", "json or text", &FORMATS).or("json");
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+const FILTERS: &str = "a filter such as info or info,eci_cache_gateway=debug";
+const FORMATS: [(&str, LogFormat); 2] = [("json", LogFormat::Json), ("text", LogFormat::Text)];
+
+fn is_filter(text: &str) -> bool {
+    EnvFilter::builder().parse(text).is_ok()
+}

@@ -1,0 +1,37 @@
+//! What holds where no policy says it.
+
+use crate::config::kinds::{choice, kept, word};
+use crate::config::section::section;
+use crate::domain::policy::{PRICES, Prices};
+use crate::domain::team::UnknownTeams;
+
+section! {
+    /// What holds where no policy says it.
+    PolicyConfig, "Policy";
+
+    /// What holds for teams that nobody registered: the `default` policy, or `refuse`, and they create nothing.
+    unknown_teams: UnknownTeams = choice("policy.unknown_teams", "default or refuse", &UNKNOWN_TEAMS).or("default");
+
+    /// Who can change a policy: shown to those who are refused.
+    contact: Option<String> = word("policy.contact");
+
+    /// What image caches cost (README.md#policy); budgets need them.
+    price_list: Vec<String> = kept("policy.prices", PRICES, |entry| Prices::read("", [entry]).is_ok()).many();
+
+    /// The currency of the prices.
+    currency: String = kept("policy.currency", "1 to 8 letters and digits such as CNY", is_currency).or("CNY");
+}
+
+const UNKNOWN_TEAMS: [(&str, UnknownTeams); 2] = [("default", UnknownTeams::Default), ("refuse", UnknownTeams::Refuse)];
+
+fn is_currency(text: &str) -> bool {
+    (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+impl PolicyConfig {
+    /// What image caches cost.
+    pub fn prices(&self) -> Prices {
+        let entries = self.price_list.iter().map(String::as_str);
+        Prices::read(&self.currency, entries).expect("each entry was read")
+    }
+}
