@@ -96,12 +96,11 @@ impl Reader {
         let Raw { origin, value } = self.0.values.get(item.setting.key)?.clone();
         let mut parsed = Vec::new();
         for text in value.items() {
-            match (item.parse)(&text) {
-                Ok(value) => parsed.push(value),
-                Err(_) => {
-                    let told = format!("each must be {}, not {:?}", item.setting.allowed, shorten(&text));
-                    self.0.refuse(&origin, told);
-                }
+            if let Ok(value) = (item.parse)(&text) {
+                parsed.push(value);
+            } else {
+                let told = format!("each must be {}, not {:?}", item.setting.allowed, shorten(&text));
+                self.0.refuse(&origin, told);
             }
         }
         Some(parsed)

@@ -22,8 +22,8 @@ section! {
     /// The tokens' `aud`: required, unless there are issuers in a file.
     audience: Option<String> = word("auth.audience");
 
-    /// What tokens of `ECG_AUTH_ISSUER` are checked with: the keys that OpenID discovery finds. Exactly one of this and
-    /// the next three.
+    /// What tokens of `ECG_AUTH_ISSUER` are checked with: the keys that `OpenID` discovery finds. Exactly one of
+    /// this and the next three.
     discovery: bool = flag("auth.discovery");
 
     /// The JWK set of `ECG_AUTH_ISSUER`, to be fetched.

@@ -11,7 +11,6 @@ use crate::webhook::sender;
 
 section! {
     /// Where webhooks may go, and how.
-    #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the settings")]
     WebhookConfig, "Webhooks";
 
     /// Networks that are open to webhooks; the clouds' metadata services and the gateway's own services never are
