@@ -32,11 +32,11 @@ use super::operations::NewCreate;
 use super::pool::{Pool, is_code_of_connection};
 use super::settling::Settlement;
 use super::{Error, Stamp, Store};
-use begins::Beginning;
-use ends::Ending;
+use create_batch::CreateBatch;
+use settle_batch::SettleBatch;
 
-mod begins;
-mod ends;
+mod create_batch;
+mod settle_batch;
 
 /// Connections for each half, each with a worker. A second would only make commits smaller: measured, it costs a tenth of the
 /// creates and a third more of PostgreSQL.
@@ -47,25 +47,25 @@ const QUEUE: usize = 8_192;
 /// The writer's handle.
 #[derive(Debug)]
 pub(super) struct StateWriter {
-    begins: Batches<Beginning>,
-    ends: Batches<Ending>,
+    creates: Batches<CreateBatch>,
+    settlements: Batches<SettleBatch>,
 }
 
 /// Starts the writer: each half on a pool of its own.
 pub(super) fn start(pool: impl Fn(u32) -> Pool, stamp: &Stamp) -> StateWriter {
-    let beginning = Beginning { pool: pool(WRITERS), stamp: stamp.clone() };
-    let ending = Ending { pool: pool(WRITERS), stamp: stamp.clone() };
+    let creating = CreateBatch { pool: pool(WRITERS), stamp: stamp.clone() };
+    let settling = SettleBatch { pool: pool(WRITERS), stamp: stamp.clone() };
     StateWriter {
-        begins: Batches::start(beginning, WRITERS as usize, QUEUE),
-        ends: Batches::start(ending, WRITERS as usize, QUEUE),
+        creates: Batches::start(creating, WRITERS as usize, QUEUE),
+        settlements: Batches::start(settling, WRITERS as usize, QUEUE),
     }
 }
 
 impl StateWriter {
     /// Does what is queued, then ends.
     pub(super) async fn stop(&self) {
-        self.begins.stop().await;
-        self.ends.stop().await;
+        self.creates.stop().await;
+        self.settlements.stop().await;
     }
 }
 
@@ -76,16 +76,16 @@ impl Store {
     /// # Errors
     /// `Unavailable` where the queue is full (nothing was written), and where the database is away.
     pub async fn begin_together(&self, create: &Arc<NewCreate>) -> Result<bool, Error> {
-        Ok(begins::goes_along(create) && self.state.begins.ask(Arc::clone(create)).await?)
+        Ok(create_batch::goes_along(create) && self.state.creates.ask(Arc::clone(create)).await?)
     }
 
     /// The same of an end: whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it.
     /// None: it must go alone.
     pub(super) async fn settle_together(&self, settlement: &Arc<Settlement>) -> Result<Option<bool>, Error> {
-        if !ends::goes_along(settlement) {
+        if !settle_batch::goes_along(settlement) {
             return Ok(None);
         }
-        self.state.ends.ask(Arc::clone(settlement)).await
+        self.state.settlements.ask(Arc::clone(settlement)).await
     }
 }
 

@@ -35,12 +35,12 @@ pub(super) fn goes_along(settlement: &Settlement) -> bool {
 }
 
 /// Writes them.
-pub(in crate::store) struct Ending {
+pub(in crate::store) struct SettleBatch {
     pub(super) pool: Pool,
     pub(super) stamp: Stamp,
 }
 
-impl Work for Ending {
+impl Work for SettleBatch {
     type Item = Arc<Settlement>;
     /// Whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it; none: it goes alone.
     type Done = Option<bool>;
@@ -76,7 +76,7 @@ fn same_way(one: Option<&HandOver>, other: Option<&HandOver>) -> bool {
 /// Who fits: held, and the row has not moved on. Rows that somebody has in hand are not waited for. As these are locked,
 /// nobody can be ended in part; if somebody were, the statement would break at that, for nothing of it may stay then.
 /// $2 to $4 are those of [`DELIVERIES`].
-static END: LazyLock<String> = LazyLock::new(|| {
+static SETTLE: LazyLock<String> = LazyLock::new(|| {
     let (deliveries, written, audited) = (&*DELIVERIES, handover::written("news"), audit_insert::of_those_that_fit(37));
     format!(
         "WITH u AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $5::uuid[], $6::text[], $7::jsonb[], $8::text[],
@@ -147,7 +147,7 @@ static END: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-impl Ending {
+impl SettleBatch {
     /// Writes those that fit, and hands over what they have for the deliverer; their operations, and of which of them
     /// the ids may be told.
     async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, Error> {
@@ -172,7 +172,7 @@ impl Ending {
         let hand_over = hand_over(ends);
         // Each has one (`goes_along`), so its place is that of its end.
         let audit = Rows::of(&self.stamp, &ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
-        let rows = sqlx::query(AssertSqlSafe(END.as_str()))
+        let rows = sqlx::query(AssertSqlSafe(SETTLE.as_str()))
             .bind(ends.iter().map(|end| end.operation.uuid()).collect::<Vec<_>>())
             .bind(ends.first().map(|end| end.at))
             .bind(hand_over.and_then(HandOver::worker))

@@ -30,12 +30,12 @@ pub(super) fn goes_along(create: &NewCreate) -> bool {
 }
 
 /// Writes them.
-pub(in crate::store) struct Beginning {
+pub(in crate::store) struct CreateBatch {
     pub(super) pool: Pool,
     pub(super) stamp: Stamp,
 }
 
-impl Work for Beginning {
+impl Work for CreateBatch {
     type Item = Arc<NewCreate>;
     /// Whether it was written; else it goes alone.
     type Done = bool;
@@ -61,7 +61,7 @@ fn differing<'a>(creates: &'a [Arc<NewCreate>]) -> Vec<&'a NewCreate> {
 }
 
 /// One statement for all of it; what refers to a row is checked at its end.
-static BEGIN: LazyLock<String> = LazyLock::new(|| {
+static CREATE: LazyLock<String> = LazyLock::new(|| {
     let audited = audit_insert::of_those_that_fit(33);
     format!(
         "WITH u AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[],
@@ -106,7 +106,7 @@ static BEGIN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-impl Beginning {
+impl CreateBatch {
     /// Writes those that fit, but for those that were written before a connection broke; the operations of both.
     async fn write_missing(&self, creates: &[&NewCreate], again: bool) -> Result<HashSet<Uuid>, Error> {
         let mut begun = if again { self.written(creates).await? } else { HashSet::new() };
@@ -135,7 +135,7 @@ impl Beginning {
         let progress: Vec<Progress> =
             creates.iter().map(|create| create.new.noted.unwrap_or(create.new.operation.progress)).collect();
         let audit = Rows::of(&self.stamp, &creates.iter().map(|create| &create.new.audit).collect::<Vec<_>>());
-        let begun = sqlx::query(AssertSqlSafe(BEGIN.as_str()))
+        let begun = sqlx::query(AssertSqlSafe(CREATE.as_str()))
             .bind(creates.iter().map(|create| create.cache.id.uuid()).collect::<Vec<_>>())
             .bind(creates.iter().map(|create| create.cache.team.as_str()).collect::<Vec<_>>())
             .bind(creates.iter().map(|create| create.cache.account.as_str()).collect::<Vec<_>>())
