@@ -67,6 +67,9 @@ pub enum OperationState {
 }
 
 impl OperationState {
+    /// Every state, in the order of a life.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Running, Self::Succeeded, Self::Refused];
+
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,8 +82,12 @@ impl OperationState {
 
     /// The state of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Waiting, Self::Running, Self::Succeeded, Self::Refused];
-        all.into_iter().find(|state| state.as_str() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether something is still to come of it.
+    pub fn is_open(self) -> bool {
+        !self.is_over()
     }
 
     /// Whether nothing more comes of it.

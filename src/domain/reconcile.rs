@@ -175,8 +175,7 @@ pub fn expiring(before: &ImageCache, now: Instant, rule: &Rule) -> Option<Change
 
 /// Whether the tracker leaves it alone, because nothing moves unless somebody asks for it.
 pub fn is_at_rest(cache: &ImageCache) -> bool {
-    let rests = matches!(cache.status, Status::Ready | Status::UpdateFailed | Status::Failed);
-    rests && cache.eci_cache_id.is_some() && cache.reconciled.gone_at.is_none()
+    cache.status.is_at_rest() && cache.eci_cache_id.is_some() && cache.reconciled.gone_at.is_none()
 }
 
 /// Whether nobody follows it any more.

@@ -106,6 +106,26 @@ impl Status {
         matches!(self, Self::Preparing | Self::Creating | Self::Updating | Self::Deleting | Self::Unknown)
     }
 
+    /// Built, or never will be: nothing moves at the cloud unless somebody asks for it.
+    pub fn is_at_rest(self) -> bool {
+        matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed)
+    }
+
+    /// The cloud has it, and nobody has asked to remove it.
+    pub fn is_shown(self) -> bool {
+        self != Self::Deleting && (self.is_in_motion() || self.is_at_rest())
+    }
+
+    /// It counts against its team's quota: asked for, and neither failed nor on its way out.
+    pub fn is_counted(self) -> bool {
+        self == Self::Pending || (self.is_shown() && self != Self::Failed)
+    }
+
+    /// Usable, or will be unless something goes wrong.
+    pub fn is_promising(self) -> bool {
+        matches!(self, Self::Pending | Self::Preparing | Self::Creating | Self::Updating | Self::Ready)
+    }
+
     /// A wait for `ready` need not go on: it is usable, or will not be without another request.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed | Self::Deleting) || self.is_final()

@@ -3,8 +3,8 @@
 
 use super::changes::{self, CacheWrite};
 use super::quota::{self, Quota};
-use super::rows::jsonb;
-use super::{Error, Store, image_caches, tracker};
+use super::rows::OperationToWrite;
+use super::{Error, Store, image_caches, operations, tracker};
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
@@ -63,7 +63,7 @@ impl Store {
             return Ok(Adopted::BeingRemoved);
         }
         image_caches::insert(&mut transaction, &new.write.next).await?;
-        insert_done(&mut transaction, &new.operation).await?;
+        operations::insert(&mut transaction, &OperationToWrite::done(&new.operation)).await?;
         // The row that was just written cannot have moved on.
         changes::apply(&mut transaction, &self.stamp, &new.write).await?;
         if let Some(at) = new.look_at {
@@ -114,29 +114,4 @@ async fn end_finding(connection: &mut Connection, cache: &ImageCache, now: Insta
     .execute(connection)
     .await?;
     Ok(true)
-}
-
-/// An operation that has ended before it was recorded.
-async fn insert_done(connection: &mut Connection, operation: &Operation) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, due_at, provider_request_id, subject,
-             credential, request_id, created_at, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $8, $13)",
-    )
-    .bind(operation.id.uuid())
-    .bind(operation.team.as_str())
-    .bind(operation.cache.uuid())
-    .bind(operation.progress.kind.as_str())
-    .bind(operation.state.as_str())
-    .bind(operation.generation)
-    .bind(jsonb(&operation.spec))
-    .bind(operation.created_at)
-    .bind(&operation.provider_request_id)
-    .bind(&operation.subject)
-    .bind(&operation.credential)
-    .bind(&operation.request_id)
-    .bind(operation.finished_at)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

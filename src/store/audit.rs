@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::columns::row;
-use super::rows::{json, word};
+use super::audit_insert::Stamped;
+use super::columns::table;
+use super::rows::{json, jsonb, word};
 use super::unreadable::{self, Keyed as _};
 use super::{Error, Store};
 use crate::domain::audit::record::{AuditBody, AuditRecord};
@@ -29,32 +30,32 @@ pub struct NumberedEntry {
     pub record: AuditRecord,
 }
 
-row! {
+table! {
     /// A row of `audit_entries`.
     #[derive(Debug, Clone, FromRow)]
-    pub(super) struct AuditRow {
-        pub(super) id: Uuid,
+    pub(super) struct AuditRow of "audit_entries" {
+        pub(super) id: Uuid = new.body.id,
         pub(super) seq: i64,
         pub(super) txid: i64,
-        at: DateTime<Utc>,
-        team: Option<String>,
-        subject: String,
-        credential: Option<String>,
-        door: String,
-        request_id: String,
-        address: Option<String>,
-        action: String,
-        resource: Option<String>,
-        outcome: String,
-        http_status: Option<i32>,
-        code: Option<String>,
-        duration_ms: Option<i32>,
-        cloud_ms: Option<i32>,
-        operation: Option<Uuid>,
-        provider_request_id: Option<String>,
-        parameters: serde_json::Value,
-        stamp: Option<Vec<u8>>,
-    }
+        at: DateTime<Utc> = new.at,
+        team: Option<String> = new.body.team.as_deref(),
+        subject: String = new.body.subject.as_str(),
+        credential: Option<String> = new.body.credential.as_deref(),
+        door: String = new.body.door.as_str(),
+        request_id: String = new.body.request_id.as_str(),
+        address: Option<String> = new.body.address.as_deref(),
+        action: String = new.body.action.as_str(),
+        resource: Option<String> = new.body.resource.as_deref(),
+        outcome: String = new.body.outcome.as_str(),
+        http_status: Option<i32> = new.body.http_status,
+        code: Option<String> = new.body.code.as_deref(),
+        duration_ms: Option<i32> = new.body.duration_ms,
+        cloud_ms: Option<i32> = new.body.cloud_ms,
+        operation: Option<Uuid> = new.body.operation,
+        provider_request_id: Option<String> = new.body.provider_request_id.as_deref(),
+        parameters: serde_json::Value = jsonb(&new.body.parameters),
+        stamp: Option<Vec<u8>> = new.stamp.as_deref(),
+    }    written from |new: Stamped| {}
 }
 
 impl TryFrom<AuditRow> for AuditEntry {

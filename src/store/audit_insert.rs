@@ -4,11 +4,10 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use sqlx::postgres::{PgArguments, PgQueryResult};
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Postgres};
-use uuid::Uuid;
+use sqlx::postgres::PgQueryResult;
 
+use super::audit::AuditRow;
+use super::columns::{Numbers, Parameters, Table as _, Which};
 use super::{Error, PlatformEvent, Store, platform_events};
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;
@@ -86,79 +85,34 @@ impl Store {
     }
 }
 
-/// The columns, in the order in which [`Rows::bind`] gives them.
-const COLUMNS: &str =
-    "id, at, team, subject, credential, door, request_id, address, action, resource, outcome, http_status,
-    code, duration_ms, cloud_ms, operation, provider_request_id, parameters, stamp";
-/// The type of each.
-const TYPES: &str =
-    "uuid timestamptz text text text text text text text text text int text int int uuid text jsonb bytea";
-
 /// Adds all of them.
-static INSERT: LazyLock<String> =
-    LazyLock::new(|| format!("INSERT INTO audit_entries ({COLUMNS}) SELECT * FROM {}", unnest(1)));
+static INSERT: LazyLock<String> = LazyLock::new(AuditRow::insert_many);
 
 /// Adds those that are not there. Another connection may be adding them just now: it is waited for.
 static INSERT_MISSING: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", *INSERT));
 
-/// Entries with their stamps. What is stamped is what is written: both come from these.
-pub(super) struct Rows {
-    bodies: Vec<AuditBody>,
-    stamps: Vec<Option<Vec<u8>>>,
-    instants: Vec<Instant>,
+/// An entry with its stamp. What is stamped is what is written: both come from this body.
+pub(super) struct Stamped {
+    pub(super) body: AuditBody,
+    pub(super) stamp: Option<Vec<u8>>,
+    pub(super) at: Instant,
 }
 
-impl Rows {
-    /// Stamps them.
-    pub(super) fn of<E: Borrow<AuditEntry>>(stamp: &Stamp, entries: &[E]) -> Self {
-        let bodies: Vec<AuditBody> = entries.iter().map(|entry| entry.borrow().into()).collect();
-        let stamps = bodies.iter().map(|body| stamp.of(body)).collect();
-        Self { bodies, stamps, instants: entries.iter().map(|entry| entry.borrow().at).collect() }
-    }
-
-    /// Gives a statement the next parameters: a column each.
-    pub(super) fn bind<'q>(&'q self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
-        let text = |of: fn(&AuditBody) -> Option<&str>| self.bodies.iter().map(of).collect::<Vec<_>>();
-        let number = |of: fn(&AuditBody) -> Option<i32>| self.bodies.iter().map(of).collect::<Vec<_>>();
-        let uuid = |of: fn(&AuditBody) -> Option<Uuid>| self.bodies.iter().map(of).collect::<Vec<_>>();
-        let parameters: Vec<_> = self.bodies.iter().map(|body| serde_json::json!(body.parameters)).collect();
-        query
-            .bind(uuid(|body| Some(body.id)))
-            .bind(&self.instants)
-            .bind(text(|body| body.team.as_deref()))
-            .bind(text(|body| Some(&body.subject)))
-            .bind(text(|body| body.credential.as_deref()))
-            .bind(text(|body| Some(&body.door)))
-            .bind(text(|body| Some(&body.request_id)))
-            .bind(text(|body| body.address.as_deref()))
-            .bind(text(|body| Some(&body.action)))
-            .bind(text(|body| body.resource.as_deref()))
-            .bind(text(|body| Some(&body.outcome)))
-            .bind(number(|body| body.http_status))
-            .bind(text(|body| body.code.as_deref()))
-            .bind(number(|body| body.duration_ms))
-            .bind(number(|body| body.cloud_ms))
-            .bind(uuid(|body| body.operation))
-            .bind(text(|body| body.provider_request_id.as_deref()))
-            .bind(parameters)
-            .bind(&self.stamps)
+impl Stamp {
+    /// Stamps entries.
+    pub(super) fn all<E: Borrow<AuditEntry>>(&self, entries: &[E]) -> Vec<Stamped> {
+        let stamped = |entry: &AuditEntry| {
+            let body = AuditBody::from(entry);
+            Stamped { stamp: self.of(&body), body, at: entry.at }
+        };
+        entries.iter().map(|entry| stamped(entry.borrow())).collect()
     }
 }
 
-/// The entries as a table, whose parameters are those from number `first` on.
-fn unnest(first: usize) -> String {
-    let columns = TYPES.split(' ').zip(first..).map(|(name, number)| format!("${number}::{name}[]"));
-    format!("unnest({})", columns.collect::<Vec<_>>().join(", "))
-}
-
-/// Adds, within another statement, the entry of each that has its `place` (from 1) in that statement's `fit`. Their
-/// parameters are those from number `first` on.
-pub(super) fn of_those_that_fit(first: usize) -> String {
-    format!(
-        "INSERT INTO audit_entries ({COLUMNS})
-         SELECT {COLUMNS} FROM {} WITH ORDINALITY AS a ({COLUMNS}, place) WHERE place IN (SELECT place FROM fit)",
-        unnest(first)
-    )
+/// Adds, within another statement, the entry of each that has its `place` (from 1) in that statement's `fit`.
+pub(super) fn of_those_that_fit(numbers: &mut Numbers) -> String {
+    let (insert, entries) = (AuditRow::insert(Which::All), numbers.many::<AuditRow>(Which::All));
+    format!("{insert} FROM {entries} WHERE n.place IN (SELECT place FROM fit)")
 }
 
 /// Adds entries, all in one statement.
@@ -177,11 +131,16 @@ where
     run(&INSERT_MISSING, connection, stamp, entries).await
 }
 
-async fn run<E>(sql: &'static str, connection: &mut Connection, stamp: &Stamp, entries: &[E]) -> Result<(), Error>
+async fn run<E>(
+    text: &'static LazyLock<String>,
+    connection: &mut Connection,
+    stamp: &Stamp,
+    entries: &[E],
+) -> Result<(), Error>
 where
     E: Borrow<AuditEntry> + Sync,
 {
-    let rows = Rows::of(stamp, entries);
-    rows.bind(sqlx::query(AssertSqlSafe(sql))).execute(connection).await?;
+    let parameters = Parameters::default().many::<AuditRow>(Which::All, &stamp.all(entries));
+    parameters.query(text)?.execute(connection).await?;
     Ok(())
 }

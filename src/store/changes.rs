@@ -3,11 +3,14 @@
 //!
 //! The caller owns the transaction, so that an operation's outcome can join it.
 
+use std::sync::LazyLock;
+
+use super::columns::{Numbers, Parameters, Table as _, Which, sql};
 use super::events::{self, About, NewEvent};
-use super::rows::jsonb;
+use super::rows::{EventToWrite, ImageCacheRow, TransitionRow, TransitionToWrite};
+use super::words::OPEN;
 use super::{Error, Stamp, Store, audit_insert, tracker};
 use crate::domain::audit::AuditEntry;
-use crate::domain::content::fingerprint;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::status::Status;
 use crate::store::pool::Connection;
@@ -23,6 +26,18 @@ pub struct CacheWrite {
     pub event: Option<NewEvent>,
     /// What is kept of it; a mere look that found a new progress is not worth an entry.
     pub audit: Option<AuditEntry>,
+}
+
+impl CacheWrite {
+    /// The row of the transition, if there is one.
+    pub(super) fn transition(&self) -> Option<TransitionToWrite<'_>> {
+        Some(TransitionToWrite { team: &self.next.team, transition: self.transition.as_ref()? })
+    }
+
+    /// The row of the event, if there is one.
+    pub(super) fn event(&self) -> Option<EventToWrite<'_>> {
+        Some(EventToWrite { about: About::Cache(&self.next), event: self.event.as_ref()? })
+    }
 }
 
 impl Store {
@@ -66,10 +81,10 @@ pub(super) fn is_vanishing(transition: &Transition) -> bool {
 
 /// A delete that begins in this moment raises the row's version, and this step then fails by that.
 async fn delete_runs(connection: &mut Connection, cache: &ImageCache) -> Result<bool, Error> {
-    let runs = sqlx::query_scalar(
+    let runs = sqlx::query_scalar(sql!(
         "SELECT EXISTS (SELECT FROM operations
-             WHERE image_cache = $1 AND kind = 'delete' AND state IN ('waiting', 'running'))",
-    )
+             WHERE image_cache = $1 AND kind = 'delete' AND state IN ({OPEN}))"
+    ))
     .bind(cache.id.uuid())
     .fetch_one(connection)
     .await?;
@@ -99,47 +114,21 @@ pub(super) async fn apply(connection: &mut Connection, stamp: &Stamp, write: &Ca
     Ok(true)
 }
 
-async fn update_row(connection: &mut Connection, next: &ImageCache) -> Result<bool, Error> {
-    let done = sqlx::query(
-        "UPDATE image_caches SET name = $4, images = $5, spec = $6, status = $7, provider_status = $8,
-             generation = $9, version = version + 1, sequence = $10, operation = $11, eci_cache_id = $12,
-             container_group_id = $13, snapshot_id = $14, flash_snapshot_id = $15, progress_percent = $16,
-             failure = $17, evidence = $18, misses = $19, updated_at = $20, ready_at = $21, expires_at = $22,
-             last_matched_at = $23, provider = $24, content = $25, drift = $26, expiry_told = $27, gone_at = $28
-         WHERE team = $1 AND id = $2 AND version = $3",
+static STEP: LazyLock<String> = LazyLock::new(|| {
+    let step = Numbers::default().one::<ImageCacheRow>(ImageCacheRow::OF_STEP);
+    let set = ImageCacheRow::set(ImageCacheRow::OF_STEP, ImageCacheRow::FOUND_BY);
+    format!(
+        "UPDATE image_caches c SET version = c.version + 1, {set} FROM {step}
+         WHERE c.team = n.team AND c.id = n.id AND c.version = n.version"
     )
-    .bind(next.team.as_str())
-    .bind(next.id.uuid())
-    .bind(next.version)
-    .bind(&next.spec.name)
-    .bind(&next.spec.images)
-    .bind(jsonb(&next.spec))
-    .bind(next.status.as_str())
-    .bind(&next.provider_status)
-    .bind(next.generation)
-    .bind(next.sequence)
-    .bind(next.operation.uuid())
-    .bind(&next.eci_cache_id)
-    .bind(&next.container_group_id)
-    .bind(&next.snapshot_id)
-    .bind(&next.flash_snapshot_id)
-    .bind(next.progress_percent)
-    .bind(next.failure.as_ref().map(jsonb))
-    .bind(jsonb(&next.evidence))
-    .bind(next.misses)
-    .bind(next.updated_at)
-    .bind(next.ready_at)
-    .bind(next.expires_at)
-    .bind(next.last_matched_at)
-    .bind(&next.provider)
-    .bind(fingerprint(&next.spec))
-    .bind((!next.reconciled.drift.is_empty()).then(|| jsonb(&next.reconciled.drift)))
-    .bind(next.reconciled.expiry_told)
-    .bind(next.reconciled.gone_at)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
+});
+
+async fn update_row(connection: &mut Connection, next: &ImageCache) -> Result<bool, Error> {
+    let parameters = Parameters::default().one::<ImageCacheRow>(ImageCacheRow::OF_STEP, &next);
+    Ok(parameters.query(&STEP)?.execute(connection).await?.rows_affected() == 1)
 }
+
+static TRANSITION: LazyLock<String> = LazyLock::new(TransitionRow::insert_one);
 
 /// Writes one transition.
 pub(super) async fn insert_transition(
@@ -147,21 +136,8 @@ pub(super) async fn insert_transition(
     cache: &ImageCache,
     transition: &Transition,
 ) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO transitions (id, team, image_cache, sequence, generation, from_status, to_status, provider_status, reason, at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(transition.id.uuid())
-    .bind(cache.team.as_str())
-    .bind(cache.id.uuid())
-    .bind(transition.sequence)
-    .bind(transition.generation)
-    .bind(transition.from.map(crate::domain::status::Status::as_str))
-    .bind(transition.to.as_str())
-    .bind(&transition.provider_status)
-    .bind(&transition.reason)
-    .bind(transition.at)
-    .execute(connection)
-    .await?;
+    let new = TransitionToWrite { team: &cache.team, transition };
+    let parameters = Parameters::default().one::<TransitionRow>(Which::All, &new);
+    parameters.query(&TRANSITION)?.execute(connection).await?;
     Ok(())
 }

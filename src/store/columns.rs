@@ -1,10 +1,18 @@
-//! Rows and the names of their columns: one list for both.
+//! The columns of a table, each once: for the row that is read, for the statement that writes one row, and for the
+//! statement that writes many.
 //!
 //! What must stay true: no statement says `*` of a table. A column that a later version adds would change what such a
 //! statement answers, and PostgreSQL refuses to run it once more where it is prepared ("cached plan must not change
-//! result type"): every connection of a gateway that runs would fail with it.
+//! result type"): every connection of a gateway that runs would fail with it. And no statement counts its parameters by
+//! hand: numbers come from [`Numbers`], values from [`Parameters`], both in the order in which tables are named to them.
 //!
-//! Who uses it: the other files of `store`, for rows that more than one statement reads.
+//! Who uses it: [`super::rows`], where the tables are, and the other files of `store`.
+
+mod parameters;
+mod table;
+
+pub(in crate::store) use parameters::{Numbers, Parameters, sql};
+pub(in crate::store) use table::{Column, Table, Which, given, made, table, type_name};
 
 /// Defines a struct that is read from a row, and `columns`: the names of its columns for a statement. The first one is
 /// what tells it from others in a log line.
@@ -52,17 +60,4 @@ pub(in crate::store) fn named(table: &str, columns: &[&str]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    row! {
-        struct Two {
-            one: i32,
-            two: Option<String>,
-        }
-    }
-
-    #[test]
-    fn the_columns_are_those_of_the_struct() {
-        let row = Two { one: 1, two: None };
-        assert_eq!((Two::columns("t").as_str(), row.one, row.two), ("t.one, t.two", 1, None));
-    }
-}
+mod tests;

@@ -1,10 +1,13 @@
 //! Reads of one team's image caches by the cloud's own names and filters.
 
+use std::sync::LazyLock;
+
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::rows::ImageCacheRow;
 use super::unreadable::{self, Keyed as _};
+use super::words::ENDED;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::filter::DescribeFilter;
@@ -12,7 +15,9 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::region::Region;
 
 /// What the cloud may still list, by our statuses: it has no word for the others.
-const LISTED: &str = "eci_cache_id IS NOT NULL AND gone_at IS NULL AND status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')";
+static LISTED: LazyLock<String> = LazyLock::new(|| {
+    format!("eci_cache_id IS NOT NULL AND gone_at IS NULL AND status <> 'deleting' AND status NOT IN ({ENDED})")
+});
 
 /// How many image caches a team has in a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -64,8 +69,9 @@ impl Store {
         eci_cache_id: &str,
     ) -> Result<Option<ImageCache>, Error> {
         let sql = format!(
-            "SELECT {} FROM image_caches c WHERE {LISTED} AND team = $1 AND region = $2 AND eci_cache_id = $3",
-            ImageCacheRow::columns("c")
+            "SELECT {} FROM image_caches c WHERE {} AND team = $1 AND region = $2 AND eci_cache_id = $3",
+            ImageCacheRow::columns("c"),
+            *LISTED
         );
         let row: Option<ImageCacheRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(team.as_str())
@@ -80,7 +86,8 @@ impl Store {
     pub async fn team_usage(&self, team: &TeamId, account: &str, region: &Region) -> Result<TeamUsage, Error> {
         let sql = format!(
             "SELECT count(*) AS used, count(*) FILTER (WHERE status = 'ready') AS ready FROM image_caches
-             WHERE {LISTED} AND team = $1 AND region = $2 AND account = $3"
+             WHERE {} AND team = $1 AND region = $2 AND account = $3",
+            *LISTED
         );
         let usage = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(team.as_str())
@@ -95,7 +102,7 @@ impl Store {
 /// What is selected of the team's caches that pass the filter. Only what is asked for becomes a condition: optional
 /// ones in one statement cost it the plan that a look by id, the commonest of all, needs.
 fn narrowed(selected: &str, team: &TeamId, filter: &DescribeFilter) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(format!("{selected} FROM image_caches WHERE {LISTED} AND team = "));
+    let mut query = QueryBuilder::new(format!("{selected} FROM image_caches WHERE {} AND team = ", *LISTED));
     query.push_bind(team.as_str()).push(" AND region = ").push_bind(filter.region.as_str());
     for (condition, text) in [(" AND eci_cache_id = ", &filter.eci_cache_id), (" AND name = ", &filter.name)] {
         if let Some(text) = text {

@@ -11,8 +11,9 @@ use sqlx::{AssertSqlSafe, FromRow, PgExecutor};
 
 use super::idempotency::{self, Claimed};
 use super::quota::{self, Quota};
-use super::rows::ImageCacheRow;
+use super::rows::{ImageCacheRow, OperationToWrite};
 use super::unreadable::{self, Keyed as _};
+use super::words::{OVER, PROMISING};
 use super::{Error, NewOperation, Store, audit_insert, changes, image_caches, operations, owed_answers};
 use crate::domain::audit::AuditEntry;
 use crate::domain::content::fingerprint;
@@ -104,7 +105,7 @@ impl Store {
             return Ok(EnsureBegun::Create(Claimed::NoAccount));
         }
         image_caches::insert(&mut transaction, cache).await?;
-        operations::insert(&mut transaction, new).await?;
+        operations::insert(&mut transaction, &OperationToWrite::begun(new)).await?;
         changes::insert_transition(&mut transaction, cache, first).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
@@ -155,10 +156,10 @@ async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec
     let sql = format!(
         "SELECT {}, EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id) AS owed
          FROM image_caches c WHERE c.team = $1 AND c.region = $2 AND c.content = $3 AND c.account = $4
-           AND c.status IN ('pending', 'preparing', 'creating', 'updating', 'ready')
+           AND c.status IN ({PROMISING})
            -- What is being updated or removed will not be what it is; what was abandoned will be removed.
            AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id
-               AND (o.abandoned OR (o.state NOT IN ('succeeded', 'refused') AND o.kind <> 'create')))
+               AND (o.abandoned OR (o.state NOT IN ({OVER}) AND o.kind <> 'create')))
          ORDER BY c.id LIMIT $5",
         ImageCacheRow::columns("c")
     );

@@ -3,11 +3,15 @@
 //! What must stay true: a reader sees no event before all that stand before it. An event whose transaction is not
 //! older than every running one is held back, because one with a lower place might still commit.
 
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use std::sync::LazyLock;
+
+use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
+use super::columns::{Parameters, Table as _, Which};
 use super::handover::{self, HandOver};
 use super::platform_events::{NOBODYS, UNTOLD};
+use super::rows::{EventToWrite, Events};
 use super::{Error, Place, Store, unreadable};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -62,28 +66,22 @@ impl About<'_> {
             Self::Endpoint(..) | Self::Platform(..) => None,
         }
     }
+
+    /// The endpoint, if it is about one.
+    pub(super) fn endpoint(&self) -> Option<EndpointId> {
+        if let Self::Endpoint(_, endpoint) = self { Some(*endpoint) } else { None }
+    }
 }
+
+static INSERT: LazyLock<String> =
+    LazyLock::new(|| format!("{} ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq", Events::insert_one()));
 
 /// Tells an event, unless it was told before, and puts its deliveries into the queue or into hands.
 pub(super) async fn insert(connection: &mut Connection, about: About<'_>, event: &NewEvent) -> Result<(), Error> {
-    let endpoint = if let About::Endpoint(_, endpoint) = about { Some(endpoint.uuid()) } else { None };
-    let told: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO events (id, team, type, image_cache, endpoint, dedupe_key, body, occurred_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq",
-    )
-    .bind(event.id.uuid())
-    .bind(about.team())
-    .bind(event.kind.as_str())
-    .bind(about.cache().map(|cache| cache.id.uuid()))
-    .bind(endpoint)
-    .bind(&event.dedupe_key)
-    .bind(&event.body)
-    .bind(event.at)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(seq) = told else { return Ok(()) };
-    handover::enqueue(connection, &[seq], event.at, &event.hand_over).await
+    let parameters = Parameters::default().one::<Events>(Which::All, &EventToWrite { about, event });
+    let told = parameters.query(&INSERT)?.fetch_optional(&mut *connection).await?;
+    let Some(row) = told else { return Ok(()) };
+    handover::enqueue(connection, &[row.try_get(0)?], event.at, &event.hand_over).await
 }
 
 /// One event as it is read back.

@@ -1,7 +1,11 @@
 //! Idempotency keys: one request with one key happens once.
 
+use std::sync::LazyLock;
+
 use sqlx::Row;
 
+use super::columns::{Parameters, Table as _, Which};
+use super::rows::{IdempotencyKeys, KeyToWrite};
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -70,6 +74,8 @@ impl Store {
     }
 }
 
+static CLAIM: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", IdempotencyKeys::insert_one()));
+
 /// Claims the key for `operation`; waits for a racing request with the same key to end its transaction.
 pub(super) async fn claim(
     connection: &mut Connection,
@@ -78,18 +84,9 @@ pub(super) async fn claim(
     operation: OperationId,
     now: Instant,
 ) -> Result<Claimed, Error> {
-    let done = sqlx::query(
-        "INSERT INTO idempotency_keys (team, action, key, fingerprint, operation, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-    )
-    .bind(team.as_str())
-    .bind(key.action)
-    .bind(&key.key)
-    .bind(&key.fingerprint)
-    .bind(operation.uuid())
-    .bind(now)
-    .execute(&mut *connection)
-    .await?;
+    let new = KeyToWrite { team, key, operation, at: now };
+    let parameters = Parameters::default().one::<IdempotencyKeys>(Which::All, &new);
+    let done = parameters.query(&CLAIM)?.execute(&mut *connection).await?;
     if done.rows_affected() == 1 { Ok(Claimed::Fresh) } else { earlier(connection, team, key).await }
 }
 

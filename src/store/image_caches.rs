@@ -1,14 +1,17 @@
 //! Reads of one team's image caches.
 
+use std::sync::LazyLock;
+
 use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::rows::{ImageCacheRow, jsonb, word};
+use super::columns::{Parameters, Table as _, Which};
+use super::rows::{ImageCacheRow, word};
 use super::unreadable::{Keyed, alone, readable};
+use super::words::ENDED;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
-use crate::domain::content::fingerprint;
 use crate::domain::filter::CacheFilter;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
@@ -37,7 +40,7 @@ impl Store {
             format!(
                 "(SELECT id, eci_cache_id, account, name, region, status, (spec ->> 'size_gib')::integer AS size_gib, images,
                      created_at
-                 FROM image_caches WHERE team = $1 AND region {of} $2 AND {LIVE} AND status <> 'deleting'
+                 FROM image_caches WHERE team = $1 AND region {of} $2 AND status NOT IN ({ENDED}) AND status <> 'deleting'
                  ORDER BY id DESC LIMIT {limit})"
             )
         };
@@ -50,9 +53,6 @@ impl Store {
         Ok(readable(rows))
     }
 }
-
-/// What the indexes of a team's image caches hold: all but those that have ended. Written out, so that the planner sees it.
-pub(super) const LIVE: &str = "status NOT IN ('deleted', 'expired', 'evicted', 'lost')";
 
 #[derive(sqlx::FromRow)]
 struct WeighedRow {
@@ -104,7 +104,8 @@ pub(super) fn narrow_list(
         query.push(" AND id < ").push_bind(before);
     }
     if filter.statuses.is_empty() {
-        query.push(" AND ").push(LIVE);
+        // What the indexes of a team's image caches hold: all but those that have ended.
+        query.push(" AND status NOT IN (").push(ENDED).push(")");
     } else {
         let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
         query.push(" AND status = ANY (").push_bind(statuses).push(")");
@@ -166,30 +167,11 @@ fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
     }
 }
 
+static INSERT: LazyLock<String> = LazyLock::new(ImageCacheRow::insert_one);
+
 /// Writes a new image cache.
 pub(super) async fn insert(connection: &mut Connection, cache: &ImageCache) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
-             operation, evidence, misses, created_at, updated_at, content, poll_bucket)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14, $15, $16)",
-    )
-    .bind(cache.id.uuid())
-    .bind(cache.team.as_str())
-    .bind(&cache.account)
-    .bind(cache.spec.region.as_str())
-    .bind(&cache.spec.name)
-    .bind(&cache.spec.images)
-    .bind(jsonb(&cache.spec))
-    .bind(cache.status.as_str())
-    .bind(cache.generation)
-    .bind(cache.version)
-    .bind(cache.sequence)
-    .bind(cache.operation.uuid())
-    .bind(jsonb(&cache.evidence))
-    .bind(cache.created_at)
-    .bind(fingerprint(&cache.spec))
-    .bind(&cache.poll_bucket)
-    .execute(connection)
-    .await?;
+    let parameters = Parameters::default().one::<ImageCacheRow>(Which::All, &cache);
+    parameters.query(&INSERT)?.execute(connection).await?;
     Ok(())
 }

@@ -51,6 +51,7 @@ mod tracker;
 mod transitions;
 mod unreadable;
 pub mod unscoped;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

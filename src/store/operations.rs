@@ -1,15 +1,16 @@
 //! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
+use super::columns::{Parameters, Table as _, Which};
 use super::idempotency::{self, Claimed, NewKey};
 use super::owed_answers::{self, Waiter};
 use super::quota::{self, Quota};
-use super::rows::{OperationRow, jsonb};
+use super::rows::{OperationRow, OperationToWrite, jsonb};
 use super::unreadable::alone;
 use super::{Error, Store, audit_insert, image_caches};
 use crate::domain::audit::AuditEntry;
@@ -118,7 +119,7 @@ impl Store {
             return Ok(Claimed::NoAccount);
         }
         image_caches::insert(&mut transaction, cache).await?;
-        insert(&mut transaction, new).await?;
+        insert(&mut transaction, &OperationToWrite::begun(new)).await?;
         owed_answers::insert(&mut transaction, create).await?;
         changes::insert_transition(&mut transaction, cache, first).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
@@ -170,7 +171,7 @@ impl Store {
             owed_answers::claim(&mut transaction, new.operation.cache).await?;
         }
         // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
-        let waits = insert(&mut transaction, new).await?;
+        let waits = insert(&mut transaction, &OperationToWrite::begun(new)).await?;
         let done = sqlx::query(
             "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = GREATEST(updated_at, $5)
              WHERE team = $1 AND id = $2 AND version = $3",
@@ -302,45 +303,20 @@ pub(super) async fn begin_waiting(connection: &mut Connection, cache: &ImageCach
     Ok(())
 }
 
-/// Writes a new operation. `true`: it waits for the operation that runs.
-pub(super) async fn insert(connection: &mut Connection, new: &NewOperation) -> Result<bool, Error> {
-    let operation = &new.operation;
-    let progress = new.noted.unwrap_or(operation.progress);
-    let waits = sqlx::query_scalar(
-        "WITH made AS (
-             INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
-                 lease_until, subject, credential, request_id, created_at, changes, marks, attempts, window_opened_at,
-                 last_signed_at, in_doubt)
-             VALUES ($1, $2, $3, $4,
-                 CASE WHEN $4 = 'delete' AND EXISTS (SELECT FROM operations WHERE image_cache = $3 AND state = 'running')
-                     THEN 'waiting' ELSE 'running' END,
-                 $5, $6, $7, $8, $9, clock_timestamp() + make_interval(secs => $10), $11, $12, $13, $8, $14, $15, $16, $17,
-                 $18, $16 > 0)
-             RETURNING id, state, attempts, last_signed_at),
-         noted AS (
-             INSERT INTO operation_attempts (operation, number, signed_at)
-             SELECT id, attempts, last_signed_at FROM made WHERE attempts > 0)
-         SELECT state = 'waiting' FROM made",
+/// Also its first attempt, where that is noted with it.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH made AS ({} RETURNING id, state, attempts, last_signed_at),
+        noted AS (
+            INSERT INTO operation_attempts (operation, number, signed_at)
+            SELECT id, attempts, last_signed_at FROM made WHERE attempts > 0)
+        SELECT state = 'waiting' FROM made",
+        OperationRow::insert_one()
     )
-    .bind(operation.id.uuid())
-    .bind(operation.team.as_str())
-    .bind(operation.cache.uuid())
-    .bind(operation.progress.kind.as_str())
-    .bind(operation.generation)
-    .bind(jsonb(&operation.spec))
-    .bind(&new.credentials)
-    .bind(operation.created_at)
-    .bind(new.lease_token)
-    .bind(new.lease_seconds)
-    .bind(&operation.subject)
-    .bind(&operation.credential)
-    .bind(&operation.request_id)
-    .bind(operation.changes.as_ref().map(jsonb))
-    .bind(jsonb(&operation.marks))
-    .bind(progress.attempts)
-    .bind(progress.window_opened_at)
-    .bind(progress.last_signed_at)
-    .fetch_one(connection)
-    .await?;
-    Ok(waits)
+});
+
+/// Writes a new operation. `true`: it waits for the operation that runs.
+pub(super) async fn insert(connection: &mut Connection, new: &OperationToWrite<'_>) -> Result<bool, Error> {
+    let parameters = Parameters::default().one::<OperationRow>(Which::All, new);
+    Ok(parameters.query(&INSERT)?.fetch_one(connection).await?.try_get(0)?)
 }

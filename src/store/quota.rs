@@ -6,7 +6,9 @@
 //!
 //! Who calls it: the transactions that record a create, an update or an adoption. What it does not do: judge.
 
+use super::columns::sql;
 use super::pool::Connection;
+use super::words::COUNTED;
 use super::{Error, Store};
 use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
@@ -59,7 +61,7 @@ pub(super) async fn admits(
 
 async fn count(connection: &mut Connection, team: &TeamId, since: Instant) -> Result<Holdings, Error> {
     let shapes: Vec<(String, i32, i32, i32, i64)> = sqlx::query_as(
-        "SELECT region, size, standard, flash, count(*) FROM (
+        sql!("SELECT region, size, standard, flash, count(*) FROM (
              SELECT c.region,
                  -- Of one that is being updated, the greater of what it is and what it shall be.
                  greatest((c.spec ->> 'size_gib')::integer, (o.spec ->> 'size_gib')::integer, $2) AS size,
@@ -68,9 +70,8 @@ async fn count(connection: &mut Connection, team: &TeamId, since: Instant) -> Re
                      CASE WHEN (c.spec ->> 'flash')::boolean OR (o.spec ->> 'flash')::boolean THEN 1 ELSE 0 END) AS flash
              FROM image_caches c
              LEFT JOIN operations o ON o.image_cache = c.id AND o.kind = 'update' AND o.state = 'running'
-             WHERE c.team = $1 AND c.status IN ('pending', 'preparing', 'creating', 'ready', 'updating', 'update_failed',
-                 'unknown')) AS shapes
-         GROUP BY region, size, standard, flash",
+             WHERE c.team = $1 AND c.status IN ({COUNTED})) AS shapes
+         GROUP BY region, size, standard, flash"),
     )
     .bind(team.as_str())
     .bind(DEFAULT_SIZE_GIB)

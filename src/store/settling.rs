@@ -5,14 +5,16 @@
 //!
 //! Who calls it: `app::operations`. What it does not do: decide.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
 
 use super::changes::{self, CacheWrite};
+use super::columns::{Numbers, Parameters, Table as _, Which, sql};
 use super::operations::begin_waiting;
 use super::owed_answers::{self, OwedAnswer};
-use super::rows::jsonb;
+use super::rows::{EndedOperation, NOTE_END};
+use super::words::ENDED;
 use super::{Error, Store, adoption, idempotency, tracker};
 use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
@@ -81,11 +83,11 @@ impl Store {
     /// An image cache that has ended gives up its id: the cloud uses it again, or shows anew what was thought gone.
     async fn settle_in_place_of_another(&self, settlement: &Settlement) -> Result<Settled, Error> {
         let next = &settlement.write.next;
-        let freed = sqlx::query(
+        let freed = sqlx::query(sql!(
             "UPDATE image_caches SET eci_cache_id = NULL, version = version + 1
              WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND id <> $4
-               AND (status IN ('deleted', 'expired', 'evicted', 'lost') OR gone_at IS NOT NULL)",
-        )
+               AND (status IN ({ENDED}) OR gone_at IS NOT NULL)"
+        ))
         .bind(&next.account)
         .bind(next.spec.region.as_str())
         .bind(&next.eci_cache_id)
@@ -124,27 +126,22 @@ impl Store {
     }
 }
 
-/// Guarded by the lease: a worker that woke too late ends nothing. The logins go with it.
-async fn end(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
-    let done = sqlx::query(
+/// Guarded by the lease: a worker that woke too late ends nothing.
+static END: LazyLock<String> = LazyLock::new(|| {
+    let end = Numbers::default().one::<EndedOperation>(Which::All);
+    let set = EndedOperation::set(Which::All, EndedOperation::FOUND_BY);
+    format!(
         "WITH ended AS (
-             UPDATE operations SET state = $3, error = $4, provider_request_id = $5, finished_at = $6, in_doubt = false, held = NULL,
-                 unsettled_until = $7, credentials = NULL, lease_token = NULL, lease_until = NULL
-             WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()
-             RETURNING id, attempts),
-         noted AS (
-             UPDATE operation_attempts a SET finished_at = $6, outcome = $3, provider_request_id = $5
-             FROM ended WHERE a.operation = ended.id AND a.number = ended.attempts)
-         SELECT 1 FROM ended",
+            UPDATE operations o SET {set} FROM {end}
+            WHERE o.id = n.id AND o.lease_token = n.lease_token AND o.state = 'running'
+                AND o.lease_until > clock_timestamp()
+            RETURNING o.id, o.attempts, o.state, o.finished_at, o.provider_request_id),
+        noted AS ({NOTE_END})
+        SELECT 1 FROM ended"
     )
-    .bind(settlement.operation.uuid())
-    .bind(settlement.lease_token)
-    .bind(settlement.state.as_str())
-    .bind(settlement.error.as_ref().map(jsonb))
-    .bind(&settlement.provider_request_id)
-    .bind(settlement.at)
-    .bind(settlement.unsettled_until)
-    .fetch_optional(connection)
-    .await?;
-    Ok(done.is_some())
+});
+
+async fn end(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
+    let parameters = Parameters::default().one::<EndedOperation>(Which::All, &settlement);
+    Ok(parameters.query(&END)?.fetch_optional(connection).await?.is_some())
 }

@@ -8,20 +8,22 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::unless_rolled_back;
 
-use crate::domain::content::fingerprint;
-use crate::domain::operation::{OperationKind, Progress};
-use crate::domain::status::Status;
+use crate::domain::operation::{OperationKind, Owed};
 use crate::store::Error;
-use crate::store::audit_insert::{self, Rows, Stamp};
+use crate::store::audit::AuditRow;
+use crate::store::audit_insert::{self, Stamp};
 use crate::store::batches::Work;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which};
 use crate::store::operations::NewCreate;
 use crate::store::pool::Pool;
-use crate::store::rows::jsonb;
+use crate::store::rows::{
+    IdempotencyKeys, ImageCacheRow, KeyToWrite, OperationRow, OperationToWrite, TransitionRow, TransitionToWrite,
+};
 
 /// Whether it can be written together with others.
 pub(super) fn goes_along(create: &NewCreate) -> bool {
@@ -60,47 +62,41 @@ fn differing<'a>(creates: &'a [Arc<NewCreate>]) -> Vec<&'a NewCreate> {
     creates.iter().map(|create| &**create).filter(|create| differs(create)).collect()
 }
 
+/// What an operation is given; its spec is that of its image cache, and is sent once.
+const BUT_SPEC: Which = Which::But(&["spec"]);
+
 /// One statement for all of it; what refers to a row is checked at its end.
 static CREATE: LazyLock<String> = LazyLock::new(|| {
-    let audited = audit_insert::of_those_that_fit(33);
+    let mut numbers = Numbers::default();
+    let keys = numbers.many::<IdempotencyKeys>(Which::All);
+    let caches = numbers.many::<ImageCacheRow>(Which::All);
+    let operations = numbers.many::<OperationRow>(BUT_SPEC);
+    let transitions = numbers.many::<TransitionRow>(Which::All);
+    let (owed, unsent) = (numbers.next(), Owed::Unsent.as_str());
+    let audited = audit_insert::of_those_that_fit(&mut numbers);
+    let (claim, make) = (IdempotencyKeys::insert(Which::All), ImageCacheRow::insert(Which::All));
+    let (begin, pass) = (OperationRow::insert(Which::All), TransitionRow::insert(Which::All));
     format!(
-        "WITH u AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[],
-            $7::text[], $8::int[], $9::bigint[], $10::bigint[], $11::uuid[], $12::jsonb[], $13::timestamptz[], $14::bytea[],
-            $15::text[], $16::bytea[], $17::uuid[], $18::float8[], $19::text[], $20::text[], $21::text[], $22::jsonb[],
-            $23::int[], $24::timestamptz[], $25::timestamptz[], $26::uuid[], $27::text[], $28::timestamptz[],
-            $29::text[], $30::text[], $31::bytea[], $32::bool[]) WITH ORDINALITY
-        AS u (id, team, account, region, name, spec, status, generation, version, sequence, operation, evidence, created_at,
-            content, poll_bucket, credentials, lease_token, lease_seconds, subject, credential, request_id, marks, attempts,
-            window_opened_at, last_signed_at, transition, reason, moved_at,
-            action, key, fingerprint, owed, place)),
+        "WITH keys AS MATERIALIZED (SELECT * FROM {keys}),
+    caches AS MATERIALIZED (SELECT * FROM {caches}),
     claimed AS (
-        INSERT INTO idempotency_keys (team, action, key, fingerprint, operation, created_at)
-        SELECT team, action, key, fingerprint, operation, created_at FROM u
-        WHERE key IS NOT NULL AND (SELECT true FROM operations o WHERE o.id = u.operation) IS NULL
-        ORDER BY team, action, key
+        {claim} FROM keys n WHERE (SELECT true FROM operations o WHERE o.id = n.operation) IS NULL
+        ORDER BY n.team, n.action, n.key
         ON CONFLICT DO NOTHING RETURNING operation),
-    fit AS MATERIALIZED (SELECT * FROM u WHERE key IS NULL OR operation IN (SELECT operation FROM claimed)),
-    caches AS (
-        INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
-            operation, evidence, misses, created_at, updated_at, content, poll_bucket)
-        SELECT id, team, account, region, name, ARRAY(SELECT jsonb_array_elements_text(spec -> 'images')), spec, status,
-            generation, version, sequence, operation, evidence, 0, created_at, created_at, content, poll_bucket FROM fit),
+    fit AS MATERIALIZED (
+        SELECT place, id, operation, created_at FROM caches
+        WHERE operation NOT IN (SELECT operation FROM keys) OR operation IN (SELECT operation FROM claimed)),
+    made AS ({make} FROM caches n WHERE n.place IN (SELECT place FROM fit)),
     begun AS (
-        INSERT INTO operations (id, team, image_cache, kind, state, generation, spec, credentials, due_at, lease_token,
-            lease_until, subject, credential, request_id, created_at, marks, attempts, window_opened_at, last_signed_at,
-            in_doubt)
-        SELECT operation, team, id, 'create', 'running', generation, spec, credentials, created_at, lease_token,
-            clock_timestamp() + make_interval(secs => lease_seconds), subject, credential, request_id, created_at, marks,
-            attempts, window_opened_at, last_signed_at, attempts > 0 FROM fit),
+        {begin} FROM (SELECT n.*, c.spec FROM {operations} JOIN caches c ON c.place = n.place) AS n
+        WHERE n.place IN (SELECT place FROM fit) RETURNING id, attempts, last_signed_at),
     noted AS (
         INSERT INTO operation_attempts (operation, number, signed_at)
-        SELECT operation, attempts, last_signed_at FROM fit WHERE attempts > 0),
+        SELECT id, attempts, last_signed_at FROM begun WHERE attempts > 0),
     owed AS (
         INSERT INTO owed_answers (image_cache, operation, state, created_at)
-        SELECT id, operation, 'unsent', created_at FROM fit WHERE owed),
-    passed AS (
-        INSERT INTO transitions (id, team, image_cache, sequence, generation, to_status, reason, at)
-        SELECT transition, team, id, sequence, generation, status, reason, moved_at FROM fit),
+        SELECT id, operation, '{unsent}', created_at FROM fit WHERE operation = ANY ({owed}::uuid[])),
+    passed AS ({pass} FROM {transitions} WHERE n.place IN (SELECT place FROM fit)),
     audited AS ({audited})
     SELECT operation FROM fit"
     )
@@ -132,45 +128,34 @@ impl CreateBatch {
 
     /// Writes those that fit; their operations.
     async fn write(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
-        let progress: Vec<Progress> =
-            creates.iter().map(|create| create.new.noted.unwrap_or(create.new.operation.progress)).collect();
-        let audit = Rows::of(&self.stamp, &creates.iter().map(|create| &create.new.audit).collect::<Vec<_>>());
-        let begun = sqlx::query(AssertSqlSafe(CREATE.as_str()))
-            .bind(creates.iter().map(|create| create.cache.id.uuid()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.team.as_str()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.account.as_str()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.spec.region.as_str()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.spec.name.as_str()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| jsonb(&create.cache.spec)).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| Status::as_str(create.cache.status)).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.generation).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.version).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.sequence).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.new.operation.id.uuid()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| jsonb(&create.cache.evidence)).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.created_at).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| fingerprint(&create.cache.spec)).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.cache.poll_bucket.as_deref()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.new.credentials.as_deref()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.new.lease_token).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.new.lease_seconds).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.new.operation.subject.as_str()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.new.operation.credential.as_deref()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.new.operation.request_id.as_str()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| jsonb(&create.new.operation.marks)).collect::<Vec<_>>())
-            .bind(progress.iter().map(|progress| progress.attempts).collect::<Vec<_>>())
-            .bind(progress.iter().map(|progress| progress.window_opened_at).collect::<Vec<_>>())
-            .bind(progress.iter().map(|progress| progress.last_signed_at).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.first.id.uuid()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.first.reason.as_str()).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| create.first.at).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| Some(create.new.key.as_ref()?.action)).collect::<Vec<_>>())
-            .bind(creates.iter().map(|create| Some(create.new.key.as_ref()?.key.as_str())).collect::<Vec<_>>())
-            .bind(
-                creates.iter().map(|create| Some(create.new.key.as_ref()?.fingerprint.as_slice())).collect::<Vec<_>>(),
+        let parameters = Parameters::default()
+            .many::<IdempotencyKeys>(Which::All, &creates.iter().filter_map(|create| key(create)).collect::<Vec<_>>())
+            .many::<ImageCacheRow>(Which::All, &creates.iter().map(|create| &create.cache).collect::<Vec<_>>())
+            .many::<OperationRow>(
+                BUT_SPEC,
+                &creates.iter().map(|create| OperationToWrite::begun(&create.new)).collect::<Vec<_>>(),
             )
-            .bind(creates.iter().map(|create| create.new.waiter.is_some()).collect::<Vec<_>>());
-        let begun = audit.bind(begun).fetch_all(&mut self.pool.acquire().await?).await?;
+            .many::<TransitionRow>(Which::All, &creates.iter().map(|create| first(create)).collect::<Vec<_>>())
+            .with(creates.iter().filter(|create| create.new.waiter.is_some()).map(operation).collect::<Vec<_>>())
+            .many::<AuditRow>(
+                Which::All,
+                &self.stamp.all(&creates.iter().map(|create| &create.new.audit).collect::<Vec<_>>()),
+            );
+        let begun = parameters.query(&CREATE)?.fetch_all(&mut self.pool.acquire().await?).await?;
         Ok(begun.iter().map(|row| row.try_get("operation")).collect::<Result<_, _>>()?)
     }
+}
+
+fn operation(create: &&NewCreate) -> Uuid {
+    create.new.operation.id.uuid()
+}
+
+fn key(create: &NewCreate) -> Option<KeyToWrite<'_>> {
+    let NewCreate { new, cache, .. } = create;
+    let key = new.key.as_ref()?;
+    Some(KeyToWrite { team: &cache.team, key, operation: new.operation.id, at: cache.created_at })
+}
+
+fn first(create: &NewCreate) -> TransitionToWrite<'_> {
+    TransitionToWrite { team: &create.cache.team, transition: &create.first }
 }

@@ -10,19 +10,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, FromRow as _, Row as _};
+use sqlx::{FromRow as _, Row as _};
 use uuid::Uuid;
 
 use super::unless_rolled_back;
 use crate::domain::operation::OperationKind;
-use crate::domain::status::Status;
 use crate::store::Error;
-use crate::store::audit_insert::{self, Rows, Stamp};
+use crate::store::audit::AuditRow;
+use crate::store::audit_insert::{self, Stamp};
 use crate::store::batches::Work;
 use crate::store::changes::is_vanishing;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which};
 use crate::store::handover::{self, DELIVERIES, HandOver, Put};
 use crate::store::pool::Pool;
-use crate::store::rows::jsonb;
+use crate::store::rows::{EndedOperation, Events, ImageCacheRow, NOTE_END, TransitionRow};
 use crate::store::settling::Settlement;
 
 /// Whether it can be written together with others.
@@ -73,43 +74,63 @@ fn same_way(one: Option<&HandOver>, other: Option<&HandOver>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one.is_like(other))
 }
 
+/// What the end of a create changes of its image cache, and what that is found by.
+const OF_CREATE: Which = Which::Only(&[
+    "id",
+    "team",
+    "version",
+    "status",
+    "generation",
+    "sequence",
+    "eci_cache_id",
+    "container_group_id",
+    "failure",
+    "evidence",
+    "misses",
+    "updated_at",
+    "ready_at",
+]);
+
 /// Who fits: held, and the row has not moved on. Rows that somebody has in hand are not waited for. As these are locked,
 /// nobody can be ended in part; if somebody were, the statement would break at that, for nothing of it may stay then.
-/// $2 to $4 are those of [`DELIVERIES`].
+/// $1 are the answers of keys, $2 to $4 those of [`DELIVERIES`].
 static SETTLE: LazyLock<String> = LazyLock::new(|| {
-    let (deliveries, written, audited) = (&*DELIVERIES, handover::written("news"), audit_insert::of_those_that_fit(37));
+    let mut numbers = Numbers::beginning_after(4);
+    let (event, look_at, owed) = (numbers.next(), numbers.next(), numbers.next());
+    let ends = numbers.many::<EndedOperation>(Which::All);
+    let caches = numbers.many::<ImageCacheRow>(OF_CREATE);
+    let transitions = numbers.many::<TransitionRow>(Which::All);
+    let events = numbers.many::<Events>(Which::All);
+    let audited = audit_insert::of_those_that_fit(&mut numbers);
+    let (end, step) = (
+        EndedOperation::set(Which::All, EndedOperation::FOUND_BY),
+        ImageCacheRow::set(OF_CREATE, ImageCacheRow::FOUND_BY),
+    );
+    let (pass, tell) = (TransitionRow::insert(Which::All), Events::insert(Which::All));
+    let (deliveries, written) = (&*DELIVERIES, handover::written("news"));
     format!(
-        "WITH u AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $5::uuid[], $6::text[], $7::jsonb[], $8::text[],
-            $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::text[], $13::uuid[], $14::bigint[], $15::text[], $16::int[],
-            $17::bigint[], $18::text[], $19::text[], $20::jsonb[], $21::jsonb[], $22::int[], $23::timestamptz[],
-            $24::timestamptz[], $25::uuid[], $26::text[], $27::text[], $28::timestamptz[], $29::uuid[], $30::text[],
-            $31::text[], $32::text[], $33::timestamptz[], $34::text[], $35::timestamptz[], $36::text[]) WITH ORDINALITY
-        AS u (operation, token, state, error, provider_request_id, at, unsettled_until, answer, team, cache, version, status,
-            generation, sequence, eci_cache_id, container_group_id, failure, evidence, misses, updated_at, ready_at,
-            transition, from_status, reason, moved_at, event, type, dedupe_key, body, told_at, provider_status, look_at,
-            owed, place)),
+        "WITH ends AS MATERIALIZED (SELECT * FROM {ends}),
+    caches AS MATERIALIZED (SELECT * FROM {caches}),
+    beside AS MATERIALIZED (
+        SELECT * FROM unnest($1::jsonb[], {event}::uuid[], {look_at}::timestamptz[], {owed}::text[]) WITH ORDINALITY
+            AS b (answer, event, look_at, owed, place)),
     fit AS MATERIALIZED (
-        SELECT u.*, o.attempts, c.account, c.region, c.name, COALESCE(c.spec -> 'tags', '{{}}') AS tags
-        FROM u JOIN operations o ON o.id = u.operation
-            JOIN image_caches c ON c.team = u.team AND c.id = u.cache
-        WHERE o.lease_token = u.token AND o.state = 'running' AND o.lease_until > clock_timestamp()
-          AND c.version = u.version
+        SELECT b.*, o.id AS operation, c.team, c.id AS cache, c.account, c.region, c.name,
+            COALESCE(c.spec -> 'tags', '{{}}') AS tags
+        FROM ends e JOIN caches n ON n.place = e.place JOIN beside b ON b.place = e.place
+            JOIN operations o ON o.id = e.id
+            JOIN image_caches c ON c.team = n.team AND c.id = n.id
+        WHERE o.lease_token = e.lease_token AND o.state = 'running' AND o.lease_until > clock_timestamp()
+          AND c.version = n.version
         FOR NO KEY UPDATE OF o, c SKIP LOCKED),
     ended AS (
-        UPDATE operations o SET state = fit.state, error = fit.error, provider_request_id = fit.provider_request_id,
-            finished_at = fit.at, in_doubt = false, held = NULL, unsettled_until = fit.unsettled_until, credentials = NULL,
-            lease_token = NULL, lease_until = NULL
-        FROM fit WHERE o.id = fit.operation RETURNING o.id),
-    noted AS (
-        UPDATE operation_attempts a SET finished_at = fit.at, outcome = fit.state,
-            provider_request_id = fit.provider_request_id
-        FROM fit WHERE a.operation = fit.operation AND a.number = fit.attempts),
+        UPDATE operations o SET {end}
+        FROM fit JOIN ends n ON n.place = fit.place WHERE o.id = fit.operation
+        RETURNING o.id, o.attempts, o.state, o.finished_at, o.provider_request_id),
+    noted AS ({NOTE_END}),
     moved AS (
-        UPDATE image_caches c SET status = fit.status, generation = fit.generation, version = c.version + 1,
-            sequence = fit.sequence, eci_cache_id = fit.eci_cache_id, container_group_id = fit.container_group_id,
-            failure = fit.failure, evidence = fit.evidence, misses = fit.misses, updated_at = fit.updated_at,
-            ready_at = fit.ready_at
-        FROM fit WHERE c.team = fit.team AND c.id = fit.cache RETURNING c.id),
+        UPDATE image_caches c SET version = c.version + 1, {step}
+        FROM fit JOIN caches n ON n.place = fit.place WHERE c.team = fit.team AND c.id = fit.cache RETURNING c.id),
     sending AS (
         UPDATE owed_answers w SET state = fit.owed
         FROM fit WHERE fit.owed = 'sending' AND w.image_cache = fit.cache
@@ -117,16 +138,12 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
             AND w.state IN ('unsent', 'sending') RETURNING w.operation),
     cleared AS (
         DELETE FROM owed_answers w USING fit WHERE fit.owed = 'told' AND w.image_cache = fit.cache),
-    passed AS (
-        INSERT INTO transitions (id, team, image_cache, sequence, generation, from_status, to_status, provider_status,
-            reason, at)
-        SELECT transition, team, cache, sequence, generation, from_status, status, provider_status, reason, moved_at FROM fit),
+    passed AS ({pass} FROM {transitions} WHERE n.place IN (SELECT place FROM fit)),
     answered AS (
         UPDATE idempotency_keys k SET answer = fit.answer
         FROM fit WHERE fit.answer IS NOT NULL AND k.operation = fit.operation AND k.answer IS NULL),
     news AS (
-        INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
-        SELECT event, team, type, cache, dedupe_key, body, told_at FROM fit WHERE event IS NOT NULL
+        {tell} FROM {events} WHERE n.id IN (SELECT event FROM fit)
         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq, id, team, type, image_cache, body, occurred_at),
     told AS (
         SELECT news.seq, news.team, news.type, news.image_cache, news.occurred_at, fit.name, fit.tags
@@ -168,48 +185,27 @@ impl SettleBatch {
 
     /// A row for each operation that fitted and each delivery of it.
     async fn end(&self, ends: &[&Settlement]) -> Result<Vec<PgRow>, Error> {
-        let passed = |end: &&Settlement| end.write.transition.as_ref().map(|passed| passed.id.uuid());
         let hand_over = hand_over(ends);
+        let event = |end: &&Settlement| end.write.event.as_ref().map(|event| event.id.uuid());
         // Each has one (`goes_along`), so its place is that of its end.
-        let audit = Rows::of(&self.stamp, &ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
-        let rows = sqlx::query(AssertSqlSafe(SETTLE.as_str()))
-            .bind(ends.iter().map(|end| end.operation.uuid()).collect::<Vec<_>>())
-            .bind(ends.first().map(|end| end.at))
-            .bind(hand_over.and_then(HandOver::worker))
-            .bind(hand_over.map(HandOver::closed).unwrap_or_default())
-            .bind(ends.iter().map(|end| end.lease_token).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.state.as_str()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.error.as_ref().map(jsonb)).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.provider_request_id.as_deref()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.at).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.unsettled_until).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.answer.as_ref()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.team.as_str()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.id.uuid()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.version).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Status::as_str(end.write.next.status)).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.generation).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.sequence).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.eci_cache_id.as_deref()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.container_group_id.as_deref()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.failure.as_ref().map(jsonb)).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| jsonb(&end.write.next.evidence)).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.misses).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.updated_at).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.ready_at).collect::<Vec<_>>())
-            .bind(ends.iter().map(passed).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.transition.as_ref()?.from.map(Status::as_str)).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Some(end.write.transition.as_ref()?.reason.as_str())).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Some(end.write.transition.as_ref()?.at)).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Some(end.write.event.as_ref()?.id.uuid())).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Some(end.write.event.as_ref()?.kind.as_str())).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Some(end.write.event.as_ref()?.dedupe_key.as_str())).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Some(end.write.event.as_ref()?.body.as_str())).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| Some(end.write.event.as_ref()?.at)).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.write.next.provider_status.as_deref()).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.look_at).collect::<Vec<_>>())
-            .bind(ends.iter().map(|end| end.owed.word()).collect::<Vec<_>>());
-        Ok(audit.bind(rows).fetch_all(&mut self.pool.acquire().await?).await?)
+        let audit = self.stamp.all(&ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
+        let parameters = Parameters::default()
+            .with(ends.iter().map(|end| end.answer.as_ref()).collect::<Vec<_>>())
+            .with(ends.first().map(|end| end.at))
+            .with(hand_over.and_then(HandOver::worker))
+            .with(hand_over.map(HandOver::closed).unwrap_or_default())
+            .with(ends.iter().map(event).collect::<Vec<_>>())
+            .with(ends.iter().map(|end| end.look_at).collect::<Vec<_>>())
+            .with(ends.iter().map(|end| end.owed.word()).collect::<Vec<_>>())
+            .many::<EndedOperation>(Which::All, ends)
+            .many::<ImageCacheRow>(OF_CREATE, &ends.iter().map(|end| &end.write.next).collect::<Vec<_>>())
+            .many::<TransitionRow>(
+                Which::All,
+                &ends.iter().filter_map(|end| end.write.transition()).collect::<Vec<_>>(),
+            )
+            .many::<Events>(Which::All, &ends.iter().filter_map(|end| end.write.event()).collect::<Vec<_>>())
+            .many::<AuditRow>(Which::All, &audit);
+        Ok(parameters.query(&SETTLE)?.fetch_all(&mut self.pool.acquire().await?).await?)
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use sqlx::FromRow;
 
 use crate::domain::region::Region;
+use crate::store::columns::sql;
+use crate::store::words::ENDED;
 use crate::store::{Error, Store};
 
 /// What may not be taken over.
@@ -30,14 +32,14 @@ impl Store {
     /// What of these ids of the cloud has a row already, and what is being created. Ask it after the cloud was
     /// read: a cache of ours that was listed is either still being created or has its id in its row.
     pub async fn taken_caches(&self, account: &str, region: &Region, ids: &[String]) -> Result<Taken, Error> {
-        let rows: Vec<TakenRow> = sqlx::query_as(
+        let rows: Vec<TakenRow> = sqlx::query_as(sql!(
             "SELECT eci_cache_id, name,
-                 status IN ('deleted', 'expired', 'evicted', 'lost') OR gone_at IS NOT NULL AS ended
+                 status IN ({ENDED}) OR gone_at IS NOT NULL AS ended
              FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id = ANY ($3)
              UNION ALL
              SELECT NULL, c.name, false FROM operations o JOIN image_caches c ON c.id = o.image_cache
-             WHERE o.state = 'running' AND o.kind = 'create' AND c.account = $1 AND c.region = $2",
-        )
+             WHERE o.state = 'running' AND o.kind = 'create' AND c.account = $1 AND c.region = $2"
+        ))
         .bind(account)
         .bind(region.as_str())
         .bind(ids)

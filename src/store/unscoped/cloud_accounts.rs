@@ -11,9 +11,11 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::region::Region;
 use crate::store::columns::row;
+use crate::store::columns::sql;
 use crate::store::pool::Connection;
 use crate::store::rows::word;
 use crate::store::unreadable::readable;
+use crate::store::words::{ENDED, OPEN};
 use crate::store::{Error, PlatformEvent, Store, audit_insert, platform_events};
 
 const TABLE: &str = "cloud_accounts";
@@ -180,13 +182,13 @@ impl Store {
 /// Whether the cloud may have an image cache in the account, or an operation has work there: one that has ended is
 /// looked after while a copy of it may still be carried out, too.
 async fn is_used(connection: &mut Connection, name: &AccountName) -> Result<bool, Error> {
-    let used = sqlx::query_scalar(
+    let used = sqlx::query_scalar(sql!(
         "SELECT EXISTS (SELECT FROM image_caches WHERE account = $1
-                 AND status NOT IN ('deleted', 'expired', 'evicted', 'lost')
+                 AND status NOT IN ({ENDED})
                  AND NOT (status = 'failed' AND (eci_cache_id IS NULL OR gone_at IS NOT NULL)))
              OR EXISTS (SELECT FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
-                 WHERE c.account = $1 AND (o.state IN ('waiting', 'running') OR o.unsettled_until IS NOT NULL))",
-    )
+                 WHERE c.account = $1 AND (o.state IN ({OPEN}) OR o.unsettled_until IS NOT NULL))"
+    ))
     .bind(name.as_str())
     .fetch_one(connection)
     .await?;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
+use crate::store::columns::sql;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
+use crate::store::words::{AT_REST, OVER};
 use crate::store::{Error, Store};
 
 /// A sign of life older than this means that no worker runs.
@@ -55,12 +57,12 @@ impl Store {
 
     /// Makes every group due that holds a cache whose retention has ended, so that the tracker looks.
     pub async fn wake_expired(&self, now: Instant) -> Result<u64, Error> {
-        let done = sqlx::query(
+        let done = sqlx::query(sql!(
             "INSERT INTO tracker_groups AS g (account, region, due_at)
              SELECT DISTINCT account, region, $1::timestamptz FROM image_caches
-             WHERE expires_at <= $1 AND gone_at IS NULL AND status IN ('ready', 'update_failed', 'failed')
-             ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at)",
-        )
+             WHERE expires_at <= $1 AND gone_at IS NULL AND status IN ({AT_REST})
+             ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at)"
+        ))
         .bind(now)
         .execute(&self.workers)
         .await?;
@@ -73,7 +75,7 @@ impl Store {
             "SELECT {} FROM image_caches c
              WHERE c.status = 'deleting' AND c.eci_cache_id IS NOT NULL AND c.misses = 0 AND c.updated_at <= $1
                AND NOT EXISTS (SELECT FROM operations o
-                   WHERE o.image_cache = c.id AND o.state NOT IN ('succeeded', 'refused'))
+                   WHERE o.image_cache = c.id AND o.state NOT IN ({OVER}))
              LIMIT $2",
             ImageCacheRow::columns("c")
         );

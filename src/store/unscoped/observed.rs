@@ -5,14 +5,17 @@
 //! for, so name, images and spec are not among the columns.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::domain::ids::CacheId;
-use crate::domain::status::Status;
 use crate::store::changes::is_vanishing;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which};
 use crate::store::pool::Connection;
+use crate::store::rows::{Events, ImageCacheRow, TransitionRow};
+use crate::store::words::OPEN;
 use crate::store::{CacheWrite, Error, Store, audit_insert, handover};
 
 impl Store {
@@ -36,92 +39,78 @@ impl Store {
     }
 }
 
-async fn update_rows(connection: &mut Connection, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
-    let written: Vec<Uuid> = sqlx::query_scalar(
-        // Locked in the order of ids: two writers of the same rows wait for each other, and never in a circle.
-        "WITH news AS (
-             SELECT n.* FROM jsonb_to_recordset($1) AS n (id uuid, team text, version bigint, status text,
-                 provider_status text, sequence bigint, container_group_id text, snapshot_id text,
-                 flash_snapshot_id text, progress_percent integer, failure jsonb, evidence jsonb, misses integer,
-                 updated_at timestamptz, ready_at timestamptz, expires_at timestamptz, last_matched_at timestamptz,
-                 provider jsonb, drift jsonb, expiry_told timestamptz, gone_at timestamptz, vanishes boolean)),
+/// What an observation may change, and what a row is found by.
+const SEEN: Which = Which::Only(&[
+    "id",
+    "team",
+    "version",
+    "status",
+    "provider_status",
+    "sequence",
+    "container_group_id",
+    "snapshot_id",
+    "flash_snapshot_id",
+    "progress_percent",
+    "failure",
+    "evidence",
+    "misses",
+    "updated_at",
+    "ready_at",
+    "expires_at",
+    "last_matched_at",
+    "provider",
+    "drift",
+    "expiry_told",
+    "gone_at",
+]);
+
+/// $1 are those that vanish. Locked in the order of ids: two writers of the same rows wait for each other, and never in a
+/// circle.
+static STEPS: LazyLock<String> = LazyLock::new(|| {
+    let steps = Numbers::beginning_after(1).few::<ImageCacheRow>(SEEN);
+    let set = ImageCacheRow::set(SEEN, ImageCacheRow::FOUND_BY);
+    format!(
+        "WITH steps AS MATERIALIZED (SELECT * FROM {steps}),
          held AS (
-             SELECT c.id FROM image_caches c JOIN news n ON c.team = n.team AND c.id = n.id AND c.version = n.version
+             SELECT c.id FROM image_caches c JOIN steps n ON c.team = n.team AND c.id = n.id AND c.version = n.version
              -- While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself.
-             WHERE NOT (n.vanishes AND EXISTS (SELECT FROM operations o
-                 WHERE o.image_cache = c.id AND o.kind = 'delete' AND o.state IN ('waiting', 'running')))
+             WHERE NOT (n.id = ANY ($1::uuid[]) AND EXISTS (SELECT FROM operations o
+                 WHERE o.image_cache = c.id AND o.kind = 'delete' AND o.state IN ({OPEN})))
              ORDER BY c.id FOR UPDATE OF c)
-         UPDATE image_caches c SET status = n.status, provider_status = n.provider_status, version = c.version + 1,
-             sequence = n.sequence, container_group_id = n.container_group_id, snapshot_id = n.snapshot_id,
-             flash_snapshot_id = n.flash_snapshot_id, progress_percent = n.progress_percent, failure = n.failure,
-             evidence = n.evidence, misses = n.misses, updated_at = n.updated_at, ready_at = n.ready_at,
-             expires_at = n.expires_at, last_matched_at = n.last_matched_at, provider = n.provider,
-             drift = n.drift, expiry_told = n.expiry_told, gone_at = n.gone_at
-         FROM news n, held WHERE c.id = held.id AND c.team = n.team AND c.id = n.id AND c.version = n.version
-         RETURNING c.id",
+         UPDATE image_caches c SET version = c.version + 1, {set}
+         FROM steps n, held WHERE c.id = held.id AND c.team = n.team AND c.id = n.id AND c.version = n.version
+         RETURNING c.id"
     )
-    .bind(writes.iter().map(row).collect::<Value>())
-    .fetch_all(connection)
-    .await?;
-    Ok(written.into_iter().map(CacheId::from).collect())
+});
+
+async fn update_rows(connection: &mut Connection, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+    let vanishing = writes.iter().filter(|write| write.transition.as_ref().is_some_and(is_vanishing));
+    let parameters = Parameters::default()
+        .with(vanishing.map(|write| write.next.id.uuid()).collect::<Vec<_>>())
+        .many::<ImageCacheRow>(SEEN, &writes.iter().map(|write| &write.next).collect::<Vec<_>>());
+    let written = parameters.query(&STEPS)?.fetch_all(connection).await?;
+    let ids: Vec<Uuid> = written.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(ids.into_iter().map(CacheId::from).collect())
 }
 
-fn row(write: &CacheWrite) -> Value {
-    let next = &write.next;
-    json!({
-        "id": next.id.uuid().to_string(), "team": next.team.as_str(), "version": next.version, "status": next.status.as_str(),
-        "provider_status": next.provider_status, "sequence": next.sequence,
-        "container_group_id": next.container_group_id, "snapshot_id": next.snapshot_id,
-        "flash_snapshot_id": next.flash_snapshot_id, "progress_percent": next.progress_percent,
-        "failure": next.failure, "evidence": next.evidence, "misses": next.misses, "updated_at": next.updated_at,
-        "ready_at": next.ready_at, "expires_at": next.expires_at, "last_matched_at": next.last_matched_at,
-        "provider": next.provider, "drift": (!next.reconciled.drift.is_empty()).then_some(&next.reconciled.drift),
-        "expiry_told": next.reconciled.expiry_told, "gone_at": next.reconciled.gone_at,
-        "vanishes": write.transition.as_ref().is_some_and(is_vanishing),
-    })
-}
+static TRANSITIONS: LazyLock<String> = LazyLock::new(TransitionRow::insert_many);
 
 async fn insert_transitions(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
-    let rows: Value = writes.iter().filter_map(|write| Some((write, write.transition.as_ref()?))).map(|(write, one)| {
-        json!({
-            "id": one.id.uuid().to_string(), "team": write.next.team.as_str(), "image_cache": one.cache.uuid().to_string(),
-            "sequence": one.sequence, "generation": one.generation, "from_status": one.from.map(Status::as_str),
-            "to_status": one.to.as_str(), "provider_status": one.provider_status, "reason": one.reason, "at": one.at,
-        })
-    }).collect();
-    sqlx::query(
-        "INSERT INTO transitions (id, team, image_cache, sequence, generation, from_status, to_status, provider_status,
-             reason, at)
-         SELECT id, team, image_cache, sequence, generation, from_status, to_status, provider_status, reason, at
-         FROM jsonb_to_recordset($1) AS n (id uuid, team text, image_cache uuid, sequence bigint, generation integer,
-             from_status text, to_status text, provider_status text, reason text, at timestamptz)",
-    )
-    .bind(rows)
-    .execute(connection)
-    .await?;
+    let rows: Vec<_> = writes.iter().filter_map(|write| write.transition()).collect();
+    let parameters = Parameters::default().many::<TransitionRow>(Which::All, &rows);
+    parameters.query(&TRANSITIONS)?.execute(connection).await?;
     Ok(())
 }
 
+static EVENTS: LazyLock<String> =
+    LazyLock::new(|| format!("{} ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq", Events::insert_many()));
+
 /// Events, each once, and one delivery for each endpoint that wants it. All of them go the way of the first.
 async fn insert_events(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
-    let events = writes.iter().filter_map(|write| Some((write, write.event.as_ref()?)));
-    let Some((_, first)) = events.clone().next() else { return Ok(()) };
-    let rows: Value = events
-        .map(|(write, event)| {
-            json!({
-                "id": event.id.uuid().to_string(), "team": write.next.team.as_str(), "type": event.kind.as_str(),
-                "image_cache": write.next.id.uuid().to_string(), "dedupe_key": event.dedupe_key, "body": event.body, "at": event.at,
-            })
-        })
-        .collect();
-    let told: Vec<i64> = sqlx::query_scalar(
-        "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
-         SELECT id, team, type, image_cache, dedupe_key, body, at FROM jsonb_to_recordset($1) AS n (id uuid,
-             team text, type text, image_cache uuid, dedupe_key text, body text, at timestamptz)
-         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq",
-    )
-    .bind(rows)
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows: Vec<_> = writes.iter().filter_map(|write| write.event()).collect();
+    let Some(first) = rows.first().map(|row| row.event) else { return Ok(()) };
+    let parameters = Parameters::default().many::<Events>(Which::All, &rows);
+    let told = parameters.query(&EVENTS)?.fetch_all(&mut *connection).await?;
+    let told: Vec<i64> = told.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     handover::enqueue(connection, &told, first.at, &first.hand_over).await
 }

@@ -13,8 +13,10 @@ use crate::domain::failure::CloudError;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Held, Operation, Progress};
+use crate::store::columns::sql;
 use crate::store::rows::{OperationRow, jsonb};
 use crate::store::unreadable::{self, Keyed as _};
+use crate::store::words::ENDED;
 use crate::store::{Error, Store, Waiter};
 
 /// An operation in this worker's hands.
@@ -282,7 +284,7 @@ impl Store {
     ) -> Result<Vec<(Operation, ImageCache)>, Error> {
         let sql = format!(
             "SELECT {} FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
-             WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', 'deleted', 'expired', 'evicted', 'lost')
+             WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', {ENDED})
                AND NOT EXISTS (SELECT FROM operations r WHERE r.image_cache = c.id AND r.state = 'running')
                AND NOT EXISTS (
                    SELECT FROM operations r WHERE r.image_cache = c.id AND r.kind = 'delete' AND r.state = 'refused'
@@ -316,17 +318,17 @@ impl Store {
 
     /// Forgets the mark of abandoned creates whose caches are gone, or never were, and what is owed for such.
     pub async fn forget_abandoned(&self) -> Result<u64, Error> {
-        let done = sqlx::query(
+        let done = sqlx::query(sql!(
             "UPDATE operations o SET abandoned = false FROM image_caches c
              WHERE o.abandoned AND o.state <> 'running' AND c.team = o.team AND c.id = o.image_cache
-               AND (o.state = 'refused' OR c.status IN ('deleted', 'expired', 'evicted', 'lost'))",
-        )
+               AND (o.state = 'refused' OR c.status IN ({ENDED}))"
+        ))
         .execute(&self.workers)
         .await?;
-        sqlx::query(
+        sqlx::query(sql!(
             "DELETE FROM owed_answers w USING image_caches c
-             WHERE c.id = w.image_cache AND c.status IN ('deleted', 'expired', 'evicted', 'lost')",
-        )
+             WHERE c.id = w.image_cache AND c.status IN ({ENDED})"
+        ))
         .execute(&self.workers)
         .await?;
         Ok(done.rows_affected())

@@ -5,6 +5,8 @@
 //!
 //! Who calls it: `app::reconciling`. Caches that no row knows are in [`super::strangers`].
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -16,13 +18,18 @@ use crate::domain::region::Region;
 use crate::store::changes::{self, CacheWrite};
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
+use crate::store::words::{AT_REST, ENDED, OVER};
 use crate::store::{Error, Store, tracker};
 
 /// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::is_at_rest`], and nobody changes them
 /// now.
-const AT_REST: &str = "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
-    AND c.status IN ('ready', 'update_failed', 'failed')
-    AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id AND o.state NOT IN ('succeeded', 'refused'))";
+static RESTING: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
+    AND c.status IN ({AT_REST})
+    AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id AND o.state NOT IN ({OVER}))"
+    )
+});
 
 /// A group in this worker's hands.
 #[derive(Debug, Clone, FromRow)]
@@ -138,7 +145,7 @@ impl Store {
     /// The group's rows at rest that may differ from what the cloud shows: `seen` is a list of objects, as
     /// `app::reconciling` makes them.
     pub async fn differing(&self, group: &TrackerGroup, seen: &Value) -> Result<Vec<ImageCache>, Error> {
-        let columns = ImageCacheRow::columns("c");
+        let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         // A usual row costs a join and a dozen comparisons; what was noted before is judged again every time.
         let sql = format!(
             "SELECT {columns}
@@ -146,7 +153,7 @@ impl Store {
                  resource_group_id text, elimination_strategy text, expires_at timestamptz,
                  last_matched_at timestamptz, snapshot_id text, flash_snapshot_id text)
              JOIN image_caches c ON c.eci_cache_id = s.id
-             WHERE {AT_REST} AND (c.drift IS NOT NULL OR c.misses > 0
+             WHERE {resting} AND (c.drift IS NOT NULL OR c.misses > 0
                  OR c.provider_status IS DISTINCT FROM s.status OR c.expires_at IS DISTINCT FROM s.expires_at
                  OR (s.last_matched_at IS NOT NULL AND s.last_matched_at IS DISTINCT FROM c.last_matched_at)
                  OR (s.snapshot_id IS NOT NULL AND s.snapshot_id IS DISTINCT FROM c.snapshot_id)
@@ -174,9 +181,9 @@ impl Store {
         let sql = format!(
             "SELECT {columns} FROM unnest($3::text[]) AS s(id)
              JOIN image_caches c ON (c.account, c.region, c.eci_cache_id) = ($1, $2, s.id)
-             WHERE (c.status IN ('deleted', 'expired', 'evicted', 'lost') OR c.gone_at IS NOT NULL) AND c.updated_at <= $4
+             WHERE (c.status IN ({ENDED}) OR c.gone_at IS NOT NULL) AND c.updated_at <= $4
                AND NOT EXISTS (SELECT FROM operations o
-                   WHERE o.image_cache = c.id AND o.state NOT IN ('succeeded', 'refused'))
+                   WHERE o.image_cache = c.id AND o.state NOT IN ({OVER}))
              ORDER BY c.id LIMIT $5"
         );
         self.rest(sql, group, |query| query.bind(ids).bind(before).bind(limit)).await
@@ -190,15 +197,15 @@ impl Store {
         before: Instant,
         limit: i64,
     ) -> Result<Vec<ImageCache>, Error> {
-        let columns = ImageCacheRow::columns("c");
+        let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         let sql = format!(
             "WITH absent AS MATERIALIZED (
                  -- By the index of what is at rest, and hashed: neither the pages of the table nor 5,000 times 5,000.
                  SELECT eci_cache_id FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
-                   AND gone_at IS NULL AND status IN ('ready', 'update_failed', 'failed')
+                   AND gone_at IS NULL AND status IN ({AT_REST})
                    AND eci_cache_id NOT IN (SELECT unnest($3::text[])))
              SELECT {columns} FROM absent JOIN image_caches c ON c.eci_cache_id = absent.eci_cache_id
-             WHERE {AT_REST} AND c.misses = 0 AND c.updated_at <= $4 LIMIT $5"
+             WHERE {resting} AND c.misses = 0 AND c.updated_at <= $4 LIMIT $5"
         );
         self.rest(sql, group, |query| query.bind(ids).bind(before).bind(limit)).await
     }
@@ -210,9 +217,9 @@ impl Store {
         before: Instant,
         limit: i64,
     ) -> Result<Vec<ImageCache>, Error> {
-        let columns = ImageCacheRow::columns("c");
+        let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         let sql = format!(
-            "SELECT {columns} FROM image_caches c WHERE {AT_REST} AND c.misses > 0 AND c.updated_at <= $3
+            "SELECT {columns} FROM image_caches c WHERE {resting} AND c.misses > 0 AND c.updated_at <= $3
              ORDER BY c.updated_at LIMIT $4"
         );
         self.rest(sql, group, |query| query.bind(before).bind(limit)).await
@@ -220,16 +227,16 @@ impl Store {
 
     /// Whether a row at rest of the group waits for its second look.
     pub async fn any_missed(&self, group: &TrackerGroup) -> Result<bool, Error> {
-        let sql = format!("SELECT EXISTS (SELECT FROM image_caches c WHERE {AT_REST} AND c.misses > 0)");
+        let sql = format!("SELECT EXISTS (SELECT FROM image_caches c WHERE {} AND c.misses > 0)", *RESTING);
         let any = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(&group.account).bind(&group.region);
         Ok(any.fetch_one(&self.workers).await?)
     }
 
     /// The group's rows whose retention ends after `now` and not after `until`, and of which nobody was told.
     pub async fn expiring(&self, group: &TrackerGroup, now: Instant, until: Instant) -> Result<Vec<ImageCache>, Error> {
-        let columns = ImageCacheRow::columns("c");
+        let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         let sql = format!(
-            "SELECT {columns} FROM image_caches c WHERE {AT_REST} AND c.expires_at > $3 AND c.expires_at <= $4
+            "SELECT {columns} FROM image_caches c WHERE {resting} AND c.expires_at > $3 AND c.expires_at <= $4
                AND c.status IN ('ready', 'update_failed') AND c.expiry_told IS DISTINCT FROM c.expires_at ORDER BY c.id"
         );
         self.rest(sql, group, |query| query.bind(now).bind(until)).await

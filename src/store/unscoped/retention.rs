@@ -6,7 +6,9 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Instant;
+use crate::store::columns::sql;
 use crate::store::pool::Connection;
+use crate::store::words::{ENDED, OPEN};
 use crate::store::{Error, Store};
 
 /// Rows that one statement looks at.
@@ -100,16 +102,16 @@ impl Store {
         if !hold(&mut transaction, "image_caches").await? {
             return Ok(Forgotten::default());
         }
-        let (last, gone): (Option<Uuid>, i64) = sqlx::query_as(
+        let (last, gone): (Option<Uuid>, i64) = sqlx::query_as(sql!(
             "WITH page AS MATERIALIZED (
                  SELECT c.id, c.team, c.status, c.updated_at FROM image_caches c
                  WHERE c.id > (SELECT id FROM retention_progress WHERE part = 'image_caches') AND c.id < $2
                  ORDER BY c.id LIMIT $3),
              old AS MATERIALIZED (
                  SELECT p.id, p.team FROM page p
-                 WHERE p.status IN ('deleted', 'expired', 'evicted', 'lost') AND p.updated_at < $1
+                 WHERE p.status IN ({ENDED}) AND p.updated_at < $1
                    AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = p.id AND (
-                       o.state IN ('waiting', 'running') OR o.abandoned OR o.unsettled_until IS NOT NULL OR o.finished_at >= $1
+                       o.state IN ({OPEN}) OR o.abandoned OR o.unsettled_until IS NOT NULL OR o.finished_at >= $1
                        OR EXISTS (SELECT FROM idempotency_keys k WHERE k.operation = o.id)
                        OR EXISTS (SELECT FROM found_caches f WHERE f.orphan_of = o.id)))
                    AND NOT EXISTS (SELECT FROM events e WHERE e.team = p.team AND e.image_cache = p.id)
@@ -124,8 +126,8 @@ impl Store {
                  UPDATE retention_progress SET id = CASE WHEN (SELECT count(*) FROM page) < $3
                      THEN '00000000-0000-0000-0000-000000000000' ELSE (SELECT id FROM page ORDER BY id DESC LIMIT 1) END
                  WHERE part = 'image_caches')
-             SELECT (SELECT id FROM page ORDER BY id OFFSET $3 - 1), (SELECT count(*) FROM gone)",
-        )
+             SELECT (SELECT id FROM page ORDER BY id OFFSET $3 - 1), (SELECT count(*) FROM gone)"
+        ))
         .bind(before)
         .bind(lowest_id(before))
         .bind(PART)

@@ -12,8 +12,10 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::observation::Seen;
 use crate::domain::poll::hazard::History;
 use crate::domain::poll::worth::PROGRESS_STEP;
+use crate::store::columns::sql;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
+use crate::store::words::{AT_REST, ENDED, IN_MOTION};
 use crate::store::{Error, Store};
 
 /// An account's caches in one region.
@@ -105,15 +107,15 @@ impl Store {
     /// What is followed in the group: caches in motion, and those whose retention has ended.
     pub async fn followed(&self, group: &TrackerGroup, now: Instant) -> Result<Vec<Followed>, Error> {
         let found = sqlx::query_as(
-            "SELECT eci_cache_id, status, cardinality(images) AS images, COALESCE((spec ->> 'flash')::boolean, false) AS flash,
+            sql!("SELECT eci_cache_id, status, cardinality(images) AS images, COALESCE((spec ->> 'flash')::boolean, false) AS flash,
                  CASE WHEN status = 'deleting' THEN updated_at
                       ELSE COALESCE((evidence ->> 'accepted_at')::timestamptz, created_at) END AS begun_at,
                  -- An update to 19 tags or more has taken the bucket's tag away.
-                 CASE WHEN (SELECT count(*) FROM jsonb_object_keys(COALESCE(spec -> 'tags', '{}'))) <= 18
+                 CASE WHEN (SELECT count(*) FROM jsonb_object_keys(COALESCE(spec -> 'tags', '{{}}'))) <= 18
                       THEN poll_bucket END AS bucket
              FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
-               AND (status IN ('preparing', 'creating', 'updating', 'deleting', 'unknown')
-                    OR (status IN ('ready', 'update_failed', 'failed') AND expires_at <= $3 AND gone_at IS NULL))",
+               AND (status IN ({IN_MOTION})
+                    OR (status IN ({AT_REST}) AND expires_at <= $3 AND gone_at IS NULL))"),
         )
         .bind(&group.account)
         .bind(&group.region)
@@ -125,10 +127,10 @@ impl Store {
 
     /// How many caches of the group the cloud may list: what a full list would cost.
     pub async fn caches_known(&self, group: &TrackerGroup) -> Result<i64, Error> {
-        let known = sqlx::query_scalar(
+        let known = sqlx::query_scalar(sql!(
             "SELECT count(*) FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
-               AND gone_at IS NULL AND status NOT IN ('deleted', 'expired', 'evicted', 'lost')",
-        )
+               AND gone_at IS NULL AND status NOT IN ({ENDED})"
+        ))
         .bind(&group.account)
         .bind(&group.region)
         .fetch_one(&self.workers)
@@ -139,8 +141,8 @@ impl Store {
     /// How many caches of the group the cloud may list under each of these buckets.
     pub async fn bucket_sizes(&self, group: &TrackerGroup, buckets: &[&str]) -> Result<BTreeMap<String, usize>, Error> {
         let sizes: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT poll_bucket, count(*) FROM image_caches WHERE account = $1 AND region = $2 AND poll_bucket = ANY ($3)
-               AND status NOT IN ('deleted', 'expired', 'evicted', 'lost') GROUP BY poll_bucket",
+            sql!("SELECT poll_bucket, count(*) FROM image_caches WHERE account = $1 AND region = $2 AND poll_bucket = ANY ($3)
+               AND status NOT IN ({ENDED}) GROUP BY poll_bucket"),
         )
         .bind(&group.account)
         .bind(&group.region)
@@ -158,7 +160,7 @@ impl Store {
                      $9::timestamptz[], $10::timestamptz[])
                  AS s (id, status, progress, container_group, snapshot, flash, expires_at, matched_at)
              JOIN image_caches c ON c.account = $1 AND c.region = $2 AND c.eci_cache_id = s.id
-             WHERE c.status NOT IN ('deleted', 'expired', 'evicted', 'lost')
+             WHERE c.status NOT IN ({ENDED})
                AND (c.provider_status IS DISTINCT FROM s.status OR c.misses > 0
                    -- Not believed yet: the old build's Ready counts after a while, though nothing changes at the cloud.
                    OR (c.status <> 'deleting'

@@ -5,6 +5,8 @@
 //!
 //! Who calls it: `app::absence`. What it does not do: decide what is too much (`domain::reconcile::census`).
 
+use std::sync::LazyLock;
+
 use chrono::Duration;
 use sqlx::FromRow;
 
@@ -12,18 +14,23 @@ use super::tracker::TrackerGroup;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::reconcile::{Census, FAILED_KEPT};
+use crate::store::words::{OVER, SHOWN};
 use crate::store::{Error, PlatformEvent, Store, audit_insert, platform_events};
 
 /// Rows that the cloud should show: it has them, nobody has asked to remove them, and their time is not over. `$3` is
 /// now, `$4` the last moment from which a list knows everything, `$5` how long the cloud keeps what failed, in seconds.
-const SHOULD_SHOW: &str = "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
-    AND c.status IN ('preparing', 'creating', 'ready', 'failed', 'updating', 'update_failed', 'unknown')
+static SHOULD_SHOW: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
+    AND c.status IN ({SHOWN})
     AND COALESCE((c.evidence ->> 'accepted_at')::timestamptz, c.created_at) <= $4
     AND (c.expires_at IS NULL OR c.expires_at > $3)
     AND NOT (c.status = 'failed' AND COALESCE((c.evidence ->> 'accepted_at')::timestamptz, c.created_at)
              <= $3 - make_interval(secs => $5))
     AND NOT EXISTS (SELECT FROM operations o WHERE o.image_cache = c.id AND o.kind = 'delete'
-                    AND o.state NOT IN ('succeeded', 'refused'))";
+                    AND o.state NOT IN ({OVER}))"
+    )
+});
 
 /// A region of an account that is not judged.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -57,7 +64,8 @@ impl Store {
     ) -> Result<Census, Error> {
         let sql = format!(
             "SELECT count(*), count(*) FILTER (WHERE c.eci_cache_id NOT IN (SELECT unnest($6::text[])))
-             FROM image_caches c WHERE {SHOULD_SHOW}"
+             FROM image_caches c WHERE {}",
+            *SHOULD_SHOW
         );
         let (known, missing) = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(&group.account)
@@ -81,8 +89,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<String>, Error> {
         let sql = format!(
-            "SELECT c.eci_cache_id FROM image_caches c WHERE {SHOULD_SHOW} AND c.misses = 0
-               AND c.provider_status IS NOT NULL AND c.eci_cache_id <> ALL ($6) ORDER BY c.eci_cache_id LIMIT $7"
+            "SELECT c.eci_cache_id FROM image_caches c WHERE {} AND c.misses = 0
+               AND c.provider_status IS NOT NULL AND c.eci_cache_id <> ALL ($6) ORDER BY c.eci_cache_id LIMIT $7",
+            *SHOULD_SHOW
         );
         let ids = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(&group.account)

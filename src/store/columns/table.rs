@@ -1,0 +1,191 @@
+//! What is written of a table: the list that [`table!`](table) makes, and the pieces of statements that come from it.
+//!
+//! In a statement, what is written is called `n`, with a column for each value: of one row ([`Numbers::one`]), or of
+//! many, each with its `place` from 1 on ([`Numbers::many`]).
+//!
+//! [`Numbers::one`]: super::Numbers::one
+//! [`Numbers::many`]: super::Numbers::many
+
+use super::{Numbers, Parameters};
+
+/// A column that is read or written.
+pub(in crate::store) struct Column {
+    /// Its name.
+    pub(in crate::store) name: &'static str,
+    /// The type of its values, in PostgreSQL's word.
+    pub(in crate::store) type_name: fn() -> String,
+    /// Whether a value is given with the statement.
+    pub(in crate::store) is_given: bool,
+    /// How it is made in the statement; none: it is what is given.
+    pub(in crate::store) made: Option<&'static str>,
+}
+
+impl Column {
+    fn is_written(&self) -> bool {
+        self.is_given || self.made.is_some()
+    }
+
+    /// What is written into it, of `n`.
+    fn value(&self) -> String {
+        self.made.map_or_else(|| format!("n.{}", self.name), str::to_owned)
+    }
+}
+
+/// Which columns a statement writes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) enum Which {
+    /// All that are ever written.
+    All,
+    /// These and no others.
+    Only(&'static [&'static str]),
+    /// All but these.
+    But(&'static [&'static str]),
+}
+
+impl Which {
+    /// Whether this one is among them.
+    pub(in crate::store) fn has(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&name),
+            Self::But(names) => !names.contains(&name),
+        }
+    }
+}
+
+/// A table, and what is written of it.
+pub(in crate::store) trait Table: Sized {
+    /// Its name in the database.
+    const NAME: &'static str;
+    /// Its columns, as far as they are read or written.
+    const COLUMNS: &'static [Column];
+    /// What a row of it is written from.
+    type From<'a>;
+
+    /// Gives a statement a value for each column.
+    fn give_one(parameters: &mut Parameters, which: Which, new: &Self::From<'_>);
+
+    /// Gives a statement an array for each column.
+    fn give_many(parameters: &mut Parameters, which: Which, all: &[Self::From<'_>]);
+
+    /// The columns that are written.
+    fn written(which: Which) -> impl Iterator<Item = &'static Column> {
+        if let Which::Only(names) | Which::But(names) = which {
+            let is_known = |name: &&str| Self::COLUMNS.iter().any(|column| column.name == *name && column.is_written());
+            debug_assert!(names.iter().all(is_known), "not all of {names:?} are written columns of {}", Self::NAME);
+        }
+        Self::COLUMNS.iter().filter(move |column| column.is_written() && which.has(column.name))
+    }
+
+    /// `INSERT INTO t (a, b) SELECT n.a, n.b`, to go on with ` FROM …`.
+    fn insert(which: Which) -> String {
+        let names: Vec<_> = Self::written(which).map(|column| column.name).collect();
+        let values: Vec<_> = Self::written(which).map(Column::value).collect();
+        format!("INSERT INTO {} ({}) SELECT {}", Self::NAME, names.join(", "), values.join(", "))
+    }
+
+    /// The statement that writes one whole row.
+    fn insert_one() -> String {
+        format!("{} FROM {}", Self::insert(Which::All), Numbers::default().one::<Self>(Which::All))
+    }
+
+    /// The statement that writes many.
+    fn insert_many() -> String {
+        format!("{} FROM {}", Self::insert(Which::All), Numbers::default().many::<Self>(Which::All))
+    }
+
+    /// `a = n.a, b = n.b`, for an UPDATE of rows that are found by `found_by`, which stays as it is.
+    fn set(which: Which, found_by: &[&str]) -> String {
+        let changed = Self::written(which).filter(|column| !found_by.contains(&column.name));
+        changed.map(|column| format!("{} = {}", column.name, column.value())).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// PostgreSQL's word for the type that values of `T` have.
+pub(in crate::store) fn type_name<T: sqlx::Type<sqlx::Postgres>>() -> String {
+    T::type_info().to_string().to_lowercase()
+}
+
+/// Whether there is a value.
+macro_rules! given {
+    () => {
+        false
+    };
+    ($value:expr) => {
+        true
+    };
+}
+pub(in crate::store) use given;
+
+/// How it is made, if it is.
+macro_rules! made {
+    () => {
+        None
+    };
+    ($made:literal) => {
+        Some($made)
+    };
+}
+pub(in crate::store) use made;
+
+/// Defines a [`Table`]: for each column its name and type, `= value` where a value is given with the statement, and
+/// `=> "expression"` where the statement makes it, from the values of `n`. With a struct, a row that is read comes first;
+/// of its fields, those with neither are only read.
+macro_rules! table {
+    (
+        $(#[$meta:meta])* $vis:vis struct $name:ident of $table:literal {
+            $($(#[$of:meta])* $part:vis $field:ident: $type:ty $(= $value:expr)? $(=> $made:literal)?,)*
+        }
+        written from |$new:ident: $from:ty| {
+            $($column:ident: $column_type:ty $(= $column_value:expr)? $(=> $column_made:literal)?,)*
+        }
+    ) => {
+        crate::store::columns::row! {
+            $(#[$meta])* $vis struct $name { $($(#[$of])* $part $field: $type,)* }
+        }
+
+        crate::store::columns::table! {
+            impl $name of $table written from |$new: $from| {
+                $($field: $type $(= $value)? $(=> $made)?,)*
+                $($column: $column_type $(= $column_value)? $(=> $column_made)?,)*
+            }
+        }
+    };
+    (
+        impl $name:ident of $table:literal written from |$new:ident: $from:ty| {
+            $($column:ident: $type:ty $(= $value:expr)? $(=> $made:literal)?,)*
+        }
+    ) => {
+        impl crate::store::columns::Table for $name {
+            const NAME: &'static str = $table;
+            const COLUMNS: &'static [crate::store::columns::Column] = &[$(crate::store::columns::Column {
+                name: stringify!($column),
+                type_name: crate::store::columns::type_name::<$type>,
+                is_given: crate::store::columns::given!($($value)?),
+                made: crate::store::columns::made!($($made)?),
+            },)*];
+            type From<'a> = $from;
+
+            fn give_one(
+                parameters: &mut crate::store::columns::Parameters,
+                which: crate::store::columns::Which,
+                $new: &Self::From<'_>,
+            ) {
+                $($(if which.has(stringify!($column)) {
+                    parameters.add($value);
+                })?)*
+            }
+
+            fn give_many(
+                parameters: &mut crate::store::columns::Parameters,
+                which: crate::store::columns::Which,
+                all: &[Self::From<'_>],
+            ) {
+                $($(if which.has(stringify!($column)) {
+                    parameters.add(all.iter().map(|$new| $value).collect::<Vec<_>>());
+                })?)*
+            }
+        }
+    };
+}
+pub(in crate::store) use table;
