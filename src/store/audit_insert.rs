@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use sqlx::postgres::PgQueryResult;
 
 use super::audit::AuditRow;
-use super::columns::{Numbers, Parameters, Table as _, Which};
+use super::columns::{Many as _, Numbers, Parameters, Table as _, Which};
 use super::{Error, PlatformEvent, Store, platform_events};
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;

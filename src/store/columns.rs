@@ -12,7 +12,7 @@ mod parameters;
 mod table;
 
 pub(in crate::store) use parameters::{Numbers, Parameters, sql};
-pub(in crate::store) use table::{Column, Table, Which, given, made, table, type_name};
+pub(in crate::store) use table::{Column, Many, Table, Which, given, made, table, type_name};
 
 /// Defines a struct that is read from a row, and `columns`: the names of its columns for a statement. The first one is
 /// what tells it from others in a log line.

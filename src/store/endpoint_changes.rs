@@ -1,11 +1,13 @@
 //! What becomes of a webhook endpoint after it was made: changed, paused, rotated by a person; warned of and switched
 //! off by the gateway. Each is one transaction with its audit entry, and its event where there is one.
 
-use sqlx::types::Json;
+use std::sync::LazyLock;
+
 use uuid::Uuid;
 
-use super::endpoints::names;
+use super::columns::{Numbers, Parameters, Table as _, Which};
 use super::events::{self, About, NewEvent};
+use super::rows::{EndpointRow, EndpointToWrite};
 use super::{Error, Store, audit_insert, backlog};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;
@@ -231,46 +233,32 @@ impl Store {
     }
 }
 
-async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bool, Error> {
-    let (endpoint, options) = (&write.endpoint, &write.endpoint.options);
-    let done = sqlx::query(
-        "UPDATE webhook_endpoints SET url = CASE WHEN $22::bytea IS NULL THEN url
-                 WHEN (SELECT plain_beside FROM webhook_url_storage) THEN $4 ELSE $21 END,
-             url_sealed = COALESCE($22, url_sealed),
-             verified_networks = CASE WHEN $22 IS NULL THEN verified_networks ELSE $23 END, description = $5, event_types = $6, name_pattern = $7, name_like = $8,
-             tags = $9, rate_per_second = $10, ordered = $11, timeout_seconds = $12, retry_schedule = $13,
-             header_names = $14, headers = NULLIF(COALESCE($15, headers), ''), public_key = $16,
-             old_secret = CASE WHEN $19 THEN secret ELSE old_secret END, secret = COALESCE($17, secret),
-             old_secret_until = $18, format = $20, platform = platform AND $24, version = version + 1
-         WHERE team = $1 AND id = $2 AND version = $3 AND NOT deleted",
+/// $1: whether the secret that it has becomes the old one.
+static CHANGE: LazyLock<String> = LazyLock::new(|| {
+    let change = Numbers::beginning_after(1).one::<EndpointRow>(Which::All);
+    let set = EndpointRow::set(EndpointRow::PLAIN, EndpointRow::FOUND_BY);
+    format!(
+        "UPDATE webhook_endpoints w SET version = w.version + 1, {set},
+            url = CASE WHEN n.url_sealed IS NULL THEN w.url
+                WHEN (SELECT plain_beside FROM webhook_url_storage) THEN n.url ELSE n.placeholder END,
+            url_sealed = COALESCE(n.url_sealed, w.url_sealed),
+            verified_networks = CASE WHEN n.url_sealed IS NULL THEN w.verified_networks ELSE n.verified_networks END,
+            headers = NULLIF(COALESCE(n.headers, w.headers), ''),
+            old_secret = CASE WHEN $1 THEN w.secret ELSE w.old_secret END, secret = COALESCE(n.secret, w.secret),
+            platform = w.platform AND n.platform
+        FROM {change} WHERE w.team = n.team AND w.id = n.id AND w.version = n.version AND NOT w.deleted"
     )
-    .bind(endpoint.team.as_str())
-    .bind(endpoint.id.uuid())
-    .bind(endpoint.version)
-    .bind(endpoint.url.expose())
-    .bind(&endpoint.description)
-    .bind(names(&options.event_types))
-    .bind(&options.name_pattern)
-    .bind(options.name_like())
-    .bind(Json(&options.tags))
-    .bind(options.rate_per_second)
-    .bind(options.ordered)
-    .bind(options.timeout_seconds)
-    .bind(&options.retry_schedule)
-    .bind(&endpoint.header_names)
-    .bind(&write.headers)
-    .bind(&endpoint.public_key)
-    .bind(&write.secret)
-    .bind(endpoint.old_secret_until)
-    .bind(write.rotate)
-    .bind(options.format.as_str())
-    .bind(endpoint.url.placeholder())
-    .bind(&write.moved)
-    .bind(&endpoint.verified_networks)
-    .bind(endpoint.platform)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
+});
+
+async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bool, Error> {
+    let change = EndpointToWrite {
+        endpoint: &write.endpoint,
+        url: write.moved.as_deref(),
+        secret: write.secret.as_deref(),
+        headers: write.headers.as_deref(),
+    };
+    let parameters = Parameters::default().with(write.rotate).one::<EndpointRow>(Which::All, &change);
+    Ok(parameters.query(&CHANGE)?.execute(connection).await?.rows_affected() == 1)
 }
 
 /// What waits of the platform's events goes to nobody who may not see them.

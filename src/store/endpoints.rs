@@ -1,14 +1,15 @@
 //! One team's webhook endpoints: added, read, removed. What else a person may do with one is
 //! [`super::endpoint_changes`].
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
+use super::columns::{Numbers, Parameters, Table as _, Which};
 use super::endpoint_changes::{Failures, end_rest};
+use super::rows::{EndpointRow, EndpointToWrite};
 use super::unreadable::{self, Keyed};
 use super::{Error, Store, audit_insert};
 use crate::domain::audit::AuditEntry;
@@ -18,29 +19,9 @@ use crate::domain::event::EventType;
 use crate::domain::ids::EndpointId;
 
 #[derive(FromRow)]
-struct EndpointRow {
-    id: Uuid,
-    team: String,
-    url: String,
-    url_sealed: Option<Vec<u8>>,
-    verified_networks: Option<Vec<String>>,
-    description: Option<String>,
-    event_types: Vec<String>,
-    name_pattern: Option<String>,
-    tags: Json<BTreeMap<String, String>>,
-    rate_per_second: Option<i32>,
-    ordered: bool,
-    format: String,
-    header_names: Vec<String>,
-    timeout_seconds: Option<i32>,
-    retry_schedule: Option<Vec<i32>>,
-    public_key: Option<String>,
-    old_secret_until: Option<DateTime<Utc>>,
-    enabled: bool,
-    disabled_reason: Option<String>,
-    created_at: DateTime<Utc>,
-    version: i64,
-    platform: bool,
+struct KeptRow {
+    #[sqlx(flatten)]
+    own: EndpointRow,
     consecutive_failures: i32,
     first_failure_at: Option<DateTime<Utc>>,
     last_success_at: Option<DateTime<Utc>>,
@@ -49,9 +30,9 @@ struct EndpointRow {
     passed_over_since: Option<DateTime<Utc>>,
 }
 
-impl Keyed for EndpointRow {
+impl Keyed for KeptRow {
     fn key(&self) -> String {
-        self.id.to_string()
+        self.own.key()
     }
 }
 
@@ -64,10 +45,11 @@ pub struct KeptEndpoint {
     pub sealed_url: Option<Vec<u8>>,
 }
 
-impl TryFrom<EndpointRow> for KeptEndpoint {
+impl TryFrom<KeptRow> for KeptEndpoint {
     type Error = Error;
 
-    fn try_from(row: EndpointRow) -> Result<Self, Error> {
+    fn try_from(kept: KeptRow) -> Result<Self, Error> {
+        let row = kept.own;
         let options = EndpointOptions {
             // A type that a later version knows is not this binary's to refuse.
             event_types: row.event_types.iter().filter_map(|name| EventType::from_name(name)).collect(),
@@ -80,12 +62,12 @@ impl TryFrom<EndpointRow> for KeptEndpoint {
             retry_schedule: row.retry_schedule,
         };
         let health = EndpointHealth {
-            consecutive_failures: row.consecutive_failures,
-            failing_since: row.first_failure_at,
-            last_success_at: row.last_success_at,
-            resting_until: row.paused_until,
-            passed_over: row.passed_over,
-            passed_over_since: row.passed_over_since,
+            consecutive_failures: kept.consecutive_failures,
+            failing_since: kept.first_failure_at,
+            last_success_at: kept.last_success_at,
+            resting_until: kept.paused_until,
+            passed_over: kept.passed_over,
+            passed_over_since: kept.passed_over_since,
         };
         let endpoint = Endpoint {
             id: row.id.into(),
@@ -119,15 +101,26 @@ pub struct EndpointSecrets {
     pub url: Vec<u8>,
 }
 
-const READ: &str = "SELECT w.id, w.team, w.url, w.url_sealed, w.verified_networks, w.description, w.event_types, w.name_pattern, w.tags,
-        w.rate_per_second, w.ordered, w.format, w.header_names, w.timeout_seconds, w.retry_schedule, w.public_key,
-        w.old_secret_until, w.enabled, w.disabled_reason, w.created_at, w.version, w.platform, s.consecutive_failures,
-        s.first_failure_at, s.last_success_at, s.paused_until,
+static READ: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {}, s.consecutive_failures, s.first_failure_at, s.last_success_at, s.paused_until,
         s.passed_over + COALESCE(p.events, 0) AS passed_over, LEAST(s.passed_over_since, p.since) AS passed_over_since
     FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
         CROSS JOIN LATERAL (
             SELECT sum(events)::bigint AS events, min(since) AS since FROM webhook_passed_over WHERE endpoint = w.id) p
-    WHERE w.team = $1 AND NOT w.deleted";
+    WHERE w.team = $1 AND NOT w.deleted",
+        EndpointRow::columns("w")
+    )
+});
+
+/// $1: so many a team may have.
+static ADD: LazyLock<String> = LazyLock::new(|| {
+    let new = Numbers::beginning_after(1).one::<EndpointRow>(Which::All);
+    format!(
+        "{} FROM {new} WHERE (SELECT count(*) FROM webhook_endpoints w WHERE w.team = n.team AND NOT w.deleted) < $1",
+        EndpointRow::insert(EndpointRow::NEW)
+    )
+});
 
 impl Store {
     /// Adds an endpoint with its encrypted secrets. `false`: the team has `most` already.
@@ -144,42 +137,14 @@ impl Store {
             .bind(endpoint.team.as_str())
             .execute(&mut *transaction)
             .await?;
-        let options = &endpoint.options;
-        let done = sqlx::query(
-            "INSERT INTO webhook_endpoints (id, team, url, description, event_types, name_pattern, name_like, tags,
-                 rate_per_second, ordered, timeout_seconds, retry_schedule, header_names, headers, public_key, secret, created_at, format, enabled,
-                 disabled_reason, url_sealed, verified_networks, platform)
-             SELECT $1, $2, CASE WHEN (SELECT plain_beside FROM webhook_url_storage) THEN $3 ELSE $22 END, $4, $5, $6, $7, $8,
-                 $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20, $21, $23, $24, $25
-             WHERE (SELECT count(*) FROM webhook_endpoints WHERE team = $2 AND NOT deleted) < $18",
-        )
-        .bind(endpoint.id.uuid())
-        .bind(endpoint.team.as_str())
-        .bind(endpoint.url.expose())
-        .bind(&endpoint.description)
-        .bind(names(&options.event_types))
-        .bind(&options.name_pattern)
-        .bind(options.name_like())
-        .bind(Json(&options.tags))
-        .bind(options.rate_per_second)
-        .bind(options.ordered)
-        .bind(options.timeout_seconds)
-        .bind(&options.retry_schedule)
-        .bind(&endpoint.header_names)
-        .bind(&secrets.headers)
-        .bind(&endpoint.public_key)
-        .bind(&secrets.secret)
-        .bind(endpoint.created_at)
-        .bind(most)
-        .bind(options.format.as_str())
-        .bind(endpoint.enabled)
-        .bind(&endpoint.disabled_reason)
-        .bind(endpoint.url.placeholder())
-        .bind(&secrets.url)
-        .bind(&endpoint.verified_networks)
-        .bind(endpoint.platform)
-        .execute(&mut *transaction)
-        .await?;
+        let new = EndpointToWrite {
+            endpoint,
+            url: Some(&secrets.url),
+            secret: Some(&secrets.secret),
+            headers: secrets.headers.as_deref(),
+        };
+        let parameters = Parameters::default().with(most).one::<EndpointRow>(Which::All, &new);
+        let done = parameters.query(&ADD)?.execute(&mut *transaction).await?;
         if done.rows_affected() == 0 {
             return Ok(false);
         }
@@ -194,7 +159,7 @@ impl Store {
 
     /// One endpoint of the team.
     pub async fn endpoint(&self, team: &TeamId, id: EndpointId) -> Result<Option<KeptEndpoint>, Error> {
-        let row: Option<EndpointRow> = sqlx::query_as(AssertSqlSafe(format!("{READ} AND w.id = $2")))
+        let row: Option<KeptRow> = sqlx::query_as(AssertSqlSafe(format!("{} AND w.id = $2", *READ)))
             .bind(team.as_str())
             .bind(id.uuid())
             .fetch_optional(&self.requests)
@@ -205,12 +170,12 @@ impl Store {
     /// Up to `limit` endpoints of the team, newest first, older than `before`.
     pub async fn endpoints(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<KeptEndpoint>, Error> {
         let read = |place: Option<Uuid>, wanted: i64| self.endpoint_rows(team, place.or(before), wanted);
-        let convert = |row: EndpointRow| unreadable::read(row.key(), row.try_into());
-        unreadable::filled(limit, read, |row| row.id, convert).await
+        let convert = |row: KeptRow| unreadable::read(row.key(), row.try_into());
+        unreadable::filled(limit, read, |row| row.own.id(), convert).await
     }
 
-    async fn endpoint_rows(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<EndpointRow>, Error> {
-        let sql = format!("{READ} AND ($2::uuid IS NULL OR w.id < $2) ORDER BY w.id DESC LIMIT $3");
+    async fn endpoint_rows(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<KeptRow>, Error> {
+        let sql = format!("{} AND ($2::uuid IS NULL OR w.id < $2) ORDER BY w.id DESC LIMIT $3", *READ);
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(team.as_str()).bind(before).bind(limit);
         Ok(query.fetch_all(&self.requests).await?)
     }
@@ -245,9 +210,4 @@ impl Store {
         transaction.commit().await?;
         Ok(true)
     }
-}
-
-/// The types by their names.
-pub(super) fn names(types: &[EventType]) -> Vec<&'static str> {
-    types.iter().map(|kind| kind.as_str()).collect()
 }

@@ -6,6 +6,7 @@ mod idempotency_keys;
 mod image_caches;
 mod operations;
 mod transitions;
+mod webhook_endpoints;
 
 use serde::de::DeserializeOwned;
 use sqlx::types::Json;
@@ -17,6 +18,7 @@ pub(super) use idempotency_keys::{IdempotencyKeys, KeyToWrite};
 pub(super) use image_caches::ImageCacheRow;
 pub(super) use operations::{EndedOperation, NOTE_END, OperationRow, OperationToWrite};
 pub(super) use transitions::{TransitionRow, TransitionToWrite};
+pub(super) use webhook_endpoints::{EndpointRow, EndpointToWrite};
 
 /// Reads a word of a closed set.
 pub(super) fn word<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, Error> {

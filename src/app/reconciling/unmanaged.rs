@@ -85,7 +85,7 @@ impl Gateway {
         };
         let kind = if of.is_some() { "orphan" } else { "stranger" };
         let entry = self.unmanaged_entry("find_image_cache", kind, &found, of);
-        if self.store().keep_found(&lease.group, &found, &entry).await? {
+        if self.store().keep_found(&found, &entry).await? {
             metrics::counter!("ecg_reconcile_findings_total", "kind" => kind).increment(1);
             tracing::warn!(
                 eci_cache_id = found.eci_cache_id,

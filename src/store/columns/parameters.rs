@@ -6,7 +6,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Postgres, Type};
 
-use super::{Column, Table, Which};
+use super::{Column, Many, Table, Which};
 
 /// A query with its values.
 type Query = sqlx::query::Query<'static, Postgres, PgArguments>;
@@ -35,7 +35,7 @@ impl Numbers {
     }
 
     /// Rows of values, from an array for each column: `unnest($1::uuid[], …) WITH ORDINALITY AS n (id, …, place)`.
-    pub(in crate::store) fn many<T: Table>(&mut self, which: Which) -> String {
+    pub(in crate::store) fn many<T: Many>(&mut self, which: Which) -> String {
         let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
         let names: Vec<_> = given.iter().map(|column| column.name).collect();
         let arrays: Vec<_> =
@@ -45,7 +45,7 @@ impl Numbers {
 
     /// The same where the planner must not see how many they are. Of 500 it would think that reading the whole table is
     /// cheaper than looking each up, until the table is large; which costs several times the rest.
-    pub(in crate::store) fn few<T: Table>(&mut self, which: Which) -> String {
+    pub(in crate::store) fn few<T: Many>(&mut self, which: Which) -> String {
         let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
         let names: Vec<_> = given.iter().map(|column| column.name).collect();
         let arrays: Vec<_> = given
@@ -89,7 +89,7 @@ impl Parameters {
     }
 
     /// With those of [`Numbers::many`].
-    pub(in crate::store) fn many<T: Table>(mut self, which: Which, all: &[T::From<'_>]) -> Self {
+    pub(in crate::store) fn many<T: Many>(mut self, which: Which, all: &[T::From<'_>]) -> Self {
         T::give_many(&mut self, which, all);
         self
     }

@@ -65,9 +65,6 @@ pub(in crate::store) trait Table: Sized {
     /// Gives a statement a value for each column.
     fn give_one(parameters: &mut Parameters, which: Which, new: &Self::From<'_>);
 
-    /// Gives a statement an array for each column.
-    fn give_many(parameters: &mut Parameters, which: Which, all: &[Self::From<'_>]);
-
     /// The columns that are written.
     fn written(which: Which) -> impl Iterator<Item = &'static Column> {
         if let Which::Only(names) | Which::But(names) = which {
@@ -77,11 +74,19 @@ pub(in crate::store) trait Table: Sized {
         Self::COLUMNS.iter().filter(move |column| column.is_written() && which.has(column.name))
     }
 
+    /// `a, b`: where it is written.
+    fn names(which: Which) -> String {
+        Self::written(which).map(|column| column.name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `n.a, n.b`: what is written there.
+    fn values(which: Which) -> String {
+        Self::written(which).map(Column::value).collect::<Vec<_>>().join(", ")
+    }
+
     /// `INSERT INTO t (a, b) SELECT n.a, n.b`, to go on with ` FROM …`.
     fn insert(which: Which) -> String {
-        let names: Vec<_> = Self::written(which).map(|column| column.name).collect();
-        let values: Vec<_> = Self::written(which).map(Column::value).collect();
-        format!("INSERT INTO {} ({}) SELECT {}", Self::NAME, names.join(", "), values.join(", "))
+        format!("INSERT INTO {} ({}) SELECT {}", Self::NAME, Self::names(which), Self::values(which))
     }
 
     /// The statement that writes one whole row.
@@ -89,15 +94,27 @@ pub(in crate::store) trait Table: Sized {
         format!("{} FROM {}", Self::insert(Which::All), Numbers::default().one::<Self>(Which::All))
     }
 
-    /// The statement that writes many.
-    fn insert_many() -> String {
-        format!("{} FROM {}", Self::insert(Which::All), Numbers::default().many::<Self>(Which::All))
+    /// `a = EXCLUDED.a, b = EXCLUDED.b`, for ON CONFLICT with a row that is found by `found_by`.
+    fn overwrite(which: Which, found_by: &[&str]) -> String {
+        let changed = Self::written(which).filter(|column| !found_by.contains(&column.name));
+        changed.map(|column| format!("{0} = EXCLUDED.{0}", column.name)).collect::<Vec<_>>().join(", ")
     }
 
     /// `a = n.a, b = n.b`, for an UPDATE of rows that are found by `found_by`, which stays as it is.
     fn set(which: Which, found_by: &[&str]) -> String {
         let changed = Self::written(which).filter(|column| !found_by.contains(&column.name));
         changed.map(|column| format!("{} = {}", column.name, column.value())).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A table of which one statement writes many rows.
+pub(in crate::store) trait Many: Table {
+    /// Gives a statement an array for each column.
+    fn give_many(parameters: &mut Parameters, which: Which, all: &[Self::From<'_>]);
+
+    /// The statement that writes many whole rows.
+    fn insert_many() -> String {
+        format!("{} FROM {}", Self::insert(Which::All), Numbers::default().many::<Self>(Which::All))
     }
 }
 
@@ -130,13 +147,14 @@ pub(in crate::store) use made;
 
 /// Defines a [`Table`]: for each column its name and type, `= value` where a value is given with the statement, and
 /// `=> "expression"` where the statement makes it, from the values of `n`. With a struct, a row that is read comes first;
-/// of its fields, those with neither are only read.
+/// of its fields, those with neither are only read. `written one by one`: it is not [`Many`], for there are no arrays of
+/// arrays.
 macro_rules! table {
     (
         $(#[$meta:meta])* $vis:vis struct $name:ident of $table:literal {
             $($(#[$of:meta])* $part:vis $field:ident: $type:ty $(= $value:expr)? $(=> $made:literal)?,)*
         }
-        written from |$new:ident: $from:ty| {
+        written $($way:ident)+ |$new:ident: $from:ty| {
             $($column:ident: $column_type:ty $(= $column_value:expr)? $(=> $column_made:literal)?,)*
         }
     ) => {
@@ -145,7 +163,7 @@ macro_rules! table {
         }
 
         crate::store::columns::table! {
-            impl $name of $table written from |$new: $from| {
+            impl $name of $table written $($way)+ |$new: $from| {
                 $($field: $type $(= $value)? $(=> $made)?,)*
                 $($column: $column_type $(= $column_value)? $(=> $column_made)?,)*
             }
@@ -153,6 +171,29 @@ macro_rules! table {
     };
     (
         impl $name:ident of $table:literal written from |$new:ident: $from:ty| {
+            $($column:ident: $type:ty $(= $value:expr)? $(=> $made:literal)?,)*
+        }
+    ) => {
+        crate::store::columns::table! {
+            impl $name of $table written one by one from |$new: $from| {
+                $($column: $type $(= $value)? $(=> $made)?,)*
+            }
+        }
+
+        impl crate::store::columns::Many for $name {
+            fn give_many(
+                parameters: &mut crate::store::columns::Parameters,
+                which: crate::store::columns::Which,
+                all: &[Self::From<'_>],
+            ) {
+                $($(if which.has(stringify!($column)) {
+                    parameters.add(all.iter().map(|$new| $value).collect::<Vec<_>>());
+                })?)*
+            }
+        }
+    };
+    (
+        impl $name:ident of $table:literal written one by one from |$new:ident: $from:ty| {
             $($column:ident: $type:ty $(= $value:expr)? $(=> $made:literal)?,)*
         }
     ) => {
@@ -173,16 +214,6 @@ macro_rules! table {
             ) {
                 $($(if which.has(stringify!($column)) {
                     parameters.add($value);
-                })?)*
-            }
-
-            fn give_many(
-                parameters: &mut crate::store::columns::Parameters,
-                which: crate::store::columns::Which,
-                all: &[Self::From<'_>],
-            ) {
-                $($(if which.has(stringify!($column)) {
-                    parameters.add(all.iter().map(|$new| $value).collect::<Vec<_>>());
                 })?)*
             }
         }

@@ -4,14 +4,15 @@
 //! whoever records one holds the account's row meanwhile ([`admits`]), and whoever removes one has locked it before it
 //! looks.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::domain::audit::AuditEntry;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::region::Region;
-use crate::store::columns::row;
-use crate::store::columns::sql;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql, table};
 use crate::store::pool::Connection;
 use crate::store::rows::word;
 use crate::store::unreadable::readable;
@@ -42,23 +43,24 @@ pub enum AccountRemoval {
     InUse,
 }
 
-row! {
+table! {
     #[derive(FromRow)]
-    struct AccountRow {
-        name: String,
-        access_key_id: String,
-        secret: Vec<u8>,
-        role_arn: Option<String>,
-        role_session: Option<String>,
-        role_seconds: Option<i32>,
-        external_id: Option<Vec<u8>>,
-        regions: Vec<String>,
-        endpoint: Option<String>,
-        version: i64,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
-        disabled_at: Option<DateTime<Utc>>,
+    struct AccountRow of "cloud_accounts" {
+        name: String = new.account.name.as_str(),
+        access_key_id: String = new.account.access_key_id.as_str(),
+        secret: Vec<u8> = new.secret.as_slice(),
+        role_arn: Option<String> = new.account.role.as_ref().map(|role| role.arn.as_str()),
+        role_session: Option<String> = new.account.role.as_ref().map(|role| role.session.as_str()),
+        role_seconds: Option<i32> = new.account.role.as_ref().map(|role| role.seconds),
+        external_id: Option<Vec<u8>> = new.external_id.as_deref(),
+        regions: Vec<String> = new.account.regions.iter().map(Region::as_str).collect::<Vec<_>>(),
+        endpoint: Option<String> = new.account.endpoint.as_deref(),
+        version: i64 = new.account.version => "n.version + 1",
+        created_at: DateTime<Utc> = new.account.created_at,
+        updated_at: DateTime<Utc> = new.account.updated_at,
+        disabled_at: Option<DateTime<Utc>> = new.account.disabled_at,
     }
+    written one by one from |new: &'a SealedAccount| {}
 }
 
 impl TryFrom<AccountRow> for SealedAccount {
@@ -85,6 +87,19 @@ impl TryFrom<AccountRow> for SealedAccount {
     }
 }
 
+static PUT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO cloud_accounts AS a ({}) SELECT {} FROM {}
+         -- One that was changed meanwhile may be gone by now: it is not made anew.
+         WHERE n.version = 0 OR EXISTS (SELECT FROM cloud_accounts c WHERE c.name = n.name)
+         ON CONFLICT (name) DO UPDATE SET {} WHERE a.version = EXCLUDED.version - 1",
+        AccountRow::names(Which::All),
+        AccountRow::values(Which::All),
+        Numbers::default().one::<AccountRow>(Which::All),
+        AccountRow::overwrite(Which::All, &["name", "created_at"]),
+    )
+});
+
 impl Store {
     /// Every account, by name: few.
     pub async fn cloud_accounts(&self) -> Result<Vec<SealedAccount>, Error> {
@@ -108,37 +123,9 @@ impl Store {
         told: &[PlatformEvent],
         entry: &AuditEntry,
     ) -> Result<bool, Error> {
-        let account = &sealed.account;
-        let regions: Vec<&str> = account.regions.iter().map(Region::as_str).collect();
         let mut transaction = self.requests.begin().await?;
-        let done = sqlx::query(
-            "INSERT INTO cloud_accounts AS a (name, access_key_id, secret, role_arn, role_session, role_seconds,
-                 external_id, regions, endpoint, version, created_at, updated_at, disabled_at)
-             -- One that was changed meanwhile may be gone by now: it is not made anew.
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 + 1, $11, $12, $13
-             WHERE $10 = 0 OR EXISTS (SELECT FROM cloud_accounts WHERE name = $1)
-             ON CONFLICT (name) DO UPDATE SET access_key_id = EXCLUDED.access_key_id, secret = EXCLUDED.secret,
-                 role_arn = EXCLUDED.role_arn, role_session = EXCLUDED.role_session,
-                 role_seconds = EXCLUDED.role_seconds, external_id = EXCLUDED.external_id, regions = EXCLUDED.regions,
-                 endpoint = EXCLUDED.endpoint, version = EXCLUDED.version, updated_at = EXCLUDED.updated_at,
-                 disabled_at = EXCLUDED.disabled_at
-             WHERE a.version = $10",
-        )
-        .bind(account.name.as_str())
-        .bind(&account.access_key_id)
-        .bind(&sealed.secret)
-        .bind(account.role.as_ref().map(|role| &role.arn))
-        .bind(account.role.as_ref().map(|role| &role.session))
-        .bind(account.role.as_ref().map(|role| role.seconds))
-        .bind(&sealed.external_id)
-        .bind(regions)
-        .bind(&account.endpoint)
-        .bind(account.version)
-        .bind(account.created_at)
-        .bind(account.updated_at)
-        .bind(account.disabled_at)
-        .execute(&mut *transaction)
-        .await?;
+        let parameters = Parameters::default().one::<AccountRow>(Which::All, &sealed);
+        let done = parameters.query(&PUT)?.execute(&mut *transaction).await?;
         self.end_told(transaction, &done, told, entry).await
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::CacheId;
 use crate::store::changes::is_vanishing;
-use crate::store::columns::{Numbers, Parameters, Table as _, Which};
+use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
 use crate::store::pool::Connection;
 use crate::store::rows::{Events, ImageCacheRow, TransitionRow};
 use crate::store::words::OPEN;

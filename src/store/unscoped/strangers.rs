@@ -3,6 +3,7 @@
 //! They belong to no team: whoever lists them needs the scope `admin`, as for adoption.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -15,42 +16,56 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::domain::region::Region;
-use crate::store::columns::row;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
 use crate::store::events::{self, About, NewEvent};
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store, adoption, audit_insert};
 
-row! {
+table! {
     /// A cache of the cloud that no row knows.
     #[derive(Debug, Clone, FromRow)]
-    pub struct FoundCache {
+    pub struct FoundCache of "found_caches" {
         /// Sorts by the time of finding.
-        pub id: Uuid,
+        pub id: Uuid = new.id,
         /// In which cloud account.
-        pub account: String,
+        pub account: String = new.account.as_str(),
         /// The region that it is in.
-        pub region: String,
+        pub region: String = new.region.as_str(),
         /// The cloud's id.
-        pub eci_cache_id: String,
+        pub eci_cache_id: String = new.eci_cache_id.as_str(),
         /// The name that it has at the cloud.
-        pub name: String,
+        pub name: String = new.name.as_str(),
         /// The images in it, as the cloud writes them.
-        pub images: Vec<String>,
+        pub images: Vec<String> = new.images.as_slice(),
         /// Its size in GiB, where the cloud says it.
-        pub size_gib: Option<i32>,
+        pub size_gib: Option<i32> = new.size_gib,
         /// The cloud's word when it was found.
-        pub status: String,
+        pub status: String = new.status.as_str(),
         /// When it was made, as the cloud says.
-        pub created_at: Option<Instant>,
+        pub created_at: Option<Instant> = new.created_at,
         /// When it was found.
-        pub found_at: Instant,
+        pub found_at: Instant = new.found_at,
         /// The create of ours that left it behind: it is to be removed.
-        pub orphan_of: Option<Uuid>,
+        pub orphan_of: Option<Uuid> = new.orphan_of,
         /// Until when a removal that was begun may be carried out.
         pub removing_until: Option<Instant>,
     }
+    written one by one from |new: &'a FoundCache| {}
 }
+
+static KEEP: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO found_caches AS f ({}) SELECT {} FROM {}
+         -- One that was away, or taken over, and is a stranger again, is found anew.
+         ON CONFLICT (account, region, eci_cache_id) DO UPDATE SET {}, ended_at = NULL, removing_until = NULL
+         WHERE f.ended_at IS NOT NULL",
+        FoundCache::names(Which::All),
+        FoundCache::values(Which::All),
+        Numbers::default().one::<FoundCache>(Which::All),
+        FoundCache::overwrite(Which::All, &["account", "region", "eci_cache_id", "created_at"]),
+    )
+});
 
 impl Store {
     /// Which of the cloud's `ids` no row of the group has, and no finding either that still stands.
@@ -79,37 +94,10 @@ impl Store {
     }
 
     /// Keeps a finding and its audit entry. `false`: it is known already, nothing was written.
-    pub async fn keep_found(
-        &self,
-        group: &TrackerGroup,
-        found: &FoundCache,
-        entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    pub async fn keep_found(&self, found: &FoundCache, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
-        let done = sqlx::query(
-            "INSERT INTO found_caches AS f (id, account, region, eci_cache_id, name, images, size_gib, status, created_at,
-                 found_at, orphan_of)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-             -- One that was away, or taken over, and is a stranger again, is found anew.
-             ON CONFLICT (account, region, eci_cache_id) DO UPDATE SET id = EXCLUDED.id, name = EXCLUDED.name,
-                 images = EXCLUDED.images, size_gib = EXCLUDED.size_gib, status = EXCLUDED.status,
-                 found_at = EXCLUDED.found_at, orphan_of = EXCLUDED.orphan_of, ended_at = NULL,
-                 removing_until = NULL
-             WHERE f.ended_at IS NOT NULL",
-        )
-        .bind(found.id)
-        .bind(&group.account)
-        .bind(&group.region)
-        .bind(&found.eci_cache_id)
-        .bind(&found.name)
-        .bind(&found.images)
-        .bind(found.size_gib)
-        .bind(&found.status)
-        .bind(found.created_at)
-        .bind(found.found_at)
-        .bind(found.orphan_of)
-        .execute(&mut *transaction)
-        .await?;
+        let parameters = Parameters::default().one::<FoundCache>(Which::All, &found);
+        let done = parameters.query(&KEEP)?.execute(&mut *transaction).await?;
         self.end_audited(transaction, &done, entry).await
     }
 

@@ -1,5 +1,7 @@
 //! Recording how attempts ended: all that ended meanwhile, in one statement.
 
+use std::sync::LazyLock;
+
 use chrono::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -9,6 +11,7 @@ use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
 use crate::domain::health::Failing;
 use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
 use crate::store::rows::word;
 use crate::store::{Error, Store};
 
@@ -84,53 +87,55 @@ impl AilingRow {
 impl Store {
     /// Records how attempts ended, each guarded by its worker and number. Returns the endpoints that fail.
     pub async fn finish_deliveries(&self, now: Instant, finished: &[Finished]) -> Result<Vec<Ailing>, Error> {
-        let column = |of: fn(&Finished) -> Option<String>| finished.iter().map(of).collect::<Vec<_>>();
-        let time = |of: fn(&Finished) -> Option<Instant>| finished.iter().map(of).collect::<Vec<_>>();
-        let milliseconds = |end: &Finished| i32::try_from(end.duration.num_milliseconds()).unwrap_or(i32::MAX);
-        let rows: Vec<AilingRow> = sqlx::query_as(FINISH)
-            .bind(now)
-            .bind(finished.iter().map(|end| end.id.uuid()).collect::<Vec<_>>())
-            .bind(finished.iter().map(|end| end.worker).collect::<Vec<_>>())
-            .bind(finished.iter().map(|end| end.attempt).collect::<Vec<_>>())
-            .bind(column(|end| Some(end.outcome.to_owned())))
-            .bind(finished.iter().map(|end| end.state).collect::<Vec<_>>())
-            .bind(time(|end| end.next_attempt_at))
-            .bind(time(|end| end.pause_until))
-            .bind(time(|end| end.free_at))
-            .bind(finished.iter().map(|end| end.http_status).collect::<Vec<_>>())
-            .bind(finished.iter().map(milliseconds).collect::<Vec<_>>())
-            .bind(column(|end| end.remote.map(|address| address.to_string())))
-            .bind(finished.iter().map(|end| end.response.clone()).collect::<Vec<_>>())
-            .bind(column(|end| end.error.map(str::to_owned)))
-            .bind(finished.iter().map(|end| end.revision).collect::<Vec<_>>())
-            .fetch_all(&self.workers)
-            .await?;
-        rows.into_iter().map(AilingRow::read).collect()
+        let all: Vec<&Finished> = finished.iter().collect();
+        let rows = Parameters::default().with(now).many::<Attempts>(Which::All, &all).query(&FINISH)?;
+        let rows = rows.fetch_all(&self.workers).await?;
+        rows.iter().map(|row| AilingRow::from_row(row)?.read()).collect()
     }
 }
 
-/// $1 now, then one array for each field of [`Finished`].
-const FINISH: &str = "
-    WITH ends AS (
-        -- Behind OFFSET 0 the planner does not see how many they are. Of 500 it would think that reading the whole table
-        -- is cheaper than looking each up, until the table is large; which costs several times the rest.
-        SELECT t.* FROM (SELECT $2::uuid[] AS a, $3::uuid[] AS b, $4::smallint[] AS c, $5::text[] AS d, $6::smallint[] AS e,
-                $7::timestamptz[] AS f, $8::timestamptz[] AS g, $9::timestamptz[] AS h, $10::smallint[] AS i, $11::int[] AS j,
-                $12::text[] AS k, $13::bytea[] AS l, $14::text[] AS m, $15::bigint[] AS n OFFSET 0) v
-            CROSS JOIN LATERAL unnest(v.a, v.b, v.c, v.d, v.e, v.f, v.g, v.h, v.i, v.j, v.k, v.l, v.m, v.n)
-                AS t (id, worker, number, outcome, state, next_at, pause_until, free_at, status, ms, remote, response, error, revision)),
+/// What is written of `delivery_attempts`, and what comes with it.
+struct Attempts;
+
+impl Attempts {
+    /// What stands in the table.
+    const NOTED: Which = Which::But(&["worker", "revision", "state", "next_at", "pause_until", "free_at"]);
+}
+
+table! {
+    impl Attempts of "delivery_attempts" written from |end: &'a Finished| {
+        delivery: Uuid = end.id.uuid(),
+        number: i16 = end.attempt,
+        outcome: String = end.outcome,
+        http_status: i16 = end.http_status,
+        duration_ms: i32 = i32::try_from(end.duration.num_milliseconds()).unwrap_or(i32::MAX),
+        remote_address: String = end.remote.map(|address| address.to_string()),
+        response_excerpt: Vec<u8> = end.response.as_slice() => "NULLIF(n.response_excerpt, '')",
+        error: String = end.error,
+        at: Instant => "$1",
+        worker: Uuid = end.worker,
+        revision: i64 = end.revision,
+        state: i16 = end.state,
+        next_at: Instant = end.next_attempt_at,
+        pause_until: Instant = end.pause_until,
+        free_at: Instant = end.free_at,
+    }
+}
+
+/// $1 is now.
+static FINISH: LazyLock<String> = LazyLock::new(|| {
+    let (ends, note) = (Numbers::beginning_after(1).few::<Attempts>(Which::All), Attempts::insert(Attempts::NOTED));
+    format!(
+        "WITH ends AS (SELECT * FROM {ends}),
     done AS (
-        UPDATE webhook_deliveries d SET state = ends.state, next_attempt_at = COALESCE(ends.next_at, d.next_attempt_at),
-            finished_at = CASE WHEN ends.state = 0 THEN NULL ELSE $1 END, lease_token = NULL, lease_until = NULL,
-            leased_at = NULL, last_http_status = ends.status, last_error = ends.error
+        UPDATE webhook_deliveries d SET state = n.state, next_attempt_at = COALESCE(n.next_at, d.next_attempt_at),
+            finished_at = CASE WHEN n.state = 0 THEN NULL ELSE $1 END, lease_token = NULL, lease_until = NULL,
+            leased_at = NULL, last_http_status = n.http_status, last_error = n.error
         -- By their ids and by nothing else: `state = 1` as it stands would offer the index of what is in hand, which
         -- looks next to empty to the statistics whenever they are taken in a quiet moment, and is then read row by end.
-        FROM ends WHERE d.id = ends.id AND d.state::int = 1 AND d.lease_token = ends.worker AND d.attempts = ends.number
-        RETURNING d.id, d.endpoint, d.attempts, ends.outcome, ends.pause_until, ends.free_at, ends.status, ends.ms,
-            ends.remote, ends.response, ends.error, ends.revision),
-    noted AS (
-        INSERT INTO delivery_attempts (delivery, number, outcome, http_status, duration_ms, remote_address, response_excerpt, error, at)
-        SELECT id, attempts, outcome, status, ms, remote, NULLIF(response, ''), error, $1 FROM done),
+        FROM ends n WHERE d.id = n.delivery AND d.state::int = 1 AND d.lease_token = n.worker AND d.attempts = n.number
+        RETURNING n.*, d.endpoint),
+    noted AS ({note} FROM done n),
     health AS (
         SELECT endpoint, bool_or(outcome = 'delivered') AS good, count(*) FILTER (WHERE outcome <> 'delivered') AS bad,
             max(pause_until) AS pause_until, max(free_at) AS free_at, bool_or(outcome = 'gone') AS gone, revision
@@ -149,4 +154,6 @@ const FINISH: &str = "
                OR s.last_success_at IS NULL OR s.last_success_at < $1 - interval '1 minute')
         RETURNING s.endpoint, s.consecutive_failures, s.first_failure_at, s.warned_at, h.gone, h.revision)
     SELECT w.team, c.endpoint, c.consecutive_failures, c.first_failure_at, c.warned_at IS NOT NULL AS warned, c.gone, c.revision
-    FROM counted c JOIN webhook_endpoints w ON w.id = c.endpoint WHERE c.first_failure_at IS NOT NULL";
+    FROM counted c JOIN webhook_endpoints w ON w.id = c.endpoint WHERE c.first_failure_at IS NOT NULL"
+    )
+});
