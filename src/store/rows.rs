@@ -38,3 +38,28 @@ pub(super) fn json<T: DeserializeOwned>(
 pub(super) fn jsonb<T: serde::Serialize>(value: &T) -> Json<&T> {
     Json(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::database::grants::{Kind, needed};
+    use crate::store::audit::AuditRow;
+    use crate::store::columns::Table;
+
+    /// The runtime role may write what is written.
+    #[test]
+    fn every_table_that_is_written_is_granted() {
+        let written = [
+            AuditRow::NAME,
+            EndpointRow::NAME,
+            Events::NAME,
+            IdempotencyKeys::NAME,
+            ImageCacheRow::NAME,
+            OperationRow::NAME,
+            TransitionRow::NAME,
+        ];
+        for table in written {
+            assert!(needed(Kind::Table, table).is_some_and(|grant| grant.privileges.contains(&"INSERT")), "{table}");
+        }
+    }
+}
