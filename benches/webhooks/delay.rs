@@ -197,7 +197,7 @@ fn write(testbed: &Testbed, cache: &ImageCache, entropy: &Entropy) -> CacheWrite
         dedupe_key: id.to_string(),
         body: body(),
         at: now,
-        hand_over: testbed.gateway.hand_over(),
+        dispatch: testbed.gateway.dispatch(),
     };
     CacheWrite { next: cache.clone(), transition: None, event: Some(event), audit: None }
 }

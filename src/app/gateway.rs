@@ -12,7 +12,7 @@ use super::accounts::Accounts;
 use super::admission::Admission;
 use super::authenticating::Credentials;
 use super::budgeting::CallBuckets;
-use super::delivering::Handing;
+use super::delivering::Dispatcher;
 use super::event_hub::EventHub;
 use super::horizon::Horizon;
 use super::policing::Disabled;
@@ -34,7 +34,7 @@ use crate::domain::ids::{self, AuditId, CacheId};
 use crate::domain::poll::bucket::Buckets;
 use crate::domain::spec::ImageCacheSpec;
 use crate::eci::Client;
-use crate::store::{self, Handed, Outlet, Store};
+use crate::store::{self, Dispatched, Outlet, Store};
 use crate::webhook::sender::Sender;
 
 /// What a gateway is made of.
@@ -81,8 +81,8 @@ struct Inner {
     accounts: Mutex<Accounts>,
     call_buckets: tokio::sync::Mutex<CallBuckets>,
     outlet: Arc<Outlet>,
-    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
-    handing: Handing,
+    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Dispatched>>,
+    dispatcher: Dispatcher,
     disabled: Disabled,
     admission: Arc<Admission>,
     renderer: Renderer,
@@ -113,7 +113,7 @@ impl Gateway {
             call_buckets: tokio::sync::Mutex::default(),
             outlet: Arc::new(Outlet { to, look: Notify::new() }),
             inbox: tokio::sync::Mutex::new(inbox),
-            handing: Handing::default(),
+            dispatcher: Dispatcher::default(),
             disabled: Disabled::default(),
             admission,
             renderer: Renderer::default(),
@@ -188,13 +188,13 @@ impl Gateway {
     }
 
     /// The other end of it: whoever holds it is the deliverer of this process.
-    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>> {
+    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Dispatched>> {
         &self.0.inbox
     }
 
     /// Whether, and for whom, this process's deliverer takes what is handed over.
-    pub(super) fn handing(&self) -> &Handing {
-        &self.0.handing
+    pub(super) fn dispatcher(&self) -> &Dispatcher {
+        &self.0.dispatcher
     }
 
     /// What came of the last sealing of this process.

@@ -29,7 +29,7 @@ impl Gateway {
                 dedupe_key: PlatformEvent::dedupe_key(entry.id, team.as_ref(), kind),
                 body: body.clone(),
                 at: entry.at,
-                hand_over: self.hand_over(),
+                dispatch: self.dispatch(),
             };
             PlatformEvent { team, event }
         });

@@ -56,7 +56,7 @@ impl Gateway {
             dedupe_key: kind.dedupe_key_of(cache),
             body: EventBody::of_cache(kind, &shown, (change.moved, change.reason), fields).to_json(),
             at: cache.updated_at,
-            hand_over: self.hand_over(),
+            dispatch: self.dispatch(),
         }
     }
 

@@ -64,7 +64,7 @@ impl CacheWrite {
     /// To be called once its transaction is committed: hands its deliveries over, and wakes who must look for them.
     pub(super) fn committed(&self) {
         if let Some(event) = &self.event {
-            event.hand_over.committed();
+            event.dispatch.committed();
         }
     }
 }

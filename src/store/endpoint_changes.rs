@@ -175,7 +175,7 @@ impl Store {
         }
         events::insert(&mut transaction, About::Endpoint(team, id), event).await?;
         transaction.commit().await?;
-        event.hand_over.committed();
+        event.dispatch.committed();
         Ok(true)
     }
 
@@ -209,7 +209,7 @@ impl Store {
         events::insert(&mut transaction, About::Endpoint(team, id), event).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
-        event.hand_over.committed();
+        event.dispatch.committed();
         Ok(true)
     }
 

@@ -9,7 +9,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use super::columns::{Parameters, Table as _, Which};
-use super::handover::{self, HandOver};
+use super::dispatch::{self, Dispatch};
 use super::platform_events::{NOBODYS, UNTOLD};
 use super::rows::{EventToWrite, Events};
 use super::{Error, Place, Store, unreadable};
@@ -35,7 +35,7 @@ pub struct NewEvent {
     /// When.
     pub at: Instant,
     /// Where its deliveries go once they are committed.
-    pub hand_over: HandOver,
+    pub dispatch: Dispatch,
 }
 
 /// What an event is about.
@@ -81,7 +81,7 @@ pub(super) async fn insert(connection: &mut Connection, about: About<'_>, event:
     let parameters = Parameters::default().one::<Events>(Which::All, &EventToWrite { about, event });
     let told = parameters.query(&INSERT)?.fetch_optional(&mut *connection).await?;
     let Some(row) = told else { return Ok(()) };
-    handover::enqueue(connection, &[row.try_get(0)?], event.at, &event.hand_over).await
+    dispatch::enqueue(connection, &[row.try_get(0)?], event.at, &event.dispatch).await
 }
 
 /// One event as it is read back.

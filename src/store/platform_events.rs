@@ -53,6 +53,6 @@ pub(super) async fn tell(connection: &mut Connection, told: &[PlatformEvent]) ->
 /// The change has committed: what is to be delivered may go.
 pub(super) fn committed(told: &[PlatformEvent]) {
     for one in told {
-        one.event.hand_over.committed();
+        one.event.dispatch.committed();
     }
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::dispatch::{TOLD, WANTS};
 use super::endpoint_changes::{Failures, end_rest};
-use super::handover::{TOLD, WANTS};
 use super::{Error, PlacedDelivery, Store, audit_insert, backlog};
 use crate::domain::audit::AuditEntry;
 use crate::domain::caller::TeamId;

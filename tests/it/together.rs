@@ -17,7 +17,7 @@ use eci_cache_gateway::domain::image_cache::{Evidence, ImageCache, Transition};
 use eci_cache_gateway::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::status::Status;
 use eci_cache_gateway::store::{
-    CacheWrite, Claimed, HandOver, NewCreate, NewEvent, NewKey, NewOperation, Outlet, OwedAnswer, Settled, Settlement,
+    CacheWrite, Claimed, Dispatch, NewCreate, NewEvent, NewKey, NewOperation, Outlet, OwedAnswer, Settled, Settlement,
     Store,
 };
 use futures_util::future::join_all;
@@ -145,7 +145,7 @@ impl Maker {
             dedupe_key: change.event.unwrap().dedupe_key_of(&change.next),
             body: json!({"of": operation.to_string()}).to_string(),
             at: now,
-            hand_over: HandOver::new(None, Arc::default(), Arc::clone(&self.outlet)),
+            dispatch: Dispatch::new(None, Arc::default(), Arc::clone(&self.outlet)),
         };
         let transition = self.transition(&change.next, change.moved.map(|(from, _)| from), change.reason);
         Settlement {

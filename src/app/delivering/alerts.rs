@@ -52,7 +52,7 @@ impl Gateway {
             dedupe_key: format!("{}:{}:{}", ailing.endpoint, ailing.failing.since.timestamp_micros(), kind.as_str()),
             body: body.to_json(),
             at: now,
-            hand_over: self.hand_over(),
+            dispatch: self.dispatch(),
         }
     }
 

@@ -307,10 +307,10 @@ impl Deliverer {
         }
         self.plan.publish_at = now + PUBLISH_EVERY;
         if self.free() == 0 || now < self.plan.rest_until {
-            self.gateway.handing().close();
+            self.gateway.dispatcher().close();
         } else {
             let closed = self.scheduler.closed(self.gateway.now()).into_iter().map(EndpointId::uuid).collect();
-            self.gateway.handing().open(self.worker, self.good_until, closed);
+            self.gateway.dispatcher().open(self.worker, self.good_until, closed);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! One [`Deliverer`] runs in a process. What it has in hand lies on its scheduler (`domain::delivery_scheduler`), which says what goes
 //! next; statements run beside the sending ([`chores`]), so that neither waits for the other. Deliveries come by two
-//! ways: handed over in memory by whoever committed the event ([`handing`]), or claimed out of the queue, where
+//! ways: handed over in memory by whoever committed the event ([`dispatch`]), or claimed out of the queue, where
 //! retries wait and what a dead worker held. No transaction, and no connection to the database, is held during a call.
 //!
 //! What must stay true: nothing is begun once the worker's lease may have run out, by a clock that does not stop with
@@ -14,14 +14,14 @@ mod alerts;
 mod attempt;
 mod chores;
 mod comparison;
-mod handing;
+mod dispatch;
 mod statements;
 
 use std::collections::HashSet;
 
 pub(super) use attempt::{Rendered, render, word};
 use chores::Chore;
-pub(super) use handing::Handing;
+pub(super) use dispatch::Dispatcher;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -33,7 +33,7 @@ use super::{Error, Gateway};
 use crate::domain::clock::Uptime;
 use crate::domain::delivery_scheduler::{Address, End, Scheduler};
 use crate::domain::ids::DeliveryId;
-use crate::store::{Claim, Finished, Handed};
+use crate::store::{Claim, Dispatched, Finished};
 
 /// Most rows of one statement.
 const BATCH: usize = 500;
@@ -77,7 +77,7 @@ impl Gateway {
         let mut inbox = self.inbox().lock().await;
         let mut deliverer = Deliverer::enter(self.clone(), endless).await?;
         let ran = deliverer.run(&mut inbox, stop).await;
-        self.handing().close();
+        self.dispatcher().close();
         // What came in between belongs to a worker that leaves: it is taken from it as from a dead one.
         while inbox.try_recv().is_ok() {}
         ran?;
@@ -113,11 +113,11 @@ impl Deliverer {
         })
     }
 
-    async fn run(&mut self, inbox: &mut UnboundedReceiver<Handed>, stop: &CancellationToken) -> Result<(), Error> {
+    async fn run(&mut self, inbox: &mut UnboundedReceiver<Dispatched>, stop: &CancellationToken) -> Result<(), Error> {
         let gateway = self.gateway.clone();
         loop {
             while let Ok(handed) = inbox.try_recv() {
-                self.take_handed(handed);
+                self.take_dispatched(handed);
             }
             self.send_all();
             self.begin_chores();
@@ -132,7 +132,7 @@ impl Deliverer {
             }
             let (next, stopping) = (self.next_time(), self.stopping);
             tokio::select! {
-                Some(handed) = inbox.recv() => self.take_handed(handed),
+                Some(handed) = inbox.recv() => self.take_dispatched(handed),
                 Some(ended) = self.in_flight.join_next() => self.note_ended(ended),
                 Some(chore) = self.chores.join_next() => self.note_chore(chore)?,
                 () = gateway.outlet().look.notified() => self.plan.look_now = true,
@@ -142,7 +142,7 @@ impl Deliverer {
         }
     }
 
-    fn take_handed(&mut self, handed: Handed) {
+    fn take_dispatched(&mut self, handed: Dispatched) {
         for endpoint in handed.behind {
             self.scheduler.note_behind(endpoint, self.gateway.now());
         }
@@ -209,7 +209,7 @@ impl Deliverer {
     fn stop(&mut self) {
         self.stopping = true;
         self.cut_off_at = Some(Instant::now() + self.gateway.settings().webhook_drain);
-        self.gateway.handing().close();
+        self.gateway.dispatcher().close();
         self.give_back_all();
     }
 

@@ -186,7 +186,7 @@ impl Gateway {
             dedupe_key: format!("{}:{}:{}", cache.id, orphan.eci_cache_id, kind.as_str()),
             body: body.to_json(),
             at,
-            hand_over: self.hand_over(),
+            dispatch: self.dispatch(),
         }
     }
 

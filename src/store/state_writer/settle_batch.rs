@@ -21,7 +21,7 @@ use crate::store::audit_insert::{self, Stamp};
 use crate::store::batches::Work;
 use crate::store::changes::is_vanishing;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which};
-use crate::store::handover::{self, DELIVERIES, HandOver, Put};
+use crate::store::dispatch::{self, DELIVERIES, Dispatch, Put};
 use crate::store::pool::Pool;
 use crate::store::rows::{EndedOperation, Events, ImageCacheRow, NOTE_END, TransitionRow};
 use crate::store::settling::Settlement;
@@ -58,7 +58,7 @@ impl Work for SettleBatch {
 fn differing(ends: &[Arc<Settlement>]) -> Vec<&Settlement> {
     let (mut caches, mut differing) = (HashSet::new(), Vec::<&Settlement>::with_capacity(ends.len()));
     for end in ends {
-        let alike = same_way(hand_over(&differing), end.write.event.as_ref().map(|event| &event.hand_over));
+        let alike = same_way(dispatch(&differing), end.write.event.as_ref().map(|event| &event.dispatch));
         if caches.insert(end.write.next.id) && alike {
             differing.push(end);
         }
@@ -66,11 +66,11 @@ fn differing(ends: &[Arc<Settlement>]) -> Vec<&Settlement> {
     differing
 }
 
-fn hand_over<'a>(ends: &[&'a Settlement]) -> Option<&'a HandOver> {
-    ends.iter().find_map(|end| end.write.event.as_ref()).map(|event| &event.hand_over)
+fn dispatch<'a>(ends: &[&'a Settlement]) -> Option<&'a Dispatch> {
+    ends.iter().find_map(|end| end.write.event.as_ref()).map(|event| &event.dispatch)
 }
 
-fn same_way(one: Option<&HandOver>, other: Option<&HandOver>) -> bool {
+fn same_way(one: Option<&Dispatch>, other: Option<&Dispatch>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one.is_like(other))
 }
 
@@ -107,7 +107,7 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
         ImageCacheRow::set(OF_CREATE, ImageCacheRow::FOUND_BY),
     );
     let (pass, tell) = (TransitionRow::insert(Which::All), Events::insert(Which::All));
-    let (deliveries, written) = (&*DELIVERIES, handover::written("news"));
+    let (deliveries, written) = (&*DELIVERIES, dispatch::written("news"));
     format!(
         "WITH ends AS MATERIALIZED (SELECT * FROM {ends}),
     caches AS MATERIALIZED (SELECT * FROM {caches}),
@@ -169,11 +169,11 @@ impl SettleBatch {
     /// the ids may be told.
     async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, Error> {
         let rows = self.end(ends).await?;
-        if let Some(hand_over) = hand_over(ends) {
+        if let Some(dispatch) = dispatch(ends) {
             let deliveries = rows.iter().filter_map(|row| delivery(row).transpose()).collect::<Result<Vec<_>, _>>();
             // It is committed whatever becomes of that: their worker finds what did not arrive.
-            match deliveries.map_err(Error::from).and_then(|deliveries| hand_over.put(deliveries)) {
-                Ok(()) => hand_over.committed(),
+            match deliveries.map_err(Error::from).and_then(|deliveries| dispatch.put(deliveries)) {
+                Ok(()) => dispatch.committed(),
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "deliveries could not be handed over");
                 }
@@ -185,15 +185,15 @@ impl SettleBatch {
 
     /// A row for each operation that fitted and each delivery of it.
     async fn end(&self, ends: &[&Settlement]) -> Result<Vec<PgRow>, Error> {
-        let hand_over = hand_over(ends);
+        let dispatch = dispatch(ends);
         let event = |end: &&Settlement| end.write.event.as_ref().map(|event| event.id.uuid());
         // Each has one (`goes_along`), so its place is that of its end.
         let audit = self.stamp.all(&ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
         let parameters = Parameters::default()
             .with(ends.iter().map(|end| end.answer.as_ref()).collect::<Vec<_>>())
             .with(ends.first().map(|end| end.at))
-            .with(hand_over.and_then(HandOver::worker))
-            .with(hand_over.map(HandOver::closed).unwrap_or_default())
+            .with(dispatch.and_then(Dispatch::worker))
+            .with(dispatch.map(Dispatch::closed).unwrap_or_default())
             .with(ends.iter().map(event).collect::<Vec<_>>())
             .with(ends.iter().map(|end| end.look_at).collect::<Vec<_>>())
             .with(ends.iter().map(|end| end.owed.word()).collect::<Vec<_>>())

@@ -16,7 +16,7 @@ use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
 use crate::store::pool::Connection;
 use crate::store::rows::{Events, ImageCacheRow, TransitionRow};
 use crate::store::words::OPEN;
-use crate::store::{CacheWrite, Error, Store, audit_insert, handover};
+use crate::store::{CacheWrite, Error, Store, audit_insert, dispatch};
 
 impl Store {
     /// Writes what was observed, and returns which caches were written: the rows of all others have moved on.
@@ -112,5 +112,5 @@ async fn insert_events(connection: &mut Connection, writes: &[&CacheWrite]) -> R
     let parameters = Parameters::default().many::<Events>(Which::All, &rows);
     let told = parameters.query(&EVENTS)?.fetch_all(&mut *connection).await?;
     let told: Vec<i64> = told.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    handover::enqueue(connection, &told, first.at, &first.hand_over).await
+    dispatch::enqueue(connection, &told, first.at, &first.dispatch).await
 }

@@ -188,7 +188,7 @@ impl Store {
         events::insert(&mut transaction, About::Cache(cache), event).await?;
         audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
-        event.hand_over.committed();
+        event.dispatch.committed();
         Ok(true)
     }
 

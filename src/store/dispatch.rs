@@ -23,14 +23,14 @@ use crate::store::pool::Connection;
 #[derive(Debug)]
 pub struct Outlet {
     /// To the deliverer of this process.
-    pub to: mpsc::UnboundedSender<Handed>,
+    pub to: mpsc::UnboundedSender<Dispatched>,
     /// Wakes it for what waits in the queue.
     pub look: Notify,
 }
 
 /// What a committed transaction has for the deliverer.
 #[derive(Debug, Default)]
-pub struct Handed {
+pub struct Dispatched {
     /// What is in its hands by now.
     pub claims: Vec<Claim>,
     /// The closed endpoints for which something waits in the queue: looking for it at once would find them closed.
@@ -39,25 +39,25 @@ pub struct Handed {
 
 /// How one event's deliveries get to the deliverer.
 #[derive(Debug, Clone)]
-pub struct HandOver {
+pub struct Dispatch {
     worker: Option<Uuid>,
     closed: Arc<Vec<Uuid>>,
     outlet: Arc<Outlet>,
-    tray: Arc<Mutex<Tray>>,
+    outbox: Arc<Mutex<Outbox>>,
 }
 
 /// What a transaction has written and not yet committed.
 #[derive(Debug, Default)]
-struct Tray {
-    handed: Handed,
+struct Outbox {
+    handed: Dispatched,
     waiting: bool,
 }
 
-impl HandOver {
+impl Dispatch {
     /// To the deliverer `worker` of this process, or to the queue where there is none. Nothing is handed over for
     /// the endpoints in `closed`.
     pub fn new(worker: Option<Uuid>, closed: Arc<Vec<Uuid>>, outlet: Arc<Outlet>) -> Self {
-        Self { worker, closed, outlet, tray: Arc::default() }
+        Self { worker, closed, outlet, outbox: Arc::default() }
     }
 
     /// Whether deliveries by both get to the deliverer in the same way.
@@ -77,29 +77,29 @@ impl HandOver {
         &self.closed
     }
 
-    /// Puts on the tray what a transaction has written and not yet committed.
+    /// Puts into the outbox what a transaction has written and not yet committed.
     pub(super) fn put(&self, deliveries: impl IntoIterator<Item = Put>) -> Result<(), Error> {
-        let mut tray = Tray::default();
+        let mut outbox = Outbox::default();
         for put in deliveries {
             let endpoint = put.row.endpoint();
             match self.worker {
-                Some(worker) if put.state == 1 => tray.handed.claims.push(put.row.of(worker)?),
-                Some(_) if self.closed.contains(&endpoint) => tray.handed.behind.push(endpoint.into()),
-                _ => tray.waiting |= put.awake,
+                Some(worker) if put.state == 1 => outbox.handed.claims.push(put.row.of(worker)?),
+                Some(_) if self.closed.contains(&endpoint) => outbox.handed.behind.push(endpoint.into()),
+                _ => outbox.waiting |= put.awake,
             }
         }
-        *self.tray.lock().unwrap_or_else(PoisonError::into_inner) = tray;
+        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
         Ok(())
     }
 
     /// The transaction has committed.
     pub(super) fn committed(&self) {
-        let tray = std::mem::take(&mut *self.tray.lock().unwrap_or_else(PoisonError::into_inner));
-        if !tray.handed.claims.is_empty() || !tray.handed.behind.is_empty() {
+        let outbox = std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner));
+        if !outbox.handed.claims.is_empty() || !outbox.handed.behind.is_empty() {
             // If the deliverer has ended meanwhile, its worker is gone, too: others find what it held.
-            let _ended = self.outlet.to.send(tray.handed);
+            let _ended = self.outlet.to.send(outbox.handed);
         }
-        if tray.waiting {
+        if outbox.waiting {
             self.outlet.look.notify_one();
         }
     }
@@ -120,17 +120,17 @@ pub(super) async fn enqueue(
     connection: &mut Connection,
     events: &[i64],
     now: Instant,
-    hand_over: &HandOver,
+    dispatch: &Dispatch,
 ) -> Result<(), Error> {
     let rows: Vec<Put> = sqlx::query_as(AssertSqlSafe(ENQUEUE.as_str()))
         .bind(events)
         .bind(now)
-        .bind(hand_over.worker)
-        .bind(&*hand_over.closed)
+        .bind(dispatch.worker)
+        .bind(&*dispatch.closed)
         .fetch_all(connection)
         .await?;
     tracing::debug!(events = events.len(), deliveries = rows.len(), "events recorded");
-    hand_over.put(rows)
+    dispatch.put(rows)
 }
 
 /// What is to be known of an event to tell who wants it: its type, and the name and tags of its image cache, if it is

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use crate::app::Gateway;
 use crate::domain::clock::Uptime;
-use crate::store::HandOver;
+use crate::store::Dispatch;
 
 /// Shared by the deliverer, which writes it, and every transaction with an event, which reads it.
 #[derive(Debug, Default)]
-pub(in crate::app) struct Handing(Mutex<State>);
+pub(in crate::app) struct Dispatcher(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -18,7 +18,7 @@ struct State {
     closed: Arc<Vec<Uuid>>,
 }
 
-impl Handing {
+impl Dispatcher {
     /// Deliveries may be handed to `worker` until that time, but not for the `closed` endpoints.
     pub(super) fn open(&self, worker: Uuid, until: Uptime, closed: Vec<Uuid>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,9 +36,9 @@ impl Handing {
 
 impl Gateway {
     /// How the deliveries of one event get to the deliverer, for whoever writes one.
-    pub fn hand_over(&self) -> HandOver {
-        let (now, state) = (self.uptime(), self.handing().0.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn dispatch(&self) -> Dispatch {
+        let (now, state) = (self.uptime(), self.dispatcher().0.lock().unwrap_or_else(PoisonError::into_inner));
         let worker = state.worker.filter(|(_, until)| now < *until).map(|(worker, _)| worker);
-        HandOver::new(worker, Arc::clone(&state.closed), Arc::clone(self.outlet()))
+        Dispatch::new(worker, Arc::clone(&state.closed), Arc::clone(self.outlet()))
     }
 }
