@@ -22,7 +22,7 @@ use crate::domain::caller::{Caller, TeamId};
 use crate::domain::filter::{CacheFilter, Page};
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::store::{self, Rendering, Shown};
+use crate::store::{self, Rendered, Rendering};
 
 /// The most renderings that wait to be kept. What finds no room is made again by the next reader.
 const TO_KEEP: usize = 1_024;
@@ -63,7 +63,7 @@ impl Gateway {
     /// One image cache of the team.
     pub async fn show_image_cache(&self, caller: &Caller, id: CacheId) -> Result<RenderedImageCache, Error> {
         access::check(caller, "get_image_cache")?;
-        let shown = self.store().shown_image_cache(&caller.team, id, IMAGE_CACHE_FORM).await?;
+        let shown = self.store().rendered_image_cache(&caller.team, id, IMAGE_CACHE_FORM).await?;
         let (version, body) = self.body_of(&caller.team, shown.ok_or(Error::NotFound("image cache"))?);
         Ok(RenderedImageCache { version, body })
     }
@@ -99,7 +99,8 @@ impl Gateway {
         page: &Page,
     ) -> Result<RenderedList, store::Error> {
         let team = &caller.team;
-        let mut found = self.store().shown_image_caches(team, filter, before, one_more(page), IMAGE_CACHE_FORM).await?;
+        let mut found =
+            self.store().rendered_image_caches(team, filter, before, one_more(page), IMAGE_CACHE_FORM).await?;
         let more = found.len() > page.limit as usize;
         found.truncate(page.limit as usize);
         let list = List::new(self, caller, "image_caches", filter);
@@ -110,10 +111,10 @@ impl Gateway {
     }
 
     /// The version and the JSON of what was read; what had to be made is kept.
-    fn body_of(&self, team: &TeamId, shown: Shown) -> (i64, String) {
+    fn body_of(&self, team: &TeamId, shown: Rendered) -> (i64, String) {
         match shown {
-            Shown::Kept { version, text, .. } => (version, text),
-            Shown::Row(cache) => {
+            Rendered::Kept { version, text, .. } => (version, text),
+            Rendered::Row(cache) => {
                 let (id, version, lasts) = (cache.id, cache.version, cache.failure.is_none());
                 let text = rendered(*cache);
                 if lasts {

@@ -42,10 +42,10 @@ mod policies;
 mod pool;
 mod quota;
 mod redelivery;
+mod rendered;
 mod rows;
 mod session;
 mod settling;
-mod shown;
 mod state_writer;
 mod tracker;
 mod transitions;
@@ -81,9 +81,9 @@ pub use policies::Rules;
 use pool::{Doubt, Pool};
 pub use quota::Quota;
 pub use redelivery::{Resent, Span};
+pub use rendered::{Rendered, Rendering};
 use session::Sessions;
 pub use settling::{Settled, Settlement};
-pub use shown::{Rendering, Shown};
 use sqlx::postgres::PgConnectOptions;
 pub use unscoped::access_keys::SealedKey;
 pub use unscoped::account_ids::PinnedIds;
@@ -103,8 +103,8 @@ pub use unscoped::reconciler::{ComparedList, ReconcileLease};
 pub use unscoped::retention::Forgotten;
 pub use unscoped::rotating::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, SEALED, Sealed, SealedBy};
 pub use unscoped::sealing::{SealedBatch, Sealing, Unsealed};
-pub use unscoped::strangers::FoundCache;
 pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};
+pub use unscoped::unmanaged::FoundCache;
 pub use unscoped::vanishings::MassVanishing;
 
 use crate::domain::clock::Instant;
@@ -133,7 +133,7 @@ pub struct Store {
     requests: Pool,
     workers: Pool,
     audit: Arc<audit_writer::AuditWriter>,
-    hot: Arc<shown::HotReads>,
+    hot: Arc<rendered::HotReads>,
     state: Arc<state_writer::StateWriter>,
     rules: Arc<policies::RuleReads>,
     told: Arc<batches::Batches<owed_answers::Clearing>>,
@@ -161,7 +161,7 @@ impl Store {
         let pool = |most: u32| Pool::lazy(&pooled, most, sizes.acquire, &doubt);
         let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire, &doubt);
         let audit = Arc::new(audit_writer::start(steady(1), stamp.clone()));
-        let hot = Arc::new(shown::start(steady(HOT), HOT));
+        let hot = Arc::new(rendered::start(steady(HOT), HOT));
         let state = Arc::new(state_writer::start(steady, &stamp));
         let rules = Arc::new(policies::start(steady(1)));
         let (requests, workers) = (pool(sizes.requests), pool(sizes.workers));

@@ -85,7 +85,7 @@ impl Gateway {
             }
         }
         if !wanted.feeds.is_empty() {
-            for (team, stretch) in self.store().news(&wanted.feeds, EVENTS).await? {
+            for (team, stretch) in self.store().feeds_after(&wanted.feeds, EVENTS).await? {
                 self.event_hub().state().tell(&team, stretch);
             }
         }

@@ -42,7 +42,7 @@ impl Gateway {
         let ids = list.ids();
         let before = list.begun_at - self.settings().rule.list_lag;
         self.store().end_found(&lease.group, &ids, before, self.now()).await?;
-        let unmanaged = self.store().strangers(&lease.group, &ids).await?;
+        let unmanaged = self.store().unmanaged(&lease.group, &ids).await?;
         let unmanaged: Vec<&Seen> = unmanaged.iter().filter_map(|id| list.seen.get(id)).map(|(seen, _)| seen).collect();
         if unmanaged.is_empty() { Ok(()) } else { self.judge_unmanaged(lease, &unmanaged).await }
     }

@@ -107,7 +107,7 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
         ImageCacheRow::set(OF_CREATE, ImageCacheRow::FOUND_BY),
     );
     let (pass, tell) = (TransitionRow::insert(Which::All), Events::insert(Which::All));
-    let (deliveries, written) = (&*DELIVERIES, dispatch::written("news"));
+    let (deliveries, written) = (&*DELIVERIES, dispatch::written("written_events"));
     format!(
         "WITH ends AS MATERIALIZED (SELECT * FROM {ends}),
     caches AS MATERIALIZED (SELECT * FROM {caches}),
@@ -142,12 +142,12 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
     answered AS (
         UPDATE idempotency_keys k SET answer = fit.answer
         FROM fit WHERE fit.answer IS NOT NULL AND k.operation = fit.operation AND k.answer IS NULL),
-    news AS (
+    written_events AS (
         {tell} FROM {events} WHERE n.id IN (SELECT event FROM fit)
         ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq, id, team, type, image_cache, body, occurred_at),
     told AS (
-        SELECT news.seq, news.team, news.type, news.image_cache, news.occurred_at, fit.name, fit.tags
-        FROM news JOIN fit ON fit.event = news.id),
+        SELECT e.seq, e.team, e.type, e.image_cache, e.occurred_at, fit.name, fit.tags
+        FROM written_events e JOIN fit ON fit.event = e.id),
     {deliveries},
     audited AS ({audited}),
     woken AS (

@@ -1,6 +1,6 @@
-//! The few statements that look across teams: what workers need, what those who wait share ([`news`]), what an
+//! The few statements that look across teams: what workers need, what those who wait share ([`event_hub`]), what an
 //! administrator keeps of the platform ([`teams`], [`region_profiles`], [`cloud_accounts`], [`account_ids`], [`issuers`], [`revocations`]), what must
-//! be known before a cache of the account is taken over or offered ([`adoption`], [`strangers`]) or called gone
+//! be known before a cache of the account is taken over or offered ([`adoption`], [`unmanaged`]) or called gone
 //! ([`vanishings`]), and credentials before it is known whose they are; nothing else. Every row they return carries its
 //! team, and every write they make names it or holds a lease.
 
@@ -14,11 +14,11 @@ pub mod cloud_accounts;
 pub mod containment;
 pub mod deliveries;
 pub mod endpoint_urls;
+pub mod event_hub;
 pub mod far_times;
 pub mod horizon;
 pub mod issuers;
 pub mod janitor;
-pub mod news;
 pub mod observed;
 pub mod operations;
 pub mod overview;
@@ -28,9 +28,9 @@ pub mod retention;
 pub mod revocations;
 pub mod rotating;
 pub mod sealing;
-pub mod strangers;
 pub mod teams;
 pub mod tracker;
 pub mod tree;
+pub mod unmanaged;
 pub mod unsettled;
 pub mod vanishings;

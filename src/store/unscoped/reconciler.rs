@@ -3,7 +3,7 @@
 //! What must stay true: a list is compared in one statement, and only rows that may differ come back; the statement may
 //! return more than differs (`domain::reconcile` judges), never less; nothing is written for what is as it was.
 //!
-//! Who calls it: `app::reconciling`. Caches that no row knows are in [`super::strangers`].
+//! Who calls it: `app::reconciling`. Caches that no row knows are in [`super::unmanaged`].
 
 use std::sync::LazyLock;
 

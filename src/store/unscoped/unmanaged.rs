@@ -57,7 +57,7 @@ table! {
 static KEEP: LazyLock<String> = LazyLock::new(|| {
     format!(
         "INSERT INTO found_caches AS f ({}) SELECT {} FROM {}
-         -- One that was away, or taken over, and is a stranger again, is found anew.
+         -- One that was away, or taken over, and is nobody's again, is found anew.
          ON CONFLICT (account, region, eci_cache_id) DO UPDATE SET {}, ended_at = NULL, removing_until = NULL
          WHERE f.ended_at IS NOT NULL",
         FoundCache::names(Which::All),
@@ -69,7 +69,7 @@ static KEEP: LazyLock<String> = LazyLock::new(|| {
 
 impl Store {
     /// Which of the cloud's `ids` no row of the group has, and no finding either that still stands.
-    pub async fn strangers(&self, group: &TrackerGroup, ids: &[String]) -> Result<Vec<String>, Error> {
+    pub async fn unmanaged(&self, group: &TrackerGroup, ids: &[String]) -> Result<Vec<String>, Error> {
         let ids = sqlx::query_scalar(
             "SELECT s.id FROM unnest($3::text[]) AS s(id)
              WHERE NOT EXISTS (SELECT FROM image_caches c WHERE (c.account, c.region, c.eci_cache_id) = ($1, $2, s.id))

@@ -15,7 +15,7 @@ use crate::store::unreadable::readable;
 use crate::store::{Error, Place, Store};
 
 #[derive(FromRow)]
-struct NewsRow {
+struct FeedRow {
     team: String,
     #[sqlx(flatten)]
     event: EventRow,
@@ -23,7 +23,7 @@ struct NewsRow {
 
 impl Store {
     /// The feeds of these teams, each after its place, up to `limit` events of each.
-    pub async fn news(&self, places: &[(TeamId, Place)], limit: usize) -> Result<Vec<(TeamId, Stretch)>, Error> {
+    pub async fn feeds_after(&self, places: &[(TeamId, Place)], limit: usize) -> Result<Vec<(TeamId, Stretch)>, Error> {
         let untold = format!("{}w.team{}", UNTOLD.0, UNTOLD.1);
         let sql = format!(
             "{NOW} SELECT w.team, {COLUMNS}
@@ -40,7 +40,7 @@ impl Store {
                  ORDER BY txid, seq LIMIT $4) e ON true
              ORDER BY w.team, e.txid, e.seq"
         );
-        let rows: Vec<NewsRow> = sqlx::query_as(AssertSqlSafe(sql))
+        let rows: Vec<FeedRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(places.iter().map(|(team, _)| team.as_str()).collect::<Vec<_>>())
             .bind(places.iter().map(|(_, place)| place.transaction.to_string()).collect::<Vec<_>>())
             .bind(places.iter().map(|(_, place)| place.number).collect::<Vec<_>>())

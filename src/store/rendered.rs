@@ -26,7 +26,7 @@ const QUEUE: usize = 16_384;
 
 /// One image cache.
 #[derive(Debug, Clone)]
-pub enum Shown {
+pub enum Rendered {
     /// As it was rendered.
     Kept {
         /// Ours.
@@ -73,16 +73,16 @@ pub(super) fn start(pool: Pool, connections: u32) -> HotReads {
 
 impl Work for Reading {
     type Item = Wanted;
-    type Done = Option<Shown>;
+    type Done = Option<Rendered>;
 
-    async fn all(&self, wanted: &[Wanted]) -> Result<Vec<Option<Shown>>, Error> {
+    async fn all(&self, wanted: &[Wanted]) -> Result<Vec<Option<Rendered>>, Error> {
         let rows = self.0.repeated(|_| self.rows(wanted)).await?;
-        let mut found: Vec<Option<Shown>> = wanted.iter().map(|_| None).collect();
+        let mut found: Vec<Option<Rendered>> = wanted.iter().map(|_| None).collect();
         for row in rows {
             let place: i64 = row.try_get(4)?;
             let place = usize::try_from(place - 1).ok().and_then(|place| found.get_mut(place));
             let place = place.ok_or_else(not_asked_for)?;
-            *place = Some(shown(&row)?);
+            *place = Some(rendered(&row)?);
         }
         Ok(found)
     }
@@ -116,20 +116,20 @@ fn select(form: i32) -> QueryBuilder<Postgres> {
     query
 }
 
-fn shown(row: &PgRow) -> Result<Shown, Error> {
+fn rendered(row: &PgRow) -> Result<Rendered, Error> {
     let whole: Option<Json<ImageCacheRow>> = row.try_get(3)?;
     if let Some(Json(whole)) = whole {
-        return Ok(Shown::Row(Box::new(whole.try_into()?)));
+        return Ok(Rendered::Row(Box::new(whole.try_into()?)));
     }
     let id: Uuid = row.try_get(0)?;
-    Ok(Shown::Kept { id: id.into(), version: row.try_get(1)?, text: row.try_get(2)? })
+    Ok(Rendered::Kept { id: id.into(), version: row.try_get(1)?, text: row.try_get(2)? })
 }
 
 fn not_asked_for() -> Error {
     Error::Unreadable { table: "image_caches", column: "place", detail: "a row that was not asked for".into() }
 }
 
-impl Shown {
+impl Rendered {
     /// Ours.
     pub fn id(&self) -> CacheId {
         match self {
@@ -141,24 +141,24 @@ impl Shown {
 
 impl Store {
     /// One image cache of the team, in `form` where it is kept in that.
-    pub async fn shown_image_cache(&self, team: &TeamId, id: CacheId, form: i32) -> Result<Option<Shown>, Error> {
+    pub async fn rendered_image_cache(&self, team: &TeamId, id: CacheId, form: i32) -> Result<Option<Rendered>, Error> {
         self.hot.ask(Wanted { team: team.clone(), id, form }).await
     }
 
     /// Up to `limit` image caches of the team, newest first, older than `before`.
-    pub async fn shown_image_caches(
+    pub async fn rendered_image_caches(
         &self,
         team: &TeamId,
         filter: &CacheFilter,
         before: Option<Uuid>,
         limit: i64,
         form: i32,
-    ) -> Result<Vec<Shown>, Error> {
+    ) -> Result<Vec<Rendered>, Error> {
         let read = |place: Option<Uuid>, wanted: i64| async move {
             let before = place.or(before);
             self.requests.repeated(|_| self.listed(team, filter, before, wanted, form)).await
         };
-        let convert = |(id, row): (Uuid, PgRow)| unreadable::read(id.to_string(), shown(&row));
+        let convert = |(id, row): (Uuid, PgRow)| unreadable::read(id.to_string(), rendered(&row));
         unreadable::filled(limit, read, |(id, _)| *id, convert).await
     }
 
