@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::ids::EndpointId;
 use crate::store::columns::table;
 use crate::store::events::{About, NewEvent};
 
@@ -23,7 +24,7 @@ table! {
         team: String = new.about.team(),
         type: String = new.event.kind.as_str(),
         image_cache: Uuid = new.about.cache().map(|cache| cache.id.uuid()),
-        endpoint: Uuid = new.about.endpoint().map(|endpoint| endpoint.uuid()),
+        endpoint: Uuid = new.about.endpoint().map(EndpointId::uuid),
         dedupe_key: String = new.event.dedupe_key.as_str(),
         body: String = new.event.body.as_str(),
         occurred_at: DateTime<Utc> = new.event.at,

@@ -136,7 +136,13 @@ impl CreateBatch {
                 &creates.iter().map(|create| OperationToWrite::begun(&create.new)).collect::<Vec<_>>(),
             )
             .many::<TransitionRow>(Which::All, &creates.iter().map(|create| first(create)).collect::<Vec<_>>())
-            .with(creates.iter().filter(|create| create.new.waiter.is_some()).map(operation).collect::<Vec<_>>())
+            .with(
+                creates
+                    .iter()
+                    .filter(|create| create.new.waiter.is_some())
+                    .map(|create| operation(create))
+                    .collect::<Vec<_>>(),
+            )
             .many::<AuditRow>(
                 Which::All,
                 &self.stamp.all(&creates.iter().map(|create| &create.new.audit).collect::<Vec<_>>()),
@@ -146,7 +152,7 @@ impl CreateBatch {
     }
 }
 
-fn operation(create: &&NewCreate) -> Uuid {
+fn operation(create: &NewCreate) -> Uuid {
     create.new.operation.id.uuid()
 }
 
