@@ -7,6 +7,7 @@ use crate::domain::limits::queue::Class;
 
 /// Everything that is known of one operation of the API beside its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of the table: each is a fact of its own")]
 pub struct Access {
     /// The operation id: the handler's name.
     pub operation: &'static str,

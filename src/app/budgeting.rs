@@ -26,7 +26,7 @@ const MOST: u32 = 64;
 /// So soon that as many again will be spent long before they are let go.
 const SOON: Duration = Duration::milliseconds(50);
 
-/// The call_buckets of this process, by account.
+/// What this process has drawn of the budgets, by account.
 pub(super) type CallBuckets = HashMap<String, CallBucket>;
 
 /// Calls of one account that this process has drawn for changes and not spent yet.

@@ -48,7 +48,7 @@ pub(super) enum InAccount<'a> {
     Of(&'a str),
 }
 
-/// One request before its judge. TtlMemo while its transaction runs; what it found is told afterwards.
+/// One request before its judge. Kept while its transaction runs; what it found is told afterwards.
 pub(super) struct Case<'a> {
     ruling: &'a Ruling,
     asked: Asked<'a>,

@@ -28,7 +28,7 @@ pub fn read_timeout(user_agent: &str) -> Option<Duration> {
     Some(lower.as_str()).filter(|lower| lower.starts_with(SDK)).and_then(|_| known()).map(Duration::from_secs)
 }
 
-/// By when such a caller must have its answer: a sixth of its max_wait is left for the way.
+/// By when such a caller must have its answer: a sixth of its timeout is left for the way.
 pub fn answer_within(user_agent: &str) -> Option<Duration> {
     read_timeout(user_agent).map(|timeout| timeout * 5 / 6)
 }

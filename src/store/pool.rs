@@ -8,7 +8,7 @@
 //! points at a standby. What must stay true there: a connection is used only if its server could be written to when it
 //! was made; trouble on one connection puts all of this process in [`Doubt`], whichever pool they are of; one that
 //! rested for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no connection
-//! from before it. Who comes during one waits for a connection as long as the pool's max_wait lasts, and what is surely
+//! from before it. Who comes during one waits for a connection as long as the pool lets it wait, and what is surely
 //! safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have
 //! happened.
 //!
@@ -163,7 +163,7 @@ impl Pool {
     }
 
     /// Runs work that may be repeated, each time [`Self::limited`], until it does not fail by its connection or the
-    /// max_wait is over. `work` is told whether it was begun before: then some of it may have been done.
+    /// wait is over. `work` is told whether it was begun before: then some of it may have been done.
     pub(super) async fn repeated<T, W>(&self, mut work: impl FnMut(bool) -> W) -> Result<T, Error>
     where
         W: Future<Output = Result<T, Error>>,

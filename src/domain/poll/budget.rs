@@ -1,6 +1,6 @@
 //! How many calls a cloud account bears, shared by every gateway.
 //!
-//! Two call_buckets fill at the account's present rate: the reserve, which only changes (creates, updates, deletes) may
+//! Two buckets fill at the account's present rate: the reserve, which only changes (creates, updates, deletes) may
 //! draw from, and the common one, which anyone may. What one cannot hold overflows into the other, so nothing is
 //! lost while only one kind is asked for. Throttling halves the rate and empties the common bucket; without it the
 //! rate grows back evenly (additive increase, multiplicative decrease).
@@ -11,7 +11,7 @@ use chrono::Duration;
 
 use crate::domain::clock::Instant;
 
-/// How many seconds of calls the call_buckets hold: a round of reads is drawn at once.
+/// How many seconds of calls the buckets hold: a round of reads is drawn at once.
 const HOLDS_SECONDS: f64 = 10.0;
 /// After throttling, all that is throttled within this time is the same event: the calls were under way already.
 const ONE_EVENT: Duration = Duration::seconds(2);
@@ -55,7 +55,7 @@ pub struct Budget {
     pub common: f64,
     /// Calls that only changes may make now.
     pub reserve: f64,
-    /// When the call_buckets were last filled.
+    /// When the buckets were last filled.
     pub refilled_at: Instant,
     /// When the cloud last throttled.
     pub throttled_at: Option<Instant>,
@@ -83,7 +83,7 @@ impl Budget {
         }
     }
 
-    /// Fills the call_buckets up to `now`, and lets the rate recover.
+    /// Fills the buckets up to `now`, and lets the rate recover.
     pub fn refilled(&self, limits: &Limits, now: Instant) -> Self {
         let astray = self.refilled_at > now + TOO_FAR_AHEAD;
         let since = if astray { now } else { self.refilled_at };
@@ -138,7 +138,7 @@ impl Budget {
         (self.common + self.reserve) / (limits.calls_per_second * HOLDS_SECONDS)
     }
 
-    /// A slow account's call_buckets still hold a call each.
+    /// A slow account's buckets still hold a call each.
     fn most(limits: &Limits, rate: f64) -> (f64, f64) {
         let holds = rate * HOLDS_SECONDS;
         ((holds * (1.0 - limits.reserve)).max(1.0), (holds * limits.reserve).max(1.0))

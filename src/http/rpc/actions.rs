@@ -103,7 +103,7 @@ impl Asked<'_> {
         }
     }
 
-    /// What is left of the max_wait.
+    /// What is left until the deadline.
     fn wait(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

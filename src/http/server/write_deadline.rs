@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// What a peer must take within its max_wait, where there is as much: 2 kB a second by default.
+/// What a peer must take within the deadline, where there is as much: 2 kB a second by default.
 const LEAST: usize = 16 * 1024;
 
 /// Fails a write when the peer, while there is more for it, takes less than [`LEAST`] within `max_wait`.

@@ -24,7 +24,7 @@ use crate::rpc::client::Key;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 
-/// As many places as a gateway has by itself, and less max_wait than its callers.
+/// As many places as a gateway has by itself, and a shorter queue than its callers would bear.
 fn small() -> Setup {
     let mut small = setup(|limits| {
         limits.unauthenticated = Rate { per_second: 1, burst: 5 };

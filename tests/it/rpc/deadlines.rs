@@ -103,7 +103,7 @@ async fn a_caller_that_waits_longer_is_answered_by_a_slow_cloud() {
     let asked = send_as_terraform(&app, &key, "CreateImageCache", &create);
     let meanwhile = async {
         gate.answered(1).await;
-        // One whose max_wait is not known has been sent away by then.
+        // One whose deadline is not known has been sent away by then.
         let unknown = key.post(&app, "CreateImageCache", &create).await;
         error(&unknown, 503, "ServiceUnavailable");
         gate.open();

@@ -46,7 +46,7 @@ impl Station {
         self.ends.push(self.now + self.service);
     }
 
-    /// Works until `until`, also giving up for those whose max_wait is over.
+    /// Works until `until`, also giving up for those whose wait is over.
     fn work(&mut self, until: Duration) {
         while let Some(place) = (0..self.ends.len()).min_by_key(|place| self.ends[*place]) {
             if self.ends[place] > until {
