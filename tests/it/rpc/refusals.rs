@@ -70,7 +70,7 @@ async fn the_shape_holds_whoever_refuses() {
     let key = Key::new(&app).await;
     error(&Answer::of(app.bare(Method::GET, "/")).await, 400, "MissingAccessKeyId");
     error(&Answer::of(app.bare(Method::PUT, "/")).await, 405, "UnsupportedHTTPMethod");
-    let large = key.sign("POST", key.unsigned(&app, DESCRIBE, &[("ImageCacheName", &"x".repeat(300 * 1024))]));
+    let large = key.sign("POST", key.unsigned(&app, DESCRIBE, &[("ImageCacheName", &"x".repeat((1 << 20) + 1))]));
     error(&send_form(&app, &large).await, 413, "RequestEntityTooLarge");
     let kind = app.bare(Method::POST, "/").header("content-type", "text/plain").body("a=b");
     error(&Answer::of(kind).await, 415, "UnsupportedMediaType");
@@ -137,7 +137,7 @@ async fn xml_is_answered_in_xml() {
     let refused = key.get(&app, "Nonsense", &[xml]).await;
     assert_eq!(refused.status, 400);
     assert!(refused.text.contains("<Error><RequestId>") && refused.text.contains("<Code>InvalidApi.NotFound</Code>"));
-    let large = "x".repeat(300 * 1024);
+    let large = "x".repeat((1 << 20) + 1);
     let form = app.bare(Method::POST, &format!("/?{}", encoded(&own(&[xml])))).body(large);
     let refused = Answer::of(form.header("content-type", "application/x-www-form-urlencoded")).await;
     assert!(refused.status == 413 && refused.text.contains("<Code>RequestEntityTooLarge</Code>"), "{refused:?}");
