@@ -128,13 +128,13 @@ static FINISH: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH ends AS (SELECT * FROM {ends}),
     done AS (
-        UPDATE webhook_deliveries d SET state = n.state, next_attempt_at = COALESCE(n.next_at, d.next_attempt_at),
-            finished_at = CASE WHEN n.state = 0 THEN NULL ELSE $1 END, lease_token = NULL, lease_until = NULL,
-            leased_at = NULL, last_http_status = n.http_status, last_error = n.error
+        UPDATE webhook_deliveries d SET state = ends.state, next_attempt_at = COALESCE(ends.next_at, d.next_attempt_at),
+            finished_at = CASE WHEN ends.state = 0 THEN NULL ELSE $1 END, lease_token = NULL, lease_until = NULL,
+            leased_at = NULL, last_http_status = ends.http_status, last_error = ends.error
         -- By their ids and by nothing else: `state = 1` as it stands would offer the index of what is in hand, which
         -- looks next to empty to the statistics whenever they are taken in a quiet moment, and is then read row by end.
-        FROM ends n WHERE d.id = n.delivery AND d.state::int = 1 AND d.lease_token = n.worker AND d.attempts = n.number
-        RETURNING n.*, d.endpoint),
+        FROM ends WHERE d.id = ends.delivery AND d.state::int = 1 AND d.lease_token = ends.worker AND d.attempts = ends.number
+        RETURNING ends.*, d.endpoint),
     noted AS ({note} FROM done n),
     health AS (
         SELECT endpoint, bool_or(outcome = 'delivered') AS good, count(*) FILTER (WHERE outcome <> 'delivered') AS bad,
