@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::ground::Ground;
 use super::limits::Limits;
-use super::server::{self, Peer};
+use super::server::{self, Peer, Unread};
 use super::state::State;
 use super::{Shared, answer, keeping, rights, seed};
 
@@ -56,7 +56,8 @@ pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, re
     let (parts, body) = request.into_parts();
     let done = match server::read(body).await {
         Ok(body) => act(&shared, &parts.method, parts.uri.path(), &body),
-        Err(refusal) => Err(refusal.message.into_owned()),
+        Err(Unread::Refused(refusal)) => Err(refusal.message.into_owned()),
+        Err(Unread::BrokenOff) => Err("the body cannot be read".to_owned()),
     };
     // Before the answer, as every change.
     keeping::keep(&shared).await;

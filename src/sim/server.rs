@@ -133,7 +133,8 @@ async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response<Bo
     let mut manner = manner(&parts.headers, parts.uri.query());
     let (outcome, fault) = match read(body).await {
         Ok(body) => shared.arrive(&parts, &body, &mut manner),
-        Err(refusal) => (Err(refusal), None),
+        Err(Unread::Refused(refusal)) => (Err(refusal), None),
+        Err(Unread::BrokenOff) => return reset(),
     };
     // Before the answer: what a caller has heard of is there after a restart.
     keeping::keep(&shared).await;
@@ -156,17 +157,24 @@ fn flat(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
+/// Why there is no body.
+pub(super) enum Unread {
+    /// It is too large, or came too slowly.
+    Refused(Refusal),
+    /// The connection broke off within it, or it is no HTTP: an answer would be taken for a judgement of what was asked.
+    BrokenOff,
+}
+
 /// A whole body of at most 1 MiB.
-pub(super) async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
-    let late = |_| Refusal::new(408, "RequestTimeout", "The request took too long to arrive.");
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, Unread> {
+    let late = |_| Unread::Refused(Refusal::new(408, "RequestTimeout", "The request took too long to arrive."));
     tokio::time::timeout(READ, collect(body)).await.map_err(late)?
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, Refusal> {
+async fn collect(mut body: Body) -> Result<Vec<u8>, Unread> {
     let (mut kept, mut seen) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
-        let broken = |_| Refusal::new(400, "InvalidRequest", "The body cannot be read.");
-        let data = frame.map_err(broken)?.into_data().unwrap_or_default();
+        let data = frame.map_err(|_| Unread::BrokenOff)?.into_data().unwrap_or_default();
         seen += data.len();
         if seen <= BODY {
             kept.extend_from_slice(&data);
@@ -174,7 +182,8 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Refusal> {
             break;
         }
     }
-    if seen <= BODY { Ok(kept) } else { Err(Refusal::new(413, "RequestEntityTooLarge", "The body may have 1 MiB.")) }
+    let large = || Unread::Refused(Refusal::new(413, "RequestEntityTooLarge", "The body may have 1 MiB."));
+    if seen <= BODY { Ok(kept) } else { Err(large()) }
 }
 
 /// The host that the caller asked for, as `HostId` repeats it.

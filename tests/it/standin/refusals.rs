@@ -135,3 +135,21 @@ async fn whatever_is_asked_the_answer_is_an_envelope() {
     http.post(at("/_admin/reset")).send().await.expect("an answer");
     assert_eq!(cloud.ledger().await["calls"], json!({}));
 }
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_answered() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let cloud = Cloud::start().await;
+    let address = cloud.url.strip_prefix("http://").unwrap().to_owned();
+    for broken in ["content-length: 100\r\n\r\nAction=", "transfer-encoding: chunked\r\n\r\n5\r\nAct"] {
+        let mut connection = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+        connection.write_all(format!("{head}{broken}").as_bytes()).await.unwrap();
+        connection.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        // It may be closed or reset.
+        let _end = connection.read_to_end(&mut answer).await;
+        assert_eq!(String::from_utf8_lossy(&answer), "", "{broken}");
+    }
+}
