@@ -1,5 +1,5 @@
-//! The benchmarks that are programs of their own, for they put together a testbed of their own: started from here with what
-//! they need, shown as they say it.
+//! The benchmarks that are programs of their own, for they put together a testbed of their own: started from here with
+//! what they need, shown as they say it.
 
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,6 @@
-//! Every operation of the API and all that is known of it: who may call it, how it stands in line, which headers it takes.
-//! The one table. The checks, the admission, the audit and the OpenAPI document read it; nobody guesses from a name.
+//! Every operation of the API and all that is known of it: who may call it, how it stands in line, which headers it
+//! takes. The one table. The checks, the admission, the audit and the OpenAPI document read it; nobody guesses from a
+//! name.
 
 use super::Error;
 use crate::domain::caller::{Caller, Scope};

@@ -4,8 +4,8 @@
 //! ends; a request that waits for something outside (the cloud, a receiver, the next event, its own body) holds none
 //! meanwhile; no memory grows with what clients think of. `domain::limits` decides, this is its hands.
 //!
-//! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`without_permit`]. What it does not do:
-//! health and metrics, which are always answered.
+//! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`without_permit`]. What it
+//! does not do: health and metrics, which are always answered.
 
 use std::collections::HashMap;
 use std::future::poll_fn;

@@ -1,9 +1,9 @@
 //! Who calls: a token or an API key becomes a caller, and may stop being one.
 //!
 //! What must stay true: a malformed credential costs no query; a revocation, at whichever gateway it was made, counts
-//! here within [`ttl_memo::BOUND`], also for those who wait or listen; where the database cannot say what is revoked, what
-//! it said last counts for [`ttl_memo::GRACE`] at most, then nobody is let in (503). A key's secret is compared in constant
-//! time, and what is wrong beyond that is told only to who has it.
+//! here within [`ttl_memo::BOUND`], also for those who wait or listen; where the database cannot say what is revoked,
+//! what it said last counts for [`ttl_memo::GRACE`] at most, then nobody is let in (503). A key's secret is compared in
+//! constant time, and what is wrong beyond that is told only to who has it.
 //!
 //! Who calls it: the REST door for each request, the streams and waits while they last. Signed requests of the cloud's
 //! own API are [`super::rpc_keys`]'s: each looks its key up itself.

@@ -2,8 +2,8 @@
 //!
 //! What must stay true: the issuer of the settings is shown and not changed; no two issuers have one `iss`, and none has
 //! ours. The table is read at most once a second, so that another gateway's change holds here within
-//! [`ttl_memo::BOUND`]; while it cannot be read, what was read last counts for [`ttl_memo::GRACE`], then nobody with a token is
-//! let in (503). An issuer that this version does not know all of is passed over.
+//! [`ttl_memo::BOUND`]; while it cannot be read, what was read last counts for [`ttl_memo::GRACE`], then nobody with a
+//! token is let in (503). An issuer that this version does not know all of is passed over.
 //!
 //! Who owns it: the table; whoever writes it has the next request of its own process ask anew. Who calls it: the doors,
 //! and [`super::authenticating`] for each token.

@@ -7,8 +7,8 @@
 //! The rooms, by what they are for:
 //!
 //! - who calls, and what they may do: [`access`] (the one table), [`admission`] (who may begin), [`authenticating`]
-//!   and [`ttl_memo`] (what that keeps in memory), [`api_keys`], [`rpc_keys`], [`revoking`], [`issuers`], [`token_exchange`], [`teams`],
-//!   [`region_profiles`] and [`policing`] (what a team may do);
+//!   and [`ttl_memo`] (what that keeps in memory), [`api_keys`], [`rpc_keys`], [`revoking`], [`issuers`],
+//!   [`token_exchange`], [`teams`], [`region_profiles`] and [`policing`] (what a team may do);
 //! - the cloud: [`accounts`] (a client for each account), [`account_identity`] (whether it is of the right one) and [`cloud_accounts`] (who keeps them), [`budgeting`]
 //!   (calls);
 //! - changes: [`changes`] (create, update, delete), [`ensuring`] (one of a content), [`planning`] (the dry run),

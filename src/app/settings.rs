@@ -86,7 +86,7 @@ pub struct Set<'a> {
     pub pace: &'a PaceConfig,
     /// How clients reach it.
     pub server: &'a ServerConfig,
-    /// Webhooks.
+    /// How webhooks are sent, and how much at once.
     pub webhook: &'a WebhookConfig,
     /// What may be asked.
     pub limits: &'a LimitsConfig,
@@ -156,7 +156,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How much the deliverer's scheduler takes.
+    /// How much the deliverer has in hand and in flight.
     pub(super) fn scheduler(&self) -> delivery_scheduler::Limits {
         delivery_scheduler::Limits {
             flying: self.webhook.running,

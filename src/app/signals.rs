@@ -25,7 +25,8 @@ impl Signals {
         Self { operations: Notify::new(), tracker: Notify::new(), event_hub, changed }
     }
 
-    /// Tells waiting requests that a cache has changed. (Its deliveries find their way with the commit: `store::Dispatch`.)
+    /// Tells waiting requests that a cache has changed. (Its deliveries find their way with the commit:
+    /// `store::Dispatch`.)
     pub(super) fn cache_changed(&self, id: CacheId) {
         // Nobody may be waiting.
         let _waiting = self.changed.send(id);

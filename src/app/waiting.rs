@@ -45,7 +45,8 @@ impl WaitLimit {
 }
 
 impl Gateway {
-    /// The limit of the wait of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`]. Refused where too many wait.
+    /// The limit of the wait of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`]. Refused where too
+    /// many wait.
     pub(super) fn wait_limit(&self, caller: &Caller, call: &Call, wait: Duration) -> Result<WaitLimit, Error> {
         if !wait.is_zero() {
             wait_long()?;

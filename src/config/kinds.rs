@@ -151,7 +151,7 @@ pub(super) fn key(key: &'static str) -> One<Arc<MasterKey>> {
     text(key, master::ALLOWED, |text| MasterKey::parse(text).ok().map(Arc::new)).secret()
 }
 
-/// Networks.
+/// A network, such as `10.0.0.0/8`, or one address.
 pub(super) fn networks(key: &'static str) -> One<Cidr> {
     parsed(key, cidr::ALLOWED)
 }
@@ -192,7 +192,7 @@ pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))
 }
 
-/// Certificates (PEM).
+/// A file of certificates in PEM, read and parsed where the settings are.
 pub(super) fn authorities(key: &'static str) -> One<Authorities> {
     file(key, |path| Authorities::read(content(path)?).map_err(|error| error.to_string()))
 }

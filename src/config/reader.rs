@@ -49,8 +49,8 @@ impl Reader {
         self.0.written.contains(key)
     }
 
-    /// Whether one that has no value is missing: not where it was written and is wrong, or may stand in a file that could
-    /// not be read.
+    /// Whether one that has no value is missing: not where it was written and is wrong, or may stand in a file that
+    /// could not be read.
     pub(super) fn misses(&self, key: &str) -> bool {
         !self.has(key) && !self.0.unread
     }
@@ -72,7 +72,7 @@ impl Reader {
         self.0.refuse(origin, message);
     }
 
-    /// One text.
+    /// The value of a setting that is one text. None where it is absent, or wrong, which is noted then.
     pub(super) fn one<T>(&mut self, one: &One<T>) -> Option<T> {
         let Raw { origin, value } = self.0.values.get(one.setting.key)?.clone();
         let Value::Text(text) = value else {
@@ -91,7 +91,7 @@ impl Reader {
         None
     }
 
-    /// A list.
+    /// The same of a list: each of its items is judged, and all that are wrong are noted.
     pub(super) fn many<T>(&mut self, item: &One<T>) -> Option<Vec<T>> {
         let Raw { origin, value } = self.0.values.get(item.setting.key)?.clone();
         let mut parsed = Vec::new();

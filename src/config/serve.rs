@@ -20,7 +20,7 @@ use crate::domain::issuer::Issuer;
 pub struct ServeConfig {
     /// The database, as the runtime role.
     pub database_url: Address,
-    /// The pool.
+    /// How to reach the database, and with how many connections.
     pub database: DatabaseConfig,
     /// Where it listens.
     pub server: ServerConfig,
@@ -53,9 +53,9 @@ pub struct ServeConfig {
 pub struct RotationConfig {
     /// The database, as the runtime role.
     pub database_url: Address,
-    /// The pool.
+    /// How to reach the database, and with how many connections.
     pub database: DatabaseConfig,
-    /// The keys.
+    /// What encrypts at rest: the key of now and the one before.
     pub keys: ServeKeys,
     /// What stamps the audit entry.
     pub audit: ServeAudit,
@@ -81,7 +81,7 @@ pub struct ServeCloud {
     pub access_key_secret: SecretString,
     /// Where the calls of added accounts may go.
     pub account_endpoints: Allowed,
-    /// All else.
+    /// What needs no judgement of the others: endpoint, regions, deadlines.
     pub settings: CloudConfig,
 }
 

@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 /// The settings of one subject, in the order in which a person meets them.
 #[derive(Debug)]
 pub struct Section {
-    /// The subject.
+    /// The heading under which the reference shows them.
     pub title: &'static str,
-    /// Its settings.
+    /// In the order of the reference.
     pub settings: Vec<Setting>,
 }
 
-/// One setting.
+/// What is known of a setting beside its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// Its name in a file, such as `limits.body_bytes`.
@@ -40,7 +40,7 @@ pub struct Setting {
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A text.
+    /// Any text; what it may be is said by `allowed`.
     Text,
     /// A whole number.
     Number,

@@ -72,8 +72,8 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
         true
     }
 
-    /// Tells the clock what a third one says, which nobody here sets (the cloud's): where that agrees with the better one,
-    /// the machine's own is wrong, and the time is sure.
+    /// Tells the clock what a third one says, which nobody here sets (the cloud's): where that agrees with the better
+    /// one, the machine's own is wrong, and the time is sure.
     fn confirm(&self, _third: Instant) {}
 
     /// The present by it.

@@ -33,7 +33,7 @@ pub enum On {
 /// The right to one action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right {
-    /// The action.
+    /// What it permits.
     pub action: Action,
     /// On what.
     pub on: On,

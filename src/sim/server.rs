@@ -161,7 +161,8 @@ fn flat(headers: &HeaderMap) -> Vec<(String, String)> {
 pub(super) enum Unread {
     /// It is too large, or came too slowly.
     Refused(Refusal),
-    /// The connection broke off within it, or it is no HTTP: an answer would be taken for a judgement of what was asked.
+    /// The connection broke off within it, or it is no HTTP: an answer would be taken for a judgement of what was
+    /// asked.
     BrokenOff,
 }
 

@@ -99,7 +99,7 @@ pub(super) struct Stamped {
 }
 
 impl Stamp {
-    /// Stamps entries.
+    /// The entries with what proves each of them unaltered.
     pub(super) fn all<E: Borrow<AuditEntry>>(&self, entries: &[E]) -> Vec<Stamped> {
         let stamped = |entry: &AuditEntry| {
             let body = AuditBody::from(entry);

@@ -5,8 +5,8 @@
 //! refuses at once; a batch that fails is done again one by one, so that what is bad fails alone; what was taken in is
 //! done, whoever still waits for it. No timer: an idle worker begins at once.
 //!
-//! Who calls it: [`super::audit_writer`], [`super::rendered`], [`super::policies`] and [`super::state_writer`]. What it does
-//! not do: know what a batch is of.
+//! Who calls it: [`super::audit_writer`], [`super::rendered`], [`super::policies`] and [`super::state_writer`]. What it
+//! does not do: know what a batch is of.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;

@@ -4,7 +4,8 @@
 //! What must stay true: no statement says `*` of a table. A column that a later version adds would change what such a
 //! statement answers, and PostgreSQL refuses to run it once more where it is prepared ("cached plan must not change
 //! result type"): every connection of a gateway that runs would fail with it. And no statement counts its parameters by
-//! hand: numbers come from [`Numbers`], values from [`Parameters`], both in the order in which tables are named to them.
+//! hand: numbers come from [`Numbers`], values from [`Parameters`], both in the order in which tables are named to
+//! them.
 //!
 //! Who uses it: [`super::rows`], where the tables are, and the other files of `store`.
 

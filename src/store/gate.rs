@@ -27,7 +27,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ImageCache>, Error> {
         let sql = format!(
-            "SELECT {} FROM image_caches c WHERE team = $1 AND region = $2 AND status NOT IN ({ENDED}) AND status <> 'deleting'
+            "SELECT {} FROM image_caches c WHERE team = $1 AND region = $2 AND status NOT IN ({ENDED})
+                 AND status <> 'deleting'
                AND position($3 in array_to_string(images, E'\\n')) > 0
              ORDER BY id DESC LIMIT $4",
             ImageCacheRow::columns("c")

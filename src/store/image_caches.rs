@@ -40,7 +40,8 @@ impl Store {
             format!(
                 "(SELECT id, eci_cache_id, account, name, region, status, (spec ->> 'size_gib')::integer AS size_gib, images,
                      created_at
-                 FROM image_caches WHERE team = $1 AND region {of} $2 AND status NOT IN ({ENDED}) AND status <> 'deleting'
+                 FROM image_caches WHERE team = $1 AND region {of} $2 AND status NOT IN ({ENDED})
+                     AND status <> 'deleting'
                  ORDER BY id DESC LIMIT {limit})"
             )
         };

@@ -1,5 +1,5 @@
-//! Rows as the database has them: their columns, what is written of them, and their way into the domain's types. A value
-//! that this binary cannot read names its table and column.
+//! Rows as the database has them: their columns, what is written of them, and their way into the domain's types. A
+//! value that this binary cannot read names its table and column.
 
 mod events;
 mod idempotency_keys;

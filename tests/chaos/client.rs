@@ -30,7 +30,7 @@ pub(crate) const TEAMS: [&str; 2] = ["red", "blue"];
 
 /// What all clients share.
 pub(crate) struct Clients {
-    /// The testbed.
+    /// Where the gateways are, and the database behind them.
     pub(crate) testbed: Arc<Testbed>,
     /// Where facts go.
     pub(crate) ledger: Arc<Ledger>,

@@ -29,7 +29,7 @@ const FIRST_READING: Duration = Duration::from_secs(4);
 /// How fast the stand-in builds: a cache takes two seconds.
 const SPEED: &str = "5";
 
-/// The testbed.
+/// Three gateways with their proxies, the stand-in, the receiver and a pair of Postgres servers.
 #[derive(Debug)]
 pub(crate) struct Testbed {
     /// The gateways: A, B, C.

@@ -21,7 +21,7 @@ section! {
 pub enum LogFormat {
     /// One JSON object per line.
     Json,
-    /// For people.
+    /// A line for people to read.
     Text,
 }
 

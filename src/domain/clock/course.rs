@@ -10,8 +10,8 @@
 //!
 //! The first reading is taken as it is, for all gateways must begin by the same time; but it is in doubt for as long,
 //! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it, nor is it sure
-//! how long ago something was ([`Course::is_sure`]). The cloud's clock, which each of its answers shows, decides between
-//! the two at once where it agrees with the shared one: then it is the machine's that is wrong.
+//! how long ago something was ([`Course::is_sure`]). The cloud's clock, which each of its answers shows, decides
+//! between the two at once where it agrees with the shared one: then it is the machine's that is wrong.
 //!
 //! What it does not do: tell a leap that lasts from the truth.
 
@@ -95,7 +95,8 @@ impl Course {
         moved
     }
 
-    /// A third clock says `third`: what was in doubt from the beginning is in doubt no more if it is by that clock, too.
+    /// A third clock says `third`: what was in doubt from the beginning is in doubt no more if it is by that clock,
+    /// too.
     pub fn confirm(&mut self, third: Instant, passed: Duration) {
         if self.unsure && (third - self.at(passed)).abs() <= DRIFT {
             (self.doubt, self.unsure) = (None, false);

@@ -1,4 +1,4 @@
-//! One endpoint on the scheduler: what waits for it, and what is remembered of it.
+//! One endpoint, as the scheduler has it: what waits for it, and what is remembered of it.
 
 use std::collections::VecDeque;
 

@@ -18,7 +18,7 @@ fn address(team: &str, endpoint: EndpointId) -> Address {
     Address { team: team.parse().unwrap(), endpoint, spacing: None, free_at: None, failures: 0, revision: 1 }
 }
 
-/// Puts `count` items `name0`, `name1`, … on the scheduler.
+/// Puts `count` items `name0`, `name1`, … in the hand of the scheduler.
 fn put(scheduler: &mut Scheduler<String>, address: &Address, name: &str, count: usize) {
     for number in 0..count {
         assert_eq!(scheduler.take(address.clone(), format!("{name}{number}"), now()), Vec::<String>::new());

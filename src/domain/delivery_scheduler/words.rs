@@ -1,4 +1,4 @@
-//! What goes in at the scheduler and comes out of it.
+//! What the scheduler is given, and what it gives out.
 
 use chrono::Duration;
 

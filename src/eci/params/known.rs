@@ -15,7 +15,7 @@ use crate::eci::Action;
 /// What an action takes beside `RegionId`.
 #[derive(Debug)]
 pub struct Parameters {
-    /// The action.
+    /// Whose parameters these are.
     pub action: Action,
     /// The names that it has, without the numbers of lists.
     pub taken: &'static [&'static str],

@@ -88,8 +88,8 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         found.push(text("cursor", "query", &format!("`next_cursor` of the page before{bound}.")));
     }
     if access.idempotent {
-        let detail = "1 to 255 characters of your choice. A repetition with the same key and a body that means the same \
-                      gets the same answer and creates nothing; with another body it is refused.";
+        let detail = "1 to 255 characters of your choice. A repetition with the same key and a body that means the \
+                      same gets the same answer and creates nothing; with another body it is refused.";
         found.push(text("Idempotency-Key", "header", detail));
     }
     match access.operation {

@@ -10,7 +10,7 @@ use super::{Numbers, Parameters};
 
 /// A column that is read or written.
 pub(in crate::store) struct Column {
-    /// Its name.
+    /// As the table and the statements name it.
     pub(in crate::store) name: &'static str,
     /// The type of its values, in PostgreSQL's word.
     pub(in crate::store) type_name: fn() -> String,
@@ -55,7 +55,7 @@ impl Which {
 
 /// A table, and what is written of it.
 pub(in crate::store) trait Table: Sized {
-    /// Its name in the database.
+    /// As statements name the table.
     const NAME: &'static str;
     /// Its columns, as far as they are read or written.
     const COLUMNS: &'static [Column];
@@ -146,9 +146,9 @@ macro_rules! made {
 pub(in crate::store) use made;
 
 /// Defines a [`Table`]: for each column its name and type, `= value` where a value is given with the statement, and
-/// `=> "expression"` where the statement makes it, from the values of `n`. With a struct, a row that is read comes first;
-/// of its fields, those with neither are only read. `written one by one`: it is not [`Many`], for there are no arrays of
-/// arrays.
+/// `=> "expression"` where the statement makes it, from the values of `n`. With a struct, a row that is read comes
+/// first; of its fields, those with neither are only read. `written one by one`: it is not [`Many`], for there are no
+/// arrays of arrays.
 macro_rules! table {
     (
         $(#[$meta:meta])* $vis:vis struct $name:ident of $table:literal {

@@ -14,7 +14,7 @@ pub(in crate::store) struct Events;
 pub(in crate::store) struct EventToWrite<'a> {
     /// What it is about.
     pub(in crate::store) about: About<'a>,
-    /// The event.
+    /// What happened, as consumers are told.
     pub(in crate::store) event: &'a NewEvent,
 }
 

@@ -14,9 +14,9 @@ pub(in crate::store) struct IdempotencyKeys;
 
 /// What a row is written from.
 pub(in crate::store) struct KeyToWrite<'a> {
-    /// Whose.
+    /// Whose key it is: keys of two teams are never the same.
     pub(in crate::store) team: &'a TeamId,
-    /// The key.
+    /// As its caller gave it, and the fingerprint of what was asked with it.
     pub(in crate::store) key: &'a NewKey,
     /// What it stands for.
     pub(in crate::store) operation: OperationId,

@@ -15,7 +15,7 @@ use crate::store::columns::table;
 pub(in crate::store) struct TransitionToWrite<'a> {
     /// Whose image cache it is.
     pub(in crate::store) team: &'a TeamId,
-    /// The transition.
+    /// The change of status that was observed.
     pub(in crate::store) transition: &'a Transition,
 }
 

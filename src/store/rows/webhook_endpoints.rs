@@ -13,7 +13,7 @@ use crate::store::columns::{Which, table};
 
 /// What a row is written from. What is encrypted is none where it stays as it is.
 pub(in crate::store) struct EndpointToWrite<'a> {
-    /// The endpoint.
+    /// All of it but its URL and its secrets, which are encrypted.
     pub(in crate::store) endpoint: &'a Endpoint,
     /// Its URL, encrypted.
     pub(in crate::store) url: Option<&'a [u8]>,

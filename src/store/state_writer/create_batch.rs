@@ -31,7 +31,7 @@ pub(super) fn goes_along(create: &NewCreate) -> bool {
     new.account.is_none() && new.operation.progress.kind == OperationKind::Create && new.operation.spec == cache.spec
 }
 
-/// Writes them.
+/// Writes creates that begin together, on a connection of its own.
 pub(in crate::store) struct CreateBatch {
     pub(super) pool: Pool,
     pub(super) stamp: Stamp,

@@ -35,7 +35,7 @@ pub(super) fn goes_along(settlement: &Settlement) -> bool {
         && write.transition.as_ref().is_some_and(|transition| !is_vanishing(transition))
 }
 
-/// Writes them.
+/// Writes creates that end together, on a connection of its own.
 pub(in crate::store) struct SettleBatch {
     pub(super) pool: Pool,
     pub(super) stamp: Stamp,
@@ -53,8 +53,8 @@ impl Work for SettleBatch {
     }
 }
 
-/// Without those that must not be in one batch with another: of one image cache, or with another way to the deliverer, as
-/// all deliveries go that of the first.
+/// Without those that must not be in one batch with another: of one image cache, or with another way to the deliverer,
+/// as all deliveries go that of the first.
 fn differing(ends: &[Arc<Settlement>]) -> Vec<&Settlement> {
     let (mut caches, mut differing) = (HashSet::new(), Vec::<&Settlement>::with_capacity(ends.len()));
     for end in ends {
@@ -91,9 +91,9 @@ const OF_CREATE: Which = Which::Only(&[
     "ready_at",
 ]);
 
-/// Who fits: held, and the row has not moved on. Rows that somebody has in hand are not waited for. As these are locked,
-/// nobody can be ended in part; if somebody were, the statement would break at that, for nothing of it may stay then.
-/// $1 are the answers of keys, $2 to $4 those of [`DELIVERIES`].
+/// Who fits: held, and the row has not moved on. Rows that somebody has in hand are not waited for. As these are
+/// locked, nobody can be ended in part; if somebody were, the statement would break at that, for nothing of it may stay
+/// then. $1 are the answers of keys, $2 to $4 those of [`DELIVERIES`].
 static SETTLE: LazyLock<String> = LazyLock::new(|| {
     let mut numbers = Numbers::beginning_after(4);
     let (event, look_at, owed) = (numbers.next(), numbers.next(), numbers.next());

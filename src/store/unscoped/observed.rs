@@ -64,8 +64,8 @@ const SEEN: Which = Which::Only(&[
     "gone_at",
 ]);
 
-/// $1 are those that vanish. Locked in the order of ids: two writers of the same rows wait for each other, and never in a
-/// circle.
+/// $1 are those that vanish. Locked in the order of ids: two writers of the same rows wait for each other, and never in
+/// a circle.
 static STEPS: LazyLock<String> = LazyLock::new(|| {
     let steps = Numbers::beginning_after(1).few::<ImageCacheRow>(SEEN);
     let set = ImageCacheRow::set(SEEN, ImageCacheRow::FOUND_BY);

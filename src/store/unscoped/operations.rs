@@ -228,7 +228,8 @@ impl Store {
         Ok(noted == 1)
     }
 
-    /// Puts an operation back until later. `number` is the attempt that ended, if there was one: whether it is noted there.
+    /// Puts an operation back until later. `number` is the attempt that ended, if there was one: whether it is noted
+    /// there.
     pub async fn postpone(
         &self,
         id: OperationId,

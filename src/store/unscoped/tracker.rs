@@ -106,8 +106,9 @@ impl Store {
 
     /// What is followed in the group: caches in motion, and those whose retention has ended.
     pub async fn followed(&self, group: &TrackerGroup, now: Instant) -> Result<Vec<Followed>, Error> {
-        let found = sqlx::query_as(
-            sql!("SELECT eci_cache_id, status, cardinality(images) AS images, COALESCE((spec ->> 'flash')::boolean, false) AS flash,
+        let found = sqlx::query_as(sql!(
+            "SELECT eci_cache_id, status, cardinality(images) AS images,
+                 COALESCE((spec ->> 'flash')::boolean, false) AS flash,
                  CASE WHEN status = 'deleting' THEN updated_at
                       ELSE COALESCE((evidence ->> 'accepted_at')::timestamptz, created_at) END AS begun_at,
                  -- An update to 19 tags or more has taken the bucket's tag away.
@@ -115,8 +116,8 @@ impl Store {
                       THEN poll_bucket END AS bucket
              FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
                AND (status IN ({IN_MOTION})
-                    OR (status IN ({AT_REST}) AND expires_at <= $3 AND gone_at IS NULL))"),
-        )
+                    OR (status IN ({AT_REST}) AND expires_at <= $3 AND gone_at IS NULL))"
+        ))
         .bind(&group.account)
         .bind(&group.region)
         .bind(now)
@@ -140,10 +141,11 @@ impl Store {
 
     /// How many caches of the group the cloud may list under each of these buckets.
     pub async fn bucket_sizes(&self, group: &TrackerGroup, buckets: &[&str]) -> Result<BTreeMap<String, usize>, Error> {
-        let sizes: Vec<(String, i64)> = sqlx::query_as(
-            sql!("SELECT poll_bucket, count(*) FROM image_caches WHERE account = $1 AND region = $2 AND poll_bucket = ANY ($3)
-               AND status NOT IN ({ENDED}) GROUP BY poll_bucket"),
-        )
+        let sizes: Vec<(String, i64)> = sqlx::query_as(sql!(
+            "SELECT poll_bucket, count(*) FROM image_caches WHERE account = $1 AND region = $2
+               AND poll_bucket = ANY ($3)
+               AND status NOT IN ({ENDED}) GROUP BY poll_bucket"
+        ))
         .bind(&group.account)
         .bind(&group.region)
         .bind(buckets)

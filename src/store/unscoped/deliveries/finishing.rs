@@ -133,7 +133,8 @@ static FINISH: LazyLock<String> = LazyLock::new(|| {
             leased_at = NULL, last_http_status = ends.http_status, last_error = ends.error
         -- By their ids and by nothing else: `state = 1` as it stands would offer the index of what is in hand, which
         -- looks next to empty to the statistics whenever they are taken in a quiet moment, and is then read row by end.
-        FROM ends WHERE d.id = ends.delivery AND d.state::int = 1 AND d.lease_token = ends.worker AND d.attempts = ends.number
+        FROM ends WHERE d.id = ends.delivery AND d.state::int = 1 AND d.lease_token = ends.worker
+            AND d.attempts = ends.number
         RETURNING ends.*, d.endpoint),
     noted AS ({note} FROM done n),
     health AS (
