@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use eci_cache_gateway::app::verifying::{Subject, verify};
+use eci_cache_gateway::app::audit::verification::{Subject, verify};
 use eci_cache_gateway::domain::audit::{Actor, Outcome};
 use eci_cache_gateway::domain::caller::{Door, Origin};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};

@@ -25,11 +25,11 @@ use crate::domain::limits::queue::{Arrival, Asking, Class, Queue, Room};
 use crate::domain::limits::{Limits, Party, TeamLimits, neighbourhood};
 use refusal_counter::RefusalCounter;
 
-mod place;
+mod permit;
 mod refusal_counter;
 mod trials;
 
-pub use place::Place;
+pub use permit::Place;
 use trials::Trials;
 pub(super) use trials::{TOO_MANY_TESTS, UnderWay};
 

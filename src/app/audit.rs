@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::input::Ending;
 use super::view::AuditEntryView;
-use super::{Call, Error, Gateway, access, checkpoints};
+use super::{Call, Error, Gateway, access};
 use crate::crypto::merkle::leaf_hash;
 use crate::domain::audit::record::AuditRecord;
 use crate::domain::audit::{Actor, parameters};
@@ -15,6 +15,12 @@ use crate::domain::filter::{AuditFilter, Reach};
 use crate::domain::ids::AuditId;
 use crate::domain::quiet::Quiet;
 use crate::store::NumberedEntry;
+
+pub(super) mod checkpoints;
+pub(super) mod entries;
+pub(super) mod proofs;
+pub(super) mod sealer;
+pub mod verification;
 
 /// Entries in one part of an export.
 const PART: i64 = 500;

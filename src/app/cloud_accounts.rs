@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::accounts::Unusable;
 use super::cursor::{List, one_more};
 use super::input::{NewAccountRole, NewCloudAccount};
+use super::platform::teams::moved;
 use super::precondition::Precondition;
-use super::teams::moved;
 use super::view::CloudAccountView;
 use super::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;
@@ -21,7 +20,12 @@ use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::eci::BuildError;
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, AccountRemoval, SealedAccount};
+use clients::Unusable;
 
+pub(super) mod budget;
+pub(super) mod clients;
+pub mod doctor;
+pub(super) mod identity;
 mod suspension;
 
 const PUT: &str = "put_cloud_account";

@@ -89,3 +89,8 @@ pub(super) fn unreadable() -> Error {
 pub(super) fn one_more(page: &Page) -> i64 {
     i64::from(page.limit.clamp(1, Page::MAX_LIMIT)) + 1
 }
+
+/// Where a list that goes by id goes on.
+pub(super) fn id_place(list: &List<'_>, page: &Page) -> Result<Option<uuid::Uuid>, Error> {
+    list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()
+}

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::holding::{Held, Lease};
+use super::lease::{Held, Lease};
 use super::view::{ImageCacheView, OperationView};
 use super::{Error, Gateway, access};
 use crate::domain::caller::{Caller, Scope};
@@ -19,12 +19,16 @@ use crate::domain::quiet::Quiet;
 use crate::store::LeasedOperation;
 
 mod attempt;
-mod look_up;
+pub(super) mod intent;
+mod lookup;
+pub(super) mod names;
+pub(super) mod owed_answer;
 mod persist;
+pub(super) mod removal;
 mod settle;
 mod unsent;
 mod unsettled;
-mod working;
+mod worker;
 
 pub(super) use attempt::Ready;
 pub(super) use unsent::Recording;

@@ -1,11 +1,11 @@
 //! Wake-ups within one process. They save time and nothing rests on them: workers also look by interval,
-//! and so does the look for those who wait ([`super::event_hub`]).
+//! and so does the look for those who wait ([`super::events::event_hub`]).
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, broadcast};
 
-use super::event_hub::EventHub;
+use super::events::event_hub::EventHub;
 use crate::domain::ids::CacheId;
 
 /// Who can be woken.

@@ -4,7 +4,7 @@
 //! [`GRACE`] at most. Whoever comes while a query runs waits for its answer. A failed query is not repeated at once, so
 //! that a database that is away does not hold up each request in turn.
 //!
-//! Who calls it: [`super::authenticating`] and [`super::policing`].
+//! Who calls it: [`super::identity::authentication`] and [`super::platform::policy`].
 
 use std::time::Duration as StdDuration;
 

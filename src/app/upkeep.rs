@@ -10,6 +10,13 @@ use crate::domain::clock::{FARTHEST_DUE, Instant};
 use crate::domain::poll::rhythm;
 use crate::store::Farthest;
 
+pub(super) mod horizon;
+pub mod key_rotation;
+pub(super) mod readiness;
+pub(super) mod retention;
+pub mod startup;
+pub mod supervision;
+
 /// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
 const KEEP_NONCES: Duration = Duration::from_mins(31);
 

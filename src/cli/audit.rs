@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{Failure, assemble, console, runtime, startup};
-use crate::app::verifying::{self, Report, Subject};
+use crate::app::audit::verification::{self, Report, Subject};
 use crate::config::{Config, ServeAudit};
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note::NoteVerifier;
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
             startup::reached(&store).await?;
             // Without a key, the newest is all that can be said.
             let note = match &config.audit.key {
-                Some(_) => verifying::newest_checkpoint(&store, &keys(config)?.verifiers()).await?,
+                Some(_) => verification::newest_checkpoint(&store, &keys(config)?.verifiers()).await?,
                 None => store.audit_checkpoint(None).await?,
             };
             console::answer(&note.context("nothing is sealed yet")?)
@@ -132,13 +132,13 @@ fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, Fa
 
 /// Looks again where entries were not sealed yet: those that still are not will not be.
 async fn patiently(store: &Store, mut subject: Subject) -> anyhow::Result<Report> {
-    let (report, waiting) = verifying::verify(store, &subject).await?;
+    let (report, waiting) = verification::verify(store, &subject).await?;
     if waiting.is_empty() {
         return Ok(report);
     }
     tokio::time::sleep(MAX_WAIT).await;
     subject.waited = waiting;
-    Ok(verifying::verify(store, &subject).await?.0)
+    Ok(verification::verify(store, &subject).await?.0)
 }
 
 fn told(report: &Report, json: bool) -> Result<(), Failure> {

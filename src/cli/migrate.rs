@@ -2,7 +2,7 @@
 //! gateway needs: of the audit, reading and adding.
 
 use super::{Failure, assemble, runtime, startup};
-use crate::app::startup::may_migrate;
+use crate::app::upkeep::startup::may_migrate;
 use crate::config::Config;
 use crate::store::Stamp;
 

@@ -4,7 +4,7 @@
 //! stopped and run again. Needs the runtime role only.
 
 use super::{Failure, assemble, console, runtime, startup, wrong};
-use crate::app::rotating::{self, Bench, Rotated};
+use crate::app::upkeep::key_rotation::{self, Bench, Rotated};
 use crate::config::Loaded;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
@@ -30,8 +30,9 @@ pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> 
         let urls = arguments.seal_urls;
         let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
         let rotated =
-            rotating::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} sealed anew"))).await?;
-        let urls = if urls { Some(rotating::end_plain_urls(bench).await?) } else { None };
+            key_rotation::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} sealed anew")))
+                .await?;
+        let urls = if urls { Some(key_rotation::end_plain_urls(bench).await?) } else { None };
         store.close().await;
         Ok::<_, anyhow::Error>((rotated, urls))
     })?;

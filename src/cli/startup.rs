@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::app::startup::{self, Unfit};
+use crate::app::upkeep::startup::{self, Unfit};
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::seal::Sealer;
 use crate::store::Store;

@@ -29,7 +29,7 @@ use super::{links, rpc};
 use crate::app;
 use crate::app::admission::in_place;
 use crate::app::input::Ending;
-use crate::app::supervision::words_of;
+use crate::app::upkeep::supervision::words_of;
 use crate::domain::audit::Outcome;
 use crate::domain::dry_run;
 use crate::domain::field::FieldError;

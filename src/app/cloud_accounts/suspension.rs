@@ -4,8 +4,8 @@
 use secrecy::ExposeSecret as _;
 
 use crate::app::input::NewCloudAccount;
+use crate::app::platform::teams::moved;
 use crate::app::precondition::Precondition;
-use crate::app::teams::moved;
 use crate::app::view::CloudAccountView;
 use crate::app::{Call, Error, Gateway, access};
 use crate::domain::caller::Caller;

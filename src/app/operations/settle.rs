@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::Duration;
 
 use super::attempt::Done;
+use super::intent::action;
 use super::{Answer, Gateway};
 use crate::app::Error;
-use crate::app::intent::action;
 use crate::app::view::ImageCacheView;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::caller::{Door, Origin};

@@ -12,7 +12,7 @@ use chrono::Duration;
 
 use super::Gateway;
 use super::attempt::{done, gone_already};
-use super::look_up::is_tagged;
+use super::lookup::is_tagged;
 use crate::app::Error;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::change::observe;

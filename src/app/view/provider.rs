@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::describing::Usage;
+use crate::app::image_caches::description::Usage;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::region::Region;
 

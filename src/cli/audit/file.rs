@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::app::verifying::{Report, Subject, Verification};
+use crate::app::audit::verification::{Report, Subject, Verification};
 use crate::domain::audit::record::AuditRecord;
 use crate::domain::ids::AuditId;
 use crate::store::{AuditPage, FoundLeaf, FoundRow, Store};

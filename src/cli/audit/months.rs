@@ -3,7 +3,7 @@
 use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::{keys, patiently, store, told};
-use crate::app::verifying::Subject;
+use crate::app::audit::verification::Subject;
 use crate::cli::{Failure, assemble, console, runtime, startup};
 use crate::config::Config;
 use crate::domain::audit::retention::DROPPED;

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::app::Error;
-use crate::app::doctor::{AccountReport, Check, KeyIdentity, KeyVerdict, NOT_CHECKED, NeededPolicy, Verdict};
+use crate::app::cloud_accounts::doctor::{
+    AccountReport, Check, KeyIdentity, KeyVerdict, NOT_CHECKED, NeededPolicy, Verdict,
+};
 use crate::cli::{Failure, assemble, console, runtime, startup, wrong};
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::region::Region;

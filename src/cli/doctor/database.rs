@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::app::startup::Unfit;
+use crate::app::upkeep::startup::Unfit;
 use crate::cli::{Failure, assemble, console, runtime, startup};
 use crate::config::Config;
 use crate::domain::database::grants::{self, Difference, GRANTS, Kind};

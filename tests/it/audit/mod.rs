@@ -12,7 +12,7 @@ mod sealing;
 
 use std::collections::HashSet;
 
-use eci_cache_gateway::app::verifying::{Report, Subject, verify};
+use eci_cache_gateway::app::audit::verification::{Report, Subject, verify};
 use eci_cache_gateway::domain::checkpoint::Checkpoint;
 use eci_cache_gateway::store::Store;
 

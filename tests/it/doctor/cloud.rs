@@ -2,7 +2,7 @@
 //! at the door.
 #![cfg(test)]
 
-use eci_cache_gateway::app::doctor::Verdict;
+use eci_cache_gateway::app::cloud_accounts::doctor::Verdict;
 use eci_cache_gateway::eci::Action;
 use eci_cache_gateway::eci::ram::{On, RIGHTS, Right};
 use serde_json::{Value, json};

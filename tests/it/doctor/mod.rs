@@ -7,7 +7,7 @@ mod database;
 mod grants;
 
 use eci_cache_gateway::app;
-use eci_cache_gateway::app::doctor::{AccountReport, Verdict};
+use eci_cache_gateway::app::cloud_accounts::doctor::{AccountReport, Verdict};
 use eci_cache_gateway::eci::ram::Right;
 use serde_json::{Value, json};
 

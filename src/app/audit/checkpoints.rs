@@ -1,0 +1,180 @@
+//! The newest checkpoint that is good: signed with one of our keys, for the size under which it is kept.
+//!
+//! What must stay true: a checkpoint that no key of ours signed stops nobody. The database's runtime role can add one, so
+//! it is passed over, by the sealer and by whoever asks for the newest, and told.
+//!
+//! Who calls it: [`super::sealer`], [`super::proofs`], [`crate::app::upkeep::startup`], readiness. What it does not do: verify the
+//! log ([`super::verification`]).
+
+use super::sealer::SealError;
+use crate::app::Error;
+use crate::crypto::note::{self, NoteVerifier};
+use crate::domain::checkpoint::Checkpoint;
+use crate::store::{self, Store};
+
+/// The most checkpoints that are looked at; beyond, the log is another's.
+const MOST: usize = 1_000;
+/// How many are read in one go, once the newest is not good.
+const PAGE: i64 = 100;
+/// How many that were passed over are named.
+const NAMED: usize = 3;
+
+/// A search from the newest checkpoint backwards: pages in, the newest good one out.
+#[derive(Debug)]
+pub(in crate::app) struct Search<'a> {
+    verifiers: &'a [NoteVerifier],
+    /// Checkpoints of a smaller size come next.
+    before: i64,
+    ended: bool,
+    found: Newest,
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Newest {
+    /// The newest good checkpoint and its note.
+    pub(in crate::app) good: Option<(String, Checkpoint)>,
+    /// The sizes of those that are newer and not good, the newest first.
+    pub(in crate::app) passed_over: Vec<i64>,
+    /// Who the newest of those says has signed it.
+    pub(in crate::app) signers: Vec<String>,
+}
+
+/// What a note says that one of these keys has signed for a checkpoint of this size.
+pub(in crate::app) fn open(verifiers: &[NoteVerifier], size: i64, note: &str) -> Option<Checkpoint> {
+    let text = verifiers.iter().find_map(|key| key.open(note))?;
+    Checkpoint::parse(text).filter(|checkpoint| checkpoint.size == size)
+}
+
+/// The newest good checkpoint of a database.
+pub(in crate::app) async fn newest(store: &Store, verifiers: &[NoteVerifier]) -> Result<Newest, store::Error> {
+    let mut search = Search::new(verifiers);
+    while let Some((before, limit)) = search.next() {
+        let page = store.audit_checkpoints(Some(before), limit).await?;
+        search.take(page, limit);
+    }
+    Ok(search.found())
+}
+
+/// What readiness has to say of the audit's tree: checkpoints that were passed over, and a tree that cannot grow.
+pub(in crate::app) async fn ailments(store: &Store, verifiers: &[NoteVerifier]) -> Result<Vec<String>, Error> {
+    let newest = newest(store, verifiers).await?;
+    let mut told: Vec<String> = newest.told().into_iter().collect();
+    let size = newest.size();
+    if newest.is_foreign() {
+        told.push(SealError::Checkpoint.to_string());
+    } else if store.is_audit_leaf_stray(size, &newest.passed_over).await? {
+        told.push(SealError::Stray(size).to_string());
+    }
+    Ok(told)
+}
+
+impl<'a> Search<'a> {
+    pub(in crate::app) fn new(verifiers: &'a [NoteVerifier]) -> Self {
+        Self { verifiers, before: i64::MAX, ended: false, found: Newest::default() }
+    }
+
+    /// Of which sizes to read next: less than this, and how many; none at the end.
+    pub(in crate::app) fn next(&self) -> Option<(i64, i64)> {
+        let limit = if self.found.passed_over.is_empty() { 1 } else { PAGE };
+        (!self.ended && self.found.passed_over.len() < MOST).then_some((self.before, limit))
+    }
+
+    /// Takes what was read: sizes and notes, the newest first.
+    pub(in crate::app) fn take(&mut self, page: Vec<(i64, String)>, limit: i64) {
+        self.ended = i64::try_from(page.len()) != Ok(limit);
+        for (size, note) in page {
+            self.before = size;
+            if let Some(checkpoint) = open(self.verifiers, size, &note) {
+                self.found.good = Some((note, checkpoint));
+                self.ended = true;
+                return;
+            }
+            if self.found.passed_over.is_empty() {
+                self.found.signers = note::signers(&note);
+            }
+            self.found.passed_over.push(size);
+        }
+    }
+
+    pub(in crate::app) fn found(self) -> Newest {
+        self.found
+    }
+}
+
+impl Newest {
+    /// How many leaves the good one covers.
+    pub(in crate::app) fn size(&self) -> i64 {
+        self.good.as_ref().map_or(0, |(_, checkpoint)| checkpoint.size)
+    }
+
+    /// Whether there are checkpoints, and none of them is ours.
+    pub(in crate::app) fn is_foreign(&self) -> bool {
+        self.good.is_none() && !self.passed_over.is_empty()
+    }
+
+    /// Those that were passed over, in a sentence.
+    pub(in crate::app) fn told(&self) -> Option<String> {
+        if self.passed_over.is_empty() || self.good.is_none() {
+            return None;
+        }
+        let sizes: Vec<String> = self.passed_over.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = self.passed_over.len() - sizes.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Some(format!(
+            "audit checkpoints that no key of this gateway signed are passed over (of size {}{more}): the log goes on from \
+             size {}; run `audit verify`, and where the key was changed, set ECG_KEYS_AUDIT_PREVIOUS",
+            sizes.join(", "),
+            self.size()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::audit_keys::AuditKeys;
+    use crate::crypto::master::MasterKey;
+
+    fn keys(byte: u8) -> AuditKeys {
+        AuditKeys::new("log", &MasterKey::new([byte; 32]), None).unwrap()
+    }
+
+    fn note(keys: &AuditKeys, size: i64) -> (i64, String) {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        let checkpoint = Checkpoint { origin: "log".into(), size, root: [0; 32], previous: 0, through: (0, 0), at };
+        (size, keys.sign(&checkpoint.text()))
+    }
+
+    /// Searches in what is kept, the newest first.
+    fn search(kept: &[(i64, String)]) -> Newest {
+        let verifiers = keys(1).verifiers();
+        let mut search = Search::new(&verifiers);
+        while let Some((before, limit)) = search.next() {
+            let page = kept.iter().filter(|(size, _)| *size < before).take(usize::try_from(limit).unwrap());
+            search.take(page.cloned().collect(), limit);
+        }
+        search.found()
+    }
+
+    #[test]
+    fn the_newest_that_verifies_is_the_newest() {
+        let (ours, theirs) = (keys(1), keys(2));
+        let good = note(&ours, 7);
+        for bad in [(9, "x".to_owned()), note(&theirs, 9), (9, note(&ours, 8).1), (i64::MAX - 1, String::new())] {
+            let found = search(&[bad.clone(), good.clone(), note(&ours, 3)]);
+            assert_eq!((found.size(), found.passed_over.as_slice()), (7, [bad.0].as_slice()));
+            assert!(found.told().unwrap().contains(&bad.0.to_string()) && !found.is_foreign());
+        }
+        assert_eq!((search(&[good]).told(), search(&[]).told()), (None, None));
+    }
+
+    #[test]
+    fn a_log_without_one_of_ours_is_anothers() {
+        let theirs = keys(2);
+        let kept: Vec<_> = (1..=5_000).rev().map(|size| note(&theirs, size)).take(1_300).collect();
+        let found = search(&kept);
+        assert!(found.is_foreign() && found.told().is_none());
+        assert_eq!(found.signers, [theirs.verifiers()[0].short()]);
+    }
+}

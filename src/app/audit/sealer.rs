@@ -1,0 +1,233 @@
+//! The sealer: audit entries become leaves of the Merkle tree, and each batch ends with a signed checkpoint.
+//!
+//! What must stay true: an entry is sealed once, within 2 s of its commit unless an older transaction is still running; no
+//! row without a good stamp is sealed, rows from before there were stamps only while nothing stamped is sealed; nothing
+//! is added to a tree that does not match its newest checkpoint, or to a checkpoint that our key did not sign.
+//!
+//! A row that no gateway wrote stays out of the tree for ever, so that `audit verify` names it. That it was met is an
+//! entry of its own, which lets the sealer pass it. A checkpoint that our key did not sign is passed over
+//! ([`super::checkpoints`]), and told. What cannot be passed over stops the sealing, and is told by `/readyz`.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::checkpoints::{Newest, Search, ailments};
+use crate::app::{Error, Gateway};
+use crate::crypto::merkle::{Edge, Subtree, leaf_hash};
+use crate::domain::audit::{Actor, Outcome};
+use crate::domain::caller::{Door, Origin};
+use crate::domain::checkpoint::Checkpoint;
+use crate::domain::quiet::Quiet;
+use crate::store::{SealedBatch, Sealing, Unsealed};
+
+/// Rows in one batch.
+const BATCH: i64 = 2_000;
+/// The longest pass.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+/// What the sealer notes where it meets a row without a good stamp.
+const FOREIGN: &str = "meet_foreign_audit_row";
+
+/// Why nothing can be sealed: somebody has altered what is sealed already, or another key is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::app) enum SealError {
+    /// There are checkpoints, and none that was signed with a key that is configured.
+    #[error("no audit checkpoint was signed with a key of this gateway, or they were altered: run `audit verify`")]
+    Checkpoint,
+    /// A leaf where the next one belongs: whoever added it has no key, or not ours.
+    #[error(
+        "the audit is not sealed any more: leaf {0} is there already, and no good checkpoint covers it: run `audit verify`, \
+         and where the key was changed, set ECG_KEYS_AUDIT_PREVIOUS"
+    )]
+    Stray(i64),
+    /// The stored subtrees do not give the signed root.
+    #[error("the audit's tree does not match its newest checkpoint: run `audit verify`")]
+    Tree,
+}
+
+/// Which checkpoints were told in the log.
+static SAID: Quiet = Quiet::new();
+
+/// Why this process could not seal when it last tried. Kept nowhere else: another one may be able to.
+#[derive(Debug, Default)]
+pub(in crate::app) struct SealingWatch(Mutex<Option<SealError>>);
+
+impl SealingWatch {
+    fn note(&self, error: Option<SealError>) {
+        metrics::gauge!("ecg_audit_sealing_stopped").set(if error.is_some() { 1.0 } else { 0.0 });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    fn last(&self) -> Option<SealError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// The tree as far as it is sealed.
+struct Tree {
+    edge: Edge,
+    through: (i64, i64),
+    /// Whether rows without a stamp may still come: those from before there were any.
+    unstamped: bool,
+}
+
+impl Gateway {
+    /// Seals what can be sealed. Whether there may be more at once. Ends within 10 s: if the database falls silent, it lets go
+    /// of what this pass holds, and so do we.
+    pub async fn seal(&self) -> Result<bool, Error> {
+        let detail = "the database did not answer the sealer";
+        let silent = |_| Error::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 };
+        let sealed = tokio::time::timeout(LIMIT, Box::pin(self.seal_once())).await.map_err(silent)?;
+        match &sealed {
+            Ok(_) => self.sealing_watch().note(None),
+            Err(Error::Internal(cause)) => {
+                if let Some(cause) = cause.downcast_ref::<SealError>() {
+                    self.sealing_watch().note(Some(*cause));
+                }
+            }
+            Err(_) => {}
+        }
+        sealed
+    }
+
+    /// What readiness has to say of the sealing, each in a sentence.
+    pub(in crate::app) async fn look_at_sealing(&self) -> Result<Vec<String>, Error> {
+        let mut told = ailments(self.store(), &self.parts().audit.verifiers()).await?;
+        let last = self.sealing_watch().last().map(|error| error.to_string());
+        told.extend(last.filter(|last| !told.contains(last)));
+        Ok(told)
+    }
+
+    async fn seal_once(&self) -> Result<bool, Error> {
+        let Some(mut sealing) = self.store().begin_sealing().await? else { return Ok(false) };
+        let mut tree = self.tree(&mut sealing).await?;
+        let previous = tree.edge.size();
+        let mut foreign = Foreign::default();
+        let mut batch = SealedBatch::default();
+        let mut full = true;
+        // A page of nothing but foreign rows must not hide what lies behind it.
+        while full && batch.leaves.is_empty() {
+            let rows = sealing.unsealed(tree.through, BATCH).await?;
+            full = i64::try_from(rows.len()) == Ok(BATCH);
+            for row in &rows {
+                self.take(row, &mut tree, &mut batch, &mut foreign);
+            }
+        }
+        if !batch.leaves.is_empty() {
+            batch.size = tree.edge.size();
+            batch.note = self.checkpoint(&tree, previous);
+            sealing.finish(&batch).await?;
+            metrics::counter!("ecg_audit_sealed_total").increment(batch.leaves.len() as u64);
+        }
+        self.note_foreign(&foreign).await?;
+        Ok(full)
+    }
+
+    /// The tree that the newest checkpoint signs.
+    async fn tree(&self, sealing: &mut Sealing) -> Result<Tree, Error> {
+        let newest = self.newest(sealing).await?;
+        if newest.is_foreign() {
+            return Err(SealError::Checkpoint.into());
+        }
+        let size = newest.size();
+        if sealing.has_leaf(size).await? {
+            return Err(SealError::Stray(size).into());
+        }
+        let Some((_, checkpoint)) = newest.good else {
+            return Ok(Tree { edge: Edge::default(), through: (0, 0), unstamped: true });
+        };
+        let wanted: Vec<_> = Edge::subtrees(size).into_iter().map(place).collect();
+        let edge = Edge::of(size, sealing.hashes(&wanted).await?).filter(|edge| edge.root() == checkpoint.root);
+        let unstamped = sealing.is_stamped(size - 1).await? == Some(false);
+        Ok(Tree { edge: edge.ok_or(SealError::Tree)?, through: checkpoint.through, unstamped })
+    }
+
+    /// The newest good checkpoint; those that were passed over are told.
+    async fn newest(&self, sealing: &mut Sealing) -> Result<Newest, Error> {
+        let verifiers = self.parts().audit.verifiers();
+        let mut search = Search::new(&verifiers);
+        while let Some((before, limit)) = search.next() {
+            let page = sealing.checkpoints(before, limit).await?;
+            search.take(page, limit);
+        }
+        let newest = search.found();
+        let count = u32::try_from(newest.passed_over.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("ecg_audit_checkpoints_passed_over").set(f64::from(count));
+        if let Some(told) = newest.told()
+            && SAID.may(&told, Instant::now()).is_some()
+        {
+            tracing::error!(sizes = ?newest.passed_over, signers = ?newest.signers, "{told}");
+        }
+        Ok(newest)
+    }
+
+    fn take(&self, row: &Unsealed, tree: &mut Tree, batch: &mut SealedBatch, foreign: &mut Foreign) {
+        tree.through = row.position;
+        let good = row.record.as_ref().filter(|record| match &record.stamp {
+            Some(stamp) => self.parts().audit.stamped(&record.body.stamped_bytes(), stamp),
+            None => tree.unstamped && record.txid == 0,
+        });
+        let Some(record) = good else { return foreign.met(row) };
+        foreign.told |= record.body.action == FOREIGN && record.body.resource == foreign.first;
+        tree.unstamped = record.stamp.is_none();
+        let hash = leaf_hash(&record.leaf_data());
+        batch.leaves.push((tree.edge.size(), row.id, hash));
+        let completed = tree.edge.push(hash);
+        batch.nodes.extend(completed.into_iter().map(|(subtree, hash)| (subtree.leaf, subtree.level, hash)));
+    }
+
+    fn checkpoint(&self, tree: &Tree, previous: i64) -> String {
+        let checkpoint = Checkpoint {
+            origin: self.parts().audit.origin().to_owned(),
+            size: tree.edge.size(),
+            root: tree.edge.root(),
+            previous,
+            through: tree.through,
+            at: self.now(),
+        };
+        self.parts().audit.sign(&checkpoint.text())
+    }
+
+    /// Writes down that rows were met which no gateway wrote.
+    async fn note_foreign(&self, foreign: &Foreign) -> Result<(), Error> {
+        let Some(first) = foreign.first.clone().filter(|_| !foreign.told) else { return Ok(()) };
+        tracing::error!(
+            rows = foreign.count,
+            first,
+            "rows in the audit that no gateway with this key wrote; not sealed"
+        );
+        let origin = Origin { door: Door::Worker, request_id: self.new_request_id(), address: None };
+        let actor = Actor { team: None, subject: "worker:sealer".into(), credential: None, origin };
+        let mut entry = actor.entry(self.audit_id(), self.now(), FOREIGN, Outcome::Refused);
+        entry.resource = Some(first);
+        entry.code = Some("no_good_stamp".to_owned());
+        entry.parameters.insert("rows".to_owned(), foreign.count.to_string());
+        Ok(self.store().append_audit(entry).await?)
+    }
+}
+
+/// Rows that no gateway wrote.
+#[derive(Default)]
+struct Foreign {
+    first: Option<String>,
+    count: u32,
+    /// Whether an entry tells of them already.
+    told: bool,
+}
+
+impl Foreign {
+    fn met(&mut self, row: &Unsealed) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| crate::domain::ids::AuditId::from(row.id).to_string());
+    }
+}
+
+/// How the store names a subtree.
+pub(in crate::app) fn place(subtree: Subtree) -> (i64, i16) {
+    (subtree.leaf, subtree.level)
+}

@@ -1,0 +1,297 @@
+//! Verifying the audit: everything that is missing, altered, added or in another place is found, and named.
+//!
+//! A [`Verification`] is fed the audit in the order of the tree, from the database or from a file, needs no key but the
+//! verifier keys, and holds little more than the tree's growing edge.
+//!
+//! What is compared: each row with its leaf's hash; each stored subtree with its two halves; each checkpoint's root with
+//! the tree of that size, its signature, and its predecessor; rows without a leaf with where the sealer is; a saved
+//! checkpoint with the tree of its size. Where one thing is wrong, the stored hash above it stands in for it, so that each
+//! fault is told once, and where it is.
+//!
+//! Who calls it: the command line. What it does not do: read.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::crypto::merkle::{Hash, leaf_hash, node_hash};
+use crate::crypto::note::NoteVerifier;
+use crate::domain::audit::retention::Leaves;
+use crate::domain::checkpoint::Checkpoint;
+use crate::domain::ids::AuditId;
+use crate::store::{AuditPage, FoundLeaf, FoundRow};
+
+mod checkpoints;
+mod reads;
+
+pub use reads::{Subject, newest_checkpoint, verify};
+
+/// The most findings that are told; beyond, they are counted.
+const MOST: usize = 1_000;
+/// The most leaves in a row that may be missing before the rest counts as added.
+const LARGEST_GAP: i64 = 100_000;
+
+/// One thing that is not as it was sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A stable word: `entry_altered`, `entry_missing`, `entry_added`, `leaf_missing`, …
+    pub kind: &'static str,
+    /// The entry, `ae_…`, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// The leaf, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaf: Option<i64>,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Leaves in the tree.
+    pub leaves: i64,
+    /// Rows that were compared with their leaf.
+    pub entries: i64,
+    /// Leaves whose entries retention has dropped.
+    pub dropped: i64,
+    /// Good checkpoints.
+    pub checkpoints: i64,
+    /// Rows that the sealer has yet to reach.
+    pub unsealed: i64,
+    /// The size of the newest good checkpoint.
+    pub size: i64,
+    /// Its note.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// What is wrong; nothing if all is as it was sealed.
+    pub findings: Vec<Finding>,
+    /// Findings beyond those that are told.
+    pub more_findings: usize,
+}
+
+/// A subtree's hash while the tree is built up.
+#[derive(Debug, Clone, Copy)]
+struct Peak {
+    /// None where a part of it is not known.
+    hash: Option<Hash>,
+    /// Whether something below it was found wrong, so that another hash is no surprise.
+    faulty: bool,
+}
+
+/// A verification under way.
+#[derive(Debug)]
+pub struct Verification {
+    keys: Vec<NoteVerifier>,
+    saved: Option<Checkpoint>,
+    dropped: Leaves,
+    peaks: Vec<Peak>,
+    next: i64,
+    stamped: bool,
+    newest: Option<Checkpoint>,
+    /// Entries of the leaves since the last good checkpoint.
+    recent: Vec<Uuid>,
+    /// Sizes of checkpoints that were found altered since the last good one.
+    altered: Vec<i64>,
+    /// Whether a root was found wrong already: all later ones are then, too.
+    broken: bool,
+    report: Report,
+}
+
+impl Verification {
+    /// Begins one: with the keys that may have signed, a checkpoint that was saved before, and the leaves that
+    /// retention has dropped the entries of.
+    pub fn new(keys: Vec<NoteVerifier>, saved: Option<Checkpoint>, dropped: Leaves) -> Self {
+        Self {
+            keys,
+            saved,
+            dropped,
+            peaks: Vec::new(),
+            next: 0,
+            stamped: false,
+            newest: None,
+            recent: Vec::new(),
+            altered: Vec::new(),
+            broken: false,
+            report: Report::default(),
+        }
+    }
+
+    /// The next part, with every subtree and checkpoint that ends in it. Whether there is a further one; the last has no
+    /// leaves.
+    pub fn feed(&mut self, page: AuditPage) -> bool {
+        let mut nodes = page.nodes;
+        let mut checkpoints = page.checkpoints.iter().peekable();
+        for leaf in &page.leaves {
+            if leaf.leaf - self.next > LARGEST_GAP {
+                self.far(leaf);
+                return false;
+            }
+            while self.next <= leaf.leaf {
+                let peak = self.leaf(Some(leaf).filter(|leaf| leaf.leaf == self.next));
+                self.push(peak, nodes.as_mut());
+                while let Some((size, note)) = checkpoints.next_if(|(size, _)| *size <= self.next) {
+                    self.checkpoint(*size, note);
+                }
+                self.compare_saved();
+            }
+        }
+        for (size, note) in checkpoints {
+            self.beyond(*size, note);
+        }
+        for (leaf, level) in nodes.into_iter().flatten().map(|(place, _)| place) {
+            let detail = format!("a subtree of level {level} ends with leaf {leaf}, where the tree has none");
+            self.found("subtree_added", None, Some(leaf), detail);
+        }
+        !page.leaves.is_empty()
+    }
+
+    /// Where the next part begins.
+    pub fn next(&self) -> i64 {
+        self.next
+    }
+
+    fn far(&mut self, leaf: &FoundLeaf) {
+        let (at, name) = (leaf.leaf, name(leaf.entry));
+        let detail = format!(
+            "leaf {at}, of the entry {name}, stands far behind leaf {}: nothing after that is looked at",
+            self.next
+        );
+        self.found("leaf_added", Some(&name), Some(at), detail);
+    }
+
+    /// The leaf's own hash, and what its row says.
+    fn leaf(&mut self, leaf: Option<&FoundLeaf>) -> Peak {
+        let at = self.next;
+        self.report.leaves += 1;
+        let Some(leaf) = leaf else {
+            self.found("leaf_missing", None, Some(at), format!("leaf {at} is missing"));
+            return Peak { hash: None, faulty: true };
+        };
+        self.recent.push(leaf.entry);
+        let name = name(leaf.entry);
+        let stored: Option<Hash> = leaf.hash.as_slice().try_into().ok();
+        let Some((row, others)) = leaf.rows.split_first() else {
+            return Peak { hash: stored, faulty: !self.may_be_absent(at, &name) };
+        };
+        for _ in others {
+            self.found("entry_added", Some(&name), Some(at), format!("there is more than one row of the entry {name}"));
+        }
+        self.report.entries += 1;
+        let made = row.record.as_ref().map(|record| leaf_hash(&record.leaf_data()));
+        if made.is_none() || made != stored {
+            let detail = format!("the entry {name} is not what leaf {at} was made of: the row or the leaf was altered");
+            self.found("entry_altered", Some(&name), Some(at), detail);
+            return Peak { hash: stored, faulty: true };
+        }
+        self.stamp(row, &name);
+        Peak { hash: stored, faulty: !others.is_empty() }
+    }
+
+    /// Whether retention accounts for a missing row; if not, that is a finding.
+    fn may_be_absent(&mut self, leaf: i64, name: &str) -> bool {
+        let accounted = self.dropped.contains(leaf);
+        if accounted {
+            self.report.dropped += 1;
+        } else {
+            let detail = format!("the entry {name} is missing: leaf {leaf} was made of it");
+            self.found("entry_missing", Some(name), Some(leaf), detail);
+        }
+        accounted
+    }
+
+    /// Rows without a stamp are from before there were any, and come first.
+    fn stamp(&mut self, row: &FoundRow, name: &str) {
+        let stamped = row.record.as_ref().is_some_and(|record| record.stamp.is_some());
+        if self.stamped && !stamped {
+            let detail = format!("the entry {name} has no stamp, although stamped ones were sealed before it");
+            self.found("entry_added", Some(name), Some(self.next), detail);
+        }
+        self.stamped |= stamped;
+    }
+
+    /// Adds a leaf to the edge, and compares every subtree that it completes with the stored one.
+    fn push(&mut self, leaf: Peak, mut nodes: Option<&mut BTreeMap<(i64, i16), Vec<u8>>>) {
+        let (index, mut peak, mut level) = (self.next, leaf, 0_i16);
+        while index >> level & 1 == 1
+            && let Some(left) = self.peaks.pop()
+        {
+            level += 1;
+            let hash = left.hash.zip(peak.hash).map(|(left, right)| node_hash(&left, &right));
+            peak = Peak { hash, faulty: left.faulty || peak.faulty };
+            if let Some(nodes) = nodes.as_deref_mut() {
+                peak = self.compare_node(peak, (index, level), nodes.remove(&(index, level)));
+            }
+        }
+        self.peaks.push(peak);
+        self.next += 1;
+    }
+
+    fn compare_node(&mut self, made: Peak, (leaf, level): (i64, i16), stored: Option<Vec<u8>>) -> Peak {
+        let Some(stored) = stored else {
+            let detail = format!("the subtree of level {level} that ends with leaf {leaf} is missing");
+            self.found("subtree_missing", None, Some(leaf), detail);
+            return made;
+        };
+        let stored: Option<Hash> = stored.try_into().ok();
+        if made.hash.is_some() && made.hash == stored {
+            return Peak { faulty: false, ..made };
+        }
+        if made.faulty && stored.is_some() {
+            // Explained by what is below it; from here on the stored hash stands in.
+            return Peak { hash: stored, faulty: false };
+        }
+        let detail = format!("the subtree of level {level} that ends with leaf {leaf} was altered");
+        self.found("subtree_altered", None, Some(leaf), detail);
+        Peak { faulty: true, ..made }
+    }
+
+    /// The root of the tree so far: none where a part of it is not known.
+    fn root(&self) -> Option<Hash> {
+        let (last, others) = self.peaks.split_last()?;
+        others.iter().rev().try_fold(last.hash?, |right, left| Some(node_hash(&left.hash?, &right)))
+    }
+
+    /// Rows without a leaf. Those that the sealer has passed are no gateway's; the others have to wait for it.
+    /// Returns the ids of those, unless they are told as findings: those that have `waited` already should be sealed by now.
+    pub fn unsealed(&mut self, rows: &[FoundRow], waited: &HashSet<Uuid>) -> HashSet<Uuid> {
+        let through = self.newest.as_ref().map_or((0, 0), |checkpoint| checkpoint.through);
+        let mut waiting = HashSet::new();
+        for row in rows {
+            let name = name(row.id);
+            if self.newest.is_some() && row.position <= through {
+                let detail =
+                    format!("the entry {name} is not sealed, although later ones are: no gateway wrote it as it is");
+                self.found("entry_added", Some(&name), None, detail);
+            } else if waited.contains(&row.id) || row.record.is_none() {
+                let detail =
+                    format!("the entry {name} does not get sealed: no gateway wrote it as it is, or none is running");
+                self.found("entry_added", Some(&name), None, detail);
+            } else {
+                waiting.insert(row.id);
+            }
+        }
+        self.report.unsealed = i64::try_from(waiting.len()).unwrap_or(i64::MAX);
+        waiting
+    }
+
+    fn found(&mut self, kind: &'static str, entry: Option<&str>, leaf: Option<i64>, detail: String) {
+        if self.report.findings.len() < MOST {
+            self.report.findings.push(Finding { kind, entry: entry.map(str::to_owned), leaf, detail });
+        } else {
+            self.report.more_findings += 1;
+        }
+    }
+}
+
+fn name(id: Uuid) -> String {
+    AuditId::from(id).to_string()
+}
+
+impl Report {
+    /// Whether all is as it was sealed.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}

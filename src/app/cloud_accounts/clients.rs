@@ -1,0 +1,267 @@
+//! The clients of the cloud, one for each cloud account: that of the settings, and those that an administrator added.
+//!
+//! What must stay true: nothing is ever sent with another account's keys: an account that is gone, disabled or cannot be
+//! opened has no client, nor has one whose key is of another account at the cloud ([`super::identity`]), and
+//! whoever needs one waits. The table is read at most once a second, and when a name is asked
+//! for that is not in it; so another gateway's change holds here within a second. While the database is away, what was
+//! read last goes on.
+//!
+//! Who calls it: everything that calls the cloud. What it does not do: judge who may use which ([`crate::app::platform::policy`]), or
+//! change accounts ([`crate::app::cloud_accounts`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::Duration;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::app::{Error, Gateway};
+use crate::crypto::seal::OpenError;
+use crate::domain::account_id::AccountId;
+use crate::domain::clock::Instant;
+use crate::domain::cloud_account::CloudAccount;
+use crate::domain::failure::Fault;
+use crate::domain::region::Region;
+use crate::eci::{BuildError, Client, Credentials, Keys, Role};
+use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, PinnedIds, SealedAccount};
+
+/// How long what was read of the table is good.
+const GOOD_FOR: Duration = Duration::seconds(1);
+
+/// The accounts of the table by name, as last read.
+pub(in crate::app) type AccountsByName = BTreeMap<String, Arc<KnownAccount>>;
+
+/// What is known of the table.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Accounts {
+    by_name: Arc<AccountsByName>,
+    /// Which accounts of the cloud they are, and that of the settings.
+    pinned: Arc<PinnedIds>,
+    /// When they were read, or somebody set out to: others go by what is known meanwhile.
+    taken_at: Option<Instant>,
+    /// Counts what was changed here: what was read before is out of date.
+    changes: u64,
+}
+
+/// An account of the table, and its client.
+#[derive(Debug)]
+pub(in crate::app) struct KnownAccount {
+    sealed: SealedAccount,
+    client: Result<Client, Unusable>,
+}
+
+/// Why nothing can be sent with an account.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::app) enum Unusable {
+    /// An administrator disabled it.
+    #[error("the cloud account is disabled")]
+    Disabled,
+    /// Its secrets are of another master key, or altered.
+    #[error("the secrets of the cloud account cannot be opened: {0}")]
+    Sealed(#[from] OpenError),
+    /// A secret is no text.
+    #[error("a secret of the cloud account is no text")]
+    NoText,
+    /// Its calls would go where the settings let none go.
+    #[error("the cloud account's api_endpoint must {0}")]
+    Foreign(String),
+    /// Its address is none.
+    #[error("the cloud account cannot be used: {0}")]
+    Built(#[from] BuildError),
+}
+
+impl KnownAccount {
+    /// Its client, or why there is none.
+    pub(in crate::app) fn client(&self) -> Result<&Client, String> {
+        self.client.as_ref().map_err(ToString::to_string)
+    }
+
+    /// The account as it was added.
+    pub(in crate::app) fn account(&self) -> &CloudAccount {
+        &self.sealed.account
+    }
+}
+
+impl Gateway {
+    /// The client of an account.
+    ///
+    /// # Errors
+    /// `NotSent` if there is none: it is disabled, gone, cannot be opened, or is another account at the cloud. What needs
+    /// it waits.
+    pub(in crate::app) async fn cloud_of(&self, account: &str) -> Result<Client, Fault> {
+        let client = self.client_at(account).await?;
+        self.check_owner(account, &client).await?;
+        Ok(client)
+    }
+
+    /// The same for who only wants to know: nobody is asked whose its key is.
+    pub(in crate::app) async fn client_known(&self, account: &str) -> Result<Client, Fault> {
+        let client = self.client_at(account).await?;
+        self.judge_owner(account, &client).await?;
+        Ok(client)
+    }
+
+    /// The same, whosever its key is.
+    pub(in crate::app) async fn client_at(&self, account: &str) -> Result<Client, Fault> {
+        if account == self.settings().account {
+            return Ok(self.parts().cloud.clone());
+        }
+        let known = match self.added_accounts(Some(account)).await {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the cloud accounts could not be read");
+                Arc::clone(&self.accounts().by_name)
+            }
+        };
+        match known.get(account).map(|known| &known.client) {
+            Some(Ok(client)) => Ok(client.clone()),
+            Some(Err(why)) => Err(Fault::NotSent(why.to_string())),
+            None => Err(Fault::NotSent("the cloud account is not known".to_owned())),
+        }
+    }
+
+    /// Which accounts of the cloud the accounts are. While the database is away, what was read last.
+    pub(in crate::app) async fn pinned_ids(&self) -> Result<Arc<PinnedIds>, Error> {
+        match self.accounts_read(None).await {
+            Ok((_, pinned)) => Ok(pinned),
+            Err(error) => {
+                let known = self.accounts();
+                if known.taken_at.is_some() { Ok(Arc::clone(&known.pinned)) } else { Err(error) }
+            }
+        }
+    }
+
+    /// The accounts of the table; read anew where `wanted` is not among them.
+    pub(in crate::app) async fn added_accounts(&self, wanted: Option<&str>) -> Result<Arc<AccountsByName>, Error> {
+        Ok(self.accounts_read(wanted).await?.0)
+    }
+
+    async fn accounts_read(&self, wanted: Option<&str>) -> Result<(Arc<AccountsByName>, Arc<PinnedIds>), Error> {
+        let now = self.now();
+        let changes = {
+            let mut known = self.accounts();
+            let fresh = known.taken_at.is_some_and(|at| (now - at).abs() < GOOD_FOR);
+            if fresh && wanted.is_none_or(|name| known.by_name.contains_key(name)) {
+                return Ok((Arc::clone(&known.by_name), Arc::clone(&known.pinned)));
+            }
+            // While it is read for the first time, everybody waits for it: there is nothing to go by.
+            known.taken_at = known.taken_at.map(|_| now);
+            known.changes
+        };
+        // Not under the lock: a database that is slow holds up nobody who has something to go by.
+        let (read, pinned) = (self.store().cloud_accounts().await?, Arc::new(self.store().pinned_ids().await?));
+        let before = Arc::clone(&self.accounts().by_name);
+        let next = Arc::new(self.known_from(read, &before));
+        let mut known = self.accounts();
+        if known.changes == changes {
+            (known.by_name, known.pinned, known.taken_at) = (Arc::clone(&next), Arc::clone(&pinned), Some(now));
+        }
+        Ok((next, pinned))
+    }
+
+    /// Where every account may be used: what is compared although nothing was created there yet.
+    pub(in crate::app) async fn places(&self) -> Result<Vec<(String, Region)>, Error> {
+        let settings = self.settings();
+        let own = settings.regions.iter().map(|region| (settings.account.clone(), region.clone()));
+        let added = self.added_accounts(None).await?;
+        let added = added.iter().filter(|(name, known)| **name != settings.account && known.client.is_ok());
+        let added = added.flat_map(|(name, known)| {
+            let regions = if known.account().regions.is_empty() { &settings.regions } else { &known.account().regions };
+            regions.iter().map(|region| (name.clone(), region.clone()))
+        });
+        Ok(own.chain(added).collect())
+    }
+
+    /// The accounts that operations can be carried out in. None: all are one, so that nobody need tell them apart.
+    pub(in crate::app) async fn several_accounts(&self) -> Result<Option<Vec<String>>, Error> {
+        let added = self.added_accounts(None).await?;
+        let own = &self.settings().account;
+        let usable = added.iter().filter(|(name, known)| *name != own && known.client.is_ok());
+        let names = usable.map(|(name, _)| name.clone());
+        Ok((!added.is_empty()).then(|| std::iter::once(own.clone()).chain(names).collect()))
+    }
+
+    /// Keeps what an account was pinned to just now, which the next reading finds, too.
+    pub(in crate::app) fn note_pinned(&self, account: &str, id: &AccountId) {
+        let mut known = self.accounts();
+        Arc::make_mut(&mut known.pinned).insert(account.to_owned(), id.clone());
+        known.changes += 1;
+    }
+
+    /// Forgets what is known of the table: the next one to ask reads it.
+    pub(in crate::app) fn forget_accounts(&self) {
+        let mut known = self.accounts();
+        known.taken_at = None;
+        known.changes += 1;
+    }
+
+    /// What was read, with the clients that there are already: they may hold a session.
+    fn known_from(&self, read: Vec<SealedAccount>, before: &AccountsByName) -> AccountsByName {
+        let known = |sealed: SealedAccount| match before.get(sealed.account.name.as_str()) {
+            Some(known) if known.sealed == sealed => Arc::clone(known),
+            _ => Arc::new(self.known_account(sealed)),
+        };
+        let next: AccountsByName =
+            read.into_iter().map(|sealed| (sealed.account.name.to_string(), known(sealed))).collect();
+        for gone in before.keys().filter(|name| !next.contains_key(*name)) {
+            note_usable(gone, false);
+        }
+        next
+    }
+
+    fn known_account(&self, sealed: SealedAccount) -> KnownAccount {
+        let name = sealed.account.name.as_str();
+        let client = match sealed.account.disabled_at {
+            Some(_) => Err(Unusable::Disabled),
+            None => self.client_of(&sealed),
+        };
+        match &client {
+            Ok(_) => tracing::info!(account = name, version = sealed.account.version, "a cloud account is in use"),
+            Err(why) => {
+                tracing::warn!(account = name, why = %why, "nothing is sent with a cloud account: what is for it waits");
+            }
+        }
+        note_usable(name, client.is_ok());
+        KnownAccount { sealed, client }
+    }
+
+    /// A client of an account as it was sealed.
+    pub(in crate::app) fn client_of(&self, sealed: &SealedAccount) -> Result<Client, Unusable> {
+        let account = &sealed.account;
+        if let Some(endpoint) = &account.endpoint {
+            self.settings().account_endpoints.judge(endpoint).map_err(Unusable::Foreign)?;
+        }
+        let own = Credentials {
+            access_key_id: account.access_key_id.clone(),
+            access_key_secret: self.open_account(&sealed.secret, ACCOUNT_SECRET, account)?,
+            security_token: None,
+        };
+        let Some(role) = &account.role else {
+            return Ok(self.parts().cloud.of_account(account.endpoint.clone(), Keys::Own(own))?);
+        };
+        let external = sealed.external_id.as_ref();
+        let role = Role {
+            arn: role.arn.clone(),
+            session: role.session.clone(),
+            lasts: std::time::Duration::from_secs(u64::try_from(role.seconds).unwrap_or_default()),
+            external_id: external.map(|id| self.open_account(id, ACCOUNT_EXTERNAL, account)).transpose()?,
+            endpoint: self.settings().sts_endpoint.clone(),
+        };
+        Ok(self.parts().cloud.of_account(account.endpoint.clone(), Keys::Assumed(own, role))?)
+    }
+
+    pub(in crate::app) fn open_account(
+        &self,
+        sealed: &[u8],
+        context: &str,
+        account: &CloudAccount,
+    ) -> Result<SecretString, Unusable> {
+        let plain = self.parts().sealer.open(sealed, &format!("{context}{}", account.name))?;
+        let text = std::str::from_utf8(plain.expose_secret()).map_err(|_| Unusable::NoText)?;
+        Ok(SecretString::from(text))
+    }
+}
+
+fn note_usable(account: &str, usable: bool) {
+    metrics::gauge!("ecg_cloud_account_usable", "account" => account.to_owned()).set(f64::from(u8::from(usable)));
+}

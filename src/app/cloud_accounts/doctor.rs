@@ -1,0 +1,256 @@
+//! What the gateway needs at the cloud, account by account, and whether it has it: for `doctor cloud`.
+//!
+//! What must stay true: nothing is made, changed or removed at the cloud; no secret and no access key id is in a report;
+//! what cannot be known without an effect is said to be unknown.
+//!
+//! Who calls it: the command line. What it does not do: words for people (`cli::doctor`).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::app::{Error, Gateway};
+use crate::domain::explain::{is_of_key, is_of_rights};
+use crate::domain::failure::Fault;
+use crate::domain::region::Region;
+use crate::eci::Client;
+use crate::eci::ram::{On, Policy, RIGHTS, Right, account_of, image_caches};
+
+mod identity;
+
+pub use identity::{KeyIdentity, KeyVerdict};
+
+/// Where an account is asked that may be used everywhere.
+const ANYWHERE: &str = "cn-hangzhou";
+
+/// What no call without an effect shows.
+pub const NOT_CHECKED: [&str; 3] = [
+    "whether a create may use the vSwitch, the security group, the EIP, the resource group or the registry instance that \
+     it names: the first one shows it",
+    "ram:CreateServiceLinkedRole: the first create in an account makes the role AliyunServiceRoleForECI, which an \
+     administrator does once and for all; without it, CreateServiceLinkedRole.Denied",
+    "a condition in a policy (a tag, a resource group): lists may then lack image caches without a word, and the gateway \
+     takes them for missing",
+];
+
+/// What one account needs, and what came of asking for it.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountReport {
+    /// The account's name at the gateway.
+    pub account: String,
+    /// The role that its key assumes, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Why nothing can be sent with it, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
+    /// Whose its key is at the cloud; none where that was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<KeyIdentity>,
+    /// The policies that it needs, and whom each is to be attached to.
+    pub policies: Vec<NeededPolicy>,
+    /// What came of asking, by region and right; nothing where it was not asked.
+    pub checks: Vec<Check>,
+}
+
+/// A policy, and whom it is for.
+#[derive(Debug, Clone, Serialize)]
+pub struct NeededPolicy {
+    /// Whom it is to be attached to, in words.
+    pub attach_to: String,
+    /// The document, as RAM takes it.
+    pub document: Policy,
+}
+
+/// Whether one right is there.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// Where; none where that says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The right: `eci:DeleteImageCache`.
+    pub right: String,
+    /// What the gateway needs it for.
+    pub need: &'static str,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The cloud's code, where it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The cloud's RequestId, where it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What is known beyond that, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What an answer says of a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It was done.
+    Allowed,
+    /// A call of which nothing can come was refused, and not for a right: as far as the cloud asks for rights first, it is
+    /// there.
+    NotRefused,
+    /// It is missing.
+    Missing,
+    /// The cloud does not take the key, or could not be asked.
+    Unknown,
+}
+
+impl Gateway {
+    /// What every account needs, that of the settings first. `ask`: also whether it is there, in the regions of the
+    /// settings and of the account, or in these. Beside it, why the accounts of the database could not be read.
+    pub async fn examine_cloud(&self, regions: &[Region], ask: bool) -> (Vec<AccountReport>, Option<Error>) {
+        let (settings, own) = (self.settings(), &self.parts().cloud);
+        let mut reports = vec![self.examine(&settings.account, Ok(own), &settings.regions, (regions, ask)).await];
+        let added = match self.added_accounts(None).await {
+            Ok(added) => added,
+            Err(error) => return (reports, Some(error)),
+        };
+        for (name, known) in added.iter().filter(|(name, _)| **name != settings.account) {
+            let own = &known.account().regions;
+            let theirs = if own.is_empty() { &settings.regions } else { own };
+            reports.push(self.examine(name, known.client(), theirs, (regions, ask)).await);
+        }
+        (reports, None)
+    }
+
+    async fn examine(
+        &self,
+        name: &str,
+        client: Result<&Client, String>,
+        allowed: &[Region],
+        (asked, ask): (&[Region], bool),
+    ) -> AccountReport {
+        let client = match client {
+            Ok(client) => client,
+            Err(why) => return unusable(name, why),
+        };
+        let role = client.identity().1.map(|(arn, _)| arn.to_owned());
+        let policies = policies(role.as_deref(), allowed);
+        let mut report = AccountReport { role, policies, ..AccountReport::of(name) };
+        if ask {
+            let anywhere = || ANYWHERE.parse().ok();
+            let regions = if asked.is_empty() { allowed } else { asked };
+            let regions: Vec<Region> = if regions.is_empty() { Vec::from_iter(anywhere()) } else { regions.to_vec() };
+            report.identity = Some(self.identity_of(name, client).await);
+            report.checks = checks(client, report.role.is_some(), &regions).await;
+        }
+        report
+    }
+}
+
+impl AccountReport {
+    /// Nothing is known of it yet.
+    fn of(name: &str) -> Self {
+        let (policies, checks) = (Vec::new(), Vec::new());
+        Self { account: name.to_owned(), role: None, unusable: None, identity: None, policies, checks }
+    }
+
+    /// Whether everything that it needs is there, as far as that can be known.
+    pub fn is_fine(&self) -> bool {
+        let good = |check: &Check| [Verdict::Allowed, Verdict::NotRefused].contains(&check.verdict);
+        let foreign = self.identity.as_ref().is_some_and(|identity| identity.verdict == KeyVerdict::Foreign);
+        self.unusable.is_none() && !foreign && self.checks.iter().all(good)
+    }
+}
+
+fn unusable(name: &str, why: String) -> AccountReport {
+    AccountReport { unusable: Some(why), ..AccountReport::of(name) }
+}
+
+/// The policies of an account: that of whoever calls, and, where a role calls, that of the key which assumes it.
+fn policies(role: Option<&str>, regions: &[Region]) -> Vec<NeededPolicy> {
+    let Some(role) = role else {
+        return vec![NeededPolicy {
+            attach_to: "the RAM user of the access key".to_owned(),
+            document: calls(None, regions),
+        }];
+    };
+    let assuming = RIGHTS.iter().filter(|right| right.on == On::Role).map(Right::name).collect();
+    vec![
+        NeededPolicy {
+            attach_to: "the RAM user of the access key".to_owned(),
+            document: Policy::allowing([(assuming, vec![role.to_owned()])]),
+        },
+        NeededPolicy { attach_to: format!("the role {role}"), document: calls(account_of(role), regions) },
+    ]
+}
+
+/// A statement for each thing that rights are on: a list for each action would say the same resources again and again,
+/// and a policy has a greatest length.
+fn calls(account: Option<&str>, regions: &[Region]) -> Policy {
+    let caches: Vec<String> = if regions.is_empty() {
+        vec![image_caches(None, account, None)]
+    } else {
+        regions.iter().map(|region| image_caches(Some(region), account, None)).collect()
+    };
+    let mut by_resource: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for right in RIGHTS.iter().filter(|right| right.on != On::Role) {
+        let on = if right.on == On::Everything { vec!["*".to_owned()] } else { caches.clone() };
+        by_resource.entry(on).or_default().push(right.name());
+    }
+    // Image caches before everything.
+    Policy::allowing(by_resource.into_iter().rev().map(|(resources, actions)| (actions, resources)))
+}
+
+async fn checks(client: &Client, has_role: bool, regions: &[Region]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if has_role {
+        let assuming = RIGHTS.iter().filter(|right| right.on == On::Role);
+        for (right, region) in assuming.zip(regions) {
+            checks.push(Check { region: None, ..check(client, right, region).await });
+        }
+        // Without its credentials every other answer would say the same.
+        if checks.iter().any(|check| check.verdict != Verdict::Allowed) {
+            return checks;
+        }
+    }
+    for region in regions {
+        for right in RIGHTS.iter().filter(|right| right.on != On::Role) {
+            checks.push(check(client, right, region).await);
+        }
+    }
+    checks
+}
+
+async fn check(client: &Client, right: &Right, region: &Region) -> Check {
+    let answered = client.probe(right, region).await;
+    let refused = answered.as_ref().err().and_then(Fault::cloud_error);
+    let (verdict, detail) = judge(&answered);
+    Check {
+        region: Some(region.to_string()),
+        right: right.name(),
+        need: right.need,
+        verdict,
+        code: refused.map(|error| error.code.clone()),
+        request_id: refused.and_then(|error| error.request_id.clone()),
+        detail,
+    }
+}
+
+/// What an answer says, and what is to be added to it.
+fn judge(answered: &Result<(), Fault>) -> (Verdict, Option<String>) {
+    match answered {
+        Ok(()) => (Verdict::Allowed, None),
+        Err(Fault::Refused(error)) if is_of_rights(&error.code) => {
+            let denied = error.denied.as_ref().map(|denied| {
+                let words = [denied.right.as_str(), denied.kind.as_str(), denied.policy.as_str()];
+                words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
+            });
+            // Some services say no more than who was refused.
+            (Verdict::Missing, denied.filter(|denied| !denied.is_empty()))
+        }
+        Err(Fault::Refused(error)) if is_of_key(&error.code) => (
+            Verdict::Unknown,
+            Some(
+                "the cloud does not take the access key: its id or its secret is wrong, or it was disabled".to_owned(),
+            ),
+        ),
+        Err(Fault::Refused(_)) => (Verdict::NotRefused, None),
+        Err(fault) => (Verdict::Unknown, Some(fault.to_string())),
+    }
+}

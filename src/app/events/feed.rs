@@ -1,0 +1,155 @@
+//! The team's events in the order in which they happened: page by page, and the wait for the next one.
+//!
+//! A cursor names a place in the feed and nothing else. So one cursor serves every filter, the long poll and the
+//! stream: whoever changes from one to the other loses nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::event_hub::HubEvent;
+use crate::app::cursor::{List, unreadable};
+use crate::app::image_caches::wait::WaitLimit;
+use crate::app::input::FeedPage;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::caller::{Caller, Scope};
+use crate::domain::filter::{EventFilter, Page};
+use crate::domain::ids::CacheId;
+use crate::store::{Place, Stretch};
+
+impl Gateway {
+    /// The team's events after the page's cursor, oldest first. Where there is none yet, waits for one, at most
+    /// `wait`. The cursor is always given: asking again with it continues.
+    pub async fn list_events(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        filter: &EventFilter,
+        page: &Page,
+        wait: Duration,
+    ) -> Result<FeedPage, Error> {
+        access::check(caller, "list_events")?;
+        let filter = &EventFilter { platform: caller.may(Scope::PlatformSecurity), ..filter.clone() };
+        let cursors = Cursors::of(self, caller);
+        let mut place = cursors.read(page.cursor.as_deref())?;
+        let wait_limit = self.wait_limit(caller, call, wait)?;
+        let limit = page.limit.clamp(1, Page::MAX_LIMIT) as usize;
+        loop {
+            let stretch = self.store().events(&caller.team, filter, place, limit).await?;
+            check_kept(place, &stretch)?;
+            if stretch.events.is_empty() && stretch.more {
+                place = stretch.read_to;
+                continue;
+            }
+            if !stretch.events.is_empty() || wait_limit.is_over() {
+                return Ok(cursors.page(stretch));
+            }
+            place = stretch.read_to;
+            let Some(told) = self.join_feed(&caller.team, place) else { continue };
+            if let Some(page) = wait_for_events(told, filter, &mut place, limit, &wait_limit, &cursors).await {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Refuses an id that is not an image cache of the team.
+    pub(in crate::app) async fn check_image_cache(&self, caller: &Caller, id: CacheId) -> Result<(), Error> {
+        let found = self.store().image_cache(&caller.team, id).await?;
+        found.map(drop).ok_or(Error::NotFound("image cache"))
+    }
+}
+
+/// Refuses a place after which events were removed that whoever comes from there has not read. Who begins at the
+/// beginning gets what there is.
+pub(in crate::app) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), Error> {
+    if !stretch.known {
+        let detail = "this cursor is of another database, or of a later state of this one than the copy that it was restored \
+                      from; read on without a cursor, from the oldest event that is kept, and compare with the image caches \
+                      as they are";
+        return Err(Error::NoLongerKept { code: "events_no_longer_kept", detail });
+    }
+    if place == Place::BEGINNING || place >= stretch.removed_to {
+        return Ok(());
+    }
+    let detail = "events after this cursor are no longer kept; read on without a cursor, from the oldest that is, and compare \
+                  with the image caches as they are";
+    Err(Error::NoLongerKept { code: "events_no_longer_kept", detail })
+}
+
+/// The first events after `place` that somebody is handed, or none when the time is over. `None`: they must read the
+/// database again.
+async fn wait_for_events(
+    mut news: Receiver<Arc<HubEvent>>,
+    filter: &EventFilter,
+    place: &mut Place,
+    limit: usize,
+    wait_limit: &WaitLimit,
+    cursors: &Cursors<'_>,
+) -> Option<FeedPage> {
+    let mut found: Vec<Arc<HubEvent>> = Vec::new();
+    loop {
+        let told = match wait_limit.with(news.recv()).await {
+            Some(Ok(told)) => told,
+            // What was found already is answered first: the place is behind it.
+            Some(Err(RecvError::Lagged(_) | RecvError::Closed)) if found.is_empty() => return None,
+            Some(Err(_)) | None => return Some(cursors.told(&found, *place, false)),
+        };
+        if told.place <= *place {
+            continue;
+        }
+        *place = told.place;
+        if told.passes(filter) {
+            found.push(told);
+        }
+        // What came together is answered together.
+        if !found.is_empty() && (found.len() == limit || news.is_empty()) {
+            return Some(cursors.told(&found, *place, !news.is_empty()));
+        }
+    }
+}
+
+/// The cursors of one team's feed.
+pub(in crate::app) struct Cursors<'a>(List<'a>);
+
+impl<'a> Cursors<'a> {
+    /// Those of the caller's team.
+    pub(in crate::app) fn of(gateway: &'a Gateway, caller: &Caller) -> Self {
+        Self(List::new(gateway, caller, "events", &()))
+    }
+
+    /// The place that a cursor names; the beginning where there is none.
+    pub(in crate::app) fn read(&self, cursor: Option<&str>) -> Result<Place, Error> {
+        let Some(cursor) = cursor else { return Ok(Place::BEGINNING) };
+        let page = Page { limit: Page::DEFAULT_LIMIT, cursor: Some(cursor.to_owned()) };
+        let place = self.0.place(&page)?.ok_or_else(unreadable)?;
+        parsed(&place).ok_or_else(unreadable)
+    }
+
+    /// The cursor of a place. Of the first life it has two parts, as gateways read it that know of no other: while one
+    /// version takes the place of another, consumers meet both.
+    pub(in crate::app) fn write(&self, place: Place) -> String {
+        let Place { life, transaction, number } = place;
+        let life = if life == 0 { String::new() } else { format!(" {life}") };
+        self.0.write(&format!("{transaction} {number}{life}"))
+    }
+
+    fn page(&self, stretch: Stretch) -> FeedPage {
+        let (has_more, next_cursor) = (stretch.more, self.write(stretch.read_to));
+        let items = stretch.events.into_iter().filter_map(HubEvent::new).map(|told| told.view).collect();
+        FeedPage { items, has_more, next_cursor }
+    }
+
+    fn told(&self, told: &[Arc<HubEvent>], place: Place, has_more: bool) -> FeedPage {
+        let items = told.iter().map(|told| told.view.clone()).collect();
+        FeedPage { items, has_more, next_cursor: self.write(place) }
+    }
+}
+
+/// With two parts it is of the first life.
+fn parsed(place: &str) -> Option<Place> {
+    let mut parts = place.split(' ');
+    let (transaction, number) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let life = parts.next().map_or(Some(0), |life| life.parse().ok())?;
+    parts.next().is_none().then_some(Place { life, transaction, number })
+}

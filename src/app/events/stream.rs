@@ -1,0 +1,210 @@
+//! Events as they happen, on one long answer: for the team, or for one image cache.
+//!
+//! What must stay true: the consumer pulls, so a slow one is never buffered for; it reads the database again from its
+//! own place where it has fallen behind. A stream ends when its credential does or is revoked, when this process stops,
+//! and when the database cannot be read; whoever comes back with the last id loses nothing. A team holds a bounded
+//! number.
+//!
+//! Who calls it: the door's server-sent events. How it hears of events: [`super::event_hub`].
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Duration, timeout};
+
+use super::event_hub::HubEvent;
+use super::feed::{Cursors, check_kept};
+use crate::app::identity::authentication::CredentialWatch;
+use crate::app::{Error, Gateway, access};
+use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::filter::EventFilter;
+use crate::domain::ids::CacheId;
+use crate::store::Place;
+
+/// Events that are read from the database at once.
+const EVENTS: usize = 100;
+
+/// An event with the cursor that continues after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streamed {
+    /// What `Last-Event-ID` will say.
+    pub cursor: String,
+    /// Its type, in a word.
+    pub kind: String,
+    /// The event as the feed shows it, as JSON without line breaks.
+    pub json: String,
+}
+
+/// What a stream has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pulse {
+    /// Where it begins: a cursor to come back with, should nothing happen before.
+    Begun(String),
+    /// Events, oldest first; never empty.
+    Events(Vec<Streamed>),
+    /// Nothing, for a while.
+    Quiet,
+}
+
+/// A stream of events. Dropping it ends it.
+#[derive(Debug)]
+pub struct EventStream {
+    gateway: Gateway,
+    caller: Caller,
+    credential_watch: CredentialWatch,
+    filter: EventFilter,
+    place: Place,
+    begun: bool,
+    news: Option<Receiver<Arc<HubEvent>>>,
+    _slot: Slot,
+}
+
+/// How many streams each team has.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Streams(Mutex<HashMap<TeamId, usize>>);
+
+/// A team's place among them, given back when dropped.
+#[derive(Debug)]
+struct Slot {
+    gateway: Gateway,
+    team: TeamId,
+}
+
+impl Gateway {
+    /// The team's events after `cursor`; without one, those that happen from now on.
+    pub async fn stream_events(
+        &self,
+        caller: &Caller,
+        filter: EventFilter,
+        cursor: Option<&str>,
+    ) -> Result<EventStream, Error> {
+        access::check(caller, "stream_events")?;
+        let place = match cursor {
+            Some(cursor) => Cursors::of(self, caller).read(Some(cursor))?,
+            None => self.store().feed_end().await?,
+        };
+        self.open_stream(caller, filter, place).await
+    }
+
+    /// The events of one image cache after `cursor`; without one, all of them, so that nobody comes too late.
+    pub async fn stream_image_cache_events(
+        &self,
+        caller: &Caller,
+        id: CacheId,
+        cursor: Option<&str>,
+    ) -> Result<EventStream, Error> {
+        access::check(caller, "stream_image_cache_events")?;
+        self.check_image_cache(caller, id).await?;
+        let place = Cursors::of(self, caller).read(cursor)?;
+        self.open_stream(caller, EventFilter { cache: Some(id), ..EventFilter::default() }, place).await
+    }
+
+    async fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
+        let filter = EventFilter { platform: caller.may(Scope::PlatformSecurity), ..filter };
+        if place != Place::BEGINNING {
+            check_kept(place, &self.store().events(&caller.team, &filter, place, 1).await?)?;
+        }
+        let slot = self.take_slot(&caller.team)?;
+        let (gateway, caller, credential_watch) = (self.clone(), caller.clone(), CredentialWatch::over(self, caller));
+        Ok(EventStream { gateway, caller, credential_watch, filter, place, begun: false, news: None, _slot: slot })
+    }
+
+    fn take_slot(&self, team: &TeamId) -> Result<Slot, Error> {
+        let mut streams = self.streams().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = streams.entry(team.clone()).or_default();
+        if *open >= self.settings().streams_per_team {
+            let detail = "the team has as many event streams open as it may have on this gateway";
+            return Err(Error::TooMany { code: "too_many_streams", detail, retry_after_seconds: 30 });
+        }
+        *open += 1;
+        Ok(Slot { gateway: self.clone(), team: team.clone() })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut streams = self.gateway.streams().0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = streams.get_mut(&self.team) {
+            *open -= 1;
+            if *open == 0 {
+                streams.remove(&self.team);
+            }
+        }
+    }
+}
+
+impl EventStream {
+    /// What comes next; none when it has ended. Drop-safe: an event that was not returned is returned later.
+    pub async fn next(&mut self) -> Option<Pulse> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Some(Pulse::Begun(self.cursors().write(self.place)));
+        }
+        loop {
+            if self.gateway.leaving().is_cancelled() || !self.credential_watch.holds().await {
+                return None;
+            }
+            let pulse = match self.news.take() {
+                Some(news) => self.hear(news).await,
+                None => self.read().await?,
+            };
+            if pulse.is_some() {
+                return pulse;
+            }
+        }
+    }
+
+    /// What the database has, page by page; after the last page the stream joins those who wait.
+    async fn read(&mut self) -> Option<Option<Pulse>> {
+        let found = self.gateway.store().events(&self.caller.team, &self.filter, self.place, EVENTS).await;
+        let stretch = found
+            .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "an event stream ends"))
+            .ok()?;
+        if !stretch.more {
+            self.news = self.gateway.join_feed(&self.caller.team, stretch.read_to);
+        }
+        let told: Vec<HubEvent> = stretch.events.into_iter().filter_map(HubEvent::new).collect();
+        self.place = stretch.read_to;
+        let events: Vec<Streamed> = told.iter().map(|told| self.streamed(told)).collect();
+        Some((!events.is_empty()).then_some(Pulse::Events(events)))
+    }
+
+    /// The next event that is handed around, or a sign of life. None: look again at what has changed.
+    async fn hear(&mut self, mut news: Receiver<Arc<HubEvent>>) -> Option<Pulse> {
+        let leaving = self.gateway.leaving().clone();
+        let hearing = self.credential_watch.with(timeout(self.max_wait(), news.recv()));
+        let heard = leaving.run_until_cancelled(hearing).await??;
+        let pulse = match heard {
+            Ok(Ok(told)) if told.place > self.place => {
+                self.place = told.place;
+                told.passes(&self.filter).then(|| Pulse::Events(vec![self.streamed(&told)]))
+            }
+            Ok(Ok(_known)) => None,
+            // Fallen behind: what was missed is read from the database.
+            Ok(Err(_lagged)) => return None,
+            Err(_quiet) => (!self.has_expired()).then_some(Pulse::Quiet),
+        };
+        self.news = Some(news);
+        pulse
+    }
+
+    /// Until the next sign of life, or the end of the credential.
+    fn max_wait(&self) -> Duration {
+        let beat = self.gateway.settings().stream_heartbeat;
+        let left = self.caller.expires_at.map(|end| (end - self.gateway.now()).to_std().unwrap_or_default());
+        left.map_or(beat, |left| left.min(beat))
+    }
+
+    fn has_expired(&self) -> bool {
+        self.caller.expires_at.is_some_and(|end| end <= self.gateway.now())
+    }
+
+    fn streamed(&self, told: &HubEvent) -> Streamed {
+        let kind = told.view.body.kind.clone();
+        Streamed { cursor: self.cursors().write(told.place), kind, json: told.json.clone() }
+    }
+
+    fn cursors(&self) -> Cursors<'_> {
+        Cursors::of(&self.gateway, &self.caller)
+    }
+}

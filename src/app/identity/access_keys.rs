@@ -1,0 +1,258 @@
+//! Access keys of the RPC front: made, listed, rotated and revoked by whoever holds the team's scope `keys`, listed and
+//! revoked by the platform. What holds for API keys holds for them.
+
+use chrono::Duration;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::api_keys::check_overlap;
+use super::key_rules::{has_all, keys_of, was_added, was_turned, withdraws_from};
+use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::input::NewAccessKey;
+use crate::app::view::AccessKeyView;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
+use crate::domain::caller::{Caller, CredentialKind, Recognized, Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::field::Findings;
+use crate::domain::filter::{Page, Slice};
+use crate::eci::incoming::{self, Incoming};
+use crate::store::SealedKey;
+
+const CREATE: &str = "create_access_key";
+const ROTATE: &str = "rotate_access_key";
+const REVOKE: &str = "revoke_access_key";
+
+/// Why a signed request is not let in.
+#[derive(Debug)]
+pub enum NotLetIn {
+    /// It is not good; the cloud has a word for each reason.
+    Refused(incoming::Refusal),
+    /// It could not be told.
+    Failed(Error),
+}
+
+/// With which secret of its key a request was signed.
+pub(in crate::app) enum Signed {
+    /// With one that is taken.
+    Well,
+    /// With the one before, whose time is over; what it is refused with.
+    TooLate(incoming::Refusal),
+}
+
+impl From<incoming::Refusal> for NotLetIn {
+    fn from(refusal: incoming::Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<E: Into<Error>> From<E> for NotLetIn {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Gateway {
+    /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS
+    /// token is ignored, as our keys have none. Whose key is refused although it was recognized is noted in `call`: its
+    /// signature is right, also with the secret before a rotation, as long as that is there. The secrets of a revoked key
+    /// are wiped, so nothing can be checked any more: its use is noted by its id, whoever knows it.
+    pub async fn authenticate_signed(&self, call: &Call, incoming: &Incoming) -> Result<Caller, NotLetIn> {
+        let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
+        let found = self.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
+        let (subject, credential) = (format!("access_key:{id}"), id.to_string());
+        let team = Some(found.key.team.clone());
+        let whose = Recognized { team, subject: subject.clone(), credential: credential.clone() };
+        if !found.key.is_active(self.now()) {
+            self.forget_access_key(&id);
+            call.recognize(whose);
+            return Err(incoming::Refusal::InactiveKey.into());
+        }
+        match self.verify_signed(&id, &found, incoming)? {
+            Signed::Well => call.recognize(whose),
+            Signed::TooLate(wrong) => {
+                call.recognize(whose);
+                return Err(wrong.into());
+            }
+        }
+        self.note_access_key(&found);
+        self.clock_is_set().await?;
+        incoming.check_time(self.now())?;
+        if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
+            return Err(incoming::Refusal::NonceUsed.into());
+        }
+        let AccessKey { team, scopes, expires_at, .. } = found.key;
+        Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at, provenance: None })
+    }
+
+    /// Signed with the key's secret, or as long as it is taken with the one before. A refusal is about the new one.
+    pub(in crate::app) fn verify_signed(
+        &self,
+        id: &AccessKeyId,
+        found: &SealedKey,
+        incoming: &Incoming,
+    ) -> Result<Signed, NotLetIn> {
+        let wrong = match incoming.verify(&self.open_key(id, &found.secret)?) {
+            Ok(()) => return Ok(Signed::Well),
+            Err(wrong) => wrong,
+        };
+        let Some(previous) = &found.previous_secret else { return Err(wrong.into()) };
+        let signed = incoming.verify(&self.open_key(id, previous)?).is_ok();
+        match (signed, found.key.takes_previous(self.now())) {
+            (true, true) => Ok(Signed::Well),
+            (true, false) => Ok(Signed::TooLate(wrong)),
+            (false, _) => Err(wrong.into()),
+        }
+    }
+
+    /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.
+    pub async fn create_access_key(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewAccessKey,
+    ) -> Result<AccessKeyView, Error> {
+        access::check(caller, CREATE)?;
+        check(caller, &new, self.now())?;
+        let expires_at = self.key_end(caller, new.expires_at).await?;
+        let key = AccessKey {
+            id: AccessKeyId::new(self.entropy()),
+            team: caller.team.clone(),
+            scopes: new.scopes,
+            description: new.description,
+            created_by: Some(caller.subject.clone()),
+            made_with: caller.credentials(),
+            created_at: self.now(),
+            rotated_at: None,
+            rotated_by: None,
+            expires_at,
+            previous_until: None,
+            revoked_at: None,
+            revoked_with: None,
+        };
+        let secret = new_secret(self.entropy());
+        let entry = self.credential_entry(caller, call, CREATE, &key.id);
+        let full = || {
+            let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the most; revoke one first");
+            Error::Conflict { code: "too_many_access_keys", detail }
+        };
+        let sealed = self.seal_key(&key.id, &secret);
+        was_added(self.store().add_access_key(&key, caller, &sealed, &entry).await?, full)?;
+        call.set_audited();
+        self.note_access_key(&SealedKey { key: key.clone(), secret: sealed, previous_secret: None });
+        Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
+    }
+
+    /// The keys of a team, newest first, the revoked ones among them: of the caller's own, unless one is named.
+    pub async fn list_access_keys(
+        &self,
+        caller: &Caller,
+        team: Option<&TeamId>,
+        page: &Page,
+    ) -> Result<Slice<AccessKeyView>, Error> {
+        access::check(caller, "list_access_keys")?;
+        let team = keys_of(caller, team)?;
+        let list = List::new(self, caller, "access_keys", &team.as_str());
+        let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
+        let keys = self.store().access_keys(team, place, one_more(page)).await?;
+        Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))
+    }
+
+    /// Gives a key of the team another secret, which is in the answer; the one before is taken for `hours` more.
+    pub async fn rotate_access_key(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: AccessKeyId,
+        hours: i32,
+    ) -> Result<AccessKeyView, Error> {
+        access::check(caller, ROTATE)?;
+        check_overlap(hours)?;
+        let found = self.store().access_key_of(&caller.team, &id).await?.ok_or(Error::NotFound("access key"))?;
+        has_all(caller, &found.scopes)?;
+        let secret = new_secret(self.entropy());
+        let entry = self.credential_entry(caller, call, ROTATE, &id);
+        let until = entry.at + Duration::hours(hours.into());
+        let sealed = self.seal_key(&id, &secret);
+        let turned = self.store().rotate_access_key(caller, &id, &sealed, until, &entry).await?;
+        let key = was_turned(turned, "access key")?;
+        call.set_audited();
+        Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
+    }
+
+    /// Revokes a key of the team, or of any for the platform: the next request that is signed with it is refused.
+    pub async fn revoke_access_key(&self, caller: &Caller, call: &Call, id: AccessKeyId) -> Result<(), Error> {
+        access::check(caller, REVOKE)?;
+        let entry = self.credential_entry(caller, call, REVOKE, &id);
+        if !self.store().revoke_access_key(withdraws_from(caller), &id, &entry).await? {
+            return Err(Error::NotFound("access key"));
+        }
+        call.set_audited();
+        Ok(())
+    }
+
+    /// Makes the key of `dev`'s env file what the file says.
+    pub async fn ensure_access_key(
+        &self,
+        team: TeamId,
+        id: AccessKeyId,
+        secret: &SecretString,
+        scopes: &[Scope],
+    ) -> Result<(), Error> {
+        let sealed = self.seal_key(&id, secret);
+        let description = Some("of the env file".to_owned());
+        let key = AccessKey {
+            id,
+            team,
+            scopes: scopes.to_vec(),
+            description,
+            created_by: None,
+            made_with: Vec::new(),
+            created_at: self.now(),
+            rotated_at: None,
+            rotated_by: None,
+            expires_at: None,
+            previous_until: None,
+            revoked_at: None,
+            revoked_with: None,
+        };
+        Ok(self.store().put_access_key(&key, &sealed).await?)
+    }
+
+    fn seal_key(&self, id: &AccessKeyId, secret: &SecretString) -> Vec<u8> {
+        self.parts().sealer.seal(secret.expose_secret().as_bytes(), &context(id), self.entropy())
+    }
+
+    /// A key's secret, for the moment of verifying.
+    fn open_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
+        let plain = self.parts().sealer.open(sealed, &context(id)).map_err(|error| Error::Internal(error.into()))?;
+        let text = std::str::from_utf8(plain.expose_secret())
+            .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;
+        Ok(SecretString::from(text))
+    }
+}
+
+fn context(id: &AccessKeyId) -> String {
+    format!("access_key:{id}")
+}
+
+fn check(caller: &Caller, new: &NewAccessKey, now: Instant) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let length =
+        new.description.as_ref().is_none_or(|text| text.chars().count() <= 256 && !text.contains(char::is_control));
+    findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
+    findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
+    for (place, scope) in new.scopes.iter().enumerate() {
+        let field = format!("/scopes/{place}");
+        findings.require(KEY_SCOPES.contains(scope), field.as_str(), "not_allowed", "must be read or write");
+        let has = caller.may(*scope) || !KEY_SCOPES.contains(scope);
+        findings.require(has, field, "not_allowed", "must be among your own scopes");
+    }
+    let future = new.expires_at.is_none_or(|end| end > now);
+    findings.require(future, "/expires_at", "out_of_range", "must lie ahead");
+    Ok(findings.into_result()?)
+}
+
+fn read_place(place: &str) -> Option<(Instant, String)> {
+    let (at, id) = place.split_once(' ')?;
+    Some((Instant::from_timestamp_micros(at.parse().ok()?)?, id.to_owned()))
+}

@@ -1,0 +1,145 @@
+//! API keys of a team: made, shown, rotated and revoked by whoever holds its scope `keys`, listed and revoked by the
+//! platform, which also makes a team its first one. How they let somebody in is [`super::authentication`]'s.
+//!
+//! What must stay true: nobody gives a key more than they have, or takes one over that has more; a key is good for no
+//! longer than what it is made with, unless a policy says so; a secret is in one answer and nowhere else.
+
+use chrono::Duration;
+
+use super::authentication::API_KEY;
+use super::key_rules::{has_all, keys_of, was_added, was_turned, withdraws_from};
+use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::input::NewApiKey;
+use crate::app::view::ApiKeyView;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, Presented};
+use crate::domain::caller::{Caller, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::field::Findings;
+use crate::domain::filter::{Page, Slice};
+use crate::domain::ids::ApiKeyId;
+
+const CREATE: &str = "create_api_key";
+const ROTATE: &str = "rotate_api_key";
+const REVOKE: &str = "revoke_api_key";
+
+impl Gateway {
+    /// Makes a key for the caller's team, or for the one that the platform's security names. The key itself is in the
+    /// answer, and never shown again.
+    pub async fn create_api_key(&self, caller: &Caller, call: &Call, new: NewApiKey) -> Result<ApiKeyView, Error> {
+        access::check(caller, CREATE)?;
+        check(caller, &new, self.now())?;
+        let expires_at = self.key_end(caller, new.expires_at).await?;
+        let key = ApiKey {
+            id: ApiKeyId::new(self.now(), self.entropy()),
+            team: new.team.unwrap_or_else(|| caller.team.clone()),
+            name: new.name,
+            scopes: new.scopes,
+            created_by: caller.subject.clone(),
+            made_with: caller.credentials(),
+            created_at: self.now(),
+            rotated_at: None,
+            rotated_by: None,
+            previous_until: None,
+            expires_at,
+            last_used_at: None,
+            revoked_at: None,
+            revoked_with: None,
+        };
+        let secret = Presented::fresh(key.id, self.entropy());
+        let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
+        let entry = self.credential_entry(caller, call, CREATE, &key.id);
+        let full = || {
+            let detail = format!("the team has {MAX_API_KEYS} API keys, which is the most; revoke one first");
+            Error::Conflict { code: "too_many_api_keys", detail }
+        };
+        was_added(self.store().add_api_key(&key, caller, &hash, &entry).await?, full)?;
+        call.set_audited();
+        Ok(shown(key, &secret))
+    }
+
+    /// The keys of a team, newest first, the revoked ones among them: of the caller's own, unless one is named.
+    pub async fn list_api_keys(
+        &self,
+        caller: &Caller,
+        team: Option<&TeamId>,
+        page: &Page,
+    ) -> Result<Slice<ApiKeyView>, Error> {
+        access::check(caller, "list_api_keys")?;
+        let team = keys_of(caller, team)?;
+        let list = List::new(self, caller, "api_keys", &team.as_str());
+        let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let keys = self.store().api_keys(team, place, one_more(page)).await?;
+        Ok(list.slice(keys, page, |key| key.id.to_string()))
+    }
+
+    /// A key of the team, or of any for the platform.
+    pub async fn get_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKeyView, Error> {
+        access::check(caller, "get_api_key")?;
+        let found = self.store().api_key(withdraws_from(caller), id).await?;
+        found.map(Into::into).ok_or(Error::NotFound("API key"))
+    }
+
+    /// Gives a key another secret, which is in the answer; the one before is taken for `hours` more.
+    pub async fn rotate_api_key(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: ApiKeyId,
+        hours: i32,
+    ) -> Result<ApiKeyView, Error> {
+        access::check(caller, ROTATE)?;
+        check_overlap(hours)?;
+        let found = self.store().api_key(Some(&caller.team), id).await?.ok_or(Error::NotFound("API key"))?;
+        has_all(caller, &found.scopes)?;
+        let secret = Presented::fresh(id, self.entropy());
+        let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
+        let entry = self.credential_entry(caller, call, ROTATE, &id);
+        let until = entry.at + Duration::hours(hours.into());
+        let turned = self.store().rotate_api_key(caller, id, &hash, until, &entry).await?;
+        let key = was_turned(turned, "API key")?;
+        call.set_audited();
+        self.ask_for_key(id).await;
+        Ok(shown(key, &secret))
+    }
+
+    /// Revokes a key of the team, or of any for the platform: it is refused at once here, and within a second at every other gateway.
+    pub async fn revoke_api_key(&self, caller: &Caller, call: &Call, id: ApiKeyId) -> Result<(), Error> {
+        access::check(caller, REVOKE)?;
+        let entry = self.credential_entry(caller, call, REVOKE, &id);
+        if !self.store().revoke_api_key(withdraws_from(caller), id, &entry).await? {
+            return Err(Error::NotFound("API key"));
+        }
+        call.set_audited();
+        self.ask_for_key(id).await;
+        Ok(())
+    }
+}
+
+fn shown(key: ApiKey, secret: &Presented) -> ApiKeyView {
+    ApiKeyView { key: Some((&secret.text).into()), ..key.into() }
+}
+
+/// How long an old secret may be taken beside the new one.
+pub(in crate::app) fn check_overlap(hours: i32) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let sane = (0..=MAX_OVERLAP_HOURS).contains(&hours);
+    findings.require(sane, "/keep_old_hours", "out_of_range", "must be 0 to 168");
+    Ok(findings.into_result()?)
+}
+
+fn check(caller: &Caller, new: &NewApiKey, now: Instant) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let own = new.team.as_ref().is_none_or(|team| keys_of(caller, Some(team)).is_ok());
+    findings.require(own, "/team", "not_allowed", "must be your own team, without the scope platform:security");
+    let name = (1..=128).contains(&new.name.chars().count()) && !new.name.contains(char::is_control);
+    findings.require(name, "/name", "out_of_range", "must be 1 to 128 printable characters");
+    findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
+    for (place, scope) in new.scopes.iter().enumerate() {
+        let field = format!("/scopes/{place}");
+        findings.require(caller.may(*scope), field, "not_allowed", "must be among your own scopes");
+    }
+    let future = new.expires_at.is_none_or(|end| end > now);
+    findings.require(future, "/expires_at", "out_of_range", "must lie ahead");
+    Ok(findings.into_result()?)
+}

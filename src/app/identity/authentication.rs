@@ -1,0 +1,216 @@
+//! Who calls: a token or an API key becomes a caller, and may stop being one.
+//!
+//! What must stay true: a malformed credential costs no query; a revocation, at whichever gateway it was made, counts
+//! here within [`ttl_memo::BOUND`], also for those who wait or listen; where the database cannot say what is revoked,
+//! what it said last counts for [`ttl_memo::GRACE`] at most, then nobody is let in (503). A key's secret is compared in
+//! constant time, and what is wrong beyond that is told only to who has it.
+//!
+//! Who calls it: the REST door for each request, the streams and waits while they last. Signed requests of the cloud's
+//! own API are [`super::access_keys`]'s: each looks its key up itself.
+
+use std::sync::Arc;
+
+use crate::app::admission::Place;
+use crate::app::ttl_memo::{self, TtlMemo};
+use crate::app::{Call, Error, Gateway};
+use crate::auth::refusal::Refusal;
+use crate::domain::api_key::{Denied, Presented, Which};
+use crate::domain::caller::{Caller, CredentialKind, Recognized};
+use crate::domain::clock::Instant;
+use crate::domain::revocation::RevokedTokens;
+use crate::store::HashedKey;
+
+mod credential_watch;
+mod known_keys;
+mod met_keys;
+
+pub(in crate::app) use credential_watch::CredentialWatch;
+use known_keys::KnownKeys;
+use met_keys::Met;
+
+/// What the hash of a key is made for.
+pub(in crate::app) const API_KEY: &str = "api_key";
+
+/// What is known of credentials.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Credentials {
+    revoked: TtlMemo<Arc<RevokedTokens>>,
+    /// Whether the verifier has the issuers of the table ([`super::issuers`]).
+    pub(in crate::app) issuers: TtlMemo<()>,
+    keys: KnownKeys,
+    met: Met,
+}
+
+impl Gateway {
+    /// Turns what stood behind `Authorization: Bearer` into a caller. What this process has never met is counted among the
+    /// unknown of its address before anybody is asked about it. Whose credential is refused although it was recognized is
+    /// noted in `call`: a key whose secret was right, a token that its issuer signed for us.
+    pub async fn authenticate(
+        &self,
+        call: &Call,
+        place: &Place,
+        token: Option<&str>,
+        wanted_team: Option<&str>,
+    ) -> Result<Arc<Caller>, Error> {
+        let token = token.ok_or(Refusal::Missing).map_err(refused)?;
+        let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
+        let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
+        self.clock_is_set().await?;
+        let Some(presented) = presented else {
+            if self.parts().verifier.lacks_key_of(token) {
+                place.count_unauthenticated()?;
+            }
+            return self.bearer_of(call, token, wanted_team).await;
+        };
+        if !self.credentials().met.has_api_key(presented.id) {
+            place.count_unauthenticated()?;
+        }
+        let caller = self.holder_of(call, &presented).await?;
+        let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
+        if other {
+            Err(refused(Refusal::WrongTeam("an API key is for the team that it was made in".to_owned())))
+        } else {
+            Ok(caller)
+        }
+    }
+
+    async fn bearer_of(&self, call: &Call, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
+        let caller = self.admitted(call, token, wanted_team).await?;
+        call.recognize(Recognized::from(&*caller));
+        if let CredentialKind::Exchanged(bond) = &caller.kind
+            && !self.bond_holds(&caller, bond).await?
+        {
+            return Err(refused(Refusal::RuleChanged));
+        }
+        let revoked = self.revoked_tokens().await?.covers(&caller);
+        if revoked { Err(refused(Refusal::Revoked)) } else { Ok(caller) }
+    }
+
+    /// Who sent the token. Of whom it is that was refused although it was signed for us is noted in `call`.
+    async fn admitted(&self, call: &Call, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
+        self.know_issuers().await?;
+        let (own, verifier) = (&self.parts().own_tokens, &self.parts().verifier);
+        let (admitted, whose) = if own.is_meant(token) {
+            let admitted = own.verify(token, wanted_team, self.now());
+            let whose = if admitted.is_err() { own.recognize(token) } else { None };
+            (admitted, whose)
+        } else {
+            let admitted = verifier.verify(token, wanted_team).await;
+            let whose = if admitted.is_err() { verifier.recognize(token).await } else { None };
+            (admitted, whose)
+        };
+        if let Some(whose) = whose {
+            call.recognize(whose);
+        }
+        admitted.map_err(|refusal| self.judged_by_time(refusal))
+    }
+
+    /// A refusal by the time is none while it is not known which time it is: another clock may say otherwise.
+    fn judged_by_time(&self, refusal: Refusal) -> Error {
+        if matches!(refusal, Refusal::Expired | Refusal::NotYetValid) && !self.clock().is_sure() {
+            let detail = "the database's clock and this machine's differ, so it cannot be told whether the token holds";
+            return Error::Unavailable { code: "clock_in_doubt", detail, retry_after_seconds: 5 };
+        }
+        refused(refusal)
+    }
+
+    async fn holder_of(&self, call: &Call, presented: &Presented) -> Result<Arc<Caller>, Error> {
+        let mut found = self.known_key(presented, ttl_memo::BOUND).await?;
+        let mut which = self.which(found.as_deref(), presented);
+        if which.is_none() {
+            // It may have been made, or rotated, elsewhere just now.
+            found = self.known_key(presented, ttl_memo::DOUBT).await?;
+            which = self.which(found.as_deref(), presented);
+        }
+        let found = found.ok_or(Refusal::KeyUnknown).map_err(refused)?;
+        let (subject, credential) = (format!("api_key:{}", presented.id), presented.id.to_string());
+        if which.is_some() {
+            let team = Some(found.key.team.clone());
+            call.recognize(Recognized { team, subject: subject.clone(), credential: credential.clone() });
+        }
+        let expires_at = found.key.admit(which, self.now()).map_err(denied)?;
+        self.credentials().met.note_api_key(presented.id);
+        self.note_use(&found.key);
+        self.rehash(&found, presented);
+        Ok(Arc::new(Caller {
+            team: found.key.team.clone(),
+            subject,
+            credential,
+            kind: CredentialKind::ApiKey(presented.id),
+            scopes: found.key.scopes.clone(),
+            expires_at,
+            provenance: None,
+        }))
+    }
+
+    fn which(&self, found: Option<&HashedKey>, presented: &Presented) -> Option<Which> {
+        let found = found?;
+        let is = |hash: &[u8]| self.parts().fingerprint.is(API_KEY, presented.bytes(), hash);
+        if is(&found.hash) {
+            Some(Which::Current)
+        } else if found.previous_hash.as_deref().is_some_and(is) {
+            Some(Which::Previous)
+        } else {
+            found.retired_hashes.iter().any(|hash| is(hash)).then_some(Which::Retired)
+        }
+    }
+
+    /// Everything that is revoked, as of [`ttl_memo::BOUND`] ago at the latest.
+    async fn revoked_tokens(&self) -> Result<Arc<RevokedTokens>, Error> {
+        let read = async { Ok(Arc::new(RevokedTokens::new(self.store().revoked(self.now()).await?))) };
+        self.credentials().revoked.get(self.clock(), ttl_memo::BOUND, read).await
+    }
+
+    /// Has the next request ask what is revoked.
+    pub(in crate::app) async fn ask_for_revocations(&self) {
+        self.credentials().revoked.forget().await;
+    }
+
+    /// Whether a caller that was let in would be let in still. Also asked for those who came with a team that is disabled since.
+    pub(in crate::app) async fn still_holds(&self, caller: &Caller, since: Instant) -> bool {
+        if caller.expires_at.is_some_and(|end| end <= self.now()) {
+            return false;
+        }
+        // Where it cannot be told, they stay: no team is disabled by an outage.
+        if let Err(Error::TeamDisabled { .. }) = self.check_team(caller).await {
+            return false;
+        }
+        match &caller.kind {
+            CredentialKind::Token { .. } => {
+                let revoked = self.revoked_tokens().await;
+                revoked.is_ok_and(|revoked| !revoked.covers(caller))
+                    // The issuer, or its rule, may be gone.
+                    && (caller.provenance.is_none() || self.seal_of(caller).await.is_ok_and(|seal| seal.is_some()))
+            }
+            CredentialKind::Exchanged(bond) => {
+                let revoked = self.revoked_tokens().await;
+                revoked.is_ok_and(|revoked| !revoked.covers(caller))
+                    && self.bond_holds(caller, bond).await.unwrap_or(false)
+            }
+            CredentialKind::ApiKey(id) => self.key_holds(*id, since).await,
+            CredentialKind::AccessKey | CredentialKind::Own => true,
+        }
+    }
+}
+
+/// It was revoked while it was at work.
+pub(in crate::app) fn revoked() -> Error {
+    refused(Refusal::Revoked)
+}
+
+fn denied(denied: Denied) -> Error {
+    refused(match denied {
+        Denied::Unknown => Refusal::KeyUnknown,
+        Denied::Revoked => Refusal::KeyRevoked,
+        Denied::Expired => Refusal::KeyExpired,
+    })
+}
+
+fn refused(refusal: Refusal) -> Error {
+    let (code, detail) = (refusal.code(), refusal.to_string());
+    match refusal {
+        Refusal::KeysUnavailable(issuer) => Error::IssuerUnavailable { issuer },
+        Refusal::NoRule(_) => Error::NotAdmitted { code, detail },
+        _ => Error::Unauthenticated { code, detail },
+    }
+}

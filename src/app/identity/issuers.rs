@@ -1,0 +1,216 @@
+//! Issuers of tokens: how they are kept, and which of them every gateway goes by.
+//!
+//! What must stay true: the issuer of the settings is shown and not changed; no two issuers have one `iss`, and none has
+//! ours. The table is read at most once a second, so that another gateway's change holds here within
+//! [`ttl_memo::BOUND`]; while it cannot be read, what was read last counts for [`ttl_memo::GRACE`], then nobody with a
+//! token is let in (503). An issuer that this version does not know all of is passed over.
+//!
+//! Who owns it: the table; whoever writes it has the next request of its own process ask anew. Who calls it: the doors,
+//! and [`super::authentication`] for each token.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::app::cursor::{List, one_more};
+use crate::app::platform::teams::moved;
+use crate::app::precondition::Precondition;
+use crate::app::view::IssuerView;
+use crate::app::{Call, Error, Gateway, access, ttl_memo};
+use crate::domain::caller::{Caller, Scope};
+use crate::domain::event::EventType;
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::filter::{Page, Slice};
+use crate::domain::issuer::explanation::Explanation;
+use crate::domain::issuer::{Issuer, MAX_ISSUERS};
+use crate::domain::quiet::Quiet;
+use crate::store::{IssuerChange, StoredIssuer};
+
+const PUT: &str = "put_issuer";
+const DELETE: &str = "delete_issuer";
+
+/// Issuers of the table that cannot be used, which every reading of it finds.
+static UNUSABLE: Quiet = Quiet::new();
+
+impl Gateway {
+    /// All issuers by name, that of the settings among them.
+    pub async fn list_issuers(&self, caller: &Caller, page: &Page) -> Result<Slice<IssuerView>, Error> {
+        access::check(caller, "list_issuers")?;
+        let list = List::new(self, caller, "issuers", &());
+        let after = list.place(page)?;
+        let stored = self.store().issuers().await?.into_iter().map(IssuerView::from);
+        // Those of the settings stand before others of their names.
+        let all = stored.chain(self.parts().verifier.of_settings().into_iter().map(IssuerView::of_settings));
+        let all: BTreeMap<String, IssuerView> = all.map(|view| (view.name.clone(), view)).collect();
+        let rest = all.into_values().filter(|view| after.as_ref().is_none_or(|after| view.name > *after));
+        let most = usize::try_from(one_more(page)).unwrap_or(usize::MAX);
+        Ok(list.slice(rest.take(most).collect(), page, |view: &IssuerView| view.name.clone()))
+    }
+
+    /// One issuer.
+    pub async fn get_issuer(&self, caller: &Caller, name: &str) -> Result<IssuerView, Error> {
+        access::check(caller, "get_issuer")?;
+        if let Some(issuer) = self.of_settings(name) {
+            return Ok(IssuerView::of_settings(issuer));
+        }
+        let stored = self.store().issuer(name).await?;
+        stored.map(Into::into).ok_or(Error::NotFound("issuer"))
+    }
+
+    /// Writes an issuer, whole. Tokens are judged by it from now on; by other gateways within a second.
+    pub async fn put_issuer(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        name: &str,
+        issuer: Issuer,
+        precondition: &Precondition,
+    ) -> Result<IssuerView, Error> {
+        access::check(caller, PUT)?;
+        self.check_added(name)?;
+        let current = self.store().issuer_version(name).await?;
+        precondition.check(current)?;
+        self.check_issuer(name, &issuer)?;
+        gives_no_more(caller, &issuer)?;
+        let now = self.now();
+        let before = if current == 0 { None } else { self.store().issuer(name).await.ok().flatten() };
+        let created_at = before.map_or(now, |before| before.created_at);
+        let stored = StoredIssuer { issuer, version: current, created_at, updated_at: now };
+        let mut entry = self.admin_entry(caller, call, PUT, name);
+        entry.parameters.insert("iss".to_owned(), stored.issuer.issuer.clone());
+        entry.parameters.insert("rules".to_owned(), rules_of(&stored.issuer));
+        let told = self.platform_events(EventType::IssuerChanged, &entry).await?;
+        match self.store().put_issuer(&stored, &told, &entry).await? {
+            IssuerChange::Done => call.set_audited(),
+            IssuerChange::Moved => return Err(moved()),
+            IssuerChange::SameIss => return Err(Error::Invalid(vec![same_iss()])),
+            IssuerChange::TooMany => {
+                let detail = format!("there are {MAX_ISSUERS} issuers, which is the most");
+                return Err(Error::Conflict { code: "too_many_issuers", detail });
+            }
+        }
+        self.issuers_changed().await;
+        Ok(StoredIssuer { version: current + 1, ..stored }.into())
+    }
+
+    /// Removes an issuer: its tokens are refused, and those that were exchanged for them.
+    pub async fn delete_issuer(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        name: &str,
+        precondition: &Precondition,
+    ) -> Result<(), Error> {
+        access::check(caller, DELETE)?;
+        self.check_added(name)?;
+        let current = self.store().issuer_version(name).await?;
+        if current == 0 {
+            return Err(Error::NotFound("issuer"));
+        }
+        precondition.check(current)?;
+        let entry = self.admin_entry(caller, call, DELETE, name);
+        let told = self.platform_events(EventType::IssuerChanged, &entry).await?;
+        if !self.store().delete_issuer(name, current, &told, &entry).await? {
+            return Err(moved());
+        }
+        call.set_audited();
+        self.issuers_changed().await;
+        Ok(())
+    }
+
+    /// What a token would become, and why not. The token is kept nowhere.
+    pub async fn explain_token(&self, caller: &Caller, token: &str, team: Option<&str>) -> Result<Explanation, Error> {
+        access::check(caller, "explain_token")?;
+        self.clock_is_set().await?;
+        self.know_issuers().await?;
+        Ok(self.parts().verifier.explain(token, team).await)
+    }
+
+    /// What an issuer and a rule, by which a caller got in, say now. None where one of them is gone.
+    pub(in crate::app) async fn seal_of(&self, caller: &Caller) -> Result<Option<String>, Error> {
+        let Some(provenance) = &caller.provenance else { return Ok(None) };
+        self.know_issuers().await?;
+        let issuer = self.parts().verifier.issuer(&provenance.issuer);
+        Ok(issuer.and_then(|issuer| issuer.seal(&provenance.rule)))
+    }
+
+    /// Has tokens judged by the issuers of the table, as of [`ttl_memo::BOUND`] ago at the latest.
+    pub(in crate::app) async fn know_issuers(&self) -> Result<(), Error> {
+        let read = async {
+            let stored = self.store().issuers().await?;
+            let issuers: Vec<Issuer> = stored.into_iter().map(|stored| stored.issuer).collect();
+            for (name, errors) in self.parts().verifier.replace(&issuers) {
+                tell_unusable(&name, &errors);
+            }
+            Ok(())
+        };
+        self.credentials().issuers.get(self.clock(), ttl_memo::BOUND, read).await
+    }
+
+    /// The next token is judged by what is in the table now.
+    async fn issuers_changed(&self) {
+        self.credentials().issuers.forget().await;
+    }
+
+    fn of_settings(&self, name: &str) -> Option<Issuer> {
+        self.parts().verifier.of_settings().into_iter().find(|issuer| issuer.name == name)
+    }
+
+    fn check_added(&self, name: &str) -> Result<(), Error> {
+        if self.of_settings(name).is_none() {
+            return Ok(());
+        }
+        let detail = format!("the issuer {name} is one of the gateway's settings, and changed only there");
+        Err(Error::Conflict { code: "issuer_of_settings", detail })
+    }
+
+    fn check_issuer(&self, name: &str, issuer: &Issuer) -> Result<(), Error> {
+        let mut errors = issuer.check_added(&[self.own_issuer()]).err().unwrap_or_default();
+        if issuer.name != name {
+            errors.push(FieldError::new("/name", "invalid", "must be the name in the path"));
+        }
+        if errors.is_empty() {
+            errors.extend(self.parts().verifier.check(issuer).err().into_iter().flatten());
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+    }
+}
+
+/// Says that an issuer of the table is passed over, once a minute.
+fn tell_unusable(name: &str, errors: &[FieldError]) {
+    metrics::counter!("ecg_issuers_unusable_total", "issuer" => name.to_owned()).increment(1);
+    if let Some(left_out) = UNUSABLE.may(name, std::time::Instant::now()) {
+        let wrong: Vec<String> = errors.iter().map(|error| format!("{} {}", error.field, error.detail)).collect();
+        tracing::error!(
+            issuer = name,
+            wrong = wrong.join("; "),
+            left_out,
+            "an issuer cannot be used: its tokens are refused"
+        );
+    }
+}
+
+/// The rules by name: what of them the audit keeps in clear.
+fn rules_of(issuer: &Issuer) -> String {
+    let names: Vec<&str> = issuer.rules.iter().map(|rule| rule.name.as_str()).collect();
+    names.join(" ").chars().take(256).collect()
+}
+
+fn same_iss() -> FieldError {
+    FieldError::new("/issuer", "taken", "must not be the iss of another issuer, or that of this gateway")
+}
+
+/// Refuses rules that give scopes of the platform which whoever writes them lacks: those that they name, and all of them
+/// where the issuer's own words count behind a prefix.
+fn gives_no_more(caller: &Caller, issuer: &Issuer) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    for (place, rule) in issuer.rules.iter().enumerate() {
+        let named = rule.scopes.fixed.iter().chain(rule.scopes.table.values().flatten());
+        let named = named.filter_map(|word| Scope::from_word(word));
+        let all = rule.scopes.prefix.iter().flat_map(|_| Scope::PLATFORM);
+        let lacking: BTreeSet<&str> =
+            named.chain(all).filter(|scope| scope.is_platforms() && !caller.may(*scope)).map(Scope::as_str).collect();
+        let lacking: Vec<&str> = lacking.into_iter().collect();
+        let detail = format!("must not give scopes of the platform that you lack: {}", lacking.join(", "));
+        findings.require(lacking.is_empty(), format!("/rules/{place}/scopes"), "not_allowed", detail);
+    }
+    Ok(findings.into_result()?)
+}

@@ -1,0 +1,60 @@
+//! What holds for whoever makes a key, or gives one another secret: both kinds of keys ask here.
+
+use super::authentication::revoked;
+use crate::app::{Error, Gateway};
+use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::field::FieldError;
+use crate::domain::key_life;
+use crate::domain::team::policy_of;
+use crate::store::{Added, Turned};
+
+impl Gateway {
+    /// Until when a key of the caller's is good that was asked to be so until `asked`.
+    pub(in crate::app) async fn key_end(
+        &self,
+        caller: &Caller,
+        asked: Option<Instant>,
+    ) -> Result<Option<Instant>, Error> {
+        let team = self.store().team(&caller.team).await?;
+        let default = self.store().default_policy().await?.map(|(policy, _)| policy);
+        let (policy, _) = policy_of(team.as_ref(), default.as_ref());
+        let end = key_life::end(asked, caller, policy.longest_key_life_days, self.now());
+        let too_late = |error: key_life::TooLong| FieldError::new("/expires_at", "out_of_range", error.to_string());
+        end.map_err(|error| Error::Invalid(vec![too_late(error)]))
+    }
+}
+
+/// Whose keys are listed: the caller's own team's, or those of the team that the platform asks for.
+pub(in crate::app) fn keys_of<'a>(caller: &'a Caller, team: Option<&'a TeamId>) -> Result<&'a TeamId, Error> {
+    let team = team.unwrap_or(&caller.team);
+    let other = *team != caller.team && !caller.may(Scope::PlatformSecurity);
+    if other { Err(Error::Forbidden(&[Scope::PlatformSecurity])) } else { Ok(team) }
+}
+
+/// Whose keys the caller may see by id, and withdraw; none: every team's.
+pub(in crate::app) fn withdraws_from(caller: &Caller) -> Option<&TeamId> {
+    (!caller.may(Scope::PlatformSecurity)).then_some(&caller.team)
+}
+
+/// Refuses to give somebody the secret of a key that may do more than they.
+pub(in crate::app) fn has_all(caller: &Caller, scopes: &[Scope]) -> Result<(), Error> {
+    let lacking: Vec<Scope> = scopes.iter().copied().filter(|scope| !caller.may(*scope)).collect();
+    if lacking.is_empty() { Ok(()) } else { Err(Error::KeyHasMore(lacking)) }
+}
+
+pub(in crate::app) fn was_added(added: Added, full: impl FnOnce() -> Error) -> Result<(), Error> {
+    match added {
+        Added::Added => Ok(()),
+        Added::Full => Err(full()),
+        Added::MakerRevoked => Err(revoked()),
+    }
+}
+
+pub(in crate::app) fn was_turned<Key>(turned: Turned<Key>, what: &'static str) -> Result<Key, Error> {
+    match turned {
+        Turned::Turned(key) => Ok(key),
+        Turned::Absent => Err(Error::NotFound(what)),
+        Turned::MakerRevoked => Err(revoked()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Revocations of tokens: made, listed and taken back by the platform for every team or for one, and by whoever holds a
+//! team's scope `keys` for that team alone. How they count is [`super::authentication`]'s.
+//!
+//! What must stay true: the keys that were made with what is revoked go with it, in the same transaction, unless they
+//! are to stay; what the platform revoked the team cannot take back.
+
+mod hints;
+
+use super::key_rules::withdraws_from;
+use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::input::NewRevocation;
+use crate::app::view::RevocationView;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::field::Findings;
+use crate::domain::filter::{Page, Slice};
+use crate::domain::ids::RevocationId;
+use crate::domain::revocation::{KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, Target};
+
+const CREATE: &str = "create_revocation";
+const DELETE: &str = "delete_revocation";
+
+/// How far an issuer's clock may be ahead of ours at most: as far ahead all of a subject may be revoked.
+const LEEWAY: chrono::Duration = chrono::Duration::minutes(5);
+
+impl Gateway {
+    /// Revokes a token, or a subject's tokens: refused at once here, and within a second at every other gateway.
+    pub async fn create_revocation(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewRevocation,
+    ) -> Result<RevocationView, Error> {
+        access::check(caller, CREATE)?;
+        let now = self.now();
+        let made = Revocation {
+            id: RevocationId::new(now, self.entropy()),
+            target: target(caller, &new, now)?,
+            team: new.team.or_else(|| withdraws_from(caller).cloned()),
+            by_platform: caller.may(Scope::PlatformSecurity),
+            reason: new.reason,
+            created_by: caller.subject.clone(),
+            created_at: now,
+            kept_until: now + KEPT,
+        };
+        let mut entry = self.credential_entry(caller, call, CREATE, &made.id);
+        let taken = self.store().add_revocation(&made, new.keep_keys, &mut entry).await?;
+        let taken = taken.ok_or_else(|| too_many(&made))?;
+        call.set_audited();
+        self.ask_for_revocations().await;
+        for id in &taken.api_keys {
+            self.ask_for_key(*id).await;
+        }
+        // What took keys along was about somebody.
+        let hint = if taken.is_empty() { self.hint_about(&made).await } else { None };
+        Ok(RevocationView { hint, ..RevocationView::made(made, &taken) })
+    }
+
+    /// The revocations in force, newest first.
+    pub async fn list_revocations(&self, caller: &Caller, page: &Page) -> Result<Slice<RevocationView>, Error> {
+        access::check(caller, "list_revocations")?;
+        let own = withdraws_from(caller);
+        let list = List::new(self, caller, "revocations", &own.map(TeamId::as_str));
+        let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let found = self.store().revocations(own, self.now(), place, one_more(page)).await?;
+        Ok(list.slice(found, page, |revocation| revocation.id.to_string()))
+    }
+
+    /// Takes a revocation back.
+    pub async fn delete_revocation(&self, caller: &Caller, call: &Call, id: RevocationId) -> Result<(), Error> {
+        access::check(caller, DELETE)?;
+        let entry = self.credential_entry(caller, call, DELETE, &id);
+        if !self.store().delete_revocation(withdraws_from(caller), id, &entry).await? {
+            return Err(Error::NotFound("revocation"));
+        }
+        call.set_audited();
+        self.ask_for_revocations().await;
+        Ok(())
+    }
+
+    /// The entry of a change of a credential.
+    pub(in crate::app) fn credential_entry(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        action: &str,
+        id: &impl ToString,
+    ) -> AuditEntry {
+        let mut entry =
+            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        entry.resource = Some(id.to_string());
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
+        entry
+    }
+}
+
+fn too_many(made: &Revocation) -> Error {
+    let most = if made.by_platform { MAX_REVOCATIONS } else { MAX_OF_A_TEAM };
+    let detail = format!("{most} revocations are in force, which is the most; revoke by subject instead");
+    Error::Conflict { code: "too_many_revocations", detail }
+}
+
+/// What is revoked: exactly one of the two.
+fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<Target, Error> {
+    let mut findings = Findings::default();
+    let own = new.team.is_none() || withdraws_from(caller).is_none_or(|own| new.team.as_ref() == Some(own));
+    findings.require(own, "/team", "not_allowed", "must be your own team, without the scope platform:security");
+    let plain =
+        |text: &str, most: usize| (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
+    let one = new.jti.is_some() != new.subject.is_some();
+    findings.require(one, "", "invalid", "must have either jti or subject");
+    let jti = new.jti.as_ref().is_none_or(|jti| plain(jti, 128));
+    findings.require(jti, "/jti", "out_of_range", "must be 1 to 128 printable characters");
+    let shared = new.jti.as_ref().is_some_and(|jti| jti.starts_with("kid:"));
+    findings.require(
+        !shared,
+        "/jti",
+        "not_allowed",
+        "must not be kid:…, which tokens without jti share; revoke the subject",
+    );
+    let subject = new.subject.as_ref().is_none_or(|subject| plain(subject, 256));
+    findings.require(subject, "/subject", "out_of_range", "must be 1 to 256 printable characters");
+    let reason = new.reason.as_ref().is_none_or(|reason| plain(reason, MAX_REASON_CHARS));
+    findings.require(reason, "/reason", "out_of_range", "must be 1 to 256 printable characters");
+    let before = new.issued_before.is_none() || new.subject.is_some();
+    findings.require(before, "/issued_before", "not_allowed", "must stand with subject");
+    let past = new.issued_before.is_none_or(|before| before <= now + LEEWAY);
+    findings.require(past, "/issued_before", "out_of_range", "must not lie more than 5 minutes ahead");
+    findings.into_result()?;
+    Ok(match (&new.jti, &new.subject) {
+        (Some(jti), _) => Target::Token(jti.clone()),
+        (None, subject) => Target::Subject {
+            subject: subject.clone().unwrap_or_default(),
+            issued_before: new.issued_before.unwrap_or(now),
+        },
+    })
+}

@@ -1,0 +1,158 @@
+//! Token exchange (RFC 8693): a pipeline's token, which lives for minutes, becomes one of ours for half an hour.
+//!
+//! What must stay true: only a token that is good at this moment is exchanged, never one of ours (nothing is renewed
+//! for ever) and no key; what is issued may do no more than the rule gave, and is bound to what it was given for. It
+//! ends when the subject, the subject token or itself is revoked, when its team is disabled, and within a second when
+//! the issuer or the rule says something else or is gone ([`Gateway::bond_holds`]).
+//!
+//! Who calls it: the REST door, [`super::authentication`] for tokens that come back.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::app::admission::Place;
+use crate::app::{Call, Error, Gateway};
+use crate::domain::api_key::Presented;
+use crate::domain::caller::{Caller, CredentialKind};
+use crate::domain::token_exchange::{ACCESS_TOKEN, Asked, Bond, Fault, LIFETIME, narrowed};
+
+/// What comes of an exchange.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// The new token.
+    pub token: SecretString,
+    /// Who it makes of its bearer.
+    pub caller: Arc<Caller>,
+}
+
+impl Exchanged {
+    /// What kind of token it is.
+    pub const TOKEN_TYPE: &str = ACCESS_TOKEN;
+
+    /// How long it lives, in seconds.
+    pub fn expires_in(&self) -> i64 {
+        LIFETIME.num_seconds()
+    }
+
+    /// Its scopes, as the answer has them.
+    pub fn scope(&self) -> String {
+        self.caller.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Gateway {
+    /// The keys that our own tokens are checked with, as a JWKS document.
+    pub fn own_jwks(&self) -> &str {
+        self.parts().own_tokens.jwks()
+    }
+
+    /// The `iss` of our own tokens.
+    pub fn own_issuer(&self) -> &str {
+        self.parts().own_tokens.issuer()
+    }
+
+    /// What the parameters of a request ask for.
+    ///
+    /// # Errors
+    /// `Exchange`: one of them is not as it must be.
+    pub fn read_exchange(&self, pairs: Vec<(String, String)>) -> Result<Asked, Error> {
+        let own = &self.parts().own_tokens;
+        Ok(Asked::read(pairs, &[own.audience(), own.issuer()])?)
+    }
+
+    /// Who the subject token makes of its bearer, for the team that is asked for in the request or beside it (`X-Team`).
+    ///
+    /// # Errors
+    /// `Exchange`: it is not good, or none that is exchanged.
+    pub async fn exchange_subject(
+        &self,
+        call: &Call,
+        place: &Place,
+        asked: &Asked,
+        team: Option<&str>,
+    ) -> Result<Arc<Caller>, Error> {
+        let team = chosen(team, asked.team.as_deref())?;
+        let token = asked.subject_token.expose_secret();
+        self.is_exchangeable(token)?;
+        match self.authenticate(call, place, Some(token), team).await {
+            Err(Error::Unauthenticated { code, detail }) => {
+                Err(Fault::invalid(code, format!("subject_token: {detail}")).into())
+            }
+            answered => answered,
+        }
+    }
+
+    /// The token that `subject` gets.
+    ///
+    /// # Errors
+    /// `Exchange`: more is asked for than it may have, or no rule let it in.
+    pub async fn exchange_token(&self, call: &Call, asked: &Asked, subject: &Caller) -> Result<Exchanged, Error> {
+        let scopes = narrowed(&subject.scopes, asked.scopes.as_deref())?;
+        let provenance = subject.provenance.clone().ok_or_else(not_of_a_rule)?;
+        let bond = self.bond(subject).await?;
+        let caller = Caller { scopes, ..subject.clone() };
+        let (token, caller) = self.parts().own_tokens.issue(caller, &provenance, bond, self.now());
+        note(call, &caller);
+        Ok(Exchanged { token, caller: Arc::new(caller) })
+    }
+
+    /// Refuses what is no token of an identity provider.
+    fn is_exchangeable(&self, token: &str) -> Result<(), Error> {
+        if Presented::is_meant(token) {
+            let detail = "subject_token must be a token of an identity provider; an API key is used as it is";
+            return Err(Fault::invalid("not_exchangeable", detail).into());
+        }
+        if self.parts().own_tokens.is_meant(token) {
+            let detail = "subject_token must be a token of an identity provider; one that was exchanged is not renewed";
+            return Err(Fault::invalid("not_exchangeable", detail).into());
+        }
+        Ok(())
+    }
+
+    async fn bond(&self, subject: &Caller) -> Result<Bond, Error> {
+        let CredentialKind::Token { jti, issued_at } = &subject.kind else { return Err(not_of_a_rule()) };
+        Ok(Bond {
+            jti: format!("tok_{}", self.uuid().simple()),
+            subject_jti: jti.clone(),
+            subject_issued_at: *issued_at,
+            seal: self.seal_of(subject).await?.ok_or_else(not_of_a_rule)?,
+        })
+    }
+
+    /// Whether the issuer and the rule that a token of ours was given by still say what they said.
+    pub(in crate::app) async fn bond_holds(&self, caller: &Caller, bond: &Bond) -> Result<bool, Error> {
+        Ok(self.seal_of(caller).await?.is_some_and(|seal| seal == bond.seal))
+    }
+}
+
+/// The one team that is asked for, whichever way.
+fn chosen<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Result<Option<&'a str>, Error> {
+    match (header, parameter) {
+        (Some(one), Some(other)) if one != other => {
+            let detail = "team and the header X-Team name two teams; one of them is enough";
+            Err(Fault::invalid("two_teams", detail).into())
+        }
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+/// What the audit keeps of it, beside who it is: by which rule, for which token, and what the new one may do.
+fn note(call: &Call, caller: &Caller) {
+    caller.provenance.iter().for_each(|provenance| call.comes_by(provenance));
+    let scopes: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
+    call.notes([("token_scopes".to_owned(), scopes.join(" "))]);
+    if let CredentialKind::Exchanged(bond) = &caller.kind {
+        call.notes(bond.subject_jti.clone().map(|jti| ("token_subject_jti".to_owned(), jti)));
+    }
+}
+
+fn not_of_a_rule() -> Error {
+    Fault::invalid("not_exchangeable", "subject_token was not taken by a rule of an issuer").into()
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Exchange(fault)
+    }
+}

@@ -1,0 +1,319 @@
+//! Taking over caches that exist in the cloud and not here: the `import` of REST.
+//!
+//! What must stay true: the cloud is only read; a cache that a row has, or that a running create may be
+//! about to learn of, or whose removal may be under way, is left alone, and nobody hears whose it is; one whose row has
+//! ended goes on under that row; each cache is taken over in a transaction
+//! of its own, so a failure half way leaves whole rows. A taken-over cache has an operation like any other:
+//! a create that has succeeded already, without an attempt.
+
+use chrono::Duration;
+
+use crate::app::admission::without_permit;
+use crate::app::input::{AdoptionOrder, AdoptionTarget};
+use crate::app::platform::policy::{Case, InAccount, no_account, quota};
+use crate::app::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::Caller;
+use crate::domain::change::Change;
+use crate::domain::clock::Instant;
+use crate::domain::event::EventType;
+use crate::domain::failure::Fault;
+use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::observation::Seen;
+use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use crate::domain::policy::{Holdings, Refusal, Shape};
+use crate::domain::reconcile::comes_back;
+use crate::domain::region::Region;
+use crate::domain::status::Status;
+use crate::eci::{Client, DescribeQuery};
+use crate::store::{Adopted, CacheWrite, NewAdoption, TrackerGroup};
+
+const ADOPT: &str = "adopt_image_caches";
+
+/// A cache of the cloud, and the RequestId of the answer that showed it.
+struct Sighted {
+    seen: Seen,
+    request_id: String,
+}
+
+/// Where it is looked for.
+struct Source<'a> {
+    account: &'a str,
+    region: &'a Region,
+    cloud: Client,
+}
+
+/// What one request found.
+#[derive(Default)]
+struct Found {
+    free: Vec<Sighted>,
+    /// Rows of ours that have ended know them.
+    ended: Vec<Seen>,
+    skipped: Vec<SkippedCacheView>,
+    has_more: bool,
+}
+
+impl Found {
+    fn skip(&mut self, eci_cache_id: &str, why: Skip) {
+        if self.skipped.len() < MAX_ADOPTIONS {
+            let (eci_cache_id, reason) = (eci_cache_id.to_owned(), why.as_str().to_owned());
+            self.skipped.push(SkippedCacheView { eci_cache_id, reason, refusals: Vec::new() });
+        }
+    }
+
+    fn refuse(&mut self, eci_cache_id: &str, refusals: Vec<Refusal>) {
+        self.skip(eci_cache_id, Skip::PolicyRefused);
+        if let Some(last) = self.skipped.last_mut().filter(|last| last.eci_cache_id == eci_cache_id) {
+            last.refusals = refusals.into_iter().map(Into::into).collect();
+        }
+    }
+}
+
+impl Gateway {
+    /// Takes over caches of the cloud into the caller's team. The account is shared by the teams, so this needs
+    /// the scope `admin`.
+    pub async fn adopt_image_caches(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        order: &AdoptionOrder,
+    ) -> Result<AdoptionView, Error> {
+        access::check(caller, ADOPT)?;
+        self.check_region(&order.region)?;
+        let place = InAccount::Asked(order.account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&order.region), place).await?;
+        let source = Source {
+            account: &ruling.account,
+            region: &order.region,
+            cloud: self.cloud_of(&ruling.account).await.map_err(unread)?,
+        };
+        let looked_at = self.now();
+        let mut found = match &order.target {
+            AdoptionTarget::Id(id) => self.find_one(&source, id).await?,
+            AdoptionTarget::Filter(_) => self.find_all(&source, order).await?,
+        };
+        for seen in std::mem::take(&mut found.ended) {
+            let revived = self.revive(&source, &seen, looked_at, order.dry_run).await?;
+            found.skip(&seen.eci_cache_id, if revived { Skip::Revived } else { Skip::AlreadyManaged });
+        }
+        let mut holdings = self.store().holdings(&caller.team, ruling.since()).await?;
+        let mut adopted = Vec::new();
+        for sighted in std::mem::take(&mut found.free) {
+            let cache = self.row_of(caller, &source, &sighted.seen);
+            let (id, mut case) = (&sighted.seen.eci_cache_id, ruling.adoption(&cache.spec));
+            if order.dry_run {
+                if case.admits(&holdings) {
+                    holdings.shapes.push((Shape::of(&cache.spec), 1));
+                    adopted.push(shown(&cache, false));
+                } else {
+                    found.refuse(id, case.into_refusals());
+                }
+                continue;
+            }
+            match self.adopt(caller, call, &cache, sighted.request_id, &mut case).await? {
+                Adopted::Done => adopted.push(shown(&cache, true)),
+                Adopted::Taken => found.skip(id, Skip::AlreadyManaged),
+                Adopted::BeingRemoved => found.skip(id, Skip::BeingRemoved),
+                Adopted::OverQuota => found.refuse(id, case.into_refusals()),
+                Adopted::NoAccount => return Err(no_account(&cache.account)),
+            }
+        }
+        Ok(AdoptionView { dry_run: order.dry_run, adopted, skipped: found.skipped, has_more: found.has_more })
+    }
+
+    async fn find_one(&self, source: &Source<'_>, id: &str) -> Result<Found, Error> {
+        let query = DescribeQuery { eci_cache_id: Some(id.to_owned()), ..DescribeQuery::default() };
+        let page = without_permit(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
+        let mut found = Found::default();
+        let seen: Vec<Seen> = page.caches.into_iter().filter(|seen| seen.eci_cache_id == id).collect();
+        if seen.is_empty() {
+            found.skip(id, Skip::NotFound);
+        }
+        self.sort(source, seen, &page.request_id, &mut found).await?;
+        Ok(found)
+    }
+
+    /// Reads page by page until enough is found, before anything is written: a fault of the cloud leaves no half.
+    async fn find_all(&self, source: &Source<'_>, order: &AdoptionOrder) -> Result<Found, Error> {
+        let (mut found, mut query) = (Found::default(), DescribeQuery::default());
+        let mut known = std::collections::HashSet::new();
+        loop {
+            let page = without_permit(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
+            let fresh: Vec<Seen> =
+                page.caches.into_iter().filter(|seen| known.insert(seen.eci_cache_id.clone())).collect();
+            let progress = !fresh.is_empty();
+            let fitting = fresh.into_iter().filter(|seen| lets(&order.target, seen)).collect();
+            self.sort(source, fitting, &page.request_id, &mut found).await?;
+            match page.next_token {
+                // A page that brings nothing new and still names a next one would never end.
+                Some(token) if progress && !found.has_more => query.next_token = Some(token),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Tells what is free from what is not.
+    async fn sort(
+        &self,
+        source: &Source<'_>,
+        seen: Vec<Seen>,
+        request_id: &str,
+        found: &mut Found,
+    ) -> Result<(), Error> {
+        let ids: Vec<String> = seen.iter().map(|seen| seen.eci_cache_id.clone()).collect();
+        let taken = self.store().taken_caches(source.account, source.region, &ids).await?;
+        for seen in seen {
+            if taken.ended.contains(&seen.eci_cache_id) && found.ended.len() < MAX_ADOPTIONS {
+                found.ended.push(seen);
+            } else if taken.ids.contains(&seen.eci_cache_id) {
+                found.skip(&seen.eci_cache_id, Skip::AlreadyManaged);
+            } else if taken.names.contains(&seen.name) {
+                found.skip(&seen.eci_cache_id, Skip::CreateInProgress);
+            } else if found.free.len() < MAX_ADOPTIONS {
+                found.free.push(Sighted { seen, request_id: request_id.to_owned() });
+            } else {
+                found.has_more = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a row that has ended goes on because the cloud shows its cache, as the reconciler would find with its
+    /// next pass. Nobody hears whose it is.
+    async fn revive(&self, source: &Source<'_>, seen: &Seen, looked_at: Instant, dry_run: bool) -> Result<bool, Error> {
+        let group = TrackerGroup { account: source.account.to_owned(), region: source.region.to_string() };
+        let rows = self.store().caches_of_group(&group, &[&seen.eci_cache_id]).await?;
+        let rule = self.reconcile_rule();
+        let back = |row: &ImageCache| comes_back(row, seen, looked_at, self.now(), &rule);
+        let Some(change) = rows.first().and_then(back) else { return Ok(false) };
+        if !dry_run {
+            self.keep_finding(change).await?;
+        }
+        Ok(true)
+    }
+
+    fn row_of(&self, caller: &Caller, source: &Source<'_>, seen: &Seen) -> ImageCache {
+        let now = self.now();
+        let adopter = Adopter {
+            cache: CacheId::new(now, self.entropy()),
+            operation: OperationId::new(now, self.entropy()),
+            team: caller.team.clone(),
+            account: source.account.to_owned(),
+            region: source.region.clone(),
+        };
+        adopted(seen, &adopter, now)
+    }
+
+    async fn adopt(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        cache: &ImageCache,
+        request_id: String,
+        case: &mut Case<'_>,
+    ) -> Result<Adopted, Error> {
+        let request_id = Some(request_id).filter(|id| !id.is_empty());
+        let entry = self.adoption_entry(caller, call, cache, request_id.clone());
+        let change = Change { next: cache.clone(), moved: None, reason: "adopted", event: Some(EventType::Adopted) };
+        let first = self.transition(cache, None, change.reason);
+        let write = CacheWrite { transition: Some(first), ..self.write_of(&change, Some(entry)) };
+        let soon = Duration::from_std(self.settings().look_least).unwrap_or_default();
+        let look_at = cache.status.is_in_motion().then(|| self.now() + soon);
+        let operation = self.done_create(caller, call, cache, request_id);
+        let (counts, since) = (case.counts(), case.since());
+        let mut admits = |holdings: &Holdings| case.admits(holdings);
+        let quota = quota(counts, since, &mut admits);
+        let account = self.held_account(&cache.account);
+        let done = self.store().adopt(&NewAdoption { operation, write, look_at, account }, quota).await?;
+        if done != Adopted::Done {
+            return Ok(done);
+        }
+        tracing::info!(image_cache = %cache.id, eci_cache_id = cache.eci_cache_id, "an image cache was taken over");
+        self.signals().cache_changed(cache.id);
+        self.signals().tracker.notify_one();
+        Ok(Adopted::Done)
+    }
+
+    fn adoption_entry(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        cache: &ImageCache,
+        provider_request_id: Option<String>,
+    ) -> AuditEntry {
+        let actor = Actor::caller(caller, &call.origin);
+        let mut entry = actor.entry(self.audit_id(), self.now(), ADOPT, Outcome::Succeeded);
+        entry.resource = Some(cache.id.to_string());
+        entry.operation = Some(cache.operation);
+        entry.provider_request_id = provider_request_id;
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
+        let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
+        keep("name", cache.spec.name.clone());
+        keep("cloud_account", cache.account.clone());
+        keep("region", cache.spec.region.to_string());
+        keep("images", cache.spec.images.join(" "));
+        keep("eci_cache_id", cache.eci_cache_id.clone().unwrap_or_default());
+        entry
+    }
+
+    fn done_create(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        cache: &ImageCache,
+        provider_request_id: Option<String>,
+    ) -> Operation {
+        Operation {
+            id: cache.operation,
+            team: cache.team.clone(),
+            cache: cache.id,
+            generation: cache.generation,
+            progress: Progress::new(OperationKind::Create),
+            state: OperationState::Succeeded,
+            spec: cache.spec.clone(),
+            changes: None,
+            marks: Vec::new(),
+            error: None,
+            provider_request_id,
+            subject: caller.subject.clone(),
+            credential: Some(caller.credential.clone()),
+            request_id: call.origin.request_id.clone(),
+            created_at: self.now(),
+            finished_at: Some(self.now()),
+        }
+    }
+}
+
+fn lets(target: &AdoptionTarget, seen: &Seen) -> bool {
+    match target {
+        AdoptionTarget::Id(id) => *id == seen.eci_cache_id,
+        AdoptionTarget::Filter(filter) => filter.lets(seen),
+    }
+}
+
+fn shown(cache: &ImageCache, done: bool) -> AdoptedCacheView {
+    let status: Status = cache.status;
+    AdoptedCacheView {
+        image_cache_id: done.then(|| cache.id.to_string()),
+        eci_cache_id: cache.eci_cache_id.clone().unwrap_or_default(),
+        name: cache.spec.name.clone(),
+        images: cache.spec.images.clone(),
+        status: status.into(),
+    }
+}
+
+/// Reading changes nothing, so whatever is not a refusal may simply be tried again.
+fn unread(fault: Fault) -> Error {
+    tracing::warn!(fault = %fault, "the cloud could not be read");
+    match fault {
+        Fault::Refused(error) => Error::CloudRefused { error, operation: None },
+        Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => {
+            let detail = "the cloud cannot be read at the moment; nothing was changed";
+            Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Create, update and delete: one transaction records the intent, a task of its own carries it out, the
+//! caller waits for that as long as it likes.
+//!
+//! What must stay true: nothing is sent before it is recorded; a caller that leaves stops nothing; one key means one
+//! create. A create that can be sent at once is recorded with its first attempt, and together with others that begin
+//! just now; it needs no place among those worked on while it waits for that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::admission::{reacquire_permit, without_permit};
+use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
+use crate::app::operations::names::Named;
+use crate::app::operations::owed_answer::Owes;
+use crate::app::operations::{Answer, Ready, Recording};
+use crate::app::platform::policy::{Case, InAccount, no_account, quota};
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::field::FieldError;
+use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::OperationKind;
+use crate::domain::policy::Holdings;
+use crate::domain::region::Region;
+use crate::domain::spec::{ImageCacheChanges, NewImageCache};
+use crate::domain::status::Status;
+use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, Quota};
+
+mod raced;
+
+const CREATE: &str = "create_image_cache";
+const CONCURRENT: &str = "concurrent_change";
+const UPDATE: &str = "update_image_cache";
+const DELETE: &str = "delete_image_cache";
+
+impl Gateway {
+    /// Creates an image cache. With a key, a second request is told what the first was told.
+    pub async fn create_image_cache(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+    ) -> Result<Changed, Error> {
+        self.create(caller, call, new, key, wait, &mut Owes::Nothing).await
+    }
+
+    /// The same, for a caller to whom the ids may be owed.
+    pub(in crate::app) async fn create(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+        owes: &mut Owes,
+    ) -> Result<Changed, Error> {
+        let named = self.named(&caller.team, key.map(|key| self.new_key(CREATE, &key)));
+        if let Some(changed) = self.create_named(caller, call, &new, named.clone(), wait, owes).await? {
+            return Ok(changed);
+        }
+        let named = self.named_anew(&caller.team, named).await?;
+        let created = Box::pin(self.create_named(caller, call, &new, named, wait, owes)).await?;
+        created.ok_or(Error::IdempotencyInFlight)
+    }
+
+    /// None: an earlier create has the operation's id; nothing was done.
+    async fn create_named(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: &NewImageCache,
+        Named { key, operation }: Named,
+        wait: Duration,
+        owes: &mut Owes,
+    ) -> Result<Option<Changed>, Error> {
+        access::check(caller, CREATE)?;
+        new.check()?;
+        self.check_region(&new.spec.region)?;
+        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let (spec, _) = ruling.filled(&new.spec);
+        let mut case = ruling.create(&spec);
+        let cache = self.new_cache(caller, &spec, &ruling.account, operation);
+        let logins = &new.registry_credentials;
+        let mut intent = self.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
+        intent.operation.marks = ruling.marks();
+        let first = self.transition(&cache, None, "requested");
+        let ready = if case.is_refused() { None } else { Box::pin(self.ready_to_create(&cache.account)).await? };
+        intent.noted = ready.as_ref().map(Ready::signed);
+        intent.waiter = owes.begin(self, call, &intent);
+        let create = Arc::new(NewCreate { new: intent, cache, first });
+        let (counts, since) = (case.counts(), case.since());
+        let mut admits = |holdings: &Holdings| case.admits(holdings);
+        let begun = Box::pin(self.begin_create(&create, quota(counts, since, &mut admits))).await;
+        if ready.is_some() && !matches!(begun, Ok(Claimed::Fresh)) {
+            self.unspend(&create.cache.account).await;
+        }
+        let begun = begun?;
+        if begun != Claimed::Fresh {
+            owes.settle();
+        }
+        match begun {
+            Claimed::Fresh => call.set_audited(),
+            Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
+            Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
+            Claimed::NoAccount => return Err(no_account(&create.cache.account)),
+            Claimed::IdTaken => return Ok(None),
+            Claimed::Earlier { answer, operation } => {
+                return self.replayed(caller, replay(answer, operation)?).await.map(Some);
+            }
+        }
+        let NewCreate { new, cache, .. } = Arc::unwrap_or_clone(create);
+        // On the heap, as much of this: a request's future is moved about.
+        Box::pin(self.carry_out(new, cache, ready, wait)).await.map(Some)
+    }
+
+    /// Records a create: together with others, unless it is counted or does not fit.
+    async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+        let recording = Recording::of(self, &create.new);
+        if quota.is_none() {
+            if without_permit(self.store().begin_together(create)).await? {
+                return Ok(recording.told(Claimed::Fresh));
+            }
+            reacquire_permit().await?;
+        }
+        Ok(recording.told(self.store().begin_create(create, quota).await?))
+    }
+
+    /// An update of the row as it stands now.
+    pub(in crate::app) async fn update_as_it_is(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: CacheId,
+        changes: ImageCacheChanges,
+        options: ChangeOptions,
+    ) -> Result<Changed, Error> {
+        let cache = self.current(caller, id, &options).await?;
+        let spec = changes.apply(&cache.spec)?;
+        check_updatable(cache.status)?;
+        let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
+        let ruling = self.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
+        let (before, logins) = (cache.spec.clone(), &changes.registry_credentials);
+        let mut intent = self.intent(caller, call, OperationKind::Update, &cache, spec.clone(), logins, key);
+        intent.operation.changes = Some(changes);
+        intent.operation.marks = ruling.marks();
+        let case = ruling.update(&before, &spec);
+        self.change(call, intent, cache, options, Some(case)).await
+    }
+
+    /// A delete of the row as it stands now.
+    pub(in crate::app) async fn delete_as_it_is(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: CacheId,
+        options: ChangeOptions,
+    ) -> Result<Changed, Error> {
+        let cache = self.current(caller, id, &options).await?;
+        let asked = cache.status == Status::Deleting && !self.may_send_again(&cache).await?;
+        if cache.status.is_final() || asked {
+            // Asking twice for the same end is no error: it has been, or is being, reached.
+            return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false, status_now: None });
+        }
+        let newest = self.store().operation(Some(&caller.team), cache.operation).await?;
+        if newest.is_some_and(|newest| newest.progress.kind == OperationKind::Delete && !newest.state.is_over()) {
+            return Ok(Changed { image_cache: cache.into(), settled: false, replayed: false, status_now: None });
+        }
+        let spec = cache.spec.clone();
+        let key = options.key.as_ref().map(|key| self.new_key(DELETE, key));
+        let intent = self.intent(caller, call, OperationKind::Delete, &cache, spec, &[], key);
+        self.change(call, intent, cache, options, None).await
+    }
+
+    /// A delete that waits for the operation that runs. A create that nothing was sent of is withdrawn at once, and
+    /// the delete goes on; else both go on by themselves, and the caller hears that it is recorded.
+    async fn wait_for_earlier(&self, intent: NewOperation, cache: ImageCache) -> Result<Changed, Error> {
+        let (id, keyed) = (intent.operation.id, intent.key.is_some());
+        let earlier = self.store().running_on(&cache.team, cache.id).await?;
+        if let Some(create) = earlier.filter(|earlier| earlier.progress.kind == OperationKind::Create) {
+            self.drive_now(create.id).await?;
+        }
+        if let Some(ended) = self.drive_now(id).await? {
+            return ended.into_result(false);
+        }
+        let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
+        self.answer_early(keyed, id, &early).await?;
+        early.into_result(false)
+    }
+
+    /// Drives an operation that nobody holds and that is not in doubt.
+    async fn drive_now(&self, id: OperationId) -> Result<Option<Answer>, Error> {
+        let lease = self.settings().work.lease.as_secs_f64();
+        let Some(leased) = self.store().claim_operation(id, self.uuid(), lease, self.uptime()).await? else {
+            return Ok(None);
+        };
+        let gateway = self.clone();
+        // A caller that leaves stops nothing.
+        let task = self.tasks().spawn(async move { gateway.drive(leased).await });
+        Ok(without_permit(task).await.ok().flatten())
+    }
+
+    /// The row, if the caller's team has it in the version that the caller means.
+    pub(in crate::app) async fn current(
+        &self,
+        caller: &Caller,
+        id: CacheId,
+        options: &ChangeOptions,
+    ) -> Result<ImageCache, Error> {
+        let cache = self.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
+        options.precondition.check(cache.version)?;
+        Ok(cache)
+    }
+
+    async fn change(
+        &self,
+        call: &Call,
+        intent: NewOperation,
+        cache: ImageCache,
+        options: ChangeOptions,
+        mut case: Option<Case<'_>>,
+    ) -> Result<Changed, Error> {
+        let judged = case.as_ref().map(|case| (case.counts(), case.since()));
+        let mut admits = |holdings: &Holdings| case.as_mut().is_none_or(|case| case.admits(holdings));
+        let quota = judged.and_then(|(counts, since)| quota(counts, since, &mut admits));
+        match self.store().begin_change(&intent, cache.version, quota).await {
+            Ok(Begun::OverQuota) => return Err(self.refused(case.map(Case::into_refusals).unwrap_or_default())),
+            Ok(Begun::Running) => call.set_audited(),
+            Ok(Begun::Waiting) => {
+                call.set_audited();
+                let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
+                return Box::pin(self.wait_for_earlier(intent, cache)).await;
+            }
+            Ok(Begun::Moved) => {
+                let detail = "the image cache changed while the request was handled; read it and try again".to_owned();
+                return Err(Error::Conflict { code: CONCURRENT, detail });
+            }
+            Err(error)
+                if error.is_constraint("operations_one_running") || error.is_constraint("operations_one_waiting") =>
+            {
+                let detail = format!("the operation {} on this image cache has not ended yet", cache.operation);
+                return Err(Error::Conflict { code: "operation_in_progress", detail });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
+        Box::pin(self.carry_out(intent, cache, None, options.wait)).await
+    }
+
+    /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.
+    pub(in crate::app) async fn carry_out(
+        &self,
+        intent: NewOperation,
+        cache: ImageCache,
+        ready: Option<Ready>,
+        wait: Duration,
+    ) -> Result<Changed, Error> {
+        let (operation, keyed) = (intent.operation.id, intent.key.is_some());
+        let leased = LeasedOperation {
+            operation: intent.operation,
+            credentials: intent.credentials,
+            lease_token: intent.lease_token,
+            taken: intent.taken,
+            keyed,
+            waiter: intent.waiter,
+        };
+        let (gateway, known) = (self.clone(), cache.clone());
+        let mut task =
+            self.tasks().spawn(async move { Box::pin(gateway.drive_begun(leased, Some(known), ready)).await });
+        let early = || Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
+        let ended = without_permit(tokio::time::timeout(wait, &mut task)).await.map(|ended| ended.ok().flatten());
+        if let Ok(Some(answer)) = ended {
+            return answer.into_result(false);
+        }
+        let early = early();
+        let answer = match ended {
+            // It goes on later, or takes longer than we wait: either way "not yet" is what the key now stands for.
+            _ if self.answer_early(keyed, operation, &early).await? => early,
+            Ok(_) => early,
+            // The outcome was recorded in this very moment, and that is what the key stands for.
+            Err(_later) => task.await.ok().flatten().unwrap_or(early),
+        };
+        answer.into_result(false)
+    }
+
+    /// Keeps "not yet" as the key's answer. `false`: the outcome came first.
+    async fn answer_early(&self, keyed: bool, operation: OperationId, early: &Answer) -> Result<bool, Error> {
+        if !keyed {
+            return Ok(true);
+        }
+        Ok(self.store().answer_early(operation, &early.to_json()).await?)
+    }
+
+    /// Refuses a region that the operator does not offer.
+    pub(in crate::app) fn check_region(&self, region: &Region) -> Result<(), Error> {
+        let allowed = &self.settings().regions;
+        if allowed.is_empty() || allowed.contains(region) {
+            return Ok(());
+        }
+        let names: Vec<&str> = allowed.iter().map(Region::as_str).collect();
+        let detail = format!("must be one of {}", names.join(", "));
+        Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
+    }
+
+    /// A replay tells what was answered then; where the image cache stands now is told beside it.
+    pub(in crate::app) async fn replayed(&self, caller: &Caller, changed: Changed) -> Result<Changed, Error> {
+        let id = changed.image_cache.id.parse::<CacheId>().map_err(|error| Error::Internal(error.into()))?;
+        let now = self.store().image_cache(&caller.team, id).await?;
+        Ok(Changed { status_now: now.map(|now| now.status), ..changed })
+    }
+
+    pub(in crate::app) fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
+        let prints = &self.parts().fingerprint;
+        let forms = [Some(&key.meaning), key.exact.as_ref()].into_iter().flatten();
+        let mut known = forms.flat_map(|form| {
+            [Some(prints.of("idempotency", form)), prints.of_former("idempotency", form)].into_iter().flatten()
+        });
+        let fingerprint = known.next().unwrap_or_default().to_vec();
+        NewKey { action, key: key.key.clone(), fingerprint, others: known.map(Vec::from).collect() }
+    }
+}
+
+impl Answer {
+    fn into_result(self, replayed: bool) -> Result<Changed, Error> {
+        match self {
+            Self::Cache { image_cache, settled } => {
+                Ok(Changed { image_cache: *image_cache, settled, replayed, status_now: None })
+            }
+            Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation: Some(operation) }),
+        }
+    }
+}
+
+/// The cloud updates nothing else.
+pub(in crate::app) fn check_updatable(status: Status) -> Result<(), Error> {
+    if matches!(status, Status::Ready | Status::UpdateFailed) {
+        return Ok(());
+    }
+    let detail = format!("an image cache can be updated while it is ready or update_failed; it is {status}");
+    Err(Error::Conflict { code: "image_cache_not_updatable", detail })
+}
+
+/// What the first request with the key was told.
+pub(in crate::app) fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
+    let answer = answer.ok_or(Error::IdempotencyInFlight)?;
+    tracing::info!(operation = %operation, "answered from the idempotency key");
+    Answer::from_json(answer)?.into_result(true)
+}

@@ -1,0 +1,145 @@
+//! A team's image caches under the cloud's names: found by the cloud's id, listed by the cloud's filters, counted
+//! beside the cloud's quota. What the RPC front asks.
+
+use serde_json::{Map, Value};
+
+use crate::app::admission::without_permit;
+use crate::app::cursor::{List, unreadable};
+use crate::app::platform::policy::InAccount;
+use crate::app::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::failure::Fault;
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::filter::{DescribeFilter, Page};
+use crate::domain::ids::CacheId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::image_ref::ImageRef;
+use crate::domain::matching::matching_caches;
+use crate::domain::region::Region;
+use crate::domain::status::Status;
+use crate::store::TeamUsage;
+
+/// The most caches that are weighed against images: the newest.
+const MAX_WEIGHED: i64 = 1_000;
+
+/// One page of caches.
+#[derive(Debug)]
+pub struct Described {
+    /// The caches, the newest first.
+    pub caches: Vec<ImageCache>,
+    /// What continues the list; none at its end.
+    pub next_token: Option<String>,
+    /// How many there are on all pages.
+    pub total: i64,
+}
+
+/// The account's quota in a region, and the team's share of what is used.
+#[derive(Debug)]
+pub struct Usage {
+    /// Which account.
+    pub account: String,
+    /// The cloud's answer as it came: an open map.
+    pub attributes: Map<String, Value>,
+    /// What the team has.
+    pub team: TeamUsage,
+}
+
+impl Gateway {
+    /// The team's cache of this id of the cloud. What is being deleted is no more, as at the cloud.
+    pub async fn find_image_cache(
+        &self,
+        caller: &Caller,
+        region: &Region,
+        eci_cache_id: &str,
+    ) -> Result<CacheId, Error> {
+        let cache = self.store().image_cache_of_cloud(&caller.team, region, eci_cache_id).await?;
+        cache.map(|cache| cache.id).ok_or(Error::NotFound("image cache"))
+    }
+
+    /// The team's caches that the cloud lists too, by the cloud's filters.
+    pub async fn describe_image_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<Described, Error> {
+        access::check(caller, "list_image_caches")?;
+        // The page's size may change between pages, the filters may not.
+        let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
+        let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
+        let list = List::new(self, caller, "described", &bound);
+        let place = list.place(&page)?;
+        if !filter.match_images.is_empty() {
+            let from = place.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
+            return self.matching_caches(caller, filter, &list, from).await;
+        }
+        let before = place.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let (caches, total) = self.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
+        let slice = list.slice(caches, &page, |cache| cache.id.uuid().to_string());
+        Ok(Described { caches: slice.items, next_token: slice.next_cursor, total })
+    }
+
+    /// The caches that match the images best, the best first: a page of them, from the place `from` on.
+    async fn matching_caches(
+        &self,
+        caller: &Caller,
+        filter: &DescribeFilter,
+        list: &List<'_>,
+        from: usize,
+    ) -> Result<Described, Error> {
+        let images = references(&filter.match_images)?;
+        let (mut caches, _) = self.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
+        // One that is not ready serves no instance.
+        caches.retain(|cache| cache.status == Status::Ready);
+        let count = filter.image_match_count.and_then(|count| usize::try_from(count).ok());
+        let best = matching_caches(&caches, &images, filter.image_full_match, count);
+        let end = from.saturating_add(usize::try_from(filter.limit).unwrap_or(usize::MAX)).min(best.len());
+        let page = best.get(from..end).unwrap_or_default();
+        Ok(Described {
+            caches: page.iter().copied().cloned().collect(),
+            next_token: (end < best.len()).then(|| list.write(&end.to_string())),
+            total: i64::try_from(best.len()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// The account's quota as the cloud tells it now, and what the team has.
+    pub async fn list_usage(
+        &self,
+        caller: &Caller,
+        account: Option<&str>,
+        region: Option<Region>,
+    ) -> Result<Usage, Error> {
+        access::check(caller, "list_usage")?;
+        let given = region.or_else(|| self.settings().regions.first().cloned());
+        let region =
+            given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
+        self.check_region(&region)?;
+        let ruling = self.ruling(&caller.team, Some(&region), InAccount::Asked(account)).await?;
+        ruling.check_account()?;
+        let account = ruling.account;
+        let team = self.store().team_usage(&caller.team, &account, &region).await?;
+        let cloud = self.cloud_of(&account).await.map_err(cloud_fault)?;
+        let attributes = without_permit(cloud.list_usage(&region)).await.map_err(cloud_fault)?;
+        Ok(Usage { account, attributes, team })
+    }
+}
+
+/// The images that were asked for, or everything that is wrong with them.
+fn references(texts: &[String]) -> Result<Vec<ImageRef>, Error> {
+    let (mut images, mut findings) = (Vec::new(), Findings::default());
+    for (place, text) in (1..).zip(texts) {
+        match text.parse::<ImageRef>() {
+            Ok(image) => images.push(image),
+            Err(error) => findings.require(false, format!("MatchImage.{place}"), "invalid", error.to_string()),
+        }
+    }
+    findings.into_result()?;
+    Ok(images)
+}
+
+/// What a read at the cloud came to.
+fn cloud_fault(fault: Fault) -> Error {
+    tracing::warn!(fault = %fault, "the cloud could not be read");
+    match fault {
+        Fault::Refused(error) | Fault::Throttled(error) => Error::CloudRefused { error, operation: None },
+        Fault::NotSent(_) | Fault::Unknown(_) => {
+            let detail = "the cloud cannot be reached at the moment";
+            Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The dry run of a create: everything that is decided before anything is recorded, told instead of done.
+//!
+//! What must stay true: nothing is written but the audit entry; what is told is what a create, or an ensure, would meet
+//! in this moment, by the very same rules. What it does not do: hold a place in the quota.
+
+use super::changes::check_updatable;
+use crate::app::input::{ChangeOptions, MatchQuestion};
+use crate::app::platform::policy::{Case, InAccount};
+use crate::app::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
+use crate::app::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::clock::Instant;
+use crate::domain::content::Ensured;
+use crate::domain::gate::{expected_at, usual};
+use crate::domain::ids::CacheId;
+use crate::domain::policy::Shape;
+use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache};
+
+const DRY_RUN: &str = "dry_run_image_cache";
+
+impl Gateway {
+    /// Whether a create would be accepted in this moment. Nothing is recorded.
+    pub async fn check_create(&self, caller: &Caller, new: &NewImageCache) -> Result<(), Error> {
+        access::check(caller, DRY_RUN)?;
+        new.check()?;
+        self.check_region(&new.spec.region)?;
+        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let (spec, _) = ruling.filled(&new.spec);
+        self.check_case(caller, ruling.create(&spec), ruling.since()).await
+    }
+
+    /// Whether an update would be accepted in this moment. Nothing is recorded.
+    pub async fn check_update(&self, caller: &Caller, id: CacheId, changes: &ImageCacheChanges) -> Result<(), Error> {
+        access::check(caller, DRY_RUN)?;
+        let cache = self.current(caller, id, &ChangeOptions::default()).await?;
+        let spec = changes.apply(&cache.spec)?;
+        check_updatable(cache.status)?;
+        let ruling = self.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
+        self.check_case(caller, ruling.update(&cache.spec, &spec), ruling.since()).await
+    }
+
+    async fn check_case(&self, caller: &Caller, mut case: Case<'_>, since: Instant) -> Result<(), Error> {
+        let holdings = self.store().holdings(&caller.team, since).await?;
+        if case.admits(&holdings) { Ok(()) } else { Err(self.refused(case.into_refusals())) }
+    }
+
+    /// What would become of a create, or an ensure, of `new`.
+    pub async fn dry_run_image_cache(&self, caller: &Caller, new: &NewImageCache) -> Result<DryRunView, Error> {
+        access::check(caller, DRY_RUN)?;
+        new.check()?;
+        self.check_region(&new.spec.region)?;
+        let (settings, place) = (self.settings(), InAccount::Asked(new.cloud_account.as_deref()));
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let (spec, filled_in) = ruling.filled(&new.spec);
+        let holdings = self.store().holdings(&caller.team, ruling.since()).await?;
+        let mut case = ruling.create(&spec);
+        let allowed = case.admits(&holdings);
+        let (prices, before) = (&settings.prices, holdings.usage(&settings.prices));
+        let after = case.asked().after(&before, prices);
+        let cost = prices.is_set().then(|| prices.cost(&Shape::of(&spec), spec.retention_days));
+        let refusals = case.into_refusals();
+        let wanted = self.new_cache(caller, &spec, &ruling.account, self.named(&caller.team, None).operation);
+        let found = self.chosen(&self.store().same_content(&wanted).await?);
+        let usually = self.store().usual_build(&caller.team, &spec.region).await?;
+        let ensure_ready_at = match &found {
+            Some((_, Ensured::Reused)) => self.now(),
+            Some((cache, _)) => expected_at(cache, usually, self.now()),
+            None => self.now() + usual(usually),
+        };
+        Ok(DryRunView {
+            allowed,
+            refusals: refusals.into_iter().map(Into::into).collect(),
+            policy_source: ruling.source.as_str().to_owned(),
+            contact: settings.policy_contact.clone(),
+            filled_in: filled_in.into_iter().map(str::to_owned).collect(),
+            used: AmountsView::used(&before, prices),
+            used_after: AmountsView::used(&after, prices),
+            limits: AmountsView::limits(&ruling.policy),
+            cost: cost.map(|cost| CostView::of(&cost, &prices.currency)),
+            expected_seconds: usual(usually).num_seconds(),
+            ensure_outcome: found.as_ref().map_or(Ensured::Created, |(_, how)| *how).as_str().to_owned(),
+            ensure_image_cache_id: found.map(|(cache, _)| cache.id.to_string()),
+            ensure_ready_at,
+            matches: self.matches_of(caller, &ruling.account, &spec).await?,
+            image_cache: PlannedImageCacheView::of(ruling.account.clone(), spec),
+        })
+    }
+
+    /// What the automatic matching would take today, where every image can be read as a reference.
+    async fn matches_of(
+        &self,
+        caller: &Caller,
+        account: &str,
+        spec: &ImageCacheSpec,
+    ) -> Result<Option<crate::app::view::MatchView>, Error> {
+        let question = MatchQuestion {
+            account: Some(account.to_owned()),
+            region: spec.region.to_string(),
+            images: spec.images.clone(),
+            ephemeral_storage_gib: None,
+            full_match: false,
+            minimum_matches: None,
+        };
+        match self.matched(caller, &question).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::Invalid(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Ensure: a cache of this content, whichever it is. One that is usable is reused, one in the making is joined, and only
+//! where there is neither one is created.
+//!
+//! What must stay true: however many ask at once, wherever, one create is recorded (`store::ensuring`); what was
+//! answered stands for its key. The policy is asked only where one is created: what is there already was judged when
+//! it came. What is the same content, and which cache will do, is decided by `domain::content`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::changes::replay;
+use crate::app::input::{Changed, EnsuredCache, IdempotencyKey};
+use crate::app::operations::names::Named;
+use crate::app::platform::policy::{Case, InAccount, no_account, quota};
+use crate::app::view::ImageCacheView;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::Caller;
+use crate::domain::content::{Ensured, choose};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::OperationKind;
+use crate::domain::policy::Holdings;
+use crate::domain::spec::NewImageCache;
+use crate::store::{Chosen, Claimed, EnsureBegun, NewOperation};
+
+const ENSURE: &str = "ensure_image_cache";
+
+/// What a request was told that found a cache, as it is kept for its key.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    ensured: String,
+    image_cache: ImageCacheView,
+}
+
+impl Gateway {
+    /// A cache of the content of `new`. Name, tags, retention and the like count only where one is created.
+    pub async fn ensure_image_cache(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+    ) -> Result<EnsuredCache, Error> {
+        access::check(caller, ENSURE)?;
+        new.check()?;
+        self.check_region(&new.spec.region)?;
+        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let (spec, _) = ruling.filled(&new.spec);
+        let mut named = self.named(&caller.team, key.map(|key| self.new_key(ENSURE, &key)));
+        let cache = self.new_cache(caller, &spec, &ruling.account, named.operation);
+        if named.key.is_none()
+            && let Some((found, how)) = self.chosen(&self.store().same_content(&cache).await?)
+        {
+            // Nothing is written but the audit entry, which shares its commit with others: the usual case is cheap.
+            self.store().append_audit(self.ensured_entry(caller, call, &found, how)).await?;
+            call.set_audited();
+            return Ok(told(found, how));
+        }
+        let begin = |named: &Named| {
+            let cache = ImageCache { operation: named.operation, ..cache.clone() };
+            let (kind, logins) = (OperationKind::Create, &new.registry_credentials);
+            let mut intent = self.intent(caller, call, kind, &cache, spec.clone(), logins, named.key.clone());
+            intent.operation.marks = ruling.marks();
+            ENSURE.clone_into(&mut intent.audit.action);
+            intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());
+            // On the heap: it is the rarer and by far the larger part.
+            Box::pin(self.create_unless_found(caller, call, intent, cache, wait, ruling.create(&spec)))
+        };
+        if let Some(ensured) = begin(&named).await? {
+            return Ok(ensured);
+        }
+        named = self.named_anew(&caller.team, named).await?;
+        begin(&named).await?.ok_or(Error::IdempotencyInFlight)
+    }
+
+    /// None: an earlier create has the operation's id; nothing was done.
+    async fn create_unless_found(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        intent: NewOperation,
+        cache: ImageCache,
+        wait: Duration,
+        mut case: Case<'_>,
+    ) -> Result<Option<EnsuredCache>, Error> {
+        let (counts, since) = (case.counts(), case.since());
+        let mut admits = |holdings: &Holdings| case.admits(holdings);
+        let quota = quota(counts, since, &mut admits);
+        let first = self.transition(&cache, None, "requested");
+        let mut taken = None;
+        let choose = |caches: &[ImageCache]| {
+            let (found, how) = self.chosen(caches)?;
+            let chosen = self.instead(caller, call, &found, how);
+            taken = Some((found, how));
+            Some(chosen)
+        };
+        match self.store().begin_ensure(&intent, &cache, &first, quota, choose).await? {
+            EnsureBegun::Create(Claimed::Fresh) => {
+                call.set_audited();
+                count(Ensured::Created);
+                let changed = self.carry_out(intent, cache, None, wait).await?;
+                Ok(Some(EnsuredCache { outcome: Ensured::Created, changed }))
+            }
+            EnsureBegun::Create(Claimed::IdTaken) => Ok(None),
+            EnsureBegun::Create(Claimed::OverQuota) => Err(self.refused(case.into_refusals())),
+            EnsureBegun::Create(Claimed::Mismatch) => Err(Error::IdempotencyMismatch),
+            EnsureBegun::Create(Claimed::NoAccount) => Err(no_account(&cache.account)),
+            EnsureBegun::Create(Claimed::Earlier { answer, operation }) => {
+                let told = match answer.as_ref().and_then(kept) {
+                    Some(told) => told,
+                    None => EnsuredCache { outcome: Ensured::Created, changed: replay(answer, operation)? },
+                };
+                Ok(Some(EnsuredCache { changed: self.replayed(caller, told.changed).await?, ..told }))
+            }
+            EnsureBegun::Found => {
+                call.set_audited();
+                let (found, how) = taken.ok_or_else(|| Error::Internal("found and not chosen".into()))?;
+                Ok(Some(told(found, how)))
+            }
+        }
+    }
+
+    /// What is written down where a cache was found instead of created.
+    fn instead(&self, caller: &Caller, call: &Call, found: &ImageCache, how: Ensured) -> Chosen {
+        let kept = Kept { ensured: how.as_str().to_owned(), image_cache: found.clone().into() };
+        let answer = serde_json::to_value(&kept).expect("a tree of strings and numbers always becomes JSON");
+        let audit = self.ensured_entry(caller, call, found, how);
+        Chosen { cache: found.id, operation: found.operation, answer, audit }
+    }
+
+    pub(in crate::app) fn chosen(&self, caches: &[ImageCache]) -> Option<(ImageCache, Ensured)> {
+        let margin = chrono::Duration::from_std(self.settings().work.reuse_margin).unwrap_or_default();
+        let (place, how) = choose(caches, self.now(), margin)?;
+        Some((caches[place].clone(), how))
+    }
+
+    fn ensured_entry(&self, caller: &Caller, call: &Call, cache: &ImageCache, how: Ensured) -> AuditEntry {
+        let actor = Actor::caller(caller, &call.origin);
+        let mut entry = actor.entry(self.audit_id(), self.now(), ENSURE, Outcome::Succeeded);
+        entry.resource = Some(cache.id.to_string());
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        let mut keep = |name: &str, value: &str| entry.parameters.insert(name.to_owned(), value.to_owned());
+        keep("outcome", how.as_str());
+        keep("cloud_account", &cache.account);
+        keep("region", cache.spec.region.as_str());
+        keep("images", &cache.spec.images.join(" "));
+        entry
+    }
+}
+
+fn told(found: ImageCache, outcome: Ensured) -> EnsuredCache {
+    count(outcome);
+    let changed = Changed { image_cache: found.into(), settled: true, replayed: false, status_now: None };
+    EnsuredCache { outcome, changed }
+}
+
+/// What an earlier request with the key was told, if it found a cache.
+fn kept(answer: &serde_json::Value) -> Option<EnsuredCache> {
+    let kept = Kept::deserialize(answer).ok()?;
+    let outcome = [Ensured::Joined, Ensured::Reused].into_iter().find(|how| how.as_str() == kept.ensured)?;
+    let changed = Changed { image_cache: kept.image_cache, settled: true, replayed: true, status_now: None };
+    Some(EnsuredCache { outcome, changed })
+}
+
+fn count(outcome: Ensured) {
+    metrics::counter!("ecg_ensured_total", "outcome" => outcome.as_str()).increment(1);
+}

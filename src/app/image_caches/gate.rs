@@ -1,0 +1,135 @@
+//! The gate for pipelines: may I go on with these images? It answers at once where no waiting helps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch::Receiver;
+
+use super::wait::WaitLimit;
+use crate::app::input::{GateAnswer, GateQuestion};
+use crate::app::view::{FailureView, GateView, MatchAnnotationsView};
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::gate::{Asked, Verdict, expected_at, is_coming, judge, unusable};
+use crate::domain::image_cache::ImageCache;
+use crate::domain::image_ref::ImageRef;
+use crate::domain::matching::size_gib;
+use crate::domain::region::Region;
+use crate::domain::spec::{MAX_IMAGES, SIZE_GIB};
+
+/// The most caches that are weighed: the newest.
+const MAX_WEIGHED: i64 = 200;
+/// The most that are watched while waiting.
+const MAX_WATCHED: usize = 16;
+
+impl Gateway {
+    /// Whether one of the team's image caches holds all these images and is usable; waits at most `wait` for one that
+    /// is on its way.
+    pub async fn check_gate(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        question: &GateQuestion,
+        wait: Duration,
+    ) -> Result<GateAnswer, Error> {
+        access::check(caller, "check_gate")?;
+        let asked = asked(question)?;
+        let wait_limit = self.wait_limit(caller, call, wait)?;
+        loop {
+            let caches = self.weighed(caller, &asked).await?;
+            if wait_limit.is_over() || !matches!(verdict(&caches), Verdict::NotYet(_)) {
+                return self.answer_of(caller, &caches).await;
+            }
+            // Anything but "usable" is looked up again before it is said: another cache may have been begun.
+            if let Some(caches) = self.until_usable(caches, &wait_limit).await {
+                return self.answer_of(caller, &caches).await;
+            }
+        }
+    }
+
+    /// The team's caches that hold what was asked for, newest first.
+    async fn weighed(&self, caller: &Caller, asked: &Asked) -> Result<Vec<Arc<ImageCache>>, Error> {
+        let text = asked.images.first().map_or("", |image| image.repository());
+        let text = text.rsplit('/').next().unwrap_or(text);
+        let found = self.store().caches_naming(&caller.team, &asked.region, text, MAX_WEIGHED).await?;
+        Ok(found.into_iter().filter(|cache| asked.is_held_by(cache)).map(Arc::new).collect())
+    }
+
+    /// The caches as they are once one is usable or the time is over; none once none can become usable.
+    async fn until_usable(
+        &self,
+        mut caches: Vec<Arc<ImageCache>>,
+        wait_limit: &WaitLimit,
+    ) -> Option<Vec<Arc<ImageCache>>> {
+        let coming = caches.iter().enumerate().filter(|(_, cache)| is_coming(cache.status)).take(MAX_WATCHED);
+        let mut watched: Vec<(usize, Receiver<_>)> =
+            coming.map(|(place, cache)| (place, self.join_cache(cache.id, cache.version))).collect();
+        loop {
+            let changes = watched.iter_mut().map(|(_, news)| Box::pin(news.changed()));
+            let Some((Ok(()), which, _)) = wait_limit.with(futures_util::future::select_all(changes)).await else {
+                return Some(caches);
+            };
+            let (place, news) = &mut watched[which];
+            if let Some(newer) = news.borrow_and_update().clone() {
+                caches[*place] = newer;
+            }
+            match verdict(&caches) {
+                Verdict::Usable(_) => return Some(caches),
+                Verdict::NotYet(_) => {}
+                Verdict::Failed(_) | Verdict::Nothing => return None,
+            }
+        }
+    }
+
+    async fn answer_of(&self, caller: &Caller, caches: &[Arc<ImageCache>]) -> Result<GateAnswer, Error> {
+        Ok(match verdict(caches) {
+            Verdict::Usable(cache) => {
+                let annotations = MatchAnnotationsView::of(cache.eci_cache_id.as_deref());
+                GateAnswer::Usable(Box::new(GateView { image_cache: cache.clone().into(), annotations }))
+            }
+            Verdict::NotYet(cache) => {
+                let usually = self.store().usual_build(&caller.team, &cache.spec.region).await?;
+                let expected_at = expected_at(cache, usually, self.now());
+                let seconds = (expected_at - self.now()).num_seconds().clamp(1, 60);
+                let retry_after_seconds = u32::try_from(seconds).unwrap_or(1);
+                GateAnswer::NotYet { id: cache.id, status: cache.status, expected_at, retry_after_seconds }
+            }
+            Verdict::Failed(cache) => {
+                let failure = unusable(cache).or_else(|| cache.failure.clone());
+                let failure = failure.map(|why| FailureView::explained(why, Some(size_gib(cache))));
+                GateAnswer::Failed { id: cache.id, status: cache.status, failure: failure.map(Box::new) }
+            }
+            Verdict::Nothing => GateAnswer::Nothing,
+        })
+    }
+}
+
+fn verdict(caches: &[Arc<ImageCache>]) -> Verdict<'_> {
+    let caches: Vec<&ImageCache> = caches.iter().map(|cache| &**cache).collect();
+    judge(&caches)
+}
+
+/// The question in the domain's words, or everything that is wrong with it.
+fn asked(question: &GateQuestion) -> Result<Asked, Vec<FieldError>> {
+    let mut findings = Findings::default();
+    let region = question.region.as_deref().unwrap_or_default().parse::<Region>();
+    if let Err(error) = &region {
+        findings.require(false, "region", "invalid", error.to_string());
+    }
+    let count = (1..=MAX_IMAGES).contains(&question.images.len());
+    findings.require(count, "image", "out_of_range", "must be given 1 to 20 times: a pod takes one image cache");
+    let mut images: Vec<ImageRef> = Vec::new();
+    for image in question.images.iter().take(MAX_IMAGES) {
+        match image.parse() {
+            Ok(image) if images.contains(&image) => {}
+            Ok(image) => images.push(image),
+            Err(error) => findings.require(false, "image", "invalid", error.to_string()),
+        }
+    }
+    let storage = question.ephemeral_storage_gib.is_none_or(|size| (1..=*SIZE_GIB.end()).contains(&size));
+    findings.require(storage, "ephemeral_storage_gib", "out_of_range", "must be 1 to 32768 (GiB)");
+    findings.into_result()?;
+    let region = region.map_err(|error| vec![FieldError::new("region", "invalid", error.to_string())])?;
+    Ok(Asked { region, images, ephemeral_storage_gib: question.ephemeral_storage_gib })
+}

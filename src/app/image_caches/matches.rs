@@ -1,0 +1,68 @@
+//! Which image cache the automatic matching would take, and why not the others.
+//!
+//! Reads the team's newest caches only: what is decided is in `domain::matching`.
+
+use crate::app::input::MatchQuestion;
+use crate::app::view::{MatchAnnotationsView, MatchView};
+use crate::app::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::image_ref::ImageRef;
+use crate::domain::matching::{MAX_IMAGES, Wanted, near_misses, rank};
+use crate::domain::region::Region;
+use crate::domain::spec::SIZE_GIB;
+
+/// The most caches that are weighed: those of the region first, then the newest.
+const MAX_WEIGHED: i64 = 1_000;
+/// The most candidates that are shown.
+const MAX_SHOWN: usize = 100;
+
+impl Gateway {
+    /// What the automatic matching would take of the team's image caches.
+    pub async fn match_image_caches(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
+        access::check(caller, "match_image_caches")?;
+        self.matched(caller, question).await
+    }
+
+    /// The same, for whoever has been checked already.
+    pub(in crate::app) async fn matched(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
+        let wanted = wanted(question)?;
+        let mut caches = self.store().matchable_caches(&caller.team, &wanted.region, MAX_WEIGHED).await?;
+        // No account's image caches serve another's instances.
+        caches.retain(|cache| question.account.as_ref().is_none_or(|account| cache.account == *account));
+        let ranking = rank(&wanted, &caches);
+        let near = near_misses(&wanted, &caches, &ranking);
+        Ok(MatchView {
+            winner_id: ranking.winner.map(|cache| cache.id.to_string()),
+            candidates: ranking.candidates.iter().take(MAX_SHOWN).map(Into::into).collect(),
+            near_misses: near.iter().map(Into::into).collect(),
+            annotations: MatchAnnotationsView::of(ranking.winner.and_then(|cache| cache.eci_cache_id.as_deref())),
+        })
+    }
+}
+
+/// The question in the domain's words, or everything that is wrong with it.
+fn wanted(question: &MatchQuestion) -> Result<Wanted, Vec<FieldError>> {
+    let mut findings = Findings::default();
+    let region = question.region.parse::<Region>();
+    if let Err(error) = &region {
+        findings.require(false, "/region", "invalid", error.to_string());
+    }
+    let count = (1..=MAX_IMAGES).contains(&question.images.len());
+    findings.require(count, "/images", "out_of_range", "must have 1 to 100 images");
+    let mut images: Vec<ImageRef> = Vec::new();
+    for (place, image) in question.images.iter().take(MAX_IMAGES).enumerate() {
+        match image.parse() {
+            Ok(image) => images.push(image),
+            Err(error) => findings.require(false, format!("/images/{place}"), "invalid", error.to_string()),
+        }
+    }
+    let storage = question.ephemeral_storage_gib.is_none_or(|size| (1..=*SIZE_GIB.end()).contains(&size));
+    findings.require(storage, "/ephemeral_storage_gib", "out_of_range", "must be 1 to 32768 (GiB)");
+    let minimum = question.minimum_matches.map(|minimum| usize::try_from(minimum).unwrap_or(0));
+    let possible = minimum.is_none_or(|minimum| (1..=question.images.len()).contains(&minimum));
+    findings.require(possible, "/minimum_matches", "out_of_range", "must be 1 to the number of images");
+    findings.into_result()?;
+    let region = region.map_err(|error| vec![FieldError::new("/region", "invalid", error.to_string())])?;
+    Ok(Wanted::new(region, &images, question.ephemeral_storage_gib, question.full_match, minimum))
+}

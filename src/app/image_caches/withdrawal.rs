@@ -1,0 +1,275 @@
+//! Creates whose caller could not wait: the cloud's API has no word for "later", so its front says that nothing
+//! was done, and this makes it so.
+//!
+//! What must stay true: what was never sent never is; what may have been sent goes on, because it cannot be
+//! called back. A repeat with the same `ClientToken` is told how that ended. Without a token nobody can ever
+//! learn the id, so a cache that comes about after all is removed again, and an audit entry says so. That a caller was
+//! not told is durable from the create's beginning on ([`crate::app::operations::owed_answer`]), so it does not matter how the request ends.
+
+use std::time::Duration;
+
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use crate::app::admission::without_permit;
+use crate::app::input::{Changed, IdempotencyKey};
+use crate::app::operations::owed_answer::{Owes, Receipt};
+use crate::app::operations::removal::JANITOR;
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::audit::{Actor, Outcome};
+use crate::domain::caller::Caller;
+use crate::domain::change;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::{Operation, OperationKind, OperationState, WITHDRAWN};
+use crate::domain::spec::NewImageCache;
+
+/// The action of creates and of their keys.
+const CREATE: &str = "create_image_cache";
+/// How often a waiting request looks by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Abandoned caches that one pass removes.
+const PASS: i64 = 32;
+/// Creates that one pass gives up.
+const UNTOLD: i64 = 1_000;
+/// After the first removal that the cloud refused; twice as long after each further one.
+const REMOVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
+/// At most that long.
+const REMOVE_AT_LEAST_EACH: Duration = Duration::from_hours(24);
+
+/// How a create stands for a caller that has to be told now.
+#[derive(Debug)]
+pub enum CreateAnswer {
+    /// Done: the cloud's ids of the cache and of the instance that builds it.
+    Done {
+        /// `ImageCacheId`.
+        eci_cache_id: String,
+        /// `ContainerGroupId`.
+        container_group_id: Option<String>,
+        /// What is to be recorded of the answer.
+        receipt: Option<Receipt>,
+    },
+    /// Nothing was sent, and nothing will be.
+    Withdrawn,
+    /// The cloud was asked and has not answered. It can be heard of by repeating the request with its key; without one,
+    /// what comes about is removed.
+    Unanswered,
+}
+
+impl Gateway {
+    /// Creates an image cache for a caller that knows no "later": the ids, or nothing was done, as far as it goes.
+    pub async fn create_image_cache_now(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+    ) -> Result<CreateAnswer, Error> {
+        let mut owes = Owes::Ids;
+        let told = self.create_and_tell(caller, call, new, key, wait, &mut owes).await;
+        let Ok(CreateAnswer::Done { eci_cache_id, container_group_id, .. }) = told else {
+            // Nothing came about, or it is recorded that nobody will hear of it.
+            if matches!(told, Ok(CreateAnswer::Withdrawn | CreateAnswer::Unanswered) | Err(Error::CloudRefused { .. }))
+            {
+                owes.settle();
+            }
+            return told;
+        };
+        let Some(receipt) = owes.into_receipt().await? else { return Ok(CreateAnswer::Unanswered) };
+        Ok(CreateAnswer::Done { eci_cache_id, container_group_id, receipt })
+    }
+
+    async fn create_and_tell(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        new: NewImageCache,
+        key: Option<IdempotencyKey>,
+        wait: Duration,
+        owes: &mut Owes,
+    ) -> Result<CreateAnswer, Error> {
+        let deadline = Deadline::now() + wait;
+        let token = key.as_ref().map(|key| key.key.clone());
+        match self.create(caller, call, new, key, wait, owes).await {
+            Ok(Changed { image_cache, settled: true, .. }) => {
+                done(image_cache.eci_cache_id, image_cache.container_group_id)
+            }
+            Ok(Changed { image_cache, replayed, .. }) => {
+                let id = image_cache.operation_id.parse().map_err(|_| lost())?;
+                match self.await_create(caller, id, deadline).await? {
+                    CreateAnswer::Unanswered if !replayed => self.give_up_create(caller, call, id).await,
+                    told => Ok(told),
+                }
+            }
+            Err(Error::IdempotencyInFlight) => {
+                let token = token.unwrap_or_default();
+                match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
+                    Some((id, _)) => self.await_create(caller, id, deadline).await,
+                    None => Ok(CreateAnswer::Unanswered),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the wait for a create: its result if there is one by now, else it is withdrawn or left to itself.
+    async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<CreateAnswer, Error> {
+        let operation = self.operation_of(caller, id).await?;
+        if operation.state == OperationState::Running {
+            if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await? {
+                return Ok(CreateAnswer::Withdrawn);
+            }
+            if self.store().abandon_running(id).await? {
+                return Ok(CreateAnswer::Unanswered);
+            }
+            // It has ended in this very moment.
+            return self.ended(self.operation_of(caller, id).await?).await;
+        }
+        self.ended(operation).await
+    }
+
+    /// What an update or delete with this key came to that was asked for before. None: the key is new. `false`: it
+    /// has not ended within `wait`.
+    pub async fn repeated_change(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        key: &IdempotencyKey,
+        wait: Duration,
+    ) -> Result<Option<bool>, Error> {
+        access::check(caller, action)?;
+        let key = self.new_key(action, key);
+        let Some((id, fingerprint)) = self.store().operation_of_key(&caller.team, action, &key.key).await? else {
+            return Ok(None);
+        };
+        if !key.is_of(&fingerprint) {
+            return Err(Error::IdempotencyMismatch);
+        }
+        self.await_change(caller, id, wait).await.map(Some)
+    }
+
+    /// Waits for the end of an update or delete that was recorded, whoever carries it out. `false`: it has not ended
+    /// within `wait`, and goes on.
+    pub async fn await_change(&self, caller: &Caller, id: OperationId, wait: Duration) -> Result<bool, Error> {
+        let operation = self.await_end(caller, id, Deadline::now() + wait).await?;
+        let over = operation.state.is_over();
+        match operation.error {
+            // One that is held is not the end yet.
+            Some(error) if over => Err(Error::CloudRefused { error, operation: Some(id) }),
+            _ => Ok(over),
+        }
+    }
+
+    async fn await_create(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<CreateAnswer, Error> {
+        let operation = self.await_end(caller, id, deadline).await?;
+        if operation.state == OperationState::Running {
+            Ok(CreateAnswer::Unanswered)
+        } else {
+            self.ended(operation).await
+        }
+    }
+
+    /// Waits for the end of an operation, whichever request began it; it may still run at the deadline.
+    async fn await_end(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Operation, Error> {
+        // Subscribe before the first look, or a change in between goes unheard.
+        let mut changes = self.signals().subscribe();
+        loop {
+            let operation = self.operation_of(caller, id).await?;
+            if operation.state.is_over() || Deadline::now() >= deadline {
+                return Ok(operation);
+            }
+            // Another gateway's outcome gives no signal here.
+            let until = deadline.min(Deadline::now() + LOOK_EVERY);
+            let _look = without_permit(timeout_at(until, changes.recv())).await;
+        }
+    }
+
+    async fn operation_of(&self, caller: &Caller, id: OperationId) -> Result<Operation, Error> {
+        let operation = self.store().operation(Some(&caller.team), id).await?;
+        operation.ok_or_else(lost)
+    }
+
+    async fn ended(&self, operation: Operation) -> Result<CreateAnswer, Error> {
+        if let Some(error) = operation.error {
+            return Err(Error::CloudRefused { error, operation: Some(operation.id) });
+        }
+        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        done(cache.eci_cache_id, cache.container_group_id)
+    }
+
+    /// `false`: it has ended, or may have been sent.
+    async fn withdraw(&self, actor: &Actor, operation: &Operation) -> Result<bool, Error> {
+        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
+        let error = CloudError {
+            code: WITHDRAWN.to_owned(),
+            message: "the cloud was not reached in time, and the caller was told that nothing was done".to_owned(),
+            request_id: None,
+            http_status: 503,
+            denied: None,
+        };
+        let change = change::refused(&cache, OperationKind::Create, &error, self.now());
+        let mut entry = actor.entry(self.audit_id(), self.now(), "withdraw_image_cache", Outcome::Succeeded);
+        entry.resource = Some(cache.id.to_string());
+        entry.operation = Some(operation.id);
+        let write = self.write_of(&change, Some(entry));
+        if !self.store().withdraw(operation.id, &error, self.now(), &write).await? {
+            return Ok(false);
+        }
+        self.signals().cache_changed(cache.id);
+        Ok(true)
+    }
+
+    /// Ends creates that nobody can ever hear of: withdraws those of which nothing was done after all, and begins
+    /// the removal of those that brought a cache about. Returns how many. Not called while the time is in doubt: nothing
+    /// is given up then, so a create may be withdrawn minutes after it was abandoned.
+    pub async fn end_abandoned(&self) -> Result<usize, Error> {
+        self.store().forget_abandoned().await?;
+        self.give_up_untold().await?;
+        let mut begun = 0;
+        for operation in self.store().abandoned_unsent(PASS).await? {
+            let actor = Actor::worker(JANITOR, operation.team.clone(), operation.request_id.clone());
+            begun += usize::from(self.withdraw(&actor, &operation).await?);
+        }
+        let rests = (REMOVE_AGAIN_AFTER, REMOVE_AT_LEAST_EACH);
+        let found = self.store().abandoned_caches(self.now(), rests, PASS).await?;
+        for (create, cache) in found {
+            begun += usize::from(self.begin_removal(&create, cache).await?);
+        }
+        let unremoved = self.store().abandoned_unremoved().await?;
+        metrics::gauge!("ecg_creates_unremoved").set(f64::from(u32::try_from(unremoved).unwrap_or(u32::MAX)));
+        Ok(begun)
+    }
+
+    /// Gives up what was not told by now, as no answer can be on its way any more; says of what nobody knows.
+    async fn give_up_untold(&self) -> Result<(), Error> {
+        let before = self.before(self.settings().answer_within);
+        self.store().tell_unknown_owed().await?;
+        let given_up = self.store().abandon_untold(before, UNTOLD).await?;
+        metrics::counter!("ecg_creates_untold_total").increment(given_up);
+        for (operation, cache) in self.store().perhaps_untold(before).await? {
+            metrics::counter!("ecg_creates_perhaps_untold_total").increment(1);
+            tracing::warn!(%operation, image_cache = %cache, "a gateway ended just as it told a caller the ids: the cache stays");
+        }
+        Ok(())
+    }
+
+    async fn begin_removal(&self, create: &Operation, cache: ImageCache) -> Result<bool, Error> {
+        let begun = self.begin_own_delete(&cache, create, "abandoned").await?;
+        if begun {
+            tracing::warn!(image_cache = %cache.id, "removing a cache whose caller was told that nothing was done");
+        }
+        Ok(begun)
+    }
+}
+
+fn lost() -> Error {
+    Error::Internal("a request without its operation".into())
+}
+
+fn done(eci_cache_id: Option<String>, container_group_id: Option<String>) -> Result<CreateAnswer, Error> {
+    let eci_cache_id = eci_cache_id.ok_or_else(|| Error::Internal("a create that is done without an id".into()))?;
+    Ok(CreateAnswer::Done { eci_cache_id, container_group_id, receipt: None })
+}

@@ -1,0 +1,74 @@
+//! What goes on and what it costs: a team's own operations, and for the platform those and the costs of all teams.
+
+use super::policy::InAccount;
+use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::view::{AmountsView, OperationView, TeamCostView};
+use crate::app::{Error, Gateway, access};
+use crate::domain::caller::{Caller, Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::filter::{Page, Reach, Slice};
+use crate::domain::ids::OperationId;
+
+impl Gateway {
+    /// The operations that have not ended, those first that were asked for first: the caller's own team's, unless the
+    /// platform asks for another's or all.
+    pub async fn list_operations(
+        &self,
+        caller: &Caller,
+        asked: Option<Reach>,
+        page: &Page,
+    ) -> Result<Slice<OperationView>, Error> {
+        access::check(caller, "list_operations")?;
+        let reach = operations_of(caller, asked)?;
+        let list = List::new(self, caller, "operations", &reach);
+        let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
+        let found = self.store().open_operations(&reach, place, one_more(page)).await?;
+        let mut views = Vec::with_capacity(found.len());
+        for operation in found {
+            let waits_for = self.waits_for(&operation).await?.map(str::to_owned);
+            views.push((operation.created_at, OperationView { waits_for, ..operation.into() }));
+        }
+        let slice = list.slice(views, page, |(at, view)| format!("{} {}", at.timestamp_micros(), view.id));
+        let items = slice.items.into_iter().map(|(_, view)| view).collect();
+        Ok(Slice { items, next_cursor: slice.next_cursor })
+    }
+
+    /// What each team has, and what it costs.
+    pub async fn list_team_costs(&self, caller: &Caller, page: &Page) -> Result<Slice<TeamCostView>, Error> {
+        access::check(caller, "list_team_costs")?;
+        let list = List::new(self, caller, "team_costs", &());
+        let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let teams = self.store().known_teams(after.as_ref(), one_more(page)).await?;
+        let mut views = Vec::with_capacity(teams.len());
+        for (team, is_registered) in teams {
+            views.push(self.cost_of(team, is_registered).await?);
+        }
+        Ok(list.slice(views, page, |view| view.team.clone()))
+    }
+
+    async fn cost_of(&self, team: TeamId, is_registered: bool) -> Result<TeamCostView, Error> {
+        let ruling = self.ruling(&team, None, InAccount::Of(&self.settings().account)).await?;
+        let prices = &self.settings().prices;
+        let usage = self.store().holdings(&team, ruling.since()).await?.usage(prices);
+        Ok(TeamCostView {
+            team: team.to_string(),
+            is_registered,
+            used: AmountsView::used(&usage, prices),
+            limits: AmountsView::limits(&ruling.policy),
+            currency: prices.is_set().then(|| prices.currency.clone()),
+        })
+    }
+}
+
+/// Whose operations are listed.
+fn operations_of(caller: &Caller, asked: Option<Reach>) -> Result<Reach, Error> {
+    let own = Reach::Team(caller.team.clone());
+    let asked = asked.unwrap_or_else(|| own.clone());
+    let other = asked != own && !caller.may(Scope::PlatformRead);
+    if other { Err(Error::Forbidden(&[Scope::PlatformRead])) } else { Ok(asked) }
+}
+
+fn read_place(place: &str) -> Option<(Instant, OperationId)> {
+    let (at, id) = place.split_once(' ')?;
+    Some((Instant::from_timestamp_micros(at.parse().ok()?)?, id.parse().ok()?))
+}

@@ -1,0 +1,241 @@
+//! Teams, their policies and the default one, as the platform's administrators keep them; and what a team may know of
+//! its own.
+
+use super::policy::InAccount;
+use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::input::{NewTeam, TeamChanges};
+use crate::app::precondition::{Precondition, Versions};
+use crate::app::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Caller, TeamId};
+use crate::domain::event::EventType;
+use crate::domain::filter::{Page, Slice};
+use crate::domain::policy::Policy;
+use crate::domain::team::{Source, Team, policy_of};
+
+const CREATE: &str = "create_team";
+const UPDATE: &str = "update_team";
+const PUT: &str = "put_team_policy";
+const DELETE: &str = "delete_team_policy";
+const PUT_DEFAULT: &str = "put_default_policy";
+
+impl Gateway {
+    /// Registers a team.
+    pub async fn create_team(&self, caller: &Caller, call: &Call, new: NewTeam) -> Result<TeamView, Error> {
+        access::check(caller, CREATE)?;
+        let now = self.now();
+        let team = Team {
+            display_name: new.display_name,
+            contacts: new.contacts,
+            cost_centre: new.cost_centre,
+            policy: new.policy,
+            disabled_at: new.disabled.then_some(now),
+            ..Team::unnamed(new.id, now)
+        };
+        team.check()?;
+        self.check_policy(team.policy.as_ref(), "/policy")?;
+        let detail = format!("the team {} is registered already", team.id);
+        let added = self.add_team(caller, call, CREATE, team).await?;
+        added.map(Into::into).ok_or(Error::Conflict { code: "team_exists", detail })
+    }
+
+    /// The registered teams, by id.
+    pub async fn list_teams(&self, caller: &Caller, page: &Page) -> Result<Slice<TeamView>, Error> {
+        access::check(caller, "list_teams")?;
+        let list = List::new(self, caller, "teams", &());
+        let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
+        let teams = self.store().teams(after.as_ref(), one_more(page)).await?;
+        Ok(list.slice(teams, page, |team| team.id.to_string()))
+    }
+
+    /// One team.
+    pub async fn get_team(&self, caller: &Caller, id: &TeamId) -> Result<TeamView, Error> {
+        access::check(caller, "get_team")?;
+        Ok(self.registered(id, &Precondition::default()).await?.into())
+    }
+
+    /// Changes what is given. A team that is disabled is refused everywhere within a second, here at once; one that was
+    /// here and that nobody registered is registered with it: whoever contains it need not know.
+    pub async fn update_team(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: &TeamId,
+        changes: TeamChanges,
+        precondition: &Precondition,
+    ) -> Result<TeamView, Error> {
+        access::check(caller, UPDATE)?;
+        let registered = self.registered(id, precondition).await;
+        let is_new = changes.disabled == Some(true) && matches!(registered, Err(Error::NotFound(_)));
+        let mut team = if is_new { self.unregistered(id, precondition).await? } else { registered? };
+        team.display_name = changes.display_name.unwrap_or(team.display_name);
+        team.contacts = changes.contacts.unwrap_or(team.contacts);
+        if let Some(centre) = changes.cost_centre {
+            team.cost_centre = Some(centre).filter(|centre| !centre.is_empty());
+        }
+        if let Some(disabled) = changes.disabled {
+            team.disabled_at = disabled.then(|| team.disabled_at.unwrap_or_else(|| self.now()));
+        }
+        team.check()?;
+        if is_new {
+            return self.add_team(caller, call, UPDATE, team).await?.map(Into::into).ok_or_else(moved);
+        }
+        Ok(self.write_team(caller, call, UPDATE, team).await?.into())
+    }
+
+    /// The policy that holds for a registered team.
+    pub async fn get_team_policy(&self, caller: &Caller, id: &TeamId) -> Result<TeamPolicyView, Error> {
+        access::check(caller, "get_team_policy")?;
+        let team = self.registered(id, &Precondition::default()).await?;
+        let default = self.store().default_policy().await?.map(|(policy, _)| policy);
+        let (policy, source) = policy_of(Some(&team), default.as_ref());
+        Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version: team.version })
+    }
+
+    /// Gives a team a policy of its own.
+    pub async fn put_team_policy(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: &TeamId,
+        policy: Policy,
+        precondition: &Precondition,
+    ) -> Result<TeamPolicyView, Error> {
+        access::check(caller, PUT)?;
+        self.check_policy(Some(&policy), "")?;
+        let team = Team { policy: Some(policy.clone()), ..self.registered(id, precondition).await? };
+        let version = self.write_team(caller, call, PUT, team).await?.version;
+        Ok(TeamPolicyView { source: Source::Team.as_str().to_owned(), policy, version })
+    }
+
+    /// Takes a team's own policy away: the default one holds for it.
+    pub async fn delete_team_policy(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: &TeamId,
+        precondition: &Precondition,
+    ) -> Result<(), Error> {
+        access::check(caller, DELETE)?;
+        let team = Team { policy: None, ..self.registered(id, precondition).await? };
+        self.write_team(caller, call, DELETE, team).await.map(drop)
+    }
+
+    /// The policy of teams without one of their own.
+    pub async fn get_default_policy(&self, caller: &Caller) -> Result<TeamPolicyView, Error> {
+        access::check(caller, "get_default_policy")?;
+        let (policy, version) = self.store().default_policy().await?.unwrap_or_default();
+        let source = if version == 0 { Source::BuiltIn } else { Source::Default };
+        Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version })
+    }
+
+    /// Writes the policy of teams without one of their own.
+    pub async fn put_default_policy(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        policy: Policy,
+        precondition: &Precondition,
+    ) -> Result<TeamPolicyView, Error> {
+        access::check(caller, PUT_DEFAULT)?;
+        self.check_policy(Some(&policy), "")?;
+        let current = self.store().default_policy().await?.map_or(0, |(_, version)| version);
+        // It always exists: while nobody wrote one, as version 0.
+        if precondition.matching != Some(Versions::Any) {
+            precondition.check(current)?;
+        }
+        let entry = self.admin_entry(caller, call, PUT_DEFAULT, "default");
+        let told = self.platform_events(EventType::DefaultPolicyChanged, &entry).await?;
+        if !self.store().put_default_policy(&policy, current, self.now(), &told, Some(&entry)).await? {
+            return Err(moved());
+        }
+        call.set_audited();
+        Ok(TeamPolicyView { source: Source::Default.as_str().to_owned(), policy, version: current + 1 })
+    }
+
+    /// Opens the default policy unless somebody wrote one: for `dev`, where nothing is anyone else's.
+    pub async fn ensure_open_policy(&self) -> Result<(), Error> {
+        // Where there is one already it stays.
+        let _written = self.store().put_default_policy(&Policy::open(), 0, self.now(), &[], None).await?;
+        Ok(())
+    }
+
+    /// What the caller's team may do, and what it has of what is counted.
+    pub async fn get_policy(&self, caller: &Caller) -> Result<PolicyView, Error> {
+        access::check(caller, "get_policy")?;
+        let ruling = self.ruling(&caller.team, None, InAccount::Of(&self.settings().account)).await?;
+        let prices = &self.settings().prices;
+        let usage = self.store().holdings(&caller.team, ruling.since()).await?.usage(prices);
+        Ok(PolicyView {
+            team: caller.team.to_string(),
+            source: ruling.source.as_str().to_owned(),
+            used: AmountsView::used(&usage, prices),
+            limits: AmountsView::limits(&ruling.policy),
+            policy: ruling.policy,
+            currency: prices.is_set().then(|| prices.currency.clone()),
+            contact: self.settings().policy_contact.clone(),
+        })
+    }
+
+    async fn registered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
+        let team = self.store().team(id).await?.ok_or(Error::NotFound("team"))?;
+        precondition.check(team.version)?;
+        Ok(team)
+    }
+
+    /// A team that nobody registered, as long as something of it was ever here: one that is mistyped is not taken for it.
+    async fn unregistered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
+        precondition.check(0)?;
+        let was_here = self.store().has_met_team(id).await?;
+        if was_here { Ok(Team::unnamed(id.clone(), self.now())) } else { Err(Error::NotFound("team")) }
+    }
+
+    /// Registers a team. None: it is registered already.
+    async fn add_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Option<Team>, Error> {
+        let entry = self.admin_entry(caller, call, action, &team.id.to_string());
+        if !self.store().add_team(&team, &entry).await? {
+            return Ok(None);
+        }
+        call.set_audited();
+        self.disabled().forget().await;
+        Ok(Some(team))
+    }
+
+    async fn write_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Team, Error> {
+        let team = Team { updated_at: self.now(), ..team };
+        let entry = self.admin_entry(caller, call, action, &team.id.to_string());
+        if !self.store().change_team(&team, &entry).await? {
+            return Err(moved());
+        }
+        call.set_audited();
+        self.disabled().forget().await;
+        Ok(Team { version: team.version + 1, ..team })
+    }
+
+    /// Checks what an administrator wrote; `at` is where it stands in the body.
+    fn check_policy(&self, policy: Option<&Policy>, at: &str) -> Result<(), Error> {
+        let Some(policy) = policy else { return Ok(()) };
+        policy.check(self.settings().prices.is_set()).map_err(|mut errors| {
+            for error in &mut errors {
+                error.field.insert_str(0, at);
+            }
+            Error::Invalid(errors)
+        })
+    }
+
+    pub(in crate::app) fn admin_entry(&self, caller: &Caller, call: &Call, action: &str, resource: &str) -> AuditEntry {
+        let actor = Actor::caller(caller, &call.origin);
+        let mut entry = actor.entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        entry.resource = Some(resource.to_owned());
+        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.parameters = self.asked(call);
+        entry
+    }
+}
+
+/// Somebody changed it in this moment.
+pub(in crate::app) fn moved() -> Error {
+    let detail = "it changed while the request was handled; read it and try again".to_owned();
+    Error::Conflict { code: "concurrent_change", detail }
+}

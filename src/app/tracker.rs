@@ -1,0 +1,171 @@
+//! Following what the cloud builds: one group of (account, region) at a time, with as few calls as possible.
+//!
+//! A pass is one future over one group: what is followed there, which of it is due (`domain::poll`), the reads that
+//! show it with the fewest calls, as many of them as the budget gives, and the writes of what changed. A round that
+//! the budget cuts short goes on where it stopped, at whichever gateway claims the group next.
+//!
+//! What must stay true: nothing is remembered in memory between two passes; a cache that a list does not show is asked
+//! for by id before it counts as missed; it is called gone only where the cloud shows others ([`super::absence`]);
+//! nothing is written for what did not change.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+
+use super::lease::{Held, Lease};
+use super::{Error, Gateway};
+use crate::domain::clock::Instant;
+use crate::domain::failure::Fault;
+use crate::domain::poll::bucket;
+use crate::domain::poll::planner::{Due, Listed, Read, plan, portion};
+use crate::domain::poll::rhythm::Rhythm;
+use crate::domain::poll::round::{Following, Round};
+use crate::domain::region::Region;
+use crate::domain::status::Status;
+use crate::eci::Client;
+use crate::store::{Followed, GroupLease, Rest, TrackerGroup};
+
+mod observations;
+mod reads;
+
+/// After a fault the group rests that long.
+const REST_AFTER_FAULT: Duration = Duration::seconds(5);
+/// Timers are late by up to this share of the usual interval, so that gateways do not claim in step.
+const JITTER: i32 = 40;
+
+/// A group in hand: what a pass over it goes by.
+struct Pass {
+    cloud: Client,
+    group: TrackerGroup,
+    region: Region,
+    round: Round,
+    /// The cloud has shown something that is followed.
+    shows: bool,
+}
+
+impl Gateway {
+    /// Looks at the group that is longest due. `false`: none is.
+    pub async fn track(&self) -> Result<bool, Error> {
+        let (taken, lasts) = (self.uptime(), self.settings().work.lease);
+        let claimed = self.store().claim_group(self.now(), self.uuid(), lasts.as_secs_f64()).await?;
+        let Some(lease) = claimed else { return Ok(false) };
+        // There may be another one, for somebody with free hands.
+        self.signals().tracker.notify_one();
+        if let Some(due_at) = lease.due_at {
+            let late = (self.now() - due_at).as_seconds_f64().max(0.0);
+            metrics::histogram!("ecg_tracker_lag_seconds").record(late);
+        }
+        let pass = async {
+            let rest = self.track_group(&lease).await?;
+            Ok(self.store().release_group(&lease, &rest).await?)
+        };
+        if let Some(done) = self.holding(Lease { on: Held::Group(&lease), taken, lasts }, Box::pin(pass)).await {
+            return done.map(|()| true);
+        }
+        let (account, region) = (&lease.group.account, &lease.group.region);
+        tracing::warn!(account, region, "the lease was lost, and the pass dropped");
+        Ok(true)
+    }
+
+    /// One pass over a group; returns how it is given back.
+    async fn track_group(&self, lease: &GroupLease) -> Result<Rest, Error> {
+        let TrackerGroup { account, region } = &lease.group;
+        let cloud = match self.cloud_of(account).await {
+            Ok(cloud) => cloud,
+            Err(fault) => {
+                // Said once, when the account was read.
+                tracing::debug!(account, region, fault = %fault, "what is in motion waits for its cloud account");
+                return Ok(unread(lease, self.now() + REST_AFTER_FAULT));
+            }
+        };
+        let mut pass = self.take_up(lease, cloud).await?;
+        let due = pass.round.due();
+        let reads = if due.is_empty() { Vec::new() } else { self.plan(&pass, &due, lease.cursor.as_deref()).await? };
+        let (all, wanted) = (reads.len(), reads.iter().map(Read::calls).sum());
+        if all == 0 {
+            return Ok(self.whole(&pass));
+        }
+        let drawn = self.draw_looks(account, wanted).await?;
+        let reads = portion(reads, usize::try_from(drawn.granted).unwrap_or(usize::MAX));
+        let cut = Rest { looked_at: lease.looked_at, round_at: Some(pass.round.began_at()), ..Rest::default() };
+        if reads.is_empty() {
+            return Ok(Rest { due_at: Some(drawn.again_at), cursor: lease.cursor.clone(), ..cut });
+        }
+        let done = reads.len();
+        let last = reads.last().map(Read::key);
+        match self.read(&mut pass, reads).await? {
+            Err(fault) => {
+                tracing::warn!(account, region, fault = %fault, "the cloud could not be read");
+                self.note_fault(account, &fault).await?;
+                // A token that the cloud refuses would be refused for ever: begin the round anew.
+                let cursor = lease.cursor.clone().filter(|_| !matches!(fault, Fault::Refused(_)));
+                Ok(Rest { due_at: Some(self.now() + REST_AFTER_FAULT), cursor, ..cut })
+            }
+            Ok(Some(next_token)) => {
+                Ok(Rest { due_at: Some(drawn.again_at), cursor: Some(format!("l:{next_token}")), ..cut })
+            }
+            Ok(None) if done < all => Ok(Rest { due_at: Some(drawn.again_at), cursor: last, ..cut }),
+            Ok(None) => Ok(self.whole(&pass)),
+        }
+    }
+
+    async fn take_up(&self, lease: &GroupLease, cloud: Client) -> Result<Pass, Error> {
+        let now = self.now();
+        let followed = self.store().followed(&lease.group, now).await?;
+        let histories =
+            if followed.is_empty() { BTreeMap::new() } else { self.store().histories(&lease.group).await? };
+        let group = lease.group.clone();
+        let region = group.region.parse().map_err(|error| Error::Internal(Box::new(error)))?;
+        let usual = Duration::from_std(self.settings().look_usual).unwrap_or(Duration::MAX);
+        let rhythm = Rhythm::new(usual, &format!("{} {}", group.account, group.region));
+        let round_at = lease.round_at.filter(|_| lease.cursor.is_some()).unwrap_or(now);
+        let followed = followed.into_iter().map(following).collect();
+        Ok(Pass {
+            cloud,
+            group,
+            region,
+            round: Round::new(rhythm, lease.looked_at, round_at, followed, histories),
+            shows: false,
+        })
+    }
+
+    async fn plan(&self, pass: &Pass, due: &[Due], cursor: Option<&str>) -> Result<Vec<Read>, Error> {
+        let mut buckets: Vec<&str> = due.iter().filter_map(|build| build.bucket.as_deref()).collect();
+        buckets.sort_unstable();
+        buckets.dedup();
+        let mut listed = Listed { all: usize::MAX, ..Listed::default() };
+        if due.len() > 1 || cursor.is_some() {
+            listed.buckets = self.store().bucket_sizes(&pass.group, &buckets).await?;
+            listed.all = usize::try_from(self.store().caches_known(&pass.group).await?).unwrap_or(usize::MAX);
+        }
+        Ok(plan(due, &listed, cursor))
+    }
+
+    /// How a group is given back after a whole round: due again at the first grid point of anything that moves.
+    fn whole(&self, pass: &Pass) -> Rest {
+        let unknown = u32::try_from(pass.round.unknown()).unwrap_or(u32::MAX);
+        let TrackerGroup { account, region } = pass.group.clone();
+        metrics::gauge!("ecg_unknown_statuses", "account" => account, "region" => region).set(unknown);
+        let first = pass.round.next_due(self.now());
+        let usual = Duration::from_std(self.settings().look_usual).unwrap_or_default();
+        let jitter = usual * self.entropy().permille() / (1_000 * JITTER);
+        Rest { due_at: first.map(|at| at + jitter), looked_at: Some(pass.round.began_at()), ..Rest::default() }
+    }
+}
+
+/// How a group is given back of which nothing was read: as it was, due again then.
+fn unread(lease: &GroupLease, due_at: Instant) -> Rest {
+    let (looked_at, round_at, cursor) = (lease.looked_at, lease.round_at, lease.cursor.clone());
+    Rest { due_at: Some(due_at), looked_at, round_at, cursor }
+}
+
+fn following(row: Followed) -> Following {
+    let status = row.status.parse().unwrap_or(Status::Unknown);
+    let kind = match status {
+        Status::Updating => "update",
+        Status::Deleting => "delete",
+        _ => "create",
+    };
+    let class = bucket::class(kind, usize::try_from(row.images).unwrap_or(0), row.flash);
+    Following { eci_cache_id: row.eci_cache_id, status, begun_at: row.begun_at, class, bucket: row.bucket }
+}

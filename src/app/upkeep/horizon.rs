@@ -1,0 +1,55 @@
+//! Whether events, streams and the sealing of the audit stand still behind a transaction that somebody left open.
+//!
+//! What must stay true: it is told (a gauge, a log line a minute that names the process to end, and `/readyz`), and
+//! mends itself once that transaction has ended. Requests are served meanwhile, so nobody is taken out of service for
+//! it: all gateways share the server, and another one would stand behind the same transaction.
+//!
+//! Who calls it: the janitor, and readiness. What it does not do: end the transaction, which may be somebody's backup.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::app::{Error, Gateway};
+use crate::domain::horizon::{TOO_LONG, Watch};
+use crate::domain::quiet::Quiet;
+use crate::store::OldestTransaction;
+
+/// Which transaction was logged.
+static SAID: Quiet = Quiet::new();
+
+/// What this process has seen of it. Kept nowhere else: it counts from its own first look.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Horizon(Mutex<Watch>);
+
+impl Gateway {
+    /// Looks once. In words what stands still and behind what, where that has lasted too long.
+    pub(in crate::app) async fn look_at_horizon(&self) -> Result<Option<String>, Error> {
+        let oldest = self.store().oldest_transaction().await?;
+        let now = self.now();
+        let number = oldest.as_ref().map(|oldest| oldest.number);
+        let since = self.horizon().0.lock().unwrap_or_else(PoisonError::into_inner).saw(number, now);
+        let known = since.map_or(0.0, |since| (now - since).as_seconds_f64());
+        let seconds = oldest.as_ref().and_then(|oldest| oldest.seconds).unwrap_or(0.0).max(known);
+        metrics::gauge!("ecg_feed_held_seconds").set(seconds);
+        let Some(oldest) = oldest.filter(|_| seconds >= TOO_LONG.as_seconds_f64()) else { return Ok(None) };
+        if SAID.may(&oldest.number.to_string(), std::time::Instant::now()).is_some() {
+            log(&oldest, seconds);
+        }
+        Ok(Some(format!(
+            "events, streams and the sealing of the audit have stood still for {seconds:.0} s behind {oldest}"
+        )))
+    }
+}
+
+fn log(oldest: &OldestTransaction, seconds: f64) {
+    let OldestTransaction { number, pid, prepared, database, role, .. } = oldest;
+    tracing::error!(
+        transaction = number,
+        pid,
+        prepared,
+        database,
+        role,
+        seconds,
+        "events, streams and the sealing of the audit stand still behind an open transaction: end it \
+         (pg_terminate_backend, or ROLLBACK PREPARED in its database)"
+    );
+}

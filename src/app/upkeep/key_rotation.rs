@@ -1,0 +1,166 @@
+//! Rotation: everything encrypted is sealed anew under the current key, while gateways go on.
+//!
+//! What must stay true: nothing is opened under another context than its own; a row that changed meanwhile is left to
+//! whoever changed it; the end is a count of what stands there then, not of what was done. It may be stopped and begun
+//! again at any moment.
+//!
+//! Who calls it: `rotate-keys`. What it does not do: choose keys; the audit's keys are others.
+
+use secrecy::ExposeSecret as _;
+
+use crate::app::Error;
+use crate::app::webhooks::endpoints::seal_all;
+use crate::crypto::seal::{OpenError, Sealer};
+use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::domain::caller::{Door, Origin};
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{self, AuditId};
+use crate::store::{SEALED, Sealed, Store};
+
+/// Envelopes in one batch.
+const BATCH: i64 = 500;
+/// While gateways still seal with the old key, some may come in behind; so many times all is looked through again.
+const ROUNDS: usize = 3;
+
+/// What a rotation works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Bench<'a> {
+    /// The database, with the runtime role's rights.
+    pub store: &'a Store,
+    /// The keys.
+    pub sealer: &'a Sealer,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Randomness.
+    pub entropy: &'a Entropy,
+}
+
+/// What one place came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// What is kept there.
+    pub what: &'static str,
+    /// How many envelopes are there, all under the current key but for those left.
+    pub sealed: i64,
+    /// How many were sealed anew now.
+    pub renewed: u64,
+    /// How many are under another key, by that key's id.
+    pub left: Vec<(String, i64)>,
+    /// The first rows that could not be opened, and why.
+    pub stuck: Vec<(String, OpenError)>,
+}
+
+impl Rotated {
+    /// Whether nothing of another key is left.
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty()
+    }
+}
+
+/// Rows that are named.
+const NAMED: usize = 20;
+
+/// Seals everything anew, place by place; `told` hears of each batch: what it holds, and how many were sealed anew.
+///
+/// # Errors
+/// If the database cannot be used; what was done stays done.
+pub async fn rotate(bench: Bench<'_>, mut told: impl FnMut(&'static str, u64)) -> Result<Vec<Rotated>, Error> {
+    let mut all = Vec::new();
+    // Before anything is changed, and when all is: whatever stops it in between, that it was begun is known.
+    bench.store.append_audit(entry(bench, Outcome::Accepted, &all)).await?;
+    for place in &SEALED {
+        all.push(rotate_place(bench, place, &mut told).await?);
+    }
+    let clean = all.iter().all(Rotated::is_clean);
+    let outcome = if clean { Outcome::Succeeded } else { Outcome::Failed };
+    bench.store.append_audit(entry(bench, outcome, &all)).await?;
+    Ok(all)
+}
+
+/// Ends the time in which a version of before may read the URLs of webhook endpoints in plain text, and wipes them.
+/// Returns how many.
+///
+/// # Errors
+/// If the database cannot be used; what was done stays done.
+pub async fn end_plain_urls(bench: Bench<'_>) -> Result<u64, Error> {
+    bench.store.append_audit(acted(bench, "end_plain_webhook_urls", Outcome::Accepted)).await?;
+    bench.store.end_plain_urls().await?;
+    let wiped = seal_all(bench.store, bench.sealer, bench.entropy).await?;
+    let mut entry = acted(bench, "end_plain_webhook_urls", Outcome::Succeeded);
+    entry.parameters.insert("renewed".to_owned(), wiped.to_string());
+    bench.store.append_audit(entry).await?;
+    Ok(wiped)
+}
+
+async fn rotate_place(
+    bench: Bench<'_>,
+    place: &Sealed,
+    told: &mut impl FnMut(&'static str, u64),
+) -> Result<Rotated, Error> {
+    let mut rotated = Rotated { what: place.what, sealed: 0, renewed: 0, left: Vec::new(), stuck: Vec::new() };
+    for _ in 0..ROUNDS {
+        rotated.stuck.clear();
+        round(bench, place, &mut rotated, told).await?;
+        let found = bench.store.sealed_by(place).await?;
+        rotated.sealed = found.iter().map(|by| by.count).sum();
+        let others = found.into_iter().filter(|by| by.key != bench.sealer.current_id());
+        rotated.left = others.map(|by| (by.key, by.count)).collect();
+        if rotated.is_clean() {
+            break;
+        }
+    }
+    Ok(rotated)
+}
+
+/// Once through all rows of the place.
+async fn round(
+    bench: Bench<'_>,
+    place: &Sealed,
+    rotated: &mut Rotated,
+    told: &mut impl FnMut(&'static str, u64),
+) -> Result<(), Error> {
+    let (header, mut after) = (bench.sealer.header(), String::new());
+    loop {
+        let batch = bench.store.sealed_otherwise(place, &header, &after, BATCH).await?;
+        let Some((last, _)) = batch.last() else { return Ok(()) };
+        after.clone_from(last);
+        for (row, envelope) in batch {
+            match renew(bench, place, &row, &envelope).await? {
+                Ok(done) => rotated.renewed += u64::from(done),
+                Err(error) if rotated.stuck.len() < NAMED => rotated.stuck.push((place.name_of(&row), error)),
+                Err(_) => {}
+            }
+        }
+        told(place.what, rotated.renewed);
+    }
+}
+
+async fn renew(bench: Bench<'_>, place: &Sealed, row: &str, was: &[u8]) -> Result<Result<bool, OpenError>, Error> {
+    let context = format!("{}{}", place.context, place.name_of(row));
+    let plain = match bench.sealer.open(was, &context) {
+        Ok(plain) => plain,
+        Err(error) => return Ok(Err(error)),
+    };
+    let is = bench.sealer.seal(plain.expose_secret(), &context, bench.entropy);
+    Ok(Ok(bench.store.reseal(place, row, was, &is).await?))
+}
+
+fn acted(bench: Bench<'_>, action: &str, outcome: Outcome) -> AuditEntry {
+    let now = bench.clock.now();
+    let request_id = format!("req_{}", ids::uuid_v7(now, bench.entropy).simple());
+    let origin = Origin { door: Door::Worker, request_id, address: None };
+    let actor = Actor { team: None, subject: "operator:rotate-keys".to_owned(), credential: None, origin };
+    actor.entry(AuditId::new(now, bench.entropy), now, action, outcome)
+}
+
+/// The audit entry of a rotation that begins or has gone through.
+fn entry(bench: Bench<'_>, outcome: Outcome, all: &[Rotated]) -> AuditEntry {
+    let mut entry = acted(bench, "rotate_keys", outcome);
+    let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
+    keep("key", bench.sealer.current_id().to_owned());
+    keep("renewed", all.iter().map(|place| place.renewed).sum::<u64>().to_string());
+    let left = all.iter().flat_map(|place| &place.left).map(|(_, count)| count).sum::<i64>();
+    keep("left", left.to_string());
+    entry
+}

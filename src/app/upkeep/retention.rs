@@ -1,0 +1,54 @@
+//! Forgetting what is over its age, a little in each pass of the janitor: never the audit, never what is not over.
+//!
+//! Who calls it: [`crate::app::upkeep`]. The ages are settings.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::app::{Error, Gateway};
+use crate::store::Forgotten;
+
+/// How long one kind may take in one pass: well below the 30 s after which the janitor's sign of life is missed.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// Removes what is over its age, for a while; and counts what waits for endpoints that are not enabled.
+    pub(in crate::app) async fn forget_old(&self) -> Result<(), Error> {
+        let (store, settings) = (self.store(), self.settings());
+        store.count_backlogs(settings.webhook.waiting_while_off).await?;
+        let events = self.before(settings.retention.events);
+        let gone = repeated(|| async { Ok(store.forget_events(events).await?) }).await?;
+        let mut rows = vec![("events", gone)];
+        if settings.retention.deliveries < settings.retention.events {
+            let before = self.before(settings.retention.deliveries);
+            rows.push(("deliveries", repeated(|| async { Ok(store.forget_deliveries(before).await?) }).await?));
+        }
+        let before = self.before(settings.retention.image_caches);
+        rows.push(("image_caches", repeated(|| async { Ok(store.forget_image_caches(before).await?) }).await?));
+        let before = self.before(settings.retention.credentials);
+        rows.push(("credentials", store.forget_credentials(before).await?));
+        // Their deliveries go with the events.
+        rows.push(("webhook_endpoints", store.forget_endpoints(before.min(events)).await?));
+        for (kind, gone) in rows.into_iter().filter(|(_, gone)| *gone > 0) {
+            metrics::counter!("ecg_forgotten_total", "kind" => kind).increment(gone);
+            tracing::info!(kind, gone, "what was over its age is forgotten");
+        }
+        Ok(())
+    }
+}
+
+/// Does one part after the other while there are more, for [`AT_ONCE`].
+async fn repeated<F>(part: impl Fn() -> F) -> Result<u64, Error>
+where
+    F: Future<Output = Result<Forgotten, Error>>,
+{
+    let (begun, mut rows) = (Instant::now(), 0);
+    loop {
+        let Forgotten { rows: gone, more } = part().await?;
+        rows += gone;
+        if !more || begun.elapsed() > AT_ONCE {
+            return Ok(rows);
+        }
+    }
+}

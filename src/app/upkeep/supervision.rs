@@ -1,0 +1,91 @@
+//! What keeps the tasks of this process alive: a pass of one that panics is a pass that failed, and its loop goes on.
+//!
+//! What must stay true: a task that fails by panics is told by `/readyz` until a pass of it has ended well, counted
+//! (`ecg_task_panics_total`), and tried again after its loop's usual rest.
+//!
+//! Who calls it: the loops of `worker`, the event hub ([`crate::app::events::event_hub`]), and the command line for the clock. What
+//! it does not do: parts without which the process is of no use end it (`shutdown::essential`).
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+
+use crate::app::{Error, Gateway};
+
+/// The tasks of this process whose last pass has panicked, by name. Kept nowhere else: it is about this process.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Supervision(Mutex<BTreeSet<&'static str>>);
+
+/// A pass has panicked. The panic itself was logged when it happened.
+#[derive(Debug, thiserror::Error)]
+#[error("a panic: {0}")]
+struct Panicked(String);
+
+impl Supervision {
+    fn ailing(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one pass of the task; a panic in it is an error.
+    async fn pass<T>(&self, task: &'static str, pass: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match AssertUnwindSafe(pass).catch_unwind().await {
+            Ok(ended) => {
+                if ended.is_ok() {
+                    self.ailing().remove(task);
+                }
+                ended
+            }
+            Err(panic) => {
+                metrics::counter!("ecg_task_panics_total", "task" => task).increment(1);
+                self.ailing().insert(task);
+                Err(Error::Internal(Box::new(Panicked(words_of(&*panic).to_owned()))))
+            }
+        }
+    }
+}
+
+/// What a panic says.
+pub fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
+}
+
+impl Gateway {
+    /// Runs one pass of a task that has to go on, whatever happens: a panic in it is an error of the pass.
+    pub async fn supervised<T>(
+        &self,
+        task: &'static str,
+        pass: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.supervision().pass(task, pass).await
+    }
+
+    /// The tasks of this process whose last pass has panicked.
+    pub fn ailing_tasks(&self) -> Vec<&'static str> {
+        self.supervision().ailing().iter().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pass_that_panics_has_failed_and_is_told_until_one_ends_well() {
+        let supervision = Supervision::default();
+        let ailing = || supervision.ailing().iter().copied().collect::<Vec<_>>();
+        let panicked = supervision.pass("sealer", async { panic!("by a test") }).await;
+        let Err(Error::Internal(cause)) = panicked.map(|(): ()| ()) else { panic!("it has failed") };
+        assert_eq!((cause.to_string().as_str(), ailing()), ("a panic: by a test", vec!["sealer"]));
+        // That another task is well says nothing of it, nor a pass that has failed otherwise.
+        supervision.pass("tracker", async { Ok(()) }).await.unwrap();
+        assert!(supervision.pass("sealer", async { Err::<(), _>(Error::database_away()) }).await.is_err());
+        assert_eq!(ailing(), ["sealer"]);
+        assert_eq!(supervision.pass("sealer", async { Ok(7) }).await.unwrap(), 7);
+        assert!(ailing().is_empty());
+    }
+}

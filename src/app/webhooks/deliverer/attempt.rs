@@ -1,0 +1,170 @@
+//! One attempt: the body is rendered for its endpoint, signed just before it is sent, sent once, and judged.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::app::view::{CLOUD_EVENTS, EventBody, cloud_event};
+use crate::app::webhooks::endpoints::Secrets;
+use crate::app::{Error, Gateway};
+use crate::domain::caller::TeamId;
+use crate::domain::endpoint::EventFormat;
+use crate::domain::health;
+use crate::domain::ids::EventId;
+use crate::domain::retry::{AfterFailure, LONGEST_PAUSE, after_failure};
+use crate::domain::webhook::DeliveryState;
+use crate::store::{Claim, Finished};
+use crate::webhook::excerpt::shown;
+use crate::webhook::sender::{Attempted, Outcome, Outgoing};
+use crate::webhook::sign;
+
+/// An attempt that is over.
+pub(super) struct Ended {
+    /// What was sent.
+    pub(super) claim: Claim,
+    attempted: Attempted,
+}
+
+impl Ended {
+    /// Whether it arrived.
+    pub(super) fn is_good(&self) -> bool {
+        self.attempted.outcome == Outcome::Delivered
+    }
+}
+
+/// What goes over the wire for an event.
+pub(in crate::app) struct Rendered {
+    pub(in crate::app) content_type: &'static str,
+    pub(in crate::app) body: String,
+}
+
+impl Rendered {
+    /// A body of ours as it is.
+    pub(in crate::app) fn native(body: String) -> Self {
+        Self { content_type: "application/json", body }
+    }
+}
+
+/// The body in the form that the endpoint wants: the event's own bytes, or the same as CloudEvents has it.
+pub(in crate::app) fn render(
+    format: EventFormat,
+    team: &TeamId,
+    event: EventId,
+    body: &str,
+) -> Result<Rendered, Error> {
+    let body = EventBody::sendable(body);
+    match format {
+        EventFormat::Native => Ok(Rendered::native(body.into_owned())),
+        EventFormat::CloudEvents => {
+            let body = cloud_event(team, event, &body).map_err(|error| Error::Internal(error.into()))?;
+            Ok(Rendered { content_type: CLOUD_EVENTS, body })
+        }
+    }
+}
+
+impl Gateway {
+    /// Makes one attempt. Whatever happens in it, it ends with an outcome.
+    pub(super) async fn attempt_delivery(&self, claim: Claim) -> Ended {
+        let attempted = match self.outgoing(&claim) {
+            Ok(outgoing) => {
+                let sending =
+                    self.send_verified((claim.endpoint, claim.to.verified_networks.as_deref()), outgoing, || {
+                        self.keys_of(&claim)
+                    });
+                let sending = AssertUnwindSafe(sending).catch_unwind();
+                sending.await.unwrap_or_else(|_| unsent("broken_connection"))
+            }
+            Err(error) => {
+                tracing::error!(delivery = %claim.id, error = &error as &dyn std::error::Error, "a webhook cannot be signed");
+                unsent("not_signed")
+            }
+        };
+        Ended { claim, attempted }
+    }
+
+    fn keys_of(&self, claim: &Claim) -> Result<Secrets, Error> {
+        let to = &claim.to;
+        let mut keys = self.open_keys(claim.endpoint, &to.secret)?;
+        if let Some(old) = &to.old_secret {
+            keys.extend(self.open_keys(claim.endpoint, old)?);
+        }
+        Ok((keys, self.open_headers(claim.endpoint, to.headers.as_deref())?))
+    }
+
+    fn outgoing(&self, claim: &Claim) -> Result<Outgoing, Error> {
+        let to = &claim.to;
+        let format = EventFormat::from_word(&to.format).unwrap_or_default();
+        let rendered = render(format, &claim.team, claim.event, &claim.body)?;
+        let (keys, mut headers) = self.keys_of(claim)?;
+        let signed = sign::headers(&keys, &claim.event.to_string(), self.now(), &rendered.body);
+        headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        headers.push(("content-type".into(), rendered.content_type.into()));
+        let timeout = self.webhook_timeout(to.timeout_seconds);
+        let url = self.open_url(claim.endpoint, to.url.clone(), to.url_sealed.as_deref())?.expose().to_owned();
+        Ok(Outgoing { url, headers, body: rendered.body, timeout })
+    }
+
+    /// An endpoint's own deadline, or ours.
+    pub(in crate::app) fn webhook_timeout(&self, own: Option<i32>) -> Duration {
+        let own = own.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        own.unwrap_or(self.settings().webhook.timeout)
+    }
+
+    /// What is recorded of it; `failures` of its endpoint came before it in a row.
+    pub(super) fn finished(&self, ended: &Ended, failures: i32) -> Finished {
+        let (claim, attempted) = (&ended.claim, &ended.attempted);
+        metrics::counter!("ecg_webhook_attempts_total", "outcome" => word(attempted.outcome)).increment(1);
+        metrics::histogram!("ecg_webhook_attempt_seconds").record(attempted.duration);
+        let now = self.now();
+        let wish = attempted.retry_after.and_then(|wish| chrono::Duration::from_std(wish).ok());
+        let schedule = claim.to.retry_schedule.as_deref();
+        let after = after_failure(claim.attempt, schedule, self.entropy().permille());
+        let (state, next_attempt_at) = match (attempted.outcome, after) {
+            (Outcome::Delivered, _) => (DeliveryState::Delivered, None),
+            (_, AfterFailure::Again(pause)) => (DeliveryState::Waiting, Some(now + pause)),
+            (_, AfterFailure::Exhausted) => (DeliveryState::Exhausted, None),
+        };
+        // The receiver's own wish for a pause, or a rest because it fails again and again: the longer of the two.
+        let pause = wish.map(|wish| wish.min(LONGEST_PAUSE)).max(health::rest(failures.saturating_add(1)));
+        Finished {
+            id: claim.id,
+            worker: claim.worker,
+            attempt: claim.attempt,
+            revision: claim.to.revision,
+            outcome: word(attempted.outcome),
+            state: state.number(),
+            next_attempt_at,
+            pause_until: pause.filter(|_| !ended.is_good()).map(|pause| now + pause),
+            free_at: None,
+            http_status: attempted.http_status.and_then(|status| i16::try_from(status).ok()),
+            duration: chrono::Duration::from_std(attempted.duration).unwrap_or_default(),
+            remote: attempted.remote,
+            response: shown(&attempted.response_excerpt).into_bytes(),
+            error: attempted.error,
+        }
+    }
+}
+
+/// What cannot be signed is not sent, and tried again: the key may have been missing only here.
+fn unsent(error: &'static str) -> Attempted {
+    Attempted {
+        outcome: Outcome::Failed,
+        http_status: None,
+        duration: Duration::ZERO,
+        remote: None,
+        response_excerpt: Vec::new(),
+        redirect: None,
+        retry_after: None,
+        error: Some(error),
+    }
+}
+
+pub(in crate::app) fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Failed => "failed",
+        Outcome::Gone => "gone",
+        Outcome::Refused => "refused",
+    }
+}

@@ -1,0 +1,131 @@
+//! Deliveries in people's hands: looked at one by one, sent again, and put back into the queue by the many.
+
+use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::view::{AttemptView, DeliveryView, RequeuedView};
+use crate::app::{Call, Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::clock::Instant;
+use crate::domain::filter::{DeliveryFilter, Page, Slice};
+use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::store::{Resent, Span};
+
+const RESEND: &str = "resend_delivery";
+const RECOVER: &str = "recover_webhook_endpoint";
+const REPLAY: &str = "replay_webhook_endpoint";
+/// Most deliveries that one call puts into the queue.
+const MOST: i64 = 10_000;
+
+impl Gateway {
+    /// The team's deliveries, newest event first.
+    pub async fn list_deliveries(
+        &self,
+        caller: &Caller,
+        filter: &DeliveryFilter,
+        page: &Page,
+    ) -> Result<Slice<DeliveryView>, Error> {
+        access::check(caller, "list_deliveries")?;
+        let list = List::new(self, caller, "deliveries", filter);
+        let place = list.place(page)?.map(|place| delivery_place(&place).ok_or_else(unreadable)).transpose()?;
+        let deliveries = self.store().deliveries(&caller.team, filter, place, one_more(page)).await?;
+        Ok(list.slice(deliveries, page, |placed| format!("{} {}", placed.place.0, placed.place.1)))
+    }
+
+    /// One delivery of the team.
+    pub async fn get_delivery(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryView, Error> {
+        access::check(caller, "get_delivery")?;
+        self.own_delivery(caller, id).await
+    }
+
+    async fn own_delivery(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryView, Error> {
+        let delivery = self.store().delivery(&caller.team, id).await?;
+        delivery.map(Into::into).ok_or(Error::NotFound("delivery"))
+    }
+
+    /// The attempts at one delivery, the first first. They are kept for as long as the operator says.
+    pub async fn list_delivery_attempts(
+        &self,
+        caller: &Caller,
+        id: DeliveryId,
+        page: &Page,
+    ) -> Result<Slice<AttemptView>, Error> {
+        access::check(caller, "list_delivery_attempts")?;
+        self.own_delivery(caller, id).await?;
+        let list = List::new(self, caller, "delivery_attempts", &id);
+        let from: i64 = list.place(page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
+        let attempts = self.store().delivery_attempts(&caller.team, id, from, one_more(page)).await?;
+        let numbered: Vec<_> = (from + 1..).zip(attempts).map(|(place, attempt)| Numbered(place, attempt)).collect();
+        Ok(list.slice(numbered, page, |numbered| numbered.0.to_string()))
+    }
+
+    /// Sends one delivery again, from the first attempt on, whatever became of it.
+    pub async fn resend_delivery(&self, caller: &Caller, call: &Call, id: DeliveryId) -> Result<DeliveryView, Error> {
+        access::check(caller, RESEND)?;
+        let entry = self.endpoint_entry(caller, call, RESEND, &id);
+        let conflict = |code, detail: &str| Err(Error::Conflict { code, detail: detail.to_owned() });
+        match self.store().resend(&caller.team, id, self.now(), &entry).await? {
+            Resent::Done => {}
+            Resent::Absent => return Err(Error::NotFound("delivery")),
+            Resent::InFlight => return conflict("delivery_in_flight", "the delivery is being sent at the moment"),
+            Resent::EndpointGone => return conflict("webhook_endpoint_gone", "its webhook endpoint was deleted"),
+        }
+        call.set_audited();
+        self.outlet().look.notify_one();
+        self.own_delivery(caller, id).await
+    }
+
+    /// Puts back into the queue what was given up since `since`, by the time of the event.
+    pub async fn recover_webhook_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+        since: Instant,
+    ) -> Result<RequeuedView, Error> {
+        access::check(caller, RECOVER)?;
+        self.verified_endpoint(caller, id).await?;
+        let entry = self.endpoint_entry(caller, call, RECOVER, &id);
+        let count = self.store().recover(&caller.team, id, since, self.now(), MOST, &entry).await?;
+        Ok(self.requeued(call, count, MOST))
+    }
+
+    /// Puts into the queue what happened from `since` until `until` and this endpoint wants and never had: for an
+    /// endpoint that is new, or wants more than before.
+    pub async fn replay_webhook_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+        span: (Instant, Option<Instant>),
+    ) -> Result<RequeuedView, Error> {
+        access::check(caller, REPLAY)?;
+        self.verified_endpoint(caller, id).await?;
+        let entry = self.endpoint_entry(caller, call, REPLAY, &id);
+        // For one that is not enabled, no more than may wait for it.
+        let room = self.store().backlog_room(id, self.settings().webhook.waiting_while_off).await?;
+        let most = room.map_or(MOST, |room| room.min(MOST));
+        let span = Span { since: span.0, until: span.1, most };
+        let count = self.store().replay(&caller.team, id, &span, self.now(), &entry).await?;
+        Ok(self.requeued(call, count, most))
+    }
+
+    fn requeued(&self, call: &Call, count: u64, most: i64) -> RequeuedView {
+        call.set_audited();
+        self.outlet().look.notify_one();
+        let deliveries = i64::try_from(count).unwrap_or(i64::MAX);
+        RequeuedView { deliveries, has_more: deliveries >= most }
+    }
+}
+
+/// An attempt and its place in the list.
+struct Numbered(i64, crate::domain::webhook::DeliveryAttempt);
+
+impl From<Numbered> for AttemptView {
+    fn from(numbered: Numbered) -> Self {
+        numbered.1.into()
+    }
+}
+
+fn delivery_place(place: &str) -> Option<(i64, uuid::Uuid)> {
+    let (event, id) = place.split_once(' ')?;
+    Some((event.parse().ok()?, id.parse().ok()?))
+}

@@ -1,0 +1,124 @@
+//! The challenge of an endpoint whose name moved: it proved that whoever added the URL is heard there, for the network
+//! where that was. In another one somebody else may be at home, so it is asked there again before it gets anything else.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::secrets::Secrets;
+use crate::app::webhooks::deliverer::Rendered;
+use crate::app::{Error, Gateway};
+use crate::domain::ids::{EndpointId, EventId};
+use crate::webhook::network::Networks;
+use crate::webhook::sender::{Attempted, NOT_VERIFIED, Outcome, Outgoing};
+use crate::webhook::sign::{self, SigningKey};
+
+/// The type of a challenge's body.
+pub(super) const CHALLENGE: &str = "webhook_endpoint.challenge";
+
+impl Gateway {
+    /// Sends a message to an endpoint, within the networks in which it was verified, if it ever was. Where its name leads
+    /// elsewhere, that must echo a challenge first, signed with `secrets`.
+    pub(in crate::app) async fn send_verified(
+        &self,
+        (endpoint, known): (EndpointId, Option<&[String]>),
+        outgoing: Outgoing,
+        secrets: impl FnOnce() -> Result<Secrets, Error> + Send,
+    ) -> Attempted {
+        let sender = &self.parts().sender;
+        let Some(known) = known else { return sender.send(outgoing).await };
+        let attempted = sender.send_within(outgoing.clone(), Some(&Networks::read(known))).await;
+        if attempted.error != Some(NOT_VERIFIED) {
+            return attempted;
+        }
+        match self.verify_anew(endpoint, &outgoing, known, secrets).await {
+            Some(networks) => sender.send_within(outgoing, Some(&networks)).await,
+            None => attempted,
+        }
+    }
+
+    /// Asks where it is now. Its networks, if it echoed.
+    async fn verify_anew(
+        &self,
+        endpoint: EndpointId,
+        to: &Outgoing,
+        known: &[String],
+        secrets: impl FnOnce() -> Result<Secrets, Error> + Send,
+    ) -> Option<Networks> {
+        let asked = async {
+            let (keys, own) = secrets()?;
+            let (challenge, outgoing) = self.challenge_to((to.url.clone(), to.timeout), (&keys, own));
+            let attempted = self.parts().sender.send(outgoing).await;
+            let Some(place) = place_of(&attempted, &challenge) else { return Ok(None) };
+            let networks = Networks::read(known).with(place);
+            self.store().note_networks(endpoint, known, &networks.texts()).await?;
+            Ok::<_, Error>(Some(networks))
+        };
+        match asked.await {
+            Ok(networks) => {
+                tracing::info!(%endpoint, verified = networks.is_some(), "a webhook endpoint leads to another network");
+                networks
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%endpoint, error, "a webhook endpoint that moved could not be asked");
+                None
+            }
+        }
+    }
+
+    /// A challenge, and the message that asks for its echo.
+    pub(super) fn challenge_to(
+        &self,
+        (url, timeout): (String, Duration),
+        secrets: (&[SigningKey], Vec<(String, String)>),
+    ) -> (String, Outgoing) {
+        let challenge = format!("{:032x}", u128::from_le_bytes(self.entropy().bytes()));
+        let body = json!({"type": CHALLENGE, "timestamp": self.now(), "data": {"challenge": challenge}}).to_string();
+        let rendered = Rendered::native(body);
+        let headers = self.signed(EventId::new(self.now(), self.entropy()), secrets, &rendered);
+        (challenge, Outgoing { url, headers, body: rendered.body, timeout })
+    }
+
+    /// The headers of a message: the endpoint's own, the signatures, the type of the body.
+    pub(super) fn signed(
+        &self,
+        message: EventId,
+        (keys, mut headers): (&[SigningKey], Vec<(String, String)>),
+        rendered: &Rendered,
+    ) -> Vec<(String, String)> {
+        let signed = sign::headers(keys, &message.to_string(), self.now(), &rendered.body);
+        headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        headers.push(("content-type".into(), rendered.content_type.into()));
+        headers
+    }
+}
+
+/// Where it was, if it echoed the challenge.
+pub(super) fn place_of(attempted: &Attempted, challenge: &str) -> Option<IpAddr> {
+    let echoed = attempted.outcome == Outcome::Delivered && echoes(&attempted.response_excerpt, challenge);
+    attempted.remote.filter(|_| echoed)
+}
+
+/// Whether an answer is the challenge, or JSON that has it as `challenge`.
+fn echoes(answer: &[u8], challenge: &str) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let json = serde_json::from_slice::<serde_json::Value>(answer).unwrap_or_default();
+    text.trim() == challenge || json.as_str() == Some(challenge) || json["challenge"] == challenge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_challenge_itself_is_an_echo() {
+        for good in ["abc", " abc\n", "\"abc\"", r#"{"challenge": "abc"}"#] {
+            assert!(echoes(good.as_bytes(), "abc"), "{good}");
+        }
+        for bad in ["", "ab", "abcd", r#"{"data":{"challenge":"abc"}}"#, r#"["abc"]"#, "hello abc"] {
+            assert!(!echoes(bad.as_bytes(), "abc"), "{bad}");
+        }
+    }
+}

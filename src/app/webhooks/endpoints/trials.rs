@@ -1,0 +1,126 @@
+//! What is sent to an endpoint outside the queue: the challenge before anything else, and tests. A test is sent as a
+//! delivery would be, in the endpoint's own format; a challenge has one form for all.
+//!
+//! Both go to wherever a caller says, so they have a rate of their own, and a test keeps to its endpoint's limits.
+//!
+//! A challenge proves that whoever added the URL is heard at it: its answer must be the challenge itself, or JSON with
+//! it as `challenge`. What [`super::challenge`] does again where the URL's name leads elsewhere. No transaction is open
+//! meanwhile.
+
+use super::challenge::{CHALLENGE, place_of};
+use super::secrets::Secrets;
+use crate::app::admission::{TOO_MANY_TESTS, UnderWay, without_permit};
+use crate::app::view::{EndpointTestView, EventBody};
+use crate::app::webhooks::deliverer::{Rendered, render, word};
+use crate::app::{Error, Gateway, access};
+use crate::domain::caller::Caller;
+use crate::domain::clock::Instant;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::field::FieldError;
+use crate::domain::health::CAREFUL_AFTER;
+use crate::domain::ids::{EndpointId, EventId};
+use crate::store::Trial;
+use crate::webhook::explain::{explain, no_echo};
+use crate::webhook::network::Networks;
+use crate::webhook::sender::{Attempted, Outcome, Outgoing};
+use crate::webhook::sign::SigningKey;
+
+const BUSY: &str = "as many messages are under way to the webhook endpoint as may be at once";
+const SLOW: &str = "the webhook endpoint's rate_per_second lets nothing more go at the moment";
+/// The type of a test's body.
+const TEST: &str = "webhook_endpoint.test";
+
+impl Gateway {
+    /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back. It keeps
+    /// to the endpoint's limits, and to a rate of its own.
+    pub async fn test_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointTestView, Error> {
+        access::check(caller, "test_webhook_endpoint")?;
+        let endpoint = self.verified_endpoint(caller, id).await?;
+        self.count_trial(&caller.team)?;
+        let (_under_way, free_at) = self.begin_test(&endpoint).await?;
+        let secrets = self.opened(caller, id).await?;
+        let message = EventId::new(self.now(), self.entropy());
+        let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
+        let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
+        let attempted = without_permit(self.send_test(&endpoint, message, secrets, rendered)).await;
+        if attempted.outcome == Outcome::Delivered {
+            self.store().note_test_arrived(&caller.team, id, self.now(), free_at).await?;
+            self.outlet().look.notify_one();
+        }
+        Ok(EndpointTestView::of(message.to_string(), word(attempted.outcome), &attempted))
+    }
+
+    /// A test as a delivery would be: under way among others as long as what is returned lives, and one of the rate.
+    async fn begin_test(&self, endpoint: &Endpoint) -> Result<(UnderWay, Option<Instant>), Error> {
+        let careful = endpoint.health.consecutive_failures >= CAREFUL_AFTER;
+        let most = if careful { 1 } else { self.settings().webhook.running_per_endpoint };
+        let under_way = self.try_one(endpoint.id, most).ok_or_else(|| too_many(BUSY))?;
+        let room = i64::try_from(most - under_way.before).unwrap_or(i64::MAX);
+        match self.store().begin_test(&endpoint.team, endpoint.id, self.now(), room).await? {
+            None => Err(Error::NotFound("webhook endpoint")),
+            Some(Trial::Begun(free_at)) => Ok((under_way, free_at)),
+            Some(Trial::Limited) => Err(too_many(SLOW)),
+            Some(Trial::Busy) => Err(too_many(BUSY)),
+        }
+    }
+
+    async fn send_test(
+        &self,
+        endpoint: &Endpoint,
+        message: EventId,
+        secrets: Secrets,
+        rendered: Rendered,
+    ) -> Attempted {
+        let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
+        let headers = self.signed(message, (&secrets.0, secrets.1.clone()), &rendered);
+        let outgoing = Outgoing { url: endpoint.url.expose().to_owned(), headers, body: rendered.body, timeout };
+        self.send_verified((endpoint.id, endpoint.verified_networks.as_deref()), outgoing, || Ok(secrets)).await
+    }
+
+    /// Everything that an endpoint signs and sends with, for the moment of sending: its keys, its own headers.
+    pub(super) async fn opened(&self, caller: &Caller, id: EndpointId) -> Result<Secrets, Error> {
+        let found = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
+        let (secret, old, headers) = found.ok_or(Error::NotFound("webhook endpoint"))?;
+        let mut keys = self.open_keys(id, &secret)?;
+        if let Some(old) = old {
+            keys.extend(self.open_keys(id, &old)?);
+        }
+        Ok((keys, self.open_headers(id, headers.as_deref())?))
+    }
+
+    /// Whether the challenge may be left out where `asked` says so.
+    pub(super) fn skips_challenge(&self, asked: bool) -> Result<bool, Error> {
+        if asked && !self.settings().webhook.allow_skip_challenge {
+            let detail = "is not allowed by this gateway's operator";
+            return Err(Error::Invalid(vec![FieldError::new("/skip_challenge", "not_allowed", detail)]));
+        }
+        Ok(asked)
+    }
+
+    /// Refuses an endpoint that does not echo a challenge. The networks in which it did.
+    pub(super) async fn challenge(
+        &self,
+        endpoint: &Endpoint,
+        keys: &[SigningKey],
+        own: Vec<(String, String)>,
+    ) -> Result<Vec<String>, Error> {
+        self.count_trial(&endpoint.team)?;
+        let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
+        let to = (endpoint.url.expose().to_owned(), timeout);
+        let (challenge, outgoing) = self.challenge_to(to, (keys, own));
+        let attempted = without_permit(self.parts().sender.send(outgoing)).await;
+        if let Some(place) = place_of(&attempted, &challenge) {
+            return Ok(Networks::default().with(place).texts());
+        }
+        let why = match (attempted.outcome, attempted.error) {
+            (Outcome::Delivered, _) => no_echo(attempted.http_status, &attempted.response_excerpt),
+            (_, error) => explain(error.unwrap_or("unanswered"), attempted.http_status, attempted.redirect.as_ref()),
+        };
+        let detail = format!("must answer a {CHALLENGE} with its data.challenge, as text or as JSON; {why}");
+        Err(Error::Invalid(vec![FieldError::new("/url", "challenge_failed", detail)]))
+    }
+}
+
+fn too_many(detail: &'static str) -> Error {
+    Error::TooMany { code: TOO_MANY_TESTS, detail, retry_after_seconds: 1 }
+}
