@@ -7,105 +7,69 @@
 //!
 //! Who calls it: `app`. What it does not do: deciding.
 
-mod access_keys;
-mod adoption;
-mod api_keys;
-mod audit;
-mod audit_insert;
-mod audit_owner;
-mod audit_writer;
-mod backlog;
-mod batches;
-mod changes;
+mod batch;
 mod columns;
-mod connectivity;
-mod deliveries;
-mod describing;
-mod dispatch;
-mod endpoint_changes;
-mod endpoint_trials;
-mod endpoints;
-mod ensuring;
+mod database;
 mod error;
-mod events;
-mod gate;
-mod grants;
-mod idempotency;
-mod image_caches;
-mod lives;
-mod makers;
-mod migrations;
-mod operations;
-mod owed_answers;
-mod platform_events;
-mod policies;
-mod pool;
-mod quota;
-mod redelivery;
-mod rendered;
 mod rows;
-mod session;
-mod settling;
-mod state_writer;
-mod tracker;
-mod transitions;
+pub mod system;
+mod team;
 mod unreadable;
-pub mod unscoped;
 mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use adoption::{Adopted, NewAdoption};
-pub use audit::NumberedEntry;
-pub use audit_insert::Stamp;
-pub use audit_owner::DroppedMonth;
-pub use changes::CacheWrite;
-pub use connectivity::Weakness;
-pub use deliveries::PlacedDelivery;
-pub use describing::TeamUsage;
-pub use dispatch::{Dispatch, Dispatched, Outlet};
-pub use endpoint_changes::{Enabling, EndpointWrite};
-pub use endpoint_trials::Trial;
-pub use endpoints::{EndpointSecrets, KeptEndpoint};
-pub use ensuring::{Chosen, EnsureBegun};
+pub use batch::audit_insert::Stamp;
+pub use database::audit_owner::DroppedMonth;
+pub use database::connectivity::Weakness;
+use database::pool::{Doubt, Pool};
+use database::session::Sessions;
 pub use error::Error;
-pub use events::{NewEvent, StoredEvent, Stretch};
-pub use idempotency::{Claimed, NewKey};
-pub use lives::Place;
-pub use makers::{Added, Turned};
-pub use operations::{Begun, NewCreate, NewOperation};
-pub use owed_answers::{OwedAnswer, Waiter};
-pub use platform_events::PlatformEvent;
-pub use policies::Rules;
-use pool::{Doubt, Pool};
-pub use quota::Quota;
-pub use redelivery::{Resent, Span};
-pub use rendered::{Rendered, Rendering};
-use session::Sessions;
-pub use settling::{Settled, Settlement};
 use sqlx::postgres::PgConnectOptions;
-pub use unscoped::access_keys::SealedKey;
-pub use unscoped::account_ids::PinnedIds;
-pub use unscoped::adoption::Taken;
-pub use unscoped::api_keys::HashedKey;
-pub use unscoped::budgets::KeptBudget;
-pub use unscoped::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
-pub use unscoped::cloud_accounts::{AccountRemoval, SealedAccount};
-pub use unscoped::containment::TakenKeys;
-pub use unscoped::deliveries::{Ailing, Bounds, Claim, Destination, Finished};
-pub use unscoped::endpoint_urls::PlainUrl;
-pub use unscoped::far_times::Farthest;
-pub use unscoped::horizon::OldestTransaction;
-pub use unscoped::issuers::{IssuerChange, StoredIssuer};
-pub use unscoped::operations::{LeasedOperation, Postponed};
-pub use unscoped::reconciler::{ComparedList, ReconcileLease};
-pub use unscoped::retention::Forgotten;
-pub use unscoped::rotating::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, SEALED, Sealed, SealedBy};
-pub use unscoped::sealing::{SealedBatch, Sealing, Unsealed};
-pub use unscoped::tracker::{Followed, GroupLease, Rest, TrackerGroup};
-pub use unscoped::unmanaged::FoundCache;
-pub use unscoped::vanishings::MassVanishing;
+pub use system::access_keys::SealedKey;
+pub use system::account_ids::PinnedIds;
+pub use system::adoption::Taken;
+pub use system::api_keys::HashedKey;
+pub use system::budgets::KeptBudget;
+pub use system::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
+pub use system::cloud_accounts::{AccountRemoval, SealedAccount};
+pub use system::containment::TakenKeys;
+pub use system::deliveries::{Ailing, Bounds, Claim, Destination, Finished};
+pub use system::endpoint_urls::PlainUrl;
+pub use system::far_times::Farthest;
+pub use system::horizon::OldestTransaction;
+pub use system::issuers::{IssuerChange, StoredIssuer};
+pub use system::key_rotation::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, SEALED, Sealed, SealedBy};
+pub use system::operations::{LeasedOperation, Postponed};
+pub use system::platform_events::PlatformEvent;
+pub use system::reconciler::{ComparedList, ReconcileLease};
+pub use system::retention::Forgotten;
+pub use system::sealer::{SealedBatch, Sealing, Unsealed};
+pub use system::tracker::{Followed, GroupLease, Rest, TrackerGroup};
+pub use system::unmanaged::FoundCache;
+pub use system::vanishings::MassVanishing;
+pub use team::adoption::{Adopted, NewAdoption};
+pub use team::audit::NumberedEntry;
+pub use team::changes::CacheWrite;
+pub use team::deliveries::PlacedDelivery;
+pub use team::description::TeamUsage;
+pub use team::dispatch::{Dispatch, Dispatched, Outlet};
+pub use team::endpoint_changes::{Enabling, EndpointWrite};
+pub use team::endpoint_trials::Trial;
+pub use team::endpoints::{EndpointSecrets, KeptEndpoint};
+pub use team::ensure::{Chosen, EnsureBegun};
+pub use team::events::{NewEvent, StoredEvent, Stretch};
+pub use team::idempotency::{Claimed, NewKey};
+pub use team::lives::Place;
+pub use team::makers::{Added, Turned};
+pub use team::operations::{Begun, NewCreate, NewOperation};
+pub use team::owed_answers::{OwedAnswer, Waiter};
+pub use team::policies::Rules;
+pub use team::quota::Quota;
+pub use team::redelivery::{Resent, Span};
+pub use team::rendered::{Rendered, Rendering};
+pub use team::settle::{Settled, Settlement};
 
 use crate::domain::clock::Instant;
 use crate::domain::database::address::Address;
@@ -132,11 +96,11 @@ pub struct PoolSizes {
 pub struct Store {
     requests: Pool,
     workers: Pool,
-    audit: Arc<audit_writer::AuditWriter>,
-    hot: Arc<rendered::HotReads>,
-    state: Arc<state_writer::StateWriter>,
-    rules: Arc<policies::RuleReads>,
-    told: Arc<batches::Batches<owed_answers::Clearing>>,
+    audit: Arc<batch::audit_writer::AuditWriter>,
+    hot: Arc<team::rendered::HotReads>,
+    state: Arc<batch::state_writer::StateWriter>,
+    rules: Arc<team::policies::RuleReads>,
+    told: Arc<batch::Batches<team::owed_answers::Clearing>>,
     stamp: Stamp,
     sessions: Arc<Sessions>,
     doubt: Arc<Doubt>,
@@ -145,7 +109,7 @@ pub struct Store {
 impl Store {
     /// Opens the pools of an address. Must be called within a tokio runtime.
     pub fn at(address: &Address, sizes: PoolSizes, stamp: Stamp) -> Self {
-        Self::with(Sessions::new(&session::options_of(address), &address.settings), sizes, stamp)
+        Self::with(Sessions::new(&database::session::options_of(address), &address.settings), sizes, stamp)
     }
 
     /// Opens the pools. No connection is made yet, so it works while the database is still starting. Must be called
@@ -160,12 +124,12 @@ impl Store {
         let doubt = Arc::<Doubt>::default();
         let pool = |most: u32| Pool::lazy(&pooled, most, sizes.acquire, &doubt);
         let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire, &doubt);
-        let audit = Arc::new(audit_writer::start(steady(1), stamp.clone()));
-        let hot = Arc::new(rendered::start(steady(HOT), HOT));
-        let state = Arc::new(state_writer::start(steady, &stamp));
-        let rules = Arc::new(policies::start(steady(1)));
+        let audit = Arc::new(batch::audit_writer::start(steady(1), stamp.clone()));
+        let hot = Arc::new(team::rendered::start(steady(HOT), HOT));
+        let state = Arc::new(batch::state_writer::start(steady, &stamp));
+        let rules = Arc::new(team::policies::start(steady(1)));
         let (requests, workers) = (pool(sizes.requests), pool(sizes.workers));
-        let told = Arc::new(owed_answers::start(workers.clone()));
+        let told = Arc::new(team::owed_answers::start(workers.clone()));
         Self { requests, workers, audit, hot, state, rules, told, stamp, sessions: Arc::new(sessions), doubt }
     }
 
@@ -189,7 +153,7 @@ impl Store {
 
     /// Why the database cannot be used although it answers, as found when it was last asked.
     pub fn ailment(&self) -> Option<&'static str> {
-        self.doubt.ailment().map(pool::Ailment::words)
+        self.doubt.ailment().map(database::pool::Ailment::words)
     }
 
     /// Whether the role lacked a right lately that something needed.

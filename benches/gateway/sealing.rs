@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use eci_cache_gateway::app::audit::verification::{Subject, verify};
 use eci_cache_gateway::domain::audit::{Actor, Outcome};
-use eci_cache_gateway::domain::caller::{Door, Origin};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::caller::{Door, Origin};
 use eci_cache_gateway::domain::ids::AuditId;
 use futures_util::future::join_all;
 

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::policy::Policy;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::sim::StandIn;

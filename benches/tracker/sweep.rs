@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eci_cache_gateway::domain::observation::Seen;
+use eci_cache_gateway::domain::image_cache::observation::Seen;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::store::TrackerGroup;
 

@@ -14,10 +14,10 @@
 
 use super::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Caller, Door, Origin};
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
 use crate::domain::failure::Fault;
+use crate::domain::identity::caller::{Caller, Door, Origin};
 use crate::domain::reconcile::Census;
 use crate::domain::reconcile::census::is_absence_believed;
 use crate::domain::region::Region;

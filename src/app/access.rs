@@ -3,7 +3,7 @@
 //! name.
 
 use super::Error;
-use crate::domain::caller::{Caller, Scope};
+use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::limits::queue::Class;
 
 /// Everything that is known of one operation of the API beside its handler.

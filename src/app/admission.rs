@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::{Error, Gateway};
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::book::Book;
 use crate::domain::limits::queue::{Arrival, Asking, Class, Queue, Room};
 use crate::domain::limits::{Limits, Party, TeamLimits, neighbourhood};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::caller::{Origin, Provenance, Recognized};
 use crate::domain::clock::Instant;
+use crate::domain::identity::caller::{Origin, Provenance, Recognized};
 
 /// One request: where it came from, when, and whether its audit entry is written already.
 #[derive(Clone)]

@@ -10,9 +10,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{Error, Gateway};
 use crate::crypto::fingerprint::SIGNATURE_BYTES;
-use crate::domain::caller::Caller;
 use crate::domain::field::FieldError;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::caller::Caller;
 
 /// What an encrypted cursor begins with; no letter of base64.
 const SEALED: &str = "c.";

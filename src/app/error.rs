@@ -1,12 +1,12 @@
 //! Everything that can go wrong for a caller: one closed list, without a word of any transport. Each door
 //! renders it once, in its own shape; the cause behind [`Error::Internal`] is logged there and never shown.
 
-use crate::domain::caller::Scope;
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
+use crate::domain::identity::caller::Scope;
+use crate::domain::identity::token_exchange::Fault;
 use crate::domain::ids::OperationId;
 use crate::domain::policy::Refusal;
-use crate::domain::token_exchange::Fault;
 
 /// The code of what is asked of an audit entry before the sealer has come by.
 pub(super) const NOT_SEALED: &str = "audit_entry_not_sealed";

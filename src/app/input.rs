@@ -7,17 +7,17 @@ use secrecy::SecretString;
 
 use super::precondition::Precondition;
 use super::view::{EventView, FailureView, GateView, ImageCacheView};
-use crate::domain::adoption::AdoptionFilter;
 use crate::domain::audit::Outcome;
-use crate::domain::caller::{Scope, TeamId};
 use crate::domain::clock::Instant;
-use crate::domain::content::Ensured;
-use crate::domain::endpoint::{EndpointOptions, EventFormat};
 use crate::domain::event::EventType;
+use crate::domain::identity::caller::{Scope, TeamId};
 use crate::domain::ids::CacheId;
+use crate::domain::image_cache::content::Ensured;
+use crate::domain::image_cache::status::Status;
 use crate::domain::policy::Policy;
+use crate::domain::reconcile::adoption::AdoptionFilter;
 use crate::domain::region::Region;
-use crate::domain::status::Status;
+use crate::domain::webhooks::endpoint::{EndpointOptions, EventFormat};
 
 /// An idempotency key with what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]

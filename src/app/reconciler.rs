@@ -14,12 +14,12 @@ use chrono::Duration;
 
 use super::{Error, Gateway};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::change::Change;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::change::Change;
+use crate::domain::image_cache::spec::EliminationStrategy;
 use crate::domain::reconcile::{self, Fill, Rule};
-use crate::domain::spec::EliminationStrategy;
 use crate::store::{ComparedList, ReconcileLease};
 
 mod reads;

@@ -7,14 +7,14 @@ use crate::config::{
     CloudConfig, LimitsConfig, PaceConfig, PolicyConfig, RetentionConfig, ServeConfig, ServerConfig, WebhookConfig,
     WorkConfig,
 };
-use crate::domain::cloud_endpoint::Allowed;
-use crate::domain::delivery_scheduler;
+use crate::domain::cloud_account::endpoint::Allowed;
 use crate::domain::limits;
 use crate::domain::operation::Rule;
 use crate::domain::policy::Prices;
+use crate::domain::policy::team::UnknownTeams;
 use crate::domain::poll::budget::Limits;
 use crate::domain::region::Region;
-use crate::domain::team::UnknownTeams;
+use crate::domain::webhooks::scheduler;
 
 /// The gateway's settings.
 #[derive(Debug, Clone)]
@@ -157,8 +157,8 @@ impl Default for Settings {
 
 impl Settings {
     /// How much the deliverer has in hand and in flight.
-    pub(super) fn scheduler(&self) -> delivery_scheduler::Limits {
-        delivery_scheduler::Limits {
+    pub(super) fn scheduler(&self) -> scheduler::Limits {
+        scheduler::Limits {
             flying: self.webhook.running,
             per_team: self.webhook.running_per_team,
             per_endpoint: self.webhook.running_per_endpoint,

@@ -16,12 +16,12 @@ use super::lease::{Held, Lease};
 use super::{Error, Gateway};
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
+use crate::domain::image_cache::status::Status;
 use crate::domain::poll::bucket;
 use crate::domain::poll::planner::{Due, Listed, Read, plan, portion};
 use crate::domain::poll::rhythm::Rhythm;
 use crate::domain::poll::round::{Following, Round};
 use crate::domain::region::Region;
-use crate::domain::status::Status;
 use crate::eci::Client;
 use crate::store::{Followed, GroupLease, Rest, TrackerGroup};
 

@@ -3,12 +3,12 @@
 use super::Gateway;
 use super::view::EventBody;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::change::Change;
-use crate::domain::difference::{FieldChange, differences};
 use crate::domain::event::EventType;
 use crate::domain::ids::{EventId, TransitionId};
+use crate::domain::image_cache::change::Change;
+use crate::domain::image_cache::difference::{FieldChange, differences};
+use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{ImageCache, Transition};
-use crate::domain::status::Status;
 use crate::store::{CacheWrite, NewEvent};
 
 impl Gateway {

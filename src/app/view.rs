@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::caller::Caller;
+use crate::domain::identity::caller::Caller;
+use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::Operation;
-use crate::domain::status::Status;
 
 mod access_keys;
 mod acr;

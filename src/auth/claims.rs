@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use crate::domain::clock::Instant;
-use crate::domain::issuer::subject::is_plain;
+use crate::domain::identity::issuer::subject::is_plain;
 
 /// The claims of a token.
 pub(super) struct Claims<'a>(pub(super) &'a Map<String, Value>);

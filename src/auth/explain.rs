@@ -13,9 +13,9 @@ use super::keys::KeySet;
 use super::refusal::Refusal;
 use super::token::Token;
 use super::verify::Verifier;
-use crate::domain::caller::Scope;
 use crate::domain::clock::Instant;
-use crate::domain::issuer::explanation::{Becomes, Check, Explanation};
+use crate::domain::identity::caller::Scope;
+use crate::domain::identity::issuer::explanation::{Becomes, Check, Explanation};
 
 mod facts;
 

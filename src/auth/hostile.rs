@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::jwks::KeySource;
 use super::testing::{SECRET, Signer, b64, hmac_sha256, jwks};
 use super::verify::{Settings, Verifier};
-use crate::domain::caller::{Caller, CredentialKind, Provenance, Scope};
 use crate::domain::clock::{Instant, ManualClock};
+use crate::domain::identity::caller::{Caller, CredentialKind, Provenance, Scope};
 
 mod good;
 

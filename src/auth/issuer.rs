@@ -16,10 +16,10 @@ use super::jwks::KeySource;
 use super::keys::KeySet;
 use super::refusal::{NoRule, Refusal};
 use super::token::Token;
-use crate::domain::caller::{Caller, CredentialKind, Provenance, Recognized, TeamId};
 use crate::domain::clock::Instant;
-use crate::domain::issuer::rules::{Match, Rules, Unjudged, WhyNoTeam};
-use crate::domain::issuer::{DEFAULT, Issuer, Rule, ScopeSource, TeamSource, pointer, subject};
+use crate::domain::identity::caller::{Caller, CredentialKind, Provenance, Recognized, TeamId};
+use crate::domain::identity::issuer::rules::{Match, Rules, Unjudged, WhyNoTeam};
+use crate::domain::identity::issuer::{DEFAULT, Issuer, Rule, ScopeSource, TeamSource, pointer, subject};
 
 const MAX_CREDENTIAL_CHARS: usize = 128;
 /// The claims that name the client that a token was made for: Auth0, Google, Keycloak and Entra ID (version 2) have

@@ -15,7 +15,7 @@ use url::{Host, Url};
 
 use super::keys::{KeySet, KeySetError, Secrets, public_algorithms};
 use crate::domain::clock::Clock;
-use crate::domain::issuer::{ALGORITHMS, DEFAULT, Issuer, Keys, KeysFrom, discovery_url};
+use crate::domain::identity::issuer::{ALGORITHMS, DEFAULT, Issuer, Keys, KeysFrom, discovery_url};
 use crate::egress::Egress;
 
 mod remote;

@@ -12,9 +12,9 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::issuer::ALGORITHMS;
-use crate::domain::issuer::explanation::SkippedKey;
-use crate::domain::issuer::subject::is_plain;
+use crate::domain::identity::issuer::ALGORITHMS;
+use crate::domain::identity::issuer::explanation::SkippedKey;
+use crate::domain::identity::issuer::subject::is_plain;
 
 mod jwk;
 #[cfg(test)]

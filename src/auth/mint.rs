@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::keys::MIN_SECRET_BYTES;
-use crate::domain::caller::{Scope, TeamId};
 use crate::domain::clock::Instant;
+use crate::domain::identity::caller::{Scope, TeamId};
 
 /// What the token is to say.
 #[derive(Debug, Clone)]

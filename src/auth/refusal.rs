@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::domain::issuer::explanation::Tried;
+use crate::domain::identity::issuer::explanation::Tried;
 
 /// The most rules that a refusal lists.
 const MAX_RULES: usize = 10;

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::digest::{Context, SHA256};
 use chrono::Duration;
 
-use crate::domain::caller::Caller;
 use crate::domain::clock::{Instant, within};
+use crate::domain::identity::caller::Caller;
 
 /// How long a verified token is remembered.
 const AGE: Duration = Duration::seconds(60);
@@ -94,7 +94,7 @@ impl Verified {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::caller::CredentialKind;
+    use crate::domain::identity::caller::CredentialKind;
 
     fn caller(expires_at: Instant) -> Arc<Caller> {
         Arc::new(Caller {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::keys::MAX_KID_BYTES;
 use super::refusal::Refusal;
-use crate::domain::issuer::ALGORITHMS;
+use crate::domain::identity::issuer::ALGORITHMS;
 
 /// The longest token, in bytes.
 pub(super) const MAX_BYTES: usize = 8 * 1024;

@@ -19,11 +19,11 @@ use super::jwks::{KeySource, KeyState, Reach};
 use super::refusal::Refusal;
 use super::remembered::{Remembered, Stamp, print};
 use super::token::Token;
-use crate::domain::caller::{Caller, Recognized};
 use crate::domain::clock::Clock;
 use crate::domain::field::FieldError;
-use crate::domain::issuer::rules::Rules;
-use crate::domain::issuer::{DEFAULT, Issuer, KeysFrom, MAX_ISSUERS};
+use crate::domain::identity::caller::{Caller, Recognized};
+use crate::domain::identity::issuer::rules::Rules;
+use crate::domain::identity::issuer::{DEFAULT, Issuer, KeysFrom, MAX_ISSUERS};
 
 /// Reads tokens of every issuer that is configured.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 
 use super::{Failure, operator};
 use crate::config::Loaded;
-use crate::domain::account_id::AccountId;
-use crate::domain::caller::Scope;
+use crate::domain::cloud_account::account_id::AccountId;
+use crate::domain::identity::caller::Scope;
 
 /// Which cloud account is meant, and which of the cloud's it is from now on.
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 
 use super::{Failure, operator};
 use crate::config::Loaded;
-use crate::domain::caller::Scope;
+use crate::domain::identity::caller::Scope;
 use crate::domain::region::Region;
 
 /// Where.

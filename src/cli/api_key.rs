@@ -7,7 +7,7 @@ use super::{Failure, assemble, console, runtime, startup, wrong};
 use crate::app::Call;
 use crate::app::input::NewApiKey;
 use crate::config::{Loaded, ServeConfig};
-use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope, TeamId};
+use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope, TeamId};
 
 /// Whose key, and what it may do.
 #[derive(Debug, clap::Args)]

@@ -14,7 +14,7 @@ use crate::app::audit::verification::{self, Report, Subject};
 use crate::config::{Config, ServeAudit};
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note::NoteVerifier;
-use crate::domain::checkpoint::Checkpoint;
+use crate::domain::audit::checkpoint::Checkpoint;
 use crate::store::{Stamp, Store};
 
 mod file;

@@ -18,10 +18,10 @@ use serde::Serialize;
 
 use super::{Failure, assemble, console, runtime, wrong};
 use crate::config::Loaded;
-use crate::domain::caller::TeamId;
 use crate::domain::clock::SystemClock;
-use crate::domain::issuer::explanation::Explanation;
-use crate::domain::issuer::{Issuer, preset};
+use crate::domain::identity::caller::TeamId;
+use crate::domain::identity::issuer::explanation::Explanation;
+use crate::domain::identity::issuer::{Issuer, preset};
 
 /// The longest input that is read: a token is refused beyond 8 KiB.
 const INPUT: u64 = 64 * 1024;

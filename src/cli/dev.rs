@@ -20,11 +20,11 @@ use crate::config::{
     ServerConfig, WebhookConfig, WorkConfig,
 };
 use crate::crypto::master::{BadKey, MasterKey};
-use crate::domain::access_key::KEY_SCOPES;
 use crate::domain::clock::SystemClock;
-use crate::domain::cloud_endpoint::Allowed;
+use crate::domain::cloud_account::endpoint::Allowed;
 use crate::domain::database::address::Address;
 use crate::domain::entropy::Entropy;
+use crate::domain::identity::access_key::KEY_SCOPES;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};

@@ -4,7 +4,7 @@
 use super::{Failure, assemble, console, runtime, startup, wrong};
 use crate::app::{Call, Error, Gateway};
 use crate::config::{Loaded, ServeConfig};
-use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
+use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope};
 
 /// Acts with one right of the platform, and prints what came of it.
 pub(super) fn run(

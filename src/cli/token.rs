@@ -5,9 +5,9 @@ use secrecy::ExposeSecret as _;
 use super::{Failure, console};
 use crate::auth::mint::{Claims, mint};
 use crate::config::{AuthKeys, Config};
-use crate::domain::caller::{Scope, TeamId};
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::Entropy;
+use crate::domain::identity::caller::{Scope, TeamId};
 use crate::domain::ids::uuid_v7;
 
 /// What the token says.

@@ -16,7 +16,7 @@ use super::settings::TokensConfig;
 use crate::auth::jwks::{Reach, is_safe};
 use crate::auth::keys::{KeySet, Secrets};
 use crate::domain::field::FieldError;
-use crate::domain::issuer::{ALGORITHMS, Issuer, MAX_ISSUERS, discovery_url};
+use crate::domain::identity::issuer::{ALGORITHMS, Issuer, MAX_ISSUERS, discovery_url};
 use crate::egress::Egress;
 
 /// The largest file of issuers, in bytes.

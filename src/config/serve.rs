@@ -11,9 +11,9 @@ use super::{
 };
 use crate::auth::jwks::Reach;
 use crate::crypto::master::MasterKey;
-use crate::domain::cloud_endpoint::Allowed;
+use crate::domain::cloud_account::endpoint::Allowed;
 use crate::domain::database::address::Address;
-use crate::domain::issuer::Issuer;
+use crate::domain::identity::issuer::Issuer;
 
 /// The settings of `serve` and `worker`: nothing is missing.
 #[derive(Debug)]

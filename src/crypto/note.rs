@@ -15,7 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::master::MasterKey;
-use crate::domain::checkpoint::is_origin;
+use crate::domain::audit::checkpoint::is_origin;
 
 /// The byte that says Ed25519.
 const ALGORITHM: u8 = 1;

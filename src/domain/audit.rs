@@ -5,14 +5,15 @@
 //! operation and the request id. Parameters come from an allow-list ([`parameters`]): nothing secret can get in.
 //! [`record`] has the canonical bytes that are sealed, [`retention`] what was dropped after its time.
 
+pub mod checkpoint;
 pub mod parameters;
 pub mod record;
 pub mod retention;
 
 use std::collections::BTreeMap;
 
-use super::caller::{Caller, Door, Origin, Recognized, TeamId};
 use super::clock::Instant;
+use super::identity::caller::{Caller, Door, Origin, Recognized, TeamId};
 use super::ids::{AuditId, OperationId};
 
 /// How it went.

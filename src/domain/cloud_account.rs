@@ -14,6 +14,9 @@ use crate::domain::field::{FieldError, Findings};
 use crate::domain::policy::ANY;
 use crate::domain::region::Region;
 
+pub mod account_id;
+pub mod endpoint;
+
 /// What [`is_account_name`] allows.
 pub const ACCOUNT_NAMES: &str = "1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit";
 /// What [`is_role_arn`] allows.

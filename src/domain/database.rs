@@ -6,3 +6,4 @@
 pub mod address;
 pub mod fault;
 pub mod grants;
+pub mod horizon;

@@ -2,7 +2,7 @@
 
 use super::ids::CacheId;
 use super::image_cache::ImageCache;
-use super::status::Status;
+use super::image_cache::status::Status;
 
 /// The type of an event. On the wire these are open strings: consumers must ignore those they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

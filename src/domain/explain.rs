@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use super::spec::SIZE_GIB;
+use super::image_cache::spec::SIZE_GIB;
 
 mod table;
 

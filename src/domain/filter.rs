@@ -1,11 +1,11 @@
 //! What lists are asked for.
 
-use super::caller::TeamId;
 use super::clock::Instant;
 use super::event::EventType;
+use super::identity::caller::TeamId;
 use super::ids::{CacheId, EndpointId};
+use super::image_cache::status::Status;
 use super::region::Region;
-use super::status::Status;
 
 /// How much of a list, and after what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub struct DeliveryFilter {
     /// To this endpoint.
     pub endpoint: Option<EndpointId>,
     /// In this state.
-    pub state: Option<super::webhook::DeliveryState>,
+    pub state: Option<super::webhooks::DeliveryState>,
     /// Of this event.
     pub event: Option<super::ids::EventId>,
     /// Of events of this type.

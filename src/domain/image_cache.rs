@@ -2,13 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::caller::TeamId;
 use super::clock::Instant;
 use super::failure::CloudError;
+use super::identity::caller::TeamId;
 use super::ids::{CacheId, OperationId, TransitionId};
 use super::reconcile::Reconciled;
-use super::spec::ImageCacheSpec;
-use super::status::Status;
+use spec::ImageCacheSpec;
+use status::Status;
+
+pub mod change;
+pub mod content;
+pub mod difference;
+pub mod gate;
+pub mod observation;
+pub mod spec;
+pub mod status;
 
 /// Why a cache failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

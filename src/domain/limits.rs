@@ -12,7 +12,7 @@ mod shares;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::caller::TeamId;
+use super::identity::caller::TeamId;
 use bucket::Rate;
 use queue::Room;
 

@@ -11,9 +11,9 @@
 use super::clock::Instant;
 use super::ids::CacheId;
 use super::image_cache::ImageCache;
+use super::image_cache::status::Status;
 use super::image_ref::ImageRef;
 use super::region::Region;
-use super::status::Status;
 
 pub mod near;
 

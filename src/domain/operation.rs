@@ -5,17 +5,18 @@
 //! What must stay true: the ClientToken is the operation's id and generation, never another one; an operation
 //! that waits for another one is never sent.
 
+pub mod dry_run;
 mod owed;
 mod rule;
 
 pub use owed::Owed;
 pub use rule::{Answer, Effect, Held, Input, Progress, Rule, Sight, decide, is_stale};
 
-use super::caller::TeamId;
 use super::clock::Instant;
 use super::failure::{CloudError, Fault};
+use super::identity::caller::TeamId;
 use super::ids::{CacheId, OperationId};
-use super::spec::{ImageCacheChanges, ImageCacheSpec};
+use super::image_cache::spec::{ImageCacheChanges, ImageCacheSpec};
 
 /// The cloud's word for a ClientToken that it knows with other parameters.
 const MISMATCH: &str = "IdempotentParameterMismatch";

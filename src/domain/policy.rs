@@ -18,15 +18,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::field::{FieldError, Findings};
-use super::key_life::MOST_DAYS;
+use super::identity::key_life::MOST_DAYS;
+use super::image_cache::spec::{RETENTION_DAYS, SIZE_GIB};
 use super::region::Region;
-use super::spec::{RETENTION_DAYS, SIZE_GIB};
 
 pub mod judge;
 pub mod money;
 pub mod pattern;
 pub mod price;
 pub mod profile;
+pub mod team;
 pub mod usage;
 
 pub use judge::{Asked, Refusal, fill, judge};

@@ -9,19 +9,20 @@
 //! The rooms: this page judges caches that vanished, those that came back and those that will expire; [`census`]
 //! whether a list is believed; [`drift`] what was changed past the gateway; [`unmanaged`] caches that no row knows.
 //!
-//! Who calls it: `app::reconciling`, and [`super::change`] for the words of a vanishing. What it does not do: look, or
+//! Who calls it: `app::reconciling`, and [`super::image_cache::change`] for the words of a vanishing. What it does not do: look, or
 //! write.
 
 use chrono::Duration;
 
-use super::change::{Change, MISSES_UNTIL_GONE, observe, revive};
 use super::clock::Instant;
 use super::event::EventType;
+use super::image_cache::change::{Change, MISSES_UNTIL_GONE, observe, revive};
+use super::image_cache::observation::Seen;
+use super::image_cache::spec::EliminationStrategy;
+use super::image_cache::status::Status;
 use super::image_cache::{Evidence, ImageCache};
-use super::observation::Seen;
-use super::spec::EliminationStrategy;
-use super::status::Status;
 
+pub mod adoption;
 pub mod census;
 pub mod drift;
 pub mod unmanaged;

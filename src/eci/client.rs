@@ -21,10 +21,10 @@ use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::failure::Fault;
 use crate::domain::ids::OperationId;
-use crate::domain::observation::Seen;
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
 use crate::domain::operation::is_stale;
 use crate::domain::region::Region;
-use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
 use crate::egress::Egress;
 
 mod endpoint;

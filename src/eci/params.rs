@@ -12,12 +12,12 @@ use secrecy::ExposeSecret as _;
 
 use super::client::{Attempt, DescribeQuery};
 use super::credentials::Role;
-use crate::domain::poll::bucket::{BUCKET_TAG, has_room};
-use crate::domain::region::Region;
-use crate::domain::spec::{
+use crate::domain::image_cache::spec::{
     AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, OPERATION_TAG, OsType,
     RegistryCredential,
 };
+use crate::domain::poll::bucket::{BUCKET_TAG, has_room};
+use crate::domain::region::Region;
 
 pub mod known;
 mod probe;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::domain::clock::Instant;
-use crate::domain::observation::{ProviderEvent, Seen};
+use crate::domain::image_cache::observation::{ProviderEvent, Seen};
 
 /// The answer of `CreateImageCache`.
 #[derive(Debug, Clone, Deserialize)]

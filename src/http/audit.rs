@@ -31,9 +31,9 @@ use crate::app::admission::in_place;
 use crate::app::input::Ending;
 use crate::app::upkeep::supervision::words_of;
 use crate::domain::audit::Outcome;
-use crate::domain::dry_run;
 use crate::domain::field::FieldError;
 use crate::domain::limits::bucket::Quota;
+use crate::domain::operation::dry_run;
 use crate::domain::quiet::Quiet;
 
 /// The least time for the audit entry of a request whose caller is about to give up.

@@ -21,7 +21,7 @@ use crate::app::admission::Place;
 use crate::app::{Call, access};
 use crate::config::LimitsConfig;
 use crate::domain::audit::Actor;
-use crate::domain::caller::{Caller, Door, Origin};
+use crate::domain::identity::caller::{Caller, Door, Origin};
 use crate::eci::incoming::Format;
 use crate::eci::user_agent;
 

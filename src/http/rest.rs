@@ -7,42 +7,17 @@ use utoipa_axum::routes;
 use super::DoorState;
 use super::openapi;
 
-mod access_keys;
-mod adoption;
-mod api_keys;
-mod audit_entries;
-mod audit_export;
-mod audit_proofs;
-mod bodies;
-mod cloud_accounts;
-mod deliveries;
-mod ensure;
+mod audit;
 mod events;
-mod found;
-mod gate;
-mod image_cache_query;
+mod identity;
 mod image_caches;
-mod issuers;
-mod key_bodies;
 mod lists;
-mod matches;
-mod me;
 mod operations;
 pub(super) mod pages;
-mod policies;
-mod policy_bodies;
-mod provider;
-mod region_profiles;
-mod revocations;
-mod streams;
-mod teams;
-mod token_exchange;
-mod waits;
-mod webhook_bodies;
-mod webhook_endpoint_acts;
+mod platform;
+mod webhooks;
 
 pub(super) use lists::EventList;
-mod webhook_endpoints;
 
 /// Every route that stands in the document, and the document as far as the handlers tell it.
 pub(super) fn routes() -> OpenApiRouter<DoorState> {
@@ -53,76 +28,80 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             image_caches::update_image_cache,
             image_caches::delete_image_cache
         ))
-        .routes(routes!(waits::wait_for_image_cache))
-        .routes(routes!(streams::stream_image_cache_events))
+        .routes(routes!(image_caches::waits::wait_for_image_cache))
+        .routes(routes!(events::streams::stream_image_cache_events))
         .routes(routes!(image_caches::list_transitions))
-        .routes(routes!(ensure::ensure_image_cache))
-        .routes(routes!(ensure::dry_run_image_cache))
-        .routes(routes!(adoption::adopt_image_caches))
-        .routes(routes!(found::list_found_image_caches))
-        .routes(routes!(matches::match_image_caches))
-        .routes(routes!(provider::get_provider_record))
-        .routes(routes!(provider::list_usage))
+        .routes(routes!(image_caches::ensure::ensure_image_cache))
+        .routes(routes!(image_caches::ensure::dry_run_image_cache))
+        .routes(routes!(image_caches::adoption::adopt_image_caches))
+        .routes(routes!(image_caches::found::list_found_image_caches))
+        .routes(routes!(image_caches::matches::match_image_caches))
+        .routes(routes!(image_caches::provider::get_provider_record))
+        .routes(routes!(image_caches::provider::list_usage))
         .routes(routes!(operations::list_operations))
         .routes(routes!(operations::get_operation))
         .routes(routes!(operations::list_team_costs))
-        .routes(routes!(events::list_events))
-        .routes(routes!(streams::stream_events))
-        .routes(routes!(gate::check_gate))
-        .routes(routes!(webhook_endpoints::create_webhook_endpoint, webhook_endpoints::list_webhook_endpoints))
+        .routes(routes!(events::feed::list_events))
+        .routes(routes!(events::streams::stream_events))
+        .routes(routes!(image_caches::gate::check_gate))
+        .routes(routes!(webhooks::endpoints::create_webhook_endpoint, webhooks::endpoints::list_webhook_endpoints))
         .routes(routes!(
-            webhook_endpoints::get_webhook_endpoint,
-            webhook_endpoint_acts::update_webhook_endpoint,
-            webhook_endpoints::delete_webhook_endpoint
+            webhooks::endpoints::get_webhook_endpoint,
+            webhooks::endpoint_actions::update_webhook_endpoint,
+            webhooks::endpoints::delete_webhook_endpoint
         ))
-        .routes(routes!(webhook_endpoint_acts::verify_webhook_endpoint))
-        .routes(routes!(webhook_endpoint_acts::rotate_webhook_secret))
-        .routes(routes!(webhook_endpoint_acts::test_webhook_endpoint))
-        .routes(routes!(webhook_endpoint_acts::pause_webhook_endpoint))
-        .routes(routes!(webhook_endpoint_acts::resume_webhook_endpoint))
-        .routes(routes!(webhook_endpoint_acts::recover_webhook_endpoint))
-        .routes(routes!(webhook_endpoint_acts::replay_webhook_endpoint))
-        .routes(routes!(deliveries::list_deliveries))
-        .routes(routes!(deliveries::get_delivery))
-        .routes(routes!(deliveries::list_delivery_attempts))
-        .routes(routes!(deliveries::resend_delivery))
-        .routes(routes!(audit_entries::list_audit_entries))
-        .routes(routes!(audit_entries::get_audit_entry))
-        .routes(routes!(audit_proofs::get_audit_proof))
-        .routes(routes!(audit_export::export_audit_entries))
-        .routes(routes!(audit_proofs::list_audit_checkpoints))
-        .routes(routes!(audit_proofs::get_audit_consistency))
-        .routes(routes!(access_keys::create_access_key, access_keys::list_access_keys))
-        .routes(routes!(access_keys::rotate_access_key))
-        .routes(routes!(access_keys::revoke_access_key))
-        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
-        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
-        .routes(routes!(api_keys::rotate_api_key))
-        .routes(routes!(revocations::create_revocation, revocations::list_revocations))
-        .routes(routes!(revocations::delete_revocation))
-        .routes(routes!(token_exchange::exchange_token))
-        .routes(routes!(policies::get_policy))
-        .routes(routes!(teams::create_team, teams::list_teams))
-        .routes(routes!(teams::get_team, teams::update_team))
-        .routes(routes!(policies::get_team_policy, policies::put_team_policy, policies::delete_team_policy))
-        .routes(routes!(policies::get_default_policy, policies::put_default_policy))
-        .routes(routes!(region_profiles::list_region_profiles))
+        .routes(routes!(webhooks::endpoint_actions::verify_webhook_endpoint))
+        .routes(routes!(webhooks::endpoint_actions::rotate_webhook_secret))
+        .routes(routes!(webhooks::endpoint_actions::test_webhook_endpoint))
+        .routes(routes!(webhooks::endpoint_actions::pause_webhook_endpoint))
+        .routes(routes!(webhooks::endpoint_actions::resume_webhook_endpoint))
+        .routes(routes!(webhooks::endpoint_actions::recover_webhook_endpoint))
+        .routes(routes!(webhooks::endpoint_actions::replay_webhook_endpoint))
+        .routes(routes!(webhooks::deliveries::list_deliveries))
+        .routes(routes!(webhooks::deliveries::get_delivery))
+        .routes(routes!(webhooks::deliveries::list_delivery_attempts))
+        .routes(routes!(webhooks::deliveries::resend_delivery))
+        .routes(routes!(audit::entries::list_audit_entries))
+        .routes(routes!(audit::entries::get_audit_entry))
+        .routes(routes!(audit::proofs::get_audit_proof))
+        .routes(routes!(audit::export::export_audit_entries))
+        .routes(routes!(audit::proofs::list_audit_checkpoints))
+        .routes(routes!(audit::proofs::get_audit_consistency))
+        .routes(routes!(identity::access_keys::create_access_key, identity::access_keys::list_access_keys))
+        .routes(routes!(identity::access_keys::rotate_access_key))
+        .routes(routes!(identity::access_keys::revoke_access_key))
+        .routes(routes!(identity::api_keys::create_api_key, identity::api_keys::list_api_keys))
+        .routes(routes!(identity::api_keys::get_api_key, identity::api_keys::revoke_api_key))
+        .routes(routes!(identity::api_keys::rotate_api_key))
+        .routes(routes!(identity::revocations::create_revocation, identity::revocations::list_revocations))
+        .routes(routes!(identity::revocations::delete_revocation))
+        .routes(routes!(identity::token_exchange::exchange_token))
+        .routes(routes!(platform::policies::get_policy))
+        .routes(routes!(platform::teams::create_team, platform::teams::list_teams))
+        .routes(routes!(platform::teams::get_team, platform::teams::update_team))
         .routes(routes!(
-            region_profiles::get_region_profile,
-            region_profiles::put_region_profile,
-            region_profiles::delete_region_profile
+            platform::policies::get_team_policy,
+            platform::policies::put_team_policy,
+            platform::policies::delete_team_policy
         ))
-        .routes(routes!(cloud_accounts::list_cloud_accounts))
+        .routes(routes!(platform::policies::get_default_policy, platform::policies::put_default_policy))
+        .routes(routes!(platform::region_profiles::list_region_profiles))
         .routes(routes!(
-            cloud_accounts::get_cloud_account,
-            cloud_accounts::put_cloud_account,
-            cloud_accounts::update_cloud_account,
-            cloud_accounts::delete_cloud_account
+            platform::region_profiles::get_region_profile,
+            platform::region_profiles::put_region_profile,
+            platform::region_profiles::delete_region_profile
         ))
-        .routes(routes!(issuers::list_issuers))
-        .routes(routes!(issuers::get_issuer, issuers::put_issuer, issuers::delete_issuer))
-        .routes(routes!(issuers::explain_token))
-        .routes(routes!(me::get_me))
+        .routes(routes!(platform::cloud_accounts::list_cloud_accounts))
+        .routes(routes!(
+            platform::cloud_accounts::get_cloud_account,
+            platform::cloud_accounts::put_cloud_account,
+            platform::cloud_accounts::update_cloud_account,
+            platform::cloud_accounts::delete_cloud_account
+        ))
+        .routes(routes!(identity::issuers::list_issuers))
+        .routes(routes!(identity::issuers::get_issuer, identity::issuers::put_issuer, identity::issuers::delete_issuer))
+        .routes(routes!(identity::issuers::explain_token))
+        .routes(routes!(identity::me::get_me))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))
         .routes(routes!(pages::metrics))

@@ -21,7 +21,7 @@ use super::extract::read_body;
 use super::problem::Refusal;
 use super::receipts;
 use crate::app::{NotLetIn, access};
-use crate::domain::caller::Caller;
+use crate::domain::identity::caller::Caller;
 use crate::domain::limits::queue::Class;
 use crate::domain::limits::{Party, neighbourhood};
 use crate::eci::incoming::{self, Incoming};

@@ -10,7 +10,7 @@ use super::limits;
 use super::machine::{Build, Order};
 use super::state::{Cache, State, new_id};
 use crate::domain::clock::Instant;
-use crate::domain::spec::{ImageCacheSpec, RegistryCredential};
+use crate::domain::image_cache::spec::{ImageCacheSpec, RegistryCredential};
 use crate::eci::params::read::read_create;
 
 /// The size that the cloud takes where none is given, in GiB.

@@ -13,8 +13,8 @@ use super::matching;
 use super::state::{Cache, State};
 use crate::domain::clock::Instant;
 use crate::domain::filter::DescribeFilter;
+use crate::domain::image_cache::spec::EliminationStrategy;
 use crate::domain::image_ref::{ImageRef, ImageRefError};
-use crate::domain::spec::EliminationStrategy;
 use crate::eci::params::read::{Refused, read_describe};
 
 /// A region with more caches than this is not counted anew for each page; `TotalCount` may then count what has just gone.

@@ -2,8 +2,8 @@
 
 use secrecy::ExposeSecret as _;
 
+use crate::domain::image_cache::spec::RegistryCredential;
 use crate::domain::image_ref::ImageRef;
-use crate::domain::spec::RegistryCredential;
 
 /// The size of an image named `huge`.
 const HUGE_GIB: i64 = 100;

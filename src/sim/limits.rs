@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::Refusal;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
-use crate::domain::spec::{ImageCacheSpec, NewImageCache, RegistryCredential};
+use crate::domain::image_cache::spec::{ImageCacheSpec, NewImageCache, RegistryCredential};
 use crate::eci::params::read::Refused;
 
 /// How long a build of one image takes by itself, in stand-in seconds.

@@ -10,8 +10,8 @@ use super::create;
 use super::ground::Ground;
 use super::limits::ONE_IMAGE_SECONDS;
 use super::state::State;
+use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::region::Region;
-use crate::domain::spec::ImageCacheSpec;
 
 /// What there shall be, and what no longer.
 #[derive(Debug, Deserialize)]

@@ -21,8 +21,8 @@ use super::verify::Nonces;
 use super::watch::Watch;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
+use crate::domain::image_cache::spec::{EliminationStrategy, ImageCacheSpec};
 use crate::domain::region::Region;
-use crate::domain::spec::{EliminationStrategy, ImageCacheSpec};
 
 /// How long a failed cache is kept.
 const FAILED_KEPT: Duration = Duration::days(1);

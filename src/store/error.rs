@@ -1,6 +1,6 @@
 //! What can go wrong with the database.
 
-use super::pool;
+use super::database::pool;
 
 /// A database error, sorted by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]

@@ -43,8 +43,8 @@ pub(super) fn jsonb<T: serde::Serialize>(value: &T) -> Json<&T> {
 mod tests {
     use super::*;
     use crate::domain::database::grants::{Kind, needed};
-    use crate::store::audit::AuditRow;
     use crate::store::columns::Table;
+    use crate::store::team::audit::AuditRow;
 
     /// The runtime role may write what is written.
     #[test]

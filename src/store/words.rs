@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use crate::domain::image_cache::status::Status;
 use crate::domain::operation::OperationState;
-use crate::domain::status::Status;
 
 /// The statuses of image caches that this is true of: `'a', 'b'`.
 #[derive(Clone, Copy)]

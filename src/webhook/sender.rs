@@ -34,7 +34,7 @@ use super::resolver::{Guarded, Lookup, ResolveError, SystemLookup};
 use super::url::{self, UrlError};
 use super::{echo, retry_after};
 use crate::domain::clock::Clock;
-use crate::domain::endpoint::url::origin as origin_of;
+use crate::domain::webhooks::endpoint::url::origin as origin_of;
 use crate::egress::Egress;
 
 /// The word for a name that leads to another network than those in which it was verified: nothing was sent.

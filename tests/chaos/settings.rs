@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use eci_cache_gateway::auth::mint::{Claims, mint};
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
+use eci_cache_gateway::domain::identity::caller::Scope;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// The stand-in's key.

@@ -1,8 +1,8 @@
 //! Taking over caches that were made past the gateway.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::eci::Attempt;
 use reqwest::Method;

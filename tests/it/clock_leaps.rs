@@ -8,8 +8,8 @@ use std::time::Duration as Seconds;
 
 use chrono::Duration;
 use eci_cache_gateway::app;
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock, SteadyClock, SystemClock, Uptime};
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor as _;

@@ -5,9 +5,9 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
-use eci_cache_gateway::domain::api_key::Presented;
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::ApiKeyId;
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;

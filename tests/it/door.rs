@@ -1,7 +1,7 @@
 //! The door's manners: what is wrong with a request, and what every answer carries.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::http::openapi::{document_3_0, document_3_1};
 use futures_util::future::join_all;
 use reqwest::Method;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::eci::Attempt;
 use futures_util::future::join_all;

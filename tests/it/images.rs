@@ -1,9 +1,9 @@
 //! Odd spellings of images: every door gives the same verdict, in the same words.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::failure::Fault;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::eci::Attempt;
 use reqwest::Method;

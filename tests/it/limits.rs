@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::domain::limits::{Limits, TeamLimits};

@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use eci_cache_gateway::app;
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::policy::Prices;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -86,7 +86,7 @@ fn seen(etag: &str) -> Vec<String> {
 
 async fn send(app: &TestGateway, change: &Change, header: &str, value: &str) -> Answer {
     let (method, path, _, body) = change;
-    let scopes = eci_cache_gateway::domain::caller::Scope::ALL;
+    let scopes = eci_cache_gateway::domain::identity::caller::Scope::ALL;
     let request = app.bare(method.clone(), path).bearer_auth(app.token(TEAM, &scopes)).header(header, value);
     Answer::of(if body.is_null() { request } else { request.json(body) }).await
 }

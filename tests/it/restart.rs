@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use eci_cache_gateway::auth::mint::{Claims, mint};
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::database::address::Address;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::localpg::{Durability, Options, Server, StartError};
 use eci_cache_gateway::sim::{self, StandIn};
 use eci_cache_gateway::store::{PoolSizes, Store};

@@ -91,12 +91,12 @@ async fn another_teams_cursor_does_not_suffer() {
     let app = TestGateway::start().await;
     app.created().await;
     settled(&app).await;
-    let other = app.token("other", &[eci_cache_gateway::domain::caller::Scope::Read]);
+    let other = app.token("other", &[eci_cache_gateway::domain::identity::caller::Scope::Read]);
     let get = async |path: &str| Answer::of(app.bare(Method::GET, path).bearer_auth(&other)).await;
     let old = get("/v1/events").await.expect(200)["next_cursor"].as_str().unwrap().to_owned();
     app.advance(31 * DAY);
     app.gateway.clean().await.unwrap();
-    let other = app.token("other", &[eci_cache_gateway::domain::caller::Scope::Read]);
+    let other = app.token("other", &[eci_cache_gateway::domain::identity::caller::Scope::Read]);
     let answer = Answer::of(app.bare(Method::GET, &format!("/v1/events?cursor={old}")).bearer_auth(&other)).await;
     assert_eq!(answer.expect(200)["items"], json!([]), "nothing of theirs was removed");
 }
@@ -178,7 +178,7 @@ async fn what_has_ended_is_forgotten_with_its_history_unless_something_still_han
 #[tokio::test]
 async fn revoked_keys_are_forgotten_and_those_in_use_are_not() {
     let app = TestGateway::start().await;
-    let admin = eci_cache_gateway::domain::caller::Scope::ALL;
+    let admin = eci_cache_gateway::domain::identity::caller::Scope::ALL;
     let send = async |method: Method, path: &str, body: Value| {
         let request = app.bare(method, path).bearer_auth(app.token("web", &admin));
         Answer::of(if body.is_null() { request } else { request.json(&body) }).await

@@ -99,7 +99,7 @@ async fn a_failure_is_told_in_the_words_of_this_binary() {
 async fn reads_at_once_are_each_their_own_teams() {
     let app = TestGateway::start().await;
     let id = one(&app).await;
-    let other = app.token("other", &[eci_cache_gateway::domain::caller::Scope::Read]);
+    let other = app.token("other", &[eci_cache_gateway::domain::identity::caller::Scope::Read]);
     let path = format!("/v1/image-caches/{id}");
     let reads = (0..40).map(|number| {
         let own = number % 2 == 0;

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eci_cache_gateway::domain::audit::AuditEntry;
-use eci_cache_gateway::domain::change;
 use eci_cache_gateway::domain::clock::{Present, Uptime};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::failure::CloudError;
 use eci_cache_gateway::domain::filter::AuditFilter;
 use eci_cache_gateway::domain::ids::{AuditId, CacheId, EventId, OperationId, TransitionId, uuid_v7};
+use eci_cache_gateway::domain::image_cache::change;
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::image_cache::{Evidence, ImageCache, Transition};
 use eci_cache_gateway::domain::operation::{Operation, OperationKind, OperationState, Progress};
-use eci_cache_gateway::domain::status::Status;
 use eci_cache_gateway::store::{
     CacheWrite, Claimed, Dispatch, NewCreate, NewEvent, NewKey, NewOperation, Outlet, OwedAnswer, Settled, Settlement,
     Store,

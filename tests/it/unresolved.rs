@@ -2,8 +2,8 @@
 //! come while a create is unresolved.
 #![cfg(test)]
 
+use eci_cache_gateway::domain::image_cache::spec::ImageCacheSpec;
 use eci_cache_gateway::domain::operation::client_token;
-use eci_cache_gateway::domain::spec::ImageCacheSpec;
 use eci_cache_gateway::eci::Attempt;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@
 //! caller that left and one that is there look the same to the database; what was written to a caller that is there is
 //! heard.
 
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationState, Owed};
-use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Time};
 use crate::faults::{Boundary, Fault};

@@ -1,6 +1,6 @@
 //! Calls to the cloud: what is sent, what a look shows, and when the cloud begins to lie.
 
-use eci_cache_gateway::domain::change::core;
+use eci_cache_gateway::domain::image_cache::change::core;
 use eci_cache_gateway::domain::operation::{Answer, Input, OperationKind, Progress, Sight, decide};
 
 use crate::cloud::{ACCEPTANCE, ANOTHERS, Request, Time};

@@ -1,8 +1,8 @@
 //! What must be true once everything has come to rest, and what must never have happened on the way.
 
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::OperationState;
-use eci_cache_gateway::domain::retry::MAX_ATTEMPTS;
-use eci_cache_gateway::domain::status::Status;
+use eci_cache_gateway::domain::webhooks::retry::MAX_ATTEMPTS;
 
 use crate::cloud::NEVER;
 use crate::store::{DELETE, EVENTS};

@@ -4,8 +4,8 @@
 //! accepted up to 15 minutes after it was signed, a look may show what was 59 s ago. And now and then it lies: it shows
 //! what is not so ([`crate::lies`]), or says that something was done and does nothing.
 
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{Answer, OperationKind};
-use eci_cache_gateway::domain::status::Status;
 
 use crate::lies::Lies;
 use crate::rows::LAG;

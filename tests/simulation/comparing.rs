@@ -4,11 +4,11 @@
 //! Beside the row's cache the account may have others, which this simulation does not follow: they are shown whenever
 //! anything is, and tell whether an absence is believed.
 
-use eci_cache_gateway::domain::change::core::{self, Input as Change};
+use eci_cache_gateway::domain::image_cache::change::core::{self, Input as Change};
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::reconcile::Census;
 use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
-use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Shown, Time};
 use crate::faults::Fault;

@@ -1,8 +1,8 @@
 //! The endpoint, its team that resumes it, and the workers that deliver to it: each remembers that it rests, beside the
 //! database, and must hear of what its team does.
 
-use eci_cache_gateway::domain::delivery_scheduler::{End, Memory};
-use eci_cache_gateway::domain::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
+use eci_cache_gateway::domain::webhooks::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
+use eci_cache_gateway::domain::webhooks::scheduler::{End, Memory};
 
 use crate::cloud::{NEVER, Time};
 use crate::faults::Fault;

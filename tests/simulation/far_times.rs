@@ -2,7 +2,7 @@
 //! something was.
 
 use eci_cache_gateway::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
-use eci_cache_gateway::domain::retry::LONGEST_PAUSE;
+use eci_cache_gateway::domain::webhooks::retry::LONGEST_PAUSE;
 
 use crate::clocks::seconds;
 use crate::cloud::{NEVER, Time};

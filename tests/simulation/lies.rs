@@ -1,6 +1,6 @@
 //! What the cloud shows that is not so: nothing at all, one cache not, or one now as this and now as that.
 
-use eci_cache_gateway::domain::status::Status;
+use eci_cache_gateway::domain::image_cache::status::Status;
 
 use crate::cloud::{NEVER, Shown, Time};
 use crate::faults::Odd;

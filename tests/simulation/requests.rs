@@ -1,7 +1,7 @@
 //! What the caller asks for after the create, and what the door makes of it.
 
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState};
-use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{NEVER, Time};
 use crate::schedule::Script;

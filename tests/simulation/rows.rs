@@ -1,7 +1,7 @@
 //! The rows of the database, and the leases that guard them.
 
-use eci_cache_gateway::domain::change::core::Core;
 use eci_cache_gateway::domain::clock::Instant;
+use eci_cache_gateway::domain::image_cache::change::core::Core;
 use eci_cache_gateway::domain::operation::{OperationState, Progress};
 
 use crate::cloud::{NEVER, Time};

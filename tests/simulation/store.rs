@@ -1,10 +1,10 @@
 //! The database: operations under leases, one row under compare-and-set, events and their deliveries. Every method
 //! is one transaction.
 
-use eci_cache_gateway::domain::change::core::{self, Core, Input, Outcome};
 use eci_cache_gateway::domain::event::EventType;
+use eci_cache_gateway::domain::image_cache::change::core::{self, Core, Input, Outcome};
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Owed, Progress};
-use eci_cache_gateway::domain::status::Status;
 
 use crate::cloud::{ANOTHERS, NEVER, Time};
 use crate::comparing::Doubt;

@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use eci_cache_gateway::domain::clock::Present;
-use eci_cache_gateway::domain::delivery_scheduler::Memory;
 use eci_cache_gateway::domain::operation::{OperationState, Owed, Rule};
+use eci_cache_gateway::domain::webhooks::scheduler::Memory;
 
 use crate::caller::Door;
 use crate::clocks::{Clocks, Trust};

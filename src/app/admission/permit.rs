@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Slot, count_refusal, lock};
 use crate::app::{Error, Gateway};
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::Party;
 use crate::domain::limits::book::Account;
 use crate::domain::limits::bucket::Quota;

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use super::lock;
 use crate::app::Gateway;
 use crate::domain::audit::{Actor, Outcome};
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::neighbourhood;
 
 /// What the entries are called.
@@ -104,7 +104,7 @@ impl Gateway {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::caller::{Door, Origin};
+    use crate::domain::identity::caller::{Door, Origin};
 
     #[test]
     fn however_many_are_turned_away_the_entries_are_few() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Admission, count_refusal, lock};
 use crate::app::{Error, Gateway};
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 
 /// The code of the refusals.

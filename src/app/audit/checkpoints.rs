@@ -9,7 +9,7 @@
 use super::sealer::SealError;
 use crate::app::Error;
 use crate::crypto::note::{self, NoteVerifier};
-use crate::domain::checkpoint::Checkpoint;
+use crate::domain::audit::checkpoint::Checkpoint;
 use crate::store::{self, Store};
 
 /// The most checkpoints that are looked at; beyond, the log is another's.

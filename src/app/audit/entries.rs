@@ -4,8 +4,8 @@ use super::{any_audit, audit_reach};
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::view::AuditEntryView;
 use crate::app::{Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::filter::{AuditFilter, Page, Slice};
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::AuditId;
 
 impl Gateway {

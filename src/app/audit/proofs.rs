@@ -14,10 +14,10 @@ use crate::app::error::NOT_SEALED;
 use crate::app::view::{CheckpointView, ConsistencyProofView, InclusionProofView};
 use crate::app::{Error, Gateway, access};
 use crate::crypto::merkle::{self, Hash, Subtree, leaf_hash};
-use crate::domain::caller::Caller;
-use crate::domain::checkpoint::Checkpoint;
+use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::field::FieldError;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::AuditId;
 
 impl Gateway {

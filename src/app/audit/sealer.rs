@@ -14,9 +14,9 @@ use std::time::Instant;
 use super::checkpoints::{Newest, Search, ailments};
 use crate::app::{Error, Gateway};
 use crate::crypto::merkle::{Edge, Subtree, leaf_hash};
+use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::{Actor, Outcome};
-use crate::domain::caller::{Door, Origin};
-use crate::domain::checkpoint::Checkpoint;
+use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::quiet::Quiet;
 use crate::store::{SealedBatch, Sealing, Unsealed};
 

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use crate::crypto::merkle::{Hash, leaf_hash, node_hash};
 use crate::crypto::note::NoteVerifier;
+use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::retention::Leaves;
-use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::AuditId;
 use crate::store::{AuditPage, FoundLeaf, FoundRow};
 

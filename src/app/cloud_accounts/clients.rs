@@ -17,9 +17,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::{Error, Gateway};
 use crate::crypto::seal::OpenError;
-use crate::domain::account_id::AccountId;
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::CloudAccount;
+use crate::domain::cloud_account::account_id::AccountId;
 use crate::domain::failure::Fault;
 use crate::domain::region::Region;
 use crate::eci::{BuildError, Client, Credentials, Keys, Role};

@@ -13,10 +13,10 @@
 
 use super::is_same_key;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::account_id::{ASK_AGAIN, AccountId, Mismatch, Verdict, judge};
-use crate::domain::caller::Caller;
+use crate::domain::cloud_account::account_id::{ASK_AGAIN, AccountId, Mismatch, Verdict, judge};
 use crate::domain::event::EventType;
 use crate::domain::failure::Fault;
+use crate::domain::identity::caller::Caller;
 use crate::domain::quiet::Quiet;
 use crate::eci::{Client, Owner};
 use crate::store::{PinnedIds, SealedAccount};

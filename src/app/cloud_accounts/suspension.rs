@@ -8,9 +8,9 @@ use crate::app::platform::teams::moved;
 use crate::app::precondition::Precondition;
 use crate::app::view::CloudAccountView;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::cloud_account::AccountName;
 use crate::domain::event::EventType;
+use crate::domain::identity::caller::Caller;
 use crate::store::{ACCOUNT_EXTERNAL, SealedAccount};
 
 const UPDATE: &str = "update_cloud_account";

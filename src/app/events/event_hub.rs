@@ -22,9 +22,9 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::app::Gateway;
 use crate::app::view::{EventBody, EventView};
-use crate::domain::caller::TeamId;
 use crate::domain::event::PLATFORM;
 use crate::domain::filter::EventFilter;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::store::{Place, StoredEvent, Stretch};

@@ -13,8 +13,8 @@ use crate::app::cursor::{List, unreadable};
 use crate::app::image_caches::wait::WaitLimit;
 use crate::app::input::FeedPage;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::{Caller, Scope};
 use crate::domain::filter::{EventFilter, Page};
+use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::CacheId;
 use crate::store::{Place, Stretch};
 

@@ -17,8 +17,8 @@ use super::event_hub::HubEvent;
 use super::feed::{Cursors, check_kept};
 use crate::app::identity::authentication::CredentialWatch;
 use crate::app::{Error, Gateway, access};
-use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::filter::EventFilter;
+use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::CacheId;
 use crate::store::Place;
 

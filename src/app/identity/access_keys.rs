@@ -10,11 +10,11 @@ use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::input::NewAccessKey;
 use crate::app::view::AccessKeyView;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
-use crate::domain::caller::{Caller, CredentialKind, Recognized, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
+use crate::domain::identity::caller::{Caller, CredentialKind, Recognized, Scope, TeamId};
 use crate::eci::incoming::{self, Incoming};
 use crate::store::SealedKey;
 

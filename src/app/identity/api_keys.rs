@@ -12,11 +12,11 @@ use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::input::NewApiKey;
 use crate::app::view::ApiKeyView;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, Presented};
-use crate::domain::caller::{Caller, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, Presented};
+use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::ApiKeyId;
 
 const CREATE: &str = "create_api_key";

@@ -14,10 +14,10 @@ use crate::app::admission::Place;
 use crate::app::ttl_memo::{self, TtlMemo};
 use crate::app::{Call, Error, Gateway};
 use crate::auth::refusal::Refusal;
-use crate::domain::api_key::{Denied, Presented, Which};
-use crate::domain::caller::{Caller, CredentialKind, Recognized};
 use crate::domain::clock::Instant;
-use crate::domain::revocation::RevokedTokens;
+use crate::domain::identity::api_key::{Denied, Presented, Which};
+use crate::domain::identity::caller::{Caller, CredentialKind, Recognized};
+use crate::domain::identity::revocation::RevokedTokens;
 use crate::store::HashedKey;
 
 mod credential_watch;

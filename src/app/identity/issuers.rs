@@ -15,12 +15,12 @@ use crate::app::platform::teams::moved;
 use crate::app::precondition::Precondition;
 use crate::app::view::IssuerView;
 use crate::app::{Call, Error, Gateway, access, ttl_memo};
-use crate::domain::caller::{Caller, Scope};
 use crate::domain::event::EventType;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
-use crate::domain::issuer::explanation::Explanation;
-use crate::domain::issuer::{Issuer, MAX_ISSUERS};
+use crate::domain::identity::caller::{Caller, Scope};
+use crate::domain::identity::issuer::explanation::Explanation;
+use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
 use crate::domain::quiet::Quiet;
 use crate::store::{IssuerChange, StoredIssuer};
 

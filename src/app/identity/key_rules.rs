@@ -2,11 +2,11 @@
 
 use super::authentication::revoked;
 use crate::app::{Error, Gateway};
-use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::FieldError;
-use crate::domain::key_life;
-use crate::domain::team::policy_of;
+use crate::domain::identity::caller::{Caller, Scope, TeamId};
+use crate::domain::identity::key_life;
+use crate::domain::policy::team::policy_of;
 use crate::store::{Added, Turned};
 
 impl Gateway {

@@ -12,12 +12,12 @@ use crate::app::input::NewRevocation;
 use crate::app::view::RevocationView;
 use crate::app::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::caller::{Caller, Scope, TeamId};
+use crate::domain::identity::revocation::{KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, Target};
 use crate::domain::ids::RevocationId;
-use crate::domain::revocation::{KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, Target};
 
 const CREATE: &str = "create_revocation";
 const DELETE: &str = "delete_revocation";

@@ -13,9 +13,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::admission::Place;
 use crate::app::{Call, Error, Gateway};
-use crate::domain::api_key::Presented;
-use crate::domain::caller::{Caller, CredentialKind};
-use crate::domain::token_exchange::{ACCESS_TOKEN, Asked, Bond, Fault, LIFETIME, narrowed};
+use crate::domain::identity::api_key::Presented;
+use crate::domain::identity::caller::{Caller, CredentialKind};
+use crate::domain::identity::token_exchange::{ACCESS_TOKEN, Asked, Bond, Fault, LIFETIME, narrowed};
 
 /// What comes of an exchange.
 #[derive(Debug)]

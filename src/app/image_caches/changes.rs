@@ -15,15 +15,15 @@ use crate::app::operations::owed_answer::Owes;
 use crate::app::operations::{Answer, Ready, Recording};
 use crate::app::platform::policy::{Case, InAccount, no_account, quota};
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::field::FieldError;
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::spec::{ImageCacheChanges, NewImageCache};
+use crate::domain::image_cache::status::Status;
 use crate::domain::operation::OperationKind;
 use crate::domain::policy::Holdings;
 use crate::domain::region::Region;
-use crate::domain::spec::{ImageCacheChanges, NewImageCache};
-use crate::domain::status::Status;
 use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, Quota};
 
 mod raced;

@@ -7,16 +7,16 @@ use crate::app::admission::without_permit;
 use crate::app::cursor::{List, unreadable};
 use crate::app::platform::policy::InAccount;
 use crate::app::{Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::failure::Fault;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{DescribeFilter, Page};
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::status::Status;
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::matching_caches;
 use crate::domain::region::Region;
-use crate::domain::status::Status;
 use crate::store::TeamUsage;
 
 /// The most caches that are weighed against images: the newest.

@@ -8,13 +8,13 @@ use crate::app::input::{ChangeOptions, MatchQuestion};
 use crate::app::platform::policy::{Case, InAccount};
 use crate::app::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
 use crate::app::{Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::clock::Instant;
-use crate::domain::content::Ensured;
-use crate::domain::gate::{expected_at, usual};
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
+use crate::domain::image_cache::content::Ensured;
+use crate::domain::image_cache::gate::{expected_at, usual};
+use crate::domain::image_cache::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache};
 use crate::domain::policy::Shape;
-use crate::domain::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache};
 
 const DRY_RUN: &str = "dry_run_image_cache";
 

@@ -16,12 +16,12 @@ use crate::app::platform::policy::{Case, InAccount, no_account, quota};
 use crate::app::view::ImageCacheView;
 use crate::app::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::Caller;
-use crate::domain::content::{Ensured, choose};
+use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::content::{Ensured, choose};
+use crate::domain::image_cache::spec::NewImageCache;
 use crate::domain::operation::OperationKind;
 use crate::domain::policy::Holdings;
-use crate::domain::spec::NewImageCache;
 use crate::store::{Chosen, Claimed, EnsureBegun, NewOperation};
 
 const ENSURE: &str = "ensure_image_cache";

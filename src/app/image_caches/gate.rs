@@ -9,14 +9,14 @@ use super::wait::WaitLimit;
 use crate::app::input::{GateAnswer, GateQuestion};
 use crate::app::view::{FailureView, GateView, MatchAnnotationsView};
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::field::{FieldError, Findings};
-use crate::domain::gate::{Asked, Verdict, expected_at, is_coming, judge, unusable};
+use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::gate::{Asked, Verdict, expected_at, is_coming, judge, unusable};
+use crate::domain::image_cache::spec::{MAX_IMAGES, SIZE_GIB};
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::size_gib;
 use crate::domain::region::Region;
-use crate::domain::spec::{MAX_IMAGES, SIZE_GIB};
 
 /// The most caches that are weighed: the newest.
 const MAX_WEIGHED: i64 = 200;

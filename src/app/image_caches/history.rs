@@ -3,8 +3,8 @@
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::view::{ProviderRecordView, TransitionView};
 use crate::app::{Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 
 impl Gateway {

@@ -5,12 +5,12 @@
 use crate::app::input::MatchQuestion;
 use crate::app::view::{MatchAnnotationsView, MatchView};
 use crate::app::{Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::field::{FieldError, Findings};
+use crate::domain::identity::caller::Caller;
+use crate::domain::image_cache::spec::SIZE_GIB;
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::{MAX_IMAGES, Wanted, near_misses, rank};
 use crate::domain::region::Region;
-use crate::domain::spec::SIZE_GIB;
 
 /// The most caches that are weighed: those of the region first, then the newest.
 const MAX_WEIGHED: i64 = 1_000;

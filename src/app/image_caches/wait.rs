@@ -15,10 +15,10 @@ use crate::app::identity::authentication::CredentialWatch;
 use crate::app::input::Waited;
 use crate::app::view::ImageCacheView;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::status::Status;
+use crate::domain::image_cache::status::Status;
 
 /// The longest wait: a common proxy cuts at 60 s.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(55);

@@ -16,13 +16,13 @@ use crate::app::operations::owed_answer::{Owes, Receipt};
 use crate::app::operations::removal::JANITOR;
 use crate::app::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, Outcome};
-use crate::domain::caller::Caller;
-use crate::domain::change;
 use crate::domain::failure::CloudError;
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::change;
+use crate::domain::image_cache::spec::NewImageCache;
 use crate::domain::operation::{Operation, OperationKind, OperationState, WITHDRAWN};
-use crate::domain::spec::NewImageCache;
 
 /// The action of creates and of their keys.
 const CREATE: &str = "create_image_cache";

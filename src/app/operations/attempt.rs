@@ -7,8 +7,8 @@ use crate::app::Error;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::spec::RegistryCredential;
 use crate::domain::operation::{self as rule, Input, Operation, OperationKind, Progress, client_token, is_stale};
-use crate::domain::spec::RegistryCredential;
 use crate::eci::{self, Attempt, Client, Created};
 use crate::store::{LeasedOperation, Postponed};
 

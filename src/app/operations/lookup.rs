@@ -8,13 +8,13 @@ use super::attempt::Done;
 use super::{Answer, Gateway, Learned, is_unwanted};
 use crate::app::Error;
 use crate::app::absence::Absence;
-use crate::domain::change::was_updated;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::observation::Seen;
+use crate::domain::image_cache::change::was_updated;
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::spec::MAX_TAGS;
 use crate::domain::operation::{Input, Operation, OperationKind, Sight};
 use crate::domain::reconcile::is_unlikely;
-use crate::domain::spec::MAX_TAGS;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{LeasedOperation, TrackerGroup};
 

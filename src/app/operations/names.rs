@@ -16,7 +16,7 @@
 //! other.
 
 use crate::app::{Error, Gateway};
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::store::NewKey;
 

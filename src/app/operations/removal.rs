@@ -9,7 +9,7 @@
 use chrono::Duration;
 
 use crate::app::{Call, Error, Gateway};
-use crate::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
+use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Operation, OperationKind};
 use crate::store::Begun;

@@ -10,11 +10,11 @@ use super::{Answer, Gateway};
 use crate::app::Error;
 use crate::app::view::ImageCacheView;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Door, Origin};
-use crate::domain::change::{self, Change};
 use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
+use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::change::{self, Change};
 use crate::domain::operation::{OperationKind, OperationState, Owed, TAKEN, WITHDRAWN};
 use crate::store::{LeasedOperation, OwedAnswer, Settled, Settlement};
 

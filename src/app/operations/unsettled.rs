@@ -15,13 +15,13 @@ use super::attempt::{done, gone_already};
 use super::lookup::is_tagged;
 use crate::app::Error;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::change::observe;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::observation::Seen;
+use crate::domain::image_cache::change::observe;
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::status::Status;
 use crate::domain::operation::{Operation, OperationKind};
 use crate::domain::reconcile::{has_ended, is_unlikely};
-use crate::domain::status::Status;
 use crate::eci::{Attempt, Client, DescribeQuery};
 use crate::store::LeasedOperation;
 

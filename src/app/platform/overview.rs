@@ -4,9 +4,9 @@ use super::policy::InAccount;
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::view::{AmountsView, OperationView, TeamCostView};
 use crate::app::{Error, Gateway, access};
-use crate::domain::caller::{Caller, Scope, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::filter::{Page, Reach, Slice};
+use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::OperationId;
 
 impl Gateway {

@@ -14,14 +14,14 @@ use chrono::{Datelike as _, NaiveTime};
 
 use crate::app::ttl_memo::{self, TtlMemo};
 use crate::app::{Error, Gateway};
-use crate::domain::caller::{Caller, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{CloudAccount, choose};
 use crate::domain::field::FieldError;
+use crate::domain::identity::caller::{Caller, TeamId};
+use crate::domain::image_cache::spec::ImageCacheSpec;
+use crate::domain::policy::team::{Source, Team, barred, policy_of};
 use crate::domain::policy::{ANY, Asked, Holdings, Policy, Prices, Refusal, RegionProfile, fill, judge};
 use crate::domain::region::Region;
-use crate::domain::spec::ImageCacheSpec;
-use crate::domain::team::{Source, Team, barred, policy_of};
 use crate::store::Quota;
 
 /// The teams whose requests are refused, as last read.

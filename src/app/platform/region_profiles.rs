@@ -5,8 +5,8 @@ use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::precondition::Precondition;
 use crate::app::view::RegionProfileView;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::caller::Caller;
 use crate::domain::policy::{ProfileId, RegionProfile};
 
 const PUT: &str = "put_region_profile";

@@ -8,11 +8,11 @@ use crate::app::precondition::{Precondition, Versions};
 use crate::app::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
 use crate::app::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Caller, TeamId};
 use crate::domain::event::EventType;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::policy::Policy;
-use crate::domain::team::{Source, Team, policy_of};
+use crate::domain::policy::team::{Source, Team, policy_of};
 
 const CREATE: &str = "create_team";
 const UPDATE: &str = "update_team";

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::Stop;
 use crate::app::{Error, Gateway};
-use crate::domain::adoption::own_tags;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::observation::Seen;
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::reconcile::adoption::own_tags;
 use crate::domain::reconcile::drift::strategy_word;
 use crate::domain::region::Region;
 use crate::eci::{DescribeQuery, SeenPage};

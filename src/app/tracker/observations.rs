@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use super::Pass;
 use crate::app::absence::Absence;
 use crate::app::{Error, Gateway};
-use crate::domain::change::{Change, observe};
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::observation::Seen;
+use crate::domain::image_cache::change::{Change, observe};
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::status::Status;
 use crate::domain::poll::worth::is_worth_writing;
-use crate::domain::status::Status;
 use crate::store::CacheWrite;
 
 impl Gateway {

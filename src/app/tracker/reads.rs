@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use super::Pass;
 use crate::app::{Error, Gateway};
 use crate::domain::failure::Fault;
-use crate::domain::observation::Seen;
+use crate::domain::image_cache::observation::Seen;
 use crate::domain::poll::planner::Read;
 use crate::domain::region::Region;
 use crate::eci::{Client, DescribeQuery};

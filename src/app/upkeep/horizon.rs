@@ -9,7 +9,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::app::{Error, Gateway};
-use crate::domain::horizon::{TOO_LONG, Watch};
+use crate::domain::database::horizon::{TOO_LONG, Watch};
 use crate::domain::quiet::Quiet;
 use crate::store::OldestTransaction;
 

@@ -12,9 +12,9 @@ use crate::app::Error;
 use crate::app::webhooks::endpoints::seal_all;
 use crate::crypto::seal::{OpenError, Sealer};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Door, Origin};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::ids::{self, AuditId};
 use crate::store::{SEALED, Sealed, Store};
 

@@ -12,8 +12,8 @@ use crate::app::audit::checkpoints;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note;
 use crate::crypto::seal::{OpenError, Sealer};
-use crate::domain::caller::Scope;
 use crate::domain::database::fault::{Fault, Target};
+use crate::domain::identity::caller::Scope;
 use crate::store::{self, SEALED, Store, Weakness};
 
 /// The most keys that one line names.

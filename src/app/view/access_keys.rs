@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::shown::ShownOnce;
-use crate::domain::access_key::AccessKey;
+use crate::domain::identity::access_key::AccessKey;
 
 /// A key for the cloud's own API at `/`: unmodified SDKs sign with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::shown::ShownOnce;
-use crate::domain::api_key::ApiKey;
-use crate::domain::revocation::{Revocation, Target};
+use crate::domain::identity::api_key::ApiKey;
+use crate::domain::identity::revocation::{Revocation, Target};
 use crate::store::TakenKeys;
 
 /// A key for this API, as an alternative to tokens of an identity provider.

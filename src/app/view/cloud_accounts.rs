@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::account_id::Mismatch;
+use crate::domain::cloud_account::account_id::Mismatch;
 use crate::domain::region::Region;
 use crate::store::SealedAccount;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::EventData;
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EventId;
 
 /// The media type of the form.

@@ -5,8 +5,8 @@ use super::{
     Status, StatusView, Transition, TransitionView,
 };
 use crate::app::audit::JudgedEntry;
-use crate::domain::caller::Scope;
-use crate::domain::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
+use crate::domain::identity::caller::Scope;
+use crate::domain::image_cache::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
 
 impl From<Status> for StatusView {
     fn from(status: Status) -> Self {

@@ -13,13 +13,13 @@ use super::{
     StatusView,
 };
 use crate::domain::clock::Instant;
-use crate::domain::difference::FieldChange;
-use crate::domain::endpoint::Endpoint;
-use crate::domain::endpoint::url::origin;
 use crate::domain::event::EventType;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::difference::FieldChange;
+use crate::domain::image_cache::status::Status;
 use crate::domain::reconcile::Drift;
-use crate::domain::status::Status;
+use crate::domain::webhooks::endpoint::Endpoint;
+use crate::domain::webhooks::endpoint::url::origin;
 
 /// The most bytes of a body: what Standard Webhooks advises.
 pub const MAX_BODY: usize = 20_000;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::issuer::Issuer;
+use crate::domain::identity::issuer::Issuer;
 use crate::store::StoredIssuer;
 
 /// An issuer of tokens, and who changes it.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AcrRegistryView, AmountsView, MatchView};
+use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::policy::Refusal;
 use crate::domain::policy::price::Cost;
-use crate::domain::spec::ImageCacheSpec;
 
 /// One thing that the policy refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::policy::team::Team;
 use crate::domain::policy::{Policy, Prices, RegionProfile, Usage};
-use crate::domain::team::Team;
 
 /// A registered team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,8 +1,8 @@
 //! From the domain's endpoints and deliveries to what is shown.
 
 use super::{AttemptView, DeliveryView, EndpointTestView, EndpointView};
-use crate::domain::endpoint::Endpoint;
-use crate::domain::webhook::{Delivery, DeliveryAttempt};
+use crate::domain::webhooks::endpoint::Endpoint;
+use crate::domain::webhooks::{Delivery, DeliveryAttempt};
 use crate::store::PlacedDelivery;
 use crate::webhook::excerpt::shown;
 use crate::webhook::explain::explain;

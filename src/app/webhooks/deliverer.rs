@@ -31,8 +31,8 @@ use uuid::Uuid;
 
 use crate::app::{Error, Gateway};
 use crate::domain::clock::Uptime;
-use crate::domain::delivery_scheduler::{Address, End, Scheduler};
 use crate::domain::ids::DeliveryId;
+use crate::domain::webhooks::scheduler::{Address, End, Scheduler};
 use crate::store::{Claim, Dispatched, Finished};
 use attempt::Ended;
 

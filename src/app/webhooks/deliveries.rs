@@ -3,9 +3,9 @@
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::view::{AttemptView, DeliveryView, RequeuedView};
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
 use crate::domain::clock::Instant;
 use crate::domain::filter::{DeliveryFilter, Page, Slice};
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::{Resent, Span};
 
@@ -117,7 +117,7 @@ impl Gateway {
 }
 
 /// An attempt and its place in the list.
-struct Numbered(i64, crate::domain::webhook::DeliveryAttempt);
+struct Numbered(i64, crate::domain::webhooks::DeliveryAttempt);
 
 impl From<Numbered> for AttemptView {
     fn from(numbered: Numbered) -> Self {

@@ -16,11 +16,11 @@ use crate::app::input::NewEndpoint;
 use crate::app::view::EndpointView;
 use crate::app::{Call, Error, Gateway, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Caller, Scope};
-use crate::domain::endpoint::{Endpoint, EndpointHealth, PENDING, is_text};
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
+use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::EndpointId;
+use crate::domain::webhooks::endpoint::{Endpoint, EndpointHealth, PENDING, is_text};
 use crate::store::EndpointSecrets;
 
 const CREATE: &str = "create_webhook_endpoint";

@@ -8,7 +8,7 @@ use crate::auth::keys::KeySet;
 use crate::auth::token::Token;
 use crate::auth::verify::Issuers;
 use crate::domain::clock::Instant;
-use crate::domain::issuer::{Issuer, pointer, shown};
+use crate::domain::identity::issuer::{Issuer, pointer, shown};
 
 /// The most issuers and keys that are named.
 const MAX_NAMED: usize = 10;

@@ -7,7 +7,7 @@ use super::super::jwks::KeySource;
 use super::super::testing::jwks;
 use super::super::verify::{Settings, Verifier};
 use super::{Bench, without};
-use crate::domain::caller::Scope;
+use crate::domain::identity::caller::Scope;
 
 #[tokio::test]
 async fn a_header_picks_one_of_several_teams() {

@@ -17,7 +17,7 @@ use url::Url;
 use super::{KeyState, Reach, SourceError, Unavailable, is_safe, tell_faults};
 use crate::auth::keys::{KeySet, Secrets};
 use crate::domain::clock::{Clock, Instant, within};
-use crate::domain::issuer::Issuer;
+use crate::domain::identity::issuer::Issuer;
 
 const REFRESH: Duration = Duration::minutes(5);
 const UNKNOWN_KID_PAUSE: Duration = Duration::seconds(30);

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
 use super::{Key, MAX_KID_BYTES, MIN_SECRET_BYTES, Secrets, name_of};
-use crate::domain::issuer::subject::is_plain;
+use crate::domain::identity::issuer::subject::is_plain;
 
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 const RSA: [Algorithm; 6] =

@@ -8,9 +8,9 @@ use crate::cli::{Failure, assemble, console, runtime, startup};
 use crate::config::Config;
 use crate::domain::audit::retention::DROPPED;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::caller::{Door, Origin};
 use crate::domain::clock::{Clock as _, Instant, SystemClock};
 use crate::domain::entropy::Entropy;
+use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::ids::{AuditId, uuid_v7};
 use crate::store::DroppedMonth;
 

@@ -10,9 +10,9 @@ use super::keys::{self, Keys};
 use crate::auth::mint::{Claims, mint};
 use crate::cli::console;
 use crate::config::Environment;
-use crate::domain::caller::Scope;
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::Entropy;
+use crate::domain::identity::caller::Scope;
 use crate::domain::ids::uuid_v7;
 use crate::sim::StandIn;
 

@@ -9,7 +9,7 @@ use url::Url;
 use crate::config::auth::{JWKS_URL, issuers};
 use crate::config::kinds::{authorities, flag, host, parsed, path, proxy, seconds, text, word};
 use crate::config::section::section;
-use crate::domain::issuer::Issuer;
+use crate::domain::identity::issuer::Issuer;
 use crate::egress::{Authorities, Proxy};
 
 section! {

@@ -6,7 +6,7 @@ use crate::config::kinds::{kept, key};
 use crate::config::section::section;
 use crate::crypto::master::MasterKey;
 use crate::crypto::seal::{IDS, is_id};
-use crate::domain::checkpoint::is_origin;
+use crate::domain::audit::checkpoint::is_origin;
 
 section! {
     /// What encrypts at rest.

@@ -2,8 +2,8 @@
 
 use crate::config::kinds::{choice, kept, word};
 use crate::config::section::section;
+use crate::domain::policy::team::UnknownTeams;
 use crate::domain::policy::{PRICES, Prices};
-use crate::domain::team::UnknownTeams;
 
 section! {
     /// What holds where no policy says it.

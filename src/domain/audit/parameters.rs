@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::caller::Provenance;
-use crate::domain::issuer::DEFAULT;
+use crate::domain::identity::caller::Provenance;
+use crate::domain::identity::issuer::DEFAULT;
 
 /// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API.
 const SHOWN: &[&str] = &[

@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use super::{DEFAULT_EPHEMERAL_STORAGE_GIB, Ranking, Wanted, Weighed, age};
+use crate::domain::image_cache::status::Status;
 use crate::domain::image_ref::ImageRef;
-use crate::domain::status::Status;
 
 /// The most near misses of one image that are told: the nearest.
 pub const MAX_NEAR_MISSES: usize = 5;

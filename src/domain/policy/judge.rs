@@ -4,9 +4,9 @@ use super::money::Money;
 use super::profile::RegionProfile;
 use super::usage::{Shape, Usage};
 use super::{ANY, Policy, Prices};
-use crate::domain::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::image_ref::{DEFAULT_TAG, ImageRef};
-use crate::domain::spec::ImageCacheSpec;
 
 /// What is judged.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use crate::domain::clock::Instant;
 use crate::domain::field::{FieldError, Findings};
+use crate::domain::image_cache::spec::MAX_VSWITCHES;
 use crate::domain::region::Region;
-use crate::domain::spec::MAX_VSWITCHES;
 
 /// Which profile: `account:region`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::clock::Instant;
-use crate::domain::spec::ImageCacheSpec;
+use crate::domain::image_cache::spec::ImageCacheSpec;
 
 fn policy(rules: &Value) -> Policy {
     serde_json::from_value(rules.clone()).unwrap_or_else(|error| panic!("{rules}: {error}"))

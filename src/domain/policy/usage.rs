@@ -3,9 +3,9 @@
 
 use super::Prices;
 use super::money::Money;
-use crate::domain::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::region::Region;
-use crate::domain::spec::ImageCacheSpec;
 
 /// What decides the cost of a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use chrono::Duration;
 
 use super::PAGE;
 use crate::domain::clock::Instant;
-use crate::domain::spec::{ImageCacheSpec, MAX_TAGS};
+use crate::domain::image_cache::spec::{ImageCacheSpec, MAX_TAGS};
 
 /// The tag of the bucket, beside the operation's.
 pub const BUCKET_TAG: &str = "eci-cache-gateway:bucket";

@@ -9,7 +9,7 @@ use super::hazard::History;
 use super::planner::Due;
 use super::rhythm::{Level, Rhythm, SLOWEST};
 use crate::domain::clock::Instant;
-use crate::domain::status::Status;
+use crate::domain::image_cache::status::Status;
 
 /// While nothing is known of a class, so many of its builds are looked at quickly: they find out.
 const SCOUTS: usize = 20;

@@ -4,8 +4,8 @@
 //! cost the database ten thousand writes a second for news that nobody waits for. So progress is written in steps,
 //! and the cloud's own record together with the next thing that is.
 
-use crate::domain::change::Change;
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::change::Change;
 
 /// By how many percent progress must have moved to be written for its own sake.
 pub const PROGRESS_STEP: i32 = 20;

@@ -12,13 +12,13 @@ use std::collections::BTreeSet;
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::adoption::own_tags;
+use super::adoption::own_tags;
 use crate::domain::clock::Instant;
-use crate::domain::content::plain;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::observation::Seen;
-use crate::domain::spec::EliminationStrategy;
-use crate::domain::status::Status;
+use crate::domain::image_cache::content::plain;
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::spec::EliminationStrategy;
+use crate::domain::image_cache::status::Status;
 
 /// The field of a cache that was ready, and that the cloud shows as something else.
 pub const STATUS: &str = "status";

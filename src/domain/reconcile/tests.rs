@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
+use super::adoption::{Adopter, adopted};
 use super::unmanaged::{Unmanaged, judge, tagged};
 use super::*;
-use crate::domain::adoption::{Adopter, adopted};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::spec::OPERATION_TAG;
 use crate::domain::operation::{self, Operation, OperationKind, OperationState, Progress};
-use crate::domain::spec::OPERATION_TAG;
 
 const RULE: Rule = Rule { list_lag: Duration::minutes(1), expiring_within: Duration::hours(24) };
 

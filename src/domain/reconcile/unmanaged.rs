@@ -10,9 +10,9 @@ use chrono::Duration;
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::OperationId;
-use crate::domain::observation::Seen;
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::spec::OPERATION_TAG;
 use crate::domain::operation::{Operation, OperationKind, OperationState, Rule};
-use crate::domain::spec::OPERATION_TAG;
 
 /// How far the cloud's clock may be behind ours.
 const SKEW: Duration = Duration::minutes(1);

@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use super::post::Asked;
 use super::{Client, Signer};
-use crate::domain::account_id::{ASK_AGAIN, AccountId, knows_keys_of};
 use crate::domain::clock::Instant;
+use crate::domain::cloud_account::account_id::{ASK_AGAIN, AccountId, knows_keys_of};
 use crate::domain::failure::Fault;
 use crate::eci::Action;
 use crate::eci::credentials::Credentials;

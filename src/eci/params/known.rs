@@ -9,7 +9,7 @@
 //! `N` stands for a place in a list. What it does not do: read values.
 
 use super::read::Refused;
-use crate::domain::dry_run;
+use crate::domain::operation::dry_run;
 use crate::eci::Action;
 
 /// What an action takes beside `RegionId`.

@@ -14,11 +14,11 @@ use secrecy::SecretString;
 
 use crate::domain::field::FieldError;
 use crate::domain::filter::DescribeFilter;
-use crate::domain::region::Region;
-use crate::domain::spec::{
+use crate::domain::image_cache::spec::{
     AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, MAX_ACR_DOMAINS, MAX_ACR_REGISTRIES,
     MAX_IMAGES, MAX_REGISTRY_CREDENTIALS, MAX_TAGS, NewImageCache, OsType, RegistryCredential,
 };
+use crate::domain::region::Region;
 use flat::Flat;
 
 mod flat;

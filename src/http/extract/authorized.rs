@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use crate::app::{Call, Error, access};
-use crate::domain::caller::Caller;
+use crate::domain::identity::caller::Caller;
 use crate::domain::limits::Party;
 use crate::domain::limits::queue::Class;
 use crate::http::DoorState;

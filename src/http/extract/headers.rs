@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
 use crate::app::precondition::{Precondition, Versions};
-use crate::domain::dry_run;
+use crate::domain::operation::dry_run;
 use crate::http::problem::Refusal;
 
 /// How long a change is waited for where nothing is asked.

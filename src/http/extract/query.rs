@@ -135,7 +135,7 @@ impl Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::status::Status;
+    use crate::domain::image_cache::status::Status;
 
     fn names(findings: Result<(), Vec<FieldError>>) -> Vec<(String, &'static str)> {
         findings.unwrap_err().into_iter().map(|error| (error.field, error.code)).collect()

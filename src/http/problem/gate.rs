@@ -8,7 +8,7 @@ use crate::app::input::GateAnswer;
 use crate::app::view::FailureView;
 use crate::domain::clock::Instant;
 use crate::domain::ids::CacheId;
-use crate::domain::status::Status;
+use crate::domain::image_cache::status::Status;
 
 impl Refusal {
     /// Why the gate is shut.

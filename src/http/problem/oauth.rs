@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 
 use super::Refusal;
-use crate::domain::token_exchange::Fault;
+use crate::domain::identity::token_exchange::Fault;
 
 /// A token that is not exchanged: 400 whatever was wrong (RFC 6749, 5.2 and RFC 8693, 2.2.2).
 pub(super) fn refused(fault: Fault) -> Refusal {

@@ -5,9 +5,9 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::{Refusal, cloud, oauth, policy};
 use crate::app::Error;
-use crate::domain::caller::Scope;
 use crate::domain::explain::explain;
 use crate::domain::failure::CloudError;
+use crate::domain::identity::caller::Scope;
 use crate::domain::ids::OperationId;
 
 impl From<Error> for Refusal {

@@ -4,11 +4,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
-use super::bodies::{ImageCacheChangesBody, NewImageCacheBody};
-use super::events::PageQuery;
-use super::image_cache_query::ImageCacheQuery;
+use super::events::feed::PageQuery;
 use super::lists::{ImageCacheList, TransitionList};
-use super::waits::WaitForQuery;
 use crate::app::input::ChangeOptions;
 use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
@@ -16,6 +13,19 @@ use crate::http::extract::headers::{self, Wait};
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
+use bodies::{ImageCacheChangesBody, NewImageCacheBody};
+use query::ImageCacheQuery;
+use waits::WaitForQuery;
+
+pub(super) mod adoption;
+pub(super) mod bodies;
+pub(super) mod ensure;
+pub(super) mod found;
+pub(super) mod gate;
+pub(super) mod matches;
+pub(super) mod provider;
+pub(super) mod query;
+pub(super) mod waits;
 
 /// Create an image cache
 ///

@@ -5,7 +5,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use utoipa::IntoParams;
 
-use super::events::PageQuery;
+use super::events::feed::PageQuery;
 use super::lists::{OperationList, TeamCostList};
 use crate::app::view::OperationView;
 use crate::domain::filter::{Page, Reach};

@@ -20,7 +20,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::token_exchange;
+use super::identity::token_exchange;
 use crate::app::Gateway;
 use crate::http::exchange::Exchange;
 use crate::http::extract::authorize;

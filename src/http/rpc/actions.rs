@@ -10,7 +10,7 @@ use super::{object, words};
 use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
 use crate::app::precondition::Precondition;
 use crate::app::{Call, CreateAnswer, Error, Gateway, Receipt};
-use crate::domain::caller::Caller;
+use crate::domain::identity::caller::Caller;
 use crate::domain::limits::queue::Class;
 use crate::eci;
 use crate::eci::incoming::Incoming;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::image_cache::ImageCache;
-use crate::domain::status::Status;
+use crate::domain::image_cache::status::Status;
 
 /// Tags of ours begin so: a team has no business with them.
 const OWN_TAGS: &str = "eci-cache-gateway:";

@@ -10,10 +10,10 @@
 use axum::http::StatusCode;
 
 use crate::app::Error;
-use crate::domain::caller::Scope;
 use crate::domain::explain::{is_of_key, is_of_rights};
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
+use crate::domain::identity::caller::Scope;
 use crate::domain::policy;
 use crate::eci::params::read::Refused;
 use crate::eci::{incoming, params};

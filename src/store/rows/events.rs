@@ -1,11 +1,11 @@
-//! `events`: one row for each that was told. How they are read stands in [`crate::store::events`].
+//! `events`: one row for each that was told. How they are read stands in [`crate::store::team::events`].
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::EndpointId;
 use crate::store::columns::table;
-use crate::store::events::{About, NewEvent};
+use crate::store::team::events::{About, NewEvent};
 
 /// What is written of `events`.
 pub(in crate::store) struct Events;

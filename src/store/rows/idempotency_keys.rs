@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::caller::TeamId;
 use crate::domain::clock::Instant;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::store::columns::table;
-use crate::store::idempotency::NewKey;
+use crate::store::team::idempotency::NewKey;
 
 /// What is written of `idempotency_keys`.
 pub(in crate::store) struct IdempotencyKeys;

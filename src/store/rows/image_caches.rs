@@ -6,10 +6,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{json, jsonb, word};
-use crate::domain::content::fingerprint;
+use crate::domain::image_cache::content::fingerprint;
+use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::image_cache::{Evidence, Failure, ImageCache};
 use crate::domain::reconcile::Reconciled;
-use crate::domain::spec::ImageCacheSpec;
 use crate::store::Error;
 use crate::store::columns::{Which, table};
 

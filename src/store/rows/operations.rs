@@ -8,8 +8,8 @@ use super::{json, jsonb, word};
 use crate::domain::operation::{Held, Operation, OperationKind, OperationState, Progress};
 use crate::store::Error;
 use crate::store::columns::table;
-use crate::store::operations::NewOperation;
-use crate::store::settling::Settlement;
+use crate::store::team::operations::NewOperation;
+use crate::store::team::settle::Settlement;
 
 /// What a row is written from.
 pub(in crate::store) struct OperationToWrite<'a> {

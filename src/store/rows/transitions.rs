@@ -5,9 +5,9 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::word;
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::image_cache::Transition;
-use crate::domain::status::Status;
+use crate::domain::image_cache::status::Status;
 use crate::store::Error;
 use crate::store::columns::table;
 

@@ -7,8 +7,8 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::domain::endpoint::Endpoint;
 use crate::domain::event::EventType;
+use crate::domain::webhooks::endpoint::Endpoint;
 use crate::store::columns::{Which, table};
 
 /// What a row is written from. What is encrypted is none where it stays as it is.

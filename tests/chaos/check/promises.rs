@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eci_cache_gateway::domain::status::Status;
+use eci_cache_gateway::domain::image_cache::status::Status;
 
 use super::evidence::{CacheRow, ClientFact, Evidence, OperationRow};
 

@@ -1,7 +1,7 @@
 //! What an administrator keeps: added, shown without secrets, replaced, removed when nothing is in it.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

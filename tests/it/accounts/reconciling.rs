@@ -2,8 +2,8 @@
 #![cfg(test)]
 
 use eci_cache_gateway::app::Call;
-use eci_cache_gateway::domain::caller::{Caller, CredentialKind, Door, Origin, Scope};
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope};
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::eci::Attempt;
 use reqwest::Method;

@@ -1,7 +1,7 @@
 //! Which account a request is for, and that everything about an image cache goes to its account.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

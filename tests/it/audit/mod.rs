@@ -13,7 +13,7 @@ mod sealing;
 use std::collections::HashSet;
 
 use eci_cache_gateway::app::audit::verification::{Report, Subject, verify};
-use eci_cache_gateway::domain::checkpoint::Checkpoint;
+use eci_cache_gateway::domain::audit::checkpoint::Checkpoint;
 use eci_cache_gateway::store::Store;
 
 use crate::support::gateway::audit_keys;

@@ -155,8 +155,8 @@ async fn a_month_that_was_dropped_leaves_its_leaves() {
     assert!(store.audit_months_before("2026-03-31T00:00:00Z".parse().unwrap()).await.unwrap().is_empty());
     let months = store.audit_months_before("2026-04-01T00:00:00Z".parse().unwrap()).await.unwrap();
     assert_eq!((months.len(), months[0].entries), (1, saved.size));
-    let origin = eci_cache_gateway::domain::caller::Origin {
-        door: eci_cache_gateway::domain::caller::Door::Cli,
+    let origin = eci_cache_gateway::domain::identity::caller::Origin {
+        door: eci_cache_gateway::domain::identity::caller::Door::Cli,
         request_id: "drop".into(),
         address: None,
     };

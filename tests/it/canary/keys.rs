@@ -1,6 +1,6 @@
 //! The walk through the places of keys: API keys, and the keys of cloud accounts.
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

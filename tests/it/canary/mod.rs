@@ -8,7 +8,7 @@ mod keys;
 pub(crate) mod sinks;
 mod spellings;
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

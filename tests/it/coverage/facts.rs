@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use eci_cache_gateway::app::access::{self, Access};
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::RequestBuilder;
 
 use super::NOBODYS;

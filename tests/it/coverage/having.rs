@@ -1,7 +1,7 @@
 //! What the walk over the operations needs to have, made where there is none; and what the audit has of it.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The operations of the document, each with a request that would be taken.
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::http::openapi::document_3_1;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! What answers must not leave behind: in caches, and at a page that is open to all.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -2,9 +2,9 @@
 #![cfg(test)]
 
 use eci_cache_gateway::auth::mint::{Claims, mint};
-use eci_cache_gateway::domain::api_key::Presented;
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! A walk through the doors of a gateway, and through its workers' work, so that each of its statements is run.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Each rule through create, ensure and update; region profiles; adoption.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::eci::Attempt;
 use reqwest::Method;

@@ -2,8 +2,8 @@
 #![cfg(test)]
 
 use eci_cache_gateway::app;
-use eci_cache_gateway::domain::caller::Scope;
-use eci_cache_gateway::domain::team::UnknownTeams;
+use eci_cache_gateway::domain::identity::caller::Scope;
+use eci_cache_gateway::domain::policy::team::UnknownTeams;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};

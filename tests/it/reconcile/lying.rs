@@ -1,6 +1,6 @@
 //! A cloud that lies: it shows nothing for a while, or another account; it says that it removed what it keeps.
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 
 use super::*;

@@ -3,8 +3,8 @@
 
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::OperationId;
+use eci_cache_gateway::domain::image_cache::spec::ImageCacheChanges;
 use eci_cache_gateway::domain::region::Region;
-use eci_cache_gateway::domain::spec::ImageCacheChanges;
 use eci_cache_gateway::eci::Attempt;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Caches that no row knows.
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 
 use super::*;

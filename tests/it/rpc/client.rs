@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::eci::{Product, sign_v1, sign_v3};
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;

@@ -134,7 +134,7 @@ async fn a_rotated_key_signs_with_both_secrets_for_a_while() {
     let usage = &ACTIONS[4];
     let path = format!("/v1/access-keys/{}/rotate", key.id);
     let rotate = async |hours: u32| {
-        let token = app.token(TEAM, &eci_cache_gateway::domain::caller::Scope::ALL);
+        let token = app.token(TEAM, &eci_cache_gateway::domain::identity::caller::Scope::ALL);
         let request = app.bare(Method::POST, &path).bearer_auth(token).json(&json!({"keep_old_hours": hours}));
         let turned = Answer::of(request).await.expect(200);
         let secret = turned["access_key_secret"].as_str().unwrap().to_owned();

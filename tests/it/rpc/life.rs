@@ -1,7 +1,7 @@
 //! The life of a cache through the cloud's own API.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Dry runs, and parameters that an action has not: nothing of a request is passed over that changes what is done.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::eci::params::known::{ACTIONS, HARMLESS};
 use reqwest::Method;
 use serde_json::json;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::store::PoolSizes;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -23,9 +23,11 @@ use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::failure::Fault;
 use eci_cache_gateway::domain::ids::OperationId;
-use eci_cache_gateway::domain::observation::Seen;
+use eci_cache_gateway::domain::image_cache::observation::Seen;
+use eci_cache_gateway::domain::image_cache::spec::{
+    ImageCacheChanges, ImageCacheSpec, OPERATION_TAG, RegistryCredential,
+};
 use eci_cache_gateway::domain::region::Region;
-use eci_cache_gateway::domain::spec::{ImageCacheChanges, ImageCacheSpec, OPERATION_TAG, RegistryCredential};
 use eci_cache_gateway::eci::{Attempt, Client, Created, Credentials, DescribeQuery, SeenPage, sign_v1};
 use eci_cache_gateway::sim::{Key, Settings, StandIn};
 use secrecy::SecretString;

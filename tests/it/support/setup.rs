@@ -11,7 +11,7 @@ use eci_cache_gateway::crypto::fingerprint::Fingerprint;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
-use eci_cache_gateway::domain::issuer::Issuer;
+use eci_cache_gateway::domain::identity::issuer::Issuer;
 use eci_cache_gateway::domain::limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::Duration;
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::image_cache::spec::ImageCacheSpec;
+use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::poll::PAGE;
 use eci_cache_gateway::domain::poll::bucket::Buckets;
 use eci_cache_gateway::domain::poll::hazard::History;
 use eci_cache_gateway::domain::poll::planner::{Listed, Read, plan};
 use eci_cache_gateway::domain::poll::rhythm::Rhythm;
 use eci_cache_gateway::domain::poll::round::{Following, Round};
-use eci_cache_gateway::domain::spec::ImageCacheSpec;
-use eci_cache_gateway::domain::status::Status;
 use serde_json::json;
 
 /// Half of the builds take less.

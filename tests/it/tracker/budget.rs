@@ -1,6 +1,6 @@
 //! One budget of calls per account: who gets how much, and what throttling does to it.
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::AssertSqlSafe;

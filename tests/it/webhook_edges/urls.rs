@@ -1,7 +1,7 @@
 //! A URL may hold a secret: a token in its query, or a path that only its owner knows. It is shown to its own readers,
 //! and kept encrypted.
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::AssertSqlSafe;

@@ -1,9 +1,9 @@
 //! The life of an API key: made, used, rotated, revoked, here and at another gateway.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::api_key::Presented;
-use eci_cache_gateway::domain::caller::Scope;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};

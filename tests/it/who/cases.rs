@@ -1,7 +1,7 @@
 //! Hostile tokens, table by table: forms, algorithms, keys taken for others, headers, signatures.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use serde_json::{Value, json};
 
 use super::claims::claims;

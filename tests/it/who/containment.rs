@@ -1,7 +1,7 @@
 //! What a stolen credential leaves behind, and how far what withdraws it reaches.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Issuers as administrators keep them: put, changed by version, removed, explained; and every gateway goes by them.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Somebody left: what is revoked is theirs, and who revokes what nobody has is told.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use eci_cache_gateway::domain::api_key::Presented;
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::identity::api_key::Presented;
 use eci_cache_gateway::domain::ids::ApiKeyId;
 use reqwest::Method;
 use reqwest::header::HeaderValue;

@@ -1,7 +1,7 @@
 //! What the platform changes for everybody is told to whoever holds `platform:security`, and to nobody else.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use eci_cache_gateway::domain::clock::Instant;
-use eci_cache_gateway::domain::issuer::Issuer;
-use eci_cache_gateway::domain::issuer::preset;
+use eci_cache_gateway::domain::identity::issuer::Issuer;
+use eci_cache_gateway::domain::identity::issuer::preset;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -2,8 +2,8 @@
 //! and a token that differs in what the rule asks for does not, and is told which rule failed on which claim.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::caller::Scope;
-use eci_cache_gateway::domain::issuer::Issuer;
+use eci_cache_gateway::domain::identity::caller::Scope;
+use eci_cache_gateway::domain::identity::issuer::Issuer;
 use reqwest::Method;
 use serde_json::{Value, json};
 

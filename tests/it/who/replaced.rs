@@ -7,7 +7,7 @@ use chrono::Duration;
 use eci_cache_gateway::auth::jwks::{KeySource, Reach};
 use eci_cache_gateway::auth::verify::{Settings, Verifier};
 use eci_cache_gateway::domain::clock::{Clock as _, Instant, ManualClock};
-use eci_cache_gateway::domain::issuer::{Issuer, KeysFrom};
+use eci_cache_gateway::domain::identity::issuer::{Issuer, KeysFrom};
 use secrecy::SecretString;
 use serde_json::json;
 

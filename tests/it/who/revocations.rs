@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use eci_cache_gateway::app;
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use eci_cache_gateway::domain::caller::Scope;
+use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::json;

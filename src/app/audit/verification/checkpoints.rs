@@ -1,7 +1,7 @@
 //! The checkpoints' part of a verification: signature, place, predecessor, root; a saved one; and the end.
 
 use super::{Report, Verification, name};
-use crate::domain::checkpoint::Checkpoint;
+use crate::domain::audit::checkpoint::Checkpoint;
 
 /// How many entries a rewritten stretch names.
 const NAMED: usize = 100;

@@ -8,8 +8,8 @@ use super::{Report, Verification};
 use crate::app::Error;
 use crate::app::audit::checkpoints;
 use crate::crypto::note::NoteVerifier;
+use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::retention::Leaves;
-use crate::domain::checkpoint::Checkpoint;
 use crate::store::{AuditView, Store};
 
 /// Leaves in one part.

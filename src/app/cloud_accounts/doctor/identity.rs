@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::app::Gateway;
-use crate::domain::account_id::{Verdict, judge};
+use crate::domain::cloud_account::account_id::{Verdict, judge};
 use crate::eci::Client;
 
 /// Whose a key is.

@@ -6,8 +6,8 @@ use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
 use crate::app::Gateway;
-use crate::domain::caller::Caller;
 use crate::domain::clock::{Instant, Uptime};
+use crate::domain::identity::caller::Caller;
 
 /// Watches over the credential of somebody who waits.
 #[derive(Debug)]

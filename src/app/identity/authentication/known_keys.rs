@@ -12,8 +12,8 @@ use chrono::Duration;
 use super::API_KEY;
 use crate::app::ttl_memo::{self, TtlMemo};
 use crate::app::{Error, Gateway};
-use crate::domain::api_key::{ApiKey, Presented};
 use crate::domain::clock::{Instant, within};
+use crate::domain::identity::api_key::{ApiKey, Presented};
 use crate::domain::ids::ApiKeyId;
 use crate::store::HashedKey;
 

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::{Error, Gateway};
-use crate::domain::access_key::AccessKeyId;
-use crate::domain::caller::TeamId;
+use crate::domain::identity::access_key::AccessKeyId;
+use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::ApiKeyId;
 use crate::eci::incoming::Incoming;
 use crate::store::SealedKey;

@@ -6,10 +6,10 @@
 use chrono::Duration;
 
 use crate::app::{Error, Gateway};
-use crate::domain::caller::TeamId;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::identity::issuer::DEFAULT;
+use crate::domain::identity::revocation::{Revocation, Target};
 use crate::domain::ids::ApiKeyId;
-use crate::domain::issuer::DEFAULT;
-use crate::domain::revocation::{Revocation, Target};
 
 /// How far back the audit is looked through, in days: no token lives that long.
 const LOOKED_BACK_DAYS: i64 = 31;

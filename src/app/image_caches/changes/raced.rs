@@ -6,9 +6,9 @@
 use super::{CONCURRENT, DELETE, UPDATE};
 use crate::app::input::{ChangeOptions, Changed};
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::Caller;
+use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
-use crate::domain::spec::ImageCacheChanges;
+use crate::domain::image_cache::spec::ImageCacheChanges;
 
 /// How often the row is read anew. Each loss means that somebody else wrote it meanwhile.
 const TRIES: usize = 5;

@@ -3,10 +3,10 @@
 use crate::app::view::EventBody;
 use crate::app::{Error, Gateway};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::endpoint::Endpoint;
 use crate::domain::event::EventType;
-use crate::domain::health::{Verdict, verdict};
 use crate::domain::ids::EventId;
+use crate::domain::webhooks::endpoint::Endpoint;
+use crate::domain::webhooks::health::{Verdict, verdict};
 use crate::store::{Ailing, NewEvent};
 
 impl Gateway {

@@ -7,10 +7,10 @@ use super::{Keys, secrets};
 use crate::app::input::EndpointChanges;
 use crate::app::view::EndpointView;
 use crate::app::{Call, Error, Gateway, access};
-use crate::domain::caller::{Caller, Scope};
-use crate::domain::endpoint::{Endpoint, is_text};
 use crate::domain::field::{FieldError, Findings};
+use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::EndpointId;
+use crate::domain::webhooks::endpoint::{Endpoint, is_text};
 use crate::store::{Enabling, EndpointWrite};
 use crate::webhook::ed25519::Ed25519Key;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{Error, Gateway};
-use crate::domain::endpoint::{MAX_HEADERS, is_header_name, is_header_value};
 use crate::domain::entropy::Entropy;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::ids::EndpointId;
+use crate::domain::webhooks::endpoint::{MAX_HEADERS, is_header_name, is_header_value};
 use crate::webhook::ed25519::Ed25519Key;
 use crate::webhook::secret::{self, SigningSecret};
 use crate::webhook::sender;

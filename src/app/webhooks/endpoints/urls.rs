@@ -5,10 +5,10 @@ use secrecy::ExposeSecret as _;
 
 use crate::app::{Error, Gateway};
 use crate::crypto::seal::Sealer;
-use crate::domain::endpoint::Endpoint;
-use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::EndpointId;
+use crate::domain::webhooks::endpoint::Endpoint;
+use crate::domain::webhooks::endpoint::url::EndpointUrl;
 use crate::store::{KeptEndpoint, PlainUrl, Store};
 
 /// Most rows of one round.

@@ -6,9 +6,9 @@ use super::*;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::OperationId;
+use crate::domain::image_cache::spec::OPERATION_TAG;
+use crate::domain::policy::team::TEAM_TAG;
 use crate::domain::poll::bucket::BUCKET_TAG;
-use crate::domain::spec::OPERATION_TAG;
-use crate::domain::team::TEAM_TAG;
 use crate::eci::client::Attempt;
 use crate::eci::params;
 

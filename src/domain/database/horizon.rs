@@ -1,0 +1,46 @@
+//! How long the feed, the streams and the sealing of the audit have stood still behind one transaction.
+//!
+//! They stay behind the oldest transaction that runs anywhere on the database's server, because an event with a lower
+//! place may still be committed. That is over in moments, unless somebody forgets a transaction.
+
+use chrono::Duration;
+
+use crate::domain::clock::Instant;
+
+/// From then on it is told.
+pub const TOO_LONG: Duration = Duration::seconds(60);
+
+/// What was seen of it, look by look.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// The oldest transaction that runs, and since when that is known.
+    oldest: Option<(i64, Instant)>,
+}
+
+impl Watch {
+    /// Takes in a look: the number of the oldest transaction that runs, if any does. Since when it is known to.
+    pub fn saw(&mut self, oldest: Option<i64>, now: Instant) -> Option<Instant> {
+        let since = match (self.oldest, oldest) {
+            (Some((known, since)), Some(oldest)) if known == oldest => since,
+            _ => now,
+        };
+        self.oldest = oldest.map(|oldest| (oldest, since));
+        oldest.map(|_| since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_that_of_one_transaction() {
+        let (mut watch, start) = (Watch::default(), Instant::UNIX_EPOCH);
+        let at = |seconds| start + Duration::seconds(seconds);
+        assert_eq!(watch.saw(Some(7), at(0)), Some(at(0)));
+        assert_eq!(watch.saw(Some(7), at(40)), Some(at(0)));
+        assert_eq!(watch.saw(Some(8), at(50)), Some(at(50)), "another one");
+        assert_eq!(watch.saw(None, at(60)), None);
+        assert_eq!(watch.saw(Some(8), at(70)), Some(at(70)), "what was over begins anew");
+    }
+}

@@ -1,0 +1,148 @@
+//! Access keys: what unmodified SDKs sign with. An id like the cloud's own, and a secret that is shown once.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::SecretString;
+
+use super::caller::{Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::RevocationId;
+
+/// How many keys a team may have that are not revoked.
+pub const MAX_ACCESS_KEYS: i64 = 100;
+/// What a key may be good for: the actions of the cloud's API read and write image caches, no more.
+pub const KEY_SCOPES: [Scope; 2] = [Scope::Read, Scope::Write];
+
+const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const ID_LETTERS: usize = 20;
+const SECRET_LETTERS: usize = 30;
+
+/// `AccessKeyId`: `LTAI` and letters and digits, as the cloud's own look.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccessKeyId(String);
+
+/// A text that cannot be the id of one of our keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be LTAI and 1 to 60 letters and digits")]
+pub struct AccessKeyIdError;
+
+impl AccessKeyId {
+    /// What ids of this kind begin with.
+    pub const PREFIX: &'static str = "LTAI";
+
+    /// A fresh id.
+    pub fn new(entropy: &Entropy) -> Self {
+        Self(format!("{}{}", Self::PREFIX, letters(ID_LETTERS, entropy)))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AccessKeyId {
+    type Err = AccessKeyIdError;
+
+    fn from_str(text: &str) -> Result<Self, AccessKeyIdError> {
+        let rest = text.strip_prefix(Self::PREFIX).ok_or(AccessKeyIdError)?;
+        let good = (1..=60).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric());
+        if good { Ok(Self(text.to_owned())) } else { Err(AccessKeyIdError) }
+    }
+}
+
+impl fmt::Display for AccessKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A key of a team, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// `AccessKeyId`.
+    pub id: AccessKeyId,
+    /// Whose.
+    pub team: TeamId,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// For people.
+    pub description: Option<String>,
+    /// The subject of who made it; none where that was not kept yet.
+    pub created_by: Option<String>,
+    /// The credential that it was made with, as the audit names it, and the one that that was exchanged for.
+    pub made_with: Vec<String>,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When its secret was last replaced.
+    pub rotated_at: Option<Instant>,
+    /// The subject of who did, and has known it since.
+    pub rotated_by: Option<String>,
+    /// Until when it is good; none: until it is revoked.
+    pub expires_at: Option<Instant>,
+    /// Until when the secret before that is taken, where it still may be.
+    pub previous_until: Option<Instant>,
+    /// Since when it is no longer taken.
+    pub revoked_at: Option<Instant>,
+    /// The revocation that took it along; none where it was revoked by itself.
+    pub revoked_with: Option<RevocationId>,
+}
+
+impl AccessKey {
+    /// Whether it is taken at all: not revoked, and its time is not over.
+    pub fn is_active(&self, now: Instant) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether the secret before the last rotation is still taken.
+    pub fn takes_previous(&self, now: Instant) -> bool {
+        self.previous_until.is_some_and(|until| now < until)
+    }
+}
+
+/// A fresh secret of 30 letters and digits: 178 bits.
+pub fn new_secret(entropy: &Entropy) -> SecretString {
+    SecretString::from(letters(SECRET_LETTERS, entropy))
+}
+
+/// Drawn evenly: a byte that would favour some letters is drawn again.
+pub(in crate::domain) fn letters(count: usize, entropy: &Entropy) -> String {
+    let even = 256 / LETTERS.len() * LETTERS.len();
+    let mut text = String::with_capacity(count);
+    while text.len() < count {
+        let [byte] = entropy.bytes::<1>();
+        if usize::from(byte) < even {
+            text.push(char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn fresh_keys_have_the_clouds_form() {
+        let entropy = Entropy::from_seed(1);
+        let id = AccessKeyId::new(&entropy);
+        assert_eq!(id.as_str().len(), 24);
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
+        assert_ne!(AccessKeyId::new(&entropy), id);
+        let secret = new_secret(&entropy);
+        assert_eq!(secret.expose_secret().len(), 30);
+        assert!(secret.expose_secret().bytes().all(|b| b.is_ascii_alphanumeric()));
+    }
+
+    #[test]
+    fn other_texts_are_no_ids() {
+        for bad in ["", "LTAI", "ltaiabc", "LTAI-abc", "STS.abc", "LTAIé", &format!("LTAI{}", "x".repeat(61))] {
+            assert_eq!(bad.parse::<AccessKeyId>(), Err(AccessKeyIdError), "{bad}");
+        }
+        assert!("LTAIdevteam".parse::<AccessKeyId>().is_ok());
+    }
+}

@@ -1,0 +1,247 @@
+//! API keys: `ecg_`, the key's id, a secret that is shown once, and a checksum; 68 letters and digits after each other,
+//! so that one double click takes all of it and a scanner of source code finds it.
+//!
+//! What must stay true: a text whose form or checksum is wrong is no key, and nobody is asked about it; whether a key is
+//! revoked or has ended is told only to who has its secret. Called by `app`, which keeps hashes and looks them up.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::access_key::letters;
+use super::caller::{Scope, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{ApiKeyId, RevocationId};
+
+/// How many keys a team may have that are not revoked.
+pub const MAX_API_KEYS: i64 = 100;
+/// Of how many secrets before the one before the last rotation it is known that they were the key's.
+pub const RETIRED_SECRETS: i32 = 10;
+/// What every key begins with.
+pub const PREFIX: &str = "ecg_";
+/// For how many hours the old secret may be taken beside a new one, at most.
+pub const MAX_OVERLAP_HOURS: i32 = 168;
+
+const ID_LETTERS: usize = 26;
+const SECRET_LETTERS: usize = 32;
+const CHECK_LETTERS: usize = 6;
+const LENGTH: usize = PREFIX.len() + ID_LETTERS + SECRET_LETTERS + CHECK_LETTERS;
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A key of a team, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Ours.
+    pub id: ApiKeyId,
+    /// Whose.
+    pub team: TeamId,
+    /// For people: 1 to 128 characters.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// The subject of who made it.
+    pub created_by: String,
+    /// The credential that it was made with, as the audit names it, and the one that that was exchanged for; none where
+    /// that was not kept yet.
+    pub made_with: Vec<String>,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When its secret was last replaced.
+    pub rotated_at: Option<Instant>,
+    /// The subject of who did, and has known it since.
+    pub rotated_by: Option<String>,
+    /// Until when the secret before that is taken.
+    pub previous_until: Option<Instant>,
+    /// Until when it is good; none: until it is revoked.
+    pub expires_at: Option<Instant>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Instant>,
+    /// Since when it is no longer taken.
+    pub revoked_at: Option<Instant>,
+    /// The revocation that took it along; none where it was revoked by itself.
+    pub revoked_with: Option<RevocationId>,
+}
+
+/// Which of a key's two secrets was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one that is good.
+    Current,
+    /// The one before the last rotation.
+    Previous,
+    /// One from before that.
+    Retired,
+}
+
+/// Why a key is not taken although its form is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// There is none of that id, or its secret is another. The two are not told apart.
+    Unknown,
+    /// It was revoked.
+    Revoked,
+    /// Its time is over, or its secret's.
+    Expired,
+}
+
+impl ApiKey {
+    /// Until when the secret before the last rotation is taken; none where it went with it.
+    pub fn overlap(&self) -> Option<Instant> {
+        self.previous_until.filter(|until| self.rotated_at.is_none_or(|rotated| rotated < *until))
+    }
+
+    /// Until when a request that presented `which` of the secrets is let in; none where that has no end.
+    pub fn admit(&self, which: Option<Which>, now: Instant) -> Result<Option<Instant>, Denied> {
+        let which = which.ok_or(Denied::Unknown)?;
+        if self.revoked_at.is_some() {
+            return Err(Denied::Revoked);
+        }
+        let overlap = match which {
+            Which::Current => None,
+            Which::Previous => Some(self.overlap().ok_or(Denied::Expired)?),
+            Which::Retired => return Err(Denied::Expired),
+        };
+        let end = self.expires_at.into_iter().chain(overlap).min();
+        if end.is_some_and(|end| end <= now) { Err(Denied::Expired) } else { Ok(end) }
+    }
+}
+
+/// A key as a request presents it; only its form is known to be right.
+#[derive(Debug)]
+pub struct Presented {
+    /// Which it says it is.
+    pub id: ApiKeyId,
+    /// All of it: what is hashed.
+    pub text: SecretString,
+}
+
+/// A text that cannot be one of our keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no API key")]
+pub struct Malformed;
+
+impl Presented {
+    /// Whether `text` means to be an API key.
+    pub fn is_meant(text: &str) -> bool {
+        text.starts_with(PREFIX)
+    }
+
+    /// Reads a key. Every letter counts: there is no second spelling of one key.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let rest = text.strip_prefix(PREFIX).filter(|_| text.len() == LENGTH).ok_or(Malformed)?;
+        if !rest.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(Malformed);
+        }
+        let (body, check) = text.split_at(LENGTH - CHECK_LETTERS);
+        let id = format!("{}{}", ApiKeyId::PREFIX, &rest[..ID_LETTERS]).parse().map_err(|_| Malformed)?;
+        if checksum(body) == check { Ok(Self { id, text: SecretString::from(text) }) } else { Err(Malformed) }
+    }
+
+    /// A fresh key of this id.
+    pub fn fresh(id: ApiKeyId, entropy: &Entropy) -> Self {
+        let id_letters = id.to_string().split_off(ApiKeyId::PREFIX.len());
+        let body = format!("{PREFIX}{id_letters}{}", letters(SECRET_LETTERS, entropy));
+        let check = checksum(&body);
+        Self { id, text: SecretString::from(body + &check) }
+    }
+
+    /// What is hashed.
+    pub fn bytes(&self) -> &[u8] {
+        self.text.expose_secret().as_bytes()
+    }
+}
+
+/// CRC-32 (IEEE) in six digits of base 62. It is there for slips of the hand, not against anybody: whoever makes keys
+/// up can make their checksum, and has still to guess 190 bits.
+fn checksum(body: &str) -> String {
+    let mut crc = body.bytes().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+    });
+    crc = !crc;
+    let mut digits = [b'0'; CHECK_LETTERS];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(crc % 62) as usize];
+        crc /= 62;
+    }
+    digits.map(char::from).iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+
+    fn fresh() -> Presented {
+        let entropy = Entropy::from_seed(1);
+        Presented::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy)
+    }
+
+    #[test]
+    fn a_fresh_key_reads_back() {
+        let key = fresh();
+        let text = key.text.expose_secret();
+        assert_eq!(text.len(), 68);
+        let read = Presented::parse(text).unwrap();
+        assert_eq!((read.id, read.bytes()), (key.id, key.bytes()));
+        assert!(!format!("{key:?}").contains(&text[30..]), "{key:?}");
+    }
+
+    #[test]
+    fn the_checksum_is_crc_32() {
+        // 0xCBF43926, the check value of CRC-32, in base 62.
+        assert_eq!(checksum("123456789"), "3jZRME");
+    }
+
+    #[test]
+    fn any_changed_letter_is_found() {
+        let text = fresh().text.expose_secret().to_owned();
+        for place in 0..text.len() {
+            for letter in ["0", "a", "Z", "-", "é", ""] {
+                let changed = format!("{}{letter}{}", &text[..place], &text[place + 1..]);
+                assert_eq!(Presented::parse(&changed).is_ok(), changed == text, "{place} {letter}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_admitted_until_when() {
+        let now = Instant::UNIX_EPOCH + Duration::days(1);
+        let (past, soon, late) = (now, now + Duration::seconds(1), now + Duration::hours(1));
+        let key = |expires_at, previous_until, revoked_at| ApiKey {
+            id: fresh().id,
+            team: "web".parse().unwrap(),
+            name: "ci".into(),
+            scopes: vec![Scope::Read],
+            created_by: "alice".into(),
+            made_with: Vec::new(),
+            created_at: now,
+            rotated_at: None,
+            rotated_by: None,
+            previous_until,
+            expires_at,
+            last_used_at: None,
+            revoked_at,
+            revoked_with: None,
+        };
+        let (current, previous) = (Some(Which::Current), Some(Which::Previous));
+        for (key, which, expected) in [
+            (key(None, None, None), None, Err(Denied::Unknown)),
+            (key(Some(past), None, Some(past)), None, Err(Denied::Unknown)),
+            (key(None, None, None), current, Ok(None)),
+            (key(Some(late), None, None), current, Ok(Some(late))),
+            (key(Some(past), None, None), current, Err(Denied::Expired)),
+            (key(Some(late), None, Some(late)), current, Err(Denied::Revoked)),
+            (key(Some(late), Some(soon), None), current, Ok(Some(late))),
+            (key(Some(late), Some(soon), None), previous, Ok(Some(soon))),
+            (key(Some(soon), Some(late), None), previous, Ok(Some(soon))),
+            (key(None, Some(past), None), previous, Err(Denied::Expired)),
+            (key(None, Some(soon), None), Some(Which::Retired), Err(Denied::Expired)),
+            (key(None, Some(soon), Some(past)), Some(Which::Retired), Err(Denied::Revoked)),
+        ] {
+            assert_eq!(key.admit(which, now), expected, "{key:?} {which:?}");
+        }
+        // Whatever the clock says: it went with the rotation.
+        let at_once = ApiKey { rotated_at: Some(late), ..key(None, Some(late), None) };
+        assert_eq!(at_once.admit(previous, now), Err(Denied::Expired));
+    }
+}

@@ -1,0 +1,286 @@
+//! Who acts, for which team, with which scopes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::token_exchange::Bond;
+use crate::domain::clock::Instant;
+use crate::domain::ids::ApiKeyId;
+
+/// A team's id: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TeamId(String);
+
+/// A text that cannot be a team id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 63 characters of a-z, 0-9, - and _, beginning with a letter or digit")]
+pub struct TeamIdError;
+
+impl TeamId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TeamId {
+    type Err = TeamIdError;
+
+    fn from_str(text: &str) -> Result<Self, TeamIdError> {
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+        if first && rest && text.len() <= 63 { Ok(Self(text.to_owned())) } else { Err(TeamIdError) }
+    }
+}
+
+impl TryFrom<String> for TeamId {
+    type Error = TeamIdError;
+
+    fn try_from(text: String) -> Result<Self, TeamIdError> {
+        text.parse()
+    }
+}
+
+impl From<TeamId> for String {
+    fn from(team: TeamId) -> Self {
+        team.0
+    }
+}
+
+impl fmt::Display for TeamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a credential may be used for. There are two planes: those of the team that it acts for, and, as
+/// `platform:…`, those of the platform, which hold for every team. No scope implies another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// See image caches, operations, transitions and events.
+    Read,
+    /// Create, update and delete image caches.
+    Write,
+    /// Manage webhook endpoints and see deliveries.
+    Webhooks,
+    /// Read the team's audit entries.
+    Audit,
+    /// Make, list, rotate and revoke the team's API keys and access keys, and revoke the team's tokens.
+    Keys,
+    /// See teams, policies, profiles, accounts, found image caches, and what all teams do and cost.
+    PlatformRead,
+    /// Change teams, policies and region profiles; adopt image caches.
+    PlatformPolicy,
+    /// Change cloud accounts and where their calls go.
+    PlatformAccounts,
+    /// Revoke credentials of any team, list and revoke any team's keys, change issuers.
+    PlatformSecurity,
+    /// Read the audit entries of all teams.
+    PlatformAudit,
+}
+
+impl Scope {
+    /// Every scope, in the order in which they are documented.
+    pub const ALL: [Self; 10] = [
+        Self::Read,
+        Self::Write,
+        Self::Webhooks,
+        Self::Audit,
+        Self::Keys,
+        Self::PlatformRead,
+        Self::PlatformPolicy,
+        Self::PlatformAccounts,
+        Self::PlatformSecurity,
+        Self::PlatformAudit,
+    ];
+    /// Those of a team.
+    pub const TEAM: [Self; 5] = [Self::Read, Self::Write, Self::Webhooks, Self::Audit, Self::Keys];
+    /// Those of the platform.
+    pub const PLATFORM: [Self; 5] =
+        [Self::PlatformRead, Self::PlatformPolicy, Self::PlatformAccounts, Self::PlatformSecurity, Self::PlatformAudit];
+
+    /// What to say of the word `admin`, which was a scope.
+    pub const IN_PLACE_OF_ADMIN: &str = "the scope admin is gone; platform:read, platform:policy, platform:accounts, \
+                                         platform:security, platform:audit and keys stand in its place";
+
+    /// The word that stands in a token's `scope` claim.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Webhooks => "webhooks",
+            Self::Audit => "audit",
+            Self::Keys => "keys",
+            Self::PlatformRead => "platform:read",
+            Self::PlatformPolicy => "platform:policy",
+            Self::PlatformAccounts => "platform:accounts",
+            Self::PlatformSecurity => "platform:security",
+            Self::PlatformAudit => "platform:audit",
+        }
+    }
+
+    /// The scope of that word; words of other systems are not ours to refuse.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+
+    /// Whether it is the platform's.
+    pub fn is_platforms(self) -> bool {
+        Self::PLATFORM.contains(&self)
+    }
+
+    /// Scopes of which one is enough, as a sentence names them.
+    pub fn any_of(scopes: &[Self]) -> String {
+        scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// What a word must be to be a scope, as a refusal says it.
+    pub fn allowed() -> String {
+        format!("must be one of {}", Self::ALL.map(Self::as_str).join(", "))
+    }
+}
+
+/// What a credential is, as far as it can be withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// A token of the identity provider.
+    Token {
+        /// `jti`, where it has one.
+        jti: Option<String>,
+        /// `iat`, where it has one.
+        issued_at: Option<Instant>,
+    },
+    /// A token of our own, which somebody got in exchange for one of an identity provider.
+    Exchanged(Box<Bond>),
+    /// An API key.
+    ApiKey(ApiKeyId),
+    /// An access key: looked at anew for each request.
+    AccessKey,
+    /// None: the gateway goes on with what a caller has begun.
+    Own,
+}
+
+/// An authenticated caller, already bound to one team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The team that it acts for. Every read and write is confined to it.
+    pub team: TeamId,
+    /// Who: the token's `sub`, or the key.
+    pub subject: String,
+    /// Which credential: the id of an API key or access key, the token's `jti`, or else its key id; never the
+    /// credential itself.
+    pub credential: String,
+    /// Of which kind it is: what ends it before its time.
+    pub kind: CredentialKind,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Until when its credential is good; none where it has no end of its own.
+    pub expires_at: Option<Instant>,
+    /// By what a token was accepted; none of other credentials.
+    pub provenance: Option<Box<Provenance>>,
+}
+
+/// By what a token was accepted: what the audit keeps of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The issuer's name.
+    pub issuer: String,
+    /// The rule of it that matched.
+    pub rule: String,
+    /// Claims that the rule notes, by JSON pointer: `/repository`, `/ref`.
+    pub noted: BTreeMap<String, String>,
+    /// Whether it names the scope `admin`, which is gone. Not kept.
+    pub names_admin: bool,
+}
+
+impl Caller {
+    /// Whether its token names the scope `admin`, which is gone.
+    pub fn names_admin(&self) -> bool {
+        self.provenance.as_ref().is_some_and(|provenance| provenance.names_admin)
+    }
+
+    /// Whether the credential carries `scope`.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// The credential, and where it was exchanged for another the other one: whichever is revoked takes with it what was
+    /// made with this.
+    pub fn credentials(&self) -> Vec<String> {
+        let exchanged_for = match &self.kind {
+            CredentialKind::Exchanged(bond) => bond.subject_jti.clone(),
+            _ => None,
+        };
+        std::iter::once(self.credential.clone()).chain(exchanged_for).collect()
+    }
+
+    /// Its subject and its credentials: what is kept of everybody who ever knew a key's secret.
+    pub fn known_as(&self) -> Vec<String> {
+        std::iter::once(self.subject.clone()).chain(self.credentials()).collect()
+    }
+
+    /// Whether the credential carries one of `scopes`.
+    pub fn may_one(&self, scopes: &[Scope]) -> bool {
+        scopes.iter().any(|scope| self.may(*scope))
+    }
+}
+
+/// Whose a credential is that was found good and refused all the same: revoked, expired, for another team. Enough to name
+/// them in the audit, and nothing to act with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognized {
+    /// The team; none where a token names several or none.
+    pub team: Option<TeamId>,
+    /// As in [`Caller`].
+    pub subject: String,
+    /// As in [`Caller`].
+    pub credential: String,
+}
+
+impl From<&Caller> for Recognized {
+    fn from(caller: &Caller) -> Self {
+        let Caller { team, subject, credential, .. } = caller;
+        Self { team: Some(team.clone()), subject: subject.clone(), credential: credential.clone() }
+    }
+}
+
+/// Through which door a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The REST API.
+    Rest,
+    /// The cloud's own API, for unmodified SDKs.
+    Rpc,
+    /// The command line, with the database's owner behind it.
+    Cli,
+    /// A worker of our own (tracker, deliverer, janitor, resumed operations).
+    Worker,
+}
+
+impl Door {
+    /// The word kept in audit entries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Rpc => "rpc",
+            Self::Cli => "cli",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// Where a request came from: what logs, audit entries and the cloud's log have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The door.
+    pub door: Door,
+    /// `X-Request-Id`, taken from the caller if sane, else made by us. At most 64 characters.
+    pub request_id: String,
+    /// The client's address, where there is one: the peer's, or what a trusted proxy says of it.
+    pub address: Option<IpAddr>,
+}

@@ -1,0 +1,279 @@
+//! Rules made ready: patterns compiled, words turned into teams and scopes.
+
+use std::collections::BTreeMap;
+
+use regex::{Regex, RegexBuilder};
+use serde_json::{Map, Value};
+
+use super::explanation::{Failed, Found, Tried};
+use super::shown::{self, plain};
+use super::{Issuer, Rule, ScopeSource, TeamSource, check, glob, pointer};
+use crate::domain::field::FieldError;
+use crate::domain::identity::caller::{Scope, TeamId};
+
+mod facts;
+
+/// The longest value of a noted claim, in characters.
+const MAX_NOTED_CHARS: usize = 256;
+
+/// The rules of one issuer, ready to judge.
+#[derive(Debug, Clone)]
+pub struct Rules(Vec<Ready>);
+
+#[derive(Debug, Clone)]
+struct Ready {
+    rule: Rule,
+    pattern: Option<Regex>,
+    /// Whether scopes of the platform's plane count that the issuer spells out itself, behind the prefix.
+    platform_by_prefix: bool,
+}
+
+/// What the rule that matches makes of the claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match<'a> {
+    /// The rule's name.
+    pub rule: &'a str,
+    /// Its teams: none, one or several, in order.
+    pub teams: Vec<TeamId>,
+    /// The pointers that teams are read from; none: the team is fixed.
+    pub claims: &'a [String],
+    /// Why there is no team, if there is none.
+    pub no_team: Option<NoTeam>,
+    /// Its scopes, in order.
+    pub scopes: Vec<Scope>,
+    /// The claims that the audit keeps, by pointer.
+    pub noted: BTreeMap<String, String>,
+    /// Whether a word there would be the scope `admin`, which is gone.
+    pub names_admin: bool,
+}
+
+/// Why no team is found where the rule looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoTeam {
+    /// The pointers that the rule reads.
+    pub claims: Vec<String>,
+    /// What stands there.
+    pub why: WhyNoTeam,
+}
+
+/// What stands where a team is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyNoTeam {
+    /// None of the claims is there, or they are empty.
+    Absent,
+    /// Words that the rule's pattern does not match.
+    Unmatched,
+    /// Words that the rule's renames do not know, where only these count.
+    NotRenamed,
+    /// Paths, such as those of groups.
+    Path,
+    /// Words that have not the form of a team's id.
+    Form,
+}
+
+/// Why the claims cannot be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unjudged {
+    /// No rule matches: every rule, with what did not hold.
+    NoRule(Vec<Tried>),
+    /// The claim there is neither a text nor an array of texts.
+    BadClaim {
+        /// The rule that reads it.
+        rule: String,
+        /// Where.
+        pointer: String,
+    },
+}
+
+impl Rules {
+    /// The rules of `issuer`, whose form has been found good, or what is wrong with them.
+    pub fn of(issuer: &Issuer) -> Result<Self, Vec<FieldError>> {
+        issuer.check()?;
+        let platform = |rule: &Rule| check::restricts(issuer, rule);
+        Ok(Self(issuer.rules.iter().map(|rule| Ready::of(rule, platform(rule))).collect()))
+    }
+
+    /// The one rule that the operator's own settings make.
+    pub fn of_settings(rule: &Rule) -> Self {
+        Self(vec![Ready::of(rule, true)])
+    }
+
+    /// What the first rule that matches makes of the claims.
+    pub fn judge(&self, claims: &Map<String, Value>) -> Result<Match<'_>, Unjudged> {
+        let mut tried = Vec::new();
+        for ready in &self.0 {
+            let failed = ready.failed(claims);
+            if failed.is_empty() {
+                return ready.judge(claims);
+            }
+            tried.push(Tried { rule: ready.rule.name.clone(), failed });
+        }
+        Err(Unjudged::NoRule(tried))
+    }
+
+    /// Every rule up to the first that matches, with what did not hold and what stands there: for an operator.
+    pub fn tried(&self, claims: &Map<String, Value>) -> Vec<Tried> {
+        let mut tried = Vec::new();
+        for ready in &self.0 {
+            let mut failed = ready.failed(claims);
+            for one in &mut failed {
+                one.values = shown::values(pointer::find(claims, &one.pointer));
+            }
+            let matches = failed.is_empty();
+            tried.push(Tried { rule: ready.rule.name.clone(), failed });
+            if matches {
+                break;
+            }
+        }
+        tried
+    }
+}
+
+/// The expression of a team, which is to match whole words.
+pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
+    let built = |text: &str| {
+        RegexBuilder::new(text).size_limit(1 << 18).dfa_size_limit(1 << 18).nest_limit(32).build().map_err(|error| {
+            let told = error.to_string();
+            told.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        })
+    };
+    // First by itself: parentheses that close what is put around it would change what is anchored.
+    built(pattern)?;
+    built(&format!(r"\A(?:{pattern})\z"))
+}
+
+impl Ready {
+    fn of(rule: &Rule, platform_by_prefix: bool) -> Self {
+        // Checked before: it can be compiled.
+        let pattern = rule.team.pattern.as_deref().and_then(|pattern| compile(pattern).ok());
+        Self { rule: rule.clone(), pattern, platform_by_prefix }
+    }
+
+    fn failed(&self, claims: &Map<String, Value>) -> Vec<Failed> {
+        let failed = self.rule.matches.iter().filter_map(|(pointer, expected)| {
+            let found = held(pointer::find(claims, pointer), expected)?;
+            Some(Failed { pointer: pointer.clone(), found, values: Vec::new(), expected: expected.clone() })
+        });
+        failed.collect()
+    }
+
+    fn judge(&self, claims: &Map<String, Value>) -> Result<Match<'_>, Unjudged> {
+        let bad = |pointer: String| Unjudged::BadClaim { rule: self.rule.name.clone(), pointer };
+        let (teams, no_team) = self.teams(claims).map_err(bad)?;
+        Ok(Match {
+            rule: &self.rule.name,
+            teams,
+            claims: &self.rule.team.claims,
+            no_team,
+            scopes: self.scopes(claims).map_err(bad)?,
+            noted: noted(&self.rule.noted, claims),
+            names_admin: self.names_admin(claims),
+        })
+    }
+
+    fn teams(&self, claims: &Map<String, Value>) -> Result<(Vec<TeamId>, Option<NoTeam>), String> {
+        let TeamSource { fixed, claims: pointers, .. } = &self.rule.team;
+        if let Some(team) = fixed.as_ref().and_then(|fixed| fixed.parse().ok()) {
+            return Ok((vec![team], None));
+        }
+        let (mut teams, mut why) = (Vec::new(), WhyNoTeam::Absent);
+        for word in texts(claims, pointers)? {
+            match self.team(word) {
+                Ok(team) => teams.push(team),
+                Err(reason) => why = reason,
+            }
+        }
+        teams.sort_unstable();
+        teams.dedup();
+        let no_team = teams.is_empty().then(|| NoTeam { claims: pointers.clone(), why });
+        Ok((teams, no_team))
+    }
+
+    fn team(&self, word: &str) -> Result<TeamId, WhyNoTeam> {
+        let source = &self.rule.team;
+        let word = match &self.pattern {
+            Some(pattern) => {
+                let found = pattern.captures(word).and_then(|captures| captures.get(1));
+                found.ok_or(WhyNoTeam::Unmatched)?.as_str()
+            }
+            None => word,
+        };
+        match source.renames.get(word) {
+            Some(team) => team.parse().map_err(|_| WhyNoTeam::Form),
+            None if source.only_renames => Err(WhyNoTeam::NotRenamed),
+            None => word.parse().map_err(|_| if word.contains('/') { WhyNoTeam::Path } else { WhyNoTeam::Form }),
+        }
+    }
+
+    fn scopes(&self, claims: &Map<String, Value>) -> Result<Vec<Scope>, String> {
+        let ScopeSource { fixed, claims: pointers, .. } = &self.rule.scopes;
+        let mut scopes: Vec<Scope> = fixed.iter().filter_map(|word| Scope::from_word(word)).collect();
+        for text in texts(claims, pointers)? {
+            // Also as a whole: a role's name may hold spaces.
+            scopes.extend(self.meant(text));
+            scopes.extend(words(text).flat_map(|word| self.meant(word)));
+        }
+        scopes.sort_unstable();
+        scopes.dedup();
+        Ok(scopes)
+    }
+
+    fn names_admin(&self, claims: &Map<String, Value>) -> bool {
+        let ScopeSource { claims: pointers, prefix, .. } = &self.rule.scopes;
+        let admin = prefix.as_ref().map(|prefix| format!("{prefix}admin"));
+        let found = texts(claims, pointers).unwrap_or_default();
+        admin.is_some_and(|admin| found.into_iter().flat_map(words).any(|word| word == admin))
+    }
+
+    /// The scopes that one word gives.
+    fn meant(&self, word: &str) -> Vec<Scope> {
+        let ScopeSource { table, prefix, .. } = &self.rule.scopes;
+        let listed = table.get(word).into_iter().flatten().filter_map(|scope| Scope::from_word(scope));
+        let own = prefix.as_deref().and_then(|prefix| word.strip_prefix(prefix)).and_then(Scope::from_word);
+        listed.chain(own.filter(|scope| self.platform_by_prefix || !scope.is_platforms())).collect()
+    }
+}
+
+/// Nothing, if one of the patterns matches what is there.
+fn held(found: Option<&Value>, expected: &[String]) -> Option<Found> {
+    let matches = |text: &str| expected.iter().any(|pattern| glob::matches(pattern, text));
+    let values = match found {
+        None => return Some(Found::Absent),
+        Some(Value::Array(items)) => items.iter().filter_map(plain).collect::<Vec<_>>(),
+        Some(value) => plain(value).into_iter().collect(),
+    };
+    if values.is_empty() {
+        return Some(Found::NotText);
+    }
+    if values.iter().any(|text| matches(text)) { None } else { Some(Found::AnotherValue) }
+}
+
+/// The texts in the claims there, or the pointer to one that holds something else.
+fn texts<'a>(claims: &'a Map<String, Value>, pointers: &[String]) -> Result<Vec<&'a str>, String> {
+    let mut texts = Vec::new();
+    for pointer in pointers {
+        match pointer::find(claims, pointer) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => texts.push(text.as_str()),
+            Some(Value::Array(items)) => {
+                let all: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+                texts.extend(all.ok_or_else(|| pointer.clone())?);
+            }
+            Some(_) => return Err(pointer.clone()),
+        }
+    }
+    Ok(texts)
+}
+
+/// The words of a scope claim: between spaces, as the standard has it, or commas, as some providers have it.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', ',']).filter(|word| !word.is_empty())
+}
+
+fn noted(pointers: &[String], claims: &Map<String, Value>) -> BTreeMap<String, String> {
+    let value = |pointer: &String| {
+        let text = plain(pointer::find(claims, pointer)?)?;
+        Some((pointer.clone(), shown::plainly(&text).take(MAX_NOTED_CHARS).collect()))
+    };
+    pointers.iter().filter_map(value).collect()
+}

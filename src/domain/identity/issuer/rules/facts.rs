@@ -1,0 +1,89 @@
+//! Why the rule that matches finds no team or no scope: what stands where it looks, what it expects, and what was nearly
+//! right. For an operator who explains a token.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Ready, Rules, texts, words};
+use crate::domain::identity::caller::Scope;
+use crate::domain::identity::issuer::{ScopeSource, TeamSource, shown};
+
+impl Rules {
+    /// Where the rule looks for a team, and what must stand there.
+    pub fn team_facts(&self, rule: &str, claims: &Map<String, Value>) -> Vec<String> {
+        self.named(rule).map_or_else(Vec::new, |ready| ready.team_facts(claims))
+    }
+
+    /// Where the rule looks for scopes, and what must stand there.
+    pub fn scope_facts(&self, rule: &str, claims: &Map<String, Value>) -> Vec<String> {
+        self.named(rule).map_or_else(Vec::new, |ready| ready.scope_facts(claims))
+    }
+
+    fn named(&self, rule: &str) -> Option<&Ready> {
+        self.0.iter().find(|ready| ready.rule.name == rule)
+    }
+}
+
+impl Ready {
+    fn team_facts(&self, claims: &Map<String, Value>) -> Vec<String> {
+        let TeamSource { claims: pointers, pattern, renames, only_renames, .. } = &self.rule.team;
+        let mut facts: Vec<String> = pointers.iter().map(|pointer| shown::sentence(claims, pointer)).collect();
+        if let Some(pattern) = pattern {
+            facts.push(format!("the pattern must match a whole word, and its group is the team: {pattern}"));
+        }
+        if !renames.is_empty() {
+            let only = if *only_renames { ", and only these are teams" } else { "" };
+            facts.push(format!("the renames know {}{only}", keys(renames)));
+        }
+        facts
+    }
+
+    fn scope_facts(&self, claims: &Map<String, Value>) -> Vec<String> {
+        let ScopeSource { claims: pointers, table, prefix, .. } = &self.rule.scopes;
+        let mut facts: Vec<String> = pointers.iter().map(|pointer| shown::sentence(claims, pointer)).collect();
+        if pointers.is_empty() {
+            facts.push(format!("the rule {} reads no claim for scopes, and has no fixed ones", self.rule.name));
+            return facts;
+        }
+        facts.push(match prefix.as_deref() {
+            None => "the rule has no prefix: a scope's own name in a claim counts for nothing".to_owned(),
+            Some("") => "a word counts if it is a scope's name".to_owned(),
+            Some(prefix) => format!("a word counts if it is a scope's name behind the prefix \"{prefix}\""),
+        });
+        if !table.is_empty() {
+            facts.push(format!("the rule's table knows {}", keys(table)));
+        }
+        let found = texts(claims, pointers).unwrap_or_default();
+        let near = found.into_iter().flat_map(words).filter_map(|word| self.near(word));
+        facts.extend(near.take(shown::MAX_VALUES));
+        facts
+    }
+
+    /// What a word lacks that is nearly a scope.
+    fn near(&self, word: &str) -> Option<String> {
+        let prefix = self.rule.scopes.prefix.as_deref();
+        let behind = prefix.and_then(|prefix| word.strip_prefix(prefix));
+        let own = behind.and_then(Scope::from_word);
+        if own.is_some_and(|scope| scope.is_platforms() && !self.platform_by_prefix) {
+            let why = "gives a scope of the platform only by a rule with a match that not everybody fulfils";
+            return Some(format!("\"{word}\" {why}"));
+        }
+        if behind == Some("admin") {
+            return Some(format!(
+                "{} is no scope any more: {}",
+                shown::list(&[word.to_owned()]),
+                Scope::IN_PLACE_OF_ADMIN
+            ));
+        }
+        let bare = Scope::from_word(word).filter(|_| own.is_none())?.as_str();
+        Some(match prefix {
+            Some(prefix) => format!("\"{bare}\" would count as \"{prefix}{bare}\""),
+            None => format!("\"{bare}\" would count with an entry in the rule's table, or with a prefix"),
+        })
+    }
+}
+
+fn keys<T>(table: &BTreeMap<String, T>) -> String {
+    shown::list(&table.keys().cloned().collect::<Vec<_>>())
+}

@@ -1,0 +1,165 @@
+//! Credentials that are refused although they are good otherwise: a token by its `jti`, or all of a subject that were
+//! issued before an instant; and the keys that were made with them.
+//!
+//! What must stay true: a token that does not say when it was issued counts as issued before. A revocation is kept as
+//! long as a token that it can be about may live, and a while longer. One that is a team's own reaches nobody else's.
+//! Called by `app`.
+
+use std::collections::HashMap;
+
+use chrono::Duration;
+
+use super::caller::{Caller, CredentialKind, TeamId};
+use crate::domain::clock::Instant;
+use crate::domain::ids::RevocationId;
+
+/// How many of the platform's, and of all teams' together, may be in force at once: every gateway holds all of them in
+/// memory, and no team uses up the platform's.
+pub const MAX_REVOCATIONS: i64 = 10_000;
+/// How many of them may be one team's own, made by itself.
+pub const MAX_OF_A_TEAM: i64 = 1_000;
+/// How long one is in force: longer than any token may live, which is 7 days at most.
+pub const KEPT: Duration = Duration::days(8);
+/// The longest reason, in characters.
+pub const MAX_REASON_CHARS: usize = 256;
+
+/// What is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The token with this `jti`.
+    Token(String),
+    /// Every token of a subject from before an instant. `api_key:…` and `access_key:…` are keys themselves.
+    Subject {
+        /// `sub`.
+        subject: String,
+        /// Tokens with an earlier `iat` are refused.
+        issued_before: Instant,
+    },
+}
+
+/// A revocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Ours.
+    pub id: RevocationId,
+    /// Of what.
+    pub target: Target,
+    /// As far as it acts for this team; none for every team.
+    pub team: Option<TeamId>,
+    /// The platform made it: the team cannot take it back.
+    pub by_platform: bool,
+    /// For people.
+    pub reason: Option<String>,
+    /// The subject of who made it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Instant,
+    /// When it is forgotten, as every token that it is about has ended by then.
+    pub kept_until: Instant,
+}
+
+/// All revocations in force, as every request meets them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RevokedTokens {
+    tokens: HashMap<String, Vec<Reach>>,
+    subjects: HashMap<String, Vec<(Reach, Instant)>>,
+}
+
+/// For which team; none: for every one.
+type Reach = Option<TeamId>;
+
+impl RevokedTokens {
+    /// These, each with the team that it is for.
+    pub fn new(targets: impl IntoIterator<Item = (Option<TeamId>, Target)>) -> Self {
+        let mut all = Self::default();
+        for (team, target) in targets {
+            match target {
+                Target::Token(jti) => all.tokens.entry(jti).or_default().push(team),
+                Target::Subject { subject, issued_before } => {
+                    all.subjects.entry(subject).or_default().push((team, issued_before));
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether a credential is revoked. Keys have revocations of their own.
+    pub fn covers(&self, caller: &Caller) -> bool {
+        let (ids, issued_at) = match &caller.kind {
+            CredentialKind::Token { jti, issued_at } => ([jti.as_ref(), None], issued_at),
+            // By when its subject token was issued: one that was exchanged at the last moment is no younger.
+            CredentialKind::Exchanged(bond) => ([Some(&bond.jti), bond.subject_jti.as_ref()], &bond.subject_issued_at),
+            CredentialKind::ApiKey(_) | CredentialKind::AccessKey | CredentialKind::Own => return false,
+        };
+        let reaches = |team: &Reach| team.as_ref().is_none_or(|team| *team == caller.team);
+        let before = |limit: &Instant| issued_at.is_none_or(|issued| issued < *limit);
+        let by_token = |jti| self.tokens.get(jti).is_some_and(|teams| teams.iter().any(reaches));
+        let by_subject = self.subjects.get(&caller.subject);
+        ids.into_iter().flatten().any(by_token)
+            || by_subject.is_some_and(|some| some.iter().any(|(team, limit)| reaches(team) && before(limit)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::identity::token_exchange::Bond;
+
+    fn at(seconds: i64) -> Instant {
+        Instant::UNIX_EPOCH + Duration::seconds(seconds)
+    }
+
+    fn token(jti: Option<&str>, issued: Option<i64>) -> CredentialKind {
+        CredentialKind::Token { jti: jti.map(str::to_owned), issued_at: issued.map(at) }
+    }
+
+    fn caller(team: &str, subject: &str, kind: CredentialKind) -> Caller {
+        let (team, subject) = (team.parse().unwrap(), subject.to_owned());
+        let (credential, scopes) = ("c".into(), Vec::new());
+        Caller { team, subject, credential, kind, scopes, expires_at: None, provenance: None }
+    }
+
+    fn exchanged(jti: &str, subject: &str, issued: i64) -> CredentialKind {
+        let (subject_jti, subject_issued_at) = (Some(subject.into()), Some(at(issued)));
+        CredentialKind::Exchanged(Box::new(Bond { jti: jti.into(), subject_jti, subject_issued_at, seal: "s".into() }))
+    }
+
+    #[test]
+    fn by_token_or_by_subject_and_time() {
+        let before = |seconds| Target::Subject { subject: "alice".into(), issued_before: at(seconds) };
+        let targets = [Target::Token("t-1".into()), before(100), before(50)];
+        let revoked = RevokedTokens::new(targets.map(|target| (None, target)));
+        for (subject, kind, expected) in [
+            ("bob", token(Some("t-1"), Some(500)), true),
+            ("bob", token(Some("t-2"), Some(0)), false),
+            ("bob", token(None, None), false),
+            ("alice", token(Some("t-2"), Some(99)), true),
+            ("alice", token(Some("t-2"), Some(100)), false),
+            ("alice", token(None, None), true),
+            ("alice", CredentialKind::AccessKey, false),
+            ("bob", exchanged("t-1", "x-1", 500), true),
+            ("bob", exchanged("x-1", "t-1", 500), true),
+            ("bob", exchanged("x-1", "x-2", 0), false),
+            ("alice", exchanged("x-1", "x-2", 99), true),
+            ("alice", exchanged("x-1", "x-2", 100), false),
+        ] {
+            assert_eq!(revoked.covers(&caller("web", subject, kind.clone())), expected, "{subject} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_teams_own_reaches_nobody_elses() {
+        let web: Option<TeamId> = Some("web".parse().unwrap());
+        let subject = Target::Subject { subject: "alice".into(), issued_before: at(100) };
+        let revoked = RevokedTokens::new([(web.clone(), Target::Token("t-1".into())), (web, subject)]);
+        for (team, subject, jti, expected) in [
+            ("web", "bob", "t-1", true),
+            ("other", "bob", "t-1", false),
+            ("web", "alice", "t-2", true),
+            ("other", "alice", "t-2", false),
+        ] {
+            let caller = caller(team, subject, token(Some(jti), Some(0)));
+            assert_eq!(revoked.covers(&caller), expected, "{team} {subject} {jti}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Token exchange (RFC 8693): what a request may ask for, and what the token may do that it gets.
+//!
+//! What must stay true: nobody gets more than the subject token gives, nor for longer than [`LIFETIME`]; what cannot be
+//! given (another audience, a delegation) is refused by its name and never passed over. Parameters that nobody knows are
+//! passed over, as RFC 6749, 3.2 demands.
+//!
+//! Who calls it: `app::token_exchange`. What it does not do: judge the subject token.
+
+use chrono::Duration;
+use secrecy::SecretString;
+
+use super::caller::Scope;
+use crate::domain::clock::Instant;
+
+/// How long a token lives that was exchanged. It is not bound by what is left of the subject token's life: that of a
+/// pipeline lives for minutes, and a build takes longer. What ends the subject token early ends this one, too.
+pub const LIFETIME: Duration = Duration::minutes(30);
+/// The one grant that is known.
+pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// What is issued.
+pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// The most words of a scope that are looked at.
+const MOST_WORDS: usize = 32;
+
+/// What binds a token that was exchanged to the one that it was exchanged for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bond {
+    /// The `jti` of the new token.
+    pub jti: String,
+    /// The `jti` of the subject token, where it had one: revoked, it takes the new one with it.
+    pub subject_jti: Option<String>,
+    /// The `iat` of the subject token, where it had one: what was issued before an instant is judged by it.
+    pub subject_issued_at: Option<Instant>,
+    /// What the issuer and the rule said when it was exchanged: once they say something else, it ends.
+    pub seal: String,
+}
+
+/// Why a request is refused, in OAuth's word and ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// `error`: RFC 6749, 5.2 and RFC 8693, 2.2.2.
+    pub error: &'static str,
+    /// Our own stable word.
+    pub code: &'static str,
+    /// Which parameter, and what is allowed.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A refusal of a request that is not as it must be.
+    pub fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { error: "invalid_request", code, detail: detail.into() }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Asked {
+    /// The token to exchange.
+    pub subject_token: SecretString,
+    /// The team to act for.
+    pub team: Option<String>,
+    /// The scopes to have; none: all that the subject token gives.
+    pub scopes: Option<Vec<Scope>>,
+}
+
+impl Asked {
+    /// Reads the parameters of a request, in their order. `audiences` are the names that this gateway goes by.
+    ///
+    /// # Errors
+    /// The first parameter that is missing, stands twice or asks for what there is not.
+    pub fn read(pairs: Vec<(String, String)>, audiences: &[&str]) -> Result<Self, Fault> {
+        // RFC 6749, 3.2: a parameter without a value counts as left out.
+        let mut form = Form(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect());
+        form.check_grant()?;
+        form.check_audience(audiences)?;
+        // A file that it was read from ends with a line break.
+        let subject_token = form.needed("subject_token", "the token to exchange")?.trim_ascii().to_owned();
+        let team = form.one("team")?;
+        let scopes = form.one("scope")?.map(|text| scopes(&text)).transpose()?;
+        Ok(Self { subject_token: SecretString::from(subject_token), team, scopes })
+    }
+}
+
+/// The scopes of the new token: what was asked for, as far as it was given.
+///
+/// # Errors
+/// `invalid_scope` where more is asked for.
+pub fn narrowed(given: &[Scope], asked: Option<&[Scope]>) -> Result<Vec<Scope>, Fault> {
+    let Some(asked) = asked else { return Ok(given.to_vec()) };
+    match asked.iter().find(|scope| !given.contains(scope)) {
+        Some(more) => Err(beyond(format!("the subject token does not give the scope {}", more.as_str()))),
+        None => Ok(asked.to_vec()),
+    }
+}
+
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// The one value of `name`.
+    fn one(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        let mut values = self.0.extract_if(.., |(key, _)| key == name).map(|(_, value)| value);
+        let (first, second) = (values.next(), values.next());
+        match second {
+            Some(_) => Err(Fault::invalid("duplicate_parameter", format!("{name} may be given once"))),
+            None => Ok(first),
+        }
+    }
+
+    fn needed(&mut self, name: &str, what: &str) -> Result<String, Fault> {
+        let missing = || Fault::invalid("missing_parameter", format!("{name} must be given: {what}"));
+        self.one(name)?.ok_or_else(missing)
+    }
+
+    fn check_grant(&mut self) -> Result<(), Fault> {
+        if self.needed("grant_type", GRANT)? != GRANT {
+            let detail = format!("grant_type must be {GRANT}");
+            return Err(Fault { error: "unsupported_grant_type", code: "unsupported_grant_type", detail });
+        }
+        let allowed = format!("{JWT}, {ID_TOKEN} or {ACCESS_TOKEN}");
+        if ![JWT, ID_TOKEN, ACCESS_TOKEN].contains(&&*self.needed("subject_token_type", &allowed)?) {
+            let detail = format!("subject_token_type must be {allowed}");
+            return Err(Fault::invalid("unsupported_token_type", detail));
+        }
+        if self.one("requested_token_type")?.is_some_and(|kind| ![JWT, ACCESS_TOKEN].contains(&&*kind)) {
+            let detail = format!("requested_token_type must be {ACCESS_TOKEN} or {JWT}, or be left out");
+            return Err(Fault::invalid("unsupported_token_type", detail));
+        }
+        if self.one("actor_token")?.is_some() || self.one("actor_token_type")?.is_some() {
+            return Err(Fault::invalid(
+                "unsupported_parameter",
+                "actor_token is not supported: nobody acts for another",
+            ));
+        }
+        Ok(())
+    }
+
+    /// RFC 8693, 2.1: both may stand there several times; a token that is good for each of them is only one for us.
+    fn check_audience(&mut self, audiences: &[&str]) -> Result<(), Fault> {
+        for name in ["audience", "resource"] {
+            let mut values = self.0.extract_if(.., |(key, _)| key == name);
+            if values.any(|(_, value)| !audiences.contains(&value.as_str())) {
+                let detail = format!("{name} must be {}, or be left out", audiences.join(" or "));
+                return Err(Fault { error: "invalid_target", code: "invalid_target", detail });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The scopes that a text names: each once, in its order.
+fn scopes(text: &str) -> Result<Vec<Scope>, Fault> {
+    let words = || text.split(' ').filter(|word| !word.is_empty());
+    if words().count() > MOST_WORDS {
+        return Err(beyond(format!("scope names more than {MOST_WORDS} scopes")));
+    }
+    let mut found = Vec::new();
+    for word in words() {
+        let Some(scope) = Scope::from_word(word) else {
+            let known = Scope::ALL.map(Scope::as_str).join(" ");
+            return Err(beyond(format!("scope names what is none; there are {known}")));
+        };
+        if !found.contains(&scope) {
+            found.push(scope);
+        }
+    }
+    Ok(found)
+}
+
+fn beyond(detail: String) -> Fault {
+    Fault { error: "invalid_scope", code: "invalid_scope", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    const LEAST: [(&str, &str); 3] = [("grant_type", GRANT), ("subject_token_type", JWT), ("subject_token", "a.b.c")];
+
+    fn read(more: &[(&str, &str)]) -> Result<Asked, Fault> {
+        let pairs = LEAST.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Asked::read(pairs.collect(), &["gateway", "https://gateway.example"])
+    }
+
+    #[test]
+    fn what_is_asked_is_read() {
+        let more = [("scope", " read  write read"), ("team", "web"), ("resource", "gateway"), ("client_id", "x")];
+        let asked = read(&more).unwrap();
+        assert_eq!(asked.subject_token.expose_secret(), "a.b.c");
+        assert_eq!((asked.team.as_deref(), asked.scopes), (Some("web"), Some(vec![Scope::Read, Scope::Write])));
+        let least = read(&[("scope", ""), ("audience", "gateway"), ("audience", "https://gateway.example")]).unwrap();
+        assert_eq!((least.team, least.scopes), (None, None));
+    }
+
+    #[test]
+    fn what_there_is_not_is_refused_by_its_name() {
+        for (more, error, names) in [
+            (("grant_type", GRANT), "invalid_request", "grant_type"),
+            (("subject_token", "d.e.f"), "invalid_request", "subject_token"),
+            (("team", "b"), "", ""),
+            (("scope", "root"), "invalid_scope", "scope"),
+            (("audience", "elsewhere"), "invalid_target", "audience"),
+            (("resource", "https://elsewhere.example"), "invalid_target", "resource"),
+            (("actor_token", "a.b.c"), "invalid_request", "actor_token"),
+            (("requested_token_type", ID_TOKEN), "invalid_request", "requested_token_type"),
+        ] {
+            match read(&[more]) {
+                Ok(_) => assert_eq!(error, "", "{more:?}"),
+                Err(fault) => {
+                    assert_eq!(fault.error, error, "{more:?}");
+                    assert!(fault.detail.starts_with(names), "{fault:?}");
+                }
+            }
+        }
+        for missing in 0..LEAST.len() {
+            let mut pairs: Vec<_> = LEAST.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            pairs[missing].1.clear();
+            let fault = Asked::read(pairs, &[]).unwrap_err();
+            assert_eq!((fault.error, fault.code), ("invalid_request", "missing_parameter"));
+            assert!(fault.detail.starts_with(LEAST[missing].0), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_gets_more_than_was_given() {
+        let given = [Scope::Read, Scope::Write];
+        assert_eq!(narrowed(&given, None).unwrap(), given);
+        assert_eq!(narrowed(&given, Some(&[Scope::Write])).unwrap(), [Scope::Write]);
+        assert_eq!(narrowed(&given, Some(&[Scope::Read, Scope::Audit])).unwrap_err().error, "invalid_scope");
+    }
+}

@@ -1,0 +1,226 @@
+//! How one image cache moves: every change of a row is made here, by a request's outcome or by a look at
+//! the cloud, and nowhere else.
+//!
+//! What is decided is decided in [`core`], by a handful of plain values; this reduces a row and a look to
+//! them, and writes what follows into the row.
+//!
+//! What must stay true: a snapshot counts as evidence of a new build only where the old build cannot have
+//! brought it (a Flash cache's standard snapshot comes long after its Ready, unseen); a row's times never go back, also
+//! where a process writes it whose clock is behind that of the one before.
+
+pub mod core;
+
+use chrono::Duration;
+
+use super::observation::{ProviderEvent, Seen};
+use super::spec::ImageCacheSpec;
+use super::status::Status;
+use super::{Evidence, Failure, ImageCache};
+use crate::domain::clock::Instant;
+use crate::domain::event::EventType;
+use crate::domain::failure::CloudError;
+use crate::domain::operation::OperationKind;
+use crate::domain::reconcile;
+use core::{Core, Input};
+pub use core::{MISSES_UNTIL_GONE, STALE_READY_LIMIT};
+
+/// One step of one cache: the row as it shall be, and what is to be told of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The row after the step. `version` is still the old one: `store` compares and raises it.
+    pub next: ImageCache,
+    /// Before and after, where the status moved.
+    pub moved: Option<(Status, Status)>,
+    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or
+    /// one of [`reconcile`]'s.
+    pub reason: &'static str,
+    /// What consumers hear.
+    pub event: Option<EventType>,
+}
+
+/// The row, reduced to what is decided by.
+fn core_of(cache: &ImageCache) -> Core {
+    Core {
+        status: cache.status,
+        generation: cache.generation,
+        known: cache.eci_cache_id.is_some(),
+        shown: cache.provider_status.is_some(),
+        ready: cache.ready_at.is_some(),
+        misses: cache.misses,
+        build_seen: cache.evidence.build_seen,
+        failed_before: cache.evidence.failed_before,
+        accepted_at: cache.evidence.accepted_at,
+        expires_at: cache.expires_at,
+    }
+}
+
+/// Decides what `input`, which no look has brought, means for `before`, and writes it into `next`, which holds all else
+/// that is new.
+fn step(before: &ImageCache, next: ImageCache, input: Input, reason: &'static str, now: Instant) -> Change {
+    look(before, next, input, reason, now, Duration::zero())
+}
+
+/// The same of what a look has brought, which may lag behind by `lag`.
+fn look(
+    before: &ImageCache,
+    mut next: ImageCache,
+    input: Input,
+    reason: &'static str,
+    now: Instant,
+    lag: Duration,
+) -> Change {
+    let core = Core { expires_at: next.expires_at, ..core_of(before) };
+    let outcome = core::step(core, input, now, lag);
+    next.status = outcome.next.status;
+    next.generation = outcome.next.generation;
+    next.misses = outcome.next.misses;
+    next.evidence.build_seen = outcome.next.build_seen;
+    next.evidence.failed_before = outcome.next.failed_before;
+    next.evidence.accepted_at = outcome.next.accepted_at;
+    next.ready_at = next.ready_at.or(Some(now)).filter(|_| outcome.next.ready);
+    next.sequence += i64::from(outcome.moved.is_some());
+    next.updated_at = later(before, now);
+    if outcome.moved.is_some_and(|(_, to)| to == Status::Ready) {
+        next.failure = None;
+    }
+    Change { next, moved: outcome.moved, reason, event: outcome.event }
+}
+
+/// Now, but no earlier than what happened before.
+fn later(before: &ImageCache, now: Instant) -> Instant {
+    now.max(before.updated_at)
+}
+
+/// The cloud accepted the create: it has an id now.
+pub fn created(before: &ImageCache, eci_cache_id: &str, container_group_id: Option<&str>, now: Instant) -> Change {
+    let mut next = before.clone();
+    next.eci_cache_id = Some(eci_cache_id.to_owned());
+    next.container_group_id = container_group_id.map(str::to_owned);
+    // The build begins now; the create may have waited for long.
+    let now = later(before, now);
+    next.evidence.accepted_at = Some(now);
+    step(before, next, Input::Created, "accepted", now)
+}
+
+/// The cloud accepted an update: a new generation is building.
+pub fn updating(before: &ImageCache, spec: ImageCacheSpec, now: Instant) -> Change {
+    let mut next = before.clone();
+    next.spec = spec;
+    next.failure = None;
+    next.reconciled.drift.clear();
+    next.progress_percent = None;
+    next.evidence = Evidence {
+        snapshot_before: before.snapshot_id.clone(),
+        flash_snapshot_before: before.flash_snapshot_id.clone(),
+        ..Evidence::default()
+    };
+    step(before, next, Input::Updated, "accepted", later(before, now))
+}
+
+/// The cloud accepted the delete, or never had the cache.
+pub fn deleting(before: &ImageCache, now: Instant) -> Change {
+    step(before, before.clone(), Input::Deleted, "accepted", now)
+}
+
+/// The cloud refused an operation for good. A refused update or delete leaves the status as it is.
+pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now: Instant) -> Change {
+    let mut next = before.clone();
+    if kind != OperationKind::Create {
+        next.updated_at = later(before, now);
+        return Change { next, moved: None, reason: "refused", event: None };
+    }
+    next.failure = Some(Failure {
+        code: error.code.clone(),
+        message: error.message.clone(),
+        retryable: false,
+        provider_request_id: error.request_id.clone(),
+    });
+    step(before, next, Input::CreateRefused, "refused", now)
+}
+
+/// The create was withdrawn because a delete came before the cloud had heard of it: that delete moves the row.
+pub fn withdrawn(before: &ImageCache, now: Instant) -> Change {
+    let next = ImageCache { updated_at: later(before, now), ..before.clone() };
+    Change { next, moved: None, reason: "withdrawn", event: None }
+}
+
+/// What one look means: `seen` is the cache as the cloud shows it; nothing means that a clean look *by its id* did
+/// not find it. That a list does not show it proves nothing, and is not told here. A look may show what was up to `lag`
+/// ago. `None` if there is nothing to write.
+pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant, lag: Duration) -> Option<Change> {
+    if before.status.is_final() {
+        return None;
+    }
+    let change = match seen {
+        Some(seen) => found(before, seen, false, now, lag),
+        None => reconcile::worded(look(before, before.clone(), Input::Missed, "vanished", now, lag)),
+    };
+    let unchanged = ImageCache { updated_at: before.updated_at, ..change.next.clone() } == *before;
+    (!unchanged).then_some(change)
+}
+
+/// The cloud shows a cache that has ended here, or has not failed after all: it goes on under its id. `None` if it has
+/// neither.
+pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Option<Change> {
+    if !reconcile::has_ended(before) && !reconcile::recovers(before, seen) {
+        return None;
+    }
+    let mut change = found(before, seen, true, now, lag);
+    if change.moved.is_some_and(|(from, _)| from == Status::Failed) {
+        change.next.failure = None;
+    }
+    change.next.reconciled = reconcile::Reconciled { expiry_told: before.reconciled.expiry_told, ..Default::default() };
+    Some(Change { reason: reconcile::SHOWN_AGAIN, ..change })
+}
+
+fn found(before: &ImageCache, seen: &Seen, again: bool, now: Instant, lag: Duration) -> Change {
+    let mut next = before.clone();
+    next.provider_status = Some(seen.status.clone());
+    next.progress_percent = seen.progress_percent;
+    next.container_group_id = seen.container_group_id.clone().or(next.container_group_id);
+    next.snapshot_id = seen.snapshot_id.clone().or(next.snapshot_id);
+    next.flash_snapshot_id.clone_from(&seen.flash_snapshot_id);
+    next.expires_at = seen.expires_at;
+    next.last_matched_at = seen.last_matched_at.or(next.last_matched_at);
+    next.provider = Some(seen.raw.clone());
+    let shown = Status::from_provider(&seen.status);
+    let rebuilt = is_rebuilt(&before.evidence, seen);
+    let input = if again { Input::ShownAgain { shown, rebuilt } } else { Input::Seen { shown, rebuilt } };
+    let mut change = look(before, next, input, "observed", now, lag);
+    if matches!(change.moved, Some((_, Status::Failed | Status::UpdateFailed))) {
+        change.next.failure = Some(failure_of(&seen.events));
+    }
+    change
+}
+
+/// Whether a snapshot is there that only the build after the update can have made.
+fn is_rebuilt(evidence: &Evidence, seen: &Seen) -> bool {
+    let new = |id: &Option<String>, before: &Option<String>| id.is_some() && id != before;
+    // Where the old build was still to bring its standard snapshot, or may have been, a new one proves nothing.
+    let comparable = evidence.snapshot_before.is_some() && evidence.flash_snapshot_before.is_none();
+    (comparable && new(&seen.snapshot_id, &evidence.snapshot_before))
+        || new(&seen.flash_snapshot_id, &evidence.flash_snapshot_before)
+}
+
+/// Whether what the cloud shows proves that an update was carried out whose answer nobody heard.
+pub fn was_updated(before: &ImageCache, seen: &Seen) -> bool {
+    let evidence = Evidence {
+        snapshot_before: before.snapshot_id.clone(),
+        flash_snapshot_before: before.flash_snapshot_id.clone(),
+        ..Evidence::default()
+    };
+    core::was_updated(before.status, Status::from_provider(&seen.status), is_rebuilt(&evidence, seen))
+}
+
+/// The newest warning tells why; without one we say so.
+pub(in crate::domain) fn failure_of(events: &[ProviderEvent]) -> Failure {
+    let warning = events.iter().filter(|event| event.kind == "Warning").max_by_key(|event| event.last_at);
+    let (code, message) = warning.map_or_else(
+        || ("BuildFailed".to_owned(), "The cloud reports a failed build and no event that says why.".to_owned()),
+        |event| (event.reason.clone(), event.message.clone()),
+    );
+    Failure { code, message, retryable: false, provider_request_id: None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! The decisions about one image cache, by the little that they look at: no strings, no allocation.
+//!
+//! [`super`] reduces a row and a look to this, and writes what follows into the row. The simulation runs it
+//! as it is.
+//!
+//! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready; after an
+//! update, Ready counts only with evidence that the new build is meant; a cache is gone only when two clean looks by
+//! its id, one after the other, did not find it; what has ended goes on where the cloud shows it again.
+//!
+//! `lag` is everywhere how long a look may show what was before a change that the cloud has accepted
+//! (`cloud.list_lag_seconds`); without a bound while it cannot be told how long ago something was
+//! ([`crate::domain::clock::Present::lag`]).
+
+use chrono::Duration;
+
+use crate::domain::clock::Instant;
+use crate::domain::event::EventType;
+use crate::domain::image_cache::status::Status;
+
+/// How many looks by id in a row must miss a cache before it counts as gone.
+pub const MISSES_UNTIL_GONE: i32 = 2;
+/// How long an update may show the old build's Ready before we believe that nothing had to be built.
+pub const STALE_READY_LIMIT: Duration = Duration::minutes(10);
+
+/// What the decisions look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of the row, and none follows from another")]
+pub struct Core {
+    /// Where it stands.
+    pub status: Status,
+    /// Counts the builds.
+    pub generation: i32,
+    /// The cloud has given it an id.
+    pub known: bool,
+    /// The cloud has shown it.
+    pub shown: bool,
+    /// The present generation has been Ready.
+    pub ready: bool,
+    /// Looks by id in a row that missed it.
+    pub misses: i32,
+    /// The cloud has shown the present update's build.
+    pub build_seen: bool,
+    /// The update before this one had failed.
+    pub failed_before: bool,
+    /// When the cloud accepted the present generation.
+    pub accepted_at: Option<Instant>,
+    /// When the cloud will drop it.
+    pub expires_at: Option<Instant>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// The cloud accepted the create.
+    Created,
+    /// The cloud accepted an update.
+    Updated,
+    /// The cloud accepted the delete, or never had the cache.
+    Deleted,
+    /// The cloud refused the create.
+    CreateRefused,
+    /// A look found it.
+    Seen {
+        /// The cloud's word, read.
+        shown: Status,
+        /// It has a snapshot that only the present update's build can have made.
+        rebuilt: bool,
+    },
+    /// A clean look by its id did not find it.
+    Missed,
+    /// The cloud shows it, although it has ended here.
+    ShownAgain {
+        /// The cloud's word, read.
+        shown: Status,
+        /// As for [`Self::Seen`].
+        rebuilt: bool,
+    },
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it stands then.
+    pub next: Core,
+    /// Before and after, where the status moved.
+    pub moved: Option<(Status, Status)>,
+    /// What consumers hear.
+    pub event: Option<EventType>,
+}
+
+/// What `input` means for the cache. Only [`Input::ShownAgain`] leads out of a final status.
+pub fn step(before: Core, input: Input, now: Instant, lag: Duration) -> Outcome {
+    match input {
+        Input::Created => {
+            let next = Core { known: true, accepted_at: Some(now), ..before };
+            Outcome { event: Some(EventType::Created), ..go(before, next, Status::Preparing) }
+        }
+        Input::Updated => Outcome { event: Some(EventType::Updating), ..updated(before, now) },
+        Input::Deleted => {
+            let to = if before.known { Status::Deleting } else { Status::Deleted };
+            go(before, Core { misses: 0, ..before }, to)
+        }
+        Input::CreateRefused => go(before, before, Status::Failed),
+        Input::Seen { .. } | Input::Missed if before.status.is_final() => go(before, before, before.status),
+        Input::Seen { shown, rebuilt } => seen(before, shown, rebuilt, now, lag),
+        Input::Missed => missed(before, now, lag),
+        Input::ShownAgain { shown, rebuilt } => shown_again(before, shown, rebuilt, now, lag),
+    }
+}
+
+fn go(before: Core, mut next: Core, to: Status) -> Outcome {
+    let moved = before.status.may_become(to).then_some((before.status, to));
+    if moved.is_some() {
+        next.status = to;
+        next.ready |= to == Status::Ready;
+    }
+    let event = moved.and_then(|(_, to)| EventType::of_arrival(to, next.generation));
+    Outcome { next, moved, event }
+}
+
+fn updated(before: Core, now: Instant) -> Outcome {
+    let next = Core {
+        generation: before.generation + 1,
+        ready: false,
+        build_seen: false,
+        failed_before: before.status == Status::UpdateFailed,
+        accepted_at: Some(now),
+        ..before
+    };
+    go(before, next, Status::Updating)
+}
+
+fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
+    // What was built once is only built anew, and an update may end otherwise than a first build.
+    let building = matches!(shown, Status::Preparing | Status::Creating);
+    let anew = before.status == Status::Unknown && before.generation > 1 && building;
+    let shown = if anew { Status::Updating } else { shown };
+    let awaits_build = before.awaits_build();
+    let build_seen = before.build_seen || (awaits_build && shown == Status::Updating);
+    let next = Core { misses: 0, shown: true, build_seen, ..before };
+    let to = match before.status {
+        Status::Deleting => Status::Deleting,
+        status if awaits_build && !next.is_meant(shown, rebuilt, now, lag) => status,
+        _ => shown,
+    };
+    go(before, next, to)
+}
+
+/// It goes on as the cloud shows it. One that somebody asked to remove is still to be removed: the cloud has not done
+/// it.
+fn shown_again(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
+    let asked_to_go = before.status == Status::Deleted;
+    let status = if asked_to_go { Status::Deleting } else { Status::Unknown };
+    let outcome = seen(Core { status, ..before }, shown, rebuilt, now, lag);
+    let to = outcome.next.status;
+    // The first Ready of a build is told as such.
+    let event = outcome.event.filter(|_| to == Status::Ready && !before.ready).or(Some(EventType::Revived));
+    Outcome { next: outcome.next, moved: (to != before.status).then_some((before.status, to)), event }
+}
+
+impl Core {
+    /// An update was accepted, and as far as we know no build of it has succeeded yet.
+    fn awaits_build(&self) -> bool {
+        let not_yet = [Status::Updating, Status::UpdateFailed, Status::Unknown].contains(&self.status);
+        self.generation > 1 && !self.ready && not_yet
+    }
+
+    /// Whether what the cloud shows after an update can only be the new build's: a look may lag, and then shows
+    /// the old one's, even after an earlier look has shown the new build.
+    fn is_meant(&self, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> bool {
+        let since = |limit| self.accepted_at.is_none_or(|accepted| now - accepted >= limit);
+        let built = self.build_seen && since(lag);
+        match shown {
+            // It failed, and is Ready all the same: a late copy of the request was built. The old build's Ready
+            // was only shown before the failed one began.
+            Status::Ready if self.status == Status::UpdateFailed => rebuilt || since(lag),
+            Status::Ready => rebuilt || built || since(STALE_READY_LIMIT.max(lag)),
+            Status::UpdateFailed => built || !self.failed_before || since(STALE_READY_LIMIT.max(lag)),
+            _ => true,
+        }
+    }
+}
+
+/// Whether what the cloud shows of a cache that stands at `status` proves that an update was carried out whose answer
+/// nobody heard.
+pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
+    let ended =
+        matches!((status, shown), (Status::Ready, Status::UpdateFailed) | (Status::UpdateFailed, Status::Ready));
+    rebuilt || ended || shown == Status::Updating
+}
+
+fn missed(before: Core, now: Instant, lag: Duration) -> Outcome {
+    // A new cache may not be shown yet.
+    let early = !before.shown && before.accepted_at.is_some_and(|accepted| now - accepted < lag);
+    if early && before.status != Status::Deleting {
+        return go(before, before, before.status);
+    }
+    let next = Core { misses: before.misses + 1, ..before };
+    let gone = next.misses >= MISSES_UNTIL_GONE;
+    let to = match before.status {
+        Status::Deleting if gone => Status::Deleted,
+        _ if gone && before.expires_at.is_some_and(|end| end <= now) => Status::Expired,
+        status if gone && status != Status::Pending => Status::Lost,
+        status => status,
+    };
+    go(before, next, to)
+}

@@ -1,0 +1,98 @@
+//! What an image cache holds, whatever it is called: the question of `ensure`, "is there one like this already?".
+//!
+//! Two caches have the same content if one serves every instance that the other serves: the same set of images in
+//! their full form, the same size, system, Flash mode and snapshot copies. Left out is how it was built (networks,
+//! logins, registries, zone, layer reuse) and how it is kept (name, tags, retention, resource group, strategy, comment).
+//!
+//! An image counts by its digest where it has one (its tag then says nothing), else by its tag: nobody asks a registry
+//! where a tag points today, so a tag that moved is the same content. Who moves tags names digests.
+//!
+//! Who calls it: `app` and `store`. What it does not do: search; whether tags and digests name the same image.
+
+use std::collections::BTreeSet;
+
+use chrono::Duration;
+use sha2::{Digest as _, Sha256};
+
+use super::ImageCache;
+use super::spec::{ImageCacheSpec, OsType};
+use super::status::Status;
+use crate::domain::clock::Instant;
+use crate::domain::image_ref::ImageRef;
+
+/// The size in GiB that the cloud takes where none is asked for.
+pub const DEFAULT_SIZE_GIB: i32 = 20;
+
+/// The full form of an image as contents compare it; a text that is no reference stands for itself.
+pub fn plain(image: &str) -> String {
+    let Ok(full) = image.parse::<ImageRef>() else { return image.to_owned() };
+    match full.digest() {
+        Some(digest) => format!("{}/{}@{digest}", full.registry(), full.repository()),
+        None => full.to_string(),
+    }
+}
+
+/// A hash of the content: equal for equal contents, and for no others.
+pub fn fingerprint(spec: &ImageCacheSpec) -> [u8; 32] {
+    let images: BTreeSet<String> = spec.images.iter().map(|image| plain(image)).collect();
+    // As JSON, because no two different contents are the same text there.
+    let parts = serde_json::json!({
+        "images": images,
+        "size_gib": spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
+        "os_type": spec.os_type.unwrap_or(OsType::Linux),
+        "flash": spec.flash.unwrap_or(false),
+        "standard_copy_count": spec.standard_copy_count,
+        "flash_copy_count": spec.flash_copy_count,
+    });
+    Sha256::digest(parts.to_string()).into()
+}
+
+/// What `ensure` came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ensured {
+    /// There was none: one was asked for.
+    Created,
+    /// One is being built.
+    Joined,
+    /// One is usable.
+    Reused,
+}
+
+impl Ensured {
+    /// The word in REST, audit entries and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Joined => "joined",
+            Self::Reused => "reused",
+        }
+    }
+}
+
+/// Whether a cache of the same content will do, and how: one that is usable for at least `margin` longer and is in the
+/// cloud as it was asked for, or one that is being built.
+///
+/// One that failed will not do, nor one whose last update failed (whether the old build still serves is undocumented),
+/// nor one that the cloud shows with a word that nobody knows.
+pub fn serves(cache: &ImageCache, now: Instant, margin: Duration) -> Option<Ensured> {
+    let lasts = cache.expires_at.is_none_or(|end| end > now + margin);
+    match cache.status {
+        _ if !lasts || cache.reconciled.content_drifted() => None,
+        Status::Ready => Some(Ensured::Reused),
+        Status::Pending | Status::Preparing | Status::Creating | Status::Updating => Some(Ensured::Joined),
+        _ => None,
+    }
+}
+
+/// The one to take of several: a usable one before one in the making, then the one that lasts longest, then the oldest.
+pub fn choose(caches: &[ImageCache], now: Instant, margin: Duration) -> Option<(usize, Ensured)> {
+    let fitting = caches.iter().enumerate().filter_map(|(place, cache)| Some((place, serves(cache, now, margin)?)));
+    fitting.min_by_key(|(place, how)| {
+        let cache = &caches[*place];
+        let end = cache.expires_at.unwrap_or(Instant::MAX_UTC);
+        (*how != Ensured::Reused, std::cmp::Reverse(end), cache.id)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Teams as an administrator registers them, and which policy holds for one.
+
+use super::{Policy, Refusal};
+use crate::domain::clock::Instant;
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::identity::caller::TeamId;
+
+/// The tag that says whose a cache is, where the team is registered and its own tags leave room.
+pub const TEAM_TAG: &str = "eci-cache-gateway:team";
+/// The tag that says who pays for it.
+pub const COST_CENTRE_TAG: &str = "eci-cache-gateway:cost-centre";
+/// The most contacts of a team.
+const MAX_CONTACTS: usize = 10;
+
+/// A registered team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Team {
+    /// Its id, as tokens name it.
+    pub id: TeamId,
+    /// For people: 1 to 128 characters.
+    pub display_name: String,
+    /// Whom to ask: up to 10 texts of up to 256 characters.
+    pub contacts: Vec<String>,
+    /// Who pays: 1 to 64 characters.
+    pub cost_centre: Option<String>,
+    /// Its own policy; none for the default one.
+    pub policy: Option<Policy>,
+    /// Since when its requests are refused.
+    pub disabled_at: Option<Instant>,
+    /// Counts the changes; `ETag`.
+    pub version: i64,
+    /// When it was registered.
+    pub created_at: Instant,
+    /// When it last changed.
+    pub updated_at: Instant,
+}
+
+/// What holds for a team that nobody registered (`ECG_POLICY_UNKNOWN_TEAMS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownTeams {
+    /// The default policy.
+    #[default]
+    Default,
+    /// It may create nothing.
+    Refuse,
+}
+
+/// Where a policy comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It is the team's own.
+    Team,
+    /// It is the default policy that an administrator wrote.
+    Default,
+    /// Nobody wrote any: the closed one.
+    BuiltIn,
+}
+
+impl Source {
+    /// The word in REST.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Team => "team",
+            Self::Default => "default",
+            Self::BuiltIn => "built_in",
+        }
+    }
+}
+
+/// The policy that holds for a team, and where it comes from.
+pub fn policy_of(team: Option<&Team>, default: Option<&Policy>) -> (Policy, Source) {
+    let own = team.and_then(|team| team.policy.as_ref()).map(|policy| (policy, Source::Team));
+    let (policy, source) = own.or(default.map(|policy| (policy, Source::Default))).unzip();
+    (policy.cloned().unwrap_or_default(), source.unwrap_or(Source::BuiltIn))
+}
+
+/// Why nothing at all may be created for a team.
+pub fn barred(team: Option<&Team>, unknown: UnknownTeams) -> Option<Refusal> {
+    let refusal = |rule, detail: &str| {
+        Some(Refusal { field: String::new(), rule, detail: detail.to_owned(), allowed: Vec::new() })
+    };
+    match team {
+        Some(team) if team.disabled_at.is_some() => refusal("disabled_team", "the team is disabled"),
+        None if unknown == UnknownTeams::Refuse => refusal("unregistered_team", "the team is not registered here"),
+        _ => None,
+    }
+}
+
+impl Team {
+    /// One that is registered now, of which no more than its id is known.
+    pub fn unnamed(id: TeamId, now: Instant) -> Self {
+        Self {
+            display_name: id.to_string(),
+            id,
+            contacts: Vec::new(),
+            cost_centre: None,
+            policy: None,
+            disabled_at: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Checks what an administrator wrote.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut findings = Findings::default();
+        let name = is_text(&self.display_name, 128);
+        findings.require(name, "/display_name", "invalid", "must be 1 to 128 printable characters");
+        let count = self.contacts.len() <= MAX_CONTACTS;
+        findings.require(count, "/contacts", "out_of_range", "must have at most 10 contacts");
+        for (place, contact) in self.contacts.iter().enumerate() {
+            let good = is_text(contact, 256);
+            findings.require(good, format!("/contacts/{place}"), "invalid", "must be 1 to 256 printable characters");
+        }
+        let centre = self.cost_centre.as_ref().is_none_or(|text| is_text(text, 64));
+        findings.require(centre, "/cost_centre", "invalid", "must be 1 to 64 printable characters");
+        findings.into_result()
+    }
+
+    /// The tags that what is created for it gets, in the order in which they find room.
+    pub fn tags(&self) -> Vec<(String, String)> {
+        let team = (TEAM_TAG.to_owned(), self.id.to_string());
+        let centre = self.cost_centre.clone().map(|centre| (COST_CENTRE_TAG.to_owned(), centre));
+        std::iter::once(team).chain(centre).collect()
+    }
+}
+
+fn is_text(text: &str, most: usize) -> bool {
+    !text.is_empty() && text.chars().count() <= most && !text.contains(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn team(policy: Option<Policy>, disabled: bool) -> Team {
+        Team {
+            id: "web".parse().unwrap(),
+            display_name: "Web".into(),
+            contacts: Vec::new(),
+            cost_centre: Some("4711".into()),
+            policy,
+            disabled_at: disabled.then_some(Instant::UNIX_EPOCH),
+            version: 1,
+            created_at: Instant::UNIX_EPOCH,
+            updated_at: Instant::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_teams_own_policy_stands_above_the_default_one() {
+        let (own, default) = (Policy::open(), Policy { most_total_gib: Some(1), ..Policy::default() });
+        assert_eq!(policy_of(Some(&team(Some(own.clone()), false)), Some(&default)), (own, Source::Team));
+        assert_eq!(policy_of(Some(&team(None, false)), Some(&default)), (default.clone(), Source::Default));
+        assert_eq!(policy_of(None, Some(&default)), (default, Source::Default));
+        assert_eq!(policy_of(None, None), (Policy::default(), Source::BuiltIn));
+    }
+
+    #[test]
+    fn who_is_disabled_or_unknown_is_barred() {
+        let rule = |team: Option<Team>, unknown| barred(team.as_ref(), unknown).map(|refusal| refusal.rule);
+        assert_eq!(rule(Some(team(None, true)), UnknownTeams::Default), Some("disabled_team"));
+        assert_eq!(rule(Some(team(None, false)), UnknownTeams::Refuse), None);
+        assert_eq!(rule(None, UnknownTeams::Refuse), Some("unregistered_team"));
+        assert_eq!(rule(None, UnknownTeams::Default), None);
+    }
+}

@@ -1,0 +1,191 @@
+//! Taking over a cache that exists in the cloud and not here: the row that it becomes.
+//!
+//! What must stay true: a cache that a create of ours is about to learn of is not taken away from it; what
+//! Describe does not show (vSwitches, registries, copies, …) is left unset, never guessed.
+//!
+//! Who calls it: `app`. What it does not do: decide for which team, or whether a row has it already.
+
+use std::collections::BTreeMap;
+
+use super::Reconciled;
+use crate::domain::clock::Instant;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::change::failure_of;
+use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::spec::{EliminationStrategy, GATEWAY_TAGS, ImageCacheSpec, RETENTION_DAYS};
+use crate::domain::image_cache::status::Status;
+use crate::domain::image_cache::{Evidence, ImageCache};
+use crate::domain::image_ref::ImageRef;
+use crate::domain::region::Region;
+
+/// The most caches that one request takes over.
+pub const MAX_ADOPTIONS: usize = 100;
+
+/// Which of the cloud's caches. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdoptionFilter {
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// With this tag: key, and value where one is given.
+    pub tag: Option<(String, Option<String>)>,
+    /// Holding this image, in whatever spelling.
+    pub image: Option<ImageRef>,
+}
+
+impl AdoptionFilter {
+    /// Whether it lets `seen` through.
+    pub fn lets(&self, seen: &Seen) -> bool {
+        let tagged = |(key, value): &(String, Option<String>)| {
+            let carries = |(found, its): &(String, String)| found == key && value.as_ref().is_none_or(|v| v == its);
+            seen.tags.iter().any(carries)
+        };
+        let holds = |image: &ImageRef| {
+            let held = seen.images.iter().filter_map(|held| held.parse::<ImageRef>().ok());
+            held.into_iter().any(|held| held.same_image(image))
+        };
+        self.name.as_ref().is_none_or(|name| *name == seen.name)
+            && self.tag.as_ref().is_none_or(tagged)
+            && self.image.as_ref().is_none_or(holds)
+    }
+}
+
+/// Why a cache that was asked for is not taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// A row has it, of whichever team.
+    AlreadyManaged,
+    /// A create with its name has not ended yet: it may be that create's own.
+    CreateInProgress,
+    /// The team's policy does not let it have it.
+    PolicyRefused,
+    /// The cloud does not list it.
+    NotFound,
+    /// A team had it, it had counted as gone, and it goes on there.
+    Revived,
+    /// A create left it behind, and its removal may be under way.
+    BeingRemoved,
+}
+
+impl Skip {
+    /// The word in REST.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AlreadyManaged => "already_managed",
+            Self::CreateInProgress => "create_in_progress",
+            Self::PolicyRefused => "policy_refused",
+            Self::NotFound => "not_found",
+            Self::Revived => "revived",
+            Self::BeingRemoved => "being_removed",
+        }
+    }
+}
+
+/// Who takes it over, and under which ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopter {
+    /// The row's.
+    pub cache: CacheId,
+    /// Of the operation that records it.
+    pub operation: OperationId,
+    /// The team.
+    pub team: TeamId,
+    /// Whose credentials showed it.
+    pub account: String,
+    /// Where it is.
+    pub region: Region,
+}
+
+/// The row of a cache that the cloud shows.
+pub fn adopted(seen: &Seen, adopter: &Adopter, now: Instant) -> ImageCache {
+    let status = Status::from_provider(&seen.status);
+    let failed = matches!(status, Status::Failed | Status::UpdateFailed);
+    let evidence = Evidence {
+        snapshot_before: seen.snapshot_id.clone(),
+        flash_snapshot_before: seen.flash_snapshot_id.clone(),
+        // The cloud itself says that the new build is running, so what comes next is meant.
+        build_seen: status == Status::Updating,
+        ..Evidence::default()
+    };
+    ImageCache {
+        id: adopter.cache,
+        team: adopter.team.clone(),
+        account: adopter.account.clone(),
+        spec: spec_of(seen, adopter.region.clone()),
+        status,
+        provider_status: Some(seen.status.clone()),
+        generation: 1,
+        version: 1,
+        sequence: 1,
+        operation: adopter.operation,
+        eci_cache_id: Some(seen.eci_cache_id.clone()),
+        container_group_id: seen.container_group_id.clone(),
+        snapshot_id: seen.snapshot_id.clone(),
+        flash_snapshot_id: seen.flash_snapshot_id.clone(),
+        progress_percent: seen.progress_percent,
+        failure: failed.then(|| failure_of(&seen.events)),
+        created_at: seen.created_at.unwrap_or(now).min(now),
+        updated_at: now,
+        ready_at: (status == Status::Ready).then(|| ready_at(seen, now)),
+        expires_at: seen.expires_at,
+        evidence,
+        last_matched_at: seen.last_matched_at,
+        provider: Some(seen.raw.clone()),
+        misses: 0,
+        reconciled: Reconciled::default(),
+        poll_bucket: None,
+    }
+}
+
+/// The cloud does not say when it became usable: its newest event is the closest that there is.
+fn ready_at(seen: &Seen, now: Instant) -> Instant {
+    let newest = seen.events.iter().filter_map(|event| event.last_at).max();
+    newest.or(seen.created_at).unwrap_or(now).min(now)
+}
+
+fn spec_of(seen: &Seen, region: Region) -> ImageCacheSpec {
+    ImageCacheSpec {
+        name: if seen.name.is_empty() { seen.eci_cache_id.clone() } else { seen.name.clone() },
+        region,
+        images: distinct(&seen.images),
+        vswitch_ids: Vec::new(),
+        security_group_id: None,
+        eip_instance_id: None,
+        size_gib: seen.size_gib,
+        retention_days: retention_days(seen),
+        flash: seen.flash_snapshot_id.is_some().then_some(true),
+        reuse_layers: None,
+        tags: own_tags(seen),
+        zone_id: None,
+        resource_group_id: seen.resource_group_id.clone(),
+        acr_registries: Vec::new(),
+        plain_http_registries: Vec::new(),
+        insecure_registries: Vec::new(),
+        annotations: None,
+        os_type: None,
+        standard_copy_count: None,
+        flash_copy_count: None,
+        elimination_strategy: seen.elimination_strategy.as_deref().and_then(EliminationStrategy::from_wire),
+    }
+}
+
+fn distinct(images: &[String]) -> Vec<String> {
+    let first = |place: &usize| images.iter().position(|image| *image == images[*place]) == Some(*place);
+    (0..images.len()).filter(first).map(|place| images[place].clone()).collect()
+}
+
+/// The tags without the cloud's own and the gateway's: nobody asked for those, and an update must not repeat them.
+pub fn own_tags(seen: &Seen) -> BTreeMap<String, String> {
+    let own = |key: &str| [GATEWAY_TAGS, "aliyun", "acs:"].iter().any(|prefix| key.starts_with(prefix));
+    seen.tags.iter().filter(|(key, _)| !own(key)).cloned().collect()
+}
+
+/// Only where it comes out even: an update of the retention later leaves no trace to count from.
+fn retention_days(seen: &Seen) -> Option<i32> {
+    let life = seen.expires_at? - seen.created_at?;
+    let even = chrono::Duration::days(life.num_days()) == life;
+    i32::try_from(life.num_days()).ok().filter(|days| even && RETENTION_DAYS.contains(days))
+}
+
+#[cfg(test)]
+mod tests;

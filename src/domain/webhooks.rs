@@ -1,0 +1,102 @@
+//! Deliveries: events on their way to webhook endpoints ([`self::endpoint`]), and the attempts at them.
+
+use super::clock::Instant;
+use super::ids::{DeliveryId, EndpointId, EventId};
+
+pub mod endpoint;
+pub mod health;
+pub mod retry;
+pub mod scheduler;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Due now or later.
+    Waiting,
+    /// In a worker's hands.
+    Leased,
+    /// Received.
+    Delivered,
+    /// Given up: the dead letter.
+    Exhausted,
+    /// Its endpoint is gone.
+    Cancelled,
+}
+
+impl DeliveryState {
+    /// Every state; its place is the number in the database.
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Leased, Self::Delivered, Self::Exhausted, Self::Cancelled];
+
+    /// The word in REST.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Leased => "in_flight",
+            Self::Delivered => "delivered",
+            Self::Exhausted => "exhausted",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The number in the database.
+    pub fn number(self) -> i16 {
+        match self {
+            Self::Waiting => 0,
+            Self::Leased => 1,
+            Self::Delivered => 2,
+            Self::Exhausted => 3,
+            Self::Cancelled => 4,
+        }
+    }
+
+    /// The state of that number.
+    pub fn from_number(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.number() == number)
+    }
+}
+
+/// One event on its way to one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Ours.
+    pub id: DeliveryId,
+    /// Which event; its id is the `webhook-id`.
+    pub event: EventId,
+    /// The event's type.
+    pub event_type: String,
+    /// Which endpoint.
+    pub endpoint: EndpointId,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many attempts were begun.
+    pub attempts: i16,
+    /// When the next one is due, while it waits.
+    pub next_attempt_at: Option<Instant>,
+    /// When it ended.
+    pub finished_at: Option<Instant>,
+    /// When the event happened.
+    pub created_at: Instant,
+    /// The last attempt's HTTP status.
+    pub last_http_status: Option<i16>,
+    /// The last attempt's coarse reason, where it failed.
+    pub last_error: Option<String>,
+}
+
+/// One attempt at a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryAttempt {
+    /// From 1.
+    pub number: i16,
+    /// `delivered`, `failed`, `gone`, `refused` or `worker_lost`.
+    pub outcome: String,
+    /// The answer's status, where there was one.
+    pub http_status: Option<i16>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<i32>,
+    /// The beginning of the answer's body; at most 256 bytes, as text; more where a version of before kept it.
+    pub response: Option<String>,
+    /// A coarse reason, where it failed.
+    pub error: Option<String>,
+    /// When it ended.
+    pub at: Instant,
+}

@@ -1,0 +1,243 @@
+//! Webhook endpoints: where a team wants to hear of its events, of which, and how.
+
+use std::collections::BTreeMap;
+
+pub mod url;
+
+use crate::domain::clock::Instant;
+use crate::domain::event::EventType;
+use crate::domain::field::Findings;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::ids::EndpointId;
+use url::EndpointUrl;
+
+/// Why an endpoint is not enabled that has not echoed its challenge yet: it gets no event.
+pub const PENDING: &str = "pending";
+/// How many headers of its own an endpoint may have.
+pub const MAX_HEADERS: usize = 20;
+/// The longest value of such a header, in bytes.
+const MAX_HEADER_VALUE: usize = 1_024;
+const MAX_TAGS: usize = 20;
+const MAX_RATE: i32 = 1_000;
+const TIMEOUTS: std::ops::RangeInclusive<i32> = 5..=30;
+const MAX_PAUSES: usize = 20;
+const PAUSES: std::ops::RangeInclusive<i32> = 1..=86_400;
+
+/// Where a team wants to hear of its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Ours.
+    pub id: EndpointId,
+    /// Whose.
+    pub team: TeamId,
+    /// Where to.
+    pub url: EndpointUrl,
+    /// For people.
+    pub description: Option<String>,
+    /// Of what, and how.
+    pub options: EndpointOptions,
+    /// The names of its own headers; their values are secret.
+    pub header_names: Vec<String>,
+    /// The networks in which it echoed its challenge, as they are kept (`10.1.2.0/24`); none where it was never asked, or
+    /// before they were kept: then its name may lead anywhere.
+    pub verified_networks: Option<Vec<String>>,
+    /// What its ed25519 signatures are verified with (`whpk_…`), where it has such.
+    pub public_key: Option<String>,
+    /// Until when the secret before the last rotation signs, too.
+    pub old_secret_until: Option<Instant>,
+    /// Whether events are sent.
+    pub enabled: bool,
+    /// Why not, where they are not: [`PENDING`], `paused` (by a person), `gone` (the receiver answered 410), `failing`.
+    pub disabled_reason: Option<String>,
+    /// How it fares.
+    pub health: EndpointHealth,
+    /// When it was made.
+    pub created_at: Instant,
+    /// Rises with each change that a person makes.
+    pub version: i64,
+    /// Whether it gets what the platform tells: it was made with `platform:security`, and not changed without since.
+    pub platform: bool,
+}
+
+impl Endpoint {
+    /// Whether it has not echoed its challenge yet.
+    pub fn is_pending(&self) -> bool {
+        self.disabled_reason.as_deref() == Some(PENDING)
+    }
+}
+
+/// How an endpoint fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndpointHealth {
+    /// Failures since the last success.
+    pub consecutive_failures: i32,
+    /// The first of them.
+    pub failing_since: Option<Instant>,
+    /// The last success, to the minute.
+    pub last_success_at: Option<Instant>,
+    /// Until when it rests, because it asked for it or fails.
+    pub resting_until: Option<Instant>,
+    /// Events that were not queued for it since the last replay, because too many waited while it was not enabled.
+    pub passed_over: i64,
+    /// When the first of them happened.
+    pub passed_over_since: Option<Instant>,
+}
+
+/// The form in which an endpoint gets its events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EventFormat {
+    /// Standard Webhooks' envelope: `type`, `timestamp`, `data`.
+    #[default]
+    Native,
+    /// CloudEvents 1.0, structured mode, JSON.
+    CloudEvents,
+}
+
+impl EventFormat {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Native, Self::CloudEvents];
+
+    /// The word in REST and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+
+    /// The form of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == word)
+    }
+}
+
+/// Which events an endpoint wants, and how they are sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndpointOptions {
+    /// Which types; empty means all.
+    pub event_types: Vec<EventType>,
+    /// Only of image caches with such a name; `*` stands for any text, `?` for one character.
+    pub name_pattern: Option<String>,
+    /// Only of image caches with all of these tags.
+    pub tags: BTreeMap<String, String>,
+    /// At most so many deliveries a second.
+    pub rate_per_second: Option<i32>,
+    /// Whether the events of one image cache come in their order.
+    pub ordered: bool,
+    /// In which form they come.
+    pub format: EventFormat,
+    /// How long an attempt may take; the gateway's own deadline where none is given.
+    pub timeout_seconds: Option<i32>,
+    /// The pauses between attempts, in seconds; the gateway's own where none is given.
+    pub retry_schedule: Option<Vec<i32>>,
+}
+
+impl EndpointOptions {
+    /// What is not allowed, with the pointers of the body.
+    pub fn check(&self, findings: &mut Findings) {
+        let name = self.name_pattern.as_ref().is_none_or(|text| is_text(text, 128) && !text.is_empty());
+        findings.require(name, "/name_pattern", "invalid", "must be 1 to 128 printable characters");
+        let few = self.tags.len() <= MAX_TAGS;
+        findings.require(few, "/tags", "too_many", "must be at most 20 tags");
+        let good = self.tags.iter().all(|(key, value)| !key.is_empty() && is_text(key, 128) && is_text(value, 256));
+        findings.require(good, "/tags", "invalid", "must be keys of 1 to 128 and values of at most 256 characters");
+        let rate = self.rate_per_second.is_none_or(|rate| (1..=MAX_RATE).contains(&rate));
+        findings.require(rate, "/rate_per_second", "out_of_range", "must be 1 to 1000, or 0 for no limit");
+        let timeout = self.timeout_seconds.is_none_or(|seconds| TIMEOUTS.contains(&seconds));
+        findings.require(timeout, "/timeout_seconds", "out_of_range", "must be 5 to 30");
+        let schedule = self.retry_schedule.as_ref().is_none_or(|pauses| is_schedule(pauses));
+        let allowed = "must be 1 to 20 pauses of 1 to 86400 seconds, or empty for the gateway's own";
+        findings.require(schedule, "/retry_schedule_seconds", "out_of_range", allowed);
+    }
+
+    /// Whether an endpoint could never get an event: it wants those of the platform alone, and is not the platform's.
+    pub fn check_types(&self, platform: bool, findings: &mut Findings) {
+        let never =
+            !platform && !self.event_types.is_empty() && self.event_types.iter().all(|kind| kind.is_platforms());
+        let detail = "are the platform's alone: only an endpoint gets these that was made with the scope platform:security, \
+                      and not changed without it since";
+        findings.require(!never, "/event_types", "not_allowed", detail);
+    }
+
+    /// The pattern of the name as SQL's LIKE takes it, with `\` as its escape.
+    pub fn name_like(&self) -> Option<String> {
+        let pattern = self.name_pattern.as_ref()?;
+        let mut like = String::with_capacity(pattern.len());
+        for letter in pattern.chars() {
+            match letter {
+                '*' => like.push('%'),
+                '?' => like.push('_'),
+                '%' | '_' | '\\' => like.extend(['\\', letter]),
+                _ => like.push(letter),
+            }
+        }
+        Some(like)
+    }
+}
+
+fn is_schedule(pauses: &[i32]) -> bool {
+    (1..=MAX_PAUSES).contains(&pauses.len()) && pauses.iter().all(|pause| PAUSES.contains(pause))
+}
+
+/// Whether a text is printable and at most `most` characters long.
+pub fn is_text(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && !text.contains(char::is_control)
+}
+
+/// Whether this is a header's name, in lower case as they are kept, whoever may set it.
+pub fn is_header_name(name: &str) -> bool {
+    let token =
+        |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"-_.!#$%&'*+^`|~".contains(&letter);
+    (1..=64).contains(&name.len()) && name.bytes().all(token)
+}
+
+/// Whether a header may have this value.
+pub fn is_header_value(value: &str) -> bool {
+    value.len() <= MAX_HEADER_VALUE && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_of_names_becomes_like() {
+        let like = |pattern: &str| {
+            EndpointOptions { name_pattern: Some(pattern.into()), ..EndpointOptions::default() }.name_like().unwrap()
+        };
+        assert_eq!(like("web-*"), "web-%");
+        assert_eq!(like("a?c_100%\\"), r"a_c\_100\%\\");
+        assert_eq!(EndpointOptions::default().name_like(), None);
+    }
+
+    #[test]
+    fn options_out_of_range_are_all_named() {
+        let wrong = EndpointOptions {
+            name_pattern: Some(String::new()),
+            tags: BTreeMap::from([(String::new(), "x".into())]),
+            rate_per_second: Some(1_001),
+            timeout_seconds: Some(4),
+            retry_schedule: Some(vec![0]),
+            ..EndpointOptions::default()
+        };
+        let mut findings = Findings::default();
+        wrong.check(&mut findings);
+        let fields: Vec<_> = findings.into_result().unwrap_err().into_iter().map(|error| error.field).collect();
+        assert_eq!(
+            fields,
+            ["/name_pattern", "/tags", "/rate_per_second", "/timeout_seconds", "/retry_schedule_seconds"]
+        );
+    }
+
+    #[test]
+    fn header_names_and_values_keep_to_one_line() {
+        for good in ["authorization", "x-api-key", "x_1"] {
+            assert!(is_header_name(good), "{good}");
+        }
+        for bad in ["", "X-Api", "a b", "a:", "a\r\nb", "ä"] {
+            assert!(!is_header_name(bad), "{bad}");
+        }
+        assert!(is_header_value("Bearer abc ~") && is_header_value(""));
+        assert!(!is_header_value("a\r\nb: c") && !is_header_value("ä") && !is_header_value(&"x".repeat(1_025)));
+    }
+}

@@ -1,0 +1,86 @@
+//! How an endpoint fares: how much may be in flight to it, when it rests, and when its team is told.
+//!
+//! Pure: a row of failures in, a verdict out. Counted by whoever delivers, and kept with the endpoint.
+
+use chrono::Duration;
+
+use crate::domain::clock::Instant;
+
+/// After that many failures in a row, one delivery at a time finds out whether it is back.
+pub const CAREFUL_AFTER: i32 = 3;
+/// After that many, the endpoint rests between two deliveries.
+const REST_AFTER: i32 = 10;
+/// The first rest; each further failure doubles it.
+const FIRST_REST: Duration = Duration::seconds(30);
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::minutes(10);
+/// An endpoint that failed for that long without one success is told of.
+const WARN_AFTER: Duration = Duration::hours(24);
+/// And after that long, and [`DISABLE_FAILURES`], switched off.
+const DISABLE_AFTER: Duration = Duration::days(5);
+/// Fewer failures than this say nothing, however long ago the first was.
+const DISABLE_FAILURES: i32 = 10;
+
+/// A row of failures that no success has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failing {
+    /// How many.
+    pub failures: i32,
+    /// The first.
+    pub since: Instant,
+    /// Whether the team was told.
+    pub warned: bool,
+}
+
+/// What is to be done about an endpoint that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing yet.
+    Wait,
+    /// Tell the team.
+    Warn,
+    /// Switch it off, and tell the team.
+    Disable,
+}
+
+/// What is to be done at `now`.
+pub fn verdict(failing: &Failing, now: Instant) -> Verdict {
+    let lasted = now - failing.since;
+    if lasted >= DISABLE_AFTER && failing.failures >= DISABLE_FAILURES {
+        return Verdict::Disable;
+    }
+    if lasted >= WARN_AFTER && !failing.warned { Verdict::Warn } else { Verdict::Wait }
+}
+
+/// How long an endpoint rests after its last of `failures` in a row; none while there are few.
+pub fn rest(failures: i32) -> Option<Duration> {
+    let beyond = u32::try_from(failures - REST_AFTER).ok()?;
+    Some((FIRST_REST * 2_i32.saturating_pow(beyond.min(10))).min(LONGEST_REST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_team_is_told_after_a_day_and_the_endpoint_is_switched_off_after_five() {
+        let since = Instant::UNIX_EPOCH;
+        let judge =
+            |failures, hours, warned| verdict(&Failing { failures, since, warned }, since + Duration::hours(hours));
+        assert_eq!(judge(1, 23, false), Verdict::Wait);
+        assert_eq!(judge(1, 24, false), Verdict::Warn);
+        assert_eq!(judge(100, 119, true), Verdict::Wait);
+        assert_eq!(judge(9, 500, true), Verdict::Wait, "too few to say");
+        assert_eq!(judge(10, 120, true), Verdict::Disable);
+        assert_eq!(judge(10, 120, false), Verdict::Disable, "the stronger one");
+    }
+
+    #[test]
+    fn rests_double_up_to_ten_minutes() {
+        assert_eq!(rest(9), None);
+        assert_eq!(rest(10), Some(Duration::seconds(30)));
+        assert_eq!(rest(12), Some(Duration::seconds(120)));
+        assert_eq!(rest(15), Some(Duration::minutes(10)));
+        assert_eq!(rest(i32::MAX), Some(Duration::minutes(10)));
+    }
+}

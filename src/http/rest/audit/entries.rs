@@ -1,0 +1,120 @@
+//! Audit entries of the caller's team.
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use utoipa::IntoParams;
+
+use crate::app::view::AuditEntryView;
+use crate::domain::audit::Outcome;
+use crate::domain::filter::{AuditFilter, Page, Reach};
+use crate::domain::ids::AuditId;
+use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
+use crate::http::problem::Refusal;
+use crate::http::rest::lists::AuditEntryList;
+use crate::http::{DoorState, answer};
+
+/// Filters of audit entries; everything given must hold.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct AuditFilters {
+    /// Of this team, or of all and of none (`*`): with the scope `platform:audit`. The caller's own where nothing is
+    /// asked.
+    #[param(value_type = Option<String>, nullable = false)]
+    team: Option<Reach>,
+    /// By this subject.
+    #[param(nullable = false)]
+    subject: Option<String>,
+    /// With this action: an operation id of this API, or a worker's act.
+    #[param(nullable = false)]
+    action: Option<String>,
+    /// About this id.
+    #[param(nullable = false)]
+    resource: Option<String>,
+    /// With this outcome: `accepted`, `succeeded`, `refused` or `failed`.
+    #[param(value_type = Option<String>, nullable = false)]
+    outcome: Option<Outcome>,
+    /// Of this request.
+    #[param(nullable = false)]
+    request_id: Option<String>,
+    /// Written at or after this time.
+    #[param(nullable = false)]
+    recorded_after: Option<DateTime<Utc>>,
+    /// Written before this time.
+    #[param(nullable = false)]
+    recorded_before: Option<DateTime<Utc>>,
+}
+
+impl AuditFilters {
+    pub(in crate::http::rest) fn read(pairs: &mut Pairs) -> Self {
+        Self {
+            team: pairs.word("team", Reach::from_word, "a team's id, or *"),
+            subject: pairs.text("subject"),
+            action: pairs.text("action"),
+            resource: pairs.text("resource"),
+            outcome: pairs.word("outcome", Outcome::from_word, "accepted, succeeded, refused, failed"),
+            request_id: pairs.text("request_id"),
+            recorded_after: pairs.instant("recorded_after"),
+            recorded_before: pairs.instant("recorded_before"),
+        }
+    }
+
+    pub(in crate::http::rest) fn filter(self) -> AuditFilter {
+        AuditFilter {
+            team: self.team,
+            subject: self.subject,
+            action: self.action,
+            resource: self.resource,
+            outcome: self.outcome,
+            request_id: self.request_id,
+            recorded_after: self.recorded_after,
+            recorded_before: self.recorded_before,
+        }
+    }
+}
+
+/// Which page of which list.
+#[derive(Debug)]
+pub(in crate::http::rest) struct AuditQuery {
+    filters: AuditFilters,
+    page: Page,
+}
+
+impl FromQuery for AuditQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self { filters: AuditFilters::read(pairs), page: pairs.page() }
+    }
+}
+
+/// List audit entries
+///
+/// The newest first: who did what, when, with what outcome.
+#[utoipa::path(get, path = "/v1/audit-entries", tag = "audit",
+    params(AuditFilters),
+    responses((status = 200, description = "One page of the list.", body = AuditEntryList)),
+)]
+pub(in crate::http::rest) async fn list_audit_entries(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<AuditQuery>,
+) -> Result<Response, Refusal> {
+    let filter = query.filters.filter();
+    let slice = door.gateway.list_audit_entries(&who.caller, &filter, &query.page).await?;
+    Ok(answer::listed::<_, AuditEntryList>(&uri, slice))
+}
+
+/// Get an audit entry
+#[utoipa::path(get, path = "/v1/audit-entries/{audit_entry_id}", tag = "audit",
+    params(("audit_entry_id" = String, Path, description = "The id, `ae_…`.")),
+    responses((status = 200, description = "The audit entry.", body = AuditEntryView)),
+)]
+pub(in crate::http::rest) async fn get_audit_entry(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<AuditId>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.get_audit_entry(&who.caller, id).await?;
+    Ok(answer::json(StatusCode::OK, &view))
+}

@@ -1,0 +1,107 @@
+//! The team's events, in the order in which they happened.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use utoipa::IntoParams;
+
+use crate::domain::event::EventType;
+use crate::domain::filter::{EventFilter, Page};
+use crate::domain::identity::caller::TeamId;
+use crate::domain::ids::CacheId;
+use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
+use crate::http::problem::Refusal;
+use crate::http::rest::image_caches::waits::seconds;
+use crate::http::rest::lists::EventList;
+use crate::http::{DoorState, answer};
+
+/// A list without filters.
+#[derive(Debug)]
+pub(in crate::http::rest) struct PageQuery {
+    pub(in crate::http::rest) page: Page,
+}
+
+impl FromQuery for PageQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self { page: pairs.page() }
+    }
+}
+
+/// The keys of which team.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct TeamQuery {
+    /// Of this team: another one than the caller's with the scope `platform:security`. The caller's own where nothing is
+    /// asked.
+    #[param(value_type = Option<String>, nullable = false)]
+    pub(in crate::http::rest) team: Option<TeamId>,
+    #[param(ignore)]
+    pub(in crate::http::rest) page: Page,
+}
+
+impl FromQuery for TeamQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self { team: pairs.word("team", |word| word.parse().ok(), "a team's id"), page: pairs.page() }
+    }
+}
+
+/// Which events, and whether to wait for one.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct EventQuery {
+    /// Of this type, such as `image_cache.ready`. May be repeated: any of them.
+    #[param(value_type = Vec<String>, required = false, style = Form, explode)]
+    r#type: Vec<EventType>,
+    /// About this image cache, `ic_…`.
+    #[param(value_type = Option<String>, nullable = false)]
+    image_cache_id: Option<CacheId>,
+    /// How many seconds to wait for an event where there is none yet: 0 to 55, and not at all where nothing is asked.
+    #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
+    timeout: u64,
+    #[param(ignore)]
+    page: Page,
+}
+
+impl FromQuery for EventQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self {
+            r#type: kinds(pairs),
+            image_cache_id: pairs.one("image_cache_id"),
+            timeout: seconds(pairs, "timeout", 0),
+            page: pairs.page(),
+        }
+    }
+}
+
+/// The types of events that are asked for.
+pub(in crate::http::rest) fn kinds(pairs: &mut Pairs) -> Vec<EventType> {
+    let names: Vec<String> = pairs.many("type");
+    let found: Vec<EventType> = names.iter().filter_map(|name| EventType::from_name(name)).collect();
+    if found.len() < names.len() {
+        pairs.refuse("type", "invalid", format!("must be one of {}", EventType::names()));
+    }
+    found
+}
+
+/// List events
+///
+/// The oldest first, without gaps: keep `next_cursor` and come back with it. With `timeout`, a page that would be empty is
+/// answered when the first event happens, or empty when the time is over. The cursor is the place in the team's
+/// feed: it continues with any filter, and as `Last-Event-ID` of an event stream.
+#[utoipa::path(get, path = "/v1/events", tag = "events",
+    params(EventQuery),
+    responses((status = 200, description = "One page of the list.", body = EventList)),
+)]
+pub(in crate::http::rest) async fn list_events(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<EventQuery>,
+) -> Result<Response, Refusal> {
+    let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id, ..EventFilter::default() };
+    let wait = Duration::from_secs(query.timeout);
+    let page = door.gateway.list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;
+    Ok(answer::fed(&uri, &page.into()))
+}

@@ -1,0 +1,84 @@
+//! Access keys for the cloud's own API at `/`: create (the only time the secret is shown), list, rotate, revoke.
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use super::bodies::{KEEP_OLD_HOURS, KeyRotationBody};
+use crate::app::view::AccessKeyView;
+use crate::domain::identity::access_key::AccessKeyId;
+use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::problem::Refusal;
+use crate::http::rest::events::feed::TeamQuery;
+use crate::http::rest::image_caches::bodies::NewAccessKeyBody;
+use crate::http::rest::lists::AccessKeyList;
+use crate::http::{DoorState, answer};
+
+/// Create an access key
+///
+/// An unmodified Alibaba SDK or Terraform signs with it and has this gateway as its endpoint. The
+/// `access_key_secret` is shown in this answer and never again.
+#[utoipa::path(post, path = "/v1/access-keys", tag = "access-keys", responses(
+    (status = 201, description = "The access key, with its secret.", body = AccessKeyView),
+))]
+pub(in crate::http::rest) async fn create_access_key(
+    State(door): State<DoorState>,
+    who: Authorized,
+    body: Json<NewAccessKeyBody>,
+) -> Result<Response, Refusal> {
+    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let view = door.gateway.create_access_key(&who.caller, &who.call, new).await?;
+    Ok(answer::json(StatusCode::CREATED, &view))
+}
+
+/// List access keys
+///
+/// The revoked ones are among them.
+#[utoipa::path(get, path = "/v1/access-keys", tag = "access-keys", params(TeamQuery),
+    responses((status = 200, description = "One page of the list.", body = AccessKeyList)),
+)]
+pub(in crate::http::rest) async fn list_access_keys(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<TeamQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_access_keys(&who.caller, query.team.as_ref(), &query.page).await?;
+    Ok(answer::listed::<_, AccessKeyList>(&uri, slice))
+}
+
+/// Rotate the secret of an access key
+///
+/// The new `access_key_secret` is shown in this answer and never again. The old one is taken beside it for
+/// `keep_old_hours`; one from before an earlier rotation goes at once.
+#[utoipa::path(post, path = "/v1/access-keys/{access_key_id}/rotate", tag = "access-keys",
+    request_body(content = KeyRotationBody, description = "May be left out."),
+    params(("access_key_id" = String, Path, description = "The id, `LTAI…`.")),
+    responses((status = 200, description = "The access key, with its new secret.", body = AccessKeyView)),
+)]
+pub(in crate::http::rest) async fn rotate_access_key(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<AccessKeyId>,
+    body: Option<Json<KeyRotationBody>>,
+) -> Result<Response, Refusal> {
+    let hours = body.and_then(|body| body.value.keep_old_hours).unwrap_or(KEEP_OLD_HOURS);
+    let view = door.gateway.rotate_access_key(&who.caller, &who.call, id, hours).await?;
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// Revoke an access key
+///
+/// The next request that is signed with it is refused. Its row stays, because audit entries name it.
+#[utoipa::path(delete, path = "/v1/access-keys/{access_key_id}", tag = "access-keys",
+    params(("access_key_id" = String, Path, description = "The id, `LTAI…`.")),
+    responses((status = 204, description = "It is no longer taken.")),
+)]
+pub(in crate::http::rest) async fn revoke_access_key(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<AccessKeyId>,
+) -> Result<Response, Refusal> {
+    door.gateway.revoke_access_key(&who.caller, &who.call, id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

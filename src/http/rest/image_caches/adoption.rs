@@ -1,0 +1,121 @@
+//! Adoption: taking over image caches that were made without the gateway.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::bodies::given;
+use super::query::tag;
+use crate::app::input::{AdoptionOrder, AdoptionTarget};
+use crate::app::view::AdoptionView;
+use crate::domain::field::{FieldError, Findings};
+use crate::domain::image_ref::ImageRef;
+use crate::domain::reconcile::adoption::AdoptionFilter;
+use crate::domain::region::Region;
+use crate::http::extract::{Authorized, Json};
+use crate::http::problem::Refusal;
+use crate::http::{DoorState, answer};
+
+/// Which image caches of the cloud to take over: give either `eci_cache_id` or `filter`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewAdoption)]
+pub(in crate::http::rest) struct AdoptionBody {
+    /// The region (`RegionId`).
+    #[schema(example = "cn-hangzhou")]
+    region: String,
+    /// The cloud account; where nothing is said, the one that the team creates in.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    cloud_account: Option<String>,
+    /// The one with this id (`ImageCacheId`, imc-…).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    eci_cache_id: Option<String>,
+    /// All that match; an empty filter means all of the region, at most 100 in one request.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    filter: Option<AdoptionFilterBody>,
+    /// Whether only to say what would be done.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    dry_run: Option<bool>,
+}
+
+/// Which image caches of the cloud; everything given must hold.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AdoptionFilter)]
+struct AdoptionFilterBody {
+    /// With exactly this name.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    name: Option<String>,
+    /// With this tag: `key`, or `key=value`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    tag: Option<String>,
+    /// Holding this image, in whatever spelling.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    image: Option<String>,
+}
+
+impl TryFrom<AdoptionBody> for AdoptionOrder {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: AdoptionBody) -> Result<Self, Vec<FieldError>> {
+        let mut findings = Findings::default();
+        let region = body.region.parse::<Region>().map_err(|error| error.to_string());
+        note("/region", &region, &mut findings);
+        let image = body.filter.as_ref().and_then(|filter| filter.image.as_deref());
+        let image = image.map(|image| image.parse::<ImageRef>().map_err(|error| error.to_string())).transpose();
+        note("/filter/image", &image, &mut findings);
+        let id = body.eci_cache_id.as_deref().is_none_or(is_id);
+        findings.require(id, "/eci_cache_id", "invalid", "must be an id of the cloud such as imc-2zebxkiifuyzzlhl****");
+        let one = body.eci_cache_id.is_some() != body.filter.is_some();
+        findings.require(one, "", "required", "give either eci_cache_id or filter");
+        findings.into_result()?;
+        let (Ok(region), Ok(image)) = (region, image) else { return Err(Vec::new()) };
+        let target = match (body.eci_cache_id, body.filter) {
+            (Some(id), _) => AdoptionTarget::Id(id),
+            (None, filter) => {
+                let (name, of_tag) = filter.map_or((None, None), |filter| (filter.name, filter.tag.map(tag)));
+                AdoptionTarget::Filter(AdoptionFilter { name, tag: of_tag, image })
+            }
+        };
+        Ok(Self { account: body.cloud_account, region, target, dry_run: body.dry_run.unwrap_or(false) })
+    }
+}
+
+fn note<T>(field: &str, read: &Result<T, String>, findings: &mut Findings) {
+    if let Err(detail) = read {
+        findings.require(false, field, "invalid", detail.clone());
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Adopt image caches
+///
+/// Takes over image caches that exist in the cloud and not in the gateway, one by its id or all that match, into the
+/// team that the token acts for: from then on they are listed, followed, updated and removed like any other. Needs the
+/// scope `admin`, because the cloud account is shared by the teams. What a team of this gateway has already is left
+/// alone, and so is what a create that has not ended may be making. What the cloud does not show (vSwitches,
+/// registries, snapshot copies) is unset in the result. With `dry_run` nothing is changed.
+#[utoipa::path(post, path = "/v1/image-caches/adopt", tag = "image-caches",
+    responses((status = 200, description = "What was taken over, or would be.", body = AdoptionView)),
+)]
+pub(in crate::http::rest) async fn adopt_image_caches(
+    State(door): State<DoorState>,
+    who: Authorized,
+    body: Json<AdoptionBody>,
+) -> Result<Response, Refusal> {
+    let order = body.value.try_into().map_err(Refusal::invalid)?;
+    let done = door.gateway.adopt_image_caches(&who.caller, &who.call, &order).await?;
+    Ok(answer::json(StatusCode::OK, &done))
+}

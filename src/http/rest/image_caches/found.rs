@@ -1,0 +1,67 @@
+//! Caches of the cloud that no team has: what may be adopted.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use utoipa::IntoParams;
+
+use crate::domain::filter::{FoundFilter, Page};
+use crate::domain::region::Region;
+use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
+use crate::http::problem::Refusal;
+use crate::http::rest::lists::FoundImageCacheList;
+use crate::http::{DoorState, answer};
+
+/// Filters of the list; everything given must hold.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct FoundQuery {
+    /// In this cloud account.
+    #[param(nullable = false)]
+    cloud_account: Option<String>,
+    /// In this region.
+    #[param(value_type = Option<String>, nullable = false)]
+    region: Option<Region>,
+    /// With exactly this name.
+    #[param(nullable = false)]
+    name: Option<String>,
+    /// Found at or after this time.
+    #[param(nullable = false)]
+    found_after: Option<DateTime<Utc>>,
+    #[param(ignore)]
+    page: Page,
+}
+
+impl FromQuery for FoundQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self {
+            cloud_account: pairs.text("cloud_account"),
+            region: pairs.one("region"),
+            name: pairs.text("name"),
+            found_after: pairs.instant("found_after"),
+            page: pairs.page(),
+        }
+    }
+}
+
+/// List found image caches
+///
+/// Image caches of the cloud accounts that no team of this gateway has, the newest finding first: adopt them, or remove
+/// them where they were made. The account is compared every ten minutes or as the operator sets it. Needs the scope
+/// `admin`, because the account is shared by the teams.
+#[utoipa::path(get, path = "/v1/found-image-caches", tag = "image-caches",
+    params(FoundQuery),
+    responses((status = 200, description = "One page of the list.", body = FoundImageCacheList)),
+)]
+pub(in crate::http::rest) async fn list_found_image_caches(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<FoundQuery>,
+) -> Result<Response, Refusal> {
+    let FoundQuery { cloud_account: account, region, name, found_after, page } = query;
+    let filter = FoundFilter { account, region, name, found_after };
+    let slice = door.gateway.list_found_image_caches(&who.caller, &filter, &page).await?;
+    Ok(answer::listed::<_, FoundImageCacheList>(&uri, slice))
+}

@@ -1,0 +1,146 @@
+//! The filters of the list of image caches: the cloud's, and ours on top.
+
+use chrono::{DateTime, Utc};
+use utoipa::IntoParams;
+
+use crate::app::view::StatusView;
+use crate::domain::filter::{CacheFilter, Page};
+use crate::domain::image_cache::spec::MAX_TAGS;
+use crate::domain::image_cache::status::Status;
+use crate::domain::region::Region;
+use crate::http::extract::{FromQuery, Pairs};
+
+/// The most characters of `q`.
+const MAX_TEXT: usize = 128;
+
+/// Filters of the list of image caches; everything given must hold.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct ImageCacheQuery {
+    /// In any of these; left out means all but `deleted`, `expired`, `evicted` and `lost`.
+    #[param(value_type = Vec<StatusView>, required = false, style = Form, explode)]
+    status: Vec<Status>,
+    /// In this region.
+    #[param(value_type = Option<String>, nullable = false)]
+    region: Option<Region>,
+    /// With exactly this name.
+    #[param(nullable = false)]
+    name: Option<String>,
+    /// Holding exactly this image.
+    #[param(nullable = false)]
+    image: Option<String>,
+    /// In this cloud account.
+    #[param(nullable = false)]
+    cloud_account: Option<String>,
+    /// With this id of the cloud (imc-…).
+    #[param(nullable = false)]
+    eci_cache_id: Option<String>,
+    /// With the standard snapshot of this id (s-…).
+    #[param(nullable = false)]
+    snapshot_id: Option<String>,
+    /// In this resource group.
+    #[param(nullable = false)]
+    resource_group_id: Option<String>,
+    /// With this tag: `key`, or `key=value`. May be repeated, up to 20 times: all must hold.
+    #[param(required = false, style = Form, explode)]
+    tag: Vec<String>,
+    /// Asked for at or after this time.
+    #[param(nullable = false)]
+    created_after: Option<DateTime<Utc>>,
+    /// Asked for before this time.
+    #[param(nullable = false)]
+    created_before: Option<DateTime<Utc>>,
+    /// Expiring at or after this time; those that never expire are left out.
+    #[param(nullable = false)]
+    expires_after: Option<DateTime<Utc>>,
+    /// Expiring before this time; those that never expire are left out.
+    #[param(nullable = false)]
+    expires_before: Option<DateTime<Utc>>,
+    /// Idle since before this time: last matched before it, or never matched and ready before it.
+    #[param(nullable = false)]
+    idle_since: Option<DateTime<Utc>>,
+    /// With this text in the name or in an image, in upper or lower case: 1 to 128 characters, no wildcards.
+    #[param(nullable = false, min_length = 1, max_length = 128)]
+    q: Option<String>,
+    /// Whether it was changed past the gateway, so that it has a `drift`.
+    #[param(nullable = false)]
+    drifted: Option<bool>,
+    #[param(ignore)]
+    page: Page,
+}
+
+impl FromQuery for ImageCacheQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self {
+            status: pairs.many("status"),
+            region: pairs.one("region"),
+            name: pairs.text("name"),
+            image: pairs.text("image"),
+            cloud_account: pairs.text("cloud_account"),
+            eci_cache_id: pairs.text("eci_cache_id"),
+            snapshot_id: pairs.text("snapshot_id"),
+            resource_group_id: pairs.text("resource_group_id"),
+            tag: tags(pairs),
+            created_after: pairs.instant("created_after"),
+            created_before: pairs.instant("created_before"),
+            expires_after: pairs.instant("expires_after"),
+            expires_before: pairs.instant("expires_before"),
+            idle_since: pairs.instant("idle_since"),
+            q: text(pairs),
+            drifted: pairs.one("drifted"),
+            page: pairs.page(),
+        }
+    }
+}
+
+fn tags(pairs: &mut Pairs) -> Vec<String> {
+    let tags: Vec<String> = pairs.many("tag");
+    if tags.iter().any(|tag| tag.contains(char::is_control)) {
+        pairs.refuse("tag", "invalid", "must be printable");
+    }
+    if tags.len() > MAX_TAGS {
+        pairs.refuse("tag", "out_of_range", "may be given at most 20 times");
+    }
+    tags
+}
+
+fn text(pairs: &mut Pairs) -> Option<String> {
+    let text = pairs.text("q")?;
+    if !(1..=MAX_TEXT).contains(&text.chars().count()) {
+        pairs.refuse("q", "out_of_range", "must be 1 to 128 characters");
+    }
+    Some(text)
+}
+
+/// `key`, or `key=value`.
+pub(in crate::http::rest) fn tag(text: String) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+        None => (text, None),
+    }
+}
+
+impl ImageCacheQuery {
+    /// What narrows the list, and how much of it.
+    pub(in crate::http::rest) fn split(self) -> (CacheFilter, Page) {
+        let filter = CacheFilter {
+            statuses: self.status,
+            region: self.region,
+            name: self.name,
+            image: self.image,
+            account: self.cloud_account,
+            eci_cache_id: self.eci_cache_id,
+            snapshot_id: self.snapshot_id,
+            resource_group_id: self.resource_group_id,
+            tags: self.tag.into_iter().map(tag).collect(),
+            created_after: self.created_after,
+            created_before: self.created_before,
+            expires_after: self.expires_after,
+            expires_before: self.expires_before,
+            idle_since: self.idle_since,
+            text: self.q,
+            drifted: self.drifted,
+        };
+        (filter, self.page)
+    }
+}

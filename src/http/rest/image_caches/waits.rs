@@ -1,0 +1,103 @@
+//! Waiting for an image cache, in both forms: what it says itself, and what became of the wait.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::view::ImageCacheView;
+use crate::domain::ids::CacheId;
+use crate::http::extract::headers::MAX_WAIT;
+use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
+use crate::http::problem::Refusal;
+use crate::http::{DoorState, answer};
+
+/// Takes a number of seconds from 0 to 55.
+pub(in crate::http::rest) fn seconds(pairs: &mut Pairs, name: &str, default: u64) -> u64 {
+    let seconds = pairs.one(name).unwrap_or(default);
+    within(pairs, name, seconds)
+}
+
+fn within(pairs: &mut Pairs, name: &str, seconds: u64) -> u64 {
+    if seconds > MAX_WAIT.as_secs() {
+        pairs.refuse(name, "out_of_range", "must be 0 to 55");
+    }
+    seconds
+}
+
+/// Until what, and how long.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct WaitForQuery {
+    /// `ready`: answer once it is, or will not be without another request.
+    #[param(value_type = Option<String>, nullable = false)]
+    wait_for: Option<()>,
+    /// With `wait_for`: how many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
+    #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
+    timeout: u64,
+}
+
+impl FromQuery for WaitForQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        let wait_for = pairs.word("wait_for", |word| (word == "ready").then_some(()), "ready");
+        let timeout: Option<u64> = pairs.one("timeout");
+        if timeout.is_some() && wait_for.is_none() {
+            pairs.refuse("timeout", "invalid", "must stand with wait_for");
+        }
+        Self { wait_for, timeout: within(pairs, "timeout", timeout.unwrap_or(30)) }
+    }
+}
+
+impl WaitForQuery {
+    /// How long to wait, if at all.
+    pub(in crate::http::rest) fn max_wait(&self) -> Option<Duration> {
+        self.wait_for.map(|()| Duration::from_secs(self.timeout))
+    }
+}
+
+/// How long to wait.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct WaitQuery {
+    /// How many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
+    #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
+    timeout: u64,
+}
+
+impl FromQuery for WaitQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        Self { timeout: seconds(pairs, "timeout", 30) }
+    }
+}
+
+/// What became of a wait.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http::rest) struct ImageCacheWait {
+    /// Whether it is ready.
+    condition_met: bool,
+    /// The image cache as it is now.
+    image_cache: ImageCacheView,
+}
+
+/// Wait until an image cache is ready
+///
+/// Answers 200 as soon as it is ready, or will not be without another request (look at `status`), or the time is
+/// over: `condition_met` tells. Repeat it until then.
+#[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/wait", tag = "image-caches",
+    params(("image_cache_id" = String, Path, description = "The id, `ic_…`."), WaitQuery),
+    responses((status = 200, description = "What became of the wait.", body = ImageCacheWait)),
+)]
+pub(in crate::http::rest) async fn wait_for_image_cache(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<CacheId>,
+    Query(query): Query<WaitQuery>,
+) -> Result<Response, Refusal> {
+    let timeout = Duration::from_secs(query.timeout);
+    let waited = door.gateway.wait_for_image_cache(&who.caller, &who.call, id, timeout).await?;
+    let body = ImageCacheWait { condition_met: waited.condition_met, image_cache: waited.image_cache };
+    Ok(answer::json(StatusCode::OK, &body))
+}

@@ -1,0 +1,132 @@
+//! Bodies about teams and region profiles. Unknown fields are refused.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::input::{NewTeam, TeamChanges};
+use crate::domain::clock::Instant;
+use crate::domain::field::FieldError;
+use crate::domain::policy::{Policy, ProfileId, RegionProfile};
+use crate::http::rest::image_caches::bodies::given;
+
+/// A team to register.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewTeam)]
+pub(in crate::http::rest) struct NewTeamBody {
+    /// The id, as tokens name it: 1 to 63 characters of a-z, 0-9, - and _.
+    #[schema(min_length = 1, max_length = 63, example = "web")]
+    id: String,
+    /// For people: 1 to 128 characters.
+    #[schema(min_length = 1, max_length = 128)]
+    display_name: String,
+    /// Whom to ask: up to 10 texts of up to 256 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 10)]
+    contacts: Option<Vec<String>>,
+    /// Who pays: 1 to 64 characters. What is created for the team is tagged with it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, min_length = 1, max_length = 64)]
+    cost_centre: Option<String>,
+    /// A policy of its own; where it is left out, the default one holds.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    policy: Option<Policy>,
+    /// Whether the team's requests are refused from the beginning.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    disabled: Option<bool>,
+}
+
+/// What to change of a team; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TeamChanges)]
+pub(in crate::http::rest) struct TeamChangesBody {
+    /// Another name.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, min_length = 1, max_length = 128)]
+    display_name: Option<String>,
+    /// Other contacts, all of them.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 10)]
+    contacts: Option<Vec<String>>,
+    /// Another cost centre; empty for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 64)]
+    cost_centre: Option<String>,
+    /// Whether the team's requests are refused, all but what somebody does with a scope of the platform.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    disabled: Option<bool>,
+}
+
+/// What a create in a region of a cloud account need not say. All of it is replaced.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewRegionProfile)]
+pub(in crate::http::rest) struct RegionProfileBody {
+    /// The vSwitches, up to 10.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 10)]
+    vswitch_ids: Option<Vec<String>>,
+    /// The security group.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    security_group_id: Option<String>,
+    /// The EIP.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    eip_instance_id: Option<String>,
+    /// The resource group.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    resource_group_id: Option<String>,
+    /// The zone; filled in only together with the vSwitches.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    zone_id: Option<String>,
+}
+
+impl TryFrom<NewTeamBody> for NewTeam {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: NewTeamBody) -> Result<Self, Vec<FieldError>> {
+        let id = body.id.parse::<crate::domain::identity::caller::TeamId>();
+        Ok(Self {
+            id: id.map_err(|error| vec![FieldError::new("/id", "invalid", error.to_string())])?,
+            display_name: body.display_name,
+            contacts: body.contacts.unwrap_or_default(),
+            cost_centre: body.cost_centre,
+            policy: body.policy,
+            disabled: body.disabled.unwrap_or(false),
+        })
+    }
+}
+
+impl From<TeamChangesBody> for TeamChanges {
+    fn from(body: TeamChangesBody) -> Self {
+        Self {
+            display_name: body.display_name,
+            contacts: body.contacts,
+            cost_centre: body.cost_centre,
+            disabled: body.disabled,
+        }
+    }
+}
+
+impl RegionProfileBody {
+    /// The profile of that place.
+    pub(in crate::http::rest) fn of(self, id: ProfileId) -> RegionProfile {
+        RegionProfile {
+            id,
+            vswitch_ids: self.vswitch_ids.unwrap_or_default(),
+            security_group_id: self.security_group_id,
+            eip_instance_id: self.eip_instance_id,
+            resource_group_id: self.resource_group_id,
+            zone_id: self.zone_id,
+            version: 0,
+            updated_at: Instant::UNIX_EPOCH,
+        }
+    }
+}

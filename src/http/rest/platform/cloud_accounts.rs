@@ -1,0 +1,215 @@
+//! Cloud accounts: list, get, put, update, delete.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::input::{NewAccountRole, NewCloudAccount};
+use crate::app::view::CloudAccountView;
+use crate::domain::cloud_account::AccountName;
+use crate::domain::field::FieldError;
+use crate::domain::region::Region;
+use crate::http::extract::{Authorized, Id, Json, Query, headers};
+use crate::http::problem::Refusal;
+use crate::http::rest::events::feed::PageQuery;
+use crate::http::rest::image_caches::bodies::given;
+use crate::http::rest::lists::CloudAccountList;
+use crate::http::{DoorState, answer};
+
+/// A cloud account. All of it is replaced, but for regions that are left out, and for secrets: they stay as long as what
+/// they belong to stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewCloudAccount)]
+pub(in crate::http::rest) struct CloudAccountBody {
+    /// The access key (`AccessKeyId`).
+    #[schema(min_length = 1, max_length = 128, example = "LTAI5tExample")]
+    access_key_id: String,
+    /// Its secret. It is never shown or logged. Left out, the one that is stored stays, if it is of this access key, and
+    /// `api_endpoint` and `role` must stay as they are.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>, format = Password)]
+    access_key_secret: Option<SecretString>,
+    /// A role that the key assumes (STS `AssumeRole`); left out, the key signs by itself.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    role: Option<AccountRoleBody>,
+    /// Where it may be used, each region one that the gateway offers; empty for all of these. Left out, where it may be
+    /// used now: of a new account, in all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 100)]
+    regions: Option<Vec<String>>,
+    /// The cloud's address, in which `{region}` stands for the region; left out, that of the gateway's settings. It must be
+    /// https, to a host of the cloud or one that the operator allows (`cloud.endpoint_suffixes`).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, example = "https://eci.{region}.aliyuncs.com")]
+    api_endpoint: Option<String>,
+    /// Whether nothing is sent with it: no image cache can be created in it, and what is under way waits.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    disabled: Option<bool>,
+}
+
+/// What to change of a cloud account; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloudAccountChanges)]
+pub(in crate::http::rest) struct CloudAccountChangesBody {
+    /// Whether nothing is sent with it: no image cache can be created in it, and what is under way waits.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    disabled: Option<bool>,
+}
+
+/// A role that a cloud account's key assumes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewCloudAccountRole)]
+struct AccountRoleBody {
+    /// `acs:ram::<account>:role/<name>`.
+    #[schema(example = "acs:ram::1234567890123456:role/image-caches")]
+    arn: String,
+    /// How the session is called in the cloud's own logs: 2 to 64 of letters, digits and . @ - _.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, min_length = 2, max_length = 64)]
+    session_name: Option<String>,
+    /// How long its credentials last: 900 to 43200, and 3600 where nothing is said.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 900, maximum = 43200)]
+    duration_seconds: Option<i32>,
+    /// What the role's owner demands. Left out, the one that is stored stays, if it is of this role; empty for none. Another
+    /// one only together with `access_key_secret`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>, format = Password)]
+    external_id: Option<SecretString>,
+}
+
+impl TryFrom<CloudAccountBody> for NewCloudAccount {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: CloudAccountBody) -> Result<Self, Vec<FieldError>> {
+        let (mut regions, mut errors) = (Vec::new(), Vec::new());
+        for (place, text) in body.regions.iter().flatten().enumerate() {
+            match text.parse::<Region>() {
+                Ok(region) if regions.contains(&region) => {}
+                Ok(region) => regions.push(region),
+                Err(error) => errors.push(FieldError::new(format!("/regions/{place}"), "invalid", error.to_string())),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            access_key_id: body.access_key_id,
+            access_key_secret: body.access_key_secret,
+            role: body.role.map(Into::into),
+            regions: body.regions.map(|_| regions),
+            api_endpoint: body.api_endpoint,
+            disabled: body.disabled.unwrap_or(false),
+        })
+    }
+}
+
+impl From<AccountRoleBody> for NewAccountRole {
+    fn from(body: AccountRoleBody) -> Self {
+        Self {
+            arn: body.arn,
+            session_name: body.session_name,
+            duration_seconds: body.duration_seconds,
+            external_id: body.external_id,
+        }
+    }
+}
+
+/// List cloud accounts
+///
+/// By name. The one of the gateway's settings is among them, `managed_by` `settings`.
+#[utoipa::path(get, path = "/v1/cloud-accounts", tag = "teams",
+    responses((status = 200, description = "One page of the list.", body = CloudAccountList)),
+)]
+pub(in crate::http::rest) async fn list_cloud_accounts(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_cloud_accounts(&who.caller, &query.page).await?;
+    Ok(answer::listed::<_, CloudAccountList>(&uri, slice))
+}
+
+/// Get a cloud account
+#[utoipa::path(get, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+    params(("cloud_account_name" = String, Path, description = "The name.")),
+    responses((status = 200, description = "The cloud account.", body = CloudAccountView)),
+)]
+pub(in crate::http::rest) async fn get_cloud_account(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(name): Id<AccountName>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.get_cloud_account(&who.caller, &name).await?;
+    Ok(answer::kept(StatusCode::OK, &view, view.version))
+}
+
+/// Put a cloud account
+///
+/// Added, or replaced; this is how its credentials are rotated, too. Requests to the cloud that are signed after this
+/// answer are signed with them, by other gateways within a second. Teams may use it where their policy allows it. The
+/// account of the gateway's settings cannot be changed here. Credentials of another account of the cloud than the one
+/// that the image caches are in are refused with 409 (`cloud_account_mismatch`).
+#[utoipa::path(put, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+    params(("cloud_account_name" = String, Path, description = "The name: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit.")),
+    responses((status = 200, description = "The cloud account.", body = CloudAccountView)),
+)]
+pub(in crate::http::rest) async fn put_cloud_account(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(name): Id<AccountName>,
+    request: HeaderMap,
+    body: Json<CloudAccountBody>,
+) -> Result<Response, Refusal> {
+    let precondition = headers::precondition(&request)?;
+    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let view = door.gateway.put_cloud_account(&who.caller, &who.call, &name, &new, &precondition).await?;
+    Ok(answer::kept(StatusCode::OK, &view, view.version))
+}
+
+/// Update a cloud account
+///
+/// Disabled, nothing is sent with it, by other gateways within a second; all else of it stays, and needs not be repeated.
+/// The account of the gateway's settings cannot be changed here.
+#[utoipa::path(patch, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+    params(("cloud_account_name" = String, Path, description = "The name.")),
+    responses((status = 200, description = "The cloud account as it is now.", body = CloudAccountView)),
+)]
+pub(in crate::http::rest) async fn update_cloud_account(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(name): Id<AccountName>,
+    request: HeaderMap,
+    body: Json<CloudAccountChangesBody>,
+) -> Result<Response, Refusal> {
+    let precondition = headers::precondition(&request)?;
+    let disabled = body.value.disabled;
+    let view = door.gateway.update_cloud_account(&who.caller, &who.call, &name, disabled, &precondition).await?;
+    Ok(answer::kept(StatusCode::OK, &view, view.version))
+}
+
+/// Delete a cloud account
+///
+/// Refused with 409 while image caches are in it, or operations on them have not ended.
+#[utoipa::path(delete, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+    params(("cloud_account_name" = String, Path, description = "The name.")),
+    responses((status = 204, description = "It is gone.")),
+)]
+pub(in crate::http::rest) async fn delete_cloud_account(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(name): Id<AccountName>,
+) -> Result<Response, Refusal> {
+    door.gateway.delete_cloud_account(&who.caller, &who.call, &name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

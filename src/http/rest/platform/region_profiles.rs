@@ -1,0 +1,80 @@
+//! Region profiles: list, get, put, delete.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use super::bodies::RegionProfileBody;
+use crate::app::view::RegionProfileView;
+use crate::domain::policy::ProfileId;
+use crate::http::extract::{Authorized, Id, Json, Query, headers};
+use crate::http::problem::Refusal;
+use crate::http::rest::events::feed::PageQuery;
+use crate::http::rest::lists::RegionProfileList;
+use crate::http::{DoorState, answer};
+
+/// List region profiles
+///
+/// By cloud account and region.
+#[utoipa::path(get, path = "/v1/region-profiles", tag = "teams",
+    responses((status = 200, description = "One page of the list.", body = RegionProfileList)),
+)]
+pub(in crate::http::rest) async fn list_region_profiles(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_region_profiles(&who.caller, &query.page).await?;
+    Ok(answer::listed::<_, RegionProfileList>(&uri, slice))
+}
+
+/// Get a region profile
+#[utoipa::path(get, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
+    params(("region_profile_id" = String, Path, description = "The cloud account, a colon and the region.")),
+    responses((status = 200, description = "The region profile.", body = RegionProfileView)),
+)]
+pub(in crate::http::rest) async fn get_region_profile(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<ProfileId>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.get_region_profile(&who.caller, &id).await?;
+    Ok(answer::kept(StatusCode::OK, &view, view.version))
+}
+
+/// Put a region profile
+///
+/// What creates in this region of this cloud account need not say; made, or replaced as a whole. Every team may use what
+/// it names.
+#[utoipa::path(put, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
+    params(("region_profile_id" = String, Path, description = "The cloud account, a colon and the region: `default:cn-hangzhou`.")),
+    responses((status = 200, description = "The region profile.", body = RegionProfileView)),
+)]
+pub(in crate::http::rest) async fn put_region_profile(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<ProfileId>,
+    request: HeaderMap,
+    body: Json<RegionProfileBody>,
+) -> Result<Response, Refusal> {
+    let precondition = headers::precondition(&request)?;
+    let view = door.gateway.put_region_profile(&who.caller, &who.call, body.value.of(id), &precondition).await?;
+    Ok(answer::kept(StatusCode::OK, &view, view.version))
+}
+
+/// Delete a region profile
+///
+/// Nothing is filled in there from now on, and what it named is no longer allowed by it.
+#[utoipa::path(delete, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
+    params(("region_profile_id" = String, Path, description = "The cloud account, a colon and the region.")),
+    responses((status = 204, description = "It is gone.")),
+)]
+pub(in crate::http::rest) async fn delete_region_profile(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<ProfileId>,
+) -> Result<Response, Refusal> {
+    door.gateway.delete_region_profile(&who.caller, &who.call, &id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

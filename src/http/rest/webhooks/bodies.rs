@@ -1,0 +1,289 @@
+//! Request bodies about webhook endpoints, and how they become the domain's words.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::input::{EndpointChanges, NewEndpoint};
+use crate::domain::event::EventType;
+use crate::domain::field::FieldError;
+use crate::domain::webhooks::endpoint::{EndpointOptions, EventFormat};
+use crate::http::rest::image_caches::bodies::{given, given_instant, instant};
+
+/// A webhook endpoint to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewWebhookEndpoint)]
+pub(in crate::http::rest) struct NewWebhookEndpointBody {
+    /// Where events are sent: https, or http where the gateway allows it; at most 2048 characters.
+    #[schema(max_length = 2048, example = "https://hooks.example.com/eci")]
+    url: String,
+    /// For people: at most 256 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 256)]
+    description: Option<String>,
+    /// Which types of events; left out or empty means all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    event_types: Option<Vec<String>>,
+    /// Only events of image caches with such a name: `*` stands for any text, `?` for one character.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 128, example = "web-*")]
+    name_pattern: Option<String>,
+    /// Only events of image caches with all of these tags: at most 20.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    tags: Option<BTreeMap<String, String>>,
+    /// At most so many deliveries a second, 1 to 1000; 0 or left out means no limit.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 0, maximum = 1000)]
+    rate_per_second: Option<i32>,
+    /// Whether the events of one image cache come in their order: one that fails then holds up those behind it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    ordered: Option<bool>,
+    /// In which form events come: `native` (left out means that), or `cloudevents` for CloudEvents 1.0 (structured
+    /// mode, JSON).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    format: Option<String>,
+    /// Headers of its own: at most 20, names in any case. Those of the signature and of the transport are refused;
+    /// values are kept encrypted and never shown.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<BTreeMap<String, String>>)]
+    headers: Option<BTreeMap<String, SecretString>>,
+    /// How long an attempt may take, 5 to 30; 0 or left out means as long as the gateway says.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 0, maximum = 30)]
+    timeout_seconds: Option<i32>,
+    /// The pauses between attempts: at most 20, of 1 to 86400; empty or left out means the gateway's own schedule.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 20)]
+    retry_schedule_seconds: Option<Vec<i32>>,
+    /// Whether it is signed with ed25519 (`v1a`), too: `public_key` in the answer verifies that.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    ed25519: Option<bool>,
+    /// What it shall sign with, instead of a secret that the gateway makes: `whsec_` and the base64 of 24 to 64 bytes.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>, write_only)]
+    secret: Option<SecretString>,
+    /// Whether the challenge comes later, with `POST …/verify`. Until then the endpoint is `pending` and gets no event.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    verify_later: Option<bool>,
+    /// Whether to take it without the challenge, where the gateway's operator allows that.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    skip_challenge: Option<bool>,
+}
+
+/// What to change of a webhook endpoint; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WebhookEndpointChanges)]
+pub(in crate::http::rest) struct WebhookEndpointChangesBody {
+    /// Another URL; it must answer a challenge.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 2048)]
+    url: Option<String>,
+    /// Another description; empty for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 256)]
+    description: Option<String>,
+    /// Other types of events; empty for all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    event_types: Option<Vec<String>>,
+    /// Another pattern of names; empty for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 128)]
+    name_pattern: Option<String>,
+    /// Other tags, all of them.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    tags: Option<BTreeMap<String, String>>,
+    /// Another rate; 0 for no limit.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 0, maximum = 1000)]
+    rate_per_second: Option<i32>,
+    /// In order, or not.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    ordered: Option<bool>,
+    /// `native` or `cloudevents`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    format: Option<String>,
+    /// Other headers, all of them. To be given again with another URL.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<BTreeMap<String, String>>)]
+    headers: Option<BTreeMap<String, SecretString>>,
+    /// Another deadline; 0 for the gateway's own.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 0, maximum = 30)]
+    timeout_seconds: Option<i32>,
+    /// Another schedule; empty for the gateway's own.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_items = 20)]
+    retry_schedule_seconds: Option<Vec<i32>>,
+    /// Ed25519 beside HMAC, or not.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    ed25519: Option<bool>,
+    /// Whether to take a new URL without the challenge, where the gateway's operator allows that.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    skip_challenge: Option<bool>,
+}
+
+/// How to rotate a secret.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SecretRotation)]
+pub(in crate::http::rest) struct RotationBody {
+    /// For how long the old secret signs, too: 0 to 168 hours, and 24 where nothing is said.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 0, maximum = 168)]
+    pub(in crate::http::rest) keep_old_hours: Option<i32>,
+    /// The new secret, instead of one that the gateway makes: `whsec_` and the base64 of 24 to 64 bytes.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, value_type = Option<String>, write_only)]
+    pub(in crate::http::rest) secret: Option<SecretString>,
+}
+
+/// What to recover.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Recovery)]
+pub(in crate::http::rest) struct RecoveryBody {
+    /// Of events at or after this time.
+    #[serde(deserialize_with = "instant")]
+    pub(in crate::http::rest) since: DateTime<Utc>,
+}
+
+/// What to replay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Replay)]
+pub(in crate::http::rest) struct ReplayBody {
+    /// Events at or after this time.
+    #[serde(deserialize_with = "instant")]
+    pub(in crate::http::rest) since: DateTime<Utc>,
+    /// Events at or before this time; left out means until now.
+    #[serde(default, deserialize_with = "given_instant")]
+    #[schema(nullable = false)]
+    pub(in crate::http::rest) until: Option<DateTime<Utc>>,
+}
+
+/// Types by their names, each once.
+fn event_types(names: &[String]) -> Result<Vec<EventType>, Vec<FieldError>> {
+    let (mut types, mut errors) = (Vec::new(), Vec::new());
+    for (place, name) in names.iter().enumerate() {
+        match EventType::from_name(name) {
+            Some(kind) if types.contains(&kind) => {}
+            Some(kind) => types.push(kind),
+            None => {
+                let field = format!("/event_types/{place}");
+                let detail = format!("is no type of event (no pattern is): must be one of {}", EventType::names());
+                errors.push(FieldError::new(field, "unknown_event_type", detail));
+            }
+        }
+    }
+    if errors.is_empty() { Ok(types) } else { Err(errors) }
+}
+
+fn format(word: &str) -> Result<EventFormat, Vec<FieldError>> {
+    let refused = || vec![FieldError::new("/format", "invalid", "must be native or cloudevents")];
+    EventFormat::from_word(word).ok_or_else(refused)
+}
+
+/// Names of headers have no case: they are kept in lower case, and each is given once.
+fn in_lower_case(headers: BTreeMap<String, SecretString>) -> Result<BTreeMap<String, SecretString>, Vec<FieldError>> {
+    let (mut kept, mut errors) = (BTreeMap::new(), Vec::new());
+    for (name, value) in headers {
+        let lower = name.to_ascii_lowercase();
+        if kept.insert(lower.clone(), value).is_some() {
+            let field = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+            errors.push(FieldError::new(field, "duplicate", format!("is given twice: names have no case ({lower})")));
+        }
+    }
+    if errors.is_empty() { Ok(kept) } else { Err(errors) }
+}
+
+impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: NewWebhookEndpointBody) -> Result<Self, Vec<FieldError>> {
+        let options = EndpointOptions {
+            event_types: event_types(&body.event_types.unwrap_or_default())?,
+            name_pattern: body.name_pattern,
+            tags: body.tags.unwrap_or_default(),
+            rate_per_second: body.rate_per_second.filter(|rate| *rate != 0),
+            ordered: body.ordered.unwrap_or_default(),
+            format: body.format.as_deref().map(format).transpose()?.unwrap_or_default(),
+            timeout_seconds: body.timeout_seconds.filter(|seconds| *seconds != 0),
+            retry_schedule: body.retry_schedule_seconds.filter(|pauses| !pauses.is_empty()),
+        };
+        Ok(Self {
+            url: body.url,
+            description: body.description,
+            options,
+            headers: in_lower_case(body.headers.unwrap_or_default())?,
+            ed25519: body.ed25519.unwrap_or_default(),
+            secret: body.secret,
+            skip_challenge: body.skip_challenge.unwrap_or_default(),
+            verify_later: body.verify_later.unwrap_or_default(),
+        })
+    }
+}
+
+impl TryFrom<WebhookEndpointChangesBody> for EndpointChanges {
+    type Error = Vec<FieldError>;
+
+    fn try_from(body: WebhookEndpointChangesBody) -> Result<Self, Vec<FieldError>> {
+        Ok(Self {
+            url: body.url,
+            description: body.description,
+            event_types: body.event_types.as_deref().map(event_types).transpose()?,
+            name_pattern: body.name_pattern,
+            tags: body.tags,
+            rate_per_second: body.rate_per_second,
+            ordered: body.ordered,
+            format: body.format.as_deref().map(format).transpose()?,
+            timeout_seconds: body.timeout_seconds,
+            retry_schedule: body.retry_schedule_seconds,
+            headers: body.headers.map(in_lower_case).transpose()?,
+            ed25519: body.ed25519,
+            skip_challenge: body.skip_challenge.unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_events_are_known_and_counted_once() {
+        let body = |types: &str| {
+            let text = format!(r#"{{"url":"https://x.example","event_types":{types}}}"#);
+            serde_json::from_str::<NewWebhookEndpointBody>(&text).unwrap()
+        };
+        let new = NewEndpoint::try_from(body(r#"["image_cache.ready","image_cache.ready"]"#)).unwrap();
+        assert_eq!(new.options.event_types, [EventType::Ready]);
+        let errors = NewEndpoint::try_from(body(r#"["image_cache.ready","nonsense"]"#)).unwrap_err();
+        assert_eq!(errors[0].field, "/event_types/1");
+    }
+
+    #[test]
+    fn the_values_of_headers_are_not_printed() {
+        let text = r#"{"url":"https://x.example","headers":{"authorization":"Bearer hunter2"}}"#;
+        let body: NewWebhookEndpointBody = serde_json::from_str(text).unwrap();
+        assert!(!format!("{body:?}").contains("hunter2"));
+        assert!(!format!("{:?}", NewEndpoint::try_from(body).unwrap()).contains("hunter2"));
+    }
+}

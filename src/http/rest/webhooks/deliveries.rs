@@ -1,0 +1,131 @@
+//! Deliveries of events to webhook endpoints.
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use utoipa::IntoParams;
+
+use crate::app::view::DeliveryView;
+use crate::domain::filter::{DeliveryFilter, Page};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId};
+use crate::domain::webhooks::DeliveryState;
+use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
+use crate::http::problem::Refusal;
+use crate::http::rest::events::feed::PageQuery;
+use crate::http::rest::lists::{DeliveryAttemptList, DeliveryList};
+use crate::http::{DoorState, answer};
+
+/// Filters of the list of deliveries; everything given must hold.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::rest) struct DeliveryQuery {
+    /// To this webhook endpoint, `we_…`.
+    #[param(value_type = Option<String>, nullable = false)]
+    endpoint_id: Option<EndpointId>,
+    /// In this state: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
+    #[param(value_type = Option<String>, nullable = false)]
+    state: Option<DeliveryState>,
+    /// Of this event, `evt_…`.
+    #[param(value_type = Option<String>, nullable = false)]
+    event_id: Option<EventId>,
+    /// Of events of this type.
+    #[param(nullable = false)]
+    event_type: Option<String>,
+    /// Of events at or after this time.
+    #[param(nullable = false)]
+    created_after: Option<DateTime<Utc>>,
+    /// Of events before this time.
+    #[param(nullable = false)]
+    created_before: Option<DateTime<Utc>>,
+    #[param(ignore)]
+    page: Page,
+}
+
+impl FromQuery for DeliveryQuery {
+    fn read(pairs: &mut Pairs) -> Self {
+        let state = |word: &str| DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
+        Self {
+            endpoint_id: pairs.one("endpoint_id"),
+            state: pairs.word("state", state, "waiting, in_flight, delivered, exhausted, cancelled"),
+            event_id: pairs.one("event_id"),
+            event_type: pairs.text("event_type"),
+            created_after: pairs.instant("created_after"),
+            created_before: pairs.instant("created_before"),
+            page: pairs.page(),
+        }
+    }
+}
+
+/// List deliveries
+///
+/// The newest first. One that is `exhausted` was given up after its last attempt.
+#[utoipa::path(get, path = "/v1/deliveries", tag = "webhooks",
+    params(DeliveryQuery),
+    responses((status = 200, description = "One page of the list.", body = DeliveryList)),
+)]
+pub(in crate::http::rest) async fn list_deliveries(
+    State(door): State<DoorState>,
+    who: Authorized,
+    uri: Uri,
+    Query(query): Query<DeliveryQuery>,
+) -> Result<Response, Refusal> {
+    let filter = DeliveryFilter {
+        endpoint: query.endpoint_id,
+        state: query.state,
+        event: query.event_id,
+        event_type: query.event_type,
+        created_after: query.created_after,
+        created_before: query.created_before,
+    };
+    let slice = door.gateway.list_deliveries(&who.caller, &filter, &query.page).await?;
+    Ok(answer::listed::<_, DeliveryList>(&uri, slice))
+}
+
+/// Get a delivery
+#[utoipa::path(get, path = "/v1/deliveries/{delivery_id}", tag = "webhooks",
+    params(("delivery_id" = String, Path, description = "The id, `dl_…`.")),
+    responses((status = 200, description = "The delivery.", body = DeliveryView)),
+)]
+pub(in crate::http::rest) async fn get_delivery(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<DeliveryId>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.get_delivery(&who.caller, id).await?;
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// List the attempts at a delivery
+///
+/// The first first, with what came back. They are kept for 30 days.
+#[utoipa::path(get, path = "/v1/deliveries/{delivery_id}/attempts", tag = "webhooks",
+    params(("delivery_id" = String, Path, description = "The id, `dl_…`.")),
+    responses((status = 200, description = "One page of the list.", body = DeliveryAttemptList)),
+)]
+pub(in crate::http::rest) async fn list_delivery_attempts(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<DeliveryId>,
+    uri: Uri,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Refusal> {
+    let slice = door.gateway.list_delivery_attempts(&who.caller, id, &query.page).await?;
+    Ok(answer::listed::<_, DeliveryAttemptList>(&uri, slice))
+}
+
+/// Send a delivery again
+///
+/// Whatever became of it: it is put into the queue as if it were new, with the same `webhook-id` and body.
+#[utoipa::path(post, path = "/v1/deliveries/{delivery_id}/resend", tag = "webhooks",
+    params(("delivery_id" = String, Path, description = "The id, `dl_…`.")),
+    responses((status = 200, description = "The delivery, in the queue.", body = DeliveryView)),
+)]
+pub(in crate::http::rest) async fn resend_delivery(
+    State(door): State<DoorState>,
+    who: Authorized,
+    Id(id): Id<DeliveryId>,
+) -> Result<Response, Refusal> {
+    let view = door.gateway.resend_delivery(&who.caller, &who.call, id).await?;
+    Ok(answer::json(StatusCode::OK, &view))
+}

@@ -1,0 +1,151 @@
+//! Adding audit entries: each with its stamp, all in one statement, in the transaction or the statement of what they record.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use sqlx::postgres::PgQueryResult;
+
+use crate::domain::audit::AuditEntry;
+use crate::domain::audit::record::AuditBody;
+use crate::domain::clock::Instant;
+use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
+use crate::store::database::pool::{Connection, Tx};
+use crate::store::system::platform_events;
+use crate::store::team::audit::AuditRow;
+use crate::store::{Error, PlatformEvent, Store};
+
+type MakeStamp = dyn Fn(&[u8]) -> [u8; 32] + Send + Sync;
+
+/// What stamps entries with the audit key; cheap to clone.
+#[derive(Clone)]
+pub struct Stamp(Option<Arc<MakeStamp>>);
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Stamp(…)" } else { "Stamp(none)" })
+    }
+}
+
+impl Stamp {
+    /// Stamps with `make`.
+    pub fn new(make: impl Fn(&[u8]) -> [u8; 32] + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(make)))
+    }
+
+    /// For commands that write no entries: the database refuses one without a stamp.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    fn of(&self, body: &AuditBody) -> Option<Vec<u8>> {
+        self.0.as_ref().map(|make| make(&body.stamped_bytes()).to_vec())
+    }
+}
+
+impl Store {
+    /// Writes the entry of a request that changes nothing, together with all others that wait (group
+    /// commit), and returns when it is durable.
+    pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
+        self.audit.ask(entry).await
+    }
+
+    /// Ends a change that may have found nothing to change: with its entry, or without a trace. Whether it changed anything.
+    pub(in crate::store) async fn end_audited(
+        &self,
+        mut transaction: Tx,
+        done: &PgQueryResult,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+impl Store {
+    /// The same, with what the platform tells of it.
+    pub(in crate::store) async fn end_told(
+        &self,
+        mut transaction: Tx,
+        done: &PgQueryResult,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        if done.rows_affected() > 0 {
+            platform_events::tell(&mut transaction, told).await?;
+        }
+        let ended = self.end_audited(transaction, done, entry).await?;
+        if ended {
+            platform_events::committed(told);
+        }
+        Ok(ended)
+    }
+}
+
+/// Adds all of them.
+static INSERT: LazyLock<String> = LazyLock::new(AuditRow::insert_many);
+
+/// Adds those that are not there. Another connection may be adding them just now: it is waited for.
+static INSERT_MISSING: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", *INSERT));
+
+/// An entry with its stamp. What is stamped is what is written: both come from this body.
+pub(in crate::store) struct Stamped {
+    pub(in crate::store) body: AuditBody,
+    pub(in crate::store) stamp: Option<Vec<u8>>,
+    pub(in crate::store) at: Instant,
+}
+
+impl Stamp {
+    /// The entries with what proves each of them unaltered.
+    pub(in crate::store) fn all<E: Borrow<AuditEntry>>(&self, entries: &[E]) -> Vec<Stamped> {
+        let stamped = |entry: &AuditEntry| {
+            let body = AuditBody::from(entry);
+            Stamped { stamp: self.of(&body), body, at: entry.at }
+        };
+        entries.iter().map(|entry| stamped(entry.borrow())).collect()
+    }
+}
+
+/// Adds, within another statement, the entry of each that has its `place` (from 1) in that statement's `fit`.
+pub(in crate::store) fn of_those_that_fit(numbers: &mut Numbers) -> String {
+    let (insert, entries) = (AuditRow::insert(Which::All), numbers.many::<AuditRow>(Which::All));
+    format!("{insert} FROM {entries} WHERE n.place IN (SELECT place FROM fit)")
+}
+
+/// Adds entries, all in one statement.
+pub(in crate::store) async fn insert<E>(connection: &mut Connection, stamp: &Stamp, entries: &[E]) -> Result<(), Error>
+where
+    E: Borrow<AuditEntry> + Sync,
+{
+    run(&INSERT, connection, stamp, entries).await
+}
+
+/// Adds those entries that are not there yet.
+pub(in crate::store) async fn insert_missing<E>(
+    connection: &mut Connection,
+    stamp: &Stamp,
+    entries: &[E],
+) -> Result<(), Error>
+where
+    E: Borrow<AuditEntry> + Sync,
+{
+    run(&INSERT_MISSING, connection, stamp, entries).await
+}
+
+async fn run<E>(
+    text: &'static LazyLock<String>,
+    connection: &mut Connection,
+    stamp: &Stamp,
+    entries: &[E],
+) -> Result<(), Error>
+where
+    E: Borrow<AuditEntry> + Sync,
+{
+    let parameters = Parameters::default().many::<AuditRow>(Which::All, &stamp.all(entries));
+    parameters.query(text)?.execute(connection).await?;
+    Ok(())
+}

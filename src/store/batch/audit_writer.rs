@@ -1,0 +1,45 @@
+//! The group-commit writer of audit entries: one connection, one statement for everything that queued while the last
+//! commit ran ([`crate::store::batch`]).
+//!
+//! What must stay true: an entry is acknowledged only after its commit; entries that were accepted are written even if
+//! nobody waits for them any more. Where the connection breaks they are written once more, those that arrived left out.
+
+use super::audit_insert;
+use super::{Batches, Work};
+use crate::domain::audit::AuditEntry;
+use crate::store::database::pool::Pool;
+use crate::store::{Error, Stamp};
+
+/// Most entries that wait. When one commit ends the wait of all who wait for it, their entries come at once.
+const QUEUE: usize = 32_768;
+
+/// The writer's handle.
+pub(in crate::store) type AuditWriter = Batches<Writing>;
+
+/// Writes entries.
+pub(in crate::store) struct Writing {
+    pool: Pool,
+    stamp: Stamp,
+}
+
+/// Starts the writer on its own pool of one connection. More than one would make each commit smaller, not sooner.
+pub(in crate::store) fn start(pool: Pool, stamp: Stamp) -> AuditWriter {
+    Batches::start(Writing { pool, stamp }, 1, QUEUE)
+}
+
+impl Work for Writing {
+    type Item = AuditEntry;
+    type Done = ();
+
+    async fn all(&self, entries: &[AuditEntry]) -> Result<Vec<()>, Error> {
+        let write = async |again: bool| {
+            let mut connection = self.pool.acquire().await?;
+            if again {
+                return audit_insert::insert_missing(&mut connection, &self.stamp, entries).await;
+            }
+            audit_insert::insert(&mut connection, &self.stamp, entries).await
+        };
+        self.pool.repeated(write).await?;
+        Ok(vec![(); entries.len()])
+    }
+}

@@ -1,0 +1,167 @@
+//! Creates that begin: keys, image caches, operations, first attempts, answers that are owed, first transitions, audit
+//! entries.
+//!
+//! What must stay true: whatever [`crate::store::team::operations`] writes of one create alone, this writes of many. Nothing
+//! is written of a create whose key somebody had, or whose operation's id somebody had from the same key. Keys are
+//! claimed in one order, as two batches may want the same ones, and before anything else.
+
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
+
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::unless_rolled_back;
+
+use crate::domain::operation::{OperationKind, Owed};
+use crate::store::Error;
+use crate::store::batch::Work;
+use crate::store::batch::audit_insert::{self, Stamp};
+use crate::store::columns::{Numbers, Parameters, Table as _, Which};
+use crate::store::database::pool::Pool;
+use crate::store::rows::{
+    IdempotencyKeys, ImageCacheRow, KeyToWrite, OperationRow, OperationToWrite, TransitionRow, TransitionToWrite,
+};
+use crate::store::team::audit::AuditRow;
+use crate::store::team::operations::NewCreate;
+
+/// Whether it can be written together with others.
+pub(super) fn goes_along(create: &NewCreate) -> bool {
+    let NewCreate { new, cache, .. } = create;
+    new.account.is_none() && new.operation.progress.kind == OperationKind::Create && new.operation.spec == cache.spec
+}
+
+/// Writes creates that begin together, on a connection of its own.
+pub(in crate::store) struct CreateBatch {
+    pub(super) pool: Pool,
+    pub(super) stamp: Stamp,
+}
+
+impl Work for CreateBatch {
+    type Item = Arc<NewCreate>;
+    /// Whether it was written; else it goes alone.
+    type Done = bool;
+
+    async fn all(&self, creates: &[Arc<NewCreate>]) -> Result<Vec<bool>, Error> {
+        let differing = differing(creates);
+        let written = self.pool.repeated(|again| self.write_missing(&differing, again)).await;
+        let mut begun = unless_rolled_back(written)?;
+        // Of two with one key the first alone was written.
+        Ok(creates.iter().map(|create| begun.remove(&create.new.operation.id.uuid())).collect())
+    }
+}
+
+/// Without those that must not be in one batch with another: of one key, or of one image cache.
+fn differing<'a>(creates: &'a [Arc<NewCreate>]) -> Vec<&'a NewCreate> {
+    let (mut caches, mut keys) = (HashSet::new(), HashSet::new());
+    let mut differs = |create: &&'a NewCreate| {
+        let NewCreate { new, cache, .. } = *create;
+        let key = new.key.as_ref().map(|key| (&cache.team, key.action, &key.key));
+        key.is_none_or(|key| keys.insert(key)) && caches.insert(cache.id)
+    };
+    creates.iter().map(|create| &**create).filter(|create| differs(create)).collect()
+}
+
+/// What an operation is given; its spec is that of its image cache, and is sent once.
+const BUT_SPEC: Which = Which::But(&["spec"]);
+
+/// One statement for all of it; what refers to a row is checked at its end.
+static CREATE: LazyLock<String> = LazyLock::new(|| {
+    let mut numbers = Numbers::default();
+    let keys = numbers.many::<IdempotencyKeys>(Which::All);
+    let caches = numbers.many::<ImageCacheRow>(Which::All);
+    let operations = numbers.many::<OperationRow>(BUT_SPEC);
+    let transitions = numbers.many::<TransitionRow>(Which::All);
+    let (owed, unsent) = (numbers.next(), Owed::Unsent.as_str());
+    let audited = audit_insert::of_those_that_fit(&mut numbers);
+    let (claim, make) = (IdempotencyKeys::insert(Which::All), ImageCacheRow::insert(Which::All));
+    let (begin, pass) = (OperationRow::insert(Which::All), TransitionRow::insert(Which::All));
+    format!(
+        "WITH keys AS MATERIALIZED (SELECT * FROM {keys}),
+    caches AS MATERIALIZED (SELECT * FROM {caches}),
+    claimed AS (
+        {claim} FROM keys n WHERE (SELECT true FROM operations o WHERE o.id = n.operation) IS NULL
+        ORDER BY n.team, n.action, n.key
+        ON CONFLICT DO NOTHING RETURNING operation),
+    fit AS MATERIALIZED (
+        SELECT place, id, operation, created_at FROM caches
+        WHERE operation NOT IN (SELECT operation FROM keys) OR operation IN (SELECT operation FROM claimed)),
+    made AS ({make} FROM caches n WHERE n.place IN (SELECT place FROM fit)),
+    begun AS (
+        {begin} FROM (SELECT n.*, c.spec FROM {operations} JOIN caches c ON c.place = n.place) AS n
+        WHERE n.place IN (SELECT place FROM fit) RETURNING id, attempts, last_signed_at),
+    noted AS (
+        INSERT INTO operation_attempts (operation, number, signed_at)
+        SELECT id, attempts, last_signed_at FROM begun WHERE attempts > 0),
+    owed AS (
+        INSERT INTO owed_answers (image_cache, operation, state, created_at)
+        SELECT id, operation, '{unsent}', created_at FROM fit WHERE operation = ANY ({owed}::uuid[])),
+    passed AS ({pass} FROM {transitions} WHERE n.place IN (SELECT place FROM fit)),
+    audited AS ({audited})
+    SELECT operation FROM fit"
+    )
+});
+
+impl CreateBatch {
+    /// Writes those that fit, but for those that were written before a connection broke; the operations of both.
+    async fn write_missing(&self, creates: &[&NewCreate], again: bool) -> Result<HashSet<Uuid>, Error> {
+        let mut begun = if again { self.written(creates).await? } else { HashSet::new() };
+        let missing = |create: &&&NewCreate| !begun.contains(&create.new.operation.id.uuid());
+        let missing: Vec<_> = creates.iter().filter(missing).copied().collect();
+        if !missing.is_empty() {
+            begun.extend(self.write(&missing).await?);
+        }
+        Ok(begun)
+    }
+
+    /// The operations that are there.
+    async fn written(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
+        let (ids, caches): (Vec<Uuid>, Vec<Uuid>) =
+            creates.iter().map(|create| (create.new.operation.id.uuid(), create.cache.id.uuid())).unzip();
+        // By the image cache as well: another create with the same key may have the same operation's id.
+        let sql = "SELECT o.id FROM unnest($1::uuid[], $2::uuid[]) AS u (id, cache)
+            JOIN operations o ON o.id = u.id AND o.image_cache = u.cache";
+        let found: Vec<Uuid> =
+            sqlx::query_scalar(sql).bind(ids).bind(caches).fetch_all(&mut self.pool.acquire().await?).await?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Writes those that fit; their operations.
+    async fn write(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
+        let parameters = Parameters::default()
+            .many::<IdempotencyKeys>(Which::All, &creates.iter().filter_map(|create| key(create)).collect::<Vec<_>>())
+            .many::<ImageCacheRow>(Which::All, &creates.iter().map(|create| &create.cache).collect::<Vec<_>>())
+            .many::<OperationRow>(
+                BUT_SPEC,
+                &creates.iter().map(|create| OperationToWrite::begun(&create.new)).collect::<Vec<_>>(),
+            )
+            .many::<TransitionRow>(Which::All, &creates.iter().map(|create| first(create)).collect::<Vec<_>>())
+            .with(
+                creates
+                    .iter()
+                    .filter(|create| create.new.waiter.is_some())
+                    .map(|create| operation(create))
+                    .collect::<Vec<_>>(),
+            )
+            .many::<AuditRow>(
+                Which::All,
+                &self.stamp.all(&creates.iter().map(|create| &create.new.audit).collect::<Vec<_>>()),
+            );
+        let begun = parameters.query(&CREATE)?.fetch_all(&mut self.pool.acquire().await?).await?;
+        Ok(begun.iter().map(|row| row.try_get("operation")).collect::<Result<_, _>>()?)
+    }
+}
+
+fn operation(create: &NewCreate) -> Uuid {
+    create.new.operation.id.uuid()
+}
+
+fn key(create: &NewCreate) -> Option<KeyToWrite<'_>> {
+    let NewCreate { new, cache, .. } = create;
+    let key = new.key.as_ref()?;
+    Some(KeyToWrite { team: &cache.team, key, operation: new.operation.id, at: cache.created_at })
+}
+
+fn first(create: &NewCreate) -> TransitionToWrite<'_> {
+    TransitionToWrite { team: &create.cache.team, transition: &create.first }
+}

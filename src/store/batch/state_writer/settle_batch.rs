@@ -1,0 +1,216 @@
+//! Creates that end: operations, their last attempts, image caches, answers that are owed, transitions, answers of
+//! keys, events, deliveries, audit entries, the tracker's groups.
+//!
+//! What must stay true: whatever [`crate::store::team::settle`] writes of one end alone, this writes of many; of the row
+//! of an image cache, whatever the outcome of a create may change (`domain::change::created` and `refused`). Who does
+//! not fit is not written at all: all of it hangs on one list of those who do, whose rows are locked with it. What is
+//! handed over is committed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow as _, Row as _};
+use uuid::Uuid;
+
+use super::unless_rolled_back;
+use crate::domain::operation::OperationKind;
+use crate::store::Error;
+use crate::store::batch::Work;
+use crate::store::batch::audit_insert::{self, Stamp};
+use crate::store::columns::{Numbers, Parameters, Table as _, Which};
+use crate::store::database::pool::Pool;
+use crate::store::rows::{EndedOperation, Events, ImageCacheRow, NOTE_END, TransitionRow};
+use crate::store::team::audit::AuditRow;
+use crate::store::team::changes::is_vanishing;
+use crate::store::team::dispatch::{self, DELIVERIES, Dispatch, Put};
+use crate::store::team::settle::Settlement;
+
+/// Whether it can be written together with others.
+pub(super) fn goes_along(settlement: &Settlement) -> bool {
+    let write = &settlement.write;
+    settlement.kind == OperationKind::Create
+        && write.next.operation == settlement.operation
+        && write.audit.is_some()
+        && write.transition.as_ref().is_some_and(|transition| !is_vanishing(transition))
+}
+
+/// Writes creates that end together, on a connection of its own.
+pub(in crate::store) struct SettleBatch {
+    pub(super) pool: Pool,
+    pub(super) stamp: Stamp,
+}
+
+impl Work for SettleBatch {
+    type Item = Arc<Settlement>;
+    /// Whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it; none: it goes alone.
+    type Done = Option<bool>;
+
+    async fn all(&self, ends: &[Arc<Settlement>]) -> Result<Vec<Option<bool>>, Error> {
+        let mut ended = unless_rolled_back(self.pool.limited(self.write(&differing(ends))).await)?;
+        // Of two of one operation the first alone was written.
+        Ok(ends.iter().map(|end| ended.remove(&end.operation.uuid())).collect())
+    }
+}
+
+/// Without those that must not be in one batch with another: of one image cache, or with another way to the deliverer,
+/// as all deliveries go that of the first.
+fn differing(ends: &[Arc<Settlement>]) -> Vec<&Settlement> {
+    let (mut caches, mut differing) = (HashSet::new(), Vec::<&Settlement>::with_capacity(ends.len()));
+    for end in ends {
+        let alike = same_way(dispatch(&differing), end.write.event.as_ref().map(|event| &event.dispatch));
+        if caches.insert(end.write.next.id) && alike {
+            differing.push(end);
+        }
+    }
+    differing
+}
+
+fn dispatch<'a>(ends: &[&'a Settlement]) -> Option<&'a Dispatch> {
+    ends.iter().find_map(|end| end.write.event.as_ref()).map(|event| &event.dispatch)
+}
+
+fn same_way(one: Option<&Dispatch>, other: Option<&Dispatch>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one.is_like(other))
+}
+
+/// What the end of a create changes of its image cache, and what that is found by.
+const OF_CREATE: Which = Which::Only(&[
+    "id",
+    "team",
+    "version",
+    "status",
+    "generation",
+    "sequence",
+    "eci_cache_id",
+    "container_group_id",
+    "failure",
+    "evidence",
+    "misses",
+    "updated_at",
+    "ready_at",
+]);
+
+/// Who fits: held, and the row has not moved on. Rows that somebody has in hand are not waited for. As these are
+/// locked, nobody can be ended in part; if somebody were, the statement would break at that, for nothing of it may stay
+/// then. $1 are the answers of keys, $2 to $4 those of [`DELIVERIES`].
+static SETTLE: LazyLock<String> = LazyLock::new(|| {
+    let mut numbers = Numbers::beginning_after(4);
+    let (event, look_at, owed) = (numbers.next(), numbers.next(), numbers.next());
+    let ends = numbers.many::<EndedOperation>(Which::All);
+    let caches = numbers.many::<ImageCacheRow>(OF_CREATE);
+    let transitions = numbers.many::<TransitionRow>(Which::All);
+    let events = numbers.many::<Events>(Which::All);
+    let audited = audit_insert::of_those_that_fit(&mut numbers);
+    let (end, step) = (
+        EndedOperation::set(Which::All, EndedOperation::FOUND_BY),
+        ImageCacheRow::set(OF_CREATE, ImageCacheRow::FOUND_BY),
+    );
+    let (pass, tell) = (TransitionRow::insert(Which::All), Events::insert(Which::All));
+    let (deliveries, written) = (&*DELIVERIES, dispatch::written("written_events"));
+    format!(
+        "WITH ends AS MATERIALIZED (SELECT * FROM {ends}),
+    caches AS MATERIALIZED (SELECT * FROM {caches}),
+    beside AS MATERIALIZED (
+        SELECT * FROM unnest($1::jsonb[], {event}::uuid[], {look_at}::timestamptz[], {owed}::text[]) WITH ORDINALITY
+            AS b (answer, event, look_at, owed, place)),
+    fit AS MATERIALIZED (
+        SELECT b.*, o.id AS operation, c.team, c.id AS cache, c.account, c.region, c.name,
+            COALESCE(c.spec -> 'tags', '{{}}') AS tags
+        FROM ends e JOIN caches n ON n.place = e.place JOIN beside b ON b.place = e.place
+            JOIN operations o ON o.id = e.id
+            JOIN image_caches c ON c.team = n.team AND c.id = n.id
+        WHERE o.lease_token = e.lease_token AND o.state = 'running' AND o.lease_until > clock_timestamp()
+          AND c.version = n.version
+        FOR NO KEY UPDATE OF o, c SKIP LOCKED),
+    ended AS (
+        UPDATE operations o SET {end}
+        FROM fit JOIN ends n ON n.place = fit.place WHERE o.id = fit.operation
+        RETURNING o.id, o.attempts, o.state, o.finished_at, o.provider_request_id),
+    noted AS ({NOTE_END}),
+    moved AS (
+        UPDATE image_caches c SET version = c.version + 1, {step}
+        FROM fit JOIN caches n ON n.place = fit.place WHERE c.team = fit.team AND c.id = fit.cache RETURNING c.id),
+    sending AS (
+        UPDATE owed_answers w SET state = fit.owed
+        FROM fit WHERE fit.owed = 'sending' AND w.image_cache = fit.cache
+            -- By a word of another version nothing is told.
+            AND w.state IN ('unsent', 'sending') RETURNING w.operation),
+    cleared AS (
+        DELETE FROM owed_answers w USING fit WHERE fit.owed = 'told' AND w.image_cache = fit.cache),
+    passed AS ({pass} FROM {transitions} WHERE n.place IN (SELECT place FROM fit)),
+    answered AS (
+        UPDATE idempotency_keys k SET answer = fit.answer
+        FROM fit WHERE fit.answer IS NOT NULL AND k.operation = fit.operation AND k.answer IS NULL),
+    written_events AS (
+        {tell} FROM {events} WHERE n.id IN (SELECT event FROM fit)
+        ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq, id, team, type, image_cache, body, occurred_at),
+    told AS (
+        SELECT e.seq, e.team, e.type, e.image_cache, e.occurred_at, fit.name, fit.tags
+        FROM written_events e JOIN fit ON fit.event = e.id),
+    {deliveries},
+    audited AS ({audited}),
+    woken AS (
+        INSERT INTO tracker_groups AS g (account, region, due_at)
+        SELECT account, region, min(look_at) FROM fit WHERE look_at IS NOT NULL GROUP BY account, region
+        ORDER BY account, region
+        ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at))
+    SELECT put.*, CASE WHEN ended.id IS NULL OR moved.id IS NULL THEN (fit.operation || ' was ended in part')::uuid
+            ELSE fit.operation END AS operation, sending.operation IS NOT NULL AS sending
+    FROM fit LEFT JOIN ended ON ended.id = fit.operation LEFT JOIN moved ON moved.id = fit.cache
+        LEFT JOIN sending ON sending.operation = fit.operation
+        LEFT JOIN ({written}) put ON put.event = fit.event
+    ORDER BY fit.event"
+    )
+});
+
+impl SettleBatch {
+    /// Writes those that fit, and hands over what they have for the deliverer; their operations, and of which of them
+    /// the ids may be told.
+    async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, Error> {
+        let rows = self.end(ends).await?;
+        if let Some(dispatch) = dispatch(ends) {
+            let deliveries = rows.iter().filter_map(|row| delivery(row).transpose()).collect::<Result<Vec<_>, _>>();
+            // It is committed whatever becomes of that: their worker finds what did not arrive.
+            match deliveries.map_err(Error::from).and_then(|deliveries| dispatch.put(deliveries)) {
+                Ok(()) => dispatch.committed(),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "deliveries could not be handed over");
+                }
+            }
+        }
+        let ended = |row: &PgRow| Ok((row.try_get("operation")?, row.try_get("sending")?));
+        Ok(rows.iter().map(ended).collect::<Result<_, sqlx::Error>>()?)
+    }
+
+    /// A row for each operation that fitted and each delivery of it.
+    async fn end(&self, ends: &[&Settlement]) -> Result<Vec<PgRow>, Error> {
+        let dispatch = dispatch(ends);
+        let event = |end: &&Settlement| end.write.event.as_ref().map(|event| event.id.uuid());
+        // Each has one (`goes_along`), so its place is that of its end.
+        let audit = self.stamp.all(&ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
+        let parameters = Parameters::default()
+            .with(ends.iter().map(|end| end.answer.as_ref()).collect::<Vec<_>>())
+            .with(ends.first().map(|end| end.at))
+            .with(dispatch.and_then(Dispatch::worker))
+            .with(dispatch.map(Dispatch::closed).unwrap_or_default())
+            .with(ends.iter().map(event).collect::<Vec<_>>())
+            .with(ends.iter().map(|end| end.look_at).collect::<Vec<_>>())
+            .with(ends.iter().map(|end| end.owed.word()).collect::<Vec<_>>())
+            .many::<EndedOperation>(Which::All, ends)
+            .many::<ImageCacheRow>(OF_CREATE, &ends.iter().map(|end| &end.write.next).collect::<Vec<_>>())
+            .many::<TransitionRow>(
+                Which::All,
+                &ends.iter().filter_map(|end| end.write.transition()).collect::<Vec<_>>(),
+            )
+            .many::<Events>(Which::All, &ends.iter().filter_map(|end| end.write.event()).collect::<Vec<_>>())
+            .many::<AuditRow>(Which::All, &audit);
+        Ok(parameters.query(&SETTLE)?.fetch_all(&mut self.pool.acquire().await?).await?)
+    }
+}
+
+/// The delivery in a row, if there is one.
+fn delivery(row: &PgRow) -> Result<Option<Put>, sqlx::Error> {
+    let id: Option<Uuid> = row.try_get("id")?;
+    id.map(|_| Put::from_row(row)).transpose()
+}

@@ -1,0 +1,206 @@
+//! How a session with the database begins: where it connects to, and which settings it has.
+//!
+//! The settings are set by statements once connected. The protocol could carry them in its first message, but poolers
+//! such as pgbouncer refuse a session that asks for any there.
+//!
+//! Who calls it: [`crate::store::Store`], once for each kind of session; the pools, for each connection.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
+use url::Url;
+
+use crate::domain::database::address::Address;
+use crate::domain::database::fault::Target;
+
+/// What is right rests on these, whatever the server, the database or the role has for sessions that ask for nothing:
+/// that a transaction sees what others have committed when it has got its lock (`ensure` makes one image cache so), and
+/// that what is written as text and read again means the same.
+const FIXED: [(&str, &str); 9] = [
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("TimeZone", "UTC"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("standard_conforming_strings", "on"),
+    ("row_security", "on"),
+];
+
+/// What is acknowledged must outlive a crash, and is waited for as long as that takes: a word that promises more stays.
+/// And a limit that servers have from version 17 on; [`GUARDED`] has one for each thing that may take long.
+const CONDITIONAL: &str = "
+    SELECT pg_catalog.set_config('synchronous_commit', 'on', false)
+    WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+    SELECT pg_catalog.set_config('transaction_timeout', '0', false)
+    WHERE pg_catalog.current_setting('server_version_num')::int >= 170000;";
+
+/// Where the pools' statements find their tables, should `search_path` change under a gateway that runs. At its start
+/// it refuses another place ([`super::connectivity`]), so the connections that ask for that are without it.
+const PLACED: [(&str, &str); 1] = [("search_path", "public")];
+
+/// What is named at the start where it is weaker than what the gateway is built on: the setting and the values that
+/// will do. The first ones the sessions set themselves; the others only the server's operator can.
+pub(in crate::store) const EXPECTED: [(&str, &[&str], bool); 5] = [
+    ("default_transaction_isolation", &["read committed"], true),
+    ("synchronous_commit", &["on", "remote_apply"], true),
+    ("fsync", &["on"], false),
+    ("full_page_writes", &["on"], false),
+    ("session_replication_role", &["origin"], false),
+];
+
+/// What the server does for a session of ours that falls silent. Each is below the pools' limit: the server lets go
+/// before we give up, and long before a lease runs out twice. The `tcp_…` ones mean nothing on a Unix socket.
+///
+/// The last tells the planner that no database of today stands on a turning disk: it would rather read a thousand rows
+/// in the order of the table and sort them than in the order of an index.
+const GUARDED: [(&str, &str); 8] = [
+    ("statement_timeout", "8s"),
+    ("lock_timeout", "4s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("tcp_user_timeout", "10s"),
+    ("tcp_keepalives_idle", "10s"),
+    ("tcp_keepalives_interval", "5s"),
+    ("tcp_keepalives_count", "3"),
+    ("random_page_cost", "1.1"),
+];
+
+/// What is added where nothing but a few statements runs, again and again, each the same but for its arrays: each is
+/// planned once. The planner would do it every time (a plan for an array of one looks cheaper than one for any), which
+/// for a read of one row takes five times as long as the read. One plan for all sizes must not be that of an empty
+/// table: it goes by an index where there is one, and the price that this puts on the others is no reason to compile
+/// anything.
+const STEADY: [(&str, &str); 3] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
+
+/// How to connect, and what every session begins with.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Sessions {
+    pub(in crate::store) options: PgConnectOptions,
+    /// The statements that set them, one behind the other.
+    settings: String,
+}
+
+impl Sessions {
+    /// Sessions with the limits of all, on top of the operator's own settings.
+    pub(in crate::store) fn new(options: &PgConnectOptions, own: &[(String, String)]) -> Self {
+        // A pooler refuses this one, too, in the first message.
+        let sessions = Self { options: options.clone().extra_float_digits(None), settings: String::new() };
+        let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut sessions = sessions.with(own).with(FIXED).with(GUARDED);
+        sessions.settings.push_str(CONDITIONAL);
+        sessions
+    }
+
+    /// The same for the connections of pools.
+    pub(in crate::store) fn pooled(&self) -> Self {
+        self.clone().with(PLACED)
+    }
+
+    /// The same for connections on which a few statements run again and again.
+    pub(in crate::store) fn steady(&self) -> Self {
+        self.clone().with(STEADY)
+    }
+
+    fn with<'a>(mut self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        for (name, value) in settings {
+            // Names are letters, digits, underscores and dots; lists such as search_path's are lists only in this form.
+            let value = value.replace('\\', "\\\\").replace('\'', "''");
+            let setting = format!("SELECT pg_catalog.set_config('{name}', E'{value}', false);");
+            self.settings.push_str(&setting);
+        }
+        self
+    }
+
+    /// Gives a new connection its settings.
+    pub(in crate::store) async fn begin(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(self.settings.clone())).execute(connection).await?;
+        Ok(())
+    }
+
+    /// A connection beside the pools.
+    pub(in crate::store) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = self.options.connect().await?;
+        self.begin(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Which database it is.
+    pub(in crate::store) fn target(&self) -> Target {
+        let options = &self.options;
+        let folder = options.get_socket().map(|folder| folder.display().to_string());
+        let role = options.get_username().to_owned();
+        Target {
+            host: folder.unwrap_or_else(|| options.get_host().to_owned()),
+            port: options.get_port(),
+            // Postgres takes the role's name where none is said.
+            database: options.get_database().map_or_else(|| role.clone(), str::to_owned),
+            role,
+        }
+    }
+}
+
+/// Takes the limits off a session: a migration may take as long as it needs.
+pub(in crate::store) async fn unlimited(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for (name, _) in &GUARDED[..3] {
+        sqlx::query("SELECT set_config($1, '0', false)").bind(name).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// How to connect to an address; what is odd about it is logged.
+pub(in crate::store) fn options_of(address: &Address) -> PgConnectOptions {
+    let mut options = options(address);
+    if address.get("application_name").is_none() {
+        options = options.application_name("eci-cache-gateway");
+    }
+    let ours = |name: &str| FIXED.iter().chain(&GUARDED).any(|(ours, _)| ours.eq_ignore_ascii_case(name));
+    for (name, _) in address.settings.iter().filter(|(name, _)| ours(name)) {
+        tracing::warn!(
+            name,
+            "this setting in the options of the database's address has no effect: the gateway sets it"
+        );
+    }
+    for note in &address.notes {
+        tracing::warn!("{note}");
+    }
+    options
+}
+
+/// By way of an address of the driver's own, whose reader also looks into the password file.
+fn options(address: &Address) -> PgConnectOptions {
+    let mut url = Url::parse("postgres://").expect("it is an address");
+    if address.parameters().next().is_some() {
+        url.query_pairs_mut().extend_pairs(address.parameters());
+    }
+    PgConnectOptions::from_url(&url).expect("what has been read can be read by the driver")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        let address = Address::parse(text).unwrap();
+        let (options, settings) = (options_of(&address), address.settings);
+        Sessions::new(&options, &settings).target()
+    }
+
+    #[test]
+    fn the_driver_connects_to_what_is_written() {
+        let told = |text| target(text).to_string();
+        assert_eq!(told("postgres://u:p%26%20q@[::1]:5433/d"), "the database d at [::1]:5433, as the role u");
+        assert_eq!(told("postgres://u:p@/d?host=/socket"), "the database d at /socket:5432, as the role u");
+        assert_eq!(told("host=h user='a b' dbname=ü"), "the database ü at h:5432, as the role a b");
+        assert_eq!(target("postgres://u@h").database, "u");
+    }
+
+    #[test]
+    fn settings_are_quoted() {
+        let address = Address::parse("postgres://h?options=-c%20a.b=it's\\\\\\\\").unwrap();
+        let said = Sessions::new(&options_of(&address), &address.settings).settings;
+        assert!(said.starts_with(r"SELECT pg_catalog.set_config('a.b', E'it''s\\\\', false);"), "{said}");
+        assert!(said.contains("'statement_timeout', E'8s'"), "{said}");
+        assert!(said.contains("'default_transaction_isolation', E'read committed'"), "{said}");
+    }
+}

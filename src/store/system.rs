@@ -1,0 +1,38 @@
+//! The few statements that look across teams: what workers need, what those who wait share ([`event_hub`]), what an
+//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`cloud_accounts`], [`account_ids`], [`issuers`], [`revocations`]), what must
+//! be known before a cache of the account is taken over or offered ([`adoption`], [`unmanaged`]) or called gone
+//! ([`vanishings`]), and credentials before it is known whose they are; nothing else. Every row they return carries its
+//! team, and every write they make names it or holds a lease.
+
+pub mod access_keys;
+pub mod account_ids;
+pub mod adoption;
+pub mod api_keys;
+pub mod budgets;
+pub mod check;
+pub mod cloud_accounts;
+pub mod containment;
+pub mod deliveries;
+pub mod endpoint_urls;
+pub mod event_hub;
+pub mod far_times;
+pub mod horizon;
+pub mod issuers;
+pub mod janitor;
+pub mod key_rotation;
+pub mod observed;
+pub mod operations;
+pub mod overview;
+pub(super) mod platform_events;
+pub mod reconciler;
+pub mod region_profiles;
+pub mod retention;
+pub mod revocations;
+pub mod sealer;
+pub mod teams;
+pub mod tracker;
+pub(super) mod tracker_wake;
+pub mod tree;
+pub mod unmanaged;
+pub mod unsettled;
+pub mod vanishings;

@@ -1,0 +1,81 @@
+//! Which account of the cloud each cloud account is pinned to: of no team.
+//!
+//! What must stay true: what is pinned is written once, and changed only together with the audit entry of who said so;
+//! nothing is pinned while too many image caches of the account are missing, for its key may be the wrong one.
+//!
+//! Who calls it: `app::account_identity`. What it does not do: compare (`domain::account_id`).
+
+use std::collections::BTreeMap;
+
+use super::platform_events;
+use crate::domain::audit::AuditEntry;
+use crate::domain::clock::Instant;
+use crate::domain::cloud_account::account_id::AccountId;
+use crate::store::batch::audit_insert;
+use crate::store::rows::word;
+use crate::store::{Error, PlatformEvent, Store};
+
+const TABLE: &str = "account_ids";
+
+/// What is pinned, by the gateway's names of the accounts.
+pub type PinnedIds = BTreeMap<String, AccountId>;
+
+impl Store {
+    /// All that is pinned: a row for each account, few.
+    pub async fn pinned_ids(&self) -> Result<PinnedIds, Error> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT account, account_id FROM account_ids ORDER BY account")
+                .fetch_all(&self.requests)
+                .await?;
+        rows.into_iter().map(|(account, id)| Ok((account, read(&id)?))).collect()
+    }
+
+    /// Pins an account, unless it is pinned already, or too much of it is missing. What it is pinned to then.
+    pub async fn pin_id(&self, account: &str, id: &AccountId, now: Instant) -> Result<Option<AccountId>, Error> {
+        sqlx::query(
+            "INSERT INTO account_ids (account, account_id, pinned_at) SELECT $1, $2, $3
+             WHERE NOT EXISTS (SELECT FROM mass_vanishings WHERE account = $1 AND accepted_missing IS NULL)
+             ON CONFLICT (account) DO NOTHING",
+        )
+        .bind(account)
+        .bind(id.as_str())
+        .bind(now)
+        .execute(&self.requests)
+        .await?;
+        let pinned: Option<String> = sqlx::query_scalar("SELECT account_id FROM account_ids WHERE account = $1")
+            .bind(account)
+            .fetch_optional(&self.requests)
+            .await?;
+        pinned.map(|id| read(&id)).transpose()
+    }
+
+    /// Pins an account to this number, whatever it was pinned to.
+    pub async fn pin_id_anew(
+        &self,
+        account: &str,
+        id: &AccountId,
+        now: Instant,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<(), Error> {
+        let mut transaction = self.requests.begin().await?;
+        sqlx::query(
+            "INSERT INTO account_ids (account, account_id, pinned_at) VALUES ($1, $2, $3)
+             ON CONFLICT (account) DO UPDATE SET account_id = EXCLUDED.account_id, pinned_at = EXCLUDED.pinned_at",
+        )
+        .bind(account)
+        .bind(id.as_str())
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        platform_events::tell(&mut transaction, told).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        platform_events::committed(told);
+        Ok(())
+    }
+}
+
+fn read(id: &str) -> Result<AccountId, Error> {
+    word(id.parse().ok(), TABLE, "account_id")
+}

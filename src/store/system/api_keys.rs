@@ -1,0 +1,102 @@
+//! API keys before it is known whose request it is: found by id.
+
+use sqlx::{AssertSqlSafe, FromRow};
+
+use crate::domain::clock::Instant;
+use crate::domain::identity::api_key::ApiKey;
+use crate::domain::ids::ApiKeyId;
+use crate::store::team::api_keys::ApiKeyRow;
+use crate::store::{Error, Store};
+
+/// A key with the hashes of its secrets.
+#[derive(Debug, Clone)]
+pub struct HashedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Of the secret that is good.
+    pub hash: Vec<u8>,
+    /// Of the one before the last rotation.
+    pub previous_hash: Option<Vec<u8>>,
+    /// Of those before that: not taken any more.
+    pub retired_hashes: Vec<Vec<u8>>,
+}
+
+#[derive(FromRow)]
+struct HashedRow {
+    #[sqlx(flatten)]
+    key: ApiKeyRow,
+    hash: Vec<u8>,
+    previous_hash: Option<Vec<u8>>,
+    retired_hashes: Option<Vec<Vec<u8>>>,
+}
+
+impl Store {
+    /// The key of this id, whichever team's.
+    pub async fn hashed_key(&self, id: ApiKeyId) -> Result<Option<HashedKey>, Error> {
+        let columns = ApiKeyRow::columns("k");
+        let sql = format!("SELECT {columns}, k.hash, k.previous_hash, k.retired_hashes FROM api_keys k WHERE id = $1");
+        let row: Option<HashedRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id.uuid()).fetch_optional(&self.requests).await?;
+        let read = |row: HashedRow| {
+            let HashedRow { key, hash, previous_hash, retired_hashes } = row;
+            let retired_hashes = retired_hashes.unwrap_or_default();
+            Ok(HashedKey { key: key.try_into()?, hash, previous_hash, retired_hashes })
+        };
+        row.map(read).transpose()
+    }
+
+    /// Up to `most` keys that are good at `now`, the newest first.
+    pub async fn usable_api_keys(&self, now: Instant, most: i64) -> Result<Vec<ApiKeyId>, Error> {
+        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+            "SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
+             ORDER BY id DESC LIMIT $2",
+        )
+        .bind(now)
+        .bind(most)
+        .fetch_all(&self.requests)
+        .await?;
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
+    /// Up to `most` keys that are good at `now` and have a scope that is none of `known`, the newest first.
+    pub async fn keys_of_other_scopes(&self, known: &[&str], now: Instant, most: i64) -> Result<Vec<ApiKeyId>, Error> {
+        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+            "SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
+                 AND NOT scopes <@ $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(now)
+        .bind(known)
+        .bind(most)
+        .fetch_all(&self.requests)
+        .await?;
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
+    /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates meanwhile wins.
+    pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE api_keys SET hash = CASE WHEN hash = $2 THEN $3 ELSE hash END,
+                 previous_hash = CASE WHEN previous_hash = $2 THEN $3 ELSE previous_hash END
+             WHERE id = $1 AND (hash = $2 OR previous_hash = $2)",
+        )
+        .bind(id.uuid())
+        .bind(was)
+        .bind(is)
+        .execute(&self.workers)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that a key was used at `now`, unless a use since `before` is noted already.
+    pub async fn note_api_key_use(&self, id: ApiKeyId, now: Instant, before: Instant) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)",
+        )
+        .bind(id.uuid())
+        .bind(now)
+        .bind(before)
+        .execute(&self.workers)
+        .await?;
+        Ok(())
+    }
+}

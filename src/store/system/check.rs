@@ -1,0 +1,142 @@
+//! Everything of the audit, in the order of the tree, for whoever verifies or exports it: one view of the database, read
+//! page by page.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
+use uuid::Uuid;
+
+use crate::domain::audit::record::AuditRecord;
+use crate::domain::audit::retention::{DROPPED, LEAVES};
+use crate::store::database::pool::Connection;
+use crate::store::database::pool::Tx;
+use crate::store::team::audit::AuditRow;
+use crate::store::{Error, Store};
+
+/// One view of the whole audit.
+#[derive(Debug)]
+pub struct AuditView(Tx);
+
+/// A row as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Transaction and number.
+    pub position: (i64, i64),
+    /// The row; none if it holds what no gateway writes.
+    pub record: Option<AuditRecord>,
+}
+
+impl From<AuditRow> for FoundRow {
+    fn from(row: AuditRow) -> Self {
+        Self { id: row.id, position: (row.txid, row.seq), record: row.try_into().ok() }
+    }
+}
+
+/// A leaf as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundLeaf {
+    /// Its index.
+    pub leaf: i64,
+    /// The entry that it is of.
+    pub entry: Uuid,
+    /// Its hash.
+    pub hash: Vec<u8>,
+    /// The rows with that id: one, unless something was removed or added.
+    pub rows: Vec<FoundRow>,
+}
+
+/// A part of the audit, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Leaves, by their index.
+    pub leaves: Vec<FoundLeaf>,
+    /// Complete subtrees by last leaf and level; none where they are not known.
+    pub nodes: Option<BTreeMap<(i64, i16), Vec<u8>>>,
+    /// Size and note of each checkpoint that ends in this part.
+    pub checkpoints: Vec<(i64, String)>,
+}
+
+impl Store {
+    /// A view of the audit as it is now; nothing in it moves while it is read.
+    pub async fn audit_view(&self) -> Result<AuditView, Error> {
+        let mut transaction = self.workers.begin().await?;
+        // A page is read while the one before is looked at; a large audit takes longer than a request may.
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *transaction).await?;
+        sqlx::raw_sql("SET LOCAL statement_timeout = '5min'; SET LOCAL idle_in_transaction_session_timeout = '5min'")
+            .execute(&mut *transaction)
+            .await?;
+        Ok(AuditView(transaction))
+    }
+}
+
+impl AuditView {
+    /// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
+    pub async fn dropped(&mut self) -> Result<Option<String>, Error> {
+        dropped(&mut self.0).await
+    }
+
+    /// The part from leaf `from` on: up to `limit` leaves, and what ends with them. Without leaves, it is what lies
+    /// beyond the last.
+    pub async fn page(&mut self, from: i64, limit: i64) -> Result<AuditPage, Error> {
+        let leaves = self.leaves(from, limit).await?;
+        let to = leaves.last().map_or(i64::MAX, |last| last.leaf + 1);
+        let nodes = sqlx::query_as("SELECT leaf, level, hash FROM audit_nodes WHERE leaf >= $1 AND leaf < $2 LIMIT $3");
+        // Each leaf completes one subtree on average, and never more than there are levels.
+        let nodes: Vec<(i64, i16, Vec<u8>)> =
+            nodes.bind(from).bind(to).bind(limit * 64).fetch_all(&mut *self.0).await?;
+        let sql = "SELECT size, note FROM audit_checkpoints WHERE size > $1 AND size <= $2 ORDER BY size LIMIT $3";
+        let checkpoints = sqlx::query_as(sql).bind(from).bind(to).bind(limit).fetch_all(&mut *self.0).await?;
+        let nodes = nodes.into_iter().map(|(leaf, level, hash)| ((leaf, level), hash)).collect();
+        Ok(AuditPage { leaves, nodes: Some(nodes), checkpoints })
+    }
+
+    async fn leaves(&mut self, from: i64, limit: i64) -> Result<Vec<FoundLeaf>, Error> {
+        let sql = format!(
+            "SELECT l.leaf, l.entry, l.hash, {}
+             FROM (SELECT leaf, entry, hash FROM audit_leaves WHERE leaf >= $1 ORDER BY leaf LIMIT $2) l
+                 LEFT JOIN audit_entries e ON e.id = l.entry
+             ORDER BY l.leaf, e.seq",
+            AuditRow::columns("e")
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql)).bind(from).bind(limit).fetch_all(&mut *self.0).await?;
+        let mut leaves: Vec<FoundLeaf> = Vec::new();
+        for row in rows {
+            let leaf = row.try_get("leaf")?;
+            if leaves.last().is_none_or(|last| last.leaf != leaf) {
+                leaves.push(FoundLeaf {
+                    leaf,
+                    entry: row.try_get("entry")?,
+                    hash: row.try_get("hash")?,
+                    rows: Vec::new(),
+                });
+            }
+            let there: Option<Uuid> = row.try_get("id")?;
+            if let Some(last) = leaves.last_mut().filter(|_| there.is_some()) {
+                last.rows.push(AuditRow::from_row(&row)?.into());
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// Up to `limit` rows that have no leaf, by transaction and number.
+    pub async fn unsealed(&mut self, limit: i64) -> Result<Vec<FoundRow>, Error> {
+        let sql = format!(
+            "SELECT {} FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
+             ORDER BY txid, seq LIMIT $1",
+            AuditRow::columns("e")
+        );
+        let rows: Vec<AuditRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(limit).fetch_all(&mut *self.0).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+}
+
+/// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
+pub(in crate::store) async fn dropped(connection: &mut Connection) -> Result<Option<String>, Error> {
+    let sql = "SELECT e.parameters ->> $2 FROM audit_entries e JOIN audit_leaves l ON l.entry = e.id
+               WHERE e.action = $1 AND e.outcome = 'succeeded' ORDER BY l.leaf DESC LIMIT 1";
+    let found: Option<Option<String>> =
+        sqlx::query_scalar(sql).bind(DROPPED).bind(LEAVES).fetch_optional(connection).await?;
+    Ok(found.flatten())
+}

@@ -1,0 +1,197 @@
+//! Cloud accounts that an administrator added: of no team.
+//!
+//! What must stay true: no image cache is recorded for an account that is gone or disabled, at whichever gateway:
+//! whoever records one holds the account's row meanwhile ([`admits`]), and whoever removes one has locked it before it
+//! looks.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, FromRow};
+
+use super::platform_events;
+use crate::domain::audit::AuditEntry;
+use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
+use crate::domain::region::Region;
+use crate::store::batch::audit_insert;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql, table};
+use crate::store::database::pool::Connection;
+use crate::store::rows::word;
+use crate::store::unreadable::readable;
+use crate::store::words::{ENDED, OPEN};
+use crate::store::{Error, PlatformEvent, Store};
+
+const TABLE: &str = "cloud_accounts";
+
+/// An account with its secrets, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedAccount {
+    /// The account.
+    pub account: CloudAccount,
+    /// The key's secret, encrypted.
+    pub secret: Vec<u8>,
+    /// What the role's owner demands, encrypted.
+    pub external_id: Option<Vec<u8>>,
+}
+
+/// What became of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountRemoval {
+    /// It is gone.
+    Done,
+    /// There is none of that name.
+    Absent,
+    /// Image caches are in it, or operations on it have not ended.
+    InUse,
+}
+
+table! {
+    #[derive(FromRow)]
+    struct AccountRow of "cloud_accounts" {
+        name: String = new.account.name.as_str(),
+        access_key_id: String = new.account.access_key_id.as_str(),
+        secret: Vec<u8> = new.secret.as_slice(),
+        role_arn: Option<String> = new.account.role.as_ref().map(|role| role.arn.as_str()),
+        role_session: Option<String> = new.account.role.as_ref().map(|role| role.session.as_str()),
+        role_seconds: Option<i32> = new.account.role.as_ref().map(|role| role.seconds),
+        external_id: Option<Vec<u8>> = new.external_id.as_deref(),
+        regions: Vec<String> = new.account.regions.iter().map(Region::as_str).collect::<Vec<_>>(),
+        endpoint: Option<String> = new.account.endpoint.as_deref(),
+        version: i64 = new.account.version => "n.version + 1",
+        created_at: DateTime<Utc> = new.account.created_at,
+        updated_at: DateTime<Utc> = new.account.updated_at,
+        disabled_at: Option<DateTime<Utc>> = new.account.disabled_at,
+    }
+    written one by one from |new: &'a SealedAccount| {}
+}
+
+impl TryFrom<AccountRow> for SealedAccount {
+    type Error = Error;
+
+    fn try_from(row: AccountRow) -> Result<Self, Error> {
+        let role = match (row.role_arn, row.role_session, row.role_seconds) {
+            (Some(arn), Some(session), Some(seconds)) => Some(AccountRole { arn, session, seconds }),
+            _ => None,
+        };
+        let regions = row.regions.iter().map(|region| word(region.parse().ok(), TABLE, "regions"));
+        let account = CloudAccount {
+            name: word(row.name.parse::<AccountName>().ok(), TABLE, "name")?,
+            access_key_id: row.access_key_id,
+            role,
+            regions: regions.collect::<Result<_, _>>()?,
+            endpoint: row.endpoint,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            disabled_at: row.disabled_at,
+        };
+        Ok(Self { account, secret: row.secret, external_id: row.external_id })
+    }
+}
+
+static PUT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO cloud_accounts AS a ({}) SELECT {} FROM {}
+         -- One that was changed meanwhile may be gone by now: it is not made anew.
+         WHERE n.version = 0 OR EXISTS (SELECT FROM cloud_accounts c WHERE c.name = n.name)
+         ON CONFLICT (name) DO UPDATE SET {} WHERE a.version = EXCLUDED.version - 1",
+        AccountRow::names(Which::All),
+        AccountRow::values(Which::All),
+        Numbers::default().one::<AccountRow>(Which::All),
+        AccountRow::overwrite(Which::All, &["name", "created_at"]),
+    )
+});
+
+impl Store {
+    /// Every account, by name: few.
+    pub async fn cloud_accounts(&self) -> Result<Vec<SealedAccount>, Error> {
+        let sql = format!("SELECT {} FROM cloud_accounts a ORDER BY name", AccountRow::columns("a"));
+        let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.requests).await?;
+        Ok(readable(rows))
+    }
+
+    /// One account.
+    pub async fn cloud_account(&self, name: &AccountName) -> Result<Option<SealedAccount>, Error> {
+        let sql = format!("SELECT {} FROM cloud_accounts a WHERE name = $1", AccountRow::columns("a"));
+        let row: Option<AccountRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(name.as_str()).fetch_optional(&self.requests).await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Writes an account over the version in it, 0 where there was none. `false`: it has changed meanwhile.
+    pub async fn put_cloud_account(
+        &self,
+        sealed: &SealedAccount,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let parameters = Parameters::default().one::<AccountRow>(Which::All, &sealed);
+        let done = parameters.query(&PUT)?.execute(&mut *transaction).await?;
+        self.end_told(transaction, &done, told, entry).await
+    }
+
+    /// Removes an account that nothing is in, with its groups and what was found in it.
+    pub async fn remove_cloud_account(
+        &self,
+        name: &AccountName,
+        told: &[PlatformEvent],
+        entry: &AuditEntry,
+    ) -> Result<AccountRemoval, Error> {
+        let mut transaction = self.requests.begin().await?;
+        // Waits for creates that hold the row; those that come later find it gone.
+        let locked: Option<i32> = sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 FOR UPDATE")
+            .bind(name.as_str())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if locked.is_none() {
+            return Ok(AccountRemoval::Absent);
+        }
+        if is_used(&mut transaction, name).await? {
+            return Ok(AccountRemoval::InUse);
+        }
+        for sql in [
+            "DELETE FROM cloud_accounts WHERE name = $1",
+            "DELETE FROM tracker_groups WHERE account = $1",
+            "DELETE FROM reconcile_groups WHERE account = $1",
+            "DELETE FROM mass_vanishings WHERE account = $1",
+            "DELETE FROM account_ids WHERE account = $1",
+            "UPDATE found_caches SET ended_at = clock_timestamp() WHERE account = $1 AND ended_at IS NULL",
+        ] {
+            sqlx::query(sql).bind(name.as_str()).execute(&mut *transaction).await?;
+        }
+        platform_events::tell(&mut transaction, told).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        platform_events::committed(told);
+        Ok(AccountRemoval::Done)
+    }
+}
+
+/// Whether the cloud may have an image cache in the account, or an operation has work there: one that has ended is
+/// looked after while a copy of it may still be carried out, too.
+async fn is_used(connection: &mut Connection, name: &AccountName) -> Result<bool, Error> {
+    let used = sqlx::query_scalar(sql!(
+        "SELECT EXISTS (SELECT FROM image_caches WHERE account = $1
+                 AND status NOT IN ({ENDED})
+                 AND NOT (status = 'failed' AND (eci_cache_id IS NULL OR gone_at IS NOT NULL)))
+             OR EXISTS (SELECT FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
+                 WHERE c.account = $1 AND (o.state IN ({OPEN}) OR o.unsettled_until IS NOT NULL))"
+    ))
+    .bind(name.as_str())
+    .fetch_one(connection)
+    .await?;
+    Ok(used)
+}
+
+/// Holds an account that has a row until the transaction has ended. `false`: it is gone, or nothing may be made in it
+/// any more.
+pub(in crate::store) async fn admits(connection: &mut Connection, name: Option<&str>) -> Result<bool, Error> {
+    let Some(name) = name else { return Ok(true) };
+    let held: Option<i32> =
+        sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 AND disabled_at IS NULL FOR KEY SHARE")
+            .bind(name)
+            .fetch_optional(connection)
+            .await?;
+    Ok(held.is_some())
+}

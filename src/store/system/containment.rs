@@ -1,0 +1,133 @@
+//! What a revocation takes along: the keys that were made or rotated with what it revokes, those that were made with
+//! these, and so on. Whichever team's, unless the revocation is one team's own.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use crate::domain::identity::access_key::AccessKeyId;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::identity::revocation::{Revocation, Target};
+use crate::domain::ids::ApiKeyId;
+use crate::store::Error;
+use crate::store::database::pool::Connection;
+use crate::store::rows::word;
+
+/// The keys that went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TakenKeys {
+    /// Of the REST API.
+    pub api_keys: Vec<ApiKeyId>,
+    /// Of the RPC front.
+    pub access_keys: Vec<AccessKeyId>,
+}
+
+impl TakenKeys {
+    /// Whether none went.
+    pub fn is_empty(&self) -> bool {
+        self.api_keys.is_empty() && self.access_keys.is_empty()
+    }
+}
+
+/// What keys are looked for by.
+#[derive(Debug, Default)]
+struct Makers {
+    subjects: Vec<String>,
+    credentials: Vec<String>,
+    /// Keys that are meant themselves.
+    api_keys: Vec<Uuid>,
+    access_keys: Vec<String>,
+}
+
+impl Makers {
+    fn of(target: &Target) -> Self {
+        let mut makers = Self::default();
+        match target {
+            Target::Token(jti) => makers.credentials.push(jti.clone()),
+            Target::Subject { subject, .. } => {
+                let api_key = subject.strip_prefix("api_key:").and_then(|id| id.parse::<ApiKeyId>().ok());
+                makers.api_keys.extend(api_key.map(ApiKeyId::uuid));
+                makers.access_keys.extend(subject.strip_prefix("access_key:").map(str::to_owned));
+                makers.subjects.push(subject.clone());
+            }
+        }
+        makers
+    }
+
+    /// What API keys made and rotated.
+    fn of_keys(keys: impl Iterator<Item = ApiKeyId>) -> Self {
+        Self { subjects: keys.map(|id| format!("api_key:{id}")).collect(), ..Self::default() }
+    }
+}
+
+/// Revokes them. What was made with a key that is revoked already goes, too: the chain is followed through it.
+pub(super) async fn take(connection: &mut Connection, revocation: &Revocation) -> Result<TakenKeys, Error> {
+    let (mut taken, mut makers) = (TakenKeys::default(), Makers::of(&revocation.target));
+    let mut met = HashSet::new();
+    loop {
+        taken.access_keys.extend(take_access_keys(connection, &makers, revocation).await?);
+        let found = api_keys_of(connection, &makers, revocation.team.as_ref()).await?;
+        let fresh: Vec<(Uuid, bool)> = found.into_iter().filter(|(id, _)| met.insert(*id)).collect();
+        // Each is met once: however keys were made in circles, this ends.
+        if fresh.is_empty() {
+            return Ok(taken);
+        }
+        let good: Vec<Uuid> = fresh.iter().filter(|(_, revoked)| !revoked).map(|(id, _)| *id).collect();
+        revoke_api_keys(connection, &good, revocation).await?;
+        taken.api_keys.extend(good.into_iter().map(ApiKeyId::from));
+        makers = Makers::of_keys(fresh.into_iter().map(|(id, _)| id.into()));
+    }
+}
+
+/// The API keys of these makers, and whether each is revoked already.
+async fn api_keys_of(
+    connection: &mut Connection,
+    makers: &Makers,
+    team: Option<&TeamId>,
+) -> Result<Vec<(Uuid, bool)>, Error> {
+    let rows = sqlx::query_as(
+        "SELECT id, revoked_at IS NOT NULL FROM api_keys
+         WHERE ($1::text IS NULL OR team = $1)
+           AND (created_by = ANY($2) OR made_with && $3 OR rotated_with && $2 OR rotated_with && $3 OR id = ANY($4))",
+    )
+    .bind(team.map(TeamId::as_str))
+    .bind(&makers.subjects)
+    .bind(&makers.credentials)
+    .bind(&makers.api_keys)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+async fn revoke_api_keys(connection: &mut Connection, ids: &[Uuid], with: &Revocation) -> Result<(), Error> {
+    sqlx::query("UPDATE api_keys SET revoked_at = $1, revoked_with = $3 WHERE id = ANY($2) AND revoked_at IS NULL")
+        .bind(with.created_at)
+        .bind(ids)
+        .bind(with.id.uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn take_access_keys(
+    connection: &mut Connection,
+    makers: &Makers,
+    with: &Revocation,
+) -> Result<Vec<AccessKeyId>, Error> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "UPDATE access_keys SET revoked_at = $1, revoked_with = $6, secret = '', previous_secret = NULL,
+             previous_until = NULL
+         WHERE revoked_at IS NULL AND ($2::text IS NULL OR team = $2)
+           AND (created_by = ANY($3) OR made_with && $4 OR rotated_with && $3 OR rotated_with && $4 OR id = ANY($5))
+         RETURNING id",
+    )
+    .bind(with.created_at)
+    .bind(with.team.as_ref().map(TeamId::as_str))
+    .bind(&makers.subjects)
+    .bind(&makers.credentials)
+    .bind(&makers.access_keys)
+    .bind(with.id.uuid())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|id| word(id.parse().ok(), "access_keys", "id")).collect()
+}

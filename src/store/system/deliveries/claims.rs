@@ -1,0 +1,119 @@
+//! Taking due deliveries in hand: many at once, for whole teams, fairly.
+
+use std::sync::LazyLock;
+
+use sqlx::{AssertSqlSafe, FromRow};
+use uuid::Uuid;
+
+use super::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
+use crate::domain::clock::Instant;
+use crate::domain::webhooks::health::CAREFUL_AFTER;
+use crate::domain::webhooks::scheduler::Room;
+use crate::store::unreadable::{self, Keyed as _};
+use crate::store::{Error, Store};
+
+/// The bounds of a claim.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// How many at most.
+    pub slots: usize,
+    /// How many for an endpoint of which nothing is known.
+    pub per_endpoint: usize,
+    /// How many for the others.
+    pub rooms: Vec<Room>,
+}
+
+#[derive(FromRow)]
+struct Claimed {
+    #[sqlx(flatten)]
+    row: ClaimRow,
+    room: i64,
+}
+
+impl Store {
+    /// Takes due deliveries in hand, of teams that are in this worker's hands or in nobody's (which then are in
+    /// this worker's). Beside each: how many could have been claimed for its endpoint, to tell whether there are more.
+    pub async fn claim_deliveries(
+        &self,
+        now: Instant,
+        worker: Uuid,
+        bounds: &Bounds,
+    ) -> Result<Vec<(Claim, usize)>, Error> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let rows: Vec<Claimed> = sqlx::query_as(AssertSqlSafe(CLAIM.as_str()))
+            .bind(worker)
+            .bind(now)
+            .bind(number(bounds.slots))
+            .bind(number(bounds.per_endpoint))
+            .bind(bounds.rooms.iter().map(|room| room.endpoint.uuid()).collect::<Vec<_>>())
+            .bind(bounds.rooms.iter().map(|room| number(room.most)).collect::<Vec<_>>())
+            .bind(CAREFUL_AFTER)
+            .bind(bounds.rooms.iter().map(|room| room.revision).collect::<Vec<_>>())
+            .fetch_all(&self.workers)
+            .await?;
+        // What cannot be read stays in hand until its worker misses it.
+        let read = |claimed: Claimed| {
+            let room = usize::try_from(claimed.room).unwrap_or(0);
+            Some((unreadable::read(claimed.row.key(), claimed.row.of(worker))?, room))
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+}
+
+/// $1 worker, $2 now, $3 slots, $4 for an unknown endpoint, $5, $6 and $8 the rooms of the others and the revisions for
+/// which they hold, $7 failures that make careful.
+static CLAIM: LazyLock<String> = LazyLock::new(|| {
+    let forms = forms();
+    format!(
+        "WITH due AS MATERIALIZED (
+            SELECT w.id, w.team, w.rate_per_second, s.consecutive_failures, w.version + s.epoch AS revision
+            FROM webhook_endpoints w JOIN webhook_endpoint_state s ON s.endpoint = w.id
+            -- Who is dead to the others takes nothing more.
+            WHERE EXISTS (SELECT FROM webhook_workers a WHERE a.worker = $1 AND a.alive_until > clock_timestamp())
+              -- What goes out in a form that only a later version knows is left to it.
+              AND w.enabled AND w.format IN ({forms}) AND {AWAKE}
+              AND (s.free_at IS NULL OR s.free_at <= $2 OR s.free_at > $2 + interval '2 seconds')
+              AND EXISTS (SELECT FROM webhook_deliveries q WHERE q.endpoint = w.id AND q.state = 0 AND q.next_attempt_at <= $2)),
+        -- A team whose worker is dead, or which has none, comes into our hands.
+        held AS (
+            INSERT INTO webhook_holders AS h (team, worker)
+            SELECT d.team, $1::uuid FROM (SELECT DISTINCT team FROM due) d WHERE NOT EXISTS (
+                SELECT FROM webhook_holders o JOIN webhook_workers a ON a.worker = o.worker
+                WHERE o.team = d.team AND a.alive_until > clock_timestamp())
+            ON CONFLICT (team) DO UPDATE SET worker = EXCLUDED.worker WHERE NOT EXISTS (
+                SELECT FROM webhook_workers a WHERE a.worker = h.worker AND a.alive_until > clock_timestamp())
+            RETURNING team),
+        ours AS MATERIALIZED (
+            SELECT due.*, LEAST(COALESCE(r.room, $4), due.rate_per_second,
+                    CASE WHEN due.consecutive_failures >= $7 THEN 1 END) AS most,
+                row_number() OVER (PARTITION BY due.team ORDER BY random()) AS turn
+            -- What is remembered of an older revision no longer holds: such an endpoint is as one of which nothing is
+            -- known.
+            FROM due LEFT JOIN unnest($5::uuid[], $6::bigint[], $8::bigint[]) AS r (id, room, revision)
+                ON r.id = due.id AND r.revision >= due.revision
+            WHERE COALESCE(r.room, $4) > 0
+              AND due.team IN (SELECT team FROM held UNION ALL SELECT team FROM webhook_holders WHERE worker = $1)),
+        -- An equal share for each endpoint; where they are more than the slots, teams take turns.
+        shares AS (
+            SELECT id, LEAST(most, GREATEST(1, $3 / (SELECT count(*) FROM ours))) AS room FROM ours ORDER BY turn LIMIT $3),
+        picked AS (
+            SELECT q.place FROM shares CROSS JOIN LATERAL (
+                SELECT d.ctid AS place FROM webhook_deliveries d
+                WHERE d.endpoint = shares.id AND d.state = 0 AND d.next_attempt_at <= $2
+                  -- Where order is wanted, only the first of an image cache goes.
+                  AND (d.lane IS NULL OR NOT EXISTS (SELECT FROM webhook_deliveries p
+                      WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.event < d.event AND p.state IN (0, 1)))
+                ORDER BY d.next_attempt_at, d.event LIMIT shares.room FOR UPDATE OF d SKIP LOCKED) q
+            LIMIT $3),
+        c AS (
+            UPDATE webhook_deliveries d SET state = 1, attempts = d.attempts + 1, lease_token = $1, lease_until = NULL,
+                leased_at = clock_timestamp()
+            -- By their places: they are locked, so they do not move. By their ids, the planner would rather read the
+            -- whole table than look up that many, until the table is large.
+            WHERE d.ctid = ANY (ARRAY (SELECT place FROM picked))
+            RETURNING d.id, d.attempts, d.team, d.event, d.endpoint)
+        SELECT {COLUMNS}, shares.room FROM c JOIN shares ON shares.id = c.endpoint JOIN events e ON e.seq = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
+            JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint
+        ORDER BY c.event"
+    )
+});

@@ -1,0 +1,160 @@
+//! Recording how attempts ended: all that ended meanwhile, in one statement.
+
+use std::sync::LazyLock;
+
+use chrono::Duration;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::Stamp;
+use crate::domain::clock::Instant;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::domain::webhooks::health::Failing;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
+use crate::store::rows::word;
+use crate::store::{Error, Store};
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// The claim's worker and attempt: without them nothing is written.
+    pub worker: Uuid,
+    /// Which attempt.
+    pub attempt: i16,
+    /// The endpoint's revision as it was read for the attempt. If somebody acted upon the endpoint since, how the
+    /// attempt ended says nothing about the endpoint any more.
+    pub revision: i64,
+    /// `delivered`, `failed`, `gone` or `refused`.
+    pub outcome: &'static str,
+    /// The number of the state that it goes to.
+    pub state: i16,
+    /// When it is due again, if it waits.
+    pub next_attempt_at: Option<Instant>,
+    /// Until when the whole endpoint rests.
+    pub pause_until: Option<Instant>,
+    /// Before that, the endpoint's rate lets nothing go.
+    pub free_at: Option<Instant>,
+    /// The HTTP status.
+    pub http_status: Option<i16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// Where it went.
+    pub remote: Option<std::net::IpAddr>,
+    /// The first bytes of what came back.
+    pub response: Vec<u8>,
+    /// A coarse word of what went wrong.
+    pub error: Option<&'static str>,
+}
+
+/// An endpoint that does not do well.
+#[derive(Debug, Clone)]
+pub struct Ailing {
+    /// Whose.
+    pub team: TeamId,
+    /// Which.
+    pub endpoint: EndpointId,
+    /// Its failures, as they are now.
+    pub failing: Failing,
+    /// Whether it has just answered that it wants nothing more.
+    pub gone: bool,
+    /// Of which revision this is true.
+    pub revision: i64,
+}
+
+#[derive(FromRow)]
+struct AilingRow {
+    team: String,
+    endpoint: Uuid,
+    consecutive_failures: i32,
+    first_failure_at: Stamp,
+    warned: bool,
+    gone: bool,
+    revision: i64,
+}
+
+impl AilingRow {
+    fn read(self) -> Result<Ailing, Error> {
+        let failing =
+            Failing { failures: self.consecutive_failures, since: self.first_failure_at, warned: self.warned };
+        let team = word(self.team.parse().ok(), "webhook_endpoints", "team")?;
+        Ok(Ailing { team, endpoint: self.endpoint.into(), failing, gone: self.gone, revision: self.revision })
+    }
+}
+
+impl Store {
+    /// Records how attempts ended, each guarded by its worker and number. Returns the endpoints that fail.
+    pub async fn finish_deliveries(&self, now: Instant, finished: &[Finished]) -> Result<Vec<Ailing>, Error> {
+        let all: Vec<&Finished> = finished.iter().collect();
+        let rows = Parameters::default().with(now).many::<Attempts>(Which::All, &all).query(&FINISH)?;
+        let rows = rows.fetch_all(&self.workers).await?;
+        rows.iter().map(|row| AilingRow::from_row(row)?.read()).collect()
+    }
+}
+
+/// What is written of `delivery_attempts`, and what comes with it.
+struct Attempts;
+
+impl Attempts {
+    /// What stands in the table.
+    const NOTED: Which = Which::But(&["worker", "revision", "state", "next_at", "pause_until", "free_at"]);
+}
+
+table! {
+    impl Attempts of "delivery_attempts" written from |end: &'a Finished| {
+        delivery: Uuid = end.id.uuid(),
+        number: i16 = end.attempt,
+        outcome: String = end.outcome,
+        http_status: i16 = end.http_status,
+        duration_ms: i32 = i32::try_from(end.duration.num_milliseconds()).unwrap_or(i32::MAX),
+        remote_address: String = end.remote.map(|address| address.to_string()),
+        response_excerpt: Vec<u8> = end.response.as_slice() => "NULLIF(n.response_excerpt, '')",
+        error: String = end.error,
+        at: Instant => "$1",
+        worker: Uuid = end.worker,
+        revision: i64 = end.revision,
+        state: i16 = end.state,
+        next_at: Instant = end.next_attempt_at,
+        pause_until: Instant = end.pause_until,
+        free_at: Instant = end.free_at,
+    }
+}
+
+/// $1 is now.
+static FINISH: LazyLock<String> = LazyLock::new(|| {
+    let (ends, note) = (Numbers::beginning_after(1).few::<Attempts>(Which::All), Attempts::insert(Attempts::NOTED));
+    format!(
+        "WITH ends AS (SELECT * FROM {ends}),
+    done AS (
+        UPDATE webhook_deliveries d SET state = ends.state, next_attempt_at = COALESCE(ends.next_at, d.next_attempt_at),
+            finished_at = CASE WHEN ends.state = 0 THEN NULL ELSE $1 END, lease_token = NULL, lease_until = NULL,
+            leased_at = NULL, last_http_status = ends.http_status, last_error = ends.error
+        -- By their ids and by nothing else: `state = 1` as it stands would offer the index of what is in hand, which
+        -- looks next to empty to the statistics whenever they are taken in a quiet moment, and is then read row by end.
+        FROM ends WHERE d.id = ends.delivery AND d.state::int = 1 AND d.lease_token = ends.worker
+            AND d.attempts = ends.number
+        RETURNING ends.*, d.endpoint),
+    noted AS ({note} FROM done n),
+    health AS (
+        SELECT endpoint, bool_or(outcome = 'delivered') AS good, count(*) FILTER (WHERE outcome <> 'delivered') AS bad,
+            max(pause_until) AS pause_until, max(free_at) AS free_at, bool_or(outcome = 'gone') AS gone, revision
+        FROM done GROUP BY endpoint, revision),
+    counted AS (
+        UPDATE webhook_endpoint_state s SET
+            consecutive_failures = CASE WHEN h.good THEN 0 ELSE s.consecutive_failures + h.bad END,
+            first_failure_at = CASE WHEN h.good THEN NULL ELSE COALESCE(s.first_failure_at, $1) END,
+            warned_at = CASE WHEN h.good THEN NULL ELSE s.warned_at END,
+            last_success_at = CASE WHEN h.good THEN $1 ELSE s.last_success_at END,
+            paused_until = GREATEST(s.paused_until, h.pause_until), free_at = GREATEST(s.free_at, h.free_at)
+        FROM health h JOIN webhook_endpoints w ON w.id = h.endpoint
+        WHERE s.endpoint = h.endpoint AND w.version + s.epoch = h.revision
+          -- One success after the other is worth a write a minute: this row is hot.
+          AND (h.bad > 0 OR h.free_at IS NOT NULL OR s.consecutive_failures > 0
+               OR s.last_success_at IS NULL OR s.last_success_at < $1 - interval '1 minute')
+        RETURNING s.endpoint, s.consecutive_failures, s.first_failure_at, s.warned_at, h.gone, h.revision)
+    SELECT w.team, c.endpoint, c.consecutive_failures, c.first_failure_at, c.warned_at IS NOT NULL AS warned, c.gone, c.revision
+    FROM counted c JOIN webhook_endpoints w ON w.id = c.endpoint WHERE c.first_failure_at IS NOT NULL"
+    )
+});

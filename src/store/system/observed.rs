@@ -1,0 +1,118 @@
+//! What the tracker observed, many caches at once: the same rows as [`crate::store::team::changes`] writes one by one.
+//!
+//! One transaction of a few statements, however many caches moved: each row by compare-and-set, then transitions,
+//! events, deliveries and audit entries of those that were written. An observation never changes what was asked
+//! for, so name, images and spec are not among the columns.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use crate::domain::ids::CacheId;
+use crate::store::batch::audit_insert;
+use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
+use crate::store::database::pool::Connection;
+use crate::store::rows::{Events, ImageCacheRow, TransitionRow};
+use crate::store::team::changes::is_vanishing;
+use crate::store::team::dispatch;
+use crate::store::words::OPEN;
+use crate::store::{CacheWrite, Error, Store};
+
+impl Store {
+    /// Writes what was observed, and returns which caches were written: the rows of all others have moved on.
+    pub async fn write_observed(&self, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+        if writes.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut transaction = self.workers.begin().await?;
+        let written = update_rows(&mut transaction, writes).await?;
+        let done: Vec<&CacheWrite> = writes.iter().filter(|write| written.contains(&write.next.id)).collect();
+        insert_transitions(&mut transaction, &done).await?;
+        insert_events(&mut transaction, &done).await?;
+        let entries: Vec<_> = done.iter().filter_map(|write| write.audit.clone()).collect();
+        audit_insert::insert(&mut transaction, &self.stamp, &entries).await?;
+        transaction.commit().await?;
+        for write in done {
+            write.committed();
+        }
+        Ok(written)
+    }
+}
+
+/// What an observation may change, and what a row is found by.
+const SEEN: Which = Which::Only(&[
+    "id",
+    "team",
+    "version",
+    "status",
+    "provider_status",
+    "sequence",
+    "container_group_id",
+    "snapshot_id",
+    "flash_snapshot_id",
+    "progress_percent",
+    "failure",
+    "evidence",
+    "misses",
+    "updated_at",
+    "ready_at",
+    "expires_at",
+    "last_matched_at",
+    "provider",
+    "drift",
+    "expiry_told",
+    "gone_at",
+]);
+
+/// $1 are those that vanish. Locked in the order of ids: two writers of the same rows wait for each other, and never in
+/// a circle.
+static STEPS: LazyLock<String> = LazyLock::new(|| {
+    let steps = Numbers::beginning_after(1).few::<ImageCacheRow>(SEEN);
+    let set = ImageCacheRow::set(SEEN, ImageCacheRow::FOUND_BY);
+    format!(
+        "WITH steps AS MATERIALIZED (SELECT * FROM {steps}),
+         held AS (
+             SELECT c.id FROM image_caches c JOIN steps n ON c.team = n.team AND c.id = n.id AND c.version = n.version
+             -- While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself.
+             WHERE NOT (n.id = ANY ($1::uuid[]) AND EXISTS (SELECT FROM operations o
+                 WHERE o.image_cache = c.id AND o.kind = 'delete' AND o.state IN ({OPEN})))
+             ORDER BY c.id FOR UPDATE OF c)
+         UPDATE image_caches c SET version = c.version + 1, {set}
+         FROM steps n, held WHERE c.id = held.id AND c.team = n.team AND c.id = n.id AND c.version = n.version
+         RETURNING c.id"
+    )
+});
+
+async fn update_rows(connection: &mut Connection, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+    let vanishing = writes.iter().filter(|write| write.transition.as_ref().is_some_and(is_vanishing));
+    let parameters = Parameters::default()
+        .with(vanishing.map(|write| write.next.id.uuid()).collect::<Vec<_>>())
+        .many::<ImageCacheRow>(SEEN, &writes.iter().map(|write| &write.next).collect::<Vec<_>>());
+    let written = parameters.query(&STEPS)?.fetch_all(connection).await?;
+    let ids: Vec<Uuid> = written.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(ids.into_iter().map(CacheId::from).collect())
+}
+
+static TRANSITIONS: LazyLock<String> = LazyLock::new(TransitionRow::insert_many);
+
+async fn insert_transitions(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
+    let rows: Vec<_> = writes.iter().filter_map(|write| write.transition()).collect();
+    let parameters = Parameters::default().many::<TransitionRow>(Which::All, &rows);
+    parameters.query(&TRANSITIONS)?.execute(connection).await?;
+    Ok(())
+}
+
+static EVENTS: LazyLock<String> =
+    LazyLock::new(|| format!("{} ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq", Events::insert_many()));
+
+/// Events, each once, and one delivery for each endpoint that wants it. All of them go the way of the first.
+async fn insert_events(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
+    let rows: Vec<_> = writes.iter().filter_map(|write| write.event()).collect();
+    let Some(first) = rows.first().map(|row| row.event) else { return Ok(()) };
+    let parameters = Parameters::default().many::<Events>(Which::All, &rows);
+    let told = parameters.query(&EVENTS)?.fetch_all(&mut *connection).await?;
+    let told: Vec<i64> = told.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    dispatch::enqueue(connection, &told, first.at, &first.dispatch).await
+}

@@ -1,0 +1,164 @@
+//! What the sealer reads and writes: entries of all teams become leaves, under one lock of the database.
+//!
+//! No leader: whoever gets the lock seals, the others come again later. Rows are taken in the order of transaction and
+//! number, and only of transactions that are older than every running one: nothing can still appear before them.
+
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::domain::audit::record::AuditRecord;
+use crate::store::database::pool::Connection;
+use crate::store::database::pool::Tx;
+use crate::store::team::audit::AuditRow;
+use crate::store::{Error, Store};
+
+/// One lock for all gateways on a database. An arbitrary number.
+const LOCK: i64 = 0x0065_6367_5ea1;
+/// How many numbers before the last sealed one may belong to rows that a dump took unsealed.
+const LOOK_BACK: i64 = 100_000;
+
+/// The right to seal, until it is dropped or done.
+#[derive(Debug)]
+pub struct Sealing(Tx);
+
+/// What is added to the tree in one go.
+#[derive(Debug, Default)]
+pub struct SealedBatch {
+    /// Leaf, entry and hash.
+    pub leaves: Vec<(i64, Uuid, [u8; 32])>,
+    /// Last leaf, level and hash of each subtree that is now complete.
+    pub nodes: Vec<(i64, i16, [u8; 32])>,
+    /// How many leaves there are now.
+    pub size: i64,
+    /// The signed checkpoint of that size.
+    pub note: String,
+}
+
+/// A row that may be sealed.
+#[derive(Debug)]
+pub struct Unsealed {
+    /// Transaction and number.
+    pub position: (i64, i64),
+    /// Its id.
+    pub id: Uuid,
+    /// The row; none if no gateway can have written it as it is.
+    pub record: Option<AuditRecord>,
+}
+
+impl From<AuditRow> for Unsealed {
+    fn from(row: AuditRow) -> Self {
+        Self { position: (row.txid, row.seq), id: row.id, record: row.try_into().ok() }
+    }
+}
+
+impl Store {
+    /// The right to seal, unless another gateway has it at this moment.
+    pub async fn begin_sealing(&self) -> Result<Option<Sealing>, Error> {
+        let mut transaction = self.workers.begin().await?;
+        // A gateway that falls silent must not keep the others from sealing.
+        sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '5s'").execute(&mut *transaction).await?;
+        let held: bool =
+            sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)").bind(LOCK).fetch_one(&mut *transaction).await?;
+        Ok(held.then_some(Sealing(transaction)))
+    }
+}
+
+impl Sealing {
+    /// Sizes and notes of up to `limit` checkpoints, the newest first, before that of size `before`.
+    pub async fn checkpoints(&mut self, before: i64, limit: i64) -> Result<Vec<(i64, String)>, Error> {
+        super::tree::checkpoints(&mut self.0, before, limit).await
+    }
+
+    /// Whether this leaf is there.
+    pub async fn has_leaf(&mut self, leaf: i64) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT FROM audit_leaves WHERE leaf = $1)";
+        Ok(sqlx::query_scalar(sql).bind(leaf).fetch_one(&mut *self.0).await?)
+    }
+
+    /// The hashes of complete subtrees: last leaf and level of each. Fewer come back where some are missing.
+    pub async fn hashes(&mut self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, Error> {
+        super::tree::hashes(&mut self.0, wanted).await
+    }
+
+    /// Whether the entry of this leaf has a stamp; none if it is not there any more.
+    pub async fn is_stamped(&mut self, leaf: i64) -> Result<Option<bool>, Error> {
+        let sql =
+            "SELECT e.stamp IS NOT NULL FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry WHERE l.leaf = $1";
+        Ok(sqlx::query_scalar(sql).bind(leaf).fetch_optional(&mut *self.0).await?)
+    }
+
+    /// Up to `limit` rows behind `position` that can be sealed now.
+    pub async fn unsealed(&mut self, position: (i64, i64), limit: i64) -> Result<Vec<Unsealed>, Error> {
+        let rows: Vec<AuditRow> = if self.is_of_this_life(position.0).await? {
+            let sql = format!(
+                "SELECT {} FROM audit_entries e
+                 WHERE (txid, seq) > ($1, $2) AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                   AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
+                 ORDER BY txid, seq LIMIT $3",
+                AuditRow::columns("e")
+            );
+            let query = sqlx::query_as(AssertSqlSafe(sql)).bind(position.0).bind(position.1).bind(limit);
+            query.fetch_all(&mut *self.0).await?
+        } else {
+            self.after_a_restore(position.1, limit).await?
+        };
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether this server has given out that transaction number. If not, the database was restored from a dump:
+    /// the numbers began anew.
+    async fn is_of_this_life(&mut self, transaction: i64) -> Result<bool, Error> {
+        let sql = "SELECT $1 < pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+        Ok(sqlx::query_scalar(sql).bind(transaction).fetch_one(&mut *self.0).await?)
+    }
+
+    /// Rows of the life before have committed, whatever their transaction; they come first.
+    async fn after_a_restore(&mut self, number: i64, limit: i64) -> Result<Vec<AuditRow>, Error> {
+        let sql = format!(
+            "SELECT {} FROM audit_entries e, (SELECT pg_current_snapshot() AS now) s
+             WHERE seq > $1 AND (txid < pg_snapshot_xmin(now)::text::bigint OR txid >= pg_snapshot_xmax(now)::text::bigint)
+               AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
+             ORDER BY txid >= pg_snapshot_xmax(now)::text::bigint DESC, txid, seq LIMIT $2",
+            AuditRow::columns("e")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(number - LOOK_BACK).bind(limit);
+        Ok(query.fetch_all(&mut *self.0).await?)
+    }
+
+    /// Adds a batch to the tree, and gives the right to seal back.
+    pub async fn finish(mut self, batch: &SealedBatch) -> Result<(), Error> {
+        insert_leaves(&mut self.0, batch).await?;
+        insert_nodes(&mut self.0, batch).await?;
+        sqlx::query("INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)")
+            .bind(batch.size)
+            .bind(&batch.note)
+            .execute(&mut *self.0)
+            .await?;
+        self.0.commit().await?;
+        Ok(())
+    }
+}
+
+async fn insert_leaves(connection: &mut Connection, batch: &SealedBatch) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO audit_leaves (leaf, entry, hash) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[])",
+    )
+    .bind(batch.leaves.iter().map(|leaf| leaf.0).collect::<Vec<_>>())
+    .bind(batch.leaves.iter().map(|leaf| leaf.1).collect::<Vec<_>>())
+    .bind(batch.leaves.iter().map(|leaf| leaf.2.as_slice()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_nodes(connection: &mut Connection, batch: &SealedBatch) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO audit_nodes (leaf, level, hash) SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[])",
+    )
+    .bind(batch.nodes.iter().map(|node| node.0).collect::<Vec<_>>())
+    .bind(batch.nodes.iter().map(|node| node.1).collect::<Vec<_>>())
+    .bind(batch.nodes.iter().map(|node| node.2.as_slice()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

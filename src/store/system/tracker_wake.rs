@@ -1,0 +1,20 @@
+//! Waking the tracker: part of the transaction that gives it something to follow.
+
+use crate::domain::clock::Instant;
+use crate::domain::image_cache::ImageCache;
+use crate::store::Error;
+use crate::store::database::pool::Connection;
+
+/// Makes the cache's group due at `at`, unless it is due earlier.
+pub(in crate::store) async fn wake(connection: &mut Connection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO tracker_groups AS g (account, region, due_at) VALUES ($1, $2, $3)
+         ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at)",
+    )
+    .bind(&cache.account)
+    .bind(cache.spec.region.as_str())
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

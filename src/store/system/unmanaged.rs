@@ -1,0 +1,228 @@
+//! Caches that the cloud lists and no row knows: kept as found, and forgotten when they are gone or taken over.
+//!
+//! They belong to no team: whoever lists them needs the scope `admin`, as for adoption.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use sqlx::{AssertSqlSafe, FromRow, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::tracker::TrackerGroup;
+use crate::domain::audit::AuditEntry;
+use crate::domain::clock::Instant;
+use crate::domain::filter::FoundFilter;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::Operation;
+use crate::domain::region::Region;
+use crate::store::batch::audit_insert;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
+use crate::store::rows::OperationRow;
+use crate::store::team::adoption;
+use crate::store::team::events::{self, About, NewEvent};
+use crate::store::unreadable::{self, Keyed as _};
+use crate::store::{Error, Store};
+
+table! {
+    /// A cache of the cloud that no row knows.
+    #[derive(Debug, Clone, FromRow)]
+    pub struct FoundCache of "found_caches" {
+        /// Sorts by the time of finding.
+        pub id: Uuid = new.id,
+        /// In which cloud account.
+        pub account: String = new.account.as_str(),
+        /// The region that it is in.
+        pub region: String = new.region.as_str(),
+        /// The cloud's id.
+        pub eci_cache_id: String = new.eci_cache_id.as_str(),
+        /// The name that it has at the cloud.
+        pub name: String = new.name.as_str(),
+        /// The images in it, as the cloud writes them.
+        pub images: Vec<String> = new.images.as_slice(),
+        /// Its size in GiB, where the cloud says it.
+        pub size_gib: Option<i32> = new.size_gib,
+        /// The cloud's word when it was found.
+        pub status: String = new.status.as_str(),
+        /// When it was made, as the cloud says.
+        pub created_at: Option<Instant> = new.created_at,
+        /// When it was found.
+        pub found_at: Instant = new.found_at,
+        /// The create of ours that left it behind: it is to be removed.
+        pub orphan_of: Option<Uuid> = new.orphan_of,
+        /// Until when a removal that was begun may be carried out.
+        pub removing_until: Option<Instant>,
+    }
+    written one by one from |new: &'a FoundCache| {}
+}
+
+static KEEP: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO found_caches AS f ({}) SELECT {} FROM {}
+         -- One that was away, or taken over, and is nobody's again, is found anew.
+         ON CONFLICT (account, region, eci_cache_id) DO UPDATE SET {}, ended_at = NULL, removing_until = NULL
+         WHERE f.ended_at IS NOT NULL",
+        FoundCache::names(Which::All),
+        FoundCache::values(Which::All),
+        Numbers::default().one::<FoundCache>(Which::All),
+        FoundCache::overwrite(Which::All, &["account", "region", "eci_cache_id", "created_at"]),
+    )
+});
+
+impl Store {
+    /// Which of the cloud's `ids` no row of the group has, and no finding either that still stands.
+    pub async fn unmanaged(&self, group: &TrackerGroup, ids: &[String]) -> Result<Vec<String>, Error> {
+        let ids = sqlx::query_scalar(
+            "SELECT s.id FROM unnest($3::text[]) AS s(id)
+             WHERE NOT EXISTS (SELECT FROM image_caches c WHERE (c.account, c.region, c.eci_cache_id) = ($1, $2, s.id))
+               AND NOT EXISTS (SELECT FROM found_caches f WHERE (f.account, f.region, f.eci_cache_id) = ($1, $2, s.id)
+                   AND f.ended_at IS NULL)",
+        )
+        .bind(&group.account)
+        .bind(&group.region)
+        .bind(ids)
+        .fetch_all(&self.workers)
+        .await?;
+        Ok(ids)
+    }
+
+    /// Those of these operations that this database has; none in place of one that cannot be read.
+    pub async fn operations_with(&self, ids: &[OperationId]) -> Result<HashMap<OperationId, Option<Operation>>, Error> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let sql = format!("SELECT {} FROM operations o WHERE id = ANY ($1)", OperationRow::columns("o"));
+        let rows: Vec<OperationRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(ids).fetch_all(&self.workers).await?;
+        let read = |row: OperationRow| (row.id().into(), unreadable::read(row.key(), row.try_into()));
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Keeps a finding and its audit entry. `false`: it is known already, nothing was written.
+    pub async fn keep_found(&self, found: &FoundCache, entry: &AuditEntry) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let parameters = Parameters::default().one::<FoundCache>(Which::All, &found);
+        let done = parameters.query(&KEEP)?.execute(&mut *transaction).await?;
+        self.end_audited(transaction, &done, entry).await
+    }
+
+    /// Ends the group's findings that the cloud no longer lists under `ids`, or that a row has by now. What was found
+    /// after `before` may be missing from that list.
+    pub async fn end_found(
+        &self,
+        group: &TrackerGroup,
+        ids: &[String],
+        before: Instant,
+        now: Instant,
+    ) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "UPDATE found_caches f SET ended_at = $4
+             WHERE f.account = $1 AND f.region = $2 AND f.ended_at IS NULL
+               AND ((f.orphan_of IS NULL AND f.found_at <= $5 AND f.eci_cache_id NOT IN (SELECT unnest($3::text[])))
+                    OR EXISTS (SELECT FROM image_caches c
+                        WHERE (c.account, c.region, c.eci_cache_id) = (f.account, f.region, f.eci_cache_id)))",
+        )
+        .bind(&group.account)
+        .bind(&group.region)
+        .bind(ids)
+        .bind(now)
+        .bind(before)
+        .execute(&self.workers)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Claims an orphan for its removal, which may be carried out until then: nobody takes it over before. `false`: it
+    /// was taken over, or is gone.
+    pub async fn claim_orphan(&self, orphan: &FoundCache, until: Instant) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        adoption::hold(&mut transaction, [&orphan.account, &orphan.region, &orphan.eci_cache_id]).await?;
+        let done = sqlx::query(
+            "UPDATE found_caches f SET removing_until = $2 WHERE f.id = $1 AND f.ended_at IS NULL
+               AND NOT EXISTS (SELECT FROM image_caches c
+                   WHERE (c.account, c.region, c.eci_cache_id) = (f.account, f.region, f.eci_cache_id))",
+        )
+        .bind(orphan.id)
+        .bind(until)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The removal was surely not carried out. What an earlier one may still do stays: `until` is the end of this one.
+    pub async fn release_orphan(&self, orphan: &FoundCache, before: Option<Instant>) -> Result<(), Error> {
+        sqlx::query("UPDATE found_caches SET removing_until = $2 WHERE id = $1")
+            .bind(orphan.id)
+            .bind(before)
+            .execute(&self.workers)
+            .await?;
+        Ok(())
+    }
+
+    /// What is left behind in the group and not removed yet.
+    pub async fn orphans(&self, group: &TrackerGroup, limit: i64) -> Result<Vec<FoundCache>, Error> {
+        let sql = format!(
+            "SELECT {} FROM found_caches f
+             WHERE account = $1 AND region = $2 AND ended_at IS NULL AND orphan_of IS NOT NULL
+             ORDER BY id LIMIT $3",
+            FoundCache::columns("f")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(&group.account).bind(&group.region).bind(limit);
+        Ok(query.fetch_all(&self.workers).await?)
+    }
+
+    /// Notes that an orphan was removed, with its event (about the image cache of its create) and audit entry. `false`:
+    /// that was noted already.
+    pub async fn end_orphan(
+        &self,
+        orphan: &FoundCache,
+        cache: &ImageCache,
+        event: &NewEvent,
+        entry: &AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let done = sqlx::query("UPDATE found_caches SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+            .bind(orphan.id)
+            .bind(event.at)
+            .execute(&mut *transaction)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        events::insert(&mut transaction, About::Cache(cache), event).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        transaction.commit().await?;
+        event.dispatch.committed();
+        Ok(true)
+    }
+
+    /// Up to `limit` findings that stand and may be taken over, newest first, older than `before`.
+    pub async fn found_caches(
+        &self,
+        filter: &FoundFilter,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<FoundCache>, Error> {
+        let columns = FoundCache::columns("f");
+        let mut query: QueryBuilder<Postgres> = QueryBuilder::new(format!(
+            "SELECT {columns} FROM found_caches f WHERE ended_at IS NULL AND orphan_of IS NULL"
+        ));
+        if let Some(before) = before {
+            query.push(" AND id < ").push_bind(before);
+        }
+        for (condition, text) in [
+            (" AND account = ", filter.account.as_deref()),
+            (" AND region = ", filter.region.as_ref().map(Region::as_str)),
+            (" AND name = ", filter.name.as_deref()),
+        ] {
+            if let Some(text) = text {
+                query.push(condition).push_bind(text);
+            }
+        }
+        if let Some(after) = filter.found_after {
+            query.push(" AND found_at >= ").push_bind(after);
+        }
+        // What was taken over since is nobody's finding any more, before the next comparison says so.
+        query.push(" AND NOT EXISTS (SELECT FROM image_caches c WHERE c.account = f.account AND c.region = f.region ");
+        query.push("AND c.eci_cache_id = f.eci_cache_id) ORDER BY id DESC LIMIT ").push_bind(limit);
+        Ok(query.build_query_as().fetch_all(&self.requests).await?)
+    }
+}

@@ -1,0 +1,29 @@
+//! What one team has: every read is scoped by its id. What looks across teams is [`system`](super::system).
+
+pub(super) mod access_keys;
+pub(super) mod adoption;
+pub(super) mod api_keys;
+pub(super) mod audit;
+pub(super) mod backlog;
+pub(super) mod changes;
+pub(super) mod deliveries;
+pub(super) mod description;
+pub(super) mod dispatch;
+pub(super) mod endpoint_changes;
+pub(super) mod endpoint_trials;
+pub(super) mod endpoints;
+pub(super) mod ensure;
+pub(super) mod events;
+pub(super) mod gate;
+pub(super) mod idempotency;
+pub(super) mod image_caches;
+pub(super) mod lives;
+pub(super) mod makers;
+pub(super) mod operations;
+pub(super) mod owed_answers;
+pub(super) mod policies;
+pub(super) mod quota;
+pub(super) mod redelivery;
+pub(super) mod rendered;
+pub(super) mod settle;
+pub(super) mod transitions;

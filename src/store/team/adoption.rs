@@ -1,0 +1,119 @@
+//! Writing down a cache that was taken over: its row, the operation that says who did it, its transition,
+//! its event, its audit entry and the tracker's wake-up, all or nothing.
+
+use super::changes::{self, CacheWrite};
+use super::quota::{self, Quota};
+use super::{image_caches, operations};
+use crate::domain::clock::Instant;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::operation::Operation;
+use crate::store::database::pool::Connection;
+use crate::store::rows::OperationToWrite;
+use crate::store::system::cloud_accounts;
+use crate::store::system::tracker_wake;
+use crate::store::{Error, Store};
+
+/// The unique index that lets one cloud cache belong to one row.
+pub(in crate::store) const ONE_ROW: &str = "image_caches_provider";
+
+/// A cache to take over.
+#[derive(Debug)]
+pub struct NewAdoption {
+    /// A create that has succeeded already: nothing was sent.
+    pub operation: Operation,
+    /// The row, its first transition, its event and its audit entry.
+    pub write: CacheWrite,
+    /// When the tracker shall look; none if there is nothing to follow.
+    pub look_at: Option<Instant>,
+    /// The cloud account, if it has a row that must stay.
+    pub account: Option<String>,
+}
+
+/// What became of an adoption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    /// It is the team's.
+    Done,
+    /// A row has it by now: nothing was written.
+    Taken,
+    /// Its removal may be under way: nothing was written.
+    BeingRemoved,
+    /// The team may not have more: nothing was written.
+    OverQuota,
+    /// The cloud account was removed or disabled in this moment: nothing was written.
+    NoAccount,
+}
+
+impl Store {
+    /// Takes over a cache of the cloud.
+    pub async fn adopt(&self, new: &NewAdoption, quota: Option<Quota<'_>>) -> Result<Adopted, Error> {
+        match self.write_adoption(new, quota).await {
+            Err(error) if error.is_constraint(ONE_ROW) => Ok(Adopted::Taken),
+            done => done,
+        }
+    }
+
+    async fn write_adoption(&self, new: &NewAdoption, quota: Option<Quota<'_>>) -> Result<Adopted, Error> {
+        let mut transaction = self.requests.begin().await?;
+        if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
+            return Ok(Adopted::OverQuota);
+        }
+        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+            return Ok(Adopted::NoAccount);
+        }
+        if !end_finding(&mut transaction, &new.write.next, new.operation.created_at).await? {
+            return Ok(Adopted::BeingRemoved);
+        }
+        image_caches::insert(&mut transaction, &new.write.next).await?;
+        operations::insert(&mut transaction, &OperationToWrite::done(&new.operation)).await?;
+        // The row that was just written cannot have moved on.
+        changes::apply(&mut transaction, &self.stamp, &new.write).await?;
+        if let Some(at) = new.look_at {
+            tracker_wake::wake(&mut transaction, &new.write.next, at).await?;
+        }
+        transaction.commit().await?;
+        new.write.committed();
+        Ok(Adopted::Done)
+    }
+}
+
+/// Holds a cache of the cloud, by account, region and id, until the transaction has ended: it is either taken over or
+/// removed. A lock of its own, because neither of the two need have a row.
+pub(in crate::store) async fn hold(connection: &mut Connection, cache: [&str; 3]) -> Result<(), Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(format!("cloud cache {}", cache.join(" ")))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Ends what was found of it, under the lock that whoever removes an orphan takes, too. `false`: its removal may be
+/// under way.
+async fn end_finding(connection: &mut Connection, cache: &ImageCache, now: Instant) -> Result<bool, Error> {
+    let id = cache.eci_cache_id.as_deref().unwrap_or_default();
+    hold(connection, [&cache.account, cache.spec.region.as_str(), id]).await?;
+    let removing: Option<bool> = sqlx::query_scalar(
+        "SELECT COALESCE(removing_until > $4, false) FROM found_caches
+         WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND ended_at IS NULL FOR UPDATE",
+    )
+    .bind(&cache.account)
+    .bind(cache.spec.region.as_str())
+    .bind(&cache.eci_cache_id)
+    .bind(now)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if removing == Some(true) {
+        return Ok(false);
+    }
+    sqlx::query(
+        "UPDATE found_caches SET ended_at = $4
+         WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND ended_at IS NULL",
+    )
+    .bind(&cache.account)
+    .bind(cache.spec.region.as_str())
+    .bind(&cache.eci_cache_id)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(true)
+}

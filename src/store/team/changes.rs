@@ -1,0 +1,149 @@
+//! One step of one image cache, written whole: the row by compare-and-set, its transition, its audit
+//! entry, its event and one delivery for each endpoint that wants it.
+//!
+//! The caller owns the transaction, so that an operation's outcome can join it.
+
+use std::sync::LazyLock;
+
+use super::events::{self, About, NewEvent};
+use crate::domain::audit::AuditEntry;
+use crate::domain::image_cache::status::Status;
+use crate::domain::image_cache::{ImageCache, Transition};
+use crate::store::batch::audit_insert;
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql};
+use crate::store::database::pool::Connection;
+use crate::store::rows::{EventToWrite, ImageCacheRow, TransitionRow, TransitionToWrite};
+use crate::store::system::tracker_wake;
+use crate::store::words::OPEN;
+use crate::store::{Error, Stamp, Store};
+
+/// A step to write.
+#[derive(Debug, Clone)]
+pub struct CacheWrite {
+    /// The row as it shall be; its `version` is the one that it must still have.
+    pub next: ImageCache,
+    /// The transition, where the status moved.
+    pub transition: Option<Transition>,
+    /// The event, where there is one to tell.
+    pub event: Option<NewEvent>,
+    /// What is kept of it; a mere look that found a new progress is not worth an entry.
+    pub audit: Option<AuditEntry>,
+}
+
+impl CacheWrite {
+    /// The row of the transition, if there is one.
+    pub(in crate::store) fn transition(&self) -> Option<TransitionToWrite<'_>> {
+        Some(TransitionToWrite { team: &self.next.team, transition: self.transition.as_ref()? })
+    }
+
+    /// The row of the event, if there is one.
+    pub(in crate::store) fn event(&self) -> Option<EventToWrite<'_>> {
+        Some(EventToWrite { about: About::Cache(&self.next), event: self.event.as_ref()? })
+    }
+}
+
+impl Store {
+    /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
+    pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
+        self.workers.limited(self.write_step(write)).await
+    }
+
+    async fn write_step(&self, write: &CacheWrite) -> Result<bool, Error> {
+        let mut transaction = self.workers.begin().await?;
+        if !apply(&mut transaction, &self.stamp, write).await? {
+            return Ok(false);
+        }
+        if let Some(transition) = write.transition.as_ref().filter(|transition| sets_in_motion(transition)) {
+            tracker_wake::wake(&mut transaction, &write.next, transition.at).await?;
+        }
+        transaction.commit().await?;
+        write.committed();
+        Ok(true)
+    }
+}
+
+impl CacheWrite {
+    /// To be called once its transaction is committed: hands its deliveries over, and wakes who must look for them.
+    pub(in crate::store) fn committed(&self) {
+        if let Some(event) = &self.event {
+            event.dispatch.committed();
+        }
+    }
+}
+
+/// What was at rest and moves again must be followed.
+fn sets_in_motion(transition: &Transition) -> bool {
+    transition.to.is_in_motion() && !transition.from.is_some_and(Status::is_in_motion)
+}
+
+/// Whether it is gone, and not at our request.
+pub(in crate::store) fn is_vanishing(transition: &Transition) -> bool {
+    transition.to.is_final() && transition.to != Status::Deleted
+}
+
+/// A delete that begins in this moment raises the row's version, and this step then fails by that.
+async fn delete_runs(connection: &mut Connection, cache: &ImageCache) -> Result<bool, Error> {
+    let runs = sqlx::query_scalar(sql!(
+        "SELECT EXISTS (SELECT FROM operations
+             WHERE image_cache = $1 AND kind = 'delete' AND state IN ({OPEN}))"
+    ))
+    .bind(cache.id.uuid())
+    .fetch_one(connection)
+    .await?;
+    Ok(runs)
+}
+
+/// Writes a step into an open transaction. `false`: the row has moved on.
+///
+/// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end says
+/// `deleting`, and the looks after it `deleted`.
+pub(in crate::store) async fn apply(
+    connection: &mut Connection,
+    stamp: &Stamp,
+    write: &CacheWrite,
+) -> Result<bool, Error> {
+    if write.transition.as_ref().is_some_and(is_vanishing) && delete_runs(connection, &write.next).await? {
+        return Ok(false);
+    }
+    if !update_row(connection, &write.next).await? {
+        return Ok(false);
+    }
+    if let Some(transition) = &write.transition {
+        insert_transition(connection, &write.next, transition).await?;
+    }
+    if let Some(event) = &write.event {
+        events::insert(connection, About::Cache(&write.next), event).await?;
+    }
+    if let Some(entry) = &write.audit {
+        audit_insert::insert(connection, stamp, std::slice::from_ref(entry)).await?;
+    }
+    Ok(true)
+}
+
+static STEP: LazyLock<String> = LazyLock::new(|| {
+    let step = Numbers::default().one::<ImageCacheRow>(ImageCacheRow::OF_STEP);
+    let set = ImageCacheRow::set(ImageCacheRow::OF_STEP, ImageCacheRow::FOUND_BY);
+    format!(
+        "UPDATE image_caches c SET version = c.version + 1, {set} FROM {step}
+         WHERE c.team = n.team AND c.id = n.id AND c.version = n.version"
+    )
+});
+
+async fn update_row(connection: &mut Connection, next: &ImageCache) -> Result<bool, Error> {
+    let parameters = Parameters::default().one::<ImageCacheRow>(ImageCacheRow::OF_STEP, &next);
+    Ok(parameters.query(&STEP)?.execute(connection).await?.rows_affected() == 1)
+}
+
+static TRANSITION: LazyLock<String> = LazyLock::new(TransitionRow::insert_one);
+
+/// Writes one transition.
+pub(in crate::store) async fn insert_transition(
+    connection: &mut Connection,
+    cache: &ImageCache,
+    transition: &Transition,
+) -> Result<(), Error> {
+    let new = TransitionToWrite { team: &cache.team, transition };
+    let parameters = Parameters::default().one::<TransitionRow>(Which::All, &new);
+    parameters.query(&TRANSITION)?.execute(connection).await?;
+    Ok(())
+}

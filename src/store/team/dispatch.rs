@@ -1,0 +1,190 @@
+//! One delivery for each endpoint that wants an event, and the short way of those that can go at once.
+//!
+//! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory the
+//! moment its transaction has committed: no statement and no pause lie between. Everything else waits in the queue. For
+//! an endpoint that is not enabled at most so many wait ([`super::backlog`]): the others are counted. What must stay
+//! true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit whose answer
+//! was lost) is found by its worker, which compares what it holds with the database.
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use sqlx::{AssertSqlSafe, FromRow};
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+use crate::domain::clock::Instant;
+use crate::domain::ids::EndpointId;
+use crate::domain::webhooks::endpoint::PENDING;
+use crate::store::Error;
+use crate::store::database::pool::Connection;
+use crate::store::system::deliveries::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
+
+/// Where handed-over deliveries come out.
+#[derive(Debug)]
+pub struct Outlet {
+    /// To the deliverer of this process.
+    pub to: mpsc::UnboundedSender<Dispatched>,
+    /// Wakes it for what waits in the queue.
+    pub look: Notify,
+}
+
+/// What a committed transaction has for the deliverer.
+#[derive(Debug, Default)]
+pub struct Dispatched {
+    /// What is in its hands by now.
+    pub claims: Vec<Claim>,
+    /// The closed endpoints for which something waits in the queue: looking for it at once would find them closed.
+    pub behind: Vec<EndpointId>,
+}
+
+/// How one event's deliveries get to the deliverer.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    worker: Option<Uuid>,
+    closed: Arc<Vec<Uuid>>,
+    outlet: Arc<Outlet>,
+    outbox: Arc<Mutex<Outbox>>,
+}
+
+/// What a transaction has written and not yet committed.
+#[derive(Debug, Default)]
+struct Outbox {
+    handed: Dispatched,
+    waiting: bool,
+}
+
+impl Dispatch {
+    /// To the deliverer `worker` of this process, or to the queue where there is none. Nothing is handed over for
+    /// the endpoints in `closed`.
+    pub fn new(worker: Option<Uuid>, closed: Arc<Vec<Uuid>>, outlet: Arc<Outlet>) -> Self {
+        Self { worker, closed, outlet, outbox: Arc::default() }
+    }
+
+    /// Whether deliveries by both get to the deliverer in the same way.
+    pub(in crate::store) fn is_like(&self, other: &Self) -> bool {
+        self.worker == other.worker
+            && (Arc::ptr_eq(&self.closed, &other.closed) || self.closed == other.closed)
+            && Arc::ptr_eq(&self.outlet, &other.outlet)
+    }
+
+    /// The deliverer of this process, if it is to get some.
+    pub(in crate::store) fn worker(&self) -> Option<Uuid> {
+        self.worker
+    }
+
+    /// Who gets nothing at once.
+    pub(in crate::store) fn closed(&self) -> &[Uuid] {
+        &self.closed
+    }
+
+    /// Puts into the outbox what a transaction has written and not yet committed.
+    pub(in crate::store) fn put(&self, deliveries: impl IntoIterator<Item = Put>) -> Result<(), Error> {
+        let mut outbox = Outbox::default();
+        for put in deliveries {
+            let endpoint = put.row.endpoint();
+            match self.worker {
+                Some(worker) if put.state == 1 => outbox.handed.claims.push(put.row.of(worker)?),
+                Some(_) if self.closed.contains(&endpoint) => outbox.handed.behind.push(endpoint.into()),
+                _ => outbox.waiting |= put.awake,
+            }
+        }
+        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
+        Ok(())
+    }
+
+    /// The transaction has committed.
+    pub(in crate::store) fn committed(&self) {
+        let outbox = std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner));
+        if !outbox.handed.claims.is_empty() || !outbox.handed.behind.is_empty() {
+            // If the deliverer has ended meanwhile, its worker is gone, too: others find what it held.
+            let _ended = self.outlet.to.send(outbox.handed);
+        }
+        if outbox.waiting {
+            self.outlet.look.notify_one();
+        }
+    }
+}
+
+/// A delivery that was written: a row of [`written`].
+#[derive(FromRow)]
+pub(in crate::store) struct Put {
+    #[sqlx(flatten)]
+    row: ClaimRow,
+    state: i16,
+    awake: bool,
+}
+
+/// Writes the deliveries of the events with these numbers, which share a way to the deliverer. A disabled endpoint's
+/// wait, too: they are kept, and not claimed until it is enabled again.
+pub(in crate::store) async fn enqueue(
+    connection: &mut Connection,
+    events: &[i64],
+    now: Instant,
+    dispatch: &Dispatch,
+) -> Result<(), Error> {
+    let rows: Vec<Put> = sqlx::query_as(AssertSqlSafe(ENQUEUE.as_str()))
+        .bind(events)
+        .bind(now)
+        .bind(dispatch.worker)
+        .bind(&*dispatch.closed)
+        .fetch_all(connection)
+        .await?;
+    tracing::debug!(events = events.len(), deliveries = rows.len(), "events recorded");
+    dispatch.put(rows)
+}
+
+/// What is to be known of an event to tell who wants it: its type, and the name and tags of its image cache, if it is
+/// about one. Its own conditions are on `e`.
+pub(in crate::store) const TOLD: &str = "
+    SELECT e.seq, e.team, e.type, e.image_cache, e.occurred_at, i.name,
+        CASE WHEN e.image_cache IS NOT NULL THEN COALESCE(i.spec->'tags', '{}') END AS tags
+    FROM events e LEFT JOIN image_caches i ON i.team = e.team AND i.id = e.image_cache";
+
+/// Whether the endpoint `w` wants an event `told` ([`TOLD`]).
+pub(in crate::store) const WANTS: &str = "
+    (w.event_types = '{}' OR told.type = ANY (w.event_types))
+    AND (w.platform OR told.type NOT LIKE 'platform.%')
+    AND (told.name IS NULL OR w.name_like IS NULL OR told.name LIKE w.name_like)
+    AND (told.tags IS NULL OR told.tags @> w.tags)";
+
+/// Writes one delivery for each that wants an event `told`; they are `c` then. $2 is now, $3 the worker, $4 the closed
+/// endpoints.
+pub(in crate::store) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
+    let forms = forms();
+    format!(
+        "wanting AS (
+            SELECT told.seq, told.occurred_at, w.id, w.team,
+                w.enabled OR told.seq <= COALESCE(s.queue_until, told.seq) AS queued, CASE WHEN w.ordered THEN told.image_cache END AS lane,
+                w.enabled AND w.format IN ({forms}) AND h.worker IS NOT NULL AND NOT w.id = ANY ($4::uuid[])
+                    AND {AWAKE}
+                    AND NOT (w.ordered AND EXISTS (SELECT FROM webhook_deliveries p
+                        WHERE p.endpoint = w.id AND p.lane = told.image_cache AND p.state IN (0, 1))) AS at_once
+            FROM told JOIN webhook_endpoints w ON w.team = told.team JOIN webhook_endpoint_state s ON s.endpoint = w.id
+                LEFT JOIN webhook_holders h ON h.team = w.team AND h.worker = $3
+            WHERE NOT w.deleted AND w.disabled_reason IS DISTINCT FROM '{PENDING}' AND {WANTS}),
+        c AS (
+            INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at, state, attempts, lease_token, leased_at)
+            SELECT team, seq, id, lane, occurred_at, at_once::int, at_once::int, CASE WHEN at_once THEN $3::uuid END,
+                CASE WHEN at_once THEN clock_timestamp() END
+            FROM wanting WHERE queued
+            RETURNING id, attempts, team, event, endpoint, state),
+        passed_over AS (
+            INSERT INTO webhook_passed_over (endpoint, since, events)
+            SELECT id, min(occurred_at), count(*) FROM wanting WHERE NOT queued GROUP BY id)"
+    )
+});
+
+/// What was written behind [`DELIVERIES`], for the events in that table.
+pub(in crate::store) fn written(events: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, c.state, w.enabled AND {AWAKE} AS awake
+        FROM c JOIN {events} e ON e.seq = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
+            JOIN webhook_endpoint_state s ON s.endpoint = c.endpoint"
+    )
+}
+
+/// $1 the events.
+static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
+    let (deliveries, written) = (&*DELIVERIES, written("events"));
+    format!("WITH told AS ({TOLD} WHERE e.seq = ANY ($1)), {deliveries} {written} ORDER BY c.event")
+});

@@ -1,0 +1,95 @@
+//! What is sent to an endpoint outside the queue keeps to the limits of what is in it: its rate, and how many messages
+//! are under way to it.
+
+use chrono::Duration;
+
+use super::endpoint_changes::{Failures, end_rest};
+use crate::domain::clock::Instant;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::ids::EndpointId;
+use crate::store::{Error, Store};
+
+/// Whether a test may be sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// It counts as one of the endpoint's rate; until then that lets nothing go, where it has one.
+    Begun(Option<Instant>),
+    /// The rate lets nothing go yet.
+    Limited,
+    /// As many deliveries are in hand as may be, or more.
+    Busy,
+}
+
+impl Store {
+    /// Takes one of the endpoint's rate for a test, unless `most` deliveries or more are in hand. None: there is no such
+    /// endpoint.
+    pub async fn begin_test(
+        &self,
+        team: &TeamId,
+        id: EndpointId,
+        now: Instant,
+        most: i64,
+    ) -> Result<Option<Trial>, Error> {
+        let found: Option<(Option<i32>, i64)> = sqlx::query_as(
+            "SELECT w.rate_per_second,
+                 (SELECT count(*) FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 1 AND w.rate_per_second IS NULL)
+             FROM webhook_endpoints w WHERE w.team = $1 AND w.id = $2 AND NOT w.deleted",
+        )
+        .bind(team.as_str())
+        .bind(id.uuid())
+        .fetch_optional(&self.requests)
+        .await?;
+        match found {
+            None => Ok(None),
+            Some((_, in_hand)) if in_hand >= most => Ok(Some(Trial::Busy)),
+            Some((None, _)) => Ok(Some(Trial::Begun(None))),
+            Some((Some(rate), _)) => self.take_of_rate(id, now, rate).await.map(Some),
+        }
+    }
+
+    /// What deliverers remember of the rate no longer holds, which the epoch tells them.
+    async fn take_of_rate(&self, id: EndpointId, now: Instant, rate: i32) -> Result<Trial, Error> {
+        let free_at = now + Duration::microseconds(1_000_000 / i64::from(rate.max(1)));
+        // A time that lies further ahead than any rate reaches was written by a clock that leapt.
+        let done = sqlx::query(
+            "UPDATE webhook_endpoint_state SET free_at = $3, epoch = epoch + 1
+             WHERE endpoint = $1 AND (free_at IS NULL OR free_at <= $2 OR free_at > $2 + interval '2 seconds')",
+        )
+        .bind(id.uuid())
+        .bind(now)
+        .bind(free_at)
+        .execute(&self.requests)
+        .await?;
+        Ok(if done.rows_affected() == 1 { Trial::Begun(Some(free_at)) } else { Trial::Limited })
+    }
+
+    /// Notes that a test arrived at `now`: it is a success as any other, and ends every rest; not the pause of its rate.
+    pub async fn note_test_arrived(
+        &self,
+        team: &TeamId,
+        id: EndpointId,
+        now: Instant,
+        free_at: Option<Instant>,
+    ) -> Result<(), Error> {
+        let mut transaction = self.requests.begin().await?;
+        let done = sqlx::query(
+            "UPDATE webhook_endpoint_state SET last_success_at = $3 WHERE endpoint = $2
+               AND EXISTS (SELECT FROM webhook_endpoints WHERE team = $1 AND id = $2 AND NOT deleted)",
+        )
+        .bind(team.as_str())
+        .bind(id.uuid())
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 1 {
+            end_rest(&mut transaction, id, Failures::Forgotten).await?;
+            sqlx::query("UPDATE webhook_endpoint_state SET free_at = $2 WHERE endpoint = $1")
+                .bind(id.uuid())
+                .bind(free_at)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! Reads of one team's image caches.
+
+use std::sync::LazyLock;
+
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use crate::domain::clock::Instant;
+use crate::domain::filter::CacheFilter;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::ids::CacheId;
+use crate::domain::image_cache::ImageCache;
+use crate::domain::matching::{DEFAULT_SIZE_GIB, Weighed};
+use crate::domain::region::Region;
+use crate::store::columns::{Parameters, Table as _, Which};
+use crate::store::database::pool::Connection;
+use crate::store::rows::{ImageCacheRow, word};
+use crate::store::unreadable::{Keyed, alone, readable};
+use crate::store::words::ENDED;
+use crate::store::{Error, Store};
+
+impl Store {
+    /// One image cache of the team.
+    pub async fn image_cache(&self, team: &TeamId, id: CacheId) -> Result<Option<ImageCache>, Error> {
+        let sql = format!("SELECT {} FROM image_caches c WHERE team = $1 AND id = $2", ImageCacheRow::columns("c"));
+        let row: Option<ImageCacheRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        alone(row)
+    }
+
+    /// Up to `limit` image caches of the team that still exist, as far as they are weighed: those of `region` first, then
+    /// the newest.
+    pub async fn matchable_caches(&self, team: &TeamId, region: &Region, limit: i64) -> Result<Vec<Weighed>, Error> {
+        // In two parts, each in the order of its index: nothing is sorted, and the second is read only where the first
+        // was not enough.
+        let part = |of: &str| {
+            format!(
+                "(SELECT id, eci_cache_id, account, name, region, status, (spec ->> 'size_gib')::integer AS size_gib, images,
+                     created_at
+                 FROM image_caches WHERE team = $1 AND region {of} $2 AND status NOT IN ({ENDED})
+                     AND status <> 'deleting'
+                 ORDER BY id DESC LIMIT {limit})"
+            )
+        };
+        let sql = format!("{} UNION ALL {} LIMIT {limit}", part("="), part("<>"));
+        let rows: Vec<WeighedRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.as_str())
+            .bind(region.as_str())
+            .fetch_all(&self.requests)
+            .await?;
+        Ok(readable(rows))
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct WeighedRow {
+    id: Uuid,
+    eci_cache_id: Option<String>,
+    account: String,
+    name: String,
+    region: String,
+    status: String,
+    size_gib: Option<i32>,
+    images: Vec<String>,
+    created_at: Instant,
+}
+
+impl Keyed for WeighedRow {
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl TryFrom<WeighedRow> for Weighed {
+    type Error = Error;
+
+    fn try_from(row: WeighedRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            eci_cache_id: row.eci_cache_id,
+            account: row.account,
+            name: row.name,
+            region: word(row.region.parse().ok(), "image_caches", "region")?,
+            status: word(row.status.parse().ok(), "image_caches", "status")?,
+            size_gib: row.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
+            images: Weighed::held(&row.images),
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Which of a team's image caches a list shows: up to `limit`, newest first, older than `before`.
+pub(in crate::store) fn narrow_list(
+    query: &mut QueryBuilder<Postgres>,
+    team: &TeamId,
+    filter: &CacheFilter,
+    before: Option<Uuid>,
+    limit: i64,
+) {
+    query.push(" WHERE team = ").push_bind(team.to_string());
+    if let Some(before) = before {
+        query.push(" AND id < ").push_bind(before);
+    }
+    if filter.statuses.is_empty() {
+        // What the indexes of a team's image caches hold: all but those that have ended.
+        query.push(" AND status NOT IN (").push(ENDED).push(")");
+    } else {
+        let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
+        query.push(" AND status = ANY (").push_bind(statuses).push(")");
+    }
+    narrow(query, filter);
+    // In the text, as the planner weighs it: with a number that it does not know it would plan each list anew.
+    query.push(" ORDER BY id DESC LIMIT ").push(limit);
+}
+
+/// Adds the conditions that were asked for, and no others: with seventeen optional ones in one statement the
+/// planner misjudged how many rows are left, and sorted all of a team's caches for one page.
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
+    let texts = [
+        (" AND region = ", filter.region.as_ref().map(Region::as_str)),
+        (" AND name = ", filter.name.as_deref()),
+        (" AND account = ", filter.account.as_deref()),
+        (" AND eci_cache_id = ", filter.eci_cache_id.as_deref()),
+        (" AND snapshot_id = ", filter.snapshot_id.as_deref()),
+        (" AND spec ->> 'resource_group_id' = ", filter.resource_group_id.as_deref()),
+    ];
+    for (condition, text) in texts {
+        if let Some(text) = text {
+            query.push(condition).push_bind(text);
+        }
+    }
+    let times = [
+        (" AND created_at >= ", filter.created_after),
+        (" AND created_at < ", filter.created_before),
+        (" AND expires_at >= ", filter.expires_after),
+        (" AND expires_at < ", filter.expires_before),
+        (" AND COALESCE(last_matched_at, ready_at) < ", filter.idle_since),
+    ];
+    for (condition, time) in times {
+        if let Some(time) = time {
+            query.push(condition).push_bind(time);
+        }
+    }
+    if let Some(drifted) = filter.drifted {
+        query.push(if drifted { " AND drift IS NOT NULL" } else { " AND drift IS NULL" });
+    }
+    narrow_contents(query, filter);
+}
+
+/// By image, tags and free text.
+fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
+    if let Some(image) = &filter.image {
+        query.push(" AND images @> ARRAY[").push_bind(image).push("]");
+    }
+    for (key, value) in &filter.tags {
+        match value {
+            Some(value) => query.push(" AND spec -> 'tags' ->> ").push_bind(key).push(" = ").push_bind(value),
+            None => query.push(" AND (spec -> 'tags') ? ").push_bind(key),
+        };
+    }
+    if let Some(text) = &filter.text {
+        // No LIKE: the text means itself. No image holds a line break, so none is found across two.
+        query.push(" AND (position(lower(").push_bind(text).push(") in lower(name)) > 0 OR position(lower(");
+        query.push_bind(text).push(") in lower(array_to_string(images, E'\\n'))) > 0)");
+    }
+}
+
+static INSERT: LazyLock<String> = LazyLock::new(ImageCacheRow::insert_one);
+
+/// Writes a new image cache.
+pub(in crate::store) async fn insert(connection: &mut Connection, cache: &ImageCache) -> Result<(), Error> {
+    let parameters = Parameters::default().one::<ImageCacheRow>(Which::All, &cache);
+    parameters.query(&INSERT)?.execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,328 @@
+//! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
+
+use std::sync::{Arc, LazyLock};
+
+use sqlx::{AssertSqlSafe, Row as _};
+use uuid::Uuid;
+
+use super::changes::{self, CacheWrite};
+use super::idempotency::{self, Claimed, NewKey};
+use super::image_caches;
+use super::owed_answers::{self, Waiter};
+use super::quota::{self, Quota};
+use crate::domain::audit::AuditEntry;
+use crate::domain::clock::{Instant, Uptime};
+use crate::domain::failure::CloudError;
+use crate::domain::identity::caller::TeamId;
+use crate::domain::ids::OperationId;
+use crate::domain::image_cache::{ImageCache, Transition};
+use crate::domain::operation::{Operation, OperationKind, Progress};
+use crate::store::batch::audit_insert;
+use crate::store::columns::{Parameters, Table as _, Which};
+use crate::store::database::pool::Connection;
+use crate::store::rows::{OperationRow, OperationToWrite, jsonb};
+use crate::store::system::cloud_accounts;
+use crate::store::unreadable::alone;
+use crate::store::{Error, Store};
+
+/// An intent to record.
+#[derive(Debug, Clone)]
+pub struct NewOperation {
+    /// The intent.
+    pub operation: Operation,
+    /// Registry logins, encrypted.
+    pub credentials: Option<Vec<u8>>,
+    /// Who holds it while it runs.
+    pub lease_token: Uuid,
+    /// For how long, in seconds by the database's clock.
+    pub lease_seconds: f64,
+    /// A moment before the lease begins, by the machine's uptime.
+    pub taken: Uptime,
+    /// What is kept of the request.
+    pub audit: AuditEntry,
+    /// The caller's key, if any.
+    pub key: Option<NewKey>,
+    /// Of a create: the cloud account, if it has a row that must stay.
+    pub account: Option<String>,
+    /// The first attempt, where it is noted in the same transaction: the operation is in doubt from its beginning on.
+    pub noted: Option<Progress>,
+    /// Of a create: who is told the ids now or never, so that they are owed from its beginning on.
+    pub waiter: Option<Arc<Waiter>>,
+}
+
+/// A create to record, whole.
+#[derive(Debug, Clone)]
+pub struct NewCreate {
+    /// The intent.
+    pub new: NewOperation,
+    /// The image cache as it begins.
+    pub cache: ImageCache,
+    /// Its first transition.
+    pub first: Transition,
+}
+
+/// What became of an intent to change a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// Recorded, and in its recorder's hands.
+    Running,
+    /// Recorded; it runs once the operation that runs now has ended.
+    Waiting,
+    /// The row has moved on, or the key was taken in this moment: nothing was written.
+    Moved,
+    /// The team may not have more: nothing was written.
+    OverQuota,
+}
+
+impl Store {
+    /// Records a create: idempotency key, image cache, its first transition, operation, audit entry.
+    pub async fn begin_create(&self, create: &NewCreate, mut quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+        let mut repeats = self.requests.repeats();
+        loop {
+            let work = self.write_create(create, quota.as_mut().map(Quota::lent), repeats.again);
+            let done = self.requests.limited(work).await;
+            if !repeats.pass(&done).await {
+                return if self.met_itself(create, &done).await? { Ok(Claimed::Fresh) } else { unless_taken(done) };
+            }
+        }
+    }
+
+    /// Whether it met itself: a statement whose answer was lost went on, and was committed in this moment.
+    async fn met_itself(&self, create: &NewCreate, done: &Result<Claimed, Error>) -> Result<bool, Error> {
+        let id = create.new.operation.id;
+        let taken =
+            |error: &Error| ["image_caches_pkey", "operations_pkey"].iter().any(|name| error.is_constraint(name));
+        let may_be = match done {
+            Ok(Claimed::Earlier { operation, .. }) => *operation == id,
+            Err(error) => taken(error),
+            _ => false,
+        };
+        // Other creates with the same key may have the same id, but no other is about this image cache.
+        Ok(may_be && state_of(&mut self.requests.acquire().await?, &create.new.operation).await?.is_some())
+    }
+
+    async fn write_create(&self, create: &NewCreate, quota: Option<Quota<'_>>, again: bool) -> Result<Claimed, Error> {
+        let NewCreate { new, cache, first } = create;
+        let mut transaction = self.requests.begin().await?;
+        if again && state_of(&mut transaction, &new.operation).await?.is_some() {
+            return Ok(Claimed::Fresh);
+        }
+        if let Some(key) = &new.key {
+            let claimed =
+                idempotency::claim(&mut transaction, &cache.team, key, new.operation.id, cache.created_at).await?;
+            if claimed != Claimed::Fresh {
+                return Ok(claimed);
+            }
+        }
+        if !quota::admits(&mut transaction, &cache.team, quota).await? {
+            return Ok(Claimed::OverQuota);
+        }
+        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+            return Ok(Claimed::NoAccount);
+        }
+        image_caches::insert(&mut transaction, cache).await?;
+        insert(&mut transaction, &OperationToWrite::begun(new)).await?;
+        owed_answers::insert(&mut transaction, create).await?;
+        changes::insert_transition(&mut transaction, cache, first).await?;
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
+        transaction.commit().await?;
+        Ok(Claimed::Fresh)
+    }
+
+    /// Records an update or delete of the row in the version that was read. A delete waits for an operation that
+    /// runs; an update then breaks the constraint `operations_one_running`, a second waiting delete
+    /// `operations_one_waiting`.
+    pub async fn begin_change(
+        &self,
+        new: &NewOperation,
+        version: i64,
+        mut quota: Option<Quota<'_>>,
+    ) -> Result<Begun, Error> {
+        let mut repeats = self.requests.repeats();
+        loop {
+            let work = self.write_intent(new, version, quota.as_mut().map(Quota::lent), repeats.again);
+            let done = self.requests.limited(work).await;
+            if !repeats.pass(&done).await {
+                return done;
+            }
+        }
+    }
+
+    async fn write_intent(
+        &self,
+        new: &NewOperation,
+        version: i64,
+        quota: Option<Quota<'_>>,
+        again: bool,
+    ) -> Result<Begun, Error> {
+        let mut transaction = self.requests.begin().await?;
+        if again && let Some(state) = state_of(&mut transaction, &new.operation).await? {
+            return Ok(if state == "waiting" { Begun::Waiting } else { Begun::Running });
+        }
+        if let Some(key) = &new.key {
+            let (operation, now) = (&new.operation, new.operation.created_at);
+            let claimed = idempotency::claim(&mut transaction, &operation.team, key, operation.id, now).await?;
+            if claimed != Claimed::Fresh {
+                return Ok(Begun::Moved);
+            }
+        }
+        if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
+            return Ok(Begun::OverQuota);
+        }
+        if new.operation.progress.kind == OperationKind::Update {
+            owed_answers::claim(&mut transaction, new.operation.cache).await?;
+        }
+        // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
+        let waits = insert(&mut transaction, &OperationToWrite::begun(new)).await?;
+        let done = sqlx::query(
+            "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = GREATEST(updated_at, $5)
+             WHERE team = $1 AND id = $2 AND version = $3",
+        )
+        .bind(new.operation.team.as_str())
+        .bind(new.operation.cache.uuid())
+        .bind(version)
+        .bind(new.operation.id.uuid())
+        .bind(new.operation.created_at)
+        .execute(&mut *transaction)
+        .await?;
+        // Also when the operation that it waits for ended in this moment: that raised the version.
+        if done.rows_affected() == 0 {
+            return Ok(Begun::Moved);
+        }
+        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
+        transaction.commit().await?;
+        Ok(if waits { Begun::Waiting } else { Begun::Running })
+    }
+
+    /// Which of these ids no operation has: the first. None: all are taken.
+    pub async fn free_operation(&self, ids: &[OperationId]) -> Result<Option<OperationId>, Error> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let free: Option<Uuid> = sqlx::query_scalar(
+            "SELECT u.id FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, place)
+             WHERE NOT EXISTS (SELECT FROM operations o WHERE o.id = u.id) ORDER BY u.place LIMIT 1",
+        )
+        .bind(ids)
+        .fetch_optional(&self.requests)
+        .await?;
+        Ok(free.map(OperationId::from))
+    }
+
+    /// One operation of the team, or of whichever where none is named.
+    pub async fn operation(&self, team: Option<&TeamId>, id: OperationId) -> Result<Option<Operation>, Error> {
+        let columns = OperationRow::columns("o");
+        let sql = format!("SELECT {columns} FROM operations o WHERE ($1::text IS NULL OR team = $1) AND id = $2");
+        let row: Option<OperationRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(team.map(TeamId::as_str))
+            .bind(id.uuid())
+            .fetch_optional(&self.requests)
+            .await?;
+        alone(row)
+    }
+
+    /// Keeps what a request was told that did not wait for the end. `false`: the end came first.
+    pub async fn answer_early(&self, operation: OperationId, answer: &serde_json::Value) -> Result<bool, Error> {
+        let mut connection = self.requests.acquire().await?;
+        idempotency::answer(&mut connection, operation, answer).await
+    }
+
+    /// Withdraws a create that nothing was sent of and that nobody relies on: with its idempotency key, so that the
+    /// same request may come again. `false`: it has ended, may have been sent, or somebody relies on it; nothing was
+    /// written.
+    ///
+    /// Whoever holds it meanwhile can no longer send it: an attempt is noted only of an operation that runs.
+    pub async fn withdraw(
+        &self,
+        id: OperationId,
+        error: &CloudError,
+        at: Instant,
+        write: &CacheWrite,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let abandoned: Option<bool> = sqlx::query_scalar(
+            "SELECT abandoned FROM operations WHERE id = $1 AND kind = 'create' AND state = 'running' AND NOT in_doubt
+             FOR UPDATE",
+        )
+        .bind(id.uuid())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(abandoned) = abandoned else { return Ok(false) };
+        // Asked for once nobody can join it any more.
+        if !owed_answers::forget(&mut transaction, id).await? && !abandoned {
+            return Ok(false);
+        }
+        sqlx::query(
+            "UPDATE operations SET state = 'refused', error = $2, finished_at = $3, credentials = NULL,
+                 lease_token = NULL, lease_until = NULL
+             WHERE id = $1",
+        )
+        .bind(id.uuid())
+        .bind(jsonb(error))
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
+        // Where a delete came in this moment, the row has moved on, and that delete sees to it.
+        if !changes::apply(&mut transaction, &self.stamp, write).await? {
+            return Ok(false);
+        }
+        sqlx::query("DELETE FROM idempotency_keys WHERE operation = $1")
+            .bind(id.uuid())
+            .execute(&mut *transaction)
+            .await?;
+        begin_waiting(&mut transaction, &write.next, at).await?;
+        transaction.commit().await?;
+        write.committed();
+        Ok(true)
+    }
+}
+
+/// The state of an operation whose commit may have been lost; none: it was not committed.
+async fn state_of(connection: &mut Connection, operation: &Operation) -> Result<Option<String>, Error> {
+    let state = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1 AND image_cache = $2")
+        .bind(operation.id.uuid())
+        .bind(operation.cache.uuid());
+    Ok(state.fetch_optional(connection).await?)
+}
+
+/// An operation's id that an earlier create has is an answer, not an error.
+pub(in crate::store) fn unless_taken(done: Result<Claimed, Error>) -> Result<Claimed, Error> {
+    match done {
+        Err(error) if error.is_constraint("operations_pkey") => Ok(Claimed::IdTaken),
+        done => done,
+    }
+}
+
+/// Lets the delete begin that waited for this operation's end.
+pub(in crate::store) async fn begin_waiting(
+    connection: &mut Connection,
+    cache: &ImageCache,
+    at: Instant,
+) -> Result<(), Error> {
+    // In nobody's hands: who recorded it has long answered its caller.
+    sqlx::query(
+        "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
+         WHERE image_cache = $1 AND state = 'waiting'",
+    )
+    .bind(cache.id.uuid())
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Also its first attempt, where that is noted with it.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH made AS ({} RETURNING id, state, attempts, last_signed_at),
+        noted AS (
+            INSERT INTO operation_attempts (operation, number, signed_at)
+            SELECT id, attempts, last_signed_at FROM made WHERE attempts > 0)
+        SELECT state = 'waiting' FROM made",
+        OperationRow::insert_one()
+    )
+});
+
+/// Writes a new operation. `true`: it waits for the operation that runs.
+pub(in crate::store) async fn insert(connection: &mut Connection, new: &OperationToWrite<'_>) -> Result<bool, Error> {
+    let parameters = Parameters::default().one::<OperationRow>(Which::All, new);
+    Ok(parameters.query(&INSERT)?.fetch_one(connection).await?.try_get(0)?)
+}

@@ -1,0 +1,327 @@
+//! Answers that are owed to callers of creates through the cloud's own API: recorded with the create, gone once they
+//! were written. The words are [`Owed`]'s.
+//!
+//! What must stay true: an answer leaves only after `sending` is committed; only `unsent` runs out; whoever comes to
+//! rely on the cache ends what is owed. Operations are locked before what is owed for them, and only where the end of
+//! one could come in between: to clear what was told takes no lock of an operation. By a word of another version nothing
+//! is written, told or given up: it is told of, and left to that version.
+//!
+//! Who calls it: `app`, and the transactions that record a create or an end. What it does not do: remove image caches.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::operations::NewCreate;
+use super::settle::Settlement;
+use crate::domain::clock::Instant;
+use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::operation::{OperationState, Owed};
+use crate::store::batch::{Batches, Work};
+use crate::store::database::pool::{Connection, Pool};
+use crate::store::rows::word;
+use crate::store::unreadable::{self, Keyed};
+use crate::store::{Error, Store};
+
+/// Most answers that wait to be cleared.
+const QUEUE: usize = 8_192;
+/// So many rows of another version are told of in one pass.
+const UNKNOWN: i64 = 100;
+
+/// The caller of a create who must be told now or never: shared by the request, which tells it, and the task that
+/// carries the create out. Known to this process alone; what is durable of it stands in `owed_answers`.
+#[derive(Debug, Default)]
+pub struct Waiter {
+    left: CancellationToken,
+    given_up: AtomicBool,
+    sending: AtomicBool,
+}
+
+impl Waiter {
+    /// One who waits until `left` fires.
+    pub fn until(left: CancellationToken) -> Self {
+        Self { left, ..Self::default() }
+    }
+
+    /// The request tells its caller something else.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    /// Whether the caller is there and will be told next.
+    pub fn waits(&self) -> bool {
+        !self.left.is_cancelled() && !self.given_up.load(Ordering::Acquire)
+    }
+
+    /// Whether [`Owed::Sending`] is known to be durable.
+    pub fn is_sending(&self) -> bool {
+        self.sending.load(Ordering::Acquire)
+    }
+
+    /// It is durable.
+    pub fn set_sending(&self) {
+        self.sending.store(true, Ordering::Release);
+    }
+}
+
+/// What an end does about what is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OwedAnswer {
+    /// Nothing: nothing is owed, or whoever ends it does not know.
+    #[default]
+    Untouched,
+    /// From now on this is owed.
+    Now(Option<Owed>),
+}
+
+impl OwedAnswer {
+    /// The word in the statement: none changes nothing, `told` ends it.
+    pub(in crate::store) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Untouched | Self::Now(Some(Owed::Unsent)) => None,
+            Self::Now(Some(Owed::Sending)) => Some(Owed::Sending.as_str()),
+            Self::Now(None) => Some("told"),
+        }
+    }
+}
+
+/// Records what is owed for a create that is recorded in the same transaction.
+pub(in crate::store) async fn insert(connection: &mut Connection, create: &NewCreate) -> Result<(), Error> {
+    if create.new.waiter.is_none() {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO owed_answers (image_cache, operation, state, created_at) VALUES ($1, $2, $3, $4)")
+        .bind(create.cache.id.uuid())
+        .bind(create.new.operation.id.uuid())
+        .bind(Owed::Unsent.as_str())
+        .bind(create.cache.created_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Records what is owed after an end, in its transaction. Whether it is [`Owed::Sending`] now.
+pub(in crate::store) async fn settle(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
+    match settlement.owed {
+        OwedAnswer::Untouched | OwedAnswer::Now(Some(Owed::Unsent)) => Ok(false),
+        OwedAnswer::Now(Some(Owed::Sending)) => set_sending(connection, settlement.operation).await,
+        OwedAnswer::Now(None) => forget(connection, settlement.operation).await.map(|_| false),
+    }
+}
+
+async fn set_sending(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
+    let done = sqlx::query("UPDATE owed_answers SET state = 'sending' WHERE operation = $1 AND state = ANY($2)")
+        .bind(id.uuid())
+        .bind(known());
+    Ok(done.execute(connection).await?.rows_affected() == 1)
+}
+
+/// The words that this version knows.
+fn known() -> Vec<&'static str> {
+    Owed::ALL.map(Owed::as_str).to_vec()
+}
+
+/// Those of up to so many rows with another word, or of the one of this operation: told of here.
+async fn unknown(connection: &mut Connection, of: Option<OperationId>, limit: i64) -> Result<Option<Error>, Error> {
+    let rows: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT operation FROM owed_answers WHERE state <> ALL($1) AND operation = COALESCE($2, operation) LIMIT $3",
+    )
+    .bind(known())
+    .bind(of.map(OperationId::uuid))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let told = |id: Uuid| unreadable::alone::<_, Owed>(Some(Unknown(id.into()))).err();
+    // Each is told of, whichever is returned.
+    Ok(rows.into_iter().filter_map(told).fold(None, |_, error| Some(error)))
+}
+
+/// What is owed for that operation by a word of another version.
+struct Unknown(OperationId);
+
+impl Keyed for Unknown {
+    fn key(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl TryFrom<Unknown> for Owed {
+    type Error = Error;
+
+    fn try_from(_: Unknown) -> Result<Self, Error> {
+        word(None, "owed_answers", "state")
+    }
+}
+
+/// Somebody relies on the cache from now on: nobody gives it up. `false`: its create was given up before.
+pub(in crate::store) async fn rely_on(connection: &mut Connection, cache: CacheId) -> Result<bool, Error> {
+    let stands: Option<bool> = sqlx::query_scalar(
+        "SELECT NOT abandoned AND state <> 'refused' FROM operations
+         WHERE image_cache = $1 AND kind = 'create' FOR UPDATE",
+    )
+    .bind(cache.uuid())
+    .fetch_optional(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM owed_answers WHERE image_cache = $1").bind(cache.uuid()).execute(connection).await?;
+    Ok(stands != Some(false))
+}
+
+/// The same of somebody who changes the cache by its name, whatever became of its create's caller.
+pub(in crate::store) async fn claim(connection: &mut Connection, cache: CacheId) -> Result<(), Error> {
+    if !rely_on(connection, cache).await? {
+        sqlx::query("UPDATE operations SET abandoned = false WHERE image_cache = $1 AND kind = 'create'")
+            .bind(cache.uuid())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Makes it durable that the ids may be told. `false`: the create was given up.
+    pub async fn begin_answer(&self, id: OperationId) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let may: Option<bool> = sqlx::query_scalar(
+            "SELECT o.state = 'succeeded' AND NOT o.abandoned AND NOT EXISTS (
+                 SELECT FROM operations d WHERE d.image_cache = o.image_cache AND d.kind = 'delete')
+             FROM operations o WHERE o.id = $1 FOR UPDATE OF o",
+        )
+        .bind(id.uuid())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if may != Some(true) {
+            return Ok(false);
+        }
+        if !set_sending(&mut transaction, id).await?
+            && let Some(unknown) = unknown(&mut transaction, Some(id), 1).await?
+        {
+            return Err(unknown);
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// The answer was written. Together with others that were.
+    pub async fn answered(&self, id: OperationId) -> Result<(), Error> {
+        self.told.ask(id.uuid()).await
+    }
+
+    /// Gives up a create whose caller will never be told: nothing is done of it that was not done yet, and what came
+    /// about is removed. Not where nothing is owed: somebody relies on it, or it was given up before.
+    pub async fn abandon(&self, id: OperationId) -> Result<(), Error> {
+        self.abandon_if(id, |_| true).await?;
+        Ok(())
+    }
+
+    /// The same of one that runs, as its caller is told that nothing was done. `false`: it has ended, nothing was
+    /// written.
+    pub async fn abandon_running(&self, id: OperationId) -> Result<bool, Error> {
+        self.abandon_if(id, |state| state == OperationState::Running.as_str()).await
+    }
+
+    async fn abandon_if(&self, id: OperationId, fits: impl FnOnce(&str) -> bool) -> Result<bool, Error> {
+        let mut transaction = self.requests.begin().await?;
+        let state: Option<String> = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1 FOR UPDATE")
+            .bind(id.uuid())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if !state.is_some_and(|state| fits(&state)) {
+            return Ok(false);
+        }
+        abandon_owed(&mut transaction, &[id.uuid()], None).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Gives up creates that were recorded before `before` and whose callers surely were not told. Returns how many.
+    pub async fn abandon_untold(&self, before: Instant, limit: i64) -> Result<u64, Error> {
+        let mut transaction = self.workers.begin().await?;
+        let late: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT o.id FROM owed_answers w JOIN operations o ON o.id = w.operation
+             WHERE w.state = 'unsent' AND w.created_at < $1 ORDER BY w.created_at LIMIT $2 FOR UPDATE OF o SKIP LOCKED",
+        )
+        .bind(before)
+        .bind(limit)
+        .fetch_all(&mut *transaction)
+        .await?;
+        if late.is_empty() {
+            return Ok(0);
+        }
+        let abandoned = abandon_owed(&mut transaction, &late, Some(Owed::Unsent)).await?;
+        transaction.commit().await?;
+        Ok(abandoned)
+    }
+
+    /// Tells of what is owed by a word of another version, which is left as it is.
+    pub async fn tell_unknown_owed(&self) -> Result<(), Error> {
+        unknown(&mut self.workers.acquire().await?, None, UNKNOWN).await?;
+        Ok(())
+    }
+
+    /// Creates recorded before `before` of which nobody knows whether the caller was told; each is named once. They
+    /// stay.
+    pub async fn perhaps_untold(&self, before: Instant) -> Result<Vec<(OperationId, CacheId)>, Error> {
+        let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+            "UPDATE owed_answers SET reported = true WHERE state = 'sending' AND NOT reported AND created_at < $1
+             RETURNING operation, image_cache",
+        )
+        .bind(before)
+        .fetch_all(&self.workers)
+        .await?;
+        Ok(rows.into_iter().map(|(operation, cache)| (operation.into(), cache.into())).collect())
+    }
+}
+
+/// Gives up those of these operations, which are locked, for which something known is owed, or this. A key stands for those
+/// that have one.
+async fn abandon_owed(connection: &mut Connection, operations: &[Uuid], what: Option<Owed>) -> Result<u64, Error> {
+    let done = sqlx::query(
+        "WITH owed AS (
+             DELETE FROM owed_answers WHERE operation = ANY($1) AND state = ANY($2) RETURNING operation)
+         UPDATE operations o SET abandoned = NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.operation = o.id)
+         FROM owed WHERE o.id = owed.operation AND o.state <> 'refused'",
+    )
+    .bind(operations)
+    .bind(what.map_or_else(known, |one| vec![one.as_str()]))
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets what is owed for an operation; whether anything was.
+pub(in crate::store) async fn forget(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
+    let done = sqlx::query("DELETE FROM owed_answers WHERE operation = $1").bind(id.uuid()).execute(connection).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Clears what was told: whoever was told it is not owed it, so a commit that is lost with the server does no harm, and
+/// nobody waits for the disk.
+pub(in crate::store) struct Clearing {
+    pool: Pool,
+}
+
+/// Starts what clears.
+pub(in crate::store) fn start(pool: Pool) -> Batches<Clearing> {
+    Batches::start(Clearing { pool }, 1, QUEUE)
+}
+
+impl Work for Clearing {
+    type Item = Uuid;
+    type Done = ();
+
+    async fn all(&self, told: &[Uuid]) -> Result<Vec<()>, Error> {
+        let clear = async {
+            sqlx::query(
+                "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+                 DELETE FROM owed_answers USING soon WHERE operation = ANY($1)",
+            )
+            .bind(told)
+            .execute(&mut self.pool.acquire().await?)
+            .await?;
+            Ok(())
+        };
+        self.pool.limited(clear).await?;
+        Ok(vec![(); told.len()])
+    }
+}

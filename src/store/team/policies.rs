@@ -1,0 +1,183 @@
+//! What holds for one team in one place: its row, the default policy and the region's profile, in one look, which all
+//! share who ask at the same time ([`crate::store::batch`]). What is committed before one asks, one is told.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
+
+use crate::domain::identity::caller::TeamId;
+use crate::domain::policy::team::Team;
+use crate::domain::policy::{Policy, ProfileId, RegionProfile};
+use crate::domain::region::Region;
+use crate::store::batch::{Batches, Work};
+use crate::store::columns::row;
+use crate::store::database::pool::Pool;
+use crate::store::rows::{json, word};
+use crate::store::unreadable::alone;
+use crate::store::{Error, Store};
+
+/// What holds for a team in a region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Its row, if somebody registered it.
+    pub team: Option<Team>,
+    /// The default policy, if somebody wrote one.
+    pub default: Option<Policy>,
+    /// What the region fills in, in each cloud account.
+    pub profiles: Vec<RegionProfile>,
+}
+
+row! {
+    /// A row of `teams`.
+    #[derive(FromRow, Deserialize)]
+    pub(in crate::store) struct TeamRow {
+        id: String,
+        display_name: String,
+        contacts: Vec<String>,
+        cost_centre: Option<String>,
+        policy: Option<serde_json::Value>,
+        disabled_at: Option<DateTime<Utc>>,
+        version: i64,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
+}
+
+row! {
+    /// A row of `region_profiles`.
+    #[derive(FromRow, Deserialize)]
+    pub(in crate::store) struct ProfileRow {
+        account: String,
+        region: String,
+        vswitch_ids: Vec<String>,
+        security_group_id: Option<String>,
+        eip_instance_id: Option<String>,
+        resource_group_id: Option<String>,
+        zone_id: Option<String>,
+        version: i64,
+        updated_at: DateTime<Utc>,
+    }
+}
+
+impl TryFrom<TeamRow> for Team {
+    type Error = Error;
+
+    fn try_from(row: TeamRow) -> Result<Self, Error> {
+        const TABLE: &str = "teams";
+        Ok(Self {
+            id: word(row.id.parse().ok(), TABLE, "id")?,
+            display_name: row.display_name,
+            contacts: row.contacts,
+            cost_centre: row.cost_centre,
+            // One that a later version wrote is refused rather than half understood.
+            policy: row.policy.map(|policy| json(policy, TABLE, "policy")).transpose()?,
+            disabled_at: row.disabled_at,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl TryFrom<ProfileRow> for RegionProfile {
+    type Error = Error;
+
+    fn try_from(row: ProfileRow) -> Result<Self, Error> {
+        let region = word(row.region.parse().ok(), "region_profiles", "region")?;
+        Ok(Self {
+            id: ProfileId { account: row.account, region },
+            vswitch_ids: row.vswitch_ids,
+            security_group_id: row.security_group_id,
+            eip_instance_id: row.eip_instance_id,
+            resource_group_id: row.resource_group_id,
+            zone_id: row.zone_id,
+            version: row.version,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// Most questions that wait. More than any number of requests that are worked for at once.
+const QUEUE: usize = 16_384;
+/// The handle of whoever reads rules.
+pub(in crate::store) type RuleReads = Batches<Reading>;
+
+/// Reads rules.
+pub(in crate::store) struct Reading(Pool);
+
+/// For whom, and where.
+pub(in crate::store) struct Wanted {
+    team: TeamId,
+    region: Option<Region>,
+}
+
+/// Starts reading, on a pool of one connection: while one answer is on its way, the next question gathers.
+pub(in crate::store) fn start(pool: Pool) -> RuleReads {
+    Batches::start(Reading(pool), 1, QUEUE)
+}
+
+impl Work for Reading {
+    type Item = Wanted;
+    type Done = Rules;
+
+    async fn all(&self, wanted: &[Wanted]) -> Result<Vec<Rules>, Error> {
+        // Rows as JSON: three tables in one answer, each of which may have none. What is of all teams is told once.
+        let rows = sqlx::query(
+            "SELECT (SELECT to_jsonb(t) FROM teams t WHERE t.id = w.team) AS team,
+                 CASE WHEN w.place = 1 THEN (SELECT policy FROM default_policy) END AS policy,
+                 CASE WHEN w.place = 1 THEN
+                     (SELECT jsonb_agg(to_jsonb(p)) FROM region_profiles p WHERE p.region = ANY ($2)) END AS profiles
+             FROM unnest($1::text[]) WITH ORDINALITY AS w (team, place) ORDER BY w.place",
+        )
+        .bind(wanted.iter().map(|wanted| wanted.team.as_str()).collect::<Vec<_>>())
+        .bind(wanted.iter().filter_map(|wanted| wanted.region.as_ref()).map(Region::as_str).collect::<Vec<_>>())
+        .fetch_all(&self.0)
+        .await?;
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let (default, profiles) = (default_of(first)?, profiles_of(first)?);
+        wanted.iter().zip(&rows).map(|(wanted, row)| rules_of(wanted, row, default.as_ref(), &profiles)).collect()
+    }
+}
+
+fn default_of(row: &PgRow) -> Result<Option<Policy>, Error> {
+    let policy: Option<serde_json::Value> = row.try_get("policy")?;
+    policy.map(|policy| json(policy, "default_policy", "policy")).transpose()
+}
+
+fn profiles_of(row: &PgRow) -> Result<Vec<RegionProfile>, Error> {
+    let Some(profiles) = row.try_get::<Option<serde_json::Value>, _>("profiles")? else { return Ok(Vec::new()) };
+    let profiles: Vec<ProfileRow> = json(profiles, "region_profiles", "account")?;
+    profiles.into_iter().map(TryInto::try_into).collect()
+}
+
+fn rules_of(
+    wanted: &Wanted,
+    row: &PgRow,
+    default: Option<&Policy>,
+    profiles: &[RegionProfile],
+) -> Result<Rules, Error> {
+    let team: Option<serde_json::Value> = row.try_get("team")?;
+    let there = |profile: &&RegionProfile| wanted.region.as_ref() == Some(&profile.id.region);
+    Ok(Rules {
+        team: team.map(|team| json::<TeamRow>(team, "teams", "id")?.try_into()).transpose()?,
+        default: default.cloned(),
+        profiles: profiles.iter().filter(there).cloned().collect(),
+    })
+}
+
+impl Store {
+    /// What holds for the team in the region, asked after now, with all who ask at the same time; without a region,
+    /// everywhere.
+    pub async fn rules(&self, team: &TeamId, region: Option<&Region>) -> Result<Rules, Error> {
+        self.rules.ask(Wanted { team: team.clone(), region: region.cloned() }).await
+    }
+
+    /// The team's row.
+    pub async fn team(&self, team: &TeamId) -> Result<Option<Team>, Error> {
+        let sql = format!("SELECT {} FROM teams t WHERE id = $1", TeamRow::columns("t"));
+        let row: Option<TeamRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(team.as_str()).fetch_optional(&self.requests).await?;
+        alone(row)
+    }
+}

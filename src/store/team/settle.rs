@@ -1,0 +1,149 @@
+//! Ending an operation: its outcome and all that follows from it, in one transaction.
+//!
+//! What must stay true: whoever settles holds the operation, by the database's clock; operations are locked before
+//! image caches. Ends of creates share their transaction where they can ([`crate::store::batch::state_writer`]); here each is alone.
+//!
+//! Who calls it: `app::operations`. What it does not do: decide.
+
+use std::sync::{Arc, LazyLock};
+
+use uuid::Uuid;
+
+use super::changes::{self, CacheWrite};
+use super::operations::begin_waiting;
+use super::owed_answers::{self, OwedAnswer};
+use super::{adoption, idempotency};
+use crate::domain::clock::Instant;
+use crate::domain::failure::CloudError;
+use crate::domain::ids::OperationId;
+use crate::domain::operation::{OperationKind, OperationState};
+use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql};
+use crate::store::database::pool::Connection;
+use crate::store::rows::{EndedOperation, NOTE_END};
+use crate::store::system::tracker_wake;
+use crate::store::words::ENDED;
+use crate::store::{Error, Store};
+
+/// How an operation ended.
+#[derive(Debug)]
+pub struct Settlement {
+    /// Which.
+    pub operation: OperationId,
+    /// Of which kind.
+    pub kind: OperationKind,
+    /// Whoever settles it must hold it.
+    pub lease_token: Uuid,
+    /// Succeeded or refused.
+    pub state: OperationState,
+    /// Why the cloud refused.
+    pub error: Option<CloudError>,
+    /// The cloud's RequestId of the deciding call.
+    pub provider_request_id: Option<String>,
+    /// When.
+    pub at: Instant,
+    /// What a request with the same idempotency key is told; none where no key stands for it.
+    pub answer: Option<serde_json::Value>,
+    /// What it means for the image cache.
+    pub write: CacheWrite,
+    /// When the tracker shall look; none if there is nothing to follow.
+    pub look_at: Option<Instant>,
+    /// Until when a copy of an earlier attempt may still be carried out.
+    pub unsettled_until: Option<Instant>,
+    /// What is owed to the create's caller from now on.
+    pub owed: OwedAnswer,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Written.
+    Done {
+        /// The ids may be told: that is durable.
+        sending: bool,
+    },
+    /// Somebody else holds the operation, or it has ended: nothing was written.
+    LeaseLost,
+    /// The image cache has another version by now: nothing was written; read it and try again.
+    Moved,
+    /// Another image cache, which has not ended, has that id of the cloud: nothing was written.
+    Taken,
+}
+
+impl Store {
+    /// Ends an operation, with everything that follows from it: together with others where it can
+    /// ([`crate::store::batch::state_writer`]), else alone.
+    pub async fn settle(&self, settlement: &Arc<Settlement>) -> Result<Settled, Error> {
+        if let Some(sending) = self.settle_together(settlement).await? {
+            return Ok(Settled::Done { sending });
+        }
+        match self.workers.limited(self.write_settlement(settlement)).await {
+            Err(error) if error.is_constraint(adoption::ONE_ROW) => self.settle_in_place_of_another(settlement).await,
+            settled => settled,
+        }
+    }
+
+    /// An image cache that has ended gives up its id: the cloud uses it again, or shows anew what was thought gone.
+    async fn settle_in_place_of_another(&self, settlement: &Settlement) -> Result<Settled, Error> {
+        let next = &settlement.write.next;
+        let freed = sqlx::query(sql!(
+            "UPDATE image_caches SET eci_cache_id = NULL, version = version + 1
+             WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND id <> $4
+               AND (status IN ({ENDED}) OR gone_at IS NOT NULL)"
+        ))
+        .bind(&next.account)
+        .bind(next.spec.region.as_str())
+        .bind(&next.eci_cache_id)
+        .bind(next.id.uuid())
+        .execute(&self.workers)
+        .await?;
+        if freed.rows_affected() == 0 {
+            return Ok(Settled::Taken);
+        }
+        tracing::warn!(image_cache = %next.id, "the cloud uses an id again: the image cache that had it has ended");
+        self.workers.limited(self.write_settlement(settlement)).await
+    }
+
+    async fn write_settlement(&self, settlement: &Settlement) -> Result<Settled, Error> {
+        let mut transaction = self.workers.begin().await?;
+        if !end(&mut transaction, settlement).await? {
+            return Ok(Settled::LeaseLost);
+        }
+        let sending = owed_answers::settle(&mut transaction, settlement).await?;
+        if !changes::apply(&mut transaction, &self.stamp, &settlement.write).await? {
+            return Ok(Settled::Moved);
+        }
+        if let Some(answer) = &settlement.answer {
+            idempotency::answer(&mut transaction, settlement.operation, answer).await?;
+        }
+        // The row names its newest operation, and its version was compared: no other one can wait unseen.
+        if settlement.write.next.operation != settlement.operation {
+            begin_waiting(&mut transaction, &settlement.write.next, settlement.at).await?;
+        }
+        if let Some(at) = settlement.look_at {
+            tracker_wake::wake(&mut transaction, &settlement.write.next, at).await?;
+        }
+        transaction.commit().await?;
+        settlement.write.committed();
+        Ok(Settled::Done { sending })
+    }
+}
+
+/// Guarded by the lease: a worker that woke too late ends nothing.
+static END: LazyLock<String> = LazyLock::new(|| {
+    let end = Numbers::default().one::<EndedOperation>(Which::All);
+    let set = EndedOperation::set(Which::All, EndedOperation::FOUND_BY);
+    format!(
+        "WITH ended AS (
+            UPDATE operations o SET {set} FROM {end}
+            WHERE o.id = n.id AND o.lease_token = n.lease_token AND o.state = 'running'
+                AND o.lease_until > clock_timestamp()
+            RETURNING o.id, o.attempts, o.state, o.finished_at, o.provider_request_id),
+        noted AS ({NOTE_END})
+        SELECT 1 FROM ended"
+    )
+});
+
+async fn end(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
+    let parameters = Parameters::default().one::<EndedOperation>(Which::All, &settlement);
+    Ok(parameters.query(&END)?.fetch_optional(connection).await?.is_some())
+}
