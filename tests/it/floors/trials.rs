@@ -19,19 +19,19 @@ fn what_breaks_a_rule_is_caught_with_file_and_line() {
             "src/store/rows.rs:2: store names crate::app; it may name domain, egress only",
         ),
         ("domain/ids.rs", "fn a() { crate::eci::b() }", "domain names crate::eci; it may name itself only"),
-        ("eci/mod.rs", "use crate::{domain::ids, store as s};", "eci names crate::store"),
+        ("eci.rs", "use crate::{domain::ids, store as s};", "eci names crate::store"),
         ("app/view.rs", "use super::super::http;", "app names crate::http"),
-        ("app/mod.rs", "use super::{domain, worker};", "app names crate::worker"),
+        ("app.rs", "use super::{domain, worker};", "app names crate::worker"),
         ("app/view.rs", "mod inner { use super::super::super::http::x; }", "app names crate::http"),
         ("app/view.rs", "use super::{super::{cli::x}, y};", "app names crate::cli"),
         ("app/view.rs", "pub(in crate::http) fn a() {}", "app names crate::http"),
         ("app/view.rs", "use crate::*;", "app names the crate's root"),
         ("app/view.rs", "use crate as root;", "app names the crate's root"),
-        ("app/mod.rs", "use super::*;", "app names the crate's root"),
-        ("http/mod.rs", "use crate::worker::Worker;", "http names crate::worker"),
-        ("sim/mod.rs", "use crate::webhook::sign;", "sim names crate::webhook; it may name eci, domain only"),
-        ("receiver/mod.rs", "use crate::eci;", "it may name webhook, domain only"),
-        ("config/mod.rs", "use crate::telemetry::x;", "config names crate::telemetry"),
+        ("app.rs", "use super::*;", "app names the crate's root"),
+        ("http.rs", "use crate::worker::Worker;", "http names crate::worker"),
+        ("sim.rs", "use crate::webhook::sign;", "sim names crate::webhook; it may name eci, domain only"),
+        ("receiver.rs", "use crate::eci;", "it may name webhook, domain only"),
+        ("config.rs", "use crate::telemetry::x;", "config names crate::telemetry"),
         (
             "main.rs",
             "fn main() { eci_cache_gateway::config::x() }",
@@ -74,7 +74,7 @@ fn what_keeps_the_rules_is_let_through() {
         ("app/view.rs", "#[cfg(test)] use sqlx::x; #[cfg(test)] fn a() -> [u8; 3] { sqlx::b() }"),
         ("app/view.rs", "#![cfg(test)] use crate::http;"),
         ("cli/serve.rs", "use crate::{config, telemetry, shutdown, http, sim::Settings, domain};"),
-        ("worker/mod.rs", "use tokio::time; use crate::app::Gateway; pub(crate) fn a() { self::b(); }"),
+        ("worker.rs", "use tokio::time; use crate::app::Gateway; pub(crate) fn a() { self::b(); }"),
         ("localpg/x.rs", "match std::env::consts::OS { _ => std::fs::read(a) }"),
         ("main.rs", "fn main() -> std::process::ExitCode { eci_cache_gateway::cli::main() }"),
         ("eci/x.rs", "a.sqlx::<B>(); let sqlx = 1; b.axum.c();"),
@@ -87,7 +87,7 @@ fn what_keeps_the_rules_is_let_through() {
 fn modules_of_tests_are_found_and_files_have_their_modules() {
     let (_, modules) = without_tests(&tokens("mod a; #[cfg(test)] mod b; #[cfg(test)] pub(crate) mod c; mod d {}"));
     assert_eq!(modules, ["b", "c"]);
-    for (file, module) in [("lib.rs", ""), ("app/mod.rs", "app"), ("app/view/convert.rs", "app::view::convert")] {
+    for (file, module) in [("lib.rs", ""), ("app.rs", "app"), ("app/view/convert.rs", "app::view::convert")] {
         assert_eq!(module_of(Path::new(file)).join("::"), module, "{file}");
     }
 }
