@@ -27,10 +27,10 @@
 //! - [`gateway`] and [`settings`] are what everybody works with, [`call`] and [`input`] what comes in, [`view`] what
 //!   everybody sees, [`error`] what everybody is told.
 
-mod absence;
 pub mod access;
 pub mod admission;
 pub mod audit;
+pub mod base;
 mod call;
 pub mod cloud_accounts;
 mod cursor;
@@ -40,18 +40,18 @@ mod gateway;
 pub mod identity;
 pub mod image_caches;
 pub mod input;
-mod lease;
-mod operations;
+pub mod operations;
 pub mod platform;
 pub mod precondition;
-mod reconciler;
+pub mod reconciler;
 mod settings;
 mod signals;
 mod single_flight;
-mod tracker;
-mod transitions;
+pub mod tracker;
+pub mod transitions;
 mod ttl_memo;
 pub mod upkeep;
+pub mod vanishings;
 pub mod view;
 pub mod webhooks;
 
@@ -59,12 +59,12 @@ pub use audit::AuditExport;
 pub use call::Call;
 pub use error::Error;
 pub use events::stream::{EventStream, Pulse, Streamed};
+pub use events::wait_limit::LONGEST_WAIT;
 pub use gateway::{Gateway, Parts};
 pub use identity::access_keys::NotLetIn;
 pub use identity::token_exchange::Exchanged;
 pub use image_caches::description::{Described, Usage};
 pub use image_caches::renderer::{RenderedImageCache, RenderedList};
-pub use image_caches::wait::LONGEST_WAIT;
 pub use image_caches::withdrawal::CreateAnswer;
 pub use operations::owed_answer::Receipt;
 pub use settings::Settings;

@@ -82,10 +82,10 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
 /// exactly what the test made due. Not the reconciler's and the janitor's: they are called by name.
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
-        let resumed = gateway.resume_operations(OPERATIONS, &CancellationToken::new()).await? > 0;
-        let settled = gateway.settle_unsettled(AFTERCARE).await? > 0;
-        let tracked = gateway.track().await?;
-        let delivered = gateway.deliver(&CancellationToken::new()).await? > 0;
+        let resumed = gateway.operations().resume_operations(OPERATIONS, &CancellationToken::new()).await? > 0;
+        let settled = gateway.operations().settle_unsettled(AFTERCARE).await? > 0;
+        let tracked = gateway.tracker().track().await?;
+        let delivered = gateway.webhooks().deliver(&CancellationToken::new()).await? > 0;
         if !(resumed || settled || tracked || delivered) {
             return Ok(());
         }
@@ -107,7 +107,7 @@ async fn turns(
     };
     let mut pause = REST;
     while !stop.is_cancelled() {
-        let more = match gateway.supervised(work.name(), Box::pin(work.pass(gateway, name, stop))).await {
+        let more = match gateway.base().supervised(work.name(), Box::pin(work.pass(gateway, name, stop))).await {
             Ok(more) => {
                 pause = REST;
                 more
@@ -156,22 +156,22 @@ impl Work {
     /// One pass; whether there may be more to do at once.
     async fn pass(self, gateway: &Gateway, name: &str, stop: &CancellationToken) -> Result<bool, Error> {
         match self {
-            Self::Operations => gateway.resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
-            Self::Aftercare => gateway.settle_unsettled(AFTERCARE).await.map(|settled| settled > 0),
-            Self::Tracker => gateway.track().await,
+            Self::Operations => gateway.operations().resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
+            Self::Aftercare => gateway.operations().settle_unsettled(AFTERCARE).await.map(|settled| settled > 0),
+            Self::Tracker => gateway.tracker().track().await,
             // It runs until told to stop, unless it fails.
-            Self::Deliverer => gateway.deliver_until(stop).await.map(|()| false),
-            Self::Reconciler => gateway.reconcile().await,
-            Self::Sealer => gateway.seal().await,
+            Self::Deliverer => gateway.webhooks().deliver_until(stop).await.map(|()| false),
+            Self::Reconciler => gateway.reconciler().reconcile().await,
+            Self::Sealer => gateway.audit().seal().await,
             Self::Janitor => {
-                gateway.beat(name).await?;
-                gateway.clean().await.map(|()| false)
+                gateway.upkeep().beat(name).await?;
+                gateway.upkeep().clean().await.map(|()| false)
             }
         }
     }
 
     async fn woken(self, gateway: &Gateway) {
-        let signals = gateway.signals();
+        let signals = gateway.base().signals();
         let signal: &Notify = match self {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,

@@ -120,7 +120,7 @@ impl Testbed {
 
     /// How many wait at this gateway.
     pub(crate) fn waiting(&self) -> usize {
-        self.gateway.waiting()
+        self.gateway.events().waiting()
     }
 
     /// Its database, for one who writes past its doors.
@@ -130,13 +130,13 @@ impl Testbed {
 
     /// Seals all that can be sealed.
     pub(crate) async fn seal(&self) -> anyhow::Result<()> {
-        while self.gateway.seal().await? {}
+        while self.gateway.audit().seal().await? {}
         Ok(())
     }
 
     /// Ends when all that was begun has ended.
     pub(crate) async fn end(self) {
-        self.gateway.drain().await;
+        self.gateway.base().drain().await;
         self.gateway.close().await;
     }
 }

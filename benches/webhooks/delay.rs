@@ -112,7 +112,7 @@ impl Row {
     async fn measure(&mut self, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
         let (stop, gateway) = (CancellationToken::new(), self.testbed.gateway.clone());
         let told = stop.clone();
-        let engine = tokio::spawn(async move { gateway.deliver_until(&told).await });
+        let engine = tokio::spawn(async move { gateway.webhooks().deliver_until(&told).await });
         // Until the team is in the deliverer's hands, and everything is warm.
         tell(&self.testbed, &mut self.caches, Duration::from_secs(1)).await?;
         let (commits, before) = (self.testbed.commits().await?, Cpu::now());
@@ -197,7 +197,7 @@ fn write(testbed: &Testbed, cache: &ImageCache, entropy: &Entropy) -> CacheWrite
         dedupe_key: id.to_string(),
         body: body(),
         at: now,
-        dispatch: testbed.gateway.dispatch(),
+        dispatch: testbed.gateway.base().dispatch(),
     };
     CacheWrite { next: cache.clone(), transition: None, event: Some(event), audit: None }
 }

@@ -132,7 +132,7 @@ pub(crate) async fn drain(gateways: &[&Gateway], receiver: &Receiver, count: usi
     let began = Instant::now();
     let engine = |gateway: &&Gateway| {
         let (gateway, told) = (Gateway::clone(gateway), stop.clone());
-        tokio::spawn(async move { gateway.deliver_until(&told).await })
+        tokio::spawn(async move { gateway.webhooks().deliver_until(&told).await })
     };
     let engines: Vec<_> = gateways.iter().map(engine).collect();
     receiver.wait_for(until).await;

@@ -75,7 +75,7 @@ impl Testbed {
 
     /// An endpoint of `team` at `url`.
     pub(crate) async fn endpoint(&self, team: &str, url: &str) -> anyhow::Result<EndpointId> {
-        let id = EndpointId::new(self.gateway.clock().now(), &self.entropy);
+        let id = EndpointId::new(self.gateway.base().clock().now(), &self.entropy);
         let secret = SigningSecret::generate(&self.entropy).text();
         let context = format!("webhook_secret:{id}");
         let sealed = self.sealer.seal(secret.expose_secret().as_bytes(), &context, &self.entropy);

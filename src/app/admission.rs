@@ -7,6 +7,7 @@
 //! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`without_permit`]. What it
 //! does not do: health and metrics, which are always answered.
 
+use crate::app::base::Base;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::{Error, Gateway};
+use super::Error;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::book::Book;
 use crate::domain::limits::queue::{Arrival, Asking, Class, Queue, Room};
@@ -75,7 +76,7 @@ pub fn wait_long() -> Result<Option<Arc<Place>>, Error> {
 
 /// Everything that is counted, of one gateway.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct Counts {
     born: Instant,
     room: Room,
     teams: Mutex<Book<TeamId>>,
@@ -96,7 +97,7 @@ struct Lines {
 
 /// A place among those that are worked for; given back when dropped.
 #[derive(Debug)]
-struct Slot(Arc<Admission>, Class);
+struct Slot(Arc<Counts>, Class);
 
 impl Drop for Slot {
     fn drop(&mut self) {
@@ -109,7 +110,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Admission {
+impl Counts {
     /// With nobody in it.
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
@@ -204,7 +205,7 @@ impl Lines {
 
 /// Leaves the line when dropped, if it still stands there.
 struct Leaving<'a> {
-    admission: &'a Admission,
+    admission: &'a Counts,
     class: Class,
     party: &'a Party,
     id: u64,
@@ -219,7 +220,20 @@ impl Drop for Leaving<'_> {
     }
 }
 
-impl Gateway {
+/// Who may begin; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    base: Base,
+    counts: Arc<Counts>,
+}
+
+impl Admission {
+    pub(super) fn new(base: &Base) -> Self {
+        Self { base: base.clone(), counts: Arc::new(Counts::new(&base.settings().limits)) }
+    }
+}
+
+impl Admission {
     /// The place of a request that has just come; it holds nothing yet. `deadline` is when its caller gives up, where
     /// that is known: then what it reads waits until then rather than be refused.
     pub fn place(&self, deadline: Option<Instant>, address: Option<IpAddr>) -> Arc<Place> {
@@ -228,14 +242,14 @@ impl Gateway {
 
     /// What `team` may do at this gateway.
     pub(super) fn limits_of(&self, _team: &TeamId) -> TeamLimits {
-        self.settings().limits.team
+        self.base.settings().limits.team
     }
 
     /// Counts a request that was refused before anybody knew whose it is. Refused where its address had too many.
     pub fn count_unauthenticated(&self, address: Option<IpAddr>) -> Result<(), Error> {
         let Some(address) = address.map(neighbourhood) else { return Ok(()) };
-        let (rate, now) = (self.settings().limits.unauthenticated, self.now());
-        let quota = lock(&self.admission().unauthenticated).open(&address, now).0.bucket.take(rate, now);
+        let (rate, now) = (self.base.settings().limits.unauthenticated, self.base.now());
+        let quota = lock(&self.counts.unauthenticated).open(&address, now).0.bucket.take(rate, now);
         let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
         count_refusal("address");
         let detail =
@@ -245,12 +259,12 @@ impl Gateway {
 
     /// How many requests found no place, since the start.
     pub fn turned_away(&self) -> u64 {
-        self.admission().turned_away.load(Ordering::Relaxed)
+        self.counts.turned_away.load(Ordering::Relaxed)
     }
 
     /// How many requests are worked for, and how many stand in line.
     pub fn busy(&self) -> (usize, usize) {
-        let lines = lock(&self.admission().lines);
+        let lines = lock(&self.counts.lines);
         (lines.queue.running(), lines.queue.waiting())
     }
 }

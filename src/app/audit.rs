@@ -1,15 +1,18 @@
 //! The audit as a room of its own: the entry of a request that changed nothing, what all entries keep of what was asked and
 //! of the token that asked, and exports.
 
-use std::collections::BTreeMap;
+use crate::app::audit::sealer::SealingWatch;
+use crate::app::base::Base;
+use crate::crypto::audit_keys::AuditKeys;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::input::Ending;
 use super::view::AuditEntryView;
-use super::{Call, Error, Gateway, access};
+use super::{Call, Error, access};
 use crate::crypto::merkle::leaf_hash;
+use crate::domain::audit::Actor;
 use crate::domain::audit::record::AuditRecord;
-use crate::domain::audit::{Actor, parameters};
 use crate::domain::filter::{AuditFilter, Reach};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::AuditId;
@@ -58,40 +61,42 @@ fn note_foreign(judged: &[JudgedEntry]) {
     }
 }
 
-impl Gateway {
+/// The audit, read and proved; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    base: Base,
+    /// Signs, stamps and recognizes.
+    pub(super) keys: Arc<AuditKeys>,
+    /// What came of the last sealing of this process.
+    watch: Arc<SealingWatch>,
+}
+
+impl Audit {
+    pub(super) fn new(base: &Base, keys: AuditKeys) -> Self {
+        Self { base: base.clone(), keys: Arc::new(keys), watch: Arc::default() }
+    }
+}
+
+impl Audit {
     /// Writes the entry; returns when it is durable. The door answers only then.
     pub async fn audit_request(&self, actor: &Actor, call: &Call, ending: Ending) -> Result<(), Error> {
-        let mut entry = actor.entry(self.audit_id(), self.now(), &ending.action, ending.outcome);
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), &ending.action, ending.outcome);
         entry.resource = ending.resource;
         entry.http_status = Some(ending.http_status);
         entry.code = ending.code;
         entry.provider_request_id = ending.provider_request_id;
-        entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
-        self.store().append_audit(entry).await?;
+        entry.duration_ms = Some(self.base.milliseconds_since(call));
+        entry.parameters = self.base.asked(call);
+        self.base.store().append_audit(entry).await?;
         call.set_audited();
         Ok(())
-    }
-
-    /// What the entry of a request keeps of what was asked: some parameters in clear, the others as keyed hashes.
-    pub(super) fn asked(&self, call: &Call) -> BTreeMap<String, String> {
-        let fingerprint = &self.parts().fingerprint;
-        // 128 bits: enough to tell values apart, and no key to search with.
-        let hash = |bytes: &[u8]| {
-            let print = fingerprint.of("audit", bytes);
-            print[..16].iter().fold("hmac:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
-        };
-        let mut kept = parameters::kept(&call.asked(), hash);
-        kept.extend(call.provenance().map(parameters::of_token).into_iter().flatten());
-        kept.extend(call.noted());
-        kept
     }
 
     /// Begins an export of the team's entries: it ends with the newest of now.
     pub async fn export_audit_entries(&self, caller: &Caller, filter: AuditFilter) -> Result<AuditExport, Error> {
         access::check(caller, "export_audit_entries")?;
         let reach = audit_reach(caller, &filter)?;
-        let through = self.store().newest_audit_number(&reach).await?;
+        let through = self.base.store().newest_audit_number(&reach).await?;
         Ok(AuditExport { reach, filter, through })
     }
 
@@ -104,7 +109,7 @@ impl Gateway {
     ) -> Result<(Vec<AuditEntryView>, Option<i64>), Error> {
         access::check(caller, "export_audit_entries")?;
         let range = (after, export.through);
-        let found = self.store().audit_entries_after(&export.reach, &export.filter, range, PART).await?;
+        let found = self.base.store().audit_entries_after(&export.reach, &export.filter, range, PART).await?;
         let full = i64::try_from(found.len()) == Ok(PART);
         let next = found.last().filter(|_| full).map(|last| last.number);
         Ok((self.judged(found).await?.into_iter().map(Into::into).collect(), next))
@@ -112,7 +117,7 @@ impl Gateway {
 
     /// The same entries, each with whether a gateway of this log wrote it. Those that none wrote are counted and told.
     pub(super) async fn judged(&self, found: Vec<NumberedEntry>) -> Result<Vec<JudgedEntry>, Error> {
-        let audit = &self.parts().audit;
+        let audit = &self.keys;
         let stamped = |record: &AuditRecord| {
             record.stamp.as_ref().is_some_and(|stamp| audit.stamped(&record.body.stamped_bytes(), stamp))
         };
@@ -130,8 +135,8 @@ impl Gateway {
     /// good checkpoint covers as they are.
     async fn look_for_leaves(&self, judged: &mut [JudgedEntry]) -> Result<(), Error> {
         let open: Vec<AuditId> = judged.iter().filter(|one| !one.verified).map(|one| one.found.entry.id).collect();
-        let leaves = self.store().audit_leaves_of(&open).await?;
-        let covered = checkpoints::newest(self.store(), &self.parts().audit.verifiers()).await?.size();
+        let leaves = self.base.store().audit_leaves_of(&open).await?;
+        let covered = checkpoints::newest(self.base.store(), &self.keys.verifiers()).await?.size();
         for one in judged.iter_mut().filter(|one| !one.verified) {
             let leaf = leaves.get(&one.found.entry.id).filter(|(leaf, _)| *leaf < covered);
             one.verified = leaf.is_some_and(|(_, hash)| *hash == leaf_hash(&one.found.record.leaf_data()));

@@ -3,7 +3,16 @@
 //! What must stay true: secrets are sealed before they are stored, and never told again; the account of the settings is
 //! shown and not changed; an account that image caches are in is not removed.
 
+use crate::app::base::Base;
+use crate::app::cloud_accounts::budget::CallBuckets;
+use crate::app::cloud_accounts::clients::Accounts;
+use crate::app::webhooks::platform_events::PlatformEvents;
+use crate::eci::Client;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -12,7 +21,7 @@ use super::input::{NewAccountRole, NewCloudAccount};
 use super::platform::teams::moved;
 use super::precondition::Precondition;
 use super::view::CloudAccountView;
-use super::{Call, Error, Gateway, access};
+use super::{Call, Error, access};
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::event::EventType;
 use crate::domain::field::{FieldError, Findings};
@@ -37,14 +46,43 @@ const SECONDS: i32 = 3_600;
 /// The longest secret.
 const LONGEST: usize = 1_224;
 
-impl Gateway {
+/// Cloud accounts: kept, reached, and drawn from within their budgets; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct CloudAccounts {
+    base: Base,
+    platform_events: PlatformEvents,
+    /// The client of the account of the settings.
+    client: Client,
+    accounts: Arc<Mutex<Accounts>>,
+    /// The calls that this process has drawn for changes, by account.
+    call_buckets: Arc<tokio::sync::Mutex<CallBuckets>>,
+}
+
+impl CloudAccounts {
+    pub(super) fn new(base: &Base, platform_events: &PlatformEvents, client: Client) -> Self {
+        Self {
+            base: base.clone(),
+            platform_events: platform_events.clone(),
+            client,
+            accounts: Arc::default(),
+            call_buckets: Arc::default(),
+        }
+    }
+
+    /// What is known of the cloud accounts that were added.
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CloudAccounts {
     /// All accounts by name, that of the settings among them.
     pub async fn list_cloud_accounts(&self, caller: &Caller, page: &Page) -> Result<Slice<CloudAccountView>, Error> {
         access::check(caller, "list_cloud_accounts")?;
-        let list = List::new(self, caller, "cloud_accounts", &());
+        let list = List::new(&self.base, caller, "cloud_accounts", &());
         let after = list.place(page)?;
         let mut all: BTreeMap<String, CloudAccountView> =
-            self.store().cloud_accounts().await?.iter().map(|sealed| named(self.account_view(sealed))).collect();
+            self.base.store().cloud_accounts().await?.iter().map(|sealed| named(self.account_view(sealed))).collect();
         // It stands before one of its name.
         all.extend([named(self.own_account())]);
         for (name, mismatch) in self.mismatches().await? {
@@ -59,10 +97,10 @@ impl Gateway {
     /// One account.
     pub async fn get_cloud_account(&self, caller: &Caller, name: &AccountName) -> Result<CloudAccountView, Error> {
         access::check(caller, "get_cloud_account")?;
-        let mut view = if name.as_str() == self.settings().account {
+        let mut view = if name.as_str() == self.base.settings().account {
             self.own_account()
         } else {
-            let sealed = self.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
+            let sealed = self.base.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
             self.account_view(&sealed)
         };
         for (_, mismatch) in self.mismatches().await?.iter().filter(|(foreign, _)| foreign == name.as_str()) {
@@ -83,17 +121,17 @@ impl Gateway {
     ) -> Result<CloudAccountView, Error> {
         access::check(caller, PUT)?;
         self.check_ours(name)?;
-        let before = self.store().cloud_account(name).await?;
+        let before = self.base.store().cloud_account(name).await?;
         let current = before.as_ref().map_or(0, |before| before.account.version);
         precondition.check(current)?;
         let sealed = self.sealed(name, new, before.as_ref())?;
         self.check_new_owner(&sealed, before.as_ref()).await?;
-        let mut entry = self.admin_entry(caller, call, PUT, sealed.account.name.as_str());
+        let mut entry = self.base.admin_entry(caller, call, PUT, sealed.account.name.as_str());
         let mut keep = |what: &str, value: String| entry.parameters.insert(what.to_owned(), value);
         keep("access_key_id", sealed.account.access_key_id.clone());
         keep("disabled", sealed.account.disabled_at.is_some().to_string());
-        let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
-        if !self.store().put_cloud_account(&sealed, &told, &entry).await? {
+        let told = self.platform_events.platform_events(EventType::CloudAccountChanged, &entry).await?;
+        if !self.base.store().put_cloud_account(&sealed, &told, &entry).await? {
             return Err(moved());
         }
         call.set_audited();
@@ -106,9 +144,9 @@ impl Gateway {
     pub async fn delete_cloud_account(&self, caller: &Caller, call: &Call, name: &AccountName) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         self.check_ours(name)?;
-        let entry = self.admin_entry(caller, call, DELETE, name.as_str());
-        let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
-        match self.store().remove_cloud_account(name, &told, &entry).await? {
+        let entry = self.base.admin_entry(caller, call, DELETE, name.as_str());
+        let told = self.platform_events.platform_events(EventType::CloudAccountChanged, &entry).await?;
+        match self.base.store().remove_cloud_account(name, &told, &entry).await? {
             AccountRemoval::Done => call.set_audited(),
             AccountRemoval::Absent => return Err(Error::NotFound("cloud account")),
             AccountRemoval::InUse => {
@@ -126,12 +164,12 @@ impl Gateway {
     /// What waited for an account may go on.
     pub(super) fn accounts_changed(&self) {
         self.forget_accounts();
-        self.signals().operations.notify_one();
-        self.signals().tracker.notify_one();
+        self.base.signals().operations.notify_one();
+        self.base.signals().tracker.notify_one();
     }
 
     fn check_ours(&self, name: &AccountName) -> Result<(), Error> {
-        if name.as_str() != self.settings().account {
+        if name.as_str() != self.base.settings().account {
             return Ok(());
         }
         let detail = format!("the cloud account {name} is that of the gateway's settings, and changed only there");
@@ -165,7 +203,7 @@ impl Gateway {
     }
 
     fn account_of(&self, name: &AccountName, new: &NewCloudAccount, was: Option<&CloudAccount>) -> CloudAccount {
-        let now = self.now();
+        let now = self.base.now();
         CloudAccount {
             name: name.clone(),
             access_key_id: new.access_key_id.clone(),
@@ -215,8 +253,8 @@ impl Gateway {
     }
 
     fn seal_account(&self, secret: &SecretString, context: &str, name: &AccountName) -> Vec<u8> {
-        let parts = self.parts();
-        parts.sealer.seal(secret.expose_secret().as_bytes(), &format!("{context}{name}"), &parts.entropy)
+        let what = format!("{context}{name}");
+        self.base.sealer().seal(secret.expose_secret().as_bytes(), &what, self.base.entropy())
     }
 
     fn account_view(&self, sealed: &SealedAccount) -> CloudAccountView {
@@ -228,7 +266,7 @@ impl Gateway {
     }
 
     fn own_account(&self) -> CloudAccountView {
-        let (settings, (key, role)) = (self.settings(), self.parts().cloud.identity());
+        let (settings, (key, role)) = (self.base.settings(), self.client.identity());
         CloudAccountView::of_settings(&settings.account, key, role, &settings.regions)
     }
 }

@@ -8,7 +8,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::{Error, Gateway};
+use super::Error;
+use super::base::Base;
 use crate::crypto::fingerprint::SIGNATURE_BYTES;
 use crate::domain::field::FieldError;
 use crate::domain::filter::{Page, Slice};
@@ -19,14 +20,14 @@ const SEALED: &str = "c.";
 
 /// A list and what narrows it.
 pub(super) struct List<'a> {
-    gateway: &'a Gateway,
+    base: &'a Base,
     label: String,
 }
 
 impl<'a> List<'a> {
     /// The list `name` of the caller's team, narrowed by `filter`.
-    pub(super) fn new(gateway: &'a Gateway, caller: &Caller, name: &str, filter: &impl std::fmt::Debug) -> Self {
-        Self { gateway, label: format!("cursor:{name}:{}:{filter:?}", caller.team) }
+    pub(super) fn new(base: &'a Base, caller: &Caller, name: &str, filter: &impl std::fmt::Debug) -> Self {
+        Self { base, label: format!("cursor:{name}:{}:{filter:?}", caller.team) }
     }
 
     /// The list, its team and what narrows it, in one text.
@@ -54,7 +55,7 @@ impl<'a> List<'a> {
     }
 
     pub(super) fn write(&self, place: &str) -> String {
-        let (fingerprint, settings) = (&self.gateway.parts().fingerprint, self.gateway.settings());
+        let (fingerprint, settings) = (self.base.fingerprint(), self.base.settings());
         if !settings.clear_cursors {
             let sealed = fingerprint.seal_place(&self.label, place.as_bytes());
             return format!("{SEALED}{}", BASE64_URL_SAFE_NO_PAD.encode(sealed));
@@ -64,7 +65,7 @@ impl<'a> List<'a> {
     }
 
     fn read(&self, cursor: &str) -> Option<String> {
-        let fingerprint = &self.gateway.parts().fingerprint;
+        let fingerprint = self.base.fingerprint();
         if let Some(sealed) = cursor.strip_prefix(SEALED) {
             let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
             return String::from_utf8(fingerprint.open_place(&self.label, &sealed)?).ok();

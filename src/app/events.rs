@@ -3,3 +3,27 @@
 pub(super) mod event_hub;
 pub(super) mod feed;
 pub(super) mod stream;
+pub(super) mod wait_limit;
+
+use std::sync::Arc;
+
+use super::base::Base;
+use super::identity::Identity;
+use event_hub::EventHub;
+use stream::Streams;
+
+/// Events as they are read; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Events {
+    base: Base,
+    identity: Identity,
+    /// Who waits for what.
+    hub: Arc<EventHub>,
+    streams: Arc<Streams>,
+}
+
+impl Events {
+    pub(super) fn new(base: &Base, identity: &Identity, hub: Arc<EventHub>) -> Self {
+        Self { base: base.clone(), identity: identity.clone(), hub, streams: Arc::default() }
+    }
+}

@@ -1,40 +1,38 @@
-//! The gateway itself: what every method works with.
+//! The gateway: a door to the rooms, and how it begins and ends. Each room owns its state and names the rooms it needs.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use uuid::Uuid;
+use tokio::sync::{Notify, mpsc};
 
 use super::Error;
 use super::admission::Admission;
-use super::audit::sealer::SealingWatch;
-use super::cloud_accounts::budget::CallBuckets;
-use super::cloud_accounts::clients::Accounts;
+use super::audit::Audit;
+use super::base::{Base, BaseParts};
+use super::cloud_accounts::CloudAccounts;
+use super::events::Events;
 use super::events::event_hub::EventHub;
-use super::events::stream::Streams;
-use super::identity::authentication::Credentials;
-use super::image_caches::renderer::Renderer;
-use super::platform::policy::Disabled;
+use super::identity::Identity;
+use super::image_caches::ImageCaches;
+use super::operations::Operations;
+use super::platform::Platform;
+use super::platform::policy::Policies;
+use super::reconciler::Reconciler;
 use super::settings::Settings;
-use super::signals::Signals;
-use super::upkeep::Ahead;
-use super::upkeep::horizon::Horizon;
-use super::upkeep::supervision::Supervision;
-use super::webhooks::deliverer::Dispatcher;
+use super::tracker::Tracker;
+use super::transitions::Transitions;
+use super::upkeep::Upkeep;
+use super::vanishings::Vanishings;
+use super::webhooks::Webhooks;
+use super::webhooks::platform_events::PlatformEvents;
 use crate::auth::own::OwnTokens;
 use crate::auth::verify::Verifier;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::seal::Sealer;
-use crate::domain::clock::{Clock, Instant, Uptime};
+use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
-use crate::domain::ids::{self, AuditId, CacheId};
-use crate::domain::image_cache::spec::ImageCacheSpec;
-use crate::domain::poll::bucket::Buckets;
 use crate::eci::Client;
-use crate::store::{self, Dispatched, Outlet, Store};
+use crate::store::{self, Outlet, Store};
 use crate::webhook::sender::Sender;
 
 /// What a gateway is made of.
@@ -66,234 +64,172 @@ pub struct Parts {
 
 /// The gateway; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Gateway(Arc<Inner>);
+pub struct Gateway(Arc<Rooms>);
 
 #[derive(Debug)]
-struct Inner {
-    parts: Parts,
-    signals: Signals,
-    event_hub: Arc<EventHub>,
-    streams: Streams,
-    credentials: Credentials,
-    tasks: TaskTracker,
-    leaving: CancellationToken,
-    buckets: Mutex<Buckets>,
-    accounts: Mutex<Accounts>,
-    call_buckets: tokio::sync::Mutex<CallBuckets>,
-    outlet: Arc<Outlet>,
-    inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Dispatched>>,
-    dispatcher: Dispatcher,
-    disabled: Disabled,
-    admission: Arc<Admission>,
-    renderer: Renderer,
-    supervision: Supervision,
-    horizon: Horizon,
-    sealing: SealingWatch,
-    ahead: Ahead,
-    /// Whether it serves and works.
-    begun: watch::Sender<bool>,
+struct Rooms {
+    base: Base,
+    admission: Admission,
+    audit: Audit,
+    cloud_accounts: CloudAccounts,
+    events: Events,
+    identity: Identity,
+    image_caches: ImageCaches,
+    operations: Operations,
+    platform: Platform,
+    policies: Policies,
+    reconciler: Reconciler,
+    tracker: Tracker,
+    upkeep: Upkeep,
+    vanishings: Vanishings,
+    webhooks: Webhooks,
 }
 
 impl Gateway {
-    /// A gateway of these parts.
+    /// A gateway of these parts: the one place where the rooms are put together, from the ground up.
     pub fn new(parts: Parts) -> Self {
+        let Parts { store, cloud, verifier, own_tokens, sealer, audit, fingerprint, sender, clock, entropy, settings } =
+            parts;
         let (to, inbox) = mpsc::unbounded_channel();
-        let event_hub = Arc::<EventHub>::default();
-        let admission = Arc::new(Admission::new(&parts.settings.limits));
-        Self(Arc::new(Inner {
-            parts,
-            signals: Signals::new(Arc::clone(&event_hub)),
-            event_hub,
-            streams: Streams::default(),
-            credentials: Credentials::default(),
-            tasks: TaskTracker::new(),
-            leaving: CancellationToken::new(),
-            buckets: Mutex::default(),
-            accounts: Mutex::default(),
-            call_buckets: tokio::sync::Mutex::default(),
-            outlet: Arc::new(Outlet { to, look: Notify::new() }),
-            inbox: tokio::sync::Mutex::new(inbox),
-            dispatcher: Dispatcher::default(),
-            disabled: Disabled::default(),
+        let (outlet, hub) = (Arc::new(Outlet { to, look: Notify::new() }), Arc::<EventHub>::default());
+        let base_parts =
+            BaseParts { store, sealer, fingerprint, clock, entropy, settings, hub: Arc::clone(&hub), outlet };
+        let base = Base::new(base_parts);
+        let admission = Admission::new(&base);
+        let audit = Audit::new(&base, audit);
+        let platform_events = PlatformEvents::new(&base);
+        let transitions = Transitions::new(&base);
+        let cloud_accounts = CloudAccounts::new(&base, &platform_events, cloud);
+        let vanishings = Vanishings::new(&base, &cloud_accounts, &platform_events);
+        let policies = Policies::new(&base, &cloud_accounts);
+        let identity = Identity::new(&base, &policies, &platform_events, verifier, own_tokens);
+        let events = Events::new(&base, &identity, hub);
+        let webhooks = Webhooks::new(&base, &admission, sender, inbox);
+        let operations = Operations::new(&base, &cloud_accounts, &vanishings, &transitions);
+        let reconciler = Reconciler::new(&base, &cloud_accounts, &vanishings, &transitions);
+        let image_caches = ImageCaches {
+            base: base.clone(),
+            operations: operations.clone(),
+            cloud_accounts: cloud_accounts.clone(),
+            policies: policies.clone(),
+            events: events.clone(),
+            transitions: transitions.clone(),
+            reconciler: reconciler.clone(),
+            renderer: Arc::default(),
+        };
+        let upkeep = Upkeep {
+            base: base.clone(),
+            audit: audit.clone(),
+            cloud_accounts: cloud_accounts.clone(),
+            identity: identity.clone(),
+            image_caches: image_caches.clone(),
+            operations: operations.clone(),
+            vanishings: vanishings.clone(),
+            webhooks: webhooks.clone(),
+            horizon: Arc::default(),
+        };
+        Self(Arc::new(Rooms {
+            platform: Platform::new(&base, &cloud_accounts, &platform_events, &policies),
+            tracker: Tracker::new(&base, &cloud_accounts, &vanishings, &transitions),
             admission,
-            renderer: Renderer::default(),
-            supervision: Supervision::default(),
-            horizon: Horizon::default(),
-            sealing: SealingWatch::default(),
-            ahead: Ahead::default(),
-            begun: watch::Sender::new(true),
+            audit,
+            cloud_accounts,
+            events,
+            identity,
+            image_caches,
+            operations,
+            policies,
+            reconciler,
+            upkeep,
+            vanishings,
+            webhooks,
+            base,
         }))
     }
 
-    /// The time.
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.0.parts.clock
+    /// What every room works with: the time, what is woken, how this process ends.
+    pub fn base(&self) -> &Base {
+        &self.0.base
     }
 
-    /// How long the machine has been up: what leases and ages in memory go by.
-    pub(super) fn uptime(&self) -> Uptime {
-        self.clock().uptime()
+    /// Who may begin.
+    pub fn admission(&self) -> &Admission {
+        &self.0.admission
     }
 
-    /// Who can be woken.
-    pub fn signals(&self) -> &Signals {
-        &self.0.signals
+    /// The audit: entries, exports, proofs, sealing.
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
     }
 
-    /// A fresh request id.
-    pub fn new_request_id(&self) -> String {
-        format!("req_{}", self.uuid().simple())
+    /// Cloud accounts, their clients and budgets.
+    pub fn cloud_accounts(&self) -> &CloudAccounts {
+        &self.0.cloud_accounts
     }
 
-    /// Answers every waiting request with what is known now: this process is about to stop, and another one
-    /// will take the next request.
-    pub fn stop_waiting(&self) {
-        self.0.leaving.cancel();
+    /// Events as they are read.
+    pub fn events(&self) -> &Events {
+        &self.0.events
     }
 
-    /// Whether this process is about to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.0.leaving.is_cancelled()
+    /// Who calls, and the credentials that say so.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
     }
 
-    /// Fires once this process is about to stop.
-    pub(super) fn leaving(&self) -> &CancellationToken {
-        &self.0.leaving
+    /// Image caches as their callers know them.
+    pub fn image_caches(&self) -> &ImageCaches {
+        &self.0.image_caches
     }
 
-    /// Ends when every call that was begun has ended: for a clean shutdown.
-    pub async fn drain(&self) {
-        self.0.tasks.close();
-        self.0.tasks.wait().await;
+    /// Operations, carried out.
+    pub fn operations(&self) -> &Operations {
+        &self.0.operations
+    }
+
+    /// What the platform keeps for its teams.
+    pub fn platform(&self) -> &Platform {
+        &self.0.platform
+    }
+
+    /// What a team may do.
+    pub fn policies(&self) -> &Policies {
+        &self.0.policies
+    }
+
+    /// The comparison of the cloud with the rows.
+    pub fn reconciler(&self) -> &Reconciler {
+        &self.0.reconciler
+    }
+
+    /// Following what the cloud builds.
+    pub fn tracker(&self) -> &Tracker {
+        &self.0.tracker
+    }
+
+    /// The janitor, readiness, and how a process begins.
+    pub fn upkeep(&self) -> &Upkeep {
+        &self.0.upkeep
+    }
+
+    /// What the cloud does not show, and whether that is believed.
+    pub fn vanishings(&self) -> &Vanishings {
+        &self.0.vanishings
+    }
+
+    /// Webhook endpoints and deliveries.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     /// Closes the database after the work in hand.
     pub async fn close(&self) {
-        self.store().close().await;
+        self.0.base.store().close().await;
     }
 
     /// Brings the database to the form that this binary needs; only `dev` does this by itself.
     pub async fn migrate(&self) -> Result<(), Error> {
-        Ok(self.store().migrate().await?)
-    }
-
-    /// Whether it serves and works.
-    pub(super) fn beginning(&self) -> &watch::Sender<bool> {
-        &self.0.begun
-    }
-
-    /// Where deliveries come out that a commit hands over.
-    pub(super) fn outlet(&self) -> &Arc<Outlet> {
-        &self.0.outlet
-    }
-
-    /// The other end of it: whoever holds it is the deliverer of this process.
-    pub(super) fn inbox(&self) -> &tokio::sync::Mutex<mpsc::UnboundedReceiver<Dispatched>> {
-        &self.0.inbox
-    }
-
-    /// Whether, and for whom, this process's deliverer takes what is handed over.
-    pub(super) fn dispatcher(&self) -> &Dispatcher {
-        &self.0.dispatcher
-    }
-
-    /// What came of the last sealing of this process.
-    pub(super) fn sealing_watch(&self) -> &SealingWatch {
-        &self.0.sealing
-    }
-
-    pub(super) fn parts(&self) -> &Parts {
-        &self.0.parts
-    }
-
-    pub(super) fn store(&self) -> &Store {
-        &self.0.parts.store
-    }
-
-    pub(super) fn settings(&self) -> &Settings {
-        &self.0.parts.settings
-    }
-
-    pub(super) fn now(&self) -> Instant {
-        self.0.parts.clock.now()
-    }
-
-    pub(super) fn entropy(&self) -> &Entropy {
-        &self.0.parts.entropy
-    }
-
-    pub(super) fn uuid(&self) -> Uuid {
-        ids::uuid_v7(self.now(), self.entropy())
-    }
-
-    pub(super) fn audit_id(&self) -> AuditId {
-        AuditId::new(self.now(), self.entropy())
-    }
-
-    /// Who waits for what.
-    pub(super) fn event_hub(&self) -> &EventHub {
-        &self.0.event_hub
-    }
-
-    /// What is known of credentials.
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.0.credentials
-    }
-
-    pub(super) fn streams(&self) -> &Streams {
-        &self.0.streams
-    }
-
-    /// The bucket that a new cache is tagged with; none where its team's tags leave no room.
-    pub(super) fn bucket_of(&self, id: CacheId, spec: &ImageCacheSpec) -> Option<String> {
-        let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        // The random half of the first member's id names a bucket. It tells nothing of the team.
-        buckets.place(spec, self.now(), id.uuid().as_u64_pair().1)
-    }
-
-    /// The teams whose requests are refused, as last read.
-    pub(super) fn disabled(&self) -> &Disabled {
-        &self.0.disabled
-    }
-
-    /// Who is worked for, and who waits for that.
-    pub(super) fn admission(&self) -> &Arc<Admission> {
-        &self.0.admission
-    }
-
-    /// What is remembered of renderings.
-    pub(super) fn renderer(&self) -> &Renderer {
-        &self.0.renderer
-    }
-
-    /// How the tasks of this process fare.
-    pub(super) fn supervision(&self) -> &Supervision {
-        &self.0.supervision
-    }
-
-    /// What was seen of the oldest transaction.
-    pub(super) fn horizon(&self) -> &Horizon {
-        &self.0.horizon
-    }
-
-    /// Whether rows may have times that lie ahead.
-    pub(super) fn ahead(&self) -> &Ahead {
-        &self.0.ahead
-    }
-
-    /// The calls that this process has drawn for changes, by account.
-    pub(super) fn call_buckets(&self) -> &tokio::sync::Mutex<CallBuckets> {
-        &self.0.call_buckets
-    }
-
-    /// What is known of the cloud accounts that were added.
-    pub(super) fn accounts(&self) -> MutexGuard<'_, Accounts> {
-        self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Work that goes on when its caller has left.
-    pub(super) fn tasks(&self) -> &TaskTracker {
-        &self.0.tasks
+        Ok(self.0.base.store().migrate().await?)
     }
 }
 

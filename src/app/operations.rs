@@ -5,11 +5,21 @@
 //! that can be sent at once has its first attempt recorded with it: as if nothing had come between the two, which is
 //! one of the schedules of `tests/simulation`, so it leaves no state that was not there before.
 
+use crate::app::base::Base;
+use crate::app::cloud_accounts::CloudAccounts;
+use crate::app::transitions::Transitions;
+use crate::app::vanishings::Vanishings;
+use crate::domain::ids::CacheId;
+use crate::domain::image_cache::spec::ImageCacheSpec;
+use crate::domain::poll::bucket::Buckets;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
-use super::lease::{Held, Lease};
+use super::base::lease::{Held, Lease};
 use super::view::{ImageCacheView, OperationView};
-use super::{Error, Gateway, access};
+use super::{Error, access};
 use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::OperationId;
@@ -82,26 +92,49 @@ impl Answer {
     }
 }
 
-impl Gateway {
+/// Operations, carried out; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    base: Base,
+    cloud_accounts: CloudAccounts,
+    vanishings: Vanishings,
+    transitions: Transitions,
+    /// Which builds are tagged alike.
+    buckets: Arc<Mutex<Buckets>>,
+}
+
+impl Operations {
+    pub(super) fn new(
+        base: &Base,
+        cloud_accounts: &CloudAccounts,
+        vanishings: &Vanishings,
+        transitions: &Transitions,
+    ) -> Self {
+        Self {
+            base: base.clone(),
+            cloud_accounts: cloud_accounts.clone(),
+            vanishings: vanishings.clone(),
+            transitions: transitions.clone(),
+            buckets: Arc::default(),
+        }
+    }
+
+    /// The bucket that a new cache is tagged with; none where its team's tags leave no room.
+    fn bucket_of(&self, id: CacheId, spec: &ImageCacheSpec) -> Option<String> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // The random half of the first member's id names a bucket. It tells nothing of the team.
+        buckets.place(spec, self.base.now(), id.uuid().as_u64_pair().1)
+    }
+}
+
+impl Operations {
     /// One operation of the caller's team.
     pub async fn get_operation(&self, caller: &Caller, id: OperationId) -> Result<OperationView, Error> {
         access::check(caller, "get_operation")?;
         let team = (!caller.may(Scope::PlatformRead)).then_some(&caller.team);
-        let operation = self.store().operation(team, id).await?.ok_or(Error::NotFound("operation"))?;
-        let waits_for = self.waits_for(&operation).await?.map(str::to_owned);
+        let operation = self.base.store().operation(team, id).await?.ok_or(Error::NotFound("operation"))?;
+        let waits_for = self.cloud_accounts.waits_for(&operation).await?.map(str::to_owned);
         Ok(OperationView { waits_for, ..operation.into() })
-    }
-
-    /// What an operation waits for that has not ended, beside its turn.
-    pub(super) async fn waits_for(&self, operation: &Operation) -> Result<Option<&'static str>, Error> {
-        if operation.state.is_over() {
-            return Ok(None);
-        }
-        let Some(cache) = self.store().image_cache(&operation.team, operation.cache).await? else { return Ok(None) };
-        Ok(match self.client_known(&cache.account).await {
-            Err(_) => Some("cloud_account"),
-            Ok(cloud) => cloud.lacks_credentials().then_some("cloud_credentials"),
-        })
     }
 
     /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.
@@ -118,10 +151,10 @@ impl Gateway {
         ready: Option<Ready>,
     ) -> Option<Answer> {
         let operation = leased.operation.id;
-        let lasts = self.settings().work.lease;
+        let lasts = self.base.settings().work.lease;
         let lease = Lease { on: Held::Operation(&leased), taken: leased.taken, lasts };
         // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
-        match self.holding(lease, Box::pin(self.step(&leased, cache, ready))).await {
+        match self.base.holding(lease, Box::pin(self.step(&leased, cache, ready))).await {
             Some(Ok(answer)) => answer,
             Some(Err(error @ Error::Unreadable(_))) => {
                 // The store has said which row. Its lease runs out, and a gateway that knows it takes it up.
@@ -170,9 +203,9 @@ impl Gateway {
         let unwanted = is_unwanted(operation, &cache);
         let overtaken_until = match operation.progress.kind {
             // A late copy of an earlier update is being built.
-            OperationKind::Update if cache.status.is_in_motion() => Some(self.now()),
+            OperationKind::Update if cache.status.is_in_motion() => Some(self.base.now()),
             OperationKind::Update => {
-                self.store().overtaken_until(&operation.team, operation.cache, operation.id).await?
+                self.base.store().overtaken_until(&operation.team, operation.cache, operation.id).await?
             }
             OperationKind::Create | OperationKind::Delete => None,
         };
@@ -187,7 +220,7 @@ impl Gateway {
 
     /// The rule, now.
     fn decide(&self, progress: Progress, input: Input) -> (Progress, Effect) {
-        decide(progress, input, self.clock().present(), &self.settings().rule)
+        decide(progress, input, self.base.clock().present(), &self.base.settings().rule)
     }
 
     /// Ends the operation or puts it back, as the rule says.
@@ -210,7 +243,7 @@ impl Gateway {
             Effect::Withdraw => self.settle_withdrawn(leased, cache).await,
             Effect::Wait(due_at) => self.put_back(leased, progress, due_at, learned).await,
             // Only what is due is signed or looked for: it comes back at once.
-            Effect::Sign | Effect::LookUp => self.put_back(leased, progress, self.now(), learned).await,
+            Effect::Sign | Effect::LookUp => self.put_back(leased, progress, self.base.now(), learned).await,
         }
     }
 

@@ -2,7 +2,7 @@
 //! what was changed past the gateway, what will expire, and what no row knows.
 //!
 //! What must stay true: an incomplete list proves nothing, so nothing at all follows from one, nor from one in which
-//! too much is missing at once ([`super::absence`]); a finding is one transaction with its event and audit entry, and
+//! too much is missing at once ([`super::vanishings`]); a finding is one transaction with its event and audit entry, and
 //! compare-and-set on the row makes it one finding, however many gateways look; what is as it was is not written.
 //!
 //! The rooms: this page is the pass; [`reading`] reads the cloud, [`unmanaged`] records what no row knows. What a
@@ -10,9 +10,13 @@
 //!
 //! Who calls it: the workers. What it does not do: follow builds (the tracker), or settle operations.
 
+use crate::app::base::Base;
+use crate::app::cloud_accounts::CloudAccounts;
+use crate::app::transitions::Transitions;
+use crate::app::vanishings::Vanishings;
 use chrono::Duration;
 
-use super::{Error, Gateway};
+use super::Error;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
@@ -59,21 +63,46 @@ impl From<Fault> for Stop {
     }
 }
 
-impl Gateway {
+/// Compares the cloud with the rows; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    base: Base,
+    cloud_accounts: CloudAccounts,
+    vanishings: Vanishings,
+    transitions: Transitions,
+}
+
+impl Reconciler {
+    pub(super) fn new(
+        base: &Base,
+        cloud_accounts: &CloudAccounts,
+        vanishings: &Vanishings,
+        transitions: &Transitions,
+    ) -> Self {
+        Self {
+            base: base.clone(),
+            cloud_accounts: cloud_accounts.clone(),
+            vanishings: vanishings.clone(),
+            transitions: transitions.clone(),
+        }
+    }
+}
+
+impl Reconciler {
     /// Compares the group that is longest due. `false`: none is, or it cannot be told how long ago something changed.
     pub async fn reconcile(&self) -> Result<bool, Error> {
-        if !self.clock().is_sure() {
+        if !self.base.clock().is_sure() {
             self.note_age().await?;
             return Ok(false);
         }
-        let settings = self.settings();
-        let (lease, known) = (settings.work.lease.as_secs_f64(), self.places().await?);
-        let claimed = self.store().claim_reconciliation(&known, self.now(), self.uuid(), lease).await?;
+        let settings = self.base.settings();
+        let (lease, known) = (settings.work.lease.as_secs_f64(), self.cloud_accounts.places().await?);
+        let claimed = self.base.store().claim_reconciliation(&known, self.base.now(), self.base.uuid(), lease).await?;
         let Some(lease) = claimed else {
             self.note_age().await?;
             return Ok(false);
         };
-        let (mut due_at, mut list) = (self.now() + REST_AFTER_FAULT, None);
+        let (mut due_at, mut list) = (self.base.now() + REST_AFTER_FAULT, None);
         match self.pass(&lease, &mut list).await {
             Ok(next) => due_at = next,
             Err(Stop::Ours(error)) => return Err(error),
@@ -83,32 +112,32 @@ impl Gateway {
                 tracing::warn!(account = group.account, region = group.region, fault = %fault, "the cloud could not be compared");
             }
         }
-        self.store().release_reconciliation(&lease, due_at, list).await?;
+        self.base.store().release_reconciliation(&lease, due_at, list).await?;
         Ok(true)
     }
 
     /// How long ago the group was compared that waits longest, and how many are not judged: what an alarm watches.
     async fn note_age(&self) -> Result<(), Error> {
-        if let Some(oldest) = self.store().oldest_reconciliation().await? {
+        if let Some(oldest) = self.base.store().oldest_reconciliation().await? {
             #[expect(clippy::cast_precision_loss, reason = "an age in seconds is far below 2^52")]
-            let seconds = (self.now() - oldest).num_seconds().max(0) as f64;
+            let seconds = (self.base.now() - oldest).num_seconds().max(0) as f64;
             metrics::gauge!("ecg_reconcile_oldest_pass_seconds").set(seconds);
         }
-        let vanishings = u32::try_from(self.store().mass_vanishings().await?.len()).unwrap_or(u32::MAX);
+        let vanishings = u32::try_from(self.base.store().mass_vanishings().await?.len()).unwrap_or(u32::MAX);
         metrics::gauge!("ecg_mass_vanishings").set(vanishings);
         Ok(())
     }
 
     /// One pass over a group: when it is due again. `list` becomes the list that was compared.
     async fn pass(&self, lease: &ReconcileLease, list: &mut Option<ComparedList>) -> Result<Instant, Stop> {
-        if lease.list_at <= self.now() {
+        if lease.list_at <= self.base.now() {
             let Some(read) = self.read_list(lease).await? else {
                 // Somebody else's by now, or longer than we may read: no judgement.
-                return Ok(self.now() + REST_AFTER_FAULT);
+                return Ok(self.base.now() + REST_AFTER_FAULT);
             };
             if !self.believes(lease, &read).await? {
                 self.warn_of_expiry(lease).await?;
-                return Ok(self.now() + REST_AFTER_FAULT);
+                return Ok(self.base.now() + REST_AFTER_FAULT);
             }
             let unlikely = self.compare_list(lease, &read).await?;
             let listed = i64::try_from(read.seen.len()).unwrap_or(i64::MAX);
@@ -116,38 +145,38 @@ impl Gateway {
             self.look_twice(lease, unlikely).await?;
             self.revive_listed(lease, &read).await?;
             self.look_for_unlisted(lease, &read).await?;
-        } else if self.is_doubted(&lease.group).await? {
-            return Ok(self.now() + REST_AFTER_FAULT);
+        } else if self.vanishings.is_doubted(&lease.group).await? {
+            return Ok(self.base.now() + REST_AFTER_FAULT);
         }
         let listed = list.map_or(0, |list| list.listed).max(lease.listed);
         self.look_again(lease, listed).await?;
         self.warn_of_expiry(lease).await?;
         self.remove_orphans(lease).await?;
         let next = list.map_or(lease.list_at, |list| list.next_at);
-        let again = self.store().any_missed(&lease.group).await?;
-        let soon = self.now() + self.reconcile_rule().list_lag;
+        let again = self.base.store().any_missed(&lease.group).await?;
+        let soon = self.base.now() + self.reconcile_rule().list_lag;
         Ok(if again { next.min(soon) } else { next })
     }
 
     /// With a jitter of a tenth, so that groups do not march in step.
     fn next_list(&self) -> Instant {
-        let every = Duration::from_std(self.settings().work.reconcile_every).unwrap_or(Duration::minutes(10));
-        self.now() + every + every * self.entropy().permille() / 10_000
+        let every = Duration::from_std(self.base.settings().work.reconcile_every).unwrap_or(Duration::minutes(10));
+        self.base.now() + every + every * self.base.entropy().permille() / 10_000
     }
 
     pub(super) fn reconcile_rule(&self) -> Rule {
-        let within = Duration::from_std(self.settings().work.expiring_within).unwrap_or(Duration::days(1));
-        Rule { list_lag: self.settings().rule.list_lag, expiring_within: within }
+        let within = Duration::from_std(self.base.settings().work.expiring_within).unwrap_or(Duration::days(1));
+        Rule { list_lag: self.base.settings().rule.list_lag, expiring_within: within }
     }
 
     /// Everything that follows from the list alone; the cloud is not asked again. Returns what must be seen twice.
     async fn compare_list(&self, lease: &ReconcileLease, list: &CloudList) -> Result<Vec<ImageCache>, Error> {
         let (rule, mut unlikely) = (self.reconcile_rule(), Vec::new());
-        for cache in self.store().differing(&lease.group, &list.to_json()).await? {
+        for cache in self.base.store().differing(&lease.group, &list.to_json()).await? {
             let Some((seen, at)) = list.find(&cache) else { continue };
             if reconcile::is_unlikely(&cache, seen) {
                 unlikely.push(cache);
-            } else if let Some(change) = reconcile::compare(&cache, seen, at, self.now(), &rule) {
+            } else if let Some(change) = reconcile::compare(&cache, seen, at, self.base.now(), &rule) {
                 self.keep_finding(change).await?;
             }
         }
@@ -159,9 +188,10 @@ impl Gateway {
     async fn look_twice(&self, lease: &ReconcileLease, unlikely: Vec<ImageCache>) -> Result<(), Stop> {
         let rule = self.reconcile_rule();
         for cache in unlikely.into_iter().take(usize::try_from(SINGLE_LOOKS).unwrap_or(usize::MAX)) {
-            let at = self.now();
+            let at = self.base.now();
             let Some(seen) = self.read_one(lease, &cache).await? else { return Ok(()) };
-            if let Some(change) = seen.and_then(|seen| reconcile::confirmed(&cache, &seen, at, self.now(), &rule)) {
+            if let Some(change) = seen.and_then(|seen| reconcile::confirmed(&cache, &seen, at, self.base.now(), &rule))
+            {
                 self.keep_finding(change).await?;
             }
         }
@@ -171,18 +201,19 @@ impl Gateway {
     /// Whether so much is missing in the list that nothing follows from it.
     async fn believes(&self, lease: &ReconcileLease, list: &CloudList) -> Result<bool, Error> {
         let before = list.begun_at - self.reconcile_rule().list_lag;
-        let census = self.store().census(&lease.group, &list.ids(), before, self.now()).await?;
-        self.is_list_believed(&lease.group, census).await
+        let census = self.base.store().census(&lease.group, &list.ids(), before, self.base.now()).await?;
+        self.vanishings.is_list_believed(&lease.group, census).await
     }
 
     /// What has ended here and is listed goes on, if a look by its id shows it, too.
     async fn revive_listed(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Stop> {
         let rule = self.reconcile_rule();
         let before = list.begun_at - rule.list_lag;
-        for cache in self.store().ended_and_listed(&lease.group, &list.ids(), before, SINGLE_LOOKS).await? {
-            let at = self.now();
+        for cache in self.base.store().ended_and_listed(&lease.group, &list.ids(), before, SINGLE_LOOKS).await? {
+            let at = self.base.now();
             let Some(seen) = self.read_one(lease, &cache).await? else { return Ok(()) };
-            if let Some(change) = seen.and_then(|seen| reconcile::comes_back(&cache, &seen, at, self.now(), &rule)) {
+            if let Some(change) = seen.and_then(|seen| reconcile::comes_back(&cache, &seen, at, self.base.now(), &rule))
+            {
                 self.keep_finding(change).await?;
             }
         }
@@ -192,14 +223,14 @@ impl Gateway {
     /// The first looks at what the list does not show.
     async fn look_for_unlisted(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Stop> {
         let before = list.begun_at - self.reconcile_rule().list_lag;
-        let unlisted = self.store().unlisted(&lease.group, &list.ids(), before, SINGLE_LOOKS).await?;
+        let unlisted = self.base.store().unlisted(&lease.group, &list.ids(), before, SINGLE_LOOKS).await?;
         self.look_at(lease, unlisted, Fill::default()).await
     }
 
     /// The second looks that are due.
     async fn look_again(&self, lease: &ReconcileLease, listed: i64) -> Result<(), Stop> {
-        let before = self.now() - self.reconcile_rule().list_lag;
-        let missed = self.store().missed_once(&lease.group, before, SINGLE_LOOKS).await?;
+        let before = self.base.now() - self.reconcile_rule().list_lag;
+        let missed = self.base.store().missed_once(&lease.group, before, SINGLE_LOOKS).await?;
         let asks = |cache: &ImageCache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
         let quota = match missed.iter().find(|cache| asks(cache)) {
             Some(cache) => self.read_quota(lease, &cache.spec.region).await?,
@@ -212,11 +243,11 @@ impl Gateway {
     async fn look_at(&self, lease: &ReconcileLease, caches: Vec<ImageCache>, fill: Fill) -> Result<(), Stop> {
         let rule = self.reconcile_rule();
         for cache in caches {
-            let at = self.now();
+            let at = self.base.now();
             let Some(seen) = self.read_one(lease, &cache).await? else { return Ok(()) };
             let change = match seen {
-                Some(seen) => reconcile::compare(&cache, &seen, at, self.now(), &rule),
-                None => reconcile::missed(&cache, self.now(), fill, &rule),
+                Some(seen) => reconcile::compare(&cache, &seen, at, self.base.now(), &rule),
+                None => reconcile::missed(&cache, self.base.now(), fill, &rule),
             };
             if let Some(change) = change {
                 self.keep_finding(change).await?;
@@ -226,8 +257,8 @@ impl Gateway {
     }
 
     async fn warn_of_expiry(&self, lease: &ReconcileLease) -> Result<(), Stop> {
-        let (now, rule) = (self.now(), self.reconcile_rule());
-        for cache in self.store().expiring(&lease.group, now, now + rule.expiring_within).await? {
+        let (now, rule) = (self.base.now(), self.reconcile_rule());
+        for cache in self.base.store().expiring(&lease.group, now, now + rule.expiring_within).await? {
             if let Some(change) = reconcile::expiring(&cache, now, &rule) {
                 self.keep_finding(change).await?;
             }
@@ -237,9 +268,9 @@ impl Gateway {
 
     /// Row, transition, event, deliveries and audit entry at once; or nothing, where the row has moved on.
     pub(super) async fn keep_finding(&self, change: Change) -> Result<(), Error> {
-        let write = self.write_of(&change, self.finding_entry(&change));
-        let follow = change.next.status.is_in_motion().then(|| self.now());
-        if !self.store().write_finding(&write, follow).await? {
+        let write = self.transitions.write_of(&change, self.finding_entry(&change));
+        let follow = change.next.status.is_in_motion().then(|| self.base.now());
+        if !self.base.store().write_finding(&write, follow).await? {
             return Ok(());
         }
         if change.event.is_some() || change.moved.is_some() {
@@ -250,9 +281,9 @@ impl Gateway {
             metrics::counter!("ecg_transitions_total", "to" => to.as_str()).increment(1);
         }
         if follow.is_some() {
-            self.signals().tracker.notify_one();
+            self.base.signals().tracker.notify_one();
         }
-        self.signals().cache_changed(change.next.id);
+        self.base.signals().cache_changed(change.next.id);
         Ok(())
     }
 
@@ -262,8 +293,8 @@ impl Gateway {
             return None;
         }
         let cache = &change.next;
-        let actor = Actor::worker(RECONCILER, cache.team.clone(), self.new_request_id());
-        let mut entry = actor.entry(self.audit_id(), self.now(), "reconcile_image_cache", Outcome::Succeeded);
+        let actor = Actor::worker(RECONCILER, cache.team.clone(), self.base.new_request_id());
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), "reconcile_image_cache", Outcome::Succeeded);
         entry.resource = Some(cache.id.to_string());
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("finding", change.reason.to_owned());

@@ -5,15 +5,19 @@
 //! the budget cuts short goes on where it stopped, at whichever gateway claims the group next.
 //!
 //! What must stay true: nothing is remembered in memory between two passes; a cache that a list does not show is asked
-//! for by id before it counts as missed; it is called gone only where the cloud shows others ([`super::absence`]);
+//! for by id before it counts as missed; it is called gone only where the cloud shows others ([`super::vanishings`]);
 //! nothing is written for what did not change.
 
+use crate::app::base::Base;
+use crate::app::cloud_accounts::CloudAccounts;
+use crate::app::transitions::Transitions;
+use crate::app::vanishings::Vanishings;
 use std::collections::BTreeMap;
 
 use chrono::Duration;
 
-use super::lease::{Held, Lease};
-use super::{Error, Gateway};
+use super::Error;
+use super::base::lease::{Held, Lease};
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::status::Status;
@@ -43,23 +47,48 @@ struct Pass {
     shows: bool,
 }
 
-impl Gateway {
+/// Follows what the cloud builds; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    base: Base,
+    cloud_accounts: CloudAccounts,
+    vanishings: Vanishings,
+    transitions: Transitions,
+}
+
+impl Tracker {
+    pub(super) fn new(
+        base: &Base,
+        cloud_accounts: &CloudAccounts,
+        vanishings: &Vanishings,
+        transitions: &Transitions,
+    ) -> Self {
+        Self {
+            base: base.clone(),
+            cloud_accounts: cloud_accounts.clone(),
+            vanishings: vanishings.clone(),
+            transitions: transitions.clone(),
+        }
+    }
+}
+
+impl Tracker {
     /// Looks at the group that is longest due. `false`: none is.
     pub async fn track(&self) -> Result<bool, Error> {
-        let (taken, lasts) = (self.uptime(), self.settings().work.lease);
-        let claimed = self.store().claim_group(self.now(), self.uuid(), lasts.as_secs_f64()).await?;
+        let (taken, lasts) = (self.base.uptime(), self.base.settings().work.lease);
+        let claimed = self.base.store().claim_group(self.base.now(), self.base.uuid(), lasts.as_secs_f64()).await?;
         let Some(lease) = claimed else { return Ok(false) };
         // There may be another one, for somebody with free hands.
-        self.signals().tracker.notify_one();
+        self.base.signals().tracker.notify_one();
         if let Some(due_at) = lease.due_at {
-            let late = (self.now() - due_at).as_seconds_f64().max(0.0);
+            let late = (self.base.now() - due_at).as_seconds_f64().max(0.0);
             metrics::histogram!("ecg_tracker_lag_seconds").record(late);
         }
         let pass = async {
             let rest = self.track_group(&lease).await?;
-            Ok(self.store().release_group(&lease, &rest).await?)
+            Ok(self.base.store().release_group(&lease, &rest).await?)
         };
-        if let Some(done) = self.holding(Lease { on: Held::Group(&lease), taken, lasts }, Box::pin(pass)).await {
+        if let Some(done) = self.base.holding(Lease { on: Held::Group(&lease), taken, lasts }, Box::pin(pass)).await {
             return done.map(|()| true);
         }
         let (account, region) = (&lease.group.account, &lease.group.region);
@@ -70,12 +99,12 @@ impl Gateway {
     /// One pass over a group; returns how it is given back.
     async fn track_group(&self, lease: &GroupLease) -> Result<Rest, Error> {
         let TrackerGroup { account, region } = &lease.group;
-        let cloud = match self.cloud_of(account).await {
+        let cloud = match self.cloud_accounts.cloud_of(account).await {
             Ok(cloud) => cloud,
             Err(fault) => {
                 // Said once, when the account was read.
                 tracing::debug!(account, region, fault = %fault, "what is in motion waits for its cloud account");
-                return Ok(unread(lease, self.now() + REST_AFTER_FAULT));
+                return Ok(unread(lease, self.base.now() + REST_AFTER_FAULT));
             }
         };
         let mut pass = self.take_up(lease, cloud).await?;
@@ -85,7 +114,7 @@ impl Gateway {
         if all == 0 {
             return Ok(self.whole(&pass));
         }
-        let drawn = self.draw_looks(account, wanted).await?;
+        let drawn = self.cloud_accounts.draw_looks(account, wanted).await?;
         let reads = portion(reads, usize::try_from(drawn.granted).unwrap_or(usize::MAX));
         let cut = Rest { looked_at: lease.looked_at, round_at: Some(pass.round.began_at()), ..Rest::default() };
         if reads.is_empty() {
@@ -96,10 +125,10 @@ impl Gateway {
         match self.read(&mut pass, reads).await? {
             Err(fault) => {
                 tracing::warn!(account, region, fault = %fault, "the cloud could not be read");
-                self.note_fault(account, &fault).await?;
+                self.cloud_accounts.note_fault(account, &fault).await?;
                 // A token that the cloud refuses would be refused for ever: begin the round anew.
                 let cursor = lease.cursor.clone().filter(|_| !matches!(fault, Fault::Refused(_)));
-                Ok(Rest { due_at: Some(self.now() + REST_AFTER_FAULT), cursor, ..cut })
+                Ok(Rest { due_at: Some(self.base.now() + REST_AFTER_FAULT), cursor, ..cut })
             }
             Ok(Some(next_token)) => {
                 Ok(Rest { due_at: Some(drawn.again_at), cursor: Some(format!("l:{next_token}")), ..cut })
@@ -110,13 +139,13 @@ impl Gateway {
     }
 
     async fn take_up(&self, lease: &GroupLease, cloud: Client) -> Result<Pass, Error> {
-        let now = self.now();
-        let followed = self.store().followed(&lease.group, now).await?;
+        let now = self.base.now();
+        let followed = self.base.store().followed(&lease.group, now).await?;
         let histories =
-            if followed.is_empty() { BTreeMap::new() } else { self.store().histories(&lease.group).await? };
+            if followed.is_empty() { BTreeMap::new() } else { self.base.store().histories(&lease.group).await? };
         let group = lease.group.clone();
         let region = group.region.parse().map_err(|error| Error::Internal(Box::new(error)))?;
-        let usual = Duration::from_std(self.settings().look_usual).unwrap_or(Duration::MAX);
+        let usual = Duration::from_std(self.base.settings().look_usual).unwrap_or(Duration::MAX);
         let rhythm = Rhythm::new(usual, &format!("{} {}", group.account, group.region));
         let round_at = lease.round_at.filter(|_| lease.cursor.is_some()).unwrap_or(now);
         let followed = followed.into_iter().map(following).collect();
@@ -135,8 +164,8 @@ impl Gateway {
         buckets.dedup();
         let mut listed = Listed { all: usize::MAX, ..Listed::default() };
         if due.len() > 1 || cursor.is_some() {
-            listed.buckets = self.store().bucket_sizes(&pass.group, &buckets).await?;
-            listed.all = usize::try_from(self.store().caches_known(&pass.group).await?).unwrap_or(usize::MAX);
+            listed.buckets = self.base.store().bucket_sizes(&pass.group, &buckets).await?;
+            listed.all = usize::try_from(self.base.store().caches_known(&pass.group).await?).unwrap_or(usize::MAX);
         }
         Ok(plan(due, &listed, cursor))
     }
@@ -146,9 +175,9 @@ impl Gateway {
         let unknown = u32::try_from(pass.round.unknown()).unwrap_or(u32::MAX);
         let TrackerGroup { account, region } = pass.group.clone();
         metrics::gauge!("ecg_unknown_statuses", "account" => account, "region" => region).set(unknown);
-        let first = pass.round.next_due(self.now());
-        let usual = Duration::from_std(self.settings().look_usual).unwrap_or_default();
-        let jitter = usual * self.entropy().permille() / (1_000 * JITTER);
+        let first = pass.round.next_due(self.base.now());
+        let usual = Duration::from_std(self.base.settings().look_usual).unwrap_or_default();
+        let jitter = usual * self.base.entropy().permille() / (1_000 * JITTER);
         Rest { due_at: first.map(|at| at + jitter), looked_at: Some(pass.round.began_at()), ..Rest::default() }
     }
 }

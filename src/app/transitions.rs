@@ -1,7 +1,7 @@
 //! From a [`Change`] to what `store` writes: the transition, the event with its exact body, the audit entry.
 
-use super::Gateway;
 use super::view::EventBody;
+use crate::app::base::Base;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::event::EventType;
 use crate::domain::ids::{EventId, TransitionId};
@@ -11,7 +11,19 @@ use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::store::{CacheWrite, NewEvent};
 
-impl Gateway {
+/// Makes of a change what is written of it.
+#[derive(Debug, Clone)]
+pub struct Transitions {
+    base: Base,
+}
+
+impl Transitions {
+    pub(super) fn new(base: &Base) -> Self {
+        Self { base: base.clone() }
+    }
+}
+
+impl Transitions {
     /// The write of a change; `audit` says what is kept of it.
     pub(super) fn write_of(&self, change: &Change, audit: Option<AuditEntry>) -> CacheWrite {
         self.write_with(change, Vec::new(), audit)
@@ -34,7 +46,7 @@ impl Gateway {
     /// The cache's newest transition.
     pub(super) fn transition(&self, cache: &ImageCache, from: Option<Status>, reason: &str) -> Transition {
         Transition {
-            id: TransitionId::new(self.now(), self.entropy()),
+            id: TransitionId::new(self.base.now(), self.base.entropy()),
             cache: cache.id,
             sequence: cache.sequence,
             generation: cache.generation,
@@ -51,20 +63,20 @@ impl Gateway {
         // The row's version rises with the write: consumers see the number that a later GET shows.
         let shown = ImageCache { version: cache.version + 1, ..cache.clone() };
         NewEvent {
-            id: EventId::new(self.now(), self.entropy()),
+            id: EventId::new(self.base.now(), self.base.entropy()),
             kind,
             dedupe_key: kind.dedupe_key_of(cache),
             body: EventBody::of_cache(kind, &shown, (change.moved, change.reason), fields).to_json(),
             at: cache.updated_at,
-            dispatch: self.dispatch(),
+            dispatch: self.base.dispatch(),
         }
     }
 
     /// A worker's audit entry about a status that moved.
     pub(super) fn observed(&self, worker: &str, change: &Change) -> Option<AuditEntry> {
         let (from, to) = change.moved?;
-        let actor = Actor::worker(worker, change.next.team.clone(), self.new_request_id());
-        let mut entry = actor.entry(self.audit_id(), self.now(), "observe_image_cache", Outcome::Succeeded);
+        let actor = Actor::worker(worker, change.next.team.clone(), self.base.new_request_id());
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), "observe_image_cache", Outcome::Succeeded);
         entry.resource = Some(change.next.id.to_string());
         entry.parameters.insert("from".into(), from.as_str().into());
         entry.parameters.insert("to".into(), to.as_str().into());

@@ -19,6 +19,6 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
     operator::run(loaded, Scope::PlatformAccounts, async |gateway, caller, call| {
-        gateway.accept_account(caller, call, &arguments.account, arguments.id.clone()).await
+        gateway.cloud_accounts().accept_account(caller, call, &arguments.account, arguments.id.clone()).await
     })
 }

@@ -19,6 +19,6 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
     operator::run(loaded, Scope::PlatformPolicy, async |gateway, caller, call| {
-        gateway.accept_vanished(caller, call, &arguments.account, &arguments.region).await
+        gateway.vanishings().accept_vanished(caller, call, &arguments.account, &arguments.region).await
     })
 }

@@ -35,9 +35,9 @@ pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> 
 
 async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Failure> {
     let gateway = assemble::gateway(config, &[])?;
-    startup::patiently(|| gateway.keys_fit()).await?;
-    gateway.keep_time().await?;
-    let now = gateway.clock().now();
+    startup::patiently(|| gateway.upkeep().keys_fit()).await?;
+    gateway.base().keep_time().await?;
+    let now = gateway.base().clock().now();
     let new = NewApiKey {
         name: arguments.name.clone(),
         team: None,
@@ -53,8 +53,8 @@ async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Fai
         expires_at: None,
         provenance: None,
     };
-    let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };
-    let made = gateway.create_api_key(&caller, &Call::new(origin, now), new).await;
+    let origin = Origin { door: Door::Cli, request_id: gateway.base().new_request_id(), address: None };
+    let made = gateway.identity().create_api_key(&caller, &Call::new(origin, now), new).await;
     gateway.close().await;
     // It is shown as an answer would show it, and in no other way.
     let shown = serde_json::to_value(made?)?;

@@ -114,9 +114,9 @@ async fn everything(arguments: &Arguments, place: &Place<'_>, followed: Config) 
     let links = assemble::links(&config);
     let process = Process::new(assemble::gateway(&config, &ours)?, stop)?;
     process.gateway.migrate().await?;
-    process.gateway.ensure_open_policy().await?;
+    process.gateway.platform().ensure_open_policy().await?;
     let key = keys.rpc_id.parse()?;
-    process.gateway.ensure_access_key(guide::TEAM.parse()?, key, &keys.rpc_secret, &KEY_SCOPES).await?;
+    process.gateway.identity().ensure_access_key(guide::TEAM.parse()?, key, &keys.rpc_secret, &KEY_SCOPES).await?;
     let guide = Guide::new(place, address, &stand_in, &keys)?;
     guide.write_env()?;
     guide.print();

@@ -23,8 +23,8 @@ async fn with(
     act: impl AsyncFnOnce(&Gateway, &Caller, &Call) -> Result<String, Error>,
 ) -> Result<String, Failure> {
     let gateway = assemble::gateway(config, &[])?;
-    startup::patiently(|| gateway.keys_fit()).await?;
-    gateway.keep_time().await?;
+    startup::patiently(|| gateway.upkeep().keys_fit()).await?;
+    gateway.base().keep_time().await?;
     let caller = Caller {
         team: "platform".parse()?,
         subject: "command line".to_owned(),
@@ -34,8 +34,8 @@ async fn with(
         expires_at: None,
         provenance: None,
     };
-    let origin = Origin { door: Door::Cli, request_id: gateway.new_request_id(), address: None };
-    let call = Call::new(origin, gateway.clock().now());
+    let origin = Origin { door: Door::Cli, request_id: gateway.base().new_request_id(), address: None };
+    let call = Call::new(origin, gateway.base().clock().now());
     let done = act(&gateway, &caller, &call).await;
     gateway.close().await;
     Ok(done?)

@@ -102,14 +102,14 @@ impl Process {
     /// Looks at the database, its role and the keys. Fails where only other settings can mend what is found; else,
     /// until all is well, nobody is served and nothing is worked, and it is looked again ([`Self::upkeep`]).
     pub(super) async fn begin(&self) -> anyhow::Result<()> {
-        self.gateway.hold_back();
+        self.gateway.upkeep().hold_back();
         self.look().await
     }
 
     async fn look(&self) -> anyhow::Result<()> {
-        let found = self.gateway.may_begin().await;
+        let found = self.gateway.upkeep().may_begin().await;
         if found.is_ok()
-            && let Err(error) = self.gateway.meet_keys().await
+            && let Err(error) = self.gateway.identity().meet_keys().await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "the keys that there are could not be read");
         }
@@ -117,7 +117,7 @@ impl Process {
         match found {
             Ok(()) => {
                 watch.works();
-                self.gateway.begin();
+                self.gateway.upkeep().begin();
             }
             Err(unfit) if unfit.is_final() => return Err(unfit.into()),
             Err(unfit) => watch.fails(&unfit),
@@ -127,7 +127,7 @@ impl Process {
 
     async fn go_on_beginning(&self) {
         let mut pauses = Pauses::default();
-        while !self.gateway.has_begun() && self.stop.run_until_cancelled(sleep(pauses.next())).await.is_some() {
+        while !self.gateway.base().has_begun() && self.stop.run_until_cancelled(sleep(pauses.next())).await.is_some() {
             if let Err(error) = self.look().await {
                 self.fail(error);
             }
@@ -138,7 +138,7 @@ impl Process {
     /// them fresh, so that it is told where that fails before anybody comes with a token.
     async fn fetch_issuer_keys(&self) {
         loop {
-            let pause = if self.gateway.prepare_tokens().await { FRESH_KEYS } else { ISSUER_KEYS };
+            let pause = if self.gateway.identity().prepare_tokens().await { FRESH_KEYS } else { ISSUER_KEYS };
             if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 return;
             }
@@ -147,9 +147,9 @@ impl Process {
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
-        let _stopped = self.stop.run_until_cancelled(self.gateway.begun()).await;
+        let _stopped = self.stop.run_until_cancelled(self.gateway.base().begun()).await;
         // A request reads the clock when it comes; the workers must not begin by another one.
-        while !self.gateway.clock().is_set() && !self.stop.is_cancelled() {
+        while !self.gateway.base().clock().is_set() && !self.stop.is_cancelled() {
             let _ran_out = tokio::time::timeout(SOON, self.stop.cancelled()).await;
         }
         // The loops in one future: kept on the heap, off every caller's stack.
@@ -162,7 +162,7 @@ impl Process {
     pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) -> anyhow::Result<()> {
         let too_long = async {
             self.stop.cancelled().await;
-            self.gateway.stop_waiting();
+            self.gateway.base().stop_waiting();
             tokio::time::sleep(shutdown::DRAIN).await;
         };
         tokio::select! {
@@ -183,22 +183,22 @@ impl Process {
     }
 
     async fn keep_time(&self) {
-        let _stopped = self.stop.run_until_cancelled(self.gateway.begun()).await;
+        let _stopped = self.stop.run_until_cancelled(self.gateway.base().begun()).await;
         while !self.stop.is_cancelled() {
             self.set_clock().await;
             // Running out is the usual end of a rest.
-            let pause = if self.gateway.clock().is_set() { CLOCK } else { SOON };
+            let pause = if self.gateway.base().clock().is_set() { CLOCK } else { SOON };
             let _ran_out = tokio::time::timeout(pause, self.stop.cancelled()).await;
         }
     }
 
     /// Where the clock cannot be read, the operator is told why.
     async fn set_clock(&self) {
-        let found = match self.gateway.supervised("clock", self.gateway.keep_time()).await {
+        let found = match self.gateway.base().supervised("clock", self.gateway.base().keep_time()).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read");
-                self.gateway.reach_database().await
+                self.gateway.upkeep().reach_database().await
             }
         };
         let mut watch = self.state.watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,7 +210,7 @@ impl Process {
 
     /// Lets the calls in hand end, then closes the database.
     pub(super) async fn end(&self) {
-        self.gateway.drain().await;
+        self.gateway.base().drain().await;
         self.gateway.close().await;
     }
 }

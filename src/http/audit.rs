@@ -28,8 +28,8 @@ use super::problem::Refusal;
 use super::{links, rpc};
 use crate::app;
 use crate::app::admission::in_place;
+use crate::app::base::supervision::words_of;
 use crate::app::input::Ending;
-use crate::app::upkeep::supervision::words_of;
 use crate::domain::audit::Outcome;
 use crate::domain::field::FieldError;
 use crate::domain::limits::bucket::Quota;
@@ -75,7 +75,7 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
 async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    if exchange.audited && !door.gateway.has_begun() {
+    if exchange.audited && !door.gateway.base().has_begun() {
         let refusal = exchange.worded(app::Error::not_begun().into());
         let code = refusal.code().to_owned();
         let answer = mark(&exchange, finish(&exchange, Response::default(), Some(refusal)));
@@ -108,14 +108,14 @@ async fn recorded(
     if unauthenticated
         && !turned_away
         && !exchange.place.is_counted_unauthenticated()
-        && let Err(error) = door.gateway.count_unauthenticated(exchange.call.origin.address)
+        && let Err(error) = door.gateway.admission().count_unauthenticated(exchange.call.origin.address)
     {
         turned_away = true;
         refusal = Some(exchange.worded(error.into()));
     }
     if let (true, Some(refusal)) = (turned_away, &refusal) {
         let status = i32::from(refusal.status().as_u16());
-        door.gateway.note_turned_away(&exchange.actor(), status, refusal.code());
+        door.gateway.admission().note_turned_away(&exchange.actor(), status, refusal.code());
         return Some(refusal.clone());
     }
     // The work is done, and no longer in its team's hands; what is left is to wait for a commit that many share.
@@ -182,7 +182,7 @@ fn outcome_of(status: StatusCode) -> Outcome {
 
 async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> Result<(), Refusal> {
     let actor = exchange.actor();
-    let work = door.gateway.audit_request(&actor, &exchange.call, ending);
+    let work = door.gateway.audit().audit_request(&actor, &exchange.call, ending);
     let within = match exchange.rpc {
         Some(_) => exchange.gone.saturating_duration_since(Instant::now()).max(LAST_MOMENT),
         None => exchange.settings.audit_deadline,

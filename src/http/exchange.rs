@@ -78,13 +78,13 @@ impl Exchange {
         let route = extensions.get::<MatchedPath>().cloned();
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
         let address = peer.map(|peer| door.links.proxies().client(peer, request.headers()));
-        let request_id = request_id(request.headers()).unwrap_or_else(|| door.gateway.new_request_id());
+        let request_id = request_id(request.headers()).unwrap_or_else(|| door.gateway.base().new_request_id());
         let path = request.uri().path();
         let rpc = (path == "/").then(|| Rpc::of(request));
         let rest = path == "/v1" || path.starts_with("/v1/");
         let api = rest || rpc.is_some();
         let origin = Origin { door: if rpc.is_some() { Door::Rpc } else { Door::Rest }, request_id, address };
-        let call = Call::new(origin, door.gateway.clock().now());
+        let call = Call::new(origin, door.gateway.base().clock().now());
         if rpc.is_none() {
             let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
             call.asks(query.into_owned().take(MOST_PARAMETERS));
@@ -107,7 +107,7 @@ impl Exchange {
             api,
             reads: rest && [Method::GET, Method::HEAD].contains(request.method()),
             audited: door.settings.audits && api,
-            place: door.gateway.place(rpc.is_some().then(|| deadline.into_std()), address),
+            place: door.gateway.admission().place(rpc.is_some().then(|| deadline.into_std()), address),
             rpc,
             caller: OnceLock::new(),
             settings: door.settings,

@@ -81,7 +81,7 @@ async fn answer(
     let lookup = if class == Class::List { Class::Read } else { class };
     // Whoever signs with a key that is known here stands in the line of its team. Of others nothing is known: they are
     // counted before they get a place or a query.
-    let asking = if let Some(team) = door.gateway.met_signer(incoming) {
+    let asking = if let Some(team) = door.gateway.identity().met_signer(incoming) {
         Party::Team(team)
     } else {
         exchange.place.count_unauthenticated().map_err(words::of_error)?;
@@ -136,10 +136,10 @@ async fn let_in<'a>(door: &DoorState, exchange: &'a Exchange, incoming: &Incomin
     if incoming.nonce.contains(char::is_control) {
         return Err(words::of_incoming(&incoming::Refusal::Invalid("SignatureNonce", "it must be printable")));
     }
-    let caller = door.gateway.authenticate_signed(&exchange.call, incoming).await.map_err(told)?;
+    let caller = door.gateway.identity().authenticate_signed(&exchange.call, incoming).await.map_err(told)?;
     // The wrapper names the caller even if the next lines refuse them.
     let caller = exchange.caller.get_or_init(|| Arc::new(caller));
-    door.gateway.check_team(caller).await.map_err(words::of_error)?;
+    door.gateway.policies().check_team(caller).await.map_err(words::of_error)?;
     if incoming.version != Product::Eci.version() {
         return Err(words::of_incoming(&incoming::Refusal::Version));
     }

@@ -39,7 +39,7 @@ async fn me(app: &TestGateway, token: &str) -> Answer {
 }
 
 async fn readyz(app: &TestGateway) -> Value {
-    app.gateway.beat("a test").await.unwrap();
+    app.gateway.upkeep().beat("a test").await.unwrap();
     Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200)
 }
 
@@ -54,7 +54,7 @@ async fn nothing_is_forgotten_by_a_leap_of_the_databases_clock() {
     assert_eq!(readyz(&app).await["clock"], true);
     for leap in [Duration::days(9), -Duration::seconds(600), Duration::days(4_000)] {
         clock.learn(app.now() + leap, Uptime::now());
-        app.gateway.clean().await.unwrap();
+        app.gateway.upkeep().clean().await.unwrap();
         let page = readyz(&app).await;
         assert_eq!(page["clock"], false, "it is told");
         assert!(page["degraded"][0].as_str().unwrap().contains("clock leapt by"), "{page}");
@@ -64,7 +64,7 @@ async fn nothing_is_forgotten_by_a_leap_of_the_databases_clock() {
     }
     clock.learn(clock.now(), Uptime::now());
     assert_eq!(readyz(&app).await["clock"], true);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     let again = create(&app).await;
     assert_eq!((&again.expect(201)["id"], again.header("idempotent-replayed")), (&cache["id"], "true"));
     assert_eq!(app.creations().await, 1);
@@ -79,7 +79,7 @@ async fn nothing_is_forgotten_either_by_a_gateway_that_starts_during_a_leap() {
     clock.learn(start + Duration::days(9), Uptime::now());
     let second = first.second_gateway(Setup { clock: Some(clock), ..Setup::default() }).await;
     assert_eq!(readyz(&second).await["clock"], false);
-    second.gateway.clean().await.unwrap();
+    second.gateway.upkeep().clean().await.unwrap();
     assert_eq!(create(&first).await.header("idempotent-replayed"), "true");
 }
 
@@ -120,7 +120,7 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_follows_build
             .unwrap()
     };
     assert_eq!(away().await, 1);
-    second.gateway.clean().await.unwrap();
+    second.gateway.upkeep().clean().await.unwrap();
     assert_eq!(away().await, 0, "a look may come early by any clock");
     // The token was made by the clock that the other one has.
     me(&first, &token).await.expect(200);
@@ -139,7 +139,7 @@ async fn the_clouds_time_tells_whether_the_databases_clock_or_the_machines_is_wr
         clock.learn(told, Uptime::now());
         assert!(!clock.is_sure());
         let second = first.second_gateway(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
-        assert!(second.gateway.track().await.unwrap(), "a look is due");
+        assert!(second.gateway.tracker().track().await.unwrap(), "a look is due");
         assert_eq!(clock.is_sure(), sure, "told {told}, machine {machine}");
     }
 }
@@ -174,7 +174,7 @@ async fn what_a_clock_that_was_ahead_has_written_holds_nobody_up() {
     let cache = app.create("nginx:1.27").await.expect(202);
     app.sql().execute(AHEAD).await.unwrap();
     Answer::of(app.bare(Method::GET, "/readyz")).await.problem(503, "not_ready");
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     let far = "SELECT (SELECT count(*) FROM operations WHERE lease_until > clock_timestamp() + interval '1 minute')
         + (SELECT count(*) FROM tracker_groups WHERE lease_until > clock_timestamp() + interval '1 minute')
         + (SELECT count(*) FROM webhook_workers WHERE alive_until > clock_timestamp() + interval '1 minute')";
@@ -189,8 +189,8 @@ async fn what_a_clock_that_was_ahead_has_written_holds_nobody_up() {
     app.sql().execute(A_MINUTE).await.unwrap();
     app.until(cache["id"].as_str().unwrap(), "ready").await;
     assert_eq!(app.creations().await, 1);
-    assert!(app.gateway.reconcile().await.unwrap(), "the comparison is due");
-    app.gateway.clean().await.unwrap();
+    assert!(app.gateway.reconciler().reconcile().await.unwrap(), "the comparison is due");
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM webhook_workers").await, 0);
 }
 
@@ -269,7 +269,7 @@ async fn work_that_was_in_hand_before_a_pause_is_dropped_after_it() {
     gate.answered(1).await;
     machine.wakes_after(3_600);
     gate.open();
-    app.gateway.drain().await;
+    app.gateway.base().drain().await;
     assert_eq!(first.count("SELECT count(*) FROM operation_attempts WHERE finished_at IS NOT NULL").await, 0);
     assert_eq!(first.only_cache().await["status"], "pending", "the answer came to one who may write no more");
 }
@@ -287,7 +287,7 @@ async fn what_was_signed_before_a_pause_is_not_sent_after_it() {
     // Shorter than a lease, longer than an attempt may be on its way.
     machine.wakes_after(11);
     gate.open();
-    app.gateway.drain().await;
+    app.gateway.base().drain().await;
     assert_eq!(first.count("SELECT count(*) FROM operation_attempts").await, 1);
     assert_eq!(first.creations().await, 0);
 }

@@ -22,7 +22,7 @@ const FULL: &str = "
 #[tokio::test]
 async fn readiness_tells_that_the_disk_is_full() {
     let app = TestGateway::start().await;
-    app.gateway.beat("a test").await.unwrap();
+    app.gateway.upkeep().beat("a test").await.unwrap();
     app.get("/readyz").await.expect(200);
     sqlx::raw_sql(FULL).execute(app.sql()).await.unwrap();
     assert_eq!(app.create("nginx:1.27").await.status, 503);

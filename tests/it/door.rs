@@ -192,7 +192,7 @@ async fn pages_for_operators_and_readers() {
     assert_eq!(open("/healthz").await.expect(200), json!({"status": "ok"}));
     let problem = open("/readyz").await.problem(503, "not_ready");
     assert!(problem["detail"].as_str().unwrap().contains("workers"), "{problem}");
-    app.gateway.beat("test").await.unwrap();
+    app.gateway.upkeep().beat("test").await.unwrap();
     assert_eq!(
         open("/readyz").await.expect(200),
         json!({"database": true, "migrations": true, "workers": true, "tasks": true, "issuer_keys": true,

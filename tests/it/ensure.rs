@@ -158,7 +158,7 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
     app.advance(120);
     app.cloud_client().update(&"cn-beijing".parse().unwrap(), &imc, &changes, &[], &attempt).await.unwrap();
     app.advance(120);
-    while app.gateway.reconcile().await.unwrap() {}
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
     assert_eq!(app.cache(&fresh.2).await["drift"][0]["field"], "images");
     let last = ensure(&app, &json!({})).await;
     assert!(is(&last, 201, "created") && last.2 != fresh.2, "{last:?}");

@@ -31,7 +31,7 @@ async fn a_lease_is_renewed_while_the_cloud_is_slow() {
         tokio::task::yield_now().await;
     }
     gate.open();
-    holder.gateway.drain().await;
+    holder.gateway.base().drain().await;
     assert_eq!(world.only_cache().await["status"], "preparing");
 }
 
@@ -42,7 +42,7 @@ async fn work_is_dropped_once_its_lease_is_lost() {
         "UPDATE operations SET lease_token = gen_random_uuid(), lease_until = clock_timestamp() + interval '1 hour'";
     sqlx::query(sql).execute(world.sql()).await.unwrap();
     // Ends although the gate is shut: the renewal found out.
-    holder.gateway.drain().await;
+    holder.gateway.base().drain().await;
     gate.open();
     assert_eq!(world.only_cache().await["status"], "pending", "it is in other hands");
     assert_eq!(world.creations().await, 1);

@@ -11,7 +11,7 @@ use crate::support::gateway::{Setup, TestGateway};
 
 /// What readiness has to say, once a sign of life of the workers is there.
 async fn degraded(app: &TestGateway) -> Vec<String> {
-    app.gateway.beat("a test").await.unwrap();
+    app.gateway.upkeep().beat("a test").await.unwrap();
     let ready = app.get("/readyz").await.expect(200);
     let told = ready.get("degraded").unwrap_or(&Value::Null).as_array().cloned().unwrap_or_default();
     told.iter().map(|one| one.as_str().unwrap().to_owned()).collect()

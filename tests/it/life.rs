@@ -274,7 +274,7 @@ async fn a_cache_whose_retention_ends_is_expired() {
     app.set_clock("2026-03-02T08:00:00Z".parse().unwrap());
     for status in ["ready", "expired"] {
         // The janitor wakes the tracker. One look that does not find it is not enough.
-        app.gateway.clean().await.unwrap();
+        app.gateway.upkeep().clean().await.unwrap();
         app.drain().await;
         assert_eq!(app.cache(&id).await["status"], status);
     }

@@ -50,7 +50,7 @@ async fn a_team_that_sends_more_than_it_may_is_told_when_to_come_back() {
     app.get("/v1/me").await.expect(200);
     app.get("/v1/me").await.expect(200);
     app.get("/v1/me").await.problem(429, "rate_limited");
-    app.gateway.write_turned_away().await;
+    app.gateway.admission().write_turned_away().await;
     let noted = "SELECT sum((parameters->>'count')::bigint)::bigint FROM audit_entries
                  WHERE action = 'turned_away' AND code = 'rate_limited' AND team = 'web' AND http_status = 429";
     assert_eq!(app.count(noted).await, 6);
@@ -97,7 +97,7 @@ async fn what_hangs_at_the_cloud_counts_for_its_team_alone() {
         other.get("/v1/me").await.problem(429, "too_many_requests");
         // Those two hold no place: it is free for others.
         Answer::of(of(&other, "another", "/v1/image-caches")).await.expect(200);
-        assert_eq!(other.gateway.busy(), (0, 0));
+        assert_eq!(other.gateway.admission().busy(), (0, 0));
         gate.open();
     };
     tokio::join!(hang, look);
@@ -144,7 +144,7 @@ async fn lock(app: &TestGateway) -> sqlx::Transaction<'static, sqlx::Postgres> {
 
 /// Returns once so many are worked for and so many stand in line.
 async fn busy(app: &TestGateway, running: usize, queued: usize) {
-    while app.gateway.busy() != (running, queued) {
+    while app.gateway.admission().busy() != (running, queued) {
         tokio::task::yield_now().await;
     }
 }
@@ -174,12 +174,12 @@ async fn lists_are_turned_away_before_reads_and_reads_before_changes() {
         app.get(&read).await.problem(503, "overloaded");
     };
     let change = async {
-        while app.count("SELECT 1::bigint").await == 1 && app.gateway.turned_away() < 1 {
+        while app.count("SELECT 1::bigint").await == 1 && app.gateway.admission().turned_away() < 1 {
             tokio::task::yield_now().await;
         }
         let change = app.create("nginx:2");
         let look = async {
-            while app.gateway.turned_away() < 2 {
+            while app.gateway.admission().turned_away() < 2 {
                 tokio::task::yield_now().await;
             }
             app.get(list).await.problem(503, "overloaded");
@@ -287,7 +287,7 @@ async fn a_flood_without_a_credential_costs_no_entry_each() {
     Answer::of(app.bare(Method::GET, "/v1/nothing")).await.problem(429, "too_many_refused");
     app.get("/v1/me").await.expect(200);
     assert_eq!(app.count("SELECT count(*) FROM audit_entries WHERE team IS NULL").await, 5);
-    app.gateway.write_turned_away().await;
+    app.gateway.admission().write_turned_away().await;
     let noted = "SELECT sum((parameters->>'count')::bigint)::bigint FROM audit_entries
                  WHERE action = 'turned_away' AND team IS NULL AND subject = 'anonymous' AND address IS NOT NULL";
     assert_eq!(app.count(noted).await, 21);

@@ -148,7 +148,7 @@ async fn a_key_that_was_forgotten_makes_a_new_cache_and_that_is_known_again() {
     let mut caches = vec![];
     for made in 1..=3 {
         app.advance(61);
-        app.gateway.clean().await.unwrap();
+        app.gateway.upkeep().clean().await.unwrap();
         assert_eq!(app.count("SELECT count(*) FROM idempotency_keys").await, 0);
         let cache = create(&app, "/v1/image-caches", "nightly", &body).await.expect(201);
         assert_eq!(app.creations().await, made, "it is not given the cache of before");

@@ -235,7 +235,7 @@ async fn an_answer_before_the_end_is_what_the_key_stands_for() {
     assert_eq!(first.header("preference-applied"), "wait=0");
     assert_eq!(create(&app, 55, "k", &body).await.expect(202), first.expect(202));
     gate.open();
-    app.gateway.drain().await;
+    app.gateway.base().drain().await;
     assert_eq!(create(&app, 55, "k", &body).await.expect(202), first.expect(202), "the same answer, also afterwards");
     // Another way to 202: the cloud's answer said nothing.
     world.fault(&fault("error", true)).await;
@@ -269,7 +269,11 @@ async fn a_worker_whose_lease_was_lost_writes_nothing() {
     let silent = world.second_gateway(Setup { cloud: Some(gate.url.clone()), ..Setup::default() }).await;
     let cache = create(&silent, 0, "k", &new_cache("nginx:1.27")).await.expect(202);
     gate.answered(1).await;
-    assert_eq!(world.gateway.resume_operations(10, &CancellationToken::new()).await.unwrap(), 0, "in good hands");
+    assert_eq!(
+        world.gateway.operations().resume_operations(10, &CancellationToken::new()).await.unwrap(),
+        0,
+        "in good hands"
+    );
     end_leases(&world).await;
     worker::drain(&world.gateway).await.unwrap();
     let id = id_of(&cache);
@@ -279,7 +283,7 @@ async fn a_worker_whose_lease_was_lost_writes_nothing() {
         + (SELECT count(*) FROM events) + (SELECT count(*) FROM transitions)";
     let written = world.count(rows).await;
     gate.open();
-    silent.gateway.drain().await;
+    silent.gateway.base().drain().await;
     assert_eq!((world.cache(id).await, world.count(rows).await), (before, written));
     world.until(id, "ready").await;
     assert_eq!(world.creations().await, 1);
@@ -305,7 +309,7 @@ async fn a_client_that_leaves_stops_nothing() {
     client.set_zero_linger().unwrap();
     drop(client);
     gate.open();
-    app.gateway.drain().await;
+    app.gateway.base().drain().await;
     let cache = world.only_cache().await;
     assert_eq!(cache["status"], "preparing");
     world.until(id_of(&cache), "ready").await;

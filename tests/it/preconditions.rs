@@ -64,7 +64,7 @@ async fn a_right_that_the_role_lacks_is_told() {
     let path = format!("/v1/image-caches/{}", app.created().await);
     app.sql().execute("REVOKE UPDATE ON image_caches FROM eci_runtime").await.unwrap();
     app.delete(&path).await.problem(503, "database_unavailable");
-    app.gateway.beat("a test").await.unwrap();
+    app.gateway.upkeep().beat("a test").await.unwrap();
     let ready = app.get("/readyz").await.expect(200);
     assert!(ready["degraded"][0].as_str().unwrap().contains("`doctor database` names it"), "{ready}");
     app.sql().execute("GRANT UPDATE ON image_caches TO eci_runtime").await.unwrap();

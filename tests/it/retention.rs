@@ -24,7 +24,7 @@ async fn with(change: impl FnOnce(&mut app::Settings)) -> TestGateway {
 }
 
 async fn deliver(app: &TestGateway) -> usize {
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap()
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
 async fn endpoint(app: &TestGateway, hook: &Hook) -> String {
@@ -60,10 +60,10 @@ async fn events_are_forgotten_with_their_deliveries_and_an_old_cursor_says_so() 
     let audited = app.count(AUDITED).await;
     let told: String = sqlx::query_scalar("SELECT dedupe_key FROM events LIMIT 1").fetch_one(app.sql()).await.unwrap();
     app.advance(29 * DAY);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM events").await, 2, "30 days are kept");
     app.advance(2 * DAY);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM events").await, 0);
     assert_eq!(app.count("SELECT count(*) FROM webhook_deliveries").await, 0);
     assert!(app.count(AUDITED).await >= audited, "the audit is kept");
@@ -95,7 +95,7 @@ async fn another_teams_cursor_does_not_suffer() {
     let get = async |path: &str| Answer::of(app.bare(Method::GET, path).bearer_auth(&other)).await;
     let old = get("/v1/events").await.expect(200)["next_cursor"].as_str().unwrap().to_owned();
     app.advance(31 * DAY);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     let other = app.token("other", &[eci_cache_gateway::domain::identity::caller::Scope::Read]);
     let answer = Answer::of(app.bare(Method::GET, &format!("/v1/events?cursor={old}")).bearer_auth(&other)).await;
     assert_eq!(answer.expect(200)["items"], json!([]), "nothing of theirs was removed");
@@ -113,7 +113,7 @@ async fn deliveries_may_be_forgotten_sooner_but_not_while_they_wait() {
     app.advance(8 * DAY);
     app.created().await;
     deliver(&app).await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM events").await, 2);
     let left = "SELECT count(*) FROM webhook_deliveries WHERE state =";
     assert_eq!(
@@ -152,7 +152,7 @@ async fn what_has_ended_is_forgotten_with_its_history_unless_something_still_han
     Answer::of(app.request(Method::DELETE, &removed)).await;
     let audited = app.count(AUDITED).await;
     app.advance(89 * DAY);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(
         app.get(&format!("/v1/image-caches/{ended}")).await.expect(200)["status"],
         "deleted",
@@ -160,11 +160,11 @@ async fn what_has_ended_is_forgotten_with_its_history_unless_something_still_han
     );
     app.advance(2 * DAY);
     abandon(true).await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.get(&format!("/v1/image-caches/{ended}")).await.problem(404, "not_found");
     assert_eq!(app.count("SELECT count(*) FROM image_caches").await, 2);
     abandon(false).await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.get(&format!("/v1/image-caches/{held}")).await.problem(404, "not_found");
     assert_eq!(app.cache(&lives).await["status"], "ready");
     assert!(!app.items(&format!("/v1/image-caches/{lives}/transitions")).await.is_empty());
@@ -194,7 +194,7 @@ async fn revoked_keys_are_forgotten_and_those_in_use_are_not() {
     send(Method::DELETE, &made[0], Value::Null).await;
     send(Method::DELETE, &made[2], Value::Null).await;
     app.advance(91 * DAY);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     for (table, kept) in [("access_keys", 1_i64), ("api_keys", 1)] {
         let sql = format!("SELECT count(*) FROM {table}");
         let left: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(app.sql()).await.unwrap();
@@ -220,7 +220,7 @@ async fn no_more_than_a_bound_waits_for_a_paused_endpoint_and_a_replay_has_the_r
     assert_eq!(app.count(waiting).await, 3);
     for folded in [false, true] {
         if folded {
-            app.gateway.clean().await.unwrap();
+            app.gateway.upkeep().clean().await.unwrap();
         }
         let shown = app.get(&path).await.expect(200);
         assert_eq!(shown["passed_over"], 7, "{folded}: {shown}");

@@ -133,7 +133,7 @@ async fn everything_opens_under_the_new_key_alone() {
     new.until(waiting["id"].as_str().unwrap(), "ready").await;
     new.post("/v1/image-caches", &new_in("second", "nginx:1.27")).await.expect(201);
     success(&access.get(&new, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await);
-    new.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    new.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();
     hook.wait_for(1).await;
     let received = &hook.received()[0];
     received.verify(&secret, new.now());
@@ -148,7 +148,7 @@ async fn an_api_key_that_is_used_meanwhile_outlives_the_former_key() {
     let me = |app: &TestGateway, key: &str| app.bare(Method::GET, "/v1/me").bearer_auth(key);
     let both = app.second_gateway(setup(NEW, Some(OLD))).await;
     Answer::of(me(&both, &key)).await.expect(200);
-    both.gateway.drain().await;
+    both.gateway.base().drain().await;
     let new = app.second_gateway(setup(NEW, None)).await;
     Answer::of(me(&new, &key)).await.expect(200);
     Answer::of(me(&new, &idle)).await.problem(401, "api_key_unknown");
@@ -208,7 +208,7 @@ async fn urls_stay_readable_for_a_version_of_before_until_the_operator_says_that
     let url = format!("{}?access_token=hunter2", hook.url());
     let made = app.post("/v1/webhook-endpoints", &json!({"url": url})).await.expect(201);
     let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count(plain).await, 1, "both can read it");
     assert_eq!(app.count("SELECT count(*) FROM webhook_endpoints WHERE url_sealed IS NOT NULL").await, 1);
     // A version of before changes something else, and writes all that it knows.
@@ -223,7 +223,7 @@ async fn urls_stay_readable_for_a_version_of_before_until_the_operator_says_that
     assert_eq!(app.count("SELECT count(*) FROM webhook_endpoints WHERE url LIKE 'sealed:http://127.0.0.1:%'").await, 1);
     assert_eq!(app.get(&path).await.expect(200)["url"], url);
     app.created().await;
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();
     assert_eq!(hook.received().len(), 1);
     let noted = "SELECT count(*) FROM audit_entries WHERE action = 'end_plain_webhook_urls' AND outcome = 'succeeded'";
     assert_eq!(app.count(noted).await, 1);

@@ -91,7 +91,7 @@ async fn a_failure_is_told_in_the_words_of_this_binary() {
     let sql = "UPDATE image_caches SET status = 'failed', failure = $1, version = version + 1";
     sqlx::query(sql).bind(failure).execute(app.sql()).await.unwrap();
     assert_eq!(app.cache(&id).await["failure"]["code"], "InvalidParameter");
-    app.gateway.drain().await;
+    app.gateway.base().drain().await;
     assert_eq!(app.count("SELECT count(*) FROM image_caches WHERE rendered_version = version").await, 0);
 }
 

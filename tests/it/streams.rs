@@ -89,7 +89,7 @@ async fn a_stop_ends_streams_properly() {
     let app = TestGateway::start().await;
     let mut listener = Listener::open(app.request(Method::GET, "/v1/events/stream")).await;
     app.waiting(1).await;
-    app.gateway.stop_waiting();
+    app.gateway.base().stop_waiting();
     assert_eq!(listener.next().await, None);
 }
 

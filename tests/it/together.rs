@@ -320,7 +320,7 @@ async fn many_at_the_door_are_each_created_and_told_once() {
     assert_eq!(app.creations().await, 30);
     assert_eq!(app.count("SELECT count(*) FROM operations WHERE state = 'succeeded' AND attempts = 1").await, 30);
     assert_eq!(app.count("SELECT count(*) FROM events WHERE type = 'image_cache.created'").await, 30);
-    app.gateway.deliver(&tokio_util::sync::CancellationToken::new()).await.unwrap();
+    app.gateway.webhooks().deliver(&tokio_util::sync::CancellationToken::new()).await.unwrap();
     let told = hook.received();
     let of: BTreeSet<String> = told.iter().map(|one| one.json()["data"]["image_cache"]["id"].to_string()).collect();
     assert_eq!((told.len(), of.len()), (30, 30));

@@ -92,7 +92,7 @@ async fn a_stop_answers_those_who_wait() {
     let gate = "/v1/gate?image=nginx:1.27&region=cn-beijing&timeout=55";
     let stop = async {
         app.waiting(3).await;
-        app.gateway.stop_waiting();
+        app.gateway.base().stop_waiting();
     };
     let (waited, fed, gated, ()) = tokio::join!(app.get(&wait), app.get(&events), app.get(gate), stop);
     assert_eq!(waited.expect(200)["condition_met"], false);

@@ -203,7 +203,7 @@ impl Case {
 
 fn deliver_on(gateway: &Gateway, stop: &CancellationToken) -> JoinHandle<()> {
     let (gateway, stop) = (gateway.clone(), stop.clone());
-    tokio::spawn(async move { gateway.deliver_until(&stop).await.unwrap() })
+    tokio::spawn(async move { gateway.webhooks().deliver_until(&stop).await.unwrap() })
 }
 
 /// An image cache of that name is created.
@@ -299,7 +299,7 @@ async fn each_act_counts_in_each_state_for_a_deliverer_that_runs_elsewhere() {
     for case in cases.iter().filter(|case| !is_sent(case.state, case.act)) {
         assert_eq!(case.events(), case.before, "{:?} {:?}", case.state, case.act);
     }
-    let fresh = people.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    let fresh = people.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();
     assert_eq!(fresh, 0, "a fresh deliverer decides as the one that ran");
 }
 

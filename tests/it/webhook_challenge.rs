@@ -93,7 +93,7 @@ async fn a_test_and_the_attempts_say_why_they_failed() {
     let said = test["explanation"].as_str().unwrap();
     assert!(said.contains("https://hooks.example.com;") && !said.contains("hunter2"), "{said}");
     app.created().await;
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();
     let delivery = app.items("/v1/deliveries").await.remove(0);
     let attempts = app.items(&format!("/v1/deliveries/{}/attempts", delivery["id"].as_str().unwrap())).await;
     assert!(attempts[0]["explanation"].as_str().unwrap().contains("it answered 301"), "{attempts:?}");
@@ -157,7 +157,7 @@ async fn an_endpoint_that_is_verified_later_gets_no_event_before() {
         (&json!(true), &Value::Null, &Value::Null)
     );
     app.created().await;
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM webhook_deliveries WHERE state = 2").await, 1, "from now on");
     post(&app, &format!("{path}/pause")).await.expect(200);
     let again = post(&app, &format!("{path}/verify")).await.expect(200);
@@ -175,7 +175,7 @@ async fn names_of_headers_have_no_case() {
     let made = app.post("/v1/webhook-endpoints", &json!({"url": hook.url(), "headers": headers})).await.expect(201);
     assert_eq!(made["headers"], json!({"authorization": "********", "x-api-key": "********"}));
     app.created().await;
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();
     assert_eq!(hook.received()[0].header("x-api-key"), "k1234");
     let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
     for (headers, field) in [

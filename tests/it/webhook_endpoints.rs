@@ -12,7 +12,7 @@ use crate::support::gateway::{Setup, TestGateway, new_cache};
 use crate::support::hook::Hook;
 
 async fn deliver(app: &TestGateway) -> usize {
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap()
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
 /// An endpoint made with more than its URL; as it was shown.

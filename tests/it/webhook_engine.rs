@@ -20,7 +20,7 @@ impl Running {
     fn start(gateway: &Gateway) -> Self {
         let (stop, gateway) = (CancellationToken::new(), gateway.clone());
         let told = stop.clone();
-        Self { stop, task: tokio::spawn(async move { gateway.deliver_until(&told).await }) }
+        Self { stop, task: tokio::spawn(async move { gateway.webhooks().deliver_until(&told).await }) }
     }
 
     async fn stop(self) {
@@ -30,7 +30,7 @@ impl Running {
 }
 
 async fn deliver(app: &TestGateway) -> usize {
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap()
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
 async fn endpoint(app: &TestGateway, hook: &Hook, more: Value) -> String {
@@ -202,12 +202,12 @@ async fn a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes() {
     app.created().await;
     hook.hold();
     let frozen = app.second_gateway(Setup::default()).await.gateway.clone();
-    let waking = tokio::spawn(async move { frozen.deliver(&CancellationToken::new()).await });
+    let waking = tokio::spawn(async move { frozen.webhooks().deliver(&CancellationToken::new()).await });
     hook.wait_for(1).await;
     // To everybody else it is dead now; another takes over and is done before it wakes.
     let dead = "UPDATE webhook_workers SET alive_until = clock_timestamp() - interval '1 second'";
     sqlx::query(dead).execute(app.sql()).await.unwrap();
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     let (sent, ()) = tokio::join!(deliver(&app), async {
         hook.wait_for(2).await;
         hook.script(&["500 Oops", "204 No Content"]);
@@ -277,7 +277,7 @@ async fn attempts_are_kept_by_the_day_and_forgotten_as_whole_days() {
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     let days = "SELECT count(*) FROM pg_class WHERE relname ~ '^delivery_attempts_[0-9]+$' AND relkind = 'r'";
     assert_eq!(app.count(days).await, 3, "today and two to come");
     // They go by the database's clock: as if days had passed there.
@@ -291,7 +291,7 @@ async fn attempts_are_kept_by_the_day_and_forgotten_as_whole_days() {
             SELECT gen_random_uuid(), 1, 'delivered', now() - age * interval '1 day' FROM generate_series(30, 31) AS age;
     END $$";
     sqlx::raw_sql(age).execute(app.sql()).await.unwrap();
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM delivery_attempts").await, 1, "30 days are kept");
     assert_eq!(app.count(days).await, 4, "and the day that is over is gone as a whole");
 }

@@ -27,7 +27,7 @@ const LOSE_LEASES: &str = "UPDATE webhook_workers SET alive_until = clock_timest
 pub(crate) const IN_HAND: &str = "SELECT count(*) FROM webhook_deliveries WHERE state = 1";
 
 async fn deliver(app: &TestGateway) -> usize {
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap()
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
 /// An endpoint that hears of creates only: not of what becomes of the others.
@@ -109,7 +109,7 @@ async fn a_healthy_endpoint_does_not_wait_for_the_backlog_of_a_dead_one() {
     }
     let (gateway, stop) = (app.gateway.clone(), CancellationToken::new());
     let told = stop.clone();
-    let running = tokio::spawn(async move { gateway.deliver_until(&told).await });
+    let running = tokio::spawn(async move { gateway.webhooks().deliver_until(&told).await });
     hook.wait_for(5).await;
     stop.cancel();
     running.await.unwrap().unwrap();
@@ -311,7 +311,7 @@ async fn a_database_that_breaks_its_connections_is_found_again() {
     app.endpoint(&hook.url()).await;
     let (gateway, stop) = (app.gateway.clone(), CancellationToken::new());
     let told = stop.clone();
-    let running = tokio::spawn(async move { gateway.deliver_until(&told).await });
+    let running = tokio::spawn(async move { gateway.webhooks().deliver_until(&told).await });
     app.created().await;
     hook.wait_for(1).await;
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

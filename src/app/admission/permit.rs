@@ -6,7 +6,8 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::{Slot, count_refusal, lock};
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::admission::Admission;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::Party;
 use crate::domain::limits::book::Account;
@@ -19,7 +20,7 @@ const RATE_DELAY: Duration = Duration::from_secs(10);
 /// What one request holds. All of it is given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    gateway: Gateway,
+    admission: Admission,
     /// When its caller gives up, where that is known: a signed request. What it reads is delayed rather than refused.
     deadline: Option<Instant>,
     /// Where it came from.
@@ -44,10 +45,10 @@ struct Held {
 }
 
 impl Place {
-    pub(super) fn new(gateway: Gateway, deadline: Option<Instant>, address: Option<IpAddr>) -> Self {
+    pub(super) fn new(admission: Admission, deadline: Option<Instant>, address: Option<IpAddr>) -> Self {
         let (turned_away, unauthenticated) = (AtomicBool::new(false), AtomicBool::new(false));
         Self {
-            gateway,
+            admission,
             deadline,
             address,
             held: Mutex::default(),
@@ -63,7 +64,7 @@ impl Place {
         if self.unauthenticated.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.gateway
+        self.admission
             .count_unauthenticated(self.address)
             .inspect_err(|_| self.turned_away.store(true, Ordering::Release))
     }
@@ -92,9 +93,9 @@ impl Place {
 
     /// Takes one of the team's rate, now or within `max_wait`. Answers in how long it is there.
     fn take(&self, team: &TeamId, max_wait: Duration) -> Result<Duration, Error> {
-        let (rate, now) = (self.gateway.limits_of(team).rate, self.gateway.now());
+        let (rate, now) = (self.admission.limits_of(team).rate, self.admission.base.now());
         let mut held = lock(&self.held);
-        let mut teams = lock(&self.gateway.admission().teams);
+        let mut teams = lock(&self.admission.counts.teams);
         let (account, own) = teams.open(team, now);
         let (quota, delay) = account.bucket.take_within(rate, now, max_wait);
         let quota = *self.quota.get_or_init(|| quota);
@@ -113,13 +114,13 @@ impl Place {
     /// Stands in line for a place, if there is none at once. Refused where the gateway has too much to do, or the team
     /// too much in hand: who stands in line is not.
     pub async fn enter(&self, class: Class, party: Party) -> Result<(), Error> {
-        let admission = self.gateway.admission();
-        let (until, delayed) = (admission.until(self.deadline), self.is_delayed(class));
-        let slot = admission.enter(Asking { class, party: &party, until, delayed }).await;
+        let counts = &self.admission.counts;
+        let (until, delayed) = (counts.until(self.deadline), self.is_delayed(class));
+        let slot = counts.enter(Asking { class, party: &party, until, delayed }).await;
         let Some(slot) = slot else {
             self.turned_away.store(true, Ordering::Release);
             count_refusal(class.as_str());
-            admission.turned_away.fetch_add(1, Ordering::Relaxed);
+            counts.turned_away.fetch_add(1, Ordering::Relaxed);
             let detail = "there is more to do than this gateway can do; this request was not begun";
             return Err(Error::Unavailable { code: "overloaded", detail, retry_after_seconds: 1 });
         };
@@ -136,8 +137,8 @@ impl Place {
         if held.running || held.waiting || self.is_delayed(class) {
             return Ok(());
         }
-        let limit = self.gateway.limits_of(&team).running;
-        let mut teams = lock(&self.gateway.admission().teams);
+        let limit = self.admission.limits_of(&team).running;
+        let mut teams = lock(&self.admission.counts.teams);
         let account = teams.of(&team, own);
         if account.running >= limit {
             let detail = "the team has as many requests in hand at once as it may";
@@ -164,8 +165,8 @@ impl Place {
     pub fn wait_long(&self) -> Result<(), Error> {
         let mut held = lock(&self.held);
         let Some((team, own)) = held.team.clone().filter(|_| !held.waiting) else { return Ok(()) };
-        let limits = self.gateway.limits_of(&team);
-        let mut teams = lock(&self.gateway.admission().teams);
+        let limits = self.admission.limits_of(&team);
+        let mut teams = lock(&self.admission.counts.teams);
         let account = teams.of(&team, own);
         if account.waiting >= limits.waiting {
             let detail = "the team has as many requests waiting at once as it may";
@@ -210,7 +211,7 @@ impl Place {
 
     fn settle(&self, held: &Held, change: impl FnOnce(&mut Account)) {
         if let Some((team, own)) = &held.team {
-            change(lock(&self.gateway.admission().teams).of(team, *own));
+            change(lock(&self.admission.counts.teams).of(team, *own));
         }
     }
 

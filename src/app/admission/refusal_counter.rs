@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::lock;
-use crate::app::Gateway;
+use crate::app::admission::Admission;
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::neighbourhood;
@@ -61,16 +61,16 @@ impl State {
     }
 }
 
-impl Gateway {
+impl Admission {
     /// Notes a request that was turned away; it is written within a second.
     pub fn note_turned_away(&self, actor: &Actor, status: i32, code: &str) {
-        let mut state = lock(&self.admission().refusals.0);
+        let mut state = lock(&self.counts.refusals.0);
         state.note(actor, status, code);
         if !std::mem::replace(&mut state.expected, true) {
-            let gateway = self.clone();
-            self.tasks().spawn(async move {
+            let admission = self.clone();
+            self.base.tasks().spawn(async move {
                 tokio::time::sleep(EVERY).await;
-                gateway.write_turned_away().await;
+                admission.write_turned_away().await;
             });
         }
     }
@@ -78,18 +78,18 @@ impl Gateway {
     /// Writes who was turned away up to now.
     pub async fn write_turned_away(&self) {
         let rows = {
-            let mut state = lock(&self.admission().refusals.0);
+            let mut state = lock(&self.counts.refusals.0);
             state.expected = false;
             std::mem::take(&mut state.rows)
         };
         let entries = rows.into_iter().map(|(Key(.., code), row)| {
-            let mut entry = row.actor.entry(self.audit_id(), self.now(), ACTION, Outcome::Refused);
+            let mut entry = row.actor.entry(self.base.audit_id(), self.base.now(), ACTION, Outcome::Refused);
             entry.http_status = Some(row.status);
             entry.code = Some(code);
             entry.parameters.insert("count".into(), row.count.to_string());
             entry
         });
-        let written = join_all(entries.map(|entry| self.store().append_audit(entry))).await;
+        let written = join_all(entries.map(|entry| self.base.store().append_audit(entry))).await;
         let failed: Vec<_> = written.iter().filter_map(|written| written.as_ref().err()).collect();
         if let Some(&first) = failed.first() {
             tracing::error!(

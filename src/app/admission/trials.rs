@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Admission, count_refusal, lock};
-use crate::app::{Error, Gateway};
+use super::{Counts, count_refusal, lock};
+use crate::app::Error;
+use crate::app::admission::Admission;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 
@@ -19,7 +20,7 @@ pub(super) type Trials = HashMap<EndpointId, usize>;
 /// A test under way; over when dropped.
 #[derive(Debug)]
 pub(in crate::app) struct UnderWay {
-    admission: Arc<Admission>,
+    admission: Arc<Counts>,
     endpoint: EndpointId,
     /// How many were under way before.
     pub(in crate::app) before: usize,
@@ -37,11 +38,11 @@ impl Drop for UnderWay {
     }
 }
 
-impl Gateway {
+impl Admission {
     /// Counts a test or a challenge for its team. Refused where there were too many.
     pub(in crate::app) fn count_trial(&self, team: &TeamId) -> Result<(), Error> {
-        let (rate, now) = (self.settings().limits.trials, self.now());
-        let quota = lock(&self.admission().trials).open(team, now).0.bucket.take(rate, now);
+        let (rate, now) = (self.base.settings().limits.trials, self.base.now());
+        let quota = lock(&self.counts.trials).open(team, now).0.bucket.take(rate, now);
         let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
         count_refusal("trials");
         let detail = "the team asks for more tests and verifications of webhook endpoints than it may";
@@ -50,12 +51,12 @@ impl Gateway {
 
     /// One more test under way to an endpoint, unless there are `most`.
     pub(in crate::app) fn try_one(&self, endpoint: EndpointId, most: usize) -> Option<UnderWay> {
-        let mut trials = lock(&self.admission().trials_under_way);
+        let mut trials = lock(&self.counts.trials_under_way);
         let before = trials.get(&endpoint).copied().unwrap_or_default();
         if before >= most {
             return None;
         }
         trials.insert(endpoint, before + 1);
-        Some(UnderWay { admission: Arc::clone(self.admission()), endpoint, before })
+        Some(UnderWay { admission: Arc::clone(&self.counts), endpoint, before })
     }
 }

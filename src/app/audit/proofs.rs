@@ -9,10 +9,11 @@ use base64::prelude::BASE64_STANDARD;
 use super::any_audit;
 use super::checkpoints;
 use super::sealer::place;
+use crate::app::audit::Audit;
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::error::NOT_SEALED;
 use crate::app::view::{CheckpointView, ConsistencyProofView, InclusionProofView};
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::crypto::merkle::{self, Hash, Subtree, leaf_hash};
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::field::FieldError;
@@ -20,11 +21,11 @@ use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::AuditId;
 
-impl Gateway {
+impl Audit {
     /// The checkpoints, the newest first.
     pub async fn list_audit_checkpoints(&self, caller: &Caller, page: &Page) -> Result<Slice<CheckpointView>, Error> {
         access::check(caller, "list_audit_checkpoints")?;
-        let list = List::new(self, caller, "audit_checkpoints", &());
+        let list = List::new(&self.base, caller, "audit_checkpoints", &());
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let views = self.good_checkpoints(before, one_more(page)).await?;
         Ok(list.slice(views, page, |view| view.tree_size.to_string()))
@@ -38,8 +39,9 @@ impl Gateway {
         tree_size: Option<i64>,
     ) -> Result<InclusionProofView, Error> {
         access::check(caller, "get_audit_proof")?;
-        let record = self.store().audit_record(&any_audit(caller), id).await?.ok_or(Error::NotFound("audit entry"))?;
-        let leaf = self.store().audit_leaf(id).await?.ok_or_else(not_sealed)?;
+        let record =
+            self.base.store().audit_record(&any_audit(caller), id).await?.ok_or(Error::NotFound("audit entry"))?;
+        let leaf = self.base.store().audit_leaf(id).await?.ok_or_else(not_sealed)?;
         let checkpoint = self.checkpoint_of("tree_size", tree_size).await?;
         let path = merkle::inclusion(leaf, checkpoint.tree_size);
         let path = path.ok_or_else(|| wrong("tree_size", "must be the size of a checkpoint that covers the entry"))?;
@@ -69,22 +71,22 @@ impl Gateway {
     }
 
     async fn checkpoint_of(&self, field: &'static str, size: Option<i64>) -> Result<CheckpointView, Error> {
-        let verifiers = self.parts().audit.verifiers();
+        let verifiers = self.keys.verifiers();
         let Some(size) = size else {
-            let newest = checkpoints::newest(self.store(), &verifiers).await?;
+            let newest = checkpoints::newest(self.base.store(), &verifiers).await?;
             return newest.good.map(shown).ok_or_else(not_sealed);
         };
-        let note = self.store().audit_checkpoint(Some(size)).await?;
+        let note = self.base.store().audit_checkpoint(Some(size)).await?;
         let good = note.and_then(|note| checkpoints::open(&verifiers, size, &note).map(|good| shown((note, good))));
         good.ok_or_else(|| wrong(field, "must be the size of a checkpoint"))
     }
 
     /// Up to `wanted` checkpoints that our keys signed, the newest first.
     async fn good_checkpoints(&self, mut before: Option<i64>, wanted: i64) -> Result<Vec<CheckpointView>, Error> {
-        let (verifiers, mut views) = (self.parts().audit.verifiers(), Vec::new());
+        let (verifiers, mut views) = (self.keys.verifiers(), Vec::new());
         loop {
             let missing = wanted - i64::try_from(views.len()).unwrap_or(wanted);
-            let found = self.store().audit_checkpoints(before, missing).await?;
+            let found = self.base.store().audit_checkpoints(before, missing).await?;
             let more = missing > 0 && i64::try_from(found.len()) == Ok(missing);
             before = found.last().map(|(size, _)| *size);
             let good = |(size, note): (i64, String)| {
@@ -100,7 +102,7 @@ impl Gateway {
     /// The hashes of a proof, each folded from subtrees that are all read at once.
     async fn proof(&self, path: &[Vec<Subtree>]) -> Result<Vec<String>, Error> {
         let wanted: Vec<_> = path.iter().flatten().copied().map(place).collect();
-        let found = self.store().audit_hashes(&wanted).await?;
+        let found = self.base.store().audit_hashes(&wanted).await?;
         if found.len() != wanted.len() {
             return Err(altered("a part of the audit's tree is missing"));
         }

@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::checkpoints::{Newest, Search, ailments};
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::audit::Audit;
 use crate::crypto::merkle::{Edge, Subtree, leaf_hash};
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::{Actor, Outcome};
@@ -76,7 +77,7 @@ struct Tree {
     unstamped: bool,
 }
 
-impl Gateway {
+impl Audit {
     /// Seals what can be sealed. Whether there may be more at once. Ends within 10 s: if the database falls silent, it lets go
     /// of what this pass holds, and so do we.
     pub async fn seal(&self) -> Result<bool, Error> {
@@ -84,10 +85,10 @@ impl Gateway {
         let silent = |_| Error::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 };
         let sealed = tokio::time::timeout(LIMIT, Box::pin(self.seal_once())).await.map_err(silent)?;
         match &sealed {
-            Ok(_) => self.sealing_watch().note(None),
+            Ok(_) => self.watch.note(None),
             Err(Error::Internal(cause)) => {
                 if let Some(cause) = cause.downcast_ref::<SealError>() {
-                    self.sealing_watch().note(Some(*cause));
+                    self.watch.note(Some(*cause));
                 }
             }
             Err(_) => {}
@@ -97,14 +98,14 @@ impl Gateway {
 
     /// What readiness has to say of the sealing, each in a sentence.
     pub(in crate::app) async fn look_at_sealing(&self) -> Result<Vec<String>, Error> {
-        let mut told = ailments(self.store(), &self.parts().audit.verifiers()).await?;
-        let last = self.sealing_watch().last().map(|error| error.to_string());
+        let mut told = ailments(self.base.store(), &self.keys.verifiers()).await?;
+        let last = self.watch.last().map(|error| error.to_string());
         told.extend(last.filter(|last| !told.contains(last)));
         Ok(told)
     }
 
     async fn seal_once(&self) -> Result<bool, Error> {
-        let Some(mut sealing) = self.store().begin_sealing().await? else { return Ok(false) };
+        let Some(mut sealing) = self.base.store().begin_sealing().await? else { return Ok(false) };
         let mut tree = self.tree(&mut sealing).await?;
         let previous = tree.edge.size();
         let mut foreign = Foreign::default();
@@ -149,7 +150,7 @@ impl Gateway {
 
     /// The newest good checkpoint; those that were passed over are told.
     async fn newest(&self, sealing: &mut Sealing) -> Result<Newest, Error> {
-        let verifiers = self.parts().audit.verifiers();
+        let verifiers = self.keys.verifiers();
         let mut search = Search::new(&verifiers);
         while let Some((before, limit)) = search.next() {
             let page = sealing.checkpoints(before, limit).await?;
@@ -169,7 +170,7 @@ impl Gateway {
     fn take(&self, row: &Unsealed, tree: &mut Tree, batch: &mut SealedBatch, foreign: &mut Foreign) {
         tree.through = row.position;
         let good = row.record.as_ref().filter(|record| match &record.stamp {
-            Some(stamp) => self.parts().audit.stamped(&record.body.stamped_bytes(), stamp),
+            Some(stamp) => self.keys.stamped(&record.body.stamped_bytes(), stamp),
             None => tree.unstamped && record.txid == 0,
         });
         let Some(record) = good else { return foreign.met(row) };
@@ -183,14 +184,14 @@ impl Gateway {
 
     fn checkpoint(&self, tree: &Tree, previous: i64) -> String {
         let checkpoint = Checkpoint {
-            origin: self.parts().audit.origin().to_owned(),
+            origin: self.keys.origin().to_owned(),
             size: tree.edge.size(),
             root: tree.edge.root(),
             previous,
             through: tree.through,
-            at: self.now(),
+            at: self.base.now(),
         };
-        self.parts().audit.sign(&checkpoint.text())
+        self.keys.sign(&checkpoint.text())
     }
 
     /// Writes down that rows were met which no gateway wrote.
@@ -201,13 +202,13 @@ impl Gateway {
             first,
             "rows in the audit that no gateway with this key wrote; not sealed"
         );
-        let origin = Origin { door: Door::Worker, request_id: self.new_request_id(), address: None };
+        let origin = Origin { door: Door::Worker, request_id: self.base.new_request_id(), address: None };
         let actor = Actor { team: None, subject: "worker:sealer".into(), credential: None, origin };
-        let mut entry = actor.entry(self.audit_id(), self.now(), FOREIGN, Outcome::Refused);
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), FOREIGN, Outcome::Refused);
         entry.resource = Some(first);
         entry.code = Some("no_good_stamp".to_owned());
         entry.parameters.insert("rows".to_owned(), foreign.count.to_string());
-        Ok(self.store().append_audit(entry).await?)
+        Ok(self.base.store().append_audit(entry).await?)
     }
 }
 

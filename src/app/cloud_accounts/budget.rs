@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use chrono::Duration;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::cloud_accounts::CloudAccounts;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::poll::budget::{Budget, Drawn, Purpose};
@@ -53,21 +54,21 @@ impl CallBucket {
     }
 }
 
-impl Gateway {
+impl CloudAccounts {
     /// Draws calls for looks into an account: as many as there are, at most `wanted`.
     pub(in crate::app) async fn draw_looks(&self, account: &str, wanted: usize) -> Result<Drawn, Error> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        self.change_budget(account, |budget, gateway| {
-            budget.draw(wanted, Purpose::Look, &gateway.settings().calls, gateway.now())
+        self.change_budget(account, |budget, accounts| {
+            budget.draw(wanted, Purpose::Look, &accounts.base.settings().calls, accounts.base.now())
         })
         .await
     }
 
     /// Sees to it that this process has calls for up to `wanted` changes in an account, and says how many it has.
     pub(in crate::app) async fn calls_for_changes(&self, account: &str, wanted: u32) -> Result<u32, Error> {
-        let mut call_buckets = self.call_buckets().lock().await;
+        let mut call_buckets = self.call_buckets.lock().await;
         let bucket = call_buckets.entry(account.to_owned()).or_default();
-        if !bucket.is_fresh(self.now()) {
+        if !bucket.is_fresh(self.base.now()) {
             bucket.calls = 0;
         }
         let lacking = wanted.saturating_sub(bucket.calls);
@@ -93,7 +94,7 @@ impl Gateway {
 
     /// Gives back the call of a change that was not recorded.
     pub(in crate::app) async fn unspend(&self, account: &str) {
-        let mut call_buckets = self.call_buckets().lock().await;
+        let mut call_buckets = self.call_buckets.lock().await;
         if let Some(bucket) = call_buckets.get_mut(account) {
             // If it is not fresh any more, the next one who looks lets it go.
             bucket.calls += 1;
@@ -101,11 +102,11 @@ impl Gateway {
     }
 
     async fn spend(&self, account: &str) -> Result<Option<Instant>, Error> {
-        let mut call_buckets = self.call_buckets().lock().await;
+        let mut call_buckets = self.call_buckets.lock().await;
         let bucket = call_buckets.entry(account.to_owned()).or_default();
-        if bucket.calls == 0 || !bucket.is_fresh(self.now()) {
+        if bucket.calls == 0 || !bucket.is_fresh(self.base.now()) {
             bucket.calls = 0;
-            let wanted = bucket.next_draw(self.now());
+            let wanted = bucket.next_draw(self.base.now());
             let again_at = self.fill(account, bucket, wanted).await?;
             if bucket.calls == 0 {
                 return Ok(Some(again_at));
@@ -116,13 +117,13 @@ impl Gateway {
     }
 
     async fn fill(&self, account: &str, bucket: &mut CallBucket, wanted: u32) -> Result<Instant, Error> {
-        let draw = |budget: &Budget, gateway: &Self| {
-            budget.draw(wanted, Purpose::Change, &gateway.settings().calls, gateway.now())
+        let draw = |budget: &Budget, accounts: &Self| {
+            budget.draw(wanted, Purpose::Change, &accounts.base.settings().calls, accounts.base.now())
         };
         // On the heap: an operation's future is large already.
         let drawn: Drawn = Box::pin(self.change_budget(account, draw)).await?;
         bucket.calls += drawn.granted;
-        (bucket.drawn_at, bucket.asked) = (Some(self.now()), wanted);
+        (bucket.drawn_at, bucket.asked) = (Some(self.base.now()), wanted);
         Ok(drawn.again_at)
     }
 
@@ -132,8 +133,9 @@ impl Gateway {
             return Ok(());
         }
         metrics::counter!("ecg_cloud_throttled_total").increment(1);
-        let throttle =
-            |budget: &Budget, gateway: &Self| (budget.throttled(&gateway.settings().calls, gateway.now()), ());
+        let throttle = |budget: &Budget, accounts: &Self| {
+            (budget.throttled(&accounts.base.settings().calls, accounts.base.now()), ())
+        };
         Box::pin(self.change_budget(account, throttle)).await
     }
 
@@ -143,12 +145,12 @@ impl Gateway {
         account: &str,
         change: impl Fn(&Budget, &Self) -> (Budget, T),
     ) -> Result<T, Error> {
-        let limits = &self.settings().calls;
+        let limits = &self.base.settings().calls;
         for _ in 0..TRIES {
-            let kept = self.store().budget(account).await?;
-            let kept = kept.unwrap_or_else(|| KeptBudget { budget: Budget::full(limits, self.now()), version: 0 });
+            let kept = self.base.store().budget(account).await?;
+            let kept = kept.unwrap_or_else(|| KeptBudget { budget: Budget::full(limits, self.base.now()), version: 0 });
             let (budget, told) = change(&kept.budget, self);
-            if self.store().put_budget(account, &KeptBudget { budget, ..kept }).await? {
+            if self.base.store().put_budget(account, &KeptBudget { budget, ..kept }).await? {
                 metrics::gauge!("ecg_cloud_budget_calls_per_second", "account" => account.to_owned()).set(budget.rate);
                 metrics::gauge!("ecg_cloud_budget_level", "account" => account.to_owned()).set(budget.level(limits));
                 return Ok(told);

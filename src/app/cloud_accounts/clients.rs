@@ -15,12 +15,15 @@ use std::sync::Arc;
 use chrono::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::cloud_accounts::CloudAccounts;
 use crate::crypto::seal::OpenError;
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::CloudAccount;
 use crate::domain::cloud_account::account_id::AccountId;
 use crate::domain::failure::Fault;
+use crate::domain::field::FieldError;
+use crate::domain::operation::Operation;
 use crate::domain::region::Region;
 use crate::eci::{BuildError, Client, Credentials, Keys, Role};
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, PinnedIds, SealedAccount};
@@ -82,7 +85,32 @@ impl KnownAccount {
     }
 }
 
-impl Gateway {
+impl CloudAccounts {
+    /// What an operation waits for that has not ended, beside its turn.
+    pub(in crate::app) async fn waits_for(&self, operation: &Operation) -> Result<Option<&'static str>, Error> {
+        if operation.state.is_over() {
+            return Ok(None);
+        }
+        let Some(cache) = self.base.store().image_cache(&operation.team, operation.cache).await? else {
+            return Ok(None);
+        };
+        Ok(match self.client_known(&cache.account).await {
+            Err(_) => Some("cloud_account"),
+            Ok(cloud) => cloud.lacks_credentials().then_some("cloud_credentials"),
+        })
+    }
+
+    /// Refuses a region that the operator does not offer.
+    pub(in crate::app) fn check_region(&self, region: &Region) -> Result<(), Error> {
+        let allowed = &self.base.settings().regions;
+        if allowed.is_empty() || allowed.contains(region) {
+            return Ok(());
+        }
+        let names: Vec<&str> = allowed.iter().map(Region::as_str).collect();
+        let detail = format!("must be one of {}", names.join(", "));
+        Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
+    }
+
     /// The client of an account.
     ///
     /// # Errors
@@ -103,8 +131,8 @@ impl Gateway {
 
     /// The same, whosever its key is.
     pub(in crate::app) async fn client_at(&self, account: &str) -> Result<Client, Fault> {
-        if account == self.settings().account {
-            return Ok(self.parts().cloud.clone());
+        if account == self.base.settings().account {
+            return Ok(self.client.clone());
         }
         let known = match self.added_accounts(Some(account)).await {
             Ok(known) => known,
@@ -137,7 +165,7 @@ impl Gateway {
     }
 
     async fn accounts_read(&self, wanted: Option<&str>) -> Result<(Arc<AccountsByName>, Arc<PinnedIds>), Error> {
-        let now = self.now();
+        let now = self.base.now();
         let changes = {
             let mut known = self.accounts();
             let fresh = known.taken_at.is_some_and(|at| (now - at).abs() < GOOD_FOR);
@@ -149,7 +177,8 @@ impl Gateway {
             known.changes
         };
         // Not under the lock: a database that is slow holds up nobody who has something to go by.
-        let (read, pinned) = (self.store().cloud_accounts().await?, Arc::new(self.store().pinned_ids().await?));
+        let (read, pinned) =
+            (self.base.store().cloud_accounts().await?, Arc::new(self.base.store().pinned_ids().await?));
         let before = Arc::clone(&self.accounts().by_name);
         let next = Arc::new(self.known_from(read, &before));
         let mut known = self.accounts();
@@ -161,7 +190,7 @@ impl Gateway {
 
     /// Where every account may be used: what is compared although nothing was created there yet.
     pub(in crate::app) async fn places(&self) -> Result<Vec<(String, Region)>, Error> {
-        let settings = self.settings();
+        let settings = self.base.settings();
         let own = settings.regions.iter().map(|region| (settings.account.clone(), region.clone()));
         let added = self.added_accounts(None).await?;
         let added = added.iter().filter(|(name, known)| **name != settings.account && known.client.is_ok());
@@ -175,7 +204,7 @@ impl Gateway {
     /// The accounts that operations can be carried out in. None: all are one, so that nobody need tell them apart.
     pub(in crate::app) async fn several_accounts(&self) -> Result<Option<Vec<String>>, Error> {
         let added = self.added_accounts(None).await?;
-        let own = &self.settings().account;
+        let own = &self.base.settings().account;
         let usable = added.iter().filter(|(name, known)| *name != own && known.client.is_ok());
         let names = usable.map(|(name, _)| name.clone());
         Ok((!added.is_empty()).then(|| std::iter::once(own.clone()).chain(names).collect()))
@@ -229,7 +258,7 @@ impl Gateway {
     pub(in crate::app) fn client_of(&self, sealed: &SealedAccount) -> Result<Client, Unusable> {
         let account = &sealed.account;
         if let Some(endpoint) = &account.endpoint {
-            self.settings().account_endpoints.judge(endpoint).map_err(Unusable::Foreign)?;
+            self.base.settings().account_endpoints.judge(endpoint).map_err(Unusable::Foreign)?;
         }
         let own = Credentials {
             access_key_id: account.access_key_id.clone(),
@@ -237,7 +266,7 @@ impl Gateway {
             security_token: None,
         };
         let Some(role) = &account.role else {
-            return Ok(self.parts().cloud.of_account(account.endpoint.clone(), Keys::Own(own))?);
+            return Ok(self.client.of_account(account.endpoint.clone(), Keys::Own(own))?);
         };
         let external = sealed.external_id.as_ref();
         let role = Role {
@@ -245,9 +274,9 @@ impl Gateway {
             session: role.session.clone(),
             lasts: std::time::Duration::from_secs(u64::try_from(role.seconds).unwrap_or_default()),
             external_id: external.map(|id| self.open_account(id, ACCOUNT_EXTERNAL, account)).transpose()?,
-            endpoint: self.settings().sts_endpoint.clone(),
+            endpoint: self.base.settings().sts_endpoint.clone(),
         };
-        Ok(self.parts().cloud.of_account(account.endpoint.clone(), Keys::Assumed(own, role))?)
+        Ok(self.client.of_account(account.endpoint.clone(), Keys::Assumed(own, role))?)
     }
 
     pub(in crate::app) fn open_account(
@@ -256,7 +285,7 @@ impl Gateway {
         context: &str,
         account: &CloudAccount,
     ) -> Result<SecretString, Unusable> {
-        let plain = self.parts().sealer.open(sealed, &format!("{context}{}", account.name))?;
+        let plain = self.base.sealer().open(sealed, &format!("{context}{}", account.name))?;
         let text = std::str::from_utf8(plain.expose_secret()).map_err(|_| Unusable::NoText)?;
         Ok(SecretString::from(text))
     }

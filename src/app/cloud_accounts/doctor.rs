@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::cloud_accounts::CloudAccounts;
 use crate::domain::explain::{is_of_key, is_of_rights};
 use crate::domain::failure::Fault;
 use crate::domain::region::Region;
@@ -100,11 +101,11 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Gateway {
+impl CloudAccounts {
     /// What every account needs, that of the settings first. `ask`: also whether it is there, in the regions of the
     /// settings and of the account, or in these. Beside it, why the accounts of the database could not be read.
     pub async fn examine_cloud(&self, regions: &[Region], ask: bool) -> (Vec<AccountReport>, Option<Error>) {
-        let (settings, own) = (self.settings(), &self.parts().cloud);
+        let (settings, own) = (self.base.settings(), &self.client);
         let mut reports = vec![self.examine(&settings.account, Ok(own), &settings.regions, (regions, ask)).await];
         let added = match self.added_accounts(None).await {
             Ok(added) => added,

@@ -5,14 +5,15 @@
 //! of another one nothing is sent, so that nothing is believed, made or removed there: what is for the account waits, as
 //! for one that is disabled, until it has a key of the right one again or an operator has said that the other is meant.
 //!
-//! What must stay true: whoever uses a client has come by [`Gateway::check_owner`]; where STS cannot be asked everything
-//! goes on, and the rule of mass vanishing ([`crate::app::absence`]) is what is left.
+//! What must stay true: whoever uses a client has come by [`CloudAccounts::check_owner`]; where STS cannot be asked everything
+//! goes on, and the rule of mass vanishing ([`crate::app::vanishings`]) is what is left.
 //!
 //! Who calls it: [`super::clients`] for each client that it gives away, readiness, the command line. What it does not
 //! do: ask by itself (`eci::client`), or compare (`domain::account_id`).
 
 use super::is_same_key;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::cloud_accounts::CloudAccounts;
+use crate::app::{Call, Error, access};
 use crate::domain::cloud_account::account_id::{ASK_AGAIN, AccountId, Mismatch, Verdict, judge};
 use crate::domain::event::EventType;
 use crate::domain::failure::Fault;
@@ -26,14 +27,14 @@ const ACCEPT: &str = "accept_cloud_account_id";
 /// Which foreign keys were told of.
 static SAID: Quiet = Quiet::new();
 
-impl Gateway {
+impl CloudAccounts {
     /// Refuses a client whose credentials are known to be of another account than the one that is pinned.
     ///
     /// # Errors
     /// `NotSent`: nothing is sent with them. Also where it cannot be read what is pinned, and never was.
     pub(in crate::app) async fn check_owner(&self, account: &str, client: &Client) -> Result<(), Fault> {
         let name = account.to_owned();
-        let asking = client.learn_owner(&self.settings().sts_endpoint, move |owner| tell(&name, owner));
+        let asking = client.learn_owner(&self.base.settings().sts_endpoint, move |owner| tell(&name, owner));
         crate::app::admission::without_permit(asking).await;
         self.judge_owner(account, client).await
     }
@@ -63,7 +64,7 @@ impl Gateway {
 
     /// What it is pinned to from now on: nothing, while too much of it is missing.
     async fn pin(&self, account: &str, id: &AccountId) -> Result<Option<AccountId>, Error> {
-        let pinned = self.store().pin_id(account, id, self.now()).await?;
+        let pinned = self.base.store().pin_id(account, id, self.base.now()).await?;
         if let Some(pinned) = &pinned {
             self.note_pinned(account, pinned);
         }
@@ -78,10 +79,10 @@ impl Gateway {
     /// The accounts whose keys this process knows to be of another account of the cloud.
     pub(in crate::app) async fn mismatches(&self) -> Result<Vec<(String, Mismatch)>, Error> {
         let (pinned, added) = (self.pinned_ids().await?, self.added_accounts(None).await?);
-        let own = &self.settings().account;
+        let own = &self.base.settings().account;
         let added = added.iter().filter(|(name, _)| *name != own);
         let added = added.filter_map(|(name, known)| Some((name, known.client().ok()?)));
-        let all = std::iter::once((own, &self.parts().cloud)).chain(added);
+        let all = std::iter::once((own, &self.client)).chain(added);
         Ok(all.filter_map(|(name, client)| Some((name.clone(), foreign(&pinned, name, client)?))).collect())
     }
 
@@ -96,10 +97,10 @@ impl Gateway {
             return Ok(());
         }
         let name = sealed.account.name.as_str();
-        let Some(pinned) = self.store().pinned_ids().await?.remove(name) else { return Ok(()) };
+        let Some(pinned) = self.base.store().pinned_ids().await?.remove(name) else { return Ok(()) };
         let Ok(client) = self.client_of(sealed) else { return Ok(()) };
         // Where it cannot be asked now, it is asked before the key is used.
-        let found = crate::app::admission::without_permit(client.ask_owner(&self.settings().sts_endpoint)).await;
+        let found = crate::app::admission::without_permit(client.ask_owner(&self.base.settings().sts_endpoint)).await;
         let Verdict::Foreign(Mismatch { pinned, found }) = judge(Some(&pinned), found.as_ref().ok()) else {
             return Ok(());
         };
@@ -121,7 +122,7 @@ impl Gateway {
     ) -> Result<String, Error> {
         access::check(caller, "put_cloud_account")?;
         let is_known =
-            account == self.settings().account || self.added_accounts(Some(account)).await?.contains_key(account);
+            account == self.base.settings().account || self.added_accounts(Some(account)).await?.contains_key(account);
         if !is_known {
             return Err(Error::NotFound("cloud account"));
         }
@@ -129,8 +130,8 @@ impl Gateway {
             Some(id) => id,
             None => self.owner_of(account).await?,
         };
-        let before = self.store().pinned_ids().await?.remove(account);
-        let mut entry = self.admin_entry(caller, call, ACCEPT, account);
+        let before = self.base.store().pinned_ids().await?.remove(account);
+        let mut entry = self.base.admin_entry(caller, call, ACCEPT, account);
         entry.team = None;
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("cloud_account", account.to_owned());
@@ -138,8 +139,8 @@ impl Gateway {
         if let Some(before) = &before {
             keep("account_id_before", before.to_string());
         }
-        let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
-        self.store().pin_id_anew(account, &id, self.now(), &told, &entry).await?;
+        let told = self.platform_events.platform_events(EventType::CloudAccountChanged, &entry).await?;
+        self.base.store().pin_id_anew(account, &id, self.base.now(), &told, &entry).await?;
         self.accounts_changed();
         let before = before.map(|before| format!(" (before: {before})")).unwrap_or_default();
         Ok(format!("the image caches of {account} are in the account {id} at the cloud{before}"))
@@ -153,7 +154,7 @@ impl Gateway {
             Error::Conflict { code: "cloud_account_unasked", detail }
         };
         let client = self.client_at(account).await.map_err(unasked)?;
-        client.ask_owner(&self.settings().sts_endpoint).await.map_err(unasked)
+        client.ask_owner(&self.base.settings().sts_endpoint).await.map_err(unasked)
     }
 }
 

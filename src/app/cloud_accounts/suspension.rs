@@ -3,11 +3,12 @@
 
 use secrecy::ExposeSecret as _;
 
+use crate::app::cloud_accounts::CloudAccounts;
 use crate::app::input::NewCloudAccount;
 use crate::app::platform::teams::moved;
 use crate::app::precondition::Precondition;
 use crate::app::view::CloudAccountView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::cloud_account::AccountName;
 use crate::domain::event::EventType;
 use crate::domain::identity::caller::Caller;
@@ -15,7 +16,7 @@ use crate::store::{ACCOUNT_EXTERNAL, SealedAccount};
 
 const UPDATE: &str = "update_cloud_account";
 
-impl Gateway {
+impl CloudAccounts {
     /// Disables an account, or enables it again; where nothing is said, it stays as it is.
     pub async fn update_cloud_account(
         &self,
@@ -27,16 +28,16 @@ impl Gateway {
     ) -> Result<CloudAccountView, Error> {
         access::check(caller, UPDATE)?;
         self.check_ours(name)?;
-        let mut sealed = self.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
+        let mut sealed = self.base.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
         precondition.check(sealed.account.version)?;
-        let now = self.now();
+        let now = self.base.now();
         if let Some(disabled) = disabled {
             sealed.account.disabled_at = disabled.then(|| sealed.account.disabled_at.unwrap_or(now));
         }
         sealed.account.updated_at = now;
-        let entry = self.admin_entry(caller, call, UPDATE, name.as_str());
-        let told = self.platform_events(EventType::CloudAccountChanged, &entry).await?;
-        if !self.store().put_cloud_account(&sealed, &told, &entry).await? {
+        let entry = self.base.admin_entry(caller, call, UPDATE, name.as_str());
+        let told = self.platform_events.platform_events(EventType::CloudAccountChanged, &entry).await?;
+        if !self.base.store().put_cloud_account(&sealed, &told, &entry).await? {
             return Err(moved());
         }
         call.set_audited();

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::app::Gateway;
+use crate::app::events::Events;
 use crate::app::view::{EventBody, EventView};
 use crate::domain::event::PLATFORM;
 use crate::domain::filter::EventFilter;
@@ -105,10 +105,10 @@ impl EventHub {
     }
 }
 
-impl Gateway {
+impl Events {
     /// How many requests and streams wait at this gateway.
     pub fn waiting(&self) -> usize {
-        let state = self.event_hub().state();
+        let state = self.hub.state();
         let feeds = state.feeds.values().map(|feed| feed.told.receiver_count());
         feeds.chain(state.caches.values().map(|watched| watched.news.receiver_count())).sum()
     }
@@ -120,7 +120,7 @@ impl Gateway {
         team: &TeamId,
         read_to: Place,
     ) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
-        let mut state = self.event_hub().state();
+        let mut state = self.hub.state();
         let fresh = || Feed { place: read_to, told: broadcast::Sender::new(KEPT) };
         let feed = state.feeds.entry(team.clone()).or_insert_with(fresh);
         let receiver = (feed.place <= read_to).then(|| feed.told.subscribe());
@@ -130,7 +130,7 @@ impl Gateway {
 
     /// Hears of every change of the image cache after the version in which it is known.
     pub(in crate::app) fn join_cache(&self, id: CacheId, version: i64) -> watch::Receiver<Option<Arc<ImageCache>>> {
-        let mut state = self.event_hub().state();
+        let mut state = self.hub.state();
         let fresh = || Watched { version, news: watch::Sender::new(None) };
         let watched = state.caches.entry(id).or_insert_with(fresh);
         watched.version = watched.version.min(version);

@@ -10,15 +10,16 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::event_hub::HubEvent;
 use crate::app::cursor::{List, unreadable};
-use crate::app::image_caches::wait::WaitLimit;
+use crate::app::events::Events;
+use crate::app::events::wait_limit::WaitLimit;
 use crate::app::input::FeedPage;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::filter::{EventFilter, Page};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::CacheId;
 use crate::store::{Place, Stretch};
 
-impl Gateway {
+impl Events {
     /// The team's events after the page's cursor, oldest first. Where there is none yet, waits for one, at most
     /// `wait`. The cursor is always given: asking again with it continues.
     pub async fn list_events(
@@ -36,7 +37,7 @@ impl Gateway {
         let wait_limit = self.wait_limit(caller, call, wait)?;
         let limit = page.limit.clamp(1, Page::MAX_LIMIT) as usize;
         loop {
-            let stretch = self.store().events(&caller.team, filter, place, limit).await?;
+            let stretch = self.base.store().events(&caller.team, filter, place, limit).await?;
             check_kept(place, &stretch)?;
             if stretch.events.is_empty() && stretch.more {
                 place = stretch.read_to;
@@ -55,7 +56,7 @@ impl Gateway {
 
     /// Refuses an id that is not an image cache of the team.
     pub(in crate::app) async fn check_image_cache(&self, caller: &Caller, id: CacheId) -> Result<(), Error> {
-        let found = self.store().image_cache(&caller.team, id).await?;
+        let found = self.base.store().image_cache(&caller.team, id).await?;
         found.map(drop).ok_or(Error::NotFound("image cache"))
     }
 }
@@ -114,8 +115,8 @@ pub(in crate::app) struct Cursors<'a>(List<'a>);
 
 impl<'a> Cursors<'a> {
     /// Those of the caller's team.
-    pub(in crate::app) fn of(gateway: &'a Gateway, caller: &Caller) -> Self {
-        Self(List::new(gateway, caller, "events", &()))
+    pub(in crate::app) fn of(events: &'a Events, caller: &Caller) -> Self {
+        Self(List::new(&events.base, caller, "events", &()))
     }
 
     /// The place that a cursor names; the beginning where there is none.

@@ -15,8 +15,9 @@ use tokio::time::{Duration, timeout};
 
 use super::event_hub::HubEvent;
 use super::feed::{Cursors, check_kept};
+use crate::app::events::Events;
 use crate::app::identity::authentication::CredentialWatch;
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::domain::filter::EventFilter;
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::CacheId;
@@ -50,7 +51,7 @@ pub enum Pulse {
 /// A stream of events. Dropping it ends it.
 #[derive(Debug)]
 pub struct EventStream {
-    gateway: Gateway,
+    events: Events,
     caller: Caller,
     credential_watch: CredentialWatch,
     filter: EventFilter,
@@ -67,11 +68,11 @@ pub(in crate::app) struct Streams(Mutex<HashMap<TeamId, usize>>);
 /// A team's place among them, given back when dropped.
 #[derive(Debug)]
 struct Slot {
-    gateway: Gateway,
+    events: Events,
     team: TeamId,
 }
 
-impl Gateway {
+impl Events {
     /// The team's events after `cursor`; without one, those that happen from now on.
     pub async fn stream_events(
         &self,
@@ -82,7 +83,7 @@ impl Gateway {
         access::check(caller, "stream_events")?;
         let place = match cursor {
             Some(cursor) => Cursors::of(self, caller).read(Some(cursor))?,
-            None => self.store().feed_end().await?,
+            None => self.base.store().feed_end().await?,
         };
         self.open_stream(caller, filter, place).await
     }
@@ -103,28 +104,29 @@ impl Gateway {
     async fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
         let filter = EventFilter { platform: caller.may(Scope::PlatformSecurity), ..filter };
         if place != Place::BEGINNING {
-            check_kept(place, &self.store().events(&caller.team, &filter, place, 1).await?)?;
+            check_kept(place, &self.base.store().events(&caller.team, &filter, place, 1).await?)?;
         }
         let slot = self.take_slot(&caller.team)?;
-        let (gateway, caller, credential_watch) = (self.clone(), caller.clone(), CredentialWatch::over(self, caller));
-        Ok(EventStream { gateway, caller, credential_watch, filter, place, begun: false, news: None, _slot: slot })
+        let (events, caller, credential_watch) =
+            (self.clone(), caller.clone(), CredentialWatch::over(&self.identity, caller));
+        Ok(EventStream { events, caller, credential_watch, filter, place, begun: false, news: None, _slot: slot })
     }
 
     fn take_slot(&self, team: &TeamId) -> Result<Slot, Error> {
-        let mut streams = self.streams().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = streams.entry(team.clone()).or_default();
-        if *open >= self.settings().streams_per_team {
+        if *open >= self.base.settings().streams_per_team {
             let detail = "the team has as many event streams open as it may have on this gateway";
             return Err(Error::TooMany { code: "too_many_streams", detail, retry_after_seconds: 30 });
         }
         *open += 1;
-        Ok(Slot { gateway: self.clone(), team: team.clone() })
+        Ok(Slot { events: self.clone(), team: team.clone() })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut streams = self.gateway.streams().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self.events.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = streams.get_mut(&self.team) {
             *open -= 1;
             if *open == 0 {
@@ -141,7 +143,7 @@ impl EventStream {
             return Some(Pulse::Begun(self.cursors().write(self.place)));
         }
         loop {
-            if self.gateway.leaving().is_cancelled() || !self.credential_watch.holds().await {
+            if self.events.base.leaving().is_cancelled() || !self.credential_watch.holds().await {
                 return None;
             }
             let pulse = match self.news.take() {
@@ -156,12 +158,12 @@ impl EventStream {
 
     /// What the database has, page by page; after the last page the stream joins those who wait.
     async fn read(&mut self) -> Option<Option<Pulse>> {
-        let found = self.gateway.store().events(&self.caller.team, &self.filter, self.place, EVENTS).await;
+        let found = self.events.base.store().events(&self.caller.team, &self.filter, self.place, EVENTS).await;
         let stretch = found
             .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "an event stream ends"))
             .ok()?;
         if !stretch.more {
-            self.news = self.gateway.join_feed(&self.caller.team, stretch.read_to);
+            self.news = self.events.join_feed(&self.caller.team, stretch.read_to);
         }
         let told: Vec<HubEvent> = stretch.events.into_iter().filter_map(HubEvent::new).collect();
         self.place = stretch.read_to;
@@ -171,7 +173,7 @@ impl EventStream {
 
     /// The next event that is handed around, or a sign of life. None: look again at what has changed.
     async fn hear(&mut self, mut news: Receiver<Arc<HubEvent>>) -> Option<Pulse> {
-        let leaving = self.gateway.leaving().clone();
+        let leaving = self.events.base.leaving().clone();
         let hearing = self.credential_watch.with(timeout(self.max_wait(), news.recv()));
         let heard = leaving.run_until_cancelled(hearing).await??;
         let pulse = match heard {
@@ -190,13 +192,13 @@ impl EventStream {
 
     /// Until the next sign of life, or the end of the credential.
     fn max_wait(&self) -> Duration {
-        let beat = self.gateway.settings().stream_heartbeat;
-        let left = self.caller.expires_at.map(|end| (end - self.gateway.now()).to_std().unwrap_or_default());
+        let beat = self.events.base.settings().stream_heartbeat;
+        let left = self.caller.expires_at.map(|end| (end - self.events.base.now()).to_std().unwrap_or_default());
         left.map_or(beat, |left| left.min(beat))
     }
 
     fn has_expired(&self) -> bool {
-        self.caller.expires_at.is_some_and(|end| end <= self.gateway.now())
+        self.caller.expires_at.is_some_and(|end| end <= self.events.base.now())
     }
 
     fn streamed(&self, told: &HubEvent) -> Streamed {
@@ -205,6 +207,6 @@ impl EventStream {
     }
 
     fn cursors(&self) -> Cursors<'_> {
-        Cursors::of(&self.gateway, &self.caller)
+        Cursors::of(&self.events, &self.caller)
     }
 }

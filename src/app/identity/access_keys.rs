@@ -7,9 +7,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::api_keys::check_overlap;
 use super::key_rules::{has_all, keys_of, was_added, was_turned, withdraws_from};
 use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::identity::Identity;
 use crate::app::input::NewAccessKey;
 use crate::app::view::AccessKeyView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
@@ -51,18 +52,18 @@ impl<E: Into<Error>> From<E> for NotLetIn {
     }
 }
 
-impl Gateway {
+impl Identity {
     /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS
     /// token is ignored, as our keys have none. Whose key is refused although it was recognized is noted in `call`: its
     /// signature is right, also with the secret before a rotation, as long as that is there. The secrets of a revoked key
     /// are wiped, so nothing can be checked any more: its use is noted by its id, whoever knows it.
     pub async fn authenticate_signed(&self, call: &Call, incoming: &Incoming) -> Result<Caller, NotLetIn> {
         let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
-        let found = self.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
+        let found = self.base.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
         let (subject, credential) = (format!("access_key:{id}"), id.to_string());
         let team = Some(found.key.team.clone());
         let whose = Recognized { team, subject: subject.clone(), credential: credential.clone() };
-        if !found.key.is_active(self.now()) {
+        if !found.key.is_active(self.base.now()) {
             self.forget_access_key(&id);
             call.recognize(whose);
             return Err(incoming::Refusal::InactiveKey.into());
@@ -75,9 +76,9 @@ impl Gateway {
             }
         }
         self.note_access_key(&found);
-        self.clock_is_set().await?;
-        incoming.check_time(self.now())?;
-        if !self.store().spend_nonce(&id, &incoming.nonce, self.now()).await? {
+        self.base.clock_is_set().await?;
+        incoming.check_time(self.base.now())?;
+        if !self.base.store().spend_nonce(&id, &incoming.nonce, self.base.now()).await? {
             return Err(incoming::Refusal::NonceUsed.into());
         }
         let AccessKey { team, scopes, expires_at, .. } = found.key;
@@ -97,7 +98,7 @@ impl Gateway {
         };
         let Some(previous) = &found.previous_secret else { return Err(wrong.into()) };
         let signed = incoming.verify(&self.open_key(id, previous)?).is_ok();
-        match (signed, found.key.takes_previous(self.now())) {
+        match (signed, found.key.takes_previous(self.base.now())) {
             (true, true) => Ok(Signed::Well),
             (true, false) => Ok(Signed::TooLate(wrong)),
             (false, _) => Err(wrong.into()),
@@ -112,16 +113,16 @@ impl Gateway {
         new: NewAccessKey,
     ) -> Result<AccessKeyView, Error> {
         access::check(caller, CREATE)?;
-        check(caller, &new, self.now())?;
+        check(caller, &new, self.base.now())?;
         let expires_at = self.key_end(caller, new.expires_at).await?;
         let key = AccessKey {
-            id: AccessKeyId::new(self.entropy()),
+            id: AccessKeyId::new(self.base.entropy()),
             team: caller.team.clone(),
             scopes: new.scopes,
             description: new.description,
             created_by: Some(caller.subject.clone()),
             made_with: caller.credentials(),
-            created_at: self.now(),
+            created_at: self.base.now(),
             rotated_at: None,
             rotated_by: None,
             expires_at,
@@ -129,14 +130,14 @@ impl Gateway {
             revoked_at: None,
             revoked_with: None,
         };
-        let secret = new_secret(self.entropy());
+        let secret = new_secret(self.base.entropy());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
         let full = || {
             let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the most; revoke one first");
             Error::Conflict { code: "too_many_access_keys", detail }
         };
         let sealed = self.seal_key(&key.id, &secret);
-        was_added(self.store().add_access_key(&key, caller, &sealed, &entry).await?, full)?;
+        was_added(self.base.store().add_access_key(&key, caller, &sealed, &entry).await?, full)?;
         call.set_audited();
         self.note_access_key(&SealedKey { key: key.clone(), secret: sealed, previous_secret: None });
         Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
@@ -151,9 +152,9 @@ impl Gateway {
     ) -> Result<Slice<AccessKeyView>, Error> {
         access::check(caller, "list_access_keys")?;
         let team = keys_of(caller, team)?;
-        let list = List::new(self, caller, "access_keys", &team.as_str());
+        let list = List::new(&self.base, caller, "access_keys", &team.as_str());
         let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
-        let keys = self.store().access_keys(team, place, one_more(page)).await?;
+        let keys = self.base.store().access_keys(team, place, one_more(page)).await?;
         Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))
     }
 
@@ -167,13 +168,13 @@ impl Gateway {
     ) -> Result<AccessKeyView, Error> {
         access::check(caller, ROTATE)?;
         check_overlap(hours)?;
-        let found = self.store().access_key_of(&caller.team, &id).await?.ok_or(Error::NotFound("access key"))?;
+        let found = self.base.store().access_key_of(&caller.team, &id).await?.ok_or(Error::NotFound("access key"))?;
         has_all(caller, &found.scopes)?;
-        let secret = new_secret(self.entropy());
+        let secret = new_secret(self.base.entropy());
         let entry = self.credential_entry(caller, call, ROTATE, &id);
         let until = entry.at + Duration::hours(hours.into());
         let sealed = self.seal_key(&id, &secret);
-        let turned = self.store().rotate_access_key(caller, &id, &sealed, until, &entry).await?;
+        let turned = self.base.store().rotate_access_key(caller, &id, &sealed, until, &entry).await?;
         let key = was_turned(turned, "access key")?;
         call.set_audited();
         Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
@@ -183,7 +184,7 @@ impl Gateway {
     pub async fn revoke_access_key(&self, caller: &Caller, call: &Call, id: AccessKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
         let entry = self.credential_entry(caller, call, REVOKE, &id);
-        if !self.store().revoke_access_key(withdraws_from(caller), &id, &entry).await? {
+        if !self.base.store().revoke_access_key(withdraws_from(caller), &id, &entry).await? {
             return Err(Error::NotFound("access key"));
         }
         call.set_audited();
@@ -207,7 +208,7 @@ impl Gateway {
             description,
             created_by: None,
             made_with: Vec::new(),
-            created_at: self.now(),
+            created_at: self.base.now(),
             rotated_at: None,
             rotated_by: None,
             expires_at: None,
@@ -215,16 +216,16 @@ impl Gateway {
             revoked_at: None,
             revoked_with: None,
         };
-        Ok(self.store().put_access_key(&key, &sealed).await?)
+        Ok(self.base.store().put_access_key(&key, &sealed).await?)
     }
 
     fn seal_key(&self, id: &AccessKeyId, secret: &SecretString) -> Vec<u8> {
-        self.parts().sealer.seal(secret.expose_secret().as_bytes(), &context(id), self.entropy())
+        self.base.sealer().seal(secret.expose_secret().as_bytes(), &context(id), self.base.entropy())
     }
 
     /// A key's secret, for the moment of verifying.
     fn open_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
-        let plain = self.parts().sealer.open(sealed, &context(id)).map_err(|error| Error::Internal(error.into()))?;
+        let plain = self.base.sealer().open(sealed, &context(id)).map_err(|error| Error::Internal(error.into()))?;
         let text = std::str::from_utf8(plain.expose_secret())
             .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;
         Ok(SecretString::from(text))

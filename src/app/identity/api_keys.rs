@@ -9,9 +9,10 @@ use chrono::Duration;
 use super::authentication::API_KEY;
 use super::key_rules::{has_all, keys_of, was_added, was_turned, withdraws_from};
 use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::identity::Identity;
 use crate::app::input::NewApiKey;
 use crate::app::view::ApiKeyView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
@@ -23,21 +24,21 @@ const CREATE: &str = "create_api_key";
 const ROTATE: &str = "rotate_api_key";
 const REVOKE: &str = "revoke_api_key";
 
-impl Gateway {
+impl Identity {
     /// Makes a key for the caller's team, or for the one that the platform's security names. The key itself is in the
     /// answer, and never shown again.
     pub async fn create_api_key(&self, caller: &Caller, call: &Call, new: NewApiKey) -> Result<ApiKeyView, Error> {
         access::check(caller, CREATE)?;
-        check(caller, &new, self.now())?;
+        check(caller, &new, self.base.now())?;
         let expires_at = self.key_end(caller, new.expires_at).await?;
         let key = ApiKey {
-            id: ApiKeyId::new(self.now(), self.entropy()),
+            id: ApiKeyId::new(self.base.now(), self.base.entropy()),
             team: new.team.unwrap_or_else(|| caller.team.clone()),
             name: new.name,
             scopes: new.scopes,
             created_by: caller.subject.clone(),
             made_with: caller.credentials(),
-            created_at: self.now(),
+            created_at: self.base.now(),
             rotated_at: None,
             rotated_by: None,
             previous_until: None,
@@ -46,14 +47,14 @@ impl Gateway {
             revoked_at: None,
             revoked_with: None,
         };
-        let secret = Presented::fresh(key.id, self.entropy());
-        let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
+        let secret = Presented::fresh(key.id, self.base.entropy());
+        let hash = self.base.fingerprint().of(API_KEY, secret.bytes());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
         let full = || {
             let detail = format!("the team has {MAX_API_KEYS} API keys, which is the most; revoke one first");
             Error::Conflict { code: "too_many_api_keys", detail }
         };
-        was_added(self.store().add_api_key(&key, caller, &hash, &entry).await?, full)?;
+        was_added(self.base.store().add_api_key(&key, caller, &hash, &entry).await?, full)?;
         call.set_audited();
         Ok(shown(key, &secret))
     }
@@ -67,16 +68,16 @@ impl Gateway {
     ) -> Result<Slice<ApiKeyView>, Error> {
         access::check(caller, "list_api_keys")?;
         let team = keys_of(caller, team)?;
-        let list = List::new(self, caller, "api_keys", &team.as_str());
+        let list = List::new(&self.base, caller, "api_keys", &team.as_str());
         let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let keys = self.store().api_keys(team, place, one_more(page)).await?;
+        let keys = self.base.store().api_keys(team, place, one_more(page)).await?;
         Ok(list.slice(keys, page, |key| key.id.to_string()))
     }
 
     /// A key of the team, or of any for the platform.
     pub async fn get_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKeyView, Error> {
         access::check(caller, "get_api_key")?;
-        let found = self.store().api_key(withdraws_from(caller), id).await?;
+        let found = self.base.store().api_key(withdraws_from(caller), id).await?;
         found.map(Into::into).ok_or(Error::NotFound("API key"))
     }
 
@@ -90,13 +91,13 @@ impl Gateway {
     ) -> Result<ApiKeyView, Error> {
         access::check(caller, ROTATE)?;
         check_overlap(hours)?;
-        let found = self.store().api_key(Some(&caller.team), id).await?.ok_or(Error::NotFound("API key"))?;
+        let found = self.base.store().api_key(Some(&caller.team), id).await?.ok_or(Error::NotFound("API key"))?;
         has_all(caller, &found.scopes)?;
-        let secret = Presented::fresh(id, self.entropy());
-        let hash = self.parts().fingerprint.of(API_KEY, secret.bytes());
+        let secret = Presented::fresh(id, self.base.entropy());
+        let hash = self.base.fingerprint().of(API_KEY, secret.bytes());
         let entry = self.credential_entry(caller, call, ROTATE, &id);
         let until = entry.at + Duration::hours(hours.into());
-        let turned = self.store().rotate_api_key(caller, id, &hash, until, &entry).await?;
+        let turned = self.base.store().rotate_api_key(caller, id, &hash, until, &entry).await?;
         let key = was_turned(turned, "API key")?;
         call.set_audited();
         self.ask_for_key(id).await;
@@ -107,7 +108,7 @@ impl Gateway {
     pub async fn revoke_api_key(&self, caller: &Caller, call: &Call, id: ApiKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
         let entry = self.credential_entry(caller, call, REVOKE, &id);
-        if !self.store().revoke_api_key(withdraws_from(caller), id, &entry).await? {
+        if !self.base.store().revoke_api_key(withdraws_from(caller), id, &entry).await? {
             return Err(Error::NotFound("API key"));
         }
         call.set_audited();

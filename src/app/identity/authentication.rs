@@ -11,8 +11,9 @@
 use std::sync::Arc;
 
 use crate::app::admission::Place;
+use crate::app::identity::Identity;
 use crate::app::ttl_memo::{self, TtlMemo};
-use crate::app::{Call, Error, Gateway};
+use crate::app::{Call, Error};
 use crate::auth::refusal::Refusal;
 use crate::domain::clock::Instant;
 use crate::domain::identity::api_key::{Denied, Presented, Which};
@@ -41,7 +42,7 @@ pub(in crate::app) struct Credentials {
     met: Met,
 }
 
-impl Gateway {
+impl Identity {
     /// Turns what stood behind `Authorization: Bearer` into a caller. What this process has never met is counted among the
     /// unknown of its address before anybody is asked about it. Whose credential is refused although it was recognized is
     /// noted in `call`: a key whose secret was right, a token that its issuer signed for us.
@@ -55,14 +56,14 @@ impl Gateway {
         let token = token.ok_or(Refusal::Missing).map_err(refused)?;
         let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
         let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
-        self.clock_is_set().await?;
+        self.base.clock_is_set().await?;
         let Some(presented) = presented else {
-            if self.parts().verifier.lacks_key_of(token) {
+            if self.verifier.lacks_key_of(token) {
                 place.count_unauthenticated()?;
             }
             return self.bearer_of(call, token, wanted_team).await;
         };
-        if !self.credentials().met.has_api_key(presented.id) {
+        if !self.credentials.met.has_api_key(presented.id) {
             place.count_unauthenticated()?;
         }
         let caller = self.holder_of(call, &presented).await?;
@@ -89,9 +90,9 @@ impl Gateway {
     /// Who sent the token. Of whom it is that was refused although it was signed for us is noted in `call`.
     async fn admitted(&self, call: &Call, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
         self.know_issuers().await?;
-        let (own, verifier) = (&self.parts().own_tokens, &self.parts().verifier);
+        let (own, verifier) = (&self.own_tokens, &self.verifier);
         let (admitted, whose) = if own.is_meant(token) {
-            let admitted = own.verify(token, wanted_team, self.now());
+            let admitted = own.verify(token, wanted_team, self.base.now());
             let whose = if admitted.is_err() { own.recognize(token) } else { None };
             (admitted, whose)
         } else {
@@ -107,7 +108,7 @@ impl Gateway {
 
     /// A refusal by the time is none while it is not known which time it is: another clock may say otherwise.
     fn judged_by_time(&self, refusal: Refusal) -> Error {
-        if matches!(refusal, Refusal::Expired | Refusal::NotYetValid) && !self.clock().is_sure() {
+        if matches!(refusal, Refusal::Expired | Refusal::NotYetValid) && !self.base.clock().is_sure() {
             let detail = "the database's clock and this machine's differ, so it cannot be told whether the token holds";
             return Error::Unavailable { code: "clock_in_doubt", detail, retry_after_seconds: 5 };
         }
@@ -128,8 +129,8 @@ impl Gateway {
             let team = Some(found.key.team.clone());
             call.recognize(Recognized { team, subject: subject.clone(), credential: credential.clone() });
         }
-        let expires_at = found.key.admit(which, self.now()).map_err(denied)?;
-        self.credentials().met.note_api_key(presented.id);
+        let expires_at = found.key.admit(which, self.base.now()).map_err(denied)?;
+        self.credentials.met.note_api_key(presented.id);
         self.note_use(&found.key);
         self.rehash(&found, presented);
         Ok(Arc::new(Caller {
@@ -145,7 +146,7 @@ impl Gateway {
 
     fn which(&self, found: Option<&HashedKey>, presented: &Presented) -> Option<Which> {
         let found = found?;
-        let is = |hash: &[u8]| self.parts().fingerprint.is(API_KEY, presented.bytes(), hash);
+        let is = |hash: &[u8]| self.base.fingerprint().is(API_KEY, presented.bytes(), hash);
         if is(&found.hash) {
             Some(Which::Current)
         } else if found.previous_hash.as_deref().is_some_and(is) {
@@ -157,22 +158,22 @@ impl Gateway {
 
     /// Everything that is revoked, as of [`ttl_memo::BOUND`] ago at the latest.
     async fn revoked_tokens(&self) -> Result<Arc<RevokedTokens>, Error> {
-        let read = async { Ok(Arc::new(RevokedTokens::new(self.store().revoked(self.now()).await?))) };
-        self.credentials().revoked.get(self.clock(), ttl_memo::BOUND, read).await
+        let read = async { Ok(Arc::new(RevokedTokens::new(self.base.store().revoked(self.base.now()).await?))) };
+        self.credentials.revoked.get(self.base.clock(), ttl_memo::BOUND, read).await
     }
 
     /// Has the next request ask what is revoked.
     pub(in crate::app) async fn ask_for_revocations(&self) {
-        self.credentials().revoked.forget().await;
+        self.credentials.revoked.forget().await;
     }
 
     /// Whether a caller that was let in would be let in still. Also asked for those who came with a team that is disabled since.
     pub(in crate::app) async fn still_holds(&self, caller: &Caller, since: Instant) -> bool {
-        if caller.expires_at.is_some_and(|end| end <= self.now()) {
+        if caller.expires_at.is_some_and(|end| end <= self.base.now()) {
             return false;
         }
         // Where it cannot be told, they stay: no team is disabled by an outage.
-        if let Err(Error::TeamDisabled { .. }) = self.check_team(caller).await {
+        if let Err(Error::TeamDisabled { .. }) = self.policies.check_team(caller).await {
             return false;
         }
         match &caller.kind {

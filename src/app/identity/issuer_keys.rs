@@ -5,25 +5,25 @@
 //!
 //! Who calls it: the process while it runs, and the pages of readiness.
 
-use crate::app::Gateway;
+use crate::app::identity::Identity;
 use crate::auth::jwks::KeyState;
 
-impl Gateway {
+impl Identity {
     /// Fetches the keys that tokens are checked with, where they were not yet or are old, so that it is known at once
     /// where that fails, and shows how old they are. Whether those of every issuer are there.
     pub async fn prepare_tokens(&self) -> bool {
-        let all = self.parts().verifier.prepare().await;
+        let all = self.verifier.prepare().await;
         self.measure_issuer_keys();
         all
     }
 
     /// Whether no token can be checked: no issuer's keys can be had.
     pub fn lacks_issuer_keys(&self) -> bool {
-        self.parts().verifier.lacks_keys()
+        self.verifier.lacks_keys()
     }
 
     fn measure_issuer_keys(&self) {
-        for (issuer, state) in self.parts().verifier.key_states() {
+        for (issuer, state) in self.verifier.key_states() {
             let age = state.age.unwrap_or_default().as_seconds_f64();
             metrics::gauge!("ecg_issuer_keys_age_seconds", "issuer" => issuer.clone()).set(age);
             let faults = f64::from(u32::try_from(state.faults).unwrap_or(u32::MAX));
@@ -33,7 +33,7 @@ impl Gateway {
 
     /// What is the matter with the keys of issuers, a sentence each.
     pub(in crate::app) fn ailing_issuers(&self) -> Vec<String> {
-        let states = self.parts().verifier.key_states();
+        let states = self.verifier.key_states();
         states.into_iter().filter_map(|(issuer, state)| ailing(&issuer, &state)).collect()
     }
 }

@@ -11,10 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::cursor::{List, one_more};
+use crate::app::identity::Identity;
 use crate::app::platform::teams::moved;
 use crate::app::precondition::Precondition;
 use crate::app::view::IssuerView;
-use crate::app::{Call, Error, Gateway, access, ttl_memo};
+use crate::app::{Call, Error, access, ttl_memo};
 use crate::domain::event::EventType;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
@@ -30,15 +31,15 @@ const DELETE: &str = "delete_issuer";
 /// Issuers of the table that cannot be used, which every reading of it finds.
 static UNUSABLE: Quiet = Quiet::new();
 
-impl Gateway {
+impl Identity {
     /// All issuers by name, that of the settings among them.
     pub async fn list_issuers(&self, caller: &Caller, page: &Page) -> Result<Slice<IssuerView>, Error> {
         access::check(caller, "list_issuers")?;
-        let list = List::new(self, caller, "issuers", &());
+        let list = List::new(&self.base, caller, "issuers", &());
         let after = list.place(page)?;
-        let stored = self.store().issuers().await?.into_iter().map(IssuerView::from);
+        let stored = self.base.store().issuers().await?.into_iter().map(IssuerView::from);
         // Those of the settings stand before others of their names.
-        let all = stored.chain(self.parts().verifier.of_settings().into_iter().map(IssuerView::of_settings));
+        let all = stored.chain(self.verifier.of_settings().into_iter().map(IssuerView::of_settings));
         let all: BTreeMap<String, IssuerView> = all.map(|view| (view.name.clone(), view)).collect();
         let rest = all.into_values().filter(|view| after.as_ref().is_none_or(|after| view.name > *after));
         let most = usize::try_from(one_more(page)).unwrap_or(usize::MAX);
@@ -51,7 +52,7 @@ impl Gateway {
         if let Some(issuer) = self.of_settings(name) {
             return Ok(IssuerView::of_settings(issuer));
         }
-        let stored = self.store().issuer(name).await?;
+        let stored = self.base.store().issuer(name).await?;
         stored.map(Into::into).ok_or(Error::NotFound("issuer"))
     }
 
@@ -66,19 +67,19 @@ impl Gateway {
     ) -> Result<IssuerView, Error> {
         access::check(caller, PUT)?;
         self.check_added(name)?;
-        let current = self.store().issuer_version(name).await?;
+        let current = self.base.store().issuer_version(name).await?;
         precondition.check(current)?;
         self.check_issuer(name, &issuer)?;
         gives_no_more(caller, &issuer)?;
-        let now = self.now();
-        let before = if current == 0 { None } else { self.store().issuer(name).await.ok().flatten() };
+        let now = self.base.now();
+        let before = if current == 0 { None } else { self.base.store().issuer(name).await.ok().flatten() };
         let created_at = before.map_or(now, |before| before.created_at);
         let stored = StoredIssuer { issuer, version: current, created_at, updated_at: now };
-        let mut entry = self.admin_entry(caller, call, PUT, name);
+        let mut entry = self.base.admin_entry(caller, call, PUT, name);
         entry.parameters.insert("iss".to_owned(), stored.issuer.issuer.clone());
         entry.parameters.insert("rules".to_owned(), rules_of(&stored.issuer));
-        let told = self.platform_events(EventType::IssuerChanged, &entry).await?;
-        match self.store().put_issuer(&stored, &told, &entry).await? {
+        let told = self.platform_events.platform_events(EventType::IssuerChanged, &entry).await?;
+        match self.base.store().put_issuer(&stored, &told, &entry).await? {
             IssuerChange::Done => call.set_audited(),
             IssuerChange::Moved => return Err(moved()),
             IssuerChange::SameIss => return Err(Error::Invalid(vec![same_iss()])),
@@ -101,14 +102,14 @@ impl Gateway {
     ) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         self.check_added(name)?;
-        let current = self.store().issuer_version(name).await?;
+        let current = self.base.store().issuer_version(name).await?;
         if current == 0 {
             return Err(Error::NotFound("issuer"));
         }
         precondition.check(current)?;
-        let entry = self.admin_entry(caller, call, DELETE, name);
-        let told = self.platform_events(EventType::IssuerChanged, &entry).await?;
-        if !self.store().delete_issuer(name, current, &told, &entry).await? {
+        let entry = self.base.admin_entry(caller, call, DELETE, name);
+        let told = self.platform_events.platform_events(EventType::IssuerChanged, &entry).await?;
+        if !self.base.store().delete_issuer(name, current, &told, &entry).await? {
             return Err(moved());
         }
         call.set_audited();
@@ -119,39 +120,39 @@ impl Gateway {
     /// What a token would become, and why not. The token is kept nowhere.
     pub async fn explain_token(&self, caller: &Caller, token: &str, team: Option<&str>) -> Result<Explanation, Error> {
         access::check(caller, "explain_token")?;
-        self.clock_is_set().await?;
+        self.base.clock_is_set().await?;
         self.know_issuers().await?;
-        Ok(self.parts().verifier.explain(token, team).await)
+        Ok(self.verifier.explain(token, team).await)
     }
 
     /// What an issuer and a rule, by which a caller got in, say now. None where one of them is gone.
     pub(in crate::app) async fn seal_of(&self, caller: &Caller) -> Result<Option<String>, Error> {
         let Some(provenance) = &caller.provenance else { return Ok(None) };
         self.know_issuers().await?;
-        let issuer = self.parts().verifier.issuer(&provenance.issuer);
+        let issuer = self.verifier.issuer(&provenance.issuer);
         Ok(issuer.and_then(|issuer| issuer.seal(&provenance.rule)))
     }
 
     /// Has tokens judged by the issuers of the table, as of [`ttl_memo::BOUND`] ago at the latest.
     pub(in crate::app) async fn know_issuers(&self) -> Result<(), Error> {
         let read = async {
-            let stored = self.store().issuers().await?;
+            let stored = self.base.store().issuers().await?;
             let issuers: Vec<Issuer> = stored.into_iter().map(|stored| stored.issuer).collect();
-            for (name, errors) in self.parts().verifier.replace(&issuers) {
+            for (name, errors) in self.verifier.replace(&issuers) {
                 tell_unusable(&name, &errors);
             }
             Ok(())
         };
-        self.credentials().issuers.get(self.clock(), ttl_memo::BOUND, read).await
+        self.credentials.issuers.get(self.base.clock(), ttl_memo::BOUND, read).await
     }
 
     /// The next token is judged by what is in the table now.
     async fn issuers_changed(&self) {
-        self.credentials().issuers.forget().await;
+        self.credentials.issuers.forget().await;
     }
 
     fn of_settings(&self, name: &str) -> Option<Issuer> {
-        self.parts().verifier.of_settings().into_iter().find(|issuer| issuer.name == name)
+        self.verifier.of_settings().into_iter().find(|issuer| issuer.name == name)
     }
 
     fn check_added(&self, name: &str) -> Result<(), Error> {
@@ -168,7 +169,7 @@ impl Gateway {
             errors.push(FieldError::new("/name", "invalid", "must be the name in the path"));
         }
         if errors.is_empty() {
-            errors.extend(self.parts().verifier.check(issuer).err().into_iter().flatten());
+            errors.extend(self.verifier.check(issuer).err().into_iter().flatten());
         }
         if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
     }

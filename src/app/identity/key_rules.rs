@@ -1,7 +1,8 @@
 //! What holds for whoever makes a key, or gives one another secret: both kinds of keys ask here.
 
 use super::authentication::revoked;
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::identity::Identity;
 use crate::domain::clock::Instant;
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
@@ -9,17 +10,17 @@ use crate::domain::identity::key_life;
 use crate::domain::policy::team::policy_of;
 use crate::store::{Added, Turned};
 
-impl Gateway {
+impl Identity {
     /// Until when a key of the caller's is good that was asked to be so until `asked`.
     pub(in crate::app) async fn key_end(
         &self,
         caller: &Caller,
         asked: Option<Instant>,
     ) -> Result<Option<Instant>, Error> {
-        let team = self.store().team(&caller.team).await?;
-        let default = self.store().default_policy().await?.map(|(policy, _)| policy);
+        let team = self.base.store().team(&caller.team).await?;
+        let default = self.base.store().default_policy().await?.map(|(policy, _)| policy);
         let (policy, _) = policy_of(team.as_ref(), default.as_ref());
-        let end = key_life::end(asked, caller, policy.longest_key_life_days, self.now());
+        let end = key_life::end(asked, caller, policy.longest_key_life_days, self.base.now());
         let too_late = |error: key_life::TooLong| FieldError::new("/expires_at", "out_of_range", error.to_string());
         end.map_err(|error| Error::Invalid(vec![too_late(error)]))
     }

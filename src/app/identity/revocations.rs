@@ -8,9 +8,10 @@ mod hints;
 
 use super::key_rules::withdraws_from;
 use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::identity::Identity;
 use crate::app::input::NewRevocation;
 use crate::app::view::RevocationView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
@@ -25,7 +26,7 @@ const DELETE: &str = "delete_revocation";
 /// How far an issuer's clock may be ahead of ours at most: as far ahead all of a subject may be revoked.
 const LEEWAY: chrono::Duration = chrono::Duration::minutes(5);
 
-impl Gateway {
+impl Identity {
     /// Revokes a token, or a subject's tokens: refused at once here, and within a second at every other gateway.
     pub async fn create_revocation(
         &self,
@@ -34,9 +35,9 @@ impl Gateway {
         new: NewRevocation,
     ) -> Result<RevocationView, Error> {
         access::check(caller, CREATE)?;
-        let now = self.now();
+        let now = self.base.now();
         let made = Revocation {
-            id: RevocationId::new(now, self.entropy()),
+            id: RevocationId::new(now, self.base.entropy()),
             target: target(caller, &new, now)?,
             team: new.team.or_else(|| withdraws_from(caller).cloned()),
             by_platform: caller.may(Scope::PlatformSecurity),
@@ -46,7 +47,7 @@ impl Gateway {
             kept_until: now + KEPT,
         };
         let mut entry = self.credential_entry(caller, call, CREATE, &made.id);
-        let taken = self.store().add_revocation(&made, new.keep_keys, &mut entry).await?;
+        let taken = self.base.store().add_revocation(&made, new.keep_keys, &mut entry).await?;
         let taken = taken.ok_or_else(|| too_many(&made))?;
         call.set_audited();
         self.ask_for_revocations().await;
@@ -62,9 +63,9 @@ impl Gateway {
     pub async fn list_revocations(&self, caller: &Caller, page: &Page) -> Result<Slice<RevocationView>, Error> {
         access::check(caller, "list_revocations")?;
         let own = withdraws_from(caller);
-        let list = List::new(self, caller, "revocations", &own.map(TeamId::as_str));
+        let list = List::new(&self.base, caller, "revocations", &own.map(TeamId::as_str));
         let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let found = self.store().revocations(own, self.now(), place, one_more(page)).await?;
+        let found = self.base.store().revocations(own, self.base.now(), place, one_more(page)).await?;
         Ok(list.slice(found, page, |revocation| revocation.id.to_string()))
     }
 
@@ -72,7 +73,7 @@ impl Gateway {
     pub async fn delete_revocation(&self, caller: &Caller, call: &Call, id: RevocationId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         let entry = self.credential_entry(caller, call, DELETE, &id);
-        if !self.store().delete_revocation(withdraws_from(caller), id, &entry).await? {
+        if !self.base.store().delete_revocation(withdraws_from(caller), id, &entry).await? {
             return Err(Error::NotFound("revocation"));
         }
         call.set_audited();
@@ -88,11 +89,15 @@ impl Gateway {
         action: &str,
         id: &impl ToString,
     ) -> AuditEntry {
-        let mut entry =
-            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        let mut entry = Actor::caller(caller, &call.origin).entry(
+            self.base.audit_id(),
+            self.base.now(),
+            action,
+            Outcome::Succeeded,
+        );
         entry.resource = Some(id.to_string());
-        entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
+        entry.duration_ms = Some(self.base.milliseconds_since(call));
+        entry.parameters = self.base.asked(call);
         entry
     }
 }

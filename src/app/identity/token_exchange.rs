@@ -3,7 +3,7 @@
 //! What must stay true: only a token that is good at this moment is exchanged, never one of ours (nothing is renewed
 //! for ever) and no key; what is issued may do no more than the rule gave, and is bound to what it was given for. It
 //! ends when the subject, the subject token or itself is revoked, when its team is disabled, and within a second when
-//! the issuer or the rule says something else or is gone ([`Gateway::bond_holds`]).
+//! the issuer or the rule says something else or is gone ([`Identity::bond_holds`]).
 //!
 //! Who calls it: the REST door, [`super::authentication`] for tokens that come back.
 
@@ -12,7 +12,8 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::admission::Place;
-use crate::app::{Call, Error, Gateway};
+use crate::app::identity::Identity;
+use crate::app::{Call, Error};
 use crate::domain::identity::api_key::Presented;
 use crate::domain::identity::caller::{Caller, CredentialKind};
 use crate::domain::identity::token_exchange::{ACCESS_TOKEN, Asked, Bond, Fault, LIFETIME, narrowed};
@@ -41,15 +42,15 @@ impl Exchanged {
     }
 }
 
-impl Gateway {
+impl Identity {
     /// The keys that our own tokens are checked with, as a JWKS document.
     pub fn own_jwks(&self) -> &str {
-        self.parts().own_tokens.jwks()
+        self.own_tokens.jwks()
     }
 
     /// The `iss` of our own tokens.
     pub fn own_issuer(&self) -> &str {
-        self.parts().own_tokens.issuer()
+        self.own_tokens.issuer()
     }
 
     /// What the parameters of a request ask for.
@@ -57,7 +58,7 @@ impl Gateway {
     /// # Errors
     /// `Exchange`: one of them is not as it must be.
     pub fn read_exchange(&self, pairs: Vec<(String, String)>) -> Result<Asked, Error> {
-        let own = &self.parts().own_tokens;
+        let own = &self.own_tokens;
         Ok(Asked::read(pairs, &[own.audience(), own.issuer()])?)
     }
 
@@ -92,7 +93,7 @@ impl Gateway {
         let provenance = subject.provenance.clone().ok_or_else(not_of_a_rule)?;
         let bond = self.bond(subject).await?;
         let caller = Caller { scopes, ..subject.clone() };
-        let (token, caller) = self.parts().own_tokens.issue(caller, &provenance, bond, self.now());
+        let (token, caller) = self.own_tokens.issue(caller, &provenance, bond, self.base.now());
         note(call, &caller);
         Ok(Exchanged { token, caller: Arc::new(caller) })
     }
@@ -103,7 +104,7 @@ impl Gateway {
             let detail = "subject_token must be a token of an identity provider; an API key is used as it is";
             return Err(Fault::invalid("not_exchangeable", detail).into());
         }
-        if self.parts().own_tokens.is_meant(token) {
+        if self.own_tokens.is_meant(token) {
             let detail = "subject_token must be a token of an identity provider; one that was exchanged is not renewed";
             return Err(Fault::invalid("not_exchangeable", detail).into());
         }
@@ -113,7 +114,7 @@ impl Gateway {
     async fn bond(&self, subject: &Caller) -> Result<Bond, Error> {
         let CredentialKind::Token { jti, issued_at } = &subject.kind else { return Err(not_of_a_rule()) };
         Ok(Bond {
-            jti: format!("tok_{}", self.uuid().simple()),
+            jti: format!("tok_{}", self.base.uuid().simple()),
             subject_jti: jti.clone(),
             subject_issued_at: *issued_at,
             seal: self.seal_of(subject).await?.ok_or_else(not_of_a_rule)?,

@@ -9,10 +9,11 @@
 use chrono::Duration;
 
 use crate::app::admission::without_permit;
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::{AdoptionOrder, AdoptionTarget};
 use crate::app::platform::policy::{Case, InAccount, no_account, quota};
 use crate::app::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
@@ -72,7 +73,7 @@ impl Found {
     }
 }
 
-impl Gateway {
+impl ImageCaches {
     /// Takes over caches of the cloud into the caller's team. The account is shared by the teams, so this needs
     /// the scope `admin`.
     pub async fn adopt_image_caches(
@@ -82,15 +83,15 @@ impl Gateway {
         order: &AdoptionOrder,
     ) -> Result<AdoptionView, Error> {
         access::check(caller, ADOPT)?;
-        self.check_region(&order.region)?;
+        self.cloud_accounts.check_region(&order.region)?;
         let place = InAccount::Asked(order.account.as_deref());
-        let ruling = self.ruling(&caller.team, Some(&order.region), place).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&order.region), place).await?;
         let source = Source {
             account: &ruling.account,
             region: &order.region,
-            cloud: self.cloud_of(&ruling.account).await.map_err(unread)?,
+            cloud: self.cloud_accounts.cloud_of(&ruling.account).await.map_err(unread)?,
         };
-        let looked_at = self.now();
+        let looked_at = self.base.now();
         let mut found = match &order.target {
             AdoptionTarget::Id(id) => self.find_one(&source, id).await?,
             AdoptionTarget::Filter(_) => self.find_all(&source, order).await?,
@@ -99,7 +100,7 @@ impl Gateway {
             let revived = self.revive(&source, &seen, looked_at, order.dry_run).await?;
             found.skip(&seen.eci_cache_id, if revived { Skip::Revived } else { Skip::AlreadyManaged });
         }
-        let mut holdings = self.store().holdings(&caller.team, ruling.since()).await?;
+        let mut holdings = self.base.store().holdings(&caller.team, ruling.since()).await?;
         let mut adopted = Vec::new();
         for sighted in std::mem::take(&mut found.free) {
             let cache = self.row_of(caller, &source, &sighted.seen);
@@ -164,7 +165,7 @@ impl Gateway {
         found: &mut Found,
     ) -> Result<(), Error> {
         let ids: Vec<String> = seen.iter().map(|seen| seen.eci_cache_id.clone()).collect();
-        let taken = self.store().taken_caches(source.account, source.region, &ids).await?;
+        let taken = self.base.store().taken_caches(source.account, source.region, &ids).await?;
         for seen in seen {
             if taken.ended.contains(&seen.eci_cache_id) && found.ended.len() < MAX_ADOPTIONS {
                 found.ended.push(seen);
@@ -185,21 +186,21 @@ impl Gateway {
     /// next pass. Nobody hears whose it is.
     async fn revive(&self, source: &Source<'_>, seen: &Seen, looked_at: Instant, dry_run: bool) -> Result<bool, Error> {
         let group = TrackerGroup { account: source.account.to_owned(), region: source.region.to_string() };
-        let rows = self.store().caches_of_group(&group, &[&seen.eci_cache_id]).await?;
-        let rule = self.reconcile_rule();
-        let back = |row: &ImageCache| comes_back(row, seen, looked_at, self.now(), &rule);
+        let rows = self.base.store().caches_of_group(&group, &[&seen.eci_cache_id]).await?;
+        let rule = self.reconciler.reconcile_rule();
+        let back = |row: &ImageCache| comes_back(row, seen, looked_at, self.base.now(), &rule);
         let Some(change) = rows.first().and_then(back) else { return Ok(false) };
         if !dry_run {
-            self.keep_finding(change).await?;
+            self.reconciler.keep_finding(change).await?;
         }
         Ok(true)
     }
 
     fn row_of(&self, caller: &Caller, source: &Source<'_>, seen: &Seen) -> ImageCache {
-        let now = self.now();
+        let now = self.base.now();
         let adopter = Adopter {
-            cache: CacheId::new(now, self.entropy()),
-            operation: OperationId::new(now, self.entropy()),
+            cache: CacheId::new(now, self.base.entropy()),
+            operation: OperationId::new(now, self.base.entropy()),
             team: caller.team.clone(),
             account: source.account.to_owned(),
             region: source.region.clone(),
@@ -218,22 +219,22 @@ impl Gateway {
         let request_id = Some(request_id).filter(|id| !id.is_empty());
         let entry = self.adoption_entry(caller, call, cache, request_id.clone());
         let change = Change { next: cache.clone(), moved: None, reason: "adopted", event: Some(EventType::Adopted) };
-        let first = self.transition(cache, None, change.reason);
-        let write = CacheWrite { transition: Some(first), ..self.write_of(&change, Some(entry)) };
-        let soon = Duration::from_std(self.settings().look_least).unwrap_or_default();
-        let look_at = cache.status.is_in_motion().then(|| self.now() + soon);
+        let first = self.transitions.transition(cache, None, change.reason);
+        let write = CacheWrite { transition: Some(first), ..self.transitions.write_of(&change, Some(entry)) };
+        let soon = Duration::from_std(self.base.settings().look_least).unwrap_or_default();
+        let look_at = cache.status.is_in_motion().then(|| self.base.now() + soon);
         let operation = self.done_create(caller, call, cache, request_id);
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
         let quota = quota(counts, since, &mut admits);
-        let account = self.held_account(&cache.account);
-        let done = self.store().adopt(&NewAdoption { operation, write, look_at, account }, quota).await?;
+        let account = self.operations.held_account(&cache.account);
+        let done = self.base.store().adopt(&NewAdoption { operation, write, look_at, account }, quota).await?;
         if done != Adopted::Done {
             return Ok(done);
         }
         tracing::info!(image_cache = %cache.id, eci_cache_id = cache.eci_cache_id, "an image cache was taken over");
-        self.signals().cache_changed(cache.id);
-        self.signals().tracker.notify_one();
+        self.base.signals().cache_changed(cache.id);
+        self.base.signals().tracker.notify_one();
         Ok(Adopted::Done)
     }
 
@@ -245,12 +246,12 @@ impl Gateway {
         provider_request_id: Option<String>,
     ) -> AuditEntry {
         let actor = Actor::caller(caller, &call.origin);
-        let mut entry = actor.entry(self.audit_id(), self.now(), ADOPT, Outcome::Succeeded);
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), ADOPT, Outcome::Succeeded);
         entry.resource = Some(cache.id.to_string());
         entry.operation = Some(cache.operation);
         entry.provider_request_id = provider_request_id;
-        entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
+        entry.duration_ms = Some(self.base.milliseconds_since(call));
+        entry.parameters = self.base.asked(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", cache.spec.name.clone());
         keep("cloud_account", cache.account.clone());
@@ -282,8 +283,8 @@ impl Gateway {
             subject: caller.subject.clone(),
             credential: Some(caller.credential.clone()),
             request_id: call.origin.request_id.clone(),
-            created_at: self.now(),
-            finished_at: Some(self.now()),
+            created_at: self.base.now(),
+            finished_at: Some(self.base.now()),
         }
     }
 }

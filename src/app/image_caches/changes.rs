@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::admission::{reacquire_permit, without_permit};
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
 use crate::app::operations::names::Named;
 use crate::app::operations::owed_answer::Owes;
 use crate::app::operations::{Answer, Ready, Recording};
 use crate::app::platform::policy::{Case, InAccount, no_account, quota};
-use crate::app::{Call, Error, Gateway, access};
-use crate::domain::field::FieldError;
+use crate::app::{Call, Error, access};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
@@ -23,7 +23,6 @@ use crate::domain::image_cache::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::OperationKind;
 use crate::domain::policy::Holdings;
-use crate::domain::region::Region;
 use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, Quota};
 
 mod raced;
@@ -33,7 +32,7 @@ const CONCURRENT: &str = "concurrent_change";
 const UPDATE: &str = "update_image_cache";
 const DELETE: &str = "delete_image_cache";
 
-impl Gateway {
+impl ImageCaches {
     /// Creates an image cache. With a key, a second request is told what the first was told.
     pub async fn create_image_cache(
         &self,
@@ -56,11 +55,11 @@ impl Gateway {
         wait: Duration,
         owes: &mut Owes,
     ) -> Result<Changed, Error> {
-        let named = self.named(&caller.team, key.map(|key| self.new_key(CREATE, &key)));
+        let named = self.operations.named(&caller.team, key.map(|key| self.new_key(CREATE, &key)));
         if let Some(changed) = self.create_named(caller, call, &new, named.clone(), wait, owes).await? {
             return Ok(changed);
         }
-        let named = self.named_anew(&caller.team, named).await?;
+        let named = self.operations.named_anew(&caller.team, named).await?;
         let created = Box::pin(self.create_named(caller, call, &new, named, wait, owes)).await?;
         created.ok_or(Error::IdempotencyInFlight)
     }
@@ -77,25 +76,26 @@ impl Gateway {
     ) -> Result<Option<Changed>, Error> {
         access::check(caller, CREATE)?;
         new.check()?;
-        self.check_region(&new.spec.region)?;
+        self.cloud_accounts.check_region(&new.spec.region)?;
         let place = InAccount::Asked(new.cloud_account.as_deref());
-        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         let mut case = ruling.create(&spec);
-        let cache = self.new_cache(caller, &spec, &ruling.account, operation);
+        let cache = self.operations.new_cache(caller, &spec, &ruling.account, operation);
         let logins = &new.registry_credentials;
-        let mut intent = self.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
+        let mut intent = self.operations.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
         intent.operation.marks = ruling.marks();
-        let first = self.transition(&cache, None, "requested");
-        let ready = if case.is_refused() { None } else { Box::pin(self.ready_to_create(&cache.account)).await? };
+        let first = self.transitions.transition(&cache, None, "requested");
+        let ready =
+            if case.is_refused() { None } else { Box::pin(self.operations.ready_to_create(&cache.account)).await? };
         intent.noted = ready.as_ref().map(Ready::signed);
-        intent.waiter = owes.begin(self, call, &intent);
+        intent.waiter = owes.begin(&self.operations, call, &intent);
         let create = Arc::new(NewCreate { new: intent, cache, first });
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
         let begun = Box::pin(self.begin_create(&create, quota(counts, since, &mut admits))).await;
         if ready.is_some() && !matches!(begun, Ok(Claimed::Fresh)) {
-            self.unspend(&create.cache.account).await;
+            self.cloud_accounts.unspend(&create.cache.account).await;
         }
         let begun = begun?;
         if begun != Claimed::Fresh {
@@ -103,7 +103,7 @@ impl Gateway {
         }
         match begun {
             Claimed::Fresh => call.set_audited(),
-            Claimed::OverQuota => return Err(self.refused(case.into_refusals())),
+            Claimed::OverQuota => return Err(self.policies.refused(case.into_refusals())),
             Claimed::Mismatch => return Err(Error::IdempotencyMismatch),
             Claimed::NoAccount => return Err(no_account(&create.cache.account)),
             Claimed::IdTaken => return Ok(None),
@@ -118,14 +118,14 @@ impl Gateway {
 
     /// Records a create: together with others, unless it is counted or does not fit.
     async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
-        let recording = Recording::of(self, &create.new);
+        let recording = Recording::of(&self.operations, &create.new);
         if quota.is_none() {
-            if without_permit(self.store().begin_together(create)).await? {
+            if without_permit(self.base.store().begin_together(create)).await? {
                 return Ok(recording.told(Claimed::Fresh));
             }
             reacquire_permit().await?;
         }
-        Ok(recording.told(self.store().begin_create(create, quota).await?))
+        Ok(recording.told(self.base.store().begin_create(create, quota).await?))
     }
 
     /// An update of the row as it stands now.
@@ -141,9 +141,9 @@ impl Gateway {
         let spec = changes.apply(&cache.spec)?;
         check_updatable(cache.status)?;
         let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
-        let ruling = self.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
         let (before, logins) = (cache.spec.clone(), &changes.registry_credentials);
-        let mut intent = self.intent(caller, call, OperationKind::Update, &cache, spec.clone(), logins, key);
+        let mut intent = self.operations.intent(caller, call, OperationKind::Update, &cache, spec.clone(), logins, key);
         intent.operation.changes = Some(changes);
         intent.operation.marks = ruling.marks();
         let case = ruling.update(&before, &spec);
@@ -159,18 +159,18 @@ impl Gateway {
         options: ChangeOptions,
     ) -> Result<Changed, Error> {
         let cache = self.current(caller, id, &options).await?;
-        let asked = cache.status == Status::Deleting && !self.may_send_again(&cache).await?;
+        let asked = cache.status == Status::Deleting && !self.operations.may_send_again(&cache).await?;
         if cache.status.is_final() || asked {
             // Asking twice for the same end is no error: it has been, or is being, reached.
             return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false, status_now: None });
         }
-        let newest = self.store().operation(Some(&caller.team), cache.operation).await?;
+        let newest = self.base.store().operation(Some(&caller.team), cache.operation).await?;
         if newest.is_some_and(|newest| newest.progress.kind == OperationKind::Delete && !newest.state.is_over()) {
             return Ok(Changed { image_cache: cache.into(), settled: false, replayed: false, status_now: None });
         }
         let spec = cache.spec.clone();
         let key = options.key.as_ref().map(|key| self.new_key(DELETE, key));
-        let intent = self.intent(caller, call, OperationKind::Delete, &cache, spec, &[], key);
+        let intent = self.operations.intent(caller, call, OperationKind::Delete, &cache, spec, &[], key);
         self.change(call, intent, cache, options, None).await
     }
 
@@ -178,7 +178,7 @@ impl Gateway {
     /// the delete goes on; else both go on by themselves, and the caller hears that it is recorded.
     async fn wait_for_earlier(&self, intent: NewOperation, cache: ImageCache) -> Result<Changed, Error> {
         let (id, keyed) = (intent.operation.id, intent.key.is_some());
-        let earlier = self.store().running_on(&cache.team, cache.id).await?;
+        let earlier = self.base.store().running_on(&cache.team, cache.id).await?;
         if let Some(create) = earlier.filter(|earlier| earlier.progress.kind == OperationKind::Create) {
             self.drive_now(create.id).await?;
         }
@@ -192,13 +192,14 @@ impl Gateway {
 
     /// Drives an operation that nobody holds and that is not in doubt.
     async fn drive_now(&self, id: OperationId) -> Result<Option<Answer>, Error> {
-        let lease = self.settings().work.lease.as_secs_f64();
-        let Some(leased) = self.store().claim_operation(id, self.uuid(), lease, self.uptime()).await? else {
+        let lease = self.base.settings().work.lease.as_secs_f64();
+        let Some(leased) = self.base.store().claim_operation(id, self.base.uuid(), lease, self.base.uptime()).await?
+        else {
             return Ok(None);
         };
-        let gateway = self.clone();
+        let operations = self.clone();
         // A caller that leaves stops nothing.
-        let task = self.tasks().spawn(async move { gateway.drive(leased).await });
+        let task = self.base.tasks().spawn(async move { operations.operations.drive(leased).await });
         Ok(without_permit(task).await.ok().flatten())
     }
 
@@ -209,7 +210,7 @@ impl Gateway {
         id: CacheId,
         options: &ChangeOptions,
     ) -> Result<ImageCache, Error> {
-        let cache = self.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
+        let cache = self.base.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
         options.precondition.check(cache.version)?;
         Ok(cache)
     }
@@ -225,8 +226,10 @@ impl Gateway {
         let judged = case.as_ref().map(|case| (case.counts(), case.since()));
         let mut admits = |holdings: &Holdings| case.as_mut().is_none_or(|case| case.admits(holdings));
         let quota = judged.and_then(|(counts, since)| quota(counts, since, &mut admits));
-        match self.store().begin_change(&intent, cache.version, quota).await {
-            Ok(Begun::OverQuota) => return Err(self.refused(case.map(Case::into_refusals).unwrap_or_default())),
+        match self.base.store().begin_change(&intent, cache.version, quota).await {
+            Ok(Begun::OverQuota) => {
+                return Err(self.policies.refused(case.map(Case::into_refusals).unwrap_or_default()));
+            }
             Ok(Begun::Running) => call.set_audited(),
             Ok(Begun::Waiting) => {
                 call.set_audited();
@@ -266,9 +269,11 @@ impl Gateway {
             keyed,
             waiter: intent.waiter,
         };
-        let (gateway, known) = (self.clone(), cache.clone());
-        let mut task =
-            self.tasks().spawn(async move { Box::pin(gateway.drive_begun(leased, Some(known), ready)).await });
+        let (operations, known) = (self.clone(), cache.clone());
+        let mut task = self
+            .base
+            .tasks()
+            .spawn(async move { Box::pin(operations.operations.drive_begun(leased, Some(known), ready)).await });
         let early = || Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
         let ended = without_permit(tokio::time::timeout(wait, &mut task)).await.map(|ended| ended.ok().flatten());
         if let Ok(Some(answer)) = ended {
@@ -290,29 +295,18 @@ impl Gateway {
         if !keyed {
             return Ok(true);
         }
-        Ok(self.store().answer_early(operation, &early.to_json()).await?)
-    }
-
-    /// Refuses a region that the operator does not offer.
-    pub(in crate::app) fn check_region(&self, region: &Region) -> Result<(), Error> {
-        let allowed = &self.settings().regions;
-        if allowed.is_empty() || allowed.contains(region) {
-            return Ok(());
-        }
-        let names: Vec<&str> = allowed.iter().map(Region::as_str).collect();
-        let detail = format!("must be one of {}", names.join(", "));
-        Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
+        Ok(self.base.store().answer_early(operation, &early.to_json()).await?)
     }
 
     /// A replay tells what was answered then; where the image cache stands now is told beside it.
     pub(in crate::app) async fn replayed(&self, caller: &Caller, changed: Changed) -> Result<Changed, Error> {
         let id = changed.image_cache.id.parse::<CacheId>().map_err(|error| Error::Internal(error.into()))?;
-        let now = self.store().image_cache(&caller.team, id).await?;
+        let now = self.base.store().image_cache(&caller.team, id).await?;
         Ok(Changed { status_now: now.map(|now| now.status), ..changed })
     }
 
     pub(in crate::app) fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
-        let prints = &self.parts().fingerprint;
+        let prints = &self.base.fingerprint();
         let forms = [Some(&key.meaning), key.exact.as_ref()].into_iter().flatten();
         let mut known = forms.flat_map(|form| {
             [Some(prints.of("idempotency", form)), prints.of_former("idempotency", form)].into_iter().flatten()

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::app::admission::without_permit;
 use crate::app::cursor::{List, unreadable};
+use crate::app::image_caches::ImageCaches;
 use crate::app::platform::policy::InAccount;
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::domain::failure::Fault;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{DescribeFilter, Page};
@@ -44,7 +45,7 @@ pub struct Usage {
     pub team: TeamUsage,
 }
 
-impl Gateway {
+impl ImageCaches {
     /// The team's cache of this id of the cloud. What is being deleted is no more, as at the cloud.
     pub async fn find_image_cache(
         &self,
@@ -52,7 +53,7 @@ impl Gateway {
         region: &Region,
         eci_cache_id: &str,
     ) -> Result<CacheId, Error> {
-        let cache = self.store().image_cache_of_cloud(&caller.team, region, eci_cache_id).await?;
+        let cache = self.base.store().image_cache_of_cloud(&caller.team, region, eci_cache_id).await?;
         cache.map(|cache| cache.id).ok_or(Error::NotFound("image cache"))
     }
 
@@ -62,14 +63,15 @@ impl Gateway {
         // The page's size may change between pages, the filters may not.
         let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
         let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
-        let list = List::new(self, caller, "described", &bound);
+        let list = List::new(&self.base, caller, "described", &bound);
         let place = list.place(&page)?;
         if !filter.match_images.is_empty() {
             let from = place.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
             return self.matching_caches(caller, filter, &list, from).await;
         }
         let before = place.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let (caches, total) = self.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
+        let (caches, total) =
+            self.base.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
         let slice = list.slice(caches, &page, |cache| cache.id.uuid().to_string());
         Ok(Described { caches: slice.items, next_token: slice.next_cursor, total })
     }
@@ -83,7 +85,7 @@ impl Gateway {
         from: usize,
     ) -> Result<Described, Error> {
         let images = references(&filter.match_images)?;
-        let (mut caches, _) = self.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
+        let (mut caches, _) = self.base.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
         // One that is not ready serves no instance.
         caches.retain(|cache| cache.status == Status::Ready);
         let count = filter.image_match_count.and_then(|count| usize::try_from(count).ok());
@@ -105,15 +107,15 @@ impl Gateway {
         region: Option<Region>,
     ) -> Result<Usage, Error> {
         access::check(caller, "list_usage")?;
-        let given = region.or_else(|| self.settings().regions.first().cloned());
+        let given = region.or_else(|| self.base.settings().regions.first().cloned());
         let region =
             given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
-        self.check_region(&region)?;
-        let ruling = self.ruling(&caller.team, Some(&region), InAccount::Asked(account)).await?;
+        self.cloud_accounts.check_region(&region)?;
+        let ruling = self.policies.ruling(&caller.team, Some(&region), InAccount::Asked(account)).await?;
         ruling.check_account()?;
         let account = ruling.account;
-        let team = self.store().team_usage(&caller.team, &account, &region).await?;
-        let cloud = self.cloud_of(&account).await.map_err(cloud_fault)?;
+        let team = self.base.store().team_usage(&caller.team, &account, &region).await?;
+        let cloud = self.cloud_accounts.cloud_of(&account).await.map_err(cloud_fault)?;
         let attributes = without_permit(cloud.list_usage(&region)).await.map_err(cloud_fault)?;
         Ok(Usage { account, attributes, team })
     }

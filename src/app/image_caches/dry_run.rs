@@ -4,10 +4,11 @@
 //! in this moment, by the very same rules. What it does not do: hold a place in the quota.
 
 use super::changes::check_updatable;
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::{ChangeOptions, MatchQuestion};
 use crate::app::platform::policy::{Case, InAccount};
 use crate::app::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
@@ -18,14 +19,14 @@ use crate::domain::policy::Shape;
 
 const DRY_RUN: &str = "dry_run_image_cache";
 
-impl Gateway {
+impl ImageCaches {
     /// Whether a create would be accepted in this moment. Nothing is recorded.
     pub async fn check_create(&self, caller: &Caller, new: &NewImageCache) -> Result<(), Error> {
         access::check(caller, DRY_RUN)?;
         new.check()?;
-        self.check_region(&new.spec.region)?;
+        self.cloud_accounts.check_region(&new.spec.region)?;
         let place = InAccount::Asked(new.cloud_account.as_deref());
-        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         self.check_case(caller, ruling.create(&spec), ruling.since()).await
     }
@@ -36,37 +37,42 @@ impl Gateway {
         let cache = self.current(caller, id, &ChangeOptions::default()).await?;
         let spec = changes.apply(&cache.spec)?;
         check_updatable(cache.status)?;
-        let ruling = self.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
         self.check_case(caller, ruling.update(&cache.spec, &spec), ruling.since()).await
     }
 
     async fn check_case(&self, caller: &Caller, mut case: Case<'_>, since: Instant) -> Result<(), Error> {
-        let holdings = self.store().holdings(&caller.team, since).await?;
-        if case.admits(&holdings) { Ok(()) } else { Err(self.refused(case.into_refusals())) }
+        let holdings = self.base.store().holdings(&caller.team, since).await?;
+        if case.admits(&holdings) { Ok(()) } else { Err(self.policies.refused(case.into_refusals())) }
     }
 
     /// What would become of a create, or an ensure, of `new`.
     pub async fn dry_run_image_cache(&self, caller: &Caller, new: &NewImageCache) -> Result<DryRunView, Error> {
         access::check(caller, DRY_RUN)?;
         new.check()?;
-        self.check_region(&new.spec.region)?;
-        let (settings, place) = (self.settings(), InAccount::Asked(new.cloud_account.as_deref()));
-        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        self.cloud_accounts.check_region(&new.spec.region)?;
+        let (settings, place) = (self.base.settings(), InAccount::Asked(new.cloud_account.as_deref()));
+        let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, filled_in) = ruling.filled(&new.spec);
-        let holdings = self.store().holdings(&caller.team, ruling.since()).await?;
+        let holdings = self.base.store().holdings(&caller.team, ruling.since()).await?;
         let mut case = ruling.create(&spec);
         let allowed = case.admits(&holdings);
         let (prices, before) = (&settings.prices, holdings.usage(&settings.prices));
         let after = case.asked().after(&before, prices);
         let cost = prices.is_set().then(|| prices.cost(&Shape::of(&spec), spec.retention_days));
         let refusals = case.into_refusals();
-        let wanted = self.new_cache(caller, &spec, &ruling.account, self.named(&caller.team, None).operation);
-        let found = self.chosen(&self.store().same_content(&wanted).await?);
-        let usually = self.store().usual_build(&caller.team, &spec.region).await?;
+        let wanted = self.operations.new_cache(
+            caller,
+            &spec,
+            &ruling.account,
+            self.operations.named(&caller.team, None).operation,
+        );
+        let found = self.chosen(&self.base.store().same_content(&wanted).await?);
+        let usually = self.base.store().usual_build(&caller.team, &spec.region).await?;
         let ensure_ready_at = match &found {
-            Some((_, Ensured::Reused)) => self.now(),
-            Some((cache, _)) => expected_at(cache, usually, self.now()),
-            None => self.now() + usual(usually),
+            Some((_, Ensured::Reused)) => self.base.now(),
+            Some((cache, _)) => expected_at(cache, usually, self.base.now()),
+            None => self.base.now() + usual(usually),
         };
         Ok(DryRunView {
             allowed,

@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::changes::replay;
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::{Changed, EnsuredCache, IdempotencyKey};
 use crate::app::operations::names::Named;
 use crate::app::platform::policy::{Case, InAccount, no_account, quota};
 use crate::app::view::ImageCacheView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::ImageCache;
@@ -33,7 +34,7 @@ struct Kept {
     image_cache: ImageCacheView,
 }
 
-impl Gateway {
+impl ImageCaches {
     /// A cache of the content of `new`. Name, tags, retention and the like count only where one is created.
     pub async fn ensure_image_cache(
         &self,
@@ -45,24 +46,25 @@ impl Gateway {
     ) -> Result<EnsuredCache, Error> {
         access::check(caller, ENSURE)?;
         new.check()?;
-        self.check_region(&new.spec.region)?;
+        self.cloud_accounts.check_region(&new.spec.region)?;
         let place = InAccount::Asked(new.cloud_account.as_deref());
-        let ruling = self.ruling(&caller.team, Some(&new.spec.region), place).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
-        let mut named = self.named(&caller.team, key.map(|key| self.new_key(ENSURE, &key)));
-        let cache = self.new_cache(caller, &spec, &ruling.account, named.operation);
+        let mut named = self.operations.named(&caller.team, key.map(|key| self.new_key(ENSURE, &key)));
+        let cache = self.operations.new_cache(caller, &spec, &ruling.account, named.operation);
         if named.key.is_none()
-            && let Some((found, how)) = self.chosen(&self.store().same_content(&cache).await?)
+            && let Some((found, how)) = self.chosen(&self.base.store().same_content(&cache).await?)
         {
             // Nothing is written but the audit entry, which shares its commit with others: the usual case is cheap.
-            self.store().append_audit(self.ensured_entry(caller, call, &found, how)).await?;
+            self.base.store().append_audit(self.ensured_entry(caller, call, &found, how)).await?;
             call.set_audited();
             return Ok(told(found, how));
         }
         let begin = |named: &Named| {
             let cache = ImageCache { operation: named.operation, ..cache.clone() };
             let (kind, logins) = (OperationKind::Create, &new.registry_credentials);
-            let mut intent = self.intent(caller, call, kind, &cache, spec.clone(), logins, named.key.clone());
+            let mut intent =
+                self.operations.intent(caller, call, kind, &cache, spec.clone(), logins, named.key.clone());
             intent.operation.marks = ruling.marks();
             ENSURE.clone_into(&mut intent.audit.action);
             intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());
@@ -72,7 +74,7 @@ impl Gateway {
         if let Some(ensured) = begin(&named).await? {
             return Ok(ensured);
         }
-        named = self.named_anew(&caller.team, named).await?;
+        named = self.operations.named_anew(&caller.team, named).await?;
         begin(&named).await?.ok_or(Error::IdempotencyInFlight)
     }
 
@@ -89,7 +91,7 @@ impl Gateway {
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
         let quota = quota(counts, since, &mut admits);
-        let first = self.transition(&cache, None, "requested");
+        let first = self.transitions.transition(&cache, None, "requested");
         let mut taken = None;
         let choose = |caches: &[ImageCache]| {
             let (found, how) = self.chosen(caches)?;
@@ -97,7 +99,7 @@ impl Gateway {
             taken = Some((found, how));
             Some(chosen)
         };
-        match self.store().begin_ensure(&intent, &cache, &first, quota, choose).await? {
+        match self.base.store().begin_ensure(&intent, &cache, &first, quota, choose).await? {
             EnsureBegun::Create(Claimed::Fresh) => {
                 call.set_audited();
                 count(Ensured::Created);
@@ -105,7 +107,7 @@ impl Gateway {
                 Ok(Some(EnsuredCache { outcome: Ensured::Created, changed }))
             }
             EnsureBegun::Create(Claimed::IdTaken) => Ok(None),
-            EnsureBegun::Create(Claimed::OverQuota) => Err(self.refused(case.into_refusals())),
+            EnsureBegun::Create(Claimed::OverQuota) => Err(self.policies.refused(case.into_refusals())),
             EnsureBegun::Create(Claimed::Mismatch) => Err(Error::IdempotencyMismatch),
             EnsureBegun::Create(Claimed::NoAccount) => Err(no_account(&cache.account)),
             EnsureBegun::Create(Claimed::Earlier { answer, operation }) => {
@@ -132,16 +134,16 @@ impl Gateway {
     }
 
     pub(in crate::app) fn chosen(&self, caches: &[ImageCache]) -> Option<(ImageCache, Ensured)> {
-        let margin = chrono::Duration::from_std(self.settings().work.reuse_margin).unwrap_or_default();
-        let (place, how) = choose(caches, self.now(), margin)?;
+        let margin = chrono::Duration::from_std(self.base.settings().work.reuse_margin).unwrap_or_default();
+        let (place, how) = choose(caches, self.base.now(), margin)?;
         Some((caches[place].clone(), how))
     }
 
     fn ensured_entry(&self, caller: &Caller, call: &Call, cache: &ImageCache, how: Ensured) -> AuditEntry {
         let actor = Actor::caller(caller, &call.origin);
-        let mut entry = actor.entry(self.audit_id(), self.now(), ENSURE, Outcome::Succeeded);
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), ENSURE, Outcome::Succeeded);
         entry.resource = Some(cache.id.to_string());
-        entry.duration_ms = Some(self.milliseconds_since(call));
+        entry.duration_ms = Some(self.base.milliseconds_since(call));
         let mut keep = |name: &str, value: &str| entry.parameters.insert(name.to_owned(), value.to_owned());
         keep("outcome", how.as_str());
         keep("cloud_account", &cache.account);

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::wait::WaitLimit;
+use crate::app::events::wait_limit::WaitLimit;
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::{GateAnswer, GateQuestion};
 use crate::app::view::{FailureView, GateView, MatchAnnotationsView};
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::ImageCache;
@@ -23,7 +24,7 @@ const MAX_WEIGHED: i64 = 200;
 /// The most that are watched while waiting.
 const MAX_WATCHED: usize = 16;
 
-impl Gateway {
+impl ImageCaches {
     /// Whether one of the team's image caches holds all these images and is usable; waits at most `wait` for one that
     /// is on its way.
     pub async fn check_gate(
@@ -35,7 +36,7 @@ impl Gateway {
     ) -> Result<GateAnswer, Error> {
         access::check(caller, "check_gate")?;
         let asked = asked(question)?;
-        let wait_limit = self.wait_limit(caller, call, wait)?;
+        let wait_limit = self.events.wait_limit(caller, call, wait)?;
         loop {
             let caches = self.weighed(caller, &asked).await?;
             if wait_limit.is_over() || !matches!(verdict(&caches), Verdict::NotYet(_)) {
@@ -52,7 +53,7 @@ impl Gateway {
     async fn weighed(&self, caller: &Caller, asked: &Asked) -> Result<Vec<Arc<ImageCache>>, Error> {
         let text = asked.images.first().map_or("", |image| image.repository());
         let text = text.rsplit('/').next().unwrap_or(text);
-        let found = self.store().caches_naming(&caller.team, &asked.region, text, MAX_WEIGHED).await?;
+        let found = self.base.store().caches_naming(&caller.team, &asked.region, text, MAX_WEIGHED).await?;
         Ok(found.into_iter().filter(|cache| asked.is_held_by(cache)).map(Arc::new).collect())
     }
 
@@ -64,7 +65,7 @@ impl Gateway {
     ) -> Option<Vec<Arc<ImageCache>>> {
         let coming = caches.iter().enumerate().filter(|(_, cache)| is_coming(cache.status)).take(MAX_WATCHED);
         let mut watched: Vec<(usize, Receiver<_>)> =
-            coming.map(|(place, cache)| (place, self.join_cache(cache.id, cache.version))).collect();
+            coming.map(|(place, cache)| (place, self.events.join_cache(cache.id, cache.version))).collect();
         loop {
             let changes = watched.iter_mut().map(|(_, news)| Box::pin(news.changed()));
             let Some((Ok(()), which, _)) = wait_limit.with(futures_util::future::select_all(changes)).await else {
@@ -89,9 +90,9 @@ impl Gateway {
                 GateAnswer::Usable(Box::new(GateView { image_cache: cache.clone().into(), annotations }))
             }
             Verdict::NotYet(cache) => {
-                let usually = self.store().usual_build(&caller.team, &cache.spec.region).await?;
-                let expected_at = expected_at(cache, usually, self.now());
-                let seconds = (expected_at - self.now()).num_seconds().clamp(1, 60);
+                let usually = self.base.store().usual_build(&caller.team, &cache.spec.region).await?;
+                let expected_at = expected_at(cache, usually, self.base.now());
+                let seconds = (expected_at - self.base.now()).num_seconds().clamp(1, 60);
                 let retry_after_seconds = u32::try_from(seconds).unwrap_or(1);
                 GateAnswer::NotYet { id: cache.id, status: cache.status, expected_at, retry_after_seconds }
             }

@@ -2,9 +2,10 @@
 //!
 //! Reads the team's newest caches only: what is decided is in `domain::matching`.
 
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::MatchQuestion;
 use crate::app::view::{MatchAnnotationsView, MatchView};
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::spec::SIZE_GIB;
@@ -17,7 +18,7 @@ const MAX_WEIGHED: i64 = 1_000;
 /// The most candidates that are shown.
 const MAX_SHOWN: usize = 100;
 
-impl Gateway {
+impl ImageCaches {
     /// What the automatic matching would take of the team's image caches.
     pub async fn match_image_caches(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
         access::check(caller, "match_image_caches")?;
@@ -27,7 +28,7 @@ impl Gateway {
     /// The same, for whoever has been checked already.
     pub(in crate::app) async fn matched(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
         let wanted = wanted(question)?;
-        let mut caches = self.store().matchable_caches(&caller.team, &wanted.region, MAX_WEIGHED).await?;
+        let mut caches = self.base.store().matchable_caches(&caller.team, &wanted.region, MAX_WEIGHED).await?;
         // No account's image caches serve another's instances.
         caches.retain(|cache| question.account.as_ref().is_none_or(|account| cache.account == *account));
         let ranking = rank(&wanted, &caches);

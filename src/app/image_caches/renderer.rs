@@ -14,9 +14,10 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use crate::app::cursor::{List, id_place, one_more};
+use crate::app::image_caches::ImageCaches;
 use crate::app::single_flight::Sharing;
 use crate::app::view::{IMAGE_CACHE_FORM, ImageCacheView};
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::domain::filter::{CacheFilter, Page};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::CacheId;
@@ -58,11 +59,11 @@ struct Keeping {
     busy: bool,
 }
 
-impl Gateway {
+impl ImageCaches {
     /// One image cache of the team.
     pub async fn show_image_cache(&self, caller: &Caller, id: CacheId) -> Result<RenderedImageCache, Error> {
         access::check(caller, "get_image_cache")?;
-        let shown = self.store().rendered_image_cache(&caller.team, id, IMAGE_CACHE_FORM).await?;
+        let shown = self.base.store().rendered_image_cache(&caller.team, id, IMAGE_CACHE_FORM).await?;
         let (version, body) = self.body_of(&caller.team, shown.ok_or(Error::NotFound("image cache"))?);
         Ok(RenderedImageCache { version, body })
     }
@@ -75,15 +76,16 @@ impl Gateway {
         page: &Page,
     ) -> Result<RenderedList, Error> {
         access::check(caller, "list_image_caches")?;
-        let list = List::new(self, caller, "image_caches", filter);
+        let list = List::new(&self.base, caller, "image_caches", filter);
         let before = id_place(&list, page)?;
         let key = format!("{} {before:?} {}", list.label(), page.limit);
-        let (gateway, caller, filter, page) = (self.clone(), caller.clone(), filter.clone(), page.clone());
+        let (image_caches, caller, filter, page) = (self.clone(), caller.clone(), filter.clone(), page.clone());
         let ask = move || {
-            let (gateway, caller, filter, page) = (gateway.clone(), caller.clone(), filter.clone(), page.clone());
-            async move { gateway.list_for_all(&caller, &filter, before, &page).await }
+            let (image_caches, caller, filter, page) =
+                (image_caches.clone(), caller.clone(), filter.clone(), page.clone());
+            async move { image_caches.list_for_all(&caller, &filter, before, &page).await }
         };
-        match self.renderer().lists.get(self.tasks(), key, ask).await {
+        match self.renderer.lists.get(self.base.tasks(), key, ask).await {
             Some(Ok(shown)) => Ok(shown),
             Some(Err(error)) => Err(shared(error)),
             None => Err(Error::Internal("the reading of a list ended without a word".into())),
@@ -99,10 +101,10 @@ impl Gateway {
     ) -> Result<RenderedList, store::Error> {
         let team = &caller.team;
         let mut found =
-            self.store().rendered_image_caches(team, filter, before, one_more(page), IMAGE_CACHE_FORM).await?;
+            self.base.store().rendered_image_caches(team, filter, before, one_more(page), IMAGE_CACHE_FORM).await?;
         let more = found.len() > page.limit as usize;
         found.truncate(page.limit as usize);
-        let list = List::new(self, caller, "image_caches", filter);
+        let list = List::new(&self.base, caller, "image_caches", filter);
         let next_cursor = found.last().filter(|_| more).map(|last| list.write(&last.id().uuid().to_string()));
         let items: Vec<String> = found.into_iter().map(|shown| self.body_of(team, shown).1).collect();
         let body = list_body(&items, next_cursor.as_deref());
@@ -130,11 +132,11 @@ impl Gateway {
             keeping.rendered.push(rendering);
         }
         if !std::mem::replace(&mut keeping.busy, true) {
-            let gateway = self.clone();
-            self.tasks().spawn(async move {
-                let kept = AssertUnwindSafe(gateway.keep_all()).catch_unwind().await;
+            let image_caches = self.clone();
+            self.base.tasks().spawn(async move {
+                let kept = AssertUnwindSafe(image_caches.keep_all()).catch_unwind().await;
                 if kept.is_err() {
-                    gateway.keeping().busy = false;
+                    image_caches.keeping().busy = false;
                 }
             });
         }
@@ -143,7 +145,7 @@ impl Gateway {
     /// Until there is nothing to keep. Nobody waits for it; what fails is made again by the next reader.
     async fn keep_all(&self) {
         while let Some(rendered) = self.to_keep() {
-            if let Err(error) = self.store().keep_renderings(&rendered, IMAGE_CACHE_FORM).await {
+            if let Err(error) = self.base.store().keep_renderings(&rendered, IMAGE_CACHE_FORM).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "what was rendered was not kept");
             }
         }
@@ -158,7 +160,7 @@ impl Gateway {
 
     fn keeping(&self) -> std::sync::MutexGuard<'_, Keeping> {
         // Nothing panics while it is held.
-        self.renderer().keeping.lock().unwrap_or_else(PoisonError::into_inner)
+        self.renderer.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use crate::app::admission::without_permit;
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::{Changed, IdempotencyKey};
 use crate::app::operations::owed_answer::{Owes, Receipt};
 use crate::app::operations::removal::JANITOR;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::Caller;
@@ -56,7 +57,7 @@ pub enum CreateAnswer {
     Unanswered,
 }
 
-impl Gateway {
+impl ImageCaches {
     /// Creates an image cache for a caller that knows no "later": the ids, or nothing was done, as far as it goes.
     pub async fn create_image_cache_now(
         &self,
@@ -104,7 +105,7 @@ impl Gateway {
             }
             Err(Error::IdempotencyInFlight) => {
                 let token = token.unwrap_or_default();
-                match self.store().operation_of_key(&caller.team, CREATE, &token).await? {
+                match self.base.store().operation_of_key(&caller.team, CREATE, &token).await? {
                     Some((id, _)) => self.await_create(caller, id, deadline).await,
                     None => Ok(CreateAnswer::Unanswered),
                 }
@@ -120,7 +121,7 @@ impl Gateway {
             if self.withdraw(&Actor::caller(caller, &call.origin), &operation).await? {
                 return Ok(CreateAnswer::Withdrawn);
             }
-            if self.store().abandon_running(id).await? {
+            if self.base.store().abandon_running(id).await? {
                 return Ok(CreateAnswer::Unanswered);
             }
             // It has ended in this very moment.
@@ -140,7 +141,7 @@ impl Gateway {
     ) -> Result<Option<bool>, Error> {
         access::check(caller, action)?;
         let key = self.new_key(action, key);
-        let Some((id, fingerprint)) = self.store().operation_of_key(&caller.team, action, &key.key).await? else {
+        let Some((id, fingerprint)) = self.base.store().operation_of_key(&caller.team, action, &key.key).await? else {
             return Ok(None);
         };
         if !key.is_of(&fingerprint) {
@@ -173,7 +174,7 @@ impl Gateway {
     /// Waits for the end of an operation, whichever request began it; it may still run at the deadline.
     async fn await_end(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Operation, Error> {
         // Subscribe before the first look, or a change in between goes unheard.
-        let mut changes = self.signals().subscribe();
+        let mut changes = self.base.signals().subscribe();
         loop {
             let operation = self.operation_of(caller, id).await?;
             if operation.state.is_over() || Deadline::now() >= deadline {
@@ -186,7 +187,7 @@ impl Gateway {
     }
 
     async fn operation_of(&self, caller: &Caller, id: OperationId) -> Result<Operation, Error> {
-        let operation = self.store().operation(Some(&caller.team), id).await?;
+        let operation = self.base.store().operation(Some(&caller.team), id).await?;
         operation.ok_or_else(lost)
     }
 
@@ -194,14 +195,14 @@ impl Gateway {
         if let Some(error) = operation.error {
             return Err(Error::CloudRefused { error, operation: Some(operation.id) });
         }
-        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = self.base.store().image_cache(&operation.team, operation.cache).await?;
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
         done(cache.eci_cache_id, cache.container_group_id)
     }
 
     /// `false`: it has ended, or may have been sent.
     async fn withdraw(&self, actor: &Actor, operation: &Operation) -> Result<bool, Error> {
-        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = self.base.store().image_cache(&operation.team, operation.cache).await?;
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
         let error = CloudError {
             code: WITHDRAWN.to_owned(),
@@ -210,15 +211,15 @@ impl Gateway {
             http_status: 503,
             denied: None,
         };
-        let change = change::refused(&cache, OperationKind::Create, &error, self.now());
-        let mut entry = actor.entry(self.audit_id(), self.now(), "withdraw_image_cache", Outcome::Succeeded);
+        let change = change::refused(&cache, OperationKind::Create, &error, self.base.now());
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), "withdraw_image_cache", Outcome::Succeeded);
         entry.resource = Some(cache.id.to_string());
         entry.operation = Some(operation.id);
-        let write = self.write_of(&change, Some(entry));
-        if !self.store().withdraw(operation.id, &error, self.now(), &write).await? {
+        let write = self.transitions.write_of(&change, Some(entry));
+        if !self.base.store().withdraw(operation.id, &error, self.base.now(), &write).await? {
             return Ok(false);
         }
-        self.signals().cache_changed(cache.id);
+        self.base.signals().cache_changed(cache.id);
         Ok(true)
     }
 
@@ -226,30 +227,30 @@ impl Gateway {
     /// the removal of those that brought a cache about. Returns how many. Not called while the time is in doubt: nothing
     /// is given up then, so a create may be withdrawn minutes after it was abandoned.
     pub async fn end_abandoned(&self) -> Result<usize, Error> {
-        self.store().forget_abandoned().await?;
+        self.base.store().forget_abandoned().await?;
         self.give_up_untold().await?;
         let mut begun = 0;
-        for operation in self.store().abandoned_unsent(PASS).await? {
+        for operation in self.base.store().abandoned_unsent(PASS).await? {
             let actor = Actor::worker(JANITOR, operation.team.clone(), operation.request_id.clone());
             begun += usize::from(self.withdraw(&actor, &operation).await?);
         }
         let rests = (REMOVE_AGAIN_AFTER, REMOVE_AT_LEAST_EACH);
-        let found = self.store().abandoned_caches(self.now(), rests, PASS).await?;
+        let found = self.base.store().abandoned_caches(self.base.now(), rests, PASS).await?;
         for (create, cache) in found {
             begun += usize::from(self.begin_removal(&create, cache).await?);
         }
-        let unremoved = self.store().abandoned_unremoved().await?;
+        let unremoved = self.base.store().abandoned_unremoved().await?;
         metrics::gauge!("ecg_creates_unremoved").set(f64::from(u32::try_from(unremoved).unwrap_or(u32::MAX)));
         Ok(begun)
     }
 
     /// Gives up what was not told by now, as no answer can be on its way any more; says of what nobody knows.
     async fn give_up_untold(&self) -> Result<(), Error> {
-        let before = self.before(self.settings().answer_within);
-        self.store().tell_unknown_owed().await?;
-        let given_up = self.store().abandon_untold(before, UNTOLD).await?;
+        let before = self.base.before(self.base.settings().answer_within);
+        self.base.store().tell_unknown_owed().await?;
+        let given_up = self.base.store().abandon_untold(before, UNTOLD).await?;
         metrics::counter!("ecg_creates_untold_total").increment(given_up);
-        for (operation, cache) in self.store().perhaps_untold(before).await? {
+        for (operation, cache) in self.base.store().perhaps_untold(before).await? {
             metrics::counter!("ecg_creates_perhaps_untold_total").increment(1);
             tracing::warn!(%operation, image_cache = %cache, "a gateway ended just as it told a caller the ids: the cache stays");
         }
@@ -257,7 +258,7 @@ impl Gateway {
     }
 
     async fn begin_removal(&self, create: &Operation, cache: ImageCache) -> Result<bool, Error> {
-        let begun = self.begin_own_delete(&cache, create, "abandoned").await?;
+        let begun = self.operations.begin_own_delete(&cache, create, "abandoned").await?;
         if begun {
             tracing::warn!(image_cache = %cache.id, "removing a cache whose caller was told that nothing was done");
         }

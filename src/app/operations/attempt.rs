@@ -2,8 +2,9 @@
 
 use chrono::Duration;
 
-use super::{Answer, Gateway, Learned};
+use super::{Answer, Learned};
 use crate::app::Error;
+use crate::app::operations::Operations;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
@@ -46,15 +47,15 @@ impl Ready {
 /// What an attempt is sent with: the account's client, and the logins at registries.
 type Means<'a> = (&'a Client, &'a [RegistryCredential]);
 
-impl Gateway {
+impl Operations {
     /// Sees to it that a create in this account can be sent at once, so that its first attempt is recorded together
     /// with it: a call is spent. None: it waits for its account, or for a call, once it is recorded.
     pub(in crate::app) async fn ready_to_create(&self, account: &str) -> Result<Option<Ready>, Error> {
-        let Ok(cloud) = self.cloud_of(account).await else { return Ok(None) };
-        if !self.spend_at_once(account).await? {
+        let Ok(cloud) = self.cloud_accounts.cloud_of(account).await else { return Ok(None) };
+        if !self.cloud_accounts.spend_at_once(account).await? {
             return Ok(None);
         }
-        Ok(Some(Ready { cloud, signed: Progress::new(OperationKind::Create).signed(self.clock().present()) }))
+        Ok(Some(Ready { cloud, signed: Progress::new(OperationKind::Create).signed(self.base.clock().present()) }))
     }
 
     /// Makes the attempt that was recorded with its operation.
@@ -65,13 +66,13 @@ impl Gateway {
         ready: &Ready,
     ) -> Result<Option<Answer>, Error> {
         let logins = self.open_logins(leased.operation.id, leased.credentials.as_deref())?;
-        let signed_at = ready.signed.last_signed_at.unwrap_or_else(|| self.now());
+        let signed_at = ready.signed.last_signed_at.unwrap_or_else(|| self.base.now());
         self.make_attempt(leased, cache, (&ready.cloud, &logins), (ready.signed, signed_at)).await
     }
 
     pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        let cloud = match self.cloud_of(&cache.account).await {
+        let cloud = match self.cloud_accounts.cloud_of(&cache.account).await {
             Ok(cloud) => cloud,
             Err(fault) => return self.wait_for_account(leased, &cache, &fault).await,
         };
@@ -80,11 +81,11 @@ impl Gateway {
             Ok(logins) => logins,
             Err(error) => return self.wait_for_key(leased, &error).await,
         };
-        if let Some(at) = self.spend_for_change(&cache.account).await? {
+        if let Some(at) = self.cloud_accounts.spend_for_change(&cache.account).await? {
             return self.put_back(leased, operation.progress, at, Learned::default()).await;
         }
-        let now = self.clock().present();
-        if !operation.progress.may_sign(now, &self.settings().rule) {
+        let now = self.base.clock().present();
+        if !operation.progress.may_sign(now, &self.base.settings().rule) {
             tracing::warn!(operation = %operation.id, "the worker was paused before the attempt: decided anew");
             return self.put_back(leased, operation.progress, now.at, Learned::default()).await;
         }
@@ -105,7 +106,7 @@ impl Gateway {
         (signed, signed_at): (Progress, Instant),
     ) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        let sent = if is_stale(signed_at, self.now()) {
+        let sent = if is_stale(signed_at, self.base.now()) {
             Err(Fault::NotSent("the worker was paused between signing and sending".into()))
         } else {
             self.send(means, leased, &cache, signed_at).await?
@@ -114,9 +115,9 @@ impl Gateway {
         metrics::counter!("ecg_cloud_attempts_total", "kind" => operation.progress.kind.as_str(), "outcome" => outcome)
             .increment(1);
         if let Err(fault) = &sent {
-            self.note_fault(&cache.account, fault).await?;
+            self.cloud_accounts.note_fault(&cache.account, fault).await?;
         }
-        let sure = self.clock().is_sure();
+        let sure = self.base.clock().is_sure();
         let judge = |fault| rule::Answer::of_fault(fault, signed.kind, sure);
         let answer = sent.as_ref().err().map_or(rule::Answer::Done, judge);
         let (progress, effect) = self.decide(signed, Input::Answered(answer));
@@ -169,7 +170,7 @@ impl Gateway {
             "its registry logins cannot be opened: it waits for a gateway that has the master key of before as \
              `keys.master_previous`; deleting its image cache ends it"
         );
-        self.put_back(leased, operation.progress, self.now() + WITHOUT_KEY, Learned::default()).await
+        self.put_back(leased, operation.progress, self.base.now() + WITHOUT_KEY, Learned::default()).await
     }
 
     /// Puts the operation back as it is: nothing can be sent with its account. It is not lost, and no attempt was made.
@@ -182,7 +183,7 @@ impl Gateway {
         let operation = &leased.operation;
         tracing::info!(operation = %operation.id, account = cache.account, fault = %fault, "it waits for its cloud account");
         metrics::counter!("ecg_operations_without_account_total").increment(1);
-        self.put_back(leased, operation.progress, self.now() + WITHOUT_ACCOUNT, Learned::default()).await
+        self.put_back(leased, operation.progress, self.base.now() + WITHOUT_ACCOUNT, Learned::default()).await
     }
 
     /// Puts the operation back until `due_at`, with what is known of it now.
@@ -200,7 +201,7 @@ impl Gateway {
         let error = learned.refusal.filter(|_| progress.held.is_some());
         let how = Postponed { outcome, detail, progress, error, due_at };
         self.postpone(leased, number, &how).await?;
-        self.signals().operations.notify_one();
+        self.base.signals().operations.notify_one();
         Ok(None)
     }
 }

@@ -3,7 +3,8 @@
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::app::{Call, Error, Gateway};
+use crate::app::operations::Operations;
+use crate::app::{Call, Error};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
@@ -31,7 +32,7 @@ struct SealedLogin {
     password: String,
 }
 
-impl Gateway {
+impl Operations {
     /// A row for a cache that was just asked for; `operation` is its create.
     pub(in crate::app) fn new_cache(
         &self,
@@ -40,8 +41,8 @@ impl Gateway {
         account: &str,
         operation: OperationId,
     ) -> ImageCache {
-        let now = self.now();
-        let id = CacheId::new(now, self.entropy());
+        let now = self.base.now();
+        let id = CacheId::new(now, self.base.entropy());
         ImageCache {
             id,
             team: caller.team.clone(),
@@ -84,9 +85,10 @@ impl Gateway {
         logins: &[RegistryCredential],
         key: Option<NewKey>,
     ) -> NewOperation {
-        let now = self.now();
+        let now = self.base.now();
         // A create's operation stands in its row from the first moment.
-        let id = if kind == OperationKind::Create { cache.operation } else { OperationId::new(now, self.entropy()) };
+        let id =
+            if kind == OperationKind::Create { cache.operation } else { OperationId::new(now, self.base.entropy()) };
         let operation = Operation {
             id,
             team: caller.team.clone(),
@@ -107,9 +109,9 @@ impl Gateway {
         };
         NewOperation {
             credentials: self.seal_logins(id, logins),
-            lease_token: self.uuid(),
-            lease_seconds: self.settings().work.lease.as_secs_f64(),
-            taken: self.uptime(),
+            lease_token: self.base.uuid(),
+            lease_seconds: self.base.settings().work.lease.as_secs_f64(),
+            taken: self.base.uptime(),
             audit: self.requested(caller, call, &operation, &cache.account),
             account: self.held_account(&cache.account).filter(|_| kind == OperationKind::Create),
             operation,
@@ -121,20 +123,20 @@ impl Gateway {
 
     /// The account, if it has a row that must stay while something is recorded for it.
     pub(in crate::app) fn held_account(&self, account: &str) -> Option<String> {
-        (account != self.settings().account).then(|| account.to_owned())
+        (account != self.base.settings().account).then(|| account.to_owned())
     }
 
     fn requested(&self, caller: &Caller, call: &Call, operation: &Operation, account: &str) -> AuditEntry {
         let mut entry = Actor::caller(caller, &call.origin).entry(
-            self.audit_id(),
-            self.now(),
+            self.base.audit_id(),
+            self.base.now(),
             action(operation.progress.kind),
             Outcome::Accepted,
         );
         entry.resource = Some(operation.cache.to_string());
         entry.operation = Some(operation.id);
-        entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
+        entry.duration_ms = Some(self.base.milliseconds_since(call));
+        entry.parameters = self.base.asked(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", operation.spec.name.clone());
         keep("cloud_account", account.to_owned());
@@ -142,11 +144,6 @@ impl Gateway {
         keep("images", operation.spec.images.join(" "));
         keep("generation", operation.generation.to_string());
         entry
-    }
-
-    /// Milliseconds since the request arrived.
-    pub(in crate::app) fn milliseconds_since(&self, call: &Call) -> i32 {
-        i32::try_from((self.now() - call.arrived_at).num_milliseconds()).unwrap_or(i32::MAX)
     }
 
     fn seal_logins(&self, operation: OperationId, logins: &[RegistryCredential]) -> Option<Vec<u8>> {
@@ -164,7 +161,7 @@ impl Gateway {
         let plain = serde_json::to_vec(&plain).expect("a list of strings always becomes JSON");
         // Wiped when dropped: the password must not stay behind in freed memory.
         let plain = SecretSlice::from(plain);
-        Some(self.parts().sealer.seal(plain.expose_secret(), &login_context(operation), self.entropy()))
+        Some(self.base.sealer().seal(plain.expose_secret(), &login_context(operation), self.base.entropy()))
     }
 
     /// The logins of an operation, for the moment of signing.
@@ -175,8 +172,8 @@ impl Gateway {
     ) -> Result<Vec<RegistryCredential>, Error> {
         let Some(sealed) = sealed else { return Ok(Vec::new()) };
         let plain = self
-            .parts()
-            .sealer
+            .base
+            .sealer()
             .open(sealed, &login_context(operation))
             .map_err(|error| Error::Internal(error.into()))?;
         let logins: Vec<SealedLogin> = serde_json::from_slice(plain.expose_secret())

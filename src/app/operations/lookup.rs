@@ -5,9 +5,10 @@
 //! something only where the cloud shows others.
 
 use super::attempt::Done;
-use super::{Answer, Gateway, Learned, is_unwanted};
+use super::{Answer, Learned, is_unwanted};
 use crate::app::Error;
-use crate::app::absence::Absence;
+use crate::app::operations::Operations;
+use crate::app::vanishings::Absence;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::change::was_updated;
@@ -26,15 +27,15 @@ struct Sighting {
     absent: bool,
 }
 
-impl Gateway {
+impl Operations {
     /// Looks for what an earlier attempt may have done; the rule says what that means.
     pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        let cloud = match self.cloud_of(&cache.account).await {
+        let cloud = match self.cloud_accounts.cloud_of(&cache.account).await {
             Ok(cloud) => cloud,
             Err(fault) => return self.wait_for_account(leased, &cache, &fault).await,
         };
-        if let Some(at) = self.spend_for_change(&cache.account).await? {
+        if let Some(at) = self.cloud_accounts.spend_for_change(&cache.account).await? {
             return self.put_back(leased, operation.progress, at, Learned::default()).await;
         }
         let looked = match operation.progress.kind {
@@ -42,7 +43,7 @@ impl Gateway {
             OperationKind::Update | OperationKind::Delete => self.look_at_target(&cloud, operation, &cache).await,
         };
         if let Err(fault) = &looked {
-            self.note_fault(&cache.account, fault).await?;
+            self.cloud_accounts.note_fault(&cache.account, fault).await?;
         }
         let Sighting { mut sight, done, absent } = looked.unwrap_or_else(|fault| {
             tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
@@ -67,7 +68,7 @@ impl Gateway {
         let group = TrackerGroup { account: cache.account.clone(), region: cache.spec.region.to_string() };
         let own: Vec<&str> = cache.eci_cache_id.as_deref().into_iter().collect();
         let strict = operation.progress.kind == OperationKind::Update;
-        self.is_absence_believed(&Absence { group: &group, cloud, ids: &own, strict }).await
+        self.vanishings.is_absence_believed(&Absence { group: &group, cloud, ids: &own, strict }).await
     }
 
     async fn look_for_create(
@@ -94,7 +95,7 @@ impl Gateway {
     pub(super) async fn without_taken(&self, cache: &ImageCache, found: &mut Vec<Seen>) -> Result<(), Error> {
         let ids: Vec<String> = found.iter().map(|seen| seen.eci_cache_id.clone()).collect();
         if !ids.is_empty() {
-            let taken = self.store().taken_caches(&cache.account, &cache.spec.region, &ids).await?;
+            let taken = self.base.store().taken_caches(&cache.account, &cache.spec.region, &ids).await?;
             found.retain(|seen| !taken.ids.contains(&seen.eci_cache_id));
         }
         Ok(())

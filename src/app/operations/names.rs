@@ -15,7 +15,8 @@
 //! once repeated), or where the master key was changed in between: then there are two, and the reconciler finds the
 //! other.
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::operations::Operations;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::store::NewKey;
@@ -32,7 +33,7 @@ pub(in crate::app) struct Named {
     pub(in crate::app) operation: OperationId,
 }
 
-impl Gateway {
+impl Operations {
     /// The name of a create. Its operation's id may be taken by an earlier one with the same key.
     pub(in crate::app) fn named(&self, team: &TeamId, key: Option<NewKey>) -> Named {
         let operation = key.as_ref().map(|key| self.turn_of(team, key, 0));
@@ -43,13 +44,13 @@ impl Gateway {
     pub(in crate::app) async fn named_anew(&self, team: &TeamId, named: Named) -> Result<Named, Error> {
         let Some(key) = &named.key else { return Ok(self.named(team, None)) };
         let turns: Vec<OperationId> = (0..TURNS).map(|turn| self.turn_of(team, key, turn)).collect();
-        let free = self.store().free_operation(&turns).await?;
+        let free = self.base.store().free_operation(&turns).await?;
         // A key that came so often is no less good; only a repeat after lost commits is not known any more.
         Ok(Named { operation: free.unwrap_or_else(|| self.fresh_operation()), ..named })
     }
 
     fn fresh_operation(&self) -> OperationId {
-        OperationId::new(self.now(), self.entropy())
+        OperationId::new(self.base.now(), self.base.entropy())
     }
 
     fn turn_of(&self, team: &TeamId, key: &NewKey, turn: u32) -> OperationId {
@@ -60,6 +61,6 @@ impl Gateway {
             named.extend((part.len() as u64).to_be_bytes());
             named.extend(part);
         }
-        OperationId::of_print(&self.parts().fingerprint.of("operation", &named))
+        OperationId::of_print(&self.base.fingerprint().of("operation", &named))
     }
 }

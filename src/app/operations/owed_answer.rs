@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::app::{Call, Error, Gateway};
+use crate::app::operations::Operations;
+use crate::app::{Call, Error};
 use crate::domain::ids::OperationId;
 use crate::store::{NewOperation, Waiter};
 
@@ -34,7 +35,12 @@ pub(in crate::app) enum Owes {
 
 impl Owes {
     /// The create is about to be recorded: from now on it is given up unless its caller is told.
-    pub(in crate::app) fn begin(&mut self, gateway: &Gateway, call: &Call, new: &NewOperation) -> Option<Arc<Waiter>> {
+    pub(in crate::app) fn begin(
+        &mut self,
+        operations: &Operations,
+        call: &Call,
+        new: &NewOperation,
+    ) -> Option<Arc<Waiter>> {
         if matches!(self, Self::Nothing) {
             return None;
         }
@@ -42,7 +48,8 @@ impl Owes {
         *self = if new.key.is_some() {
             Self::Nothing
         } else {
-            let open = Open { gateway: gateway.clone(), operation: new.operation.id, waiter: Arc::clone(&waiter) };
+            let open =
+                Open { operations: operations.clone(), operation: new.operation.id, waiter: Arc::clone(&waiter) };
             Self::Told(Receipt(Some(open)))
         };
         Some(waiter)
@@ -68,7 +75,7 @@ pub struct Receipt(Option<Open>);
 
 #[derive(Debug)]
 struct Open {
-    gateway: Gateway,
+    operations: Operations,
     operation: OperationId,
     waiter: Arc<Waiter>,
 }
@@ -76,11 +83,11 @@ struct Open {
 impl Receipt {
     /// The answer was written to the caller's connection, whole. Recorded behind it.
     pub fn written(mut self) {
-        let Some(Open { gateway, operation, .. }) = self.0.take() else { return };
-        let tasks = gateway.tasks().clone();
+        let Some(Open { operations, operation, .. }) = self.0.take() else { return };
+        let tasks = operations.base.tasks().clone();
         tasks.spawn(async move {
             // What is not recorded counts as told all the same.
-            if let Err(error) = gateway.store().answered(operation).await {
+            if let Err(error) = operations.base.store().answered(operation).await {
                 tracing::debug!(%operation, error = &error as &dyn std::error::Error, "a told create is not recorded as told");
             }
         });
@@ -96,27 +103,27 @@ impl Receipt {
         if open.waiter.is_sending() {
             return Ok(true);
         }
-        Ok(open.gateway.store().begin_answer(open.operation).await?)
+        Ok(open.operations.base.store().begin_answer(open.operation).await?)
     }
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        let Some(Open { gateway, operation, waiter }) = self.0.take() else { return };
+        let Some(Open { operations, operation, waiter }) = self.0.take() else { return };
         waiter.give_up();
         // Without a runtime this process is at its end.
         if Handle::try_current().is_ok() {
-            let tasks = gateway.tasks().clone();
-            tasks.spawn(async move { gateway.give_up(operation).await });
+            let tasks = operations.base.tasks().clone();
+            tasks.spawn(async move { operations.give_up(operation).await });
         }
     }
 }
 
-impl Gateway {
+impl Operations {
     /// Records that the caller was not told, and never will be.
     async fn give_up(&self, operation: OperationId) {
         for _ in 0..TRIES {
-            match self.store().abandon(operation).await {
+            match self.base.store().abandon(operation).await {
                 Ok(()) => return tracing::info!(%operation, "the answer to a create was not told"),
                 Err(error) if error.is_away() => {
                     tracing::debug!(%operation, error = &error as &dyn std::error::Error, "once more");

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::operations::Operations;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Progress;
 use crate::store::{self, LeasedOperation, Postponed, Settled, Settlement};
@@ -17,13 +18,13 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// At most that long.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
-impl Gateway {
+impl Operations {
     /// The operation's image cache.
     pub(super) async fn cache_of(&self, leased: &LeasedOperation) -> Result<ImageCache, Error> {
         let operation = &leased.operation;
         let mut pause = PAUSE;
         loop {
-            let found = self.store().image_cache(&operation.team, operation.cache).await;
+            let found = self.base.store().image_cache(&operation.team, operation.cache).await;
             if !again(&found, &mut pause).await {
                 return found?.ok_or_else(|| Error::Internal("an operation without its image cache".into()));
             }
@@ -32,10 +33,10 @@ impl Gateway {
 
     /// Notes an attempt before it is signed. `false`: the operation is not ours any more.
     pub(super) async fn note_attempt(&self, leased: &LeasedOperation, signed: &Progress) -> Result<bool, Error> {
-        let (id, lease) = (leased.operation.id, self.settings().work.lease.as_secs_f64());
+        let (id, lease) = (leased.operation.id, self.base.settings().work.lease.as_secs_f64());
         let mut pause = PAUSE;
         loop {
-            let noted = self.store().note_attempt(id, leased.lease_token, signed, lease).await;
+            let noted = self.base.store().note_attempt(id, leased.lease_token, signed, lease).await;
             if !again(&noted, &mut pause).await {
                 return Ok(noted?);
             }
@@ -46,7 +47,7 @@ impl Gateway {
     pub(super) async fn write_settlement(&self, settlement: &Arc<Settlement>) -> Result<Settled, Error> {
         let mut pause = PAUSE;
         loop {
-            let settled = self.store().settle(settlement).await;
+            let settled = self.base.store().settle(settlement).await;
             if !again(&settled, &mut pause).await {
                 return Ok(settled?);
             }
@@ -63,7 +64,7 @@ impl Gateway {
         let mut pause = PAUSE;
         loop {
             let id = leased.operation.id;
-            let postponed = self.store().postpone(id, leased.lease_token, number, self.now(), how).await;
+            let postponed = self.base.store().postpone(id, leased.lease_token, number, self.base.now(), how).await;
             if !again(&postponed, &mut pause).await {
                 return Ok(postponed.map(|_| ())?);
             }

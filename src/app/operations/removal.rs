@@ -8,7 +8,8 @@
 
 use chrono::Duration;
 
-use crate::app::{Call, Error, Gateway};
+use crate::app::operations::Operations;
+use crate::app::{Call, Error};
 use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Operation, OperationKind};
@@ -21,19 +22,21 @@ const SEND_AGAIN_AFTER: Duration = Duration::minutes(5);
 /// So many in one pass.
 const PASS: i64 = 32;
 
-impl Gateway {
+impl Operations {
     /// Whether a delete may be sent once more: the one before has ended, so long ago that looks show what came of it.
     pub(in crate::app) async fn may_send_again(&self, cache: &ImageCache) -> Result<bool, Error> {
-        let Some(last) = self.store().operation(Some(&cache.team), cache.operation).await? else { return Ok(false) };
-        let lag = self.settings().rule.list_lag;
-        Ok(last.finished_at.is_some_and(|ended| ended + lag <= self.now()))
+        let Some(last) = self.base.store().operation(Some(&cache.team), cache.operation).await? else {
+            return Ok(false);
+        };
+        let lag = self.base.settings().rule.list_lag;
+        Ok(last.finished_at.is_some_and(|ended| ended + lag <= self.base.now()))
     }
 
     /// Sends deletes again that the cloud has accepted and not carried out. Returns how many.
     pub(in crate::app) async fn send_deletes_again(&self) -> Result<usize, Error> {
         let mut begun = 0;
-        for cache in self.store().undone_deletes(self.now() - SEND_AGAIN_AFTER, PASS).await? {
-            let Some(last) = self.store().operation(Some(&cache.team), cache.operation).await? else { continue };
+        for cache in self.base.store().undone_deletes(self.base.now() - SEND_AGAIN_AFTER, PASS).await? {
+            let Some(last) = self.base.store().operation(Some(&cache.team), cache.operation).await? else { continue };
             if self.begin_own_delete(&cache, &last, "not_carried_out").await? {
                 metrics::counter!("ecg_deletes_sent_again_total").increment(1);
                 tracing::warn!(image_cache = %cache.id, "the cloud accepted a delete and still has the image cache: sent again");
@@ -61,20 +64,20 @@ impl Gateway {
             provenance: None,
         };
         let origin = Origin { door: Door::Worker, request_id: operation.request_id.clone(), address: None };
-        let call = Call::new(origin, self.now());
+        let call = Call::new(origin, self.base.now());
         let spec = cache.spec.clone();
         let mut intent = self.intent(&caller, &call, OperationKind::Delete, cache, spec, &[], None);
         intent.audit.parameters.insert("reason".to_owned(), reason.to_owned());
         // In nobody's hands.
         intent.lease_seconds = 0.0;
-        let begun = match self.store().begin_change(&intent, cache.version, None).await {
+        let begun = match self.base.store().begin_change(&intent, cache.version, None).await {
             Ok(begun) => begun != Begun::Moved,
             Err(error) if error.is_constraint("operations_one_running") => false,
             Err(error) if error.is_constraint("operations_one_waiting") => false,
             Err(error) => return Err(error.into()),
         };
         if begun {
-            self.signals().operations.notify_one();
+            self.base.signals().operations.notify_one();
         }
         Ok(begun)
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use chrono::Duration;
 
+use super::Answer;
 use super::attempt::Done;
 use super::intent::action;
-use super::{Answer, Gateway};
 use crate::app::Error;
+use crate::app::operations::Operations;
 use crate::app::view::ImageCacheView;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
@@ -28,7 +29,7 @@ struct Ending<'a> {
 /// How often a row that moves under our hands is read again: only the tracker moves it, and rarely.
 const TRIES: usize = 5;
 
-impl Gateway {
+impl Operations {
     /// The cloud did it.
     pub(super) async fn settle_done(
         &self,
@@ -41,10 +42,12 @@ impl Gateway {
         let created = done.and_then(|done| done.created);
         let spec = leased.operation.spec.clone();
         let kind = leased.operation.progress.kind;
-        let change = |gateway: &Self, before: &ImageCache| match (kind, &created) {
-            (OperationKind::Create, Some((id, group))) => change::created(before, id, group.as_deref(), gateway.now()),
-            (OperationKind::Update, _) => change::updating(before, spec.clone(), gateway.now()),
-            (OperationKind::Create | OperationKind::Delete, _) => change::deleting(before, gateway.now()),
+        let change = |operations: &Self, before: &ImageCache| match (kind, &created) {
+            (OperationKind::Create, Some((id, group))) => {
+                change::created(before, id, group.as_deref(), operations.base.now())
+            }
+            (OperationKind::Update, _) => change::updating(before, spec.clone(), operations.base.now()),
+            (OperationKind::Create | OperationKind::Delete, _) => change::deleting(before, operations.base.now()),
         };
         let ending = Ending { request_id, error: None, unsettled_until };
         self.settle(leased, cache, change, &ending).await
@@ -64,7 +67,7 @@ impl Gateway {
             denied: None,
         };
         tracing::info!(operation = %leased.operation.id, "withdrawn: a delete came first");
-        let change = |gateway: &Self, before: &ImageCache| change::withdrawn(before, gateway.now());
+        let change = |operations: &Self, before: &ImageCache| change::withdrawn(before, operations.base.now());
         let ending = Ending { request_id: None, error: Some(&error), unsettled_until: None };
         self.settle(leased, cache, change, &ending).await
     }
@@ -77,7 +80,8 @@ impl Gateway {
         error: &CloudError,
     ) -> Result<Option<Answer>, Error> {
         let kind = leased.operation.progress.kind;
-        let change = |gateway: &Self, before: &ImageCache| change::refused(before, kind, error, gateway.now());
+        let change =
+            |operations: &Self, before: &ImageCache| change::refused(before, kind, error, operations.base.now());
         let ending = Ending { request_id: error.request_id.clone(), error: Some(error), unsettled_until: None };
         self.settle(leased, cache, change, &ending).await
     }
@@ -120,7 +124,7 @@ impl Gateway {
                 Settled::LeaseLost => return Ok(None),
                 Settled::Taken => return Box::pin(self.settle_taken(leased, cache)).await,
                 Settled::Moved => {
-                    let fresh = self.store().image_cache(&cache.team, cache.id).await?;
+                    let fresh = self.base.store().image_cache(&cache.team, cache.id).await?;
                     cache = fresh.ok_or_else(|| Error::Internal("an image cache vanished from the database".into()))?;
                 }
             }
@@ -131,13 +135,13 @@ impl Gateway {
     /// Wakes whoever has something to do by now; what is due later is found when it is.
     fn wake(&self, settlement: &Settlement) {
         let next = &settlement.write.next;
-        self.signals().cache_changed(next.id);
-        if settlement.look_at.is_some_and(|at| at <= self.now()) {
-            self.signals().tracker.notify_one();
+        self.base.signals().cache_changed(next.id);
+        if settlement.look_at.is_some_and(|at| at <= self.base.now()) {
+            self.base.signals().tracker.notify_one();
         }
         // A delete may have waited for this.
         if next.operation != settlement.operation {
-            self.signals().operations.notify_one();
+            self.base.signals().operations.notify_one();
         }
     }
 
@@ -160,10 +164,11 @@ impl Gateway {
             provider_request_id: request_id.clone(),
             unsettled_until: *unsettled_until,
             owed: owed(leased, error.is_some()),
-            at: self.now(),
+            at: self.base.now(),
             answer: leased.keyed.then(|| answer.to_json()),
-            write: self.write_from(before, change, audit),
-            look_at: follow.then(|| self.now() + Duration::from_std(self.settings().look_least).unwrap_or_default()),
+            write: self.transitions.write_from(before, change, audit),
+            look_at: follow
+                .then(|| self.base.now() + Duration::from_std(self.base.settings().look_least).unwrap_or_default()),
         }
     }
 
@@ -182,12 +187,12 @@ impl Gateway {
             origin: Origin { door: Door::Worker, request_id: operation.request_id.clone(), address: None },
         };
         let outcome = if error.is_some() { Outcome::Refused } else { Outcome::Succeeded };
-        let mut entry = actor.entry(self.audit_id(), self.now(), action(operation.progress.kind), outcome);
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), action(operation.progress.kind), outcome);
         entry.resource = Some(operation.cache.to_string());
         entry.operation = Some(operation.id);
         entry.provider_request_id = request_id;
         let since = |then: crate::domain::clock::Instant| {
-            i32::try_from((self.now() - then).num_milliseconds()).unwrap_or(i32::MAX)
+            i32::try_from((self.base.now() - then).num_milliseconds()).unwrap_or(i32::MAX)
         };
         entry.duration_ms = Some(since(operation.created_at));
         entry.cloud_ms = operation.progress.last_signed_at.filter(|_| error.is_none()).map(since);

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::Gateway;
 use super::persist::{LONGEST, PAUSE};
+use crate::app::operations::Operations;
 use crate::domain::failure::Fault;
 use crate::domain::ids::OperationId;
 use crate::domain::operation::{self as rule, Input, OperationKind, Progress};
@@ -24,14 +24,14 @@ const WITHIN: Duration = Duration::from_mins(1);
 /// A create that is being recorded together with its first attempt. Dropped before it is known what became of that, it
 /// sees to it that the attempt is not taken for one that was sent.
 pub(in crate::app) struct Recording {
-    gateway: Gateway,
+    operations: Operations,
     attempt: Option<(OperationId, Uuid, Progress)>,
 }
 
 impl Recording {
-    pub(in crate::app) fn of(gateway: &Gateway, intent: &NewOperation) -> Self {
+    pub(in crate::app) fn of(operations: &Operations, intent: &NewOperation) -> Self {
         let attempt = intent.noted.map(|signed| (intent.operation.id, intent.lease_token, signed));
-        Self { gateway: gateway.clone(), attempt }
+        Self { operations: operations.clone(), attempt }
     }
 
     /// The database told what became of it.
@@ -44,29 +44,29 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         if let Some((id, lease_token, signed)) = self.attempt.take() {
-            let gateway = self.gateway.clone();
-            self.gateway.tasks().spawn(async move {
+            let operations = self.operations.clone();
+            self.operations.base.tasks().spawn(async move {
                 // Later than that, it is looked for like one that was sent.
-                let _late = timeout(WITHIN, gateway.note_unsent(id, lease_token, signed)).await;
+                let _late = timeout(WITHIN, operations.note_unsent(id, lease_token, signed)).await;
             });
         }
     }
 }
 
-impl Gateway {
+impl Operations {
     async fn note_unsent(&self, id: OperationId, lease_token: Uuid, signed: Progress) {
         let fault = Fault::NotSent("it was not known in time that the create is recorded".to_owned());
-        let answer = rule::Answer::of_fault(&fault, OperationKind::Create, self.clock().is_sure());
+        let answer = rule::Answer::of_fault(&fault, OperationKind::Create, self.base.clock().is_sure());
         let (progress, _) = self.decide(signed, Input::Answered(answer));
         // At once: nobody has asked for a pause.
-        let due_at = self.now();
+        let due_at = self.base.now();
         let how = Postponed { outcome: "not_sent", detail: fault.to_string(), progress, error: None, due_at };
         let mut pause = PAUSE;
         loop {
-            let noted = self.store().postpone(id, lease_token, Some(signed.attempts), self.now(), &how).await;
+            let noted = self.base.store().postpone(id, lease_token, Some(signed.attempts), self.base.now(), &how).await;
             if noted.is_ok_and(|noted| noted) {
                 tracing::info!(operation = %id, "a create was recorded too late for its caller: nothing was sent yet");
-                return self.signals().operations.notify_one();
+                return self.base.signals().operations.notify_one();
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST);

@@ -10,10 +10,10 @@
 
 use chrono::Duration;
 
-use super::Gateway;
 use super::attempt::{done, gone_already};
 use super::lookup::is_tagged;
 use crate::app::Error;
+use crate::app::operations::Operations;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
@@ -32,14 +32,18 @@ const REMOVE: &str = "remove_duplicate_image_cache";
 /// Who acts, in audit entries.
 const WORKER: &str = "operations";
 
-impl Gateway {
+impl Operations {
     /// Looks after what is due; returns how many.
     pub async fn settle_unsettled(&self, limit: i64) -> Result<usize, Error> {
-        if !self.clock().is_sure() {
+        if !self.base.clock().is_sure() {
             return Ok(0);
         }
-        let lease = self.settings().work.lease.as_secs_f64();
-        let claimed = self.store().claim_unsettled(self.now(), self.uuid(), lease, limit, self.uptime()).await?;
+        let lease = self.base.settings().work.lease.as_secs_f64();
+        let claimed = self
+            .base
+            .store()
+            .claim_unsettled(self.base.now(), self.base.uuid(), lease, limit, self.base.uptime())
+            .await?;
         for leased in &claimed {
             if let Err(error) = self.settle_copies(leased).await {
                 // The lease runs out, and the next worker takes it up.
@@ -52,30 +56,30 @@ impl Gateway {
     async fn settle_copies(&self, leased: &LeasedOperation) -> Result<(), Error> {
         let operation = &leased.operation;
         let cache = self.looked_after(operation).await?;
-        let cloud = match self.cloud_of(&cache.account).await {
+        let cloud = match self.cloud_accounts.cloud_of(&cache.account).await {
             Ok(cloud) => cloud,
             Err(fault) => {
                 tracing::warn!(operation = %operation.id, fault = %fault, "the look for copies waits");
-                self.store().note_unsettled(leased, Some(self.now() + AGAIN_AFTER), false, &[]).await?;
+                self.base.store().note_unsettled(leased, Some(self.base.now() + AGAIN_AFTER), false, &[]).await?;
                 return Ok(());
             }
         };
-        if let Some(at) = self.spend_for_change(&cache.account).await? {
-            self.store().note_unsettled(leased, Some(at), false, &[]).await?;
+        if let Some(at) = self.cloud_accounts.spend_for_change(&cache.account).await? {
+            self.base.store().note_unsettled(leased, Some(at), false, &[]).await?;
             return Ok(());
         }
         if operation.progress.kind != OperationKind::Create {
             let again = if self.look_for_copies(&cloud, operation, cache).await? {
                 None
             } else {
-                Some(self.now() + AGAIN_AFTER)
+                Some(self.base.now() + AGAIN_AFTER)
             };
-            self.store().note_unsettled(leased, again, false, &[]).await?;
+            self.base.store().note_unsettled(leased, again, false, &[]).await?;
             return Ok(());
         }
         let extra = match self.find_by_tag(&cloud, operation).await {
             Ok((found, _)) if found.is_empty() && self.is_hidden(&cloud, operation, &cache).await? => {
-                self.store().note_unsettled(leased, Some(self.now() + AGAIN_AFTER), false, &[]).await?;
+                self.base.store().note_unsettled(leased, Some(self.base.now() + AGAIN_AFTER), false, &[]).await?;
                 return Ok(());
             }
             Ok((mut found, _)) => {
@@ -84,7 +88,7 @@ impl Gateway {
             }
             Err(fault) => {
                 tracing::warn!(operation = %operation.id, fault = %fault, "the look for copies failed");
-                self.store().note_unsettled(leased, Some(self.now() + AGAIN_AFTER), false, &[]).await?;
+                self.base.store().note_unsettled(leased, Some(self.base.now() + AGAIN_AFTER), false, &[]).await?;
                 return Ok(());
             }
         };
@@ -93,7 +97,7 @@ impl Gateway {
             if !extra.is_empty() {
                 tracing::error!(operation = %operation.id, found = extra.len(), "caches that may be copies of this create");
             }
-            self.store().note_unsettled(leased, None, false, &[]).await?;
+            self.base.store().note_unsettled(leased, None, false, &[]).await?;
             return Ok(());
         }
         self.remove_copies(&cloud, leased, &extra).await
@@ -121,15 +125,16 @@ impl Gateway {
             return Ok(false);
         }
         // One that is not there any more is the tracker's and the reconciler's to find.
-        let Some(change) = seen.and_then(|seen| observe(&cache, Some(seen), self.now(), self.settings().rule.list_lag))
+        let Some(change) =
+            seen.and_then(|seen| observe(&cache, Some(seen), self.base.now(), self.base.settings().rule.list_lag))
         else {
             return Ok(true);
         };
-        let audit = self.observed(WORKER, &change);
-        let written = self.store().write_change(&self.write_of(&change, audit)).await?;
+        let audit = self.transitions.observed(WORKER, &change);
+        let written = self.base.store().write_change(&self.transitions.write_of(&change, audit)).await?;
         if written {
-            self.signals().cache_changed(cache.id);
-            self.signals().tracker.notify_one();
+            self.base.signals().cache_changed(cache.id);
+            self.base.signals().tracker.notify_one();
         }
         Ok(written)
     }
@@ -148,20 +153,20 @@ impl Gateway {
 
     /// Whether it may still be that the cloud shows a cache otherwise than it is.
     fn is_early(&self, operation: &Operation) -> bool {
-        let until = operation.progress.looked_after_until(&self.settings().rule);
-        until.is_some_and(|until| self.now() < until)
+        let until = operation.progress.looked_after_until(&self.base.settings().rule);
+        until.is_some_and(|until| self.base.now() < until)
     }
 
     async fn looked_after(&self, operation: &Operation) -> Result<ImageCache, Error> {
-        let cache = self.store().image_cache(&operation.team, operation.cache).await?;
+        let cache = self.base.store().image_cache(&operation.team, operation.cache).await?;
         cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))
     }
 
     async fn remove_copies(&self, cloud: &Client, leased: &LeasedOperation, extra: &[Seen]) -> Result<(), Error> {
-        let again = self.now() + self.settings().rule.list_lag;
+        let again = self.base.now() + self.base.settings().rule.list_lag;
         let entries = |outcome| extra.iter().map(move |seen| self.removal(&leased.operation, seen, outcome, None));
         let begun: Vec<AuditEntry> = entries(Outcome::Accepted).collect();
-        if !self.store().note_unsettled(leased, Some(again), true, &begun).await? {
+        if !self.base.store().note_unsettled(leased, Some(again), true, &begun).await? {
             return Ok(());
         }
         let mut ended = Vec::new();
@@ -177,22 +182,27 @@ impl Gateway {
             });
         }
         // The next look shows whether they are gone.
-        self.store().note_unsettled(leased, Some(again), false, &ended).await?;
+        self.base.store().note_unsettled(leased, Some(again), false, &ended).await?;
         Ok(())
     }
 
     /// Removes one; the cloud's RequestId.
     async fn remove(&self, cloud: &Client, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
         let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
-        let attempt =
-            Attempt { operation: operation.id, client_token, signed_at: self.now(), bucket: None, marks: Vec::new() };
+        let attempt = Attempt {
+            operation: operation.id,
+            client_token,
+            signed_at: self.base.now(),
+            bucket: None,
+            marks: Vec::new(),
+        };
         let deleted = cloud.delete(&operation.spec.region, eci_cache_id, &attempt).await;
         deleted.map(done).or_else(gone_already).map(|done| done.request_id)
     }
 
     fn removal(&self, operation: &Operation, seen: &Seen, outcome: Outcome, request_id: Option<String>) -> AuditEntry {
         let actor = Actor::worker(WORKER, operation.team.clone(), operation.request_id.clone());
-        let mut entry = actor.entry(self.audit_id(), self.now(), REMOVE, outcome);
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), REMOVE, outcome);
         entry.resource = Some(operation.cache.to_string());
         entry.operation = Some(operation.id);
         entry.provider_request_id = request_id.filter(|id| !id.is_empty());

@@ -9,13 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::operations::Operations;
 use crate::store::LeasedOperation;
 
 /// While operations are in hand, what has become due meanwhile is looked for that often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-impl Gateway {
+impl Operations {
     /// Takes up operations that nobody drives any more, at most `room` at a time, until nothing is in hand and
     /// nothing is due. A gateway that died left them, or their time
     /// to try again has come. Returns how many.
@@ -28,8 +29,8 @@ impl Gateway {
                 Ok(claimed) => {
                     taken += claimed.len();
                     for leased in claimed {
-                        let gateway = self.clone();
-                        in_hand.spawn(async move { gateway.drive(leased).await });
+                        let operations = self.clone();
+                        in_hand.spawn(async move { operations.drive(leased).await });
                     }
                 }
                 // What is in hand goes on: it may be just about to learn an outcome.
@@ -51,12 +52,12 @@ impl Gateway {
         if room == 0 {
             return Ok(Vec::new());
         }
-        let Some(accounts) = self.several_accounts().await? else {
+        let Some(accounts) = self.cloud_accounts.several_accounts().await? else {
             return self.claim_of(None, room).await;
         };
         // Each account at its own pace; in another order each time, so that none always has the room before the others.
         let mut claimed = Vec::new();
-        let first = usize::try_from(self.entropy().permille()).unwrap_or(0) % accounts.len();
+        let first = usize::try_from(self.base.entropy().permille()).unwrap_or(0) % accounts.len();
         for account in accounts.iter().cycle().skip(first).take(accounts.len()) {
             match self.claim_of(Some(account), room.saturating_sub(claimed.len())).await {
                 Ok(more) => claimed.extend(more),
@@ -74,14 +75,19 @@ impl Gateway {
     /// Claims what is due in an account; in all of them where it is the only one.
     async fn claim_of(&self, account: Option<&str>, room: usize) -> Result<Vec<LeasedOperation>, Error> {
         // No more than may be sent: what waits for calls waits in the database, where every team has its turn.
-        let due = self.store().operations_due(account, self.now(), whole(room)).await?;
-        let own = &self.settings().account;
-        let room = self.calls_for_changes(account.unwrap_or(own), u32::try_from(due).unwrap_or(0)).await?;
+        let due = self.base.store().operations_due(account, self.base.now(), whole(room)).await?;
+        let own = &self.base.settings().account;
+        let room =
+            self.cloud_accounts.calls_for_changes(account.unwrap_or(own), u32::try_from(due).unwrap_or(0)).await?;
         if room == 0 {
             return Ok(Vec::new());
         }
-        let lease = self.settings().work.lease.as_secs_f64();
-        Ok(self.store().claim_operations(account, self.now(), self.uuid(), lease, room.into(), self.uptime()).await?)
+        let lease = self.base.settings().work.lease.as_secs_f64();
+        Ok(self
+            .base
+            .store()
+            .claim_operations(account, self.base.now(), self.base.uuid(), lease, room.into(), self.base.uptime())
+            .await?)
     }
 }
 

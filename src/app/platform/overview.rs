@@ -2,14 +2,15 @@
 
 use super::policy::InAccount;
 use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::platform::Platform;
 use crate::app::view::{AmountsView, OperationView, TeamCostView};
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::filter::{Page, Reach, Slice};
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::OperationId;
 
-impl Gateway {
+impl Platform {
     /// The operations that have not ended, those first that were asked for first: the caller's own team's, unless the
     /// platform asks for another's or all.
     pub async fn list_operations(
@@ -20,12 +21,12 @@ impl Gateway {
     ) -> Result<Slice<OperationView>, Error> {
         access::check(caller, "list_operations")?;
         let reach = operations_of(caller, asked)?;
-        let list = List::new(self, caller, "operations", &reach);
+        let list = List::new(&self.base, caller, "operations", &reach);
         let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
-        let found = self.store().open_operations(&reach, place, one_more(page)).await?;
+        let found = self.base.store().open_operations(&reach, place, one_more(page)).await?;
         let mut views = Vec::with_capacity(found.len());
         for operation in found {
-            let waits_for = self.waits_for(&operation).await?.map(str::to_owned);
+            let waits_for = self.cloud_accounts.waits_for(&operation).await?.map(str::to_owned);
             views.push((operation.created_at, OperationView { waits_for, ..operation.into() }));
         }
         let slice = list.slice(views, page, |(at, view)| format!("{} {}", at.timestamp_micros(), view.id));
@@ -36,9 +37,9 @@ impl Gateway {
     /// What each team has, and what it costs.
     pub async fn list_team_costs(&self, caller: &Caller, page: &Page) -> Result<Slice<TeamCostView>, Error> {
         access::check(caller, "list_team_costs")?;
-        let list = List::new(self, caller, "team_costs", &());
+        let list = List::new(&self.base, caller, "team_costs", &());
         let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let teams = self.store().known_teams(after.as_ref(), one_more(page)).await?;
+        let teams = self.base.store().known_teams(after.as_ref(), one_more(page)).await?;
         let mut views = Vec::with_capacity(teams.len());
         for (team, is_registered) in teams {
             views.push(self.cost_of(team, is_registered).await?);
@@ -47,9 +48,9 @@ impl Gateway {
     }
 
     async fn cost_of(&self, team: TeamId, is_registered: bool) -> Result<TeamCostView, Error> {
-        let ruling = self.ruling(&team, None, InAccount::Of(&self.settings().account)).await?;
-        let prices = &self.settings().prices;
-        let usage = self.store().holdings(&team, ruling.since()).await?.usage(prices);
+        let ruling = self.policies.ruling(&team, None, InAccount::Of(&self.base.settings().account)).await?;
+        let prices = &self.base.settings().prices;
+        let usage = self.base.store().holdings(&team, ruling.since()).await?.usage(prices);
         Ok(TeamCostView {
             team: team.to_string(),
             is_registered,

@@ -7,13 +7,15 @@
 //! database cannot be read, then nobody is let in). A request with a known idempotency key is told what it was told
 //! before, whatever the rules are by now.
 
+use crate::app::base::Base;
+use crate::app::cloud_accounts::CloudAccounts;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{Datelike as _, NaiveTime};
 
+use crate::app::Error;
 use crate::app::ttl_memo::{self, TtlMemo};
-use crate::app::{Error, Gateway};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{CloudAccount, choose};
 use crate::domain::field::FieldError;
@@ -56,19 +58,39 @@ pub(in crate::app) struct Case<'a> {
     counts: bool,
 }
 
-impl Gateway {
+/// What teams may do; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    base: Base,
+    cloud_accounts: CloudAccounts,
+    /// The teams whose requests are refused, as last read.
+    disabled: Arc<Disabled>,
+}
+
+impl Policies {
+    pub(in crate::app) fn new(base: &Base, cloud_accounts: &CloudAccounts) -> Self {
+        Self { base: base.clone(), cloud_accounts: cloud_accounts.clone(), disabled: Arc::default() }
+    }
+}
+
+impl Policies {
     /// Refuses a caller whose team is disabled; within a second after it was. The platform's own doings go on
     /// ([`access::is_platforms`](crate::app::access::is_platforms)): somebody must be able to undo it.
     pub async fn check_team(&self, caller: &Caller) -> Result<(), Error> {
         if !self.is_disabled(&caller.team).await? {
             return Ok(());
         }
-        Err(Error::TeamDisabled { contact: self.settings().policy_contact.clone() })
+        Err(Error::TeamDisabled { contact: self.base.settings().policy_contact.clone() })
     }
 
     async fn is_disabled(&self, team: &TeamId) -> Result<bool, Error> {
-        let read = async { Ok(Arc::new(self.store().disabled_teams().await?.into_iter().collect())) };
-        Ok(self.disabled().get(self.clock(), ttl_memo::BOUND, read).await?.contains(team))
+        let read = async { Ok(Arc::new(self.base.store().disabled_teams().await?.into_iter().collect())) };
+        Ok(self.disabled.get(self.base.clock(), ttl_memo::BOUND, read).await?.contains(team))
+    }
+
+    /// Reads anew which teams are disabled, the next time somebody asks.
+    pub(super) async fn forget_disabled(&self) {
+        self.disabled.forget().await;
     }
 
     /// What holds for the team in the region; without one, everywhere.
@@ -78,8 +100,8 @@ impl Gateway {
         region: Option<&Region>,
         place: InAccount<'_>,
     ) -> Result<Ruling, Error> {
-        let settings = self.settings();
-        let rules = self.store().rules(team, region).await?;
+        let settings = self.base.settings();
+        let rules = self.base.store().rules(team, region).await?;
         let (policy, source) = policy_of(rules.team.as_ref(), rules.default.as_ref());
         let account = match place {
             InAccount::Of(account) => account.to_owned(),
@@ -93,7 +115,7 @@ impl Gateway {
             profile: rules.profiles.into_iter().find(|profile| profile.id.account == account),
             account,
             prices: settings.prices.clone(),
-            since: month_of(self.now()),
+            since: month_of(self.base.now()),
         })
     }
 
@@ -104,14 +126,14 @@ impl Gateway {
         allowed: Option<&[String]>,
         region: Option<&Region>,
     ) -> Result<String, Error> {
-        let own = &self.settings().account;
+        let own = &self.base.settings().account;
         let other = asked.or(match allowed {
             Some([only]) => Some(only),
             _ => None,
         });
         // The usual case asks nobody.
         let Some(other) = other.filter(|name| name != own || asked.is_some()) else { return Ok(own.clone()) };
-        let added = self.added_accounts(Some(other)).await?;
+        let added = self.cloud_accounts.added_accounts(Some(other)).await?;
         let chosen = choose(asked, allowed, own, added.keys().map(String::as_str)).map_err(|usable| {
             let detail = match usable.as_slice() {
                 [] => "the team may use no cloud account".to_owned(),
@@ -127,7 +149,7 @@ impl Gateway {
 
     /// The refusal that a caller is told.
     pub(in crate::app) fn refused(&self, refusals: Vec<Refusal>) -> Error {
-        Error::PolicyRefused { refusals, contact: self.settings().policy_contact.clone() }
+        Error::PolicyRefused { refusals, contact: self.base.settings().policy_contact.clone() }
     }
 }
 

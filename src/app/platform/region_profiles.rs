@@ -2,9 +2,10 @@
 
 use super::teams::moved;
 use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::platform::Platform;
 use crate::app::precondition::Precondition;
 use crate::app::view::RegionProfileView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::Caller;
 use crate::domain::policy::{ProfileId, RegionProfile};
@@ -12,20 +13,20 @@ use crate::domain::policy::{ProfileId, RegionProfile};
 const PUT: &str = "put_region_profile";
 const DELETE: &str = "delete_region_profile";
 
-impl Gateway {
+impl Platform {
     /// The profiles, by account and region.
     pub async fn list_region_profiles(&self, caller: &Caller, page: &Page) -> Result<Slice<RegionProfileView>, Error> {
         access::check(caller, "list_region_profiles")?;
-        let list = List::new(self, caller, "region_profiles", &());
+        let list = List::new(&self.base, caller, "region_profiles", &());
         let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let profiles = self.store().region_profiles(after.as_ref(), one_more(page)).await?;
+        let profiles = self.base.store().region_profiles(after.as_ref(), one_more(page)).await?;
         Ok(list.slice(profiles, page, |profile| profile.id.to_string()))
     }
 
     /// One profile.
     pub async fn get_region_profile(&self, caller: &Caller, id: &ProfileId) -> Result<RegionProfileView, Error> {
         access::check(caller, "get_region_profile")?;
-        let profile = self.store().region_profile(id).await?;
+        let profile = self.base.store().region_profile(id).await?;
         profile.map(Into::into).ok_or(Error::NotFound("region profile"))
     }
 
@@ -39,11 +40,11 @@ impl Gateway {
     ) -> Result<RegionProfileView, Error> {
         access::check(caller, PUT)?;
         profile.check()?;
-        let current = self.store().region_profile(&profile.id).await?.map_or(0, |profile| profile.version);
+        let current = self.base.store().region_profile(&profile.id).await?.map_or(0, |profile| profile.version);
         precondition.check(current)?;
-        let profile = RegionProfile { version: current, updated_at: self.now(), ..profile };
-        let entry = self.admin_entry(caller, call, PUT, &profile.id.to_string());
-        if !self.store().put_region_profile(&profile, &entry).await? {
+        let profile = RegionProfile { version: current, updated_at: self.base.now(), ..profile };
+        let entry = self.base.admin_entry(caller, call, PUT, &profile.id.to_string());
+        if !self.base.store().put_region_profile(&profile, &entry).await? {
             return Err(moved());
         }
         call.set_audited();
@@ -53,8 +54,8 @@ impl Gateway {
     /// Removes a profile: nothing is filled in there any more.
     pub async fn delete_region_profile(&self, caller: &Caller, call: &Call, id: &ProfileId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
-        let entry = self.admin_entry(caller, call, DELETE, &id.to_string());
-        if !self.store().remove_region_profile(id, &entry).await? {
+        let entry = self.base.admin_entry(caller, call, DELETE, &id.to_string());
+        if !self.base.store().remove_region_profile(id, &entry).await? {
             return Err(Error::NotFound("region profile"));
         }
         call.set_audited();

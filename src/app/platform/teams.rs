@@ -4,10 +4,10 @@
 use super::policy::InAccount;
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::input::{NewTeam, TeamChanges};
+use crate::app::platform::Platform;
 use crate::app::precondition::{Precondition, Versions};
 use crate::app::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
-use crate::app::{Call, Error, Gateway, access};
-use crate::domain::audit::{Actor, AuditEntry, Outcome};
+use crate::app::{Call, Error, access};
 use crate::domain::event::EventType;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, TeamId};
@@ -20,11 +20,11 @@ const PUT: &str = "put_team_policy";
 const DELETE: &str = "delete_team_policy";
 const PUT_DEFAULT: &str = "put_default_policy";
 
-impl Gateway {
+impl Platform {
     /// Registers a team.
     pub async fn create_team(&self, caller: &Caller, call: &Call, new: NewTeam) -> Result<TeamView, Error> {
         access::check(caller, CREATE)?;
-        let now = self.now();
+        let now = self.base.now();
         let team = Team {
             display_name: new.display_name,
             contacts: new.contacts,
@@ -43,9 +43,9 @@ impl Gateway {
     /// The registered teams, by id.
     pub async fn list_teams(&self, caller: &Caller, page: &Page) -> Result<Slice<TeamView>, Error> {
         access::check(caller, "list_teams")?;
-        let list = List::new(self, caller, "teams", &());
+        let list = List::new(&self.base, caller, "teams", &());
         let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let teams = self.store().teams(after.as_ref(), one_more(page)).await?;
+        let teams = self.base.store().teams(after.as_ref(), one_more(page)).await?;
         Ok(list.slice(teams, page, |team| team.id.to_string()))
     }
 
@@ -75,7 +75,7 @@ impl Gateway {
             team.cost_centre = Some(centre).filter(|centre| !centre.is_empty());
         }
         if let Some(disabled) = changes.disabled {
-            team.disabled_at = disabled.then(|| team.disabled_at.unwrap_or_else(|| self.now()));
+            team.disabled_at = disabled.then(|| team.disabled_at.unwrap_or_else(|| self.base.now()));
         }
         team.check()?;
         if is_new {
@@ -88,7 +88,7 @@ impl Gateway {
     pub async fn get_team_policy(&self, caller: &Caller, id: &TeamId) -> Result<TeamPolicyView, Error> {
         access::check(caller, "get_team_policy")?;
         let team = self.registered(id, &Precondition::default()).await?;
-        let default = self.store().default_policy().await?.map(|(policy, _)| policy);
+        let default = self.base.store().default_policy().await?.map(|(policy, _)| policy);
         let (policy, source) = policy_of(Some(&team), default.as_ref());
         Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version: team.version })
     }
@@ -125,7 +125,7 @@ impl Gateway {
     /// The policy of teams without one of their own.
     pub async fn get_default_policy(&self, caller: &Caller) -> Result<TeamPolicyView, Error> {
         access::check(caller, "get_default_policy")?;
-        let (policy, version) = self.store().default_policy().await?.unwrap_or_default();
+        let (policy, version) = self.base.store().default_policy().await?.unwrap_or_default();
         let source = if version == 0 { Source::BuiltIn } else { Source::Default };
         Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version })
     }
@@ -140,14 +140,14 @@ impl Gateway {
     ) -> Result<TeamPolicyView, Error> {
         access::check(caller, PUT_DEFAULT)?;
         self.check_policy(Some(&policy), "")?;
-        let current = self.store().default_policy().await?.map_or(0, |(_, version)| version);
+        let current = self.base.store().default_policy().await?.map_or(0, |(_, version)| version);
         // It always exists: while nobody wrote one, as version 0.
         if precondition.matching != Some(Versions::Any) {
             precondition.check(current)?;
         }
-        let entry = self.admin_entry(caller, call, PUT_DEFAULT, "default");
-        let told = self.platform_events(EventType::DefaultPolicyChanged, &entry).await?;
-        if !self.store().put_default_policy(&policy, current, self.now(), &told, Some(&entry)).await? {
+        let entry = self.base.admin_entry(caller, call, PUT_DEFAULT, "default");
+        let told = self.platform_events.platform_events(EventType::DefaultPolicyChanged, &entry).await?;
+        if !self.base.store().put_default_policy(&policy, current, self.base.now(), &told, Some(&entry)).await? {
             return Err(moved());
         }
         call.set_audited();
@@ -157,16 +157,16 @@ impl Gateway {
     /// Opens the default policy unless somebody wrote one: for `dev`, where nothing is anyone else's.
     pub async fn ensure_open_policy(&self) -> Result<(), Error> {
         // Where there is one already it stays.
-        let _written = self.store().put_default_policy(&Policy::open(), 0, self.now(), &[], None).await?;
+        let _written = self.base.store().put_default_policy(&Policy::open(), 0, self.base.now(), &[], None).await?;
         Ok(())
     }
 
     /// What the caller's team may do, and what it has of what is counted.
     pub async fn get_policy(&self, caller: &Caller) -> Result<PolicyView, Error> {
         access::check(caller, "get_policy")?;
-        let ruling = self.ruling(&caller.team, None, InAccount::Of(&self.settings().account)).await?;
-        let prices = &self.settings().prices;
-        let usage = self.store().holdings(&caller.team, ruling.since()).await?.usage(prices);
+        let ruling = self.policies.ruling(&caller.team, None, InAccount::Of(&self.base.settings().account)).await?;
+        let prices = &self.base.settings().prices;
+        let usage = self.base.store().holdings(&caller.team, ruling.since()).await?.usage(prices);
         Ok(PolicyView {
             team: caller.team.to_string(),
             source: ruling.source.as_str().to_owned(),
@@ -174,12 +174,12 @@ impl Gateway {
             limits: AmountsView::limits(&ruling.policy),
             policy: ruling.policy,
             currency: prices.is_set().then(|| prices.currency.clone()),
-            contact: self.settings().policy_contact.clone(),
+            contact: self.base.settings().policy_contact.clone(),
         })
     }
 
     async fn registered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
-        let team = self.store().team(id).await?.ok_or(Error::NotFound("team"))?;
+        let team = self.base.store().team(id).await?.ok_or(Error::NotFound("team"))?;
         precondition.check(team.version)?;
         Ok(team)
     }
@@ -187,50 +187,41 @@ impl Gateway {
     /// A team that nobody registered, as long as something of it was ever here: one that is mistyped is not taken for it.
     async fn unregistered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
         precondition.check(0)?;
-        let was_here = self.store().has_met_team(id).await?;
-        if was_here { Ok(Team::unnamed(id.clone(), self.now())) } else { Err(Error::NotFound("team")) }
+        let was_here = self.base.store().has_met_team(id).await?;
+        if was_here { Ok(Team::unnamed(id.clone(), self.base.now())) } else { Err(Error::NotFound("team")) }
     }
 
     /// Registers a team. None: it is registered already.
     async fn add_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Option<Team>, Error> {
-        let entry = self.admin_entry(caller, call, action, &team.id.to_string());
-        if !self.store().add_team(&team, &entry).await? {
+        let entry = self.base.admin_entry(caller, call, action, &team.id.to_string());
+        if !self.base.store().add_team(&team, &entry).await? {
             return Ok(None);
         }
         call.set_audited();
-        self.disabled().forget().await;
+        self.policies.forget_disabled().await;
         Ok(Some(team))
     }
 
     async fn write_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Team, Error> {
-        let team = Team { updated_at: self.now(), ..team };
-        let entry = self.admin_entry(caller, call, action, &team.id.to_string());
-        if !self.store().change_team(&team, &entry).await? {
+        let team = Team { updated_at: self.base.now(), ..team };
+        let entry = self.base.admin_entry(caller, call, action, &team.id.to_string());
+        if !self.base.store().change_team(&team, &entry).await? {
             return Err(moved());
         }
         call.set_audited();
-        self.disabled().forget().await;
+        self.policies.forget_disabled().await;
         Ok(Team { version: team.version + 1, ..team })
     }
 
     /// Checks what an administrator wrote; `at` is where it stands in the body.
     fn check_policy(&self, policy: Option<&Policy>, at: &str) -> Result<(), Error> {
         let Some(policy) = policy else { return Ok(()) };
-        policy.check(self.settings().prices.is_set()).map_err(|mut errors| {
+        policy.check(self.base.settings().prices.is_set()).map_err(|mut errors| {
             for error in &mut errors {
                 error.field.insert_str(0, at);
             }
             Error::Invalid(errors)
         })
-    }
-
-    pub(in crate::app) fn admin_entry(&self, caller: &Caller, call: &Call, action: &str, resource: &str) -> AuditEntry {
-        let actor = Actor::caller(caller, &call.origin);
-        let mut entry = actor.entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
-        entry.resource = Some(resource.to_owned());
-        entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
-        entry
     }
 }
 

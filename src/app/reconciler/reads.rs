@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Stop;
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::reconciler::Reconciler;
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
@@ -68,14 +69,14 @@ fn compared(seen: &Seen) -> Value {
     })
 }
 
-impl Gateway {
+impl Reconciler {
     /// The whole list of the group's region. `None`: it is somebody else's by now, or has too many pages.
     pub(super) async fn read_list(&self, lease: &ReconcileLease) -> Result<Option<CloudList>, Stop> {
         let region = region_of(lease)?;
-        let mut list = CloudList { begun_at: self.now(), seen: HashMap::new() };
+        let mut list = CloudList { begun_at: self.base.now(), seen: HashMap::new() };
         let mut query = DescribeQuery::default();
         for _ in 0..PAGES {
-            let at = self.now();
+            let at = self.base.now();
             let Some(page) = self.read_page(lease, &region, &query).await? else { return Ok(None) };
             let before = list.seen.len();
             list.seen.extend(page.caches.into_iter().map(|seen| (seen.eci_cache_id.clone(), (seen, at))));
@@ -108,14 +109,14 @@ impl Gateway {
         region: &Region,
         query: &DescribeQuery,
     ) -> Result<Option<SeenPage>, Stop> {
-        let cloud = self.cloud_of(&lease.group.account).await?;
+        let cloud = self.cloud_accounts.cloud_of(&lease.group.account).await?;
         if !self.keep_pace(lease).await? {
             return Ok(None);
         }
         metrics::counter!("ecg_cloud_looks_total", "way" => "reconcile").increment(1);
         let page = cloud.describe(region, query).await;
         if let Err(fault) = &page {
-            self.note_fault(&lease.group.account, fault).await?;
+            self.cloud_accounts.note_fault(&lease.group.account, fault).await?;
         }
         Ok(Some(page?))
     }
@@ -124,21 +125,22 @@ impl Gateway {
     async fn keep_pace(&self, lease: &ReconcileLease) -> Result<bool, Stop> {
         for _ in 0..MOST_PAGES {
             // A long list outlives a lease: it is held anew before each call.
-            if !self.store().hold_reconciliation(lease, self.settings().work.lease.as_secs_f64()).await? {
+            if !self.base.store().hold_reconciliation(lease, self.base.settings().work.lease.as_secs_f64()).await? {
                 return Ok(false);
             }
-            let drawn = self.draw_looks(&lease.group.account, 1).await?;
+            let drawn = self.cloud_accounts.draw_looks(&lease.group.account, 1).await?;
             if drawn.granted > 0 {
                 return Ok(true);
             }
-            tokio::time::sleep((drawn.again_at - self.now()).to_std().unwrap_or_default().min(LONGEST_PAUSE)).await;
+            tokio::time::sleep((drawn.again_at - self.base.now()).to_std().unwrap_or_default().min(LONGEST_PAUSE))
+                .await;
         }
         Err(Stop::Cloud(Fault::NotSent("the account's budget had no call left for the comparison".into())))
     }
 
     /// The most caches that the region takes; `None` if the cloud does not say so.
     pub(super) async fn read_quota(&self, lease: &ReconcileLease, region: &Region) -> Result<Option<i64>, Stop> {
-        let cloud = self.cloud_of(&lease.group.account).await?;
+        let cloud = self.cloud_accounts.cloud_of(&lease.group.account).await?;
         if !self.keep_pace(lease).await? {
             return Ok(None);
         }

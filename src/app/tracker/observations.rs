@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::Pass;
-use crate::app::absence::Absence;
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::tracker::Tracker;
+use crate::app::vanishings::Absence;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::change::{Change, observe};
@@ -13,20 +14,20 @@ use crate::domain::image_cache::status::Status;
 use crate::domain::poll::worth::is_worth_writing;
 use crate::store::CacheWrite;
 
-impl Gateway {
+impl Tracker {
     /// Writes what changed: of the caches that were shown, and of those that the cloud says it does not have.
     pub(super) async fn apply(&self, pass: &mut Pass, seen: &[Seen], absent: &[String]) -> Result<(), Error> {
         let ours: Vec<&Seen> = seen.iter().filter(|seen| pass.round.follows(&seen.eci_cache_id)).collect();
         let mut changes = Vec::new();
         if !ours.is_empty() {
-            for cache in self.store().moved_on(&pass.group, &ours).await? {
+            for cache in self.base.store().moved_on(&pass.group, &ours).await? {
                 let shown = ours.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
                 changes.extend(self.change_of(&cache, shown.copied()));
             }
         }
         if !absent.is_empty() {
             let ids: Vec<&str> = absent.iter().map(String::as_str).collect();
-            let missed = self.store().caches_of_group(&pass.group, &ids).await?;
+            let missed = self.base.store().caches_of_group(&pass.group, &ids).await?;
             let missed = missed.iter().filter_map(|cache| self.change_of(cache, None)).collect();
             pass.shows |= !ours.is_empty();
             changes.extend(self.believed(pass, missed).await?);
@@ -43,8 +44,8 @@ impl Gateway {
     }
 
     fn change_of(&self, cache: &ImageCache, seen: Option<&Seen>) -> Option<Change> {
-        let lag = self.clock().present().lag(self.settings().rule.list_lag);
-        observe(cache, seen, self.now(), lag).filter(|change| is_worth_writing(cache, change))
+        let lag = self.base.clock().present().lag(self.base.settings().rule.list_lag);
+        observe(cache, seen, self.base.now(), lag).filter(|change| is_worth_writing(cache, change))
     }
 
     /// Without those ends that rest on a cloud which does not show anything else either. What ends by its own date
@@ -52,23 +53,23 @@ impl Gateway {
     async fn believed(&self, pass: &Pass, mut changes: Vec<Change>) -> Result<Vec<Change>, Error> {
         let end = |change: &Change| change.moved.map(|(_, to)| to).filter(|to| to.is_final() && *to != Status::Expired);
         let ends: Vec<Status> = changes.iter().filter_map(end).collect();
-        if ends.is_empty() || pass.shows && !self.is_doubted(&pass.group).await? {
+        if ends.is_empty() || pass.shows && !self.vanishings.is_doubted(&pass.group).await? {
             return Ok(changes);
         }
         let ids: Vec<String> = changes.iter().filter_map(|change| change.next.eci_cache_id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let strict = ends.iter().any(|end| *end != Status::Deleted);
         let absence = Absence { group: &pass.group, cloud: &pass.cloud, ids: &ids, strict };
-        if !self.is_absence_believed(&absence).await? {
+        if !self.vanishings.is_absence_believed(&absence).await? {
             changes.retain(|change| end(change).is_none());
         }
         Ok(changes)
     }
 
     async fn write_changes(&self, pass: &mut Pass, changes: Vec<Change>) -> Result<(), Error> {
-        let write = |change: &Change| self.write_of(change, self.observed("tracker", change));
+        let write = |change: &Change| self.transitions.write_of(change, self.transitions.observed("tracker", change));
         let writes: Vec<CacheWrite> = changes.iter().map(write).collect();
-        let written = match self.store().write_observed(&writes).await {
+        let written = match self.base.store().write_observed(&writes).await {
             Ok(written) => written,
             Err(error) => {
                 // One row that the database does not take must not keep all others from being written.
@@ -86,7 +87,7 @@ impl Gateway {
     async fn write_each(&self, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
         let mut written = HashSet::new();
         for write in writes {
-            match self.store().write_change(write).await {
+            match self.base.store().write_change(write).await {
                 Ok(true) => drop(written.insert(write.next.id)),
                 Ok(false) => {}
                 Err(error) => match Error::from(error) {
@@ -108,18 +109,18 @@ impl Gateway {
                 tracing::error!(image_cache = %cache.id, provider_status = ?cache.provider_status, "the cloud shows a status that we do not know");
             }
             tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache moved");
-            let over = cache.eci_cache_id.as_ref().and_then(|id| pass.round.moved(id, to, self.now()));
+            let over = cache.eci_cache_id.as_ref().and_then(|id| pass.round.moved(id, to, self.base.now()));
             if let Some(over) = over {
                 metrics::histogram!("ecg_tracker_delay_seconds").record(over.as_seconds_f64());
             }
         }
-        self.signals().cache_changed(cache.id);
+        self.base.signals().cache_changed(cache.id);
     }
 
     /// Keeps what this pass learned of how long builds take.
     pub(super) async fn keep_histories(&self, pass: &mut Pass) -> Result<(), Error> {
         for (class, history) in pass.round.learned() {
-            self.store().put_history(&pass.group, &class, &history).await?;
+            self.base.store().put_history(&pass.group, &class, &history).await?;
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt as _, stream};
 
 use super::Pass;
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::tracker::Tracker;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::poll::planner::Read;
@@ -30,7 +31,7 @@ struct Brought {
     fault: Option<Fault>,
 }
 
-impl Gateway {
+impl Tracker {
     /// Carries out the reads and writes what changed. A token says where the full list goes on.
     pub(super) async fn read(&self, pass: &mut Pass, reads: Vec<Read>) -> Result<Result<Option<String>, Fault>, Error> {
         let (mut all, mut buckets, mut rest) = (None, BTreeSet::new(), None);
@@ -71,7 +72,7 @@ impl Gateway {
     /// Any of them: what an earlier part of the list has shown is not known here, and next time others are asked for.
     fn shorten(&self, suspects: &mut Vec<String>) {
         if suspects.len() > FEW {
-            let by = suspects.len() * usize::try_from(self.entropy().permille()).unwrap_or(0) / 1_000;
+            let by = suspects.len() * usize::try_from(self.base.entropy().permille()).unwrap_or(0) / 1_000;
             suspects.rotate_left(by);
             suspects.truncate(FEW);
         }
@@ -135,7 +136,7 @@ impl Gateway {
             return Ok(None);
         }
         metrics::counter!("ecg_tracker_suspects_total").increment(suspects.len() as u64);
-        let drawn = self.draw_looks(&pass.group.account, suspects.len()).await?;
+        let drawn = self.cloud_accounts.draw_looks(&pass.group.account, suspects.len()).await?;
         suspects.truncate(usize::try_from(drawn.granted).unwrap_or(usize::MAX));
         self.read_apart(pass, suspects.into_iter().map(|eci_cache_id| Read::Get { eci_cache_id }).collect()).await
     }

@@ -8,7 +8,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::upkeep::Upkeep;
 use crate::domain::database::horizon::{TOO_LONG, Watch};
 use crate::domain::quiet::Quiet;
 use crate::store::OldestTransaction;
@@ -20,13 +21,13 @@ static SAID: Quiet = Quiet::new();
 #[derive(Debug, Default)]
 pub(in crate::app) struct Horizon(Mutex<Watch>);
 
-impl Gateway {
+impl Upkeep {
     /// Looks once. In words what stands still and behind what, where that has lasted too long.
     pub(in crate::app) async fn look_at_horizon(&self) -> Result<Option<String>, Error> {
-        let oldest = self.store().oldest_transaction().await?;
-        let now = self.now();
+        let oldest = self.base.store().oldest_transaction().await?;
+        let now = self.base.now();
         let number = oldest.as_ref().map(|oldest| oldest.number);
-        let since = self.horizon().0.lock().unwrap_or_else(PoisonError::into_inner).saw(number, now);
+        let since = self.horizon.0.lock().unwrap_or_else(PoisonError::into_inner).saw(number, now);
         let known = since.map_or(0.0, |since| (now - since).as_seconds_f64());
         let seconds = oldest.as_ref().and_then(|oldest| oldest.seconds).unwrap_or(0.0).max(known);
         metrics::gauge!("ecg_feed_held_seconds").set(seconds);

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, sleep_until};
 
-use crate::app::Gateway;
 use crate::app::input::Readiness;
+use crate::app::upkeep::Upkeep;
 
 /// What readiness says where a statement was denied.
 const LACKS_RIGHT: &str = "the database's role lacks a right that was needed within the last half minute: `doctor database` names it, and `migrate` grants it";
 
-impl Gateway {
+impl Upkeep {
     /// Whether the gateway can do its work. Ends within 2 s.
     pub async fn readiness(&self) -> Readiness {
         let deadline = Deadline::now() + Duration::from_secs(2);
         let looked = async {
-            self.store().takes_writes().await.ok()?;
-            let migrations = self.store().is_migrated().await.ok()?;
-            let workers = migrations && self.store().workers_alive().await.ok()?;
+            self.base.store().takes_writes().await.ok()?;
+            let migrations = self.base.store().is_migrated().await.ok()?;
+            let workers = migrations && self.base.store().workers_alive().await.ok()?;
             let held = self.look_at_horizon().await.ok()?;
             let (mut degraded, migrated) = (Vec::from_iter(held), migrations);
             if migrated {
-                degraded.extend(self.foreign_accounts().await.ok()?);
-                degraded.extend(self.vanishings().await.ok()?);
-                degraded.extend(self.look_at_sealing().await.ok()?);
+                degraded.extend(self.cloud_accounts.foreign_accounts().await.ok()?);
+                degraded.extend(self.vanishings.vanishings().await.ok()?);
+                degraded.extend(self.audit.look_at_sealing().await.ok()?);
             }
             Some((true, migrations, workers, degraded))
         };
@@ -32,9 +32,9 @@ impl Gateway {
             () = sleep_until(deadline) => None,
         };
         let (database, migrations, workers, mut degraded): (_, _, _, Vec<String>) = looked.unwrap_or_default();
-        degraded.extend(self.ailing_issuers());
-        degraded.extend(self.store().lacks_right().then(|| LACKS_RIGHT.to_owned()));
-        let ailment = if database { None } else { self.store().ailment() };
-        Readiness { database, migrations, workers, ailment, ailing_tasks: self.ailing_tasks(), degraded }
+        degraded.extend(self.identity.ailing_issuers());
+        degraded.extend(self.base.store().lacks_right().then(|| LACKS_RIGHT.to_owned()));
+        let ailment = if database { None } else { self.base.store().ailment() };
+        Readiness { database, migrations, workers, ailment, ailing_tasks: self.base.ailing_tasks(), degraded }
     }
 }

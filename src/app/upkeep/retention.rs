@@ -6,27 +6,28 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::upkeep::Upkeep;
 use crate::store::Forgotten;
 
 /// How long one kind may take in one pass: well below the 30 s after which the janitor's sign of life is missed.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-impl Gateway {
+impl Upkeep {
     /// Removes what is over its age, for a while; and counts what waits for endpoints that are not enabled.
     pub(in crate::app) async fn forget_old(&self) -> Result<(), Error> {
-        let (store, settings) = (self.store(), self.settings());
+        let (store, settings) = (self.base.store(), self.base.settings());
         store.count_backlogs(settings.webhook.waiting_while_off).await?;
-        let events = self.before(settings.retention.events);
+        let events = self.base.before(settings.retention.events);
         let gone = repeated(|| async { Ok(store.forget_events(events).await?) }).await?;
         let mut rows = vec![("events", gone)];
         if settings.retention.deliveries < settings.retention.events {
-            let before = self.before(settings.retention.deliveries);
+            let before = self.base.before(settings.retention.deliveries);
             rows.push(("deliveries", repeated(|| async { Ok(store.forget_deliveries(before).await?) }).await?));
         }
-        let before = self.before(settings.retention.image_caches);
+        let before = self.base.before(settings.retention.image_caches);
         rows.push(("image_caches", repeated(|| async { Ok(store.forget_image_caches(before).await?) }).await?));
-        let before = self.before(settings.retention.credentials);
+        let before = self.base.before(settings.retention.credentials);
         rows.push(("credentials", store.forget_credentials(before).await?));
         // Their deliveries go with the events.
         rows.push(("webhook_endpoints", store.forget_endpoints(before.min(events)).await?));

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::app::Gateway;
 use crate::app::audit::checkpoints;
+use crate::app::upkeep::Upkeep;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note;
 use crate::crypto::seal::{OpenError, Sealer};
@@ -169,26 +169,27 @@ fn remedy(key: &str, reason: OpenError) -> String {
     format!("the master key with the id {key:?} is another than the one that sealed it: set that one")
 }
 
-impl Gateway {
+impl Upkeep {
     /// Whether this gateway may begin.
     pub async fn may_begin(&self) -> Result<(), Unfit> {
-        reach(self.store()).await?;
+        reach(self.base.store()).await?;
         // Nothing can be altered before there is something.
-        if !self.store().is_migrated().await? {
+        if !self.base.store().is_migrated().await? {
             return Err(Unfit::NotMigrated);
         }
-        let powers = self.store().powers_over_audit().await?.unwrap_or_default();
+        let powers = self.base.store().powers_over_audit().await?.unwrap_or_default();
         if !powers.is_empty() {
             return Err(Unfit::TooStrong(powers));
         }
-        check_keys(self.store(), Some(&self.parts().audit), Some(&self.parts().sealer)).await?;
+        check_keys(self.base.store(), Some(&self.audit.keys), Some(&self.base.sealer())).await?;
         self.name_weaknesses().await?;
         self.name_dead_words().await
     }
 
     /// Logs the keys with scopes that are none, or none any more: by these words they open nothing.
     async fn name_dead_words(&self) -> Result<(), Unfit> {
-        let found = self.store().keys_of_other_scopes(&Scope::ALL.map(Scope::as_str), self.now(), MOST_NAMED).await?;
+        let found =
+            self.base.store().keys_of_other_scopes(&Scope::ALL.map(Scope::as_str), self.base.now(), MOST_NAMED).await?;
         if !found.is_empty() {
             let keys = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             tracing::warn!(
@@ -203,7 +204,7 @@ impl Gateway {
 
     /// Logs the settings of the database that are weaker than what the gateway is built on.
     async fn name_weaknesses(&self) -> Result<(), Unfit> {
-        for Weakness { setting, value, needed, mended } in self.store().weaknesses().await? {
+        for Weakness { setting, value, needed, mended } in self.base.store().weaknesses().await? {
             if mended {
                 tracing::warn!(
                     setting,
@@ -225,34 +226,22 @@ impl Gateway {
 
     /// Whether what is written with these keys is good, whichever role writes it.
     pub async fn keys_fit(&self) -> Result<(), Unfit> {
-        reach(self.store()).await?;
-        check_keys(self.store(), Some(&self.parts().audit), Some(&self.parts().sealer)).await
+        reach(self.base.store()).await?;
+        check_keys(self.base.store(), Some(&self.audit.keys), Some(&self.base.sealer())).await
     }
 
     /// Why the database cannot be used at the moment, if it cannot.
     pub async fn reach_database(&self) -> Result<(), Unfit> {
-        self.store().reach().await.map_err(|fault| unfit(self.store(), fault))
+        self.base.store().reach().await.map_err(|fault| unfit(self.base.store(), fault))
     }
 
     /// Serves nobody and does no work until [`Self::begin`].
     pub fn hold_back(&self) {
-        self.beginning().send_replace(false);
+        self.base.beginning().send_replace(false);
     }
 
     /// From now on it serves and works.
     pub fn begin(&self) {
-        self.beginning().send_replace(true);
-    }
-
-    /// Whether it serves and works.
-    pub fn has_begun(&self) -> bool {
-        *self.beginning().borrow()
-    }
-
-    /// Ends once it serves and works.
-    pub async fn begun(&self) {
-        let mut begun = self.beginning().subscribe();
-        // The sender lives as long as we do.
-        let _begun = begun.wait_for(|begun| *begun).await;
+        self.base.beginning().send_replace(true);
     }
 }

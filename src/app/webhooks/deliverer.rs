@@ -15,21 +15,20 @@ mod alerts;
 mod attempt;
 mod chores;
 mod comparison;
-mod dispatch;
 mod statements;
 
 use std::collections::HashSet;
 
 pub(super) use attempt::{Rendered, render, word};
 use chores::Chore;
-pub(in crate::app) use dispatch::Dispatcher;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::webhooks::Webhooks;
 use crate::domain::clock::Uptime;
 use crate::domain::ids::DeliveryId;
 use crate::domain::webhooks::scheduler::{Address, End, Scheduler};
@@ -41,7 +40,7 @@ const BATCH: usize = 500;
 
 /// The one deliverer of a process, while it runs.
 struct Deliverer {
-    gateway: Gateway,
+    webhooks: Webhooks,
     worker: Uuid,
     /// Whether to go on when nothing is due.
     endless: bool,
@@ -62,7 +61,7 @@ struct Deliverer {
     begun: usize,
 }
 
-impl Gateway {
+impl Webhooks {
     /// Sends everything that is due, until nothing is in flight and nothing is due. Returns how many attempts.
     /// Once `stop` is cancelled nothing more is begun, and what is in flight ends by its deadline.
     pub async fn deliver(&self, stop: &CancellationToken) -> Result<usize, Error> {
@@ -75,14 +74,14 @@ impl Gateway {
     }
 
     async fn run_deliverer(&self, endless: bool, stop: &CancellationToken) -> Result<usize, Error> {
-        let mut inbox = self.inbox().lock().await;
+        let mut inbox = self.inbox.lock().await;
         let mut deliverer = Deliverer::enter(self.clone(), endless).await?;
         let ran = deliverer.run(&mut inbox, stop).await;
-        self.dispatcher().close();
+        self.base.dispatcher().close();
         // What came in between belongs to a worker that leaves: it is taken from it as from a dead one.
         while inbox.try_recv().is_ok() {}
         ran?;
-        self.store().leave_worker(deliverer.worker).await?;
+        self.base.store().leave_worker(deliverer.worker).await?;
         if deliverer.cut_off {
             self.reclaim_deliveries().await?;
         }
@@ -91,12 +90,13 @@ impl Gateway {
 }
 
 impl Deliverer {
-    async fn enter(gateway: Gateway, endless: bool) -> Result<Self, Error> {
-        let (worker, began, lease) = (gateway.uuid(), gateway.uptime(), gateway.settings().deliverer_lease);
-        gateway.store().enter_worker(worker, lease.as_secs_f64()).await?;
-        let scheduler = Scheduler::new(gateway.settings().scheduler());
+    async fn enter(webhooks: Webhooks, endless: bool) -> Result<Self, Error> {
+        let (worker, began, lease) =
+            (webhooks.base.uuid(), webhooks.base.uptime(), webhooks.base.settings().deliverer_lease);
+        webhooks.base.store().enter_worker(worker, lease.as_secs_f64()).await?;
+        let scheduler = Scheduler::new(webhooks.base.settings().scheduler());
         Ok(Self {
-            gateway,
+            webhooks,
             worker,
             endless,
             stopping: false,
@@ -115,7 +115,7 @@ impl Deliverer {
     }
 
     async fn run(&mut self, inbox: &mut UnboundedReceiver<Dispatched>, stop: &CancellationToken) -> Result<(), Error> {
-        let gateway = self.gateway.clone();
+        let webhooks = self.webhooks.clone();
         loop {
             while let Ok(handed) = inbox.try_recv() {
                 self.take_dispatched(handed);
@@ -136,7 +136,7 @@ impl Deliverer {
                 Some(handed) = inbox.recv() => self.take_dispatched(handed),
                 Some(ended) = self.in_flight.join_next() => self.note_ended(ended),
                 Some(chore) = self.chores.join_next() => self.note_chore(chore)?,
-                () = gateway.outlet().look.notified() => self.plan.look_now = true,
+                () = webhooks.base.outlet().look.notified() => self.plan.look_now = true,
                 () = stop.cancelled(), if !stopping => self.stop(),
                 () = sleep_until(next) => self.assert_alive()?,
             }
@@ -145,7 +145,7 @@ impl Deliverer {
 
     fn take_dispatched(&mut self, handed: Dispatched) {
         for endpoint in handed.behind {
-            self.scheduler.note_behind(endpoint, self.gateway.now());
+            self.scheduler.note_behind(endpoint, self.webhooks.base.now());
         }
         self.take_all(handed.claims);
     }
@@ -170,7 +170,7 @@ impl Deliverer {
         if self.stopping || claim.worker != self.worker {
             self.unused.push(claim.id);
         } else {
-            let unused = self.scheduler.take(address, claim, self.gateway.now());
+            let unused = self.scheduler.take(address, claim, self.webhooks.base.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
         }
     }
@@ -178,12 +178,12 @@ impl Deliverer {
     /// Begins every attempt that may begin now.
     fn send_all(&mut self) {
         while !self.stopping
-            && self.gateway.uptime() < self.good_until
-            && let Some(claim) = self.scheduler.next(self.gateway.now())
+            && self.webhooks.base.uptime() < self.good_until
+            && let Some(claim) = self.scheduler.next(self.webhooks.base.now())
         {
             self.begun += 1;
-            let gateway = self.gateway.clone();
-            self.in_flight.spawn(async move { gateway.attempt_delivery(claim).await });
+            let webhooks = self.webhooks.clone();
+            self.in_flight.spawn(async move { webhooks.attempt_delivery(claim).await });
         }
     }
 
@@ -193,10 +193,10 @@ impl Deliverer {
         // An attempt catches its own panics; only the end of the runtime ends a task.
         for ended in all.into_iter().flatten() {
             let failures = self.scheduler.failures(ended.claim.endpoint);
-            let mut finished = self.gateway.finished(&ended, failures);
+            let mut finished = self.webhooks.finished(&ended, failures);
             let end =
                 End { revision: ended.claim.to.revision, good: ended.is_good(), paused_until: finished.pause_until };
-            let unused = self.scheduler.ended(ended.claim.endpoint, &end, self.gateway.now());
+            let unused = self.scheduler.ended(ended.claim.endpoint, &end, self.webhooks.base.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
             if ended.claim.to.rate_per_second.is_some() {
                 finished.free_at = self.scheduler.free_at(ended.claim.endpoint);
@@ -209,8 +209,8 @@ impl Deliverer {
     /// Gives back what has not begun; what is in flight goes on for a while.
     fn stop(&mut self) {
         self.stopping = true;
-        self.cut_off_at = Some(Instant::now() + self.gateway.settings().webhook_drain);
-        self.gateway.dispatcher().close();
+        self.cut_off_at = Some(Instant::now() + self.webhooks.base.settings().webhook_drain);
+        self.webhooks.base.dispatcher().close();
         self.give_back_all();
     }
 
@@ -243,7 +243,7 @@ impl Deliverer {
     }
 
     fn assert_alive(&self) -> Result<(), Error> {
-        if self.gateway.uptime() < self.good_until { Ok(()) } else { Err(dead()) }
+        if self.webhooks.base.uptime() < self.good_until { Ok(()) } else { Err(dead()) }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::view::{AttemptView, DeliveryView, RequeuedView};
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::webhooks::Webhooks;
+use crate::app::{Call, Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::filter::{DeliveryFilter, Page, Slice};
 use crate::domain::identity::caller::Caller;
@@ -15,7 +16,7 @@ const REPLAY: &str = "replay_webhook_endpoint";
 /// Most deliveries that one call puts into the queue.
 const MOST: i64 = 10_000;
 
-impl Gateway {
+impl Webhooks {
     /// The team's deliveries, newest event first.
     pub async fn list_deliveries(
         &self,
@@ -24,9 +25,9 @@ impl Gateway {
         page: &Page,
     ) -> Result<Slice<DeliveryView>, Error> {
         access::check(caller, "list_deliveries")?;
-        let list = List::new(self, caller, "deliveries", filter);
+        let list = List::new(&self.base, caller, "deliveries", filter);
         let place = list.place(page)?.map(|place| delivery_place(&place).ok_or_else(unreadable)).transpose()?;
-        let deliveries = self.store().deliveries(&caller.team, filter, place, one_more(page)).await?;
+        let deliveries = self.base.store().deliveries(&caller.team, filter, place, one_more(page)).await?;
         Ok(list.slice(deliveries, page, |placed| format!("{} {}", placed.place.0, placed.place.1)))
     }
 
@@ -37,7 +38,7 @@ impl Gateway {
     }
 
     async fn own_delivery(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryView, Error> {
-        let delivery = self.store().delivery(&caller.team, id).await?;
+        let delivery = self.base.store().delivery(&caller.team, id).await?;
         delivery.map(Into::into).ok_or(Error::NotFound("delivery"))
     }
 
@@ -50,9 +51,9 @@ impl Gateway {
     ) -> Result<Slice<AttemptView>, Error> {
         access::check(caller, "list_delivery_attempts")?;
         self.own_delivery(caller, id).await?;
-        let list = List::new(self, caller, "delivery_attempts", &id);
+        let list = List::new(&self.base, caller, "delivery_attempts", &id);
         let from: i64 = list.place(page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
-        let attempts = self.store().delivery_attempts(&caller.team, id, from, one_more(page)).await?;
+        let attempts = self.base.store().delivery_attempts(&caller.team, id, from, one_more(page)).await?;
         let numbered: Vec<_> = (from + 1..).zip(attempts).map(|(place, attempt)| Numbered(place, attempt)).collect();
         Ok(list.slice(numbered, page, |numbered| numbered.0.to_string()))
     }
@@ -62,14 +63,14 @@ impl Gateway {
         access::check(caller, RESEND)?;
         let entry = self.endpoint_entry(caller, call, RESEND, &id);
         let conflict = |code, detail: &str| Err(Error::Conflict { code, detail: detail.to_owned() });
-        match self.store().resend(&caller.team, id, self.now(), &entry).await? {
+        match self.base.store().resend(&caller.team, id, self.base.now(), &entry).await? {
             Resent::Done => {}
             Resent::Absent => return Err(Error::NotFound("delivery")),
             Resent::InFlight => return conflict("delivery_in_flight", "the delivery is being sent at the moment"),
             Resent::EndpointGone => return conflict("webhook_endpoint_gone", "its webhook endpoint was deleted"),
         }
         call.set_audited();
-        self.outlet().look.notify_one();
+        self.base.outlet().look.notify_one();
         self.own_delivery(caller, id).await
     }
 
@@ -84,7 +85,7 @@ impl Gateway {
         access::check(caller, RECOVER)?;
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, RECOVER, &id);
-        let count = self.store().recover(&caller.team, id, since, self.now(), MOST, &entry).await?;
+        let count = self.base.store().recover(&caller.team, id, since, self.base.now(), MOST, &entry).await?;
         Ok(self.requeued(call, count, MOST))
     }
 
@@ -101,16 +102,16 @@ impl Gateway {
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, REPLAY, &id);
         // For one that is not enabled, no more than may wait for it.
-        let room = self.store().backlog_room(id, self.settings().webhook.waiting_while_off).await?;
+        let room = self.base.store().backlog_room(id, self.base.settings().webhook.waiting_while_off).await?;
         let most = room.map_or(MOST, |room| room.min(MOST));
         let span = Span { since: span.0, until: span.1, most };
-        let count = self.store().replay(&caller.team, id, &span, self.now(), &entry).await?;
+        let count = self.base.store().replay(&caller.team, id, &span, self.base.now(), &entry).await?;
         Ok(self.requeued(call, count, most))
     }
 
     fn requeued(&self, call: &Call, count: u64, most: i64) -> RequeuedView {
         call.set_audited();
-        self.outlet().look.notify_one();
+        self.base.outlet().look.notify_one();
         let deliveries = i64::try_from(count).unwrap_or(i64::MAX);
         RequeuedView { deliveries, has_more: deliveries >= most }
     }

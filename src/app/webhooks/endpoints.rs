@@ -14,7 +14,8 @@ pub(in crate::app) use urls::seal_all;
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::input::NewEndpoint;
 use crate::app::view::EndpointView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::webhooks::Webhooks;
+use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
@@ -26,7 +27,7 @@ use crate::store::EndpointSecrets;
 const CREATE: &str = "create_webhook_endpoint";
 const DELETE: &str = "delete_webhook_endpoint";
 
-impl Gateway {
+impl Webhooks {
     /// Adds an endpoint, once it has echoed a challenge, or as one that will do so later. Its secret is in the answer,
     /// and never shown again.
     pub async fn create_webhook_endpoint(
@@ -37,7 +38,7 @@ impl Gateway {
     ) -> Result<EndpointView, Error> {
         access::check(caller, CREATE)?;
         self.check_endpoint(caller, &new).await?;
-        let keys = Keys::of(new.secret.as_ref(), self.entropy(), new.ed25519)?;
+        let keys = Keys::of(new.secret.as_ref(), self.base.entropy(), new.ed25519)?;
         let mut endpoint = self.endpoint_of(caller, &new, &keys);
         if !self.skips_challenge(new.skip_challenge)? && !endpoint.is_pending() {
             let own = secrets::plain(&new.headers);
@@ -49,8 +50,8 @@ impl Gateway {
             url: self.seal_url(endpoint.id, &endpoint.url),
         };
         let entry = self.endpoint_entry(caller, call, CREATE, &endpoint.id);
-        let most = self.settings().webhook.endpoints_per_team;
-        if !self.store().add_endpoint(&endpoint, &secrets, most, &entry).await? {
+        let most = self.base.settings().webhook.endpoints_per_team;
+        if !self.base.store().add_endpoint(&endpoint, &secrets, most, &entry).await? {
             let detail =
                 format!("the team has {most} webhook endpoints or more, and may have {most}; delete one first");
             return Err(Error::Conflict { code: "too_many_webhook_endpoints", detail });
@@ -61,9 +62,9 @@ impl Gateway {
     }
 
     fn endpoint_of(&self, caller: &Caller, new: &NewEndpoint, keys: &Keys) -> Endpoint {
-        let now = self.now();
+        let now = self.base.now();
         Endpoint {
-            id: EndpointId::new(now, self.entropy()),
+            id: EndpointId::new(now, self.base.entropy()),
             team: caller.team.clone(),
             url: new.url.as_str().into(),
             description: new.description.clone(),
@@ -90,7 +91,7 @@ impl Gateway {
         secrets::check_headers(&new.headers, &mut findings);
         let once = !(new.verify_later && new.skip_challenge);
         findings.require(once, "/verify_later", "not_allowed", "leaves nothing to verify together with skip_challenge");
-        if let Err(reason) = self.parts().sender.judge(&new.url).await {
+        if let Err(reason) = self.sender.judge(&new.url).await {
             findings.require(false, "/url", "not_allowed", reason.to_string());
         }
         Ok(findings.into_result()?)
@@ -99,9 +100,9 @@ impl Gateway {
     /// The team's endpoints, newest first.
     pub async fn list_webhook_endpoints(&self, caller: &Caller, page: &Page) -> Result<Slice<EndpointView>, Error> {
         access::check(caller, "list_webhook_endpoints")?;
-        let list = List::new(self, caller, "webhook_endpoints", &());
+        let list = List::new(&self.base, caller, "webhook_endpoints", &());
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
-        let kept = self.store().endpoints(&caller.team, before, one_more(page)).await?;
+        let kept = self.base.store().endpoints(&caller.team, before, one_more(page)).await?;
         let endpoints = kept.into_iter().map(|kept| self.open_endpoint(kept)).collect::<Result<Vec<_>, _>>()?;
         Ok(list.slice(endpoints, page, |endpoint| endpoint.id.uuid().to_string()))
     }
@@ -114,7 +115,7 @@ impl Gateway {
 
     /// An endpoint of the caller's team.
     pub(in crate::app) async fn own_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Error> {
-        let kept = self.store().endpoint(&caller.team, id).await?.ok_or(Error::NotFound("webhook endpoint"))?;
+        let kept = self.base.store().endpoint(&caller.team, id).await?.ok_or(Error::NotFound("webhook endpoint"))?;
         self.open_endpoint(kept)
     }
 
@@ -132,7 +133,7 @@ impl Gateway {
     pub async fn delete_webhook_endpoint(&self, caller: &Caller, call: &Call, id: EndpointId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         let entry = self.endpoint_entry(caller, call, DELETE, &id);
-        if !self.store().remove_endpoint(&caller.team, id, &entry).await? {
+        if !self.base.store().remove_endpoint(&caller.team, id, &entry).await? {
             return Err(Error::NotFound("webhook endpoint"));
         }
         call.set_audited();
@@ -147,11 +148,15 @@ impl Gateway {
         action: &str,
         id: &impl ToString,
     ) -> AuditEntry {
-        let mut entry =
-            Actor::caller(caller, &call.origin).entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        let mut entry = Actor::caller(caller, &call.origin).entry(
+            self.base.audit_id(),
+            self.base.now(),
+            action,
+            Outcome::Succeeded,
+        );
         entry.resource = Some(id.to_string());
-        entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
+        entry.duration_ms = Some(self.base.milliseconds_since(call));
+        entry.parameters = self.base.asked(call);
         entry
     }
 }

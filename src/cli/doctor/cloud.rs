@@ -59,8 +59,8 @@ pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> 
 async fn examine(arguments: &Arguments, config: &ServeConfig) -> Result<(Vec<AccountReport>, Option<Error>), Failure> {
     let gateway = assemble::gateway(config, &[])?;
     // The machine's clock will do: where the database is away, the cloud is asked nevertheless.
-    let _away = gateway.keep_time().await;
-    let examined = gateway.examine_cloud(&arguments.regions, !arguments.policy_only).await;
+    let _away = gateway.base().keep_time().await;
+    let examined = gateway.cloud_accounts().examine_cloud(&arguments.regions, !arguments.policy_only).await;
     gateway.close().await;
     Ok(examined)
 }

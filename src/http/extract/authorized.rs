@@ -41,14 +41,15 @@ impl FromRequestParts<DoorState> for Authorized {
         let exchange = Exchange::of(parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
         let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
         let token = bearer(&parts.headers)?;
-        let caller = door.gateway.authenticate(&exchange.call, &exchange.place, token, team(&parts.headers)).await?;
+        let caller =
+            door.gateway.identity().authenticate(&exchange.call, &exchange.place, token, team(&parts.headers)).await?;
         // The wrapper names the caller even if the next line refuses them.
         let caller = Arc::clone(exchange.caller.get_or_init(|| caller));
         caller.provenance.iter().for_each(|provenance| exchange.call.comes_by(provenance));
         exchange.place.count(&caller.team)?;
         access::check(&caller, operation)?;
         if !access::is_platforms(&caller, operation) {
-            door.gateway.check_team(&caller).await?;
+            door.gateway.policies().check_team(&caller).await?;
         }
         let class = access::of(operation).map_or(Class::Read, |access| access.class);
         exchange.place.enter(class, Party::Team(caller.team.clone())).await?;
@@ -61,8 +62,11 @@ impl FromRequestParts<DoorState> for Authorized {
 pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMap) -> Result<(), Refusal> {
     let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
     let let_in = async {
-        let caller =
-            door.gateway.authenticate(&exchange.call, &exchange.place, bearer(headers)?, team(headers)).await?;
+        let caller = door
+            .gateway
+            .identity()
+            .authenticate(&exchange.call, &exchange.place, bearer(headers)?, team(headers))
+            .await?;
         // The platform's: its own team may be disabled.
         access::check(&caller, operation)
     };

@@ -46,7 +46,7 @@ pub(super) async fn create_image_cache(
     let wait = headers::prefer_wait(&request);
     let key = headers::idempotency_key(&request)?.map(|key| body.key(key));
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let changed = door.gateway.create_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
+    let changed = door.gateway.image_caches().create_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
     Ok(answer::changed(StatusCode::CREATED, &changed, wait))
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn list_image_caches(
     Query(query): Query<ImageCacheQuery>,
 ) -> Result<Response, Refusal> {
     let (filter, page) = query.split();
-    let shown = door.gateway.show_image_caches(&who.caller, &filter, &page).await?;
+    let shown = door.gateway.image_caches().show_image_caches(&who.caller, &filter, &page).await?;
     Ok(answer::shown_list(&uri, shown))
 }
 
@@ -87,9 +87,9 @@ pub(super) async fn get_image_cache(
     Query(query): Query<WaitForQuery>,
 ) -> Result<Response, Refusal> {
     let Some(timeout) = query.max_wait() else {
-        return Ok(answer::shown(&request, door.gateway.show_image_cache(&who.caller, id).await?));
+        return Ok(answer::shown(&request, door.gateway.image_caches().show_image_cache(&who.caller, id).await?));
     };
-    let view = door.gateway.get_settled_image_cache(&who.caller, &who.call, id, timeout).await?;
+    let view = door.gateway.image_caches().get_settled_image_cache(&who.caller, &who.call, id, timeout).await?;
     Ok(answer::image_cache(&request, &view))
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn update_image_cache(
 ) -> Result<Response, Refusal> {
     let (wait, options) = options(&request)?;
     let wanted = body.value.try_into().map_err(Refusal::invalid)?;
-    let changed = door.gateway.update_image_cache(&who.caller, &who.call, id, wanted, options).await?;
+    let changed = door.gateway.image_caches().update_image_cache(&who.caller, &who.call, id, wanted, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn delete_image_cache(
     request: HeaderMap,
 ) -> Result<Response, Refusal> {
     let (wait, options) = options(&request)?;
-    let changed = door.gateway.delete_image_cache(&who.caller, &who.call, id, options).await?;
+    let changed = door.gateway.image_caches().delete_image_cache(&who.caller, &who.call, id, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))
 }
 
@@ -159,6 +159,6 @@ pub(super) async fn list_transitions(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_transitions(&who.caller, id, &query.page).await?;
+    let slice = door.gateway.image_caches().list_transitions(&who.caller, id, &query.page).await?;
     Ok(answer::listed::<_, TransitionList>(&uri, slice))
 }

@@ -44,7 +44,7 @@ pub(super) async fn list_operations(
     uri: Uri,
     Query(query): Query<OperationQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_operations(&who.caller, query.team, &query.page).await?;
+    let slice = door.gateway.platform().list_operations(&who.caller, query.team, &query.page).await?;
     Ok(answer::listed::<_, OperationList>(&uri, slice))
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn list_team_costs(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_team_costs(&who.caller, &query.page).await?;
+    let slice = door.gateway.platform().list_team_costs(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, TeamCostList>(&uri, slice))
 }
 
@@ -76,6 +76,6 @@ pub(super) async fn get_operation(
     who: Authorized,
     Id(id): Id<OperationId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_operation(&who.caller, id).await?;
+    let view = door.gateway.operations().get_operation(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

@@ -74,7 +74,7 @@ pub(super) async fn healthz() -> Response {
 )]
 pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Refusal> {
     // Whoever stands before it sends new requests elsewhere, while these are still answered.
-    if door.gateway.is_stopping() {
+    if door.gateway.base().is_stopping() {
         return Err(Refusal::not_ready("it is about to stop".to_owned()));
     }
     readiness(&door.gateway).await
@@ -82,14 +82,14 @@ pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Re
 
 /// Whether the gateway can do its work, and if not, what is wrong.
 async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
-    let ready = gateway.readiness().await;
+    let ready = gateway.upkeep().readiness().await;
     let parts = [("database", ready.database), ("migrations", ready.migrations), ("workers", ready.workers)];
     let mut wrong: Vec<String> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| (*name).to_owned()).collect();
     wrong.extend(ready.ailment.map(|ailment| format!("the database answers, but {ailment}")));
-    if wrong.is_empty() && !gateway.has_begun() {
+    if wrong.is_empty() && !gateway.base().has_begun() {
         wrong.push("startup".to_owned());
     }
-    if gateway.lacks_issuer_keys() {
+    if gateway.identity().lacks_issuer_keys() {
         wrong.push("issuer_keys".to_owned());
     }
     if !ready.ailing_tasks.is_empty() {
@@ -98,7 +98,7 @@ async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
     if !wrong.is_empty() {
         return Err(Refusal::not_ready(format!("not in order: {}", wrong.join(", "))));
     }
-    let doubt = gateway.clock().doubt();
+    let doubt = gateway.base().clock().doubt();
     let view = ReadinessView {
         database: true,
         migrations: true,
@@ -123,7 +123,7 @@ fn doubted(by: Duration) -> String {
 /// Health, readiness and metrics alone, for a listener of the operator's.
 pub(in crate::http) fn operators(gateway: Gateway, render: RenderMetrics) -> Router {
     let ready = async move || {
-        let request_id = gateway.new_request_id();
+        let request_id = gateway.base().new_request_id();
         readiness(&gateway).await.unwrap_or_else(|refusal| refusal.write(None, &request_id))
     };
     Router::new()

@@ -117,11 +117,12 @@ impl Asked<'_> {
     async fn create(&self) -> Answered {
         let (new, token) = read::read_create(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         if self.dry_run {
-            return passed(self.gateway.check_create(self.caller, &new).await);
+            return passed(self.gateway.image_caches().check_create(self.caller, &new).await);
         }
         let key = token.map(|token| self.key(&token));
         let unanswered = if key.is_some() { CREATE_GOES_ON } else { CREATE_IS_REMOVED };
-        let told = self.gateway.create_image_cache_now(self.caller, self.call, new, key, self.wait()).await;
+        let told =
+            self.gateway.image_caches().create_image_cache_now(self.caller, self.call, new, key, self.wait()).await;
         match told.map_err(|error| words::not_gone(words::of_error(error)))? {
             CreateAnswer::Done { eci_cache_id, container_group_id, receipt } => {
                 // One create, one receipt.
@@ -145,7 +146,8 @@ impl Asked<'_> {
 
     /// The answer to a change that was asked for before with the same token.
     async fn repeated(&self, action: Action, key: Option<&IdempotencyKey>) -> Option<Answered> {
-        let told = self.gateway.repeated_change(self.caller, action.operation(), key?, self.wait()).await;
+        let told =
+            self.gateway.image_caches().repeated_change(self.caller, action.operation(), key?, self.wait()).await;
         told.map_err(words::of_error).transpose().map(|told| told.and_then(|over| ended(over, action)))
     }
 
@@ -158,7 +160,7 @@ impl Asked<'_> {
         }
         let operation = changed.image_cache.operation_id.parse();
         let operation = operation.map_err(|_| Refusal::internal("an operation's id that cannot be read"))?;
-        let over = self.gateway.await_change(self.caller, operation, self.wait()).await;
+        let over = self.gateway.image_caches().await_change(self.caller, operation, self.wait()).await;
         ended(over.map_err(words::of_error)?, action)
     }
 
@@ -168,7 +170,8 @@ impl Asked<'_> {
         if self.dry_run {
             return passed(Ok(()));
         }
-        let found = self.gateway.describe_image_caches(self.caller, &filter).await.map_err(words::of_error)?;
+        let found =
+            self.gateway.image_caches().describe_image_caches(self.caller, &filter).await.map_err(words::of_error)?;
         let caches: Vec<Value> = found.caches.iter().map(object::of).collect();
         let mut answer = fields([("ImageCaches", json!(caches)), ("TotalCount", json!(found.total))]);
         answer.extend(found.next_token.map(|token| ("NextToken".to_owned(), json!(token))));
@@ -180,16 +183,23 @@ impl Asked<'_> {
             read::read_update(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         self.about(&id);
         if self.dry_run {
-            let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
-            return passed(self.gateway.check_update(self.caller, cache, &changes).await);
+            let cache = self
+                .gateway
+                .image_caches()
+                .find_image_cache(self.caller, &region, &id)
+                .await
+                .map_err(words::of_error)?;
+            return passed(self.gateway.image_caches().check_update(self.caller, cache, &changes).await);
         }
         let key = token.map(|token| self.key(&token));
         if let Some(answered) = self.repeated(Action::Update, key.as_ref()).await {
             return answered;
         }
-        let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
+        let cache =
+            self.gateway.image_caches().find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
         let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
-        let done = self.gateway.update_image_cache(self.caller, self.call, cache, changes, options).await;
+        let done =
+            self.gateway.image_caches().update_image_cache(self.caller, self.call, cache, changes, options).await;
         self.changed(Action::Update, done).await
     }
 
@@ -198,15 +208,16 @@ impl Asked<'_> {
             read::read_delete(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         self.about(&id);
         if self.dry_run {
-            return passed(self.gateway.find_image_cache(self.caller, &region, &id).await.map(drop));
+            return passed(self.gateway.image_caches().find_image_cache(self.caller, &region, &id).await.map(drop));
         }
         let key = token.map(|token| self.key(&token));
         if let Some(answered) = self.repeated(Action::Delete, key.as_ref()).await {
             return answered;
         }
-        let cache = self.gateway.find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
+        let cache =
+            self.gateway.image_caches().find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
         let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
-        let done = self.gateway.delete_image_cache(self.caller, self.call, cache, options).await;
+        let done = self.gateway.image_caches().delete_image_cache(self.caller, self.call, cache, options).await;
         self.changed(Action::Delete, done).await
     }
 
@@ -215,7 +226,7 @@ impl Asked<'_> {
         if self.dry_run {
             return passed(Ok(()));
         }
-        let usage = self.gateway.list_usage(self.caller, None, region).await;
+        let usage = self.gateway.image_caches().list_usage(self.caller, None, region).await;
         let usage = usage.map_err(|error| words::not_gone(words::of_error(error)))?;
         let mut attributes = usage.attributes;
         attributes.insert("TeamUsedImageCacheCount".to_owned(), json!(usage.team.used));

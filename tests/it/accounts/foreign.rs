@@ -29,7 +29,7 @@ async fn long(app: &TestGateway) {
         for seconds in [661, 61, 61] {
             app.advance(seconds);
             app.drain().await;
-            while app.gateway.reconcile().await.unwrap() {}
+            while app.gateway.reconciler().reconcile().await.unwrap() {}
         }
     }
 }
@@ -98,7 +98,7 @@ async fn a_wrong_key_from_the_start_is_told_before_anybody_asks_for_anything() {
     ready(&app, "web").await;
     let other = elsewhere(&app).await;
     app.advance(661);
-    while other.gateway.reconcile().await.unwrap() {}
+    while other.gateway.reconciler().reconcile().await.unwrap() {}
     assert_eq!((degraded(&other).await.len(), eci_calls(&app, SECOND.0).await), (1, 0));
     let shown =
         crate::policy::admin(&other, reqwest::Method::GET, "/v1/cloud-accounts/default", None).await.expect(200);
@@ -112,7 +112,8 @@ async fn an_operator_says_that_the_other_account_is_meant() {
     app.created().await;
     let other = elsewhere(&app).await;
     let waiting = id(&other.create("nginx:1.28").await.expect(202));
-    let said = other.gateway.accept_account(&operator(), &call(&other), "default", None).await.unwrap();
+    let said =
+        other.gateway.cloud_accounts().accept_account(&operator(), &call(&other), "default", None).await.unwrap();
     assert_eq!(said, "the image caches of default are in the account 2 at the cloud (before: 1)");
     app.advance(5);
     other.until(&waiting, "ready").await;
@@ -132,7 +133,7 @@ async fn an_operator_says_that_the_other_account_is_meant() {
     let expected =
         json!({"cloud_account": "default", "account_id": "2", "account_id_before": "1", "subject": "command line"});
     assert_eq!(entry, expected);
-    let nobodys = app.gateway.accept_account(&operator(), &call(&app), "nobodys", None).await;
+    let nobodys = app.gateway.cloud_accounts().accept_account(&operator(), &call(&app), "nobodys", None).await;
     assert!(nobodys.is_err(), "{nobodys:?}");
 }
 

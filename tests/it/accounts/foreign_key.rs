@@ -80,7 +80,7 @@ async fn a_key_that_is_not_used_or_not_new_is_not_asked() {
 async fn an_operator_says_that_it_is_meant_and_then_it_is_put() {
     let app = used().await;
     let one = Some("1".parse().unwrap());
-    let said = app.gateway.accept_account(&operator(), &call(&app), "second", one).await.unwrap();
+    let said = app.gateway.cloud_accounts().accept_account(&operator(), &call(&app), "second", one).await.unwrap();
     assert_eq!(said, "the image caches of second are in the account 1 at the cloud (before: 2)");
     put(&app, &account(FOREIGN)).await;
     created(&app, "nginx:2").await;

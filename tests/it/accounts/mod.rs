@@ -84,7 +84,7 @@ async fn eci_calls(app: &TestGateway, key: &str) -> u64 {
 
 /// What `/readyz` says does not go on.
 async fn degraded(app: &TestGateway) -> Vec<String> {
-    app.gateway.beat("a worker").await.unwrap();
+    app.gateway.upkeep().beat("a worker").await.unwrap();
     let page = Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
     page["degraded"].as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
 }

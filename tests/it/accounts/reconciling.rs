@@ -29,12 +29,12 @@ pub(super) fn operator() -> Caller {
 }
 
 pub(super) fn call(app: &TestGateway) -> Call {
-    let origin = Origin { door: Door::Cli, request_id: app.gateway.new_request_id(), address: None };
+    let origin = Origin { door: Door::Cli, request_id: app.gateway.base().new_request_id(), address: None };
     Call::new(origin, app.now())
 }
 
 async fn compare(app: &TestGateway) {
-    while app.gateway.reconcile().await.unwrap() {}
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
 }
 
 fn attempt(app: &TestGateway) -> Attempt {
@@ -97,7 +97,7 @@ async fn what_vanishes_in_an_account_is_noticed() {
     };
     turns().await;
     assert_eq!(app.cache(&other).await["status"], "ready", "an empty list is an alarm");
-    let accepted = app.gateway.accept_vanished(&operator(), &call(&app), "second", &region).await.unwrap();
+    let accepted = app.gateway.vanishings().accept_vanished(&operator(), &call(&app), "second", &region).await.unwrap();
     assert_eq!(accepted, "1 of 1 image caches of second in cn-beijing count as gone");
     turns().await;
     assert_eq!(app.cache(&other).await["status"], "lost");
@@ -105,7 +105,7 @@ async fn what_vanishes_in_an_account_is_noticed() {
     let entries = "SELECT count(*) FROM audit_entries WHERE action = 'accept_mass_vanishing' AND team IS NULL
         AND parameters ->> 'cloud_account' = 'second'";
     assert_eq!(app.count(entries).await, 1);
-    let again = app.gateway.accept_vanished(&operator(), &call(&app), "second", &region).await;
+    let again = app.gateway.vanishings().accept_vanished(&operator(), &call(&app), "second", &region).await;
     assert!(again.is_err(), "{again:?}");
     assert_eq!(app.cache(&usual).await["status"], "ready", "the other account's list says nothing of it");
     assert!(calls(&app, KEY, "DescribeImageCaches").await > before, "both were compared");

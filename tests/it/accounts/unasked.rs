@@ -97,7 +97,7 @@ async fn one_that_never_answers_is_waited_for_once() {
 async fn alarm(app: &TestGateway) {
     let blind = app.second_gateway(without_sts(SECOND)).await;
     app.advance(661);
-    while blind.gateway.reconcile().await.unwrap() {}
+    while blind.gateway.reconciler().reconcile().await.unwrap() {}
     assert_eq!(app.count("SELECT count(*) FROM mass_vanishings").await, 1);
 }
 
@@ -115,7 +115,7 @@ async fn a_key_is_not_pinned_while_it_may_be_the_wrong_one() {
     // Once the right key has ended the alarm, it is the one.
     let right = app.second_gateway(Setup::default()).await;
     app.advance(61);
-    while right.gateway.reconcile().await.unwrap() {}
+    while right.gateway.reconciler().reconcile().await.unwrap() {}
     assert_eq!(app.count("SELECT count(*) FROM mass_vanishings").await, 0);
     right.get("/v1/usage?region=cn-beijing").await.expect(200);
     assert_eq!(pinned(&app).await, [("default".to_owned(), "1".to_owned())]);

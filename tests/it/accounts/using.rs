@@ -199,7 +199,7 @@ async fn while_the_accounts_cannot_be_read_what_is_known_of_them_goes_on() {
     let mut looks = calls(&app, SECOND.0, "DescribeImageCaches").await;
     for _ in 0..3 {
         app.advance(60);
-        while app.gateway.track().await.unwrap() {}
+        while app.gateway.tracker().track().await.unwrap() {}
         let now = calls(&app, SECOND.0, "DescribeImageCaches").await;
         assert!(now > looks || app.cache(&id).await["status"] == "ready", "it is looked at with what was read last");
         looks = now;

@@ -19,7 +19,7 @@ async fn while_away(app: &TestGateway) {
     for _ in 0..5 {
         app.advance(40);
         app.drain().await;
-        while app.gateway.reconcile().await.unwrap() {}
+        while app.gateway.reconciler().reconcile().await.unwrap() {}
     }
 }
 

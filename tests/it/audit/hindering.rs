@@ -24,7 +24,7 @@ async fn told(app: &TestGateway, sql: &str) -> String {
 
 /// What readiness says beside "ready".
 async fn degraded(app: &TestGateway) -> Vec<String> {
-    app.gateway.beat("a test").await.unwrap();
+    app.gateway.upkeep().beat("a test").await.unwrap();
     let ready = app.get("/readyz").await.expect(200);
     let told = ready.get("degraded").unwrap_or(&Value::Null).as_array().cloned().unwrap_or_default();
     told.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
@@ -78,7 +78,7 @@ async fn a_checkpoint_that_no_gateway_signed_is_passed_over_and_told() {
     let entries = app.items("/v1/audit-entries").await;
     let proof = format!("/v1/audit-entries/{}/proof", entries.last().unwrap()["id"].as_str().unwrap());
     assert!(app.get(&proof).await.expect(200)["checkpoint"]["tree_size"].as_i64() < Some(100));
-    app.gateway.keys_fit().await.unwrap();
+    app.gateway.upkeep().keys_fit().await.unwrap();
     app.seal().await;
     let report = verified(&app.store(true), None).await;
     let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
@@ -91,7 +91,7 @@ async fn a_log_of_another_key_is_still_another_log() {
     app.get("/v1/me").await.expect(200);
     app.seal().await;
     super::alter::freely(app.sql(), "UPDATE audit_checkpoints SET note = 'x' || note").await;
-    let unfit = app.gateway.keys_fit().await.unwrap_err();
+    let unfit = app.gateway.upkeep().keys_fit().await.unwrap_err();
     assert!(unfit.to_string().contains("was not signed with ECG_KEYS_AUDIT"), "{unfit}");
 }
 
@@ -107,7 +107,7 @@ async fn sealing_that_cannot_go_on_is_told_with_its_cause() {
     assert_eq!(told(&app, stray).await, "");
     let size = newest(&app.store(true)).await.size;
     app.get("/v1/me").await.expect(200);
-    let refused = app.gateway.seal().await.unwrap_err();
+    let refused = app.gateway.audit().seal().await.unwrap_err();
     let cause = std::error::Error::source(&refused).unwrap().to_string();
     assert!(cause.contains("no good checkpoint covers") && cause.contains("audit verify"), "{cause}");
     let told = degraded(&app).await;

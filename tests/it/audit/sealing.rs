@@ -25,7 +25,7 @@ async fn every_entry_becomes_one_leaf() {
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((report.entries, report.leaves, report.size, report.unsealed), (4, 4, 4, 0));
     // Nothing new: no new checkpoint.
-    app.gateway.seal().await.unwrap();
+    app.gateway.audit().seal().await.unwrap();
     assert_eq!(newest(&app.store(true)).await, second);
 }
 
@@ -35,7 +35,7 @@ async fn gateways_that_seal_at_once_seal_once() {
     let other = app.second_gateway(Setup::default()).await;
     for _ in 0..5 {
         join_all((0..8).map(|_| app.get("/v1/me"))).await;
-        let (one, two) = tokio::join!(app.gateway.seal(), other.gateway.seal());
+        let (one, two) = tokio::join!(app.gateway.audit().seal(), other.gateway.audit().seal());
         one.unwrap();
         two.unwrap();
     }
@@ -52,7 +52,7 @@ async fn an_entry_that_commits_late_is_sealed_late_and_not_lost() {
     let mut late = connection.begin().await.unwrap();
     sqlx::query("SELECT pg_current_xact_id()").execute(&mut *late).await.unwrap();
     app.get("/v1/me").await.expect(200);
-    app.gateway.seal().await.unwrap();
+    app.gateway.audit().seal().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM audit_leaves").await, 0, "an older transaction may still write");
     late.commit().await.unwrap();
     drop(connection);
@@ -74,11 +74,11 @@ async fn a_row_that_no_gateway_wrote_is_never_sealed_and_is_named() {
     let name = eci_cache_gateway::domain::ids::AuditId::from(forged).to_string();
     let told = "SELECT count(*) FROM audit_entries WHERE action = 'meet_foreign_audit_row' AND outcome = 'refused'";
     while app.count("SELECT count(*) FROM audit_leaves").await < 3 {
-        app.gateway.seal().await.unwrap();
+        app.gateway.audit().seal().await.unwrap();
         app.get("/v1/me").await.expect(200);
     }
     for _ in 0..3 {
-        app.gateway.seal().await.unwrap();
+        app.gateway.audit().seal().await.unwrap();
     }
     assert_eq!(app.count(told).await, 1, "it is told once");
     let report = verified(&app.store(true), None).await;
@@ -93,10 +93,10 @@ async fn an_entry_that_is_altered_before_it_is_sealed_is_named() {
     super::alter::freely(app.sql(), "UPDATE audit_entries SET subject = 'mallory'").await;
     for _ in 0..3 {
         app.get("/v1/me").await.expect(200);
-        app.gateway.seal().await.unwrap();
+        app.gateway.audit().seal().await.unwrap();
     }
     while app.count("SELECT count(*) FROM audit_leaves").await < 3 {
-        app.gateway.seal().await.unwrap();
+        app.gateway.audit().seal().await.unwrap();
     }
     let report = verified(&app.store(true), None).await;
     assert!(report.findings.iter().any(|finding| finding.kind == "entry_added"), "{report:?}");
@@ -115,7 +115,7 @@ async fn rows_from_before_there_were_stamps_come_first_and_only_then() {
     sqlx::query(before).execute(app.sql()).await.unwrap();
     app.get("/v1/me").await.expect(200);
     while newest(&app.store(true)).await.size < 7 {
-        app.gateway.seal().await.unwrap();
+        app.gateway.audit().seal().await.unwrap();
     }
     let report = verified(&app.store(true), None).await;
     assert_eq!(report.findings.iter().filter(|finding| finding.kind == "entry_added").count(), 5, "{report:?}");
@@ -128,7 +128,7 @@ async fn nothing_is_added_to_a_tree_that_was_altered() {
     app.seal().await;
     app.get("/v1/me").await.expect(200);
     super::alter::freely(app.sql(), "UPDATE audit_leaves SET hash = sha256(hash)").await;
-    let refused = app.gateway.seal().await.unwrap_err();
+    let refused = app.gateway.audit().seal().await.unwrap_err();
     assert!(std::error::Error::source(&refused).unwrap().to_string().contains("audit verify"), "{refused:?}");
     assert_eq!(app.count("SELECT count(*) FROM audit_checkpoints").await, 1);
 }

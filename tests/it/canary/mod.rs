@@ -113,8 +113,8 @@ impl Walk<'_> {
             app.advance(40);
             app.drain().await;
         }
-        app.gateway.reconcile().await.unwrap();
-        app.gateway.clean().await.unwrap();
+        app.gateway.reconciler().reconcile().await.unwrap();
+        app.gateway.upkeep().clean().await.unwrap();
     }
 
     /// Secrets where none belong.
@@ -247,7 +247,7 @@ async fn no_secret_comes_out_anywhere() {
     let echoing = app.second_gateway(setup(Some(echo::serve().await))).await;
     walk.echoed(&echoing).await;
     Walk { app: &echoing, heard: &heard }.accounts(EXTERNAL).await;
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap();
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();
     walk.audit().await;
     walk.get("/v1/deliveries").await;
 

@@ -67,8 +67,8 @@ async fn a_life(app: &TestGateway) {
     let received = hook.received();
     received.iter().find(|one| one.kind() == "image_cache.ready").unwrap().verify(&secret, app.now());
     app.seal().await;
-    app.gateway.clean().await.unwrap();
-    while app.gateway.reconcile().await.unwrap() {}
+    app.gateway.upkeep().clean().await.unwrap();
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
     assert_eq!(app.cache(&id).await["status"], "ready");
 }
 

@@ -26,7 +26,7 @@ async fn live(app: &TestGateway) {
     app.drain().await;
     app.until(&id, "ready").await;
     app.advance(661);
-    while app.gateway.reconcile().await.unwrap() {}
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
     let deleted = app.delete(&path).await;
     assert!([200, 202, 204].contains(&deleted.status), "{deleted:?}");
     app.until(&id, "deleted").await;
@@ -128,7 +128,7 @@ async fn without_the_right_to_look_nothing_is_taken_for_gone() {
         app.advance(3_600);
         app.drain().await;
         // It fails, or leaves the group for later: either way nothing is judged.
-        let _compared = app.gateway.reconcile().await;
+        let _compared = app.gateway.reconciler().reconcile().await;
     }
     assert_eq!(app.get(&path).await.expect(200)["status"], "ready");
 }
@@ -185,7 +185,7 @@ async fn each_account_has_its_own_policy_and_its_own_verdict() {
     let app = start(None).await;
     put(&app, &account(SECOND)).await;
     give(&app, SECOND.0, &json!({"Version": "1", "Statement": []})).await;
-    let (reports, unread) = app.gateway.examine_cloud(&[], true).await;
+    let (reports, unread) = app.gateway.cloud_accounts().examine_cloud(&[], true).await;
     assert!(unread.is_none() && reports.len() == 2, "{reports:#?}");
     assert!(reports[0].is_fine(), "{:#?}", reports[0]);
     let of_region: Vec<String> = RIGHTS.iter().filter(|right| right.on != On::Role).map(Right::name).collect();

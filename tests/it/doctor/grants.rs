@@ -60,7 +60,7 @@ async fn a_gateway_lives_with_exactly_what_is_needed() {
     }
     let id = app.created().await;
     app.until(&id, "ready").await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.seal().await;
     app.delete(&format!("/v1/image-caches/{id}")).await;
     app.until(&id, "deleted").await;

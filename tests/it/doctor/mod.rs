@@ -34,7 +34,7 @@ async fn give(app: &TestGateway, to: &str, policy: &Value) {
 
 /// The report of the account of the settings.
 async fn examined(app: &TestGateway, ask: bool) -> AccountReport {
-    let (mut reports, unread) = app.gateway.examine_cloud(&[], ask).await;
+    let (mut reports, unread) = app.gateway.cloud_accounts().examine_cloud(&[], ask).await;
     assert!(unread.is_none(), "{unread:?}");
     reports.remove(0)
 }

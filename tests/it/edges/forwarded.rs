@@ -163,7 +163,7 @@ async fn strangers_behind_a_proxy_are_limited_one_by_one() {
     let (one, other) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2));
     assert_eq!([refused(&app, one).await, refused(&app, one).await, refused(&app, one).await], [401, 401, 429]);
     assert_eq!(refused(&app, other).await, 401, "another client of the same proxy");
-    app.gateway.write_turned_away().await;
+    app.gateway.admission().write_turned_away().await;
     let sql = "SELECT address FROM audit_entries WHERE action = 'turned_away'";
     let turned_away: Vec<String> = sqlx::query_scalar(sql).fetch_all(app.sql()).await.unwrap();
     assert_eq!(turned_away, ["192.0.2.1"]);

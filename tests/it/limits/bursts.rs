@@ -60,7 +60,7 @@ async fn a_burst_of_lists_on_an_idle_gateway_is_served_through_both_doors() {
             answer.expect(200);
         }
     }
-    assert_eq!(app.gateway.turned_away(), 0);
+    assert_eq!(app.gateway.admission().turned_away(), 0);
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn whoever_stands_in_line_waits_for_what_is_slow_and_is_not_in_hand() {
     let lists = join_all((0..20).map(|_| app.get("/v1/image-caches")));
     let open = async {
         // More than the team may have in hand; the database waits for a lock for four seconds.
-        while app.gateway.busy().1 <= 10 {
+        while app.gateway.admission().busy().1 <= 10 {
             tokio::task::yield_now().await;
         }
         // What is slow takes far longer than the target of an overload.

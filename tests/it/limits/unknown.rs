@@ -133,7 +133,7 @@ async fn issuer() -> (String, Arc<AtomicU32>) {
 async fn an_unknown_key_id_of_the_issuer_is_counted_before_its_keys_are_fetched() {
     let (url, fetched) = issuer().await;
     let app = TestGateway::with(Setup { jwks: Some(url), ..small() }).await;
-    assert!(app.gateway.prepare_tokens().await);
+    assert!(app.gateway.identity().prepare_tokens().await);
     let token = |kid: u32| {
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"made-up-{kid}"}}"#));
         format!(

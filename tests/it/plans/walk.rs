@@ -135,9 +135,9 @@ async fn about(app: &TestGateway, id: &str, endpoint: &str) {
 
 /// What nobody asks for.
 async fn upkeep(app: &TestGateway) {
-    app.gateway.seal().await.unwrap();
-    app.gateway.reconcile().await.unwrap();
-    app.gateway.clean().await.unwrap();
+    app.gateway.audit().seal().await.unwrap();
+    app.gateway.reconciler().reconcile().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.drain().await;
     assert_eq!(app.bare(Method::GET, "/readyz").send().await.unwrap().status().as_u16() / 100, 5, "no worker runs");
 }

@@ -36,7 +36,7 @@ async fn a_registered_teams_caches_say_whose_they_are() {
     let ready = app.until(id, "ready").await;
     assert_eq!(at_cloud(&app).await, pairs(&[marks[0], marks[1], ("env", "test")]));
     app.advance(661);
-    while app.gateway.reconcile().await.unwrap() {}
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
     assert_eq!((&ready["tags"], app.cache(id).await.get("drift")), (&json!({"env": "test"}), None));
 }
 

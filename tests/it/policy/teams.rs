@@ -94,10 +94,10 @@ async fn without_any_policy_everything_of_the_account_is_closed() {
     );
     app.created().await;
     // `dev` opens it, once.
-    app.gateway.ensure_open_policy().await.unwrap();
+    app.gateway.platform().ensure_open_policy().await.unwrap();
     app.post("/v1/image-caches", &body(&json!({"name": "b", "vswitch_ids": ["vsw-1"]}))).await.expect(201);
     admin(&app, Method::PUT, "/v1/default-policy", Some(&json!({"regions": []}))).await.expect(200);
-    app.gateway.ensure_open_policy().await.unwrap();
+    app.gateway.platform().ensure_open_policy().await.unwrap();
     assert_eq!(refused_by(&app.create("nginx").await), ["regions /region"]);
 }
 

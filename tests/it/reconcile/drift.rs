@@ -42,7 +42,7 @@ async fn two_gateways_tell_of_a_drift_once() {
     changed_outside(&app, &id, &json!({"size_gib": 30})).await;
     for _ in 0..3 {
         app.advance(TURN);
-        let (one, other) = tokio::join!(app.gateway.reconcile(), second.gateway.reconcile());
+        let (one, other) = tokio::join!(app.gateway.reconciler().reconcile(), second.gateway.reconciler().reconcile());
         assert!(one.is_ok() && other.is_ok());
         app.drain().await;
     }

@@ -16,7 +16,7 @@ async fn elsewhere(app: &TestGateway) -> TestGateway {
 
 /// What `/readyz` says does not go on.
 async fn degraded(app: &TestGateway) -> Vec<String> {
-    app.gateway.beat("a worker").await.unwrap();
+    app.gateway.upkeep().beat("a worker").await.unwrap();
     let page = Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
     page["degraded"].as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
@@ -84,7 +84,7 @@ async fn what_vanishes_all_at_once_is_an_alarm_and_no_fact() {
     assert_eq!(status(&app, &ids[1]).await, "ready");
     app.advance(301);
     app.drain().await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.until(&ids[0], "deleted").await;
     assert_eq!(app.ledger().await["deleted"], json!([imc(&app, &ids[0]).await]));
     for action in ["note_mass_vanishing", "end_mass_vanishing"] {
@@ -177,7 +177,7 @@ async fn a_delete_that_the_cloud_knew_nothing_of_is_sent_once_it_shows_the_cache
     assert_eq!(last_step(&app, &id).await, "deleted deleting shown_again");
     app.advance(301);
     app.drain().await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.until(&id, "deleted").await;
     assert_eq!(app.ledger().await["deleted"], json!([imc(&app, &id).await]));
     assert_eq!(events_of(&app, "deleted").await.len(), 2, "each end is told");
@@ -205,12 +205,12 @@ async fn a_delete_that_is_accepted_and_not_carried_out_is_sent_again() {
     assert_eq!(app.ledger().await["deleted"], json!([imc(&app, &one).await]));
     app.until(&one, "deleted").await;
     // Nobody need ask.
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.drain().await;
     assert_eq!(calls().await, 3, "the cloud has its time");
     app.advance(301);
     app.drain().await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.until(&two, "deleted").await;
     assert_eq!(calls().await, 4);
     let entries = app.items(&format!("/v1/audit-entries?resource={two}&action=delete_image_cache")).await;

@@ -26,7 +26,7 @@ fn region() -> Region {
 
 /// Does the comparing that is due.
 async fn compare(app: &TestGateway) {
-    while app.gateway.reconcile().await.unwrap() {}
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
 }
 
 /// A list, and the second looks that follow from it.

@@ -62,7 +62,7 @@ async fn two_gateways_find_a_stranger_once() {
     for number in 0..3 {
         made_outside(&app, &format!("outside-{number}")).await;
         app.advance(TURN);
-        let (one, other) = tokio::join!(app.gateway.reconcile(), second.gateway.reconcile());
+        let (one, other) = tokio::join!(app.gateway.reconciler().reconcile(), second.gateway.reconciler().reconcile());
         assert!(one.is_ok() && other.is_ok());
     }
     assert_eq!(app.count("SELECT count(*) FROM audit_entries WHERE action = 'find_image_cache'").await, 3);

@@ -44,7 +44,7 @@ async fn what_somebody_removed_is_lost_and_two_gateways_find_it_once() {
     app.advance(APART);
     // Both look at once, again and again.
     for _ in 0..4 {
-        let (one, other) = tokio::join!(app.gateway.reconcile(), second.gateway.reconcile());
+        let (one, other) = tokio::join!(app.gateway.reconciler().reconcile(), second.gateway.reconciler().reconcile());
         assert!(one.is_ok() && other.is_ok());
         app.advance(APART);
     }
@@ -67,14 +67,14 @@ async fn two_that_judge_the_same_row_write_one_finding() {
     app.advance(APART);
     // The first holds the group, and is paused before its second look; the other takes the group over.
     app.fault(&json!({"action": "DescribeImageCaches", "kind": "latency", "ms": 300})).await;
-    let slow = app.gateway.reconcile();
+    let slow = app.gateway.reconciler().reconcile();
     let fast = async {
         while app.ledger().await["faults_waiting"] != 0 {
             tokio::task::yield_now().await;
         }
         let ended = "UPDATE reconcile_groups SET lease_until = '-infinity' WHERE lease_token IS NOT NULL";
         sqlx::query(ended).execute(app.sql()).await.unwrap();
-        second.gateway.reconcile().await
+        second.gateway.reconciler().reconcile().await
     };
     let (slow, fast) = tokio::join!(slow, fast);
     assert!(slow.unwrap() && fast.unwrap());

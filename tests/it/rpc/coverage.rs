@@ -148,7 +148,7 @@ async fn a_rotated_key_signs_with_both_secrets_for_a_while() {
     app.advance(3_600);
     error(&usage.call(&app, &key, "").await, 400, "SignatureDoesNotMatch");
     success(&usage.call(&app, &second, "").await);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(previous_secret) FROM access_keys").await, 0, "wiped");
     let (third, turned) = rotate(0).await;
     assert!(turned.get("old_secret_until").is_none(), "{turned}");

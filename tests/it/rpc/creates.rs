@@ -34,7 +34,7 @@ async fn settle(app: &TestGateway) {
     for _ in 0..30 {
         app.advance(2);
         app.drain().await;
-        app.gateway.clean().await.unwrap();
+        app.gateway.upkeep().clean().await.unwrap();
     }
 }
 

@@ -59,7 +59,7 @@ async fn settle(app: &TestGateway) {
     for _ in 0..45 {
         app.advance(4);
         app.drain().await;
-        app.gateway.clean().await.unwrap();
+        app.gateway.upkeep().clean().await.unwrap();
     }
 }
 

@@ -65,11 +65,11 @@ async fn use_everything(app: &TestGateway, hook: &Hook, key: &Key) -> Vec<(Strin
     rpc(app, key).await;
     app.advance(700);
     app.drain().await;
-    while app.gateway.reconcile().await.unwrap() {}
-    app.gateway.clean().await.unwrap();
-    app.gateway.beat("a test").await.unwrap();
-    app.gateway.keep_time().await.unwrap();
-    app.gateway.may_begin().await.unwrap();
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
+    app.gateway.upkeep().clean().await.unwrap();
+    app.gateway.upkeep().beat("a test").await.unwrap();
+    app.gateway.base().keep_time().await.unwrap();
+    app.gateway.upkeep().may_begin().await.unwrap();
     app.seal().await;
     answered
 }

@@ -25,7 +25,7 @@ async fn pass(app: &TestGateway) {
     for _ in 0..10 {
         app.advance(60);
         app.drain().await;
-        app.gateway.clean().await.unwrap();
+        app.gateway.upkeep().clean().await.unwrap();
     }
 }
 
@@ -75,7 +75,7 @@ async fn nobody_is_told_what_another_version_keeps_back() {
     };
     let (answer, ()) = tokio::join!(key.get(&app, "CreateImageCache", &new), meanwhile);
     error(&answer, 503, "ServiceUnavailable");
-    app.gateway.drain().await;
+    app.gateway.base().drain().await;
     pass(&first).await;
     assert_eq!(owed(&first).await, [("web".to_owned(), "withheld".to_owned(), false)]);
     assert_eq!(first.only_cache().await["status"], json!("ready"), "nor is it given up");

@@ -60,8 +60,8 @@ async fn an_image_cache_with_an_unknown_status_stops_no_other() {
     app.until(&one, "ready").await;
     app.until(&three, "ready").await;
     app.advance(700);
-    while app.gateway.reconcile().await.unwrap() {}
-    app.gateway.clean().await.unwrap();
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
+    app.gateway.upkeep().clean().await.unwrap();
     let matched = json!({"region": "cn-beijing", "images": ["nginx:1.27"]});
     app.post("/v1/matches", &matched).await.expect(200);
     let kept = "SELECT count(*) FROM image_caches WHERE status = 'hibernating' AND eci_cache_id IS NOT NULL";
@@ -129,7 +129,7 @@ async fn operations_in_an_unknown_state_stop_no_other() {
     unknown(&app.get(&format!("/v1/operations/{id}")).await);
     app.get("/v1/operations").await.expect(200);
     assert_eq!(app.delete(&format!("/v1/image-caches/{two}")).await.status, 200);
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM operations WHERE state = 'parked'").await, 1);
 }
 

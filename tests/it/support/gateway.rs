@@ -224,7 +224,7 @@ impl TestGateway {
 
     /// Returns once `count` requests and streams wait at this gateway.
     pub(crate) async fn waiting(&self, count: usize) {
-        while self.gateway.waiting() != count {
+        while self.gateway.events().waiting() != count {
             tokio::task::yield_now().await;
         }
     }
@@ -322,7 +322,7 @@ impl TestGateway {
         let open =
             "SELECT count(*) FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)";
         while self.count(open).await > 0 {
-            self.gateway.seal().await.unwrap();
+            self.gateway.audit().seal().await.unwrap();
             tokio::task::yield_now().await;
         }
     }

@@ -20,7 +20,7 @@ async fn ask(app: &TestGateway, team: &str) -> Answer {
     let scopes: &[Scope] = &SCOPES;
     let request = app.bare(Method::POST, "/v1/image-caches").bearer_auth(app.token(team, scopes));
     let answer = Answer::of(request.header("prefer", "wait=0").json(&new_cache("nginx:1.27"))).await;
-    app.gateway.drain().await;
+    app.gateway.base().drain().await;
     answer
 }
 

@@ -15,7 +15,7 @@ mod urls;
 
 /// Sends everything that is due.
 async fn deliver(app: &TestGateway) -> usize {
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap()
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
 /// A new endpoint at `url` that need not echo a challenge; its path.

@@ -130,7 +130,7 @@ async fn a_url_that_an_older_version_wrote_counts_and_is_encrypted_later() {
     app.created().await;
     deliver(&app).await;
     assert_eq!((hook.received().len(), moved.received().len()), (0, 1));
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert!(!String::from_utf8_lossy(&sinks::dump(app.sql()).await).contains("hunter2"));
     assert_eq!(app.get(&path).await.expect(200)["url"], secret_url(&moved));
     app.created().await;

@@ -78,7 +78,7 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
     let provider = Provider::start().await;
     let at = provider.issuer("sso", "");
     let app = gateway(&at).await;
-    app.gateway.beat("test").await.unwrap();
+    app.gateway.upkeep().beat("test").await.unwrap();
     let token = |app: &TestGateway| signed(app, &at, "key-1", &at.signer);
     // Others' tests share the server of the database, whose transactions are told as well.
     let told_of_issuers = async || {
@@ -87,12 +87,12 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
         told.into_iter().filter(|told| told.as_str().unwrap().contains("issuer")).collect::<Vec<_>>()
     };
     me(&app, &token(&app)).await.expect(200);
-    assert!(app.gateway.prepare_tokens().await);
+    assert!(app.gateway.identity().prepare_tokens().await);
     assert!(told_of_issuers().await.is_empty());
     at.say(500, "");
     app.advance(3_599);
     me(&app, &token(&app)).await.expect(200);
-    app.gateway.beat("test").await.unwrap();
+    app.gateway.upkeep().beat("test").await.unwrap();
     let told = "the keys of the issuer sso cannot be renewed: those of 3599 s ago are trusted until they are too old";
     assert_eq!(told_of_issuers().await, [told]);
     app.advance(1);

@@ -24,7 +24,7 @@ async fn with(app: &TestGateway, scopes: &[Scope], method: Method, path: &str, b
 }
 
 async fn deliver(app: &TestGateway) {
-    while app.gateway.deliver(&CancellationToken::new()).await.unwrap() > 0 {}
+    while app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap() > 0 {}
 }
 
 /// Writes an account, the default policy and an issuer, and takes the issuer away.

@@ -105,7 +105,7 @@ async fn what_cannot_be_revoked_is_told() {
     more.problem(409, "too_many_revocations");
     app.advance(8 * 86_400);
     revoke(&app, &json!({"jti": "a"})).await;
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM revocations").await, 1, "what is over is forgotten");
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::app::Gateway;
+use crate::app::cloud_accounts::CloudAccounts;
 use crate::domain::cloud_account::account_id::{Verdict, judge};
 use crate::eci::Client;
 
@@ -36,10 +36,10 @@ pub enum KeyVerdict {
     Unknown,
 }
 
-impl Gateway {
+impl CloudAccounts {
     /// Asks STS, and pins nothing.
     pub(super) async fn identity_of(&self, account: &str, client: &Client) -> KeyIdentity {
-        let found = client.ask_owner(&self.settings().sts_endpoint).await;
+        let found = client.ask_owner(&self.base.settings().sts_endpoint).await;
         let pinned = self.pinned_ids().await.ok().and_then(|pinned| pinned.get(account).cloned());
         let verdict = match judge(pinned.as_ref(), found.as_ref().ok()) {
             Verdict::Same => KeyVerdict::Same,

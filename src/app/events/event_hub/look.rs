@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::State;
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::events::Events;
 
 /// Between two looks, at the least.
 const SHORTEST_REST: Duration = Duration::from_millis(10);
@@ -22,31 +23,31 @@ const REST_FOR_WORK: u32 = 10;
 const EVENTS: usize = 100;
 
 /// Says that nobody looks any more, should the task end otherwise than by itself.
-struct Looking(Gateway);
+struct Looking(Events);
 
 impl Drop for Looking {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.event_hub().state().looking = false;
+            self.0.hub.state().looking = false;
         }
     }
 }
 
-impl Gateway {
+impl Events {
     /// Makes sure that somebody looks. `state` has what for.
     pub(super) fn begin_looking(&self, state: &mut State) {
         if !state.looking {
             state.looking = true;
             let looking = Looking(self.clone());
-            self.tasks().spawn(async move { looking.0.keep_looking().await });
+            self.base.tasks().spawn(async move { looking.0.keep_looking().await });
         }
     }
 
     async fn keep_looking(&self) {
         let mut rest = SHORTEST_REST;
-        while !self.leaving().is_cancelled() {
+        while !self.base.leaving().is_cancelled() {
             let began = Instant::now();
-            match self.supervised("event hub", self.look_for_all()).await {
+            match self.base.supervised("event hub", self.look_for_all()).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
@@ -56,7 +57,7 @@ impl Gateway {
             }
             let least = (began.elapsed() * REST_FOR_WORK).clamp(SHORTEST_REST, REST_AFTER_FAULT);
             sleep(least).await;
-            let woken = async { self.leaving().run_until_cancelled(self.event_hub().wake.notified()).await };
+            let woken = async { self.base.leaving().run_until_cancelled(self.hub.wake.notified()).await };
             rest = match timeout(rest.saturating_sub(least), woken).await {
                 Ok(_woken) => SHORTEST_REST,
                 Err(_) => (rest * 2).min(LONGEST_REST),
@@ -67,7 +68,7 @@ impl Gateway {
     /// One look for everything that is waited for. `false`: nobody waits, and nobody looks any more.
     async fn look_for_all(&self) -> Result<bool, Error> {
         let wanted = {
-            let mut state = self.event_hub().state();
+            let mut state = self.hub.state();
             let wanted = state.wanted();
             state.looking = !wanted.is_empty();
             wanted
@@ -78,15 +79,15 @@ impl Gateway {
         metrics::counter!("ecg_looks_total").increment(1);
         metrics::gauge!("ecg_waiting").set(f64::from(u32::try_from(self.waiting()).unwrap_or(u32::MAX)));
         if !wanted.caches.is_empty() {
-            let moved = self.store().moved_caches(&wanted.caches).await?;
-            let mut state = self.event_hub().state();
+            let moved = self.base.store().moved_caches(&wanted.caches).await?;
+            let mut state = self.hub.state();
             for cache in moved {
                 state.show(cache);
             }
         }
         if !wanted.feeds.is_empty() {
-            for (team, stretch) in self.store().feeds_after(&wanted.feeds, EVENTS).await? {
-                self.event_hub().state().tell(&team, stretch);
+            for (team, stretch) in self.base.store().feeds_after(&wanted.feeds, EVENTS).await? {
+                self.hub.state().tell(&team, stretch);
             }
         }
         Ok(true)

@@ -5,14 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
-use crate::app::Gateway;
+use crate::app::identity::Identity;
 use crate::domain::clock::{Instant, Uptime};
 use crate::domain::identity::caller::Caller;
 
 /// Watches over the credential of somebody who waits.
 #[derive(Debug)]
 pub(in crate::app) struct CredentialWatch {
-    gateway: Gateway,
+    identity: Identity,
     caller: Caller,
     /// What the rule said by which they came, when it was first looked at.
     seal: OnceCell<Option<String>>,
@@ -24,21 +24,27 @@ pub(in crate::app) struct CredentialWatch {
 
 impl CredentialWatch {
     /// Watches over this caller's.
-    pub(in crate::app) fn over(gateway: &Gateway, caller: &Caller) -> Self {
-        let next = Mutex::new(gateway.uptime() + gateway.settings().credential_look);
-        Self { gateway: gateway.clone(), caller: caller.clone(), seal: OnceCell::new(), since: gateway.now(), next }
+    pub(in crate::app) fn over(identity: &Identity, caller: &Caller) -> Self {
+        let next = Mutex::new(identity.base.uptime() + identity.base.settings().credential_look);
+        Self {
+            identity: identity.clone(),
+            caller: caller.clone(),
+            seal: OnceCell::new(),
+            since: identity.base.now(),
+            next,
+        }
     }
 
     /// Whether the credential holds still, and the rule by which it was accepted says what it said.
     pub(in crate::app) async fn holds(&self) -> bool {
-        self.gateway.still_holds(&self.caller, self.since).await && self.rule_holds().await
+        self.identity.still_holds(&self.caller, self.since).await && self.rule_holds().await
     }
 
     async fn rule_holds(&self) -> bool {
         if self.caller.provenance.is_none() {
             return true;
         }
-        let Ok(seal) = self.gateway.seal_of(&self.caller).await else { return false };
+        let Ok(seal) = self.identity.seal_of(&self.caller).await else { return false };
         *self.seal.get_or_init(|| async { seal.clone() }).await == seal
     }
 
@@ -58,16 +64,16 @@ impl CredentialWatch {
 
     /// Whether a look should have been over long ago: the machine was suspended, and its timers with it.
     fn is_late(&self) -> bool {
-        self.gateway.uptime().since(self.next()) > self.gateway.settings().credential_look
+        self.identity.base.uptime().since(self.next()) > self.identity.base.settings().credential_look
     }
 
     async fn until_it_ends(&self) {
         loop {
-            sleep(self.next().since(self.gateway.uptime())).await;
+            sleep(self.next().since(self.identity.base.uptime())).await;
             if !self.holds().await {
                 return;
             }
-            let next = self.gateway.uptime() + self.gateway.settings().credential_look;
+            let next = self.identity.base.uptime() + self.identity.base.settings().credential_look;
             *self.next.lock().unwrap_or_else(PoisonError::into_inner) = next;
         }
     }

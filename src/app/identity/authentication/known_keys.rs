@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::Duration;
 
 use super::API_KEY;
+use crate::app::Error;
+use crate::app::identity::Identity;
 use crate::app::ttl_memo::{self, TtlMemo};
-use crate::app::{Error, Gateway};
 use crate::domain::clock::{Instant, within};
 use crate::domain::identity::api_key::{ApiKey, Presented};
 use crate::domain::ids::ApiKeyId;
@@ -48,7 +49,7 @@ impl KnownKeys {
     }
 }
 
-impl Gateway {
+impl Identity {
     /// The key that is presented, as of `age` ago at the latest.
     pub(super) async fn known_key(
         &self,
@@ -59,13 +60,13 @@ impl Gateway {
     }
 
     async fn known_key_of(&self, id: ApiKeyId, age: Duration) -> Result<Option<Arc<HashedKey>>, Error> {
-        let read = async { Ok(self.store().hashed_key(id).await?.map(Arc::new)) };
-        self.credentials().keys.entry(id).kept.get(self.clock(), age, read).await
+        let read = async { Ok(self.base.store().hashed_key(id).await?.map(Arc::new)) };
+        self.credentials.keys.entry(id).kept.get(self.base.clock(), age, read).await
     }
 
     /// Has the next request ask for this key.
     pub(in crate::app) async fn ask_for_key(&self, id: ApiKeyId) {
-        self.credentials().keys.entry(id).kept.forget().await;
+        self.credentials.keys.entry(id).kept.forget().await;
     }
 
     /// Whether a key that let somebody in at `since` is not revoked, and if it was rotated after that, whether the secret
@@ -73,24 +74,24 @@ impl Gateway {
     pub(super) async fn key_holds(&self, id: ApiKeyId, since: Instant) -> bool {
         let Ok(Some(found)) = self.known_key_of(id, ttl_memo::BOUND).await else { return false };
         let turned = found.key.rotated_at.is_some_and(|at| at > since);
-        let beside = found.key.overlap().is_some_and(|until| until > self.now());
+        let beside = found.key.overlap().is_some_and(|until| until > self.base.now());
         found.key.revoked_at.is_none() && (!turned || beside)
     }
 
     /// Hashes the secret anew that was hashed under the former master key: once that key is taken away, whoever used theirs
     /// meanwhile goes on. Nobody waits for it; where it fails, the next process that sees the key does it.
     pub(super) fn rehash(&self, found: &HashedKey, presented: &Presented) {
-        let fingerprint = &self.parts().fingerprint;
+        let fingerprint = &self.base.fingerprint();
         let is = fingerprint.of(API_KEY, presented.bytes());
         let Some(was) = fingerprint.of_former(API_KEY, presented.bytes()) else { return };
         let id = found.key.id;
         let known = found.hash == is || found.previous_hash.as_deref() == Some(&is);
-        if known || self.credentials().keys.entry(id).rehashed.swap(true, Ordering::Relaxed) {
+        if known || self.credentials.keys.entry(id).rehashed.swap(true, Ordering::Relaxed) {
             return;
         }
-        let gateway = self.clone();
-        self.tasks().spawn(async move {
-            if let Err(error) = gateway.store().rehash_api_key(id, &was, &is).await {
+        let identity = self.clone();
+        self.base.tasks().spawn(async move {
+            if let Err(error) = identity.base.store().rehash_api_key(id, &was, &is).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "an API key was not hashed anew");
             }
         });
@@ -98,16 +99,16 @@ impl Gateway {
 
     /// Notes that a key was used. Nobody waits for it; where it fails, a use a minute later is.
     pub(super) fn note_use(&self, key: &ApiKey) {
-        let (id, now) = (key.id, self.now());
-        let entry = self.credentials().keys.entry(id);
+        let (id, now) = (key.id, self.base.now());
+        let entry = self.credentials.keys.entry(id);
         let mut noted = entry.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if within(*noted, USE, now) || within(key.last_used_at, USE, now) {
             return;
         }
         *noted = Some(now);
-        let gateway = self.clone();
-        self.tasks().spawn(async move {
-            if let Err(error) = gateway.store().note_api_key_use(id, now, now - USE).await {
+        let identity = self.clone();
+        self.base.tasks().spawn(async move {
+            if let Err(error) = identity.base.store().note_api_key_use(id, now, now - USE).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "the use of an API key was not noted");
             }
         });

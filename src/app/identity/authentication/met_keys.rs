@@ -6,7 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::identity::Identity;
 use crate::domain::identity::access_key::AccessKeyId;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::ApiKeyId;
@@ -50,31 +51,31 @@ impl Met {
     }
 }
 
-impl Gateway {
+impl Identity {
     /// The team of an access key that this process has met, if the request is signed with its secret as it was then.
-    /// Costs no query; whether the key is good still is for [`Gateway::authenticate_signed`] to tell.
+    /// Costs no query; whether the key is good still is for [`Identity::authenticate_signed`] to tell.
     pub fn met_signer(&self, incoming: &Incoming) -> Option<TeamId> {
         let id: AccessKeyId = incoming.access_key_id.parse().ok()?;
-        let found = lock(&self.credentials().met.access_keys).get(&id).cloned()?;
+        let found = lock(&self.credentials.met.access_keys).get(&id).cloned()?;
         self.verify_signed(&id, &found, incoming).is_ok().then(|| found.key.team.clone())
     }
 
     pub(in crate::app) fn note_access_key(&self, key: &SealedKey) {
-        self.credentials().met.note_access_key(Arc::new(key.clone()));
+        self.credentials.met.note_access_key(Arc::new(key.clone()));
     }
 
     pub(in crate::app) fn forget_access_key(&self, id: &AccessKeyId) {
-        lock(&self.credentials().met.access_keys).remove(id);
+        lock(&self.credentials.met.access_keys).remove(id);
     }
 
     /// Reads which keys there are, so that whoever has one is not held up by a flood at the start.
     pub async fn meet_keys(&self) -> Result<(), Error> {
         let most = i64::try_from(MOST).unwrap_or(i64::MAX);
-        for key in self.store().usable_access_keys(most).await? {
-            self.credentials().met.note_access_key(Arc::new(key));
+        for key in self.base.store().usable_access_keys(most).await? {
+            self.credentials.met.note_access_key(Arc::new(key));
         }
-        for id in self.store().usable_api_keys(self.now(), most).await? {
-            self.credentials().met.note_api_key(id);
+        for id in self.base.store().usable_api_keys(self.base.now(), most).await? {
+            self.credentials.met.note_api_key(id);
         }
         Ok(())
     }

@@ -5,7 +5,8 @@
 
 use chrono::Duration;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::identity::Identity;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::identity::issuer::DEFAULT;
 use crate::domain::identity::revocation::{Revocation, Target};
@@ -17,7 +18,7 @@ const LOOKED_BACK_DAYS: i64 = 31;
 const SPELLING: &str = "subjects are written as GET /v1/me and the audit show them: <issuer>:<sub>, or sub alone for the \
                         issuer of the gateway's settings";
 
-impl Gateway {
+impl Identity {
     /// What to tell of a revocation that was just made; none where its subject is known, or that cannot be told soon.
     pub(super) async fn hint_about(&self, made: &Revocation) -> Option<String> {
         let Target::Subject { subject, .. } = &made.target else { return None };
@@ -33,15 +34,15 @@ impl Gateway {
 
     /// Which are known here of a subject and of those that it may be meant for.
     async fn known_of(&self, subject: &str, team: Option<&TeamId>) -> Result<Vec<String>, Error> {
-        let issuers = self.parts().verifier.names();
+        let issuers = self.verifier.names();
         let named = issuers.iter().filter(|name| *name != DEFAULT).map(|name| format!("{name}:{subject}"));
         let mut asked: Vec<String> = named.collect();
         asked.extend([subject.to_owned(), format!("access_key:{subject}")]);
         let mut known =
-            self.store().known_subjects(team, &asked, self.now() - Duration::days(LOOKED_BACK_DAYS)).await?;
+            self.base.store().known_subjects(team, &asked, self.base.now() - Duration::days(LOOKED_BACK_DAYS)).await?;
         let key = subject.strip_prefix("api_key:").unwrap_or(subject).parse::<ApiKeyId>().ok();
         if let Some(key) = key
-            && self.store().api_key(team, key).await?.is_some()
+            && self.base.store().api_key(team, key).await?.is_some()
         {
             known.push(format!("api_key:{key}"));
         }

@@ -4,8 +4,9 @@
 //! handled; one that set a condition is judged by the row as it is then. Nothing was recorded of a try that lost.
 
 use super::{CONCURRENT, DELETE, UPDATE};
+use crate::app::image_caches::ImageCaches;
 use crate::app::input::{ChangeOptions, Changed};
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::{Call, Error, access};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::spec::ImageCacheChanges;
@@ -13,7 +14,7 @@ use crate::domain::image_cache::spec::ImageCacheChanges;
 /// How often the row is read anew. Each loss means that somebody else wrote it meanwhile.
 const TRIES: usize = 5;
 
-impl Gateway {
+impl ImageCaches {
     /// Changes an image cache: a new build, a new generation.
     pub async fn update_image_cache(
         &self,

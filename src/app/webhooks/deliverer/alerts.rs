@@ -1,7 +1,8 @@
 //! Telling a team that one of its endpoints fails, and that it was switched off.
 
+use crate::app::Error;
 use crate::app::view::EventBody;
-use crate::app::{Error, Gateway};
+use crate::app::webhooks::Webhooks;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::event::EventType;
 use crate::domain::ids::EventId;
@@ -9,10 +10,10 @@ use crate::domain::webhooks::endpoint::Endpoint;
 use crate::domain::webhooks::health::{Verdict, verdict};
 use crate::store::{Ailing, NewEvent};
 
-impl Gateway {
+impl Webhooks {
     /// Does what its failures ask for: nothing, a warning, or switching it off.
     pub(super) async fn tell_of_ailing(&self, ailing: &Ailing) -> Result<(), Error> {
-        match verdict(&ailing.failing, self.now()) {
+        match verdict(&ailing.failing, self.base.now()) {
             _ if ailing.gone => self.switch_off(ailing, "gone").await,
             Verdict::Disable => self.switch_off(ailing, "failing").await,
             Verdict::Warn => self.warn(ailing).await,
@@ -21,44 +22,50 @@ impl Gateway {
     }
 
     async fn warn(&self, ailing: &Ailing) -> Result<(), Error> {
-        let Some(kept) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let Some(kept) = self.base.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
         let endpoint = self.open_endpoint(kept)?;
         let event = self.endpoint_event(EventType::EndpointFailing, ailing, endpoint);
-        self.store().warn_of_endpoint(&ailing.team, ailing.endpoint, &event).await?;
+        self.base.store().warn_of_endpoint(&ailing.team, ailing.endpoint, &event).await?;
         Ok(())
     }
 
     async fn switch_off(&self, ailing: &Ailing, reason: &'static str) -> Result<(), Error> {
-        let Some(kept) = self.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
+        let Some(kept) = self.base.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
         let before = self.open_endpoint(kept)?;
         let version = before.version + 1;
         let off = Endpoint { enabled: false, disabled_reason: Some(reason.into()), version, ..before };
         let event = self.endpoint_event(EventType::EndpointDisabled, ailing, off);
         let entry = self.switched_off(ailing, reason);
-        let off = (reason, self.settings().webhook.waiting_while_off);
-        if self.store().disable_endpoint(&ailing.team, (ailing.endpoint, ailing.revision), off, &event, &entry).await? {
+        let off = (reason, self.base.settings().webhook.waiting_while_off);
+        if self
+            .base
+            .store()
+            .disable_endpoint(&ailing.team, (ailing.endpoint, ailing.revision), off, &event, &entry)
+            .await?
+        {
             tracing::info!(endpoint = %ailing.endpoint, reason, "a webhook endpoint was switched off");
         }
         Ok(())
     }
 
     fn endpoint_event(&self, kind: EventType, ailing: &Ailing, endpoint: Endpoint) -> NewEvent {
-        let now = self.now();
+        let now = self.base.now();
         let body = EventBody::of_endpoint(kind.as_str(), endpoint, now);
         NewEvent {
-            id: EventId::new(now, self.entropy()),
+            id: EventId::new(now, self.base.entropy()),
             kind,
             // Once for each row of failures.
             dedupe_key: format!("{}:{}:{}", ailing.endpoint, ailing.failing.since.timestamp_micros(), kind.as_str()),
             body: body.to_json(),
             at: now,
-            dispatch: self.dispatch(),
+            dispatch: self.base.dispatch(),
         }
     }
 
     fn switched_off(&self, ailing: &Ailing, reason: &str) -> AuditEntry {
-        let actor = Actor::worker("deliverer", ailing.team.clone(), self.new_request_id());
-        let mut entry = actor.entry(self.audit_id(), self.now(), "disable_webhook_endpoint", Outcome::Succeeded);
+        let actor = Actor::worker("deliverer", ailing.team.clone(), self.base.new_request_id());
+        let mut entry =
+            actor.entry(self.base.audit_id(), self.base.now(), "disable_webhook_endpoint", Outcome::Succeeded);
         entry.resource = Some(ailing.endpoint.to_string());
         entry.parameters.insert("reason".into(), reason.into());
         entry

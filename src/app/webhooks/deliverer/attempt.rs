@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
+use crate::app::Error;
 use crate::app::view::{CLOUD_EVENTS, EventBody, cloud_event};
+use crate::app::webhooks::Webhooks;
 use crate::app::webhooks::endpoints::Secrets;
-use crate::app::{Error, Gateway};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EventId;
 use crate::domain::webhooks::DeliveryState;
@@ -63,7 +64,7 @@ pub(in crate::app) fn render(
     }
 }
 
-impl Gateway {
+impl Webhooks {
     /// Makes one attempt. Whatever happens in it, it ends with an outcome.
     pub(super) async fn attempt_delivery(&self, claim: Claim) -> Ended {
         let attempted = match self.outgoing(&claim) {
@@ -97,7 +98,7 @@ impl Gateway {
         let format = EventFormat::from_word(&to.format).unwrap_or_default();
         let rendered = render(format, &claim.team, claim.event, &claim.body)?;
         let (keys, mut headers) = self.keys_of(claim)?;
-        let signed = sign::headers(&keys, &claim.event.to_string(), self.now(), &rendered.body);
+        let signed = sign::headers(&keys, &claim.event.to_string(), self.base.now(), &rendered.body);
         headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
         headers.push(("content-type".into(), rendered.content_type.into()));
         let timeout = self.webhook_timeout(to.timeout_seconds);
@@ -108,7 +109,7 @@ impl Gateway {
     /// An endpoint's own deadline, or ours.
     pub(in crate::app) fn webhook_timeout(&self, own: Option<i32>) -> Duration {
         let own = own.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-        own.unwrap_or(self.settings().webhook.timeout)
+        own.unwrap_or(self.base.settings().webhook.timeout)
     }
 
     /// What is recorded of it; `failures` of its endpoint came before it in a row.
@@ -116,10 +117,10 @@ impl Gateway {
         let (claim, attempted) = (&ended.claim, &ended.attempted);
         metrics::counter!("ecg_webhook_attempts_total", "outcome" => word(attempted.outcome)).increment(1);
         metrics::histogram!("ecg_webhook_attempt_seconds").record(attempted.duration);
-        let now = self.now();
+        let now = self.base.now();
         let wish = attempted.retry_after.and_then(|wish| chrono::Duration::from_std(wish).ok());
         let schedule = claim.to.retry_schedule.as_deref();
-        let after = after_failure(claim.attempt, schedule, self.entropy().permille());
+        let after = after_failure(claim.attempt, schedule, self.base.entropy().permille());
         let (state, next_attempt_at) = match (attempted.outcome, after) {
             (Outcome::Delivered, _) => (DeliveryState::Delivered, None),
             (_, AfterFailure::Again(pause)) => (DeliveryState::Waiting, Some(now + pause)),

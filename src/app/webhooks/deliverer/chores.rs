@@ -117,7 +117,7 @@ impl Deliverer {
     /// How much more may be taken in hand: what is sent and not recorded yet counts, or a database that records
     /// slowly would have more and more of it in this worker's hands.
     fn free(&self) -> usize {
-        self.scheduler.free().min(self.gateway.settings().webhook_hand.saturating_sub(self.known.len()))
+        self.scheduler.free().min(self.webhooks.base.settings().webhook_hand.saturating_sub(self.known.len()))
     }
 
     /// Whether a look that can take little is worth its statement, which goes through all endpoints for which something
@@ -146,14 +146,14 @@ impl Deliverer {
         }
         self.plan.under_way.insert(Kind::Look);
         (self.plan.look_now, self.plan.look_at) = (false, now + LOOK_EVERY);
-        let (gateway, worker) = (self.gateway.clone(), self.worker);
+        let (webhooks, worker) = (self.webhooks.clone(), self.worker);
         let slots = free.min(LOOK_BATCH);
-        let per_endpoint = gateway.settings().scheduler().first_hand();
-        let bounds = Bounds { slots, per_endpoint, rooms: self.scheduler.rooms(gateway.now()) };
+        let per_endpoint = webhooks.base.settings().scheduler().first_hand();
+        let bounds = Bounds { slots, per_endpoint, rooms: self.scheduler.rooms(webhooks.base.now()) };
         self.chores.spawn(async move {
             Chore::Looked(
                 slots,
-                gateway.store().claim_deliveries(gateway.now(), worker, &bounds).await.map_err(Into::into),
+                webhooks.base.store().claim_deliveries(webhooks.base.now(), worker, &bounds).await.map_err(Into::into),
             )
         });
     }
@@ -169,9 +169,9 @@ impl Deliverer {
             let rest = self.finished.split_off(self.finished.len().min(BATCH));
             let finished = std::mem::replace(&mut self.finished, rest);
             self.plan.recording = finished.len();
-            let gateway = self.gateway.clone();
+            let webhooks = self.webhooks.clone();
             self.chores.spawn(async move {
-                let done = gateway.record(&finished).await;
+                let done = webhooks.record(&finished).await;
                 Chore::Recorded(finished, done)
             });
         }
@@ -182,9 +182,9 @@ impl Deliverer {
             return;
         }
         self.plan.under_way.insert(Kind::Return);
-        let (gateway, worker, ids) = (self.gateway.clone(), self.worker, std::mem::take(&mut self.unused));
+        let (webhooks, worker, ids) = (self.webhooks.clone(), self.worker, std::mem::take(&mut self.unused));
         self.chores.spawn(async move {
-            let done = gateway.store().give_back(worker, &ids).await;
+            let done = webhooks.base.store().give_back(worker, &ids).await;
             Chore::Returned(ids, done.map(|_| ()).map_err(Into::into))
         });
     }
@@ -192,10 +192,10 @@ impl Deliverer {
     fn beat(&mut self, now: Instant) {
         self.plan.under_way.insert(Kind::Beat);
         self.plan.beat_at = now + BEAT_EVERY;
-        let (gateway, worker) = (self.gateway.clone(), self.worker);
+        let (webhooks, worker) = (self.webhooks.clone(), self.worker);
         let known: Vec<DeliveryId> = self.known.iter().copied().collect();
-        let began = gateway.uptime();
-        self.chores.spawn(async move { Chore::Beaten(began, gateway.beat_deliverer(worker, &known).await) });
+        let began = webhooks.base.uptime();
+        self.chores.spawn(async move { Chore::Beaten(began, webhooks.beat_deliverer(worker, &known).await) });
     }
 
     /// Hears how a statement went. One that failed is tried again after a rest.
@@ -283,7 +283,7 @@ impl Deliverer {
         if !beat.alive {
             return Err(dead());
         }
-        self.good_until = began + self.gateway.settings().deliverer_lease;
+        self.good_until = began + self.webhooks.base.settings().deliverer_lease;
         Ok(())
     }
 
@@ -307,10 +307,10 @@ impl Deliverer {
         }
         self.plan.publish_at = now + PUBLISH_EVERY;
         if self.free() == 0 || now < self.plan.rest_until {
-            self.gateway.dispatcher().close();
+            self.webhooks.base.dispatcher().close();
         } else {
-            let closed = self.scheduler.closed(self.gateway.now()).into_iter().map(EndpointId::uuid).collect();
-            self.gateway.dispatcher().open(self.worker, self.good_until, closed);
+            let closed = self.scheduler.closed(self.webhooks.base.now()).into_iter().map(EndpointId::uuid).collect();
+            self.webhooks.base.dispatcher().open(self.worker, self.good_until, closed);
         }
     }
 
@@ -322,13 +322,13 @@ impl Deliverer {
             next = next.min(at);
         }
         if let Some(at) = self.scheduler.rouses_at() {
-            next = next.min(now + (at - self.gateway.now()).to_std().unwrap_or_default());
+            next = next.min(now + (at - self.webhooks.base.now()).to_std().unwrap_or_default());
         }
         if let Some(at) = self.cut_off_at {
             next = next.min(at);
         }
         // What is due already is under way, or waits for something that wakes us.
         next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));
-        next.min(now + self.good_until.since(self.gateway.uptime()))
+        next.min(now + self.good_until.since(self.webhooks.base.uptime()))
     }
 }

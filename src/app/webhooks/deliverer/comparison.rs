@@ -17,14 +17,14 @@ pub(super) const EVERY: Duration = Duration::from_millis(500);
 impl Deliverer {
     pub(super) fn compare(&mut self, now: Instant) {
         self.plan.compare_at = now + EVERY;
-        self.scheduler.forget_idle(self.gateway.now());
-        let known = self.scheduler.remembered(self.gateway.now());
+        self.scheduler.forget_idle(self.webhooks.base.now());
+        let known = self.scheduler.remembered(self.webhooks.base.now());
         if known.is_empty() {
             return;
         }
         self.plan.under_way.insert(Kind::Compare);
-        let gateway = self.gateway.clone();
-        self.chores.spawn(async move { Chore::Compared(gateway.compare_endpoints(&known).await) });
+        let webhooks = self.webhooks.clone();
+        self.chores.spawn(async move { Chore::Compared(webhooks.compare_endpoints(&known).await) });
     }
 
     pub(super) fn note_compared(&mut self, changed: &[(EndpointId, i64)]) {

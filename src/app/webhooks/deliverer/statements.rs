@@ -4,7 +4,8 @@
 
 use uuid::Uuid;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::webhooks::Webhooks;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::Finished;
 
@@ -14,10 +15,10 @@ pub(super) struct Beat {
     pub(super) alive: bool,
 }
 
-impl Gateway {
+impl Webhooks {
     /// Records how attempts ended, and does what follows for endpoints that fail.
     pub(super) async fn record(&self, finished: &[Finished]) -> Result<(), Error> {
-        let ailing = self.store().finish_deliveries(self.now(), finished).await?;
+        let ailing = self.base.store().finish_deliveries(self.base.now(), finished).await?;
         for endpoint in &ailing {
             // Recorded is recorded: what cannot be told now is told with the next failure.
             if let Err(error) = self.tell_of_ailing(endpoint).await {
@@ -28,24 +29,24 @@ impl Gateway {
     }
 
     pub(super) async fn beat_deliverer(&self, worker: Uuid, known: &[DeliveryId]) -> Result<Beat, Error> {
-        let store = self.store();
-        if !store.renew_worker(worker, self.settings().deliverer_lease.as_secs_f64()).await? {
+        let store = self.base.store();
+        if !store.renew_worker(worker, self.base.settings().deliverer_lease.as_secs_f64()).await? {
             return Ok(Beat { alive: false });
         }
         let found = self.reclaim_deliveries().await? + store.give_back_unknown(worker, known).await?;
         if found > 0 {
-            self.outlet().look.notify_one();
+            self.base.outlet().look.notify_one();
         }
         Ok(Beat { alive: true })
     }
 
     /// The endpoints that somebody acted upon since the revision that is known of them, with the newest one.
     pub(super) async fn compare_endpoints(&self, known: &[(EndpointId, i64)]) -> Result<Vec<(EndpointId, i64)>, Error> {
-        Ok(self.store().changed_endpoints(known).await?)
+        Ok(self.base.store().changed_endpoints(known).await?)
     }
 
     /// Returns what dead workers held to the queue.
     pub async fn reclaim_deliveries(&self) -> Result<u64, Error> {
-        Ok(self.store().reclaim_deliveries(self.now()).await?)
+        Ok(self.base.store().reclaim_deliveries(self.base.now()).await?)
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::secrets::Secrets;
+use crate::app::Error;
+use crate::app::webhooks::Webhooks;
 use crate::app::webhooks::deliverer::Rendered;
-use crate::app::{Error, Gateway};
 use crate::domain::ids::{EndpointId, EventId};
 use crate::webhook::network::Networks;
 use crate::webhook::sender::{Attempted, NOT_VERIFIED, Outcome, Outgoing};
@@ -17,7 +18,7 @@ use crate::webhook::sign::{self, SigningKey};
 /// The type of a challenge's body.
 pub(super) const CHALLENGE: &str = "webhook_endpoint.challenge";
 
-impl Gateway {
+impl Webhooks {
     /// Sends a message to an endpoint, within the networks in which it was verified, if it ever was. Where its name leads
     /// elsewhere, that must echo a challenge first, signed with `secrets`.
     pub(in crate::app) async fn send_verified(
@@ -26,7 +27,7 @@ impl Gateway {
         outgoing: Outgoing,
         secrets: impl FnOnce() -> Result<Secrets, Error> + Send,
     ) -> Attempted {
-        let sender = &self.parts().sender;
+        let sender = &self.sender;
         let Some(known) = known else { return sender.send(outgoing).await };
         let attempted = sender.send_within(outgoing.clone(), Some(&Networks::read(known))).await;
         if attempted.error != Some(NOT_VERIFIED) {
@@ -49,10 +50,10 @@ impl Gateway {
         let asked = async {
             let (keys, own) = secrets()?;
             let (challenge, outgoing) = self.challenge_to((to.url.clone(), to.timeout), (&keys, own));
-            let attempted = self.parts().sender.send(outgoing).await;
+            let attempted = self.sender.send(outgoing).await;
             let Some(place) = place_of(&attempted, &challenge) else { return Ok(None) };
             let networks = Networks::read(known).with(place);
-            self.store().note_networks(endpoint, known, &networks.texts()).await?;
+            self.base.store().note_networks(endpoint, known, &networks.texts()).await?;
             Ok::<_, Error>(Some(networks))
         };
         match asked.await {
@@ -74,10 +75,11 @@ impl Gateway {
         (url, timeout): (String, Duration),
         secrets: (&[SigningKey], Vec<(String, String)>),
     ) -> (String, Outgoing) {
-        let challenge = format!("{:032x}", u128::from_le_bytes(self.entropy().bytes()));
-        let body = json!({"type": CHALLENGE, "timestamp": self.now(), "data": {"challenge": challenge}}).to_string();
+        let challenge = format!("{:032x}", u128::from_le_bytes(self.base.entropy().bytes()));
+        let body =
+            json!({"type": CHALLENGE, "timestamp": self.base.now(), "data": {"challenge": challenge}}).to_string();
         let rendered = Rendered::native(body);
-        let headers = self.signed(EventId::new(self.now(), self.entropy()), secrets, &rendered);
+        let headers = self.signed(EventId::new(self.base.now(), self.base.entropy()), secrets, &rendered);
         (challenge, Outgoing { url, headers, body: rendered.body, timeout })
     }
 
@@ -88,7 +90,7 @@ impl Gateway {
         (keys, mut headers): (&[SigningKey], Vec<(String, String)>),
         rendered: &Rendered,
     ) -> Vec<(String, String)> {
-        let signed = sign::headers(keys, &message.to_string(), self.now(), &rendered.body);
+        let signed = sign::headers(keys, &message.to_string(), self.base.now(), &rendered.body);
         headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
         headers.push(("content-type".into(), rendered.content_type.into()));
         headers

@@ -6,7 +6,8 @@ use secrecy::SecretString;
 use super::{Keys, secrets};
 use crate::app::input::EndpointChanges;
 use crate::app::view::EndpointView;
-use crate::app::{Call, Error, Gateway, access};
+use crate::app::webhooks::Webhooks;
+use crate::app::{Call, Error, access};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::EndpointId;
@@ -20,7 +21,7 @@ const ROTATE: &str = "rotate_webhook_secret";
 /// The longest time for which an old secret signs beside the new one.
 const LONGEST_OVERLAP_HOURS: i32 = 7 * 24;
 
-impl Gateway {
+impl Webhooks {
     /// Changes what is given; a new URL must echo a challenge.
     pub async fn update_webhook_endpoint(
         &self,
@@ -43,12 +44,12 @@ impl Gateway {
         }
         endpoint.platform &= caller.may(Scope::PlatformSecurity);
         self.check_changes(&before, &endpoint, &changes).await?;
-        let sealed = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
+        let sealed = self.base.store().endpoint_secrets(&caller.team, id, self.base.now()).await?;
         let (sealed, _, _) = sealed.ok_or(Error::NotFound("webhook endpoint"))?;
         let mut keys = self.read_keys(id, &sealed)?;
         let other_keys = changes.ed25519.is_some_and(|wanted| wanted != keys.ed25519.is_some());
         if other_keys {
-            keys.ed25519 = keys.ed25519.is_none().then(|| Ed25519Key::generate(self.entropy()));
+            keys.ed25519 = keys.ed25519.is_none().then(|| Ed25519Key::generate(self.base.entropy()));
             endpoint.public_key = keys.public_key();
         }
         // One that is pending is asked when it is verified.
@@ -82,7 +83,7 @@ impl Gateway {
         let (keys, headers) = self.opened(caller, id).await?;
         endpoint.verified_networks = Some(self.challenge(&endpoint, &keys, headers).await?);
         let entry = self.endpoint_entry(caller, call, VERIFY, &id);
-        if !self.store().verify_endpoint(&endpoint, &entry).await? {
+        if !self.base.store().verify_endpoint(&endpoint, &entry).await? {
             return Err(self.changed_meanwhile(caller, id).await);
         }
         call.set_audited();
@@ -105,24 +106,24 @@ impl Gateway {
             return Err(Error::Invalid(vec![error]));
         }
         let mut endpoint = self.own_endpoint(caller, id).await?;
-        let keys = Keys::of(secret.as_ref(), self.entropy(), endpoint.public_key.is_some())?;
+        let keys = Keys::of(secret.as_ref(), self.base.entropy(), endpoint.public_key.is_some())?;
         endpoint.public_key = keys.public_key();
         endpoint.platform &= caller.may(Scope::PlatformSecurity);
-        endpoint.old_secret_until = Some(self.now() + Duration::hours(keep_old_hours.into()));
+        endpoint.old_secret_until = Some(self.base.now() + Duration::hours(keep_old_hours.into()));
         let secret = Some(self.seal_keys(id, &keys));
         let write = EndpointWrite { endpoint, headers: None, secret, rotate: true, moved: None };
         let view = self.write_endpoint(caller, call, ROTATE, write).await?;
         Ok(EndpointView { secret: Some((&keys.hmac.text()).into()), ..view })
     }
 
-    /// Sends it nothing more until [`Gateway::resume_webhook_endpoint`]; what happens meanwhile waits, up to a bound.
+    /// Sends it nothing more until [`Webhooks::resume_webhook_endpoint`]; what happens meanwhile waits, up to a bound.
     pub async fn pause_webhook_endpoint(
         &self,
         caller: &Caller,
         call: &Call,
         id: EndpointId,
     ) -> Result<EndpointView, Error> {
-        let off = Enabling::Off { most_waiting: self.settings().webhook.waiting_while_off };
+        let off = Enabling::Off { most_waiting: self.base.settings().webhook.waiting_while_off };
         self.enable_endpoint(caller, call, id, "pause_webhook_endpoint", off).await
     }
 
@@ -147,11 +148,11 @@ impl Gateway {
         access::check(caller, action)?;
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, action, &id);
-        if !self.store().enable_endpoint(&caller.team, id, enabling, &entry).await? {
+        if !self.base.store().enable_endpoint(&caller.team, id, enabling, &entry).await? {
             return Err(Error::NotFound("webhook endpoint"));
         }
         call.set_audited();
-        self.outlet().look.notify_one();
+        self.base.outlet().look.notify_one();
         self.own_endpoint(caller, id).await.map(Into::into)
     }
 
@@ -172,7 +173,7 @@ impl Gateway {
             secrets::check_headers(headers, &mut findings);
         }
         if let Some(url) = &changes.url
-            && let Err(reason) = self.parts().sender.judge(url).await
+            && let Err(reason) = self.sender.judge(url).await
         {
             findings.require(false, "/url", "not_allowed", reason.to_string());
         }
@@ -188,11 +189,11 @@ impl Gateway {
     ) -> Result<EndpointView, Error> {
         let id = write.endpoint.id;
         let entry = self.endpoint_entry(caller, call, action, &id);
-        if !self.store().change_endpoint(&write, &entry).await? {
+        if !self.base.store().change_endpoint(&write, &entry).await? {
             return Err(self.changed_meanwhile(caller, id).await);
         }
         call.set_audited();
-        self.outlet().look.notify_one();
+        self.base.outlet().look.notify_one();
         self.own_endpoint(caller, id).await.map(Into::into)
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::webhooks::Webhooks;
 use crate::domain::entropy::Entropy;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::ids::EndpointId;
@@ -79,22 +80,22 @@ pub(super) fn check_headers(headers: &BTreeMap<String, SecretString>, findings: 
     }
 }
 
-impl Gateway {
+impl Webhooks {
     pub(super) fn seal_keys(&self, endpoint: EndpointId, keys: &Keys) -> Vec<u8> {
         let text = keys.text();
-        self.parts().sealer.seal(text.expose_secret().as_bytes(), &key_context(endpoint), self.entropy())
+        self.base.sealer().seal(text.expose_secret().as_bytes(), &key_context(endpoint), self.base.entropy())
     }
 
     pub(super) fn seal_headers(&self, endpoint: EndpointId, headers: &BTreeMap<String, SecretString>) -> Vec<u8> {
         let plain: BTreeMap<&str, &str> =
             headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
         let text = serde_json::to_vec(&plain).expect("a map of strings always becomes JSON");
-        self.parts().sealer.seal(&text, &header_context(endpoint), self.entropy())
+        self.base.sealer().seal(&text, &header_context(endpoint), self.base.entropy())
     }
 
     /// An endpoint's keys of one generation, for the moment of signing.
     pub(in crate::app) fn open_keys(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<Vec<SigningKey>, Error> {
-        let plain = self.parts().sealer.open(sealed, &key_context(endpoint));
+        let plain = self.base.sealer().open(sealed, &key_context(endpoint));
         let plain = plain.map_err(|error| Error::Internal(error.into()))?;
         let text = std::str::from_utf8(plain.expose_secret())
             .map_err(|_| Error::Internal("a sealed secret is no text".into()))?;
@@ -122,7 +123,7 @@ impl Gateway {
         sealed: Option<&[u8]>,
     ) -> Result<Vec<(String, String)>, Error> {
         let Some(sealed) = sealed else { return Ok(Vec::new()) };
-        let plain = self.parts().sealer.open(sealed, &header_context(endpoint));
+        let plain = self.base.sealer().open(sealed, &header_context(endpoint));
         let plain = plain.map_err(|error| Error::Internal(error.into()))?;
         let headers: BTreeMap<String, String> =
             serde_json::from_slice(plain.expose_secret()).map_err(|error| Error::Internal(error.into()))?;

@@ -11,8 +11,9 @@ use super::challenge::{CHALLENGE, place_of};
 use super::secrets::Secrets;
 use crate::app::admission::{TOO_MANY_TESTS, UnderWay, without_permit};
 use crate::app::view::{EndpointTestView, EventBody};
+use crate::app::webhooks::Webhooks;
 use crate::app::webhooks::deliverer::{Rendered, render, word};
-use crate::app::{Error, Gateway, access};
+use crate::app::{Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::Caller;
@@ -30,22 +31,22 @@ const SLOW: &str = "the webhook endpoint's rate_per_second lets nothing more go 
 /// The type of a test's body.
 const TEST: &str = "webhook_endpoint.test";
 
-impl Gateway {
+impl Webhooks {
     /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back. It keeps
     /// to the endpoint's limits, and to a rate of its own.
     pub async fn test_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointTestView, Error> {
         access::check(caller, "test_webhook_endpoint")?;
         let endpoint = self.verified_endpoint(caller, id).await?;
-        self.count_trial(&caller.team)?;
+        self.admission.count_trial(&caller.team)?;
         let (_under_way, free_at) = self.begin_test(&endpoint).await?;
         let secrets = self.opened(caller, id).await?;
-        let message = EventId::new(self.now(), self.entropy());
-        let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.now()).to_json();
+        let message = EventId::new(self.base.now(), self.base.entropy());
+        let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.base.now()).to_json();
         let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
         let attempted = without_permit(self.send_test(&endpoint, message, secrets, rendered)).await;
         if attempted.outcome == Outcome::Delivered {
-            self.store().note_test_arrived(&caller.team, id, self.now(), free_at).await?;
-            self.outlet().look.notify_one();
+            self.base.store().note_test_arrived(&caller.team, id, self.base.now(), free_at).await?;
+            self.base.outlet().look.notify_one();
         }
         Ok(EndpointTestView::of(message.to_string(), word(attempted.outcome), &attempted))
     }
@@ -53,10 +54,10 @@ impl Gateway {
     /// A test as a delivery would be: under way among others as long as what is returned lives, and one of the rate.
     async fn begin_test(&self, endpoint: &Endpoint) -> Result<(UnderWay, Option<Instant>), Error> {
         let careful = endpoint.health.consecutive_failures >= CAREFUL_AFTER;
-        let most = if careful { 1 } else { self.settings().webhook.running_per_endpoint };
-        let under_way = self.try_one(endpoint.id, most).ok_or_else(|| too_many(BUSY))?;
+        let most = if careful { 1 } else { self.base.settings().webhook.running_per_endpoint };
+        let under_way = self.admission.try_one(endpoint.id, most).ok_or_else(|| too_many(BUSY))?;
         let room = i64::try_from(most - under_way.before).unwrap_or(i64::MAX);
-        match self.store().begin_test(&endpoint.team, endpoint.id, self.now(), room).await? {
+        match self.base.store().begin_test(&endpoint.team, endpoint.id, self.base.now(), room).await? {
             None => Err(Error::NotFound("webhook endpoint")),
             Some(Trial::Begun(free_at)) => Ok((under_way, free_at)),
             Some(Trial::Limited) => Err(too_many(SLOW)),
@@ -79,7 +80,7 @@ impl Gateway {
 
     /// Everything that an endpoint signs and sends with, for the moment of sending: its keys, its own headers.
     pub(super) async fn opened(&self, caller: &Caller, id: EndpointId) -> Result<Secrets, Error> {
-        let found = self.store().endpoint_secrets(&caller.team, id, self.now()).await?;
+        let found = self.base.store().endpoint_secrets(&caller.team, id, self.base.now()).await?;
         let (secret, old, headers) = found.ok_or(Error::NotFound("webhook endpoint"))?;
         let mut keys = self.open_keys(id, &secret)?;
         if let Some(old) = old {
@@ -90,7 +91,7 @@ impl Gateway {
 
     /// Whether the challenge may be left out where `asked` says so.
     pub(super) fn skips_challenge(&self, asked: bool) -> Result<bool, Error> {
-        if asked && !self.settings().webhook.allow_skip_challenge {
+        if asked && !self.base.settings().webhook.allow_skip_challenge {
             let detail = "is not allowed by this gateway's operator";
             return Err(Error::Invalid(vec![FieldError::new("/skip_challenge", "not_allowed", detail)]));
         }
@@ -104,11 +105,11 @@ impl Gateway {
         keys: &[SigningKey],
         own: Vec<(String, String)>,
     ) -> Result<Vec<String>, Error> {
-        self.count_trial(&endpoint.team)?;
+        self.admission.count_trial(&endpoint.team)?;
         let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
         let to = (endpoint.url.expose().to_owned(), timeout);
         let (challenge, outgoing) = self.challenge_to(to, (keys, own));
-        let attempted = without_permit(self.parts().sender.send(outgoing)).await;
+        let attempted = without_permit(self.sender.send(outgoing)).await;
         if let Some(place) = place_of(&attempted, &challenge) {
             return Ok(Networks::default().with(place).texts());
         }

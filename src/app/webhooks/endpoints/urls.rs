@@ -3,7 +3,8 @@
 
 use secrecy::ExposeSecret as _;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::webhooks::Webhooks;
 use crate::crypto::seal::Sealer;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::EndpointId;
@@ -14,9 +15,9 @@ use crate::store::{KeptEndpoint, PlainUrl, Store};
 /// Most rows of one round.
 const BATCH: i64 = 500;
 
-impl Gateway {
+impl Webhooks {
     pub(super) fn seal_url(&self, endpoint: EndpointId, url: &EndpointUrl) -> Vec<u8> {
-        seal(&self.parts().sealer, self.entropy(), endpoint, url)
+        seal(&self.base.sealer(), self.base.entropy(), endpoint, url)
     }
 
     /// The URL that counts: the encrypted one, where there is one.
@@ -26,7 +27,7 @@ impl Gateway {
         plain: EndpointUrl,
         sealed: Option<&[u8]>,
     ) -> Result<EndpointUrl, Error> {
-        sealed.map_or(Ok(plain), |sealed| open(&self.parts().sealer, endpoint, sealed))
+        sealed.map_or(Ok(plain), |sealed| open(&self.base.sealer(), endpoint, sealed))
     }
 
     /// An endpoint with its URL.
@@ -38,8 +39,8 @@ impl Gateway {
 
     /// Encrypts what stands in plain text and need not. Returns how many.
     pub(in crate::app) async fn seal_urls(&self) -> Result<u64, Error> {
-        let wiped = self.store().wipe_removed_urls().await?;
-        Ok(wiped + seal_all(self.store(), &self.parts().sealer, self.entropy()).await?)
+        let wiped = self.base.store().wipe_removed_urls().await?;
+        Ok(wiped + seal_all(self.base.store(), &self.base.sealer(), self.base.entropy()).await?)
     }
 }
 

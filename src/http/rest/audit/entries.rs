@@ -101,7 +101,7 @@ pub(in crate::http::rest) async fn list_audit_entries(
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Refusal> {
     let filter = query.filters.filter();
-    let slice = door.gateway.list_audit_entries(&who.caller, &filter, &query.page).await?;
+    let slice = door.gateway.audit().list_audit_entries(&who.caller, &filter, &query.page).await?;
     Ok(answer::listed::<_, AuditEntryList>(&uri, slice))
 }
 
@@ -115,6 +115,6 @@ pub(in crate::http::rest) async fn get_audit_entry(
     who: Authorized,
     Id(id): Id<AuditId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_audit_entry(&who.caller, id).await?;
+    let view = door.gateway.audit().get_audit_entry(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

@@ -103,9 +103,9 @@ pub(in crate::http::rest) async fn export_audit_entries(
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Refusal> {
     let waits = admission::wait_long()?;
-    let export = door.gateway.export_audit_entries(&who.caller, query.filters.filter()).await?;
+    let export = door.gateway.audit().export_audit_entries(&who.caller, query.filters.filter()).await?;
     // The first part before the answer: what can be refused is.
-    let first = door.gateway.audit_part(&who.caller, &export, 0).await?;
+    let first = door.gateway.audit().audit_part(&who.caller, &export, 0).await?;
     let form = query.format;
     let head = form.head().to_owned() + &form.print(&first.0);
     let state = Streaming {
@@ -141,7 +141,7 @@ impl Streaming {
             return Ok(Some((head.into(), self)));
         }
         let Some(after) = self.next else { return Ok(None) };
-        let part = self.door.gateway.audit_part(&self.caller, &self.export, after).await;
+        let part = self.door.gateway.audit().audit_part(&self.caller, &self.export, after).await;
         let (entries, next) = part.inspect_err(|error| {
             let code = error.code();
             tracing::warn!(code, error = error as &dyn std::error::Error, "an audit export broke off");

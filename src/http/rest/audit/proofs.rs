@@ -43,7 +43,7 @@ pub(in crate::http::rest) async fn get_audit_proof(
     Id(id): Id<AuditId>,
     Query(query): Query<ProofQuery>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_audit_proof(&who.caller, id, query.tree_size).await?;
+    let view = door.gateway.audit().get_audit_proof(&who.caller, id, query.tree_size).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -71,7 +71,7 @@ pub(in crate::http::rest) async fn list_audit_checkpoints(
     uri: Uri,
     Query(query): Query<CheckpointQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_audit_checkpoints(&who.caller, &query.page).await?;
+    let slice = door.gateway.audit().list_audit_checkpoints(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, AuditCheckpointList>(&uri, slice))
 }
 
@@ -107,6 +107,6 @@ pub(in crate::http::rest) async fn get_audit_consistency(
 ) -> Result<Response, Refusal> {
     let missing = || Refusal::invalid(vec![FieldError::new("first_size", "required", "must be given")]);
     let first = query.first_size.ok_or_else(missing)?;
-    let view = door.gateway.get_audit_consistency(&who.caller, first, query.second_size).await?;
+    let view = door.gateway.audit().get_audit_consistency(&who.caller, first, query.second_size).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

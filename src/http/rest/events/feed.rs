@@ -102,6 +102,6 @@ pub(in crate::http::rest) async fn list_events(
 ) -> Result<Response, Refusal> {
     let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id, ..EventFilter::default() };
     let wait = Duration::from_secs(query.timeout);
-    let page = door.gateway.list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;
+    let page = door.gateway.events().list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;
     Ok(answer::fed(&uri, &page.into()))
 }

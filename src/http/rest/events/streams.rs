@@ -77,7 +77,7 @@ pub(in crate::http::rest) async fn stream_events(
 ) -> Result<Response, Refusal> {
     let filter = EventFilter { kinds: query.r#type, ..EventFilter::default() };
     let cursor = last_event_id(&request)?.or(query.cursor);
-    let stream = door.gateway.stream_events(&who.caller, filter, cursor.as_deref()).await?;
+    let stream = door.gateway.events().stream_events(&who.caller, filter, cursor.as_deref()).await?;
     Ok(sent(stream))
 }
 
@@ -97,7 +97,7 @@ pub(in crate::http::rest) async fn stream_image_cache_events(
     Query(query): Query<CacheStreamQuery>,
 ) -> Result<Response, Refusal> {
     let cursor = last_event_id(&request)?.or(query.cursor);
-    let stream = door.gateway.stream_image_cache_events(&who.caller, id, cursor.as_deref()).await?;
+    let stream = door.gateway.events().stream_image_cache_events(&who.caller, id, cursor.as_deref()).await?;
     Ok(sent(stream))
 }
 

@@ -27,7 +27,7 @@ pub(in crate::http::rest) async fn create_access_key(
     body: Json<NewAccessKeyBody>,
 ) -> Result<Response, Refusal> {
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let view = door.gateway.create_access_key(&who.caller, &who.call, new).await?;
+    let view = door.gateway.identity().create_access_key(&who.caller, &who.call, new).await?;
     Ok(answer::json(StatusCode::CREATED, &view))
 }
 
@@ -43,7 +43,7 @@ pub(in crate::http::rest) async fn list_access_keys(
     uri: Uri,
     Query(query): Query<TeamQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_access_keys(&who.caller, query.team.as_ref(), &query.page).await?;
+    let slice = door.gateway.identity().list_access_keys(&who.caller, query.team.as_ref(), &query.page).await?;
     Ok(answer::listed::<_, AccessKeyList>(&uri, slice))
 }
 
@@ -63,7 +63,7 @@ pub(in crate::http::rest) async fn rotate_access_key(
     body: Option<Json<KeyRotationBody>>,
 ) -> Result<Response, Refusal> {
     let hours = body.and_then(|body| body.value.keep_old_hours).unwrap_or(KEEP_OLD_HOURS);
-    let view = door.gateway.rotate_access_key(&who.caller, &who.call, id, hours).await?;
+    let view = door.gateway.identity().rotate_access_key(&who.caller, &who.call, id, hours).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -79,6 +79,6 @@ pub(in crate::http::rest) async fn revoke_access_key(
     who: Authorized,
     Id(id): Id<AccessKeyId>,
 ) -> Result<Response, Refusal> {
-    door.gateway.revoke_access_key(&who.caller, &who.call, id).await?;
+    door.gateway.identity().revoke_access_key(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

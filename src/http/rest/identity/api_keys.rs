@@ -26,7 +26,7 @@ pub(in crate::http::rest) async fn create_api_key(
     body: Json<NewApiKeyBody>,
 ) -> Result<Response, Refusal> {
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let view = door.gateway.create_api_key(&who.caller, &who.call, new).await?;
+    let view = door.gateway.identity().create_api_key(&who.caller, &who.call, new).await?;
     Ok(answer::json(StatusCode::CREATED, &view))
 }
 
@@ -42,7 +42,7 @@ pub(in crate::http::rest) async fn list_api_keys(
     uri: Uri,
     Query(query): Query<TeamQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_api_keys(&who.caller, query.team.as_ref(), &query.page).await?;
+    let slice = door.gateway.identity().list_api_keys(&who.caller, query.team.as_ref(), &query.page).await?;
     Ok(answer::listed::<_, ApiKeyList>(&uri, slice))
 }
 
@@ -58,7 +58,7 @@ pub(in crate::http::rest) async fn get_api_key(
     who: Authorized,
     Id(id): Id<ApiKeyId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_api_key(&who.caller, id).await?;
+    let view = door.gateway.identity().get_api_key(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -78,7 +78,7 @@ pub(in crate::http::rest) async fn rotate_api_key(
     body: Option<Json<KeyRotationBody>>,
 ) -> Result<Response, Refusal> {
     let hours = body.and_then(|body| body.value.keep_old_hours).unwrap_or(KEEP_OLD_HOURS);
-    let view = door.gateway.rotate_api_key(&who.caller, &who.call, id, hours).await?;
+    let view = door.gateway.identity().rotate_api_key(&who.caller, &who.call, id, hours).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -95,6 +95,6 @@ pub(in crate::http::rest) async fn revoke_api_key(
     who: Authorized,
     Id(id): Id<ApiKeyId>,
 ) -> Result<Response, Refusal> {
-    door.gateway.revoke_api_key(&who.caller, &who.call, id).await?;
+    door.gateway.identity().revoke_api_key(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

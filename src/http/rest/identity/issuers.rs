@@ -43,7 +43,7 @@ pub(in crate::http::rest) async fn list_issuers(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_issuers(&who.caller, &query.page).await?;
+    let slice = door.gateway.identity().list_issuers(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, IssuerList>(&uri, slice))
 }
 
@@ -57,7 +57,7 @@ pub(in crate::http::rest) async fn get_issuer(
     who: Authorized,
     Id(name): Id<IssuerName>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_issuer(&who.caller, name.as_str()).await?;
+    let view = door.gateway.identity().get_issuer(&who.caller, name.as_str()).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -78,7 +78,8 @@ pub(in crate::http::rest) async fn put_issuer(
     body: Json<Issuer>,
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
-    let view = door.gateway.put_issuer(&who.caller, &who.call, name.as_str(), body.value, &precondition).await?;
+    let view =
+        door.gateway.identity().put_issuer(&who.caller, &who.call, name.as_str(), body.value, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -96,7 +97,7 @@ pub(in crate::http::rest) async fn delete_issuer(
     request: HeaderMap,
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
-    door.gateway.delete_issuer(&who.caller, &who.call, name.as_str(), &precondition).await?;
+    door.gateway.identity().delete_issuer(&who.caller, &who.call, name.as_str(), &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -114,6 +115,6 @@ pub(in crate::http::rest) async fn explain_token(
     body: Json<TokenBody>,
 ) -> Result<Response, Refusal> {
     let TokenBody { token, team } = body.value;
-    let explained = door.gateway.explain_token(&who.caller, token.expose_secret(), team.as_deref()).await?;
+    let explained = door.gateway.identity().explain_token(&who.caller, token.expose_secret(), team.as_deref()).await?;
     Ok(answer::json(StatusCode::OK, &explained))
 }

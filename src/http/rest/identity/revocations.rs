@@ -28,7 +28,7 @@ pub(in crate::http::rest) async fn create_revocation(
     who: Authorized,
     body: Json<NewRevocationBody>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.create_revocation(&who.caller, &who.call, body.value.into()).await?;
+    let view = door.gateway.identity().create_revocation(&who.caller, &who.call, body.value.into()).await?;
     Ok(answer::json(StatusCode::CREATED, &view))
 }
 
@@ -44,7 +44,7 @@ pub(in crate::http::rest) async fn list_revocations(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_revocations(&who.caller, &query.page).await?;
+    let slice = door.gateway.identity().list_revocations(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, RevocationList>(&uri, slice))
 }
 
@@ -61,6 +61,6 @@ pub(in crate::http::rest) async fn delete_revocation(
     who: Authorized,
     Id(id): Id<RevocationId>,
 ) -> Result<Response, Refusal> {
-    door.gateway.delete_revocation(&who.caller, &who.call, id).await?;
+    door.gateway.identity().delete_revocation(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -88,8 +88,9 @@ pub(in crate::http::rest) async fn exchange_token(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Refusal> {
-    let asked = door.gateway.read_exchange(form.0)?;
-    let subject = door.gateway.exchange_subject(&exchange.call, &exchange.place, &asked, team(&headers)).await?;
+    let asked = door.gateway.identity().read_exchange(form.0)?;
+    let subject =
+        door.gateway.identity().exchange_subject(&exchange.call, &exchange.place, &asked, team(&headers)).await?;
     let issued = issue(&door, &exchange, &asked, &subject).await;
     // The entry names who it has become, or who was refused.
     exchange.caller.get_or_init(|| issued.as_ref().map_or(subject, |issued| Arc::clone(&issued.caller)));
@@ -101,9 +102,9 @@ async fn issue(door: &DoorState, exchange: &Exchange, asked: &Asked, subject: &C
     exchange.place.enter(Class::Change, Party::Team(subject.team.clone())).await?;
     // Whoever acts for the platform must be able to undo it.
     if !subject.may_one(&Scope::PLATFORM) {
-        door.gateway.check_team(subject).await?;
+        door.gateway.policies().check_team(subject).await?;
     }
-    Ok(door.gateway.exchange_token(&exchange.call, asked, subject).await?)
+    Ok(door.gateway.identity().exchange_token(&exchange.call, asked, subject).await?)
 }
 
 fn token_answer(exchanged: &Exchanged) -> Response {
@@ -122,7 +123,7 @@ fn token_answer(exchanged: &Exchanged) -> Response {
 /// The keys that the gateway's own tokens are checked with, as a JWKS document.
 pub(in crate::http::rest) async fn jwks(State(door): State<DoorState>) -> Response {
     let headers = [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, KEYS_KEPT)];
-    (headers, door.gateway.own_jwks().to_owned()).into_response()
+    (headers, door.gateway.identity().own_jwks().to_owned()).into_response()
 }
 
 /// Where what is (`OpenID` Connect Discovery, RFC 8414). Only where the issuer is the address that clients know: a
@@ -131,7 +132,7 @@ pub(in crate::http::rest) async fn configuration(
     State(door): State<DoorState>,
     Extension(exchange): Extension<Arc<Exchange>>,
 ) -> Result<Response, Refusal> {
-    let issuer = door.gateway.own_issuer();
+    let issuer = door.gateway.identity().own_issuer();
     if exchange.base.is_empty() || *issuer != *exchange.base {
         return Err(Refusal::not_found());
     }

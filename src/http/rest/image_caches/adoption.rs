@@ -116,6 +116,6 @@ pub(in crate::http::rest) async fn adopt_image_caches(
     body: Json<AdoptionBody>,
 ) -> Result<Response, Refusal> {
     let order = body.value.try_into().map_err(Refusal::invalid)?;
-    let done = door.gateway.adopt_image_caches(&who.caller, &who.call, &order).await?;
+    let done = door.gateway.image_caches().adopt_image_caches(&who.caller, &who.call, &order).await?;
     Ok(answer::json(StatusCode::OK, &done))
 }

@@ -46,7 +46,7 @@ pub(in crate::http::rest) async fn ensure_image_cache(
     let wait = headers::prefer_wait(&request);
     let key = headers::idempotency_key(&request)?.map(|key| body.key(key));
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let ensured = door.gateway.ensure_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
+    let ensured = door.gateway.image_caches().ensure_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
     let done = if ensured.outcome == Ensured::Created { StatusCode::CREATED } else { StatusCode::OK };
     let outcome = ensured.outcome.as_str().to_owned();
     let body = EnsuredImageCache { outcome, image_cache: ensured.changed.image_cache.clone() };
@@ -67,6 +67,6 @@ pub(in crate::http::rest) async fn dry_run_image_cache(
     body: Json<NewImageCacheBody>,
 ) -> Result<Response, Refusal> {
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let told = door.gateway.dry_run_image_cache(&who.caller, &new).await?;
+    let told = door.gateway.image_caches().dry_run_image_cache(&who.caller, &new).await?;
     Ok(answer::json(StatusCode::OK, &told))
 }

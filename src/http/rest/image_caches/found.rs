@@ -62,6 +62,6 @@ pub(in crate::http::rest) async fn list_found_image_caches(
 ) -> Result<Response, Refusal> {
     let FoundQuery { cloud_account: account, region, name, found_after, page } = query;
     let filter = FoundFilter { account, region, name, found_after };
-    let slice = door.gateway.list_found_image_caches(&who.caller, &filter, &page).await?;
+    let slice = door.gateway.reconciler().list_found_image_caches(&who.caller, &filter, &page).await?;
     Ok(answer::listed::<_, FoundImageCacheList>(&uri, slice))
 }

@@ -60,7 +60,7 @@ pub(in crate::http::rest) async fn check_gate(
     let question =
         GateQuestion { region: query.region, images: query.image, ephemeral_storage_gib: query.ephemeral_storage_gib };
     let wait = Duration::from_secs(query.timeout);
-    Ok(match door.gateway.check_gate(&who.caller, &who.call, &question, wait).await? {
+    Ok(match door.gateway.image_caches().check_gate(&who.caller, &who.call, &question, wait).await? {
         GateAnswer::Usable(view) => answer::json(StatusCode::OK, &view),
         closed => Refusal::gate(closed).into_response(),
     })

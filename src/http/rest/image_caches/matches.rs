@@ -70,6 +70,6 @@ pub(in crate::http::rest) async fn match_image_caches(
     who: Authorized,
     body: Json<MatchQuestionBody>,
 ) -> Result<Response, Refusal> {
-    let found = door.gateway.match_image_caches(&who.caller, &body.value.into()).await?;
+    let found = door.gateway.image_caches().match_image_caches(&who.caller, &body.value.into()).await?;
     Ok(answer::json(StatusCode::OK, &found))
 }

@@ -26,7 +26,7 @@ pub(in crate::http::rest) async fn get_provider_record(
     who: Authorized,
     Id(id): Id<CacheId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_provider_record(&who.caller, id).await?;
+    let view = door.gateway.image_caches().get_provider_record(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -62,6 +62,10 @@ pub(in crate::http::rest) async fn list_usage(
 ) -> Result<Response, Refusal> {
     let missing = || Refusal::invalid(vec![FieldError::new("region", "required", "must be given")]);
     let region = query.region.ok_or_else(missing)?;
-    let usage = door.gateway.list_usage(&who.caller, query.cloud_account.as_deref(), Some(region.clone())).await?;
+    let usage = door
+        .gateway
+        .image_caches()
+        .list_usage(&who.caller, query.cloud_account.as_deref(), Some(region.clone()))
+        .await?;
     Ok(answer::json(StatusCode::OK, &UsageView::new(&region, &usage)))
 }

@@ -97,7 +97,7 @@ pub(in crate::http::rest) async fn wait_for_image_cache(
     Query(query): Query<WaitQuery>,
 ) -> Result<Response, Refusal> {
     let timeout = Duration::from_secs(query.timeout);
-    let waited = door.gateway.wait_for_image_cache(&who.caller, &who.call, id, timeout).await?;
+    let waited = door.gateway.image_caches().wait_for_image_cache(&who.caller, &who.call, id, timeout).await?;
     let body = ImageCacheWait { condition_met: waited.condition_met, image_cache: waited.image_cache };
     Ok(answer::json(StatusCode::OK, &body))
 }

@@ -136,7 +136,7 @@ pub(in crate::http::rest) async fn list_cloud_accounts(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_cloud_accounts(&who.caller, &query.page).await?;
+    let slice = door.gateway.cloud_accounts().list_cloud_accounts(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, CloudAccountList>(&uri, slice))
 }
 
@@ -150,7 +150,7 @@ pub(in crate::http::rest) async fn get_cloud_account(
     who: Authorized,
     Id(name): Id<AccountName>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_cloud_account(&who.caller, &name).await?;
+    let view = door.gateway.cloud_accounts().get_cloud_account(&who.caller, &name).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -173,7 +173,8 @@ pub(in crate::http::rest) async fn put_cloud_account(
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let view = door.gateway.put_cloud_account(&who.caller, &who.call, &name, &new, &precondition).await?;
+    let view =
+        door.gateway.cloud_accounts().put_cloud_account(&who.caller, &who.call, &name, &new, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -194,7 +195,11 @@ pub(in crate::http::rest) async fn update_cloud_account(
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
     let disabled = body.value.disabled;
-    let view = door.gateway.update_cloud_account(&who.caller, &who.call, &name, disabled, &precondition).await?;
+    let view = door
+        .gateway
+        .cloud_accounts()
+        .update_cloud_account(&who.caller, &who.call, &name, disabled, &precondition)
+        .await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -210,6 +215,6 @@ pub(in crate::http::rest) async fn delete_cloud_account(
     who: Authorized,
     Id(name): Id<AccountName>,
 ) -> Result<Response, Refusal> {
-    door.gateway.delete_cloud_account(&who.caller, &who.call, &name).await?;
+    door.gateway.cloud_accounts().delete_cloud_account(&who.caller, &who.call, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

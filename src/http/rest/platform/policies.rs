@@ -21,7 +21,7 @@ pub(in crate::http::rest) async fn get_policy(
     State(door): State<DoorState>,
     who: Authorized,
 ) -> Result<Response, Refusal> {
-    Ok(answer::json(StatusCode::OK, &door.gateway.get_policy(&who.caller).await?))
+    Ok(answer::json(StatusCode::OK, &door.gateway.platform().get_policy(&who.caller).await?))
 }
 
 /// Get a team's policy
@@ -36,7 +36,7 @@ pub(in crate::http::rest) async fn get_team_policy(
     who: Authorized,
     Id(id): Id<TeamId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_team_policy(&who.caller, &id).await?;
+    let view = door.gateway.platform().get_team_policy(&who.caller, &id).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -56,7 +56,7 @@ pub(in crate::http::rest) async fn put_team_policy(
     body: Json<Policy>,
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
-    let view = door.gateway.put_team_policy(&who.caller, &who.call, &id, body.value, &precondition).await?;
+    let view = door.gateway.platform().put_team_policy(&who.caller, &who.call, &id, body.value, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -74,7 +74,7 @@ pub(in crate::http::rest) async fn delete_team_policy(
     request: HeaderMap,
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
-    door.gateway.delete_team_policy(&who.caller, &who.call, &id, &precondition).await?;
+    door.gateway.platform().delete_team_policy(&who.caller, &who.call, &id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -88,7 +88,7 @@ pub(in crate::http::rest) async fn get_default_policy(
     State(door): State<DoorState>,
     who: Authorized,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_default_policy(&who.caller).await?;
+    let view = door.gateway.platform().get_default_policy(&who.caller).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -105,6 +105,6 @@ pub(in crate::http::rest) async fn put_default_policy(
     body: Json<Policy>,
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
-    let view = door.gateway.put_default_policy(&who.caller, &who.call, body.value, &precondition).await?;
+    let view = door.gateway.platform().put_default_policy(&who.caller, &who.call, body.value, &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }

@@ -25,7 +25,7 @@ pub(in crate::http::rest) async fn list_region_profiles(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_region_profiles(&who.caller, &query.page).await?;
+    let slice = door.gateway.platform().list_region_profiles(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, RegionProfileList>(&uri, slice))
 }
 
@@ -39,7 +39,7 @@ pub(in crate::http::rest) async fn get_region_profile(
     who: Authorized,
     Id(id): Id<ProfileId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_region_profile(&who.caller, &id).await?;
+    let view = door.gateway.platform().get_region_profile(&who.caller, &id).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -59,7 +59,8 @@ pub(in crate::http::rest) async fn put_region_profile(
     body: Json<RegionProfileBody>,
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
-    let view = door.gateway.put_region_profile(&who.caller, &who.call, body.value.of(id), &precondition).await?;
+    let view =
+        door.gateway.platform().put_region_profile(&who.caller, &who.call, body.value.of(id), &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -75,6 +76,6 @@ pub(in crate::http::rest) async fn delete_region_profile(
     who: Authorized,
     Id(id): Id<ProfileId>,
 ) -> Result<Response, Refusal> {
-    door.gateway.delete_region_profile(&who.caller, &who.call, &id).await?;
+    door.gateway.platform().delete_region_profile(&who.caller, &who.call, &id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

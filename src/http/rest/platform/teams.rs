@@ -26,7 +26,7 @@ pub(in crate::http::rest) async fn create_team(
     body: Json<NewTeamBody>,
 ) -> Result<Response, Refusal> {
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let view = door.gateway.create_team(&who.caller, &who.call, new).await?;
+    let view = door.gateway.platform().create_team(&who.caller, &who.call, new).await?;
     Ok(answer::kept(StatusCode::CREATED, &view, view.version))
 }
 
@@ -42,7 +42,7 @@ pub(in crate::http::rest) async fn list_teams(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_teams(&who.caller, &query.page).await?;
+    let slice = door.gateway.platform().list_teams(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, TeamList>(&uri, slice))
 }
 
@@ -56,7 +56,7 @@ pub(in crate::http::rest) async fn get_team(
     who: Authorized,
     Id(id): Id<TeamId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_team(&who.caller, &id).await?;
+    let view = door.gateway.platform().get_team(&who.caller, &id).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
@@ -77,6 +77,7 @@ pub(in crate::http::rest) async fn update_team(
     body: Json<TeamChangesBody>,
 ) -> Result<Response, Refusal> {
     let precondition = headers::precondition(&request)?;
-    let view = door.gateway.update_team(&who.caller, &who.call, &id, body.value.into(), &precondition).await?;
+    let view =
+        door.gateway.platform().update_team(&who.caller, &who.call, &id, body.value.into(), &precondition).await?;
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }

@@ -78,7 +78,7 @@ pub(in crate::http::rest) async fn list_deliveries(
         created_after: query.created_after,
         created_before: query.created_before,
     };
-    let slice = door.gateway.list_deliveries(&who.caller, &filter, &query.page).await?;
+    let slice = door.gateway.webhooks().list_deliveries(&who.caller, &filter, &query.page).await?;
     Ok(answer::listed::<_, DeliveryList>(&uri, slice))
 }
 
@@ -92,7 +92,7 @@ pub(in crate::http::rest) async fn get_delivery(
     who: Authorized,
     Id(id): Id<DeliveryId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_delivery(&who.caller, id).await?;
+    let view = door.gateway.webhooks().get_delivery(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -110,7 +110,7 @@ pub(in crate::http::rest) async fn list_delivery_attempts(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_delivery_attempts(&who.caller, id, &query.page).await?;
+    let slice = door.gateway.webhooks().list_delivery_attempts(&who.caller, id, &query.page).await?;
     Ok(answer::listed::<_, DeliveryAttemptList>(&uri, slice))
 }
 
@@ -126,6 +126,6 @@ pub(in crate::http::rest) async fn resend_delivery(
     who: Authorized,
     Id(id): Id<DeliveryId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.resend_delivery(&who.caller, &who.call, id).await?;
+    let view = door.gateway.webhooks().resend_delivery(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

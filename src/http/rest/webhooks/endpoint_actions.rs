@@ -28,7 +28,7 @@ pub(in crate::http::rest) async fn update_webhook_endpoint(
     body: Json<WebhookEndpointChangesBody>,
 ) -> Result<Response, Refusal> {
     let changes = body.value.try_into().map_err(Refusal::invalid)?;
-    let view = door.gateway.update_webhook_endpoint(&who.caller, &who.call, id, changes).await?;
+    let view = door.gateway.webhooks().update_webhook_endpoint(&who.caller, &who.call, id, changes).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -45,7 +45,7 @@ pub(in crate::http::rest) async fn verify_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.verify_webhook_endpoint(&who.caller, &who.call, id).await?;
+    let view = door.gateway.webhooks().verify_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -66,7 +66,7 @@ pub(in crate::http::rest) async fn rotate_webhook_secret(
 ) -> Result<Response, Refusal> {
     let asked = body.map(|body| body.value).unwrap_or_default();
     let hours = asked.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
-    let view = door.gateway.rotate_webhook_secret(&who.caller, &who.call, id, hours, asked.secret).await?;
+    let view = door.gateway.webhooks().rotate_webhook_secret(&who.caller, &who.call, id, hours, asked.secret).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -84,7 +84,7 @@ pub(in crate::http::rest) async fn test_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.test_webhook_endpoint(&who.caller, id).await?;
+    let view = door.gateway.webhooks().test_webhook_endpoint(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -101,7 +101,7 @@ pub(in crate::http::rest) async fn pause_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.pause_webhook_endpoint(&who.caller, &who.call, id).await?;
+    let view = door.gateway.webhooks().pause_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -118,7 +118,7 @@ pub(in crate::http::rest) async fn resume_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.resume_webhook_endpoint(&who.caller, &who.call, id).await?;
+    let view = door.gateway.webhooks().resume_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -136,7 +136,7 @@ pub(in crate::http::rest) async fn recover_webhook_endpoint(
     Id(id): Id<EndpointId>,
     body: Json<RecoveryBody>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.recover_webhook_endpoint(&who.caller, &who.call, id, body.value.since).await?;
+    let view = door.gateway.webhooks().recover_webhook_endpoint(&who.caller, &who.call, id, body.value.since).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -155,6 +155,6 @@ pub(in crate::http::rest) async fn replay_webhook_endpoint(
     body: Json<ReplayBody>,
 ) -> Result<Response, Refusal> {
     let span = (body.value.since, body.value.until);
-    let view = door.gateway.replay_webhook_endpoint(&who.caller, &who.call, id, span).await?;
+    let view = door.gateway.webhooks().replay_webhook_endpoint(&who.caller, &who.call, id, span).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

@@ -33,7 +33,7 @@ pub(in crate::http::rest) async fn create_webhook_endpoint(
     body: Json<NewWebhookEndpointBody>,
 ) -> Result<Response, Refusal> {
     let new = body.value.try_into().map_err(Refusal::invalid)?;
-    let view = door.gateway.create_webhook_endpoint(&who.caller, &who.call, new).await?;
+    let view = door.gateway.webhooks().create_webhook_endpoint(&who.caller, &who.call, new).await?;
     let mut answer = answer::json(StatusCode::CREATED, &view);
     answer::put(&mut answer, LOCATION, &format!("/v1/webhook-endpoints/{}", view.id));
     Ok(answer)
@@ -49,7 +49,7 @@ pub(in crate::http::rest) async fn list_webhook_endpoints(
     uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refusal> {
-    let slice = door.gateway.list_webhook_endpoints(&who.caller, &query.page).await?;
+    let slice = door.gateway.webhooks().list_webhook_endpoints(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, WebhookEndpointList>(&uri, slice))
 }
 
@@ -63,7 +63,7 @@ pub(in crate::http::rest) async fn get_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Refusal> {
-    let view = door.gateway.get_webhook_endpoint(&who.caller, id).await?;
+    let view = door.gateway.webhooks().get_webhook_endpoint(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -79,6 +79,6 @@ pub(in crate::http::rest) async fn delete_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Refusal> {
-    door.gateway.delete_webhook_endpoint(&who.caller, &who.call, id).await?;
+    door.gateway.webhooks().delete_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

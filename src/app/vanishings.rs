@@ -12,7 +12,10 @@
 //! Who calls it: the tracker, the reconciler, look-ups of operations, the command line. What it does not do: decide
 //! what is too much (`domain::reconcile::census`).
 
-use super::{Call, Error, Gateway, access};
+use super::{Call, Error, access};
+use crate::app::base::Base;
+use crate::app::cloud_accounts::CloudAccounts;
+use crate::app::webhooks::platform_events::PlatformEvents;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
@@ -49,12 +52,26 @@ struct Others {
     found: usize,
 }
 
-impl Gateway {
+/// What the cloud does not show, and whether that is believed; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Vanishings {
+    base: Base,
+    cloud_accounts: CloudAccounts,
+    platform_events: PlatformEvents,
+}
+
+impl Vanishings {
+    pub(super) fn new(base: &Base, cloud_accounts: &CloudAccounts, platform_events: &PlatformEvents) -> Self {
+        Self { base: base.clone(), cloud_accounts: cloud_accounts.clone(), platform_events: platform_events.clone() }
+    }
+}
+
+impl Vanishings {
     /// Whether a look by id that found nothing is believed. Where it is not although the cloud answers, that is noted,
     /// and the whole list is read next.
     pub(super) async fn is_absence_believed(&self, absence: &Absence<'_>) -> Result<bool, Error> {
         let group = absence.group;
-        if let Some(noted) = self.store().mass_vanishing(group).await? {
+        if let Some(noted) = self.base.store().mass_vanishing(group).await? {
             return Ok(noted.accepted_missing.is_some());
         }
         let Some(others) = self.look_at_others(absence).await? else { return Ok(false) };
@@ -69,8 +86,8 @@ impl Gateway {
     /// `None`: the cloud could not be asked.
     async fn look_at_others(&self, absence: &Absence<'_>) -> Result<Option<Others>, Error> {
         let Absence { group, cloud, ids, strict } = absence;
-        let lag = self.settings().rule.list_lag;
-        let witnesses = self.store().witnesses(group, ids, lag, self.now(), WITNESSES).await?;
+        let lag = self.base.settings().rule.list_lag;
+        let witnesses = self.base.store().witnesses(group, ids, lag, self.base.now(), WITNESSES).await?;
         let mut queries: Vec<DescribeQuery> = witnesses
             .into_iter()
             .map(|id| DescribeQuery { eci_cache_id: Some(id), ..DescribeQuery::default() })
@@ -96,7 +113,7 @@ impl Gateway {
         region: &Region,
         query: &DescribeQuery,
     ) -> Result<Option<bool>, Error> {
-        if self.draw_looks(&group.account, 1).await?.granted == 0 {
+        if self.cloud_accounts.draw_looks(&group.account, 1).await?.granted == 0 {
             return Ok(None);
         }
         metrics::counter!("ecg_cloud_looks_total", "way" => "witness").increment(1);
@@ -111,19 +128,19 @@ impl Gateway {
 
     async fn unwitnessed(&self, account: &str, fault: &Fault) -> Result<(), Error> {
         tracing::warn!(account, fault = %fault, "it could not be seen whether other image caches are there");
-        self.note_fault(account, fault).await
+        self.cloud_accounts.note_fault(account, fault).await
     }
 
     /// Whether a whole list is believed. Notes what it shows, where it is not; ends what was noted, where it is.
     pub(super) async fn is_list_believed(&self, group: &TrackerGroup, census: Census) -> Result<bool, Error> {
-        let noted = self.store().mass_vanishing(group).await?;
+        let noted = self.base.store().mass_vanishing(group).await?;
         if !census.is_believed(noted.as_ref().and_then(|noted| noted.accepted_missing)) {
             self.note_vanishing(group, census).await?;
             return self.has_lasted(noted.as_ref(), census).await;
         }
         if noted.is_some() && !census.is_doubtful() {
             let entry = self.vanishing_entry(END, group, Some(census));
-            if self.store().end_mass_vanishing(group, &entry).await? {
+            if self.base.store().end_mass_vanishing(group, &entry).await? {
                 tracing::warn!(
                     account = group.account,
                     region = group.region,
@@ -136,26 +153,26 @@ impl Gateway {
 
     /// Whether so few have been missing for so long that they count as gone from now on.
     async fn has_lasted(&self, noted: Option<&MassVanishing>, census: Census) -> Result<bool, Error> {
-        let (Some(noted), Some(after), None) = (noted, census.believed_after(), self.clock().doubt()) else {
+        let (Some(noted), Some(after), None) = (noted, census.believed_after(), self.base.clock().doubt()) else {
             return Ok(false);
         };
-        if self.now() - noted.since < after {
+        if self.base.now() - noted.since < after {
             return Ok(false);
         }
         let entry = self.vanishing_entry(ACCEPT, &noted.group, Some(census));
-        Ok(self.store().accept_mass_vanishing(&noted.group, self.now(), &entry).await?.is_some())
+        Ok(self.base.store().accept_mass_vanishing(&noted.group, self.base.now(), &entry).await?.is_some())
     }
 
     /// Whether the group is not judged at the moment.
     pub(super) async fn is_doubted(&self, group: &TrackerGroup) -> Result<bool, Error> {
-        let noted = self.store().mass_vanishing(group).await?;
+        let noted = self.base.store().mass_vanishing(group).await?;
         Ok(noted.is_some_and(|noted| noted.accepted_missing.is_none()))
     }
 
     async fn note_vanishing(&self, group: &TrackerGroup, census: Census) -> Result<(), Error> {
         let entry = self.vanishing_entry(NOTE, group, Some(census));
-        let told = self.platform_events(EventType::MassVanishing, &entry).await?;
-        if self.store().note_mass_vanishing(group, census, self.now(), &told, &entry).await? {
+        let told = self.platform_events.platform_events(EventType::MassVanishing, &entry).await?;
+        if self.base.store().note_mass_vanishing(group, census, self.base.now(), &told, &entry).await? {
             metrics::counter!("ecg_reconcile_findings_total", "kind" => "mass_vanishing").increment(1);
             let Census { known, missing, listed } = census;
             tracing::error!(
@@ -172,7 +189,7 @@ impl Gateway {
 
     /// What of the cloud is not judged at the moment, in sentences for an operator.
     pub(super) async fn vanishings(&self) -> Result<Vec<String>, Error> {
-        Ok(self.store().mass_vanishings().await?.iter().map(told).collect())
+        Ok(self.base.store().mass_vanishings().await?.iter().map(told).collect())
     }
 
     /// An operator says that the image caches which are missing in an account's region are gone: they are judged as if
@@ -188,19 +205,19 @@ impl Gateway {
             return Err(Error::Forbidden(access::POLICY));
         }
         let group = TrackerGroup { account: account.to_owned(), region: region.to_string() };
-        let mut entry = self.admin_entry(caller, call, ACCEPT, &format!("{account}:{region}"));
+        let mut entry = self.base.admin_entry(caller, call, ACCEPT, &format!("{account}:{region}"));
         entry.team = None;
         entry.parameters.extend(self.vanishing_entry(ACCEPT, &group, None).parameters);
-        let accepted = self.store().accept_mass_vanishing(&group, self.now(), &entry).await?;
+        let accepted = self.base.store().accept_mass_vanishing(&group, self.base.now(), &entry).await?;
         let MassVanishing { known, missing, .. } = accepted.ok_or(Error::NotFound("mass vanishing"))?;
         Ok(format!("{missing} of {known} image caches of {account} in {region} count as gone"))
     }
 
     /// Without a team: the account is shared by all.
     fn vanishing_entry(&self, action: &str, group: &TrackerGroup, census: Option<Census>) -> AuditEntry {
-        let origin = Origin { door: Door::Worker, request_id: self.new_request_id(), address: None };
+        let origin = Origin { door: Door::Worker, request_id: self.base.new_request_id(), address: None };
         let actor = Actor { team: None, subject: "worker:reconciler".to_owned(), credential: None, origin };
-        let mut entry = actor.entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
+        let mut entry = actor.entry(self.base.audit_id(), self.base.now(), action, Outcome::Succeeded);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("cloud_account", group.account.clone());
         keep("region", group.region.clone());

@@ -13,7 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 
-use crate::app::{Error, Gateway};
+use crate::app::Error;
+use crate::app::base::Base;
 
 /// The tasks of this process whose last pass has panicked, by name. Kept nowhere else: it is about this process.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ pub fn words_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }
 
-impl Gateway {
+impl Base {
     /// Runs one pass of a task that has to go on, whatever happens: a panic in it is an error of the pass.
     pub async fn supervised<T>(
         &self,

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{Error, Gateway};
+use crate::app::Error;
+use crate::app::base::Base;
 use crate::domain::clock::{Clock, Uptime};
 use crate::store::{GroupLease, LeasedOperation};
 
@@ -26,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What is held.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Held<'a> {
+pub(in crate::app) enum Held<'a> {
     /// An operation.
     Operation(&'a LeasedOperation),
     /// A group of the tracker.
@@ -35,13 +36,13 @@ pub(super) enum Held<'a> {
 
 /// A lease as its holder sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lease<'a> {
+pub(in crate::app) struct Lease<'a> {
     /// On what.
-    pub(super) on: Held<'a>,
+    pub(in crate::app) on: Held<'a>,
     /// A moment before it was asked for, by the machine's uptime.
-    pub(super) taken: Uptime,
+    pub(in crate::app) taken: Uptime,
     /// For how long.
-    pub(super) lasts: Duration,
+    pub(in crate::app) lasts: Duration,
 }
 
 impl Lease<'_> {
@@ -55,10 +56,10 @@ impl Lease<'_> {
     }
 }
 
-impl Gateway {
+impl Base {
     /// Does `work` while the lease is held, and renews it each third of its time. None: the lease was lost before the
     /// work was done, and the work was dropped.
-    pub(super) async fn holding<T>(
+    pub(in crate::app) async fn holding<T>(
         &self,
         mut lease: Lease<'_>,
         mut work: Pin<Box<impl Future<Output = T>>>,

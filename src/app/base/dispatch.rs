@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::app::Gateway;
+use crate::app::base::Base;
 use crate::domain::clock::Uptime;
 use crate::store::Dispatch;
 
@@ -20,7 +20,7 @@ struct State {
 
 impl Dispatcher {
     /// Deliveries may be handed to `worker` until that time, but not for the `closed` endpoints.
-    pub(super) fn open(&self, worker: Uuid, until: Uptime, closed: Vec<Uuid>) {
+    pub(in crate::app) fn open(&self, worker: Uuid, until: Uptime, closed: Vec<Uuid>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.worker = Some((worker, until));
         if *state.closed != closed {
@@ -29,12 +29,12 @@ impl Dispatcher {
     }
 
     /// Everything goes through the queue from now on.
-    pub(super) fn close(&self) {
+    pub(in crate::app) fn close(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).worker = None;
     }
 }
 
-impl Gateway {
+impl Base {
     /// How the deliveries of one event get to the deliverer, for whoever writes one.
     pub fn dispatch(&self) -> Dispatch {
         let (now, state) = (self.uptime(), self.dispatcher().0.lock().unwrap_or_else(PoisonError::into_inner));

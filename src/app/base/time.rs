@@ -1,0 +1,102 @@
+//! The time that this process goes by: the database's, read again and again, so that all gateways tell the same.
+//!
+//! What must stay true: nobody is judged by a time that was never read, and nothing is forgotten while the time is in
+//! doubt ([`Ahead`] makes the janitor look at everything anew after that).
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::app::Error;
+use crate::app::base::Base;
+use crate::domain::clock::Instant;
+
+/// Which image caches may have times that lie ahead: since it began, or since the time was last in doubt, this process has
+/// looked at those up to this id. None: at all.
+#[derive(Debug)]
+pub(in crate::app) struct Ahead(Mutex<Option<Uuid>>);
+
+/// What everybody is told whose request goes by the time, before that was read.
+fn unset() -> Error {
+    let detail = "the time could not be read yet";
+    Error::Unavailable { code: "credentials_unavailable", detail, retry_after_seconds: 2 }
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Uuid::nil())))
+    }
+}
+
+impl Ahead {
+    /// Up to where they were looked at.
+    pub(in crate::app) fn looked_to(&self) -> Option<Uuid> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// They were looked at up to there.
+    pub(in crate::app) fn set(&self, to: Option<Uuid>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+}
+
+impl Base {
+    /// Reads the database's clock and goes by it from now on, so that all gateways tell the same time, as exactly as
+    /// half of what the reading took.
+    pub async fn keep_time(&self) -> Result<(), Error> {
+        let asked = self.uptime();
+        let told = self.store().now().await?;
+        let doubted = self.clock().doubt();
+        let moved = self.clock().learn(told, asked);
+        if moved.abs() > chrono::Duration::seconds(1) {
+            tracing::warn!(milliseconds = moved.num_milliseconds(), "the clock was corrected by the database's");
+        }
+        self.tell_doubt(doubted);
+        Ok(())
+    }
+
+    /// Tells that the time is in doubt, and that it is no more; `before` is how it was.
+    fn tell_doubt(&self, before: Option<chrono::Duration>) {
+        let doubt = self.clock().doubt();
+        let seconds = |doubt: chrono::Duration| doubt.as_seconds_f64();
+        metrics::gauge!("ecg_clock_doubt_seconds").set(doubt.map_or(0.0, seconds));
+        if doubt.is_some() {
+            self.ahead().set(Some(Uuid::nil()));
+        }
+        match (before, doubt) {
+            (None, Some(by)) => tracing::error!(
+                seconds = seconds(by),
+                "the database's clock leapt, or this machine's is wrong: nothing is forgotten until they agree, or it has \
+                 lasted"
+            ),
+            (Some(_), None) => tracing::warn!("the time is in doubt no more"),
+            _ => {}
+        }
+    }
+
+    /// Returns once the clock can be gone by: right at the start it is read first.
+    pub(in crate::app) async fn clock_is_set(&self) -> Result<(), Error> {
+        if !self.clock().is_set() {
+            self.keep_time().await?;
+        }
+        // A reading that took too long has set nothing.
+        if self.clock().is_set() { Ok(()) } else { Err(unset()) }
+    }
+
+    pub(in crate::app) fn before(&self, kept: Duration) -> Instant {
+        self.now() - chrono::Duration::from_std(kept).unwrap_or(chrono::Duration::MAX)
+    }
+
+    /// Whether it serves and works.
+    pub fn has_begun(&self) -> bool {
+        *self.beginning().borrow()
+    }
+
+    /// Ends once it serves and works.
+    pub async fn begun(&self) {
+        let mut begun = self.beginning().subscribe();
+        // The sender lives as long as we do.
+        let _begun = begun.wait_for(|begun| *begun).await;
+    }
+}
