@@ -1,31 +1,24 @@
 //! Floor 2: what the gateway does, without a word of any transport.
 //!
-//! Every door (REST today, RPC and the console later, the workers) calls the same methods of [`Gateway`],
-//! split by subject into the files of this folder. A method checks the caller's scope first, then decides
-//! with `domain`, then writes with `store`: three hops, always.
+//! Every door (REST, the cloud's own API, the workers, the command line) calls the same methods. [`Gateway`] is the door
+//! to the rooms; each room is a struct that owns its state and names the rooms it needs, and is cheap to clone. A method
+//! checks the caller's scope first, then decides with `domain`, then writes with `store`: three hops, always.
 //!
-//! The rooms, by what they are for:
+//! The rooms, from the ground up; each names those above it only:
 //!
-//! - who calls, and what they may do: [`access`] (the one table), [`admission`] (who may begin), [`authenticating`]
-//!   and [`ttl_memo`] (what that keeps in memory), [`api_keys`], [`rpc_keys`], [`revoking`], [`issuers`],
-//!   [`token_exchange`], [`teams`], [`region_profiles`] and [`policing`] (what a team may do);
-//! - the cloud: [`accounts`] (a client for each account), [`account_identity`] (whether it is of the right one) and [`cloud_accounts`] (who keeps them), [`budgeting`]
-//!   (calls);
-//! - changes: [`changes`] (create, update, delete), [`ensuring`] (one of a content), [`planning`] (the dry run),
-//!   [`intent`] (what is recorded first), [`operations`] (carrying them out), [`holding`] (only while they are ours),
-//!   [`withdrawing`] (for whom there is no "later"), [`removal`] (by the gateway itself), [`adoption`] (taking over),
-//!   [`write`] (what is written of a change);
-//! - the truth: [`tracking`] (following the cloud), [`reconciling`] (the cloud against the rows), [`absence`] (whether
-//!   what is not shown is believed);
-//! - telling: [`delivering`] (webhooks), [`redelivering`], [`endpoints`], [`feed`] and [`stream`] (events),
-//!   [`waiting`], [`gate`], [`event_hub`] (what those who wait share), [`signals`] (who is woken);
-//! - reading: [`rendering`] (image caches as JSON) and [`sharing`] (one look for all),
-//!   [`describing`] (under the cloud's names), [`matching`] (what would be taken), [`cursor`] (pages);
-//! - the audit: [`audit`], [`sealing`], [`checkpoints`] and [`proofs`] (its Merkle tree), [`verifying`];
-//! - keeping house: [`doctor`] (what the gateway needs at the cloud), [`horizon`] (what holds the feed), [`startup`] (whether it may begin), [`rotating`] (of keys),
-//!   [`upkeep`], [`supervision`] (of the tasks of this process);
-//! - [`gateway`] and [`settings`] are what everybody works with, [`call`] and [`input`] what comes in, [`view`] what
-//!   everybody sees, [`error`] what everybody is told.
+//! - [`base`]: what every room works with: database, time, settings, tasks, leases, audit entries;
+//! - [`audit`]: entries, exports, sealing, proofs and their verification; [`admission`]: who may begin;
+//! - [`transitions`]: what is written of a change; [`webhooks::platform_events`]: what the platform is told;
+//! - [`cloud_accounts`]: the clients of the cloud, whose they are, and how many calls they have;
+//! - [`vanishings`]: whether what the cloud does not show is believed to be gone;
+//! - [`platform::policy`]: what a team may do; [`identity`]: who calls;
+//! - [`events`]: the feed, streams, and those who wait; [`webhooks`]: endpoints and deliveries;
+//! - [`operations`]: carrying out what was recorded; [`tracker`]: following the cloud; [`reconciler`]: comparing it;
+//! - [`image_caches`]: made, changed, removed, waited for, read, adopted; [`platform`]: teams, profiles, costs;
+//! - [`upkeep`]: the janitor, readiness, and how a process begins.
+//!
+//! [`access`] is the one table of operations and who may call them; [`Call`] and [`input`] are what comes in, [`view`]
+//! what everybody sees, [`Error`] what everybody is told.
 
 pub mod access;
 pub mod admission;

@@ -46,7 +46,7 @@
 //!
 //! What is shown of an image cache is kept as JSON beside its row and counts for that version of the row alone; whoever
 //! reads first after a change makes it, and it is written behind them. Single reads that come at the same time share a
-//! statement that begins after all of them came (`store`'s `batches`), equal lists one question (`app`'s `sharing`). A
+//! statement that begins after all of them came (`store`'s `batch`), equal lists one question (`app`'s `single_flight`). A
 //! token that was verified is remembered for a minute, revocations and disabled teams are looked at for each request.
 //!
 //! # Many who create
@@ -73,7 +73,7 @@
 //! still be accepted. A refusal after such doubt is held until then; a copy that was carried out late, as a
 //! second cache, is removed then. A delete that comes meanwhile waits. A gateway that dies leaves leases that
 //! run out within 12 s; another takes over. One that was only frozen or cut off takes no further step when it
-//! wakes (`app`'s `holding`). What was not committed did not happen, what was committed is told.
+//! wakes (`app`'s `base::lease`). What was not committed did not happen, what was committed is told.
 //!
 //! `tests/simulation` runs these very rules through every schedule of up to three faults, and random ones.
 

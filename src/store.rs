@@ -1,9 +1,9 @@
 //! Floor 1: all SQL, and nothing but SQL.
 //!
 //! What must stay true: every read and write of a team's rows takes the team first and says so in its
-//! WHERE; the few statements that look across teams live in [`unscoped`]. Leases are judged by the
+//! WHERE; the few statements that look across teams live in [`system`]. Leases are judged by the
 //! database's clock, schedules by the instant handed in. A change of a cache, its transition, its audit
-//! entry, its event and the event's deliveries are one transaction ([`changes`]).
+//! entry, its event and the event's deliveries are one transaction ([`team::changes`]).
 //!
 //! Who calls it: `app`. What it does not do: deciding.
 

@@ -5,7 +5,7 @@
 //! too much is missing at once ([`super::vanishings`]); a finding is one transaction with its event and audit entry, and
 //! compare-and-set on the row makes it one finding, however many gateways look; what is as it was is not written.
 //!
-//! The rooms: this page is the pass; [`reading`] reads the cloud, [`unmanaged`] records what no row knows. What a
+//! The rooms: this page is the pass; [`reads`] reads the cloud, [`unmanaged`] records what no row knows. What a
 //! difference means is decided by `domain::reconcile`.
 //!
 //! Who calls it: the workers. What it does not do: follow builds (the tracker), or settle operations.

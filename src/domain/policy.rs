@@ -1,6 +1,6 @@
 //! What a team may do: the rules of one team, and the judgement of one request by them.
 //!
-//! A [`Policy`] is what an administrator writes. [`judge`] takes it with the region's [`profile`], what was asked for and
+//! A [`Policy`] is what an administrator writes. [`judge()`] takes it with the region's [`profile`], what was asked for and
 //! what the team has, and gives everything that is refused, not only the first. The member of the policy that refused is
 //! the refusal's `rule`, so that team and administrator speak of the same thing.
 //!

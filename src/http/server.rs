@@ -2,7 +2,7 @@
 //!
 //! What must stay true: a client that sends nothing, or too slowly, or reads nothing, or too slowly, gives its connection
 //! back within a bounded time; there are never more connections than allowed, more wait in the listener's queue, and one
-//! address does not have them all; what is refused before there is a request is a problem all the same ([`telling`]);
+//! address does not have them all; what is refused before there is a request is a problem all the same ([`error_bodies`]);
 //! a stop costs nobody a request: while connections are still taken, each answer announces the end of its own.
 //! hyper's HTTP/1 builder is used alone: the one that also speaks HTTP/2 leaves silent connections open.
 

@@ -6,7 +6,7 @@
 //! was handed to the system before may still leave, signed with the time that was recorded; and each write is
 //! guarded by the lease again, where the database's clock decides.)
 //!
-//! Who calls it: [`super::operations`] and [`super::tracker`]. What it does not do: take the lease, or give it back.
+//! Who calls it: [`operations`](crate::app::operations) and [`tracker`](crate::app::tracker). What it does not do: take the lease, or give it back.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -18,7 +18,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::status::Status;
 
 impl ImageCaches {
-    /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`]).
+    /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`](crate::app::LONGEST_WAIT)).
     pub async fn wait_for_image_cache(
         &self,
         caller: &Caller,

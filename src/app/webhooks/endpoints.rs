@@ -1,5 +1,5 @@
-//! Webhook endpoints: where a team hears of its events. Made, read and removed here; [`changing`] has what else may be
-//! done with one, [`trying`] what is sent to it outside the queue, [`secrets`] what it keeps encrypted.
+//! Webhook endpoints: where a team hears of its events. Made, read and removed here; [`changes`] has what else may be
+//! done with one, [`trials`] what is sent to it outside the queue, [`secrets`] what it keeps encrypted.
 
 mod challenge;
 mod changes;
