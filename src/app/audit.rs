@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::input::Ending;
 use super::view::AuditEntryView;
+use super::view::JudgedEntry;
 use super::{Call, Error, access};
 use crate::crypto::merkle::leaf_hash;
 use crate::domain::audit::Actor;
@@ -22,6 +23,7 @@ use crate::store::NumberedEntry;
 pub(super) mod checkpoints;
 pub(super) mod entries;
 pub(super) mod proofs;
+mod seal_error;
 pub(super) mod sealer;
 pub mod verification;
 
@@ -34,13 +36,6 @@ pub struct AuditExport {
     reach: Reach,
     filter: AuditFilter,
     through: i64,
-}
-
-/// An entry, and whether a gateway of this log wrote it.
-#[derive(Debug)]
-pub(super) struct JudgedEntry {
-    pub(super) found: NumberedEntry,
-    pub(super) verified: bool,
 }
 
 /// Which entries were told in the log.

@@ -10,8 +10,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Settings;
-use super::events::event_hub::EventHub;
-use super::signals::Signals;
+use super::event_hub::EventHub;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::seal::Sealer;
 use crate::domain::clock::{Clock, Instant, Uptime};
@@ -19,12 +18,14 @@ use crate::domain::entropy::Entropy;
 use crate::domain::ids::{self, AuditId};
 use crate::store::{Outlet, Store};
 use dispatch::Dispatcher;
+pub use signals::Signals;
 use supervision::Supervision;
 use time::Ahead;
 
 pub(super) mod dispatch;
 mod entries;
 pub(super) mod lease;
+mod signals;
 pub mod supervision;
 mod time;
 

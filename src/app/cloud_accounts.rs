@@ -18,10 +18,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cursor::{List, one_more};
 use super::input::{NewAccountRole, NewCloudAccount};
-use super::platform::teams::moved;
 use super::precondition::Precondition;
 use super::view::CloudAccountView;
 use super::{Call, Error, access};
+use crate::app::precondition::moved;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::event::EventType;
 use crate::domain::field::{FieldError, Findings};

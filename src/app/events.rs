@@ -1,15 +1,15 @@
 //! Events as they are read: page by page, as a stream, and the look at the database that all who wait share.
 
-pub(super) mod event_hub;
 pub(super) mod feed;
+pub(super) mod look;
 pub(super) mod stream;
 pub(super) mod wait_limit;
 
 use std::sync::Arc;
 
 use super::base::Base;
+use super::event_hub::EventHub;
 use super::identity::Identity;
-use event_hub::EventHub;
 use stream::Streams;
 
 /// Events as they are read; cheap to clone.

@@ -21,6 +21,12 @@ pub enum Versions {
     OneOf(Vec<i64>),
 }
 
+/// Somebody changed it in this moment.
+pub(super) fn moved() -> Error {
+    let detail = "it changed while the request was handled; read it and try again".to_owned();
+    Error::Conflict { code: "concurrent_change", detail }
+}
+
 impl Precondition {
     /// Refuses a change of what has another version; 0 is one that does not exist.
     pub fn check(&self, current: i64) -> Result<(), Error> {

@@ -43,6 +43,7 @@ pub use access_keys::AccessKeyView;
 pub use acr::AcrRegistryView;
 pub use adoption::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 pub use api_keys::{ApiKeyView, RevocationView};
+pub(super) use audit::JudgedEntry;
 pub use audit::{AuditEntryView, CheckpointView, ConsistencyProofView, InclusionProofView};
 pub use cloud_accounts::{AccountRoleView, CloudAccountView};
 pub use cloud_event::{CLOUD_EVENTS, CloudEventView, cloud_event};
@@ -57,7 +58,7 @@ pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, Mat
 pub use me::Me;
 pub use planning::{CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView};
 pub use policies::{AmountsView, PolicyView, RegionProfileView, TeamCostView, TeamPolicyView, TeamView};
-pub use provider::{ProviderEventView, ProviderRecordView, UsageView};
+pub use provider::{ProviderEventView, ProviderRecordView, Usage, UsageView};
 pub use webhooks::*;
 
 /// Where an image cache stands. `ready` alone means usable.

@@ -3,6 +3,7 @@
 pub(super) mod deliverer;
 pub(super) mod deliveries;
 pub mod endpoints;
+mod message;
 pub(super) mod platform_events;
 
 use std::sync::Arc;

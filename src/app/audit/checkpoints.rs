@@ -6,7 +6,7 @@
 //! Who calls it: [`super::sealer`], [`super::proofs`], [`crate::app::upkeep::startup`], readiness. What it does not do: verify the
 //! log ([`super::verification`]).
 
-use super::sealer::SealError;
+use super::seal_error::SealError;
 use crate::app::Error;
 use crate::crypto::note::{self, NoteVerifier};
 use crate::domain::audit::checkpoint::Checkpoint;

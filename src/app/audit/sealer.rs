@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::checkpoints::{Newest, Search, ailments};
+use super::seal_error::SealError;
 use crate::app::Error;
 use crate::app::audit::Audit;
 use crate::crypto::merkle::{Edge, Subtree, leaf_hash};
@@ -28,23 +29,6 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 /// What the sealer notes where it meets a row without a good stamp.
 const FOREIGN: &str = "meet_foreign_audit_row";
 
-/// Why nothing can be sealed: somebody has altered what is sealed already, or another key is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::app) enum SealError {
-    /// There are checkpoints, and none that was signed with a key that is configured.
-    #[error("no audit checkpoint was signed with a key of this gateway, or they were altered: run `audit verify`")]
-    Checkpoint,
-    /// A leaf where the next one belongs: whoever added it has no key, or not ours.
-    #[error(
-        "the audit is not sealed any more: leaf {0} is there already, and no good checkpoint covers it: run `audit verify`, \
-         and where the key was changed, set ECG_KEYS_AUDIT_PREVIOUS"
-    )]
-    Stray(i64),
-    /// The stored subtrees do not give the signed root.
-    #[error("the audit's tree does not match its newest checkpoint: run `audit verify`")]
-    Tree,
-}
-
 /// Which checkpoints were told in the log.
 static SAID: Quiet = Quiet::new();
 
@@ -60,12 +44,6 @@ impl SealingWatch {
 
     fn last(&self) -> Option<SealError> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl From<SealError> for Error {
-    fn from(error: SealError) -> Self {
-        Self::Internal(error.into())
     }
 }
 

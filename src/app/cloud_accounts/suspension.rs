@@ -5,8 +5,8 @@ use secrecy::ExposeSecret as _;
 
 use crate::app::cloud_accounts::CloudAccounts;
 use crate::app::input::NewCloudAccount;
-use crate::app::platform::teams::moved;
 use crate::app::precondition::Precondition;
+use crate::app::precondition::moved;
 use crate::app::view::CloudAccountView;
 use crate::app::{Call, Error, access};
 use crate::domain::cloud_account::AccountName;

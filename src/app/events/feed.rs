@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::event_hub::HubEvent;
 use crate::app::cursor::{List, unreadable};
+use crate::app::event_hub::HubEvent;
 use crate::app::events::Events;
 use crate::app::events::wait_limit::WaitLimit;
 use crate::app::input::FeedPage;

@@ -5,7 +5,7 @@
 //! and when the database cannot be read; whoever comes back with the last id loses nothing. A team holds a bounded
 //! number.
 //!
-//! Who calls it: the door's server-sent events. How it hears of events: [`super::event_hub`].
+//! Who calls it: the door's server-sent events. How it hears of events: [`event_hub`](crate::app::event_hub).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Duration, timeout};
 
-use super::event_hub::HubEvent;
 use super::feed::{Cursors, check_kept};
+use crate::app::event_hub::HubEvent;
 use crate::app::events::Events;
 use crate::app::identity::authentication::CredentialWatch;
 use crate::app::{Error, access};

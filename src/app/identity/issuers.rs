@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::cursor::{List, one_more};
 use crate::app::identity::Identity;
-use crate::app::platform::teams::moved;
 use crate::app::precondition::Precondition;
+use crate::app::precondition::moved;
 use crate::app::view::IssuerView;
 use crate::app::{Call, Error, access, ttl_memo};
 use crate::domain::event::EventType;

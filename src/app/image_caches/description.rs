@@ -1,12 +1,11 @@
 //! A team's image caches under the cloud's names: found by the cloud's id, listed by the cloud's filters, counted
 //! beside the cloud's quota. What the RPC front asks.
 
-use serde_json::{Map, Value};
-
 use crate::app::admission::without_permit;
 use crate::app::cursor::{List, unreadable};
 use crate::app::image_caches::ImageCaches;
 use crate::app::platform::policy::InAccount;
+use crate::app::view::Usage;
 use crate::app::{Error, access};
 use crate::domain::failure::Fault;
 use crate::domain::field::{FieldError, Findings};
@@ -18,7 +17,6 @@ use crate::domain::image_cache::status::Status;
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::matching_caches;
 use crate::domain::region::Region;
-use crate::store::TeamUsage;
 
 /// The most caches that are weighed against images: the newest.
 const MAX_WEIGHED: i64 = 1_000;
@@ -32,17 +30,6 @@ pub struct Described {
     pub next_token: Option<String>,
     /// How many there are on all pages.
     pub total: i64,
-}
-
-/// The account's quota in a region, and the team's share of what is used.
-#[derive(Debug)]
-pub struct Usage {
-    /// Which account.
-    pub account: String,
-    /// The cloud's answer as it came: an open map.
-    pub attributes: Map<String, Value>,
-    /// What the team has.
-    pub team: TeamUsage,
 }
 
 impl ImageCaches {

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: a wait ends with what was asked for, or as soon as that cannot come any more without another
 //! request, or when its time is over, its credential ends, its client has left or this process stops; it holds no connection of the
-//! database. Who calls it: the waiting reads. How they hear of changes: [`crate::app::events::event_hub`].
+//! database. Who calls it: the waiting reads. How they hear of changes: [`crate::app::event_hub`].
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Region profiles, as the platform's administrators keep them.
 
-use super::teams::moved;
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::platform::Platform;
 use crate::app::precondition::Precondition;
+use crate::app::precondition::moved;
 use crate::app::view::RegionProfileView;
 use crate::app::{Call, Error, access};
 use crate::domain::filter::{Page, Slice};

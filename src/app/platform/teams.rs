@@ -5,6 +5,7 @@ use super::policy::InAccount;
 use crate::app::cursor::{List, one_more, unreadable};
 use crate::app::input::{NewTeam, TeamChanges};
 use crate::app::platform::Platform;
+use crate::app::precondition::moved;
 use crate::app::precondition::{Precondition, Versions};
 use crate::app::view::{AmountsView, PolicyView, TeamPolicyView, TeamView};
 use crate::app::{Call, Error, access};
@@ -223,10 +224,4 @@ impl Platform {
             Error::Invalid(errors)
         })
     }
-}
-
-/// Somebody changed it in this moment.
-pub(in crate::app) fn moved() -> Error {
-    let detail = "it changed while the request was handled; read it and try again".to_owned();
-    Error::Conflict { code: "concurrent_change", detail }
 }

@@ -6,6 +6,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// An entry, and whether a gateway of this log wrote it.
+#[derive(Debug)]
+pub(in crate::app) struct JudgedEntry {
+    pub(in crate::app) found: crate::store::NumberedEntry,
+    pub(in crate::app) verified: bool,
+}
+
 /// A signed statement about the audit's Merkle tree (RFC 6962) at one size. Keep some: whoever has one can show that
 /// nothing that it covers was altered since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,10 +1,10 @@
 //! From the domain's types to what is shown.
 
+use super::audit::JudgedEntry;
 use super::{
     AcrRegistryView, AuditEntryView, Caller, FailureView, ImageCache, ImageCacheView, Me, Operation, OperationView,
     Status, StatusView, Transition, TransitionView,
 };
-use crate::app::audit::JudgedEntry;
 use crate::domain::identity::caller::Scope;
 use crate::domain::image_cache::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
 

@@ -7,9 +7,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::image_caches::description::Usage;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::region::Region;
+use crate::store::TeamUsage;
+
+/// The account's quota in a region, and the team's share of what is used.
+#[derive(Debug)]
+pub struct Usage {
+    /// Which account.
+    pub account: String,
+    /// The cloud's answer as it came: an open map.
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+    /// What the team has.
+    pub team: TeamUsage,
+}
 
 /// The cloud's own record of an image cache, as last seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -19,7 +19,6 @@ mod statements;
 
 use std::collections::HashSet;
 
-pub(super) use attempt::{Rendered, render, word};
 use chores::Chore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;

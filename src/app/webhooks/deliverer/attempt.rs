@@ -6,11 +6,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use crate::app::Error;
-use crate::app::view::{CLOUD_EVENTS, EventBody, cloud_event};
 use crate::app::webhooks::Webhooks;
 use crate::app::webhooks::endpoints::Secrets;
-use crate::domain::identity::caller::TeamId;
-use crate::domain::ids::EventId;
+use crate::app::webhooks::message::{render, word};
 use crate::domain::webhooks::DeliveryState;
 use crate::domain::webhooks::endpoint::EventFormat;
 use crate::domain::webhooks::health;
@@ -31,36 +29,6 @@ impl Ended {
     /// Whether it arrived.
     pub(super) fn is_good(&self) -> bool {
         self.attempted.outcome == Outcome::Delivered
-    }
-}
-
-/// What goes over the wire for an event.
-pub(in crate::app) struct Rendered {
-    pub(in crate::app) content_type: &'static str,
-    pub(in crate::app) body: String,
-}
-
-impl Rendered {
-    /// A body of ours as it is.
-    pub(in crate::app) fn native(body: String) -> Self {
-        Self { content_type: "application/json", body }
-    }
-}
-
-/// The body in the form that the endpoint wants: the event's own bytes, or the same as CloudEvents has it.
-pub(in crate::app) fn render(
-    format: EventFormat,
-    team: &TeamId,
-    event: EventId,
-    body: &str,
-) -> Result<Rendered, Error> {
-    let body = EventBody::sendable(body);
-    match format {
-        EventFormat::Native => Ok(Rendered::native(body.into_owned())),
-        EventFormat::CloudEvents => {
-            let body = cloud_event(team, event, &body).map_err(|error| Error::Internal(error.into()))?;
-            Ok(Rendered { content_type: CLOUD_EVENTS, body })
-        }
     }
 }
 
@@ -158,14 +126,5 @@ fn unsent(error: &'static str) -> Attempted {
         redirect: None,
         retry_after: None,
         error: Some(error),
-    }
-}
-
-pub(in crate::app) fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Failed => "failed",
-        Outcome::Gone => "gone",
-        Outcome::Refused => "refused",
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::statements::Beat;
-use super::{BATCH, Deliverer, comparison, dead};
+use super::{BATCH, Deliverer, dead};
 use crate::app::Error;
 use crate::domain::clock::Uptime;
 use crate::domain::ids::{DeliveryId, EndpointId};
@@ -20,6 +20,8 @@ use tokio::time::Instant;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A worker shows that often that it lives: several times within its lease.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
+/// What is remembered of endpoints is compared that often: an act counts within a second everywhere.
+pub(super) const COMPARE_EVERY: Duration = Duration::from_millis(500);
 /// What has ended waits that long for more of its kind, so that one statement records many.
 const LINGER: Duration = Duration::from_millis(50);
 /// For whom to hand over is told anew that often.
@@ -71,7 +73,7 @@ impl Plan {
             ordered: false,
             look_at: now,
             beat_at: now + BEAT_EVERY,
-            compare_at: now + comparison::EVERY,
+            compare_at: now + COMPARE_EVERY,
             publish_at: now,
             record_at: None,
             rest_until: now,

@@ -3,20 +3,15 @@
 //!
 //! Who calls it: [`super::chores`]. Deliveries that are claimed meanwhile carry the revision, too.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::Deliverer;
-use super::chores::{Chore, Kind};
+use super::chores::{COMPARE_EVERY, Chore, Kind};
 use crate::domain::ids::EndpointId;
-
-/// How often: an act counts within a second everywhere.
-pub(super) const EVERY: Duration = Duration::from_millis(500);
 
 impl Deliverer {
     pub(super) fn compare(&mut self, now: Instant) {
-        self.plan.compare_at = now + EVERY;
+        self.plan.compare_at = now + COMPARE_EVERY;
         self.scheduler.forget_idle(self.webhooks.base.now());
         let known = self.scheduler.remembered(self.webhooks.base.now());
         if known.is_empty() {

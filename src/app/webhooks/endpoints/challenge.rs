@@ -9,7 +9,7 @@ use serde_json::json;
 use super::secrets::Secrets;
 use crate::app::Error;
 use crate::app::webhooks::Webhooks;
-use crate::app::webhooks::deliverer::Rendered;
+use crate::app::webhooks::message::Rendered;
 use crate::domain::ids::{EndpointId, EventId};
 use crate::webhook::network::Networks;
 use crate::webhook::sender::{Attempted, NOT_VERIFIED, Outcome, Outgoing};

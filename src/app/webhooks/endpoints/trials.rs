@@ -12,7 +12,7 @@ use super::secrets::Secrets;
 use crate::app::admission::{TOO_MANY_TESTS, UnderWay, without_permit};
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::webhooks::Webhooks;
-use crate::app::webhooks::deliverer::{Rendered, render, word};
+use crate::app::webhooks::message::{Rendered, render, word};
 use crate::app::{Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::field::FieldError;

@@ -1,9 +1,9 @@
 //! What everybody who waits in this process has in common: one look at the database for all of them.
 //!
 //! Who waits joins here with what they have read: a team's feed up to a place, or an image cache in a version. While
-//! anyone does, [`look`] asks the database what came after, all of it in two small statements, and hands it
+//! anyone does, [`look`](super::events::look) asks the database what came after, all of it in two small statements, and hands it
 //! around in memory. So ten thousand waiters cost what one costs, and none holds a connection. A commit of this
-//! process makes the look at once; another gateway's is seen within [`look::LONGEST_REST`].
+//! process makes the look at once; another gateway's is seen within [`LONGEST_REST`](super::events::look::LONGEST_REST).
 //!
 //! What must stay true: nothing is missed between what the waiter read and what it is handed. A feed is handed on from
 //! a place that is not behind the waiter's own, else the waiter reads again; a cache is handed on if its version is
@@ -13,23 +13,20 @@
 //! Why not NOTIFY: inside the transaction of a change it cut the commit rate to a fifth, after it it can be lost with
 //! the process, so a look is needed all the same; and it needs a connection that a pooler cannot share.
 //!
-//! Who calls it: the waiting reads of [`crate::app::image_caches::wait`], [`super::feed`], [`super::stream`] and [`crate::app::image_caches::gate`].
+//! Who calls it: the waiting reads of [`wait`](super::image_caches::wait), [`feed`](super::events::feed), [`stream`](super::events::stream) and [`gate`](super::image_caches::gate).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::app::events::Events;
-use crate::app::view::{EventBody, EventView};
+use super::view::{EventBody, EventView};
 use crate::domain::event::PLATFORM;
 use crate::domain::filter::EventFilter;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::store::{Place, StoredEvent, Stretch};
-
-mod look;
 
 /// Events of a team that are kept for waiters who have not taken them yet.
 const KEPT: usize = 256;
@@ -99,44 +96,69 @@ impl EventHub {
         self.wake.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held, and every entry stands for itself.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends once something was committed in this process.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
     }
-}
 
-impl Events {
-    /// How many requests and streams wait at this gateway.
-    pub fn waiting(&self) -> usize {
-        let state = self.hub.state();
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        let state = self.state();
         let feeds = state.feeds.values().map(|feed| feed.told.receiver_count());
         feeds.chain(state.caches.values().map(|watched| watched.news.receiver_count())).sum()
     }
 
-    /// Hears of every event of the team from `read_to` on. None: the feed is handed on from a later place; read what is
-    /// in between first.
-    pub(in crate::app) fn join_feed(
-        &self,
-        team: &TeamId,
-        read_to: Place,
-    ) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
-        let mut state = self.hub.state();
+    /// Hears of every event of the team from `read_to` on. None: the feed is handed on from a later place.
+    pub(super) fn join_feed(&self, team: &TeamId, read_to: Place) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
+        let mut state = self.state();
         let fresh = || Feed { place: read_to, told: broadcast::Sender::new(KEPT) };
         let feed = state.feeds.entry(team.clone()).or_insert_with(fresh);
-        let receiver = (feed.place <= read_to).then(|| feed.told.subscribe());
-        self.begin_looking(&mut state);
-        receiver
+        (feed.place <= read_to).then(|| feed.told.subscribe())
     }
 
     /// Hears of every change of the image cache after the version in which it is known.
-    pub(in crate::app) fn join_cache(&self, id: CacheId, version: i64) -> watch::Receiver<Option<Arc<ImageCache>>> {
-        let mut state = self.hub.state();
+    pub(super) fn join_cache(&self, id: CacheId, version: i64) -> watch::Receiver<Option<Arc<ImageCache>>> {
+        let mut state = self.state();
         let fresh = || Watched { version, news: watch::Sender::new(None) };
         let watched = state.caches.entry(id).or_insert_with(fresh);
         watched.version = watched.version.min(version);
-        let receiver = watched.news.subscribe();
-        self.begin_looking(&mut state);
-        receiver
+        watched.news.subscribe()
+    }
+
+    /// Whether the one who asks is to look from now on: nobody does.
+    pub(super) fn begins_looking(&self) -> bool {
+        !std::mem::replace(&mut self.state().looking, true)
+    }
+
+    /// Nobody looks any more.
+    pub(super) fn looks_no_more(&self) {
+        self.state().looking = false;
+    }
+
+    /// What to look for; where there is nothing, nobody looks any more.
+    pub(super) fn wanted(&self) -> Wanted {
+        let mut state = self.state();
+        let wanted = state.wanted();
+        state.looking = !wanted.is_empty();
+        wanted
+    }
+
+    /// Hands on what a feed has.
+    pub(super) fn tell(&self, team: &TeamId, stretch: Stretch) {
+        self.state().tell(team, stretch);
+    }
+
+    /// Hands on image caches that have changed.
+    pub(super) fn show(&self, caches: Vec<ImageCache>) {
+        let mut state = self.state();
+        for cache in caches {
+            state.show(cache);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held, and every entry stands for itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,13 +196,13 @@ impl State {
 }
 
 /// What one look asks for.
-struct Wanted {
-    feeds: Vec<(TeamId, Place)>,
-    caches: Vec<(CacheId, i64)>,
+pub(super) struct Wanted {
+    pub(super) feeds: Vec<(TeamId, Place)>,
+    pub(super) caches: Vec<(CacheId, i64)>,
 }
 
 impl Wanted {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.feeds.is_empty() && self.caches.is_empty()
     }
 }
