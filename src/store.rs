@@ -3,46 +3,60 @@
 //! What must stay true: every read and write of a team's rows takes the team first and says so in its
 //! WHERE; the few statements that look across teams live in [`system`]. Leases are judged by the
 //! database's clock, schedules by the instant handed in. A change of a cache, its transition, its audit
-//! entry, its event and the event's deliveries are one transaction ([`team::changes`]).
+//! entry, its event and the event's deliveries are one transaction ([`writes::changes`]).
+//!
+//! From the ground up: [`database`] (connections, sessions, migrations, rights); [`columns`] and [`rows`] (each table
+//! once); [`input`] (what is handed in to be written); [`writes`] (pieces of transactions); [`batch`] (one statement for
+//! many requests); [`team`] and [`system`] (the methods of [`Store`], by whose rows they read).
 //!
 //! Who calls it: `app`. What it does not do: deciding.
 
 mod batch;
+mod claims;
 mod columns;
 mod database;
+mod dispatch;
 mod error;
+mod failure;
+mod input;
 mod rows;
 pub mod system;
 mod team;
 mod unreadable;
+mod values;
 mod words;
+mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use batch::audit_insert::Stamp;
-pub use database::audit_owner::DroppedMonth;
+pub use claims::{Claim, Destination};
 pub use database::connectivity::Weakness;
+pub use database::lives::Place;
 use database::pool::{Doubt, Pool};
 use database::session::Sessions;
+pub use dispatch::{Dispatch, Dispatched, Outlet};
 pub use error::Error;
+pub use input::{CacheWrite, NewCreate, NewEvent, NewKey, NewOperation, OwedAnswer, Settlement, Waiter};
+pub use rows::audit_entries::NumberedEntry;
+pub use rows::feed::{StoredEvent, Stretch};
 use sqlx::postgres::PgConnectOptions;
 pub use system::access_keys::SealedKey;
 pub use system::account_ids::PinnedIds;
 pub use system::adoption::Taken;
 pub use system::api_keys::HashedKey;
+pub use system::audit_owner::DroppedMonth;
 pub use system::budgets::KeptBudget;
 pub use system::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
 pub use system::cloud_accounts::{AccountRemoval, SealedAccount};
 pub use system::containment::TakenKeys;
-pub use system::deliveries::{Ailing, Bounds, Claim, Destination, Finished};
+pub use system::deliveries::{Ailing, Bounds, Finished};
 pub use system::endpoint_urls::PlainUrl;
 pub use system::far_times::Farthest;
 pub use system::horizon::OldestTransaction;
 pub use system::issuers::{IssuerChange, StoredIssuer};
 pub use system::key_rotation::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, SEALED, Sealed, SealedBy};
 pub use system::operations::{LeasedOperation, Postponed};
-pub use system::platform_events::PlatformEvent;
 pub use system::reconciler::{ComparedList, ReconcileLease};
 pub use system::retention::Forgotten;
 pub use system::sealer::{SealedBatch, Sealing, Unsealed};
@@ -50,26 +64,22 @@ pub use system::tracker::{Followed, GroupLease, Rest, TrackerGroup};
 pub use system::unmanaged::FoundCache;
 pub use system::vanishings::MassVanishing;
 pub use team::adoption::{Adopted, NewAdoption};
-pub use team::audit::NumberedEntry;
-pub use team::changes::CacheWrite;
 pub use team::deliveries::PlacedDelivery;
 pub use team::description::TeamUsage;
-pub use team::dispatch::{Dispatch, Dispatched, Outlet};
 pub use team::endpoint_changes::{Enabling, EndpointWrite};
 pub use team::endpoint_trials::Trial;
 pub use team::endpoints::{EndpointSecrets, KeptEndpoint};
 pub use team::ensure::{Chosen, EnsureBegun};
-pub use team::events::{NewEvent, StoredEvent, Stretch};
-pub use team::idempotency::{Claimed, NewKey};
-pub use team::lives::Place;
-pub use team::makers::{Added, Turned};
-pub use team::operations::{Begun, NewCreate, NewOperation};
-pub use team::owed_answers::{OwedAnswer, Waiter};
+pub use team::operations::Begun;
 pub use team::policies::Rules;
-pub use team::quota::Quota;
 pub use team::redelivery::{Resent, Span};
 pub use team::rendered::{Rendered, Rendering};
-pub use team::settle::{Settled, Settlement};
+pub use team::settle::Settled;
+pub use writes::audit_entries::Stamp;
+pub use writes::idempotency::Claimed;
+pub use writes::makers::{Added, Turned};
+pub use writes::platform_events::PlatformEvent;
+pub use writes::quota::Quota;
 
 use crate::domain::clock::Instant;
 use crate::domain::database::address::Address;

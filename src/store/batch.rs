@@ -20,7 +20,6 @@ use tokio_util::task::TaskTracker;
 use super::Error;
 use crate::domain::quiet::Quiet;
 
-pub(super) mod audit_insert;
 pub(super) mod audit_writer;
 pub(super) mod state_writer;
 

@@ -1,6 +1,6 @@
 //! What can go wrong with the database.
 
-use super::database::pool;
+use super::failure;
 
 /// A database error, sorted by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(database) => match (database.constraint(), database.code().as_deref()) {
                 (Some(constraint), _) => Self::Constraint { constraint: constraint.to_owned() },
-                (None, Some(code)) if is_passing(code) || pool::is_stale_plan(&error) => Self::Unavailable(error),
+                (None, Some(code)) if is_passing(code) || failure::is_stale_plan(&error) => Self::Unavailable(error),
                 _ => Self::Other(error),
             },
             _ => Self::Other(error),
@@ -88,5 +88,5 @@ impl From<sqlx::Error> for Error {
 /// way, or the role lacks a right, which an operator has to mend.
 fn is_passing(code: &str) -> bool {
     let limits = ["57014", "55P03", "25P03", "40001", "40P01", "42501"];
-    pool::is_code_of_connection(code) || code.starts_with("53") || limits.contains(&code)
+    failure::is_code_of_connection(code) || code.starts_with("53") || limits.contains(&code)
 }

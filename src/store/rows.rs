@@ -1,18 +1,19 @@
 //! Rows as the database has them: their columns, what is written of them, and their way into the domain's types. A
 //! value that this binary cannot read names its table and column.
 
+pub(super) mod access_keys;
+pub(super) mod api_keys;
+pub(super) mod audit_entries;
 mod events;
+pub(super) mod feed;
 mod idempotency_keys;
 mod image_caches;
 mod operations;
+pub(super) mod policies;
 mod transitions;
 mod webhook_endpoints;
 
-use serde::de::DeserializeOwned;
-use sqlx::types::Json;
-
-use super::Error;
-
+pub(super) use audit_entries::{AuditRow, Stamped};
 pub(super) use events::{EventToWrite, Events};
 pub(super) use idempotency_keys::{IdempotencyKeys, KeyToWrite};
 pub(super) use image_caches::ImageCacheRow;
@@ -20,31 +21,12 @@ pub(super) use operations::{EndedOperation, NOTE_END, OperationRow, OperationToW
 pub(super) use transitions::{TransitionRow, TransitionToWrite};
 pub(super) use webhook_endpoints::{EndpointRow, EndpointToWrite};
 
-/// Reads a word of a closed set.
-pub(super) fn word<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, Error> {
-    value.ok_or_else(|| Error::Unreadable { table, column, detail: "an unknown word".into() })
-}
-
-/// Reads jsonb into a type.
-pub(super) fn json<T: DeserializeOwned>(
-    value: serde_json::Value,
-    table: &'static str,
-    column: &'static str,
-) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|error| Error::Unreadable { table, column, detail: error.to_string() })
-}
-
-/// Wraps a value for a jsonb column.
-pub(super) fn jsonb<T: serde::Serialize>(value: &T) -> Json<&T> {
-    Json(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::database::grants::{Kind, needed};
     use crate::store::columns::Table;
-    use crate::store::team::audit::AuditRow;
+    use crate::store::rows::AuditRow;
 
     /// The runtime role may write what is written.
     #[test]

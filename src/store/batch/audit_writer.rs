@@ -4,10 +4,10 @@
 //! What must stay true: an entry is acknowledged only after its commit; entries that were accepted are written even if
 //! nobody waits for them any more. Where the connection breaks they are written once more, those that arrived left out.
 
-use super::audit_insert;
 use super::{Batches, Work};
 use crate::domain::audit::AuditEntry;
 use crate::store::database::pool::Pool;
+use crate::store::writes::audit_entries;
 use crate::store::{Error, Stamp};
 
 /// Most entries that wait. When one commit ends the wait of all who wait for it, their entries come at once.
@@ -35,9 +35,9 @@ impl Work for Writing {
         let write = async |again: bool| {
             let mut connection = self.pool.acquire().await?;
             if again {
-                return audit_insert::insert_missing(&mut connection, &self.stamp, entries).await;
+                return audit_entries::insert_missing(&mut connection, &self.stamp, entries).await;
             }
-            audit_insert::insert(&mut connection, &self.stamp, entries).await
+            audit_entries::insert(&mut connection, &self.stamp, entries).await
         };
         self.pool.repeated(write).await?;
         Ok(vec![(); entries.len()])

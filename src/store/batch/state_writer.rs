@@ -28,9 +28,10 @@
 use std::sync::Arc;
 
 use super::Batches;
-use crate::store::database::pool::{Pool, is_code_of_connection};
-use crate::store::team::operations::NewCreate;
-use crate::store::team::settle::Settlement;
+use crate::store::database::pool::Pool;
+use crate::store::failure::is_code_of_connection;
+use crate::store::input::NewCreate;
+use crate::store::input::Settlement;
 use crate::store::{Error, Stamp, Store};
 use create_batch::CreateBatch;
 use settle_batch::SettleBatch;

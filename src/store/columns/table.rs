@@ -118,6 +118,56 @@ pub(in crate::store) trait Many: Table {
     }
 }
 
+impl Numbers {
+    /// One row of values: `(SELECT $1::uuid AS id, …) AS n`.
+    pub(in crate::store) fn one<T: Table>(&mut self, which: Which) -> String {
+        let value = |column: &Column| format!("{}::{} AS {}", self.next(), (column.type_name)(), column.name);
+        let values: Vec<_> = T::written(which).filter(|column| column.is_given).map(value).collect();
+        format!("(SELECT {}) AS n", values.join(", "))
+    }
+
+    /// Rows of values, from an array for each column: `unnest($1::uuid[], …) WITH ORDINALITY AS n (id, …, place)`.
+    pub(in crate::store) fn many<T: Many>(&mut self, which: Which) -> String {
+        let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
+        let names: Vec<_> = given.iter().map(|column| column.name).collect();
+        let arrays: Vec<_> =
+            given.iter().map(|column| format!("{}::{}[]", self.next(), (column.type_name)())).collect();
+        format!("unnest({}) WITH ORDINALITY AS n ({}, place)", arrays.join(", "), names.join(", "))
+    }
+
+    /// The same where the planner must not see how many they are. Of 500 it would think that reading the whole table is
+    /// cheaper than looking each up, until the table is large; which costs several times the rest.
+    pub(in crate::store) fn few<T: Many>(&mut self, which: Which) -> String {
+        let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
+        let names: Vec<_> = given.iter().map(|column| column.name).collect();
+        let arrays: Vec<_> = given
+            .iter()
+            .map(|column| format!("{}::{}[] AS {}", self.next(), (column.type_name)(), column.name))
+            .collect();
+        format!(
+            "(SELECT n.* FROM (SELECT {} OFFSET 0) AS v
+                CROSS JOIN LATERAL unnest(v.{}) WITH ORDINALITY AS n ({}, place)) AS n",
+            arrays.join(", "),
+            names.join(", v."),
+            names.join(", ")
+        )
+    }
+}
+
+impl Parameters {
+    /// With those of [`Numbers::one`].
+    pub(in crate::store) fn one<T: Table>(mut self, which: Which, new: &T::From<'_>) -> Self {
+        T::give_one(&mut self, which, new);
+        self
+    }
+
+    /// With those of [`Numbers::many`].
+    pub(in crate::store) fn many<T: Many>(mut self, which: Which, all: &[T::From<'_>]) -> Self {
+        T::give_many(&mut self, which, all);
+        self
+    }
+}
+
 /// PostgreSQL's word for the type that values of `T` have.
 pub(in crate::store) fn type_name<T: sqlx::Type<sqlx::Postgres>>() -> String {
     T::type_info().to_string().to_lowercase()

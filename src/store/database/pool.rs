@@ -23,6 +23,7 @@
 //!
 //! Who calls it: the other files of `store`, as they would a `PgPool`.
 
+use crate::store::failure;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,17 +33,15 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, Executor as _, PgPool, Postgres, SqlSafeStr as _};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::lives;
 use super::session::Sessions;
 use crate::store::Error;
-use crate::store::team::lives;
 pub(in crate::store) use connection::{Connection, Tx};
 use doubt::Waiting;
 pub(in crate::store) use doubt::{Ailment, Doubt};
-pub(in crate::store) use failure::{is_code_of_connection, is_stale_plan};
 
 mod connection;
 mod doubt;
-mod failure;
 mod statements;
 
 /// The longest wait for one statement, or for a transaction that is waited for as a whole.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::EndpointId;
 use crate::store::columns::table;
-use crate::store::team::events::{About, NewEvent};
+use crate::store::input::{About, NewEvent};
 
 /// What is written of `events`.
 pub(in crate::store) struct Events;

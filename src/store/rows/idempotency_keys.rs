@@ -7,7 +7,7 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::store::columns::table;
-use crate::store::team::idempotency::NewKey;
+use crate::store::input::NewKey;
 
 /// What is written of `idempotency_keys`.
 pub(in crate::store) struct IdempotencyKeys;

@@ -5,13 +5,13 @@ use serde::{Deserialize, Deserializer};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{json, jsonb, word};
 use crate::domain::image_cache::content::fingerprint;
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::image_cache::{Evidence, Failure, ImageCache};
 use crate::domain::reconcile::Reconciled;
 use crate::store::Error;
 use crate::store::columns::{Which, table};
+use crate::store::values::{json, jsonb, word};
 
 /// Reads a uuid as JSON has it.
 fn uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{json, jsonb, word};
 use crate::domain::operation::{Held, Operation, OperationKind, OperationState, Progress};
 use crate::store::Error;
 use crate::store::columns::table;
-use crate::store::team::operations::NewOperation;
-use crate::store::team::settle::Settlement;
+use crate::store::input::NewOperation;
+use crate::store::input::Settlement;
+use crate::store::values::{json, jsonb, word};
 
 /// What a row is written from.
 pub(in crate::store) struct OperationToWrite<'a> {

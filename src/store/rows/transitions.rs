@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::word;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::image_cache::Transition;
 use crate::domain::image_cache::status::Status;
 use crate::store::Error;
 use crate::store::columns::table;
+use crate::store::values::word;
 
 /// What a row is written from.
 pub(in crate::store) struct TransitionToWrite<'a> {

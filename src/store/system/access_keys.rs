@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::domain::clock::Instant;
 use crate::domain::identity::access_key::{AccessKey, AccessKeyId};
-use crate::store::team::access_keys::{AccessKeyRow, words};
+use crate::store::rows::access_keys::{AccessKeyRow, words};
 use crate::store::{Error, Store};
 
 /// A key with its encrypted secret.

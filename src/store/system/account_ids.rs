@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use super::platform_events;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::account_id::AccountId;
-use crate::store::batch::audit_insert;
-use crate::store::rows::word;
+use crate::store::values::word;
+use crate::store::writes::audit_entries;
+use crate::store::writes::platform_events;
 use crate::store::{Error, PlatformEvent, Store};
 
 const TABLE: &str = "account_ids";
@@ -69,7 +69,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         platform_events::tell(&mut transaction, told).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         platform_events::committed(told);
         Ok(())

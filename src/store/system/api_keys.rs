@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use crate::domain::clock::Instant;
 use crate::domain::identity::api_key::ApiKey;
 use crate::domain::ids::ApiKeyId;
-use crate::store::team::api_keys::ApiKeyRow;
+use crate::store::rows::api_keys::ApiKeyRow;
 use crate::store::{Error, Store};
 
 /// A key with the hashes of its secrets.

@@ -10,7 +10,7 @@ use crate::domain::audit::record::AuditRecord;
 use crate::domain::audit::retention::{DROPPED, LEAVES};
 use crate::store::database::pool::Connection;
 use crate::store::database::pool::Tx;
-use crate::store::team::audit::AuditRow;
+use crate::store::rows::audit_entries::AuditRow;
 use crate::store::{Error, Store};
 
 /// One view of the whole audit.

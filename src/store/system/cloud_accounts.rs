@@ -1,7 +1,7 @@
 //! Cloud accounts that an administrator added: of no team.
 //!
 //! What must stay true: no image cache is recorded for an account that is gone or disabled, at whichever gateway:
-//! whoever records one holds the account's row meanwhile ([`admits`]), and whoever removes one has locked it before it
+//! whoever records one holds the account's row meanwhile ([`account`](crate::store::writes::holds::account)), and whoever removes one has locked it before it
 //! looks.
 
 use std::sync::LazyLock;
@@ -9,16 +9,16 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::platform_events;
 use crate::domain::audit::AuditEntry;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::region::Region;
-use crate::store::batch::audit_insert;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql, table};
 use crate::store::database::pool::Connection;
-use crate::store::rows::word;
 use crate::store::unreadable::readable;
+use crate::store::values::word;
 use crate::store::words::{ENDED, OPEN};
+use crate::store::writes::audit_entries;
+use crate::store::writes::platform_events;
 use crate::store::{Error, PlatformEvent, Store};
 
 const TABLE: &str = "cloud_accounts";
@@ -161,7 +161,7 @@ impl Store {
             sqlx::query(sql).bind(name.as_str()).execute(&mut *transaction).await?;
         }
         platform_events::tell(&mut transaction, told).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         platform_events::committed(told);
         Ok(AccountRemoval::Done)
@@ -182,16 +182,4 @@ async fn is_used(connection: &mut Connection, name: &AccountName) -> Result<bool
     .fetch_one(connection)
     .await?;
     Ok(used)
-}
-
-/// Holds an account that has a row until the transaction has ended. `false`: it is gone, or nothing may be made in it
-/// any more.
-pub(in crate::store) async fn admits(connection: &mut Connection, name: Option<&str>) -> Result<bool, Error> {
-    let Some(name) = name else { return Ok(true) };
-    let held: Option<i32> =
-        sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 AND disabled_at IS NULL FOR KEY SHARE")
-            .bind(name)
-            .fetch_optional(connection)
-            .await?;
-    Ok(held.is_some())
 }

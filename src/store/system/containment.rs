@@ -11,7 +11,7 @@ use crate::domain::identity::revocation::{Revocation, Target};
 use crate::domain::ids::ApiKeyId;
 use crate::store::Error;
 use crate::store::database::pool::Connection;
-use crate::store::rows::word;
+use crate::store::values::word;
 
 /// The keys that went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

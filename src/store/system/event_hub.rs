@@ -5,13 +5,15 @@
 
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::platform_events::{NOBODYS, UNTOLD};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::store::rows::{ImageCacheRow, word};
-use crate::store::team::events::{COLUMNS, EventRow, LIVES, NOW, SETTLED, Stretch};
+use crate::store::input::NOBODYS;
+use crate::store::rows::ImageCacheRow;
+use crate::store::rows::feed::{COLUMNS, EventRow, LIVES, NOW, SETTLED, Stretch};
 use crate::store::unreadable::readable;
+use crate::store::values::word;
+use crate::store::writes::platform_events::UNTOLD;
 use crate::store::{Error, Place, Store};
 
 #[derive(FromRow)]

@@ -14,8 +14,8 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
 use crate::store::columns::row;
 use crate::store::database::pool::Connection;
-use crate::store::rows::jsonb;
 use crate::store::unreadable::{self, readable};
+use crate::store::values::jsonb;
 use crate::store::{Error, PlatformEvent, Store};
 
 const TABLE: &str = "issuers";

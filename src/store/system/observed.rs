@@ -1,4 +1,4 @@
-//! What the tracker observed, many caches at once: the same rows as [`crate::store::team::changes`] writes one by one.
+//! What the tracker observed, many caches at once: the same rows as [`crate::store::writes::changes`] writes one by one.
 //!
 //! One transaction of a few statements, however many caches moved: each row by compare-and-set, then transitions,
 //! events, deliveries and audit entries of those that were written. An observation never changes what was asked
@@ -11,13 +11,13 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::domain::ids::CacheId;
-use crate::store::batch::audit_insert;
 use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
 use crate::store::database::pool::Connection;
 use crate::store::rows::{Events, ImageCacheRow, TransitionRow};
-use crate::store::team::changes::is_vanishing;
-use crate::store::team::dispatch;
 use crate::store::words::OPEN;
+use crate::store::writes::audit_entries;
+use crate::store::writes::changes::is_vanishing;
+use crate::store::writes::dispatch;
 use crate::store::{CacheWrite, Error, Store};
 
 impl Store {
@@ -32,7 +32,7 @@ impl Store {
         insert_transitions(&mut transaction, &done).await?;
         insert_events(&mut transaction, &done).await?;
         let entries: Vec<_> = done.iter().filter_map(|write| write.audit.clone()).collect();
-        audit_insert::insert(&mut transaction, &self.stamp, &entries).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, &entries).await?;
         transaction.commit().await?;
         for write in done {
             write.committed();

@@ -14,8 +14,9 @@ use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Held, Operation, Progress};
 use crate::store::columns::sql;
-use crate::store::rows::{OperationRow, jsonb};
+use crate::store::rows::OperationRow;
 use crate::store::unreadable::{self, Keyed as _};
+use crate::store::values::jsonb;
 use crate::store::words::ENDED;
 use crate::store::{Error, Store, Waiter};
 

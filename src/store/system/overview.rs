@@ -9,8 +9,9 @@ use crate::domain::filter::Reach;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::domain::operation::Operation;
-use crate::store::rows::{OperationRow, word};
+use crate::store::rows::OperationRow;
 use crate::store::unreadable::{self, Keyed as _};
+use crate::store::values::word;
 use crate::store::{Error, Store};
 
 /// Where a list of operations goes on: when the last one was asked for, and its id.

@@ -12,14 +12,15 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::tracker::TrackerGroup;
-use super::tracker_wake;
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::region::Region;
+use crate::store::input::CacheWrite;
 use crate::store::rows::ImageCacheRow;
-use crate::store::team::changes::{self, CacheWrite};
 use crate::store::unreadable::readable;
 use crate::store::words::{AT_REST, ENDED, OVER};
+use crate::store::writes::changes;
+use crate::store::writes::tracker_wake;
 use crate::store::{Error, Store};
 
 /// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::is_at_rest`], and nobody changes them

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::domain::audit::AuditEntry;
 use crate::domain::policy::{ProfileId, RegionProfile};
-use crate::store::team::policies::ProfileRow;
+use crate::store::rows::policies::ProfileRow;
 use crate::store::{Error, Store};
 
 impl Store {

@@ -11,9 +11,9 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::identity::revocation::{MAX_OF_A_TEAM, MAX_REVOCATIONS, Revocation, Target};
 use crate::domain::ids::RevocationId;
 use crate::store::columns::row;
-use crate::store::rows::word;
-use crate::store::team::makers;
 use crate::store::unreadable::{self, Keyed as _};
+use crate::store::values::word;
+use crate::store::writes::makers;
 use crate::store::{Error, Store};
 
 row! {

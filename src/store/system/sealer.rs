@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::audit::record::AuditRecord;
 use crate::store::database::pool::Connection;
 use crate::store::database::pool::Tx;
-use crate::store::team::audit::AuditRow;
+use crate::store::rows::audit_entries::AuditRow;
 use crate::store::{Error, Store};
 
 /// One lock for all gateways on a database. An arbitrary number.

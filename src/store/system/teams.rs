@@ -3,16 +3,16 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::platform_events;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::policy::Policy;
 use crate::domain::policy::team::Team;
-use crate::store::batch::audit_insert;
-use crate::store::rows::{json, jsonb};
-use crate::store::team::policies::TeamRow;
+use crate::store::rows::policies::TeamRow;
 use crate::store::unreadable::{self, Keyed as _};
+use crate::store::values::{json, jsonb};
+use crate::store::writes::audit_entries;
+use crate::store::writes::platform_events;
 use crate::store::{Error, PlatformEvent, Store};
 
 impl Store {
@@ -126,7 +126,7 @@ impl Store {
             return Ok(false);
         }
         platform_events::tell(&mut transaction, told).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, entry.map_or(&[], std::slice::from_ref)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, entry.map_or(&[], std::slice::from_ref)).await?;
         transaction.commit().await?;
         platform_events::committed(told);
         Ok(true)

@@ -2,6 +2,8 @@
 //!
 //! They belong to no team: whoever lists them needs the scope `admin`, as for adoption.
 
+use crate::store::writes::events;
+use crate::store::writes::holds;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -16,12 +18,11 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::domain::region::Region;
-use crate::store::batch::audit_insert;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
+use crate::store::input::{About, NewEvent};
 use crate::store::rows::OperationRow;
-use crate::store::team::adoption;
-use crate::store::team::events::{self, About, NewEvent};
 use crate::store::unreadable::{self, Keyed as _};
+use crate::store::writes::audit_entries;
 use crate::store::{Error, Store};
 
 table! {
@@ -133,7 +134,7 @@ impl Store {
     /// was taken over, or is gone.
     pub async fn claim_orphan(&self, orphan: &FoundCache, until: Instant) -> Result<bool, Error> {
         let mut transaction = self.workers.begin().await?;
-        adoption::hold(&mut transaction, [&orphan.account, &orphan.region, &orphan.eci_cache_id]).await?;
+        holds::cloud_cache(&mut transaction, [&orphan.account, &orphan.region, &orphan.eci_cache_id]).await?;
         let done = sqlx::query(
             "UPDATE found_caches f SET removing_until = $2 WHERE f.id = $1 AND f.ended_at IS NULL
                AND NOT EXISTS (SELECT FROM image_caches c
@@ -188,7 +189,7 @@ impl Store {
             return Ok(false);
         }
         events::insert(&mut transaction, About::Cache(cache), event).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         event.dispatch.committed();
         Ok(true)

@@ -11,9 +11,9 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::clock::{Instant, Uptime};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{CacheId, OperationId};
-use crate::store::batch::audit_insert;
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::readable;
+use crate::store::writes::audit_entries;
 use crate::store::{Error, Store};
 
 impl Store {
@@ -65,7 +65,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        audit_insert::insert(&mut transaction, &self.stamp, entries).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, entries).await?;
         transaction.commit().await?;
         Ok(true)
     }

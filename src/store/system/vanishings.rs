@@ -10,13 +10,13 @@ use std::sync::LazyLock;
 use chrono::Duration;
 use sqlx::FromRow;
 
-use super::platform_events;
 use super::tracker::TrackerGroup;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::reconcile::{Census, FAILED_KEPT};
-use crate::store::batch::audit_insert;
 use crate::store::words::{OVER, SHOWN};
+use crate::store::writes::audit_entries;
+use crate::store::writes::platform_events;
 use crate::store::{Error, PlatformEvent, Store};
 
 /// Rows that the cloud should show: it has them, nobody has asked to remove them, and their time is not over. `$3` is
@@ -152,7 +152,7 @@ impl Store {
         if begins {
             wake(&mut transaction, group, now).await?;
             platform_events::tell(&mut transaction, told).await?;
-            audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+            audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         }
         transaction.commit().await?;
         if begins {
@@ -188,7 +188,7 @@ impl Store {
         let accepted: Option<MassVanishing> = accepted.fetch_optional(&mut *transaction).await?;
         if accepted.is_some() {
             wake(&mut transaction, group, now).await?;
-            audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+            audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
             transaction.commit().await?;
         }
         Ok(accepted)

@@ -1,67 +1,16 @@
 //! One team's access keys.
 
-use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, FromRow};
-use uuid::Uuid;
+use crate::store::rows::access_keys::AccessKeyRow;
+use crate::store::rows::access_keys::words;
+use sqlx::AssertSqlSafe;
 
-use super::makers::{self, Added, Turned};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::identity::access_key::{AccessKey, AccessKeyId, MAX_ACCESS_KEYS};
-use crate::domain::identity::caller::{Caller, Scope, TeamId};
-use crate::store::batch::audit_insert;
-use crate::store::columns::row;
-use crate::store::rows::word;
+use crate::domain::identity::caller::{Caller, TeamId};
+use crate::store::writes::audit_entries;
+use crate::store::writes::makers::{self, Added, Turned};
 use crate::store::{Error, Store};
-
-row! {
-    /// A row of `access_keys`, without the secret.
-    #[derive(FromRow)]
-    pub(in crate::store) struct AccessKeyRow {
-        id: String,
-        team: String,
-        scopes: Vec<String>,
-        description: Option<String>,
-        created_by: Option<String>,
-        made_with: Option<Vec<String>>,
-        created_at: DateTime<Utc>,
-        rotated_at: Option<DateTime<Utc>>,
-        rotated_by: Option<String>,
-        expires_at: Option<DateTime<Utc>>,
-        previous_until: Option<DateTime<Utc>>,
-        revoked_at: Option<DateTime<Utc>>,
-        revoked_with: Option<Uuid>,
-    }
-}
-
-impl TryFrom<AccessKeyRow> for AccessKey {
-    type Error = Error;
-
-    fn try_from(row: AccessKeyRow) -> Result<Self, Error> {
-        const TABLE: &str = "access_keys";
-        Ok(Self {
-            id: word(row.id.parse().ok(), TABLE, "id")?,
-            team: word(row.team.parse().ok(), TABLE, "team")?,
-            // A scope that a later version knows opens nothing here.
-            scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
-            description: row.description,
-            created_by: row.created_by,
-            made_with: row.made_with.unwrap_or_default(),
-            created_at: row.created_at,
-            rotated_at: row.rotated_at,
-            rotated_by: row.rotated_by,
-            expires_at: row.expires_at,
-            previous_until: row.previous_until,
-            revoked_at: row.revoked_at,
-            revoked_with: row.revoked_with.map(Into::into),
-        })
-    }
-}
-
-/// The words of these scopes.
-pub(in crate::store) fn words(scopes: &[Scope]) -> Vec<&'static str> {
-    scopes.iter().map(|scope| scope.as_str()).collect()
-}
 
 impl Store {
     /// Adds a key of `maker`'s with its encrypted secret; [`Added::Full`]: the team has [`MAX_ACCESS_KEYS`] already.
@@ -171,7 +120,7 @@ impl Store {
             .fetch_optional(&mut *transaction)
             .await?;
         let Some(row) = row else { return Ok(Turned::Absent) };
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         row.try_into().map(Turned::Turned)
     }

@@ -1,16 +1,18 @@
 //! Writing down a cache that was taken over: its row, the operation that says who did it, its transition,
 //! its event, its audit entry and the tracker's wake-up, all or nothing.
 
-use super::changes::{self, CacheWrite};
-use super::quota::{self, Quota};
-use super::{image_caches, operations};
+use super::image_caches;
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::store::database::pool::Connection;
+use crate::store::input::CacheWrite;
 use crate::store::rows::OperationToWrite;
-use crate::store::system::cloud_accounts;
-use crate::store::system::tracker_wake;
+use crate::store::writes::changes;
+use crate::store::writes::holds;
+use crate::store::writes::operations;
+use crate::store::writes::quota::{self, Quota};
+use crate::store::writes::tracker_wake;
 use crate::store::{Error, Store};
 
 /// The unique index that lets one cloud cache belong to one row.
@@ -58,7 +60,7 @@ impl Store {
         if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
             return Ok(Adopted::OverQuota);
         }
-        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+        if !holds::account(&mut transaction, new.account.as_deref()).await? {
             return Ok(Adopted::NoAccount);
         }
         if !end_finding(&mut transaction, &new.write.next, new.operation.created_at).await? {
@@ -77,21 +79,11 @@ impl Store {
     }
 }
 
-/// Holds a cache of the cloud, by account, region and id, until the transaction has ended: it is either taken over or
-/// removed. A lock of its own, because neither of the two need have a row.
-pub(in crate::store) async fn hold(connection: &mut Connection, cache: [&str; 3]) -> Result<(), Error> {
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(format!("cloud cache {}", cache.join(" ")))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// Ends what was found of it, under the lock that whoever removes an orphan takes, too. `false`: its removal may be
 /// under way.
 async fn end_finding(connection: &mut Connection, cache: &ImageCache, now: Instant) -> Result<bool, Error> {
     let id = cache.eci_cache_id.as_deref().unwrap_or_default();
-    hold(connection, [&cache.account, cache.spec.region.as_str(), id]).await?;
+    holds::cloud_cache(connection, [&cache.account, cache.spec.region.as_str(), id]).await?;
     let removing: Option<bool> = sqlx::query_scalar(
         "SELECT COALESCE(removing_until > $4, false) FROM found_caches
          WHERE (account, region, eci_cache_id) = ($1, $2, $3) AND ended_at IS NULL FOR UPDATE",

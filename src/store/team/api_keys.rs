@@ -1,65 +1,17 @@
 //! One team's API keys.
 
-use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, FromRow};
-use uuid::Uuid;
+use crate::store::rows::api_keys::ApiKeyRow;
+use sqlx::AssertSqlSafe;
 
-use super::access_keys::words;
-use super::makers::{self, Added, Turned};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::identity::api_key::{ApiKey, MAX_API_KEYS, RETIRED_SECRETS};
-use crate::domain::identity::caller::{Caller, Scope, TeamId};
+use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::ApiKeyId;
-use crate::store::batch::audit_insert;
-use crate::store::columns::row;
-use crate::store::rows::word;
+use crate::store::rows::access_keys::words;
+use crate::store::writes::audit_entries;
+use crate::store::writes::makers::{self, Added, Turned};
 use crate::store::{Error, Store};
-
-row! {
-    /// A row of `api_keys`, without the hashes.
-    #[derive(FromRow)]
-    pub(in crate::store) struct ApiKeyRow {
-        id: Uuid,
-        team: String,
-        name: String,
-        scopes: Vec<String>,
-        created_by: String,
-        made_with: Option<Vec<String>>,
-        created_at: DateTime<Utc>,
-        rotated_at: Option<DateTime<Utc>>,
-        rotated_by: Option<String>,
-        previous_until: Option<DateTime<Utc>>,
-        expires_at: Option<DateTime<Utc>>,
-        last_used_at: Option<DateTime<Utc>>,
-        revoked_at: Option<DateTime<Utc>>,
-        revoked_with: Option<Uuid>,
-    }
-}
-
-impl TryFrom<ApiKeyRow> for ApiKey {
-    type Error = Error;
-
-    fn try_from(row: ApiKeyRow) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.id.into(),
-            team: word(row.team.parse().ok(), "api_keys", "team")?,
-            name: row.name,
-            // A scope that a later version knows opens nothing here.
-            scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
-            created_by: row.created_by,
-            made_with: row.made_with.unwrap_or_default(),
-            created_at: row.created_at,
-            rotated_at: row.rotated_at,
-            rotated_by: row.rotated_by,
-            previous_until: row.previous_until,
-            expires_at: row.expires_at,
-            last_used_at: row.last_used_at,
-            revoked_at: row.revoked_at,
-            revoked_with: row.revoked_with.map(Into::into),
-        })
-    }
-}
 
 impl Store {
     /// Adds a key of `maker`'s with the hash of its secret; [`Added::Full`]: the team has [`MAX_API_KEYS`] already.
@@ -161,7 +113,7 @@ impl Store {
             .fetch_optional(&mut *transaction)
             .await?;
         let Some(row) = row else { return Ok(Turned::Absent) };
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         row.try_into().map(Turned::Turned)
     }

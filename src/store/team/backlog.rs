@@ -6,7 +6,7 @@
 //! the events of all teams, so the bound is never exceeded, and may be met early where much else happens; the next
 //! count puts that right.
 //!
-//! Who calls it: whoever switches an endpoint off, and the janitor. [`super::dispatch`] keeps to it.
+//! Who calls it: whoever switches an endpoint off, and the janitor. [`crate::store::writes::dispatch`] keeps to it.
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::EndpointId;

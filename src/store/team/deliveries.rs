@@ -8,7 +8,7 @@ use crate::domain::filter::DeliveryFilter;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::DeliveryId;
 use crate::domain::webhooks::{Delivery, DeliveryState};
-use crate::store::rows::word;
+use crate::store::values::word;
 use crate::store::{Error, Store, unreadable};
 
 #[derive(FromRow)]

@@ -1,21 +1,22 @@
 //! What becomes of a webhook endpoint after it was made: changed, paused, rotated by a person; warned of and switched
 //! off by the gateway. Each is one transaction with its audit entry, and its event where there is one.
 
+use crate::store::writes::events;
 use std::sync::LazyLock;
 
 use uuid::Uuid;
 
 use super::backlog;
-use super::events::{self, About, NewEvent};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 use crate::domain::webhooks::endpoint::{Endpoint, PENDING};
-use crate::store::batch::audit_insert;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which};
 use crate::store::database::pool::Connection;
+use crate::store::input::{About, NewEvent};
 use crate::store::rows::{EndpointRow, EndpointToWrite};
+use crate::store::writes::audit_entries;
 use crate::store::{Error, Store};
 
 /// How an endpoint shall be.
@@ -102,7 +103,7 @@ impl Store {
         }
         let failures = if write.moved.is_some() { Failures::Forgotten } else { Failures::Kept };
         end_rest(&mut transaction, write.endpoint.id, failures).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -126,7 +127,7 @@ impl Store {
             return Ok(false);
         }
         end_rest(&mut transaction, endpoint.id, Failures::Forgotten).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -160,7 +161,7 @@ impl Store {
         }
         let failures = if enabled { Failures::Forgotten } else { Failures::Kept };
         end_rest(&mut transaction, id, failures).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -213,7 +214,7 @@ impl Store {
         end_rest(&mut transaction, id, Failures::Kept).await?;
         backlog::bound(&mut transaction, id, most_waiting).await?;
         events::insert(&mut transaction, About::Endpoint(team, id), event).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         event.dispatch.committed();
         Ok(true)

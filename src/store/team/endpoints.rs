@@ -13,10 +13,10 @@ use crate::domain::event::EventType;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 use crate::domain::webhooks::endpoint::{Endpoint, EndpointHealth, EndpointOptions, EventFormat};
-use crate::store::batch::audit_insert;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which};
 use crate::store::rows::{EndpointRow, EndpointToWrite};
 use crate::store::unreadable::{self, Keyed};
+use crate::store::writes::audit_entries;
 use crate::store::{Error, Store};
 
 #[derive(FromRow)]
@@ -58,7 +58,7 @@ impl TryFrom<KeptRow> for KeptEndpoint {
             tags: row.tags.0,
             rate_per_second: row.rate_per_second,
             ordered: row.ordered,
-            format: crate::store::rows::word(EventFormat::from_word(&row.format), "webhook_endpoints", "format")?,
+            format: crate::store::values::word(EventFormat::from_word(&row.format), "webhook_endpoints", "format")?,
             timeout_seconds: row.timeout_seconds,
             retry_schedule: row.retry_schedule,
         };
@@ -72,7 +72,7 @@ impl TryFrom<KeptRow> for KeptEndpoint {
         };
         let endpoint = Endpoint {
             id: row.id.into(),
-            team: crate::store::rows::word(row.team.parse().ok(), "webhook_endpoints", "team")?,
+            team: crate::store::values::word(row.team.parse().ok(), "webhook_endpoints", "team")?,
             url: row.url.into(),
             description: row.description,
             options,
@@ -153,7 +153,7 @@ impl Store {
             .bind(endpoint.id.uuid())
             .execute(&mut *transaction)
             .await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -207,7 +207,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         end_rest(&mut transaction, id, Failures::Kept).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(true)
     }

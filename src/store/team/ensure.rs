@@ -7,21 +7,24 @@
 //!
 //! Who calls it: `app::ensuring`, which also chooses. What it does not do: hinder plain creates of the same content.
 
+use crate::store::writes::holds;
+use crate::store::writes::operations;
+use crate::store::writes::owed_answers;
 use sqlx::{AssertSqlSafe, FromRow, PgExecutor};
 
-use super::idempotency::{self, Claimed};
-use super::quota::{self, Quota};
-use super::{changes, image_caches, operations, owed_answers};
+use super::image_caches;
 use crate::domain::audit::AuditEntry;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::content::fingerprint;
 use crate::domain::image_cache::{ImageCache, Transition};
-use crate::store::batch::audit_insert;
 use crate::store::database::pool::Connection;
 use crate::store::rows::{ImageCacheRow, OperationToWrite};
-use crate::store::system::cloud_accounts;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::words::{OVER, PROMISING};
+use crate::store::writes::audit_entries;
+use crate::store::writes::changes;
+use crate::store::writes::idempotency::{self, Claimed};
+use crate::store::writes::quota::{self, Quota};
 use crate::store::{Error, NewOperation, Store};
 
 /// The most caches of one content that are weighed: the oldest.
@@ -96,20 +99,20 @@ impl Store {
         }
         if let Some(chosen) = chosen {
             stand_for(&mut transaction, new, &chosen).await?;
-            audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&chosen.audit)).await?;
+            audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(&chosen.audit)).await?;
             transaction.commit().await?;
             return Ok(EnsureBegun::Found);
         }
         if !quota::admits(&mut transaction, &cache.team, quota).await? {
             return Ok(EnsureBegun::Create(Claimed::OverQuota));
         }
-        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+        if !holds::account(&mut transaction, new.account.as_deref()).await? {
             return Ok(EnsureBegun::Create(Claimed::NoAccount));
         }
         image_caches::insert(&mut transaction, cache).await?;
         operations::insert(&mut transaction, &OperationToWrite::begun(new)).await?;
         changes::insert_transition(&mut transaction, cache, first).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
         Ok(EnsureBegun::Create(Claimed::Fresh))
     }

@@ -14,8 +14,9 @@ use crate::domain::matching::{DEFAULT_SIZE_GIB, Weighed};
 use crate::domain::region::Region;
 use crate::store::columns::{Parameters, Table as _, Which};
 use crate::store::database::pool::Connection;
-use crate::store::rows::{ImageCacheRow, word};
+use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::{Keyed, alone, readable};
+use crate::store::values::word;
 use crate::store::words::ENDED;
 use crate::store::{Error, Store};
 

@@ -1,65 +1,31 @@
 //! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
 
-use std::sync::{Arc, LazyLock};
+use crate::store::input::NewCreate;
+use crate::store::input::NewOperation;
+use crate::store::writes::holds;
+use crate::store::writes::operations::begin_waiting;
+use crate::store::writes::operations::unless_taken;
+use crate::store::writes::owed_answers;
 
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::changes::{self, CacheWrite};
-use super::idempotency::{self, Claimed, NewKey};
 use super::image_caches;
-use super::owed_answers::{self, Waiter};
-use super::quota::{self, Quota};
-use crate::domain::audit::AuditEntry;
-use crate::domain::clock::{Instant, Uptime};
+use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
-use crate::domain::image_cache::{ImageCache, Transition};
-use crate::domain::operation::{Operation, OperationKind, Progress};
-use crate::store::batch::audit_insert;
-use crate::store::columns::{Parameters, Table as _, Which};
+use crate::domain::operation::{Operation, OperationKind};
 use crate::store::database::pool::Connection;
-use crate::store::rows::{OperationRow, OperationToWrite, jsonb};
-use crate::store::system::cloud_accounts;
+use crate::store::input::CacheWrite;
+use crate::store::rows::{OperationRow, OperationToWrite};
 use crate::store::unreadable::alone;
+use crate::store::values::jsonb;
+use crate::store::writes::audit_entries;
+use crate::store::writes::changes;
+use crate::store::writes::idempotency::{self, Claimed};
+use crate::store::writes::quota::{self, Quota};
 use crate::store::{Error, Store};
-
-/// An intent to record.
-#[derive(Debug, Clone)]
-pub struct NewOperation {
-    /// The intent.
-    pub operation: Operation,
-    /// Registry logins, encrypted.
-    pub credentials: Option<Vec<u8>>,
-    /// Who holds it while it runs.
-    pub lease_token: Uuid,
-    /// For how long, in seconds by the database's clock.
-    pub lease_seconds: f64,
-    /// A moment before the lease begins, by the machine's uptime.
-    pub taken: Uptime,
-    /// What is kept of the request.
-    pub audit: AuditEntry,
-    /// The caller's key, if any.
-    pub key: Option<NewKey>,
-    /// Of a create: the cloud account, if it has a row that must stay.
-    pub account: Option<String>,
-    /// The first attempt, where it is noted in the same transaction: the operation is in doubt from its beginning on.
-    pub noted: Option<Progress>,
-    /// Of a create: who is told the ids now or never, so that they are owed from its beginning on.
-    pub waiter: Option<Arc<Waiter>>,
-}
-
-/// A create to record, whole.
-#[derive(Debug, Clone)]
-pub struct NewCreate {
-    /// The intent.
-    pub new: NewOperation,
-    /// The image cache as it begins.
-    pub cache: ImageCache,
-    /// Its first transition.
-    pub first: Transition,
-}
 
 /// What became of an intent to change a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,14 +83,14 @@ impl Store {
         if !quota::admits(&mut transaction, &cache.team, quota).await? {
             return Ok(Claimed::OverQuota);
         }
-        if !cloud_accounts::admits(&mut transaction, new.account.as_deref()).await? {
+        if !holds::account(&mut transaction, new.account.as_deref()).await? {
             return Ok(Claimed::NoAccount);
         }
         image_caches::insert(&mut transaction, cache).await?;
-        insert(&mut transaction, &OperationToWrite::begun(new)).await?;
+        crate::store::writes::operations::insert(&mut transaction, &OperationToWrite::begun(new)).await?;
         owed_answers::insert(&mut transaction, create).await?;
         changes::insert_transition(&mut transaction, cache, first).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
         Ok(Claimed::Fresh)
     }
@@ -173,7 +139,7 @@ impl Store {
             owed_answers::claim(&mut transaction, new.operation.cache).await?;
         }
         // Operations first, then image caches: `settle` locks in that order, and another order would deadlock.
-        let waits = insert(&mut transaction, &OperationToWrite::begun(new)).await?;
+        let waits = crate::store::writes::operations::insert(&mut transaction, &OperationToWrite::begun(new)).await?;
         let done = sqlx::query(
             "UPDATE image_caches SET operation = $4, version = version + 1, updated_at = GREATEST(updated_at, $5)
              WHERE team = $1 AND id = $2 AND version = $3",
@@ -189,7 +155,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(Begun::Moved);
         }
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(&new.audit)).await?;
         transaction.commit().await?;
         Ok(if waits { Begun::Waiting } else { Begun::Running })
     }
@@ -281,48 +247,4 @@ async fn state_of(connection: &mut Connection, operation: &Operation) -> Result<
         .bind(operation.id.uuid())
         .bind(operation.cache.uuid());
     Ok(state.fetch_optional(connection).await?)
-}
-
-/// An operation's id that an earlier create has is an answer, not an error.
-pub(in crate::store) fn unless_taken(done: Result<Claimed, Error>) -> Result<Claimed, Error> {
-    match done {
-        Err(error) if error.is_constraint("operations_pkey") => Ok(Claimed::IdTaken),
-        done => done,
-    }
-}
-
-/// Lets the delete begin that waited for this operation's end.
-pub(in crate::store) async fn begin_waiting(
-    connection: &mut Connection,
-    cache: &ImageCache,
-    at: Instant,
-) -> Result<(), Error> {
-    // In nobody's hands: who recorded it has long answered its caller.
-    sqlx::query(
-        "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
-         WHERE image_cache = $1 AND state = 'waiting'",
-    )
-    .bind(cache.id.uuid())
-    .bind(at)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Also its first attempt, where that is noted with it.
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "WITH made AS ({} RETURNING id, state, attempts, last_signed_at),
-        noted AS (
-            INSERT INTO operation_attempts (operation, number, signed_at)
-            SELECT id, attempts, last_signed_at FROM made WHERE attempts > 0)
-        SELECT state = 'waiting' FROM made",
-        OperationRow::insert_one()
-    )
-});
-
-/// Writes a new operation. `true`: it waits for the operation that runs.
-pub(in crate::store) async fn insert(connection: &mut Connection, new: &OperationToWrite<'_>) -> Result<bool, Error> {
-    let parameters = Parameters::default().one::<OperationRow>(Which::All, new);
-    Ok(parameters.query(&INSERT)?.fetch_one(connection).await?.try_get(0)?)
 }

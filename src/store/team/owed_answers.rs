@@ -8,20 +8,17 @@
 //!
 //! Who calls it: `app`, and the transactions that record a create or an end. What it does not do: remove image caches.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::store::writes::owed_answers::set_sending;
 
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::operations::NewCreate;
-use super::settle::Settlement;
 use crate::domain::clock::Instant;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::operation::{OperationState, Owed};
 use crate::store::batch::{Batches, Work};
 use crate::store::database::pool::{Connection, Pool};
-use crate::store::rows::word;
 use crate::store::unreadable::{self, Keyed};
+use crate::store::values::word;
 use crate::store::{Error, Store};
 
 /// Most answers that wait to be cleared.
@@ -29,105 +26,12 @@ const QUEUE: usize = 8_192;
 /// So many rows of another version are told of in one pass.
 const UNKNOWN: i64 = 100;
 
-/// The caller of a create who must be told now or never: shared by the request, which tells it, and the task that
-/// carries the create out. Known to this process alone; what is durable of it stands in `owed_answers`.
-#[derive(Debug, Default)]
-pub struct Waiter {
-    left: CancellationToken,
-    given_up: AtomicBool,
-    sending: AtomicBool,
-}
-
-impl Waiter {
-    /// One who waits until `left` fires.
-    pub fn until(left: CancellationToken) -> Self {
-        Self { left, ..Self::default() }
-    }
-
-    /// The request tells its caller something else.
-    pub fn give_up(&self) {
-        self.given_up.store(true, Ordering::Release);
-    }
-
-    /// Whether the caller is there and will be told next.
-    pub fn waits(&self) -> bool {
-        !self.left.is_cancelled() && !self.given_up.load(Ordering::Acquire)
-    }
-
-    /// Whether [`Owed::Sending`] is known to be durable.
-    pub fn is_sending(&self) -> bool {
-        self.sending.load(Ordering::Acquire)
-    }
-
-    /// It is durable.
-    pub fn set_sending(&self) {
-        self.sending.store(true, Ordering::Release);
-    }
-}
-
-/// What an end does about what is owed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OwedAnswer {
-    /// Nothing: nothing is owed, or whoever ends it does not know.
-    #[default]
-    Untouched,
-    /// From now on this is owed.
-    Now(Option<Owed>),
-}
-
-impl OwedAnswer {
-    /// The word in the statement: none changes nothing, `told` ends it.
-    pub(in crate::store) fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Untouched | Self::Now(Some(Owed::Unsent)) => None,
-            Self::Now(Some(Owed::Sending)) => Some(Owed::Sending.as_str()),
-            Self::Now(None) => Some("told"),
-        }
-    }
-}
-
-/// Records what is owed for a create that is recorded in the same transaction.
-pub(in crate::store) async fn insert(connection: &mut Connection, create: &NewCreate) -> Result<(), Error> {
-    if create.new.waiter.is_none() {
-        return Ok(());
-    }
-    sqlx::query("INSERT INTO owed_answers (image_cache, operation, state, created_at) VALUES ($1, $2, $3, $4)")
-        .bind(create.cache.id.uuid())
-        .bind(create.new.operation.id.uuid())
-        .bind(Owed::Unsent.as_str())
-        .bind(create.cache.created_at)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Records what is owed after an end, in its transaction. Whether it is [`Owed::Sending`] now.
-pub(in crate::store) async fn settle(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
-    match settlement.owed {
-        OwedAnswer::Untouched | OwedAnswer::Now(Some(Owed::Unsent)) => Ok(false),
-        OwedAnswer::Now(Some(Owed::Sending)) => set_sending(connection, settlement.operation).await,
-        OwedAnswer::Now(None) => forget(connection, settlement.operation).await.map(|_| false),
-    }
-}
-
-async fn set_sending(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
-    let done = sqlx::query("UPDATE owed_answers SET state = 'sending' WHERE operation = $1 AND state = ANY($2)")
-        .bind(id.uuid())
-        .bind(known());
-    Ok(done.execute(connection).await?.rows_affected() == 1)
-}
-
-/// The words that this version knows.
-fn known() -> Vec<&'static str> {
-    Owed::ALL.map(Owed::as_str).to_vec()
-}
-
 /// Those of up to so many rows with another word, or of the one of this operation: told of here.
 async fn unknown(connection: &mut Connection, of: Option<OperationId>, limit: i64) -> Result<Option<Error>, Error> {
     let rows: Vec<Uuid> = sqlx::query_scalar(
         "SELECT operation FROM owed_answers WHERE state <> ALL($1) AND operation = COALESCE($2, operation) LIMIT $3",
     )
-    .bind(known())
+    .bind(crate::store::writes::owed_answers::known())
     .bind(of.map(OperationId::uuid))
     .bind(limit)
     .fetch_all(connection)
@@ -152,30 +56,6 @@ impl TryFrom<Unknown> for Owed {
     fn try_from(_: Unknown) -> Result<Self, Error> {
         word(None, "owed_answers", "state")
     }
-}
-
-/// Somebody relies on the cache from now on: nobody gives it up. `false`: its create was given up before.
-pub(in crate::store) async fn rely_on(connection: &mut Connection, cache: CacheId) -> Result<bool, Error> {
-    let stands: Option<bool> = sqlx::query_scalar(
-        "SELECT NOT abandoned AND state <> 'refused' FROM operations
-         WHERE image_cache = $1 AND kind = 'create' FOR UPDATE",
-    )
-    .bind(cache.uuid())
-    .fetch_optional(&mut *connection)
-    .await?;
-    sqlx::query("DELETE FROM owed_answers WHERE image_cache = $1").bind(cache.uuid()).execute(connection).await?;
-    Ok(stands != Some(false))
-}
-
-/// The same of somebody who changes the cache by its name, whatever became of its create's caller.
-pub(in crate::store) async fn claim(connection: &mut Connection, cache: CacheId) -> Result<(), Error> {
-    if !rely_on(connection, cache).await? {
-        sqlx::query("UPDATE operations SET abandoned = false WHERE image_cache = $1 AND kind = 'create'")
-            .bind(cache.uuid())
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
 }
 
 impl Store {
@@ -283,16 +163,10 @@ async fn abandon_owed(connection: &mut Connection, operations: &[Uuid], what: Op
          FROM owed WHERE o.id = owed.operation AND o.state <> 'refused'",
     )
     .bind(operations)
-    .bind(what.map_or_else(known, |one| vec![one.as_str()]))
+    .bind(what.map_or_else(crate::store::writes::owed_answers::known, |one| vec![one.as_str()]))
     .execute(connection)
     .await?;
     Ok(done.rows_affected())
-}
-
-/// Forgets what is owed for an operation; whether anything was.
-pub(in crate::store) async fn forget(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
-    let done = sqlx::query("DELETE FROM owed_answers WHERE operation = $1").bind(id.uuid()).execute(connection).await?;
-    Ok(done.rows_affected() == 1)
 }
 
 /// Clears what was told: whoever was told it is not owed it, so a commit that is lost with the server does no harm, and

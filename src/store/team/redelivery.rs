@@ -5,14 +5,14 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::backlog;
-use super::dispatch::{TOLD, WANTS};
 use super::endpoint_changes::{Failures, end_rest};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::webhooks::DeliveryAttempt;
-use crate::store::batch::audit_insert;
+use crate::store::writes::audit_entries;
+use crate::store::writes::dispatch::{TOLD, WANTS};
 use crate::store::{Error, PlacedDelivery, Store};
 
 /// What became of the wish to send a delivery again.
@@ -130,7 +130,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         end_rest(&mut transaction, endpoint.into(), Failures::Kept).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(Resent::Done)
     }
@@ -163,7 +163,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         end_rest(&mut transaction, endpoint, Failures::Kept).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(done.rows_affected())
     }
@@ -203,7 +203,7 @@ impl Store {
             backlog::forget_passed_over(&mut transaction, endpoint, span.since).await?;
         }
         end_rest(&mut transaction, endpoint, Failures::Kept).await?;
-        audit_insert::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
         Ok(done.rows_affected())
     }

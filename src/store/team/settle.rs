@@ -5,53 +5,20 @@
 //!
 //! Who calls it: `app::operations`. What it does not do: decide.
 
+use crate::store::input::Settlement;
+use crate::store::writes::owed_answers;
 use std::sync::{Arc, LazyLock};
 
-use uuid::Uuid;
-
-use super::changes::{self, CacheWrite};
-use super::operations::begin_waiting;
-use super::owed_answers::{self, OwedAnswer};
-use super::{adoption, idempotency};
-use crate::domain::clock::Instant;
-use crate::domain::failure::CloudError;
-use crate::domain::ids::OperationId;
-use crate::domain::operation::{OperationKind, OperationState};
+use super::adoption;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql};
 use crate::store::database::pool::Connection;
 use crate::store::rows::{EndedOperation, NOTE_END};
-use crate::store::system::tracker_wake;
 use crate::store::words::ENDED;
+use crate::store::writes::changes;
+use crate::store::writes::idempotency;
+use crate::store::writes::operations::begin_waiting;
+use crate::store::writes::tracker_wake;
 use crate::store::{Error, Store};
-
-/// How an operation ended.
-#[derive(Debug)]
-pub struct Settlement {
-    /// Which.
-    pub operation: OperationId,
-    /// Of which kind.
-    pub kind: OperationKind,
-    /// Whoever settles it must hold it.
-    pub lease_token: Uuid,
-    /// Succeeded or refused.
-    pub state: OperationState,
-    /// Why the cloud refused.
-    pub error: Option<CloudError>,
-    /// The cloud's RequestId of the deciding call.
-    pub provider_request_id: Option<String>,
-    /// When.
-    pub at: Instant,
-    /// What a request with the same idempotency key is told; none where no key stands for it.
-    pub answer: Option<serde_json::Value>,
-    /// What it means for the image cache.
-    pub write: CacheWrite,
-    /// When the tracker shall look; none if there is nothing to follow.
-    pub look_at: Option<Instant>,
-    /// Until when a copy of an earlier attempt may still be carried out.
-    pub unsettled_until: Option<Instant>,
-    /// What is owed to the create's caller from now on.
-    pub owed: OwedAnswer,
-}
 
 /// What became of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

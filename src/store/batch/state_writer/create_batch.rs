@@ -16,14 +16,14 @@ use super::unless_rolled_back;
 use crate::domain::operation::{OperationKind, Owed};
 use crate::store::Error;
 use crate::store::batch::Work;
-use crate::store::batch::audit_insert::{self, Stamp};
 use crate::store::columns::{Numbers, Parameters, Table as _, Which};
 use crate::store::database::pool::Pool;
+use crate::store::input::NewCreate;
+use crate::store::rows::audit_entries::AuditRow;
 use crate::store::rows::{
     IdempotencyKeys, ImageCacheRow, KeyToWrite, OperationRow, OperationToWrite, TransitionRow, TransitionToWrite,
 };
-use crate::store::team::audit::AuditRow;
-use crate::store::team::operations::NewCreate;
+use crate::store::writes::audit_entries::{self, Stamp};
 
 /// Whether it can be written together with others.
 pub(super) fn goes_along(create: &NewCreate) -> bool {
@@ -73,7 +73,7 @@ static CREATE: LazyLock<String> = LazyLock::new(|| {
     let operations = numbers.many::<OperationRow>(BUT_SPEC);
     let transitions = numbers.many::<TransitionRow>(Which::All);
     let (owed, unsent) = (numbers.next(), Owed::Unsent.as_str());
-    let audited = audit_insert::of_those_that_fit(&mut numbers);
+    let audited = audit_entries::of_those_that_fit(&mut numbers);
     let (claim, make) = (IdempotencyKeys::insert(Which::All), ImageCacheRow::insert(Which::All));
     let (begin, pass) = (OperationRow::insert(Which::All), TransitionRow::insert(Which::All));
     format!(

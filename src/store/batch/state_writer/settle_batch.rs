@@ -17,14 +17,15 @@ use super::unless_rolled_back;
 use crate::domain::operation::OperationKind;
 use crate::store::Error;
 use crate::store::batch::Work;
-use crate::store::batch::audit_insert::{self, Stamp};
 use crate::store::columns::{Numbers, Parameters, Table as _, Which};
 use crate::store::database::pool::Pool;
+use crate::store::dispatch::{Dispatch, Put};
+use crate::store::input::Settlement;
+use crate::store::rows::audit_entries::AuditRow;
 use crate::store::rows::{EndedOperation, Events, ImageCacheRow, NOTE_END, TransitionRow};
-use crate::store::team::audit::AuditRow;
-use crate::store::team::changes::is_vanishing;
-use crate::store::team::dispatch::{self, DELIVERIES, Dispatch, Put};
-use crate::store::team::settle::Settlement;
+use crate::store::writes::audit_entries::{self, Stamp};
+use crate::store::writes::changes::is_vanishing;
+use crate::store::writes::dispatch::{self, DELIVERIES};
 
 /// Whether it can be written together with others.
 pub(super) fn goes_along(settlement: &Settlement) -> bool {
@@ -101,7 +102,7 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
     let caches = numbers.many::<ImageCacheRow>(OF_CREATE);
     let transitions = numbers.many::<TransitionRow>(Which::All);
     let events = numbers.many::<Events>(Which::All);
-    let audited = audit_insert::of_those_that_fit(&mut numbers);
+    let audited = audit_entries::of_those_that_fit(&mut numbers);
     let (end, step) = (
         EndedOperation::set(Which::All, EndedOperation::FOUND_BY),
         ImageCacheRow::set(OF_CREATE, ImageCacheRow::FOUND_BY),

@@ -14,8 +14,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::doubt::{Doubt, TEST, Waiting};
-use super::{LIMIT, failure, silent};
+use super::{LIMIT, silent};
 use crate::store::Error;
+use crate::store::failure;
 
 /// One connection, each statement on which is waited for no longer than [`LIMIT`].
 pub(in crate::store) struct Connection {

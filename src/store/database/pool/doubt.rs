@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
-use super::{RESTED, failure};
+use super::RESTED;
 use crate::domain::quiet::Quiet;
+use crate::store::failure;
 
 /// How long a connection that is tested has to answer: far less than a statement, far more than it needs.
 pub(super) const TEST: Duration = Duration::from_secs(3);

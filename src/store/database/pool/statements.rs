@@ -12,7 +12,8 @@ use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo}
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 use tokio::time::{sleep, timeout};
 
-use super::{Connection, LIMIT, PAUSE, Pool, Waiting, failure, silent};
+use super::{Connection, LIMIT, PAUSE, Pool, Waiting, silent};
+use crate::store::failure;
 
 type Step = Result<Either<PgQueryResult, PgRow>, sqlx::Error>;
 

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use super::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
 use crate::domain::clock::Instant;
 use crate::domain::webhooks::health::CAREFUL_AFTER;
 use crate::domain::webhooks::scheduler::Room;
+use crate::store::claims::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Error, Store};
 

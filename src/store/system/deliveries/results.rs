@@ -12,7 +12,7 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::webhooks::health::Failing;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
-use crate::store::rows::word;
+use crate::store::values::word;
 use crate::store::{Error, Store};
 
 /// How an attempt ended.

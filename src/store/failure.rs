@@ -18,7 +18,7 @@ pub(super) fn is_of_connection(error: &sqlx::Error) -> bool {
 }
 
 /// 08: the connection; 25006: the server only reads; 57P: it stops, crashed or starts, or ended an idle session.
-pub(in crate::store) fn is_code_of_connection(code: &str) -> bool {
+pub(super) fn is_code_of_connection(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P") || code == "25006"
 }
 
@@ -37,7 +37,7 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
 /// the session does not have it ([`has_lost_session`]). Nothing was done of it, and what is prepared anew on a connection
 /// from after that serves. 0A000 alone is said of much else, and the message depends on the server's language;
 /// so it is told as other drivers tell it, by the server's routine.
-pub(in crate::store) fn is_stale_plan(error: &sqlx::Error) -> bool {
+pub(super) fn is_stale_plan(error: &sqlx::Error) -> bool {
     let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     database.is_some_and(|error| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery"))
         || has_lost_session(error)

@@ -3,32 +3,20 @@
 //!
 //! The caller owns the transaction, so that an operation's outcome can join it.
 
+use crate::store::input::CacheWrite;
+use crate::store::writes::events;
 use std::sync::LazyLock;
 
-use super::events::{self, About, NewEvent};
-use crate::domain::audit::AuditEntry;
+use super::audit_entries;
+use super::tracker_wake;
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{ImageCache, Transition};
-use crate::store::batch::audit_insert;
 use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql};
 use crate::store::database::pool::Connection;
+use crate::store::input::About;
 use crate::store::rows::{EventToWrite, ImageCacheRow, TransitionRow, TransitionToWrite};
-use crate::store::system::tracker_wake;
 use crate::store::words::OPEN;
 use crate::store::{Error, Stamp, Store};
-
-/// A step to write.
-#[derive(Debug, Clone)]
-pub struct CacheWrite {
-    /// The row as it shall be; its `version` is the one that it must still have.
-    pub next: ImageCache,
-    /// The transition, where the status moved.
-    pub transition: Option<Transition>,
-    /// The event, where there is one to tell.
-    pub event: Option<NewEvent>,
-    /// What is kept of it; a mere look that found a new progress is not worth an entry.
-    pub audit: Option<AuditEntry>,
-}
 
 impl CacheWrite {
     /// The row of the transition, if there is one.
@@ -59,15 +47,6 @@ impl Store {
         transaction.commit().await?;
         write.committed();
         Ok(true)
-    }
-}
-
-impl CacheWrite {
-    /// To be called once its transaction is committed: hands its deliveries over, and wakes who must look for them.
-    pub(in crate::store) fn committed(&self) {
-        if let Some(event) = &self.event {
-            event.dispatch.committed();
-        }
     }
 }
 
@@ -115,7 +94,7 @@ pub(in crate::store) async fn apply(
         events::insert(connection, About::Cache(&write.next), event).await?;
     }
     if let Some(entry) = &write.audit {
-        audit_insert::insert(connection, stamp, std::slice::from_ref(entry)).await?;
+        audit_entries::insert(connection, stamp, std::slice::from_ref(entry)).await?;
     }
     Ok(true)
 }

@@ -2,117 +2,21 @@
 //!
 //! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory the
 //! moment its transaction has committed: no statement and no pause lie between. Everything else waits in the queue. For
-//! an endpoint that is not enabled at most so many wait ([`super::backlog`]): the others are counted. What must stay
+//! an endpoint that is not enabled at most so many wait ([`crate::store::team::backlog`]): the others are counted. What must stay
 //! true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit whose answer
 //! was lost) is found by its worker, which compares what it holds with the database.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use crate::store::dispatch::Dispatch;
+use crate::store::dispatch::Put;
+use std::sync::LazyLock;
 
-use sqlx::{AssertSqlSafe, FromRow};
-use tokio::sync::{Notify, mpsc};
-use uuid::Uuid;
+use sqlx::AssertSqlSafe;
 
 use crate::domain::clock::Instant;
-use crate::domain::ids::EndpointId;
 use crate::domain::webhooks::endpoint::PENDING;
 use crate::store::Error;
+use crate::store::claims::{AWAKE, COLUMNS, forms};
 use crate::store::database::pool::Connection;
-use crate::store::system::deliveries::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
-
-/// Where handed-over deliveries come out.
-#[derive(Debug)]
-pub struct Outlet {
-    /// To the deliverer of this process.
-    pub to: mpsc::UnboundedSender<Dispatched>,
-    /// Wakes it for what waits in the queue.
-    pub look: Notify,
-}
-
-/// What a committed transaction has for the deliverer.
-#[derive(Debug, Default)]
-pub struct Dispatched {
-    /// What is in its hands by now.
-    pub claims: Vec<Claim>,
-    /// The closed endpoints for which something waits in the queue: looking for it at once would find them closed.
-    pub behind: Vec<EndpointId>,
-}
-
-/// How one event's deliveries get to the deliverer.
-#[derive(Debug, Clone)]
-pub struct Dispatch {
-    worker: Option<Uuid>,
-    closed: Arc<Vec<Uuid>>,
-    outlet: Arc<Outlet>,
-    outbox: Arc<Mutex<Outbox>>,
-}
-
-/// What a transaction has written and not yet committed.
-#[derive(Debug, Default)]
-struct Outbox {
-    handed: Dispatched,
-    waiting: bool,
-}
-
-impl Dispatch {
-    /// To the deliverer `worker` of this process, or to the queue where there is none. Nothing is handed over for
-    /// the endpoints in `closed`.
-    pub fn new(worker: Option<Uuid>, closed: Arc<Vec<Uuid>>, outlet: Arc<Outlet>) -> Self {
-        Self { worker, closed, outlet, outbox: Arc::default() }
-    }
-
-    /// Whether deliveries by both get to the deliverer in the same way.
-    pub(in crate::store) fn is_like(&self, other: &Self) -> bool {
-        self.worker == other.worker
-            && (Arc::ptr_eq(&self.closed, &other.closed) || self.closed == other.closed)
-            && Arc::ptr_eq(&self.outlet, &other.outlet)
-    }
-
-    /// The deliverer of this process, if it is to get some.
-    pub(in crate::store) fn worker(&self) -> Option<Uuid> {
-        self.worker
-    }
-
-    /// Who gets nothing at once.
-    pub(in crate::store) fn closed(&self) -> &[Uuid] {
-        &self.closed
-    }
-
-    /// Puts into the outbox what a transaction has written and not yet committed.
-    pub(in crate::store) fn put(&self, deliveries: impl IntoIterator<Item = Put>) -> Result<(), Error> {
-        let mut outbox = Outbox::default();
-        for put in deliveries {
-            let endpoint = put.row.endpoint();
-            match self.worker {
-                Some(worker) if put.state == 1 => outbox.handed.claims.push(put.row.of(worker)?),
-                Some(_) if self.closed.contains(&endpoint) => outbox.handed.behind.push(endpoint.into()),
-                _ => outbox.waiting |= put.awake,
-            }
-        }
-        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
-        Ok(())
-    }
-
-    /// The transaction has committed.
-    pub(in crate::store) fn committed(&self) {
-        let outbox = std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner));
-        if !outbox.handed.claims.is_empty() || !outbox.handed.behind.is_empty() {
-            // If the deliverer has ended meanwhile, its worker is gone, too: others find what it held.
-            let _ended = self.outlet.to.send(outbox.handed);
-        }
-        if outbox.waiting {
-            self.outlet.look.notify_one();
-        }
-    }
-}
-
-/// A delivery that was written: a row of [`written`].
-#[derive(FromRow)]
-pub(in crate::store) struct Put {
-    #[sqlx(flatten)]
-    row: ClaimRow,
-    state: i16,
-    awake: bool,
-}
 
 /// Writes the deliveries of the events with these numbers, which share a way to the deliverer. A disabled endpoint's
 /// wait, too: they are kept, and not claimed until it is enabled again.
@@ -125,8 +29,8 @@ pub(in crate::store) async fn enqueue(
     let rows: Vec<Put> = sqlx::query_as(AssertSqlSafe(ENQUEUE.as_str()))
         .bind(events)
         .bind(now)
-        .bind(dispatch.worker)
-        .bind(&*dispatch.closed)
+        .bind(dispatch.worker())
+        .bind(dispatch.closed())
         .fetch_all(connection)
         .await?;
     tracing::debug!(events = events.len(), deliveries = rows.len(), "events recorded");

@@ -1,18 +1,18 @@
 //! Adding audit entries: each with its stamp, all in one statement, in the transaction or the statement of what they record.
 
+use crate::store::rows::Stamped;
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use sqlx::postgres::PgQueryResult;
 
+use super::platform_events;
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;
-use crate::domain::clock::Instant;
 use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
 use crate::store::database::pool::{Connection, Tx};
-use crate::store::system::platform_events;
-use crate::store::team::audit::AuditRow;
+use crate::store::rows::audit_entries::AuditRow;
 use crate::store::{Error, PlatformEvent, Store};
 
 type MakeStamp = dyn Fn(&[u8]) -> [u8; 32] + Send + Sync;
@@ -91,13 +91,6 @@ static INSERT: LazyLock<String> = LazyLock::new(AuditRow::insert_many);
 
 /// Adds those that are not there. Another connection may be adding them just now: it is waited for.
 static INSERT_MISSING: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", *INSERT));
-
-/// An entry with its stamp. What is stamped is what is written: both come from this body.
-pub(in crate::store) struct Stamped {
-    pub(in crate::store) body: AuditBody,
-    pub(in crate::store) stamp: Option<Vec<u8>>,
-    pub(in crate::store) at: Instant,
-}
 
 impl Stamp {
     /// The entries with what proves each of them unaltered.

@@ -1,17 +1,16 @@
 //! Events of the platform: what changes for everybody is told, in the transaction of the change, to each team that keeps
 //! an endpoint for it, and once more to no team: whoever may see them finds them in their feed, endpoint or not.
 
+use crate::store::input::NOBODYS;
+use crate::store::writes::events;
 use std::fmt::Display;
 
 use crate::domain::event::EventType;
 use crate::domain::identity::caller::TeamId;
 use crate::store::database::pool::Connection;
-use crate::store::rows::word;
-use crate::store::team::events::{self, About, NewEvent};
+use crate::store::input::{About, NewEvent};
+use crate::store::values::word;
 use crate::store::{Error, Store};
-
-/// What stands in the place of the team of an event that is told to no team: no team's id.
-pub(in crate::store) const NOBODYS: &str = "*";
 
 /// Whether an event `p` of no team was not told the team that stands between these as well.
 pub(in crate::store) const UNTOLD: (&str, &str) =

@@ -5,8 +5,8 @@ use sqlx::AssertSqlSafe;
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::retention::{LEAVES, Leaves};
 use crate::domain::clock::Instant;
-use crate::store::batch::audit_insert;
 use crate::store::system::check;
+use crate::store::writes::audit_entries;
 use crate::store::{Error, Store};
 
 /// A month of entries.
@@ -95,7 +95,7 @@ impl Store {
             }
         }
         entry.parameters.insert(LEAVES.to_owned(), leaves.to_string());
-        audit_insert::insert(&mut transaction, &self.stamp, &[entry]).await?;
+        audit_entries::insert(&mut transaction, &self.stamp, &[entry]).await?;
         for month in months {
             // A name that the catalogue gave, of the form that was asked for.
             sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {}", month.table))).execute(&mut *transaction).await?;

@@ -89,11 +89,11 @@ async fn count(connection: &mut Connection, team: &TeamId, since: Instant) -> Re
     .fetch_all(connection)
     .await?;
     let shape = |(region, size_gib, standard_copies, flash_copies, count): (String, i32, i32, i32, i64)| {
-        let region = crate::store::rows::word(region.parse().ok(), "image_caches", "region")?;
+        let region = crate::store::values::word(region.parse().ok(), "image_caches", "region")?;
         Ok((Shape { region, size_gib, standard_copies, flash_copies }, count))
     };
     let build = |(region, count): (String, i64)| {
-        Ok((crate::store::rows::word(region.parse().ok(), "operations", "spec")?, count))
+        Ok((crate::store::values::word(region.parse().ok(), "operations", "spec")?, count))
     };
     let (shapes, builds) = (shapes.into_iter().map(shape), builds.into_iter().map(build));
     Ok(Holdings { shapes: shapes.collect::<Result<_, Error>>()?, builds: builds.collect::<Result<_, Error>>()? })

@@ -1,0 +1,110 @@
+//! The short way of deliveries that can go at once: what a transaction has written for this process's deliverer goes over
+//! in memory the moment it has committed.
+//!
+//! What must stay true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit
+//! whose answer was lost) is found by its worker, which compares what it holds with the database.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::FromRow;
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+use super::Error;
+use super::claims::{Claim, ClaimRow};
+use crate::domain::ids::EndpointId;
+
+/// Where handed-over deliveries come out.
+#[derive(Debug)]
+pub struct Outlet {
+    /// To the deliverer of this process.
+    pub to: mpsc::UnboundedSender<Dispatched>,
+    /// Wakes it for what waits in the queue.
+    pub look: Notify,
+}
+
+/// What a committed transaction has for the deliverer.
+#[derive(Debug, Default)]
+pub struct Dispatched {
+    /// What is in its hands by now.
+    pub claims: Vec<Claim>,
+    /// The closed endpoints for which something waits in the queue: looking for it at once would find them closed.
+    pub behind: Vec<EndpointId>,
+}
+
+/// How one event's deliveries get to the deliverer.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    worker: Option<Uuid>,
+    closed: Arc<Vec<Uuid>>,
+    outlet: Arc<Outlet>,
+    outbox: Arc<Mutex<Outbox>>,
+}
+
+/// What a transaction has written and not yet committed.
+#[derive(Debug, Default)]
+struct Outbox {
+    handed: Dispatched,
+    waiting: bool,
+}
+
+impl Dispatch {
+    /// To the deliverer `worker` of this process, or to the queue where there is none. Nothing is handed over for
+    /// the endpoints in `closed`.
+    pub fn new(worker: Option<Uuid>, closed: Arc<Vec<Uuid>>, outlet: Arc<Outlet>) -> Self {
+        Self { worker, closed, outlet, outbox: Arc::default() }
+    }
+
+    /// Whether deliveries by both get to the deliverer in the same way.
+    pub(in crate::store) fn is_like(&self, other: &Self) -> bool {
+        self.worker == other.worker
+            && (Arc::ptr_eq(&self.closed, &other.closed) || self.closed == other.closed)
+            && Arc::ptr_eq(&self.outlet, &other.outlet)
+    }
+
+    /// The deliverer of this process, if it is to get some.
+    pub(in crate::store) fn worker(&self) -> Option<Uuid> {
+        self.worker
+    }
+
+    /// Who gets nothing at once.
+    pub(in crate::store) fn closed(&self) -> &[Uuid] {
+        &self.closed
+    }
+
+    /// Puts into the outbox what a transaction has written and not yet committed.
+    pub(in crate::store) fn put(&self, deliveries: impl IntoIterator<Item = Put>) -> Result<(), Error> {
+        let mut outbox = Outbox::default();
+        for put in deliveries {
+            let endpoint = put.row.endpoint();
+            match self.worker {
+                Some(worker) if put.state == 1 => outbox.handed.claims.push(put.row.of(worker)?),
+                Some(_) if self.closed.contains(&endpoint) => outbox.handed.behind.push(endpoint.into()),
+                _ => outbox.waiting |= put.awake,
+            }
+        }
+        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
+        Ok(())
+    }
+
+    /// The transaction has committed.
+    pub(in crate::store) fn committed(&self) {
+        let outbox = std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner));
+        if !outbox.handed.claims.is_empty() || !outbox.handed.behind.is_empty() {
+            // If the deliverer has ended meanwhile, its worker is gone, too: others find what it held.
+            let _ended = self.outlet.to.send(outbox.handed);
+        }
+        if outbox.waiting {
+            self.outlet.look.notify_one();
+        }
+    }
+}
+
+/// A delivery that was written: a row of [`written`](super::writes::dispatch::written).
+#[derive(FromRow)]
+pub(in crate::store) struct Put {
+    #[sqlx(flatten)]
+    row: ClaimRow,
+    state: i16,
+    awake: bool,
+}

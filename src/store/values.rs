@@ -1,0 +1,25 @@
+//! Values of columns that are read as something closed, or as JSON: what this binary cannot read names its table and column.
+
+use serde::de::DeserializeOwned;
+use sqlx::types::Json;
+
+use super::Error;
+
+/// Reads a word of a closed set.
+pub(super) fn word<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, Error> {
+    value.ok_or_else(|| Error::Unreadable { table, column, detail: "an unknown word".into() })
+}
+
+/// Reads jsonb into a type.
+pub(super) fn json<T: DeserializeOwned>(
+    value: serde_json::Value,
+    table: &'static str,
+    column: &'static str,
+) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|error| Error::Unreadable { table, column, detail: error.to_string() })
+}
+
+/// Wraps a value for a jsonb column.
+pub(super) fn jsonb<T: serde::Serialize>(value: &T) -> Json<&T> {
+    Json(value)
+}

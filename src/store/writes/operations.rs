@@ -1,0 +1,57 @@
+//! Operations within the transaction that records or ends them.
+
+use std::sync::LazyLock;
+
+use sqlx::Row as _;
+
+use super::idempotency::Claimed;
+use crate::domain::clock::Instant;
+use crate::domain::image_cache::ImageCache;
+use crate::store::Error;
+use crate::store::columns::{Parameters, Table as _, Which};
+use crate::store::database::pool::Connection;
+use crate::store::rows::{OperationRow, OperationToWrite};
+
+/// An operation's id that an earlier create has is an answer, not an error.
+pub(in crate::store) fn unless_taken(done: Result<Claimed, Error>) -> Result<Claimed, Error> {
+    match done {
+        Err(error) if error.is_constraint("operations_pkey") => Ok(Claimed::IdTaken),
+        done => done,
+    }
+}
+
+/// Lets the delete begin that waited for this operation's end.
+pub(in crate::store) async fn begin_waiting(
+    connection: &mut Connection,
+    cache: &ImageCache,
+    at: Instant,
+) -> Result<(), Error> {
+    // In nobody's hands: who recorded it has long answered its caller.
+    sqlx::query(
+        "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
+         WHERE image_cache = $1 AND state = 'waiting'",
+    )
+    .bind(cache.id.uuid())
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Also its first attempt, where that is noted with it.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH made AS ({} RETURNING id, state, attempts, last_signed_at),
+        noted AS (
+            INSERT INTO operation_attempts (operation, number, signed_at)
+            SELECT id, attempts, last_signed_at FROM made WHERE attempts > 0)
+        SELECT state = 'waiting' FROM made",
+        OperationRow::insert_one()
+    )
+});
+
+/// Writes a new operation. `true`: it waits for the operation that runs.
+pub(in crate::store) async fn insert(connection: &mut Connection, new: &OperationToWrite<'_>) -> Result<bool, Error> {
+    let parameters = Parameters::default().one::<OperationRow>(Which::All, new);
+    Ok(parameters.query(&INSERT)?.fetch_one(connection).await?.try_get(0)?)
+}

@@ -1,0 +1,73 @@
+//! What is owed, within the transactions that record a create, end one, or come to rely on its cache.
+
+use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::operation::Owed;
+use crate::store::Error;
+use crate::store::database::pool::Connection;
+use crate::store::input::{NewCreate, OwedAnswer, Settlement};
+
+/// Records what is owed for a create that is recorded in the same transaction.
+pub(in crate::store) async fn insert(connection: &mut Connection, create: &NewCreate) -> Result<(), Error> {
+    if create.new.waiter.is_none() {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO owed_answers (image_cache, operation, state, created_at) VALUES ($1, $2, $3, $4)")
+        .bind(create.cache.id.uuid())
+        .bind(create.new.operation.id.uuid())
+        .bind(Owed::Unsent.as_str())
+        .bind(create.cache.created_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Records what is owed after an end, in its transaction. Whether it is [`Owed::Sending`] now.
+pub(in crate::store) async fn settle(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
+    match settlement.owed {
+        OwedAnswer::Untouched | OwedAnswer::Now(Some(Owed::Unsent)) => Ok(false),
+        OwedAnswer::Now(Some(Owed::Sending)) => set_sending(connection, settlement.operation).await,
+        OwedAnswer::Now(None) => forget(connection, settlement.operation).await.map(|_| false),
+    }
+}
+
+pub(in crate::store) async fn set_sending(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
+    let done = sqlx::query("UPDATE owed_answers SET state = 'sending' WHERE operation = $1 AND state = ANY($2)")
+        .bind(id.uuid())
+        .bind(known());
+    Ok(done.execute(connection).await?.rows_affected() == 1)
+}
+
+/// Somebody relies on the cache from now on: nobody gives it up. `false`: its create was given up before.
+pub(in crate::store) async fn rely_on(connection: &mut Connection, cache: CacheId) -> Result<bool, Error> {
+    let stands: Option<bool> = sqlx::query_scalar(
+        "SELECT NOT abandoned AND state <> 'refused' FROM operations
+         WHERE image_cache = $1 AND kind = 'create' FOR UPDATE",
+    )
+    .bind(cache.uuid())
+    .fetch_optional(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM owed_answers WHERE image_cache = $1").bind(cache.uuid()).execute(connection).await?;
+    Ok(stands != Some(false))
+}
+
+/// The same of somebody who changes the cache by its name, whatever became of its create's caller.
+pub(in crate::store) async fn claim(connection: &mut Connection, cache: CacheId) -> Result<(), Error> {
+    if !rely_on(connection, cache).await? {
+        sqlx::query("UPDATE operations SET abandoned = false WHERE image_cache = $1 AND kind = 'create'")
+            .bind(cache.uuid())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Forgets what is owed for an operation; whether anything was.
+pub(in crate::store) async fn forget(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
+    let done = sqlx::query("DELETE FROM owed_answers WHERE operation = $1").bind(id.uuid()).execute(connection).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The words that this version knows.
+pub(in crate::store) fn known() -> Vec<&'static str> {
+    Owed::ALL.map(Owed::as_str).to_vec()
+}
