@@ -17,7 +17,7 @@ const WAITS: [(&str, &str); 34] = [
     ("app/webhooks/deliverer.rs", "when to cut off at a stop"),
     ("app/upkeep/horizon.rs", "log lines"),
     ("app/identity/issuers.rs", "log lines"),
-    ("app/events/event_hub/look.rs", "the rest after a look"),
+    ("app/events/look.rs", "the rest after a look"),
     ("app/operations.rs", "log lines"),
     ("app/upkeep/readiness.rs", "a request's deadline"),
     ("app/upkeep/retention.rs", "for how long to delete at once"),
