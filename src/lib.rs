@@ -19,27 +19,27 @@
 //! | ½ | [`egress`] | how clients get out: proxies, authorities |
 //! | 0 | [`domain`] | what decides: pure functions of state, input and now |
 //!
-//! Always door, `app`, `store`: three hops. Every door calls the same methods of [`app::Gateway`].
+//! Always door, `app`, `store`: three hops. Every door calls the same methods, of the rooms of [`app::Gateway`].
 //!
 //! # A create, from door to webhook
 //!
-//! 1. `http` reads the request, authenticates ([`auth`]) and calls `Gateway::create_image_cache`.
-//! 2. `app::changes` checks scope, limits and region, then records everything in ONE transaction: the
+//! 1. `http` reads the request, authenticates ([`auth`]) and calls [`create_image_cache`](app::image_caches::ImageCaches::create_image_cache).
+//! 2. [`app::image_caches`] checks scope, limits and region, then records everything in ONE transaction: the
 //!    idempotency key, the cache's row (`pending`), the operation, the audit entry, and the first attempt where it can
 //!    be made at once. Only now anything is sent.
-//! 3. A task of its own (the caller may leave) asks `domain::operation` what to do, records the attempt where none is,
+//! 3. A task of its own (the caller may leave) ([`app::operations`]) asks [`domain::operation`] what to do, records the attempt where none is,
 //!    signs it with the recorded time and calls the cloud ([`eci`]).
 //! 4. The outcome is ONE transaction again: operation, row (`preparing`), transition, event
 //!    `image_cache.created`, one delivery for each endpoint that wants it, audit entry.
-//! 5. The tracker ([`worker`], `app::tracking`) leases the (account, region) and looks; `domain::change`
+//! 5. The tracker ([`worker`], [`app::tracker`]) leases the (account, region) and looks; `domain::change`
 //!    says what a look means. The step to `ready` is ONE transaction with its event and deliveries.
 //! 6. The deliverer of this process has them in memory the moment that is committed; what it cannot take waits in the
 //!    queue, where retries are claimed in batches, too. Each is signed just before it is sent ([`webhook`]), and how they
 //!    ended is recorded in batches.
-//! 7. From then on the reconciler (`app::reconciling`) compares the cloud's list with the rows; `domain::reconcile`
+//! 7. From then on the reconciler ([`app::reconciler`]) compares the cloud's list with the rows; `domain::reconcile`
 //!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
 //!
-//! Each call to the cloud for an image cache is made with the client of *its* account (`app::accounts`): that of the
+//! Each call to the cloud for an image cache is made with the client of *its* account ([`app::cloud_accounts`]): that of the
 //! settings, or one that an administrator added. An account that cannot be used has none, and what is for it waits.
 //!
 //! # Many who read
@@ -57,14 +57,14 @@
 //!
 //! # Many who wait
 //!
-//! A long poll, a stream and a wait for `ready` look once for themselves and then join `app::event_hub`: one task per
+//! A long poll, a stream and a wait for `ready` look once for themselves and then join the event hub ([`app::events`]): one task per
 //! process asks the database what is new to any of them, at once after a commit of its own process and within 0.1 s
 //! after another's, and hands it around in memory. Nobody holds a connection while waiting.
 //!
 //! # When there is too much to do
 //!
 //! A request takes a place before it costs anything, or stands in its team's line for one, or is turned away
-//! (`app::admission`; `domain::limits` decides). Whoever waits for something outside holds none meanwhile.
+//! ([`app::admission`]; [`domain::limits`] decides). Whoever waits for something outside holds none meanwhile.
 //!
 //! # When things break
 //!

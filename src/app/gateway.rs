@@ -127,6 +127,7 @@ impl Gateway {
             vanishings: vanishings.clone(),
             webhooks: webhooks.clone(),
             horizon: Arc::default(),
+            heartbeats: Arc::default(),
         };
         Self(Arc::new(Rooms {
             platform: Platform::new(&base, &cloud_accounts, &platform_events, &policies),

@@ -9,11 +9,12 @@ use crate::app::operations::Operations;
 use crate::app::upkeep::horizon::Horizon;
 use crate::app::vanishings::Vanishings;
 use crate::app::webhooks::Webhooks;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Error;
 use crate::domain::clock::FARTHEST_DUE;
+use crate::domain::database::heartbeats::HeartbeatWatch;
 use crate::domain::poll::rhythm;
 use crate::store::Farthest;
 
@@ -42,6 +43,8 @@ pub struct Upkeep {
     pub(super) webhooks: Webhooks,
     /// What was seen of the oldest transaction.
     pub(super) horizon: Arc<Horizon>,
+    /// What was seen of the workers' signs of life.
+    pub(super) heartbeats: Arc<Mutex<HeartbeatWatch>>,
 }
 
 impl Upkeep {

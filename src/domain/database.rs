@@ -6,4 +6,5 @@
 pub mod address;
 pub mod fault;
 pub mod grants;
+pub mod heartbeats;
 pub mod horizon;

@@ -291,3 +291,17 @@ async fn what_was_signed_before_a_pause_is_not_sent_after_it() {
     assert_eq!(first.count("SELECT count(*) FROM operation_attempts").await, 1);
     assert_eq!(first.creations().await, 0);
 }
+
+#[tokio::test]
+async fn workers_whose_signs_of_life_go_on_are_not_dead_when_the_databases_clock_leaps() {
+    let first = TestGateway::start().await;
+    let (app, machine, _) = on_a_laptop(&first, Setup::default()).await;
+    readyz(&app).await;
+    // As if ten minutes had passed at the database at once: the sign of life is old, and nobody has shown another one.
+    let old = "UPDATE worker_heartbeats SET beat_at = beat_at - interval '10 minutes'";
+    app.sql().execute(old).await.unwrap();
+    Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
+    machine.wakes_after(31);
+    Answer::of(app.bare(Method::GET, "/readyz")).await.problem(503, "not_ready");
+    readyz(&app).await;
+}

@@ -1,9 +1,11 @@
 //! Whether the gateway can do its work: what `/readyz` tells.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, sleep_until};
 
+use crate::app::Error;
 use crate::app::input::Readiness;
 use crate::app::upkeep::Upkeep;
 
@@ -17,7 +19,7 @@ impl Upkeep {
         let looked = async {
             self.base.store().takes_writes().await.ok()?;
             let migrations = self.base.store().is_migrated().await.ok()?;
-            let workers = migrations && self.base.store().workers_alive().await.ok()?;
+            let workers = migrations && self.has_workers().await.ok()?;
             let held = self.look_at_horizon().await.ok()?;
             let (mut degraded, migrated) = (Vec::from_iter(held), migrations);
             if migrated {
@@ -36,5 +38,11 @@ impl Upkeep {
         degraded.extend(self.base.store().lacks_right().then(|| LACKS_RIGHT.to_owned()));
         let ailment = if database { None } else { self.base.store().ailment() };
         Readiness { database, migrations, workers, ailment, ailing_tasks: self.base.ailing_tasks(), degraded }
+    }
+
+    /// Whether any worker has shown itself lately.
+    async fn has_workers(&self) -> Result<bool, Error> {
+        let signs = self.base.store().heartbeats().await?;
+        Ok(self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).saw(&signs, self.base.uptime()))
     }
 }

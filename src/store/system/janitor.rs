@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use crate::domain::clock::Instant;
+use crate::domain::database::heartbeats::{MISSED_AFTER, Signs};
 use crate::domain::image_cache::ImageCache;
 use crate::store::columns::sql;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
 use crate::store::words::{AT_REST, OVER};
 use crate::store::{Error, Store};
-
-/// A sign of life older than this means that no worker runs.
-const HEARTBEAT_SECONDS: f64 = 30.0;
 
 impl Store {
     /// Forgets idempotency keys made before `before` whose operation has ended. Returns how many.
@@ -96,16 +94,18 @@ impl Store {
         Ok(())
     }
 
-    /// Whether any worker has shown itself lately.
-    pub async fn workers_alive(&self) -> Result<bool, Error> {
-        let alive = sqlx::query_scalar(
+    /// The signs of life of all workers.
+    pub async fn heartbeats(&self) -> Result<Signs, Error> {
+        let (fresh, print) = sqlx::query_as(
             // One that is ahead was shown before the clock leapt back, and says nothing.
             "SELECT COALESCE(bool_or(beat_at > clock_timestamp() - make_interval(secs => $1)
-                 AND beat_at < clock_timestamp() + make_interval(secs => $1)), false) FROM worker_heartbeats",
+                 AND beat_at < clock_timestamp() + make_interval(secs => $1)), false),
+                 COALESCE(string_agg(worker || ' ' || beat_at, ',' ORDER BY worker), '')
+             FROM worker_heartbeats",
         )
-        .bind(HEARTBEAT_SECONDS)
+        .bind(MISSED_AFTER.as_secs_f64())
         .fetch_one(&self.requests)
         .await?;
-        Ok(alive)
+        Ok(Signs { fresh, print })
     }
 }

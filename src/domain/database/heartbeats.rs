@@ -1,0 +1,71 @@
+//! Whether workers are alive, by their signs of life in the database.
+//!
+//! What must stay true: a database's clock that leaps makes no worker dead. A sign that is old by that clock is believed
+//! all the same for as long as this process has seen the signs change lately, by the machine's own uptime. A process that
+//! has just begun has seen nothing yet, and goes by the database's clock alone.
+
+use std::time::Duration;
+
+use crate::domain::clock::Uptime;
+
+/// A worker that has shown no sign of life for so long is missed.
+pub const MISSED_AFTER: Duration = Duration::from_secs(30);
+
+/// The signs of all workers in one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signs {
+    /// Whether one of them is young by the database's clock.
+    pub fresh: bool,
+    /// Tells these signs from others: each new one changes it.
+    pub print: String,
+}
+
+/// What this process has seen of them, look by look.
+#[derive(Debug, Default)]
+pub struct HeartbeatWatch {
+    /// The last signs, and when they were seen to differ from those before.
+    last: Option<(String, Option<Uptime>)>,
+}
+
+impl HeartbeatWatch {
+    /// Takes in a look. Whether any worker is alive.
+    pub fn saw(&mut self, signs: &Signs, now: Uptime) -> bool {
+        let changed = match self.last.take() {
+            Some((print, changed)) if print == signs.print => changed,
+            Some(_) => Some(now),
+            None => None,
+        };
+        self.last = Some((signs.print.clone(), changed));
+        signs.fresh || changed.is_some_and(|at| now.since(at) < MISSED_AFTER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signs(fresh: bool, print: &str) -> Signs {
+        Signs { fresh, print: print.to_owned() }
+    }
+
+    #[test]
+    fn a_clock_that_leaps_makes_nobody_dead_whose_signs_go_on() {
+        let (mut watch, start) = (HeartbeatWatch::default(), Uptime::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(watch.saw(&signs(true, "1"), at(0)));
+        assert!(watch.saw(&signs(true, "2"), at(10)));
+        // The clock leaps ahead: the same sign is old in this moment.
+        assert!(watch.saw(&signs(false, "2"), at(15)));
+        assert!(watch.saw(&signs(false, "2"), at(39)));
+        assert!(!watch.saw(&signs(false, "2"), at(40)), "no new one for so long");
+        assert!(watch.saw(&signs(false, "3"), at(41)), "one that came is one, whatever its time");
+    }
+
+    #[test]
+    fn whoever_has_seen_nothing_change_goes_by_the_databases_clock() {
+        let (mut watch, start) = (HeartbeatWatch::default(), Uptime::now());
+        assert!(!watch.saw(&signs(false, "1"), start));
+        assert!(!watch.saw(&signs(false, "1"), start));
+        assert!(watch.saw(&signs(true, "1"), start));
+    }
+}
