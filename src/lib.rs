@@ -6,7 +6,7 @@
 //!
 //! # The house
 //!
-//! A module names lower floors only, never a neighbour on its own floor; `tests/it/floors` asserts it,
+//! A module names lower floors only, never a neighbour on its own floor; `tests/it/house/floors` asserts it,
 //! and which crates each floor may use.
 //!
 //! | floor | modules | what they are |

@@ -46,7 +46,7 @@ pub(crate) struct Testbed {
     /// When it had no database.
     pub(crate) outages: Outages,
     /// Whoever starts a gateway reads it. One that starts while the database's clock is off takes that for the time, and
-    /// needs minutes to find out: that is tried in `tests/it` (`clock_leaps`), where it costs nothing.
+    /// needs minutes to find out: that is tried in `tests/it` (`database::clock_leaps`), where it costs nothing.
     starts: RwLock<()>,
     _standin: Running,
 }

@@ -8,14 +8,22 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
-use crate::restart::Gateway;
 use crate::support::database::TestDatabase;
+use crate::support::process::Gateway;
 
 mod causes;
+mod clock_leaps;
+mod failover;
+mod full_disk;
+mod horizon;
 mod keys;
-mod later;
+mod later_migrations;
+mod plans;
 mod poolers;
+mod restart;
+mod retention;
 mod schemas;
+mod second_version;
 mod settings;
 
 /// Where no cloud is needed.

@@ -1,80 +1,30 @@
 //! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
+//!
+//! A folder is a subject, and the first line of each file says what it is for.
 
-mod accounts;
-mod adoption;
-mod audit;
-mod bodies;
-mod canary;
-mod chaos;
-mod clock_leaps;
-mod connections;
-mod coverage;
-mod database;
-mod dev;
-mod disk;
-mod doctor;
-mod door;
-mod edges;
-mod egress;
-mod ensure;
+// What the gateway does.
 mod events;
-mod failover;
-mod feed;
-mod filters;
-mod floors;
-mod gate;
-mod handover;
-mod harness;
-mod holding;
-mod horizon;
-mod images;
-mod jwks;
-mod life;
-mod limits;
-mod links;
-mod lives;
-mod localpg;
-mod logs;
-mod lost_commits;
-mod matches;
-mod memory_page;
-mod never_twice;
-mod openapi;
-mod overview;
-mod own_key;
-mod plans;
-mod policy;
-mod preconditions;
-mod process;
-mod receive;
-mod receiver;
-mod reconcile;
-mod recorded_late;
-mod restart;
-mod retention;
-mod roles;
-mod rotation;
-mod rpc;
-mod second_version;
-mod security_page;
-mod sender;
-mod server;
-mod shown;
-mod signing_v1;
-mod signing_v3;
-mod standin;
-mod streams;
-mod support;
-mod together;
+mod image_caches;
+mod operations;
+mod reconciler;
 mod tracker;
-mod unresolved;
-mod waits;
-mod webhook_acts;
-mod webhook_challenge;
-mod webhook_edges;
-mod webhook_endpoints;
-mod webhook_engine;
-mod webhook_faults;
-mod webhook_processes;
 mod webhooks;
-mod who;
+
+// Who may, who did, and what nobody may see.
+mod audit;
+mod identity;
+mod platform;
+mod secrets;
+
+// Its doors, and what it stands on.
+mod cli;
+mod cloud;
+mod database;
+mod http;
+mod rpc;
+mod standin;
+
+// The repository itself, and what the tests share.
+mod chaos;
+mod house;
+mod support;

@@ -5,7 +5,7 @@
 //! it, and what was believed for a second is believed for hours.
 //!
 //! Who calls it: whoever decides by an age or an end who is let in, what is sent and what is believed; a test
-//! (`floors::ages`) says who may go by the other clock. What it does not do: wake anybody. Timers are tokio's, so what
+//! (`house::floors::ages`) says who may go by the other clock. What it does not do: wake anybody. Timers are tokio's, so what
 //! waits for an end asks here once more when it is woken.
 
 use std::ops::Add;

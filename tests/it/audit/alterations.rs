@@ -6,7 +6,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::alter::{Alteration, Dice, Ground, TABLES, alteration, freely};
+use super::forgery::{Alteration, Dice, Ground, TABLES, alteration, freely};
 use super::{newest, verified};
 use crate::support::gateway::TestGateway;
 

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use super::alter::freely;
+use super::forgery::freely;
 use crate::support::folder::TempFolder;
 use crate::support::gateway::{TestGateway, audit_keys};
 

@@ -9,8 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{NO_CLOUD, ended, run, told};
-use crate::restart::{Gateway, command, server, stand_in};
 use crate::support::database::TestDatabase;
+use crate::support::process::{Gateway, command, server, stand_in};
 
 /// A port at which nothing listens.
 fn closed_port() -> u16 {

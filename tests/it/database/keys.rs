@@ -8,9 +8,9 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
 use super::{DEADLINE, NO_CLOUD, address, count, ended, run, told};
-use crate::restart::{Gateway, command, stand_in};
 use crate::support::database::TestDatabase;
 use crate::support::hook::Hook;
+use crate::support::process::{Gateway, command, stand_in};
 
 const OTHER: &str = "5b7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
 const ENTRIES: &str = "SELECT count(*) FROM audit_entries";

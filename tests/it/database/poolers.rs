@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
 use super::{DEADLINE, NO_CLOUD, address, ended};
-use crate::restart::{Gateway, command, stand_in};
 use crate::support::database::TestDatabase;
 use crate::support::folder::TempFolder;
+use crate::support::process::{Gateway, command, stand_in};
 
 /// A running pgbouncer in front of a test's database.
 struct Bouncer {

@@ -4,8 +4,8 @@
 use sqlx::{Connection as _, PgConnection};
 
 use super::{NO_CLOUD, address, count, ended, run};
-use crate::restart::command;
 use crate::support::database::TestDatabase;
+use crate::support::process::command;
 
 const TABLES: &str = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')";

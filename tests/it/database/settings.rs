@@ -6,10 +6,10 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::{NO_CLOUD, address, run, told};
-use crate::restart::{Gateway, command};
 use crate::support::database::TestDatabase;
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 use crate::support::hook::Hook;
+use crate::support::process::{Gateway, command};
 
 /// None of these is what the gateway would choose.
 const ODD: [(&str, &str); 21] = [

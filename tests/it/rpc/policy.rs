@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{Key, error, success};
-use crate::policy::rules::cases;
-use crate::policy::{admin, register, rule, setup};
+use crate::platform::policy::rules::cases;
+use crate::platform::policy::{admin, register, rule, setup};
 use crate::support::gateway::{Setup, TestGateway};
 
 const NEW: [(&str, &str); 2] = [("RegionId", "cn-beijing"), ("ImageCacheName", "web")];

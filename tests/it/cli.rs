@@ -1,0 +1,7 @@
+//! The command line: `dev`, `doctor`, the processes of the binary, and the PostgreSQL that `dev` brings.
+#![cfg(test)]
+
+mod dev;
+mod doctor;
+mod localpg;
+mod processes;

@@ -1,0 +1,9 @@
+//! What the repository promises of itself, read from its own files: floors, pages, documents, the tests' databases.
+#![cfg(test)]
+
+mod floors;
+mod harness;
+mod log_lines;
+mod memory_page;
+mod openapi;
+mod security_page;

@@ -1,0 +1,115 @@
+//! The cloud against the rows: caches that vanish, drift, strangers; each found once, whoever looks.
+#![cfg(test)]
+
+use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::domain::ids::OperationId;
+use eci_cache_gateway::domain::image_cache::spec::ImageCacheChanges;
+use eci_cache_gateway::domain::region::Region;
+use eci_cache_gateway::eci::Attempt;
+use serde_json::{Value, json};
+
+use crate::support::gateway::{Setup, TestGateway, new_cache};
+
+mod drift;
+mod lying_cloud;
+mod unmanaged_caches;
+mod vanished_caches;
+
+/// Past the time between two lists, jitter included.
+const TURN: i64 = 661;
+/// Past the time between two looks.
+const APART: i64 = 61;
+
+fn region() -> Region {
+    "cn-beijing".parse().unwrap()
+}
+
+/// Does the comparing that is due.
+async fn compare(app: &TestGateway) {
+    while app.gateway.reconciler().reconcile().await.unwrap() {}
+}
+
+/// A list, and the second looks that follow from it.
+async fn turn(app: &TestGateway) {
+    app.advance(TURN);
+    compare(app).await;
+    app.advance(APART);
+    compare(app).await;
+}
+
+/// A cache with these fields besides, built and at rest: its id.
+async fn ready(app: &TestGateway, more: &Value) -> String {
+    let mut body = new_cache("nginx:1.27");
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let id = app.post("/v1/image-caches", &body).await.expect(201)["id"].as_str().unwrap().to_owned();
+    app.until(&id, "ready").await;
+    id
+}
+
+fn attempt(app: &TestGateway) -> Attempt {
+    let operation = OperationId::new(app.now(), &Entropy::from_os());
+    Attempt { operation, client_token: operation.to_string(), signed_at: app.now(), bucket: None, marks: Vec::new() }
+}
+
+/// Made past the gateway: the cloud's id.
+async fn made_outside(app: &TestGateway, name: &str) -> String {
+    let spec = json!({"name": name, "region": "cn-beijing", "images": ["redis:7"]});
+    let spec = serde_json::from_value(spec).unwrap();
+    app.cloud_client().create(&spec, &[], &attempt(app)).await.unwrap().eci_cache_id
+}
+
+async fn imc(app: &TestGateway, id: &str) -> String {
+    app.cache(id).await["eci_cache_id"].as_str().unwrap().to_owned()
+}
+
+/// Removed past the gateway.
+async fn removed_outside(app: &TestGateway, id: &str) {
+    let imc = imc(app, id).await;
+    app.cloud_client().delete(&region(), &imc, &attempt(app)).await.unwrap();
+}
+
+/// Changed past the gateway, and built.
+async fn changed_outside(app: &TestGateway, id: &str, changes: &Value) {
+    let imc = imc(app, id).await;
+    let fields = [
+        "name",
+        "images",
+        "vswitch_ids",
+        "security_group_id",
+        "eip_instance_id",
+        "resource_group_id",
+        "size_gib",
+        "retention_days",
+        "flash",
+        "reuse_layers",
+        "standard_copy_count",
+        "flash_copy_count",
+        "elimination_strategy",
+        "acr_registries",
+        "tags",
+    ];
+    let all: Value = fields.iter().map(|field| ((*field).to_owned(), changes[*field].clone())).collect();
+    let changes: ImageCacheChanges = serde_json::from_value(all).unwrap();
+    app.cloud_client().update(&region(), &imc, &changes, &[], &attempt(app)).await.unwrap();
+    app.advance(60);
+}
+
+/// The team's events of this type.
+async fn events_of(app: &TestGateway, kind: &str) -> Vec<Value> {
+    let kind = format!("image_cache.{kind}");
+    app.events().await.into_iter().filter(|event| event["type"] == kind.as_str()).collect()
+}
+
+/// What the reconciler's audit entries about this cache say they found.
+async fn findings(app: &TestGateway, id: &str) -> Vec<String> {
+    let entries = app.items(&format!("/v1/audit-entries?resource={id}&action=reconcile_image_cache")).await;
+    assert!(entries.iter().all(|entry| entry["subject"] == "worker:reconciler" && entry["outcome"] == "succeeded"));
+    entries.iter().map(|entry| entry["parameters"]["finding"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The newest transition: from, to, reason.
+async fn last_step(app: &TestGateway, id: &str) -> String {
+    let all = app.items(&format!("/v1/image-caches/{id}/transitions")).await;
+    let last = all.last().unwrap();
+    ["from", "to", "reason"].map(|name| last[name].as_str().unwrap_or("-")).join(" ")
+}
