@@ -11,6 +11,11 @@ use crate::support::gateway::TestGateway;
 /// Where our own servers write.
 const LOG: &str = "SELECT pg_read_file(current_setting('data_directory') || '/../postgres.log')";
 
+/// What to do where there are no plans.
+const REMEDY: &str = "The plans are looked at on a server that the tests start themselves: unset TEST_DATABASE_URL, and \
+    install PostgreSQL with its contrib modules (Debian: postgresql; Fedora: postgresql-contrib; ECG_PG_BIN names \
+    another folder of its programs). On somebody else's server the test is left out by `-- --skip database::plans`.";
+
 /// How a statement was carried out.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -20,10 +25,15 @@ pub(super) struct Plan {
     pub(super) root: Value,
 }
 
-/// Whether this server can write plans, and we can read them.
-pub(super) async fn is_there(app: &TestGateway) -> bool {
+/// Fails where this server cannot write plans, or we cannot read them: a test that does not look proves nothing.
+pub(super) async fn assert_there(app: &TestGateway) {
     let log: Result<String, _> = sqlx::query_scalar(LOG).fetch_one(app.sql()).await;
-    log.is_ok() && app.sql().execute("LOAD 'auto_explain'").await.is_ok()
+    let log = log.map(drop).map_err(|error| format!("the server's log cannot be read ({error})"));
+    let module = app.sql().execute("LOAD 'auto_explain'").await;
+    let module = module.map(drop).map_err(|error| format!("auto_explain cannot be loaded ({error})"));
+    if let Err(reason) = log.and(module) {
+        panic!("{reason}. {REMEDY}");
+    }
 }
 
 /// Lets every new connection write its plans.
