@@ -27,6 +27,8 @@ pub mod matching;
 pub mod operation;
 pub mod policy;
 pub mod poll;
+#[cfg(test)]
+pub(crate) mod property;
 pub mod quiet;
 pub mod reconcile;
 pub mod region;

@@ -12,6 +12,7 @@ use crate::crypto::master::MasterKey;
 
 mod auth;
 mod home;
+mod numbers;
 
 fn loaded(variables: &[(&str, &str)]) -> Loaded {
     Loaded::of(None, Environment::of(variables).variables())

@@ -52,7 +52,12 @@ fn nonce() -> Nonce {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
+    use crate::domain::property::holds;
 
     #[test]
     fn a_cursor_opens_only_unaltered_and_for_its_list() {
@@ -71,5 +76,24 @@ mod tests {
         for length in 0..sealed.len() {
             assert_eq!(cipher.open("a", &sealed[..length]), None, "cut to {length}");
         }
+    }
+
+    #[test]
+    fn any_place_of_any_list_opens_there_and_nowhere_else_and_never_altered() {
+        let cipher = CursorCipher::new(&MasterKey::new([1; 32]));
+        let altered = (any::<Index>(), 1..=255_u8);
+        holds(
+            500,
+            (any::<String>(), any::<String>(), vec(any::<u8>(), 0..100), altered),
+            |(list, other, place, (at, turn))| {
+                let mut sealed = cipher.seal(&list, &place);
+                prop_assert_eq!(cipher.open(&list, &sealed), Some(place));
+                prop_assert!(list == other || cipher.open(&other, &sealed).is_none());
+                let at = at.index(sealed.len());
+                sealed[at] ^= turn;
+                prop_assert_eq!(cipher.open(&list, &sealed), None);
+                Ok(())
+            },
+        );
     }
 }

@@ -172,7 +172,12 @@ fn split(envelope: &[u8]) -> Option<(&str, &[u8; NONCE_LEN], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
+    use crate::domain::property::holds;
 
     const CONTEXT: &str = "webhook_secret:we_1";
 
@@ -264,5 +269,35 @@ mod tests {
     #[test]
     fn debug_shows_ids_only() {
         assert_eq!(format!("{:?}", ring("k2")), r#"Sealer { current: "k2", others: ["k1"] }"#);
+    }
+
+    #[test]
+    fn any_text_opens_in_its_context_alone_and_never_altered() {
+        let altered = (any::<Index>(), 1..=255_u8);
+        holds(
+            500,
+            (vec(any::<u8>(), 0..200), "[a-z_:0-9]{0,20}", any::<u64>(), altered),
+            |(plain, context, seed, (at, turn))| {
+                let ring = ring("k1");
+                let mut envelope = ring.seal(&plain, &context, &Entropy::from_seed(seed));
+                let opened = ring.open(&envelope, &context).map(|opened| opened.expose_secret().to_vec());
+                prop_assert_eq!(opened.ok(), Some(plain));
+                let elsewhere = context.clone() + "1";
+                prop_assert!(ring.open(&envelope, &elsewhere).is_err());
+                let at = at.index(envelope.len());
+                envelope[at] ^= turn;
+                prop_assert!(ring.open(&envelope, &context).is_err());
+                Ok(())
+            },
+        );
+    }
+
+    #[test]
+    fn no_bytes_make_an_envelope_panic() {
+        holds(2_000, vec(prop_oneof![any::<u8>(), 0..4_u8], 0..60), |bytes| {
+            prop_assert!(ring("k1").open(&bytes, CONTEXT).is_err());
+            let _key = Sealer::key_of(&bytes);
+            Ok(())
+        });
     }
 }

@@ -169,7 +169,12 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+    use crate::domain::property::holds;
 
     #[test]
     fn elements_come_from_the_right_and_quotes_hold_them_together() {
@@ -198,5 +203,48 @@ mod tests {
         ] {
             assert_eq!(unquoted(text).as_deref(), plain, "{text}");
         }
+    }
+
+    /// What a client may have put before what the proxies write.
+    fn made_up() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let piece = select(
+            &["1.2.3.4", "for=", "\"", "\\", ",", ";", "[::1]", "unknown", "by=x", " ", "10.0.0.1", "=", "é"][..],
+        );
+        let line =
+            prop_oneof![vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes()), vec(any::<u8>(), 0..30)];
+        vec(line, 0..4)
+    }
+
+    #[test]
+    fn nobody_has_another_address_than_the_proxy_saw_whatever_they_send() {
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        holds(
+            3_000,
+            (made_up(), any::<IpAddr>(), any::<bool>(), any::<bool>()),
+            |(sent, seen, standard, same_line)| {
+                let written = match (standard, seen) {
+                    (false, _) => seen.to_string(),
+                    (true, IpAddr::V4(_)) => format!("for={seen}"),
+                    (true, IpAddr::V6(_)) => format!("for=\"[{seen}]\""),
+                };
+                let mut told = sent;
+                match told.last_mut().filter(|_| same_line) {
+                    Some(line) => line.extend([b", ", written.as_bytes()].concat()),
+                    None => told.push(written.into_bytes()),
+                }
+                let told: Vec<&[u8]> = told.iter().map(Vec::as_slice).collect();
+                let lines = if standard {
+                    Lines { forwarded: told, ..Lines::default() }
+                } else {
+                    Lines { x_forwarded_for: told, ..Lines::default() }
+                };
+                prop_assert_eq!(
+                    client(proxy, |address| address == proxy && seen.to_canonical() != proxy, &lines),
+                    seen.to_canonical()
+                );
+                prop_assert_eq!(client(proxy, |_| false, &lines), proxy, "nobody is trusted");
+                Ok(())
+            },
+        );
     }
 }

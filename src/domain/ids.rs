@@ -172,7 +172,11 @@ impl OperationId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
+    use crate::domain::property::holds;
 
     fn id() -> CacheId {
         CacheId::new(Instant::UNIX_EPOCH, &Entropy::from_seed(7))
@@ -210,5 +214,19 @@ mod tests {
         let early = CacheId::new(Instant::UNIX_EPOCH, &entropy);
         let late = CacheId::new(Instant::UNIX_EPOCH + chrono::Duration::seconds(1), &entropy);
         assert!(early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn any_id_reads_back_has_one_spelling_and_sorts_by_its_time() {
+        holds(1_000, (any::<u128>(), any::<u128>(), any::<Index>()), |(one, other, at)| {
+            let [id, other] = [one, other].map(|bits| CacheId::from(Uuid::from_u128(bits)));
+            let text = id.to_string();
+            prop_assert_eq!(text.parse(), Ok(id));
+            prop_assert_eq!(text.cmp(&other.to_string()), id.cmp(&other));
+            let at = at.index(text.len());
+            let shouted = format!("{}{}{}", &text[..at], text[at..=at].to_uppercase(), &text[at + 1..]);
+            prop_assert!(shouted == text || shouted.parse::<CacheId>().is_err());
+            Ok(())
+        });
     }
 }

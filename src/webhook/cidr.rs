@@ -69,7 +69,10 @@ impl fmt::Display for Cidr {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::property::holds;
 
     #[test]
     fn ranges_contain_what_they_say() {
@@ -106,5 +109,19 @@ mod tests {
         for text in ["", "/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.1.0.0/8", "fd00::1/8", "::/129", "a/8"] {
             assert_eq!(text.parse::<Cidr>(), Err(BadCidr), "{text}");
         }
+    }
+
+    #[test]
+    fn any_network_reads_back_holds_its_address_and_lies_in_every_wider_one() {
+        holds(1_000, (any::<IpAddr>(), 0..=128_u8, 0..=128_u8), |(address, one, other)| {
+            let [narrow, wide] = [one.max(other), one.min(other)].map(|bits| Cidr::around(address, bits));
+            for network in [narrow, wide] {
+                prop_assert_eq!(network.to_string().parse(), Ok(network));
+                prop_assert!(network.contains(address), "{} {}", network, address);
+            }
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            prop_assert_eq!(narrow.meets(&wide), true, "{} {}, of {} bits", narrow, wide, bits);
+            Ok(())
+        });
     }
 }

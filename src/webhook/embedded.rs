@@ -54,7 +54,10 @@ fn v4(high: u16, low: u16) -> Ipv4Addr {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::property::holds;
 
     #[test]
     fn every_place_of_rfc_6052_is_looked_at() {
@@ -72,5 +75,27 @@ mod tests {
             let found: Vec<_> = possible(text.parse().unwrap()).collect();
             assert!(found.contains(&"192.0.2.33".parse().unwrap()), "{text}: {found:?}");
         }
+    }
+
+    #[test]
+    fn any_address_is_found_in_whatever_wraps_it() {
+        holds(1_000, any::<([u16; 2], [u16; 6])>(), |([high, low], other)| {
+            let wanted = IpAddr::V4(v4(high, low));
+            let [one, two, three, four, five, six] = other;
+            for segments in [
+                [0, 0, 0, 0, 0, 0xffff, high, low],
+                [0x64, 0xff9b, 0, 0, 0, 0, high, low],
+                [0x2002, high, low, two, three, four, five, six],
+            ] {
+                prop_assert_eq!(inner(IpAddr::V6(segments.into())), wanted, "{:x?}", segments);
+            }
+            // Behind any prefix of 96 bits, and where Teredo has its clients.
+            for segments in
+                [[one, two, three, four, five, six, high, low], [0x2001, 0, three, four, five, six, !high, !low]]
+            {
+                prop_assert!(possible(IpAddr::V6(segments.into())).any(|found| found == wanted), "{:x?}", segments);
+            }
+            Ok(())
+        });
     }
 }

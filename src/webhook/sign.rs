@@ -142,12 +142,15 @@ mod tests {
     use std::collections::HashMap;
 
     use chrono::DateTime;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
     use secrecy::ExposeSecret;
     use serde::Deserialize;
 
     use super::*;
     use crate::domain::clock::{Clock, SystemClock};
     use crate::domain::entropy::Entropy;
+    use crate::domain::property::holds;
 
     /// Vectors that the reference libraries of three languages agree on.
     const VECTORS: &str = include_str!("../../tests/vectors/webhooks.json");
@@ -251,5 +254,27 @@ mod tests {
         let stranger = SigningSecret::generate(&entropy).text();
         let theirs = standardwebhooks::Webhook::new(stranger.expose_secret()).unwrap();
         assert!(theirs.verify(body.as_bytes(), &map).is_err());
+    }
+
+    #[test]
+    fn any_message_is_verified_by_its_secret_for_five_minutes_and_no_other_is() {
+        let message = (any::<u64>(), "[!-~]{1,40}", any::<String>(), -700..700_i64, any::<Index>(), 1..=255_u8);
+        holds(500, message, |(seed, id, body, later, at, turn)| {
+            let entropy = Entropy::from_seed(seed);
+            let (secret, other) = (SigningSecret::generate(&entropy), SigningSecret::generate(&entropy));
+            let sent = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+            let signed = headers(std::slice::from_ref(&secret), &id, sent, &body);
+            let header = |name: &str| signed.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+            let now = sent + chrono::Duration::seconds(later);
+            let told = verify(&secret, header, body.as_bytes(), now);
+            let late = later.unsigned_abs() > TOLERANCE_SECONDS;
+            prop_assert_eq!(told, if late { Err(VerifyError::Timestamp) } else { Ok(()) });
+            prop_assert_eq!(verify(&other, header, body.as_bytes(), sent), Err(VerifyError::Signature));
+            let mut altered = [body.as_bytes(), b"x"].concat();
+            let place = at.index(altered.len());
+            altered[place] ^= turn;
+            prop_assert_eq!(verify(&secret, header, &altered, sent), Err(VerifyError::Signature));
+            Ok(())
+        });
     }
 }

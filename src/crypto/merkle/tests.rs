@@ -3,7 +3,11 @@
 
 use std::collections::HashMap;
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
+use crate::domain::property::holds;
 
 const LEAVES: [&str; 8] =
     ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
@@ -115,4 +119,72 @@ fn what_is_not_there_has_no_proof() {
         assert_eq!(consistency(first, second), None);
         assert!(!is_consistent((first, &[0; 32]), (second, &[0; 32]), &[]));
     }
+}
+
+/// The hashes of so many different leaves, and the roots of the trees of the first of them.
+struct Grown {
+    leaves: Vec<Hash>,
+    kept: HashMap<Subtree, Hash>,
+    roots: Vec<Hash>,
+}
+
+fn grown(size: i64) -> Grown {
+    let (mut edge, mut kept) = (Edge::default(), HashMap::new());
+    let leaves: Vec<Hash> = (0..size).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+    let mut roots = vec![edge.root()];
+    for (index, leaf) in (0..).zip(&leaves) {
+        kept.insert(Subtree { leaf: index, level: 0 }, *leaf);
+        kept.extend(edge.push(*leaf));
+        roots.push(edge.root());
+    }
+    Grown { leaves, kept, roots }
+}
+
+/// What somebody may do to a proof.
+fn altered(path: &[Hash], at: Index, bit: u8) -> [Vec<Hash>; 3] {
+    let [mut turned, mut shorter, mut longer] = [path.to_vec(), path.to_vec(), path.to_vec()];
+    if !path.is_empty() {
+        turned[at.index(path.len())][usize::from(bit / 8)] ^= 1 << (bit % 8);
+        shorter.remove(at.index(path.len()));
+    }
+    longer.insert(at.index(path.len() + 1), [bit; 32]);
+    [turned, shorter, longer]
+}
+
+const SIZES: i64 = 3_000;
+
+#[test]
+fn any_leaf_of_any_tree_is_proved_and_no_altered_proof_holds() {
+    let Grown { leaves, kept, roots } = grown(SIZES);
+    holds(2_000, (1..=SIZES, any::<Index>(), any::<Index>(), any::<u8>()), |(size, which, at, bit)| {
+        let index = which.index(usize::try_from(size).unwrap());
+        let (leaf, root) = (&leaves[index], &roots[usize::try_from(size).unwrap()]);
+        let index = i64::try_from(index).unwrap();
+        let path = hashes(&kept, &inclusion(index, size).unwrap());
+        prop_assert!(includes(index, size, leaf, &path, root));
+        for other in altered(&path, at, bit).iter().filter(|other| **other != path) {
+            prop_assert!(!includes(index, size, leaf, other, root), "{:?}", other);
+        }
+        prop_assert!(size == 1 || !includes((index + 1) % size, size, leaf, &path, root), "at another place");
+        Ok(())
+    });
+}
+
+#[test]
+fn any_tree_is_proved_to_begin_with_any_smaller_one_and_no_altered_proof_holds() {
+    let Grown { kept, roots, .. } = grown(SIZES);
+    holds(2_000, (1..=SIZES, any::<Index>(), any::<Index>(), any::<u8>()), |(second, which, at, bit)| {
+        let first = 1 + which.index(usize::try_from(second).unwrap());
+        let (one, two) = (&roots[first], &roots[usize::try_from(second).unwrap()]);
+        let first = i64::try_from(first).unwrap();
+        let path = hashes(&kept, &consistency(first, second).unwrap());
+        prop_assert!(is_consistent((first, one), (second, two), &path));
+        for other in altered(&path, at, bit).iter().filter(|other| **other != path) {
+            prop_assert!(!is_consistent((first, one), (second, two), other), "{:?}", other);
+        }
+        let forged = [bit; 32];
+        prop_assert!(!is_consistent((first, &forged), (second, two), &path), "of another first tree");
+        prop_assert!(!is_consistent((first, one), (second, &forged), &path), "of another second tree");
+        Ok(())
+    });
 }

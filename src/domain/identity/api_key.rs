@@ -168,8 +168,11 @@ fn checksum(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use chrono::Duration;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
 
     use super::*;
+    use crate::domain::property::holds;
 
     fn fresh() -> Presented {
         let entropy = Entropy::from_seed(1);
@@ -243,5 +246,22 @@ mod tests {
         // Whatever the clock says: it went with the rotation.
         let at_once = ApiKey { rotated_at: Some(late), ..key(None, Some(late), None) };
         assert_eq!(at_once.admit(previous, now), Err(Denied::Expired));
+    }
+
+    #[test]
+    fn any_fresh_key_reads_back_and_no_slip_of_the_hand_does() {
+        holds(500, (any::<u64>(), any::<Index>(), "[0-9A-Za-z]"), |(seed, at, letter)| {
+            let entropy = Entropy::from_seed(seed);
+            let key = Presented::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy);
+            let text = key.text.expose_secret();
+            prop_assert_eq!(Presented::parse(text).map(|read| read.id), Ok(key.id));
+            let at = at.index(text.len() - 1);
+            let other = format!("{}{letter}{}", &text[..at], &text[at + 1..]);
+            prop_assert!(other == text || Presented::parse(&other).is_err(), "one letter at {}", at);
+            let (one, two) = (&text[at..=at], &text[at + 1..at + 2]);
+            let turned = format!("{}{two}{one}{}", &text[..at], &text[at + 2..]);
+            prop_assert!(one == two || Presented::parse(&turned).is_err(), "two letters turned at {}", at);
+            Ok(())
+        });
     }
 }

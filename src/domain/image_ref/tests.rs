@@ -1,7 +1,8 @@
-//! Tables of what is read and what is refused, and a property over seeded texts.
+//! Tables of what is read and what is refused, and properties of any text and any reference.
 
 use super::*;
-use crate::domain::entropy::Entropy;
+
+mod properties;
 
 const SHA256: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -183,50 +184,4 @@ fn versions_are_compared_by_digest_where_there_is_one() {
     assert!(same(&format!("nginx:1@{SHA256}"), &format!("nginx@{SHA256}")), "the digest is the image");
     assert!(!same("nginx:1", &format!("nginx:1@{SHA256}")), "a tag may move");
     assert!(!image("h.x/a").same_repository(&image("h.x:80/a")));
-}
-
-/// Texts of the letters that mean something in a reference, some sane and most not.
-fn scrap(entropy: &Entropy) -> String {
-    const PARTS: [&str; 24] = [
-        "a",
-        "b",
-        "0",
-        "9",
-        "A",
-        ".",
-        "..",
-        "_",
-        "__",
-        "-",
-        "/",
-        "//",
-        ":",
-        "@",
-        "[",
-        "]",
-        "::1",
-        "localhost",
-        "sha256:",
-        "docker.io",
-        "x.y",
-        "80",
-        "é",
-        "\0",
-    ];
-    let length = entropy.bytes::<1>()[0] % 12;
-    (0..length).map(|_| PARTS[usize::from(entropy.bytes::<1>()[0]) % PARTS.len()]).collect()
-}
-
-#[test]
-fn nothing_panics_and_what_is_read_reads_back() {
-    let entropy = Entropy::from_seed(11);
-    let mut taken = 0;
-    for _ in 0..50_000 {
-        let text = scrap(&entropy);
-        let Ok(image) = text.parse::<ImageRef>() else { continue };
-        let full = image.to_string();
-        assert_eq!(full.parse(), Ok(image), "{text:?} became {full:?}");
-        taken += 1;
-    }
-    assert!(taken > 1_000, "{taken}");
 }

@@ -101,7 +101,11 @@ fn seconds(time: Duration) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::property::holds;
 
     const RATE: Rate = Rate { per_second: 10, burst: 5 };
 
@@ -164,5 +168,51 @@ mod tests {
         bucket.take(RATE, at(3_600_000));
         assert_eq!(bucket.take(RATE, at(0)).remaining, 4, "it begins anew");
         assert_eq!(bucket.take(RATE, at(0)).remaining, 3);
+    }
+
+    fn rate() -> impl Strategy<Value = Rate> {
+        (1..=20_000_u32, 1..=50_u32).prop_map(|(per_second, burst)| Rate { per_second, burst })
+    }
+
+    /// Who asks: after so many microseconds since the last one, and for how many milliseconds they would wait.
+    fn callers() -> impl Strategy<Value = Vec<(u32, u64)>> {
+        let pause = prop_oneof![Just(0), 0..2_000_u32, 0..2_000_000_u32];
+        vec((pause, prop_oneof![Just(0), 0..20_000_u64]), 1..60)
+    }
+
+    #[test]
+    fn in_any_time_no_more_are_let_through_than_the_burst_and_the_rate() {
+        holds(2_000, (rate(), callers()), |(rate, callers)| {
+            let (mut bucket, mut now, mut let_through) = (Bucket::default(), at(0), Vec::new());
+            for (pause, max_wait) in callers {
+                now += Duration::microseconds(pause.into());
+                let max_wait = std::time::Duration::from_millis(max_wait);
+                let (quota, delay) = bucket.take_within(rate, now, max_wait);
+                prop_assert!(delay <= max_wait, "nobody waits longer than they would: {:?}", delay);
+                if quota.retry_after_seconds.is_none() {
+                    let_through.push(now + Duration::from_std(delay).unwrap());
+                }
+            }
+            for (place, first) in let_through.iter().enumerate() {
+                for (more, last) in let_through[place..].iter().enumerate() {
+                    let fits = (*last - *first).num_nanoseconds().unwrap() / rate.interval().num_nanoseconds().unwrap();
+                    let most = i64::from(rate.burst) + fits;
+                    prop_assert!(i64::try_from(more).unwrap() < most, "{} within {}", more + 1, *last - *first);
+                }
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn whoever_comes_back_when_told_is_let_in() {
+        holds(1_000, (rate(), 0..200_u32), |(rate, before)| {
+            let (mut bucket, now) = (Bucket::default(), at(0));
+            let refused = (0..before).filter_map(|_| bucket.take(rate, now).retry_after_seconds).last();
+            let later = now + Duration::seconds(refused.unwrap_or(0).into());
+            let quota = bucket.take(rate, later);
+            prop_assert_eq!(quota.retry_after_seconds.is_none(), refused.is_some() || before < rate.burst);
+            Ok(())
+        });
     }
 }

@@ -1,11 +1,15 @@
 //! The documented order and the near misses, with literal answers.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::json;
 
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::Evidence;
+use crate::domain::property::holds;
 
 const HANGZHOU: &str = "cn-hangzhou";
 const SHA: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -243,4 +247,39 @@ fn describe_orders_by_degree_and_age() {
     assert_eq!(names(false, Some(2)), ["both"]);
     assert_eq!(names(true, None), ["both"]);
     assert_eq!(names(false, Some(3)), [] as [&str; 0]);
+}
+
+/// Caches of one another's images, some of one size and one age.
+fn any_caches() -> impl Strategy<Value = Vec<ImageCache>> {
+    let image = "[a-c]:[12]";
+    let one = (vec(image, 1..4), select(&[20, 25, 30, 40][..]), 0..5_i64, any::<bool>());
+    vec(one, 0..8).prop_map(|drawn| {
+        let full = |(place, (images, size, minute, ready)): (usize, (Vec<String>, i32, i64, bool))| {
+            let images: Vec<&str> = images.iter().map(String::as_str).collect();
+            let mut cache = sized(size, cache(&place.to_string(), minute, &images));
+            cache.id = CacheId::from(uuid::Uuid::from_u128(place as u128));
+            cache.status = if ready { Status::Ready } else { Status::Creating };
+            cache
+        };
+        drawn.into_iter().enumerate().map(full).collect()
+    })
+}
+
+#[test]
+fn the_order_in_which_caches_are_read_decides_nothing_and_the_first_that_can_win_does() {
+    holds(1_000, (any_caches(), vec("[a-d]:[12]", 1..4), any::<bool>()), |(caches, asked, full)| {
+        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+        let wanted = Wanted::new(HANGZHOU.parse().unwrap(), &images(&asked), None, full, None);
+        let (lines, winner) = ranked(&wanted, &caches);
+        let mut others = caches.clone();
+        others.reverse();
+        prop_assert_eq!(&ranked(&wanted, &others), &(lines, winner.clone()));
+        let weighed = weighed(&caches);
+        let ranking = rank(&wanted, &weighed);
+        prop_assert!(ranking.candidates.iter().all(|one| one.cache.status == Status::Ready));
+        prop_assert!(ranking.candidates.windows(2).all(|two| two[0].fits || !two[1].fits), "what fits comes first");
+        let better = ranking.candidates.iter().take_while(|one| Some(&one.cache.name) != winner.as_ref());
+        prop_assert!(better.filter(|one| one.can_win()).count() == 0, "none that could win comes before the winner");
+        Ok(())
+    });
 }

@@ -1,11 +1,15 @@
 //! What is the same content, and which cache will do.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::observation::Seen;
+use crate::domain::property::holds;
 use crate::domain::reconcile::Drift;
 use crate::domain::reconcile::adoption::{Adopter, adopted};
 
@@ -116,4 +120,22 @@ fn a_usable_one_comes_first_and_the_one_that_lasts() {
     assert_eq!(chosen(&caches[..2]), Some((1, Ensured::Reused)));
     assert_eq!(chosen(&caches[..1]), Some((0, Ensured::Joined)));
     assert_eq!(chosen(&caches[3..]), None);
+}
+
+#[test]
+fn neither_the_order_of_images_nor_one_that_stands_twice_changes_the_content() {
+    let image = prop_oneof!["[a-c]{1,2}(:[12])?", "h\\.x/[ab](:[12])?"];
+    holds(1_000, (vec(image, 1..8), any::<Index>(), "[d-f]{1,3}"), |(images, again, another)| {
+        let of = |images: &[String]| fingerprint(&spec(&json!({"images": images})));
+        let one = of(&images);
+        let mut others: Vec<String> = images.iter().rev().cloned().collect();
+        prop_assert_eq!(of(&others), one, "the other way round");
+        others.push(images[again.index(images.len())].clone());
+        prop_assert_eq!(of(&others), one, "one stands there twice");
+        let full: Vec<String> = images.iter().map(|image| plain(image)).collect();
+        prop_assert_eq!(of(&full), one, "in full");
+        others.push(another);
+        prop_assert_ne!(of(&others), one, "one more");
+        Ok(())
+    });
 }

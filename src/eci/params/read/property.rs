@@ -1,5 +1,11 @@
 //! Any valid create or update, flattened and read back, is the same value; nothing panics.
 
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
 use secrecy::ExposeSecret as _;
 
 use super::*;
@@ -9,130 +15,147 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::spec::OPERATION_TAG;
 use crate::domain::policy::team::TEAM_TAG;
 use crate::domain::poll::bucket::BUCKET_TAG;
+use crate::domain::property::holds;
 use crate::eci::client::Attempt;
 use crate::eci::params;
 
-/// Draws values; the same seed gives the same ones.
-struct Draw(Entropy);
+/// At most so many of these letters, at least one.
+fn letters(from: &str, most: usize) -> impl Strategy<Value = String> + use<> {
+    let from: Vec<char> = from.chars().collect();
+    vec(select(from), 1..=most).prop_map(|letters| letters.into_iter().collect())
+}
 
-impl Draw {
-    fn below(&self, end: usize) -> usize {
-        usize::try_from(u32::from_le_bytes(self.0.bytes())).expect("32 bits") % end
-    }
+/// Anything that may stand in a name, blanks and quotes and commas among it.
+fn text() -> impl Strategy<Value = String> {
+    letters("aZ09 ,\"'&=+%*~/é键🚀._-", 21)
+}
 
-    fn maybe<T>(&self, value: impl FnOnce(&Self) -> T) -> Option<T> {
-        (self.below(2) == 0).then(|| value(self))
-    }
+fn id() -> impl Strategy<Value = String> {
+    letters("abcXYZ0189-_", 21)
+}
 
-    fn many<T>(&self, most: usize, value: impl Fn(&Self) -> T) -> Vec<T> {
-        (0..self.below(most + 1)).map(|_| value(self)).collect()
-    }
+fn host() -> impl Strategy<Value = String> {
+    letters("abcz09.-:[]_", 21)
+}
 
-    fn letters(&self, from: &str, most: usize) -> String {
-        let letters: Vec<_> = from.chars().collect();
-        (0..=self.below(most)).map(|_| letters[self.below(letters.len())]).collect()
-    }
+fn hosts() -> impl Strategy<Value = Vec<String>> {
+    vec(host(), 0..=20)
+}
 
-    /// Anything that may stand in a name, blanks and quotes and commas among it.
-    fn text(&self) -> String {
-        self.letters("aZ09 ,\"'&=+%*~/é键🚀._-", 20)
-    }
+/// Images without two of one name.
+fn images() -> impl Strategy<Value = Vec<String>> {
+    let one = (letters("abcz09", 21), 1..=65_535, letters("abcz09", 21));
+    vec(one, 1..=20).prop_map(|images| {
+        let full = |(place, (host, port, repository))| format!("{host}.example:{port}/{repository}:{place}");
+        images.into_iter().enumerate().map(full).collect()
+    })
+}
 
-    fn id(&self) -> String {
-        self.letters("abcXYZ0189-_", 20)
-    }
+fn acr(roles: bool) -> impl Strategy<Value = AcrRegistry> {
+    let arn = move || option::of(id()).prop_map(move |id| Some(format!("acs:ram::{}:role/x", id?)).filter(|_| roles));
+    (id(), option::of(text()), option::of(id()), hosts(), arn(), arn()).prop_map(
+        |(instance_id, instance_name, region_id, domains, arn_service, arn_user)| AcrRegistry {
+            instance_id,
+            instance_name,
+            region_id,
+            domains,
+            arn_service,
+            arn_user,
+        },
+    )
+}
 
-    fn host(&self) -> String {
-        self.letters("abcz09.-:[]_", 20)
-    }
+fn strategy() -> impl Strategy<Value = EliminationStrategy> {
+    select(&[EliminationStrategy::Keep, EliminationStrategy::Lru][..])
+}
 
-    fn number(&self, from: i32, to: i32) -> i32 {
-        let span = usize::try_from(to - from + 1).expect("a range");
-        from + i32::try_from(self.below(span)).expect("within the range")
-    }
-
-    fn images(&self) -> Vec<String> {
-        let one = |place: usize| {
-            let (host, port, repository) =
-                (self.letters("abcz09", 20), self.number(1, 65_535), self.letters("abcz09", 20));
-            format!("{host}.example:{port}/{repository}:{place}")
+fn logins() -> impl Strategy<Value = Vec<RegistryCredential>> {
+    let login = (host(), text(), text());
+    vec(login, 0..=20).prop_map(|logins| {
+        let full = |(server, user_name, password): (_, _, String)| RegistryCredential {
+            server,
+            user_name,
+            password: password.into(),
         };
-        (0..=self.below(19)).map(one).collect()
-    }
+        logins.into_iter().map(full).collect()
+    })
+}
 
-    fn acr(&self, roles: bool) -> AcrRegistry {
-        let arn = |draw: &Self| format!("acs:ram::{}:role/x", draw.id());
-        AcrRegistry {
-            instance_id: self.id(),
-            instance_name: self.maybe(Self::text),
-            region_id: self.maybe(Self::id),
-            domains: self.many(20, Self::host),
-            arn_service: self.maybe(arn).filter(|_| roles),
-            arn_user: self.maybe(arn).filter(|_| roles),
+fn tags() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let key = text().prop_map(|key| format!("k{key}"));
+    btree_map(key, prop_oneof![Just(String::new()), text()], 0..=20)
+}
+
+fn size() -> impl Strategy<Value = Option<i32>> {
+    option::of(20..=32_768)
+}
+
+fn copies() -> impl Strategy<Value = (Option<i32>, Option<i32>)> {
+    (option::of(1..=100), option::of(1..=100))
+}
+
+fn spec() -> impl Strategy<Value = ImageCacheSpec> {
+    let region = select(&["cn-beijing", "ap-southeast-1"][..]);
+    let place = (region, vec(id(), 0..=10), option::of(id()), option::of(id()), option::of(id()), option::of(id()));
+    let kept = (size(), option::of(1..=65_536), option::of(strategy()), tags(), option::of(text()));
+    let built = (option::of(any::<bool>()), option::of(any::<bool>()), copies());
+    let system = option::of(select(&[OsType::Linux, OsType::Windows][..]));
+    let sources = (images(), vec(acr(true), 0..=20), hosts(), hosts());
+    (text(), place, kept, built, system, sources).prop_map(|(name, place, kept, built, os_type, sources)| {
+        let (region, vswitch_ids, security_group_id, eip_instance_id, zone_id, resource_group_id) = place;
+        let (size_gib, retention_days, elimination_strategy, tags, annotations) = kept;
+        let (flash, reuse_layers, (standard_copy_count, flash_copy_count)) = built;
+        let (images, acr_registries, plain_http_registries, insecure_registries) = sources;
+        ImageCacheSpec {
+            name,
+            region: region.parse().expect("a region"),
+            images,
+            vswitch_ids,
+            security_group_id,
+            eip_instance_id,
+            size_gib,
+            retention_days,
+            flash,
+            reuse_layers,
+            tags,
+            zone_id,
+            resource_group_id,
+            acr_registries,
+            plain_http_registries,
+            insecure_registries,
+            annotations,
+            os_type,
+            standard_copy_count,
+            flash_copy_count,
+            elimination_strategy,
         }
-    }
+    })
+}
 
-    fn strategy(&self) -> EliminationStrategy {
-        [EliminationStrategy::Keep, EliminationStrategy::Lru][self.below(2)]
-    }
+fn changes() -> impl Strategy<Value = ImageCacheChanges> {
+    let lists = (vec(id(), 0..=10), vec(acr(false), 0..=20), logins(), tags());
+    let all = (option::of(text()), option::of(images()), size(), option::of(strategy()), lists);
+    all.prop_map(|(name, images, size_gib, elimination_strategy, lists)| ImageCacheChanges {
+        name,
+        images,
+        vswitch_ids: given(lists.0),
+        size_gib,
+        elimination_strategy,
+        acr_registries: given(lists.1),
+        registry_credentials: lists.2,
+        tags: Some(lists.3).filter(|tags| !tags.is_empty()),
+        ..ImageCacheChanges::default()
+    })
+}
 
-    fn login(&self) -> RegistryCredential {
-        RegistryCredential { server: self.host(), user_name: self.text(), password: self.text().into() }
-    }
-
-    fn tags(&self) -> std::collections::BTreeMap<String, String> {
-        self.many(20, |draw| (format!("k{}", draw.text()), draw.maybe(Self::text).unwrap_or_default()))
-            .into_iter()
-            .collect()
-    }
-
-    fn create(&self) -> NewImageCache {
-        let spec = ImageCacheSpec {
-            name: self.text(),
-            region: ["cn-beijing", "ap-southeast-1"][self.below(2)].parse().expect("a region"),
-            images: self.images(),
-            vswitch_ids: self.many(10, Self::id),
-            security_group_id: self.maybe(Self::id),
-            eip_instance_id: self.maybe(Self::id),
-            size_gib: self.maybe(|draw| draw.number(20, 32_768)),
-            retention_days: self.maybe(|draw| draw.number(1, 65_536)),
-            flash: self.maybe(|draw| draw.below(2) == 0),
-            reuse_layers: self.maybe(|draw| draw.below(2) == 0),
-            tags: self.tags(),
-            zone_id: self.maybe(Self::id),
-            resource_group_id: self.maybe(Self::id),
-            acr_registries: self.many(20, |draw| draw.acr(true)),
-            plain_http_registries: self.many(20, Self::host),
-            insecure_registries: self.many(20, Self::host),
-            annotations: self.maybe(Self::text),
-            os_type: self.maybe(|draw| [OsType::Linux, OsType::Windows][draw.below(2)]),
-            standard_copy_count: self.maybe(|draw| draw.number(1, 100)),
-            flash_copy_count: self.maybe(|draw| draw.number(1, 100)),
-            elimination_strategy: self.maybe(Self::strategy),
-        };
-        NewImageCache { cloud_account: None, spec, registry_credentials: self.many(20, Self::login) }
-    }
-
-    fn changes(&self) -> ImageCacheChanges {
-        ImageCacheChanges {
-            name: self.maybe(Self::text),
-            images: self.maybe(Self::images),
-            vswitch_ids: given(self.many(10, Self::id)),
-            size_gib: self.maybe(|draw| draw.number(20, 32_768)),
-            elimination_strategy: self.maybe(Self::strategy),
-            acr_registries: given(self.many(20, |draw| draw.acr(false))),
-            registry_credentials: self.many(20, Self::login),
-            tags: Some(self.tags()).filter(|tags| !tags.is_empty()),
-            ..ImageCacheChanges::default()
-        }
-    }
-
-    fn attempt(&self) -> Attempt {
-        let operation = OperationId::new(Instant::UNIX_EPOCH, &self.0);
-        let bucket = self.maybe(Self::id);
-        let marks = if self.below(2) == 0 { vec![(TEAM_TAG.to_owned(), "web".to_owned())] } else { Vec::new() };
-        Attempt { operation, client_token: self.id(), signed_at: Instant::UNIX_EPOCH, bucket, marks }
-    }
+fn attempt() -> impl Strategy<Value = Attempt> {
+    (any::<u64>(), option::of(id()), any::<bool>(), id()).prop_map(|(seed, bucket, marked, client_token)| Attempt {
+        operation: OperationId::new(Instant::UNIX_EPOCH, &Entropy::from_seed(seed)),
+        client_token,
+        signed_at: Instant::UNIX_EPOCH,
+        bucket,
+        marks: marked.then(|| (TEAM_TAG.to_owned(), "web".to_owned())).into_iter().collect(),
+    })
 }
 
 fn bare(logins: &[RegistryCredential]) -> Vec<(&str, &str, &str)> {
@@ -144,58 +167,55 @@ fn bare(logins: &[RegistryCredential]) -> Vec<(&str, &str, &str)> {
 
 #[test]
 fn any_valid_create_reads_back_as_itself() {
-    for seed in 0..2_000 {
-        let draw = Draw(Entropy::from_seed(seed));
-        let (new, attempt) = (draw.create(), draw.attempt());
-        assert_eq!(new.check(), Ok(()), "seed {seed}");
+    holds(1_000, (spec(), logins(), attempt()), |(spec, logins, attempt)| {
+        let new = NewImageCache { cloud_account: None, spec, registry_credentials: logins };
+        prop_assert_eq!(new.check(), Ok(()));
         let params = params::create(&new.spec, &new.registry_credentials, &attempt).into_inner();
-        let (mut read, token) = read_create(&params).unwrap_or_else(|refused| panic!("seed {seed}: {refused}"));
+        let (mut read, token) = read_create(&params).map_err(|refused| TestCaseError::fail(refused.to_string()))?;
         let own = read.spec.tags.remove(OPERATION_TAG);
-        assert_eq!(own.is_some(), new.spec.tags.len() < MAX_TAGS, "seed {seed}");
+        prop_assert_eq!(own.is_some(), new.spec.tags.len() < MAX_TAGS);
         let bucket = read.spec.tags.remove(BUCKET_TAG);
         let before = new.spec.tags.len() + 1 + usize::from(attempt.bucket.is_some());
         let mark = read.spec.tags.remove(TEAM_TAG);
-        assert_eq!(mark.is_some(), !attempt.marks.is_empty() && before < MAX_TAGS, "seed {seed}");
-        assert_eq!(bucket, attempt.bucket.filter(|_| new.spec.tags.len() + 2 <= MAX_TAGS), "seed {seed}");
-        assert_eq!(read.spec, new.spec, "seed {seed}");
-        assert_eq!(bare(&read.registry_credentials), bare(&new.registry_credentials), "seed {seed}");
-        assert_eq!(token, Some(attempt.client_token), "seed {seed}");
-    }
+        prop_assert_eq!(mark.is_some(), !attempt.marks.is_empty() && before < MAX_TAGS);
+        prop_assert_eq!(bucket, attempt.bucket.filter(|_| new.spec.tags.len() + 2 <= MAX_TAGS));
+        prop_assert_eq!(&read.spec, &new.spec);
+        prop_assert_eq!(bare(&read.registry_credentials), bare(&new.registry_credentials));
+        prop_assert_eq!(token, Some(attempt.client_token));
+        Ok(())
+    });
 }
 
 #[test]
 fn any_update_reads_back_as_itself() {
-    for seed in 0..1_000 {
-        let draw = Draw(Entropy::from_seed(seed));
-        let (changes, attempt, id) = (draw.changes(), draw.attempt(), draw.id());
+    holds(1_000, (changes(), attempt(), id()), |(changes, attempt, id)| {
         let region: Region = "cn-beijing".parse().expect("a region");
         let params = params::update(&region, &id, &changes, &changes.registry_credentials, &attempt).into_inner();
-        let (target, _, mut read, _) = read_update(&params).unwrap_or_else(|refused| panic!("seed {seed}: {refused}"));
+        let (target, _, mut read, _) =
+            read_update(&params).map_err(|refused| TestCaseError::fail(refused.to_string()))?;
         if let Some(tags) = &mut read.tags {
             tags.remove(OPERATION_TAG);
             tags.remove(BUCKET_TAG);
             tags.remove(TEAM_TAG);
         }
-        assert_eq!(target, id);
+        prop_assert_eq!(target, id);
         let plain = |changes| serde_json::to_value(changes).expect("JSON");
-        assert_eq!(plain(&read), plain(&changes), "seed {seed}");
-        assert_eq!(bare(&read.registry_credentials), bare(&changes.registry_credentials), "seed {seed}");
-    }
+        prop_assert_eq!(plain(&read), plain(&changes));
+        prop_assert_eq!(bare(&read.registry_credentials), bare(&changes.registry_credentials));
+        Ok(())
+    });
 }
 
 #[test]
 fn nothing_panics() {
     let names = ["Image", "Tag", "AcrRegistryInfo", "ImageRegistryCredential", "MatchImage", "Limit", "ImageCacheSize"];
-    for seed in 0..5_000 {
-        let draw = Draw(Entropy::from_seed(seed));
-        let params = draw.many(30, |draw| {
-            let tail = draw.letters("0123456789..DomainKeyValue-é+ ", 12);
-            (format!("{}.{tail}", names[draw.below(names.len())]), draw.text())
-        });
+    let one = (select(names.to_vec()), letters("0123456789..DomainKeyValue-é+ ", 13), text());
+    holds(5_000, vec(one, 0..=30), |drawn| {
+        let drawn = drawn.into_iter().map(|(name, tail, value)| (format!("{name}.{tail}"), value));
         let least = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "x"), ("ImageCacheId", "y")];
-        let own = least.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let params = [params, own.to_vec()].concat();
+        let params: Vec<_> = drawn.chain(least.map(|(key, value)| (key.to_owned(), value.to_owned()))).collect();
         // Whatever they say, they say it.
         let _read = (read_create(&params), read_update(&params), read_describe(&params), read_list_usage(&params));
-    }
+        Ok(())
+    });
 }

@@ -83,7 +83,12 @@ impl<'de> Visitor<'de> for Reading {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::{hash_map, vec};
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+    use crate::domain::property::holds;
 
     fn canonical(text: &str) -> Option<String> {
         serde_json::from_str::<Canonical>(text).ok().map(|Canonical(value)| value.to_string())
@@ -113,5 +118,61 @@ mod tests {
         assert_eq!(canonical("18446744073709551615").as_deref(), Some("18446744073709551615"));
         assert_eq!(canonical(r#"{"a":{"b":1,"b":1}}"#), None);
         assert_eq!(canonical(r#"{"a":null,"a":1}"#), None);
+    }
+
+    /// Any JSON without numbers that a float would blur.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            let members = hash_map("[a-e]|[ -~]{0,8}", inner.clone(), 0..6);
+            prop_oneof![
+                vec(inner, 0..6).prop_map(Value::from),
+                members.prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The same in another spelling: the members of each object the other way round, and an absent one told as `null`.
+    fn respelled(value: &Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let members = members.iter().rev().map(|(name, value)| (name.clone(), respelled(value)));
+                let absent = ("absent, as a null".to_owned(), Value::Null);
+                Value::Object(std::iter::once(absent).chain(members).collect())
+            }
+            Value::Array(items) => items.iter().map(respelled).collect(),
+            other => other.clone(),
+        }
+    }
+
+    #[test]
+    fn neither_the_order_of_members_nor_the_layout_changes_what_is_meant() {
+        holds(2_000, value(), |value| {
+            let one = canonical(&value.to_string());
+            prop_assert!(one.is_some());
+            prop_assert_eq!(&canonical(&respelled(&value).to_string()), &one);
+            prop_assert_eq!(&canonical(&serde_json::to_string_pretty(&value).unwrap()), &one);
+            prop_assert_eq!(&canonical(one.as_deref().unwrap()), &one, "what is canonical stays as it is");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_is_added_wrapped_or_changed_means_something_else() {
+        holds(1_000, value(), |value| {
+            let of = |body: Value| canonical(&body.to_string());
+            let one = of(json!({"a": value}));
+            prop_assert_ne!(&of(json!({"a": value, "b": 1})), &one);
+            prop_assert_ne!(&of(json!({"a": [value]})), &one);
+            prop_assert_ne!(&of(json!({"a": value.to_string() + "!"})), &one);
+            prop_assert_ne!(&of(json!({"b": {"a": value}})), &one);
+            Ok(())
+        });
     }
 }
