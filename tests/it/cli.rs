@@ -3,5 +3,6 @@
 
 mod dev;
 mod doctor;
+mod help;
 mod localpg;
 mod processes;

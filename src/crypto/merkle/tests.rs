@@ -166,6 +166,7 @@ fn any_leaf_of_any_tree_is_proved_and_no_altered_proof_holds() {
             prop_assert!(!includes(index, size, leaf, other, root), "{:?}", other);
         }
         prop_assert!(size == 1 || !includes((index + 1) % size, size, leaf, &path, root), "at another place");
+        prop_assert!(!includes(index, size * 8, leaf, &path, root), "in a deeper tree");
         Ok(())
     });
 }
@@ -185,6 +186,7 @@ fn any_tree_is_proved_to_begin_with_any_smaller_one_and_no_altered_proof_holds()
         let forged = [bit; 32];
         prop_assert!(!is_consistent((first, &forged), (second, two), &path), "of another first tree");
         prop_assert!(!is_consistent((first, one), (second, &forged), &path), "of another second tree");
+        prop_assert!(!is_consistent((first, one), (second * 8, two), &path), "of a deeper second tree");
         Ok(())
     });
 }

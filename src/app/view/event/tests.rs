@@ -61,3 +61,14 @@ fn a_body_of_an_earlier_form_can_be_read() {
     let read: EventBody = serde_json::from_value(old).unwrap();
     assert_eq!((read.version, read.data.generation, read.data.sequence), (1, None, Some(1)));
 }
+
+#[test]
+fn the_body_of_a_failed_build_has_its_form() {
+    let spec = json!({
+        "name": "web", "region": "cn-hangzhou", "images": ["nginx:1", "redis:7"], "size_gib": 40, "tags": {"a": "b"},
+        "retention_days": 7, "acr_registries": [{"instance_id": "cri-1"}], "elimination_strategy": "lru",
+    });
+    let mut body = failed(&spec, 1);
+    body.data.provider_events.iter_mut().for_each(|event| event.message.truncate(3));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap());
+}

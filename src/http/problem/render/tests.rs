@@ -7,6 +7,8 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::field::FieldError;
 
+mod documents;
+
 fn written(error: Error) -> Response {
     Refusal::from(error).write(None, "req-1")
 }

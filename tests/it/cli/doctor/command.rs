@@ -21,16 +21,7 @@ async fn it_says_what_is_there_what_is_missing_and_what_to_add() {
     };
     let (code, said) = doctor(&[], &[]).await;
     assert_eq!(code, Some(0), "{said}");
-    for told in [
-        "The policy of the RAM user of the access key:",
-        "\"acs:eci:cn-beijing:*:imagecache/*\"",
-        "\"acs:eci:cn-shanghai:*:imagecache/*\"",
-        "cn-beijing: eci:DescribeImageCaches is allowed.",
-        "cn-shanghai: eci:DeleteImageCache was not refused",
-        "ram:CreateServiceLinkedRole",
-    ] {
-        assert!(said.contains(told), "{told}: {said}");
-    }
+    insta::assert_snapshot!("doctor_cloud", said.replace(&cloud.url(), "[cloud]"));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let policy = json!({"to": KEY, "policy": {"Version": "1", "Statement": [
         {"Effect": "Allow", "Action": ["eci:CreateImageCache", "eci:Describe*", "eci:UpdateImageCache", "eci:ListUsage"], "Resource": "*"}]}});

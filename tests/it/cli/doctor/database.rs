@@ -89,10 +89,10 @@ async fn what_is_of_one_kind_stands_in_one_line() {
         owner.execute(sql).await.unwrap();
     }
     let (code, said) = doctor(&database, &[]).await;
-    let more = "More than it needs: TRUNCATE ON TABLE public.events, public.operations. As the owner: REVOKE TRUNCATE ON \
-                TABLE public.events, public.operations FROM eci_runtime;";
-    let power = "It could alter the audit: it has DELETE on audit_leaves; it has UPDATE on audit_leaves.";
-    assert!(code == Some(1) && said.contains(more) && said.contains(power), "{said}");
+    assert_eq!(code, Some(1), "{said}");
+    // What each table needs stands in the migrations.
+    let told: Vec<&str> = said.lines().filter(|line| !line.starts_with("  GRANT ")).collect();
+    insta::assert_snapshot!("doctor_database", told.join("\n"));
     let remedy = said.lines().find_map(|line| line.split_once("As the owner: REVOKE TRUNCATE")).unwrap().1;
     owner.execute(AssertSqlSafe(format!("REVOKE TRUNCATE{remedy}"))).await.unwrap();
     assert!(!doctor(&database, &[]).await.1.contains("TRUNCATE"));
