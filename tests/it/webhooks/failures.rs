@@ -36,7 +36,7 @@ async fn attempts(app: &TestGateway) -> Vec<String> {
 }
 
 async fn deliver(app: &TestGateway) -> usize {
-    app.gateway.deliver(&CancellationToken::new()).await.unwrap()
+    app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn with_its_endpoint_goes_what_waits_for_it() {
     });
     app.get(&path).await.problem(404, "not_found");
     app.delete(&path).await.problem(404, "not_found");
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     app.advance(86_400);
     assert_eq!(deliver(&app).await, 0);
     let mut states: Vec<Value> = deliveries(&app, &endpoint).await.iter().map(|one| one["state"].clone()).collect();
@@ -172,18 +172,18 @@ async fn what_a_dead_worker_held_is_delivered_by_another() {
     app.created().await;
     hook.hold();
     let doomed = app.second_gateway(Setup::default()).await.gateway.clone();
-    let dying = tokio::spawn(async move { doomed.deliver(&CancellationToken::new()).await });
+    let dying = tokio::spawn(async move { doomed.webhooks().deliver(&CancellationToken::new()).await });
     hook.wait_for(1).await;
     dying.abort();
     assert!(dying.await.unwrap_err().is_cancelled());
     hook.release();
 
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(deliver(&app).await, 0, "its lease still holds");
     assert_eq!(only_delivery(&app, &endpoint).await["state"], "in_flight");
     let sql = "UPDATE webhook_workers SET alive_until = clock_timestamp() - interval '1 second'";
     sqlx::query(sql).execute(app.sql()).await.unwrap();
-    app.gateway.clean().await.unwrap();
+    app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(deliver(&app).await, 1);
     assert_eq!(only_delivery(&app, &endpoint).await["state"], "delivered");
     assert_eq!(attempts(&app).await, ["1 worker_lost worker_lost", "2 delivered 204"]);
@@ -279,7 +279,7 @@ async fn who_is_told_to_stop_ends_what_is_in_flight_and_begins_no_more() {
     hook.hold();
     let (gateway, stop) = (app.gateway.clone(), CancellationToken::new());
     let told = stop.clone();
-    let delivering = tokio::spawn(async move { gateway.deliver(&told).await });
+    let delivering = tokio::spawn(async move { gateway.webhooks().deliver(&told).await });
     hook.wait_for(1).await;
     stop.cancel();
     hook.release();
@@ -298,7 +298,7 @@ async fn an_attempt_that_outlives_the_end_is_cut_off_and_at_once_in_the_queue_ag
     hook.hold();
     let (gateway, stop) = (app.gateway.clone(), CancellationToken::new());
     let told = stop.clone();
-    let delivering = tokio::spawn(async move { gateway.deliver_until(&told).await });
+    let delivering = tokio::spawn(async move { gateway.webhooks().deliver_until(&told).await });
     hook.wait_for(1).await;
     stop.cancel();
     delivering.await.unwrap().unwrap();

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::failure::Denied;
+use crate::domain::identity::token_exchange::Fault;
 use crate::domain::policy::judge;
-use crate::domain::token_exchange::Fault;
 
 /// One of each kind; the compiler says where a new one is missing.
 fn name(error: &Error) -> &'static str {
