@@ -21,9 +21,9 @@ use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change::Change;
 use crate::domain::image_cache::spec::EliminationStrategy;
 use crate::domain::reconcile::{self, Fill, Rule};
+use crate::domain::transition::change::Change;
 use crate::store::{ComparedList, ReconcileLease};
 
 mod reads;

@@ -5,10 +5,10 @@ use crate::app::base::Base;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::event::EventType;
 use crate::domain::ids::{EventId, TransitionId};
-use crate::domain::image_cache::change::Change;
 use crate::domain::image_cache::difference::{FieldChange, differences};
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{ImageCache, Transition};
+use crate::domain::transition::change::Change;
 use crate::store::{CacheWrite, NewEvent};
 
 /// Makes of a change what is written of it.

@@ -6,14 +6,13 @@ use super::clock::Instant;
 use super::failure::CloudError;
 use super::identity::caller::TeamId;
 use super::ids::{CacheId, OperationId, TransitionId};
-use super::reconcile::Reconciled;
+use drift::Reconciled;
 use spec::ImageCacheSpec;
 use status::Status;
 
-pub mod change;
 pub mod content;
 pub mod difference;
-pub mod gate;
+pub mod drift;
 pub mod observation;
 pub mod spec;
 pub mod status;

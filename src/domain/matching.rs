@@ -11,6 +11,7 @@
 use super::clock::Instant;
 use super::ids::CacheId;
 use super::image_cache::ImageCache;
+use super::image_cache::content::DEFAULT_SIZE_GIB;
 use super::image_cache::status::Status;
 use super::image_ref::ImageRef;
 use super::region::Region;
@@ -21,8 +22,6 @@ pub use near::{NearMiss, Reason, near_misses};
 
 /// The ephemeral storage of an instance that asks for none.
 pub const DEFAULT_EPHEMERAL_STORAGE_GIB: i32 = 30;
-/// The size of a cache that was made without one.
-pub const DEFAULT_SIZE_GIB: i32 = 20;
 /// The most images in one question (`MatchImage.N`).
 pub const MAX_IMAGES: usize = 100;
 

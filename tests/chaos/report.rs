@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eci_cache_gateway::domain::reconcile::SHOWN_AGAIN;
+use eci_cache_gateway::domain::transition::reason::SHOWN_AGAIN;
 
 use crate::check::evidence::ClientFact;
 use crate::check::{self, Evidence, RULES};

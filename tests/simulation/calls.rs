@@ -1,7 +1,7 @@
 //! Calls to the cloud: what is sent, what a look shows, and when the cloud begins to lie.
 
-use eci_cache_gateway::domain::image_cache::change::core;
 use eci_cache_gateway::domain::operation::{Answer, Input, OperationKind, Progress, Sight, decide};
+use eci_cache_gateway::domain::transition::core;
 
 use crate::cloud::{ACCEPTANCE, ANOTHERS, Request, Time};
 use crate::faults::{Fault, Owner};

@@ -4,11 +4,11 @@
 //! Beside the row's cache the account may have others, which this simulation does not follow: they are shown whenever
 //! anything is, and tell whether an absence is believed.
 
-use eci_cache_gateway::domain::image_cache::change::core::{self, Input as Change};
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::reconcile::Census;
 use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
+use eci_cache_gateway::domain::transition::core::{self, Input as Change};
 
 use crate::cloud::{NEVER, Shown, Time};
 use crate::faults::Fault;
@@ -182,12 +182,8 @@ impl World {
 
     fn seen_in_list(&self, row: &Row, seen: Shown, again: bool) -> Observation {
         let (shown, rebuilt) = (seen.status, self.is_rebuilt(seen.snapshot, row.snapshot_before));
-        let input = if again { Change::ShownAgain { shown, rebuilt } } else { Change::Seen { shown, rebuilt } };
-        let mut outcome = core::step(row.core, input, instant(self.clock), self.lag());
-        if !again && outcome.moved.is_some_and(|(_, to)| to == Status::Updating) {
-            // The cloud itself says that it builds.
-            (outcome.next.build_seen, outcome.next.accepted_at) = (true, None);
-        }
+        let input = if again { Change::ShownAgain { shown, rebuilt } } else { Change::SeenAtRest { shown, rebuilt } };
+        let outcome = core::step(row.core, input, instant(self.clock), self.lag());
         Observation { outcome, snapshot: Some(seen.snapshot).filter(|snapshot| *snapshot != 0) }
     }
 

@@ -1,8 +1,8 @@
 //! The rows of the database, and the leases that guard them.
 
 use eci_cache_gateway::domain::clock::Instant;
-use eci_cache_gateway::domain::image_cache::change::core::Core;
 use eci_cache_gateway::domain::operation::{OperationState, Progress};
+use eci_cache_gateway::domain::transition::core::Core;
 
 use crate::cloud::{NEVER, Time};
 

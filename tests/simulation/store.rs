@@ -2,9 +2,9 @@
 //! is one transaction.
 
 use eci_cache_gateway::domain::event::EventType;
-use eci_cache_gateway::domain::image_cache::change::core::{self, Core, Input, Outcome};
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Owed, Progress};
+use eci_cache_gateway::domain::transition::core::{self, Core, Input, Outcome};
 
 use crate::cloud::{ANOTHERS, NEVER, Time};
 use crate::comparing::Doubt;

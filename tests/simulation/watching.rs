@@ -1,7 +1,7 @@
 //! The rest of a worker's work: following the cache, looking after ended operations.
 
-use eci_cache_gateway::domain::image_cache::change::core::{self, Input as Change};
 use eci_cache_gateway::domain::image_cache::status::Status;
+use eci_cache_gateway::domain::transition::core::{self, Input as Change};
 
 use crate::cloud::NEVER;
 use crate::faults::Fault;

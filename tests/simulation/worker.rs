@@ -1,9 +1,9 @@
 //! A worker: what it has in hand, and what it does next. The hands of `app`, with the same rules underneath.
 
-use eci_cache_gateway::domain::image_cache::change::core::Outcome;
 use eci_cache_gateway::domain::operation::{
     Answer, Effect, Input, OperationKind, OperationState, Owed, Progress, decide, is_stale,
 };
+use eci_cache_gateway::domain::transition::core::Outcome;
 
 use crate::cloud::{NEVER, Time};
 use crate::endpoint::{Ended, NOTHING};

@@ -21,7 +21,6 @@ use crate::domain::failure::Fault;
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change::Change;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
@@ -29,6 +28,7 @@ use crate::domain::policy::{Holdings, Refusal, Shape};
 use crate::domain::reconcile::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
 use crate::domain::reconcile::comes_back;
 use crate::domain::region::Region;
+use crate::domain::transition::change::Change;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{Adopted, CacheWrite, NewAdoption, TrackerGroup};
 

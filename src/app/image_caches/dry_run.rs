@@ -10,10 +10,10 @@ use crate::app::platform::policy::{Case, InAccount};
 use crate::app::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
 use crate::app::{Error, access};
 use crate::domain::clock::Instant;
+use crate::domain::gate::{expected_at, usual};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::content::Ensured;
-use crate::domain::image_cache::gate::{expected_at, usual};
 use crate::domain::image_cache::spec::{ImageCacheChanges, ImageCacheSpec, NewImageCache};
 use crate::domain::policy::Shape;
 

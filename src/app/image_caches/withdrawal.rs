@@ -21,9 +21,9 @@ use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change;
 use crate::domain::image_cache::spec::NewImageCache;
 use crate::domain::operation::{Operation, OperationKind, OperationState, WITHDRAWN};
+use crate::domain::transition::change;
 
 /// The action of creates and of their keys.
 const CREATE: &str = "create_image_cache";

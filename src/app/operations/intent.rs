@@ -8,11 +8,11 @@ use crate::app::{Call, Error};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::drift::Reconciled;
 use crate::domain::image_cache::spec::{ImageCacheSpec, RegistryCredential};
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{Evidence, ImageCache};
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
-use crate::domain::reconcile::Reconciled;
 use crate::store::{NewKey, NewOperation};
 
 /// The API's operation id of an operation: the action of its audit entries.

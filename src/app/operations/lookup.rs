@@ -11,11 +11,11 @@ use crate::app::operations::Operations;
 use crate::app::vanishings::Absence;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change::was_updated;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::spec::MAX_TAGS;
 use crate::domain::operation::{Input, Operation, OperationKind, Sight};
 use crate::domain::reconcile::is_unlikely;
+use crate::domain::transition::change::was_updated;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{LeasedOperation, TrackerGroup};
 

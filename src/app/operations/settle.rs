@@ -15,8 +15,8 @@ use crate::domain::clock::Instant;
 use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change::{self, Change};
 use crate::domain::operation::{OperationKind, OperationState, Owed, TAKEN, WITHDRAWN};
+use crate::domain::transition::change::{self, Change};
 use crate::store::{LeasedOperation, OwedAnswer, Settled, Settlement};
 
 /// How an operation ends.

@@ -17,11 +17,11 @@ use crate::app::operations::Operations;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change::observe;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::{Operation, OperationKind};
-use crate::domain::reconcile::{has_ended, is_unlikely};
+use crate::domain::reconcile::is_unlikely;
+use crate::domain::transition::change::{has_ended, observe};
 use crate::eci::{Attempt, Client, DescribeQuery};
 use crate::store::LeasedOperation;
 

@@ -8,10 +8,10 @@ use crate::app::tracker::Tracker;
 use crate::app::vanishings::Absence;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change::{Change, observe};
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::status::Status;
 use crate::domain::poll::worth::is_worth_writing;
+use crate::domain::transition::change::{Change, observe};
 use crate::store::CacheWrite;
 
 impl Tracker {

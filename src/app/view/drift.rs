@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::reconcile::Drift;
+use crate::domain::image_cache::drift::Drift;
 
 /// One field of an image cache that was changed past the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

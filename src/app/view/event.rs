@@ -16,8 +16,8 @@ use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::difference::FieldChange;
+use crate::domain::image_cache::drift::Drift;
 use crate::domain::image_cache::status::Status;
-use crate::domain::reconcile::Drift;
 use crate::domain::webhooks::endpoint::Endpoint;
 use crate::domain::webhooks::endpoint::url::origin;
 

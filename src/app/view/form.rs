@@ -14,7 +14,7 @@ mod tests {
     use super::super::testing::cache;
     use super::IMAGE_CACHE_FORM;
     use crate::domain::image_cache::ImageCache;
-    use crate::domain::reconcile::Reconciled;
+    use crate::domain::image_cache::drift::Reconciled;
 
     fn full() -> ImageCache {
         let at: DateTime<Utc> = "2026-01-02T03:04:05.678901Z".parse().unwrap();

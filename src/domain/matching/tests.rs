@@ -47,7 +47,7 @@ pub(crate) fn cache(name: &str, minute: i64, images: &[&str]) -> ImageCache {
         last_matched_at: None,
         provider: None,
         misses: 0,
-        reconciled: crate::domain::reconcile::Reconciled::default(),
+        reconciled: crate::domain::image_cache::drift::Reconciled::default(),
         poll_bucket: None,
     }
 }

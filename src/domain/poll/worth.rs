@@ -5,7 +5,7 @@
 //! and the cloud's own record together with the next thing that is.
 
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::change::Change;
+use crate::domain::transition::change::Change;
 
 /// By how many percent progress must have moved to be written for its own sake.
 pub const PROGRESS_STEP: i32 = 20;

@@ -7,17 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use super::Reconciled;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{CacheId, OperationId};
-use crate::domain::image_cache::change::failure_of;
+use crate::domain::image_cache::drift::Reconciled;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::spec::{EliminationStrategy, GATEWAY_TAGS, ImageCacheSpec, RETENTION_DAYS};
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{Evidence, ImageCache};
 use crate::domain::image_ref::ImageRef;
 use crate::domain::region::Region;
+use crate::domain::transition::change::failure_of;
 
 /// The most caches that one request takes over.
 pub const MAX_ADOPTIONS: usize = 100;

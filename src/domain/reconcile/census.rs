@@ -6,7 +6,7 @@
 //! the cloud must not need an operator, and what counts as gone wrongly comes back once it is shown. And a single look
 //! that finds nothing counts only where looks at others find something.
 //!
-//! Who calls it: `app::absence`, and the simulation. What it does not do: ask.
+//! Who calls it: `app::vanishings`, and the simulation. What it does not do: ask.
 
 use chrono::Duration;
 

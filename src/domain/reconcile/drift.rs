@@ -10,37 +10,17 @@
 use std::collections::BTreeSet;
 
 use chrono::SecondsFormat;
-use serde::{Deserialize, Serialize};
 
 use super::adoption::own_tags;
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::content::plain;
+use crate::domain::image_cache::drift::{Drift, STATUS};
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::spec::EliminationStrategy;
 use crate::domain::image_cache::status::Status;
 
-/// The field of a cache that was ready, and that the cloud shows as something else.
-pub const STATUS: &str = "status";
 const EXPIRES_AT: &str = "expires_at";
-
-/// One field that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drift {
-    /// As REST names it.
-    pub field: String,
-    /// What was asked for; empty where nothing is set.
-    pub expected: Vec<String>,
-    /// What the cloud shows; empty where nothing is set.
-    pub seen: Vec<String>,
-}
-
-impl Drift {
-    /// Whether it changes which instances the cache serves.
-    pub fn is_of_content(&self) -> bool {
-        [STATUS, "images", "size_gib"].contains(&self.field.as_str())
-    }
-}
 
 /// Everything that differs, in a fixed order.
 pub fn between(cache: &ImageCache, seen: &Seen) -> Vec<Drift> {

@@ -6,9 +6,12 @@ use super::adoption::{Adopter, adopted};
 use super::unmanaged::{Unmanaged, judge, tagged};
 use super::*;
 use crate::domain::entropy::Entropy;
+use crate::domain::event::EventType;
 use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::drift::Drift;
 use crate::domain::image_cache::spec::OPERATION_TAG;
 use crate::domain::operation::{self, Operation, OperationKind, OperationState, Progress};
+use crate::domain::transition::reason::SHOWN_AGAIN;
 
 const RULE: Rule = Rule { list_lag: Duration::minutes(1), expiring_within: Duration::hours(24) };
 
@@ -244,6 +247,15 @@ fn one_warning_for_each_end_of_retention() {
     );
     assert_eq!(expiring(&before, at(3 * 1_440), &RULE), None, "it is over");
     assert_eq!(expiring(&cache("Failed"), at(2 * 1_440), &RULE), None);
+}
+
+#[test]
+fn no_finding_puts_the_time_of_a_row_back() {
+    // Written by a process whose clock is ahead of ours.
+    let mut before = cache("Ready");
+    before.updated_at = at(2 * 1_440 + 5);
+    let told = expiring(&before, at(2 * 1_440), &RULE).unwrap();
+    assert_eq!(told.next.updated_at, before.updated_at);
 }
 
 fn operation(state: OperationState, kind: OperationKind) -> Operation {

@@ -4,7 +4,7 @@
 //! alone proves nothing, for tags can be copied: the operation must be one of this database, a create that was sent
 //! and has ended, and name and time of making must fit. Everything else is left alone, and offered for adoption.
 //!
-//! Who calls it: `app::reconciling`. What it does not do: remove.
+//! Who calls it: `app::reconciler`. What it does not do: remove.
 
 use chrono::Duration;
 

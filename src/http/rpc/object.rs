@@ -123,7 +123,7 @@ mod tests {
             last_matched_at: None,
             provider,
             misses: 0,
-            reconciled: crate::domain::reconcile::Reconciled::default(),
+            reconciled: crate::domain::image_cache::drift::Reconciled::default(),
             poll_bucket: None,
         }
     }

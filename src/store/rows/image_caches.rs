@@ -6,9 +6,9 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::domain::image_cache::content::fingerprint;
+use crate::domain::image_cache::drift::Reconciled;
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::image_cache::{Evidence, Failure, ImageCache};
-use crate::domain::reconcile::Reconciled;
 use crate::store::Error;
 use crate::store::columns::{Which, table};
 use crate::store::values::{json, jsonb, word};

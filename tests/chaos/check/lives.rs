@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use eci_cache_gateway::domain::image_cache::status::Status;
-use eci_cache_gateway::domain::reconcile::SHOWN_AGAIN;
+use eci_cache_gateway::domain::transition::reason::SHOWN_AGAIN;
 
 use super::evidence::{Evidence, TransitionRow};
 

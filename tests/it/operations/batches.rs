@@ -12,10 +12,10 @@ use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::failure::CloudError;
 use eci_cache_gateway::domain::filter::AuditFilter;
 use eci_cache_gateway::domain::ids::{AuditId, CacheId, EventId, OperationId, TransitionId, uuid_v7};
-use eci_cache_gateway::domain::image_cache::change;
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::image_cache::{Evidence, ImageCache, Transition};
 use eci_cache_gateway::domain::operation::{Operation, OperationKind, OperationState, Progress};
+use eci_cache_gateway::domain::transition::change;
 use eci_cache_gateway::store::{
     CacheWrite, Claimed, Dispatch, NewCreate, NewEvent, NewKey, NewOperation, Outlet, OwedAnswer, Settled, Settlement,
     Store,

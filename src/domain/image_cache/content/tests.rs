@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
+use crate::domain::image_cache::drift::Drift;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::property::holds;
-use crate::domain::reconcile::Drift;
 use crate::domain::reconcile::adoption::{Adopter, adopted};
 
 fn at(minute: i64) -> Instant {

@@ -39,7 +39,7 @@ fn cache(status: Status) -> ImageCache {
         last_matched_at: None,
         provider: None,
         misses: 0,
-        reconciled: crate::domain::reconcile::Reconciled::default(),
+        reconciled: crate::domain::image_cache::drift::Reconciled::default(),
         poll_bucket: None,
     }
 }
@@ -189,7 +189,8 @@ fn what_had_ended_goes_on_along_the_graph() {
     let ended = Status::ALL.into_iter().filter(|status| status.is_final());
     for before in ended {
         for word in ["Preparing", "Creating", "Ready", "Updating", "UpdateFailed", "Failed", "A word of tomorrow"] {
-            let (from, to) = found(&cache(before), &seen(word), true, at(9), LAG).moved.unwrap();
+            let again = |shown, rebuilt| Input::ShownAgain { shown, rebuilt };
+            let (from, to) = found(&cache(before), &seen(word), again, at(9), LAG).moved.unwrap();
             assert!(from == before && from.may_come_back_as(to), "{from} to {to}, shown as {word}");
             assert_eq!(to == Status::Deleting, before == Status::Deleted, "one is still to be removed");
         }

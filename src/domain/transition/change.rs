@@ -1,5 +1,4 @@
-//! How one image cache moves: every change of a row is made here, by a request's outcome or by a look at
-//! the cloud, and nowhere else.
+//! One change of one row: every one is made here, by a request's outcome or by a look at the cloud, and nowhere else.
 //!
 //! What is decided is decided in [`core`], by a handful of plain values; this reduces a row and a look to
 //! them, and writes what follows into the row.
@@ -8,21 +7,19 @@
 //! brought it (a Flash cache's standard snapshot comes long after its Ready, unseen); a row's times never go back, also
 //! where a process writes it whose clock is behind that of the one before.
 
-pub mod core;
-
 use chrono::Duration;
 
-use super::observation::{ProviderEvent, Seen};
-use super::spec::ImageCacheSpec;
-use super::status::Status;
-use super::{Evidence, Failure, ImageCache};
+use super::core::{self, Core, Input};
+use super::reason::{DELETED_ELSEWHERE, RETENTION_ENDED, SHOWN_AGAIN};
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
 use crate::domain::failure::CloudError;
+use crate::domain::image_cache::drift::{Drift, Reconciled};
+use crate::domain::image_cache::observation::{ProviderEvent, Seen};
+use crate::domain::image_cache::spec::ImageCacheSpec;
+use crate::domain::image_cache::status::Status;
+use crate::domain::image_cache::{Evidence, Failure, ImageCache};
 use crate::domain::operation::OperationKind;
-use crate::domain::reconcile;
-use core::{Core, Input};
-pub use core::{MISSES_UNTIL_GONE, STALE_READY_LIMIT};
 
 /// One step of one cache: the row as it shall be, and what is to be told of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +29,7 @@ pub struct Change {
     /// Before and after, where the status moved.
     pub moved: Option<(Status, Status)>,
     /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or
-    /// one of [`reconcile`]'s.
+    /// one of [`super::reason`]'s.
     pub reason: &'static str,
     /// What consumers hear.
     pub event: Option<EventType>,
@@ -126,8 +123,7 @@ pub fn deleting(before: &ImageCache, now: Instant) -> Change {
 pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now: Instant) -> Change {
     let mut next = before.clone();
     if kind != OperationKind::Create {
-        next.updated_at = later(before, now);
-        return Change { next, moved: None, reason: "refused", event: None };
+        return step(before, next, Input::ChangeRefused, "refused", now);
     }
     next.failure = Some(Failure {
         code: error.code.clone(),
@@ -140,8 +136,7 @@ pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now
 
 /// The create was withdrawn because a delete came before the cloud had heard of it: that delete moves the row.
 pub fn withdrawn(before: &ImageCache, now: Instant) -> Change {
-    let next = ImageCache { updated_at: later(before, now), ..before.clone() };
-    Change { next, moved: None, reason: "withdrawn", event: None }
+    step(before, before.clone(), Input::Withdrawn, "withdrawn", now)
 }
 
 /// What one look means: `seen` is the cache as the cloud shows it; nothing means that a clean look *by its id* did
@@ -152,28 +147,103 @@ pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant, lag: Dura
         return None;
     }
     let change = match seen {
-        Some(seen) => found(before, seen, false, now, lag),
-        None => reconcile::worded(look(before, before.clone(), Input::Missed, "vanished", now, lag)),
+        Some(seen) => found(before, seen, |shown, rebuilt| Input::Seen { shown, rebuilt }, now, lag),
+        None => worded(look(before, before.clone(), Input::Missed, "vanished", now, lag)),
     };
+    if_new(before, change)
+}
+
+fn if_new(before: &ImageCache, change: Change) -> Option<Change> {
     let unchanged = ImageCache { updated_at: before.updated_at, ..change.next.clone() } == *before;
     (!unchanged).then_some(change)
+}
+
+/// The reason of a vanishing that the tracker saw, in the reconciler's words.
+fn worded(change: Change) -> Change {
+    let reason = match change.moved {
+        Some((_, Status::Expired)) => RETENTION_ENDED,
+        Some((_, Status::Lost)) => DELETED_ELSEWHERE,
+        _ => change.reason,
+    };
+    Change { reason, ..change }
+}
+
+/// The same as [`observe`], of a cache at rest that the cloud was compared with, and shows.
+pub fn observe_at_rest(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Option<Change> {
+    if before.status.is_final() {
+        return None;
+    }
+    let mut change = found(before, seen, |shown, rebuilt| Input::SeenAtRest { shown, rebuilt }, now, lag);
+    if change.moved.is_some_and(|(_, to)| to == Status::Updating) {
+        // The build is somebody else's, over the snapshots that are there.
+        change.next.evidence.snapshot_before.clone_from(&before.snapshot_id);
+        change.next.evidence.flash_snapshot_before.clone_from(&before.flash_snapshot_id);
+    }
+    if_new(before, change)
+}
+
+/// A clean look by its id did not find a cache at rest. When it counts as gone, it comes to `end` for this `reason`; a
+/// failed one stays failed.
+pub fn miss_at_rest(before: &ImageCache, (end, reason): (Status, &'static str), now: Instant) -> Change {
+    let mut change = step(before, before.clone(), Input::MissedAtRest { end }, "vanished", now);
+    let gone = change.moved.is_some() || change.event.is_some();
+    if gone {
+        change.reason = reason;
+    }
+    if gone && change.moved.is_none() {
+        change.next.reconciled.gone_at = Some(now);
+    }
+    change
+}
+
+/// What differs from what was asked for is another than the row says.
+pub fn drifted(before: &ImageCache, drift: Vec<Drift>, now: Instant) -> Change {
+    let (input, reason) =
+        if drift.is_empty() { (Input::DriftResolved, "drift_resolved") } else { (Input::Drifted, "drifted") };
+    let mut next = before.clone();
+    next.reconciled.drift = drift;
+    step(before, next, input, reason, now)
+}
+
+/// Consumers hear that its retention ends soon, at `end`.
+pub fn expiring(before: &ImageCache, end: Instant, now: Instant) -> Change {
+    let mut next = before.clone();
+    next.reconciled.expiry_told = Some(end);
+    step(before, next, Input::Expiring, "retention_ends", now)
+}
+
+/// Whether nobody follows it any more.
+pub fn has_ended(cache: &ImageCache) -> bool {
+    cache.status.is_final() || cache.reconciled.gone_at.is_some()
+}
+
+/// Whether it failed here, and the cloud shows it as one that has not.
+pub fn recovers(before: &ImageCache, seen: &Seen) -> bool {
+    before.status == Status::Failed && before.status.is_unlikely(Status::from_provider(&seen.status))
 }
 
 /// The cloud shows a cache that has ended here, or has not failed after all: it goes on under its id. `None` if it has
 /// neither.
 pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Option<Change> {
-    if !reconcile::has_ended(before) && !reconcile::recovers(before, seen) {
+    if !has_ended(before) && !recovers(before, seen) {
         return None;
     }
-    let mut change = found(before, seen, true, now, lag);
+    let mut change = found(before, seen, |shown, rebuilt| Input::ShownAgain { shown, rebuilt }, now, lag);
     if change.moved.is_some_and(|(from, _)| from == Status::Failed) {
         change.next.failure = None;
     }
-    change.next.reconciled = reconcile::Reconciled { expiry_told: before.reconciled.expiry_told, ..Default::default() };
-    Some(Change { reason: reconcile::SHOWN_AGAIN, ..change })
+    change.next.reconciled = Reconciled { expiry_told: before.reconciled.expiry_told, ..Reconciled::default() };
+    Some(Change { reason: SHOWN_AGAIN, ..change })
 }
 
-fn found(before: &ImageCache, seen: &Seen, again: bool, now: Instant, lag: Duration) -> Change {
+/// A look has brought `seen`; `input` says which one it was.
+fn found(
+    before: &ImageCache,
+    seen: &Seen,
+    input: impl Fn(Status, bool) -> Input,
+    now: Instant,
+    lag: Duration,
+) -> Change {
     let mut next = before.clone();
     next.provider_status = Some(seen.status.clone());
     next.progress_percent = seen.progress_percent;
@@ -183,9 +253,7 @@ fn found(before: &ImageCache, seen: &Seen, again: bool, now: Instant, lag: Durat
     next.expires_at = seen.expires_at;
     next.last_matched_at = seen.last_matched_at.or(next.last_matched_at);
     next.provider = Some(seen.raw.clone());
-    let shown = Status::from_provider(&seen.status);
-    let rebuilt = is_rebuilt(&before.evidence, seen);
-    let input = if again { Input::ShownAgain { shown, rebuilt } } else { Input::Seen { shown, rebuilt } };
+    let input = input(Status::from_provider(&seen.status), is_rebuilt(&before.evidence, seen));
     let mut change = look(before, next, input, "observed", now, lag);
     if matches!(change.moved, Some((_, Status::Failed | Status::UpdateFailed))) {
         change.next.failure = Some(failure_of(&seen.events));

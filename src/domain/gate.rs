@@ -3,16 +3,16 @@
 //! What must stay true: a cache counts only if it holds every image that was asked for, exactly; a usable one outweighs
 //! all others, one that may still become usable outweighs those that failed, or that the cloud shows as failed.
 //!
-//! Who calls it: `app`. What it does not do: choose as ECI's automatic matching would ([`crate::domain::matching`] does).
+//! Who calls it: `app`. What it does not do: choose as ECI's automatic matching would ([`super::matching`] does).
 
 use chrono::Duration;
 
-use super::status::Status;
-use super::{Failure, ImageCache};
-use crate::domain::clock::Instant;
-use crate::domain::image_ref::ImageRef;
-use crate::domain::matching::{Degree, size_gib};
-use crate::domain::region::Region;
+use super::clock::Instant;
+use super::image_cache::status::Status;
+use super::image_cache::{Failure, ImageCache};
+use super::image_ref::ImageRef;
+use super::matching::{Degree, size_gib};
+use super::region::Region;
 
 /// The shortest time that is expected of anything.
 const LEAST: Duration = Duration::seconds(10);
@@ -107,8 +107,8 @@ pub fn expected_at(cache: &ImageCache, usually: Option<Duration>, now: Instant) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::image_cache::drift::{Drift, STATUS};
     use crate::domain::matching::tests::cache;
-    use crate::domain::reconcile::drift::{Drift, STATUS};
 
     fn cache_of(status: Status, images: &[&str], size_gib: Option<i32>) -> ImageCache {
         let mut cache = cache("web", 1, images);

@@ -1,6 +1,6 @@
 //! The decisions about one image cache, by the little that they look at: no strings, no allocation.
 //!
-//! [`super`] reduces a row and a look to this, and writes what follows into the row. The simulation runs it
+//! [`super::change`] reduces a row and a look to this, and writes what follows into the row. The simulation runs it
 //! as it is.
 //!
 //! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready; after an
@@ -59,6 +59,10 @@ pub enum Input {
     Deleted,
     /// The cloud refused the create.
     CreateRefused,
+    /// The cloud refused an update or a delete: all stays as it is.
+    ChangeRefused,
+    /// The create was withdrawn: the delete that came first moves it.
+    Withdrawn,
     /// A look found it.
     Seen {
         /// The cloud's word, read.
@@ -68,6 +72,24 @@ pub enum Input {
     },
     /// A clean look by its id did not find it.
     Missed,
+    /// The cloud was compared with it while it was at rest, and shows it: who builds now was not asked by us.
+    SeenAtRest {
+        /// The cloud's word, read.
+        shown: Status,
+        /// As for [`Self::Seen`].
+        rebuilt: bool,
+    },
+    /// A clean look by its id did not find it while it was at rest, and it is known where that leads.
+    MissedAtRest {
+        /// What it comes to when it counts as gone; a failed one stays failed.
+        end: Status,
+    },
+    /// Another difference from what was asked for came to light.
+    Drifted,
+    /// It is as it was asked for again.
+    DriftResolved,
+    /// Its retention ends soon.
+    Expiring,
     /// The cloud shows it, although it has ended here.
     ShownAgain {
         /// The cloud's word, read.
@@ -101,9 +123,19 @@ pub fn step(before: Core, input: Input, now: Instant, lag: Duration) -> Outcome 
             go(before, Core { misses: 0, ..before }, to)
         }
         Input::CreateRefused => go(before, before, Status::Failed),
-        Input::Seen { .. } | Input::Missed if before.status.is_final() => go(before, before, before.status),
+        Input::ChangeRefused | Input::Withdrawn => stay(before, None),
+        Input::Seen { .. } | Input::Missed | Input::SeenAtRest { .. } | Input::MissedAtRest { .. }
+            if before.status.is_final() =>
+        {
+            stay(before, None)
+        }
         Input::Seen { shown, rebuilt } => seen(before, shown, rebuilt, now, lag),
         Input::Missed => missed(before, now, lag),
+        Input::SeenAtRest { shown, rebuilt } => begun_elsewhere(seen(before, shown, rebuilt, now, lag)),
+        Input::MissedAtRest { end } => missed_at_rest(before, end),
+        Input::Drifted => stay(before, Some(EventType::Drifted)),
+        Input::DriftResolved => stay(before, Some(EventType::DriftResolved)),
+        Input::Expiring => stay(before, Some(EventType::Expiring)),
         Input::ShownAgain { shown, rebuilt } => shown_again(before, shown, rebuilt, now, lag),
     }
 }
@@ -116,6 +148,11 @@ fn go(before: Core, mut next: Core, to: Status) -> Outcome {
     }
     let event = moved.and_then(|(_, to)| EventType::of_arrival(to, next.generation));
     Outcome { next, moved, event }
+}
+
+/// It stands where it stood.
+fn stay(before: Core, event: Option<EventType>) -> Outcome {
+    Outcome { next: before, moved: None, event }
 }
 
 fn updated(before: Core, now: Instant) -> Outcome {
@@ -144,6 +181,14 @@ fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration)
         _ => shown,
     };
     go(before, next, to)
+}
+
+/// A build that somebody else began: the cloud itself says that it runs, so the Ready that follows is meant.
+fn begun_elsewhere(seen: Outcome) -> Outcome {
+    if seen.moved.is_none_or(|(_, to)| to != Status::Updating) {
+        return seen;
+    }
+    Outcome { next: Core { build_seen: true, failed_before: false, accepted_at: None, ..seen.next }, ..seen }
 }
 
 /// It goes on as the cloud shows it. One that somebody asked to remove is still to be removed: the cloud has not done
@@ -204,4 +249,15 @@ fn missed(before: Core, now: Instant, lag: Duration) -> Outcome {
         status => status,
     };
     go(before, next, to)
+}
+
+fn missed_at_rest(before: Core, end: Status) -> Outcome {
+    let next = Core { misses: before.misses + 1, ..before };
+    if next.misses < MISSES_UNTIL_GONE {
+        return stay(next, None);
+    }
+    let gone = go(before, next, end);
+    // It keeps its status: `failed` says all that matters.
+    let event = if end == Status::Failed { Some(EventType::Dropped) } else { gone.event };
+    Outcome { event, ..gone }
 }
