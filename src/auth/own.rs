@@ -25,8 +25,8 @@ use super::refusal::Refusal;
 use super::remembered::{Remembered, Stamp, print};
 use super::token::Token;
 use crate::domain::clock::Instant;
-use crate::domain::identity::caller::{Caller, CredentialKind, Provenance, Recognized, Scope, TeamId};
-use crate::domain::identity::token_exchange::{Bond, LIFETIME};
+use crate::domain::identity::caller::{Bond, Caller, CredentialKind, Provenance, Recognized, Scope, TeamId};
+use crate::domain::identity::token_exchange::LIFETIME;
 
 /// How far the clocks of two gateways may be apart: they go by one.
 const LEEWAY: Duration = Duration::seconds(5);

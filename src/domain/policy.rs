@@ -27,6 +27,7 @@ pub mod money;
 pub mod pattern;
 pub mod price;
 pub mod profile;
+pub mod shape;
 pub mod team;
 pub mod usage;
 
@@ -35,7 +36,8 @@ pub use money::Money;
 pub use pattern::RegistryPattern;
 pub use price::{PRICES, Prices};
 pub use profile::{ProfileId, RegionProfile};
-pub use usage::{Holdings, Shape, Usage};
+pub use shape::Shape;
+pub use usage::{Holdings, Usage};
 
 /// Stands for every id in a list of ids.
 pub const ANY: &str = "*";

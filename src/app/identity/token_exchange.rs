@@ -15,8 +15,8 @@ use crate::app::admission::Place;
 use crate::app::identity::Identity;
 use crate::app::{Call, Error};
 use crate::domain::identity::api_key::Presented;
-use crate::domain::identity::caller::{Caller, CredentialKind};
-use crate::domain::identity::token_exchange::{ACCESS_TOKEN, Asked, Bond, Fault, LIFETIME, narrowed};
+use crate::domain::identity::caller::{Bond, Caller, CredentialKind};
+use crate::domain::identity::token_exchange::{ACCESS_TOKEN, Asked, Fault, LIFETIME, narrowed};
 
 /// What comes of an exchange.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::token_exchange::Bond;
 use crate::domain::clock::Instant;
 use crate::domain::ids::ApiKeyId;
 
@@ -143,6 +142,19 @@ impl Scope {
     pub fn allowed() -> String {
         format!("must be one of {}", Self::ALL.map(Self::as_str).join(", "))
     }
+}
+
+/// What binds a token that was exchanged to the one that it was exchanged for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bond {
+    /// The `jti` of the new token.
+    pub jti: String,
+    /// The `jti` of the subject token, where it had one: revoked, it takes the new one with it.
+    pub subject_jti: Option<String>,
+    /// The `iat` of the subject token, where it had one: what was issued before an instant is judged by it.
+    pub subject_issued_at: Option<Instant>,
+    /// What the issuer and the rule said when it was exchanged: once they say something else, it ends.
+    pub seal: String,
 }
 
 /// What a credential is, as far as it can be withdrawn.

@@ -28,6 +28,7 @@ pub mod preset;
 pub mod rules;
 pub mod shown;
 pub mod subject;
+mod team_pattern;
 #[cfg(test)]
 mod tests;
 

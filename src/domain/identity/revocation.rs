@@ -103,7 +103,7 @@ impl RevokedTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::identity::token_exchange::Bond;
+    use crate::domain::identity::caller::Bond;
 
     fn at(seconds: i64) -> Instant {
         Instant::UNIX_EPOCH + Duration::seconds(seconds)

@@ -10,7 +10,6 @@ use chrono::Duration;
 use secrecy::SecretString;
 
 use super::caller::Scope;
-use crate::domain::clock::Instant;
 
 /// How long a token lives that was exchanged. It is not bound by what is left of the subject token's life: that of a
 /// pipeline lives for minutes, and a build takes longer. What ends the subject token early ends this one, too.
@@ -23,19 +22,6 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// The most words of a scope that are looked at.
 const MOST_WORDS: usize = 32;
-
-/// What binds a token that was exchanged to the one that it was exchanged for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bond {
-    /// The `jti` of the new token.
-    pub jti: String,
-    /// The `jti` of the subject token, where it had one: revoked, it takes the new one with it.
-    pub subject_jti: Option<String>,
-    /// The `iat` of the subject token, where it had one: what was issued before an instant is judged by it.
-    pub subject_issued_at: Option<Instant>,
-    /// What the issuer and the rule said when it was exchanged: once they say something else, it ends.
-    pub seal: String,
-}
 
 /// Why a request is refused, in OAuth's word and ours.
 #[derive(Debug, Clone, PartialEq, Eq)]

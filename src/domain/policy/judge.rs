@@ -2,7 +2,8 @@
 
 use super::money::Money;
 use super::profile::RegionProfile;
-use super::usage::{Shape, Usage};
+use super::shape::Shape;
+use super::usage::Usage;
 use super::{ANY, Policy, Prices};
 use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
 use crate::domain::image_cache::spec::ImageCacheSpec;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::money::Money;
-use super::usage::Shape;
+use super::shape::Shape;
 use crate::domain::region::Region;
 
 /// The days of a month.

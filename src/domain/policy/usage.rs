@@ -1,24 +1,10 @@
 //! What a team has, as far as quotas count it: the image caches that the cloud may have at work or at rest, and the
 //! builds of this month. Failed ones, and those that are being removed, do not count.
 
-use super::Prices;
 use super::money::Money;
-use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
-use crate::domain::image_cache::spec::ImageCacheSpec;
+use super::price::Prices;
+use super::shape::Shape;
 use crate::domain::region::Region;
-
-/// What decides the cost of a cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
-    /// Where.
-    pub region: Region,
-    /// Its size.
-    pub size_gib: i32,
-    /// Its standard snapshots.
-    pub standard_copies: i32,
-    /// Its local snapshots; 0 without Flash.
-    pub flash_copies: i32,
-}
 
 /// What a team has, as `store` counts it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,19 +24,6 @@ pub struct Usage {
     pub total_gib: i64,
     /// What a month of them costs, and the builds of this month.
     pub month: Money,
-}
-
-impl Shape {
-    /// The shape of a cache of that spec.
-    pub fn of(spec: &ImageCacheSpec) -> Self {
-        let flash = spec.flash.unwrap_or(false) || spec.flash_copy_count.is_some();
-        Self {
-            region: spec.region.clone(),
-            size_gib: spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
-            standard_copies: spec.standard_copy_count.unwrap_or(1),
-            flash_copies: if flash { spec.flash_copy_count.unwrap_or(1) } else { 0 },
-        }
-    }
 }
 
 impl Holdings {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use url::{Host, Url};
 
-use super::rules::compile;
 use super::subject::{RESERVED, is_plain};
+use super::team_pattern::compile;
 use super::{ALGORITHMS, DEFAULT, Issuer, Keys, KeysFrom, Rule, ScopeSource, TeamSource, glob, pointer};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::{Scope, TeamId};

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::explanation::{Failed, Found, Tried};
 use super::shown::{self, plain};
+use super::team_pattern::compile;
 use super::{Issuer, Rule, ScopeSource, TeamSource, check, glob, pointer};
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::{Scope, TeamId};
@@ -127,19 +128,6 @@ impl Rules {
         }
         tried
     }
-}
-
-/// The expression of a team, which is to match whole words.
-pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
-    let built = |text: &str| {
-        RegexBuilder::new(text).size_limit(1 << 18).dfa_size_limit(1 << 18).nest_limit(32).build().map_err(|error| {
-            let told = error.to_string();
-            told.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-        })
-    };
-    // First by itself: parentheses that close what is put around it would change what is anchored.
-    built(pattern)?;
-    built(&format!(r"\A(?:{pattern})\z"))
 }
 
 impl Ready {

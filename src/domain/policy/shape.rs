@@ -1,0 +1,31 @@
+//! What decides the cost of an image cache.
+
+use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::spec::ImageCacheSpec;
+use crate::domain::region::Region;
+
+/// What decides the cost of a cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Where.
+    pub region: Region,
+    /// Its size.
+    pub size_gib: i32,
+    /// Its standard snapshots.
+    pub standard_copies: i32,
+    /// Its local snapshots; 0 without Flash.
+    pub flash_copies: i32,
+}
+
+impl Shape {
+    /// The shape of a cache of that spec.
+    pub fn of(spec: &ImageCacheSpec) -> Self {
+        let flash = spec.flash.unwrap_or(false) || spec.flash_copy_count.is_some();
+        Self {
+            region: spec.region.clone(),
+            size_gib: spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
+            standard_copies: spec.standard_copy_count.unwrap_or(1),
+            flash_copies: if flash { spec.flash_copy_count.unwrap_or(1) } else { 0 },
+        }
+    }
+}
