@@ -21,6 +21,7 @@ pub mod fault;
 pub mod incoming;
 pub mod params;
 pub mod ram;
+pub mod request;
 pub mod sign_v1;
 pub mod sign_v3;
 pub mod user_agent;
@@ -28,5 +29,6 @@ pub mod wire;
 pub mod xml;
 
 pub use action::{Action, Product};
-pub use client::{Attempt, BuildError, Client, Created, DescribeQuery, Done, KEEP_IDLE, Owner, SeenPage, Settings};
+pub use client::{BuildError, Client, Created, Done, KEEP_IDLE, Owner, SeenPage, Settings};
 pub use credentials::{Credentials, Keys, Role};
+pub use request::{Attempt, DescribeQuery};

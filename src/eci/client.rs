@@ -16,11 +16,11 @@ use serde_json::{Map, Value};
 
 use super::credentials::{Credentials, Keys};
 use super::params::{self, Params};
+use super::request::{Attempt, DescribeQuery};
 use super::{Action, fault, wire};
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::failure::Fault;
-use crate::domain::ids::OperationId;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
 use crate::domain::operation::is_stale;
@@ -93,21 +93,6 @@ pub struct Done {
     pub request_id: String,
 }
 
-/// What to look for; the default is everything in the region.
-#[derive(Debug, Clone, Default)]
-pub struct DescribeQuery {
-    /// Only the cache with this id.
-    pub eci_cache_id: Option<String>,
-    /// Only caches that carry this operation's tag.
-    pub operation_tag: Option<OperationId>,
-    /// Only caches that carry this bucket's tag.
-    pub bucket: Option<String>,
-    /// Only caches of this name.
-    pub name: Option<String>,
-    /// The page after the one that gave this token.
-    pub next_token: Option<String>,
-}
-
 /// One page of caches. The last page is the one without `next_token`, however many caches it has.
 #[derive(Debug, Clone)]
 pub struct SeenPage {
@@ -117,22 +102,6 @@ pub struct SeenPage {
     pub next_token: Option<String>,
     /// The cloud's `RequestId`; empty where it gave none.
     pub request_id: String,
-}
-
-/// What makes one attempt of an operation: the same token in each, another time of signing.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// The operation; its id becomes the tag by which a lost answer can be found.
-    pub operation: OperationId,
-    /// `ClientToken`: at most 64 ASCII characters.
-    pub client_token: String,
-    /// The `Timestamp` that is signed. Whoever recorded the attempt decides it, so that a pause between
-    /// recording and signing cannot make the request acceptable for longer than was recorded.
-    pub signed_at: Instant,
-    /// The bucket whose tag the cache carries, where the team's tags leave room for it.
-    pub bucket: Option<String>,
-    /// Tags of ours that say whose it is, for as many as find room.
-    pub marks: Vec<(String, String)>,
 }
 
 /// The client of one cloud account. Cheap to clone.

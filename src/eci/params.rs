@@ -10,8 +10,8 @@ use std::fmt;
 
 use secrecy::ExposeSecret as _;
 
-use super::client::{Attempt, DescribeQuery};
 use super::credentials::Role;
+use super::request::{Attempt, DescribeQuery};
 use crate::domain::image_cache::spec::{
     AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, OPERATION_TAG, OsType,
     RegistryCredential,

@@ -16,8 +16,8 @@ use crate::domain::image_cache::spec::OPERATION_TAG;
 use crate::domain::policy::team::TEAM_TAG;
 use crate::domain::poll::bucket::BUCKET_TAG;
 use crate::domain::property::holds;
-use crate::eci::client::Attempt;
 use crate::eci::params;
+use crate::eci::request::Attempt;
 
 /// At most so many of these letters, at least one.
 fn letters(from: &str, most: usize) -> impl Strategy<Value = String> + use<> {
