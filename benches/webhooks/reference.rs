@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
+use eci_cache_gateway::webhook::outcome::Outcome;
 use eci_cache_gateway::webhook::secret::SigningSecret;
-use eci_cache_gateway::webhook::sender::{Outcome, Outgoing, Sender};
+use eci_cache_gateway::webhook::sender::{Outgoing, Sender};
 use eci_cache_gateway::webhook::sign;
 use sqlx::{Executor as _, PgPool};
 use tokio::task::JoinSet;

@@ -25,9 +25,9 @@ use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 use tower::{ServiceExt as _, service_fn};
 
+use super::error::SetupError;
 use super::network::Networks;
 use super::resolver::Guarded;
-use super::sender::SetupError;
 use super::tunnel::{Tunnels, Way};
 use crate::egress::Egress;
 

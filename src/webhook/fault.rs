@@ -4,8 +4,8 @@
 
 use std::error::Error;
 
+use super::outcome::{NOT_VERIFIED, Outcome};
 use super::resolver::ResolveError;
-use super::sender::{NOT_VERIFIED, Outcome};
 
 /// What went wrong before there was an answer.
 pub(super) enum Fault {

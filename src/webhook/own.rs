@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::address::{Policy, Reason, is_special};
 use super::embedded::inner;
-use super::resolver::Lookup;
+use super::lookup::Lookup;
 use crate::domain::clock::Uptime;
 
 /// How long an answer counts before it is asked again.

@@ -3,31 +3,13 @@
 //! This is what stops a name that resolved to an open address when the endpoint was saved and to a closed one now:
 //! [`super::dial`] asks again for every connection.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::address::{Policy, Reason};
+use super::lookup::Lookup;
 use super::network::Networks;
 use super::own::Own;
-
-/// Finds the addresses of a name. Tests put names of their own behind it.
-pub trait Lookup: Send + Sync {
-    /// Every address of `host`, each with `port`.
-    fn lookup(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
-}
-
-/// The operating system's resolver.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemLookup;
-
-impl Lookup for SystemLookup {
-    fn lookup(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
-    }
-}
 
 /// Why a name leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

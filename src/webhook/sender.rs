@@ -22,23 +22,24 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::{Policy, Reason};
 use super::dial::Dialer;
+use super::error::SetupError;
 use super::explain::Redirect;
 use super::fault::{Fault, classify};
 use super::headers::header_map;
 pub use super::headers::{is_free, is_reserved};
 use super::link::{Link, Message};
+use super::lookup::{Lookup, SystemLookup};
 use super::network::Networks;
+use super::outcome::Outcome;
 use super::own::{Own, OwnService};
 use super::pool::Pool;
-use super::resolver::{Guarded, Lookup, ResolveError, SystemLookup};
+use super::resolver::{Guarded, ResolveError};
 use super::url::{self, UrlError};
 use super::{echo, retry_after};
 use crate::domain::clock::Clock;
 use crate::domain::webhooks::endpoint::url::origin as origin_of;
 use crate::egress::Egress;
 
-/// The word for a name that leads to another network than those in which it was verified: nothing was sent.
-pub const NOT_VERIFIED: &str = "not_verified";
 /// How much of an answer is read, in bytes. Nothing behind it is.
 pub const MAX_EXCERPT_BYTES: usize = 16 * 1024;
 /// How long a connection is kept for the next message, where nobody says it.
@@ -69,17 +70,6 @@ impl Default for SenderSettings {
             keep_idle: KEEP_IDLE,
         }
     }
-}
-
-/// Why a sender cannot be set up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SetupError {
-    /// The extra certificates cannot be read.
-    #[error("the extra CA certificates are not a PEM bundle")]
-    BadCertificates,
-    /// The HTTP client refuses its settings, or the system has no certificate store.
-    #[error("the HTTP client cannot be set up (is there a certificate store?)")]
-    NoClient,
 }
 
 /// Why an endpoint's URL cannot be saved.
@@ -113,19 +103,6 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// What an attempt came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Answered with 2xx.
-    Delivered,
-    /// Anything else; worth another attempt.
-    Failed,
-    /// Answered with 410: the receiver wants nothing more.
-    Gone,
-    /// The guard closed the way; nothing was sent.
-    Refused,
-}
-
 /// One attempt, finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
@@ -144,7 +121,7 @@ pub struct Attempted {
     /// How long the receiver asks us to wait, at most 24 h; never with 2xx.
     pub retry_after: Option<Duration>,
     /// A coarse word for what went wrong: `address_refused`, `unresolvable`, `unreachable`, `tls`, `timeout`,
-    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`, [`NOT_VERIFIED`].
+    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`, [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED).
     pub error: Option<&'static str>,
 }
 
@@ -213,7 +190,7 @@ impl Sender {
         self.send_within(outgoing, None).await
     }
 
-    /// The same, but a name that leads nowhere within these networks gets nothing: [`NOT_VERIFIED`]. A literal address
+    /// The same, but a name that leads nowhere within these networks gets nothing: [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED). A literal address
     /// cannot move.
     pub async fn send_within(&self, outgoing: Outgoing, within: Option<&Networks>) -> Attempted {
         let started = Instant::now();

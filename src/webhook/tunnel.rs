@@ -22,9 +22,9 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 
+use super::error::SetupError;
 use super::network::Networks;
 use super::resolver::Guarded;
-use super::sender::SetupError;
 use crate::egress::Proxy;
 
 type Failed = Box<dyn Error + Send + Sync>;

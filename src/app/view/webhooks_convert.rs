@@ -6,7 +6,8 @@ use crate::domain::webhooks::{Delivery, DeliveryAttempt};
 use crate::store::PlacedDelivery;
 use crate::webhook::excerpt::shown;
 use crate::webhook::explain::explain;
-use crate::webhook::sender::{Attempted, Outcome};
+use crate::webhook::outcome::Outcome;
+use crate::webhook::sender::Attempted;
 
 /// What stands where a value is not shown.
 const MASK: &str = "********";

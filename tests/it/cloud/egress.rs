@@ -8,7 +8,8 @@ use eci_cache_gateway::auth::jwks::{KeySource, Reach};
 use eci_cache_gateway::domain::clock::SystemClock;
 use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::webhook::address::Policy;
-use eci_cache_gateway::webhook::sender::{Outcome, Outgoing, Sender, SenderSettings};
+use eci_cache_gateway::webhook::outcome::Outcome;
+use eci_cache_gateway::webhook::sender::{Outgoing, Sender, SenderSettings};
 use reqwest::Method;
 
 use crate::support::answer::Answer;

@@ -10,10 +10,11 @@ use chrono::DateTime;
 use eci_cache_gateway::domain::clock::ManualClock;
 use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::webhook::address::{Policy, Reason};
-use eci_cache_gateway::webhook::resolver::{Lookup, ResolveError};
-use eci_cache_gateway::webhook::sender::{
-    Attempted, JudgeError, MAX_EXCERPT_BYTES, Outcome, Outgoing, Sender, SenderSettings, SetupError,
-};
+use eci_cache_gateway::webhook::error::SetupError;
+use eci_cache_gateway::webhook::lookup::Lookup;
+use eci_cache_gateway::webhook::outcome::Outcome;
+use eci_cache_gateway::webhook::resolver::ResolveError;
+use eci_cache_gateway::webhook::sender::{Attempted, JudgeError, MAX_EXCERPT_BYTES, Outgoing, Sender, SenderSettings};
 use futures_util::future::{BoxFuture, join_all};
 use tokio::net::TcpListener;
 

@@ -15,7 +15,8 @@ use crate::domain::webhooks::health;
 use crate::domain::webhooks::retry::{AfterFailure, LONGEST_PAUSE, after_failure};
 use crate::store::{Claim, Finished};
 use crate::webhook::excerpt::shown;
-use crate::webhook::sender::{Attempted, Outcome, Outgoing};
+use crate::webhook::outcome::Outcome;
+use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign;
 
 /// An attempt that is over.

@@ -12,7 +12,8 @@ use crate::app::webhooks::Webhooks;
 use crate::app::webhooks::message::Rendered;
 use crate::domain::ids::{EndpointId, EventId};
 use crate::webhook::network::Networks;
-use crate::webhook::sender::{Attempted, NOT_VERIFIED, Outcome, Outgoing};
+use crate::webhook::outcome::{NOT_VERIFIED, Outcome};
+use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign::{self, SigningKey};
 
 /// The type of a challenge's body.

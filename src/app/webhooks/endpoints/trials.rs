@@ -23,7 +23,8 @@ use crate::domain::webhooks::health::CAREFUL_AFTER;
 use crate::store::Trial;
 use crate::webhook::explain::{explain, no_echo};
 use crate::webhook::network::Networks;
-use crate::webhook::sender::{Attempted, Outcome, Outgoing};
+use crate::webhook::outcome::Outcome;
+use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign::SigningKey;
 
 const BUSY: &str = "as many messages are under way to the webhook endpoint as may be at once";

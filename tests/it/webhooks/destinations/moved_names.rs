@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use eci_cache_gateway::webhook::resolver::Lookup;
+use eci_cache_gateway::webhook::lookup::Lookup;
 use futures_util::future::BoxFuture;
 use reqwest::Method;
 use serde_json::{Value, json};
