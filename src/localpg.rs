@@ -78,7 +78,7 @@ impl Server {
         let account = Account::choose()?;
         folders::make_state_folder(&options.folder, &account)?;
         let lock = take_lock(&options.folder)?;
-        let binaries = binaries::find_or_install(options, &account, &notify)?;
+        let binaries = install::find_or_install(options, &account, &notify)?;
         let folders = Folders::prepare(&options.folder, &account, &binaries, &notify)?;
         leftovers::clear(&folders, &notify)?;
         cluster::ensure(&folders, &account, &binaries, &notify)?;

