@@ -4,7 +4,7 @@
 //! real HTTP server, verifies signatures, and refuses what the cloud refuses; unmodified SDKs can talk to it.
 //!
 //! # Rooms
-//! `server` takes connections and requests, `eci::incoming` understands them (V1 and V3, query and form), `verify`
+//! `server` takes connections and requests (`transport`), `eci::incoming` understands them (V1 and V3, query and form), `verify`
 //! decides who may call, `rights` what they may call, `roles` and `identity` are STS, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
@@ -105,12 +105,15 @@ mod lies;
 mod limits;
 mod machine;
 mod matching;
+mod nonces;
 mod rights;
 mod roles;
 mod seed;
 mod server;
+mod signed;
 mod state;
 mod tokens;
+mod transport;
 mod update;
 mod usage;
 mod verify;

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::ground::Ground;
 use super::limits::Limits;
-use super::server::{self, Peer, Unread};
 use super::state::State;
+use super::transport::{self, Peer, Unread};
 use super::{Shared, answer, keeping, rights, seed};
 
 /// What there is.
@@ -48,13 +48,13 @@ struct Use {
 pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, request: Request) -> Response<Body> {
     let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
     if !local {
-        return server::not_found(extract::State(shared), request).await;
+        return transport::not_found(extract::State(shared), request).await;
     }
     if let Some(why) = foreign(request.headers()) {
         return answer::json(StatusCode::FORBIDDEN, &json!({ "error": why }));
     }
     let (parts, body) = request.into_parts();
-    let done = match server::read(body).await {
+    let done = match transport::read(body).await {
         Ok(body) => act(&shared, &parts.method, parts.uri.path(), &body),
         Err(Unread::Refused(refusal)) => Err(refusal.message.into_owned()),
         Err(Unread::BrokenOff) => Err("the body cannot be read".to_owned()),

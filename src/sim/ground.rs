@@ -1,7 +1,6 @@
 //! What an action stands on: when it is, whose call it is, and where its image caches are.
 
 use super::Signatory;
-use super::state::Cache;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::region::Region;
@@ -32,9 +31,5 @@ pub(super) struct Spot<'a> {
 impl Spot<'_> {
     pub(super) fn key(&self) -> (String, Region) {
         (self.account.to_owned(), self.region.clone())
-    }
-
-    pub(super) fn holds(&self, cache: &Cache) -> bool {
-        cache.account == self.account && cache.spec.region == *self.region
     }
 }

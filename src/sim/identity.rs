@@ -4,11 +4,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Settings, Signatory, roles};
+use super::{Settings, Signatory};
 use crate::eci::ram;
 
 /// The id of every RAM user.
 const USER_ID: &str = "200000000000000000";
+
+/// The id of every role.
+pub(super) const ROLE_ID: &str = "300000000000000000";
 
 /// What `GetCallerIdentity` answers to whoever signed.
 pub(super) fn shown(settings: &Settings, signatory: Signatory<'_>) -> Map<String, Value> {
@@ -17,9 +20,9 @@ pub(super) fn shown(settings: &Settings, signatory: Signatory<'_>) -> Map<String
         Some((role, session)) => json!({
             "IdentityType": "AssumedRoleUser",
             "AccountId": account,
-            "PrincipalId": format!("{}:{session}", roles::ROLE_ID),
-            "RoleId": roles::ROLE_ID,
-            "Arn": roles::assumed(role, session),
+            "PrincipalId": format!("{}:{session}", ROLE_ID),
+            "RoleId": ROLE_ID,
+            "Arn": assumed(role, session),
         }),
         None => json!({
             "IdentityType": "RAMUser",
@@ -30,6 +33,11 @@ pub(super) fn shown(settings: &Settings, signatory: Signatory<'_>) -> Map<String
         }),
     };
     answer.as_object().cloned().unwrap_or_default()
+}
+
+/// What a session of a role is called: `acs:ram::1:assumed-role/name/session`.
+pub(super) fn assumed(role: &str, session: &str) -> String {
+    format!("{}/{session}", role.replacen(":role/", ":assumed-role/", 1))
 }
 
 /// The number of the account that a call is in: of a session, that of its role.

@@ -10,10 +10,11 @@ use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
+use super::Shared;
 use super::answer::{self, Manner, Outcome};
 use super::faults::{Fault, Kind, Variant};
 use super::state::new_id;
-use super::{Shared, server};
+use super::transport::reset;
 
 /// The response in place of the answer to a call that went as `outcome` says.
 pub(super) async fn inject(shared: &Shared, fault: &Fault, outcome: Outcome, manner: &Manner) -> Response<Body> {
@@ -21,9 +22,9 @@ pub(super) async fn inject(shared: &Shared, fault: &Fault, outcome: Outcome, man
     match fault.kind {
         Kind::Hang => {
             shared.stop.cancelled().await;
-            server::reset()
+            reset()
         }
-        Kind::Reset => server::reset(),
+        Kind::Reset => reset(),
         Kind::Garbage => garbage(fault.variant, write(outcome)).await,
         Kind::Status => {
             let status = StatusCode::from_u16(fault.http).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -32,7 +33,7 @@ pub(super) async fn inject(shared: &Shared, fault: &Fault, outcome: Outcome, man
         Kind::ResetAt => break_off(write(outcome), fault.at).await,
         Kind::Latency => {
             let max_wait = tokio::time::timeout(Duration::from_millis(fault.ms), shared.stop.cancelled());
-            if max_wait.await.is_ok() { server::reset() } else { write(outcome) }
+            if max_wait.await.is_ok() { reset() } else { write(outcome) }
         }
         Kind::WrongId => write(outcome.map(|fields| with_id(fields, fault, shared))),
         Kind::Word | Kind::LeftOut => write(outcome.map(|fields| shown_otherwise(fields, fault))),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
-use super::verify::Signed;
+use super::signed::Signed;
 use super::{Settings, identity, roles};
 use crate::domain::region::Region;
 use crate::eci::Action;

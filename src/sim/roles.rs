@@ -14,15 +14,12 @@ use serde_json::json;
 
 use super::answer::{Outcome, Refusal};
 use super::ground::Ground;
-use super::identity;
-use super::verify::{Door, Signed};
+use super::identity::{self, ROLE_ID, assumed};
+use super::signed::{Door, Signed};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{is_role_arn, is_role_session};
 use crate::eci::incoming::Incoming;
 use crate::eci::sign_v1;
-
-/// The id of every role.
-pub(super) const ROLE_ID: &str = "300000000000000000";
 
 /// The code and the words in which it refuses.
 pub(super) const NOT_AUTHORIZED: (&str, &str) =
@@ -104,11 +101,6 @@ pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Resu
     let secret = derived(door, "secret", &token.access_key_id).into();
     let Token { account, by, role, session, .. } = token;
     Ok((secret, Signed { account, access_key_id: by, role: Some(role), session }))
-}
-
-/// What a session of a role is called: `acs:ram::1:assumed-role/name/session`.
-pub(super) fn assumed(role: &str, session: &str) -> String {
-    format!("{}/{session}", role.replacen(":role/", ":assumed-role/", 1))
 }
 
 fn seal(door: &Door<'_>, token: &Token) -> String {

@@ -13,9 +13,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header, request};
+use axum::http::{Response, request};
 use axum::routing::{any, get};
-use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,32 +27,19 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::answer::{self, Manner, Outcome, Refusal};
 use super::faults::{Fault, Kind};
 use super::ground::Ground;
+use super::signed::Door;
 use super::state::State as Memory;
 use super::tokens::Tokens;
-use super::verify::{self, Door};
-use super::{Shared, admin, create, delete, describe, identity, inject, keeping, rights, roles, update, usage};
+use super::transport::{Peer, READ, Reset, Unread, flat, manner, not_found, read, reset};
+use super::{Shared, admin, create, delete, describe, identity, inject, keeping, rights, roles, update, usage, verify};
 use crate::domain::entropy::Entropy;
 use crate::eci::Action;
 use crate::eci::incoming::{self, Incoming};
 
-/// The most bytes of a body that are read as one.
-const BODY: usize = 1 << 20;
-/// The most bytes of a body that are taken and thrown away, so that its sender still hears the answer.
-const DRAINED: usize = 16 << 20;
-/// How long headers, and a body, may take.
-const READ: Duration = Duration::from_secs(10);
 /// How many connections are open at a time.
 const CONNECTIONS: usize = 1_024;
 /// How long to wait when the system has no more sockets.
 const BREATHER: Duration = Duration::from_millis(50);
-
-/// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
-
-/// Marks a response that must not be sent: the connection is closed instead.
-#[derive(Debug, Clone, Copy)]
-struct Reset;
 
 /// Serves until told to stop; then every connection is closed.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
@@ -112,12 +98,6 @@ fn router(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// What a path that is not there gets.
-pub(super) async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    let manner = manner(request.headers(), request.uri().query());
-    answer::write(Err(incoming::Refusal::UnknownApi.into()), &manner, &shared.entropy)
-}
-
 async fn wrong_method(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let manner = manner(request.headers(), request.uri().query());
     answer::write(Err(incoming::Refusal::UnsupportedMethod.into()), &manner, &shared.entropy)
@@ -142,63 +122,6 @@ async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response<Bo
         Some(fault) => inject::inject(&shared, &fault, outcome, &manner).await,
         None => answer::write(outcome, &manner, &shared.entropy),
     }
-}
-
-/// How to answer a request of which nothing more is known.
-fn manner(headers: &HeaderMap, query: Option<&str>) -> Manner {
-    let headers_given = flat(headers);
-    let request =
-        incoming::Request { method: "GET", path: "/", query: query.unwrap_or(""), headers: &headers_given, body: b"" };
-    Manner { host: host(headers), format: incoming::format_of(&request), action: "" }
-}
-
-fn flat(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
-}
-
-/// Why there is no body.
-pub(super) enum Unread {
-    /// It is too large, or came too slowly.
-    Refused(Refusal),
-    /// The connection broke off within it, or it is no HTTP: an answer would be taken for a judgement of what was
-    /// asked.
-    BrokenOff,
-}
-
-/// A whole body of at most 1 MiB.
-pub(super) async fn read(body: Body) -> Result<Vec<u8>, Unread> {
-    let late = |_| Unread::Refused(Refusal::new(408, "RequestTimeout", "The request took too long to arrive."));
-    tokio::time::timeout(READ, collect(body)).await.map_err(late)?
-}
-
-async fn collect(mut body: Body) -> Result<Vec<u8>, Unread> {
-    let (mut kept, mut seen) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let data = frame.map_err(|_| Unread::BrokenOff)?.into_data().unwrap_or_default();
-        seen += data.len();
-        if seen <= BODY {
-            kept.extend_from_slice(&data);
-        } else if seen > DRAINED {
-            break;
-        }
-    }
-    let large = || Unread::Refused(Refusal::new(413, "RequestEntityTooLarge", "The body may have 1 MiB."));
-    if seen <= BODY { Ok(kept) } else { Err(large()) }
-}
-
-/// The host that the caller asked for, as `HostId` repeats it.
-fn host(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    host.chars().take(255).collect()
-}
-
-/// What closes the connection without an answer.
-pub(super) fn reset() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::BAD_GATEWAY;
-    response.extensions_mut().insert(Reset);
-    response
 }
 
 impl Shared {

@@ -15,9 +15,9 @@ use super::ground::Spot;
 use super::lies::Lies;
 use super::limits::{self, Limits, Pace};
 use super::machine::{Build, Happening};
+use super::nonces::Nonces;
 use super::rights::Policies;
 use super::tokens::Tokens;
-use super::verify::Nonces;
 use super::watch::Watch;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
@@ -58,6 +58,10 @@ impl Cache {
         let mut all: Vec<_> = self.past.iter().chain(self.build.happenings(now)).collect();
         all.drain(..all.len().saturating_sub(EVENTS));
         all
+    }
+
+    fn is_at(&self, spot: Spot<'_>) -> bool {
+        self.account == spot.account && self.spec.region == *spot.region
     }
 
     fn is_gone(&self, now: Instant) -> bool {
@@ -221,19 +225,19 @@ impl State {
         now: Instant,
     ) -> impl Iterator<Item = (u64, &'a Cache)> {
         let found = places.filter_map(|place| Some((*place, self.caches.get(place)?)));
-        found.filter(move |(_, cache)| spot.holds(cache) && !cache.is_gone(now))
+        found.filter(move |(_, cache)| cache.is_at(spot) && !cache.is_gone(now))
     }
 
     /// The cache with this id, for an update.
     pub(super) fn find(&mut self, spot: Spot<'_>, id: &str, now: Instant) -> Option<&mut Cache> {
         let place = self.by_id.get(id)?;
-        self.caches.get_mut(place).filter(|cache| spot.holds(cache) && !cache.is_gone(now))
+        self.caches.get_mut(place).filter(|cache| cache.is_at(spot) && !cache.is_gone(now))
     }
 
     /// The cache with this id and its place, for a look.
     pub(super) fn look_up(&self, spot: Spot<'_>, id: &str, now: Instant) -> Option<(u64, &Cache)> {
         let place = *self.by_id.get(id)?;
-        let cache = self.caches.get(&place).filter(|cache| spot.holds(cache) && !cache.is_gone(now))?;
+        let cache = self.caches.get(&place).filter(|cache| cache.is_at(spot) && !cache.is_gone(now))?;
         Some((place, cache))
     }
 
