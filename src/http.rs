@@ -21,8 +21,10 @@ use crate::config::LimitsConfig;
 
 mod answer;
 pub mod audit;
+mod documents;
 pub mod exchange;
 pub mod extract;
+pub mod headers;
 pub mod links;
 pub mod openapi;
 pub mod problem;
@@ -105,7 +107,7 @@ pub fn router(state: DoorState) -> Router {
     let (routes, document) = rest::routes().split_for_parts();
     let wrapper = audit::Wrapper::new(state.clone(), &document);
     routes
-        .merge(rest::pages::documents())
+        .merge(documents::routes())
         .route("/", axum::routing::any(rpc::call))
         .layer(axum::middleware::from_fn_with_state(wrapper, audit::around))
         .with_state(state)

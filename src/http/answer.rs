@@ -6,8 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::extract::headers::{self, Wait};
-use super::rest::EventList;
+use super::headers::{self, Wait};
 use crate::app::input::Changed;
 use crate::app::view::ImageCacheView;
 use crate::app::{RenderedImageCache, RenderedList};
@@ -31,10 +30,10 @@ where
     answer
 }
 
-/// One page of the feed, with a link to what comes next, now or later.
-pub(super) fn fed(uri: &Uri, page: &EventList) -> Response {
+/// One page of what goes on, with a link to what comes next, now or later.
+pub(super) fn fed<L: Serialize>(uri: &Uri, page: &L, next_cursor: &str) -> Response {
     let mut answer = json(StatusCode::OK, page);
-    put(&mut answer, LINK, &next_link(uri, &page.next_cursor));
+    put(&mut answer, LINK, &next_link(uri, next_cursor));
     answer
 }
 

@@ -23,13 +23,13 @@ use tracing::Instrument as _;
 
 use super::DoorState;
 use super::exchange::{Exchange, Operations};
-use super::extract::headers;
+use super::headers;
 use super::problem::Refusal;
 use super::{links, rpc};
-use crate::app;
 use crate::app::admission::in_place;
 use crate::app::base::supervision::words_of;
 use crate::app::input::Ending;
+use crate::app::{self, access};
 use crate::domain::audit::Outcome;
 use crate::domain::field::FieldError;
 use crate::domain::limits::bucket::Quota;
@@ -67,7 +67,7 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
     let _waiting = exchange.call.left().clone().drop_guard();
     // Only the layer itself can fail here: a panic of a handler is an answer already.
     task.await.unwrap_or_else(|error| {
-        let refusal = exchange.worded(Refusal::internal(error));
+        let refusal = worded(&exchange, Refusal::internal(error));
         span.in_scope(|| mark(&exchange, finish(&exchange, Response::default(), Some(refusal))))
     })
 }
@@ -76,20 +76,29 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
     let began = Instant::now();
     let method = request.method().clone();
     if exchange.audited && !door.gateway.base().has_begun() {
-        let refusal = exchange.worded(app::Error::not_begun().into());
+        let refusal = worded(&exchange, app::Error::not_begun().into());
         let code = refusal.code().to_owned();
         let answer = mark(&exchange, finish(&exchange, Response::default(), Some(refusal)));
         log(&exchange, &method, answer.status(), Some(&code), began);
         return answer;
     }
     let mut answer = in_place(Arc::clone(&exchange.place), guarded(&exchange, request, next)).await;
-    let refusal = Refusal::of(&mut answer).map(|refusal| exchange.worded(refusal));
+    let refusal = Refusal::of(&mut answer).map(|refusal| worded(&exchange, refusal));
     let refusal = recorded(&door, &exchange, answer.status(), refusal).await;
     exchange.place.end();
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
     let answer = mark(&exchange, finish(&exchange, answer, refusal));
     log(&exchange, &method, answer.status(), code.as_deref(), began);
     answer
+}
+
+/// A refusal in the words of the door that it leaves by.
+fn worded(exchange: &Exchange, refusal: Refusal) -> Refusal {
+    match exchange.operation {
+        _ if exchange.rpc.is_some() => rpc::words::of_layer(refusal),
+        Some(access::TOKEN_EXCHANGE) => refusal.in_oauth(),
+        _ => refusal,
+    }
 }
 
 /// What is answered once the audit has what it must have: the refusal that there was, or why there is none to be said.
@@ -111,7 +120,7 @@ async fn recorded(
         && let Err(error) = door.gateway.admission().count_unauthenticated(exchange.call.origin.address)
     {
         turned_away = true;
-        refusal = Some(exchange.worded(error.into()));
+        refusal = Some(worded(exchange, error.into()));
     }
     if let (true, Some(refusal)) = (turned_away, &refusal) {
         let status = i32::from(refusal.status().as_u16());
@@ -121,7 +130,7 @@ async fn recorded(
     // The work is done, and no longer in its team's hands; what is left is to wait for a commit that many share.
     exchange.place.end();
     let ending = ending(exchange, status, refusal.as_ref());
-    write_entry(door, exchange, ending).await.err().map(|unavailable| exchange.worded(unavailable)).or(refusal)
+    write_entry(door, exchange, ending).await.err().map(|unavailable| worded(exchange, unavailable)).or(refusal)
 }
 
 /// The inner answer, or a refusal in its place if it is asked for too much, takes too long or panics.

@@ -14,9 +14,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use tokio::time::Instant;
 
-use super::extract::headers;
-use super::problem::Refusal;
-use super::{DoorState, Settings, rpc};
+use super::headers;
+use super::{DoorState, Settings};
 use crate::app::admission::Place;
 use crate::app::{Call, access};
 use crate::config::LimitsConfig;
@@ -31,6 +30,9 @@ const MOST_PARAMETERS: usize = 256;
 /// The longest URL at the RPC front, in bytes; the HTTP library takes no longer one. A create of 20 long names and 5
 /// logins by an SDK that puts everything there has 33 kB.
 const RPC_URL_BYTES: usize = 65_534;
+
+/// `HostId` where the request's own is not known.
+pub(super) const NO_HOST: &str = "eci-cache-gateway";
 
 /// The peer's address, put into each request's extensions by the server.
 #[derive(Debug, Clone, Copy)]
@@ -177,21 +179,10 @@ impl Rpc {
     fn of(request: &Request) -> Self {
         let host = request.headers().get("host").and_then(|host| host.to_str().ok());
         Self {
-            host: host.unwrap_or(rpc::envelope::NO_HOST).chars().take(255).collect(),
+            host: host.unwrap_or(NO_HOST).chars().take(255).collect(),
             format: OnceLock::new(),
             action: OnceLock::new(),
             resource: OnceLock::new(),
-        }
-    }
-}
-
-impl Exchange {
-    /// A refusal in the words of the door that it leaves by.
-    pub fn worded(&self, refusal: Refusal) -> Refusal {
-        match self.operation {
-            _ if self.rpc.is_some() => rpc::words::of_layer(refusal),
-            Some(access::TOKEN_EXCHANGE) => refusal.in_oauth(),
-            _ => refusal,
         }
     }
 }

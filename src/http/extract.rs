@@ -6,7 +6,6 @@
 
 mod authorized;
 mod form;
-pub mod headers;
 mod id;
 mod json;
 mod query;

@@ -5,23 +5,22 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::DoorState;
-use super::openapi;
 
 mod audit;
 mod events;
+mod frame;
 mod identity;
 mod image_caches;
 mod lists;
 mod operations;
 pub(super) mod pages;
 mod platform;
+mod query;
 mod webhooks;
-
-pub(super) use lists::EventList;
 
 /// Every route that stands in the document, and the document as far as the handlers tell it.
 pub(super) fn routes() -> OpenApiRouter<DoorState> {
-    OpenApiRouter::with_openapi(openapi::frame())
+    OpenApiRouter::with_openapi(frame::frame())
         .routes(routes!(image_caches::create_image_cache, image_caches::list_image_caches))
         .routes(routes!(
             image_caches::get_image_cache,

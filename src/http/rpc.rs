@@ -16,8 +16,8 @@ use tokio::time::timeout_at;
 
 use super::DoorState;
 use super::exchange::Exchange;
-use super::extract::headers::dry_run;
 use super::extract::read_body;
+use super::headers::dry_run;
 use super::problem::Refusal;
 use super::receipts;
 use crate::app::{NotLetIn, access};

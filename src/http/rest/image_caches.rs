@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
-use super::events::feed::PageQuery;
 use super::lists::{ImageCacheList, TransitionList};
+use super::query::PageQuery;
 use crate::app::input::ChangeOptions;
 use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
-use crate::http::extract::headers::{self, Wait};
 use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::headers::{self, Wait};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 use bodies::{ImageCacheChangesBody, NewImageCacheBody};

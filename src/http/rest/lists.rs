@@ -13,13 +13,13 @@ use crate::domain::filter::Slice;
 
 /// Events, the oldest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct EventList {
+pub(super) struct EventList {
     /// The items, in the list's order.
     items: Vec<EventView>,
     /// Whether there are more already.
     has_more: bool,
     /// What `cursor` continues it: at once, or at the end later. Always given.
-    pub(in crate::http) next_cursor: String,
+    pub(super) next_cursor: String,
 }
 
 impl From<FeedPage> for EventList {

@@ -5,8 +5,8 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use utoipa::IntoParams;
 
-use super::events::feed::PageQuery;
 use super::lists::{OperationList, TeamCostList};
+use super::query::PageQuery;
 use crate::app::view::OperationView;
 use crate::domain::filter::{Page, Reach};
 use crate::domain::ids::OperationId;

@@ -1,31 +1,24 @@
-//! Pages for operators and readers: health, readiness, metrics, the documents, and the documentation. Open to
-//! all, and without an audit entry.
+//! Pages for operators and readers: health, readiness, metrics, and what the gateway says of itself as an issuer.
+//! Open to all, and without an audit entry.
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use chrono::Duration;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::identity::token_exchange;
 use crate::app::Gateway;
 use crate::http::exchange::Exchange;
 use crate::http::extract::authorize;
 use crate::http::problem::Refusal;
-use crate::http::{DoorState, RenderMetrics, answer, openapi};
+use crate::http::{DoorState, RenderMetrics, answer};
 
 /// A sign of life.
 #[derive(Debug, Serialize, ToSchema)]
@@ -157,44 +150,9 @@ pub(in crate::http) fn print(render: &RenderMetrics) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render()).into_response()
 }
 
-/// The routes that do not stand in the document: the document itself, and the page that shows it.
-pub(in crate::http) fn documents() -> Router<DoorState> {
-    let ui = SwaggerUi::new("/docs").config(Config::new(["../openapi.json"]).validator_url("none"));
-    let page: Router<DoorState> = Router::from(ui).route_layer(map_response(secured));
-    page.route("/openapi.json", document(openapi::document_3_1()))
-        .route("/openapi-3.0.json", document(openapi::document_3_0()))
+/// What the gateway says of itself as an issuer of tokens.
+pub(in crate::http) fn own_issuer() -> Router<DoorState> {
+    Router::new()
         .route("/.well-known/jwks.json", get(token_exchange::jwks))
         .route("/.well-known/openid-configuration", get(token_exchange::configuration))
-}
-
-/// A document, whose server is where the reader found it.
-fn document(text: String) -> axum::routing::MethodRouter<DoorState> {
-    let body = Bytes::from(text);
-    get(move |Extension(exchange): Extension<Arc<Exchange>>| {
-        let body = if exchange.base.is_empty() { body.clone() } else { served_at(&body, &exchange.base) };
-        std::future::ready(([(CONTENT_TYPE, "application/json")], body))
-    })
-}
-
-fn served_at(document: &Bytes, base: &str) -> Bytes {
-    let Ok(mut document) = serde_json::from_slice::<Value>(document) else { return document.clone() };
-    document["servers"][0]["url"] = Value::from(base);
-    Bytes::from(format!("{document:#}\n"))
-}
-
-/// Headers of pages that a browser shows: nothing from elsewhere, in no frame.
-async fn secured(mut answer: Response) -> Response {
-    const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
-                          object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
-    let headers: [(HeaderName, &'static str); 5] = [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    for (name, value) in headers {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    answer
 }

@@ -8,13 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::eci::incoming::Format;
 use crate::eci::xml;
-use crate::http::exchange::Rpc;
+use crate::http::exchange::{NO_HOST, Rpc};
 use crate::http::problem::Refusal;
 
 use super::words::of_layer;
-
-/// `HostId` where the request's own is not known.
-pub(in crate::http) const NO_HOST: &str = "eci-cache-gateway";
 
 /// A success of `action` with these fields.
 pub(super) fn success(action: &str, request_id: &str, format: Format, fields: Map<String, Value>) -> Response<Body> {

@@ -9,43 +9,12 @@ use utoipa::IntoParams;
 
 use crate::domain::event::EventType;
 use crate::domain::filter::{EventFilter, Page};
-use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
 use crate::http::problem::Refusal;
-use crate::http::rest::image_caches::waits::seconds;
 use crate::http::rest::lists::EventList;
+use crate::http::rest::query::seconds;
 use crate::http::{DoorState, answer};
-
-/// A list without filters.
-#[derive(Debug)]
-pub(in crate::http::rest) struct PageQuery {
-    pub(in crate::http::rest) page: Page,
-}
-
-impl FromQuery for PageQuery {
-    fn read(pairs: &mut Pairs) -> Self {
-        Self { page: pairs.page() }
-    }
-}
-
-/// The keys of which team.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(in crate::http::rest) struct TeamQuery {
-    /// Of this team: another one than the caller's with the scope `platform:security`. The caller's own where nothing is
-    /// asked.
-    #[param(value_type = Option<String>, nullable = false)]
-    pub(in crate::http::rest) team: Option<TeamId>,
-    #[param(ignore)]
-    pub(in crate::http::rest) page: Page,
-}
-
-impl FromQuery for TeamQuery {
-    fn read(pairs: &mut Pairs) -> Self {
-        Self { team: pairs.word("team", |word| word.parse().ok(), "a team's id"), page: pairs.page() }
-    }
-}
 
 /// Which events, and whether to wait for one.
 #[derive(Debug, IntoParams)]
@@ -103,5 +72,6 @@ pub(in crate::http::rest) async fn list_events(
     let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id, ..EventFilter::default() };
     let wait = Duration::from_secs(query.timeout);
     let page = door.gateway.events().list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;
-    Ok(answer::fed(&uri, &page.into()))
+    let list = EventList::from(page);
+    Ok(answer::fed(&uri, &list, &list.next_cursor))
 }

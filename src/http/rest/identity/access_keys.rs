@@ -9,9 +9,9 @@ use crate::app::view::AccessKeyView;
 use crate::domain::identity::access_key::AccessKeyId;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::TeamQuery;
 use crate::http::rest::image_caches::bodies::NewAccessKeyBody;
 use crate::http::rest::lists::AccessKeyList;
+use crate::http::rest::query::TeamQuery;
 use crate::http::{DoorState, answer};
 
 /// Create an access key

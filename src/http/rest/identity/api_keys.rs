@@ -9,8 +9,8 @@ use crate::app::view::ApiKeyView;
 use crate::domain::ids::ApiKeyId;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::TeamQuery;
 use crate::http::rest::lists::ApiKeyList;
+use crate::http::rest::query::TeamQuery;
 use crate::http::{DoorState, answer};
 
 /// Create an API key

@@ -10,11 +10,12 @@ use utoipa::ToSchema;
 use crate::app::view::IssuerView;
 use crate::domain::identity::issuer::explanation::Explanation;
 use crate::domain::identity::issuer::{Issuer, IssuerName};
-use crate::http::extract::{Authorized, Id, Json, Query, headers};
+use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::headers;
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::PageQuery;
 use crate::http::rest::image_caches::bodies::given;
 use crate::http::rest::lists::IssuerList;
+use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
 /// A token to explain.

@@ -9,8 +9,8 @@ use crate::app::view::RevocationView;
 use crate::domain::ids::RevocationId;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::PageQuery;
 use crate::http::rest::lists::RevocationList;
+use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
 /// Revoke tokens

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::bodies::NewImageCacheBody;
 use crate::app::view::{DryRunView, ImageCacheView};
 use crate::domain::image_cache::content::Ensured;
-use crate::http::extract::{Authorized, Json, headers};
+use crate::http::extract::{Authorized, Json};
+use crate::http::headers;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use utoipa::IntoParams;
 
-use super::waits::seconds;
 use crate::app::input::{GateAnswer, GateQuestion};
 use crate::app::view::GateView;
 use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
 use crate::http::problem::Refusal;
+use crate::http::rest::query::seconds;
 use crate::http::{DoorState, answer};
 
 /// What a pipeline wants to run.

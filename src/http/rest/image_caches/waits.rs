@@ -10,23 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
-use crate::http::extract::headers::MAX_WAIT;
 use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
 use crate::http::problem::Refusal;
+use crate::http::rest::query::{seconds, within};
 use crate::http::{DoorState, answer};
-
-/// Takes a number of seconds from 0 to 55.
-pub(in crate::http::rest) fn seconds(pairs: &mut Pairs, name: &str, default: u64) -> u64 {
-    let seconds = pairs.one(name).unwrap_or(default);
-    within(pairs, name, seconds)
-}
-
-fn within(pairs: &mut Pairs, name: &str, seconds: u64) -> u64 {
-    if seconds > MAX_WAIT.as_secs() {
-        pairs.refuse(name, "out_of_range", "must be 0 to 55");
-    }
-    seconds
-}
 
 /// Until what, and how long.
 #[derive(Debug, IntoParams)]

@@ -12,11 +12,12 @@ use crate::app::view::CloudAccountView;
 use crate::domain::cloud_account::AccountName;
 use crate::domain::field::FieldError;
 use crate::domain::region::Region;
-use crate::http::extract::{Authorized, Id, Json, Query, headers};
+use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::headers;
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::PageQuery;
 use crate::http::rest::image_caches::bodies::given;
 use crate::http::rest::lists::CloudAccountList;
+use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
 /// A cloud account. All of it is replaced, but for regions that are left out, and for secrets: they stay as long as what

@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use crate::app::view::{PolicyView, TeamPolicyView};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::policy::Policy;
-use crate::http::extract::{Authorized, Id, Json, headers};
+use crate::http::extract::{Authorized, Id, Json};
+use crate::http::headers;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 

@@ -7,10 +7,11 @@ use axum::response::{IntoResponse, Response};
 use super::bodies::RegionProfileBody;
 use crate::app::view::RegionProfileView;
 use crate::domain::policy::ProfileId;
-use crate::http::extract::{Authorized, Id, Json, Query, headers};
+use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::headers;
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::PageQuery;
 use crate::http::rest::lists::RegionProfileList;
+use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
 /// List region profiles

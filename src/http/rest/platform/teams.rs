@@ -7,10 +7,11 @@ use axum::response::Response;
 use super::bodies::{NewTeamBody, TeamChangesBody};
 use crate::app::view::TeamView;
 use crate::domain::identity::caller::TeamId;
-use crate::http::extract::{Authorized, Id, Json, Query, headers};
+use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::headers;
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::PageQuery;
 use crate::http::rest::lists::TeamList;
+use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
 /// Register a team

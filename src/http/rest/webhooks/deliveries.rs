@@ -12,8 +12,8 @@ use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::webhooks::DeliveryState;
 use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::PageQuery;
 use crate::http::rest::lists::{DeliveryAttemptList, DeliveryList};
+use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
 /// Filters of the list of deliveries; everything given must hold.

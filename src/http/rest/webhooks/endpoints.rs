@@ -10,8 +10,8 @@ use crate::app::view::EndpointView;
 use crate::domain::ids::EndpointId;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::problem::Refusal;
-use crate::http::rest::events::feed::PageQuery;
 use crate::http::rest::lists::WebhookEndpointList;
+use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
 /// Create a webhook endpoint
