@@ -17,9 +17,11 @@
 mod auth;
 mod entry;
 mod environment;
+mod issuers;
 mod kinds;
 mod loaded;
 mod names;
+mod parse;
 mod reader;
 mod section;
 mod serve;

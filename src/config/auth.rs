@@ -1,28 +1,19 @@
-//! Whose tokens are accepted: what the settings of [`super::settings`] mean together, and the file of issuers.
+//! Whose tokens are accepted: what the settings of [`super::settings`] mean together.
 
 use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::Deserialize;
 use url::Url;
 
-use super::SettingError;
-use super::entry::{One, Refused};
 use super::kinds::content;
 use super::reader::Reader;
-use super::setting::Kind;
 use super::settings::TokensConfig;
 use crate::auth::jwks::{Reach, is_safe};
 use crate::auth::keys::{KeySet, Secrets};
-use crate::domain::field::FieldError;
-use crate::domain::identity::issuer::{ALGORITHMS, Issuer, MAX_ISSUERS, discovery_url};
+use crate::domain::identity::issuer::{ALGORITHMS, Issuer, discovery_url};
 use crate::egress::Egress;
 
-/// The largest file of issuers, in bytes.
-const MAX_FILE_BYTES: usize = 1 << 20;
-/// Where keys are fetched.
-pub(super) const JWKS_URL: &str = "an https address (http only on loopback, and to hosts in auth.jwks_http_hosts)";
 /// What tokens can be checked with: one of them.
 const KEYS: [&str; 4] = ["auth.jwks_url", "auth.jwks_file", "auth.hs256_secret", "auth.discovery"];
 
@@ -174,50 +165,4 @@ fn jwks(path: &Path) -> Result<Vec<u8>, String> {
     KeySet::from_jwks(&document, Secrets::Allowed, &ALGORITHMS)
         .map_err(|error| format!("the file {place}: {error}"))?;
     Ok(document)
-}
-
-/// A file of issuers; each thing that is wrong in it has its place.
-pub(super) fn issuers(key: &'static str) -> One<Vec<Issuer>> {
-    One::new(key, Kind::File, "the path of a file", |path| {
-        let wrong = |(setting, message)| SettingError { setting, message };
-        read_issuers(Path::new(path)).map_err(|told| Refused::Within(told.into_iter().map(wrong).collect()))
-    })
-}
-
-/// The issuers of a file, or what is wrong with it, each with where.
-fn read_issuers(path: &Path) -> Result<Vec<Issuer>, Vec<(String, String)>> {
-    let place = path.display().to_string();
-    let wrong = |told: String| vec![(place.clone(), told)];
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    if text.len() > MAX_FILE_BYTES {
-        return Err(wrong("must be at most 1 MiB".to_owned()));
-    }
-    let issuers = parse(path, &text).map_err(wrong)?;
-    if issuers.is_empty() || issuers.len() > MAX_ISSUERS {
-        return Err(wrong(format!("must hold 1 to {MAX_ISSUERS} issuers")));
-    }
-    let told =
-        |at: usize, error: FieldError| (format!("{place}, /issuers/{at}{}", error.field), error.detail.into_owned());
-    let errors = issuers.iter().enumerate().filter_map(|(at, issuer)| Some((at, issuer.check().err()?)));
-    let errors: Vec<_> = errors.flat_map(|(at, errors)| errors.into_iter().map(move |error| (at, error))).collect();
-    if errors.is_empty() { Ok(issuers) } else { Err(errors.into_iter().map(|(at, error)| told(at, error)).collect()) }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    issuers: Vec<Issuer>,
-}
-
-fn parse(path: &Path, text: &str) -> Result<Vec<Issuer>, String> {
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-        let mut from = serde_json::Deserializer::from_str(text);
-        let file: Result<File, _> = serde_path_to_error::deserialize(&mut from);
-        return file.map(|file| file.issuers).map_err(|error| error.to_string());
-    }
-    let file: Result<File, _> = toml::from_str(text);
-    file.map(|file| file.issuers).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-        format!("line {line}: {}", error.message())
-    })
 }

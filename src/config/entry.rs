@@ -3,25 +3,11 @@
 //! [`One`] is a value or none, [`Given`] one with a default, [`Many`] a list, [`Listed`] a list or none. A default is
 //! written as an operator would write it and read as that is read, so that it cannot be one that is refused.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 
-use super::SettingError;
+use super::parse::One;
 use super::reader::Reader;
 use super::setting::{Kind, Setting};
-
-/// Why a text is refused.
-pub(super) enum Refused {
-    /// It is not what is allowed.
-    NotAllowed,
-    /// For this reason, which does not repeat it.
-    Because(String),
-    /// What it names is wrong in these places.
-    Within(Vec<SettingError>),
-}
-
-/// What reads one text.
-pub(super) type Parse<T> = Box<dyn Fn(&str) -> Result<T, Refused>>;
 
 /// A row that can be read.
 pub(super) trait Entry {
@@ -38,12 +24,6 @@ pub(super) fn row<V>(entry: impl Entry<Value = V>, purpose: &'static str) -> Set
     entry.row(purpose)
 }
 
-/// A value, or none.
-pub(super) struct One<T> {
-    pub(super) setting: Setting,
-    pub(super) parse: Parse<T>,
-}
-
 /// A value with a default.
 pub(super) struct Given<T>(One<T>);
 
@@ -58,45 +38,6 @@ pub(super) struct Listed<T> {
 }
 
 impl<T> One<T> {
-    pub(super) fn new(
-        key: &'static str,
-        kind: Kind,
-        allowed: impl Into<Cow<'static, str>>,
-        parse: impl Fn(&str) -> Result<T, Refused> + 'static,
-    ) -> Self {
-        let setting = Setting {
-            key,
-            kind,
-            unit: None,
-            range: None,
-            allowed: allowed.into(),
-            default: None,
-            otherwise: None,
-            required: None,
-            secret: false,
-            purpose: "",
-        };
-        Self { setting, parse: Box::new(parse) }
-    }
-
-    /// It is never shown, and also read from a file of its own.
-    pub(super) fn secret(mut self) -> Self {
-        self.setting.secret = true;
-        self
-    }
-
-    /// `serve` and `worker` cannot do without it: it is what stands behind "must be set:".
-    pub(super) fn required(mut self, what: &'static str) -> Self {
-        self.setting.required = Some(what);
-        self
-    }
-
-    /// What holds without it is decided elsewhere, and told in these words.
-    pub(super) fn otherwise(mut self, told: &'static str) -> Self {
-        self.setting.otherwise = Some(told);
-        self
-    }
-
     /// With a default.
     pub(super) fn or(mut self, default: impl Display) -> Given<T> {
         self.setting.default = Some(default.to_string().into());
@@ -107,11 +48,6 @@ impl<T> One<T> {
     pub(super) fn many(mut self) -> Many<T> {
         self.setting.kind = Kind::List;
         Many(self)
-    }
-
-    fn default(&self) -> T {
-        let read = self.setting.default.as_deref().and_then(|text| (self.parse)(text).ok());
-        read.expect("a test reads every default of the table")
     }
 }
 

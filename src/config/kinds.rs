@@ -10,7 +10,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::entry::{Given, One, Refused};
+use super::entry::Given;
+use super::parse::{One, Refused};
 use super::setting::Kind;
 use crate::crypto::master::{self, MasterKey};
 use crate::domain::database::address::{self, Address};

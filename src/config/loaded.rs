@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use super::reader::Reader;
-use super::settings::find;
+use super::setting::find;
+use super::settings::table;
 use super::source::Source;
 use super::{Config, LogConfig, SettingError};
 
@@ -19,7 +20,7 @@ pub struct Loaded {
 impl Loaded {
     /// Reads the settings of `file`, if there is one, and of `env` over it.
     pub fn of(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut reader = Reader::new(Source::merge(file, env));
+        let mut reader = Reader::new(Source::merge(table(), file, env));
         let config = Config::read(&mut reader);
         let mut notes = reader.notes();
         notes.extend(config.auth.note());
@@ -47,7 +48,7 @@ impl Reader {
     /// What the table calls required; where it was not written, that is noted. One that was written and is wrong is
     /// noted already.
     pub(super) fn need<T>(&mut self, key: &str, value: Option<T>) -> Option<T> {
-        let what = find(key).and_then(|setting| setting.required).unwrap_or_default();
+        let what = find(table(), key).and_then(|setting| setting.required).unwrap_or_default();
         self.need_one(key, &format!("must be set: {what}"), value)
     }
 

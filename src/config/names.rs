@@ -1,7 +1,6 @@
 //! Which setting a written name means, and what a mistaken one was meant to be.
 
-use super::setting::variable_of;
-use super::settings::{all, find};
+use super::setting::{Section, all, find, variable_of};
 
 /// The settings of proxies, one for each client of ours.
 pub(super) const PROXIES: [&str; 3] = ["cloud.proxy", "auth.jwks_proxy", "webhook.proxy"];
@@ -38,26 +37,26 @@ pub(super) enum Meaning {
 }
 
 /// The meaning of a key such as `cloud.regions` or `keys.master_file`.
-pub(super) fn meaning(name: &str) -> Option<Meaning> {
-    let secret = || find(name.strip_suffix("_file")?).filter(|setting| setting.secret);
-    find(name).map(|setting| Meaning::Value(setting.key)).or_else(|| Some(Meaning::FileOf(secret()?.key)))
+pub(super) fn meaning(table: &'static [Section], name: &str) -> Option<Meaning> {
+    let secret = || find(table, name.strip_suffix("_file")?).filter(|setting| setting.secret);
+    find(table, name).map(|setting| Meaning::Value(setting.key)).or_else(|| Some(Meaning::FileOf(secret()?.key)))
 }
 
 /// The meaning of a variable such as `ECG_CLOUD_REGIONS`.
-pub(super) fn meaning_of_variable(variable: &str) -> Option<Meaning> {
-    let named = || all().find(|setting| setting.variable() == variable);
-    let file = || all().find(|setting| setting.file_variable().is_some_and(|name| name == variable));
+pub(super) fn meaning_of_variable(table: &'static [Section], variable: &str) -> Option<Meaning> {
+    let named = || all(table).find(|setting| setting.variable() == variable);
+    let file = || all(table).find(|setting| setting.file_variable().is_some_and(|name| name == variable));
     named().map(|setting| Meaning::Value(setting.key)).or_else(|| Some(Meaning::FileOf(file()?.key)))
 }
 
 /// The key that is nearest to a mistaken one.
-pub(super) fn nearest_key(mistaken: &str) -> &'static str {
-    nearest(mistaken, all().map(|setting| setting.key)).unwrap_or_default()
+pub(super) fn nearest_key(table: &'static [Section], mistaken: &str) -> &'static str {
+    nearest(mistaken, all(table).map(|setting| setting.key)).unwrap_or_default()
 }
 
 /// The variable that is nearest to a mistaken one.
-pub(super) fn nearest_variable(mistaken: &str) -> String {
-    nearest(mistaken, all().map(|setting| variable_of(setting.key))).unwrap_or_default()
+pub(super) fn nearest_variable(table: &'static [Section], mistaken: &str) -> String {
+    nearest(mistaken, all(table).map(|setting| variable_of(setting.key))).unwrap_or_default()
 }
 
 fn nearest<T: AsRef<str>>(mistaken: &str, known: impl Iterator<Item = T>) -> Option<T> {

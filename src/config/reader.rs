@@ -1,8 +1,8 @@
 //! Turns what was written into typed values, and notes what is not allowed.
 
 use super::SettingError;
-use super::entry::{One, Refused};
-use super::setting::{Setting, variable_of};
+use super::parse::{One, Refused};
+use super::setting::{Setting, find, variable_of};
 use super::source::{Raw, Source, Value};
 
 /// The longest part of a wrong value that is repeated in a message, in characters.
@@ -112,7 +112,7 @@ impl Reader {
             Some(Raw { value: Value::Text(text), .. }) => text.clone(),
             _ => String::new(),
         };
-        if let Some(setting) = super::settings::find(key) {
+        if let Some(setting) = find(self.0.table, key) {
             self.refuse(key, must_be(setting, &text));
         }
     }

@@ -77,6 +77,16 @@ impl Setting {
     }
 }
 
+/// Every setting of a table.
+pub(super) fn all(table: &'static [Section]) -> impl Iterator<Item = &'static Setting> {
+    table.iter().flat_map(|section| &section.settings)
+}
+
+/// The setting of that key.
+pub(super) fn find(table: &'static [Section], key: &str) -> Option<&'static Setting> {
+    all(table).find(|setting| setting.key == key)
+}
+
 /// The variable of a key.
 pub(super) fn variable_of(key: &str) -> String {
     format!("ECG_{}", key.to_uppercase().replace('.', "_"))

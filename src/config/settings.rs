@@ -31,7 +31,7 @@ pub use server::ServerConfig;
 pub use webhook::WebhookConfig;
 pub use work::WorkConfig;
 
-use super::setting::{Section, Setting};
+use super::setting::Section;
 
 /// The whole table.
 pub fn table() -> &'static [Section] {
@@ -53,14 +53,4 @@ pub fn table() -> &'static [Section] {
         ]
     });
     &TABLE
-}
-
-/// Every setting of the table.
-pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
-    table().iter().flat_map(|section| &section.settings)
-}
-
-/// The setting of that key.
-pub(super) fn find(key: &str) -> Option<&'static Setting> {
-    all().find(|setting| setting.key == key)
 }

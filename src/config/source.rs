@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::SettingError;
 use super::names::{self, Meaning};
-use super::setting::variable_of;
+use super::setting::{Section, variable_of};
 
 /// One value, not yet read.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ impl Value {
 /// All that was written, and what is wrong with it so far.
 #[derive(Default)]
 pub(super) struct Source {
+    /// The settings that there are.
+    pub(super) table: &'static [Section],
     pub(super) values: BTreeMap<&'static str, Raw>,
     /// The settings of which something was written, good or not.
     pub(super) written: BTreeSet<&'static str>,
@@ -55,8 +57,12 @@ type Layer = BTreeMap<&'static str, Vec<(Meaning, Raw)>>;
 
 impl Source {
     /// Reads both layers; the environment's value of a setting replaces the file's.
-    pub(super) fn merge(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut source = Self::default();
+    pub(super) fn merge(
+        table: &'static [Section],
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut source = Self { table, ..Self::default() };
         let env: Vec<(String, String)> = env.into_iter().collect();
         let is_proxy = |(name, value): &&(String, String)| !value.is_empty() && names::is_proxy_variable(name);
         let proxies: Vec<String> = env.iter().filter(is_proxy).map(|(name, _)| name.clone()).collect();
@@ -120,14 +126,17 @@ impl Source {
         for (name, value) in table {
             let name = format!("{prefix}{name}");
             let origin = format!("{name} in {place}");
-            match (value, names::meaning(&name)) {
+            match (value, names::meaning(self.table, &name)) {
                 (toml::Value::Table(inner), None) => self.flatten(place, &format!("{name}."), inner, layer),
                 (value, Some(meaning)) => match plain(value) {
                     Some(value) => add(layer, meaning, Raw { origin, value }),
                     None => self.refuse(origin, NO_VALUE),
                 },
                 (_, None) => {
-                    self.refuse(origin, format!("is no setting; the nearest is {}", names::nearest_key(&name)));
+                    self.refuse(
+                        origin,
+                        format!("is no setting; the nearest is {}", names::nearest_key(self.table, &name)),
+                    );
                 }
             }
         }
@@ -136,12 +145,12 @@ impl Source {
     fn env_layer(&mut self, env: impl IntoIterator<Item = (String, String)>) -> Layer {
         let mut layer = Layer::new();
         for (name, value) in env {
-            match names::meaning_of_variable(&name) {
+            match names::meaning_of_variable(self.table, &name) {
                 Some(meaning) if !value.is_empty() => {
                     add(&mut layer, meaning, Raw { origin: name, value: Value::Text(value) });
                 }
                 None if name.starts_with("ECG_") && !names::OTHER_VARIABLES.contains(&name.as_str()) => {
-                    let near = names::nearest_variable(&name);
+                    let near = names::nearest_variable(self.table, &name);
                     self.notes.push(format!("the variable {name} is no setting; the nearest is {near}"));
                 }
                 _ => {}

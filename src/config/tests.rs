@@ -285,7 +285,8 @@ fn the_deployment_files_name_real_settings() {
     let words = files.iter().flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
     let mut found = 0;
     for name in words.filter(|word| word.starts_with("ECG_")) {
-        let known = super::names::meaning_of_variable(name).is_some() || super::names::OTHER_VARIABLES.contains(&name);
+        let known =
+            super::names::meaning_of_variable(table(), name).is_some() || super::names::OTHER_VARIABLES.contains(&name);
         assert!(known, "{name} is no setting");
         found += 1;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::config::auth::{JWKS_URL, issuers};
+use crate::config::issuers::issuers;
 use crate::config::kinds::{authorities, flag, host, parsed, path, proxy, seconds, text, word};
 use crate::config::section::section;
 use crate::domain::identity::issuer::Issuer;
@@ -67,6 +67,8 @@ section! {
     leeway: Duration = seconds("auth.leeway_seconds", 0..=300, usual().leeway_seconds.into());
 }
 
+/// Where keys are fetched.
+const JWKS_URL: &str = "an https address (http only on loopback, and to hosts in auth.jwks_http_hosts)";
 const SECRETS: &str = "at least 32 bytes long";
 
 fn long_secret(text: &str) -> Option<SecretString> {

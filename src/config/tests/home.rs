@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::settings::all;
+use super::super::setting::all;
 use super::*;
 use crate::{app, http};
 
@@ -94,7 +94,7 @@ fn what_a_setting_names_is_read_and_judged_with_the_others() {
 #[test]
 fn the_table_names_each_setting_once_and_says_what_it_is_for() {
     let mut keys = BTreeSet::new();
-    for setting in all() {
+    for setting in all(table()) {
         assert!(keys.insert(setting.key), "{} stands twice", setting.key);
         assert!(setting.purpose.len() > 10 && setting.purpose.ends_with('.'), "{}: {}", setting.key, setting.purpose);
         assert!(!setting.allowed.is_empty(), "{}", setting.key);
@@ -106,7 +106,7 @@ fn the_table_names_each_setting_once_and_says_what_it_is_for() {
 
 #[test]
 fn every_default_can_be_written() {
-    for setting in all() {
+    for setting in all(table()) {
         if let Some(value) = setting.default.as_deref() {
             let read = load(&[(&setting.variable(), value)]);
             assert!(read.is_ok(), "{}: {:?}", setting.key, read.err());
