@@ -6,16 +6,16 @@
 //!
 //! # The house
 //!
-//! A module names lower floors only, never a neighbour on its own floor; `tests/it/house/floors` asserts it,
-//! and which crates each floor may use.
+//! A module names lower floors only, never a neighbour on its own floor; below that, at every level, modules name their
+//! siblings without circles; `tests/it/house/floors` asserts both, and which crates each floor may use.
 //!
 //! | floor | modules | what they are |
 //! |---|---|---|
-//! | 4 | [`cli`], [`telemetry`], [`shutdown`] | the process: subcommands, logs, its end |
+//! | 4 | [`cli`]; [`telemetry`], [`shutdown`], [`localpg`] | the process: subcommands; for them logs, its end, a private Postgres, each by itself |
 //! | 3 | [`http`], [`worker`], [`sim`], [`receiver`] | doors: REST, the workers; the stand-in, a receiver for development |
 //! | 2 | [`app`] | what the gateway does, without a word of any transport |
 //! | 1½ | [`config`] | settings: one table, read into values |
-//! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`], [`localpg`] | all SQL; the cloud's client; tokens; sending; encryption; a private Postgres |
+//! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`] | all SQL; the cloud's client; tokens; sending; encryption |
 //! | ½ | [`egress`] | how clients get out: proxies, authorities |
 //! | 0 | [`domain`] | what decides: pure functions of state, input and now |
 //!
@@ -31,12 +31,12 @@
 //!    signs it with the recorded time and calls the cloud ([`eci`]).
 //! 4. The outcome is ONE transaction again: operation, row (`preparing`), transition, event
 //!    `image_cache.created`, one delivery for each endpoint that wants it, audit entry.
-//! 5. The tracker ([`worker`], [`app::tracker`]) leases the (account, region) and looks; `domain::change`
+//! 5. The tracker ([`worker`], [`app::tracker`]) leases the (account, region) and looks; [`domain::transition`]
 //!    says what a look means. The step to `ready` is ONE transaction with its event and deliveries.
 //! 6. The deliverer of this process has them in memory the moment that is committed; what it cannot take waits in the
 //!    queue, where retries are claimed in batches, too. Each is signed just before it is sent ([`webhook`]), and how they
 //!    ended is recorded in batches.
-//! 7. From then on the reconciler ([`app::reconciler`]) compares the cloud's list with the rows; `domain::reconcile`
+//! 7. From then on the reconciler ([`app::reconciler`]) compares the cloud's list with the rows; [`domain::reconcile`]
 //!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
 //!
 //! Each call to the cloud for an image cache is made with the client of *its* account ([`app::cloud_accounts`]): that of the

@@ -72,7 +72,7 @@ pub enum Input {
     },
     /// A clean look by its id did not find it.
     Missed,
-    /// The cloud was compared with it while it was at rest, and shows it: who builds now was not asked by us.
+    /// A comparison with the cloud found it while it was at rest: a build that runs now is not one that we asked for.
     SeenAtRest {
         /// The cloud's word, read.
         shown: Status,

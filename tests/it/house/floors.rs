@@ -1,9 +1,12 @@
 //! The house keeps its floors: reads the sources and asserts who names whom, and which crate is whose.
 //!
-//! What the compiler cannot see: a module names lower floors only, never a neighbour (`rules`). Comments, strings and
+//! What the compiler cannot see: a module names lower floors only, never a neighbour (`rules`), and
+//! on no floor do rooms name each other in a circle (`circles`). Comments, strings and
 //! what only tests see do not count.
 
 mod ages;
+mod circles;
+mod modules;
 mod paths;
 mod rules;
 mod tokens;

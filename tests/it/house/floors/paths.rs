@@ -9,6 +9,8 @@ pub(super) struct Path {
     pub(super) line: usize,
     /// The inline modules around it, outermost first.
     pub(super) inside: Vec<String>,
+    /// Of one in a `use`: the name that it has from then on.
+    pub(super) brings: Option<String>,
 }
 
 /// Every path of two parts or more, and what `use` takes whole.
@@ -22,10 +24,14 @@ pub(super) fn paths(tokens: &[Token]) -> Vec<Path> {
             _ if begins_a_path(tokens, at) => {
                 let inside: Vec<_> = open.iter().flatten().cloned().collect();
                 let mut tree = Tree { tokens, at, found: Vec::new() };
+                let is_use = at > 0 && tokens[at - 1].text == "use";
                 tree.branch(&[]);
                 // A word that only looks like a path's head, such as the `use` of a captured lifetime.
                 at = tree.at.max(at + 1);
-                found.extend(tree.found.into_iter().map(|(parts, line)| Path { parts, line, inside: inside.clone() }));
+                found.extend(tree.found.into_iter().map(|(parts, line, alias)| {
+                    let named = alias.or_else(|| parts.iter().rev().find(|part| *part != "self").cloned());
+                    Path { parts, line, inside: inside.clone(), brings: named.filter(|_| is_use) }
+                }));
                 continue;
             }
             "{" => open.push(opened(&tokens[..at])),
@@ -62,7 +68,8 @@ fn is_name(text: &str) -> bool {
 struct Tree<'a> {
     tokens: &'a [Token],
     at: usize,
-    found: Vec<(Vec<String>, usize)>,
+    /// The parts, the line, and the name behind `as`.
+    found: Vec<(Vec<String>, usize, Option<String>)>,
 }
 
 impl Tree<'_> {
@@ -90,7 +97,8 @@ impl Tree<'_> {
             self.at += 1;
         }
         if parts.len() > before.len() {
-            self.found.push((parts, line));
+            let alias = (self.text() == "as").then(|| self.tokens.get(self.at + 1)).flatten();
+            self.found.push((parts, line, alias.map(|alias| alias.text.clone())));
         }
     }
 

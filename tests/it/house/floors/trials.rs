@@ -31,6 +31,14 @@ fn what_breaks_a_rule_is_caught_with_file_and_line() {
         ("http.rs", "use crate::worker::Worker;", "http names crate::worker"),
         ("sim.rs", "use crate::webhook::sign;", "sim names crate::webhook; it may name eci, domain only"),
         ("receiver.rs", "use crate::eci;", "it may name webhook, domain only"),
+        (
+            "http/x.rs",
+            "use crate::store::Store;",
+            "http names crate::store; it may name app, config, eci, webhook, domain",
+        ),
+        ("worker.rs", "use crate::store::Store;", "worker names crate::store; it may name app, domain only"),
+        ("telemetry.rs", "use crate::domain::clock;", "telemetry names crate::domain; it may name itself only"),
+        ("app/x.rs", "use crate::localpg::Server;", "app names crate::localpg"),
         ("config.rs", "use crate::telemetry::x;", "config names crate::telemetry"),
         (
             "main.rs",
