@@ -84,7 +84,7 @@ impl Tree {
 
     /// The module that defines what a path in the module `place` names, if that is one of ours.
     fn defined_in(&self, parts: &[String], place: &[String], steps: usize) -> Option<Module> {
-        let whole = self.from_root(parts, place)?;
+        let whole = self.whole(parts, place)?;
         let known = (0..=whole.len()).rev().find(|length| self.modules.contains(&whole[..*length]))?;
         let (module, rest) = whole.split_at(known);
         let Some((name, behind)) = rest.split_first() else { return Some(module.to_vec()) };
@@ -98,7 +98,7 @@ impl Tree {
     }
 
     /// A path from the root, where it leads to a module of ours.
-    fn from_root(&self, parts: &[String], place: &[String]) -> Option<Vec<String>> {
+    fn whole(&self, parts: &[String], place: &[String]) -> Option<Vec<String>> {
         let path = Path { parts: parts.to_vec(), line: 0, inside: Vec::new(), brings: None };
         if let Some(whole) = from_root(&path, place) {
             let named = |part: &String| part != "self" && part != "*";
