@@ -5,7 +5,7 @@ use crate::app::view::{CLOUD_EVENTS, EventBody, cloud_event};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EventId;
 use crate::domain::webhooks::endpoint::EventFormat;
-use crate::webhook::sender::Outcome;
+use crate::webhook::outcome::Outcome;
 
 /// What goes over the wire for an event.
 pub(in crate::app) struct Rendered {

@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::setting::{Kind, Setting};
-use super::super::settings::all;
+use super::super::setting::{Kind, Setting, all};
+use super::super::settings::table;
 use super::*;
 use crate::domain::property::holds;
 
 fn numbers() -> Vec<&'static Setting> {
-    all().filter(|setting| setting.kind == Kind::Number && setting.range.is_some()).collect()
+    all(table()).filter(|setting| setting.kind == Kind::Number && setting.range.is_some()).collect()
 }
 
 /// What is said of the form of this one; other rules may refuse it beside others.
