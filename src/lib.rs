@@ -16,7 +16,7 @@
 //! | 2 | [`app`] | what the gateway does, without a word of any transport |
 //! | 1½ | [`config`] | settings: one table, read into values |
 //! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`] | all SQL; the cloud's client; tokens; sending; encryption |
-//! | ½ | [`egress`] | how clients get out: proxies, authorities |
+//! | ½ | [`egress`], [`net`] | how clients get out: proxies, authorities; how they come in: one accept loop, its deadlines |
 //! | 0 | [`domain`] | what decides: pure functions of state, input and now |
 //!
 //! Always door, `app`, `store`: three hops. Every door calls the same methods, of the rooms of [`app::Gateway`].
@@ -94,6 +94,7 @@ pub mod eci;
 pub mod egress;
 pub mod http;
 pub mod localpg;
+pub mod net;
 pub mod receiver;
 pub mod shutdown;
 pub mod sim;

@@ -1,68 +1,62 @@
-//! Connections and requests: takes a body within its limits, has it judged, and answers.
+//! What is particular to its listener ([`net`]), and requests: takes a body within its limits, has it judged, and answers.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::{MAX_BODY, Shared, judge};
+use crate::net::body::{self, Unread};
+use crate::net::{self, Limits};
 
-/// How long headers, and a body, may take.
-const READ: Duration = Duration::from_secs(10);
-/// How many connections are open at a time.
-const CONNECTIONS: usize = 256;
-/// How long to wait when the system has no more sockets.
-const BREATHER: Duration = Duration::from_millis(50);
+/// How long headers, a body, and each part of an answer may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+const LIMITS: Limits = Limits {
+    connections: 256,
+    connections_per_address: usize::MAX,
+    header_deadline: DEADLINE,
+    keep_idle: DEADLINE,
+    write_deadline: DEADLINE,
+    headers: 100,
+    head_bytes: 400 << 10,
+    grace: Duration::ZERO,
+    drain: Duration::ZERO,
+};
 
 /// Receives until told to stop; then every connection is closed.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    tokio::select! {
-        () = accept(&listener, &shared, &mut connections) => {}
-        () = stop.cancelled() => {}
-    }
-    connections.shutdown().await;
+    net::serve(listener, Door(shared), LIMITS, TaskTracker::new(), stop).await;
 }
 
-async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let shared = Arc::clone(shared);
-                connections.spawn(async move {
-                    let _place = place;
-                    connection(stream, shared).await;
-                });
-            }
-            Err(_) => tokio::time::sleep(BREATHER).await,
-        }
-        while connections.try_join_next().is_some() {}
+struct Door(Arc<Shared>);
+
+impl net::Handler for Door {
+    type Connection = Sender;
+
+    fn connect(&self, _peer: SocketAddr) -> Sender {
+        Sender(Arc::clone(&self.0))
     }
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
-    let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(&shared, request).await) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(READ);
-    // A connection that breaks is its peer's affair.
-    let _closed = builder.serve_connection(TokioIo::new(stream), service).await;
+struct Sender(Arc<Shared>);
+
+impl net::Connection for Sender {
+    type Body = Full<Bytes>;
+    type Error = Infallible;
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(answer(&self.0, request).await)
+    }
 }
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -96,14 +90,11 @@ fn echo(challenge: &str) -> Response<Full<Bytes>> {
 
 /// A whole body of at most [`MAX_BODY`], or the answer to a sender of anything else.
 async fn read(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
-    let reading = tokio::time::timeout(READ, Limited::new(body, MAX_BODY).collect());
-    let (status, error) = match reading.await {
-        Ok(Ok(body)) => return Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "the body may have 256 KiB")
-        }
-        Ok(Err(_)) => (StatusCode::BAD_REQUEST, "the body cannot be read"),
-        Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"),
+    let (status, error) = match body::read(body, MAX_BODY, DEADLINE).await {
+        Ok(body) => return Ok(body),
+        Err(Unread::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "the body may have 256 KiB"),
+        Err(Unread::BrokenOff) => (StatusCode::BAD_REQUEST, "the body cannot be read"),
+        Err(Unread::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"),
     };
     let mut response = refusal(status, error);
     // What is left of the body would be taken for the next request.

@@ -1,10 +1,9 @@
-//! Connections, requests, and the envelope around everything that can go wrong with them.
+//! What is particular to its listener ([`net`]), requests, and the envelope around everything that can go wrong with them.
 //!
 //! What must stay true: whatever arrives, the answer is the JSON envelope (only bytes that are no HTTP at all
 //! get hyper's own empty 400), and one bad request harms no other.
 
 use std::any::Any;
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -15,12 +14,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, request};
 use axum::routing::{any, get};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -35,55 +30,54 @@ use super::{Shared, admin, create, delete, describe, identity, inject, keeping, 
 use crate::domain::entropy::Entropy;
 use crate::eci::Action;
 use crate::eci::incoming::{self, Incoming};
+use crate::net::{self, Limits};
 
-/// How many connections are open at a time.
-const CONNECTIONS: usize = 1_024;
-/// How long to wait when the system has no more sockets.
-const BREATHER: Duration = Duration::from_millis(50);
+/// What a connection may hold open.
+const LIMITS: Limits = Limits {
+    connections: 1_024,
+    connections_per_address: usize::MAX,
+    header_deadline: READ,
+    keep_idle: READ,
+    write_deadline: READ,
+    headers: 100,
+    head_bytes: 400 << 10,
+    grace: Duration::ZERO,
+    drain: Duration::ZERO,
+};
 
 /// Serves until told to stop; then every connection is closed.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let app = router(&shared);
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    let accepting = async {
-        loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    let app = app.clone();
-                    connections.spawn(async move {
-                        let _place = place;
-                        connection(stream, peer, app).await;
-                    });
-                }
-                Err(_) => tokio::time::sleep(BREATHER).await,
-            }
-            while connections.try_join_next().is_some() {}
-        }
-    };
-    tokio::select! {
-        () = accepting => {}
-        () = shared.stop.cancelled() => {}
-    }
-    connections.shutdown().await;
+    let stop = shared.stop.clone();
+    net::serve(listener, StandIn(router(&shared)), LIMITS, TaskTracker::new(), stop).await;
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, app: Router) {
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+struct StandIn(Router);
+
+impl net::Handler for StandIn {
+    type Connection = Caller;
+
+    fn connect(&self, peer: SocketAddr) -> Caller {
+        Caller { peer: Peer(peer), router: self.0.clone() }
+    }
+}
+
+/// One connection.
+struct Caller {
+    peer: Peer,
+    router: Router,
+}
+
+impl net::Connection for Caller {
+    type Body = Body;
+    type Error = io::Error;
+
+    async fn answer(&self, request: Request<hyper::body::Incoming>) -> io::Result<Response<Body>> {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        let answering = app.clone().oneshot(request);
-        async move {
-            let response: Response<Body> = answering.await.unwrap_or_else(|never: Infallible| match never {});
-            let reset = response.extensions().get::<Reset>().is_some();
-            if reset { Err(io::Error::from(io::ErrorKind::ConnectionReset)) } else { Ok(response) }
-        }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(READ);
-    // A connection that breaks is its peer's affair.
-    let _closed = builder.serve_connection(TokioIo::new(stream), service).await;
+        request.extensions_mut().insert(self.peer);
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        let reset = response.extensions().get::<Reset>().is_some();
+        if reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(response) }
+    }
 }
 
 fn router(shared: &Arc<Shared>) -> Router {

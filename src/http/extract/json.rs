@@ -4,10 +4,8 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::app::admission;
 use crate::app::input::IdempotencyKey;
@@ -16,6 +14,7 @@ use crate::http::Settings;
 use crate::http::exchange::Exchange;
 use crate::http::extract::query;
 use crate::http::problem::Refusal;
+use crate::net::{self, body::Unread};
 
 mod canonical;
 mod fault;
@@ -104,12 +103,11 @@ pub async fn read_body(headers: &HeaderMap, body: Body, settings: Settings) -> R
     if declared.is_some_and(|length| length > limit) {
         return Err(Refusal::too_large(limit));
     }
-    match timeout(settings.body_deadline, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::too_large(limit)),
-        Ok(Err(_)) => Err(Refusal::broken_body()),
-        Err(_) => Err(Refusal::body_timeout()),
-    }
+    net::body::read(body, limit, settings.body_deadline).await.map_err(|unread| match unread {
+        Unread::TooLarge => Refusal::too_large(limit),
+        Unread::BrokenOff => Refusal::broken_body(),
+        Unread::TooSlow => Refusal::body_timeout(),
+    })
 }
 
 /// The one value of a text.

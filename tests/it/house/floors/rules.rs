@@ -8,7 +8,7 @@ use super::tokens::Token;
 /// The house, from the ground up.
 const FLOORS: [&[&str]; 7] = [
     &["domain"],
-    &["egress"],
+    &["egress", "net"],
     &["store", "eci", "auth", "webhook", "crypto"],
     &["config"],
     &["app"],
@@ -28,16 +28,16 @@ use Users::{AllBut, Only};
 const CRATES: [(&str, Users); 27] = [
     ("sqlx", Only(&["store"])),
     ("reqwest", Only(&["eci", "auth", "egress"])),
-    ("axum", Only(&["http", "sim", "receiver"])),
+    ("axum", Only(&["http", "sim"])),
     ("axum_extra", Only(&["http"])),
-    ("hyper", Only(&["http", "sim", "receiver", "webhook"])),
-    ("hyper_util", Only(&["http", "sim", "receiver", "webhook"])),
+    ("hyper", Only(&["net", "http", "sim", "receiver", "webhook"])),
+    ("hyper_util", Only(&["net", "webhook"])),
     ("hyper_rustls", Only(&["webhook"])),
     ("httpdate", Only(&["eci", "webhook"])),
     ("ipnet", Only(&["webhook"])),
     ("rustls_platform_verifier", Only(&["webhook"])),
-    ("tower", Only(&["http", "sim", "receiver", "webhook"])),
-    ("tower_http", Only(&["http", "sim", "receiver"])),
+    ("tower", Only(&["http", "sim", "webhook"])),
+    ("tower_http", Only(&["http", "sim"])),
     ("jsonwebtoken", Only(&["auth"])),
     ("clap", Only(&["cli"])),
     ("strsim", Only(&["config"])),
@@ -115,10 +115,10 @@ fn named(module: &str, target: &[String]) -> Option<String> {
 fn allowed(module: &str) -> Vec<&'static str> {
     let floor = FLOORS.iter().position(|floor| floor.contains(&module)).unwrap_or_default();
     let reach = match module {
-        "sim" => return vec!["eci", "domain"],
-        "receiver" => return vec!["webhook", "domain"],
+        "sim" => return vec!["eci", "net", "domain"],
+        "receiver" => return vec!["webhook", "net", "domain"],
         // Doors go by `app` to what is stored and to the cloud; they read and write words of the wires themselves.
-        "http" => return vec!["app", "config", "eci", "webhook", "domain"],
+        "http" => return vec!["app", "config", "eci", "webhook", "net", "domain"],
         "worker" => return vec!["app", "domain"],
         // For the command line alone, which hands them what they need.
         "telemetry" | "shutdown" | "localpg" => return Vec::new(),

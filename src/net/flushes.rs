@@ -6,26 +6,26 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http::receipts::Unflushed;
-
-pub(super) struct Flushes<S> {
+/// The stream, which calls `flushed` then.
+pub struct Flushes<S, F> {
     stream: S,
-    unflushed: Unflushed,
+    flushed: F,
 }
 
-impl<S> Flushes<S> {
-    pub(super) fn new(stream: S, unflushed: Unflushed) -> Self {
-        Self { stream, unflushed }
+impl<S, F: Fn()> Flushes<S, F> {
+    /// Tells `flushed` of `stream`.
+    pub fn new(stream: S, flushed: F) -> Self {
+        Self { stream, flushed }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Flushes<S> {
+impl<S: AsyncRead + Unpin, F: Unpin> AsyncRead for Flushes<S, F> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Flushes<S> {
+impl<S: AsyncWrite + Unpin, F: Fn() + Unpin> AsyncWrite for Flushes<S, F> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -44,11 +44,30 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flushes<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.unflushed.flushed();
+        (self.flushed)();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_flush_is_told_and_no_write_is() {
+        let told = Cell::new(0);
+        let mut stream = Flushes::new(tokio::io::sink(), || told.set(told.get() + 1));
+        stream.write_all(b"text").await.unwrap();
+        assert_eq!(told.get(), 0);
+        stream.flush().await.unwrap();
+        assert_eq!(told.get(), 1);
     }
 }

@@ -12,10 +12,12 @@ use tokio::time::{Instant, Sleep};
 /// What a peer must take within the deadline, where there is as much: 2 kB a second by default.
 const LEAST: usize = 16 * 1024;
 
-/// Fails a write when the peer, while there is more for it, takes less than [`LEAST`] within `max_wait`.
-pub(super) struct WriteDeadline<S> {
+/// Fails a write when the peer, while there is more for it, takes less than [`LEAST`] within `max_wait`, and calls
+/// `given_up` then.
+pub(super) struct WriteDeadline<S, F> {
     stream: S,
     max_wait: Duration,
+    given_up: F,
     slow: Option<Slow>,
 }
 
@@ -25,9 +27,9 @@ struct Slow {
     taken: usize,
 }
 
-impl<S> WriteDeadline<S> {
-    pub(super) fn new(stream: S, max_wait: Duration) -> Self {
-        Self { stream, max_wait, slow: None }
+impl<S, F: Fn()> WriteDeadline<S, F> {
+    pub(super) fn new(stream: S, max_wait: Duration, given_up: F) -> Self {
+        Self { stream, max_wait, given_up, slow: None }
     }
 
     /// Judges the writing of `wanted` bytes.
@@ -58,18 +60,18 @@ impl<S> WriteDeadline<S> {
         if slow.alarm.as_mut().poll(cx).is_pending() && !over {
             return result;
         }
-        metrics::counter!("ecg_connections_given_up_total").increment(1);
+        (self.given_up)();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes too little")))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for WriteDeadline<S> {
+impl<S: AsyncRead + Unpin, F: Unpin> AsyncRead for WriteDeadline<S, F> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
+impl<S: AsyncWrite + Unpin, F: Fn() + Unpin> AsyncWrite for WriteDeadline<S, F> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, buf.len(), result)
@@ -102,6 +104,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -109,15 +113,16 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_given_up() {
         let (ours, _theirs) = tokio::io::duplex(4);
-        let mut stream = WriteDeadline::new(ours, Duration::from_millis(20));
+        let given_up = Cell::new(0);
+        let mut stream = WriteDeadline::new(ours, Duration::from_millis(20), || given_up.set(given_up.get() + 1));
         let error = stream.write_all(b"more than four").await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!((error.kind(), given_up.get()), (io::ErrorKind::TimedOut, 1));
     }
 
     #[tokio::test]
     async fn next_to_nothing_is_not_enough_and_all_there_is_always_is() {
         let watch = |max_wait: Duration, taken: usize, wanted: usize| {
-            let mut stream = WriteDeadline::new(tokio::io::empty(), max_wait);
+            let mut stream = WriteDeadline::new(tokio::io::empty(), max_wait, || {});
             let mut cx = Context::from_waker(std::task::Waker::noop());
             stream.watch(&mut cx, wanted, Poll::Ready(Ok(taken))).map(|result| result.is_ok())
         };
@@ -130,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_peer_that_takes_something_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(4);
-        let mut stream = WriteDeadline::new(ours, Duration::from_mins(1));
+        let mut stream = WriteDeadline::new(ours, Duration::from_mins(1), || {});
         let mut taken = Vec::new();
         let write = async {
             stream.write_all(b"more than four").await.unwrap();

@@ -1,0 +1,51 @@
+//! Bodies, read as a whole.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body;
+use tokio::time::timeout;
+
+use super::BoxError;
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It took longer than allowed.
+    TooSlow,
+    /// The connection broke off within it, or it is no HTTP.
+    BrokenOff,
+}
+
+/// A whole body of at most `most` bytes, within `deadline`.
+pub async fn read<B: Body<Error: Into<BoxError>>>(body: B, most: usize, deadline: Duration) -> Result<Bytes, Unread> {
+    match timeout(deadline, Limited::new(body, most).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Ok(Err(_)) => Err(Unread::BrokenOff),
+        Err(_) => Err(Unread::TooSlow),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_has_a_size_and_a_time() {
+        const LONG: Duration = Duration::from_mins(1);
+        let full = || Full::new(Bytes::from_static(b"four"));
+        assert_eq!(read(full(), 4, LONG).await, Ok(Bytes::from_static(b"four")));
+        assert_eq!(read(full(), 3, LONG).await, Err(Unread::TooLarge));
+        let never = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BoxError>>());
+        assert_eq!(read(never, 4, Duration::ZERO).await, Err(Unread::TooSlow));
+        let broken = futures_util::stream::iter([Err::<Frame<Bytes>, BoxError>("broken".into())]);
+        assert_eq!(read(StreamBody::new(broken), 4, LONG).await, Err(Unread::BrokenOff));
+    }
+}
