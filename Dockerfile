@@ -8,6 +8,8 @@ ARG BINARY=build
 
 FROM --platform=$BUILDPLATFORM ${BUILD} AS build
 ARG PROFILE=release
+# `dev`: with `dev`, `sim` and `receive`, which no deployment needs.
+ARG FEATURES=
 ARG BUILDARCH
 ARG TARGETARCH
 ENV CARGO_PROFILE_RELEASE_STRIP=symbols \
@@ -28,13 +30,13 @@ RUN set -eu; \
 COPY Cargo.toml Cargo.lock ./
 RUN --mount=type=cache,id=eci-cache-gateway-registry,target=/usr/local/cargo/registry,sharing=locked \
     mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
-    && cargo build --locked --profile "$PROFILE" --target "$(cat /target)" --bin eci-cache-gateway \
+    && cargo build --locked --no-default-features --features "$FEATURES" --profile "$PROFILE" --target "$(cat /target)" --bin eci-cache-gateway \
     && rm -r src
 COPY . .
 # Cargo goes by times: the sources must be newer than what stood in for them.
 RUN --mount=type=cache,id=eci-cache-gateway-registry,target=/usr/local/cargo/registry,sharing=locked \
     touch build.rs src/lib.rs src/main.rs \
-    && cargo build --locked --profile "$PROFILE" --target "$(cat /target)" --bin eci-cache-gateway \
+    && cargo build --locked --no-default-features --features "$FEATURES" --profile "$PROFILE" --target "$(cat /target)" --bin eci-cache-gateway \
     && cp target/"$(cat /target)"/*/eci-cache-gateway /usr/local/bin/
 
 FROM ${BINARY} AS binary

@@ -17,18 +17,23 @@ mod assemble;
 mod audit;
 mod auth;
 mod console;
+#[cfg(feature = "dev")]
 mod dev;
 mod doctor;
 mod healthcheck;
 mod inherited;
+#[cfg(not(feature = "dev"))]
+mod left_out;
 mod migrate;
 mod openapi;
 mod operator;
 mod process;
+#[cfg(feature = "dev")]
 mod receive;
 mod rotate_keys;
 mod serve;
 mod settings;
+#[cfg(feature = "dev")]
 mod sim;
 mod startup;
 mod token;
@@ -38,6 +43,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+#[cfg(not(feature = "dev"))]
+use left_out::{self as dev, self as receive, self as sim};
 
 use crate::config::{Environment, Loaded, LogFormat, SettingError};
 use crate::{shutdown, telemetry};
@@ -47,7 +54,8 @@ const PART_DIED: u8 = 70;
 
 /// A gateway between a company's teams and Alibaba Cloud's ECI image caches.
 ///
-/// Settings come from the environment (`ECG_…`) over an optional TOML file. Start with `dev`.
+/// Settings come from the environment (`ECG_…`) over an optional TOML file.
+#[cfg_attr(feature = "dev", doc = "Start with `dev`.")]
 #[derive(Debug, Parser)]
 #[command(name = "eci-cache-gateway", version, propagate_version = true)]
 struct Cli {
@@ -61,6 +69,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start everything on this machine: Postgres, the stand-in, the API, the workers.
+    #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
     Dev(dev::Arguments),
     /// Serve the API, and run the workers beside it.
     Serve(serve::Arguments),
@@ -92,9 +101,11 @@ enum Command {
     /// Say that a cloud account is another account of the cloud from now on.
     AcceptAccount(accept_account::Arguments),
     /// Run the stand-in alone: a local server that speaks the cloud's API.
+    #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
     Sim(sim::Arguments),
     /// Receive webhooks on this machine, verify them and print them. Standard input gives the secret: `whsec_…`, or
     /// what the gateway answered when the endpoint was created.
+    #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
     Receive(receive::Arguments),
     /// Ask the gateway on this machine whether it lives; for container health checks.
     Healthcheck,
@@ -177,6 +188,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     // Of a command that logs.
     let logged = || with_logs(load());
     match cli.command {
+        #[cfg(feature = "dev")]
         Command::Dev(arguments) => dev::run(&arguments, &environment, given.as_deref()),
         Command::Serve(arguments) => serve::run(logged()?, &arguments),
         Command::Worker => worker::run(logged()?),
@@ -191,8 +203,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::ApiKey(arguments) => api_key::run(&arguments, load()),
         Command::AcceptVanished(arguments) => accept_vanished::run(&arguments, load()),
         Command::AcceptAccount(arguments) => accept_account::run(&arguments, load()),
+        #[cfg(feature = "dev")]
         Command::Sim(arguments) => sim::run(&arguments),
+        #[cfg(feature = "dev")]
         Command::Receive(arguments) => receive::run(&arguments),
+        #[cfg(not(feature = "dev"))]
+        Command::Dev(_) => Err(left_out::refusal("dev")),
+        #[cfg(not(feature = "dev"))]
+        Command::Sim(_) => Err(left_out::refusal("sim")),
+        #[cfg(not(feature = "dev"))]
+        Command::Receive(_) => Err(left_out::refusal("receive")),
         Command::Healthcheck => healthcheck::run(&config()?),
     }
 }

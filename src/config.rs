@@ -32,7 +32,9 @@ mod source;
 mod tests;
 
 pub use auth::{AuthConfig, AuthKeys, ClaimsConfig};
-pub use environment::{DevEnvironment, Environment};
+#[cfg(feature = "dev")]
+pub use environment::DevEnvironment;
+pub use environment::Environment;
 pub use loaded::Loaded;
 pub use serve::{DefaultIssuer, RotationConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 pub use setting::{Kind, Section, Setting};

@@ -93,10 +93,13 @@ pub mod domain;
 pub mod eci;
 pub mod egress;
 pub mod http;
+#[cfg(feature = "dev")]
 pub mod localpg;
 pub mod net;
+#[cfg(feature = "dev")]
 pub mod receiver;
 pub mod shutdown;
+#[cfg(feature = "dev")]
 pub mod sim;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,18 @@
+//! The subcommands that a production build leaves out: whoever asks for one hears which build has it.
+
+use super::Failure;
+
+/// Whatever is given.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    _any: Vec<String>,
+}
+
+/// What is said in place of running that subcommand.
+pub(super) fn refusal(subcommand: &str) -> Failure {
+    Failure::Usage(format!(
+        "this build leaves `{subcommand}` out: it is for development and needs the cargo feature `dev`, which every build \
+         has but one with --no-default-features (docs/compose.md, \"The image\")"
+    ))
+}
