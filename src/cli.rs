@@ -13,7 +13,6 @@
 mod accept_account;
 mod accept_vanished;
 mod api_key;
-mod assemble;
 mod audit;
 mod auth;
 mod console;
@@ -46,6 +45,7 @@ use clap::{Parser, Subcommand};
 #[cfg(not(feature = "dev"))]
 use left_out::{self as dev, self as receive, self as sim};
 
+use crate::assembly;
 use crate::config::{Environment, Loaded, LogFormat, SettingError};
 use crate::{shutdown, telemetry};
 
@@ -148,7 +148,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::Code(code) => *code,
-            Self::Failed(error) if error.is::<assemble::Unusable>() => 2,
+            Self::Failed(error) if error.is::<assembly::Unusable>() => 2,
             Self::Failed(error) if error.is::<shutdown::Dead>() => PART_DIED,
             Self::Failed(error) => error.downcast_ref().map_or(1, startup::exit_code),
         }

@@ -12,6 +12,7 @@
 //! | floor | modules | what they are |
 //! |---|---|---|
 //! | 4 | [`cli`]; [`telemetry`], [`shutdown`], [`localpg`] | the process: subcommands; for them logs, its end, a private Postgres, each by itself |
+//! | 3½ | [`assembly`] | from settings to a gateway: the one place that makes its parts |
 //! | 3 | [`http`], [`worker`], [`sim`], [`receiver`] | doors: REST, the workers; the stand-in, a receiver for development |
 //! | 2 | [`app`] | what the gateway does, without a word of any transport |
 //! | 1½ | [`config`] | settings: one table, read into values |
@@ -85,6 +86,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod app;
+pub mod assembly;
 pub mod auth;
 pub mod cli;
 pub mod config;

@@ -12,9 +12,15 @@
 mod answer;
 mod contest;
 mod crowd;
+#[path = "../../testbed/database.rs"]
+mod database;
+#[path = "../../testbed/door.rs"]
+mod door;
 mod load;
 mod nginx;
 mod others;
+#[path = "../../testbed/parts.rs"]
+mod parts;
 mod plan;
 mod processor;
 mod reference;
@@ -24,10 +30,16 @@ mod rest;
 mod rows;
 mod sealing;
 mod served;
-#[path = "../../tests/it/support/server.rs"]
+#[path = "../../testbed/server.rs"]
 mod server;
+#[path = "../../testbed/settings.rs"]
+mod settings;
 mod site;
+#[path = "../../testbed/stand_in.rs"]
+mod stand_in;
 mod testbed;
+#[path = "../../testbed/tokens.rs"]
+mod tokens;
 mod twin;
 mod unaudited;
 mod waiters;

@@ -11,9 +11,10 @@ use anyhow::{Context as _, ensure};
 use eci_cache_gateway::localpg::Server;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::database::connect_to;
 use crate::report::Measure;
 use crate::site::{DATABASE, Size};
-use crate::testbed::{FIRST, ID_STEM, connect_to};
+use crate::testbed::{FIRST, ID_STEM};
 
 /// A pgbench that works.
 pub(crate) struct Pgbench {

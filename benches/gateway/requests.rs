@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::load::Work;
 use crate::served::sent;
+use crate::settings::{KEY, KEY_SECRET};
 use crate::site::Site;
-use crate::testbed::{FIRST, ID_STEM, KEY, KEY_SECRET};
+use crate::testbed::{FIRST, ID_STEM};
 
 /// Tells the requests of all rounds apart.
 static NUMBER: AtomicU64 = AtomicU64::new(0);

@@ -11,8 +11,9 @@ use eci_cache_gateway::domain::identity::caller::{Door, Origin};
 use eci_cache_gateway::domain::ids::AuditId;
 use futures_util::future::join_all;
 
+use crate::parts;
 use crate::report::Fact;
-use crate::testbed::{self, Testbed};
+use crate::testbed::Testbed;
 
 /// How many are asked for at once.
 const AT_ONCE: u32 = 1_000;
@@ -38,7 +39,7 @@ pub(crate) async fn measure(testbed: &Testbed, entries: u32) -> anyhow::Result<V
     testbed.seal().await?;
     let sealed = began.elapsed();
     let began = Instant::now();
-    let subject = Subject { keys: testbed::audit_keys().verifiers(), saved: None, waited: HashSet::new() };
+    let subject = Subject { keys: parts::audit_keys().verifiers(), saved: None, waited: HashSet::new() };
     let (report, waiting) = verify(&store, &subject).await?;
     let verified = began.elapsed();
     store.close().await;

@@ -12,19 +12,12 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::settings;
 use crate::site::Site;
-use crate::testbed::{AUDIENCE, ISSUER, KEY, KEY_SECRET, TOKEN_SECRET};
 
-/// What is set, beside where everything is.
-const SETTINGS: [(&str, &str); 14] = [
-    ("ECG_CLOUD_ACCESS_KEY_ID", KEY),
-    ("ECG_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
+/// What is set, beside what must be.
+const SETTINGS: [(&str, &str); 7] = [
     ("ECG_CLOUD_CALLS_PER_SECOND", "10000"),
-    ("ECG_AUTH_ISSUER", ISSUER),
-    ("ECG_AUTH_AUDIENCE", AUDIENCE),
-    ("ECG_AUTH_HS256_SECRET", TOKEN_SECRET),
-    ("ECG_KEYS_MASTER", "GzLCjLOMBUgOzMG9YP+XAptXoFyWcYuW2tfp2EiU9Uk="),
-    ("ECG_KEYS_AUDIT", "6mCqgNd0Ww5Wv2rHnq0yJ3cH2v8nq1kqk8Yw0c0R5mE="),
     ("ECG_LIMITS_TEAM_PER_SECOND", "1000000"),
     ("ECG_LIMITS_TEAM_BURST", "1000000"),
     ("ECG_LIMITS_TEAM_RUNNING", "100000"),
@@ -59,8 +52,8 @@ impl Served {
         let address = free_address()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
         command.arg("serve").env_clear().envs(SETTINGS);
-        command.env("ECG_DATABASE_URL", &site.url).env("ECG_DATABASE_POOL_SIZE", connections.to_string());
-        command.env("ECG_LISTEN", address.to_string()).env("ECG_CLOUD_ENDPOINT", format!("http://{}", site.cloud));
+        command.envs(settings::variables(&site.url, &format!("http://{}", site.cloud)));
+        command.env("ECG_DATABASE_POOL_SIZE", connections.to_string()).env("ECG_LISTEN", address.to_string());
         if parts == Parts::Api {
             command.arg("--no-worker");
         }

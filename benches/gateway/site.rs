@@ -16,7 +16,8 @@ use sqlx::types::Json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
-use crate::testbed::{FIRST, ID_STEM, admin, connect_to, database, standin, token, token_with};
+use crate::database::connect_to;
+use crate::testbed::{FIRST, ID_STEM, admin, database, standin, token, token_with};
 
 /// The database that is made anew for each size.
 pub(crate) const DATABASE: &str = "ecg_bench_site";

@@ -8,39 +8,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use eci_cache_gateway::app::{self, Gateway, Parts};
-use eci_cache_gateway::auth::jwks::KeySource;
-use eci_cache_gateway::auth::mint::{Claims, mint};
-use eci_cache_gateway::auth::own::OwnTokens;
-use eci_cache_gateway::auth::verify::{self, Verifier};
-use eci_cache_gateway::crypto::audit_keys::AuditKeys;
-use eci_cache_gateway::crypto::fingerprint::Fingerprint;
-use eci_cache_gateway::crypto::master::MasterKey;
-use eci_cache_gateway::crypto::seal::Sealer;
-use eci_cache_gateway::domain::clock::{Clock, SystemClock};
+use eci_cache_gateway::app::{self, Gateway};
+use eci_cache_gateway::assembly::{self, Given};
+use eci_cache_gateway::domain::clock::{Clock, Instant, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::domain::limits::queue::Room;
 use eci_cache_gateway::domain::limits::{self, TeamLimits};
 use eci_cache_gateway::domain::poll::budget;
-use eci_cache_gateway::eci::{self, Client, Credentials};
-use eci_cache_gateway::egress::Egress;
+use eci_cache_gateway::http;
 use eci_cache_gateway::http::links::Links;
-use eci_cache_gateway::http::server::{self, Limits};
-use eci_cache_gateway::http::{self, DoorState};
+use eci_cache_gateway::http::server::Limits;
 use eci_cache_gateway::localpg::Server;
-use eci_cache_gateway::sim::{self, StandIn};
-use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
-use eci_cache_gateway::webhook::address::Policy;
-use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use eci_cache_gateway::sim::StandIn;
+use eci_cache_gateway::store::{PoolSizes, Store};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio::net::TcpStream;
+use tokio_util::sync::DropGuard;
+
+use crate::{database, door, parts, stand_in, tokens};
 
 /// The database that is made anew for each run.
 pub(crate) const DATABASE: &str = "ecg_bench";
@@ -52,21 +41,6 @@ pub(crate) const CACHES: u64 = 10_000;
 pub(crate) const FIRST: u64 = 100_000_000_000;
 /// What the ids of the seeded caches begin with.
 pub(crate) const ID_STEM: &str = "01990000-0000-7000-8000-";
-/// The migrations grant it what a gateway needs.
-const RUNTIME_ROLE: &str = "DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN CREATE ROLE eci_runtime LOGIN; END IF;
-END $$";
-
-/// What tokens are signed with.
-pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of a benchmark";
-/// Who issues them.
-pub(crate) const ISSUER: &str = "https://issuer.example";
-/// For whom they are.
-pub(crate) const AUDIENCE: &str = "eci-cache-gateway";
-/// The key of the stand-in.
-pub(crate) const KEY: &str = "stand-in-key";
-/// Its secret.
-pub(crate) const KEY_SECRET: &str = "stand-in-secret";
 
 /// Everything that runs while it is measured.
 pub(crate) struct Testbed {
@@ -87,7 +61,8 @@ impl Testbed {
         let entropy = Arc::new(Entropy::from_seed(1));
         let standin = Arc::new(standin(&clock, &entropy).await?);
         database(server, DATABASE, CACHES, &format!("'{TEAM}'")).await.context("the database")?;
-        Self::open(connect_to(server, DATABASE), standin, clock, entropy, (asked, http::Settings::default())).await
+        Self::open(database::connect_to(server, DATABASE), standin, clock, entropy, (asked, http::Settings::default()))
+            .await
     }
 
     /// A gateway of its own on a database that is there already.
@@ -113,9 +88,12 @@ impl Testbed {
         (asked, settings): (limits::Limits, http::Settings),
     ) -> anyhow::Result<Self> {
         let token = token(clock.now(), TEAM)?;
-        let gateway = Gateway::new(parts(store(&database), &standin, clock, entropy, asked)?);
-        let (address, stop) = serve(gateway.clone(), settings).await?;
-        Ok(Self { address, token, gateway, standin, database, _stop: stop.drop_guard() })
+        let given = Given { settings: Some(boundless_settings(asked)), ..Given::default() };
+        let ground = parts::ground(&database, sizes(), clock, entropy);
+        let gateway = Gateway::new(assembly::parts(&parts::config(&standin.url()), ground, given, &[])?);
+        let limits = Limits { connections: 100_000, connections_per_address: 100_000, ..Limits::default() };
+        let (address, stop) = door::open(gateway.clone(), settings, Links::default(), limits).await?;
+        Ok(Self { address, token, gateway, standin, database, _stop: stop })
     }
 
     /// How many wait at this gateway.
@@ -125,7 +103,7 @@ impl Testbed {
 
     /// Its database, for one who writes past its doors.
     pub(crate) fn store(&self) -> Store {
-        store(&self.database)
+        Store::open(&self.database, sizes(), parts::stamp())
     }
 
     /// Seals all that can be sealed.
@@ -141,29 +119,18 @@ impl Testbed {
     }
 }
 
-/// How to connect to `database` as its owner.
-pub(crate) fn connect_to(server: &Server, database: &str) -> PgConnectOptions {
-    let options = PgConnectOptions::new_without_pgpass().socket(server.socket_dir()).port(5432);
-    options.username(server.user()).database(database).ssl_mode(PgSslMode::Disable)
-}
-
 /// A new database with every migration and that many seeded caches; `team` is SQL for the team of the cache `n`.
 pub(crate) async fn database(server: &Server, name: &str, caches: u64, team: &str) -> anyhow::Result<()> {
-    let mut admin = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
-    admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
-    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await?;
-    admin.execute(RUNTIME_ROLE).await?;
-    let options = connect_to(server, name);
-    store(&options).migrate().await?;
+    let options = database::make(server, name).await?;
     let mut owner = PgConnection::connect_with(&options).await?;
     owner.execute(AssertSqlSafe(seed(caches, team))).await?;
     owner.execute("VACUUM ANALYZE image_caches").await?;
     Ok(())
 }
 
-fn store(options: &PgConnectOptions) -> Store {
-    let sizes = PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) };
-    Store::open(options, sizes, stamp())
+/// As many connections as `serve` has by default.
+fn sizes() -> PoolSizes {
+    PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) }
 }
 
 /// Ready caches of four images, numbered from [`FIRST`].
@@ -186,17 +153,8 @@ fn seed(caches: u64, team: &str) -> String {
 
 /// A stand-in without limits that takes no time.
 pub(crate) async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Result<StandIn> {
-    let settings = sim::Settings {
-        access_key_id: KEY.into(),
-        access_key_secret: KEY_SECRET.into(),
-        further: Vec::new(),
-        speed: 1_000_000.0,
-        state_file: None,
-        journal: None,
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let standin = StandIn::start(listener, settings, Arc::clone(clock), Arc::clone(entropy));
+    let standin = stand_in::start(1_000_000.0, Vec::new(), Arc::clone(clock), Arc::clone(entropy)).await?;
+    let address = standin.address();
     without_limits(address).await?;
     Ok(standin)
 }
@@ -231,85 +189,22 @@ pub(crate) fn boundless() -> limits::Limits {
     }
 }
 
-fn parts(
-    store: Store,
-    standin: &StandIn,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<Entropy>,
-    asked: limits::Limits,
-) -> anyhow::Result<Parts> {
-    let credentials =
-        Credentials { access_key_id: KEY.into(), access_key_secret: KEY_SECRET.into(), security_token: None };
-    let max_wait = Duration::from_secs(10);
-    let cloud = eci::Settings {
-        endpoint: standin.url(),
-        egress: Egress::default(),
-        connect_timeout: max_wait,
-        timeout: max_wait,
-        keep_idle: eci::KEEP_IDLE,
-        max_answer_bytes: 4 << 20,
-    };
-    let keys = KeySource::secret(&SecretString::from(TOKEN_SECRET))?;
-    Ok(Parts {
-        store,
-        cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
-        verifier: Verifier::new(verify::Settings::new(ISSUER, AUDIENCE), keys, Arc::clone(&clock)),
-        sealer: Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?,
-        own_tokens: OwnTokens::new("bench", "bench", &MasterKey::new([7; 32]).token_seed(), None),
-        audit: audit_keys(),
-        fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
-        sender: Sender::new(Policy::default(), SenderSettings::default(), Arc::clone(&clock))?,
-        // The cloud takes no time here, and bears everything. How many a team may have is not what is measured.
-        settings: app::Settings {
-            calls: budget::Limits { calls_per_second: 1e9, ..budget::Limits::default() },
-            streams_per_team: usize::MAX,
-            limits: asked,
-            ..app::Settings::default()
-        },
-        clock,
-        entropy,
-    })
+/// The cloud takes no time here, and bears everything. How many a team may have is not what is measured.
+fn boundless_settings(asked: limits::Limits) -> app::Settings {
+    app::Settings {
+        calls: budget::Limits { calls_per_second: 1e9, ..budget::Limits::default() },
+        streams_per_team: usize::MAX,
+        limits: asked,
+        ..app::Settings::default()
+    }
 }
 
 /// A token of that team.
-pub(crate) fn token(now: eci_cache_gateway::domain::clock::Instant, team: &str) -> anyhow::Result<String> {
+pub(crate) fn token(now: Instant, team: &str) -> anyhow::Result<String> {
     token_with(now, team, &[Scope::Read, Scope::Write])
 }
 
 /// A token of that team with these scopes.
-pub(crate) fn token_with(
-    now: eci_cache_gateway::domain::clock::Instant,
-    team: &str,
-    scopes: &[Scope],
-) -> anyhow::Result<String> {
-    let claims = Claims {
-        subject: "bench".into(),
-        teams: vec![team.parse()?],
-        scopes: scopes.to_vec(),
-        lifetime: chrono::Duration::hours(1),
-        issuer: ISSUER.into(),
-        audience: AUDIENCE.into(),
-    };
-    Ok(mint(&SecretString::from(TOKEN_SECRET), &claims, now, "bench")?.expose_secret().to_owned())
-}
-
-async fn serve(gateway: Gateway, settings: http::Settings) -> anyhow::Result<(SocketAddr, CancellationToken)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let door =
-        DoorState { gateway, metrics: Arc::new(String::new), settings, links: Links::default(), tasks: tasks.clone() };
-    let limits = Limits { connections: 100_000, connections_per_address: 100_000, ..Limits::default() };
-    tokio::spawn(server::serve(listener, http::router(door), limits, tasks, stop.clone()));
-    Ok((address, stop))
-}
-
-pub(crate) fn audit_keys() -> AuditKeys {
-    AuditKeys::new("bench", &MasterKey::new([8; 32]), None).expect("that is a name")
-}
-
-/// What goes on every audit entry.
-fn stamp() -> Stamp {
-    let key = audit_keys().stamp().clone();
-    Stamp::new(move |bytes| key.stamp(bytes))
+pub(crate) fn token_with(now: Instant, team: &str, scopes: &[Scope]) -> anyhow::Result<String> {
+    tokens::token("bench", &[team], scopes, now, "bench")
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 
 use crate::served::{answers, ask_to_end, free_address};
+use crate::settings::{AUDIENCE, ISSUER, KEY, KEY_SECRET, TOKEN_SECRET};
 use crate::site::{DATABASE, Site};
-use crate::testbed::{AUDIENCE, ISSUER, KEY, KEY_SECRET, TOKEN_SECRET};
 
 /// A running twin.
 pub(crate) struct Twin {

@@ -10,13 +10,25 @@
 #[path = "../gateway/answer.rs"]
 mod answer;
 mod bare;
+#[path = "../../testbed/database.rs"]
+mod database;
+#[path = "../../testbed/door.rs"]
+mod door;
 mod load;
-#[path = "../../tests/it/support/server.rs"]
+#[path = "../../testbed/parts.rs"]
+mod parts;
+#[path = "../../testbed/server.rs"]
 mod server;
+#[path = "../../testbed/settings.rs"]
+mod settings;
 mod slow;
+#[path = "../../testbed/stand_in.rs"]
+mod stand_in;
 #[path = "../gateway/testbed.rs"]
 #[expect(dead_code, reason = "the testbed of another benchmark, which needs more of it")]
 mod testbed;
+#[path = "../../testbed/tokens.rs"]
+mod tokens;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -88,7 +100,7 @@ async fn build(server: &Server, lists: usize) -> anyhow::Result<Testbed> {
     let room = Room { lists, ..usual.room };
     let limits = Limits { team: testbed::boundless().team, room, ..usual };
     let testbed = Testbed::build(server, limits).await?;
-    let mut owner = PgConnection::connect_with(&testbed::connect_to(server, testbed::DATABASE)).await?;
+    let mut owner = PgConnection::connect_with(&database::connect_to(server, testbed::DATABASE)).await?;
     owner.execute("UPDATE image_caches SET team = 'team-' || right(name, 1)").await?;
     owner.execute("VACUUM ANALYZE image_caches").await?;
     Ok(testbed)

@@ -7,12 +7,18 @@
 //! `-- --real 1000,100000` says for how many builds it is done for real (none with `--real 0`), `--seconds 180` how
 //! long each is measured; `--only-real` leaves virtual time out. Builds take 180 s at the median, spread log-normally (sigma 0.65: 222 s on average).
 
+#[path = "../../testbed/database.rs"]
+mod database;
 mod real;
-#[path = "../../tests/it/support/server.rs"]
+#[path = "../../testbed/server.rs"]
 mod server;
+#[path = "../../testbed/settings.rs"]
+mod settings;
+#[path = "../../testbed/stand_in.rs"]
+mod stand_in;
 mod sweep;
 mod testbed;
-#[path = "../../tests/it/support/virtual_cloud.rs"]
+#[path = "../../testbed/virtual_cloud.rs"]
 mod virtual_cloud;
 
 use std::time::{Duration, Instant};

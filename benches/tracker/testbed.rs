@@ -5,23 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use eci_cache_gateway::domain::clock::{Clock, SystemClock};
+use eci_cache_gateway::domain::clock::SystemClock;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::localpg::Server;
-use eci_cache_gateway::sim::{self, StandIn};
+use eci_cache_gateway::sim::StandIn;
 use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use serde_json::{Value, json};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
-use tokio::net::TcpListener;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use crate::{database, settings, stand_in};
 
 const DATABASE: &str = "ecg_bench_tracker";
-const KEY: &str = "stand-in-key";
-const KEY_SECRET: &str = "stand-in-secret";
-/// The migrations grant it what a gateway needs.
-const RUNTIME_ROLE: &str = "DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN CREATE ROLE eci_runtime LOGIN; END IF;
-END $$";
 
 /// Everything but the gateway.
 pub(crate) struct Testbed {
@@ -37,30 +32,13 @@ pub(crate) struct Testbed {
 impl Testbed {
     /// A new database and an empty stand-in.
     pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
-        let admin: PgConnectOptions = server.database_url().parse()?;
-        let mut connection = PgConnection::connect_with(&admin).await?;
-        connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))).await?;
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
-        let options = admin.database(DATABASE);
+        let options = database::make(server, DATABASE).await?;
         let sizes = PoolSizes { requests: 2, workers: 4, acquire: Duration::from_secs(5) };
-        // The workers refuse a role that could alter the audit.
-        connection.execute(RUNTIME_ROLE).await?;
         let store = Store::open(&options, sizes, Stamp::none());
-        store.migrate().await?;
         let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
         let url = server.database_url().replacen("/postgres?", &format!("/{DATABASE}?"), 1);
         let url = url.replacen("user=eci&", "user=eci_runtime&", 1);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let settings = sim::Settings {
-            access_key_id: KEY.into(),
-            access_key_secret: KEY_SECRET.into(),
-            further: Vec::new(),
-            speed: 1.0,
-            state_file: None,
-            journal: None,
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let standin = StandIn::start(listener, settings, clock, Arc::new(Entropy::from_seed(1)));
+        let standin = stand_in::start(1.0, Vec::new(), Arc::new(SystemClock), Arc::new(Entropy::from_seed(1))).await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { pool, store, url, standin, http })
     }
@@ -70,17 +48,9 @@ impl Testbed {
         let child = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"))
             .arg("worker")
             .env_clear()
-            .env("ECG_DATABASE_URL", &self.url)
-            .env("ECG_CLOUD_ENDPOINT", self.standin.url())
-            .env("ECG_CLOUD_ACCESS_KEY_ID", KEY)
-            .env("ECG_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)
+            .envs(settings::variables(&self.url, &self.standin.url()))
             // One account here stands for many, so it bears as much as many.
             .env("ECG_CLOUD_CALLS_PER_SECOND", "2000")
-            .env("ECG_AUTH_ISSUER", "https://issuer.example")
-            .env("ECG_AUTH_AUDIENCE", "eci-cache-gateway")
-            .env("ECG_AUTH_HS256_SECRET", "a secret for the tokens of a benchmark")
-            .env("ECG_KEYS_MASTER", "GzLCjLOMBUgOzMG9YP+XAptXoFyWcYuW2tfp2EiU9Uk=")
-            .env("ECG_KEYS_AUDIT", "6mCqgNd0Ww5Wv2rHnq0yJ3cH2v8nq1kqk8Yw0c0R5mE=")
             .env("ECG_LOG", "warn")
             .stdout(Stdio::null())
             .spawn();

@@ -6,13 +6,19 @@
 //! share these cores. Needs no database: it starts its own.
 
 mod cpu;
+#[path = "../../testbed/database.rs"]
+mod database;
 mod delay;
 mod figures;
+#[path = "../../testbed/parts.rs"]
+mod parts;
 mod rate;
 mod receiver;
 mod reference;
-#[path = "../../tests/it/support/server.rs"]
+#[path = "../../testbed/server.rs"]
 mod server;
+#[path = "../../testbed/settings.rs"]
+mod settings;
 mod testbed;
 mod two;
 

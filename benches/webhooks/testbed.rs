@@ -4,28 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::app::{self, Gateway, Parts};
-use eci_cache_gateway::auth::jwks::KeySource;
-use eci_cache_gateway::auth::own::OwnTokens;
-use eci_cache_gateway::auth::verify::{self, Verifier};
-use eci_cache_gateway::crypto::audit_keys::AuditKeys;
-use eci_cache_gateway::crypto::fingerprint::Fingerprint;
-use eci_cache_gateway::crypto::master::MasterKey;
+use eci_cache_gateway::assembly::{self, Given};
 use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::EndpointId;
-use eci_cache_gateway::eci::{self, Client, Credentials};
-use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::localpg::Server;
-use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
+use eci_cache_gateway::store::{PoolSizes, Store};
 use eci_cache_gateway::webhook::address::Policy;
 use eci_cache_gateway::webhook::secret::SigningSecret;
 use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
+use secrecy::ExposeSecret as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor as _, PgPool};
 
-use crate::cpu;
+use crate::{cpu, database, parts};
+
 /// Image caches of each team.
 pub(crate) const CACHES: i64 = 100;
 
@@ -46,25 +40,22 @@ impl Testbed {
     pub(crate) async fn build(server: &Server, database: &str) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
-        let mut admin = PgConnection::connect_with(&options(server, "postgres")).await?;
-        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))).await?;
-        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {database}"))).await?;
-        let options = options(server, database);
-        let store = open(&options, 1);
-        store.migrate().await?;
+        let options = database::make(server, database).await?;
         let sender = sender(&clock)?;
-        let gateway = Gateway::new(parts(store.clone(), sender.clone(), clock, Arc::clone(&entropy))?);
+        let made = parts_of(&options, 1, sender.clone(), clock, Arc::clone(&entropy))?;
+        let (store, sealer) = (made.store.clone(), assembly::sealer(&parts::config(parts::NO_CLOUD).keys)?);
+        let gateway = Gateway::new(made);
         let pool =
             PgPoolOptions::new().max_connections(8).test_before_acquire(false).connect_with(options.clone()).await?;
         cpu::this_is_a_backend(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await?);
-        Ok(Self { gateway, store, sender, pool, options, sealer: sealer()?, entropy })
+        Ok(Self { gateway, store, sender, pool, options, sealer, entropy })
     }
 
     /// Another gateway on the same database, with so many `times` the connections. The deliverer does not run yet.
     pub(crate) fn neighbour(&self, times: u32) -> anyhow::Result<Gateway> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1 + u64::from(times)));
-        Ok(Gateway::new(parts(open(&self.options, times), sender(&clock)?, clock, entropy)?))
+        Ok(Gateway::new(parts_of(&self.options, times, sender(&clock)?, clock, entropy)?))
     }
 
     /// Lets go of the database.
@@ -157,63 +148,23 @@ pub(crate) fn body() -> String {
     format!(r#"{{"type":"image_cache.ready","timestamp":"2026-03-01T08:00:00Z","data":{{"filler":"{filler}"}}}}"#)
 }
 
-fn options(server: &Server, database: &str) -> PgConnectOptions {
-    let options = PgConnectOptions::new_without_pgpass().socket(server.socket_dir()).port(5432);
-    options.username(server.user()).database(database).ssl_mode(PgSslMode::Disable)
-}
-
-fn open(options: &PgConnectOptions, times: u32) -> Store {
-    let sizes = PoolSizes { requests: 6 * times, workers: 4 * times, acquire: Duration::from_secs(5) };
-    Store::open(options, sizes, stamp())
-}
-
 fn sender(clock: &Arc<dyn Clock>) -> anyhow::Result<Sender> {
     let policy = Policy { allow_http: true, allow_loopback: true, ..Policy::default() };
     Ok(Sender::new(policy, SenderSettings::default(), Arc::clone(clock))?)
 }
 
-fn sealer() -> anyhow::Result<Sealer> {
-    Ok(Sealer::new(vec![("k1".into(), MasterKey::new([7; 32]))], "k1")?)
-}
-
-fn parts(store: Store, sender: Sender, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<Parts> {
-    let credentials =
-        Credentials { access_key_id: "none".into(), access_key_secret: "none".into(), security_token: None };
-    let max_wait = Duration::from_secs(10);
-    // No cloud is called here.
-    let endpoint = "http://127.0.0.1:9".to_owned();
-    let cloud = eci::Settings {
-        endpoint,
-        egress: Egress::default(),
-        connect_timeout: max_wait,
-        timeout: max_wait,
-        keep_idle: eci::KEEP_IDLE,
-        max_answer_bytes: 1 << 20,
-    };
-    let keys = KeySource::secret(&SecretString::from("a secret for the tokens of a benchmark"))?;
-    let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway");
-    Ok(Parts {
-        store,
-        cloud: Client::new(cloud, credentials, Arc::clone(&clock), Arc::clone(&entropy))?,
-        verifier: Verifier::new(rules, keys, Arc::clone(&clock)),
-        sealer: sealer()?,
-        own_tokens: OwnTokens::new("bench", "bench", &MasterKey::new([7; 32]).token_seed(), None),
-        audit: audit_keys(),
-        fingerprint: Fingerprint::new(&MasterKey::new([7; 32])),
-        sender,
-        // What hangs is cut off between two measurements.
-        settings: app::Settings { webhook_drain: Duration::from_millis(500), ..app::Settings::default() },
-        clock,
-        entropy,
-    })
-}
-
-fn audit_keys() -> AuditKeys {
-    AuditKeys::new("bench", &MasterKey::new([8; 32]), None).expect("that is a name")
-}
-
-/// What goes on every audit entry.
-fn stamp() -> Stamp {
-    let key = audit_keys().stamp().clone();
-    Stamp::new(move |bytes| key.stamp(bytes))
+/// With so many `times` the usual connections; no cloud is called here.
+fn parts_of(
+    database: &PgConnectOptions,
+    times: u32,
+    sender: Sender,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+) -> anyhow::Result<Parts> {
+    let sizes = PoolSizes { requests: 6 * times, workers: 4 * times, acquire: Duration::from_secs(5) };
+    // What hangs is cut off between two measurements.
+    let settings = app::Settings { webhook_drain: Duration::from_millis(500), ..app::Settings::default() };
+    let given = Given { sender: Some(sender), settings: Some(settings), ..Given::default() };
+    let ground = parts::ground(database, sizes, clock, entropy);
+    assembly::parts(&parts::config(parts::NO_CLOUD), ground, given, &[])
 }

@@ -3,9 +3,10 @@
 
 use chrono::Duration;
 
-use super::{Failure, assemble, console, runtime, startup, wrong};
+use super::{Failure, console, runtime, startup, wrong};
 use crate::app::Call;
 use crate::app::input::NewApiKey;
+use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope, TeamId};
 
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> 
 }
 
 async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Failure> {
-    let gateway = assemble::gateway(config, &[])?;
+    let gateway = assembly::gateway(config, &[])?;
     startup::patiently(|| gateway.upkeep().keys_fit()).await?;
     gateway.base().keep_time().await?;
     let now = gateway.base().clock().now();

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{Failure, assemble, console, runtime, startup};
+use super::{Failure, console, runtime, startup};
 use crate::app::audit::verification::{self, Report, Subject};
+use crate::assembly;
 use crate::config::{Config, ServeAudit};
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note::NoteVerifier;
@@ -86,14 +87,14 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
 fn store(config: &Config, stamp: Stamp) -> Result<Store, Failure> {
     let url = config.database.migrate_url.as_ref().or(config.database.url.as_ref());
     let url = url.ok_or_else(|| Failure::Usage("ECG_DATABASE_URL must be set, or --file given".to_owned()))?;
-    Ok(assemble::store(url, &config.database, stamp))
+    Ok(assembly::store(url, &config.database, stamp))
 }
 
 fn keys(config: &Config) -> Result<AuditKeys, Failure> {
     let audit = config.audit.clone();
     let need = || Failure::Usage("ECG_KEYS_AUDIT must be set; `audit verify` takes --key in its place".to_owned());
     let key = audit.key.ok_or_else(need)?;
-    Ok(assemble::audit_keys(&ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })?)
+    Ok(assembly::audit_keys(&ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })?)
 }
 
 fn run_verify(verify: &Verify, config: &Config) -> Result<(), Failure> {

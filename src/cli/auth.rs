@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Failure, assemble, console, runtime, wrong};
+use super::{Failure, console, runtime, wrong};
+use crate::assembly;
 use crate::config::Loaded;
 use crate::domain::clock::SystemClock;
 use crate::domain::identity::caller::TeamId;
@@ -85,7 +86,7 @@ fn explain(arguments: &Explain, loaded: Loaded) -> Result<(), Failure> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
     let auth = loaded.for_auth().map_err(wrong)?;
     let explanation = runtime()?.block_on(async {
-        let verifier = assemble::verifier(&auth, Arc::new(SystemClock))?;
+        let verifier = assembly::verifier(&auth, Arc::new(SystemClock))?;
         anyhow::Ok(verifier.explain(token, arguments.team.as_ref().map(TeamId::as_str)).await)
     })?;
     let text = if arguments.json { json(&explanation)? } else { sentences(&explanation) };

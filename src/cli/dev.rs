@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::process::{Process, listen, worker_name};
-use super::{Failure, assemble, console, runtime, wrong};
+use super::{Failure, console, runtime, wrong};
+use crate::assembly;
 use crate::auth::jwks::Reach;
 use crate::config::{
     AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, DefaultIssuer, DevEnvironment, Environment,
@@ -111,8 +112,8 @@ async fn everything(arguments: &Arguments, place: &Place<'_>, followed: Config) 
     let config = settings(address, &stand_in, postgres, &keys, followed)?;
     // The stand-in is ours as the API is: what listens there takes orders from nobody but this machine's people.
     let ours = [address, stand_in.address()];
-    let links = assemble::links(&config);
-    let process = Process::new(assemble::gateway(&config, &ours)?, stop)?;
+    let links = assembly::links(&config);
+    let process = Process::new(assembly::gateway(&config, &ours)?, stop)?;
     process.gateway.migrate().await?;
     process.gateway.platform().ensure_open_policy().await?;
     let key = keys.rpc_id.parse()?;

@@ -1,8 +1,9 @@
 //! `migrate`: brings the database to the form that this binary needs, as its owner, and grants the runtime role what a
 //! gateway needs: of the audit, reading and adding.
 
-use super::{Failure, assemble, runtime, startup};
+use super::{Failure, runtime, startup};
 use crate::app::upkeep::startup::may_migrate;
+use crate::assembly;
 use crate::config::Config;
 use crate::store::Stamp;
 
@@ -12,7 +13,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         return Err(Failure::Usage(text.to_owned()));
     };
     runtime()?.block_on(async {
-        let store = assemble::store(url, &config.database, Stamp::none());
+        let store = assembly::store(url, &config.database, Stamp::none());
         startup::patiently(|| may_migrate(&store)).await?;
         store.migrate().await?;
         let role = &config.database.runtime_role;

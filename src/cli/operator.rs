@@ -1,8 +1,9 @@
 //! Commands by which an operator decides what the gateway does not decide by itself: in the audit, they are the command
 //! line's. They need the settings of `serve`.
 
-use super::{Failure, assemble, console, runtime, startup, wrong};
+use super::{Failure, console, runtime, startup, wrong};
 use crate::app::{Call, Error, Gateway};
+use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope};
 
@@ -22,7 +23,7 @@ async fn with(
     scope: Scope,
     act: impl AsyncFnOnce(&Gateway, &Caller, &Call) -> Result<String, Error>,
 ) -> Result<String, Failure> {
-    let gateway = assemble::gateway(config, &[])?;
+    let gateway = assembly::gateway(config, &[])?;
     startup::patiently(|| gateway.upkeep().keys_fit()).await?;
     gateway.base().keep_time().await?;
     let caller = Caller {

@@ -3,8 +3,9 @@
 //! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may be
 //! stopped and run again. Needs the runtime role only.
 
-use super::{Failure, assemble, console, runtime, startup, wrong};
+use super::{Failure, console, runtime, startup, wrong};
 use crate::app::upkeep::key_rotation::{self, Bench, Rotated};
+use crate::assembly;
 use crate::config::Loaded;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
@@ -20,12 +21,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> {
     let config = loaded.for_rotation().map_err(wrong)?;
-    let sealer = assemble::sealer(&config.keys)?;
-    let audit = assemble::audit_keys(&config.audit)?;
-    let stamp = assemble::stamp(&audit);
+    let sealer = assembly::sealer(&config.keys)?;
+    let audit = assembly::audit_keys(&config.audit)?;
+    let stamp = assembly::stamp(&audit);
     let entropy = Entropy::from_os();
     let (rotated, urls) = runtime()?.block_on(async {
-        let store = assemble::store(&config.database_url, &config.database, stamp);
+        let store = assembly::store(&config.database_url, &config.database, stamp);
         startup::patiently(|| startup::may_rotate(&store, &audit, &sealer)).await?;
         let urls = arguments.seal_urls;
         let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };

@@ -1,7 +1,8 @@
 //! `serve`: the API, with the workers beside it unless they run elsewhere.
 
 use super::process::{Process, listen_for_operators, worker_name};
-use super::{Failure, assemble, inherited, runtime, wrong};
+use super::{Failure, inherited, runtime, wrong};
+use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::{shutdown, telemetry};
 
@@ -23,8 +24,8 @@ async fn serve(config: &ServeConfig, with_workers: bool) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let operators = listen_for_operators(config.server.metrics_listen).await?;
     let ours: Vec<_> = [Some(address), config.server.metrics_listen].into_iter().flatten().collect();
-    let links = assemble::links(config);
-    let process = Process::new(assemble::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
+    let links = assembly::links(config);
+    let process = Process::new(assembly::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
     process.begin().await?;
     tracing::info!(address = %address, workers = with_workers, "serving");
     let work = async {

@@ -1,7 +1,8 @@
 //! `worker`: the workers without the API. `/healthz`, `/readyz` and `/metrics` are served at `ECG_METRICS_LISTEN`.
 
 use super::process::{Process, listen_for_operators, worker_name};
-use super::{Failure, assemble, runtime, wrong};
+use super::{Failure, runtime, wrong};
+use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::{shutdown, telemetry};
 
@@ -13,7 +14,7 @@ pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
 async fn work(config: &ServeConfig) -> anyhow::Result<()> {
     let operators = listen_for_operators(config.server.metrics_listen).await?;
     let ours: Vec<_> = [Some(config.server.listen), config.server.metrics_listen].into_iter().flatten().collect();
-    let process = Process::new(assemble::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
+    let process = Process::new(assembly::gateway(config, &ours)?, shutdown::on_signals(telemetry::flush)?)?;
     process.begin().await?;
     let name = worker_name();
     let address = operators.as_ref().map(|listener| listener.local_addr().map(|address| address.to_string()));

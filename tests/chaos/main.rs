@@ -23,7 +23,7 @@ mod joiner;
 mod ledger;
 mod moving;
 mod outages;
-#[path = "../it/support/pair.rs"]
+#[path = "../../testbed/pair.rs"]
 mod pair;
 mod plan;
 mod probe;
@@ -33,7 +33,7 @@ mod reader;
 mod receiver;
 mod report;
 mod retry_limit;
-#[path = "../it/support/server.rs"]
+#[path = "../../testbed/server.rs"]
 mod server;
 mod settings;
 mod testbed;

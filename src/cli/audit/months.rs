@@ -4,7 +4,8 @@ use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::{keys, patiently, store, told};
 use crate::app::audit::verification::Subject;
-use crate::cli::{Failure, assemble, console, runtime, startup};
+use crate::assembly;
+use crate::cli::{Failure, console, runtime, startup};
 use crate::config::Config;
 use crate::domain::audit::retention::DROPPED;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -27,7 +28,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let keys = keys(config)?;
-    let (stamp, verifiers) = (assemble::stamp(&keys), keys.verifiers());
+    let (stamp, verifiers) = (assembly::stamp(&keys), keys.verifiers());
     runtime()?.block_on(async {
         let store = store(config, stamp)?;
         startup::patiently(|| startup::keys_fit(&store, &keys)).await?;

@@ -8,7 +8,8 @@ use crate::app::Error;
 use crate::app::cloud_accounts::doctor::{
     AccountReport, Check, KeyIdentity, KeyVerdict, NOT_CHECKED, NeededPolicy, Verdict,
 };
-use crate::cli::{Failure, assemble, console, runtime, startup, wrong};
+use crate::assembly;
+use crate::cli::{Failure, console, runtime, startup, wrong};
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::region::Region;
 
@@ -57,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> 
 }
 
 async fn examine(arguments: &Arguments, config: &ServeConfig) -> Result<(Vec<AccountReport>, Option<Error>), Failure> {
-    let gateway = assemble::gateway(config, &[])?;
+    let gateway = assembly::gateway(config, &[])?;
     // The machine's clock will do: where the database is away, the cloud is asked nevertheless.
     let _away = gateway.base().keep_time().await;
     let examined = gateway.cloud_accounts().examine_cloud(&arguments.regions, !arguments.policy_only).await;

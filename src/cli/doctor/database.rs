@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::app::upkeep::startup::Unfit;
-use crate::cli::{Failure, assemble, console, runtime, startup};
+use crate::assembly;
+use crate::cli::{Failure, console, runtime, startup};
 use crate::config::Config;
 use crate::domain::database::grants::{self, Difference, GRANTS, Kind};
 use crate::store::{Stamp, Store};
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
         return Err(Failure::Usage("ECG_DATABASE_URL must be set: the database as the runtime role".to_owned()));
     };
     let report = runtime()?.block_on(async {
-        let store = assemble::store(url, &config.database, Stamp::none());
+        let store = assembly::store(url, &config.database, Stamp::none());
         startup::reached(&store).await?;
         let report = examine(&store, arguments.role.as_deref()).await;
         store.close().await;

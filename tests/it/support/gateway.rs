@@ -10,44 +10,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::app::{Gateway, Parts};
+use eci_cache_gateway::assembly::{self, Given};
 use eci_cache_gateway::auth::jwks::KeySource;
-use eci_cache_gateway::auth::mint::{Claims, mint};
 use eci_cache_gateway::auth::verify::{self, Verifier};
-use eci_cache_gateway::crypto::audit_keys::AuditKeys;
-use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::eci::{self, Client, Keys};
-use eci_cache_gateway::http::server;
-use eci_cache_gateway::http::{self, DoorState};
-use eci_cache_gateway::sim::{self, StandIn};
-use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
+use eci_cache_gateway::sim::StandIn;
+use eci_cache_gateway::store::{PoolSizes, Store};
 use eci_cache_gateway::webhook::sender::Sender;
 use eci_cache_gateway::worker;
 use reqwest::{Method, RequestBuilder};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::DropGuard;
 
 use super::answer::Answer;
 use super::cloud;
 use super::database::TestDatabase;
+pub(crate) use super::parts::{audit_keys, stamp};
+use super::settings::{AUDIENCE, ISSUER};
+pub(crate) use super::settings::{AUDIT_KEY, KEY_SECRET as CLOUD_SECRET, TOKEN_SECRET};
 pub(crate) use super::setup::Setup;
-use super::setup::{KEY, further};
+use super::setup::further;
+use super::{door, parts, stand_in, tokens};
 
 /// The team that a test speaks for where it names none.
 pub(crate) const TEAM: &str = "web";
 /// Every scope of a team.
 pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
-
-/// What tokens are signed with.
-pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
-/// The secret of the cloud's key.
-pub(crate) const CLOUD_SECRET: &str = "stand-in-secret";
 
 /// What the gateways of one test share.
 pub(super) struct World {
@@ -62,16 +55,7 @@ impl World {
     async fn new(setup: &Setup) -> Self {
         let clock = Arc::new(ManualClock::at(setup.start));
         let entropy = Arc::new(Entropy::from_seed(7));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = sim::Settings {
-            access_key_id: KEY.into(),
-            access_key_secret: CLOUD_SECRET.into(),
-            further: further(),
-            speed: 1.0,
-            state_file: None,
-            journal: None,
-        };
-        let standin = StandIn::start(listener, settings, clock.clone(), entropy.clone());
+        let standin = stand_in::start(1.0, further(), clock.clone(), entropy.clone()).await.unwrap();
         let database = TestDatabase::of(setup.database.clone()).await;
         let pool = database.with_open_policy(2).await;
         Self { clock, entropy, standin, pool, database }
@@ -89,39 +73,22 @@ impl World {
     }
 
     fn parts(&self, setup: &Setup) -> Parts {
-        let rules = verify::Settings::new("https://issuer.example", "eci-cache-gateway").with_leeway(5);
+        let (clock, standin) = (setup.clock(&self.clock), self.standin.url());
+        let rules = verify::Settings::new(ISSUER, AUDIENCE).with_leeway(5);
         let keys = match &setup.jwks {
             Some(keys) => setup.issuer_keys(keys, &self.clock),
             None => KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap(),
         };
-        Parts {
-            store: Store::open(&self.database.as_runtime(), setup.sizes, stamp()),
-            audit: audit_keys(),
-            cloud: self.client(setup),
-            verifier: Verifier::new(rules, keys, setup.clock(&self.clock)).with_issuers(&setup.issuers).unwrap(),
-            own_tokens: setup.own_tokens(),
-            sealer: setup.sealer(),
-            fingerprint: setup.fingerprint(),
-            sender: Sender::new(setup.policy.clone(), setup.sending(), setup.clock(&self.clock)).unwrap(),
-            clock: setup.clock(&self.clock),
-            entropy: self.entropy.clone(),
-            settings: setup.settings(&self.standin.url()),
-        }
+        let verifier = Verifier::new(rules, keys, Arc::clone(&clock)).with_issuers(&setup.issuers).unwrap();
+        let given = Given {
+            cloud: Some(self.client(setup)),
+            verifier: Some(verifier),
+            sender: Some(Sender::new(setup.policy.clone(), setup.sending(), Arc::clone(&clock)).unwrap()),
+            settings: Some(setup.settings(&standin)),
+        };
+        let ground = parts::ground(&self.database.as_runtime(), setup.sizes, clock, self.entropy.clone());
+        assembly::parts(&setup.config(&standin), ground, given, &[]).unwrap()
     }
-}
-
-/// What the audit's keys of every test are made from: one that the command line takes, too.
-pub(crate) const AUDIT_KEY: [u8; 32] = *b"what seals the audit of a test !";
-
-/// The audit's keys of every test.
-pub(crate) fn audit_keys() -> AuditKeys {
-    AuditKeys::new("example.com/audit", &MasterKey::new(AUDIT_KEY), None).unwrap()
-}
-
-/// What goes on every audit entry.
-pub(crate) fn stamp() -> Stamp {
-    let keys = audit_keys();
-    Stamp::new(move |bytes| keys.stamp().stamp(bytes))
 }
 
 /// A running gateway.
@@ -154,19 +121,10 @@ impl TestGateway {
 
     async fn serve(world: Arc<World>, setup: Setup) -> Self {
         let gateway = Gateway::new(world.parts(&setup));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, tasks, proxies) = (CancellationToken::new(), TaskTracker::new(), setup.links.proxies().clone());
-        let door = DoorState {
-            gateway: gateway.clone(),
-            metrics: Arc::new(|| "ecg_tests 1\n".to_owned()),
-            settings: setup.http,
-            links: setup.links.clone(),
-            tasks: tasks.clone(),
-        };
-        tokio::spawn(server::serve_behind(proxies, listener, http::router(door), setup.limits, tasks, stop.clone()));
+        let opening = door::open(gateway.clone(), setup.http, setup.links.clone(), setup.limits);
+        let (address, stop) = opening.await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { gateway, address, http, world, _stop: stop.drop_guard() }
+        Self { gateway, address, http, world, _stop: stop }
     }
 
     /// A token for `team` with these scopes, good from now on.
@@ -177,16 +135,7 @@ impl TestGateway {
     /// A token for any of these teams.
     pub(crate) fn token_of_teams(&self, teams: &[&str], scopes: &[Scope]) -> String {
         let id = format!("token-of-{}", teams.join("-"));
-        let claims = Claims {
-            subject: "alice".into(),
-            teams: teams.iter().map(|team| team.parse().unwrap()).collect(),
-            scopes: scopes.to_vec(),
-            lifetime: chrono::Duration::hours(1),
-            issuer: "https://issuer.example".into(),
-            audience: "eci-cache-gateway".into(),
-        };
-        let token = mint(&SecretString::from(TOKEN_SECRET), &claims, self.now(), &id).unwrap();
-        token.expose_secret().to_owned()
+        tokens::token("alice", teams, scopes, self.now(), &id).unwrap()
     }
 
     /// A request without a credential.

@@ -5,11 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::auth::jwks::{KeySource, Reach};
-use eci_cache_gateway::auth::own::OwnTokens;
-use eci_cache_gateway::config::WebhookConfig;
-use eci_cache_gateway::crypto::fingerprint::Fingerprint;
+use eci_cache_gateway::config::{ServeConfig, ServeKeys, WebhookConfig};
 use eci_cache_gateway::crypto::master::MasterKey;
-use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::identity::issuer::Issuer;
 use eci_cache_gateway::domain::limits;
@@ -27,6 +24,9 @@ use eci_cache_gateway::webhook::own::OwnService;
 use eci_cache_gateway::webhook::sender::SenderSettings;
 use eci_cache_gateway::{app, http};
 use sqlx::postgres::PgConnectOptions;
+
+use super::parts;
+pub(crate) use super::settings::KEY;
 
 /// When every test begins.
 pub(crate) const START: &str = "2026-03-01T08:00:00Z";
@@ -77,8 +77,6 @@ pub(crate) struct Setup {
     pub(crate) database: Option<PgConnectOptions>,
 }
 
-/// The cloud's key.
-pub(crate) const KEY: &str = "stand-in-key";
 /// Where nothing listens.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
 /// A key of a cloud account: its id and its secret.
@@ -113,18 +111,12 @@ impl Setup {
         Credentials { access_key_id: id.into(), access_key_secret: secret.into(), security_token: None }
     }
 
-    /// What encrypts at rest.
-    pub(super) fn sealer(&self) -> Sealer {
-        let (current, previous) = self.master;
-        let keys = [Some(current), previous].into_iter().flatten();
-        Sealer::new(keys.map(|(id, bytes)| (id.into(), MasterKey::new(bytes))), current.0).unwrap()
-    }
-
-    /// What issues tokens of its own.
-    pub(super) fn own_tokens(&self) -> OwnTokens {
-        let seed = |(_, bytes): MasterBytes| MasterKey::new(bytes).token_seed();
-        let (current, previous) = self.master;
-        OwnTokens::new(self.own_issuer, "eci-cache-gateway", &seed(current), previous.map(seed).as_ref())
+    /// The settings of its gateway: what is not given as a part.
+    pub(super) fn config(&self, standin: &str) -> ServeConfig {
+        let key = |(id, bytes): MasterBytes| (id.to_owned(), Arc::new(MasterKey::new(bytes)));
+        let ((master_id, master), previous) = (key(self.master.0), self.master.1.map(key));
+        let keys = ServeKeys { master, master_id, previous };
+        ServeConfig { own_issuer: self.own_issuer.to_owned(), keys, ..parts::config(standin) }
     }
 
     /// The role of that name, assumed where the cloud is.
@@ -165,12 +157,6 @@ impl Setup {
             lookup: self.lookup.clone().unwrap_or(usual.lookup),
             ..SenderSettings::default()
         }
-    }
-
-    /// What makes keyed hashes.
-    pub(super) fn fingerprint(&self) -> Fingerprint {
-        let former = self.master.1.map(|(_, bytes)| MasterKey::new(bytes));
-        Fingerprint::new(&MasterKey::new(self.master.0.1)).with_former(former.as_ref())
     }
 }
 

@@ -6,13 +6,14 @@ use super::paths::{self, from_root};
 use super::tokens::Token;
 
 /// The house, from the ground up.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["domain"],
     &["egress", "net"],
     &["store", "eci", "auth", "webhook", "crypto"],
     &["config"],
     &["app"],
     &["http", "worker", "sim", "receiver"],
+    &["assembly"],
     &["cli", "telemetry", "shutdown", "localpg"],
 ];
 
@@ -44,7 +45,7 @@ const CRATES: [(&str, Users); 27] = [
     ("listenfd", Only(&["cli"])),
     // The clock that counts on while the machine is suspended.
     ("nix", Only(&["domain"])),
-    ("anyhow", Only(&["cli"])),
+    ("anyhow", Only(&["assembly", "cli"])),
     // In auth the checking of key sets, in webhook the signing: both need more than a keyed hash.
     ("aws_lc_rs", Only(&["crypto", "auth", "webhook"])),
     ("tokio", AllBut(&["domain"])),

@@ -50,7 +50,7 @@ fn what_breaks_a_rule_is_caught_with_file_and_line() {
         ("app/x.rs", "#[derive(sqlx::FromRow)] struct A;", "app uses sqlx"),
         ("app/x.rs", "use {axum as web, std::sync::Arc};", "app uses axum; only http, sim may"),
         ("app/x.rs", "use axum;", "app uses axum"),
-        ("http/x.rs", "fn a() { let b = vec![1, anyhow::Error::c()]; }", "http uses anyhow; only cli may"),
+        ("http/x.rs", "fn a() { let b = vec![1, anyhow::Error::c()]; }", "http uses anyhow; only assembly, cli may"),
         ("config/x.rs", "use clap::Parser;", "config uses clap"),
         ("eci/x.rs", "use aws_lc_rs::hmac;", "eci uses aws_lc_rs; only crypto, auth, webhook may"),
         ("domain/x.rs", "use tokio::time;", "domain uses tokio; domain may not"),

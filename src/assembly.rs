@@ -1,4 +1,7 @@
-//! From settings to a gateway: the one place that puts the parts together.
+//! Floor 3½: from settings to a gateway, the one place that makes its parts.
+//!
+//! `serve`, `worker`, `dev` and every subcommand that needs a gateway begin here, and so do tests and benchmarks
+//! (`testbed/`), which put in place of single parts what they need: a new part is made here, and everybody has it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +34,7 @@ mod own;
 
 /// A setting reads well, and what it names does not work: a file, a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unusable;
+pub struct Unusable;
 
 impl std::fmt::Display for Unusable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,37 +46,74 @@ impl std::error::Error for Unusable {}
 
 /// Puts a gateway together; fails as [`Unusable`]. Must be called within a runtime. `ours` are our own listeners: no
 /// webhook goes there.
-pub(super) fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
-    put_together(config, ours).context(Unusable)
+pub fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
+    let made = ground(config).and_then(|ground| parts(config, ground, Given::default(), ours));
+    Ok(Gateway::new(made.context(Unusable)?))
 }
 
-fn put_together(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
-    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::set_by(Arc::new(SystemClock)));
-    let entropy = Arc::new(Entropy::from_os());
+/// What a gateway stands on, and a test chooses.
+#[derive(Debug)]
+pub struct Ground {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<Entropy>,
+}
+
+/// What takes the place of what the settings would make, where it is there.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The cloud.
+    pub cloud: Option<eci::Client>,
+    /// Who calls.
+    pub verifier: Option<Verifier>,
+    /// What sends webhooks.
+    pub sender: Option<Sender>,
+    /// What the operator set.
+    pub settings: Option<Settings>,
+}
+
+/// The ground of a deployment.
+fn ground(config: &ServeConfig) -> anyhow::Result<Ground> {
     let audit = audit_keys(&config.audit)?;
-    Ok(Gateway::new(Parts {
+    Ok(Ground {
         store: store(&config.database_url, &config.database, stamp(&audit)),
-        audit,
-        cloud: cloud(&config.cloud, Arc::clone(&clock), Arc::clone(&entropy))?,
-        verifier: verifier(&config.auth, Arc::clone(&clock))?,
+        clock: Arc::new(SteadyClock::set_by(Arc::new(SystemClock))),
+        entropy: Arc::new(Entropy::from_os()),
+    })
+}
+
+/// The parts of a gateway with these settings on that ground: the one place that makes them. A test or a benchmark gives
+/// what it needs otherwise.
+pub fn parts(config: &ServeConfig, ground: Ground, given: Given, ours: &[SocketAddr]) -> anyhow::Result<Parts> {
+    let Ground { store, clock, entropy } = ground;
+    let now = || Arc::clone(&clock);
+    let own = || own::services(config, ours);
+    Ok(Parts {
+        store,
+        audit: audit_keys(&config.audit)?,
+        cloud: given.cloud.map_or_else(|| cloud(&config.cloud, now(), Arc::clone(&entropy)), Ok)?,
+        verifier: given.verifier.map_or_else(|| verifier(&config.auth, now()), Ok)?,
         own_tokens: own_tokens(config),
         fingerprint: fingerprint(&config.keys),
         sealer: sealer(&config.keys)?,
-        sender: sender(&config.webhook, own::services(config, ours), Arc::clone(&clock))?,
-        settings: Settings::from(config),
+        sender: given.sender.map_or_else(|| sender(&config.webhook, own(), now()), Ok)?,
+        settings: given.settings.unwrap_or_else(|| Settings::from(config)),
         clock,
         entropy,
-    }))
+    })
 }
 
 /// Where clients reach the API.
-pub(super) fn links(config: &ServeConfig) -> Links {
+pub fn links(config: &ServeConfig) -> Links {
     let ServerConfig { public_url, trusted_proxies, .. } = &config.server;
     Links::new(public_url.as_deref(), trusted_proxies.clone())
 }
 
 /// What encrypts at rest: the current key, and the one before, which opens only.
-pub(super) fn sealer(keys: &ServeKeys) -> anyhow::Result<Sealer> {
+pub fn sealer(keys: &ServeKeys) -> anyhow::Result<Sealer> {
     let before = keys.previous.iter().map(|(id, key)| (id.clone(), key.as_ref()));
     let ring = std::iter::once((keys.master_id.clone(), keys.master.as_ref())).chain(before);
     Ok(Sealer::new(ring, &keys.master_id)?)
@@ -97,18 +137,18 @@ fn own_tokens(config: &ServeConfig) -> OwnTokens {
 }
 
 /// The audit's keys.
-pub(super) fn audit_keys(config: &ServeAudit) -> anyhow::Result<AuditKeys> {
+pub fn audit_keys(config: &ServeAudit) -> anyhow::Result<AuditKeys> {
     AuditKeys::new(&config.origin, &config.key, config.previous_key.as_deref()).context("ECG_AUDIT_ORIGIN")
 }
 
 /// What goes on every audit entry.
-pub(super) fn stamp(keys: &AuditKeys) -> Stamp {
+pub fn stamp(keys: &AuditKeys) -> Stamp {
     let key = keys.stamp().clone();
     Stamp::new(move |bytes| key.stamp(bytes))
 }
 
 /// The database of that address.
-pub(super) fn store(url: &Address, database: &DatabaseConfig, stamp: Stamp) -> Store {
+pub fn store(url: &Address, database: &DatabaseConfig, stamp: Stamp) -> Store {
     let workers = (database.pool_size * 2 / 5).max(1);
     let sizes = PoolSizes { requests: (database.pool_size - workers).max(1), workers, acquire: database.acquire };
     Store::at(url, sizes, stamp)
@@ -148,7 +188,7 @@ fn assumed(config: &CloudConfig) -> Option<eci::Role> {
 }
 
 /// What reads tokens of every issuer of the settings.
-pub(super) fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
+pub fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
     let mut verifier = Verifier::empty(config.reach.clone(), Arc::clone(&clock));
     if let Some(default) = &config.default {
         let source = key_source(default, &config.reach, clock)?;
