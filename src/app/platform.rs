@@ -15,7 +15,7 @@ use policy::Policies;
 pub struct Platform {
     base: Base,
     cloud_accounts: CloudAccounts,
-    platform_events: PlatformEvents,
+    told: PlatformEvents,
     policies: Policies,
 }
 
@@ -29,7 +29,7 @@ impl Platform {
         Self {
             base: base.clone(),
             cloud_accounts: cloud_accounts.clone(),
-            platform_events: platform_events.clone(),
+            told: platform_events.clone(),
             policies: policies.clone(),
         }
     }

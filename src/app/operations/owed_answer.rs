@@ -50,7 +50,7 @@ impl Owes {
         } else {
             let open =
                 Open { operations: operations.clone(), operation: new.operation.id, waiter: Arc::clone(&waiter) };
-            Self::Told(Receipt(Some(open)))
+            Self::Told(Receipt(Some(Box::new(open))))
         };
         Some(waiter)
     }
@@ -71,7 +71,7 @@ impl Owes {
 
 /// Of an answer that tells the ids of a create: to be [`written`](Receipt::written), or dropped where it was not.
 #[derive(Debug)]
-pub struct Receipt(Option<Open>);
+pub struct Receipt(Option<Box<Open>>);
 
 #[derive(Debug)]
 struct Open {
@@ -83,7 +83,8 @@ struct Open {
 impl Receipt {
     /// The answer was written to the caller's connection, whole. Recorded behind it.
     pub fn written(mut self) {
-        let Some(Open { operations, operation, .. }) = self.0.take() else { return };
+        let Some(open) = self.0.take() else { return };
+        let Open { operations, operation, .. } = *open;
         let tasks = operations.base.tasks().clone();
         tasks.spawn(async move {
             // What is not recorded counts as told all the same.
@@ -109,7 +110,8 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        let Some(Open { operations, operation, waiter }) = self.0.take() else { return };
+        let Some(open) = self.0.take() else { return };
+        let Open { operations, operation, waiter } = *open;
         waiter.give_up();
         // Without a runtime this process is at its end.
         if Handle::try_current().is_ok() {

@@ -147,7 +147,7 @@ impl Platform {
             precondition.check(current)?;
         }
         let entry = self.base.admin_entry(caller, call, PUT_DEFAULT, "default");
-        let told = self.platform_events.platform_events(EventType::DefaultPolicyChanged, &entry).await?;
+        let told = self.told.platform_events(EventType::DefaultPolicyChanged, &entry).await?;
         if !self.base.store().put_default_policy(&policy, current, self.base.now(), &told, Some(&entry)).await? {
             return Err(moved());
         }

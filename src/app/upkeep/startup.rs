@@ -181,7 +181,7 @@ impl Upkeep {
         if !powers.is_empty() {
             return Err(Unfit::TooStrong(powers));
         }
-        check_keys(self.base.store(), Some(&self.audit.keys), Some(&self.base.sealer())).await?;
+        check_keys(self.base.store(), Some(&self.audit.keys), Some(self.base.sealer())).await?;
         self.name_weaknesses().await?;
         self.name_dead_words().await
     }
@@ -227,7 +227,7 @@ impl Upkeep {
     /// Whether what is written with these keys is good, whichever role writes it.
     pub async fn keys_fit(&self) -> Result<(), Unfit> {
         reach(self.base.store()).await?;
-        check_keys(self.base.store(), Some(&self.audit.keys), Some(&self.base.sealer())).await
+        check_keys(self.base.store(), Some(&self.audit.keys), Some(self.base.sealer())).await
     }
 
     /// Why the database cannot be used at the moment, if it cannot.

@@ -17,7 +17,7 @@ const BATCH: i64 = 500;
 
 impl Webhooks {
     pub(super) fn seal_url(&self, endpoint: EndpointId, url: &EndpointUrl) -> Vec<u8> {
-        seal(&self.base.sealer(), self.base.entropy(), endpoint, url)
+        seal(self.base.sealer(), self.base.entropy(), endpoint, url)
     }
 
     /// The URL that counts: the encrypted one, where there is one.
@@ -27,7 +27,7 @@ impl Webhooks {
         plain: EndpointUrl,
         sealed: Option<&[u8]>,
     ) -> Result<EndpointUrl, Error> {
-        sealed.map_or(Ok(plain), |sealed| open(&self.base.sealer(), endpoint, sealed))
+        sealed.map_or(Ok(plain), |sealed| open(self.base.sealer(), endpoint, sealed))
     }
 
     /// An endpoint with its URL.
@@ -40,7 +40,7 @@ impl Webhooks {
     /// Encrypts what stands in plain text and need not. Returns how many.
     pub(in crate::app) async fn seal_urls(&self) -> Result<u64, Error> {
         let wiped = self.base.store().wipe_removed_urls().await?;
-        Ok(wiped + seal_all(self.base.store(), &self.base.sealer(), self.base.entropy()).await?)
+        Ok(wiped + seal_all(self.base.store(), self.base.sealer(), self.base.entropy()).await?)
     }
 }
 
