@@ -2,15 +2,13 @@
 //!
 //! No nulls: what is unset is absent. Times are RFC 3339 in UTC. The doc comments are the OpenAPI text.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::identity::caller::Caller;
+use crate::domain::image_cache::Transition;
 use crate::domain::image_cache::status::Status;
-use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::Operation;
 
 mod access_keys;
@@ -27,6 +25,7 @@ mod failure;
 mod form;
 mod found;
 mod gate;
+mod image_cache;
 mod issuers;
 mod matches;
 mod me;
@@ -53,6 +52,7 @@ pub use failure::FailureView;
 pub use form::IMAGE_CACHE_FORM;
 pub use found::FoundCacheView;
 pub use gate::GateView;
+pub use image_cache::ImageCacheView;
 pub use issuers::IssuerView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
@@ -94,152 +94,6 @@ pub enum StatusView {
     // In an event of a later version: a status that this one does not know.
     #[serde(other)]
     Unknown,
-}
-
-/// One image cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = ImageCache)]
-pub struct ImageCacheView {
-    /// The gateway's id, `ic_…`.
-    pub id: String,
-    /// The team that owns it.
-    pub team: String,
-    /// Its name (the cloud's `ImageCacheName`).
-    pub name: String,
-    /// The cloud account that it is in.
-    // Answers that were kept for idempotency keys before there were several do not have it.
-    #[serde(default)]
-    #[schema(required = true)]
-    pub cloud_account: String,
-    /// The region (`RegionId`).
-    pub region: String,
-    /// The images in it (`Image.N`).
-    pub images: Vec<String>,
-    /// Where it stands.
-    pub status: StatusView,
-    /// The cloud's own word for the status, once it has given one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub provider_status: Option<String>,
-    /// How far the build is. A Flash cache is `ready` before this is 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub progress_percent: Option<i32>,
-    /// Counts the builds: create is 1, each update adds 1.
-    pub generation: i32,
-    /// Counts the changes; the number in the `ETag`.
-    pub version: i64,
-    /// The newest operation on it.
-    pub operation_id: String,
-    /// The cloud's id (`ImageCacheId`, imc-…): what a pod pins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub eci_cache_id: Option<String>,
-    /// The instance that builds it (`ContainerGroupId`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub container_group_id: Option<String>,
-    /// The standard snapshot (`SnapshotId`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub snapshot_id: Option<String>,
-    /// The local snapshot of a Flash cache (`FlashSnapshotId`), while it exists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub flash_snapshot_id: Option<String>,
-    /// The vSwitches, of which the cloud picked one (`VSwitchId`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub vswitch_ids: Vec<String>,
-    /// The security group (`SecurityGroupId`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub security_group_id: Option<String>,
-    /// The EIP for public pulls (`EipInstanceId`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub eip_instance_id: Option<String>,
-    /// The size in GiB (`ImageCacheSize`), where one was asked for; the cloud's default is 20.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub size_gib: Option<i32>,
-    /// Days until it expires (`RetentionDays`); absent means never.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub retention_days: Option<i32>,
-    /// Whether it is a Flash cache (`Flash`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub flash: Option<bool>,
-    /// Whether layers of existing caches are reused while building (`AutoMatchImageCache`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub reuse_layers: Option<bool>,
-    /// The team's tags (`Tag.N`).
-    pub tags: BTreeMap<String, String>,
-    /// The zone (`ZoneId`), where one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub zone_id: Option<String>,
-    /// The resource group (`ResourceGroupId`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub resource_group_id: Option<String>,
-    /// ACR Enterprise registries (`AcrRegistryInfo.N`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub acr_registries: Vec<AcrRegistryView>,
-    /// Registries that are read over plain HTTP (`PlainHttpRegistry`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub plain_http_registries: Vec<String>,
-    /// Registries whose certificate is not checked (`InsecureRegistry`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub insecure_registries: Vec<String>,
-    /// A comment (`Annotations`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub annotations: Option<String>,
-    /// For which instances (`OsType`): `linux` or `windows`, where one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub os_type: Option<String>,
-    /// Regular snapshots (`StandardCopyCount`), where a count was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub standard_copy_count: Option<i32>,
-    /// Temporary local snapshots (`FlashCopyCount`), where a count was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub flash_copy_count: Option<i32>,
-    /// What happens at the quota (`EliminationStrategy`): `keep` or `lru`, where it was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub elimination_strategy: Option<String>,
-    /// When an instance last used it (`LastMatchedTime`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub last_matched_at: Option<DateTime<Utc>>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub failure: Option<FailureView>,
-    /// When it was asked for.
-    pub created_at: DateTime<Utc>,
-    /// When it last changed.
-    pub updated_at: DateTime<Utc>,
-    /// When the present build became usable.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub ready_at: Option<DateTime<Utc>>,
-    /// When the cloud will drop it; absent means never.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub expires_at: Option<DateTime<Utc>>,
-    /// What was changed past the gateway, field by field; absent while it is as it was asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub drift: Vec<DriftView>,
-    /// When it was found that the cloud no longer keeps this failed image cache.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub dropped_at: Option<DateTime<Utc>>,
 }
 
 /// One durable intent towards the cloud.

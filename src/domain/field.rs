@@ -38,6 +38,19 @@ impl Findings {
         }
     }
 
+    /// The same; what it would say is only made where it is said.
+    pub fn allow<D: Into<Cow<'static, str>>>(
+        &mut self,
+        holds: bool,
+        field: impl FnOnce() -> String,
+        code: &'static str,
+        detail: impl FnOnce() -> D,
+    ) {
+        if !holds {
+            self.0.push(FieldError::new(field(), code, detail()));
+        }
+    }
+
     /// Everything noted, as an error, or nothing.
     pub fn into_result(self) -> Result<(), Vec<FieldError>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }

@@ -11,13 +11,13 @@
 use super::clock::Instant;
 use super::ids::CacheId;
 use super::image_cache::ImageCache;
-use super::image_cache::content::DEFAULT_SIZE_GIB;
 use super::image_cache::status::Status;
 use super::image_ref::ImageRef;
 use super::region::Region;
 
 pub mod near;
 
+use super::image_cache::spec::DEFAULT_SIZE_GIB;
 pub use near::{NearMiss, Reason, near_misses};
 
 /// The ephemeral storage of an instance that asks for none.

@@ -19,8 +19,8 @@ use utoipa::ToSchema;
 
 use super::field::{FieldError, Findings};
 use super::identity::key_life::MOST_DAYS;
-use super::image_cache::spec::{RETENTION_DAYS, SIZE_GIB};
 use super::region::Region;
+use crate::domain::image_cache::spec::fields::FIELDS;
 
 pub mod judge;
 pub mod money;
@@ -167,11 +167,17 @@ impl Policy {
     pub fn check(&self, priced: bool) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
         self.note_lists(&mut findings);
+        let of_fields = [
+            ("smallest_size_gib", self.smallest_size_gib, &FIELDS.size_gib),
+            ("largest_size_gib", self.largest_size_gib, &FIELDS.size_gib),
+            ("default_retention_days", self.default_retention_days, &FIELDS.retention_days),
+            ("longest_retention_days", self.longest_retention_days, &FIELDS.retention_days),
+        ];
+        for (name, value, field) in of_fields {
+            let fits = value.is_none_or(|value| field.range().contains(&value));
+            findings.allow(fits, || format!("/{name}"), "out_of_range", || field.in_range());
+        }
         let ranges = [
-            ("smallest_size_gib", self.smallest_size_gib, SIZE_GIB, "must be 20 to 32768 (GiB)"),
-            ("largest_size_gib", self.largest_size_gib, SIZE_GIB, "must be 20 to 32768 (GiB)"),
-            ("default_retention_days", self.default_retention_days, RETENTION_DAYS, "must be 1 to 65536 (days)"),
-            ("longest_retention_days", self.longest_retention_days, RETENTION_DAYS, "must be 1 to 65536 (days)"),
             ("most_image_caches", self.most_image_caches, 0..=i32::MAX, "must be 0 or more"),
             ("most_total_gib", self.most_total_gib, 0..=i32::MAX, "must be 0 or more"),
             ("longest_key_life_days", self.longest_key_life_days, 1..=MOST_DAYS, "must be 1 to 3650 (days)"),

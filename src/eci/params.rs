@@ -12,9 +12,11 @@ use secrecy::ExposeSecret as _;
 
 use super::credentials::Role;
 use super::request::{Attempt, DescribeQuery};
+use crate::domain::image_cache::spec::fields::objects::{LOGIN, Member};
+use crate::domain::image_cache::spec::fields::{FIELDS, Field};
+use crate::domain::image_cache::spec::values::Given;
 use crate::domain::image_cache::spec::{
-    AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, OPERATION_TAG, OsType,
-    RegistryCredential,
+    AcrRegistry, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, OPERATION_TAG, RegistryCredential,
 };
 use crate::domain::poll::bucket::{BUCKET_TAG, has_room};
 use crate::domain::region::Region;
@@ -90,8 +92,8 @@ impl fmt::Debug for Params {
 /// `CreateImageCache`. The operation's id becomes the tag by which a lost answer can be found.
 pub fn create(spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) -> Params {
     let mut params = Params::default();
-    params.put("RegionId", &spec.region);
-    put_content(&mut params, spec, logins, attempt);
+    put_fields(&mut params, &spec.given(), attempt);
+    put_logins(&mut params, logins);
     params.put("ClientToken", &attempt.client_token);
     params
 }
@@ -107,24 +109,8 @@ pub fn update(
     let mut params = Params::default();
     params.put("RegionId", region);
     params.put("ImageCacheId", eci_cache_id);
-    params.put_some("ImageCacheName", changes.name.as_ref());
-    params.put_list("Image", changes.images.iter().flatten());
-    params.put_joined("VSwitchId", changes.vswitch_ids.iter().flatten());
-    params.put_some("SecurityGroupId", changes.security_group_id.as_ref());
-    params.put_some("EipInstanceId", changes.eip_instance_id.as_ref());
-    params.put_some("ResourceGroupId", changes.resource_group_id.as_ref());
-    params.put_some("ImageCacheSize", changes.size_gib.as_ref());
-    params.put_some("RetentionDays", changes.retention_days.as_ref());
-    params.put_some("Flash", changes.flash.as_ref());
-    params.put_some("AutoMatchImageCache", changes.reuse_layers.as_ref());
-    params.put_some("StandardCopyCount", changes.standard_copy_count.as_ref());
-    params.put_some("FlashCopyCount", changes.flash_copy_count.as_ref());
-    params.put_some("EliminationStrategy", changes.elimination_strategy.map(EliminationStrategy::as_wire).as_ref());
+    put_fields(&mut params, &changes.given(), attempt);
     put_logins(&mut params, logins);
-    put_acr(&mut params, changes.acr_registries.iter().flatten());
-    if let Some(tags) = &changes.tags {
-        put_tags(&mut params, tags, attempt);
-    }
     params.put("ClientToken", &attempt.client_token);
     params
 }
@@ -162,28 +148,21 @@ pub fn list_usage(region: &Region) -> Params {
     params
 }
 
-fn put_content(params: &mut Params, spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) {
-    params.put("ImageCacheName", &spec.name);
-    params.put_list("Image", &spec.images);
-    params.put_joined("VSwitchId", &spec.vswitch_ids);
-    params.put_some("SecurityGroupId", spec.security_group_id.as_ref());
-    params.put_some("ZoneId", spec.zone_id.as_ref());
-    params.put_some("EipInstanceId", spec.eip_instance_id.as_ref());
-    params.put_some("ResourceGroupId", spec.resource_group_id.as_ref());
-    params.put_some("ImageCacheSize", spec.size_gib.as_ref());
-    params.put_some("RetentionDays", spec.retention_days.as_ref());
-    params.put_some("Flash", spec.flash.as_ref());
-    params.put_some("AutoMatchImageCache", spec.reuse_layers.as_ref());
-    params.put_some("Annotations", spec.annotations.as_ref());
-    params.put_joined("PlainHttpRegistry", &spec.plain_http_registries);
-    params.put_joined("InsecureRegistry", &spec.insecure_registries);
-    params.put_some("StandardCopyCount", spec.standard_copy_count.as_ref());
-    params.put_some("FlashCopyCount", spec.flash_copy_count.as_ref());
-    params.put_some("EliminationStrategy", spec.elimination_strategy.map(EliminationStrategy::as_wire).as_ref());
-    params.put_some("OsType", spec.os_type.map(OsType::as_wire).as_ref());
-    put_logins(params, logins);
-    put_acr(params, &spec.acr_registries);
-    put_tags(params, &spec.tags, attempt);
+/// Every field of the table that something was said of, under its name there.
+fn put_fields(params: &mut Params, given: &[(&'static Field, Given<'_>)], attempt: &Attempt) {
+    for (field, given) in given {
+        match given {
+            Given::Unset => {}
+            Given::Text(text) => params.put(field.wire, text),
+            Given::Word(word) => params.put(field.wire, word),
+            Given::Number(number) => params.put(field.wire, number),
+            Given::Flag(flag) => params.put(field.wire, flag),
+            Given::Texts(texts) if field.is_numbered() => params.put_list(field.parameter(), *texts),
+            Given::Texts(texts) => params.put_joined(field.wire, *texts),
+            Given::Tags(tags) => put_tags(params, tags, attempt),
+            Given::AcrRegistries(registries) => put_acr(params, field.parameter(), registries),
+        }
+    }
 }
 
 /// The team's tags, and ours where there is room for them: the cloud takes 20. The operation's comes first, then the
@@ -205,30 +184,33 @@ fn put_tags(params: &mut Params, tags: &BTreeMap<String, String>, attempt: &Atte
     }
 }
 
-fn put_acr<'a>(params: &mut Params, registries: impl IntoIterator<Item = &'a AcrRegistry>) {
+fn put_acr(params: &mut Params, list: &str, registries: &[AcrRegistry]) {
     for (place, registry) in (1..).zip(registries) {
-        let at = |field: &str| format!("AcrRegistryInfo.{place}.{field}");
-        params.put(at("InstanceId"), &registry.instance_id);
-        params.put_some(&at("InstanceName"), registry.instance_name.as_ref());
-        params.put_some(&at("RegionId"), registry.region_id.as_ref());
-        params.put_list(&at("Domain"), &registry.domains);
-        params.put_some(&at("ArnService"), registry.arn_service.as_ref());
-        params.put_some(&at("ArnUser"), registry.arn_user.as_ref());
+        for (member, given) in registry.given() {
+            let name = format!("{list}.{place}.{}", member.parameter());
+            match given {
+                Given::Text(text) => params.put(name, text),
+                Given::Texts(texts) => params.put_list(&name, texts),
+                _ => {}
+            }
+        }
     }
 }
 
 fn put_logins(params: &mut Params, logins: &[RegistryCredential]) {
+    let list = FIELDS.registry_credentials.parameter();
     for (place, login) in (1..).zip(logins) {
-        let at = |field: &str| format!("ImageRegistryCredential.{place}.{field}");
-        params.put(at("Server"), &login.server);
-        params.put(at("UserName"), &login.user_name);
-        params.put(at("Password"), login.password.expose_secret());
+        let at = |member: &Member| format!("{list}.{place}.{}", member.wire);
+        params.put(at(&LOGIN.server), &login.server);
+        params.put(at(&LOGIN.user_name), &login.user_name);
+        params.put(at(&LOGIN.password), login.password.expose_secret());
     }
 }
 
 fn put_tag(params: &mut Params, place: usize, key: &str, value: &str) {
-    params.put(format!("Tag.{place}.Key"), key);
-    params.put(format!("Tag.{place}.Value"), value);
+    let list = FIELDS.tags.parameter();
+    params.put(format!("{list}.{place}.Key"), key);
+    params.put(format!("{list}.{place}.Value"), value);
 }
 
 #[cfg(test)]
@@ -267,8 +249,8 @@ mod tests {
     fn a_create_sends_only_what_was_given() {
         let op = operation();
         let expected = [
-            "RegionId=cn-beijing".to_owned(),
             "ImageCacheName=web".to_owned(),
+            "RegionId=cn-beijing".to_owned(),
             "Image.1=nginx:1".to_owned(),
             "Image.2=redis:7".to_owned(),
             format!("Tag.1.Key={OPERATION_TAG}"),

@@ -10,11 +10,8 @@ use super::limits;
 use super::machine::{Build, Order};
 use super::state::{Cache, State, new_id};
 use crate::domain::clock::Instant;
-use crate::domain::image_cache::spec::{ImageCacheSpec, RegistryCredential};
+use crate::domain::image_cache::spec::{DEFAULT_SIZE_GIB, ImageCacheSpec, RegistryCredential};
 use crate::eci::params::read::read_create;
-
-/// The size that the cloud takes where none is given, in GiB.
-const DEFAULT_SIZE: i32 = 20;
 
 /// Checks the parameters and begins a cache.
 pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
@@ -23,7 +20,7 @@ pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Groun
     Refusal::unless_dry(params)?;
     state.make_room(ground.at(&new.spec.region), ground.now)?;
     let mut spec = new.spec;
-    spec.size_gib = spec.size_gib.or(Some(DEFAULT_SIZE));
+    spec.size_gib = spec.size_gib.or(Some(DEFAULT_SIZE_GIB));
     let (id, container_group_id) = begin(state, spec, &new.registry_credentials, ground);
     let answer = [("ImageCacheId", id), ("ContainerGroupId", container_group_id)];
     Ok(answer.map(|(key, value)| (key.to_owned(), Value::String(value))).into_iter().collect())
@@ -70,7 +67,7 @@ pub(super) fn order(spec: &ImageCacheSpec, logins: &[RegistryCredential], ground
         images: spec.images.clone(),
         flash: spec.flash.unwrap_or(false),
         reuse: spec.reuse_layers.unwrap_or(false),
-        failure: images::failure(&spec.images, &logins, spec.size_gib.unwrap_or(DEFAULT_SIZE).into()),
+        failure: images::failure(&spec.images, &logins, spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB).into()),
         snapshot_id: new_id("s-", region, ground.entropy),
         flash_snapshot_id: new_id("s-", region, ground.entropy),
     }

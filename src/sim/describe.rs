@@ -14,6 +14,8 @@ use super::state::{Cache, State};
 use crate::domain::clock::Instant;
 use crate::domain::filter::DescribeFilter;
 use crate::domain::image_cache::spec::EliminationStrategy;
+use crate::domain::image_cache::spec::fields::FIELDS;
+use crate::domain::image_cache::spec::values::Word;
 use crate::domain::image_ref::{ImageRef, ImageRefError};
 use crate::eci::params::read::{Refused, read_describe};
 
@@ -115,14 +117,14 @@ fn show(cache: &Cache, now: Instant) -> Value {
     let (look, spec) = (cache.build.shown(now), &cache.spec);
     let mut shown = json!({
         "ImageCacheId": cache.id,
-        "ImageCacheName": spec.name,
+        (FIELDS.name.wire): spec.name,
         "Status": look.status.as_str(),
         "Progress": format!("{}%", look.progress),
         "Images": spec.images,
-        "ImageCacheSize": spec.size_gib,
+        (FIELDS.size_gib.wire): spec.size_gib,
         "CreationTime": time(cache.created_at),
         "ContainerGroupId": cache.container_group_id,
-        "RegionId": spec.region,
+        (FIELDS.region.wire): spec.region,
         "Tags": spec.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect::<Vec<_>>(),
         "Events": cache.events(now).into_iter().map(event).collect::<Vec<_>>(),
     });
@@ -132,8 +134,8 @@ fn show(cache: &Cache, now: Instant) -> Value {
         ("LastMatchedTime", cache.last_matched_at.map(time)),
         ("SnapshotId", look.snapshot_id),
         ("FlashSnapshotId", look.flash_snapshot_id),
-        ("ResourceGroupId", spec.resource_group_id.clone()),
-        ("EliminationStrategy", lru.map(|strategy| strategy.as_wire().to_owned())),
+        (FIELDS.resource_group_id.wire, spec.resource_group_id.clone()),
+        (FIELDS.elimination_strategy.wire, lru.map(|strategy| strategy.as_wire().to_owned())),
     ];
     for (key, value) in optional {
         if let Some(value) = value {

@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::answer::Refusal;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
-use crate::domain::image_cache::spec::{ImageCacheSpec, NewImageCache, RegistryCredential};
+use crate::domain::image_cache::spec::{GATEWAY_TAGS, ImageCacheSpec, NewImageCache, RegistryCredential};
 use crate::eci::params::read::Refused;
 
 /// How long a build of one image takes by itself, in stand-in seconds.
 pub(super) const ONE_IMAGE_SECONDS: f64 = 10.0;
-/// What tags of the gateway begin with; a team may not use them, the gateway itself does.
-const GATEWAY: &str = "eci-cache-gateway:";
 
 /// What the account may do, which the admin door can change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,7 +80,8 @@ pub(super) fn quota_exceeded(quota: usize) -> Refusal {
 /// Checks every limit of what a cache shall be.
 pub(super) fn check(spec: &ImageCacheSpec, logins: &[RegistryCredential]) -> Result<(), Refusal> {
     let mut spec = spec.clone();
-    spec.tags.retain(|key, _| !key.starts_with(GATEWAY));
+    // A team may not use them, the gateway itself does.
+    spec.tags.retain(|key, _| !key.starts_with(GATEWAY_TAGS));
     let checked = NewImageCache { cloud_account: None, spec, registry_credentials: logins.to_vec() }.check();
     match checked.err().and_then(|errors| errors.into_iter().next()) {
         Some(error) => Err(Refused::of_field(&error).into()),

@@ -4,6 +4,7 @@
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::domain::image_cache::spec::ImageCacheChanges;
+use eci_cache_gateway::domain::image_cache::spec::fields::{ALL, Told};
 use eci_cache_gateway::domain::region::Region;
 use eci_cache_gateway::eci::Attempt;
 use serde_json::{Value, json};
@@ -71,24 +72,8 @@ async fn removed_outside(app: &TestGateway, id: &str) {
 /// Changed past the gateway, and built.
 async fn changed_outside(app: &TestGateway, id: &str, changes: &Value) {
     let imc = imc(app, id).await;
-    let fields = [
-        "name",
-        "images",
-        "vswitch_ids",
-        "security_group_id",
-        "eip_instance_id",
-        "resource_group_id",
-        "size_gib",
-        "retention_days",
-        "flash",
-        "reuse_layers",
-        "standard_copy_count",
-        "flash_copy_count",
-        "elimination_strategy",
-        "acr_registries",
-        "tags",
-    ];
-    let all: Value = fields.iter().map(|field| ((*field).to_owned(), changes[*field].clone())).collect();
+    let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.told != Told::Secret);
+    let all: Value = taken.map(|field| (field.name.to_owned(), changes[field.name].clone())).collect();
     let changes: ImageCacheChanges = serde_json::from_value(all).unwrap();
     app.cloud_client().update(&region(), &imc, &changes, &[], &attempt(app)).await.unwrap();
     app.advance(60);

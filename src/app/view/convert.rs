@@ -2,11 +2,9 @@
 
 use super::audit::JudgedEntry;
 use super::{
-    AcrRegistryView, AuditEntryView, Caller, FailureView, ImageCache, ImageCacheView, Me, Operation, OperationView,
-    Status, StatusView, Transition, TransitionView,
+    AuditEntryView, Caller, FailureView, Me, Operation, OperationView, Status, StatusView, Transition, TransitionView,
 };
 use crate::domain::identity::caller::Scope;
-use crate::domain::image_cache::spec::{AcrRegistry, EliminationStrategy, SIZE_GIB};
 
 impl From<Status> for StatusView {
     fn from(status: Status) -> Self {
@@ -24,77 +22,6 @@ impl From<Status> for StatusView {
             Status::Evicted => Self::Evicted,
             Status::Lost => Self::Lost,
             Status::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<AcrRegistry> for AcrRegistryView {
-    fn from(registry: AcrRegistry) -> Self {
-        Self {
-            instance_id: registry.instance_id,
-            instance_name: registry.instance_name,
-            region_id: registry.region_id,
-            domains: registry.domains,
-            arn_service: registry.arn_service,
-            arn_user: registry.arn_user,
-        }
-    }
-}
-
-fn word(strategy: EliminationStrategy) -> &'static str {
-    match strategy {
-        EliminationStrategy::Keep => "keep",
-        EliminationStrategy::Lru => "lru",
-    }
-}
-
-impl From<ImageCache> for ImageCacheView {
-    fn from(cache: ImageCache) -> Self {
-        let spec = cache.spec;
-        let size_gib = spec.size_gib.unwrap_or(*SIZE_GIB.start());
-        Self {
-            id: cache.id.to_string(),
-            team: cache.team.into(),
-            name: spec.name,
-            cloud_account: cache.account,
-            region: spec.region.into(),
-            images: spec.images,
-            status: cache.status.into(),
-            provider_status: cache.provider_status,
-            progress_percent: cache.progress_percent,
-            generation: cache.generation,
-            version: cache.version,
-            operation_id: cache.operation.to_string(),
-            eci_cache_id: cache.eci_cache_id,
-            container_group_id: cache.container_group_id,
-            snapshot_id: cache.snapshot_id,
-            flash_snapshot_id: cache.flash_snapshot_id,
-            vswitch_ids: spec.vswitch_ids,
-            security_group_id: spec.security_group_id,
-            eip_instance_id: spec.eip_instance_id,
-            size_gib: spec.size_gib,
-            retention_days: spec.retention_days,
-            flash: spec.flash,
-            reuse_layers: spec.reuse_layers,
-            tags: spec.tags,
-            zone_id: spec.zone_id,
-            resource_group_id: spec.resource_group_id,
-            acr_registries: spec.acr_registries.into_iter().map(Into::into).collect(),
-            plain_http_registries: spec.plain_http_registries,
-            insecure_registries: spec.insecure_registries,
-            annotations: spec.annotations,
-            os_type: spec.os_type.map(|os| os.as_wire().to_ascii_lowercase()),
-            standard_copy_count: spec.standard_copy_count,
-            flash_copy_count: spec.flash_copy_count,
-            elimination_strategy: spec.elimination_strategy.map(|strategy| word(strategy).to_owned()),
-            last_matched_at: cache.last_matched_at,
-            failure: cache.failure.map(|failure| FailureView::explained(failure, Some(size_gib))),
-            created_at: cache.created_at,
-            updated_at: cache.updated_at,
-            ready_at: cache.ready_at,
-            expires_at: cache.expires_at,
-            drift: cache.reconciled.drift.into_iter().map(Into::into).collect(),
-            dropped_at: cache.reconciled.gone_at,
         }
     }
 }

@@ -15,10 +15,11 @@ mod tests {
     use super::IMAGE_CACHE_FORM;
     use crate::domain::image_cache::ImageCache;
     use crate::domain::image_cache::drift::Reconciled;
+    use crate::domain::image_cache::spec::fields::sample;
 
     fn full() -> ImageCache {
         let at: DateTime<Utc> = "2026-01-02T03:04:05.678901Z".parse().unwrap();
-        let spec = json!({
+        let asked = json!({
             "name": "web", "region": "cn-beijing", "images": ["nginx:1"], "vswitch_ids": ["vsw-1"],
             "security_group_id": "sg-1", "eip_instance_id": "eip-1", "size_gib": 40, "retention_days": 7, "flash": true,
             "reuse_layers": true, "tags": {"a": "b"}, "zone_id": "cn-beijing-a", "resource_group_id": "rg-1",
@@ -26,6 +27,9 @@ mod tests {
             "insecure_registries": ["s:5000"], "annotations": "note", "standard_copy_count": 1, "flash_copy_count": 2,
             "os_type": "linux", "elimination_strategy": "lru",
         });
+        // A field that is not among these is there, too.
+        let mut spec = json!(sample::full());
+        spec.as_object_mut().unwrap().extend(asked.as_object().unwrap().clone());
         let drift = serde_json::from_value(json!([{"field": "tags", "expected": ["a"], "seen": ["b"]}])).unwrap();
         ImageCache {
             id: Uuid::from_u128(1).into(),

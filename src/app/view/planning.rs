@@ -178,3 +178,34 @@ impl PlannedImageCacheView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::image_cache::spec::fields::sample;
+
+    /// What a dry run does not show of what was asked for.
+    const LEFT_OUT: [&str; 7] = [
+        "reuse_layers",
+        "tags",
+        "plain_http_registries",
+        "insecure_registries",
+        "annotations",
+        "os_type",
+        "elimination_strategy",
+    ];
+
+    #[test]
+    fn every_field_is_shown_or_left_out_on_purpose() {
+        let shown = serde_json::json!(PlannedImageCacheView::of("default".to_owned(), sample::full()));
+        for field in sample::fields() {
+            let left_out = LEFT_OUT.contains(&field.name);
+            assert_eq!(
+                shown.get(field.name).is_none(),
+                left_out,
+                "{}: show it, or say here that it is not",
+                field.name
+            );
+        }
+    }
+}

@@ -8,19 +8,15 @@ use std::collections::BTreeMap;
 
 use crate::domain::identity::caller::Provenance;
 use crate::domain::identity::issuer::DEFAULT;
+use crate::domain::image_cache::spec::fields::{ALL, Field, Told};
 
-/// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API.
+/// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API; those of the
+/// fields of a spec stand in their table.
 const SHOWN: &[&str] = &[
-    "name",
     "team",
-    "region",
     "cloud_account",
-    "images",
     "image",
     "status",
-    "size_gib",
-    "retention_days",
-    "flash",
     "generation",
     "dry_run",
     "limit",
@@ -41,7 +37,6 @@ const SHOWN: &[&str] = &[
     "idle_since",
     "eci_cache_id",
     "snapshot_id",
-    "resource_group_id",
     "recorded_after",
     "recorded_before",
     "tree_size",
@@ -52,13 +47,6 @@ const SHOWN: &[&str] = &[
     "full_match",
     "minimum_matches",
     "ephemeral_storage_gib",
-    "elimination_strategy",
-    "os_type",
-    "vswitch_ids",
-    "security_group_id",
-    "eip_instance_id",
-    "zone_id",
-    "reuse_layers",
     "expires_at",
     "keep_old_hours",
     "jti",
@@ -79,40 +67,22 @@ const SHOWN: &[&str] = &[
     "allow_insecure_registries",
     "verify_later",
     "skip_challenge",
-    "RegionId",
     "ImageCacheId",
-    "ImageCacheName",
-    "ImageCacheSize",
-    "RetentionDays",
     "SnapshotId",
     "Limit",
-    "Flash",
-    "SecurityGroupId",
-    "VSwitchId",
-    "EipInstanceId",
-    "ResourceGroupId",
-    "ZoneId",
-    "Image",
     "MatchImage",
     "ImageFullMatch",
     "ImageMatchCountRequest",
-    "EliminationStrategy",
 ];
 /// Names of ours whose values are kept as hashes.
 const HASHED: &[&str] = &[
-    "registry_credentials",
     "description",
     "secret",
     "url",
-    "tags",
     "tag",
-    "annotations",
     "text",
     "cursor",
     "filter",
-    "acr_registries",
-    "plain_http_registries",
-    "insecure_registries",
     "reason",
     "display_name",
     "contacts",
@@ -128,18 +98,11 @@ const HASHED: &[&str] = &[
     "resource_group_ids",
     "acr_instance_ids",
     "role_arns",
-    "ImageRegistryCredential",
-    "Annotations",
     "ClientToken",
     "NextToken",
-    "Tag",
-    "AcrRegistryInfo",
 ];
 /// Names of the list whose values are numbers, truths or instants: anything else under them is a mistake, and may be a secret.
 const PLAIN: &[&str] = &[
-    "size_gib",
-    "retention_days",
-    "flash",
     "generation",
     "dry_run",
     "limit",
@@ -158,13 +121,9 @@ const PLAIN: &[&str] = &[
     "full_match",
     "minimum_matches",
     "ephemeral_storage_gib",
-    "reuse_layers",
     "verify_later",
     "skip_challenge",
-    "ImageCacheSize",
-    "RetentionDays",
     "Limit",
-    "Flash",
     "ImageFullMatch",
     "ImageMatchCountRequest",
 ];
@@ -189,8 +148,7 @@ pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTree
     let show = |(name, values): (&str, Vec<&str>)| {
         let text = values.join(" ");
         let short = text.chars().count() <= LONGEST && !text.contains(char::is_control);
-        let clear =
-            SHOWN.contains(&name) && short && (!PLAIN.contains(&name) || values.iter().all(|text| is_plain(text)));
+        let clear = is_shown(name) && short && (!must_be_plain(name) || values.iter().all(|text| is_plain(text)));
         (name.to_owned(), if clear { text } else { hash(text.as_bytes()) })
     };
     let mut kept: BTreeMap<String, String> = found.into_iter().map(show).collect();
@@ -222,7 +180,22 @@ fn is_plain(text: &str) -> bool {
 /// The name of ours that `name` is: `Tag.1.Key` is `Tag`.
 fn known(name: &str) -> Option<&'static str> {
     let head = name.split('.').next().unwrap_or_default();
-    SHOWN.iter().chain(HASHED).copied().find(|known| *known == name || *known == head)
+    let is = |known: &str| known == name || known == head;
+    let of_field = ALL.iter().flat_map(|field| [field.name, field.parameter()]).find(|known| is(known));
+    of_field.or_else(|| SHOWN.iter().chain(HASHED).copied().find(|known| is(known)))
+}
+
+/// The field of a spec that has this name, in REST or in the cloud's own API.
+fn field(name: &str) -> Option<&'static Field> {
+    ALL.iter().copied().find(|field| field.name == name || field.parameter() == name)
+}
+
+fn is_shown(name: &str) -> bool {
+    field(name).map_or_else(|| SHOWN.contains(&name), |field| field.told == Told::Shown)
+}
+
+fn must_be_plain(name: &str) -> bool {
+    field(name).map_or_else(|| PLAIN.contains(&name), Field::is_plain)
 }
 
 #[cfg(test)]
@@ -238,6 +211,17 @@ mod tests {
     fn only_names_of_the_list_show_their_values() {
         let sent = [("region", "cn-beijing"), ("registry_credentials", "pass"), ("pass", "word"), ("Tag.1.Key", "k")];
         assert_eq!(kept_of(&sent), ["Tag=#1", "other=#24", "region=cn-beijing", "registry_credentials=#4"]);
+    }
+
+    #[test]
+    fn every_field_of_a_spec_is_told_as_its_row_says_through_either_door() {
+        for field in ALL {
+            let value = if field.is_plain() { "1" } else { "x" };
+            let told = if field.told == Told::Shown { value } else { "#1" };
+            for name in [field.name, field.parameter()] {
+                assert_eq!(kept_of(&[(name, value)]), [format!("{name}={told}")]);
+            }
+        }
     }
 
     #[test]

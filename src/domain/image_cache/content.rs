@@ -3,6 +3,7 @@
 //! Two caches have the same content if one serves every instance that the other serves: the same set of images in
 //! their full form, the same size, system, Flash mode and snapshot copies. Left out is how it was built (networks,
 //! logins, registries, zone, layer reuse) and how it is kept (name, tags, retention, resource group, strategy, comment).
+//! The table of the fields says which is which ([`crate::domain::image_cache::spec::fields`]).
 //!
 //! An image counts by its digest where it has one (its tag then says nothing), else by its tag: nobody asks a registry
 //! where a tag points today, so a tag that moved is the same content. Who moves tags names digests.
@@ -20,8 +21,7 @@ use super::status::Status;
 use crate::domain::clock::Instant;
 use crate::domain::image_ref::ImageRef;
 
-/// The size in GiB that the cloud takes where none is asked for.
-pub const DEFAULT_SIZE_GIB: i32 = 20;
+use super::spec::DEFAULT_SIZE_GIB;
 
 /// The full form of an image as contents compare it; a text that is no reference stands for itself.
 pub fn plain(image: &str) -> String {
@@ -36,7 +36,7 @@ pub fn plain(image: &str) -> String {
 pub fn fingerprint(spec: &ImageCacheSpec) -> [u8; 32] {
     let images: BTreeSet<String> = spec.images.iter().map(|image| plain(image)).collect();
     // As JSON, because no two different contents are the same text there.
-    let parts = serde_json::json!({
+    let mut parts = serde_json::json!({
         "images": images,
         "size_gib": spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
         "os_type": spec.os_type.unwrap_or(OsType::Linux),
@@ -44,6 +44,13 @@ pub fn fingerprint(spec: &ImageCacheSpec) -> [u8; 32] {
         "standard_copy_count": spec.standard_copy_count,
         "flash_copy_count": spec.flash_copy_count,
     });
+    // These were always part of it, each with its own rule. A field that became part of it later counts where something
+    // was said, so that what was asked for before has the fingerprint that it had.
+    for (field, given) in spec.given() {
+        if field.in_content && !given.is_unset() && parts.get(field.name).is_none() {
+            parts[field.name] = serde_json::json!(given);
+        }
+    }
     Sha256::digest(parts.to_string()).into()
 }
 

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
+use crate::domain::image_cache::spec::fields::ALL;
 
 /// The field of a cache that was ready, and that the cloud shows as something else.
 pub const STATUS: &str = "status";
@@ -23,7 +24,7 @@ pub struct Drift {
 impl Drift {
     /// Whether it changes which instances the cache serves.
     pub fn is_of_content(&self) -> bool {
-        [STATUS, "images", "size_gib"].contains(&self.field.as_str())
+        self.field == STATUS || ALL.iter().any(|field| field.in_content && field.name == self.field)
     }
 }
 

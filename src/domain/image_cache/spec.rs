@@ -1,7 +1,8 @@
-//! What a team asks for: the parsed input of a create; of an update in [`changes`], the limits in [`limits`].
+//! What a team asks for: the parsed input of a create; of an update in [`changes`]. What is known of each field stands
+//! once, in [`fields`].
 //!
-//! The limits are those of CreateImageCache and UpdateImageCache (version 2018-08-08) and are checked here,
-//! before the cloud is called. A field error names the field as REST spells it.
+//! The limits ([`limits`]) are those of CreateImageCache and UpdateImageCache (version 2018-08-08) and are checked
+//! here, before the cloud is called. A field error names the field as REST spells it.
 
 use std::collections::BTreeMap;
 
@@ -11,124 +12,107 @@ use serde::{Deserialize, Serialize};
 use crate::domain::region::Region;
 
 pub mod changes;
-mod limits;
+pub mod fields;
+pub(in crate::domain) mod limits;
+pub mod values;
 
 pub use changes::ImageCacheChanges;
+use fields::objects::{ACR_REGISTRY, ACR_REGISTRY_MEMBERS, Member, acr_registry_members};
+use fields::table::spec_fields;
+use fields::{FIELDS, Field};
+use values::{Given, Source, Text, Texts, Value, Word};
 
 /// The most images one cache holds (ECI, "image cache overview").
-pub const MAX_IMAGES: usize = 20;
+pub const MAX_IMAGES: usize = FIELDS.images.most();
 /// The most tags.
-pub const MAX_TAGS: usize = 20;
-/// The most ACR Enterprise registries. The cloud names no limit; one per image is enough for any use.
-pub const MAX_ACR_REGISTRIES: usize = 20;
-/// The most domains of one of them.
-pub const MAX_ACR_DOMAINS: usize = 20;
-/// The most plain-HTTP or insecure registries.
-pub const MAX_REGISTRIES: usize = 20;
-/// The allowed snapshot copies: one serves about 1,000 instances created at once. The cloud names no limit.
-pub const COPY_COUNT: std::ops::RangeInclusive<i32> = 1..=100;
-/// The longest comment.
-pub const MAX_ANNOTATIONS: usize = 1024;
-/// The most vSwitches, of which the cloud picks one.
-pub const MAX_VSWITCHES: usize = 10;
-/// The most registry logins. The cloud names no limit; one per image is enough for any use.
-pub const MAX_REGISTRY_CREDENTIALS: usize = 20;
+pub const MAX_TAGS: usize = FIELDS.tags.most();
+/// The size in GiB that the cloud takes where none is asked for.
+pub const DEFAULT_SIZE_GIB: i32 = FIELDS.size_gib.usual();
 /// The allowed sizes in GiB.
-pub const SIZE_GIB: std::ops::RangeInclusive<i32> = 20..=32_768;
+pub const SIZE_GIB: std::ops::RangeInclusive<i32> = FIELDS.size_gib.range();
 /// The allowed retention in days.
-pub const RETENTION_DAYS: std::ops::RangeInclusive<i32> = 1..=65_536;
+pub const RETENTION_DAYS: std::ops::RangeInclusive<i32> = FIELDS.retention_days.range();
 /// What the gateway's own tags begin with; no team may use it.
 pub const GATEWAY_TAGS: &str = "eci-cache-gateway:";
 /// The tag that ties a cloud cache to our operation: the surest way to find a create whose answer was lost.
 /// Where a team uses all 20 tags there is no room for it, and the name with exactly those tags has to do.
 pub const OPERATION_TAG: &str = "eci-cache-gateway:operation";
 
-/// What an image cache shall be. Holds no secret, so it may be stored and shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageCacheSpec {
-    /// `ImageCacheName`: 1 to 128 characters.
-    pub name: String,
-    /// `RegionId`. Cannot be changed later.
-    pub region: Region,
-    /// `Image.N`: 1 to 20 image references.
-    pub images: Vec<String>,
-    /// `VSwitchId`: up to 10, joined by commas on the wire.
-    #[serde(default)]
-    pub vswitch_ids: Vec<String>,
-    /// `SecurityGroupId`.
-    #[serde(default)]
-    pub security_group_id: Option<String>,
-    /// `EipInstanceId`, for pulling over the public network.
-    #[serde(default)]
-    pub eip_instance_id: Option<String>,
-    /// `ImageCacheSize` in GiB; the cloud takes 20 where none is given.
-    #[serde(default)]
-    pub size_gib: Option<i32>,
-    /// `RetentionDays`; absent means never to expire.
-    #[serde(default)]
-    pub retention_days: Option<i32>,
-    /// `Flash`: usable as soon as a local snapshot exists.
-    #[serde(default)]
-    pub flash: Option<bool>,
-    /// `AutoMatchImageCache`: reuse the layers of existing caches while building.
-    #[serde(default)]
-    pub reuse_layers: Option<bool>,
-    /// `Tag.N`: up to 20.
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
-    /// `ZoneId`. Cannot be changed later.
-    #[serde(default)]
-    pub zone_id: Option<String>,
-    /// `ResourceGroupId`.
-    #[serde(default)]
-    pub resource_group_id: Option<String>,
-    /// `AcrRegistryInfo.N`: ACR Enterprise registries that are read without a login.
-    #[serde(default)]
-    pub acr_registries: Vec<AcrRegistry>,
-    /// `PlainHttpRegistry`: registries (host, or host and port) read over HTTP. Cannot be changed later.
-    #[serde(default)]
-    pub plain_http_registries: Vec<String>,
-    /// `InsecureRegistry`: registries whose certificate is not checked. Cannot be changed later.
-    #[serde(default)]
-    pub insecure_registries: Vec<String>,
-    /// `Annotations`: a comment. Cannot be changed later.
-    #[serde(default)]
-    pub annotations: Option<String>,
-    /// `OsType`. Cannot be changed later.
-    #[serde(default)]
-    pub os_type: Option<OsType>,
-    /// `StandardCopyCount`: regular snapshots.
-    #[serde(default)]
-    pub standard_copy_count: Option<i32>,
-    /// `FlashCopyCount`: temporary local snapshots.
-    #[serde(default)]
-    pub flash_copy_count: Option<i32>,
-    /// `EliminationStrategy`: whether it may be dropped at the quota.
-    #[serde(default)]
-    pub elimination_strategy: Option<EliminationStrategy>,
-}
+macro_rules! spec {
+    ( {} { $( $must:tt )* } { $( $may:tt )* } $logins:tt ) => {
+        spec! { @struct { $( $must )* } { $( $may )* } }
+        spec! { @all $( $must )* $( $may )* }
+    };
+    ( @struct
+        { $( $must:ident: $must_type:ty as $must_json:ty, $must_wire:literal, $must_schema:tt, $must_rules:tt,
+            $must_purpose:literal $( like $example:literal )?, $must_update:tt, $must_shown:tt; )* }
+        { $( $may:ident: $may_type:ty as $may_json:ty, $may_wire:literal, $may_schema:tt, $may_rules:tt,
+            $may_purpose:literal, $may_update:tt, $may_shown:tt; )* }
+    ) => {
+        /// What an image cache shall be. Holds no secret, so it may be stored and shown. Its fields are those of the
+        /// table ([`fields`]).
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct ImageCacheSpec {
+            $( #[doc = $must_purpose] pub $must: $must_type, )*
+            $( #[doc = $may_purpose] #[serde(default)] pub $may: $may_type, )*
+        }
 
-/// An ACR Enterprise registry (`AcrRegistryInfo.N`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AcrRegistry {
-    /// `InstanceId`.
-    pub instance_id: String,
-    /// `InstanceName`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance_name: Option<String>,
-    /// `RegionId`; the cache's own where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region_id: Option<String>,
-    /// `Domain.M`; all of the instance's where empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub domains: Vec<String>,
-    /// `ArnService`: the role that reads it for the service. Cannot be changed later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arn_service: Option<String>,
-    /// `ArnUser`: the role of the account that owns it. Cannot be changed later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arn_user: Option<String>,
+        impl ImageCacheSpec {
+            /// One of which only that is said which must be.
+            pub fn bare($( $must: $must_type ),*) -> Self {
+                Self { $( $must, )* $( $may: Default::default(), )* }
+            }
+        }
+    };
+    ( @all $( $field:ident: $type:ty as $json:ty, $wire:literal, $schema:tt, $rules:tt,
+        $purpose:literal $( like $example:literal )?, $update:tt, $shown:tt; )* ) => {
+        impl ImageCacheSpec {
+            /// Every field with its value, in the order of the table.
+            pub fn given(&self) -> [(&'static Field, Given<'_>); [$( stringify!($field) ),*].len()] {
+                [$( (&FIELDS.$field, self.$field.given()) ),*]
+            }
+
+            /// Reads every field, in the order of the table.
+            pub fn read<S: Source>(source: &S) -> Result<Self, S::Error> {
+                Ok(Self { $( $field: Value::read(source, &FIELDS.$field)?, )* })
+            }
+        }
+    };
 }
+spec_fields!(spec! {});
+
+macro_rules! acr_registry {
+    (
+        {}
+        { $( $must:ident: $must_type:ty as $must_json:ty, $must_wire:literal, $must_schema:tt, $must_in_update:tt,
+            $must_purpose:literal $( like $example:literal )?, $must_shown:tt; )* }
+        { $( $may:ident: $may_type:ty as $may_json:ty, $may_wire:literal, $may_schema:tt, $may_in_update:tt,
+            $may_purpose:literal, $may_shown:tt; )* }
+    ) => {
+        /// An ACR Enterprise registry. Its members are those of the table ([`fields::objects`]).
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct AcrRegistry {
+            $( #[doc = $must_purpose] pub $must: $must_type, )*
+            $( #[doc = $may_purpose] #[serde(default, skip_serializing_if = "Text::is_unset")] pub $may: $may_type, )*
+        }
+
+        impl AcrRegistry {
+            /// Every member with its value, in the order of the table.
+            pub fn given(&self) -> [(&'static Member, Given<'_>); ACR_REGISTRY_MEMBERS.len()] {
+                [$( (&ACR_REGISTRY.$must, self.$must.seen()), )* $( (&ACR_REGISTRY.$may, self.$may.seen()), )*]
+            }
+
+            /// Reads every member, in the order of the table.
+            pub fn read<S: Texts>(source: &S) -> Result<Self, S::Error> {
+                Ok(Self {
+                    $( $must: Text::take(source, &ACR_REGISTRY.$must)?, )*
+                    $( $may: Text::take(source, &ACR_REGISTRY.$may)?, )*
+                })
+            }
+        }
+    };
+}
+acr_registry_members!(acr_registry! {});
 
 /// For which instances (`OsType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,18 +124,26 @@ pub enum OsType {
     Windows,
 }
 
-impl OsType {
-    /// The cloud's word.
-    pub fn as_wire(self) -> &'static str {
+impl Word for OsType {
+    const ALL: &'static [Self] = &[Self::Linux, Self::Windows];
+
+    fn as_wire(self) -> &'static str {
         match self {
             Self::Linux => "Linux",
             Self::Windows => "Windows",
         }
     }
 
-    /// Reads the cloud's word, in any case.
-    pub fn from_wire(word: &str) -> Option<Self> {
-        [Self::Linux, Self::Windows].into_iter().find(|os| os.as_wire().eq_ignore_ascii_case(word))
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+        }
+    }
+
+    /// In any case.
+    fn from_wire(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|os| os.as_wire().eq_ignore_ascii_case(word))
     }
 }
 
@@ -165,18 +157,21 @@ pub enum EliminationStrategy {
     Lru,
 }
 
-impl EliminationStrategy {
-    /// The cloud's word.
-    pub fn as_wire(self) -> &'static str {
+impl Word for EliminationStrategy {
+    const ALL: &'static [Self] = &[Self::Keep, Self::Lru];
+
+    fn as_wire(self) -> &'static str {
         match self {
             Self::Keep => "",
             Self::Lru => "LRU",
         }
     }
 
-    /// Reads the cloud's word.
-    pub fn from_wire(word: &str) -> Option<Self> {
-        [Self::Keep, Self::Lru].into_iter().find(|strategy| strategy.as_wire() == word)
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Lru => "lru",
+        }
     }
 }
 

@@ -5,8 +5,10 @@ use super::profile::RegionProfile;
 use super::shape::Shape;
 use super::usage::Usage;
 use super::{ANY, Policy, Prices};
-use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::spec::DEFAULT_SIZE_GIB;
 use crate::domain::image_cache::spec::ImageCacheSpec;
+use crate::domain::image_cache::spec::fields::objects::{ACR_REGISTRY, Member};
+use crate::domain::image_cache::spec::fields::{FIELDS, Field};
 use crate::domain::image_ref::{DEFAULT_TAG, ImageRef};
 
 /// What is judged.
@@ -94,24 +96,24 @@ pub fn fill(
     if let Some(profile) = profile {
         if spec.vswitch_ids.is_empty() && !profile.vswitch_ids.is_empty() {
             spec.vswitch_ids.clone_from(&profile.vswitch_ids);
-            filled.push("vswitch_ids");
-            put("zone_id", &mut spec.zone_id, profile.zone_id.as_ref(), &mut filled);
+            filled.push(FIELDS.vswitch_ids.name);
+            put(&FIELDS.zone_id, &mut spec.zone_id, profile.zone_id.as_ref(), &mut filled);
         }
-        put("security_group_id", &mut spec.security_group_id, profile.security_group_id.as_ref(), &mut filled);
-        put("eip_instance_id", &mut spec.eip_instance_id, profile.eip_instance_id.as_ref(), &mut filled);
-        put("resource_group_id", &mut spec.resource_group_id, profile.resource_group_id.as_ref(), &mut filled);
+        put(&FIELDS.security_group_id, &mut spec.security_group_id, profile.security_group_id.as_ref(), &mut filled);
+        put(&FIELDS.eip_instance_id, &mut spec.eip_instance_id, profile.eip_instance_id.as_ref(), &mut filled);
+        put(&FIELDS.resource_group_id, &mut spec.resource_group_id, profile.resource_group_id.as_ref(), &mut filled);
     }
     let smallest = policy.smallest_size_gib.filter(|size| *size > DEFAULT_SIZE_GIB);
-    put("size_gib", &mut spec.size_gib, smallest.as_ref(), &mut filled);
+    put(&FIELDS.size_gib, &mut spec.size_gib, smallest.as_ref(), &mut filled);
     let days = policy.default_retention_days.or(policy.longest_retention_days);
-    put("retention_days", &mut spec.retention_days, days.as_ref(), &mut filled);
+    put(&FIELDS.retention_days, &mut spec.retention_days, days.as_ref(), &mut filled);
     (spec, filled)
 }
 
-fn put<T: Clone>(name: &'static str, slot: &mut Option<T>, value: Option<&T>, filled: &mut Vec<&'static str>) {
+fn put<T: Clone>(field: &Field, slot: &mut Option<T>, value: Option<&T>, filled: &mut Vec<&'static str>) {
     if let (None, Some(value)) = (&slot, value) {
         *slot = Some(value.clone());
-        filled.push(name);
+        filled.push(field.name);
     }
 }
 
@@ -145,7 +147,7 @@ impl Bench<'_> {
             && !regions.contains(&asked.spec.region)
         {
             let allowed = regions.iter().map(ToString::to_string).collect();
-            self.refuse("/region", "regions", "is not a region that the team may use", allowed);
+            self.refuse(FIELDS.region.pointer(), "regions", "is not a region that the team may use", allowed);
         }
     }
 
@@ -154,11 +156,11 @@ impl Bench<'_> {
         let spec = self.asked.spec;
         if !spec.plain_http_registries.is_empty() && !self.policy.allow_plain_http.unwrap_or(false) {
             let detail = "registries must not be read over plain HTTP";
-            self.refuse("/plain_http_registries", "allow_plain_http", detail, Vec::new());
+            self.refuse(FIELDS.plain_http_registries.pointer(), "allow_plain_http", detail, Vec::new());
         }
         if !spec.insecure_registries.is_empty() && !self.policy.allow_insecure_registries.unwrap_or(false) {
             let detail = "registries must not be read without checking their certificates";
-            self.refuse("/insecure_registries", "allow_insecure_registries", detail, Vec::new());
+            self.refuse(FIELDS.insecure_registries.pointer(), "allow_insecure_registries", detail, Vec::new());
         }
     }
 
@@ -168,11 +170,11 @@ impl Bench<'_> {
         let kept = before.map_or(&[][..], |before| &before.vswitch_ids);
         for (place, id) in spec.vswitch_ids.iter().enumerate() {
             let list = policy.vswitch_ids.as_ref();
-            self.id(&format!("/vswitch_ids/{place}"), "vswitch_ids", list, id, (of_profile, kept.contains(id)));
+            self.id(&FIELDS.vswitch_ids.at(place), "vswitch_ids", list, id, (of_profile, kept.contains(id)));
         }
         let singles = [
             (
-                "/security_group_id",
+                &FIELDS.security_group_id,
                 "security_group_ids",
                 &policy.security_group_ids,
                 &spec.security_group_id,
@@ -180,7 +182,7 @@ impl Bench<'_> {
                 before.and_then(|before| before.security_group_id.as_ref()),
             ),
             (
-                "/eip_instance_id",
+                &FIELDS.eip_instance_id,
                 "eip_instance_ids",
                 &policy.eip_instance_ids,
                 &spec.eip_instance_id,
@@ -188,7 +190,7 @@ impl Bench<'_> {
                 before.and_then(|before| before.eip_instance_id.as_ref()),
             ),
             (
-                "/resource_group_id",
+                &FIELDS.resource_group_id,
                 "resource_group_ids",
                 &policy.resource_group_ids,
                 &spec.resource_group_id,
@@ -199,7 +201,7 @@ impl Bench<'_> {
         for (field, rule, list, id, of_profile, kept) in singles {
             if let Some(id) = id {
                 self.id(
-                    field,
+                    &field.pointer(),
                     rule,
                     list.as_ref(),
                     id,
@@ -236,16 +238,17 @@ impl Bench<'_> {
         let kept = before.map_or(&[][..], |before| &before.acr_registries);
         for (place, registry) in self.asked.spec.acr_registries.iter().enumerate() {
             let was = kept.iter().find(|kept| kept.instance_id == registry.instance_id);
-            let at = |name: &str| format!("/acr_registries/{place}/{name}");
+            let at = |member: &Member| format!("{}/{}", FIELDS.acr_registries.at(place), member.name);
             let list = policy.acr_instance_ids.as_ref();
-            self.id(&at("instance_id"), "acr_instance_ids", list, &registry.instance_id, (&[], was.is_some()));
+            let (id, field) = (&registry.instance_id, at(&ACR_REGISTRY.instance_id));
+            self.id(&field, "acr_instance_ids", list, id, (&[], was.is_some()));
             let roles = [
-                ("arn_service", &registry.arn_service, was.and_then(|was| was.arn_service.as_ref())),
-                ("arn_user", &registry.arn_user, was.and_then(|was| was.arn_user.as_ref())),
+                (&ACR_REGISTRY.arn_service, &registry.arn_service, was.and_then(|was| was.arn_service.as_ref())),
+                (&ACR_REGISTRY.arn_user, &registry.arn_user, was.and_then(|was| was.arn_user.as_ref())),
             ];
-            for (name, role, was) in roles {
+            for (member, role, was) in roles {
                 if let Some(role) = role {
-                    self.id(&at(name), "role_arns", policy.role_arns.as_ref(), role, (&[], was == Some(role)));
+                    self.id(&at(member), "role_arns", policy.role_arns.as_ref(), role, (&[], was == Some(role)));
                 }
             }
         }
@@ -257,7 +260,7 @@ impl Bench<'_> {
             if kept.contains(image) {
                 continue;
             }
-            let (field, read) = (format!("/images/{place}"), image.parse::<ImageRef>().ok());
+            let (field, read) = (FIELDS.images.at(place), image.parse::<ImageRef>().ok());
             if let Some(patterns) = &self.policy.registries
                 && !read.as_ref().is_some_and(|image| patterns.iter().any(|pattern| pattern.lets(image)))
             {
@@ -286,10 +289,12 @@ impl Bench<'_> {
             return;
         }
         if let Some(smallest) = self.policy.smallest_size_gib.filter(|smallest| asked < *smallest) {
-            self.refuse("/size_gib", "smallest_size_gib", format!("must be at least {smallest} (GiB)"), Vec::new());
+            let detail = format!("must be at least {smallest} (GiB)");
+            self.refuse(FIELDS.size_gib.pointer(), "smallest_size_gib", detail, Vec::new());
         }
         if let Some(largest) = self.policy.largest_size_gib.filter(|largest| asked > *largest) {
-            self.refuse("/size_gib", "largest_size_gib", format!("must be at most {largest} (GiB)"), Vec::new());
+            let detail = format!("must be at most {largest} (GiB)");
+            self.refuse(FIELDS.size_gib.pointer(), "largest_size_gib", detail, Vec::new());
         }
     }
 
@@ -303,7 +308,7 @@ impl Bench<'_> {
             && asked.is_none_or(|days| days > longest)
         {
             let detail = format!("must be at most {longest} (days)");
-            self.refuse("/retention_days", "longest_retention_days", detail, Vec::new());
+            self.refuse(FIELDS.retention_days.pointer(), "longest_retention_days", detail, Vec::new());
         }
     }
 

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use crate::domain::clock::Instant;
 use crate::domain::field::{FieldError, Findings};
-use crate::domain::image_cache::spec::MAX_VSWITCHES;
+use crate::domain::image_cache::spec::fields::FIELDS;
+use crate::domain::image_cache::spec::limits::note;
+use crate::domain::image_cache::spec::values::Value as _;
 use crate::domain::region::Region;
 
 /// Which profile: `account:region`.
@@ -46,28 +48,19 @@ pub struct RegionProfile {
 impl RegionProfile {
     /// Checks what an administrator wrote.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
-        const FORM: &str = "must be 1 to 64 letters, digits, dashes and underscores";
         let mut findings = Findings::default();
-        let count = self.vswitch_ids.len() <= MAX_VSWITCHES;
-        findings.require(count, "/vswitch_ids", "out_of_range", "must have at most 10 vSwitches");
-        for (place, id) in self.vswitch_ids.iter().enumerate() {
-            findings.require(is_id(id), format!("/vswitch_ids/{place}"), "invalid", FORM);
-        }
-        let ids = [
-            ("/security_group_id", &self.security_group_id),
-            ("/eip_instance_id", &self.eip_instance_id),
-            ("/resource_group_id", &self.resource_group_id),
-            ("/zone_id", &self.zone_id),
+        let fields = [
+            (&FIELDS.vswitch_ids, self.vswitch_ids.given()),
+            (&FIELDS.security_group_id, self.security_group_id.given()),
+            (&FIELDS.eip_instance_id, self.eip_instance_id.given()),
+            (&FIELDS.resource_group_id, self.resource_group_id.given()),
+            (&FIELDS.zone_id, self.zone_id.given()),
         ];
-        for (field, id) in ids {
-            findings.require(id.as_deref().is_none_or(is_id), field, "invalid", FORM);
+        for (field, given) in fields {
+            note(field, given, &mut findings);
         }
         findings.into_result()
     }
-}
-
-fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl FromStr for ProfileId {

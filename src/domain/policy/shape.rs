@@ -1,6 +1,6 @@
 //! What decides the cost of an image cache.
 
-use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::spec::DEFAULT_SIZE_GIB;
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::region::Region;
 

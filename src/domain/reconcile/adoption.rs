@@ -12,6 +12,7 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::drift::Reconciled;
 use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::spec::values::Word as _;
 use crate::domain::image_cache::spec::{EliminationStrategy, GATEWAY_TAGS, ImageCacheSpec, RETENTION_DAYS};
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{Evidence, ImageCache};
@@ -144,28 +145,16 @@ fn ready_at(seen: &Seen, now: Instant) -> Instant {
 }
 
 fn spec_of(seen: &Seen, region: Region) -> ImageCacheSpec {
+    let name = if seen.name.is_empty() { seen.eci_cache_id.clone() } else { seen.name.clone() };
     ImageCacheSpec {
-        name: if seen.name.is_empty() { seen.eci_cache_id.clone() } else { seen.name.clone() },
-        region,
-        images: distinct(&seen.images),
-        vswitch_ids: Vec::new(),
-        security_group_id: None,
-        eip_instance_id: None,
         size_gib: seen.size_gib,
         retention_days: retention_days(seen),
         flash: seen.flash_snapshot_id.is_some().then_some(true),
-        reuse_layers: None,
         tags: own_tags(seen),
-        zone_id: None,
         resource_group_id: seen.resource_group_id.clone(),
-        acr_registries: Vec::new(),
-        plain_http_registries: Vec::new(),
-        insecure_registries: Vec::new(),
-        annotations: None,
-        os_type: None,
-        standard_copy_count: None,
-        flash_copy_count: None,
         elimination_strategy: seen.elimination_strategy.as_deref().and_then(EliminationStrategy::from_wire),
+        // The cloud shows nothing else of what was asked for.
+        ..ImageCacheSpec::bare(name, region, distinct(&seen.images))
     }
 }
 

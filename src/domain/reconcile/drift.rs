@@ -18,6 +18,8 @@ use crate::domain::image_cache::content::plain;
 use crate::domain::image_cache::drift::{Drift, STATUS};
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::spec::EliminationStrategy;
+use crate::domain::image_cache::spec::fields::FIELDS;
+use crate::domain::image_cache::spec::values::Word;
 use crate::domain::image_cache::status::Status;
 
 const EXPIRES_AT: &str = "expires_at";
@@ -35,20 +37,22 @@ pub fn between(cache: &ImageCache, seen: &Seen) -> Vec<Drift> {
     let status = Status::from_provider(&seen.status);
     note(STATUS, status == Status::Ready, vec![Status::Ready.to_string()], vec![status.to_string()]);
     let named = seen.name.is_empty() || seen.name == spec.name;
-    note("name", named, vec![spec.name.clone()], vec![seen.name.clone()]);
+    note(FIELDS.name.name, named, vec![spec.name.clone()], vec![seen.name.clone()]);
     let set = |images: &[String]| images.iter().map(|image| plain(image)).collect::<BTreeSet<_>>();
-    note("images", set(&spec.images) == set(&seen.images), spec.images.clone(), seen.images.clone());
+    note(FIELDS.images.name, set(&spec.images) == set(&seen.images), spec.images.clone(), seen.images.clone());
     let sized = spec.size_gib.is_none() || seen.size_gib.is_none() || spec.size_gib == seen.size_gib;
-    note("size_gib", sized, number(spec.size_gib), number(seen.size_gib));
+    note(FIELDS.size_gib.name, sized, number(spec.size_gib), number(seen.size_gib));
     let end = expected_end(cache);
     note(EXPIRES_AT, end == seen.expires_at.map(text), list(end), list(seen.expires_at.map(text)));
     let tags = own_tags(seen);
-    note("tags", spec.tags == tags, pairs(&spec.tags), pairs(&tags));
+    note(FIELDS.tags.name, spec.tags == tags, pairs(&spec.tags), pairs(&tags));
     let grouped = spec.resource_group_id.is_none() || spec.resource_group_id == seen.resource_group_id;
-    note("resource_group_id", grouped, list(spec.resource_group_id.clone()), list(seen.resource_group_id.clone()));
+    let group = FIELDS.resource_group_id.name;
+    note(group, grouped, list(spec.resource_group_id.clone()), list(seen.resource_group_id.clone()));
     let wanted = word(spec.elimination_strategy.unwrap_or(EliminationStrategy::Keep).as_wire());
     let shown = strategy_word(seen);
-    note("elimination_strategy", wanted == shown, vec![wanted.to_owned()], vec![shown.to_owned()]);
+    let strategy = FIELDS.elimination_strategy.name;
+    note(strategy, wanted == shown, vec![wanted.to_owned()], vec![shown.to_owned()]);
     found
 }
 
@@ -83,9 +87,5 @@ pub fn strategy_word(seen: &Seen) -> &str {
 
 /// A word of the cloud that we do not know stands for itself.
 fn word(wire: &str) -> &str {
-    match EliminationStrategy::from_wire(wire) {
-        Some(EliminationStrategy::Keep) => "keep",
-        Some(EliminationStrategy::Lru) => "lru",
-        None => wire,
-    }
+    EliminationStrategy::from_wire(wire).map_or(wire, |known| known.as_str())
 }

@@ -8,7 +8,11 @@
 //! Source: the published API metadata of version 2018-08-08 (2026-04), and what the SDKs' request classes can send.
 //! `N` stands for a place in a list. What it does not do: read values.
 
+use std::sync::LazyLock;
+
 use super::read::Refused;
+use crate::domain::image_cache::spec::fields::objects::members_of;
+use crate::domain::image_cache::spec::fields::{ALL, FIELDS, Field, Form};
 use crate::domain::operation::dry_run;
 use crate::eci::Action;
 
@@ -18,7 +22,7 @@ pub struct Parameters {
     /// Whose parameters these are.
     pub action: Action,
     /// The names that it has, without the numbers of lists.
-    pub taken: &'static [&'static str],
+    pub taken: Vec<String>,
     /// Whether those of other actions may stand beside them: nothing that they say can change what is done.
     pub others: bool,
 }
@@ -44,117 +48,90 @@ pub const HARMLESS: [&str; 12] = [
 ];
 
 /// Every action with its parameters.
-pub const ACTIONS: [Parameters; 5] = [
-    Parameters {
-        action: Action::Create,
-        taken: &[
-            "ImageCacheName",
-            "Image.N",
-            "SecurityGroupId",
-            "VSwitchId",
-            "ZoneId",
-            "EipInstanceId",
-            "ResourceGroupId",
-            "ClientToken",
-            "ImageCacheSize",
-            "RetentionDays",
-            "AutoMatchImageCache",
-            "ImageRegistryCredential.N.Server",
-            "ImageRegistryCredential.N.UserName",
-            "ImageRegistryCredential.N.Password",
-            "Tag.N.Key",
-            "Tag.N.Value",
-            "Flash",
-            "AcrRegistryInfo.N.InstanceId",
-            "AcrRegistryInfo.N.InstanceName",
-            "AcrRegistryInfo.N.RegionId",
-            "AcrRegistryInfo.N.Domain.N",
-            "AcrRegistryInfo.N.ArnService",
-            "AcrRegistryInfo.N.ArnUser",
-            "Annotations",
-            "PlainHttpRegistry",
-            "InsecureRegistry",
-            "StandardCopyCount",
-            "FlashCopyCount",
-            "EliminationStrategy",
-            "OsType",
-        ],
-        others: false,
-    },
-    Parameters {
-        action: Action::Update,
-        taken: &[
-            "ImageCacheId",
-            "ImageCacheName",
-            "SecurityGroupId",
-            "VSwitchId",
-            "EipInstanceId",
-            "ResourceGroupId",
-            "ClientToken",
-            "ImageCacheSize",
-            "RetentionDays",
-            "AutoMatchImageCache",
-            "Flash",
-            "StandardCopyCount",
-            "FlashCopyCount",
-            "EliminationStrategy",
-            "Image.N",
-            "ImageRegistryCredential.N.Server",
-            "ImageRegistryCredential.N.UserName",
-            "ImageRegistryCredential.N.Password",
-            "AcrRegistryInfo.N.InstanceId",
-            "AcrRegistryInfo.N.InstanceName",
-            "AcrRegistryInfo.N.RegionId",
-            "AcrRegistryInfo.N.Domain.N",
-            "Tag.N.Key",
-            "Tag.N.Value",
-        ],
-        others: false,
-    },
-    Parameters {
-        action: Action::Describe,
-        taken: &[
-            "ImageCacheId",
-            "ImageCacheName",
-            "SnapshotId",
-            "Image",
-            "ResourceGroupId",
-            "Tag.N.Key",
-            "Tag.N.Value",
-            "MatchImage.N",
-            "ImageFullMatch",
-            "ImageMatchCountRequest",
-            "Limit",
-            "NextToken",
-        ],
-        others: false,
-    },
-    Parameters { action: Action::Delete, taken: &["ImageCacheId", "ClientToken"], others: true },
-    Parameters { action: Action::Usage, taken: &[], others: true },
-];
+pub static ACTIONS: LazyLock<[Parameters; 5]> = LazyLock::new(|| {
+    let fields = ALL.iter().flat_map(|field| parameters_of(field, false));
+    let in_updates = ALL.iter().filter(|field| field.in_update.is_some()).flat_map(|field| parameters_of(field, true));
+    [
+        Parameters { action: Action::Create, taken: fields.chain(token()).collect(), others: false },
+        Parameters {
+            action: Action::Update,
+            taken: std::iter::once("ImageCacheId".to_owned()).chain(in_updates).chain(token()).collect(),
+            others: false,
+        },
+        Parameters {
+            action: Action::Describe,
+            taken: [
+                "ImageCacheId",
+                FIELDS.name.wire,
+                "SnapshotId",
+                FIELDS.images.parameter(),
+                FIELDS.resource_group_id.wire,
+                "Tag.N.Key",
+                "Tag.N.Value",
+                "MatchImage.N",
+                "ImageFullMatch",
+                "ImageMatchCountRequest",
+                "Limit",
+                "NextToken",
+            ]
+            .map(str::to_owned)
+            .into(),
+            others: false,
+        },
+        Parameters {
+            action: Action::Delete,
+            taken: std::iter::once("ImageCacheId".to_owned()).chain(token()).collect(),
+            others: true,
+        },
+        Parameters { action: Action::Usage, taken: Vec::new(), others: true },
+    ]
+});
+
+fn token() -> impl Iterator<Item = String> {
+    std::iter::once("ClientToken".to_owned())
+}
+
+/// The parameters of a field: `Tag.N` is `Tag.N.Key` and `Tag.N.Value`.
+fn parameters_of(field: &Field, in_update: bool) -> Vec<String> {
+    let inside = |member: &str| format!("{}.{member}", field.wire);
+    match field.form {
+        // Each action has it.
+        Form::Region => Vec::new(),
+        Form::Tags { .. } => ["Key", "Value"].map(inside).into(),
+        Form::Objects { .. } => {
+            let taken = members_of(field).iter().filter(|member| !in_update || member.in_update);
+            taken.map(|member| inside(member.wire)).collect()
+        }
+        _ => vec![field.wire.to_owned()],
+    }
+}
 
 impl Parameters {
+    /// Whether it has a parameter of this form.
+    pub fn takes(&self, form: &str) -> bool {
+        self.taken.iter().any(|taken| taken == form)
+    }
+
     /// Whether the action takes it, or nothing depends on it.
     fn knows(&self, name: &str) -> bool {
         let form = form(name);
-        let of_another = || self.others && ACTIONS.iter().any(|other| other.taken.contains(&form.as_str()));
+        let of_another = || self.others && ACTIONS.iter().any(|other| other.takes(&form));
         let harmless = || form == "RegionId" || HARMLESS.contains(&form.as_str());
-        self.taken.contains(&form.as_str()) || harmless() || of_another()
+        self.takes(&form) || harmless() || of_another()
     }
 
     /// The parameter that was probably meant.
-    fn near(&self, name: &str) -> Option<&'static str> {
+    fn near(&self, name: &str) -> Option<&str> {
         let mistaken = letters(&form(name));
         let alike = |known: &str| {
             let known = letters(known);
             known == mistaken || known.trim_end_matches('n') == mistaken.trim_end_matches(['s', 'n'])
         };
-        std::iter::once(&"RegionId").chain(self.taken).copied().find(|known| alike(known))
+        std::iter::once("RegionId").chain(self.taken.iter().map(String::as_str)).find(|known| alike(known))
     }
 
     fn refusal(&self, name: &str) -> Refused {
-        let elsewhere =
-            ACTIONS.iter().find(|other| other.taken.contains(&form(name).as_str())).map(|other| other.action);
+        let elsewhere = ACTIONS.iter().find(|other| other.takes(&form(name))).map(|other| other.action);
         let more = match (self.near(name), elsewhere) {
             (Some(near), _) => format!("; {near} is"),
             (None, Some(other)) => format!(", only of {other}"),
@@ -208,8 +185,9 @@ mod tests {
 
     #[test]
     fn what_an_action_takes_and_what_changes_nothing_pass() {
-        for known in &ACTIONS {
-            for name in known.taken.iter().chain(&HARMLESS).chain(&["RegionId", "DryRun"]) {
+        for known in ACTIONS.iter() {
+            let taken = known.taken.iter().map(String::as_str);
+            for name in taken.chain(HARMLESS).chain(["RegionId", "DryRun"]) {
                 let sent = name.replacen(".N", ".1", 1).replace(".N", ".20");
                 assert_eq!(refused(known.action.as_str(), &sent), None, "{}", known.action);
             }

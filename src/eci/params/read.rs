@@ -14,13 +14,17 @@ use secrecy::SecretString;
 
 use crate::domain::field::FieldError;
 use crate::domain::filter::DescribeFilter;
+use crate::domain::image_cache::spec::fields::FIELDS;
+use crate::domain::image_cache::spec::fields::objects::LOGIN;
+use crate::domain::image_cache::spec::values::Texts as _;
 use crate::domain::image_cache::spec::{
-    AcrRegistry, EliminationStrategy, ImageCacheChanges, ImageCacheSpec, MAX_ACR_DOMAINS, MAX_ACR_REGISTRIES,
-    MAX_IMAGES, MAX_REGISTRY_CREDENTIALS, MAX_TAGS, NewImageCache, OsType, RegistryCredential,
+    AcrRegistry, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, NewImageCache, RegistryCredential,
 };
 use crate::domain::region::Region;
-use flat::Flat;
+use fields::Object;
+use flat::{Fields, Flat};
 
+mod fields;
 mod flat;
 mod names;
 
@@ -72,29 +76,9 @@ impl Refused {
 /// `CreateImageCache`: what is wanted, and the `ClientToken`. Limits are not checked yet.
 pub fn read_create(params: &Pairs) -> Result<(NewImageCache, Token), Refused> {
     let flat = Flat::new(params);
-    let spec = ImageCacheSpec {
-        region: region(&flat)?,
-        name: flat.required("ImageCacheName")?.to_owned(),
-        images: flat.list("Image", MAX_IMAGES)?,
-        vswitch_ids: flat.joined("VSwitchId"),
-        security_group_id: flat.owned("SecurityGroupId"),
-        eip_instance_id: flat.owned("EipInstanceId"),
-        size_gib: flat.number("ImageCacheSize")?,
-        retention_days: flat.number("RetentionDays")?,
-        flash: flat.flag("Flash")?,
-        reuse_layers: flat.flag("AutoMatchImageCache")?,
-        tags: flat.tags(MAX_TAGS)?,
-        zone_id: flat.owned("ZoneId"),
-        resource_group_id: flat.owned("ResourceGroupId"),
-        acr_registries: acr_registries(&flat)?,
-        plain_http_registries: flat.joined("PlainHttpRegistry"),
-        insecure_registries: flat.joined("InsecureRegistry"),
-        annotations: flat.owned("Annotations"),
-        os_type: os_type(&flat)?,
-        standard_copy_count: flat.number("StandardCopyCount")?,
-        flash_copy_count: flat.number("FlashCopyCount")?,
-        elimination_strategy: elimination_strategy(&flat)?,
-    };
+    // Where several things are wrong, the region is told first.
+    region(&flat)?;
+    let spec = ImageCacheSpec::read(&flat)?;
     if spec.images.is_empty() {
         return Err(Refused::missing("Image.1"));
     }
@@ -106,25 +90,10 @@ pub fn read_create(params: &Pairs) -> Result<(NewImageCache, Token), Refused> {
 pub fn read_update(params: &Pairs) -> Result<(String, Region, ImageCacheChanges, Token), Refused> {
     let flat = Flat::new(params);
     let (id, region) = target(&flat)?;
-    let changes = ImageCacheChanges {
-        name: flat.owned("ImageCacheName"),
-        images: given(flat.list("Image", MAX_IMAGES)?),
-        vswitch_ids: given(flat.joined("VSwitchId")),
-        security_group_id: flat.owned("SecurityGroupId"),
-        eip_instance_id: flat.owned("EipInstanceId"),
-        resource_group_id: flat.owned("ResourceGroupId"),
-        size_gib: flat.number("ImageCacheSize")?,
-        retention_days: flat.number("RetentionDays")?,
-        flash: flat.flag("Flash")?,
-        reuse_layers: flat.flag("AutoMatchImageCache")?,
-        standard_copy_count: flat.number("StandardCopyCount")?,
-        flash_copy_count: flat.number("FlashCopyCount")?,
-        elimination_strategy: elimination_strategy(&flat)?,
-        // An update takes no roles.
-        acr_registries: given(acr_registries(&flat)?.into_iter().map(without_roles).collect()),
-        tags: Some(flat.tags(MAX_TAGS)?).filter(|tags| !tags.is_empty()),
-        registry_credentials: logins(&flat)?,
-    };
+    let mut changes = ImageCacheChanges::read(&flat)?;
+    // An update takes no roles.
+    changes.acr_registries = changes.acr_registries.map(|all| all.into_iter().map(without_roles).collect());
+    changes.registry_credentials = logins(&flat)?;
     Ok((id, region, changes, client_token(&flat)?))
 }
 
@@ -147,10 +116,10 @@ pub fn read_describe(params: &Pairs) -> Result<DescribeFilter, Refused> {
     Ok(DescribeFilter {
         region: region(&flat)?,
         eci_cache_id: flat.owned("ImageCacheId"),
-        name: flat.owned("ImageCacheName"),
+        name: flat.owned(FIELDS.name.wire),
         snapshot_id: flat.owned("SnapshotId"),
-        image: flat.owned("Image"),
-        resource_group_id: flat.owned("ResourceGroupId"),
+        image: flat.owned(FIELDS.images.parameter()),
+        resource_group_id: flat.owned(FIELDS.resource_group_id.wire),
         tags: tags.collect(),
         match_images: flat.list("MatchImage", MAX_MATCH_IMAGES)?,
         image_full_match: flat.flag("ImageFullMatch")?.unwrap_or(false),
@@ -184,52 +153,19 @@ fn client_token(flat: &Flat<'_>) -> Result<Token, Refused> {
     Ok(token)
 }
 
-fn elimination_strategy(flat: &Flat<'_>) -> Result<Option<EliminationStrategy>, Refused> {
-    let name = "EliminationStrategy";
-    let known = |word| EliminationStrategy::from_wire(word).ok_or(Refused::invalid(name, "it must be empty or LRU"));
-    flat.raw(name).map(known).transpose()
-}
-
-fn os_type(flat: &Flat<'_>) -> Result<Option<OsType>, Refused> {
-    let known = |word| OsType::from_wire(word).ok_or(Refused::invalid("OsType", "it must be Linux or Windows"));
-    flat.text("OsType").map(known).transpose()
-}
-
 fn logins(flat: &Flat<'_>) -> Result<Vec<RegistryCredential>, Refused> {
-    let name = "ImageRegistryCredential";
-    let read = |(place, fields): (usize, flat::Fields<'_>)| {
-        let field = |field: &str| {
-            fields.text(field).ok_or_else(|| Refused::missing(format!("{name}.{place}.{field}"))).map(str::to_owned)
-        };
-        let password = SecretString::from(field("Password")?);
-        Ok(RegistryCredential { server: field("Server")?, user_name: field("UserName")?, password })
+    let list = &FIELDS.registry_credentials;
+    let read = |(place, fields): (usize, Fields<'_>)| {
+        let object = Object { list: list.parameter(), place, fields };
+        let password = SecretString::from(object.required(&LOGIN.password)?);
+        let (server, user_name) = (object.required(&LOGIN.server)?, object.required(&LOGIN.user_name)?);
+        Ok(RegistryCredential { server, user_name, password })
     };
-    flat.objects(name, MAX_REGISTRY_CREDENTIALS)?.into_iter().map(read).collect()
-}
-
-fn acr_registries(flat: &Flat<'_>) -> Result<Vec<AcrRegistry>, Refused> {
-    let name = "AcrRegistryInfo";
-    let read = |(place, fields): (usize, flat::Fields<'_>)| {
-        let owned = |field: &str| fields.text(field).map(str::to_owned);
-        let instance_id = owned("InstanceId").ok_or_else(|| Refused::missing(format!("{name}.{place}.InstanceId")))?;
-        Ok(AcrRegistry {
-            instance_id,
-            instance_name: owned("InstanceName"),
-            region_id: owned("RegionId"),
-            domains: fields.list(&format!("{name}.{place}.Domain"), "Domain", MAX_ACR_DOMAINS)?,
-            arn_service: owned("ArnService"),
-            arn_user: owned("ArnUser"),
-        })
-    };
-    flat.objects(name, MAX_ACR_REGISTRIES)?.into_iter().map(read).collect()
+    flat.objects(list.parameter(), list.most())?.into_iter().map(read).collect()
 }
 
 fn without_roles(registry: AcrRegistry) -> AcrRegistry {
     AcrRegistry { arn_service: None, arn_user: None, ..registry }
-}
-
-fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
-    Some(list).filter(|list| !list.is_empty())
 }
 
 #[cfg(test)]

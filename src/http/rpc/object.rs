@@ -5,12 +5,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::image_cache::ImageCache;
+use crate::domain::image_cache::spec::fields::FIELDS;
+use crate::domain::image_cache::spec::values::Word;
+use crate::domain::image_cache::spec::{DEFAULT_SIZE_GIB, GATEWAY_TAGS};
 use crate::domain::image_cache::status::Status;
-
-/// Tags of ours begin so: a team has no business with them.
-const OWN_TAGS: &str = "eci-cache-gateway:";
-/// What the cloud takes where no size is given, in GiB.
-const DEFAULT_SIZE: i32 = 20;
 
 /// The cloud's object of `cache`.
 pub(super) fn of(cache: &ImageCache) -> Value {
@@ -21,11 +19,11 @@ pub(super) fn of(cache: &ImageCache) -> Value {
         None => drop(object.remove(name)),
     };
     put("ImageCacheId", cache.eci_cache_id.as_ref().map(|id| json!(id)));
-    put("ImageCacheName", Some(json!(cache.spec.name)));
+    put(FIELDS.name.wire, Some(json!(cache.spec.name)));
     put("Status", Some(json!(status(cache))));
     put("Progress", Some(json!(format!("{}%", cache.progress_percent.unwrap_or(0)))));
     put("Images", Some(json!(cache.spec.images)));
-    put("RegionId", Some(json!(cache.spec.region)));
+    put(FIELDS.region.wire, Some(json!(cache.spec.region)));
     put("ContainerGroupId", cache.container_group_id.as_ref().map(|id| json!(id)));
     put("SnapshotId", cache.snapshot_id.as_ref().map(|id| json!(id)));
     put("FlashSnapshotId", cache.flash_snapshot_id.as_ref().map(|id| json!(id)));
@@ -33,12 +31,13 @@ pub(super) fn of(cache: &ImageCache) -> Value {
     put("LastMatchedTime", cache.last_matched_at.map(time));
     put("Tags", Some(tags));
     default_to(&mut object, "CreationTime", time(cache.created_at));
-    given_or(&mut object, "ImageCacheSize", cache.spec.size_gib.map(|size| json!(size)), json!(DEFAULT_SIZE));
+    let size = cache.spec.size_gib.map(|size| json!(size));
+    given_or(&mut object, FIELDS.size_gib.wire, size, json!(DEFAULT_SIZE_GIB));
     default_to(&mut object, "Events", json!([]));
     let strategy = cache.spec.elimination_strategy.map(|strategy| json!(strategy.as_wire()));
-    given_or(&mut object, "EliminationStrategy", strategy, json!(""));
+    given_or(&mut object, FIELDS.elimination_strategy.wire, strategy, json!(""));
     if let Some(group) = &cache.spec.resource_group_id {
-        object.insert("ResourceGroupId".to_owned(), json!(group));
+        object.insert(FIELDS.resource_group_id.wire.to_owned(), json!(group));
     }
     Value::Object(object)
 }
@@ -82,7 +81,7 @@ fn tags(cache: &ImageCache, seen: Option<&Value>) -> Value {
     let own = cache.spec.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value}));
     let seen = seen.and_then(Value::as_array).into_iter().flatten().filter(|tag| {
         let key = tag["Key"].as_str().unwrap_or_default();
-        !key.starts_with(OWN_TAGS) && !cache.spec.tags.contains_key(key)
+        !key.starts_with(GATEWAY_TAGS) && !cache.spec.tags.contains_key(key)
     });
     own.chain(seen.cloned()).collect()
 }

@@ -10,7 +10,7 @@ use crate::domain::filter::CacheFilter;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::spec::DEFAULT_SIZE_GIB;
 use crate::domain::matching::Weighed;
 use crate::domain::region::Region;
 use crate::store::columns::{Parameters, Table as _, Which};

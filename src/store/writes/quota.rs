@@ -8,7 +8,7 @@
 
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
-use crate::domain::image_cache::content::DEFAULT_SIZE_GIB;
+use crate::domain::image_cache::spec::DEFAULT_SIZE_GIB;
 use crate::domain::policy::{Holdings, Shape};
 use crate::store::columns::sql;
 use crate::store::database::pool::Connection;

@@ -7,6 +7,7 @@ use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::OperationId;
+use eci_cache_gateway::domain::image_cache::spec::fields::{ALL, Told};
 use eci_cache_gateway::eci::Attempt;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -166,23 +167,8 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
 
 /// Nothing but other images.
 fn changed_images(image: &str) -> Value {
-    let fields = [
-        "name",
-        "vswitch_ids",
-        "security_group_id",
-        "eip_instance_id",
-        "resource_group_id",
-        "size_gib",
-        "retention_days",
-        "flash",
-        "reuse_layers",
-        "standard_copy_count",
-        "flash_copy_count",
-        "elimination_strategy",
-        "acr_registries",
-        "tags",
-    ];
-    let mut all: Value = fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
+    let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.told != Told::Secret);
+    let mut all: Value = taken.map(|field| (field.name.to_owned(), Value::Null)).collect();
     all["images"] = json!([image]);
     all
 }

@@ -2,6 +2,7 @@
 //! last parameter.
 #![cfg(test)]
 
+use eci_cache_gateway::domain::image_cache::spec::ImageCacheSpec;
 use eci_cache_gateway::eci::incoming::{Incoming, Request};
 use eci_cache_gateway::eci::params::read::{read_create, read_describe};
 use reqwest::Method;
@@ -124,7 +125,8 @@ fn rich(sdk: &str) -> Value {
         });
         spec.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
     }
-    spec
+    // What none of them says is kept as not said.
+    json!(serde_json::from_value::<ImageCacheSpec>(spec).unwrap())
 }
 
 /// The request as it was recorded, understood.

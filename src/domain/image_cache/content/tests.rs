@@ -10,6 +10,7 @@ use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::drift::Drift;
 use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::spec::fields::sample;
 use crate::domain::property::holds;
 use crate::domain::reconcile::adoption::{Adopter, adopted};
 
@@ -45,6 +46,21 @@ fn spelling_order_and_what_it_is_called_do_not_matter() {
     ] {
         assert_ne!(fingerprint(&spec(&other)), plain, "{other}");
     }
+}
+
+#[test]
+fn a_field_counts_where_the_table_says_so() {
+    let plain = fingerprint(&sample::of(None));
+    for field in sample::fields() {
+        let other = sample::of(Some(field));
+        assert_eq!(fingerprint(&other) != plain, field.in_content, "{}: {other:?}", field.name);
+    }
+}
+
+#[test]
+fn what_was_asked_for_before_keeps_its_fingerprint() {
+    let spec = spec(&json!({"size_gib": 40, "flash": true, "os_type": "windows", "standard_copy_count": 2}));
+    assert_eq!(fingerprint(&spec)[..4], [0xa1, 0x26, 0x7b, 0x7d]);
 }
 
 #[test]

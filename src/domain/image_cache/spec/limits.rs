@@ -1,141 +1,139 @@
 //! The limits of CreateImageCache and UpdateImageCache, checked before the cloud is called. Every refusal
 //! names the field, as REST spells it, and what is allowed; all of them are reported at once.
 
+use std::collections::BTreeMap;
+
 use secrecy::ExposeSecret as _;
 
-use super::{
-    AcrRegistry, COPY_COUNT, ImageCacheSpec, MAX_ACR_DOMAINS, MAX_ACR_REGISTRIES, MAX_ANNOTATIONS, MAX_IMAGES,
-    MAX_REGISTRIES, MAX_REGISTRY_CREDENTIALS, MAX_TAGS, MAX_VSWITCHES, NewImageCache, RETENTION_DAYS,
-    RegistryCredential, SIZE_GIB,
-};
+use super::fields::objects::{ACR_REGISTRY, LOGIN, Member};
+use super::fields::{FIELDS, Field, Form};
+use super::values::Given;
+use super::{AcrRegistry, GATEWAY_TAGS, ImageCacheSpec, NewImageCache, RegistryCredential};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::image_ref::ImageRef;
 
 const ID_FORM: &str = "must be 1 to 64 letters, digits, dashes and underscores";
+const HOST_FORM: &str = "must be a host, or host:port";
 
 impl NewImageCache {
     /// Checks every documented limit and reports all refusals at once.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
-        note_spec(&self.spec, Some(&self.spec.images[..]), &mut findings);
+        note_spec(&self.spec, true, &mut findings);
         note_credentials(&self.registry_credentials, &mut findings);
         findings.into_result()
     }
 }
 
-/// All of it; of its images only these, which are asked for now.
-pub(super) fn note_spec(spec: &ImageCacheSpec, images: Option<&[String]>, findings: &mut Findings) {
-    findings.require(is_text(&spec.name, 128), "/name", "invalid", "must be 1 to 128 printable characters");
-    if let Some(images) = images {
-        note_images(images, findings);
+/// All of it, in the order of the table; its images only where they are asked for now.
+pub(super) fn note_spec(spec: &ImageCacheSpec, with_images: bool, findings: &mut Findings) {
+    for (field, given) in spec.given() {
+        if with_images || field.form != Form::Images {
+            note(field, given, findings);
+        }
     }
-    note_network(spec, findings);
-    let size = spec.size_gib.is_none_or(|size| SIZE_GIB.contains(&size));
-    findings.require(size, "/size_gib", "out_of_range", "must be 20 to 32768 (GiB)");
-    let days = spec.retention_days.is_none_or(|days| RETENTION_DAYS.contains(&days));
-    findings.require(days, "/retention_days", "out_of_range", "must be 1 to 65536 (days)");
-    note_copies(spec, findings);
-    note_tags(spec, findings);
-    note_registries(spec, findings);
-    let comment = spec.annotations.as_ref().is_none_or(|text| is_text(text, MAX_ANNOTATIONS));
-    findings.require(comment, "/annotations", "invalid", "must be 1 to 1024 printable characters");
 }
 
-fn note_images(images: &[String], findings: &mut Findings) {
-    let count = (1..=MAX_IMAGES).contains(&images.len());
-    findings.require(count, "/images", "out_of_range", "must have 1 to 20 images");
+/// One field; nothing was said of one that is unset.
+pub(in crate::domain) fn note(field: &Field, given: Given<'_>, findings: &mut Findings) {
+    match (field.form, given) {
+        (Form::Text, Given::Text(text)) => {
+            let most = field.schema.max_length.unwrap_or(usize::MAX);
+            let told = || format!("must be 1 to {most} printable characters");
+            findings.allow(is_text(text, most), || field.pointer(), "invalid", told);
+        }
+        (Form::Id, Given::Text(id)) => findings.allow(is_id(id), || field.pointer(), "invalid", || ID_FORM),
+        (Form::Number { .. }, Given::Number(number)) => {
+            findings.allow(field.range().contains(&number), || field.pointer(), "out_of_range", || field.in_range());
+        }
+        (Form::Images, Given::Texts(images)) => note_images(field, images, findings),
+        (Form::Ids { of }, Given::Texts(ids)) => {
+            note_count(field, ids.len(), of, findings);
+            for (place, id) in ids.iter().enumerate() {
+                findings.allow(is_id(id), || field.at(place), "invalid", || ID_FORM);
+            }
+        }
+        (Form::Hosts { of }, Given::Texts(hosts)) => {
+            note_count(field, hosts.len(), of, findings);
+            for (place, host) in hosts.iter().enumerate() {
+                findings.allow(is_host(host), || field.at(place), "invalid", || HOST_FORM);
+            }
+        }
+        (Form::Tags { .. }, Given::Tags(tags)) => note_tags(field, tags, findings),
+        (Form::Objects { of }, Given::AcrRegistries(registries)) => {
+            note_count(field, registries.len(), of, findings);
+            for (place, registry) in registries.iter().enumerate() {
+                note_acr(registry, &field.at(place), findings);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn note_count(field: &Field, count: usize, of: &str, findings: &mut Findings) {
+    let told = || format!("must have at most {} {of}", field.most());
+    findings.allow(count <= field.most(), || field.pointer(), "out_of_range", told);
+}
+
+fn note_images(field: &Field, images: &[String], findings: &mut Findings) {
+    let (least, most) = (field.schema.min_items.unwrap_or(0), field.most());
+    let told = || format!("must have {least} to {most} images");
+    findings.allow((least..=most).contains(&images.len()), || field.pointer(), "out_of_range", told);
     for (place, image) in images.iter().enumerate() {
-        let field = format!("/images/{place}");
+        let at = || field.at(place);
         if let Err(error) = image.parse::<ImageRef>() {
-            findings.require(false, &field, "invalid", error.to_string());
+            findings.allow(false, at, "invalid", || error.to_string());
         }
         let first = images.iter().position(|other| other == image) == Some(place);
-        findings.require(first, &field, "duplicate", "stands in the list more than once");
+        findings.allow(first, at, "duplicate", || "stands in the list more than once");
     }
 }
 
-fn note_network(spec: &ImageCacheSpec, findings: &mut Findings) {
-    let count = spec.vswitch_ids.len() <= MAX_VSWITCHES;
-    findings.require(count, "/vswitch_ids", "out_of_range", "must have at most 10 vSwitches");
-    for (place, id) in spec.vswitch_ids.iter().enumerate() {
-        findings.require(is_id(id), format!("/vswitch_ids/{place}"), "invalid", ID_FORM);
-    }
-    let ids = [
-        ("/security_group_id", &spec.security_group_id),
-        ("/eip_instance_id", &spec.eip_instance_id),
-        ("/resource_group_id", &spec.resource_group_id),
-        ("/zone_id", &spec.zone_id),
-    ];
-    for (field, id) in ids {
-        findings.require(id.as_deref().is_none_or(is_id), field, "invalid", ID_FORM);
-    }
-}
-
-fn note_copies(spec: &ImageCacheSpec, findings: &mut Findings) {
-    let counts = [("/standard_copy_count", spec.standard_copy_count), ("/flash_copy_count", spec.flash_copy_count)];
-    for (field, count) in counts {
-        let fits = count.is_none_or(|count| COPY_COUNT.contains(&count));
-        findings.require(fits, field, "out_of_range", "must be 1 to 100");
-    }
-}
-
-fn note_tags(spec: &ImageCacheSpec, findings: &mut Findings) {
-    findings.require(spec.tags.len() <= MAX_TAGS, "/tags", "out_of_range", "must have at most 20 tags");
-    for (key, value) in &spec.tags {
-        let field = format!("/tags/{}", key.replace('~', "~0").replace('/', "~1"));
+fn note_tags(field: &Field, tags: &BTreeMap<String, String>, findings: &mut Findings) {
+    note_count(field, tags.len(), field.name, findings);
+    for (key, value) in tags {
+        let at = || format!("/{}/{}", field.name, key.replace('~', "~0").replace('/', "~1"));
         let length = is_text(key, 128) && value.chars().count() <= 128 && !value.contains(char::is_control);
-        findings.require(length, &field, "too_long", "key 1 to 128 and value 0 to 128 printable characters");
-        let free = !["aliyun", "acs:", "eci-cache-gateway:"].iter().any(|prefix| key.starts_with(prefix));
-        findings.require(free, &field, "reserved", "must not begin with aliyun, acs: or eci-cache-gateway:");
-    }
-}
-
-fn note_registries(spec: &ImageCacheSpec, findings: &mut Findings) {
-    let lists =
-        [("/plain_http_registries", &spec.plain_http_registries), ("/insecure_registries", &spec.insecure_registries)];
-    for (field, hosts) in lists {
-        findings.require(hosts.len() <= MAX_REGISTRIES, field, "out_of_range", "must have at most 20 registries");
-        for (place, host) in hosts.iter().enumerate() {
-            findings.require(is_host(host), format!("{field}/{place}"), "invalid", "must be a host, or host:port");
-        }
-    }
-    let count = spec.acr_registries.len() <= MAX_ACR_REGISTRIES;
-    findings.require(count, "/acr_registries", "out_of_range", "must have at most 20 registries");
-    for (place, registry) in spec.acr_registries.iter().enumerate() {
-        note_acr(registry, &format!("/acr_registries/{place}"), findings);
+        findings.allow(length, at, "too_long", || "key 1 to 128 and value 0 to 128 printable characters");
+        let free = !["aliyun", "acs:", GATEWAY_TAGS].iter().any(|prefix| key.starts_with(prefix));
+        findings.allow(free, at, "reserved", || "must not begin with aliyun, acs: or eci-cache-gateway:");
     }
 }
 
 fn note_acr(registry: &AcrRegistry, field: &str, findings: &mut Findings) {
-    let at = |name: &str| format!("{field}/{name}");
-    findings.require(is_id(&registry.instance_id), at("instance_id"), "invalid", ID_FORM);
+    let at = |member: &Member| format!("{field}/{}", member.name);
+    let members = &ACR_REGISTRY;
+    findings.allow(is_id(&registry.instance_id), || at(&members.instance_id), "invalid", || ID_FORM);
     let name = registry.instance_name.as_ref().is_none_or(|name| is_text(name, 128));
-    findings.require(name, at("instance_name"), "invalid", "must be 1 to 128 printable characters");
+    findings.allow(name, || at(&members.instance_name), "invalid", || "must be 1 to 128 printable characters");
     let region = registry.region_id.as_deref().is_none_or(is_id);
-    findings.require(region, at("region_id"), "invalid", ID_FORM);
-    for (name, arn) in [("arn_service", &registry.arn_service), ("arn_user", &registry.arn_user)] {
+    findings.allow(region, || at(&members.region_id), "invalid", || ID_FORM);
+    for (member, arn) in [(&members.arn_service, &registry.arn_service), (&members.arn_user, &registry.arn_user)] {
         let role = arn.as_ref().is_none_or(|arn| is_text(arn, 256) && arn.starts_with("acs:"));
-        findings.require(role, at(name), "invalid", "must be an ARN such as acs:ram::1234567890:role/name");
+        findings.allow(role, || at(member), "invalid", || "must be an ARN such as acs:ram::1234567890:role/name");
     }
-    let count = registry.domains.len() <= MAX_ACR_DOMAINS;
-    findings.require(count, at("domains"), "out_of_range", "must have at most 20 domains");
+    let most = members.domains.most();
+    let told = || format!("must have at most {most} {}", members.domains.name);
+    findings.allow(registry.domains.len() <= most, || at(&members.domains), "out_of_range", told);
     for (place, domain) in registry.domains.iter().enumerate() {
-        let domain = is_host(domain);
-        findings.require(domain, format!("{field}/domains/{place}"), "invalid", "must be a host, or host:port");
+        findings.allow(is_host(domain), || format!("{}/{place}", at(&members.domains)), "invalid", || HOST_FORM);
     }
 }
 
 pub(super) fn note_credentials(credentials: &[RegistryCredential], findings: &mut Findings) {
-    let count = credentials.len() <= MAX_REGISTRY_CREDENTIALS;
-    findings.require(count, "/registry_credentials", "out_of_range", "must have at most 20 logins");
+    let list = &FIELDS.registry_credentials;
+    if let Form::Objects { of } = list.form {
+        note_count(list, credentials.len(), of, findings);
+    }
     for (place, login) in credentials.iter().enumerate() {
-        let at = |field: &str| format!("/registry_credentials/{place}/{field}");
+        let at = |member: &Member| format!("{}/{}", list.at(place), member.name);
         let host = is_text(&login.server, 255) && !login.server.contains("://");
-        findings.require(host, at("server"), "invalid", "must be a host without http:// or https://");
-        findings.require(is_text(&login.user_name, 255), at("user_name"), "invalid", "must be 1 to 255 characters");
+        findings.allow(host, || at(&LOGIN.server), "invalid", || "must be a host without http:// or https://");
+        let user = is_text(&login.user_name, 255);
+        findings.allow(user, || at(&LOGIN.user_name), "invalid", || "must be 1 to 255 characters");
         let password = login.password.expose_secret();
         let length = !password.is_empty() && password.chars().count() <= 4096;
-        findings.require(length, at("password"), "invalid", "must be 1 to 4096 characters");
+        findings.allow(length, || at(&LOGIN.password), "invalid", || "must be 1 to 4096 characters");
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::str::FromStr;
 
 use super::{Pairs, Refused};
+use crate::domain::image_cache::spec::fields::FIELDS;
 
 /// The parameters of one call, sorted. Not `Debug`: they hold passwords.
 pub(super) struct Flat<'a>(BTreeMap<&'a str, &'a str>);
@@ -81,8 +82,9 @@ impl<'a> Flat<'a> {
     /// `Tag.N`: a key must be there and be the only one of its name; the value may be empty.
     pub(super) fn tags(&self, most: usize) -> Result<BTreeMap<String, String>, Refused> {
         let mut tags = BTreeMap::new();
-        for (place, fields) in self.objects("Tag", most)? {
-            let name = format!("Tag.{place}.Key");
+        let list = FIELDS.tags.parameter();
+        for (place, fields) in self.objects(list, most)? {
+            let name = format!("{list}.{place}.Key");
             let key = fields.text("Key").ok_or_else(|| Refused::missing(&name))?;
             let value = fields.0.get("Value").copied().unwrap_or_default();
             if tags.insert(key.to_owned(), value.to_owned()).is_some() {

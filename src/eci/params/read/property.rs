@@ -12,7 +12,7 @@ use super::*;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::OperationId;
-use crate::domain::image_cache::spec::OPERATION_TAG;
+use crate::domain::image_cache::spec::{EliminationStrategy, OPERATION_TAG, OsType};
 use crate::domain::policy::team::TEAM_TAG;
 use crate::domain::poll::bucket::BUCKET_TAG;
 use crate::domain::property::holds;
@@ -130,6 +130,11 @@ fn spec() -> impl Strategy<Value = ImageCacheSpec> {
             elimination_strategy,
         }
     })
+}
+
+/// A list that an update gives; an empty one is none.
+fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
 }
 
 fn changes() -> impl Strategy<Value = ImageCacheChanges> {

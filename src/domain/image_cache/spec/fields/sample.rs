@@ -1,0 +1,104 @@
+//! Values for tests: something that each field can be, and that the cloud would not take by itself.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use super::objects::Member;
+use super::{ALL, Field, Form, Told};
+use crate::domain::image_cache::spec::values::{Source, Texts, Word};
+use crate::domain::image_cache::spec::{AcrRegistry, ImageCacheSpec};
+use crate::domain::region::Region;
+
+/// Those of them that a spec holds.
+pub(crate) fn fields() -> impl Iterator<Item = &'static Field> {
+    ALL.iter().copied().filter(|field| field.told != Told::Secret)
+}
+
+/// A spec of which something is said of that field, beside what must be said.
+pub(crate) fn of(field: Option<&'static Field>) -> ImageCacheSpec {
+    ImageCacheSpec::read(&Sample(Which::Only(field.map(|field| field.name)))).unwrap()
+}
+
+/// A spec of which something is said of every field.
+pub(crate) fn full() -> ImageCacheSpec {
+    ImageCacheSpec::read(&Sample(Which::All)).unwrap()
+}
+
+enum Which {
+    All,
+    Only(Option<&'static str>),
+}
+
+struct Sample(Which);
+
+impl Sample {
+    fn has(&self, field: &Field) -> bool {
+        match self.0 {
+            Which::All => true,
+            Which::Only(name) => name == Some(field.name),
+        }
+    }
+
+    fn maybe<T: Default>(&self, field: &Field, value: T) -> T {
+        if self.has(field) { value } else { T::default() }
+    }
+}
+
+impl Source for Sample {
+    type Error = Infallible;
+
+    fn region(&self, field: &'static Field) -> Result<Region, Infallible> {
+        Ok(if self.has(field) { "cn-beijing" } else { "cn-hangzhou" }.parse().unwrap())
+    }
+
+    fn required(&self, field: &'static Field) -> Result<String, Infallible> {
+        Ok(if self.has(field) { "other" } else { "web" }.to_owned())
+    }
+
+    fn text(&self, field: &'static Field) -> Result<Option<String>, Infallible> {
+        Ok(self.maybe(field, Some("x-1".to_owned())))
+    }
+
+    fn number(&self, field: &'static Field) -> Result<Option<i32>, Infallible> {
+        Ok(self.maybe(field, Some(field.range().end() - 1)))
+    }
+
+    fn flag(&self, field: &'static Field) -> Result<Option<bool>, Infallible> {
+        Ok(self.maybe(field, Some(true)))
+    }
+
+    fn word<W: Word>(&self, field: &'static Field) -> Result<Option<W>, Infallible> {
+        Ok(W::ALL.last().copied().filter(|_| self.has(field)))
+    }
+
+    fn texts(&self, field: &'static Field) -> Result<Vec<String>, Infallible> {
+        let given = if self.has(field) { Some("x-1") } else { None };
+        let value = given.or((field.form == Form::Images).then_some("nginx"));
+        Ok(value.map(str::to_owned).into_iter().collect())
+    }
+
+    fn tags(&self, field: &'static Field) -> Result<BTreeMap<String, String>, Infallible> {
+        Ok(self.maybe(field, BTreeMap::from([("a".to_owned(), "b".to_owned())])))
+    }
+
+    fn acr_registries(&self, field: &'static Field) -> Result<Vec<AcrRegistry>, Infallible> {
+        Ok(self.maybe(field, vec![AcrRegistry::read(self)?]))
+    }
+}
+
+impl Texts for Sample {
+    type Error = Infallible;
+
+    fn required(&self, _: &'static Member) -> Result<String, Infallible> {
+        Ok("cri-1".to_owned())
+    }
+
+    fn text(&self, member: &'static Member) -> Result<Option<String>, Infallible> {
+        // What an update does not take is a role.
+        Ok(Some(if member.in_update { "x-1" } else { "acs:x" }.to_owned()))
+    }
+
+    fn texts(&self, _: &'static Member) -> Result<Vec<String>, Infallible> {
+        Ok(vec!["x.example".to_owned()])
+    }
+}
