@@ -1,11 +1,12 @@
 //! Where the private server keeps its things, and who may enter there.
 //!
 //! ```text
-//! <state folder>/lock              held by the one process that uses it
-//!               /data-<major>      PostgreSQL's data, one folder per major version
-//!               /run               the socket (a short folder under /tmp if this path is too long)
-//!               /postgres.log      what the server said since its last start
-//!               /elsewhere         says that the above is elsewhere: root may enter here, its server may not
+//! <state folder>/lock                 held by the one process that uses it
+//!               /data-<major>         PostgreSQL's data, one folder per major version
+//!               /run                  the socket (a short folder under /tmp if this path is too long)
+//!               /postgres.log         what the server said since its last start
+//!               /postgres.log.before  what it said before that
+//!               /elsewhere            says that the above is elsewhere: root may enter here, its server may not
 //! ```
 
 use std::fs::{self, DirBuilder, Permissions};
@@ -97,6 +98,12 @@ impl Folders {
     /// The socket itself.
     pub(super) fn socket_file(&self) -> PathBuf {
         self.socket.join(".s.PGSQL.5432")
+    }
+
+    /// Keeps what the server said until its last start: why it ended is told there.
+    pub(super) fn keep_log_of_before(&self) {
+        // There may be none.
+        let _none = fs::rename(&self.log, self.log.with_extension("log.before"));
     }
 
     /// The end of what the server said, for an error message.

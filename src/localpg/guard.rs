@@ -69,6 +69,7 @@ pub(super) fn launch(
 
 fn spawn(folders: Folders, account: &Account, binaries: &Binaries, options: &Options) -> Result<Guard, StartError> {
     let doing = || "starting postgres".to_owned();
+    folders.keep_log_of_before();
     let log = File::create(&folders.log).context(doing)?;
     let mut command = account.command("/bin/sh");
     command.args(["-c", SCRIPT, "sh"]).arg(binaries.program("postgres"));

@@ -82,6 +82,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
+            tell_of_databases();
             println!("chaos: broken off: {error:#}; the same schedule again: --seed {seed}");
             ExitCode::FAILURE
         }
@@ -268,4 +269,18 @@ fn fresh_folder() -> anyhow::Result<PathBuf> {
     }
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
+}
+
+/// What the databases said last, before and after their last start: why a run was broken off is often told there.
+fn tell_of_databases() {
+    let folder = server::tmp("chaos");
+    let homes = testbed::POSTGRES.map(|name| folder.join(name));
+    let homes =
+        homes.iter().map(|home| std::fs::read_to_string(home.join("elsewhere")).map_or(home.clone(), PathBuf::from));
+    for log in homes.flat_map(|home| [home.join("postgres.log.before"), home.join("postgres.log")]) {
+        let Ok(said) = std::fs::read(&log) else { continue };
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said.lines().collect();
+        println!("{}:\n{}\n", log.display(), lines[lines.len().saturating_sub(25)..].join("\n"));
+    }
 }
